@@ -1,0 +1,1 @@
+"""For developers: real servers without Docker."""

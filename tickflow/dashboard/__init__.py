@@ -1,0 +1,1 @@
+"""The page: what is read, how it is drawn, how it is refreshed."""

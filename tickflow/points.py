@@ -1,0 +1,160 @@
+"""What is stored of a tick: a point of `stock_metrics`, its identity, and its line protocol.
+
+A point's identity is (symbol, source, time). Its time is the event's own, with the log position in the digits below
+its resolution, so that ticks of one instant do not overwrite each other while a rewrite of the same record
+overwrites itself. It is unique while the ticks of one symbol and one instant lie within `slot` consecutive offsets
+of their partition (a million for times of whole milliseconds, else a thousand).
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.metrics import Metrics
+from tickflow.tick import TickBatch
+
+MEASUREMENT = "stock_metrics"
+FLOAT_FIELDS = (
+    "price",
+    "change_percent",
+    "ma_5",
+    "ma_10",
+    "ma_20",
+    "volatility",
+    "vol_avg_5",
+    "vol_avg_10",
+    "z_score",
+)
+INTEGER_FIELDS = ("volume", "partition", "offset")
+FIELDS = (*FLOAT_FIELDS, *INTEGER_FIELDS, "is_anomaly")
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Points as columns of equal length; `time_ns` in nanoseconds since 1970, NaN where a float field is absent."""
+
+    symbol: Sequence[str]
+    source: Sequence[str]
+    time_ns: Ints
+    price: Floats
+    change_percent: Floats
+    ma_5: Floats
+    ma_10: Floats
+    ma_20: Floats
+    volatility: Floats
+    vol_avg_5: Floats
+    vol_avg_10: Floats
+    z_score: Floats
+    volume: Ints
+    partition: Ints
+    offset: Ints
+    is_anomaly: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @classmethod
+    def of(cls, partition: int, ticks: TickBatch, metrics: Metrics) -> Self:
+        """The points of a partition's ticks and their metrics."""
+        return cls(
+            symbol=ticks.symbols,
+            source=ticks.sources,
+            time_ns=point_time(ticks.time_us, ticks.offsets),
+            price=ticks.prices,
+            change_percent=ticks.change_percent,
+            ma_5=metrics.ma_5,
+            ma_10=metrics.ma_10,
+            ma_20=metrics.ma_20,
+            volatility=metrics.volatility,
+            vol_avg_5=metrics.vol_avg_5,
+            vol_avg_10=metrics.vol_avg_10,
+            z_score=metrics.z_score,
+            volume=ticks.volumes,
+            partition=np.full(len(ticks), partition, dtype=np.int64),
+            offset=ticks.offsets,
+            is_anomaly=metrics.is_anomaly,
+        )
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Sequence[object]]) -> Self:
+        """Points from rows in the order of this class's attributes; `None` where a float field is absent."""
+        names = [column.name for column in fields(cls)]
+        columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(names)
+        values: dict[str, object] = {}
+        for name, column in zip(names, columns, strict=True):
+            if name in ("symbol", "source"):
+                values[name] = list(column)
+            elif name in FLOAT_FIELDS:
+                values[name] = np.array(column, dtype=np.float64)  # None becomes NaN
+            else:
+                values[name] = np.array(column, dtype=np.bool_ if name == "is_anomaly" else np.int64)
+        return cls(**values)  # type: ignore[arg-type]  # by name, of the type that the loop above gave it
+
+    @classmethod
+    def joined(cls, parts: Sequence["Points"]) -> "Points":
+        """All points of `parts`, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls.from_rows(row for part in parts for row in part.rows())
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """One tuple a point, in the order of the attributes; plain Python values, `None` where a field is absent."""
+        columns: list[Sequence[object]] = []
+        for column in fields(self):
+            values = getattr(self, column.name)
+            if column.name in FLOAT_FIELDS:
+                columns.append([None if value != value else value for value in values.tolist()])
+            else:
+                columns.append(values if isinstance(values, list) else list(values.tolist()))
+        return list(zip(*columns, strict=True))
+
+    def take(self, index: Sequence[int] | Ints) -> "Points":
+        """The points at `index`, in that order."""
+        index = np.asarray(index, dtype=np.int64)
+        picked: dict[str, object] = {}
+        for column in fields(self):
+            values = getattr(self, column.name)
+            picked[column.name] = [values[i] for i in index] if isinstance(values, list) else values[index]
+        return Points(**picked)  # type: ignore[arg-type]  # by name, each of its own type
+
+
+def point_time(time_us: Ints, offset: Ints) -> Ints:
+    """The time of a point in ns: the event's time in us, and its record's offset below that time's resolution.
+
+    >>> point_time(np.array([1_000_000, 1_000_001]), np.array([5_000_007, 5_007])).tolist()
+    [1000000007, 1000001007]
+    """
+    slot = np.where(time_us % 1000 == 0, 1_000_000, 1_000)
+    result: Ints = time_us * 1000 + offset % slot
+    return result
+
+
+def to_lines(points: Points) -> list[str]:
+    """The points as InfluxDB line protocol, a line each, without line ends.
+
+    Tags need no escaping: the tick's rules leave no comma, space or equals sign in them. Floats are written with the
+    fewest digits that give back the same bits. See docs.influxdata.com, "Line protocol".
+    """
+    lines = []
+    for row in points.rows():
+        symbol, source, time_ns, price, *middle, volume, partition, offset, is_anomaly = row
+        optional = "".join(
+            f"{name}={value!r}," for name, value in zip(FLOAT_FIELDS[1:], middle, strict=True) if value is not None
+        )
+        lines.append(
+            f"{MEASUREMENT},symbol={symbol},source={source} price={price!r},{optional}volume={volume}i,"
+            f"partition={partition}i,offset={offset}i,is_anomaly={'true' if is_anomaly else 'false'} {time_ns}"
+        )
+    return lines
+
+
+def absent(value: float) -> bool:
+    """Whether a float of a point stands for a field that is not there."""
+    return math.isnan(value)

@@ -1,0 +1,1 @@
+"""Where ticks come from: a source makes them, the producer publishes them."""

@@ -1,0 +1,124 @@
+"""Which tick log and which store stand behind the two interfaces; the choice of `STACK`, made in one place."""
+
+import threading
+from pathlib import Path
+from typing import Protocol
+
+from tickflow.store.base import MetricsStore
+from tickflow.ticklog.base import TickLog
+
+
+class Secret(Protocol):
+    """A value that does not show itself."""
+
+    def get_secret_value(self) -> str:
+        """The value."""
+        ...
+
+
+class StackSettings(Protocol):
+    """The settings that a stack is made of; `config.Settings` has them."""
+
+    @property
+    def stack(self) -> str: ...  # noqa: D102 - each is a key of .env.example
+    @property
+    def embedded_file(self) -> Path: ...  # noqa: D102
+    @property
+    def retention_days(self) -> float: ...  # noqa: D102
+    @property
+    def influxdb_url(self) -> str: ...  # noqa: D102
+    @property
+    def influxdb_org(self) -> str: ...  # noqa: D102
+    @property
+    def influxdb_bucket(self) -> str: ...  # noqa: D102
+    @property
+    def kafka_servers(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def kafka_topic(self) -> str: ...  # noqa: D102
+    @property
+    def kafka_group(self) -> str: ...  # noqa: D102
+    @property
+    def kafka_partitions(self) -> int: ...  # noqa: D102
+    @property
+    def kafka_instance_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def kafka_security_protocol(self) -> str: ...  # noqa: D102
+    @property
+    def kafka_sasl_mechanism(self) -> str | None: ...  # noqa: D102
+    @property
+    def kafka_sasl_username(self) -> str | None: ...  # noqa: D102
+    @property
+    def kafka_sasl_password(self) -> Secret | None: ...  # noqa: D102
+    @property
+    def kafka_ssl_cafile(self) -> Path | None: ...  # noqa: D102
+    @property
+    def kafka_ssl_certfile(self) -> Path | None: ...  # noqa: D102
+    @property
+    def kafka_ssl_keyfile(self) -> Path | None: ...  # noqa: D102
+    @property
+    def kafka_ssl_password(self) -> Secret | None: ...  # noqa: D102
+
+    def secret(self, key: str, need: str) -> str:
+        """The secret of that key, or a `SettingError`."""
+        ...
+
+
+TOKEN_NEEDED = "the token of your InfluxDB (copy .env.example to .env for the one that docker-compose sets up)"  # noqa: S105
+
+
+def open_log(settings: StackSettings, stop: threading.Event) -> TickLog:
+    """The tick log that `STACK` names, not connected yet."""
+    if settings.stack == "embedded":
+        from tickflow.ticklog.embedded import EmbeddedTickLog
+
+        return EmbeddedTickLog(
+            settings.embedded_file,
+            topic=settings.kafka_topic,
+            group=settings.kafka_group,
+            retention_days=settings.retention_days,
+            stop=stop,
+        )
+    from tickflow.ticklog.kafka import KafkaTickLog
+
+    return KafkaTickLog(
+        settings.kafka_servers,
+        topic=settings.kafka_topic,
+        group=settings.kafka_group,
+        partitions=settings.kafka_partitions,
+        instance_id=settings.kafka_instance_id,
+        security=kafka_security(settings),
+        stop=stop,
+    )
+
+
+def kafka_security(settings: StackSettings) -> dict[str, object]:
+    """The settings of Kafka's security, under the names of kafka-python's clients."""
+    password, key_password = settings.kafka_sasl_password, settings.kafka_ssl_password
+    options: dict[str, object] = {
+        "security_protocol": settings.kafka_security_protocol,
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_sasl_username,
+        "sasl_plain_password": password and password.get_secret_value(),
+        "ssl_cafile": settings.kafka_ssl_cafile and str(settings.kafka_ssl_cafile),
+        "ssl_certfile": settings.kafka_ssl_certfile and str(settings.kafka_ssl_certfile),
+        "ssl_keyfile": settings.kafka_ssl_keyfile and str(settings.kafka_ssl_keyfile),
+        "ssl_password": key_password and key_password.get_secret_value(),
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
+    """The metrics store that `STACK` names, not connected yet. Raises `SettingError` without a token."""
+    if settings.stack == "embedded":
+        from tickflow.store.embedded import EmbeddedStore
+
+        return EmbeddedStore(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
+    from tickflow.store.influx import InfluxStore
+
+    return InfluxStore(
+        settings.influxdb_url,
+        token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
+        org=settings.influxdb_org,
+        bucket=settings.influxdb_bucket,
+        stop=stop,
+    )

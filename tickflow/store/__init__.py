@@ -1,0 +1,1 @@
+"""The metrics store: where points are kept, and read by the page."""

@@ -1,0 +1,268 @@
+"""A tick: one price of one symbol at one moment, its JSON form and the rules that accept or refuse it.
+
+`decode` turns records of the log into a `TickBatch` (columns, in log order) and the refused rest, each with its
+`Reason`. A record is accepted or refused by its own content and append time alone, never by the clock of the
+machine that reads it, so that every replay decides the same.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.ticklog.base import LOG_APPEND_TIME, Record
+
+MAX_RECORD_BYTES = 65_536
+MAX_NESTING = 100
+MAX_AHEAD_US = 5 * 60 * 1_000_000
+PRICE_MIN, PRICE_MAX = 1e-9, 1e12
+VOLUME_LIMIT = 2**53
+FIRST_YEAR_US = 0
+END_YEAR_US = (datetime(2262, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days * 86_400_000_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_NAIVE = _EPOCH.replace(tzinfo=None)
+_SYMBOL = re.compile(r"[A-Z0-9.\-]{1,12}")
+_SOURCE = re.compile(r"[a-z0-9_]{1,32}")
+
+
+class Reason(StrEnum):
+    """Why a record was refused; one short constant per rule."""
+
+    TOMBSTONE = "tombstone"
+    TOO_LARGE = "too_large"
+    NESTING = "nesting"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    SYMBOL_MISSING = "symbol_missing"
+    SYMBOL_TYPE = "symbol_type"
+    SYMBOL_INVALID = "symbol_invalid"
+    KEY_MISSING = "key_missing"
+    KEY_MISMATCH = "key_mismatch"
+    PRICE_MISSING = "price_missing"
+    PRICE_TYPE = "price_type"
+    PRICE_RANGE = "price_range"
+    TIMESTAMP_MISSING = "timestamp_missing"
+    TIMESTAMP_TYPE = "timestamp_type"
+    TIMESTAMP_INVALID = "timestamp_invalid"
+    TIMESTAMP_RANGE = "timestamp_range"
+    TIMESTAMP_FUTURE = "timestamp_future"
+    TIMESTAMP_TOO_OLD = "timestamp_too_old"
+    VOLUME_TYPE = "volume_type"
+    VOLUME_RANGE = "volume_range"
+    CHANGE_PERCENT_TYPE = "change_percent_type"
+    CHANGE_PERCENT_RANGE = "change_percent_range"
+    SOURCE_TYPE = "source_type"
+    SOURCE_INVALID = "source_invalid"
+    PRODUCER_TYPE = "producer_type"
+    PRODUCER_INVALID = "producer_invalid"
+    SEQ_TYPE = "seq_type"
+    SEQ_RANGE = "seq_range"
+
+
+class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One price of one symbol at one moment.
+
+    `timestamp` is the event's own time; without a zone it is taken as UTC. `change_percent` is the source's own
+    figure, in percent. `producer` and `seq` (this run, and its counter per symbol from 1) are for diagnosis only.
+    """
+
+    symbol: str
+    price: float
+    timestamp: datetime
+    volume: int | None = None
+    change_percent: float | None = None
+    source: str | None = None
+    producer: str | None = None
+    seq: int | None = None
+
+
+_decode_tick = msgspec.json.Decoder(Tick).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(tick: Tick) -> bytes:
+    """The tick as the JSON object that a record carries.
+
+    >>> encode(Tick("AAPL", 187.5, datetime(2026, 1, 5, 14, 30, tzinfo=UTC), volume=100, source="simulated"))
+    b'{"symbol":"AAPL","price":187.5,"timestamp":"2026-01-05T14:30:00Z","volume":100,"source":"simulated"}'
+    """
+    return _encode(tick)
+
+
+def is_symbol(text: str) -> bool:
+    """Whether all of `text` is a symbol: 1 to 12 of the characters A-Z, 0-9, dot and hyphen.
+
+    >>> is_symbol("BRK.B"), is_symbol("aapl"), is_symbol("AAPL\\n")
+    (True, False, False)
+    """
+    return _SYMBOL.fullmatch(text) is not None
+
+
+def epoch_us(moment: datetime) -> int:
+    """Microseconds since 1970 in UTC, exactly; a datetime without a zone is taken as UTC.
+
+    >>> epoch_us(datetime(1970, 1, 1, 0, 0, 1, 5))
+    1000005
+    """
+    delta = moment - (_EPOCH_NAIVE if moment.tzinfo is None else _EPOCH)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The two rules that a setting can change: the record's size, and how old a tick may be (`None`: any age)."""
+
+    max_record_bytes: int = MAX_RECORD_BYTES
+    max_age_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that is not a tick, and why."""
+
+    record: Record
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TickBatch:
+    """Accepted ticks of one partition, in log order, as columns of equal length.
+
+    `time_us` is the event time in microseconds since 1970; `change_percent` is NaN where the tick has none; `naive`
+    counts the ticks whose time came without a zone.
+    """
+
+    records: list[Record]
+    symbols: list[str]
+    sources: list[str]
+    offsets: npt.NDArray[np.int64]
+    time_us: npt.NDArray[np.int64]
+    prices: npt.NDArray[np.float64]
+    volumes: npt.NDArray[np.int64]
+    change_percent: npt.NDArray[np.float64]
+    producers: list[str | None]
+    seqs: list[int | None]
+    naive: int
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def after(self, offset: int) -> int:
+        """The index of the first tick at or past `offset`."""
+        return int(np.searchsorted(self.offsets, offset))
+
+
+_ACCEPTED = tuple[str, str, int, float, int, float, str | None, int | None, bool]
+
+
+def decode(records: Iterable[Record], limits: Limits | None = None) -> tuple[TickBatch, list[Refused]]:
+    """Read records of one partition as ticks; what is not one comes back beside them with its reason."""
+    limits = limits or Limits()
+    kept: list[Record] = []
+    rows: list[_ACCEPTED] = []
+    refused: list[Refused] = []
+    for record in records:
+        row = _read(record, limits)
+        if isinstance(row, Reason):
+            refused.append(Refused(record, row))
+        else:
+            kept.append(record)
+            rows.append(row)
+    return _batch(kept, rows), refused
+
+
+def _batch(records: list[Record], rows: Sequence[_ACCEPTED]) -> TickBatch:
+    columns: list[list[object]] = (
+        [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(9)]
+    )
+    symbols, sources, times, prices, volumes, changes, producers, seqs, naive = columns
+    return TickBatch(
+        records=records,
+        symbols=symbols,  # type: ignore[arg-type]  # zip loses the columns' types
+        sources=sources,  # type: ignore[arg-type]
+        offsets=np.array([record.offset for record in records], dtype=np.int64),
+        time_us=np.array(times, dtype=np.int64),
+        prices=np.array(prices, dtype=np.float64),
+        volumes=np.array(volumes, dtype=np.int64),
+        change_percent=np.array(changes, dtype=np.float64),
+        producers=producers,  # type: ignore[arg-type]
+        seqs=seqs,  # type: ignore[arg-type]
+        naive=sum(naive),  # type: ignore[arg-type]
+    )
+
+
+def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
+    value = record.value
+    if value is None:
+        return Reason.TOMBSTONE
+    if len(value) > limits.max_record_bytes:
+        return Reason.TOO_LARGE
+    if value.count(b"[") + value.count(b"{") > MAX_NESTING:
+        return Reason.NESTING
+    try:
+        if not value.isascii():
+            value.decode()
+        tick = _decode_tick(value)
+    except UnicodeDecodeError:
+        return Reason.NOT_UTF8
+    except msgspec.ValidationError as error:
+        return _reason_of(error)
+    except msgspec.DecodeError:
+        return Reason.NOT_JSON
+    if not _SYMBOL.fullmatch(tick.symbol):
+        return Reason.SYMBOL_INVALID
+    if record.key is None:
+        return Reason.KEY_MISSING
+    if record.key != tick.symbol.encode():
+        return Reason.KEY_MISMATCH
+    if not PRICE_MIN <= tick.price <= PRICE_MAX:
+        return Reason.PRICE_RANGE
+    time_us = epoch_us(tick.timestamp)
+    if not FIRST_YEAR_US <= time_us < END_YEAR_US:
+        return Reason.TIMESTAMP_RANGE
+    if record.timestamp_type == LOG_APPEND_TIME:
+        appended_us = record.timestamp * 1000
+        if time_us > appended_us + MAX_AHEAD_US:
+            return Reason.TIMESTAMP_FUTURE
+        if limits.max_age_us is not None and time_us < appended_us - limits.max_age_us:
+            return Reason.TIMESTAMP_TOO_OLD
+    volume = tick.volume or 0
+    if not 0 <= volume < VOLUME_LIMIT:
+        return Reason.VOLUME_RANGE
+    source = "unknown" if tick.source is None else tick.source
+    if not _SOURCE.fullmatch(source):
+        return Reason.SOURCE_INVALID
+    if tick.producer is not None and not 1 <= len(tick.producer) <= 64:
+        return Reason.PRODUCER_INVALID
+    if tick.seq is not None and tick.seq < 0:
+        return Reason.SEQ_RANGE
+    change = math.nan if tick.change_percent is None else tick.change_percent
+    naive = tick.timestamp.tzinfo is None
+    return tick.symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive
+
+
+_FIELD = re.compile(r"`\$\.(\w+)`$")
+_MISSING = re.compile(r"^Object missing required field `(\w+)`$")
+
+
+def _reason_of(error: msgspec.ValidationError) -> Reason:
+    """The rule that msgspec's typed decoder found broken, read from its message (its errors carry nothing else)."""
+    text = str(error)
+    if missing := _MISSING.match(text):
+        return Reason(f"{missing[1]}_missing")
+    field = _FIELD.search(text)
+    if field is None:
+        return Reason.NOT_AN_OBJECT
+    if "out of range" in text:
+        return Reason(f"{field[1]}_range")
+    if "RFC3339" in text:
+        return Reason.TIMESTAMP_INVALID
+    return Reason(f"{field[1]}_type")

@@ -1,0 +1,1 @@
+"""The tick log: where ticks wait, in order, by partition and offset."""

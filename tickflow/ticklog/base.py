@@ -1,0 +1,178 @@
+"""What every tick log can do, in the terms of Kafka: records, partitions, offsets, groups, commits.
+
+A log is written with `publish` and `flush`, and read as a member of a consumer group with `subscribe`, `poll`,
+`seek` and `commit`. Two adapters implement it: `kafka.py` and `embedded.py`.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, Self
+
+from tickflow.errors import Stopped
+
+LOG_APPEND_TIME = 1
+"""The `timestamp_type` of a record whose time was given by the log itself when it was appended."""
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Record(Protocol):
+    """One record as the log returns it; the attributes are those of kafka-python's ConsumerRecord.
+
+    `timestamp` is in milliseconds since 1970: the log's own append time if `timestamp_type` is `LOG_APPEND_TIME`,
+    else whatever the producer claimed.
+    """
+
+    @property
+    def partition(self) -> int: ...  # noqa: D102 - named by the class docstring's source
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def timestamp_type(self) -> int: ...  # noqa: D102
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102
+
+
+class Entry(NamedTuple):
+    """A plain `Record`, for logs whose client brings none of its own."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+    timestamp_type: int = LOG_APPEND_TIME
+    headers: Headers = ()
+
+
+class Commit(NamedTuple):
+    """What a group keeps for a partition: the next offset to read, and up to 4,096 bytes of metadata."""
+
+    offset: int
+    metadata: str
+
+
+class Position(NamedTuple):
+    """A commit to be made, valid only while the partition's assignment still has this `epoch`."""
+
+    offset: int
+    metadata: str
+    epoch: int
+
+
+class Bounds(NamedTuple):
+    """The offsets a partition holds: from `start`, up to but without `end`."""
+
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Polled:
+    """What one `poll` brought.
+
+    `revoked` partitions are gone: drop their state. `assigned` ones (with the epoch of this assignment) are new,
+    `out_of_range` ones stand at an offset that the log does not hold: both need a `seek` before they deliver.
+    """
+
+    records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
+    assigned: Mapping[int, int] = field(default_factory=dict)
+    revoked: frozenset[int] = frozenset()
+    out_of_range: Mapping[int, int] = field(default_factory=dict)
+
+
+class TickLog(ABC):
+    """A topic of ticks, its dead-letter topic beside it, and one consumer group's view of it.
+
+    Connects in `connect`, not in the constructor. `stop` is the event that ends every wait inside (`Stopped`).
+    Not thread-safe: one thread uses a log.
+    """
+
+    topic: str
+    stop: threading.Event
+    where: str
+    """For messages: what it is and which setting names it."""
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """The topic for refused records."""
+        return f"{self.topic}.dlq"
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Wait until the log answers, and create its topics where they are missing. Raises `Stopped`."""
+
+    @abstractmethod
+    def publish(
+        self, key: bytes | None, value: bytes | None, *, headers: Headers = (), topic: str | None = None
+    ) -> None:
+        """Hand over one record (to `topic`, by default the tick topic); blocks while too many are in flight.
+
+        Raises `Stopped` if asked to stop while blocked, `NotAcknowledged` once the log refused an earlier record.
+        """
+
+    @abstractmethod
+    def flush(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds until the log confirmed all records. Raises `NotAcknowledged`."""
+
+    @property
+    @abstractmethod
+    def acknowledged(self) -> int:
+        """How many published records the log has confirmed so far."""
+
+    @abstractmethod
+    def subscribe(self) -> None:
+        """Join the consumer group of the tick topic."""
+
+    @abstractmethod
+    def poll(self, timeout: float, *, paused: bool = False) -> Polled:
+        """Wait at most `timeout` seconds for records and changes of the assignment; no records while `paused`.
+
+        Raises `LogUnavailable` when the log cannot be read for now.
+        """
+
+    @abstractmethod
+    def seek(self, partition: int, offset: int) -> None:
+        """Read on from `offset`."""
+
+    @abstractmethod
+    def bounds(self, partition: int) -> Bounds:
+        """The offsets that the partition holds now. Raises `LogUnavailable`."""
+
+    @abstractmethod
+    def committed(self, partition: int) -> Commit | None:
+        """The group's last commit for the partition, or `None`. Raises `LogUnavailable`."""
+
+    @abstractmethod
+    def commit(self, positions: Mapping[int, Position]) -> frozenset[int]:
+        """Commit those positions whose epoch is still current; the partitions that were committed come back.
+
+        Raises `LogUnavailable`.
+        """
+
+    @abstractmethod
+    def lag(self) -> dict[int, int]:
+        """By assigned partition, how many records lie between the read position and the end, as last heard."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave the group and let go of all connections, within a few seconds."""
+
+    def check_stop(self) -> None:
+        """Raise `Stopped` if the process was asked to stop."""
+        if self.stop.is_set():
+            raise Stopped(f"asked to stop while waiting for {self.where}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

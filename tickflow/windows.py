@@ -1,0 +1,142 @@
+"""The last ticks of each symbol of one partition, and each new tick's windows over them.
+
+Warm-up is explicit: a window of n ticks counts only when n ticks exist and its oldest lies at most `span` offsets
+behind the current one (`WindowView.full`); else what needs it is absent. The second rule bounds how far back a
+restart has to read.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.tick import TickBatch
+
+DEPTH = 20
+"""Ticks kept a symbol: the longest window."""
+VOLUME_DEPTH = 10
+WINDOW_SPAN = 1_000_000
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """For each tick of a batch, its last values: `prices` (20, m), `volumes` (10, m), the tick in the last row.
+
+    `lags` (20, m) says how many offsets each lies behind the tick. A cell counts only where `full` says so.
+    """
+
+    prices: Floats
+    volumes: Floats
+    lags: Ints
+    available: Ints
+    span: int
+
+    def full(self, n: int) -> npt.NDArray[np.bool_]:
+        """For each tick, whether its window of the last `n` ticks counts; shape (m,)."""
+        return (self.available >= n) & (self.lags[-n] <= self.span)
+
+    @property
+    def depth(self) -> Ints:
+        """For each tick, how many ticks its windows hold, this one included: 1 to 20."""
+        existing = np.arange(DEPTH, 0, -1)[:, None] <= self.available
+        result: Ints = np.count_nonzero(existing & (self.lags <= self.span), axis=0)
+        return result
+
+
+class Windows:
+    """The last 20 accepted ticks (price, volume, offset) of each symbol of one partition.
+
+    Rows of three arrays, a row a symbol, right-aligned: the newest tick is in the last column.
+
+    >>> from tickflow.tick import decode
+    >>> from tickflow.ticklog.base import Entry
+    >>> value = b'{"symbol":"A","price":5,"timestamp":"2026-01-05T14:30:00Z"}'
+    >>> ticks, _ = decode([Entry(0, 41, b"A", value, 0, 0)])
+    >>> windows = Windows()
+    >>> windows.advance(ticks).depth.tolist(), windows.oldest
+    ([1], 41)
+    """
+
+    def __init__(self, span: int = WINDOW_SPAN) -> None:
+        self.span = span
+        self._slots: dict[str, int] = {}
+        self._prices = np.zeros((16, DEPTH))
+        self._volumes = np.zeros((16, DEPTH))
+        self._offsets = np.zeros((16, DEPTH), dtype=np.int64)
+        self._counts = np.zeros(16, dtype=np.int64)
+
+    @property
+    def oldest(self) -> int | None:
+        """The oldest offset that a window still holds, `None` before the first tick."""
+        used = len(self._slots)
+        if not used:
+            return None
+        oldest = self._offsets[np.arange(used), DEPTH - self._counts[:used]]
+        return int(oldest.min())
+
+    def advance(self, ticks: TickBatch) -> WindowView:
+        """Take in the ticks of a batch, in log order, and return each one's windows, in the same order."""
+        slots = self._slots_of(ticks.symbols)
+        order = np.argsort(slots, kind="stable")
+        touched, starts, news = np.unique(slots[order], return_index=True, return_counts=True)
+        carried = self._counts[touched]
+
+        # One long lane: for each touched symbol its carried ticks, oldest first, then its new ones.
+        lengths = carried + news
+        ends = np.cumsum(lengths)
+        rank = np.arange(len(slots)) - np.repeat(starts, news)
+        places = np.repeat(ends - news, news) + rank
+        lane = _Lane(int(ends[-1]) if len(ends) else 0)
+        lane.put(places, ticks.prices[order], ticks.volumes[order], ticks.offsets[order])
+        carried_rank = np.arange(int(carried.sum())) - np.repeat(np.cumsum(carried) - carried, carried)
+        carried_places = np.repeat(ends - lengths, carried) + carried_rank
+        row = np.repeat(touched, carried)
+        column = DEPTH - np.repeat(carried, carried) + carried_rank
+        lane.put(carried_places, self._prices[row, column], self._volumes[row, column], self._offsets[row, column])
+
+        # What lies before a symbol's own ticks is another's: `available` masks it, wherever the index points.
+        last = np.maximum(ends[:, None] - DEPTH + np.arange(DEPTH), 0)
+        self._prices[touched] = lane.prices[last]
+        self._volumes[touched] = lane.volumes[last]
+        self._offsets[touched] = lane.offsets[last]
+        self._counts[touched] = np.minimum(lengths, DEPTH)
+
+        at = np.empty_like(places)
+        at[order] = places
+        available = np.empty_like(places)
+        available[order] = np.repeat(carried, news) + rank + 1
+        back = np.maximum(at - np.arange(DEPTH - 1, -1, -1)[:, None], 0)
+        return WindowView(
+            prices=lane.prices[back],
+            volumes=lane.volumes[back[-VOLUME_DEPTH:]],
+            lags=ticks.offsets - lane.offsets[back],
+            available=available,
+            span=self.span,
+        )
+
+    def _slots_of(self, symbols: list[str]) -> Ints:
+        slots = self._slots
+        found = np.fromiter((slots.setdefault(symbol, len(slots)) for symbol in symbols), np.int64, len(symbols))
+        while len(slots) > len(self._counts):
+            self._prices = np.concatenate([self._prices, np.zeros_like(self._prices)])
+            self._volumes = np.concatenate([self._volumes, np.zeros_like(self._volumes)])
+            self._offsets = np.concatenate([self._offsets, np.zeros_like(self._offsets)])
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        return found
+
+
+class _Lane:
+    """Columns of equal length to scatter ticks into."""
+
+    def __init__(self, length: int) -> None:
+        self.prices = np.zeros(length)
+        self.volumes = np.zeros(length)
+        self.offsets = np.zeros(length, dtype=np.int64)
+
+    def put(self, places: Ints, prices: Floats, volumes: npt.NDArray[np.generic], offsets: Ints) -> None:
+        self.prices[places] = prices
+        self.volumes[places] = volumes
+        self.offsets[places] = offsets
