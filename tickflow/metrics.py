@@ -42,7 +42,8 @@ def mean(window: Floats) -> Floats:
     [3.0]
     """
     oldest = window[0]
-    return oldest + _sum_of_differences(window, oldest) / len(window)
+    result: Floats = oldest + _sum_of_differences(window, oldest) / len(window)
+    return result
 
 
 def deviation(window: Floats) -> Floats:

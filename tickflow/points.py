@@ -9,6 +9,7 @@ of their partition (a million for times of whole milliseconds, else a thousand).
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -98,11 +99,15 @@ class Points:
         return cls(**values)  # type: ignore[arg-type]  # by name, of the type that the loop above gave it
 
     @classmethod
-    def joined(cls, parts: Sequence["Points"]) -> "Points":
-        """All points of `parts`, in order."""
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """All points of `parts` (at least one), in order."""
         if len(parts) == 1:
             return parts[0]
-        return cls.from_rows(row for part in parts for row in part.rows())
+        values: dict[str, object] = {}
+        for name in (column.name for column in fields(cls)):
+            columns = [getattr(part, name) for part in parts]
+            values[name] = list(chain(*columns)) if name in ("symbol", "source") else np.concatenate(columns)
+        return cls(**values)  # type: ignore[arg-type]  # by name, of the type of its parts
 
     def rows(self) -> list[tuple[object, ...]]:
         """One tuple a point, in the order of the attributes; plain Python values, `None` where a field is absent."""
@@ -115,13 +120,15 @@ class Points:
                 columns.append(values if isinstance(values, list) else list(values.tolist()))
         return list(zip(*columns, strict=True))
 
-    def take(self, index: Sequence[int] | Ints) -> "Points":
+    def take(self, index: Sequence[int] | Ints | slice) -> "Points":
         """The points at `index`, in that order."""
-        index = np.asarray(index, dtype=np.int64)
         picked: dict[str, object] = {}
         for column in fields(self):
             values = getattr(self, column.name)
-            picked[column.name] = [values[i] for i in index] if isinstance(values, list) else values[index]
+            if isinstance(values, list) and not isinstance(index, slice):
+                picked[column.name] = [values[i] for i in index]
+            else:
+                picked[column.name] = values[index]
         return Points(**picked)  # type: ignore[arg-type]  # by name, each of its own type
 
 

@@ -36,7 +36,8 @@ class WindowView:
 
     def full(self, n: int) -> npt.NDArray[np.bool_]:
         """For each tick, whether its window of the last `n` ticks counts; shape (m,)."""
-        return (self.available >= n) & (self.lags[-n] <= self.span)
+        result: npt.NDArray[np.bool_] = (self.available >= n) & (self.lags[-n] <= self.span)
+        return result
 
     @property
     def depth(self) -> Ints:

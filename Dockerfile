@@ -1,0 +1,18 @@
+# One image for all three scripts; docker-compose.yml says which one a container runs.
+FROM python:3.13-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /app
+
+# The libraries first: they change seldom, so that this layer is built seldom. Every file is checked against its hash.
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
+
+COPY config.py stock_producer.py stock_analytics.py stock_dashboard.py ./
+COPY tickflow/ tickflow/
+COPY assets/ assets/
+# The file system is read-only at run time, so the bytecode is made now.
+RUN python -m compileall -q . && useradd --system --no-create-home --uid 10001 tickflow
+USER 10001:10001
+
+CMD ["python", "stock_analytics.py"]

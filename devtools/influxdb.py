@@ -1,0 +1,106 @@
+"""InfluxDB 2.x as a local process, and the few calls of its API that setting it up takes."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from devtools.building import influxd
+from devtools.process import ServerError, ServerProcess, free_port
+
+USER, PASSWORD = "tickflow", "tickflow-local-password"
+
+
+@dataclass(frozen=True)
+class InfluxServer:
+    """How to reach an InfluxDB. The token may create buckets."""
+
+    url: str
+    org: str
+    token: str = field(repr=False)
+
+    def create_bucket(self, name: str, retention: int = 0) -> None:
+        """Create a bucket that keeps its points for `retention` seconds; 0: for ever."""
+        org = self.call("GET", f"/api/v2/orgs?org={self.org}")["orgs"][0]["id"]
+        rules = [{"type": "expire", "everySeconds": retention}] if retention else []
+        self.call("POST", "/api/v2/buckets", {"orgID": org, "name": name, "retentionRules": rules})
+
+    def delete_bucket(self, name: str) -> None:
+        """Delete a bucket and its points; no such bucket: nothing."""
+        for bucket in self.call("GET", f"/api/v2/buckets?org={self.org}&name={name}")["buckets"]:
+            self.call("DELETE", f"/api/v2/buckets/{bucket['id']}")
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
+        """The JSON that the server answers, None for an empty answer. Raises `ServerError` with its error text."""
+        request = urllib.request.Request(self.url + path, method=method)
+        request.add_header("Authorization", f"Token {self.token}")
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(request, data, timeout) as response:
+                answer = response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                text = error.read().decode(errors="replace").strip()
+            raise ServerError(f"InfluxDB answers {method} {path} with {error.code}: {text}") from None
+        except OSError as error:
+            raise ServerError(f"InfluxDB at {self.url} cannot be reached: {error}") from None
+        return json.loads(answer) if answer else None
+
+
+class Influxd(ServerProcess):
+    """A real InfluxDB with its data in `folder`; on `port`, or a free one, of 127.0.0.1.
+
+    Its first start sets it up with that organisation, bucket (kept for ever) and token.
+    """
+
+    name = "InfluxDB"
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        org: str = "myorg",
+        bucket: str = "stock_data",
+        token: str = "tickflow-test-token",
+        host: str = "127.0.0.1",
+    ) -> None:
+        super().__init__(folder)
+        self.port = free_port() if port is None else port
+        self.server = InfluxServer(url=f"http://{host}:{self.port}", org=org, token=token)
+        self._bucket = bucket
+
+    def _prepare(self) -> list[str]:
+        data = self.folder / "data"
+        return [
+            str(influxd()),
+            f"--bolt-path={data / 'influxd.bolt'}",
+            f"--sqlite-path={data / 'influxd.sqlite'}",
+            f"--engine-path={data / 'engine'}",
+            f"--http-bind-address=127.0.0.1:{self.port}",
+            "--reporting-disabled",
+        ]
+
+    def _is_ready(self) -> bool:
+        try:
+            if self.server.call("GET", "/health", timeout=2.0)["status"] != "pass":
+                return False
+            needs_setup = self.server.call("GET", "/api/v2/setup")["allowed"]
+        except ServerError:
+            return False
+        if needs_setup:
+            self._set_up()
+        return True
+
+    def _set_up(self) -> None:
+        body = {
+            "username": USER,
+            "password": PASSWORD,
+            "org": self.server.org,
+            "bucket": self._bucket,
+            "token": self.server.token,
+            "retentionPeriodSeconds": 0,
+        }
+        self.server.call("POST", "/api/v2/setup", body)

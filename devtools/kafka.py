@@ -1,0 +1,92 @@
+"""Apache Kafka as a local process: one node, broker and controller in one."""
+
+import base64
+import subprocess
+import uuid
+from pathlib import Path
+
+from devtools.building import kafka_libs
+from devtools.process import ServerError, ServerProcess, free_port
+
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+# One node cannot hold the three copies that are the default.
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+# 50 partitions of each would be made at the first use of a group: slow, and one machine needs few.
+offsets.topic.num.partitions=4
+transaction.state.log.num.partitions=4
+# A group's first member need not wait for others.
+group.initial.rebalance.delay.ms=0
+"""
+
+LOGGING = """\
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=[%d] %p %m (%c)%n
+rootLogger.level=INFO
+rootLogger.appenderRef.console.ref=console
+"""
+
+
+class KafkaServer(ServerProcess):
+    """A real broker with its data in `folder`; on `port`, or a free one, of 127.0.0.1.
+
+    `host` is the name under which it tells clients to reach it.
+    """
+
+    name = "Kafka"
+
+    def __init__(self, folder: Path, port: int | None = None, host: str = "127.0.0.1") -> None:
+        super().__init__(folder)
+        self.port = free_port() if port is None else port
+        self._controller_port = free_port()
+        self._host = host
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as `KAFKA_SERVERS` takes it."""
+        return f"{self._host}:{self.port}"
+
+    def _prepare(self) -> list[str]:
+        data = self.folder / "data"
+        settings, logging = self.folder / "server.properties", self.folder / "log4j2.properties"
+        settings.write_text(
+            SETTINGS.format(host=self._host, port=self.port, controller_port=self._controller_port, data=data)
+        )
+        logging.write_text(LOGGING)
+        java = [
+            "java",
+            "-Xmx512m",
+            "-cp",
+            str(kafka_libs() / "*"),
+            f"-Dlog4j2.configurationFile={logging}",
+        ]
+        if not (data / "meta.properties").exists():
+            _format(java, settings)
+        return [*java, "kafka.Kafka", str(settings)]
+
+    def _is_ready(self) -> bool:
+        # The broker's port answers before the broker takes part in its own cluster; this line is its last at start.
+        return "Kafka Server started" in self.new_log()
+
+
+def _format(java: list[str], settings: Path) -> None:
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode().replace("-", "_")
+    done = subprocess.run(
+        [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ServerError(f"Kafka's data folder cannot be made ready:\n{done.stdout}{done.stderr}")

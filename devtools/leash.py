@@ -1,0 +1,20 @@
+"""Runs a command that ends with whoever started it: `python leash.py COMMAND ARGUMENT...`.
+
+On Linux the kernel kills the command when the thread that started it ends, however that came about (a killed test run
+cannot clean up). Elsewhere the command simply runs. The command takes this program's place, so its pid is the same.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+if __name__ == "__main__":
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before the kernel was told
+            sys.exit(1)
+    os.execvp(sys.argv[1], sys.argv[1:])

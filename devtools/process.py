@@ -1,0 +1,168 @@
+"""A server as a process of ours: started, waited for, stopped, killed, frozen, started again."""
+
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Self
+
+LEASH = Path(__file__).with_name("leash.py")
+PORTS = range(10_000, 32_000)
+TAIL = 15
+
+
+class ServerError(Exception):
+    """A server cannot be built, started or reached; the sentence says which, why and what to do."""
+
+
+class ServerProcess(ABC):
+    """A server whose data, settings and log lie in `folder`; its ports stay the same over `restart()`.
+
+    Server and starter live and die together (see `leash.py`), unless it is started `detached`. Start it from a thread
+    that outlives it.
+    """
+
+    name: str
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log.txt"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    @abstractmethod
+    def _prepare(self) -> list[str]:
+        """Write what the server needs into the folder; the command that starts it."""
+
+    @abstractmethod
+    def _is_ready(self) -> bool:
+        """Whether the server that was just started does its work by now."""
+
+    def start(self, timeout: float = 60.0, *, detached: bool = False) -> Self:
+        """Start the server and wait until it is ready.
+
+        Raises `ServerError`, with the end of the server's log, when it ends or is not ready within `timeout` seconds.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = self._prepare()
+        if not detached:
+            command = [sys.executable, "-ISE", str(LEASH), *command]
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            # A session of its own: Ctrl+C in the terminal is for the starter, which then ends the server in order.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
+        deadline = time.monotonic() + timeout
+        try:
+            while not self._is_ready():
+                code = self._process.poll()
+                if code is not None:
+                    raise ServerError(f"{self.name} ended with exit code {code} as it started.\n{self.log_tail()}")
+                if time.monotonic() > deadline:
+                    raise ServerError(f"{self.name} was not ready after {timeout:g} s.\n{self.log_tail()}")
+                time.sleep(0.1)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """End the server in order, as SIGTERM does; after `timeout` seconds kill it. Stopped already: nothing."""
+        if self._process is None:
+            return
+        self.resume()
+        self._process.terminate()
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """End the server at once, as a power cut would. Stopped already: nothing."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        """Freeze the server: its connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen server go on."""
+        self._signal(signal.SIGCONT)
+
+    def restart(self, timeout: float = 60.0) -> None:
+        """Stop the server if it runs, and start it on the same ports and data."""
+        self.stop()
+        self.start(timeout)
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; `ServerError` when it does not run."""
+        if self._process is None:
+            raise ServerError(f"{self.name} does not run.")
+        return self._process.pid
+
+    def new_log(self) -> str:
+        """What the server has logged since its last start."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode(errors="replace")
+
+    def log_tail(self) -> str:
+        """The last lines of the log, under a heading."""
+        lines = self.new_log().splitlines()[-TAIL:]
+        return f"The end of {self.log}:\n" + ("\n".join(f"    {line}" for line in lines) or "    (empty)")
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is None:
+            raise ServerError(f"{self.name} does not run.")
+        self._process.send_signal(number)
+
+
+def free_port() -> int:
+    """A port that nothing listens on.
+
+    Below the range that outgoing connections are numbered from (32768 on): a client that tries again and again to
+    reach a stopped server could else be given that very port as its own and connect to itself.
+    """
+    while True:
+        port = random.choice(PORTS)
+        if not is_taken(port):
+            return port
+
+
+def is_taken(port: int) -> bool:
+    """Whether something listens on that port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
+
+
+def identity(pid: int) -> str | None:
+    """What tells this process from a later one with the same pid: when it started. None if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return _identity_by_ps(pid) if not Path("/proc/self").exists() else None
+    fields = status.rpartition(")")[2].split()  # the name before it may hold anything
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+
+
+def _identity_by_ps(pid: int) -> str | None:
+    shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip() or None

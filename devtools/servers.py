@@ -1,0 +1,212 @@
+"""Real Kafka and InfluxDB without Docker, for the tests (`KafkaServer`, `Influxd`) and for developing:
+
+python -m devtools.servers build    once a machine, into the cache
+python -m devtools.servers up       both, on localhost:9092 and localhost:8086, until `down`
+python -m devtools.servers status
+python -m devtools.servers down     ends exactly what `up` started; --wipe removes its data too
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from devtools.building import NAMES, SERVERS, Server, build, cache_folder, is_built, why_not
+from devtools.influxdb import Influxd, InfluxServer
+from devtools.kafka import KafkaServer
+from devtools.process import ServerError, ServerProcess, identity, is_taken
+
+__all__ = ["Influxd", "InfluxServer", "KafkaServer", "ServerError", "is_built", "why_not"]
+
+PROJECT = Path(__file__).parent.parent
+PORTS = {"kafka": 9092, "influxdb": 8086}
+DEFAULTS = {"INFLUXDB_ORG": "myorg", "INFLUXDB_BUCKET": "stock_data", "INFLUXDB_TOKEN": "tickflow-local-token"}
+ENDS_WITHIN = 30.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `up` notes of a server that it started, so that `down` ends that process and no other."""
+
+    pid: int
+    identity: str
+
+
+def state_folder() -> Path:
+    """Where `up` keeps data, logs and records: `${XDG_STATE_HOME:-$HOME/.local/state}/tickflow-servers`."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tickflow-servers"
+
+
+def up() -> None:
+    """Start what does not run yet, detached, on the ports that the settings have by default."""
+    for server in SERVERS:
+        if _running(server) is None:
+            build(server)
+    for server in SERVERS:
+        _start(server)
+    _check_token()
+    print(
+        f"Kafka on localhost:{PORTS['kafka']}, InfluxDB on http://localhost:{PORTS['influxdb']}; "
+        f"data and logs in {state_folder()}.\n"
+        "Next: cp .env.example .env (once), then in three terminals, with .venv active: python stock_producer.py, "
+        "python stock_analytics.py, python stock_dashboard.py.\n"
+        "`make servers-down` ends both and keeps their data."
+    )
+
+
+def down(wipe: bool) -> None:
+    """End what `up` started; with `wipe` remove its data too."""
+    for server in reversed(SERVERS):
+        record = _running(server)
+        print(f"{NAMES[server]}: {'does not run' if record is None else 'ending'}.", flush=True)
+        if record is not None:
+            _end(record)
+        _record_file(server).unlink(missing_ok=True)
+        if wipe:
+            shutil.rmtree(state_folder() / server, ignore_errors=True)
+    if wipe:
+        print(f"The data in {state_folder()} are removed.")
+
+
+def status() -> bool:
+    """Print what runs where; whether both do."""
+    all_run = True
+    for server in SERVERS:
+        record = _running(server)
+        if record is not None:
+            print(f"{NAMES[server]}: runs on localhost:{PORTS[server]}, pid {record.pid}.")
+        elif is_taken(PORTS[server]):
+            print(f"{NAMES[server]}: not started from here; something else listens on port {PORTS[server]}.")
+        else:
+            print(f"{NAMES[server]}: does not run{'' if is_built(server) else ' and is not built yet'}.")
+        all_run = all_run and record is not None
+    print(f"Built servers: {cache_folder()}. Data and logs: {state_folder()}.")
+    return all_run
+
+
+def _start(server: Server) -> None:
+    record = _running(server)
+    if record is not None:
+        print(f"{NAMES[server]}: runs already, pid {record.pid}.")
+        return
+    if is_taken(PORTS[server]):
+        raise ServerError(
+            f"Port {PORTS[server]} is taken by something that was not started from here (another {NAMES[server]}, "
+            "docker-compose perhaps?). Stop that first, or use it as it is."
+        )
+    print(f"{NAMES[server]}: starting ...", flush=True)
+    process = _process(server).start(detached=True)
+    pid = process.pid
+    _record_file(server).write_text(json.dumps(asdict(Record(pid, identity(pid) or ""))))
+
+
+def _process(server: Server) -> ServerProcess:
+    folder = state_folder() / server
+    if server == "kafka":
+        return KafkaServer(folder, PORTS[server], host="localhost")
+    org, bucket, token = (setting(key) for key in ("INFLUXDB_ORG", "INFLUXDB_BUCKET", "INFLUXDB_TOKEN"))
+    return Influxd(folder, PORTS[server], org=org, bucket=bucket, token=token, host="localhost")
+
+
+def setting(key: str, folder: Path = PROJECT) -> str:
+    """A setting that InfluxDB is set up with: from the environment, `.env`, `.env.example`, or the default."""
+    if os.environ.get(key):
+        return os.environ[key]
+    for file in (folder / ".env", folder / ".env.example"):
+        for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+            name, _, value = line.partition("=")
+            value = value.partition(" #")[0].strip().strip("\"'")
+            if name.strip() == key and value:
+                return value
+    return DEFAULTS[key]
+
+
+def _check_token() -> None:
+    process = _process("influxdb")
+    assert isinstance(process, Influxd)  # noqa: S101 - for the type checker
+    try:
+        process.server.call("GET", f"/api/v2/buckets?org={process.server.org}")
+    except ServerError as error:
+        raise ServerError(
+            f"InfluxDB runs, but was set up with another INFLUXDB_TOKEN or INFLUXDB_ORG ({error}). Use those, or begin "
+            "anew without its data: python -m devtools.servers down --wipe, then up."
+        ) from None
+
+
+def _record_file(server: Server) -> Path:
+    return state_folder() / f"{server}.json"
+
+
+def _running(server: Server) -> Record | None:
+    try:
+        record = Record(**json.loads(_record_file(server).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return record if identity(record.pid) == record.identity else None
+
+
+def _end(record: Record) -> None:
+    deadline = time.monotonic() + ENDS_WITHIN
+    for number in (signal.SIGCONT, signal.SIGTERM):
+        os.kill(record.pid, number)
+    while identity(record.pid) == record.identity:
+        if time.monotonic() > deadline:
+            os.kill(record.pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    state_folder().mkdir(parents=True, exist_ok=True)
+    with (state_folder() / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 0 when done, 1 with a sentence when not (`status`: when not both run)."""
+    parser = argparse.ArgumentParser(prog="python -m devtools.servers", description=(__doc__ or "").splitlines()[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("build", help="build both servers into the cache, once a machine")
+    verbs.add_parser("up", help="start both, detached, on localhost:9092 and localhost:8086")
+    verbs.add_parser("status", help="say what runs where")
+    ending = verbs.add_parser("down", help="end exactly what `up` started")
+    ending.add_argument("--wipe", action="store_true", help="remove its data too")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.verb == "build":
+            return _build_all()
+        if chosen.verb == "status":
+            return 0 if status() else 1
+        with _one_at_a_time():
+            if chosen.verb == "up":
+                up()
+            else:
+                down(chosen.wipe)
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _build_all() -> int:
+    failed = False
+    for server in SERVERS:
+        try:
+            build(server)
+        except ServerError as error:
+            print(error, file=sys.stderr)
+            failed = True
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,298 @@
+"""Analytics: reads ticks from the log, computes their metrics, stores them as points, and says what it sees.
+
+    python stock_analytics.py             run until Ctrl+C or SIGTERM
+    python stock_analytics.py status      what the workers last said of themselves
+    python stock_analytics.py --embedded  the same on one SQLite file, without Kafka and InfluxDB
+
+Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` asks a running
+worker for its summary. Exit codes: 0 asked to stop, 1 work left undone, 2 a bad setting or flag.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from config import Settings, add_flags, flags_of, load_settings
+from tickflow import deadletters, process
+from tickflow.assignments import Assignments
+from tickflow.backoff import Backoff, Saying
+from tickflow.console import Console
+from tickflow.counters import Counters
+from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
+from tickflow.metrics import measure
+from tickflow.points import Points
+from tickflow.stack import open_log, open_store
+from tickflow.store.base import MetricsStore, WorkerStatus
+from tickflow.tick import Limits, Refused, decode
+from tickflow.ticklog.base import Polled, Position, Record, TickLog
+from tickflow.wording import ago
+
+logger = logging.getLogger("tickflow.analytics")
+
+POLL_SECONDS = 0.25
+STATUS_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one poll became: points to store, records to refuse, and the positions to commit after both."""
+
+    points: list[Points] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    positions: dict[int, Position] = field(default_factory=dict)
+
+
+class StockAnalyticsEngine:
+    """One worker of the consumer group: every accepted record becomes one stored point, through any crash.
+
+    Everything has a default made from `settings`; `log`, `store`, `out` (the console) and `clock` (ns since 1970) can
+    be given. `run` returns when `stop` is set.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        log: TickLog | None = None,
+        store: MetricsStore | None = None,
+        stop: process.StopEvent | None = None,
+        out: TextIO | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.settings = settings or load_settings()
+        settings = self.settings
+        self.stop = stop or process.StopEvent()
+        self.store = store or open_store(settings, self.stop)
+        self.log = log or open_log(settings, self.stop)
+        self.price_history: defaultdict[str, deque[float]]
+        self.price_history = defaultdict(lambda: deque(maxlen=settings.history_size))
+        self.counters = Counters()
+        self.partitions = Assignments(self.log, self.counters)
+        self.console = Console(out or sys.stdout, settings.update_interval, settings.summary_interval)
+        self.worker = settings.kafka_instance_id or f"{socket.gethostname()}-{os.getpid()}"
+        age = settings.max_tick_age
+        self._limits = Limits(settings.max_record_bytes, None if age is None else round(age * 1_000_000))
+        self._uncommitted: dict[int, Position] = {}
+        self._clock = clock
+        self._processed_at: int | None = None
+        self._newest_event: int | None = None
+        self._next_status = 0.0
+        self._held_up_by = ""
+        self._holdup = Saying(logger)
+
+    def run(self) -> None:
+        """Connect, then poll, compute, store, refuse and commit until asked to stop."""
+        try:
+            self.store.connect()
+            self.log.connect()
+            self.log.subscribe()
+            self.console.begin()
+            logger.info("worker %s reads %s from %s", self.worker, self.log.topic, self.log.where)
+            while not self.stop.is_set():
+                batch = self.process(self.poll())
+                self.write(batch)
+                self.refuse(batch.refused, deadletters.DECODE)
+                self.commit(batch.positions)
+                self.report()
+        except Stopped:
+            if self._held_up_by:
+                logger.warning("stopped while held up (%s): what is not committed is read again", self._held_up_by)
+        finally:
+            self.console.end(self.counters, self.log.lag)
+            self.log.close()
+            self.store.close()
+
+    def poll(self) -> Polled:
+        """The next records, after the changes of the assignment that came with them."""
+        try:
+            polled = self.log.poll(POLL_SECONDS)
+            self.partitions.follow(polled)
+        except LogUnavailable as error:
+            self.wait(POLL_SECONDS, str(error))
+            return Polled()
+        return polled
+
+    def process(self, polled: Polled) -> Batch:
+        """Decode, advance the windows, measure; what lies before a partition's `emit_from` only warms its windows."""
+        batch = Batch()
+        for number, records in polled.records.items():
+            ours = self.partitions.get(number)
+            if ours is None or not records:
+                continue
+            ticks, refused = decode(records, self._limits)
+            metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
+            begin = ticks.after(ours.emit_from)
+            ours.arrivals.diagnose(ticks, self.counters, begin)
+            if begin < len(ticks):
+                points = Points.of(number, ticks, metrics).take(slice(begin, None))
+                batch.points.append(points)
+                batch.records += ticks.records[begin:]
+                self.observe(points, metrics.depth[begin:])
+            batch.refused += [each for each in refused if each.record.offset >= ours.emit_from]
+            if not self.partitions.is_restoring(number, records):
+                batch.positions[number] = ours.position(records[-1].offset + 1)
+        return batch
+
+    def observe(self, points: Points, depth: npt.NDArray[np.int64]) -> None:
+        """Feed what people look at: the price history, the console, the freshness of the status."""
+        for symbol, price in zip(points.symbol, points.price.tolist(), strict=True):
+            self.price_history[symbol].append(price)
+        self.console.take(points, depth)
+        self.counters.accepted += len(points)
+        self._processed_at = self._clock()
+        self._newest_event = max(self._newest_event or 0, int(points.time_ns.max()))
+
+    def write(self, batch: Batch) -> None:
+        """Store the points, trying for ever; those that the store can never take go to the dead letters."""
+        if not batch.points:
+            return
+        points = Points.joined(batch.points)
+        backoff = Backoff()
+        while True:
+            try:
+                written = self.store.write(points)
+                break
+            except StoreError as error:
+                asked = error.retry_after if isinstance(error, StoreUnavailable) else None
+                self.wait(next(backoff) if asked is None else asked, str(error))
+        self.go_on()
+        self.counters.stored += written.stored
+        self.counters.expired += written.expired
+        self.counters.refused_by_store += len(written.refused)
+        self.refuse([Refused(batch.records[at], words) for at, words in written.refused], deadletters.STORE)
+
+    def refuse(self, refused: Sequence[Refused], stage: str) -> None:
+        """Publish records to the dead-letter topic until every one of them is acknowledged."""
+        if not refused:
+            return
+        backoff = Backoff()
+        while True:
+            try:
+                deadletters.publish(self.log, refused, stage)
+                break
+            except (NotAcknowledged, LogUnavailable) as error:
+                self.wait(
+                    next(backoff), f"the dead-letter topic {self.log.dead_letter_topic} does not take them: {error}"
+                )
+        self.go_on()
+        if stage == deadletters.DECODE:
+            self.counters.refused.update(each.reason for each in refused)
+            self.console.refused(each.record.key for each in refused)
+
+    def commit(self, positions: dict[int, Position]) -> None:
+        """Commit what is stored and refused; what the log cannot take now comes with the next batch."""
+        self._uncommitted |= positions
+        if not self._uncommitted:
+            return
+        try:
+            self.log.commit(self._uncommitted)
+            self._uncommitted.clear()
+            self.go_on()
+        except LogUnavailable as error:
+            self.wait(POLL_SECONDS, str(error))
+
+    def wait(self, seconds: float, reason: str) -> None:
+        """Stay in the group while held up: poll without records for that long. Raises `Stopped`."""
+        self._held_up_by = reason
+        self._holdup(f"held up: {reason}")
+        until = time.monotonic() + seconds
+        while True:
+            self.log.check_stop()
+            self.report()
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            try:
+                self.partitions.follow(self.log.poll(min(left, POLL_SECONDS), paused=True))
+            except LogUnavailable:
+                self.stop.wait(min(left, POLL_SECONDS))
+
+    def go_on(self) -> None:
+        """Say that nothing holds the worker up any more, if something did."""
+        self._held_up_by = ""
+        self._holdup.over("going on")
+
+    def report(self) -> None:
+        """Write the status and say what is due on the console; neither can stop the loop."""
+        self.console.speak(self.counters, self.log.lag)
+        now = time.monotonic()
+        if now < self._next_status:
+            return
+        self._next_status = now + STATUS_SECONDS
+        try:
+            self.store.write_status(self.status())
+        except StoreError as error:
+            self._held_up_by = self._held_up_by or str(error)
+            self._holdup(f"the status cannot be written: {error}")
+
+    def status(self) -> WorkerStatus:
+        """What this worker says of itself now."""
+        return WorkerStatus(
+            worker=self.worker,
+            written_at=self._clock(),
+            processed_at=self._processed_at,
+            newest_event=self._newest_event,
+            lag_records=sum(self.log.lag().values()),
+            accepted=self.counters.accepted,
+            refused=self.counters.refused.total() + self.counters.refused_by_store,
+            expired=self.counters.expired,
+            held_up_by=self._held_up_by,
+        )
+
+
+def show_status(settings: Settings, stop: process.StopEvent) -> int:
+    """Print what each worker last said of itself."""
+    with open_store(settings, stop) as store:
+        statuses = store.statuses()
+    if not statuses:
+        print("No worker has written a status within the last day. Start one: python stock_analytics.py")
+    now = time.time_ns()
+    for each in statuses:
+        print(
+            f"{each.worker}: said {ago(now - each.written_at)} ago, last tick taken in "
+            f"{'never' if each.processed_at is None else ago(now - each.processed_at) + ' ago'}, "
+            f"{each.lag_records:,} to read, {each.accepted:,} accepted, {each.refused:,} refused, "
+            f"{each.expired:,} expired{', held up: ' + each.held_up_by if each.held_up_by else ''}"
+        )
+    return process.DONE
+
+
+FLAGS = (
+    *("STACK", "EMBEDDED_FILE", "RETENTION_DAYS", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_BUCKET"),
+    *("KAFKA_SERVERS", "KAFKA_TOPIC", "KAFKA_GROUP", "KAFKA_PARTITIONS", "KAFKA_INSTANCE_ID"),
+    *("ANOMALY_THRESHOLD", "HISTORY_SIZE", "UPDATE_INTERVAL", "SUMMARY_INTERVAL"),
+    *("MAX_RECORD_BYTES", "MAX_TICK_AGE", "LOG_LEVEL"),
+)
+
+
+def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
+    """Run the script; the exit code comes back."""
+    parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("verb", nargs="?", choices=["run", "status"], default="run", help="what to do (default: run)")
+    add_flags(parser, FLAGS, aliases={"UPDATE_INTERVAL": "--interval"})
+    arguments = parser.parse_args(argv)
+    settings = load_settings(flags=flags_of(arguments))
+    process.set_up_logging(settings.log_level)
+    if arguments.verb == "status":
+        return show_status(settings, stop)
+    engine = StockAnalyticsEngine(settings, stop=stop)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())
+    engine.run()
+    return process.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(process.run(main))

@@ -1,0 +1,131 @@
+"""Real servers, real trades and the scripts as processes, for all tests.
+
+Servers are started on free ports, with data of their own, once a test run. The environment may name others instead:
+`TICKFLOW_TEST_KAFKA` (host:port); `TICKFLOW_TEST_INFLUX_URL`, `_TOKEN` and `_ORG`. What a machine cannot run is
+skipped with the reason; with `CI=true` it fails.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+import pytest
+
+from devtools.building import NAMES, Server
+from devtools.servers import Influxd, InfluxServer, KafkaServer, is_built, why_not
+from tests import trades as trade_files
+from tests.scripts import Script
+
+
+def pytest_report_header() -> list[str]:
+    return [f"trades: {trade_files.source()}"]
+
+
+def _unavailable(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def _need(server: Server) -> None:
+    reason = why_not(server)
+    if reason is None and not is_built(server):
+        reason = f"{NAMES[server]} is not built on this machine yet: python -m devtools.servers build"
+    if reason is not None:
+        _unavailable(reason)
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """host:port of a real Kafka that all tests share: stop or pause `own_kafka` instead."""
+    given = os.environ.get("TICKFLOW_TEST_KAFKA")
+    if given:
+        yield given
+        return
+    _need("kafka")
+    server = KafkaServer(tmp_path_factory.mktemp("kafka")).start()
+    yield server.address
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
+    """A real InfluxDB that all tests share: stop or pause `own_influx` instead."""
+    url = os.environ.get("TICKFLOW_TEST_INFLUX_URL")
+    if url:
+        token, org = (os.environ[f"TICKFLOW_TEST_INFLUX_{name}"] for name in ("TOKEN", "ORG"))
+        yield InfluxServer(url=url.rstrip("/"), org=org, token=token)
+        return
+    _need("influxdb")
+    server = Influxd(tmp_path_factory.mktemp("influxdb")).start()
+    yield server.server
+    server.kill()
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
+    """A started Kafka of this test's own, to stop, kill, pause and restart. It takes about 5 s: use it where needed."""
+    _need("kafka")
+    server = KafkaServer(tmp_path / "own-kafka").start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_influx(tmp_path: Path) -> Iterator[Influxd]:
+    """A started InfluxDB of this test's own, with the bucket `stock_data`; its address is `own_influx.server`."""
+    _need("influxdb")
+    server = Influxd(tmp_path / "own-influxdb").start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def topic() -> str:
+    """The name of a topic that does not exist yet."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def bucket(influx: InfluxServer) -> Iterator[str]:
+    """The name of a new, empty bucket that keeps for ever."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    influx.create_bucket(name)
+    yield name
+    influx.delete_bucket(name)
+
+
+@pytest.fixture(scope="session")
+def trades(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV of 6,000 trades in time order: timestamp, symbol, price, volume. The header of the run says which."""
+    if trade_files.REAL.is_file():
+        return trade_files.REAL
+    path = tmp_path_factory.mktemp("trades") / "trades.csv"
+    trade_files.write_generated(path)
+    return path
+
+
+class StartScript(Protocol):
+    """Starts a script; see the fixture `script`."""
+
+    def __call__(
+        self, name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Script: ...
+
+
+@pytest.fixture
+def script(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartScript]:
+    """`script("stock_producer.py", "--interval", "1", env={...}, cwd=...)` starts it; by default in `tmp_path`."""
+    files = tmp_path_factory.mktemp("scripts")
+    started: list[Script] = []
+
+    def start(name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Script:
+        place = files / f"{len(started)}-{Path(name).stem}.out"
+        started.append(Script(name, arguments, cwd=cwd or tmp_path, env=env or {}, files=place))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()

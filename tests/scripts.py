@@ -1,0 +1,87 @@
+"""The scripts as subprocesses, in a clean environment: what a user's terminal would see, and nothing of ours."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
+LEASH = PROJECT / "devtools" / "leash.py"
+
+
+class Script:
+    """One run of a script, in `cwd`, with PATH, HOME and `env` as its whole environment.
+
+    No `.env` is picked up but one that lies in `cwd`. It ends, at the latest, with the test run.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], files: Path) -> None:
+        self.name = name
+        self._files = {stream: files.with_suffix(f".{stream}") for stream in ("stdout", "stderr")}
+        with self._files["stdout"].open("wb") as stdout, self._files["stderr"].open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-ISE", str(LEASH), sys.executable, str(PROJECT / name), *arguments],
+                cwd=cwd,
+                env={key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ} | dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+
+    @property
+    def stdout(self) -> str:
+        """What it has written to stdout so far."""
+        return self._read("stdout")
+
+    @property
+    def stderr(self) -> str:
+        """What it has written to stderr so far."""
+        return self._read("stderr")
+
+    @property
+    def output(self) -> str:
+        """Both, one after the other."""
+        return self.stdout + self.stderr
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    def wait(self, timeout: float = 60.0) -> int:
+        """Wait for its end; the exit code. Still running after `timeout` seconds: AssertionError with its output."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} still ran after {timeout:g} s.\n{self.output}") from None
+
+    def wait_for(self, text: str, timeout: float = 60.0) -> None:
+        """Wait until its output holds `text`. Ended before, or `timeout` seconds over: AssertionError with it."""
+        deadline = time.monotonic() + timeout
+        while text not in self.output:
+            ended = not self.is_running
+            if ended and text in self.output:
+                return
+            assert not ended, f"{self.name} ended without {text!r} in its output:\n{self.output}"
+            assert time.monotonic() < deadline, f"No {text!r} from {self.name} in {timeout:g} s:\n{self.output}"
+            time.sleep(0.05)
+
+    def terminate(self) -> None:
+        """Ask it to stop, as an operator does (SIGTERM)."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def interrupt(self) -> None:
+        """Press Ctrl+C (SIGINT)."""
+        self.process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would (SIGKILL). Ended already: nothing."""
+        self.process.kill()
+        self.process.wait()
+
+    def _read(self, stream: str) -> str:
+        return self._files[stream].read_text(encoding="utf-8", errors="replace")

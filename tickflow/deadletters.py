@@ -1,0 +1,43 @@
+"""Where a refused record goes: the dead-letter topic, with its original bytes and the reason.
+
+The headers are those of Kafka Connect's error reporting (KIP-298), so that its tools read them. At least once: a
+record may come twice, and is told apart by its topic, partition and offset.
+"""
+
+from collections.abc import Iterable
+
+from tickflow.tick import Refused
+from tickflow.ticklog.base import Headers, TickLog
+
+DECODE = "VALUE_CONVERTER"
+"""The stage of a record that is not a tick."""
+STORE = "TASK_PUT"
+"""The stage of a tick whose point the store can never take."""
+
+FLUSH_SECONDS = 5.0
+
+
+def headers_of(topic: str, refused: Refused, stage: str) -> Headers:
+    """Where the record stood, at which stage it failed, and why."""
+    record = refused.record
+    kind = "InvalidTick" if stage == DECODE else "RefusedByStore"
+    values = {
+        "topic": topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "stage": stage,
+        "exception.class.name": kind,
+        "exception.message": refused.reason,
+    }
+    return [(f"__connect.errors.{name}", str(value).encode()) for name, value in values.items()]
+
+
+def publish(log: TickLog, refused: Iterable[Refused], stage: str = DECODE) -> None:
+    """Publish the records and wait until the log confirmed them.
+
+    Raises `NotAcknowledged`: then publish all of them again.
+    """
+    for each in refused:
+        record = each.record
+        log.publish(record.key, record.value, headers=headers_of(log.topic, each, stage), topic=log.dead_letter_topic)
+    log.flush(FLUSH_SECONDS)

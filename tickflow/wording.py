@@ -1,0 +1,150 @@
+"""How figures read in the terminal: a line a symbol and interval, an anomaly, the summary report.
+
+Pure text: functions take figures and return lines. Warm-up shows as `7/20`, a value that does not exist as a dash.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from tickflow.counters import Counters
+from tickflow.points import Points
+from tickflow.summary import SymbolFigures
+from tickflow.windows import DEPTH
+
+Paint = Callable[[str, str], str]
+"""Gives text a style: alert, up, down, faint or bold."""
+
+
+def price(value: float) -> str:
+    """A price with the digits that its size needs; a dash where there is none.
+
+    >>> price(1234.5), price(0.00001234), price(math.nan)
+    ('1,234.50', '0.00001234', '–')
+    """
+    if math.isnan(value):
+        return "–"
+    if value == 0:
+        return "0.00"
+    digits = 2 if abs(value) >= 1 else min(12, 3 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
+
+
+def change(percent: float) -> str:
+    """A change in percent, with a sign and an arrow, so that nothing hangs on colour.
+
+    >>> change(-1.234)
+    '▼ -1.23 %'
+    """
+    arrow = "▲" if percent > 0 else "▼" if percent < 0 else "="
+    return f"{arrow} {percent:+.2f} %"
+
+
+def clock(time_ns: int) -> str:
+    """The time of day in UTC, to the second.
+
+    >>> clock(1_767_623_400_000_000_000)
+    '14:30:00Z'
+    """
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%H:%M:%SZ")
+
+
+def ago(nanoseconds: int) -> str:
+    """A span of time in words.
+
+    >>> ago(2_400_000_000), ago(192 * 1_000_000_000), ago(7_300 * 1_000_000_000)
+    ('2 s', '3 m 12 s', '2 h 1 m')
+    """
+    seconds = max(nanoseconds, 0) // 1_000_000_000
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} m {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} m"
+
+
+def symbol_line(figures: SymbolFigures, paint: Paint) -> str:
+    """One symbol's newest tick and averages."""
+    averages = (("MA5", figures.ma_5, 5), ("MA10", figures.ma_10, 10), ("MA20", figures.ma_20, DEPTH))
+    shown = "  ".join(f"{name} {_or_warmup(value, figures.depth, n):>9}" for name, value, n in averages)
+    moved = change(figures.change_percent)
+    style = "up" if figures.change_percent > 0 else "down" if figures.change_percent < 0 else "faint"
+    return (
+        f"{clock(figures.time_ns)} {paint(f'{figures.symbol:<12}', 'bold')} {price(figures.last):>12} "
+        f"{paint(f'{moved:>11}', style)}  {shown}  vol {_or_warmup(figures.volatility, figures.depth, 10):>8}  "
+        f"z {_score(figures.z_score, figures.depth):>5}  {paint(f'{figures.ticks_since_shown:,} ticks', 'faint')}"
+    )
+
+
+def anomaly_line(points: Points, at: int, paint: Paint) -> str:
+    """The anomaly at index `at`, with its evidence."""
+    high = points.price[at] > points.ma_10[at]
+    text = (
+        f"!! ANOMALY {points.symbol[at]} {'▲ high' if high else '▼ low'} {price(float(points.price[at]))} "
+        f"at {clock(int(points.time_ns[at]))}: {points.z_score[at]:.2f} deviations from MA10 "
+        f"{price(float(points.ma_10[at]))}, volatility {price(float(points.volatility[at]))}"
+    )
+    return paint(text, "alert")
+
+
+def interval_lines(moved: Sequence[SymbolFigures], paint: Paint, limit: int) -> list[str]:
+    """A line for each symbol that had ticks, the busiest `limit` of them, in the order of their names."""
+    lines = [symbol_line(each, paint) for each in sorted(moved[:limit], key=lambda each: each.symbol)]
+    rest = moved[limit:]
+    if rest:
+        ticks = sum(each.ticks_since_shown for each in rest)
+        lines.append(paint(f"… and {len(rest):,} more symbols with {ticks:,} ticks", "faint"))
+    return lines
+
+
+def summary_report(
+    symbols: Sequence[SymbolFigures],
+    counters: Counters,
+    refused: Mapping[str, int],
+    lag: Mapping[int, int],
+    seconds: float,
+    limit: int = 50,
+) -> list[str]:
+    """The report: a row a symbol, then the worker's totals. `refused` is by key; `lag` is by partition, in records."""
+    header = (
+        f"{'symbol':<12} {'ticks':>10} {'last':>12} {'min':>12} {'max':>12} {'change':>12} {'volatility':>10} "
+        f"{'anomalies':>9} {'refused':>8} {'lag':>8}"
+    )
+    lines = [f"Summary after {seconds:,.0f} s", header]
+    for each in sorted(symbols, key=lambda each: (-each.ticks, each.symbol))[:limit]:
+        lines.append(
+            f"{each.symbol:<12} {each.ticks:>10,} {price(each.last):>12} {price(each.low):>12} {price(each.high):>12} "
+            f"{change(each.change_percent):>12} {_or_warmup(each.volatility, each.depth, 10):>10} {each.anomalies:>9,} "
+            f"{refused.get(each.symbol, 0):>8,} {lag.get(each.partition, 0):>8,}"
+        )
+    if len(symbols) > limit:
+        lines.append(f"… and {len(symbols) - limit:,} more symbols")
+    lines.append(
+        f"{counters.accepted:,} ticks accepted, {counters.stored:,} stored, "
+        f"{counters.refused.total():,} records refused, {sum(lag.values()):,} still to read"
+    )
+    if counters.refused:
+        by_reason = ", ".join(f"{reason} {count:,}" for reason, count in counters.refused.most_common())
+        lines.append(f"refused: {by_reason}")
+    noteworthy = {
+        "refused by the store": counters.refused_by_store,
+        "outside the store's retention": counters.expired,
+        "lost from the log": counters.lost,
+        "gone from the windows' replay": counters.cold,
+        "late": counters.late,
+        "without a time zone": counters.naive,
+        "missing by their numbers": counters.gaps,
+        "repeated by their numbers": counters.repeats,
+    }
+    rest = ", ".join(f"{count:,} {what}" for what, count in noteworthy.items() if count)
+    return [*lines, rest] if rest else lines
+
+
+def _or_warmup(value: float, depth: int, needed: int) -> str:
+    return f"{min(depth, needed)}/{needed}" if math.isnan(value) else price(value)
+
+
+def _score(value: float, depth: int) -> str:
+    if math.isnan(value):
+        return "–" if depth >= 10 else f"{depth}/10"
+    return f"{value:.2f}"
