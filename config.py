@@ -1,48 +1,38 @@
 """The settings of all three scripts: frozen, typed, and built once by `load_settings`.
 
-Precedence: flags over environment over `.env` over default. A key's `_FILE` variant names a file that holds a
-secret. Every key is described in `.env.example`.
+Precedence: flags over environment over `.env` over default. The `_FILE` variant of a secret's key names a file that
+holds the secret. Every key is described in `.env.example`.
 """
 
 import argparse
 import difflib
-import ipaddress
+import io
 import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from tickflow.addresses import is_http_url, is_loopback, is_server
 from tickflow.detectors import MAX_Z_SCORE
 from tickflow.errors import SettingError
 from tickflow.tick import is_symbol
 
 DEFAULT_SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
-OUR_PREFIXES = ("INFLUXDB_", "KAFKA_", "DASHBOARD_", "REPLAY_", "ALPHA_VANTAGE_", "EMBEDDED_", "SIMULATOR_")
+HIDDEN = "**********"
 
 
-def _checked(expected: str, accept: Callable[[str], bool]) -> BeforeValidator:
+def _checked(expected: str, accept: Callable[[Any], bool]) -> AfterValidator:
     def check(value: object) -> object:
-        if isinstance(value, str) and not accept(value):
+        if not accept(value):
             raise ValueError(expected)
         return value
 
-    return BeforeValidator(check)
-
-
-def _is_http_url(text: str) -> bool:
-    parts = urlsplit(text)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-
-
-def _is_server(text: str) -> bool:
-    match = re.fullmatch(r"[\w.\-]+:(\d{1,5})|\[[0-9a-fA-F:]+\]:(\d{1,5})", text)
-    return match is not None and 0 < int(match[1] or match[2]) < 65_536
+    return AfterValidator(check)
 
 
 def _split(value: object) -> object:
@@ -51,39 +41,62 @@ def _split(value: object) -> object:
     return value
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _are_symbols(symbols: tuple[str, ...]) -> bool:
+    return bool(symbols) and all(map(is_symbol, symbols)) and len(set(symbols)) == len(symbols)
 
 
 def _age(value: object) -> object:
-    return None if value == "off" else value
+    return None if isinstance(value, str) and value.lower() == "off" else value
 
 
 def _speed(value: object) -> object:
-    return math.inf if value == "max" else value
+    if isinstance(value, str) and value.lower() == "max":
+        return math.inf
+    return None if value in (math.inf, "inf") else value
 
 
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-_Url = Annotated[str, _checked("a URL such as http://localhost:8086, without user or password", _is_http_url)]
-_Topic = Annotated[
-    str,
-    _checked(
-        "a Kafka topic name: up to 200 letters, digits, dots, hyphens, underscores",
-        lambda text: re.fullmatch(r"[A-Za-z0-9_\-][A-Za-z0-9._\-]{0,199}", text) is not None,
-    ),
-]
+URL_RULE = "a URL such as http://localhost:8086, without user or password"
+NAME_RULE = "up to 200 letters, digits, dots, hyphens and underscores, no dot first"
+SERVERS_RULE = "host:port, or several with commas between"
+SYMBOLS_RULE = "symbols with commas between, each 1 to 12 of A-Z, 0-9, dot, hyphen, and each once"
+
+
+def _is_kafka_name(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9_\-][A-Za-z0-9._\-]{0,199}", text) is not None
+
+
+def _are_servers(servers: tuple[str, ...]) -> bool:
+    return bool(servers) and all(map(is_server, servers))
+
+
+def _whole(least: int, most: int) -> Any:
+    return Field(ge=least, le=most, description=f"a whole number from {least} to {most}")
+
+
+def _seconds(least: float, most: float) -> Any:
+    expected = f"a number of seconds from {least:g} to {most:g}"
+    return Field(ge=least, le=most, allow_inf_nan=False, description=expected)
+
+
+_Url = Annotated[str, _checked(URL_RULE, is_http_url), Field(description=URL_RULE)]
+_KafkaName = Annotated[str, _checked(NAME_RULE, _is_kafka_name), Field(description=NAME_RULE)]
 _Name = Annotated[str, _checked("1 to 200 characters", lambda text: 0 < len(text) <= 200)]
-_Servers = Annotated[tuple[str, ...], BeforeValidator(_split)]
-_Symbols = Annotated[tuple[str, ...], BeforeValidator(_split)]
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Servers = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_split),
+    _checked(SERVERS_RULE, _are_servers),
+    Field(description=SERVERS_RULE),
+]
+_Symbols = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_split),
+    _checked(SYMBOLS_RULE, _are_symbols),
+    Field(description=SYMBOLS_RULE),
+]
 _LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 _Protocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]
 _Mechanism = Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(_upper)]
@@ -96,20 +109,20 @@ class Settings(BaseModel):
 
     stack: Annotated[Literal["kafka", "embedded"], Field(description="kafka or embedded")] = "kafka"
     embedded_file: Annotated[Path, Field(description="the file of the embedded stack")] = Path("data/stocks.db")
-    retention_days: Annotated[_Finite, Field(gt=0, description="a number of days above 0")] = 7.0
+    retention_days: Annotated[_Finite, Field(gt=0, le=36_500, description="a number of days above 0, up to 36500")] = (
+        7.0
+    )
 
     influxdb_url: _Url = "http://localhost:8086"
     influxdb_token: SecretStr | None = None
     influxdb_org: _Name = "myorg"
     influxdb_bucket: _Name = "stock_data"
 
-    kafka_servers: Annotated[_Servers, Field(description="host:port, or several with commas between")] = (
-        "localhost:9092",
-    )
+    kafka_servers: _Servers = ("localhost:9092",)
     kafka_topic: _Topic = "stock-ticks"
     kafka_group: _Name = "stock-analytics"
     kafka_partitions: Annotated[int, Field(ge=1, le=10_000, description="a whole number from 1 to 10000")] = 6
-    kafka_instance_id: _Name | None = None
+    kafka_instance_id: _Topic | None = None
     kafka_security_protocol: Annotated[_Protocol, Field(description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")] = (
         "PLAINTEXT"
     )
@@ -127,9 +140,7 @@ class Settings(BaseModel):
         Literal["simulated", "replay", "alpha_vantage"],
         Field(description="simulated, replay or alpha_vantage"),
     ] = "simulated"
-    symbols: Annotated[
-        _Symbols, Field(description="symbols with commas between, each of A-Z, 0-9, dot, hyphen, and once")
-    ] = DEFAULT_SYMBOLS
+    symbols: _Symbols = DEFAULT_SYMBOLS
     producer_interval: Annotated[
         Annotated[_Finite, Field(ge=0, le=86_400)] | None,
         Field(description="a number of seconds from 0 to 86400"),
@@ -139,7 +150,7 @@ class Settings(BaseModel):
     replay_speed: Annotated[
         float,
         BeforeValidator(_speed),
-        Field(gt=0, description="a number above 0 (times the recorded speed), or max"),
+        Field(ge=0.001, description="a number from 0.001 on (times the recorded speed), or max"),
     ] = 1.0
     alpha_vantage_api_key: SecretStr | None = None
 
@@ -147,9 +158,9 @@ class Settings(BaseModel):
         65_536
     )
     max_tick_age: Annotated[
-        Annotated[_Finite, Field(gt=0)] | None,
+        Annotated[_Finite, Field(gt=0, le=1e10)] | None,
         BeforeValidator(_age),
-        Field(description="a number of seconds above 0, or off"),
+        Field(description="a number of seconds above 0, up to 10000000000, or off"),
     ] = None
     history_size: Annotated[int, Field(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")] = 200
     anomaly_threshold: Annotated[
@@ -221,20 +232,33 @@ def load_settings(
 def _read_env_file(env_file: str | Path | None) -> dict[str, str]:
     if env_file is None or not Path(env_file).is_file():
         return {}
-    values = {key: value or "" for key, value in dotenv_values(env_file, interpolate=False).items()}
-    for key in values:
-        known = [*KEYS, *(f"{secret}_FILE" for secret in SECRETS)]
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
-        if key not in known and key.startswith(OUR_PREFIXES) and near:
-            raise SettingError(key, _shown(near[0], values[key]), f"a known key in {env_file}; did you mean {near[0]}?")
+    try:
+        text = Path(env_file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(str(env_file), "unreadable", f"a text file in UTF-8 ({error})") from None
+    values: dict[str, str] = {}
+    known = [*KEYS, *(f"{key}_FILE" for key in SECRETS)]
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            # What the line holds may be a secret: it is not shown.
+            raise SettingError(f"Line {binding.original.line} of {env_file}", HIDDEN, "KEY=value, both quotes if any")
+        key, value = binding.key, binding.value or ""
+        near = difflib.get_close_matches(key or "", known, n=1, cutoff=0.85)
+        if key and near and key not in known:
+            raise SettingError(key, _shown(near[0], value), f"a known key in {env_file}; did you mean {near[0]}?")
+        if key:
+            values[key] = value
     return values
 
 
 def _read_secret(key: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        secret = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
         raise SettingError(f"{key}_FILE", path, f"a readable file that holds the secret ({error})") from None
+    if not secret:
+        raise SettingError(f"{key}_FILE", path, "a file that holds the secret; this one is empty")
+    return secret
 
 
 def _first(error: ValidationError, found: Mapping[str, str]) -> SettingError:
@@ -247,27 +271,22 @@ def _first(error: ValidationError, found: Mapping[str, str]) -> SettingError:
 
 
 def _shown(key: str, value: str) -> str:
-    return "**********" if key in SECRETS else value
+    if key in SECRETS or key.removesuffix("_FILE") in SECRETS:
+        return HIDDEN
+    return re.sub(r"//[^/]*@", f"//{HIDDEN}@", value)  # a URL may carry a password
 
 
 def _check_together(settings: Settings) -> None:
-    if (
-        not settings.symbols
-        or not all(map(is_symbol, settings.symbols))
-        or len(set(settings.symbols)) < len(settings.symbols)
-    ):
-        expected = "symbols with commas between, each 1 to 12 of A-Z, 0-9, dot, hyphen, and each once"
-        raise SettingError("SYMBOLS", ",".join(settings.symbols), expected)
-    if not settings.kafka_servers or not all(map(_is_server, settings.kafka_servers)):
-        raise SettingError(
-            "KAFKA_SERVERS", ",".join(settings.kafka_servers), "host:port, or several with commas between"
-        )
-    if settings.kafka_security_protocol.startswith("SASL"):
+    protocol = settings.kafka_security_protocol
+    if protocol.startswith("SASL"):
         for key in ("KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"):
             if getattr(settings, key.lower()) is None:
-                raise SettingError(
-                    key, None, f"a value, since KAFKA_SECURITY_PROTOCOL is {settings.kafka_security_protocol}"
-                )
+                raise SettingError(key, None, f"a value, since KAFKA_SECURITY_PROTOCOL is {protocol}")
+    if protocol.endswith("SSL"):
+        for key in ("KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE"):
+            path: Path | None = getattr(settings, key.lower())
+            if path is not None and not path.is_file():
+                raise SettingError(key, str(path), "a file that exists")
     if not _is_loopback(settings.dashboard_host):
         if settings.dashboard_debug:
             expected = "false on a host that is not loopback: the debugger runs code for whoever reaches it"

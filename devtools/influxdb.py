@@ -1,6 +1,7 @@
 """InfluxDB 2.x as a local process, and the few calls of its API that setting it up takes."""
 
 import json
+import signal
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Influxd(ServerProcess):
     """
 
     name = "InfluxDB"
+    stop_signal = signal.SIGINT  # influxd 2.9.1 does not catch SIGTERM: it would end on the spot
 
     def __init__(
         self,
@@ -71,6 +73,11 @@ class Influxd(ServerProcess):
         self.port = free_port() if port is None else port
         self.server = InfluxServer(url=f"http://{host}:{self.port}", org=org, token=token)
         self._bucket = bucket
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The one of its API."""
+        return (self.port,)
 
     def _prepare(self) -> list[str]:
         data = self.folder / "data"

@@ -26,6 +26,9 @@ offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
 # A group's first member need not wait for others.
 group.initial.rebalance.delay.ms=0
+# So long a killed broker counts as alive, and its successor has to wait (default: 9 s).
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 """
 
 LOGGING = """\
@@ -56,6 +59,11 @@ class KafkaServer(ServerProcess):
     def address(self) -> str:
         """`host:port`, as `KAFKA_SERVERS` takes it."""
         return f"{self._host}:{self.port}"
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The one for clients, and the controller's."""
+        return self.port, self._controller_port
 
     def _prepare(self) -> list[str]:
         data = self.folder / "data"

@@ -27,12 +27,19 @@ class ServerProcess(ABC):
     """
 
     name: str
+    stop_signal = signal.SIGTERM
+    """What makes the server end in order."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+
+    @property
+    @abstractmethod
+    def ports(self) -> tuple[int, ...]:
+        """The ports of 127.0.0.1 that the server listens on."""
 
     @abstractmethod
     def _prepare(self) -> list[str]:
@@ -45,8 +52,11 @@ class ServerProcess(ABC):
     def start(self, timeout: float = 60.0, *, detached: bool = False) -> Self:
         """Start the server and wait until it is ready.
 
-        Raises `ServerError`, with the end of the server's log, when it ends or is not ready within `timeout` seconds.
+        Raises `ServerError` when a port is taken, and, with the end of the server's log, when the server ends or is not
+        ready within `timeout` seconds.
         """
+        for port in filter(is_taken, self.ports):
+            raise ServerError(f"{self.name} cannot start: something else listens on port {port}.")
         self.folder.mkdir(parents=True, exist_ok=True)
         command = self._prepare()
         if not detached:
@@ -72,11 +82,11 @@ class ServerProcess(ABC):
         return self
 
     def stop(self, timeout: float = 30.0) -> None:
-        """End the server in order, as SIGTERM does; after `timeout` seconds kill it. Stopped already: nothing."""
+        """End the server in order; after `timeout` seconds kill it. Stopped already: nothing."""
         if self._process is None:
             return
         self.resume()
-        self._process.terminate()
+        self._process.send_signal(self.stop_signal)
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:

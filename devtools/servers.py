@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,10 +24,10 @@ from devtools.influxdb import Influxd, InfluxServer
 from devtools.kafka import KafkaServer
 from devtools.process import ServerError, ServerProcess, identity, is_taken
 
-__all__ = ["Influxd", "InfluxServer", "KafkaServer", "ServerError", "is_built", "why_not"]
+__all__ = ["InfluxServer", "Influxd", "KafkaServer", "ServerError", "is_built", "why_not"]
 
 PROJECT = Path(__file__).parent.parent
-PORTS = {"kafka": 9092, "influxdb": 8086}
+PORTS: dict[Server, int] = {"kafka": 9092, "influxdb": 8086}
 DEFAULTS = {"INFLUXDB_ORG": "myorg", "INFLUXDB_BUCKET": "stock_data", "INFLUXDB_TOKEN": "tickflow-local-token"}
 ENDS_WITHIN = 30.0
 
@@ -38,6 +38,7 @@ class Record:
 
     pid: int
     identity: str
+    port: int
 
 
 def state_folder() -> Path:
@@ -45,19 +46,24 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tickflow-servers"
 
 
-def up() -> None:
-    """Start what does not run yet, detached, on the ports that the settings have by default."""
+def up(ports: Mapping[Server, int]) -> None:
+    """Start what does not run yet, detached, on those ports."""
     for server in SERVERS:
         if _running(server) is None:
             build(server)
-    for server in SERVERS:
-        _start(server)
-    _check_token()
+    kafka, influxdb = (_start(server, ports[server]) for server in SERVERS)
+    _check_token(influxdb.port)
+    settings = {
+        "KAFKA_SERVERS": (f"localhost:{kafka.port}", f"localhost:{PORTS['kafka']}"),
+        "INFLUXDB_URL": (f"http://localhost:{influxdb.port}", f"http://localhost:{PORTS['influxdb']}"),
+    }
+    edits = [f"{key}={value}" for key, (value, default) in settings.items() if value != default]
     print(
-        f"Kafka on localhost:{PORTS['kafka']}, InfluxDB on http://localhost:{PORTS['influxdb']}; "
-        f"data and logs in {state_folder()}.\n"
-        "Next: cp .env.example .env (once), then in three terminals, with .venv active: python stock_producer.py, "
-        "python stock_analytics.py, python stock_dashboard.py.\n"
+        f"Both run, Kafka on localhost:{kafka.port} and InfluxDB on http://localhost:{influxdb.port}; "
+        f"data and logs lie in {state_folder()}.\n"
+        f"Next: cp .env.example .env (once{', then set there ' + ' and '.join(edits) if edits else ''}), and "
+        "in three terminals, with .venv active: python stock_producer.py, python stock_analytics.py, "
+        "python stock_dashboard.py.\n"
         "`make servers-down` ends both and keeps their data."
     )
 
@@ -68,7 +74,7 @@ def down(wipe: bool) -> None:
         record = _running(server)
         print(f"{NAMES[server]}: {'does not run' if record is None else 'ending'}.", flush=True)
         if record is not None:
-            _end(record)
+            _end(record, _process(server, record.port).stop_signal)
         _record_file(server).unlink(missing_ok=True)
         if wipe:
             shutil.rmtree(state_folder() / server, ignore_errors=True)
@@ -82,7 +88,7 @@ def status() -> bool:
     for server in SERVERS:
         record = _running(server)
         if record is not None:
-            print(f"{NAMES[server]}: runs on localhost:{PORTS[server]}, pid {record.pid}.")
+            print(f"{NAMES[server]}: runs on localhost:{record.port}, pid {record.pid}.")
         elif is_taken(PORTS[server]):
             print(f"{NAMES[server]}: not started from here; something else listens on port {PORTS[server]}.")
         else:
@@ -92,28 +98,29 @@ def status() -> bool:
     return all_run
 
 
-def _start(server: Server) -> None:
+def _start(server: Server, port: int) -> Record:
     record = _running(server)
     if record is not None:
         print(f"{NAMES[server]}: runs already, pid {record.pid}.")
-        return
-    if is_taken(PORTS[server]):
+        return record
+    if is_taken(port):
         raise ServerError(
-            f"Port {PORTS[server]} is taken by something that was not started from here (another {NAMES[server]}, "
-            "docker-compose perhaps?). Stop that first, or use it as it is."
+            f"{NAMES[server]} cannot start: port {port} is taken by something that was not started from here "
+            f"(docker-compose's perhaps). Stop that first, or use it as it is, or choose another port: --{server}-port."
         )
     print(f"{NAMES[server]}: starting ...", flush=True)
-    process = _process(server).start(detached=True)
-    pid = process.pid
-    _record_file(server).write_text(json.dumps(asdict(Record(pid, identity(pid) or ""))))
+    pid = _process(server, port).start(detached=True).pid
+    record = Record(pid, identity(pid) or "", port)
+    _record_file(server).write_text(json.dumps(asdict(record)))
+    return record
 
 
-def _process(server: Server) -> ServerProcess:
+def _process(server: Server, port: int) -> ServerProcess:
     folder = state_folder() / server
     if server == "kafka":
-        return KafkaServer(folder, PORTS[server], host="localhost")
+        return KafkaServer(folder, port, host="localhost")
     org, bucket, token = (setting(key) for key in ("INFLUXDB_ORG", "INFLUXDB_BUCKET", "INFLUXDB_TOKEN"))
-    return Influxd(folder, PORTS[server], org=org, bucket=bucket, token=token, host="localhost")
+    return Influxd(folder, port, org=org, bucket=bucket, token=token, host="localhost")
 
 
 def setting(key: str, folder: Path = PROJECT) -> str:
@@ -129,9 +136,9 @@ def setting(key: str, folder: Path = PROJECT) -> str:
     return DEFAULTS[key]
 
 
-def _check_token() -> None:
-    process = _process("influxdb")
-    assert isinstance(process, Influxd)  # noqa: S101 - for the type checker
+def _check_token(port: int) -> None:
+    process = _process("influxdb", port)
+    assert isinstance(process, Influxd)
     try:
         process.server.call("GET", f"/api/v2/buckets?org={process.server.org}")
     except ServerError as error:
@@ -153,9 +160,9 @@ def _running(server: Server) -> Record | None:
     return record if identity(record.pid) == record.identity else None
 
 
-def _end(record: Record) -> None:
+def _end(record: Record, stop_signal: signal.Signals) -> None:
     deadline = time.monotonic() + ENDS_WITHIN
-    for number in (signal.SIGCONT, signal.SIGTERM):
+    for number in (signal.SIGCONT, stop_signal):
         os.kill(record.pid, number)
     while identity(record.pid) == record.identity:
         if time.monotonic() > deadline:
@@ -176,7 +183,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m devtools.servers", description=(__doc__ or "").splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("build", help="build both servers into the cache, once a machine")
-    verbs.add_parser("up", help="start both, detached, on localhost:9092 and localhost:8086")
+    starting = verbs.add_parser("up", help="start both, detached")
+    for server in SERVERS:
+        starting.add_argument(f"--{server}-port", type=int, default=PORTS[server], help="default: %(default)s")
     verbs.add_parser("status", help="say what runs where")
     ending = verbs.add_parser("down", help="end exactly what `up` started")
     ending.add_argument("--wipe", action="store_true", help="remove its data too")
@@ -188,7 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0 if status() else 1
         with _one_at_a_time():
             if chosen.verb == "up":
-                up()
+                up({server: getattr(chosen, f"{server}_port") for server in SERVERS})
             else:
                 down(chosen.wipe)
     except ServerError as error:

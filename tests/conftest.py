@@ -7,7 +7,7 @@ skipped with the reason; with `CI=true` it fails.
 
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, Protocol
 

@@ -86,10 +86,14 @@ class Points:
     @classmethod
     def from_rows(cls, rows: Iterable[Sequence[object]]) -> Self:
         """Points from rows in the order of this class's attributes; `None` where a float field is absent."""
-        names = [column.name for column in fields(cls)]
-        columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(names)
+        columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(fields(cls))
+        return cls.from_columns(columns)
+
+    @classmethod
+    def from_columns(cls, columns: Iterable[Sequence[object]]) -> Self:
+        """Points from columns in the order of this class's attributes; `None` where a float field is absent."""
         values: dict[str, object] = {}
-        for name, column in zip(names, columns, strict=True):
+        for name, column in zip((column.name for column in fields(cls)), columns, strict=True):
             if name in ("symbol", "source"):
                 values[name] = list(column)
             elif name in FLOAT_FIELDS:

@@ -30,17 +30,20 @@ _PASSING = frozenset({
 _logger = logging.getLogger(__name__)
 
 
-def open_database(path: Path, stop: threading.Event) -> sqlite3.Connection:
+def open_database(path: Path, stop: threading.Event, schema: str = "") -> sqlite3.Connection:
     """A connection to the file, which is created with its folder where missing; transactions are the caller's to begin.
 
-    Waits, and says so, while the file is locked or the disk is full. Raises `SettingError` for a path that cannot be
-    such a file, and `Stopped`. The connection belongs to the calling thread.
+    `schema` is a script that may be run at every start (`CREATE TABLE IF NOT EXISTS`). Waits, and says so, while the
+    file is locked or the disk is full. Raises `SettingError` for a path that cannot be such a file, and `Stopped`.
+    Any thread may use the connection, but one at a time.
     """
     _make_folder(path)
     saying = Saying(_logger)
     for delay in Backoff(longest=1.0):
         try:
-            connection = _open(path)
+            connection = _open(path, schema)
+        except ValueError as error:
+            raise unusable(path, error) from None
         except sqlite3.Error as error:
             if not is_passing(error):
                 raise unusable(path, error) from None
@@ -75,19 +78,19 @@ def unusable(path: Path, error: Exception) -> SettingError:
 def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise unusable(path, error) from None
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+def _open(path: Path, schema: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         # Takes effect in a new file only, and only before anything is written to it.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.executescript(schema or "SELECT count(*) FROM sqlite_master")
     except sqlite3.Error:
         connection.close()
         raise

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tickflow.ticklog.base import LOG_APPEND_TIME, Record
+from tickflow.ticklog.base import LOG_APPEND_TIME, Entry, Record
 
 MAX_RECORD_BYTES = 65_536
 MAX_NESTING = 100
@@ -95,6 +95,42 @@ def encode(tick: Tick) -> bytes:
     b'{"symbol":"AAPL","price":187.5,"timestamp":"2026-01-05T14:30:00Z","volume":100,"source":"simulated"}'
     """
     return _encode(tick)
+
+
+_read_float = msgspec.json.Decoder(float).decode
+_read_int = msgspec.json.Decoder(int).decode
+_NO_LOG_TIME = 0
+
+
+def from_text(symbol: str, price: str, timestamp: str, volume: str, source: str) -> Tick | Reason:
+    """A tick from texts such as the cells of a CSV row, or the rule that would have its record refused.
+
+    The texts are read as `decode` reads a record, so that what passes here is accepted there; only the rules about
+    the log's own time are left to the reader.
+
+    >>> from_text("SPY", "167.41", "2013-10-07T13:30:00.007Z", "1e2", "replay")
+    <Reason.VOLUME_TYPE: 'volume_type'>
+    """
+    try:
+        tick = Tick(symbol, _read_float(price), msgspec.convert(timestamp, datetime), _read_int(volume), source=source)
+    except msgspec.DecodeError:
+        return _reason_of_text(price, timestamp)
+    if not symbol.isascii():
+        return Reason.SYMBOL_INVALID
+    read = _read(Entry(0, 0, symbol.encode(), _encode(tick), 0, _NO_LOG_TIME), Limits())
+    return read if isinstance(read, Reason) else tick
+
+
+def _reason_of_text(price: str, timestamp: str) -> Reason:
+    try:
+        _read_float(price)
+    except msgspec.DecodeError as error:
+        return Reason.PRICE_RANGE if "out of range" in str(error) else Reason.PRICE_TYPE
+    try:
+        msgspec.convert(timestamp, datetime)
+    except msgspec.ValidationError:
+        return Reason.TIMESTAMP_INVALID
+    return Reason.VOLUME_TYPE
 
 
 def is_symbol(text: str) -> bool:

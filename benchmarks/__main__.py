@@ -1,0 +1,44 @@
+"""What the performance claims rest on: `make bench`, or `python -m benchmarks [CASE ...]`.
+
+    day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
+    tutorial   one worker against the consumer that tutorials show, on the same topic, alternating
+
+Real servers, those of `TICKFLOW_TEST_*` or its own. Prints tables, and writes benchmarks/results/CASE.json. Only
+ratios within one run mean anything: machines differ, and the same machine differs by the hour.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import day, tutorial_ratio
+from benchmarks.bench import Bench
+
+CASES = {"day": day.run, "tutorial": tutorial_ratio.run}
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all")
+    arguments = parser.parse_args()
+    unknown = set(arguments.cases) - set(CASES)
+    if unknown:
+        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    RESULTS.mkdir(exist_ok=True)
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+    print(f"machine: {machine['cores']} cores, Python {machine['python']}")
+    with tempfile.TemporaryDirectory(prefix="tickflow-bench-") as folder, Bench(Path(folder)) as bench:
+        for name in arguments.cases or CASES:
+            print(f"\n== {name}", flush=True)
+            result = CASES[name](bench)
+            (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, **result}, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""What a measured program says of itself, as one JSON line."""
+
+import json
+import resource
+import time
+
+
+class Figures:
+    """A clock over wall time and CPU time of this process, from `begin` to `end`."""
+
+    def __init__(self) -> None:
+        self.begun_at = 0.0
+        self._cpu = 0.0
+        self._values: dict[str, float] = {}
+
+    @property
+    def begun(self) -> bool:
+        return self.begun_at > 0
+
+    def begin(self) -> None:
+        self.begun_at = time.monotonic()
+        self._cpu = _cpu_seconds()
+
+    def end(self, ticks: int) -> None:
+        seconds = time.monotonic() - self.begun_at
+        self._values = {
+            "ticks": ticks,
+            "seconds": seconds,
+            "ticks_per_s": ticks / seconds,
+            "cpu_us_per_tick": (_cpu_seconds() - self._cpu) / ticks * 1e6,
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+
+    def to_json(self, **more: float) -> str:
+        return json.dumps({name: round(value, 3) for name, value in (self._values | more).items()})
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,68 @@
+"""A program to measure: the consumer that tutorials show, for comparison.
+
+A json deserializer, lists of the last prices, numpy per tick, one `Point` written synchronously a tick, commits by the
+client's default. Runs for a given time and prints the same JSON line as our worker.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import defaultdict, deque
+
+import numpy as np
+from influxdb_client import InfluxDBClient, Point, WritePrecision
+from influxdb_client.client.write_api import SYNCHRONOUS
+from kafka import KafkaConsumer
+
+from benchmarks.figures import Figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--warm-up", type=int, default=0, help="ticks to process before the clock starts")
+    arguments = parser.parse_args()
+    bucket, org = os.environ["INFLUXDB_BUCKET"], os.environ["INFLUXDB_ORG"]
+    client = InfluxDBClient(os.environ["INFLUXDB_URL"], os.environ["INFLUXDB_TOKEN"], org=org)
+    write = client.write_api(write_options=SYNCHRONOUS).write
+    consumer = KafkaConsumer(
+        os.environ["KAFKA_TOPIC"],
+        bootstrap_servers=os.environ["KAFKA_SERVERS"],
+        group_id=os.environ["KAFKA_GROUP"],
+        auto_offset_reset="earliest",
+        value_deserializer=lambda value: json.loads(value.decode("utf-8")),
+    )
+    history: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=200))
+    figures = Figures()
+    count = 0
+    for message in consumer:
+        tick = message.value
+        prices = history[tick["symbol"]]
+        prices.append(tick["price"])
+        recent = list(prices)
+        point = Point("stock_metrics").tag("symbol", tick["symbol"]).field("price", float(tick["price"]))
+        point = point.field("volume", int(tick["volume"]))
+        for n in (5, 10, 20):
+            if len(recent) >= n:
+                point = point.field(f"ma_{n}", float(np.mean(recent[-n:])))
+        if len(recent) >= 10:
+            volatility = float(np.std(recent[-10:]))
+            score = abs(recent[-1] - float(np.mean(recent[-10:]))) / volatility if volatility else 0.0
+            point = point.field("volatility", volatility).field("is_anomaly", score > 2.0)
+        write(bucket=bucket, org=org, record=point.time(tick["timestamp"], WritePrecision.NS))
+        count += 1
+        if count == arguments.warm_up + 1:
+            figures.begin()
+        if count > arguments.warm_up and time.monotonic() - figures.begun_at >= arguments.seconds:
+            break
+    figures.end(count - arguments.warm_up)
+    print(figures.to_json(), flush=True)
+    consumer.close()
+    client.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""A program to measure: our worker, one process, until it has stored a given number of ticks.
+
+Prints one JSON line: ticks, seconds from the first batch to the last commit, CPU microseconds a tick, peak memory.
+"""
+
+import argparse
+import io
+import sys
+import time
+
+from benchmarks.figures import Figures
+from config import load_settings
+from stock_analytics import Batch, StockAnalyticsEngine
+from tickflow.process import StopEvent, set_up_logging
+from tickflow.ticklog.base import Polled
+
+
+class MeasuredEngine(StockAnalyticsEngine):
+    """The engine as it is, with a clock started by its first records and stopped by its last commit."""
+
+    def __init__(self, ticks: int, stop: StopEvent) -> None:
+        super().__init__(load_settings(), stop=stop, out=io.StringIO())
+        self.ticks = ticks
+        self.figures = Figures()
+
+    def process(self, polled: Polled) -> Batch:
+        if not self.figures.begun and polled.records:
+            self.figures.begin()
+        return super().process(polled)
+
+    def report(self) -> None:
+        super().report()
+        if self.counters.stored >= self.ticks:
+            self.figures.end(self.counters.stored)
+            self.stop.set()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ticks", type=int, required=True)
+    arguments = parser.parse_args()
+    set_up_logging("WARNING")
+    stop = StopEvent()
+    stop.listen()
+    engine = MeasuredEngine(arguments.ticks, stop)
+    started = time.monotonic()
+    engine.run()
+    print(engine.figures.to_json(startup=engine.figures.begun_at - started), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,261 @@
+"""The producer: takes ticks from a source and publishes them to the tick log. `python stock_producer.py --help`."""
+
+import argparse
+import logging
+import math
+import secrets
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from config import Settings, add_flags, flags_of, load_settings
+from tickflow.backoff import Saying
+from tickflow.errors import NotAcknowledged, SettingError, Stopped
+from tickflow.process import DONE, Parser, StopEvent, run, set_up_logging
+from tickflow.sources.base import Source
+from tickflow.sources.replay import Replay
+from tickflow.sources.simulator import Injection, Simulator, stepping_clock
+from tickflow.stack import open_log
+from tickflow.tick import Tick, encode, is_symbol
+from tickflow.ticklog.base import TickLog
+
+FLUSH_EVERY = 1.0
+"""Seconds, at most, between two flushes of a source that never waits."""
+FLUSH_AT_INTERVAL, FLUSH_AT_EXIT = 1.0, 10.0
+"""How long a flush waits for acknowledgements: short of each pause, and once at the end."""
+PROGRESS_EVERY = 10.0
+
+logger = logging.getLogger("tickflow.producer")
+
+
+class StockDataProducer:
+    """Publishes the ticks of one source, keyed by symbol, each marked with this run and its number in it.
+
+    `injections` are jumps of simulated prices, `start_time` is the first event time of simulated ticks (by default they
+    carry the time of day), `ticks` ends the run after that many ticks a symbol.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        log: TickLog | None = None,
+        stop: threading.Event | None = None,
+        injections: Sequence[Injection] = (),
+        ticks: int | None = None,
+        start_time: datetime | None = None,
+    ) -> None:
+        settings = settings or load_settings()
+        self.symbols = list(settings.symbols)
+        self.settings = settings
+        self.stop = stop or StopEvent()
+        self.log = log or open_log(settings, self.stop)
+        self.sent = 0
+        self._injections = injections
+        self._ticks = math.inf if ticks is None else ticks
+        self._start_time = start_time
+        self._run = uuid.uuid4().hex
+        self._seq: dict[str, int] = {}
+        self._unconfirmed = Saying(logger)
+        self._flushed = self._progress_at = time.monotonic()
+        self._said = ""
+
+    def start_streaming(self, use_real_data: bool = False, api_key: str | None = None, interval: float = 2) -> None:
+        """Publish until the source ends or the process is asked to stop.
+
+        `use_real_data`: real prices from Alpha Vantage, with `api_key` or else the setting's. Otherwise the recorded
+        ones of `REPLAY_FILE` if `SOURCE` is `replay`, and simulated ones if not. `interval`: seconds between two
+        simulated ticks of a symbol, or between two rounds of quotes.
+
+        Raises `SettingError` before it connects to anything, `NotAcknowledged` if the log did not confirm all ticks,
+        `SourceError` if the source failed, or had to leave something out.
+        """
+        source = self._open_source(use_real_data, api_key, interval)
+        with self.log:
+            logger.info("streaming %s, to %s", source.what, self.log.where)
+            self.log.connect()
+            try:
+                self._stream(source)
+            except Stopped:
+                logger.info("asked to stop")
+            finally:
+                self.log.flush(FLUSH_AT_EXIT)
+                self._say_progress(source)
+
+    def _stream(self, source: Source) -> None:
+        def wait(seconds: float) -> bool:
+            return self._wait(seconds, source)
+
+        for batch in source.batches(wait):
+            self._publish(batch)
+            now = time.monotonic()
+            if now - self._flushed >= FLUSH_EVERY:
+                self._flush()
+            if now >= self._progress_at:
+                self._say_progress(source)
+            if self.stop.is_set() or self._is_complete(source):
+                return
+
+    def _publish(self, batch: Sequence[Tick]) -> None:
+        for tick in batch:
+            number = self._seq.get(tick.symbol, 0) + 1
+            if number > self._ticks:
+                continue
+            self._seq[tick.symbol] = number
+            self.log.publish(
+                tick.symbol.encode(), encode(msgspec.structs.replace(tick, producer=self._run, seq=number))
+            )
+            self.sent += 1
+
+    def _is_complete(self, source: Source) -> bool:
+        """Whether `ticks` were sent of every symbol that more may come of."""
+        return bool(source.symbols) and all(self._seq.get(symbol, 0) >= self._ticks for symbol in source.symbols)
+
+    def _wait(self, seconds: float, source: Source) -> bool:
+        """Use a source's pause to have all ticks confirmed, and to say how far it is; whether to stop."""
+        until = time.monotonic() + seconds
+        self._flush()
+        while not self.stop.is_set() and (left := until - time.monotonic()) > 0:
+            self.stop.wait(min(left, max(0.0, self._progress_at - time.monotonic())))
+            if time.monotonic() >= self._progress_at:
+                self._say_progress(source)
+        return self.stop.is_set()
+
+    def _flush(self) -> None:
+        """Have what was sent confirmed; what is not yet stays on its way, and `publish` tells if it was refused."""
+        try:
+            self.log.flush(FLUSH_AT_INTERVAL)
+        except NotAcknowledged:
+            waiting = self.sent - self.log.acknowledged
+            self._unconfirmed(f"{self.log.where} has not acknowledged {waiting:,} ticks yet; they are kept")
+        else:
+            self._unconfirmed.over(f"{self.log.where} has acknowledged all ticks")
+        self._flushed = time.monotonic()
+
+    def _say_progress(self, source: Source) -> None:
+        line = f"{self.sent:,} ticks sent, {self.log.acknowledged:,} acknowledged"
+        far = source.progress()
+        self._progress_at = time.monotonic() + (PROGRESS_EVERY / 3 if far else PROGRESS_EVERY)
+        if line != self._said:  # hours of waiting for a market to open need no line each 10 s
+            self._said = line
+            logger.info("%s%s", line, far and f"; {far}")
+
+    def _open_source(self, use_real_data: bool, api_key: str | None, interval: float) -> Source:
+        settings = self.settings
+        if not self.symbols or not all(map(is_symbol, self.symbols)) or len(set(self.symbols)) < len(self.symbols):
+            raise SettingError("SYMBOLS", ",".join(self.symbols), "symbols of A-Z, 0-9, dot, hyphen, each once")
+        if not 0 <= interval <= 86_400:
+            raise SettingError("PRODUCER_INTERVAL", str(interval), "a number of seconds from 0 to 86400")
+        simulated = not use_real_data and settings.source != "replay"
+        if not simulated and (self._injections or self._start_time):
+            raise SettingError(
+                "SOURCE", settings.source, "simulated: --inject and --start-time are for simulated ticks"
+            )
+        if use_real_data:
+            need = "your key, free at https://www.alphavantage.co/support/#api-key (SOURCE=simulated needs none)"
+            key = api_key or settings.secret("ALPHA_VANTAGE_API_KEY", need)
+            from tickflow.sources.alpha_vantage import AlphaVantageSource, Client  # loads pandas: only where needed
+
+            return AlphaVantageSource(Client(key), self.symbols, interval=interval)
+        if not simulated:
+            return Replay(settings.replay_file, speed=settings.replay_speed)
+        for injection in self._injections:
+            if injection.symbol not in self.symbols:
+                raise SettingError(
+                    "--inject", injection.symbol, f"one of the streamed symbols {','.join(self.symbols)}"
+                )
+        return Simulator(
+            self.symbols,
+            seed=secrets.randbelow(1_000_000) if settings.simulator_seed is None else settings.simulator_seed,
+            interval=interval,
+            injections=self._injections,
+            clock=None if self._start_time is None else stepping_clock(self._start_time, interval),
+        )
+
+
+DESCRIPTION = """\
+Publish stock ticks, keyed by symbol, to the tick log (Kafka; with --embedded one SQLite file).
+
+Where they come from is --source:
+  simulated      a random walk per symbol, marked as such; the same --simulator-seed gives the same prices
+  replay         a CSV file (.csv, .csv.gz) with the columns timestamp, symbol, price, volume; all its symbols
+  alpha_vantage  real quotes; needs ALPHA_VANTAGE_API_KEY (environment or .env); never replaced by simulated ones
+"""
+EXAMPLES = """\
+examples:
+  python stock_producer.py --embedded
+  python stock_producer.py --symbols AAPL,MSFT --interval 0.5 --inject AAPL:8:30
+  python stock_producer.py --source replay --replay-file trades.csv.gz --replay-speed max
+  python stock_producer.py --simulator-seed 1 --start-time 2026-01-05T14:30:00Z --ticks 1000 --interval 1
+
+exit codes:
+  0  the source came to its end, or asked to stop (Ctrl+C, SIGTERM): all ticks were acknowledged
+  1  ticks were not acknowledged, or rows of a file were refused: one sentence says how many
+  2  a setting or a flag is wrong: one sentence says which
+"""
+FLAGS = (
+    "SOURCE",
+    "SYMBOLS",
+    "PRODUCER_INTERVAL",
+    "SIMULATOR_SEED",
+    "REPLAY_FILE",
+    "REPLAY_SPEED",
+    "STACK",
+    "EMBEDDED_FILE",
+    "KAFKA_SERVERS",
+    "KAFKA_TOPIC",
+    "LOG_LEVEL",
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = Parser("stock_producer.py", description=DESCRIPTION, epilog=EXAMPLES)
+    result.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_flags(result, FLAGS, aliases={"PRODUCER_INTERVAL": "--interval"})
+    group = result.add_argument_group("simulated ticks")
+    text = "at that symbol's tick of that number (from 1) its price jumps by so many percent; repeatable"
+    group.add_argument("--inject", metavar="SYMBOL:PERCENT:AT_TICK", action="append", default=[], help=text)
+    text = "RFC 3339; event times start here and step by the interval, so that two runs with one seed give equal ticks"
+    group.add_argument("--start-time", metavar="TIME", help=text)
+    result.add_argument("--ticks", metavar="N", help="stop after N ticks a symbol")
+    return result
+
+
+def main(stop: StopEvent) -> int:
+    """Run from the command line and the settings; the exit code."""
+    arguments = parser().parse_args()
+    settings = load_settings(flags=flags_of(arguments))
+    set_up_logging(settings.log_level)
+    producer = StockDataProducer(
+        settings,
+        stop=stop,
+        injections=[Injection.parse(text) for text in arguments.inject],
+        ticks=_count(arguments.ticks),
+        start_time=_moment(arguments.start_time),
+    )
+    producer.start_streaming(use_real_data=settings.source == "alpha_vantage", interval=settings.tick_interval)
+    return DONE
+
+
+def _count(text: str | None) -> int | None:
+    if text is not None and not (text.isdecimal() and int(text) > 0):
+        raise SettingError("--ticks", text, "a whole number from 1 on")
+    return None if text is None else int(text)
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        moment = None if text is None else msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        raise SettingError("--start-time", text, "a time such as 2026-01-05T14:30:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,261 @@
+"""What every metrics store holds to, on the embedded file and on a real InfluxDB alike."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.point_examples import DAY, MORNING, SECOND, Row, a_row, bits, points_of, rows
+from tickflow.points import FLOAT_FIELDS, point_time
+from tickflow.store.base import MetricsStore, WorkerStatus, Written
+from tickflow.store.embedded import EmbeddedStore
+from tickflow.store.influx import InfluxStore
+
+A_WEEK = (MORNING - 3 * DAY, MORNING + 4 * DAY)
+_fresh = itertools.count()
+
+
+@pytest.fixture(params=["embedded", pytest.param("influx", marks=pytest.mark.influx)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MetricsStore]:
+    stop = threading.Event()
+    found: MetricsStore
+    if request.param == "embedded":
+        found = EmbeddedStore(tmp_path / "stocks.db", retention_days=7, stop=stop)
+    else:
+        server, bucket = request.getfixturevalue("influx"), request.getfixturevalue("bucket")
+        found = InfluxStore(server.url, token=server.token, org=server.org, bucket=bucket, stop=stop)
+    with found:
+        found.connect()
+        yield found
+
+
+def a_status(**values: object) -> WorkerStatus:
+    plain: dict[str, object] = {
+        "worker": "host-1",
+        "written_at": time.time_ns(),
+        "processed_at": MORNING + 1,
+        "newest_event": MORNING,
+        "lag_records": 5,
+        "accepted": 2**53 + 1,
+        "refused": 2,
+        "expired": 1,
+        "held_up_by": "",
+    }
+    return WorkerStatus(**plain | values)  # type: ignore[arg-type]  # by name
+
+
+def test_an_empty_store_answers_with_nothing(store: MetricsStore) -> None:
+    assert len(store.latest()) == 0
+    assert len(store.latest(["AAPL"])) == 0
+    assert len(store.latest([])) == 0
+    assert store.first_prices(0) == {}
+    assert len(store.points("AAPL", 0)) == 0
+    assert len(store.newest("AAPL", 10)) == 0
+    assert store.statuses() == []
+
+
+def test_writing_no_points_is_nothing(store: MetricsStore) -> None:
+    assert store.write(points_of()) == Written(0)
+    assert len(store.latest()) == 0
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_points_come_back_with_the_same_bits(store: MetricsStore, data: st.DataObject) -> None:
+    symbol = f"S{next(_fresh)}"
+    written = points_of(*data.draw(rows(symbol, min_size=1)))
+    assert store.write(written) == Written(len(written))
+    assert bits(store.points(symbol, *A_WEEK)) == bits(written)
+    assert bits(store.newest(symbol, len(written))) == bits(written)
+    assert bits(store.latest([symbol])) == bits(written)[-1:]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [-0.0, 0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 167.0, -167.0, 0.1, 1e20, 1e21]
+    + [2.0**53 + 2, 2.0**63, 2.0**64, 12345678901234567000.0, 123456789012345678.0, 1e-7, 1 / 3],
+)
+def test_extreme_values_keep_their_bits(store: MetricsStore, value: float) -> None:
+    written = points_of(a_row(price=1e12, volume=2**53 - 1, offset=2**63 - 1, **dict.fromkeys(FLOAT_FIELDS[1:], value)))
+    store.write(written)
+    assert bits(store.latest()) == bits(written)
+
+
+def test_the_first_and_the_last_storable_moment(store: MetricsStore) -> None:
+    end_of_2261 = 9_214_646_399_999_999_999
+    written = points_of(a_row(time_ns=0, price=1.0), a_row(time_ns=end_of_2261, price=2.0))
+    assert store.write(written) == Written(2)
+    assert bits(store.points("AAPL", 0)) == bits(written)
+    assert bits(store.latest()) == bits(written)[1:]
+
+
+def test_writing_the_same_points_again_leaves_each_once(store: MetricsStore) -> None:
+    written = points_of(*(a_row(time_ns=MORNING + i, price=1.0 + i, ma_5=0.5) for i in range(50)))
+    for _ in range(3):
+        assert store.write(written) == Written(50)
+    assert bits(store.points("AAPL", 0)) == bits(written)
+
+
+def test_a_point_is_known_by_symbol_source_and_time(store: MetricsStore) -> None:
+    four = [
+        a_row(symbol="AAPL", source="replay", price=1.0),
+        a_row(symbol="AAPL", source="simulated", price=2.0),
+        a_row(symbol="MSFT", source="replay", price=3.0),
+    ]
+    store.write(points_of(*four, a_row(symbol="MSFT", source="replay", price=4.0)))
+    assert store.points("AAPL", 0).price.tolist() == [1.0, 2.0]
+    assert store.points("MSFT", 0).price.tolist() == [4.0]
+
+
+def test_ticks_of_one_instant_do_not_overwrite_each_other(store: MetricsStore) -> None:
+    offsets = np.arange(7_300, 8_300)
+    times = point_time(np.full(1000, MORNING // 1000 + 1), offsets)
+    store.write(points_of(*(a_row(time_ns=t, offset=o) for t, o in zip(times.tolist(), offsets.tolist(), strict=True))))
+    found = store.points("AAPL", MORNING)
+    assert len(found) == 1000
+    assert sorted(found.offset.tolist()) == offsets.tolist()
+
+
+def test_points_are_found_from_since_on_and_before_until_in_the_order_of_time(store: MetricsStore) -> None:
+    order = [3, 1, 4, 0, 2]
+    store.write(points_of(*(a_row(time_ns=MORNING + i, price=1.0 + i) for i in order), a_row(symbol="AAPLX")))
+    assert store.points("AAPL", MORNING).price.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert store.points("AAPL", MORNING + 1, MORNING + 3).price.tolist() == [2.0, 3.0]
+    assert store.points("AAPL", MORNING + 1, MORNING + 1).price.tolist() == []
+    assert store.points("AAPL", MORNING + 5).price.tolist() == []
+    assert store.points("AAP", 0).price.tolist() == []
+
+
+def test_points_of_two_sources_are_merged_in_the_order_of_time(store: MetricsStore) -> None:
+    sources = ["simulated", "replay"]
+    store.write(points_of(*(a_row(time_ns=MORNING + i, source=sources[i % 2], price=1.0 + i) for i in range(6))))
+    assert store.points("AAPL", 0).price.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    assert store.newest("AAPL", 3).price.tolist() == [4.0, 5.0, 6.0]
+    assert store.newest("AAPL", 3).source == ["replay", "simulated", "replay"]
+
+
+def test_newest_gives_at_most_count_points(store: MetricsStore) -> None:
+    store.write(points_of(*(a_row(time_ns=MORNING + i, price=1.0 + i) for i in range(5))))
+    assert store.newest("AAPL", 2).price.tolist() == [4.0, 5.0]
+    assert store.newest("AAPL", 100).price.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert len(store.newest("AAPL", 0)) == 0
+    assert len(store.newest("MSFT", 2)) == 0
+
+
+def test_latest_is_the_whole_newest_point_of_each_symbol_by_name(store: MetricsStore) -> None:
+    store.write(
+        points_of(
+            a_row(symbol="MSFT", time_ns=MORNING, price=1.0),
+            a_row(symbol="AAPL", time_ns=MORNING + SECOND, price=2.0, source="replay"),
+            a_row(symbol="AAPL", time_ns=MORNING, price=3.0, ma_5=3.5, source="simulated"),
+            a_row(symbol="BRK.B", time_ns=MORNING - DAY, price=4.0),
+            a_row(symbol="BRK-B", time_ns=MORNING - DAY, price=5.0),
+        )
+    )
+    expected = [
+        a_row(symbol="AAPL", time_ns=MORNING + SECOND, price=2.0, source="replay"),
+        a_row(symbol="BRK-B", time_ns=MORNING - DAY, price=5.0),
+        a_row(symbol="BRK.B", time_ns=MORNING - DAY, price=4.0),
+        a_row(symbol="MSFT", time_ns=MORNING, price=1.0),
+    ]
+    assert bits(store.latest()) == bits(points_of(*expected))
+    assert bits(store.latest(["MSFT", "NVDA", "AAPL"])) == bits(points_of(expected[0], expected[3]))
+    many = [f"X{i}" for i in range(500)]
+    assert bits(store.latest(["MSFT", *many])) == bits(points_of(expected[3]))
+
+
+def test_first_prices_are_those_at_or_after_since(store: MetricsStore) -> None:
+    store.write(points_of(*(a_row(time_ns=MORNING + i, price=167.0 + i) for i in range(3)), a_row(symbol="MSFT")))
+    assert store.first_prices(0) == {"AAPL": 167.0, "MSFT": 187.25}
+    assert store.first_prices(MORNING + 1) == {"AAPL": 168.0}
+    assert store.first_prices(MORNING + 3) == {}
+    assert isinstance(store.first_prices(0)["AAPL"], float)
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "' OR '1'='1",
+        'AAPL" OR "1"="1',
+        "AAPL'; DROP TABLE store_points; --",
+        "%",
+        "*",
+        "$symbol",
+        "\\",
+        "A\nB",
+        "",
+        "é",
+    ],
+)
+def test_a_symbol_is_a_value_never_a_piece_of_the_query(store: MetricsStore, symbol: str) -> None:
+    store.write(points_of(a_row()))
+    assert len(store.points(symbol, 0)) == 0
+    assert len(store.newest(symbol, 5)) == 0
+    assert len(store.latest([symbol])) == 0
+    assert len(store.latest()) == 1
+
+
+def test_the_newest_status_of_each_worker_the_most_recent_first(store: MetricsStore) -> None:
+    now = time.time_ns()
+    old, new = (
+        a_status(written_at=now - 9 * SECOND),
+        a_status(written_at=now - SECOND, accepted=7, held_up_by="InfluxDB"),
+    )
+    other = a_status(worker="host-2", written_at=now - 5 * SECOND)
+    for status in (old, other, new):
+        store.write_status(status)
+    assert store.statuses() == [new, other]
+
+
+def test_a_status_keeps_what_is_not_known_yet(store: MetricsStore) -> None:
+    status = a_status(processed_at=None, newest_event=None)
+    store.write_status(status)
+    assert store.statuses() == [status]
+
+
+@pytest.mark.parametrize("words", ['said "no", \\ twice=2', "two\nlines", "back\\", 'é "', ",=  "])
+def test_a_status_keeps_its_words(store: MetricsStore, words: str) -> None:
+    status = a_status(held_up_by=words)
+    store.write_status(status)
+    assert store.statuses() == [status]
+
+
+@pytest.mark.parametrize("worker", ["a b", "a,b=c", "rack-1.example.com:4711", "é", 'quo"te', "back\\slash"])
+def test_a_worker_may_have_any_name(store: MetricsStore, worker: str) -> None:
+    status = a_status(worker=worker)
+    store.write_status(status)
+    assert store.statuses() == [status]
+
+
+def test_statuses_older_than_a_day_are_not_told(store: MetricsStore) -> None:
+    store.write_status(a_status(worker="gone", written_at=time.time_ns() - DAY - SECOND))
+    store.write_status(a_status(worker="here", written_at=time.time_ns() - DAY + 3600 * SECOND))
+    assert [status.worker for status in store.statuses()] == ["here"]
+
+
+def test_many_threads_read_while_one_writes(store: MetricsStore) -> None:
+    batches: list[list[Row]] = [
+        [a_row(symbol=f"S{i}", time_ns=MORNING + n, price=1.0 + n) for i in range(20)] for n in range(10)
+    ]
+    store.write(points_of(*batches[0]))
+
+    def read(i: int) -> bool:
+        symbol = f"S{i % 20}"
+        found = store.points(symbol, MORNING)
+        times = found.time_ns.tolist()
+        return times == list(range(MORNING, MORNING + len(times))) and store.latest([symbol]).symbol == [symbol]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(read, range(200))
+        for batch in batches:
+            store.write(points_of(*batch))
+        assert all(answers)
+    assert len(store.latest()) == 20
+    assert set(store.latest().price.tolist()) == {10.0}

@@ -1,0 +1,87 @@
+"""A whole chain for a test: one stack's settings, what its log and store hold, and the oracle's verdict on both."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from devtools.servers import InfluxServer
+from tests import oracle
+
+
+class Chain(ABC):
+    """What the scripts need as environment, and what an independent reader finds in log and store."""
+
+    env: dict[str, str]
+
+    @abstractmethod
+    def records(self) -> list[tuple[int, int, bytes]]:
+        """Every record of the tick topic."""
+
+    @abstractmethod
+    def stored(self) -> pd.DataFrame:
+        """Every stored point."""
+
+    def verdict(self) -> oracle.Verdict:
+        """What the store holds, held against what the log says it must."""
+        return oracle.compare(oracle.expected_points(self.records()), self.stored())
+
+    def wait_for_points(self, count: int, timeout: float = 120.0) -> None:
+        """Wait until the store holds `count` points."""
+        wait_until(lambda: len(self.stored()) >= count, f"{count:,} points", timeout)
+
+
+@dataclass
+class KafkaChain(Chain):
+    """The chain on real Kafka and real InfluxDB."""
+
+    servers: str
+    topic: str
+    influx: InfluxServer
+    bucket: str
+
+    def __post_init__(self) -> None:
+        self.env = {
+            "STACK": "kafka",
+            "KAFKA_SERVERS": self.servers,
+            "KAFKA_TOPIC": self.topic,
+            "KAFKA_GROUP": f"group-of-{self.topic}",
+            "KAFKA_PARTITIONS": "4",
+            "INFLUXDB_URL": self.influx.url,
+            "INFLUXDB_TOKEN": self.influx.token,
+            "INFLUXDB_ORG": self.influx.org,
+            "INFLUXDB_BUCKET": self.bucket,
+        }
+
+    def records(self) -> list[tuple[int, int, bytes]]:
+        return oracle.read_kafka(self.servers, self.topic)
+
+    def stored(self) -> pd.DataFrame:
+        return oracle.read_influx(self.influx.url, self.influx.token, self.bucket)
+
+
+@dataclass
+class EmbeddedChain(Chain):
+    """The chain on one SQLite file."""
+
+    file: Path
+
+    def __post_init__(self) -> None:
+        self.env = {"STACK": "embedded", "EMBEDDED_FILE": str(self.file)}
+
+    def records(self) -> list[tuple[int, int, bytes]]:
+        return oracle.read_embedded_log(str(self.file), "stock-ticks")
+
+    def stored(self) -> pd.DataFrame:
+        return oracle.read_embedded_store(str(self.file))
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
+    """Wait until the condition holds; AssertionError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} within {timeout:g} s"
+        time.sleep(0.2)

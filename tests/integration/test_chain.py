@@ -1,0 +1,88 @@
+"""Trades from a file, through the three scripts as processes, into the store: equal to a batch recomputation."""
+
+from pathlib import Path
+
+import pytest
+
+from devtools.servers import InfluxServer
+from tests import oracle
+from tests.conftest import StartScript
+from tests.integration.chain import Chain, EmbeddedChain, KafkaChain
+from tests.scripts import Script
+
+TRADES = 6_000
+
+
+@pytest.fixture
+def kafka_chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> KafkaChain:
+    return KafkaChain(kafka_servers, topic, influx, bucket)
+
+
+@pytest.fixture
+def embedded_chain(tmp_path: Path) -> EmbeddedChain:
+    return EmbeddedChain(tmp_path / "stocks.db")
+
+
+@pytest.fixture(params=["kafka", "embedded"])
+def chain(request: pytest.FixtureRequest) -> Chain:
+    found: Chain = request.getfixturevalue(f"{request.param}_chain")
+    return found
+
+
+def replay(script: StartScript, chain: Chain, trades: Path, speed: str = "max") -> Script:
+    flags = ("--source", "replay", "--replay-file", str(trades), "--replay-speed", speed)
+    return script("stock_producer.py", *flags, env=chain.env)
+
+
+def analyse(script: StartScript, chain: Chain) -> Script:
+    return script("stock_analytics.py", env=chain.env)
+
+
+def stop(worker: Script) -> None:
+    worker.terminate()
+    assert worker.wait(15) == 0, worker.output
+
+
+def assert_whole_and_equal(chain: Chain) -> None:
+    verdict = chain.verdict()
+    assert verdict.expected == TRADES
+    assert verdict.equal, verdict
+
+
+def test_two_workers_on_four_partitions_store_what_a_recomputation_says_and_both_stacks_agree_to_the_bit(
+    script: StartScript, kafka_chain: KafkaChain, embedded_chain: EmbeddedChain, trades: Path
+) -> None:
+    workers = [analyse(script, kafka_chain), analyse(script, kafka_chain)]
+    for worker in workers:
+        worker.wait_for("is ours", 30)
+    assert replay(script, kafka_chain, trades).wait(60) == 0
+    kafka_chain.wait_for_points(TRADES)
+    for worker in workers:
+        stop(worker)
+    assert_whole_and_equal(kafka_chain)
+    assert {partition for partition, _, _ in kafka_chain.records()} <= {0, 1, 2, 3}
+
+    worker = analyse(script, embedded_chain)
+    assert replay(script, embedded_chain, trades).wait(60) == 0
+    embedded_chain.wait_for_points(TRADES)
+    stop(worker)
+    assert_whole_and_equal(embedded_chain)
+
+    of_kafka = oracle.metrics_by_symbol(kafka_chain.stored().fillna(-1.0))
+    of_embedded = oracle.metrics_by_symbol(embedded_chain.stored().fillna(-1.0))
+    assert of_kafka == of_embedded
+
+
+def test_sigterm_in_the_middle_and_a_new_start_change_nothing(script: StartScript, chain: Chain, trades: Path) -> None:
+    source = replay(script, chain, trades, speed="12")
+    for stop_at in (500, 2_000):
+        worker = analyse(script, chain)
+        chain.wait_for_points(stop_at)
+        stop(worker)
+    assert len(chain.stored()) < TRADES, "the stops were meant to fall into the middle of the replay"
+    worker = analyse(script, chain)
+    assert source.wait(60) == 0
+    chain.wait_for_points(TRADES)
+    stop(worker)
+    assert "after a replay of" in worker.stderr
+    assert_whole_and_equal(chain)

@@ -1,0 +1,66 @@
+"""Points for tests: single ones by hand, and any number of them by hypothesis."""
+
+from dataclasses import fields
+
+from hypothesis import strategies as st
+
+from tickflow.points import FLOAT_FIELDS, Points
+
+MORNING = 1_767_623_400_000_000_000
+"""2026-01-05, 14:30 UTC, in ns."""
+SECOND = 10**9
+DAY = 86_400 * SECOND
+
+Row = tuple[object, ...]
+
+_NAMES = [column.name for column in fields(Points)]
+_PLAIN: dict[str, object] = {
+    **dict.fromkeys(_NAMES),
+    "symbol": "AAPL",
+    "source": "simulated",
+    "time_ns": MORNING,
+    "price": 187.25,
+    "volume": 100,
+    "partition": 0,
+    "offset": 0,
+    "is_anomaly": False,
+}
+
+
+def a_row(**values: object) -> Row:
+    """One point as a row; what is not given is plain or absent."""
+    assert values.keys() <= _PLAIN.keys()
+    return tuple((_PLAIN | values).values())
+
+
+def points_of(*rows: Row) -> Points:
+    """The points of such rows."""
+    return Points.from_rows(rows)
+
+
+def bits(points: Points) -> list[str]:
+    """A text a point, equal for equal bits only: it tells -0.0 from 0.0, and `None` stands for what is absent."""
+    return [repr(row) for row in points.rows()]
+
+
+_any_float = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def rows(draw: st.DrawFn, symbol: str = "AAPL", min_size: int = 0, max_size: int = 20) -> list[Row]:
+    """Rows of one symbol in the order of time, each time once, within two days."""
+    times = draw(st.lists(st.integers(MORNING, MORNING + DAY), min_size=min_size, max_size=max_size, unique=True))
+    return [
+        a_row(
+            symbol=symbol,
+            source=draw(st.sampled_from(["simulated", "replay"])),
+            time_ns=time_ns,
+            **{name: draw(_any_float) for name in FLOAT_FIELDS[1:]},
+            price=draw(st.floats(1e-9, 1e12)),
+            volume=draw(st.integers(0, 2**53 - 1)),
+            partition=draw(st.integers(0, 9_999)),
+            offset=draw(st.integers(0, 2**63 - 1)),
+            is_anomaly=draw(st.booleans()),
+        )
+        for time_ns in sorted(times)
+    ]

@@ -1,0 +1,186 @@
+"""Rows become a figure: a plain dict in Plotly's form, with numpy arrays, no I/O and no graph objects.
+
+One figure, four panels on one time axis. A colour is the name of a token of `assets/page.css` ("--up"), which the
+browser fills in, so that a theme needs no new figure. Ranges, labels at line ends and the tag of the last price
+belong to the view and are set in the browser, by `assets/chart.js`.
+
+Every trace has `x` and `y` and no other column, so that one `extendData` serves all of them. Row i of the points is
+item i of the lines and items 3i to 3i + 2 of the volume's stems.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.dashboard import clock
+from tickflow.points import Points
+
+Figure = dict[str, Any]
+Floats = npt.NDArray[np.float64]
+Signs = npt.NDArray[np.int64]
+
+PANELS = {"y": (0.45, 1.0), "y2": (0.29, 0.43), "y3": (0.145, 0.27), "y4": (0.0, 0.125)}
+TITLES = {"y": "Price", "y2": "Volume", "y3": "Volatility", "y4": "|z|"}
+LINES = (
+    # name, column, panel, token of its colour, width, dash
+    ("Price", "price", "y", "--price", 1.75, "solid"),
+    ("MA5", "ma_5", "y", "--ma5", 1.25, "solid"),
+    ("MA10", "ma_10", "y", "--ma10", 1.25, "6px,3px"),
+    ("MA20", "ma_20", "y", "--ma20", 1.5, "2px,2px"),
+    ("Volatility", "volatility", "y3", "--measure", 1.25, "solid"),
+    ("|z|", "z_score", "y4", "--measure", 1.25, "solid"),
+)
+MARKS = (("Anomaly, high", "triangle-down", 1), ("Anomaly, low", "triangle-up", -1))
+STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
+TRACES = len(LINES) + len(MARKS) + len(STEMS)
+
+
+def figure(rows: Points, volumes: npt.NDArray[np.int64], *, symbol: str, revision: str, threshold: float) -> Figure:
+    """The figure of a symbol's rows, in the order of time; `volumes` is what each row stands for (see `thin`).
+
+    `revision` is equal for figures between which zoom and hidden lines are to be kept. `threshold` is drawn in the
+    panel of z.
+    """
+    columns = _columns(rows, volumes, directions(rows.price))
+    data: list[Figure] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "yaxis": panel,
+            "line": {"color": color, "width": width, "dash": dash},
+            "hoverinfo": "none",
+        }
+        for name, _, panel, color, width, dash in LINES
+    ]
+    data += [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "yaxis": "y",
+            "marker": {"symbol": shape, "size": 11, "color": "--anomaly", "line": {"width": 1.5, "color": "--paper"}},
+            "hoverinfo": "skip",
+            "cliponaxis": False,
+        }
+        for name, shape, _ in MARKS
+    ]
+    data += [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "yaxis": "y2",
+            "line": {"color": color, "width": 2},
+            "hoverinfo": "skip",
+        }
+        for name, color, _ in STEMS
+    ]
+    for trace, x, y in zip(data, columns["x"], columns["y"], strict=True):
+        trace |= {"x": x, "y": y, "showlegend": False}
+    return {"data": data, "layout": _layout(symbol, revision, threshold)}
+
+
+def extension(rows: Points, price: float, direction: int) -> dict[str, list[Floats]]:
+    """What `extendData` adds to each trace for further rows, after a row of that price and direction."""
+    signs = directions(np.concatenate([[price], rows.price]), direction)[1:]
+    return _columns(rows, rows.volume, signs)
+
+
+def directions(price: Floats, first: int = 1) -> Signs:
+    """By the tick rule, 1 where a price rose and -1 where it fell; an unchanged price goes on as before.
+
+    See Lee and Ready, "Inferring Trade Direction from Intraday Data" (The Journal of Finance 46, 1991).
+
+    >>> directions(np.array([5.0, 6.0, 6.0, 4.0, 4.0])).tolist()
+    [1, 1, 1, -1, -1]
+    """
+    signs = np.sign(np.diff(price, prepend=price[:1])).astype(np.int64)
+    last_move = np.maximum.accumulate(np.where(signs != 0, np.arange(len(signs)), -1))
+    return np.where(last_move < 0, first, signs[np.maximum(last_move, 0)])
+
+
+def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs) -> dict[str, list[Floats]]:
+    time = clock.wall_ms(rows.time_ns)
+    x, y = [], []
+    for _, column, *_ in LINES:
+        x.append(time)
+        y.append(getattr(rows, column))
+    above = np.where(rows.price >= rows.ma_10, 1, -1)
+    for _, _, side in MARKS:
+        marked = rows.is_anomaly & (above == side)
+        x.append(time[marked])
+        y.append(rows.price[marked])
+    for _, _, side in STEMS:
+        # From the ground to the volume, then a gap: one path, however many ticks and however unevenly they come.
+        stem = np.full((len(rows), 3), np.nan)
+        stem[:, 0] = 0
+        stem[:, 1] = volumes
+        stem[signs != side] = np.nan
+        x.append(np.repeat(time, 3))
+        y.append(stem.ravel())
+    return {"x": x, "y": y}
+
+
+def _layout(symbol: str, revision: str, threshold: float) -> Figure:
+    text = {"color": "--muted", "size": 11}
+    layout: Figure = {
+        "uirevision": revision,
+        "paper_bgcolor": "--paper",
+        "plot_bgcolor": "--paper",
+        "font": {"family": "system-ui, sans-serif", **text},
+        "margin": {"l": 12, "r": 68, "t": 6, "b": 34},
+        "showlegend": False,
+        "hovermode": "x",
+        "hoversubplots": "axis",
+        "hoverdistance": -1,
+        "spikedistance": -1,
+        "dragmode": "pan",
+        "separators": ".,",
+        "meta": {"symbol": symbol, "threshold": threshold},
+        "shapes": [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "yref": "y4",
+                "y0": threshold,
+                "y1": threshold,
+                "line": {"color": "--anomaly", "width": 1, "dash": "4px,3px"},
+            }
+        ],
+        "xaxis": {
+            "type": "date",
+            "anchor": "y4",
+            "autorange": False,
+            "gridcolor": "--grid",
+            "linecolor": "--line",
+            "zeroline": False,
+            "showspikes": True,
+            "spikemode": "across",
+            "spikesnap": "hovered data",
+            "spikethickness": 1,
+            "spikedash": "solid",
+            "spikecolor": "--muted",
+            "tickformatstops": [
+                {"dtickrange": [None, 1000], "value": "%H:%M:%S.%L\n%b %d"},
+                {"dtickrange": [1000, 60_000], "value": "%H:%M:%S\n%b %d"},
+                {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%b %d"},
+                {"dtickrange": [86_400_000, None], "value": "%b %d\n%Y"},
+            ],
+        },
+    }
+    for panel, domain in PANELS.items():
+        layout[f"yaxis{panel[1:]}"] = {
+            "domain": list(domain),
+            "side": "right",
+            "autorange": False,
+            "fixedrange": True,
+            "gridcolor": "--grid",
+            "zeroline": False,
+            "nticks": 6 if panel == "y" else 3,
+            "tickfont": text,
+        }
+    return layout

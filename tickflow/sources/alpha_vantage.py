@@ -1,0 +1,285 @@
+"""Real prices from Alpha Vantage, in the plain form: one `GLOBAL_QUOTE` a symbol and round.
+
+    SourceError
+    └── NoQuote                 an answer without a quote, or no answer: said, and tried again in the next round
+        ├── Throttled           too fast: wait `wait` seconds, then again
+        ├── DailyLimitReached   nothing more before midnight in New York
+        ├── KeyRefused          a person must act: the key, or a premium plan
+        └── UnknownSymbol       it will never have a quote
+
+Alpha Vantage answers refusals with HTTP 200 and a sentence under a changing name, and quotes the caller's key in some
+of them: what counts is that there is no quote, and every text is freed of the key. A failed fetch is never replaced by
+anything. A free key allows 25 requests a day and one a second, and its quotes are those of the end of the day.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import requests
+from alpha_vantage.alphavantage import AlphaVantage
+from alpha_vantage.timeseries import TimeSeries
+
+from tickflow.errors import SettingError, SourceError, Stopped
+from tickflow.sources.base import Wait
+from tickflow.sources.new_york import close_of, seconds_to_midnight
+from tickflow.tick import Reason, Tick, from_text
+
+BASE_URL = "https://www.alphavantage.co/query?"
+CALL_GAP = 1.1
+"""Seconds between two calls, at least: one a second is allowed."""
+CALL_TIMEOUT = 15.0
+FREE_CALLS_A_DAY = 25
+
+logger = logging.getLogger("tickflow.producer")
+
+
+class NoQuote(SourceError):
+    """An answer without a quote, or no answer at all."""
+
+
+class Throttled(NoQuote):
+    """Asked too often within a second or a minute; `wait` is how many seconds to wait."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        self.wait = wait
+        super().__init__(message)
+
+
+class DailyLimitReached(NoQuote):
+    """The requests of this day are used up."""
+
+
+class KeyRefused(NoQuote):
+    """The key is not valid, or its plan does not include this."""
+
+
+class UnknownSymbol(NoQuote):
+    """Alpha Vantage knows no such symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A quote: the price and volume of its trading day, and the change against the day before in percent."""
+
+    symbol: str
+    price: float
+    volume: int
+    trading_day: date
+    change_percent: float | None
+
+
+def parse_quote(payload: object, symbol: str, key: str = "") -> Quote:
+    """The quote in an answer to `GLOBAL_QUOTE`. Raises the kind of `NoQuote` that the answer means, without `key`.
+
+    >>> parse_quote({"Global Quote": {"01. symbol": "IBM", "05. price": "301.5", "06. volume": "42",
+    ...     "07. latest trading day": "2026-01-05", "10. change percent": "1.04%"}}, "IBM").change_percent
+    1.04
+    """
+    if not isinstance(payload, dict):
+        raise NoQuote(f"Alpha Vantage answered for {symbol} with something that is no quote")
+    for name, body in payload.items():
+        if name.startswith("Global Quote") and isinstance(body, dict) and body:  # a suffix says that it is delayed
+            return _read(body, symbol)
+    for name in ("Error Message", "Information", "Note"):
+        if payload.get(name):
+            raise _refusal(redacted(str(payload[name]), key), symbol)
+    if not payload or all(name.startswith("Global Quote") for name in payload):
+        raise UnknownSymbol(f"Alpha Vantage knows no symbol {symbol}")
+    names = redacted(", ".join(payload), key)[:200]
+    raise NoQuote(f"Alpha Vantage answered for {symbol} without a quote, under the names {names}")
+
+
+def _read(body: Mapping[str, Any], symbol: str) -> Quote:
+    fields = {name.partition(". ")[2] or name: str(value) for name, value in body.items()}
+    try:
+        if fields["symbol"].upper() != symbol:
+            raise ValueError(f"it is of {fields['symbol']}")
+        day = date.fromisoformat(fields["latest trading day"])
+        checked = from_text(symbol, fields["price"], f"{day}T00:00:00Z", fields["volume"], "alpha_vantage")
+        if isinstance(checked, Reason):
+            raise ValueError(checked)
+    except (KeyError, ValueError) as error:
+        raise NoQuote(f"Alpha Vantage's quote of {symbol} is not usable ({error})") from None
+    try:
+        change = float(fields.get("change percent", "").removesuffix("%"))
+    except ValueError:  # a newly listed symbol has none
+        change = math.nan
+    return Quote(symbol, checked.price, checked.volume or 0, day, change if math.isfinite(change) else None)
+
+
+def _refusal(text: str, symbol: str) -> NoQuote:
+    """What Alpha Vantage's sentence means; the order counts: the one about speed names the daily limit too."""
+    said = f"Alpha Vantage said: {text[:400]}"
+    low = text.lower()
+    if "per second" in low or "sparingly" in low or "burst pattern" in low:
+        return Throttled(said, 2.0)
+    if "per minute" in low:
+        return Throttled(said, 60.0)
+    if "premium endpoint" in low:
+        return KeyRefused(said)
+    if "per day" in low or "daily" in low:
+        return DailyLimitReached(said)
+    if "invalid api call" in low:
+        return UnknownSymbol(f"Alpha Vantage knows no symbol {symbol} ({said})")
+    if "apikey" in low or "api key" in low:
+        return KeyRefused(said)
+    return NoQuote(said)
+
+
+def redacted(text: str, key: str) -> str:
+    """The text without the key, as it is or as a URL shows it."""
+    for form in sorted({key, quote(key, safe=""), quote_plus(key)}, key=len, reverse=True):
+        if form:
+            text = text.replace(form, "**********")
+    return text
+
+
+class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
+    """The package's client with a time-out, without which one lost answer would stop everything for ever."""
+
+    def __init__(self, key: str, base_url: str, timeout: float) -> None:
+        super().__init__(quote(key, safe=""), output_format="json")  # the package puts it into the URL as it is
+        self._secret = key
+        self._base_url = base_url
+        self._timeout = timeout
+
+    def _handle_api_call(self, url: str) -> dict[str, object]:
+        """The whole answer in the place of the quote: `parse_quote` is to judge it, not the package."""
+        url = url.replace(AlphaVantage._ALPHA_VANTAGE_API_URL, self._base_url, 1)
+        try:
+            response = requests.get(url, proxies=self.proxy, timeout=self._timeout)
+        except requests.RequestException as error:
+            text = f"Alpha Vantage cannot be reached ({type(error).__name__}: {error})"
+            raise NoQuote(redacted(text, self._secret)[:400]) from None
+        try:
+            return {"Global Quote": {"answer": response.json()}}
+        except requests.JSONDecodeError:
+            raise NoQuote(f"Alpha Vantage answered with HTTP {response.status_code} and no JSON") from None
+
+
+class Client:
+    """Fetches quotes through the `alpha_vantage` package; `timeout` is in seconds, to connect and for each silence."""
+
+    def __init__(self, key: str, *, base_url: str | None = None, timeout: float = CALL_TIMEOUT) -> None:
+        self._key = key
+        self._series = _Series(key, base_url or BASE_URL, timeout)
+
+    def quote(self, symbol: str) -> Quote:
+        """The quote of a symbol now. Raises a `NoQuote`."""
+        answer, _ = self._series.get_quote_endpoint(symbol)
+        return parse_quote(answer["answer"], symbol, self._key)
+
+
+class AlphaVantageSource:
+    """Every `interval` seconds the quotes of `symbols`, as far as they changed. `now` is the wall clock."""
+
+    def __init__(
+        self,
+        client: Client,
+        symbols: Sequence[str],
+        *,
+        interval: float,
+        call_gap: float = CALL_GAP,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.symbols: Sequence[str] = tuple(symbols)
+        self._client = client
+        self._interval = interval
+        self._call_gap = call_gap
+        self._now = now
+        self._last: dict[str, tuple[date, float, int]] = {}
+        self._next_call = 0.0
+
+    @property
+    def what(self) -> str:
+        """For the line at the start."""
+        return f"real prices of {', '.join(self.symbols)} from Alpha Vantage, asked every {self._interval:g} s"
+
+    def warn_of_budget(self) -> None:
+        """Say it if a free key will not last for a day of this."""
+        round_seconds = max(self._interval, len(self.symbols) * self._call_gap)
+        calls = len(self.symbols) * 86_400 / round_seconds
+        if calls > FREE_CALLS_A_DAY:
+            enough = -(-86_400 * len(self.symbols) // FREE_CALLS_A_DAY)
+            logger.warning(
+                "%d symbols every %g s are %s requests a day; a free key allows %d: PRODUCER_INTERVAL=%d would do",
+                len(self.symbols),
+                round_seconds,
+                f"{calls:,.0f}",
+                FREE_CALLS_A_DAY,
+                enough,
+            )
+
+    def batches(self, wait: Wait) -> Iterator[list[Tick]]:
+        """Each quote that differs from the symbol's last one. Raises `SettingError` when a person must act."""
+        self.warn_of_budget()
+        due = time.monotonic()
+        while True:
+            for symbol in self.symbols:
+                found = self._fetch(symbol, wait)
+                if found is not None and self._is_new(found):
+                    yield [self._tick(found)]
+            if not self.symbols:
+                raise SettingError("SYMBOLS", None, "a symbol that Alpha Vantage knows: it knew none of them")
+            now = time.monotonic()
+            due = max(due + self._interval, now)
+            if wait(due - now):
+                return
+
+    def progress(self) -> str:
+        """Nothing: it has no end."""
+        return ""
+
+    def _fetch(self, symbol: str, wait: Wait) -> Quote | None:
+        """The symbol's quote, or `None` if there is none this round."""
+        patience = 0.0
+        while True:
+            self._sleep(wait, self._next_call - time.monotonic())
+            self._next_call = time.monotonic() + self._call_gap
+            try:
+                return self._client.quote(symbol)
+            except Throttled as error:
+                patience = min(60.0, max(error.wait, 2 * patience))
+                logger.warning("%s (asking for %s again in %.0f s)", error, symbol, patience)
+                self._sleep(wait, patience)
+            except DailyLimitReached as error:
+                seconds = seconds_to_midnight(self._now())
+                logger.warning("%s (waiting %.1f hours, until midnight in New York)", error, seconds / 3600)
+                self._sleep(wait, seconds)
+            except KeyRefused as error:
+                raise SettingError(
+                    "ALPHA_VANTAGE_API_KEY", "**********", f"a key that may ask for quotes ({error})"
+                ) from None
+            except UnknownSymbol as error:
+                logger.warning("%s: it is asked for no more", error)
+                self.symbols = tuple(other for other in self.symbols if other != symbol)
+                return None
+            except NoQuote as error:
+                logger.warning("%s; nothing is published for %s in this round", error, symbol)
+                return None
+
+    def _is_new(self, found: Quote) -> bool:
+        state = (found.trading_day, found.price, found.volume)
+        if self._last.get(found.symbol) == state:
+            return False
+        self._last[found.symbol] = state
+        return True
+
+    def _tick(self, found: Quote) -> Tick:
+        """The quote as a tick at its day's close; during that day (paid plans) at the time it was asked for.
+
+        A time that lies ahead would be refused by whoever reads the log, and nobody knows the close before it comes.
+        """
+        moment = min(close_of(found.trading_day), self._now())
+        return Tick(found.symbol, found.price, moment, found.volume, found.change_percent, "alpha_vantage")
+
+    @staticmethod
+    def _sleep(wait: Wait, seconds: float) -> None:
+        if seconds > 0 and wait(seconds):
+            raise Stopped("asked to stop while waiting for Alpha Vantage")

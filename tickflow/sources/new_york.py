@@ -1,0 +1,39 @@
+"""The hours of the New York Stock Exchange, and the day of New York."""
+
+import warnings
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+NEW_YORK = ZoneInfo("America/New_York")
+USUAL_CLOSE = time(16)
+
+
+def close_of(day: date) -> datetime:
+    """When the exchange closed on that day, in UTC (at 13:00 on half days); 16:00 there if it was not open at all.
+
+    >>> close_of(date(2024, 11, 29)).isoformat()  # the day after Thanksgiving
+    '2024-11-29T18:00:00+00:00'
+    """
+    calendar = _exchange()
+    first, last = calendar.first_session.date(), calendar.last_session.date()
+    if first <= day <= last and calendar.is_session(day.isoformat()):
+        close: datetime = calendar.session_close(day.isoformat()).to_pydatetime()
+        return close.astimezone(UTC)
+    return datetime.combine(day, USUAL_CLOSE, NEW_YORK).astimezone(UTC)
+
+
+def seconds_to_midnight(now: datetime) -> float:
+    """Seconds until a new day begins in New York, and a few more to be sure of it."""
+    there = now.astimezone(NEW_YORK)
+    midnight = datetime.combine(there.date() + timedelta(days=1), time(), NEW_YORK)
+    return (midnight.astimezone(UTC) - now).total_seconds() + 5
+
+
+def _exchange() -> Any:
+    """The exchange's calendar; the library makes it once and keeps it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library uses what pandas 3.1 calls deprecated
+        import exchange_calendars  # here, since it takes a second or two that only real prices should cost
+
+        return exchange_calendars.get_calendar("XNYS")

@@ -1,0 +1,105 @@
+"""What InfluxDB's refusals mean: which points, how many, and what a person must do.
+
+The bodies are those of InfluxDB 2.9: 400 for lines it cannot parse (nothing of the request is written, the bad lines
+are quoted), 422 for points it dropped (all others are written, `dropped=N`), and JSON with `message` for the rest.
+"""
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from tickflow.errors import StoreError, StoreMisconfigured, StoreUnavailable
+
+TOO_LARGE = 413
+UNPARSABLE = 400
+DROPPED = 422
+
+_BAD_LINE = re.compile(r"^unable to parse '(.*?)': (.*)$", re.MULTILINE)
+_OUTSIDE_RETENTION = re.compile(r"outside retention policy.*dropped=(\d+)", re.DOTALL)
+_TYPE_CONFLICT = re.compile(
+    r'field type conflict: input field "(.+?)" on measurement "(.+?)" is type (\w+), already exists as type (\w+)'
+)
+
+
+def message_of(body: bytes | str | None) -> str:
+    """The words of an error's body, at most 300 characters of what is not InfluxDB's JSON."""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
+    try:
+        return str(orjson.loads(text)["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return text.strip()[:300]
+
+
+def bad_lines(message: str) -> dict[str, str]:
+    """The lines that a 400 quotes, each with the reason.
+
+    >>> bad_lines("unable to parse 'm a=x 1': invalid boolean")
+    {'m a=x 1': 'invalid boolean'}
+    """
+    return dict(_BAD_LINE.findall(message))
+
+
+def expired(message: str) -> int | None:
+    """How many points a 422 dropped because they lie outside the bucket's retention; `None` for another reason.
+
+    InfluxDB names the retention only when nothing else was wrong: a conflict of types hides it.
+
+    >>> expired("partial write: dropped 2 points outside retention policy of duration 1h0m0s - ... dropped=2 for ...")
+    2
+    """
+    if _TYPE_CONFLICT.search(message):
+        return None
+    found = _OUTSIDE_RETENTION.search(message)
+    return int(found[1]) if found else None
+
+
+def retry_after(header: str | None, now: float) -> float | None:
+    """The seconds to wait that a `Retry-After` header asks for, as a number or as a date (RFC 9110, 10.2.3).
+
+    >>> retry_after("7", now=0.0), retry_after("Thu, 01 Jan 1970 00:00:30 GMT", now=10.0), retry_after("soon", now=0.0)
+    (7.0, 20.0, None)
+    """
+    if header is None:
+        return None
+    if re.fullmatch(r"\d{1,9}", header.strip()):
+        return float(header)
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - now)
+    except ValueError:
+        return None
+
+
+def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, bucket: str, now: float) -> StoreError:
+    """The error that an answer amounts to, as a sentence that names the setting and what to do."""
+    words = message[:300]
+    if status in (408, 429) or status >= 500:
+        return StoreUnavailable(
+            f"InfluxDB asks for patience ({status}: {words})", retry_after(headers.get("Retry-After"), now)
+        )
+    if status == 401:
+        sentence = f"does not know the token ({words}): set INFLUXDB_TOKEN to a valid token of the org {org!r}"
+    elif status == 403:
+        sentence = (
+            f"does not allow it with this token ({words}): set INFLUXDB_TOKEN to a token that may write to and read "
+            f"from the bucket {bucket!r} of INFLUXDB_BUCKET"
+        )
+    elif status == 404 and "organization" in message:
+        sentence = f"has no org {org!r} for this token: set INFLUXDB_ORG to the org that INFLUXDB_TOKEN belongs to"
+    elif status == 404:
+        sentence = (
+            f"finds no bucket {bucket!r} ({words}): create it in the org {org!r}, or set INFLUXDB_BUCKET to one that "
+            "exists and that INFLUXDB_TOKEN may use"
+        )
+    elif conflict := _TYPE_CONFLICT.search(message):
+        field, measurement, given, existing = conflict.groups()
+        sentence = (
+            f"holds the field {field!r} of {measurement!r} as {existing}, and is now given {given}: another program "
+            f"wrote it so first; delete {measurement!r} from the bucket {bucket!r}, or set INFLUXDB_BUCKET to a new one"
+        )
+    elif status == TOO_LARGE:
+        sentence = f"refuses even a single point as too large ({words}): raise the limit of what stands at INFLUXDB_URL"
+    else:
+        sentence = f"refuses the request ({status}: {words}): check that INFLUXDB_URL leads to InfluxDB 2.4 or later"
+    return StoreMisconfigured(f"InfluxDB {sentence}.")

@@ -1,0 +1,224 @@
+"""The metrics store of the embedded stack: tables in the one SQLite file, for one machine."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from pathlib import Path
+
+from tickflow.backoff import Backoff, Saying, sleep
+from tickflow.errors import SettingError, Stopped, StoreMisconfigured, StoreUnavailable
+from tickflow.points import Points
+from tickflow.sqlite import is_passing, open_database, unusable
+from tickflow.store.base import MetricsStore, WorkerStatus, Written
+
+PRUNE_EVERY = 60.0
+"""Seconds between two sweeps for points that outlived the retention."""
+PRUNE_ROWS = 2_000
+"""Points deleted at a time: a few milliseconds, so that nobody waits long for the lock."""
+VACUUM_PAGES = 1_000
+DAY_NS = 86_400 * 10**9
+
+_COLUMNS = ", ".join(f'"{column.name}"' for column in fields(Points))
+_STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
+
+# The key's order is what the page reads by. The measured values have no declared type: a REAL column would turn -0.0
+# into 0, an untyped one keeps the bits.
+_SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS store_points (
+        symbol TEXT NOT NULL, source TEXT NOT NULL, time_ns INTEGER NOT NULL,
+        price, change_percent, ma_5, ma_10, ma_20, volatility, vol_avg_5, vol_avg_10, z_score,
+        volume INTEGER NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL, is_anomaly INTEGER NOT NULL,
+        appended_ms INTEGER NOT NULL,
+        PRIMARY KEY (symbol, time_ns, source)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS store_points_appended ON store_points (appended_ms)",
+    """CREATE TABLE IF NOT EXISTS store_statuses (
+        worker TEXT PRIMARY KEY, written_at INTEGER NOT NULL, processed_at INTEGER, newest_event INTEGER,
+        lag_records INTEGER NOT NULL, accepted INTEGER NOT NULL, refused INTEGER NOT NULL, expired INTEGER NOT NULL,
+        held_up_by TEXT NOT NULL
+    ) WITHOUT ROWID""",
+)
+
+# Each name is found by one seek behind the one before; SELECT DISTINCT would read every point.
+_NEXT_SYMBOL = "SELECT min(symbol) FROM store_points WHERE symbol > ?"
+
+_logger = logging.getLogger(__name__)
+
+
+class EmbeddedStore(MetricsStore):
+    """Points and worker statuses in the tables `store_points` and `store_statuses` of the file.
+
+    Points are deleted `retention_days` after they were written, whatever their own time says. Thread-safe: each call
+    uses a connection of its own, which is kept for the next one. `clock` gives seconds since 1970.
+    """
+
+    def __init__(
+        self, path: Path, *, retention_days: float, stop: threading.Event, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.stop = stop
+        self.where = f"the file {path} (EMBEDDED_FILE)"
+        self._path = path
+        self._retention_ms = int(retention_days * 86_400_000)
+        self._clock = clock
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
+        self._next_sweep = 0.0
+
+    def connect(self) -> None:
+        """Open the file, which is created where missing; wait while it is locked or the disk is full.
+
+        Raises `SettingError` for a path that cannot be such a file, and `Stopped`.
+        """
+        self._idle.append(open_database(self._path, self.stop))
+        saying = Saying(_logger)
+        for delay in Backoff(longest=1.0):
+            try:
+                with self._writing() as connection:
+                    for statement in _SCHEMA:
+                        connection.execute(statement)
+            except StoreUnavailable as error:
+                saying(f"waiting: {error}")
+            else:
+                saying.over(f"{self.where} can be used")
+                return
+            if sleep(self.stop, delay):
+                raise Stopped(f"asked to stop while waiting for {self.where}")
+
+    def write(self, points: Points) -> Written:
+        """Store the points, all or none of them, in one transaction."""
+        marks = ", ".join("?" * (len(fields(Points)) + 1))
+        appended_ms = int(self._clock() * 1000)
+        with self._writing() as connection:
+            connection.executemany(
+                f"INSERT OR REPLACE INTO store_points ({_COLUMNS}, appended_ms) VALUES ({marks})",  # noqa: S608
+                ((*row, appended_ms) for row in points.rows()),
+            )
+        self._sweep(2 * len(points))
+        return Written(len(points))
+
+    def write_status(self, status: WorkerStatus) -> None:
+        """Store what a worker says of itself, over what it said before."""
+        with self._writing() as connection:
+            connection.execute(
+                f"INSERT OR REPLACE INTO store_statuses ({_STATUS_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                astuple(status),
+            )
+        self._sweep()
+
+    def statuses(self) -> list[WorkerStatus]:
+        """The newest status of every worker that wrote one within the last day, the most recent first."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                f"SELECT {_STATUS_COLUMNS} FROM store_statuses WHERE written_at >= ? ORDER BY written_at DESC, worker",  # noqa: S608
+                (int(self._clock() * 1e9) - DAY_NS,),
+            ).fetchall()
+        return [WorkerStatus(*row) for row in rows]
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
+        with self._connection() as connection:
+            names = _symbols(connection) if symbols is None else sorted(set(symbols))
+            newest = (_newest(connection, symbol, 1) for symbol in names)
+            return Points.from_rows(row for rows in newest for row in rows)
+
+    def first_prices(self, since_ns: int) -> dict[str, float]:
+        """By symbol, the price of its first point at or after `since_ns`."""
+        query = "SELECT symbol, price FROM store_points WHERE symbol = ? AND time_ns >= ? ORDER BY time_ns LIMIT 1"
+        with self._connection() as connection:
+            found = (connection.execute(query, (symbol, since_ns)).fetchone() for symbol in _symbols(connection))
+            return dict(row for row in found if row is not None)
+
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
+        """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
+        until = "" if until_ns is None else "AND time_ns < ?"
+        query = f"SELECT {_COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns"  # noqa: S608
+        with self._connection() as connection:
+            bound = (symbol, since_ns) if until_ns is None else (symbol, since_ns, until_ns)
+            rows = connection.execute(query, bound).fetchall()
+        return Points.from_rows(rows)
+
+    def newest(self, symbol: str, count: int) -> Points:
+        """The symbol's newest `count` points, in the order of time."""
+        with self._connection() as connection:
+            rows = _newest(connection, symbol, max(0, count))  # to SQLite, a negative limit means none
+        return Points.from_rows(rows[::-1])
+
+    def close(self) -> None:
+        """Let go of all connections, those in use as soon as their call is done."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _sweep(self, rows: int = 0) -> None:
+        """Delete a chunk of what outlived the retention: more than was just written, so that it always catches up.
+
+        A sweep begins once a minute and takes as many calls as it needs.
+        """
+        now = self._clock()
+        if now < self._next_sweep:
+            return
+        with self._writing() as connection:
+            key = "symbol, time_ns, source"
+            deleted = connection.execute(
+                f"DELETE FROM store_points WHERE ({key}) IN "  # noqa: S608 - names of our own
+                f"(SELECT {key} FROM store_points WHERE appended_ms < ? ORDER BY appended_ms LIMIT ?)",
+                (int(now * 1000) - self._retention_ms, max(PRUNE_ROWS, rows)),
+            ).rowcount
+            connection.execute("DELETE FROM store_statuses WHERE written_at < ?", (int(now * 1e9) - DAY_NS,))
+        if not deleted:
+            self._next_sweep = now + PRUNE_EVERY
+            with self._connection() as connection:
+                connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection within a transaction, which ends with the block."""
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection that nobody else uses meanwhile. After an error it is closed, which undoes its transaction."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._open()
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            connection.close()
+            if is_passing(error):
+                raise StoreUnavailable(f"{self.where} cannot be used for now: {error}") from None
+            raise StoreMisconfigured(str(unusable(self._path, error))) from None
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        if self._closed:
+            self.close()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return open_database(self._path, self.stop)
+        except SettingError as error:
+            raise StoreMisconfigured(str(error)) from None
+
+
+def _symbols(connection: sqlite3.Connection) -> Iterator[str]:
+    """The names of all symbols, in order."""
+    symbol = ""
+    while (symbol := connection.execute(_NEXT_SYMBOL, (symbol,)).fetchone()[0]) is not None:
+        yield symbol
+
+
+def _newest(connection: sqlite3.Connection, symbol: str, count: int) -> list[tuple[object, ...]]:
+    """The symbol's newest rows, the newest first."""
+    query = f"SELECT {_COLUMNS} FROM store_points WHERE symbol = ? ORDER BY time_ns DESC LIMIT ?"  # noqa: S608
+    return connection.execute(query, (symbol, count)).fetchall()

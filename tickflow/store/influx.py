@@ -1,0 +1,228 @@
+"""The metrics store on InfluxDB 2.x: written by line protocol, read by InfluxQL."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
+import urllib3
+from influxdb_client import InfluxDBClient, Point, WritePrecision
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.rest import ApiException
+
+from tickflow.backoff import Backoff, Saying, sleep
+from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
+from tickflow.points import INTEGER_FIELDS, MEASUREMENT, Points, to_lines
+from tickflow.store import answers
+from tickflow.store.base import STATUS_MEASUREMENT, MetricsStore, WorkerStatus, Written
+from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Rows, unreachable
+
+REFUSED_SHARE = 0.01
+"""Above this share of a batch, refused points are a sign that something is wrong, not of a few odd ticks."""
+
+DAY_NS = 86_400 * 10**9
+
+_COLUMNS = [column.name for column in fields(Points) if column.name != "time_ns"]
+_SELECTED = ", ".join(f'"{name}"' for name in _COLUMNS)  # quoted, since `offset` is a keyword
+_STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
+_NAMED_SYMBOLS = 50  # of more, it is quicker to ask for all and to choose here
+
+_logger = logging.getLogger(__name__)
+
+
+class InfluxStore(MetricsStore):
+    """Points in the bucket's `stock_metrics`, worker statuses in its `stock_status`.
+
+    Thread-safe: reads and writes may come from any number of threads, each uses a pooled connection of its own.
+    Environment variables such as `http_proxy` do not divert its requests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not (token.isascii() and token.isprintable()):  # it could not be sent, and the error would show it
+            raise SettingError("INFLUXDB_TOKEN", "**********", "plain printable characters, as InfluxDB's tokens have")
+        self.stop = stop
+        self.where = f"InfluxDB at {url} (INFLUXDB_URL)"
+        self._url = url.rstrip("/")
+        self._org = org
+        self._bucket = bucket
+        self._clock = clock
+        self._influxql = InfluxQL(self._url, token=token, org=org, bucket=bucket, where=self.where, clock=clock)
+        timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
+        self._client = InfluxDBClient(self._url, token=token, org=org, timeout=timeout)
+        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def connect(self) -> None:
+        """Wait until InfluxDB answers, then check token and bucket once: a refusal is logged, and left to each call.
+
+        Raises `Stopped`.
+        """
+        saying = Saying(_logger)
+        for delay in Backoff(longest=1.0):
+            if self.stop.is_set():
+                raise Stopped(f"asked to stop while waiting for {self.where}")
+            trouble = self._influxql.ping()
+            if trouble is None:
+                break
+            saying(f"waiting: {trouble}")
+            sleep(self.stop, delay)
+        saying.over(f"{self.where} answers")
+        self._check_access()
+
+    def write(self, points: Points) -> Written:
+        """Store the points, one attempt, in one request unless InfluxDB takes it in smaller ones only."""
+        lines = to_lines(points)
+        refused: list[tuple[int, str]] = []
+        expired = 0
+        waiting: list[Sequence[int]] = [range(len(lines))]
+        while waiting:
+            indexes = waiting.pop()
+            if not indexes:
+                continue
+            error = self._post([lines[i] for i in indexes])
+            if error is None:
+                continue
+            message = answers.message_of(error.body)
+            if error.status == answers.TOO_LARGE and len(indexes) > 1:
+                middle = len(indexes) // 2
+                waiting += [indexes[middle:], indexes[:middle]]
+            elif error.status == answers.UNPARSABLE and (reasons := answers.bad_lines(message)):
+                good = [i for i in indexes if lines[i] not in reasons]
+                if len(good) == len(indexes):
+                    raise self._failure(error, message)
+                refused += [(i, reasons[lines[i]]) for i in indexes if lines[i] in reasons]
+                self._check_share(refused, len(lines))
+                waiting.append(good)
+            elif error.status == answers.DROPPED and (dropped := answers.expired(message)) is not None:
+                expired += dropped
+            else:
+                raise self._failure(error, message)
+        return Written(len(lines) - len(refused) - expired, sorted(refused), expired)
+
+    def write_status(self, status: WorkerStatus) -> None:
+        """Store what a worker says of itself."""
+        point = Point(STATUS_MEASUREMENT).tag("worker", status.worker).field("held_up_by", status.held_up_by)
+        for name in _STATUS_INTEGERS:
+            point.field(name, getattr(status, name))  # None is not written
+        point.time(status.written_at, WritePrecision.NS)
+        error = self._post([point.to_line_protocol()])
+        if error is not None:
+            message = answers.message_of(error.body)
+            if error.status != answers.DROPPED or answers.expired(message) is None:
+                raise self._failure(error, message)
+
+    def statuses(self) -> list[WorkerStatus]:
+        """The newest status of every worker that wrote one within the last day, the most recent first."""
+        selected = ", ".join(f'"{name}"' for name in ("worker", *_STATUS_INTEGERS, "held_up_by"))
+        rows: list[list[Any]] = self._influxql.rows(
+            f'SELECT {selected} FROM "{STATUS_MEASUREMENT}" WHERE time >= $since '  # noqa: S608 - names of our own
+            'GROUP BY "worker" ORDER BY time DESC LIMIT 1',
+            {"since": int(self._clock() * 1e9) - DAY_NS},
+        )
+        found = [WorkerStatus(worker, written_at, *others) for written_at, worker, *others in rows]
+        return sorted(found, key=lambda status: (-status.written_at, status.worker))
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
+        params: dict[str, object] = {}
+        where = ""
+        if symbols is not None and len(symbols) <= _NAMED_SYMBOLS:
+            if not symbols:
+                return Points.from_rows([])
+            params = {f"s{i}": symbol for i, symbol in enumerate(symbols)}
+            where = "WHERE " + " OR ".join(f'"symbol" = ${name}' for name in params)
+        rows = self._influxql.rows(
+            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" {where} '  # noqa: S608 - names of our own, values are bound
+            'GROUP BY "symbol" ORDER BY time DESC LIMIT 1',
+            params,
+        )
+        wanted = None if symbols is None else frozenset(symbols)
+        return _points(sorted((row for row in rows if wanted is None or row[1] in wanted), key=lambda row: str(row[1])))
+
+    def first_prices(self, since_ns: int) -> dict[str, float]:
+        """By symbol, the price of its first point at or after `since_ns`."""
+        rows: list[list[Any]] = self._influxql.rows(
+            f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" WHERE time >= $since GROUP BY "symbol"',  # noqa: S608
+            {"since": since_ns},
+        )
+        return {symbol: float(price) for _, price, symbol in rows}
+
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
+        """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
+        until = "" if until_ns is None else "AND time < $until"
+        rows = self._influxql.rows(
+            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}',  # noqa: S608
+            {"symbol": symbol, "since": since_ns} | ({} if until_ns is None else {"until": until_ns}),
+        )
+        return _points(rows)
+
+    def newest(self, symbol: str, count: int) -> Points:
+        """The symbol's newest `count` points, in the order of time."""
+        if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
+            return Points.from_rows([])
+        rows = self._influxql.rows(
+            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count',  # noqa: S608
+            {"symbol": symbol, "count": count},
+        )
+        return _points(rows[::-1])
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._client.close()
+        self._influxql.close()
+
+    def _post(self, lines: list[str]) -> ApiException | None:
+        """One request; InfluxDB's refusal comes back for the caller to look at."""
+        try:
+            self._writer.write(self._bucket, self._org, "\n".join(lines).encode(), WritePrecision.NS)
+        except ApiException as error:
+            if not error.status:  # the client's way of saying that TLS failed
+                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from None
+            return error
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self.where, error) from None
+        return None
+
+    def _failure(self, error: ApiException, message: str) -> StoreError:
+        return answers.failure(
+            error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
+        )
+
+    def _check_share(self, refused: Sequence[tuple[int, str]], total: int) -> None:
+        if len(refused) > max(1, REFUSED_SHARE * total):
+            raise StoreMisconfigured(
+                f"InfluxDB refuses {len(refused):,} of {total:,} points, the first with these words: {refused[0][1]}; "
+                "so many mean that INFLUXDB_URL leads to something that does not understand this program."
+            )
+
+    def _check_access(self) -> None:
+        """Log a warning if the token may neither read nor write the bucket."""
+        try:
+            self._influxql.rows("SHOW MEASUREMENTS LIMIT 1")
+        except StoreUnavailable:
+            return
+        except StoreMisconfigured:
+            error = self._post(["# may this token write?"])
+            if error is not None:
+                _logger.warning(self._failure(error, answers.message_of(error.body)))
+
+
+def _points(rows: Rows) -> Points:
+    """The points of rows as they were selected, the time first."""
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * (len(_COLUMNS) + 1)
+    time_ns, *others = columns
+    named = dict(zip(_COLUMNS, others, strict=True))
+    for name in (*INTEGER_FIELDS, "is_anomaly"):
+        if None in named[name]:  # another program's point, without what is always there in ours
+            named[name] = [value or 0 for value in named[name]]
+    return Points.from_columns([named["symbol"], named["source"], time_ns, *(named[name] for name in _COLUMNS[2:])])

@@ -1,0 +1,150 @@
+"""Reaching a Kafka cluster: waiting until it answers, and putting its failures into words that name the setting."""
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+from kafka.net.compat import KafkaNetClient
+
+from tickflow.backoff import Backoff, Saying, sleep
+from tickflow.errors import SettingError, Stopped
+
+PATIENCE = 1.0
+"""Seconds that a wait may last before it is spoken of."""
+
+_ATTEMPT_MS = 10_000
+_SLICE = 0.2
+_LOGIN_REFUSED = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
+
+_logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class Cluster:
+    """The addresses of a cluster and how to log in there; `stop` ends every wait."""
+
+    def __init__(self, servers: Sequence[str], security: Mapping[str, object], stop: threading.Event) -> None:
+        self.stop = stop
+        self.where = f"Kafka at {','.join(servers)} (KAFKA_SERVERS)"
+        self._servers = list(servers)
+        self._security = dict(security)
+
+    def check_security(self) -> None:
+        """Raise `SettingError` for a certificate or a key that cannot be used: kafka-python would retry in silence."""
+        given = {name: str(value) for name, value in self._security.items() if name.startswith("ssl_")}
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if "ssl_cafile" in given:
+            try:
+                context.load_verify_locations(given["ssl_cafile"])
+            except OSError as error:  # ssl.SSLError is one too
+                expected = f"a file with the certificates to trust, in PEM form ({error})"
+                raise SettingError("KAFKA_SSL_CAFILE", given["ssl_cafile"], expected) from None
+        if "ssl_certfile" in given:
+            try:
+                # Without a password OpenSSL would ask the terminal for one.
+                password = given.get("ssl_password", "")
+                context.load_cert_chain(given["ssl_certfile"], given.get("ssl_keyfile"), password)
+            except OSError as error:
+                expected = f"a certificate in PEM form, with its key in it or in KAFKA_SSL_KEYFILE ({error})"
+                raise SettingError("KAFKA_SSL_CERTFILE", given["ssl_certfile"], expected) from None
+
+    def open(self, factory: Callable[..., Any], **options: object) -> Any:
+        """A client made by `factory` (a class of kafka-python), as soon as the cluster answers. Raises `Stopped`."""
+        return self.patiently(lambda: self.connect(factory, **options))
+
+    def patiently(self, attempt: Callable[[], Result]) -> Result:
+        """What `attempt` returns, tried again while Kafka fails it, saying so every 10 s. Raises `Stopped`.
+
+        Each attempt runs in a thread of its own: kafka-python's waits cannot be interrupted, ours can.
+        """
+        saying = Saying(_logger)
+        started = time.monotonic()
+        cause = "no answer yet"
+        for delay in Backoff(first=0.2):
+            future: Future[Result] = Future()
+            threading.Thread(target=_run, args=(attempt, future), name="kafka-attempt", daemon=True).start()
+            while not future.done():
+                if sleep(self.stop, _SLICE):
+                    raise self.stopped()
+                if time.monotonic() - started > PATIENCE:
+                    saying(f"waiting for {self.where}: {cause}")
+            try:
+                result = future.result()
+            except KafkaError as error:
+                cause = self.explain(error)
+                saying(f"waiting for {self.where}: {cause}")
+            else:
+                saying.over(f"{self.where} answers")
+                return result
+            if sleep(self.stop, delay):
+                break
+        raise self.stopped()
+
+    def stopped(self) -> Stopped:
+        """The error of a wait that was ended."""
+        return Stopped(f"asked to stop while waiting for {self.where}")
+
+    def explain(self, error: BaseException) -> str:
+        """The failure in words, with the settings that have to do with it."""
+        if isinstance(error, _LOGIN_REFUSED):
+            keys = "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
+            return f"it refuses the login ({error}): see {keys}"
+        if isinstance(error, TopicAuthorizationFailedError):
+            return "this user (KAFKA_SASL_USERNAME) lacks the rights on the topic (KAFKA_TOPIC) or its .dlq"
+        if isinstance(error, GroupAuthorizationFailedError):
+            return "this user (KAFKA_SASL_USERNAME) lacks the rights on the group (KAFKA_GROUP)"
+        if isinstance(error, ClusterAuthorizationFailedError):
+            return "this user (KAFKA_SASL_USERNAME) may not do this in the cluster: have the topics made for it"
+        if isinstance(error, MessageSizeTooLargeError):
+            return "a record is larger than its topic takes (max.message.bytes)"
+        if isinstance(error, KafkaTimeoutError):
+            protocol = self._security.get("security_protocol", "PLAINTEXT")
+            return f"no answer (KAFKA_SECURITY_PROTOCOL is {protocol})"
+        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+    def connect(self, factory: Callable[..., Any], **options: object) -> Any:
+        """A client made by `factory`, in one attempt of 10 s at most. Raises kafka-python's `KafkaError`."""
+        network: list[Any] = []
+
+        def remember(**configs: object) -> Any:
+            network.append(KafkaNetClient(**configs))
+            return network[0]
+
+        try:
+            return factory(
+                bootstrap_servers=self._servers,
+                bootstrap_timeout_ms=_ATTEMPT_MS,
+                # kafka-python's 30 s would leave us waiting long after the broker is back.
+                reconnect_backoff_max_ms=1000,
+                kafka_client=remember,
+                **self._security,
+                **options,
+            )
+        except BaseException:
+            # A client whose construction fails leaves its network thread running, out of reach.
+            for each in network:
+                each.close()
+            raise
+
+
+def _run(attempt: Callable[[], Result], future: "Future[Result]") -> None:
+    try:
+        future.set_result(attempt())
+    except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
+        future.set_exception(error)
