@@ -6,7 +6,6 @@ holds the secret. Every key is described in `.env.example`.
 
 import argparse
 import difflib
-import io
 import math
 import os
 import re
@@ -14,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from tickflow.addresses import is_http_url, is_loopback, is_server
 from tickflow.detectors import MAX_Z_SCORE
+from tickflow.env_file import read_env_file
 from tickflow.errors import SettingError
 from tickflow.tick import is_symbol
 
@@ -46,13 +45,18 @@ def _are_symbols(symbols: tuple[str, ...]) -> bool:
 
 
 def _age(value: object) -> object:
-    return None if isinstance(value, str) and value.lower() == "off" else value
+    return None if _upper(value) == "OFF" else value
 
 
 def _speed(value: object) -> object:
-    if isinstance(value, str) and value.lower() == "max":
+    if not isinstance(value, str):
+        return value
+    if value.upper() == "MAX":
         return math.inf
-    return None if value in (math.inf, "inf") else value
+    number = float(value)
+    if math.isinf(number):
+        raise ValueError(value)
+    return number
 
 
 def _upper(value: object) -> object:
@@ -62,6 +66,10 @@ def _upper(value: object) -> object:
 URL_RULE = "a URL such as http://localhost:8086, without user or password"
 NAME_RULE = "up to 200 letters, digits, dots, hyphens and underscores, no dot first"
 SERVERS_RULE = "host:port, or several with commas between"
+THRESHOLD_RULE = (
+    "a number above 0 and below 2.846: a price is part of its own window of ten, so that |z| can never exceed "
+    "(n-1)/sqrt(n) = 2.846 and such a threshold would never raise an alert"
+)
 SYMBOLS_RULE = "symbols with commas between, each 1 to 12 of A-Z, 0-9, dot, hyphen, and each once"
 
 
@@ -78,28 +86,43 @@ def _whole(least: int, most: int) -> Any:
 
 
 def _seconds(least: float, most: float) -> Any:
-    expected = f"a number of seconds from {least:g} to {most:g}"
-    return Field(ge=least, le=most, allow_inf_nan=False, description=expected)
+    return Field(ge=least, le=most, description=f"a number of seconds from {least:g} to {most:g}")
 
 
 _Url = Annotated[str, _checked(URL_RULE, is_http_url), Field(description=URL_RULE)]
 _KafkaName = Annotated[str, _checked(NAME_RULE, _is_kafka_name), Field(description=NAME_RULE)]
 _Name = Annotated[str, _checked("1 to 200 characters", lambda text: 0 < len(text) <= 200)]
-_Servers = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_split),
-    _checked(SERVERS_RULE, _are_servers),
-    Field(description=SERVERS_RULE),
+_List = Annotated[tuple[str, ...], BeforeValidator(_split)]
+_Servers = Annotated[_List, _checked(SERVERS_RULE, _are_servers), Field(description=SERVERS_RULE)]
+_Symbols = Annotated[_List, _checked(SYMBOLS_RULE, _are_symbols), Field(description=SYMBOLS_RULE)]
+_Source = Annotated[
+    Literal["simulated", "replay", "alpha_vantage"], Field(description="simulated, replay or alpha_vantage")
 ]
-_Symbols = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_split),
-    _checked(SYMBOLS_RULE, _are_symbols),
-    Field(description=SYMBOLS_RULE),
+_Speed = Annotated[
+    float,
+    BeforeValidator(_speed),
+    Field(ge=0.001, description="a number from 0.001 on (times the recorded speed), or max"),
 ]
-_LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
-_Protocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]
-_Mechanism = Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(_upper)]
+_Age = Annotated[
+    Annotated[float, Field(gt=0, le=1e10)] | None,
+    BeforeValidator(_age),
+    Field(description="a number of seconds above 0, up to 10000000000, or off"),
+]
+_LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+    BeforeValidator(_upper),
+    Field(description="DEBUG, INFO, WARNING or ERROR"),
+]
+_Protocol = Annotated[
+    Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+    BeforeValidator(_upper),
+    Field(description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+]
+_Mechanism = Annotated[
+    Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None,
+    BeforeValidator(_upper),
+    Field(description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+]
 
 
 class Settings(BaseModel):
@@ -109,9 +132,7 @@ class Settings(BaseModel):
 
     stack: Annotated[Literal["kafka", "embedded"], Field(description="kafka or embedded")] = "kafka"
     embedded_file: Annotated[Path, Field(description="the file of the embedded stack")] = Path("data/stocks.db")
-    retention_days: Annotated[_Finite, Field(gt=0, le=36_500, description="a number of days above 0, up to 36500")] = (
-        7.0
-    )
+    retention_days: Annotated[float, Field(gt=0, le=36_500, description="a number of days above 0, up to 36500")] = 7.0
 
     influxdb_url: _Url = "http://localhost:8086"
     influxdb_token: SecretStr | None = None
@@ -119,16 +140,12 @@ class Settings(BaseModel):
     influxdb_bucket: _Name = "stock_data"
 
     kafka_servers: _Servers = ("localhost:9092",)
-    kafka_topic: _Topic = "stock-ticks"
+    kafka_topic: _KafkaName = "stock-ticks"
     kafka_group: _Name = "stock-analytics"
-    kafka_partitions: Annotated[int, Field(ge=1, le=10_000, description="a whole number from 1 to 10000")] = 6
-    kafka_instance_id: _Topic | None = None
-    kafka_security_protocol: Annotated[_Protocol, Field(description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")] = (
-        "PLAINTEXT"
-    )
-    kafka_sasl_mechanism: Annotated[_Mechanism | None, Field(description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")] = (
-        None
-    )
+    kafka_partitions: Annotated[int, _whole(1, 10_000)] = 6
+    kafka_instance_id: Annotated[_KafkaName | None, Field(description=NAME_RULE)] = None
+    kafka_security_protocol: _Protocol = "PLAINTEXT"
+    kafka_sasl_mechanism: _Mechanism = None
     kafka_sasl_username: _Name | None = None
     kafka_sasl_password: SecretStr | None = None
     kafka_ssl_cafile: Path | None = None
@@ -136,55 +153,25 @@ class Settings(BaseModel):
     kafka_ssl_keyfile: Path | None = None
     kafka_ssl_password: SecretStr | None = None
 
-    source: Annotated[
-        Literal["simulated", "replay", "alpha_vantage"],
-        Field(description="simulated, replay or alpha_vantage"),
-    ] = "simulated"
+    source: _Source = "simulated"
     symbols: _Symbols = DEFAULT_SYMBOLS
-    producer_interval: Annotated[
-        Annotated[_Finite, Field(ge=0, le=86_400)] | None,
-        Field(description="a number of seconds from 0 to 86400"),
-    ] = None
-    simulator_seed: Annotated[Annotated[int, Field(ge=0)] | None, Field(description="a whole number from 0 on")] = None
+    producer_interval: Annotated[float | None, _seconds(0, 86_400)] = None
+    simulator_seed: Annotated[int | None, Field(ge=0, description="a whole number from 0 on")] = None
     replay_file: Path | None = None
-    replay_speed: Annotated[
-        float,
-        BeforeValidator(_speed),
-        Field(ge=0.001, description="a number from 0.001 on (times the recorded speed), or max"),
-    ] = 1.0
+    replay_speed: _Speed = 1.0
     alpha_vantage_api_key: SecretStr | None = None
 
-    max_record_bytes: Annotated[int, Field(ge=256, le=1_000_000, description="a whole number from 256 to 1000000")] = (
-        65_536
-    )
-    max_tick_age: Annotated[
-        Annotated[_Finite, Field(gt=0, le=1e10)] | None,
-        BeforeValidator(_age),
-        Field(description="a number of seconds above 0, up to 10000000000, or off"),
-    ] = None
-    history_size: Annotated[int, Field(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")] = 200
-    anomaly_threshold: Annotated[
-        _Finite,
-        Field(
-            gt=0,
-            lt=MAX_Z_SCORE,
-            description=(
-                "a number above 0 and below 2.846: a price is part of its own window of ten, so that |z| can never "
-                "exceed (n-1)/sqrt(n) = 2.846 and such a threshold would never raise an alert"
-            ),
-        ),
-    ] = 2.0
-    update_interval: Annotated[_Finite, Field(ge=0.1, le=3600, description="a number of seconds from 0.1 to 3600")] = (
-        2.0
-    )
-    summary_interval: Annotated[_Finite, Field(ge=1, le=86_400, description="a number of seconds from 1 to 86400")] = (
-        60.0
-    )
+    max_record_bytes: Annotated[int, _whole(256, 1_000_000)] = 65_536
+    max_tick_age: _Age = None
+    history_size: Annotated[int, _whole(1, 1_000_000)] = 200
+    anomaly_threshold: Annotated[float, Field(gt=0, lt=MAX_Z_SCORE, description=THRESHOLD_RULE)] = 2.0
+    update_interval: Annotated[float, _seconds(0.1, 3600)] = 2.0
+    summary_interval: Annotated[float, _seconds(1, 86_400)] = 60.0
 
     dashboard_host: _Name = "127.0.0.1"
     dashboard_port: Annotated[int, Field(ge=1, le=65_535, description="a port from 1 to 65535")] = 8050
     dashboard_debug: Annotated[bool, Field(description="true or false")] = False
-    log_level: Annotated[_LogLevel, Field(description="DEBUG, INFO, WARNING or ERROR")] = "INFO"
+    log_level: _LogLevel = "INFO"
 
     @property
     def tick_interval(self) -> float:
@@ -216,7 +203,8 @@ def load_settings(
     >>> load_settings({"SYMBOLS": "IBM, SPY"}, env_file=None).symbols
     ('IBM', 'SPY')
     """
-    in_file = _read_env_file(env_file)
+    in_file = read_env_file(Path(env_file)) if env_file else {}
+    _refuse_misspelt(in_file, env_file or "")
     found: dict[str, str] = {}
     for origin in (in_file, os.environ if environ is None else environ, flags or {}):
         found |= {key: origin[key].strip() for key in KEYS if origin.get(key, "").strip()}
@@ -229,26 +217,12 @@ def load_settings(
     return settings
 
 
-def _read_env_file(env_file: str | Path | None) -> dict[str, str]:
-    if env_file is None or not Path(env_file).is_file():
-        return {}
-    try:
-        text = Path(env_file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(str(env_file), "unreadable", f"a text file in UTF-8 ({error})") from None
-    values: dict[str, str] = {}
+def _refuse_misspelt(values: Mapping[str, str], env_file: str | Path) -> None:
     known = [*KEYS, *(f"{key}_FILE" for key in SECRETS)]
-    for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
-            # What the line holds may be a secret: it is not shown.
-            raise SettingError(f"Line {binding.original.line} of {env_file}", HIDDEN, "KEY=value, both quotes if any")
-        key, value = binding.key, binding.value or ""
-        near = difflib.get_close_matches(key or "", known, n=1, cutoff=0.85)
-        if key and near and key not in known:
-            raise SettingError(key, _shown(near[0], value), f"a known key in {env_file}; did you mean {near[0]}?")
-        if key:
-            values[key] = value
-    return values
+    for key in values:
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
+        if near and key not in known:
+            raise SettingError(key, _shown(near[0], values[key]), f"a key of {env_file}; did you mean {near[0]}?")
 
 
 def _read_secret(key: str, path: str) -> str:
@@ -287,7 +261,7 @@ def _check_together(settings: Settings) -> None:
             path: Path | None = getattr(settings, key.lower())
             if path is not None and not path.is_file():
                 raise SettingError(key, str(path), "a file that exists")
-    if not _is_loopback(settings.dashboard_host):
+    if not is_loopback(settings.dashboard_host):
         if settings.dashboard_debug:
             expected = "false on a host that is not loopback: the debugger runs code for whoever reaches it"
             raise SettingError("DASHBOARD_DEBUG", "true", expected)

@@ -80,7 +80,9 @@ class StockAnalyticsEngine:
         self.price_history = defaultdict(lambda: deque(maxlen=settings.history_size))
         self.counters = Counters()
         self.partitions = Assignments(self.log, self.counters)
-        self.console = Console(out or sys.stdout, settings.update_interval, settings.summary_interval)
+        self.console = Console(
+            out or sys.stdout, settings.update_interval, settings.summary_interval, self.price_history
+        )
         self.worker = settings.kafka_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         age = settings.max_tick_age
         self._limits = Limits(settings.max_record_bytes, None if age is None else round(age * 1_000_000))

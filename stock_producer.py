@@ -130,11 +130,10 @@ class StockDataProducer:
         """Have what was sent confirmed; what is not yet stays on its way, and `publish` tells if it was refused."""
         try:
             self.log.flush(FLUSH_AT_INTERVAL)
-        except NotAcknowledged:
-            waiting = self.sent - self.log.acknowledged
-            self._unconfirmed(f"{self.log.where} has not acknowledged {waiting:,} ticks yet; they are kept")
+        except NotAcknowledged as error:
+            self._unconfirmed(f"{error.count:,} ticks are not acknowledged yet ({error.cause}); they are kept")
         else:
-            self._unconfirmed.over(f"{self.log.where} has acknowledged all ticks")
+            self._unconfirmed.over("all ticks are acknowledged again")
         self._flushed = time.monotonic()
 
     def _say_progress(self, source: Source) -> None:
@@ -213,6 +212,20 @@ FLAGS = (
 )
 
 
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise SettingError("--ticks", text, "a whole number from 1 on")
+    return int(text)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        raise SettingError("--start-time", text, "a time such as 2026-01-05T14:30:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     result = Parser("stock_producer.py", description=DESCRIPTION, epilog=EXAMPLES)
@@ -220,10 +233,11 @@ def parser() -> argparse.ArgumentParser:
     add_flags(result, FLAGS, aliases={"PRODUCER_INTERVAL": "--interval"})
     group = result.add_argument_group("simulated ticks")
     text = "at that symbol's tick of that number (from 1) its price jumps by so many percent; repeatable"
-    group.add_argument("--inject", metavar="SYMBOL:PERCENT:AT_TICK", action="append", default=[], help=text)
+    form = "SYMBOL:PERCENT:AT_TICK"
+    group.add_argument("--inject", metavar=form, type=Injection.parse, action="append", default=[], help=text)
     text = "RFC 3339; event times start here and step by the interval, so that two runs with one seed give equal ticks"
-    group.add_argument("--start-time", metavar="TIME", help=text)
-    result.add_argument("--ticks", metavar="N", help="stop after N ticks a symbol")
+    group.add_argument("--start-time", metavar="TIME", type=_moment, help=text)
+    result.add_argument("--ticks", metavar="N", type=_count, help="stop after N ticks a symbol")
     return result
 
 
@@ -235,26 +249,12 @@ def main(stop: StopEvent) -> int:
     producer = StockDataProducer(
         settings,
         stop=stop,
-        injections=[Injection.parse(text) for text in arguments.inject],
-        ticks=_count(arguments.ticks),
-        start_time=_moment(arguments.start_time),
+        injections=arguments.inject,
+        ticks=arguments.ticks,
+        start_time=arguments.start_time,
     )
     producer.start_streaming(use_real_data=settings.source == "alpha_vantage", interval=settings.tick_interval)
     return DONE
-
-
-def _count(text: str | None) -> int | None:
-    if text is not None and not (text.isdecimal() and int(text) > 0):
-        raise SettingError("--ticks", text, "a whole number from 1 on")
-    return None if text is None else int(text)
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = None if text is None else msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        raise SettingError("--start-time", text, "a time such as 2026-01-05T14:30:00Z") from None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 if __name__ == "__main__":

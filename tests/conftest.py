@@ -23,6 +23,16 @@ def pytest_report_header() -> list[str]:
     return [f"trades: {trade_files.source()}"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the servers that it uses, so that `-m "not kafka"` leaves out just those."""
+    for item in items:
+        used = set(getattr(item, "fixturenames", ()))
+        if used & {"kafka_servers", "own_kafka"}:
+            item.add_marker("kafka")
+        if used & {"influx", "own_influx", "bucket"}:
+            item.add_marker("influx")
+
+
 def _unavailable(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)

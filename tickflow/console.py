@@ -7,7 +7,7 @@ here can stop the loop: a terminal that went away is left alone.
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TextIO
 
 import numpy as np
@@ -36,19 +36,24 @@ def painter(stream: TextIO, environ: Mapping[str, str] = os.environ) -> wording.
 
 
 class Console:
-    """The terminal of one worker; `interval` and `summary_interval` in seconds, `clock` in seconds, monotonic."""
+    """The terminal of one worker; `interval` and `summary_interval` in seconds, `clock` in seconds, monotonic.
+
+    `history` has the last prices of each symbol; it is read, never written.
+    """
 
     def __init__(
         self,
         out: TextIO,
         interval: float,
         summary_interval: float,
+        history: Mapping[str, Sequence[float]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._out: TextIO | None = out
         self._paint = painter(out)
         self._interval = interval
         self._summary_interval = summary_interval
+        self._history = history
         self._clock = clock
         self._summary = Summary()
         self._refused: Counter[str] = Counter()
@@ -107,7 +112,7 @@ class Console:
 
     def _say_summary(self, counters: Counters, lag: Lag, seconds: float) -> None:
         symbols = list(self._summary.symbols.values())
-        for line in wording.summary_report(symbols, counters, self._refused, lag(), seconds):
+        for line in wording.summary_report(symbols, counters, self._refused, lag(), self._history, seconds):
             self._say(line)
 
     def _say(self, line: str) -> None:

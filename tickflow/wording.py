@@ -12,6 +12,8 @@ from tickflow.points import Points
 from tickflow.summary import SymbolFigures
 from tickflow.windows import DEPTH
 
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
 Paint = Callable[[str, str], str]
 """Gives text a style: alert, up, down, faint or bold."""
 
@@ -87,6 +89,21 @@ def anomaly_line(points: Points, at: int, paint: Paint) -> str:
     return paint(text, "alert")
 
 
+def sparkline(prices: Sequence[float], width: int = 16) -> str:
+    """The course of the prices, oldest first, as `width` blocks at most; each shows the last price of its stretch.
+
+    >>> sparkline([1, 2, 3, 4, 4, 4, 1])
+    '▁▃▆███▁'
+    """
+    if not prices:
+        return ""
+    stretches = min(width, len(prices))
+    picked = [prices[(number + 1) * len(prices) // stretches - 1] for number in range(stretches)]
+    low, high = min(picked), max(picked)
+    steps = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[round((each - low) / (high - low) * steps) if high > low else 0] for each in picked)
+
+
 def interval_lines(moved: Sequence[SymbolFigures], paint: Paint, limit: int) -> list[str]:
     """A line for each symbol that had ticks, the busiest `limit` of them, in the order of their names."""
     lines = [symbol_line(each, paint) for each in sorted(moved[:limit], key=lambda each: each.symbol)]
@@ -102,20 +119,24 @@ def summary_report(
     counters: Counters,
     refused: Mapping[str, int],
     lag: Mapping[int, int],
+    history: Mapping[str, Sequence[float]],
     seconds: float,
     limit: int = 50,
 ) -> list[str]:
-    """The report: a row a symbol, then the worker's totals. `refused` is by key; `lag` is by partition, in records."""
+    """The report: a row a symbol, then the worker's totals. `refused` is by key; `lag` is by partition, in
+    records; `history` has the last prices of each symbol.
+    """
     header = (
         f"{'symbol':<12} {'ticks':>10} {'last':>12} {'min':>12} {'max':>12} {'change':>12} {'volatility':>10} "
-        f"{'anomalies':>9} {'refused':>8} {'lag':>8}"
+        f"{'anomalies':>9} {'refused':>8} {'lag':>8}  course"
     )
     lines = [f"Summary after {seconds:,.0f} s", header]
     for each in sorted(symbols, key=lambda each: (-each.ticks, each.symbol))[:limit]:
         lines.append(
             f"{each.symbol:<12} {each.ticks:>10,} {price(each.last):>12} {price(each.low):>12} {price(each.high):>12} "
             f"{change(each.change_percent):>12} {_or_warmup(each.volatility, each.depth, 10):>10} {each.anomalies:>9,} "
-            f"{refused.get(each.symbol, 0):>8,} {lag.get(each.partition, 0):>8,}"
+            f"{refused.get(each.symbol, 0):>8,} {lag.get(each.partition, 0):>8,}  "
+            f"{sparkline(tuple(history.get(each.symbol, ())))}"
         )
     if len(symbols) > limit:
         lines.append(f"… and {len(symbols) - limit:,} more symbols")

@@ -79,8 +79,26 @@ def test_points_come_back_with_the_same_bits(store: MetricsStore, data: st.DataO
 
 @pytest.mark.parametrize(
     "value",
-    [-0.0, 0.0, 5e-324, -5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, 167.0, -167.0, 0.1, 1e20, 1e21]
-    + [2.0**53 + 2, 2.0**63, 2.0**64, 12345678901234567000.0, 123456789012345678.0, 1e-7, 1 / 3],
+    [
+        -0.0,
+        0.0,
+        5e-324,
+        -5e-324,
+        2.2250738585072014e-308,
+        1.7976931348623157e308,
+        167.0,
+        -167.0,
+        0.1,
+        1e-7,
+        1 / 3,
+        1e20,
+        1e21,
+        2.0**53 + 2,
+        2.0**63,
+        2.0**64,
+        12345678901234567000.0,
+        123456789012345678.0,
+    ],
 )
 def test_extreme_values_keep_their_bits(store: MetricsStore, value: float) -> None:
     written = points_of(a_row(price=1e12, volume=2**53 - 1, offset=2**63 - 1, **dict.fromkeys(FLOAT_FIELDS[1:], value)))

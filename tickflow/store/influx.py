@@ -107,7 +107,7 @@ class InfluxStore(MetricsStore):
                 expired += dropped
             else:
                 raise self._failure(error, message)
-        return Written(len(lines) - len(refused) - expired, sorted(refused), expired)
+        return Written(len(lines) - len(refused) - expired, tuple(sorted(refused)), expired)
 
     def write_status(self, status: WorkerStatus) -> None:
         """Store what a worker says of itself."""

@@ -81,6 +81,7 @@ class Cluster:
             threading.Thread(target=_run, args=(attempt, future), name="kafka-attempt", daemon=True).start()
             while not future.done():
                 if sleep(self.stop, _SLICE):
+                    future.add_done_callback(_discard)
                     raise self.stopped()
                 if time.monotonic() - started > PATIENCE:
                     saying(f"waiting for {self.where}: {cause}")
@@ -148,3 +149,8 @@ def _run(attempt: Callable[[], Result], future: "Future[Result]") -> None:
         future.set_result(attempt())
     except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
         future.set_exception(error)
+
+
+def _discard(future: "Future[Any]") -> None:
+    if future.exception() is None and hasattr(future.result(), "close"):
+        future.result().close()

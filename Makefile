@@ -1,0 +1,73 @@
+# One command for each thing to do; `make` lists them. Python's packages go into .venv, from the lock files, once.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+# Each stamp is newer than what it was made from, or is made again.
+VENV := .venv/.made
+RUN := .venv/.run
+DEV := .venv/.dev
+
+.PHONY: help run test check servers servers-down bench lock clean
+
+help: ## List the targets (this list)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(RUN) ## Run everything on this machine alone: simulated prices, one SQLite file, the page; Ctrl+C ends it
+	@exec scripts/run.sh
+
+test: $(DEV) ## Run all tests, on real Kafka and InfluxDB where this machine can have them (built once)
+	@$(BIN)/python -m devtools.servers build || echo 'The tests that need what is missing are skipped (with CI=true they fail).'
+	@$(BIN)/python -m pytest
+
+check: $(DEV) ## Check formatting, lint, types and the documentation
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_docs.py
+
+servers: $(VENV) ## Start real Kafka and InfluxDB without Docker, on localhost:9092 and localhost:8086
+	@$(BIN)/python -m devtools.servers up
+
+servers-down: $(VENV) ## End those two; their data stay
+	@$(BIN)/python -m devtools.servers down
+
+bench: $(DEV) ## Measure what the README claims
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV) ## Write the lock files anew from requirements*.txt; with UPGRADE=1 take newer versions
+	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(BIN)/python -m venv "$$folder"; \
+	"$$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+	for name in requirements requirements-dev; do "$$folder/bin/"$(COMPILE) "$$name.txt" -o "$$name.lock" > /dev/null; done
+
+clean: ## Remove .venv and all caches; data/ stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV):
+	@command -v $(PYTHON) > /dev/null || { echo 'There is no $(PYTHON) here: install Python 3.11 or newer, or name yours: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { echo '$(PYTHON) lacks the module venv: install it (Debian, Ubuntu: apt install python3-venv)' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+$(RUN): requirements.lock | $(VENV)
+	@echo 'Installing what requirements.lock pins into .venv (once) ...'
+	@$(PIP_INSTALL) -r requirements.lock
+	@touch $@
+
+$(DEV): requirements-dev.lock | $(VENV)
+	@echo 'Installing what requirements-dev.lock pins into .venv (once) ...'
+	@$(PIP_INSTALL) -r requirements-dev.lock
+	@touch $@

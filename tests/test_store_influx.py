@@ -1,0 +1,384 @@
+"""What InfluxDB alone does: its refusals, its absence, and the documented queries."""
+
+import logging
+import threading
+import time
+import urllib.parse
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devtools.influxdb import Influxd, InfluxServer
+from devtools.process import free_port
+from tests.http_stub import Answer, HttpStub
+from tests.point_examples import DAY, MORNING, SECOND, a_row, bits, points_of
+from tickflow.errors import SettingError, Stopped, StoreMisconfigured, StoreUnavailable
+from tickflow.points import Points
+from tickflow.store import influx as influx_module
+from tickflow.store import influxql as influxql_module
+from tickflow.store.base import WorkerStatus, Written
+from tickflow.store.influx import InfluxStore
+
+influx_needed = pytest.mark.influx
+NEVER = 2**63 - 1  # a time that InfluxDB refuses: beyond its range by one
+
+
+def open_store(
+    server: InfluxServer, bucket: str, *, token: str | None = None, org: str | None = None, now: float | None = None
+) -> InfluxStore:
+    return InfluxStore(
+        server.url,
+        token=token or server.token,
+        org=org or server.org,
+        bucket=bucket,
+        stop=threading.Event(),
+        clock=time.time if now is None else lambda: now,
+    )
+
+
+def at_stub(stub: HttpStub, now: float = 0.0) -> InfluxStore:
+    return open_store(InfluxServer(url=stub.url, org="myorg", token="secret-token"), "stock_data", now=now)
+
+
+def some(count: int, first_ns: int = MORNING, **values: object) -> Points:
+    return points_of(*(a_row(time_ns=first_ns + i, **values) for i in range(count)))
+
+
+def a_token(server: InfluxServer, bucket: str, *actions: str) -> str:
+    """A token that may do these things with that bucket, and nothing else."""
+    found = server.call("GET", f"/api/v2/buckets?name={bucket}")["buckets"][0]
+    may = [{"action": action, "resource": {"type": "buckets", "id": found["id"]}} for action in actions]
+    return str(server.call("POST", "/api/v2/authorizations", {"orgID": found["orgID"], "permissions": may})["token"])
+
+
+@pytest.fixture
+def store(influx: InfluxServer, bucket: str) -> Iterator[InfluxStore]:
+    with open_store(influx, bucket) as found:
+        yield found
+
+
+@pytest.fixture
+def hour_bucket(influx: InfluxServer) -> Iterator[str]:
+    """A bucket that keeps points for an hour."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    influx.create_bucket(name, retention=3600)
+    yield name
+    influx.delete_bucket(name)
+
+
+@influx_needed
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            'SELECT last("price") FROM "stock_metrics" GROUP BY "symbol"',
+            {"AAPL": [[3.5]], "MSFT": [[9.0]]},
+        ),
+        (
+            """SELECT "price", "ma_10" FROM "stock_metrics" WHERE "symbol" = 'AAPL' AND time > now() - 1h""",
+            {None: [[2.5, None], [3.5, 3.0]]},
+        ),
+    ],
+)
+def test_the_documented_queries_work_as_written(
+    influx: InfluxServer, store: InfluxStore, bucket: str, query: str, expected: dict[str | None, list[object]]
+) -> None:
+    now = time.time_ns()
+    store.write(
+        points_of(
+            a_row(time_ns=now - 7200 * SECOND, price=1.5, ma_10=1.0),
+            a_row(time_ns=now - 60 * SECOND, price=2.5),
+            a_row(time_ns=now - 30 * SECOND, price=3.5, ma_10=3.0),
+            a_row(symbol="MSFT", time_ns=now - 10 * SECOND, price=9.0),
+        )
+    )
+    answer = influx.call("GET", "/query?" + urllib.parse.urlencode({"db": bucket, "q": query}))
+    found = {series.get("tags", {}).get("symbol"): series["values"] for series in answer["results"][0]["series"]}
+    assert {symbol: [row[1:] for row in rows] for symbol, rows in found.items()} == expected
+
+
+@influx_needed
+def test_one_bad_line_is_refused_with_its_reason_and_the_rest_is_written(store: InfluxStore) -> None:
+    good, bad = some(99), points_of(a_row(time_ns=NEVER))
+    written = store.write(Points.joined([good.take(range(40)), bad, good.take(range(40, 99))]))
+    assert written.stored == 99
+    assert [index for index, _ in written.refused] == [40]
+    assert written.refused[0][1].startswith("time outside range")
+    assert bits(store.points("AAPL", 0)) == bits(good)
+
+
+@influx_needed
+def test_two_refused_of_two_hundred_are_odd_ticks_three_are_a_fault(store: InfluxStore) -> None:
+    bad = [a_row(time_ns=NEVER), a_row(price=float("inf")), a_row(price=float("-inf"))]
+    written = store.write(Points.joined([points_of(*bad[:2]), some(198)]))
+    assert [(index, bool(words)) for index, words in written.refused] == [(0, True), (1, True)]
+    assert written.stored == 198
+    with pytest.raises(StoreMisconfigured, match=r"refuses 3 of 200 points.*time outside range"):
+        store.write(Points.joined([points_of(*bad), some(197, MORNING + DAY)]))
+    assert len(store.points("AAPL", MORNING + DAY)) == 0
+
+
+@influx_needed
+def test_a_single_refused_point_is_never_a_fault(store: InfluxStore) -> None:
+    written = store.write(points_of(a_row(time_ns=NEVER)))
+    assert (written.stored, len(written.refused), written.expired) == (0, 1, 0)
+
+
+@influx_needed
+def test_the_same_bad_line_twice_is_refused_twice(store: InfluxStore) -> None:
+    bad = points_of(a_row(time_ns=NEVER))
+    written = store.write(Points.joined([bad, some(298), bad]))
+    assert [index for index, _ in written.refused] == [0, 299]
+    assert written.stored == 298
+
+
+@influx_needed
+def test_points_outside_the_retention_are_counted_and_the_rest_is_written(
+    influx: InfluxServer, hour_bucket: str
+) -> None:
+    new = some(5, time.time_ns())
+    with open_store(influx, hour_bucket) as store:
+        assert store.write(Points.joined([some(3), new])) == Written(5, (), 3)
+        assert bits(store.points("AAPL", 0)) == bits(new)
+        assert store.write(some(3)) == Written(0, (), 3)
+
+
+@influx_needed
+def test_bad_and_expired_points_in_one_batch_are_told_apart(influx: InfluxServer, hour_bucket: str) -> None:
+    new = some(5, time.time_ns())
+    with open_store(influx, hour_bucket) as store:
+        written = store.write(Points.joined([some(3), points_of(a_row(time_ns=NEVER)), new]))
+        assert (written.stored, [i for i, _ in written.refused], written.expired) == (5, [3], 3)
+        assert bits(store.points("AAPL", 0)) == bits(new)
+
+
+@influx_needed
+def test_a_field_of_another_type_is_for_a_person_and_names_field_and_types(
+    influx: InfluxServer, hour_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time_ns()
+    with open_store(influx, hour_bucket) as store:
+        with monkeypatch.context() as patched:
+            line = f"stock_metrics,symbol=AAPL,source=other price=5i {now}"
+            patched.setattr(influx_module, "to_lines", lambda _: [line])
+            store.write(some(1))
+        for points in (some(2, now + 1), Points.joined([some(3), some(2, now + 1)])):  # the second: with expired ones
+            with pytest.raises(StoreMisconfigured, match="INFLUXDB_BUCKET") as caught:
+                store.write(points)
+            for word in ("'price'", "'stock_metrics'", "as integer", "given float"):
+                assert word in str(caught.value)
+
+
+@influx_needed
+def test_points_that_another_program_wrote_without_our_fields_can_be_read(
+    store: InfluxStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(influx_module, "to_lines", lambda _: [f"stock_metrics,symbol=AAPL price=5.0 {MORNING}"])
+        store.write(some(1))
+    found = store.latest()
+    assert (found.symbol, found.price.tolist(), found.volume.tolist()) == (["AAPL"], [5.0], [0])
+
+
+@influx_needed
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"token": "not-the-token"}, "INFLUXDB_TOKEN"),
+        ({"bucket": "not-the-bucket"}, "INFLUXDB_BUCKET"),
+        ({"org": "not-the-org"}, "INFLUXDB_ORG"),
+    ],
+)
+def test_a_wrong_setting_is_for_a_person_and_named(
+    influx: InfluxServer, bucket: str, caplog: pytest.LogCaptureFixture, wrong: dict[str, str], key: str
+) -> None:
+    arguments: dict[str, str] = {"bucket": bucket} | wrong
+    status = WorkerStatus("host-1", time.time_ns(), None, None, 0, 0, 0, 0, "")
+    with open_store(influx, **arguments) as store:  # type: ignore[arg-type]  # strings only
+        with pytest.raises(StoreMisconfigured, match=key) as caught:
+            store.write(some(2))
+        with pytest.raises(StoreMisconfigured, match=key):
+            store.write_status(status)
+        if key != "INFLUXDB_ORG":  # /query knows the org by the token
+            with pytest.raises(StoreMisconfigured, match=key):
+                store.latest()
+            store.connect()
+            assert [key in record.getMessage() for record in caplog.records] == [True]
+    assert influx.token not in str(caught.value) + caplog.text
+    assert wrong.get("token", "-no-") not in str(caught.value) + caplog.text
+
+
+@influx_needed
+def test_a_token_that_may_only_read_cannot_write_and_one_that_may_only_write_cannot_read(
+    influx: InfluxServer, bucket: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_store(influx, bucket, token=a_token(influx, bucket, "read")) as reader:
+        reader.connect()
+        assert len(reader.latest()) == 0
+        with pytest.raises(StoreMisconfigured, match="INFLUXDB_TOKEN"):
+            reader.write(some(1))
+    with open_store(influx, bucket, token=a_token(influx, bucket, "write")) as writer:
+        writer.connect()
+        assert writer.write(some(1)) == Written(1)
+        with pytest.raises(StoreMisconfigured, match="INFLUXDB_TOKEN"):
+            writer.latest()
+    assert caplog.records == []
+
+
+def test_a_token_that_cannot_be_sent_is_refused_without_being_shown() -> None:
+    with pytest.raises(SettingError, match="INFLUXDB_TOKEN") as caught:
+        InfluxStore("http://127.0.0.1:1", token="tok\nen-x", org="o", bucket="b", stop=threading.Event())
+    assert "en-x" not in str(caught.value)
+
+
+@influx_needed
+def test_a_server_that_goes_is_unavailable_until_it_is_back(own_influx: Influxd) -> None:
+    with open_store(own_influx.server, "stock_data") as store:
+        store.connect()
+        assert store.write(some(1)) == Written(1)
+        own_influx.stop()
+        for call in (lambda: store.write(some(3)), store.latest, store.statuses):
+            with pytest.raises(StoreUnavailable, match="INFLUXDB_URL"):
+                call()
+        own_influx.start()
+        assert store.write(some(3)) == Written(3)
+        assert len(store.points("AAPL", 0)) == 3
+
+
+@influx_needed
+def test_a_server_that_hangs_is_unavailable_after_a_time_out(
+    own_influx: Influxd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(influx_module, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(influxql_module, "READ_SECONDS", 0.3)
+    with open_store(own_influx.server, "stock_data") as store:
+        store.connect()
+        own_influx.pause()
+        for call in (lambda: store.write(some(1)), store.latest):
+            with pytest.raises(StoreUnavailable, match="no answer in time"):
+                call()
+        own_influx.resume()
+        assert store.write(some(1)) == Written(1)
+
+
+@influx_needed
+def test_connect_waits_for_a_server_that_is_started_later_and_says_so(
+    tmp_path: Path, own_influx: Influxd, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tickflow")
+    own_influx.stop()
+    with open_store(own_influx.server, "stock_data") as store:
+        connecting = threading.Thread(target=store.connect)
+        connecting.start()
+        time.sleep(1.0)
+        assert connecting.is_alive()
+        assert "INFLUXDB_URL" in caplog.messages[0]
+        own_influx.start()
+        connecting.join(10)
+        assert not connecting.is_alive()
+        assert caplog.messages[-1].endswith("answers")
+        assert store.write(some(1)) == Written(1)
+
+
+def test_connect_obeys_stop_within_a_second() -> None:
+    server = InfluxServer(url=f"http://127.0.0.1:{free_port()}", org="myorg", token="secret-token")
+    with open_store(server, "stock_data") as store:
+        threading.Timer(0.5, store.stop.set).start()
+        began = time.monotonic()
+        with pytest.raises(Stopped):
+            store.connect()
+        assert time.monotonic() - began < 1.5
+
+
+@influx_needed
+def test_the_environments_proxy_does_not_divert_requests(store: InfluxStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    store.connect()
+    assert store.write(some(1)) == Written(1)
+    assert len(store.latest()) == 1
+
+
+def test_what_is_too_large_is_sent_in_halves_until_it_fits() -> None:
+    taken: list[bytes] = []
+
+    def at_most_three_lines(_path: str, body: bytes) -> Answer:
+        lines = body.splitlines()
+        if len(lines) > 3:
+            return Answer(413)
+        taken.extend(lines)
+        return Answer(204)
+
+    points = some(10)
+    with HttpStub(at_most_three_lines) as stub, at_stub(stub) as store:
+        assert store.write(points) == Written(10)
+    assert taken == [line.encode() for line in influx_module.to_lines(points)]
+
+
+def test_a_single_point_that_is_too_large_is_for_a_person() -> None:
+    with (
+        HttpStub(lambda _path, _body: Answer(413, b"entity too large")) as stub,
+        at_stub(stub) as store,
+        pytest.raises(StoreMisconfigured, match="single point"),
+    ):
+        store.write(some(4))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (429, {"Retry-After": "7"}, 7.0),
+        (503, {"Retry-After": "Thu, 01 Jan 1970 00:01:30 GMT"}, 30.0),
+        (503, {"Retry-After": "Thu, 01 Jan 1970 00:00:30 GMT"}, 0.0),
+        (503, {"Retry-After": "soon"}, None),
+        (429, {}, None),
+        (500, {}, None),
+        (504, {}, None),
+    ],
+)
+def test_an_overloaded_server_is_given_the_time_it_asks_for(
+    status: int, headers: dict[str, str], expected: float | None
+) -> None:
+    with (
+        HttpStub(lambda _path, _body: Answer(status, b'{"code":"x","message":"busy"}', headers)) as stub,
+        at_stub(stub, now=60.0) as store,
+    ):
+        for call in (lambda: store.write(some(1)), store.latest):
+            with pytest.raises(StoreUnavailable, match="busy") as caught:
+                call()
+            assert caught.value.retry_after == expected
+
+
+def test_a_redirect_is_not_followed_with_the_token() -> None:
+    with (
+        HttpStub(lambda _path, _body: Answer(204)) as elsewhere,
+        HttpStub(lambda _path, _body: Answer(307, headers={"Location": elsewhere.url})) as stub,
+        at_stub(stub) as store,
+    ):
+        for call in (lambda: store.write(some(1)), store.latest):
+            with pytest.raises(StoreMisconfigured, match="INFLUXDB_URL"):
+                call()
+        assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"{}", b"[]", b'{"results":[]}', b""])
+def test_an_address_where_something_else_answers_is_for_a_person(body: bytes) -> None:
+    with (
+        HttpStub(lambda _path, _body: Answer(200, body)) as stub,
+        at_stub(stub) as store,
+        pytest.raises(StoreMisconfigured, match="INFLUXDB_URL"),
+    ):
+        store.latest()
+
+
+def test_an_error_of_a_statement_comes_with_status_200_and_is_seen() -> None:
+    body = b'{"results":[{"statement_id":0,"error":"engine: closed"}]}'
+    with (
+        HttpStub(lambda _path, _body: Answer(200, body)) as stub,
+        at_stub(stub) as store,
+        pytest.raises(StoreUnavailable, match="engine: closed"),
+    ):
+        store.latest()

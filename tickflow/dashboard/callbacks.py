@@ -1,0 +1,115 @@
+"""The callbacks: each only delegates, those of the server to `refresh.py`, those of the browser to `assets/page.js`."""
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+
+from dash import ClientsideFunction, Dash, Input, Output, State
+
+from tickflow.dashboard import ids
+from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.refresh import Answer, Drawn, chosen, draw, nothing_drawn, refresh
+from tickflow.dashboard.state import down
+from tickflow.errors import StoreError
+
+
+def register(app: Dash, gate: Gate, *, threshold: float, now_ns: Callable[[], int] = time.time_ns) -> None:
+    """Give the app its callbacks. A store that fails is an answer too: none of them raises for it."""
+    numbers = itertools.count(1)
+    server = os.urandom(4).hex()  # a browser that outlives a restart of the server must not mix up its drawings
+
+    @app.callback(
+        Output(ids.DRAWING, "data"),
+        Input(ids.VIEW, "data"),
+        Input(ids.REBUILD, "data"),
+        prevent_initial_call=True,
+    )
+    def _draw(view: object, _rebuild: object) -> Answer:
+        identity = f"{server}-{next(numbers)}"
+        try:
+            return draw(gate.store, view, identity=identity, threshold=threshold, now_ns=now_ns())
+        except StoreError as error:
+            symbol, range_name = chosen(view)
+            return {"drawn": nothing_drawn(identity, symbol, range_name, failed=True), "state": down(str(error))}
+
+    @app.callback(
+        Output(ids.DELTA, "data"),
+        Input(ids.REFRESH, "n_intervals"),
+        State(ids.DRAWN, "data"),
+        State(ids.WATCHED, "data"),
+        running=[(Output(ids.REFRESH, "disabled"), True, False)],
+        prevent_initial_call=True,
+    )
+    def _refresh(_intervals: int, drawn: Drawn | None, watched: dict[str, int] | None) -> Answer:
+        if drawn is None:
+            return {}
+        try:
+            return refresh(gate.store, drawn, watched or {}, now_ns=now_ns())
+        except StoreError as error:
+            return {"of": drawn["id"], "state": down(str(error))}
+
+    _register_clientside(app)
+
+
+def _register_clientside(app: Dash) -> None:
+    """The browser's own: reading and writing the URL, applying answers, the clock, the pointer, the theme."""
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "boot"),
+        Output(ids.SYMBOL, "value"),
+        Output(ids.RANGE, "value"),
+        Output(ids.THEME, "value"),
+        Input(ids.BOOT, "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "view"),
+        Output(ids.VIEW, "data"),
+        Input(ids.SYMBOL, "value"),
+        Input(ids.RANGE, "value"),
+        State(ids.DRAWN, "data"),
+        State(ids.VIEW, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "apply"),
+        Output(ids.CHART, "figure"),
+        Output(ids.CHART, "extendData"),
+        Output(ids.DRAWN, "data"),
+        Output(ids.WATCHED, "data"),
+        Output(ids.WATCH, "rowTransaction"),
+        Output(ids.STATE, "data"),
+        Output(ids.REBUILD, "data"),
+        Input(ids.DRAWING, "data"),
+        Input(ids.DELTA, "data"),
+        State(ids.DRAWN, "data"),
+        State(ids.REBUILD, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "select"),
+        Input(ids.WATCH, "selectedRows"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "tell"),
+        Input(ids.CLOCK, "n_intervals"),
+        Input(ids.STATE, "data"),
+        Input(ids.CHART, "hoverData"),
+        State(ids.DRAWN, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "refit"),
+        Output(ids.CHART, "figure", allow_duplicate=True),
+        Input(ids.CHART, "relayoutData"),
+        State(ids.CHART, "figure"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "theme"),
+        Output(ids.PROVIDER, "forceColorScheme"),
+        Output(ids.CHART, "figure", allow_duplicate=True),
+        Input(ids.THEME, "value"),
+        State(ids.CHART, "figure"),
+        prevent_initial_call=True,
+    )

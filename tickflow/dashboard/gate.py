@@ -1,0 +1,54 @@
+"""The way to the store: connected in the background, so that the page is up before the store is."""
+
+import logging
+import threading
+
+from tickflow.backoff import Backoff, Saying, sleep
+from tickflow.errors import SettingError, Stopped, StoreError, StoreUnavailable
+from tickflow.store.base import MetricsStore
+
+_logger = logging.getLogger(__name__)
+
+
+class Gate:
+    """Holds the store shut until it is connected.
+
+    `failed` is the setting by which it never can be, once that is known.
+    """
+
+    def __init__(self, store: MetricsStore) -> None:
+        self.failed: SettingError | None = None
+        self._store = store
+        self._open = threading.Event()
+
+    def start(self) -> threading.Thread:
+        """Connect in a thread of its own."""
+        thread = threading.Thread(target=self._connect, name="store", daemon=True)
+        thread.start()
+        return thread
+
+    @property
+    def store(self) -> MetricsStore:
+        """The store. Raises `StoreUnavailable` until it is connected."""
+        if not self._open.is_set():
+            raise StoreUnavailable(f"{self._store.where} does not answer yet.")
+        return self._store
+
+    def _connect(self) -> None:
+        saying = Saying(_logger)
+        for delay in Backoff():
+            try:
+                self._store.connect()
+            except Stopped:
+                return
+            except SettingError as error:
+                self.failed = error
+                self._store.stop.set()
+                return
+            except StoreError as error:
+                saying(f"waiting: {error}")
+            else:
+                self._open.set()
+                return
+            if sleep(self._store.stop, delay):
+                return

@@ -1,0 +1,43 @@
+"""What the page says of itself: made from the store alone, as ages in seconds, which the browser's clock goes on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tickflow.store.base import WorkerStatus
+
+GONE_AFTER_S = 10.0
+"""A worker writes its status every 2 s; one that has not for so long is gone."""
+
+State = dict[str, Any]
+
+
+def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
+    """What the workers' statuses amount to.
+
+    `processed_s`: seconds since ticks were last taken in. `newest_event_us`: the newest event among them.
+    `reported_s`: seconds since the last word of any worker. All three are `None` while unknown. The counts and
+    `held_up_by` are those of the workers that are not gone.
+    """
+    present = [status for status in statuses if now_ns - status.written_at < GONE_AFTER_S * 1e9]
+    processed = max((status.processed_at for status in statuses if status.processed_at is not None), default=None)
+    newest = max((status.newest_event for status in statuses if status.newest_event is not None), default=None)
+    reported = max((status.written_at for status in statuses), default=None)
+    return {
+        "down": None,
+        "processed_s": _age(processed, now_ns),
+        "newest_event_us": None if newest is None else newest // 1000,
+        "reported_s": _age(reported, now_ns),
+        "gone": not present,
+        "lag": sum(status.lag_records for status in present),
+        "refused": sum(status.refused for status in present),
+        "held_up_by": "; ".join(sorted({status.held_up_by for status in present if status.held_up_by})),
+    }
+
+
+def down(sentence: str) -> State:
+    """The state while the store does not answer, or refuses; `sentence` says why."""
+    return {"down": sentence}
+
+
+def _age(moment_ns: int | None, now_ns: int) -> float | None:
+    return None if moment_ns is None else round(max(0, now_ns - moment_ns) / 1e9, 2)

@@ -1,0 +1,29 @@
+"""A `.env` file: lines of KEY=value, read with python-dotenv's parser, but never with a line silently left out."""
+
+import io
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from tickflow.errors import SettingError
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The values by key; a key without a value has an empty one. A file that is not there has no keys.
+
+    Raises `SettingError` when it cannot be read, is not UTF-8, or has a line that is none of KEY=value, comment, blank.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a byte order mark first
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(str(path), "unreadable", f"a text file in UTF-8 ({error})") from None
+    values: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            # The line is not shown: it may hold a secret.
+            raise SettingError(f"Line {binding.original.line} of {path}", "malformed", "KEY=value, quotes in pairs")
+        if binding.key is not None:
+            values[binding.key] = binding.value or ""
+    return values

@@ -1,0 +1,89 @@
+"""The tick log in Apache Kafka, by kafka-python."""
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from tickflow.ticklog import kafka_topics
+from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, TickLog
+from tickflow.ticklog.kafka_cluster import Cluster
+from tickflow.ticklog.kafka_reader import Reader
+from tickflow.ticklog.kafka_writer import Writer
+
+
+class KafkaTickLog(TickLog):
+    """A Kafka topic, its dead-letter topic, and a member of a consumer group.
+
+    `partitions` counts where the topic has to be made. `security` holds the settings of TLS and SASL under the names of
+    kafka-python's clients. `instance_id` makes the member a static one: restarted, it has its partitions back at once.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        *,
+        topic: str,
+        group: str,
+        partitions: int,
+        instance_id: str | None,
+        security: Mapping[str, object],
+        stop: threading.Event,
+    ) -> None:
+        self.topic = topic
+        self.stop = stop
+        self._cluster = Cluster(servers, security, stop)
+        self.where = self._cluster.where
+        self._partitions = partitions
+        self._reader = Reader(self._cluster, topic, group, instance_id)
+        self._writer: Writer | None = None
+
+    def connect(self) -> None:  # noqa: D102 - as in TickLog, like all below
+        self._cluster.check_security()
+        max_bytes = self._cluster.patiently(
+            lambda: kafka_topics.prepare(self._cluster, self.topic, self.dead_letter_topic, self._partitions)
+        )
+        self._writer = Writer(self._cluster, max_bytes)
+
+    def publish(  # noqa: D102
+        self, key: bytes | None, value: bytes | None, *, headers: Headers = (), topic: str | None = None
+    ) -> None:
+        self._connected().publish(topic or self.topic, key, value, headers)
+
+    def flush(self, timeout: float) -> None:  # noqa: D102
+        self._connected().flush(timeout)
+
+    @property
+    def acknowledged(self) -> int:  # noqa: D102
+        return self._connected().acknowledged
+
+    def subscribe(self) -> None:  # noqa: D102
+        self._reader.subscribe()
+
+    def poll(self, timeout: float, *, paused: bool = False) -> Polled:  # noqa: D102
+        return self._reader.poll(timeout, paused)
+
+    def seek(self, partition: int, offset: int) -> None:  # noqa: D102
+        self._reader.seek(partition, offset)
+
+    def bounds(self, partition: int) -> Bounds:  # noqa: D102
+        return self._reader.bounds(partition)
+
+    def committed(self, partition: int) -> Commit | None:  # noqa: D102
+        return self._reader.committed(partition)
+
+    def commit(self, positions: Mapping[int, Position]) -> frozenset[int]:  # noqa: D102
+        return self._reader.commit(positions)
+
+    def lag(self) -> dict[int, int]:  # noqa: D102
+        return self._reader.lag()
+
+    def close(self) -> None:  # noqa: D102
+        try:
+            self._reader.close()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+
+    def _connected(self) -> Writer:
+        if self._writer is None:
+            raise RuntimeError("connect() was not called")
+        return self._writer

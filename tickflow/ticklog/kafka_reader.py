@@ -1,0 +1,276 @@
+"""The consuming side of the Kafka adapter: a group member whose every partition is placed by its user.
+
+The assignment changes inside `KafkaConsumer.poll` only. The listener notes it, and the poll that it happened in acts
+on it: each assignment has a new epoch, and a partition is silent (paused) from its assignment until the first `seek`.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from kafka import KafkaConsumer
+from kafka.consumer.subscription_state import ConsumerRebalanceListener
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import (
+    CommitFailedError,
+    FencedInstanceIdError,
+    IllegalGenerationError,
+    KafkaError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+from kafka.structs import OffsetAndMetadata, TopicPartition
+
+from tickflow.errors import LogUnavailable, SettingError
+from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
+from tickflow.ticklog.kafka_cluster import Cluster
+
+REQUEST_MS = 5_000
+"""The longest that one question to the cluster may take."""
+
+SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
+"""Bounds of one `KafkaConsumer.poll`: shorter ones can keep a member from ever joining, longer ones delay a stop."""
+
+SILENCE = 5.0
+"""Seconds without any news after which the cluster is asked whether it is still there."""
+
+_PROBE_MS = 2_000
+_CLOSE_MS = 3_000
+
+_NOT_OURS_NOW = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
+
+
+class Reader:
+    """A member of a consumer group of one topic."""
+
+    def __init__(self, cluster: Cluster, topic: str, group: str, instance_id: str | None) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._group = group
+        self._instance_id = instance_id
+        self._consumer: Any = None
+        self._rebalances = _Rebalances()
+        self._epoch = 0
+        self._epochs: dict[int, int] = {}
+        self._unplaced: set[int] = set()
+        self._strayed: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._paused = False
+        self._last_news = 0.0
+
+    def subscribe(self) -> None:
+        """Join the group; the assignment comes with later polls."""
+        self._opened().subscribe(topics=[self._topic], listener=self._rebalances)
+        self._last_news = time.monotonic()
+
+    def poll(self, timeout: float, paused: bool) -> Polled:
+        """See `TickLog.poll`."""
+        consumer = self._opened()
+        self._pause(paused)
+        deadline = time.monotonic() + timeout
+        while True:
+            left_ms = (deadline - time.monotonic()) * 1000
+            wait_ms = int(min(max(left_ms, SHORTEST_POLL_MS), LONGEST_POLL_MS))
+            polled = self._poll_once(consumer, wait_ms)
+            if polled.records or polled.assigned or polled.revoked or polled.out_of_range:
+                self._last_news = time.monotonic()
+                break
+            if time.monotonic() - self._last_news > SILENCE:
+                self._probe(consumer)
+            if time.monotonic() >= deadline or self._cluster.stop.is_set():
+                break
+        polled.out_of_range = dict(self._strayed)
+        return polled
+
+    def seek(self, partition: int, offset: int) -> None:
+        """See `TickLog.seek`; nothing happens for a partition that is not ours any more (the next poll says so)."""
+        if partition not in self._epochs:
+            return
+        place = TopicPartition(self._topic, partition)
+        self._consumer.seek(place, int(offset))
+        self._unplaced.discard(partition)
+        self._strayed.pop(partition, None)
+        if not self._paused:
+            self._consumer.resume(place)
+
+    def bounds(self, partition: int) -> Bounds:
+        """See `TickLog.bounds`."""
+        consumer, place = self._opened(), TopicPartition(self._topic, partition)
+        with self._asking():
+            start = consumer.beginning_offsets([place], timeout_ms=REQUEST_MS)[place]
+            end = consumer.end_offsets([place], timeout_ms=REQUEST_MS)[place]
+        self._ends[partition] = end
+        return Bounds(start, end)
+
+    def committed(self, partition: int) -> Commit | None:
+        """See `TickLog.committed`."""
+        consumer = self._opened()
+        with self._asking():
+            found = consumer.committed(TopicPartition(self._topic, partition), metadata=True, timeout_ms=REQUEST_MS)
+        return None if found is None else Commit(found.offset, found.metadata or "")
+
+    def commit(self, positions: Mapping[int, Position]) -> frozenset[int]:
+        """See `TickLog.commit`."""
+        current = {number: at for number, at in positions.items() if self._epochs.get(number) == at.epoch}
+        if not current:
+            return frozenset()
+        offsets = {
+            TopicPartition(self._topic, number): OffsetAndMetadata(int(at.offset), at.metadata, -1)
+            for number, at in current.items()
+        }
+        with self._asking():
+            try:
+                self._consumer.commit(offsets, timeout_ms=REQUEST_MS)
+            except _NOT_OURS_NOW:
+                return frozenset()
+        return frozenset(current)
+
+    def lag(self) -> dict[int, int]:
+        """See `TickLog.lag`; a partition that was not placed yet is left out."""
+        lags = {}
+        for partition in self._epochs.keys() - self._unplaced:
+            place = TopicPartition(self._topic, partition)
+            try:
+                position = self._consumer.position(place, timeout_ms=0)  # from memory: the partition has a place
+            except LogTruncationError as error:
+                self._stray(self._consumer, dict.fromkeys(error.divergent_offsets))
+                continue
+            end = max(self._consumer.highwater(place) or 0, self._ends.get(partition, 0))
+            lags[partition] = max(end - position, 0)
+        return lags
+
+    def close(self) -> None:
+        """Leave the group, within about 3 s."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            self._epochs.clear()
+            consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+
+    def _opened(self) -> Any:
+        if self._consumer is None:
+            self._consumer = self._cluster.open(
+                KafkaConsumer,
+                group_id=self._group,
+                group_instance_id=self._instance_id,
+                # Eager: the cooperative one hands partitions to members that have lost their membership.
+                partition_assignment_strategy=[RangePartitionAssignor],
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=1_000,
+                max_poll_interval_ms=600_000,
+                enable_auto_commit=False,
+                auto_offset_reset="none",
+                allow_auto_create_topics=False,
+                fetch_max_wait_ms=50,
+                max_poll_records=5_000,
+                request_timeout_ms=15_000,
+                metadata_max_age_ms=30_000,
+                metrics_enabled=False,
+            )
+        return self._consumer
+
+    def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
+        found: Mapping[TopicPartition, list[Record]] = {}
+        strayed: dict[int, int] = {}
+        try:
+            with self._asking():
+                found = consumer.poll(timeout_ms=wait_ms)
+        except NoOffsetForPartitionError:
+            pass  # of partitions that this very poll was assigned: they are placed by the user
+        except OffsetOutOfRangeError as error:
+            strayed = error.args[0]
+        except LogTruncationError as error:
+            strayed = {place: consumer.position(place, timeout_ms=0) for place in error.divergent_offsets}
+        polled = Polled()
+        polled.revoked, polled.assigned = self._follow(consumer)
+        for place, offset in strayed.items():
+            if place.partition in self._epochs and place.partition not in self._unplaced:
+                polled.out_of_range = self._strayed | {place.partition: offset}
+        # What came for a partition without a place is dropped: the seek that it waits for says where to begin.
+        polled.records = {
+            place.partition: records
+            for place, records in found.items()
+            if place.partition in self._epochs and place.partition not in self._unplaced
+        }
+        return polled
+
+    def _follow(self, consumer: Any) -> tuple[frozenset[int], dict[int, int]]:
+        before = dict(self._epochs)
+        for kind, partitions in self._rebalances.take():
+            for partition in partitions:
+                self._epochs.pop(partition, None)
+                self._ends.pop(partition, None)
+                self._strayed.pop(partition, None)
+                self._unplaced.discard(partition)
+                if kind == "assigned":
+                    self._epoch += 1
+                    self._epochs[partition] = self._epoch
+        revoked = frozenset(number for number, epoch in before.items() if self._epochs.get(number) != epoch)
+        assigned = {number: epoch for number, epoch in self._epochs.items() if before.get(number) != epoch}
+        for partition in assigned:
+            # Any position will do: without one, every poll would fail until the user has placed all partitions.
+            consumer.seek(TopicPartition(self._topic, partition), 0)
+            self._silence(consumer, partition)
+        return revoked, assigned
+
+    def _silence(self, consumer: Any, partition: int) -> None:
+        self._unplaced.add(partition)
+        consumer.pause(TopicPartition(self._topic, partition))
+
+    def _pause(self, paused: bool) -> None:
+        if paused == self._paused:
+            return
+        self._paused = paused
+        places = [TopicPartition(self._topic, number) for number in self._epochs.keys() - self._unplaced]
+        change = self._consumer.pause if paused else self._consumer.resume
+        change(*places)
+
+    def _probe(self, consumer: Any) -> None:
+        """Ask for the ends: tells an idle topic from a cluster that is away, and keeps the lag right while paused."""
+        places = [TopicPartition(self._topic, number) for number in self._epochs or (0,)]
+        with self._asking():
+            ends = consumer.end_offsets(places, timeout_ms=_PROBE_MS)
+        self._ends |= {place.partition: end for place, end in ends.items()}
+        self._last_news = time.monotonic()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError, LogTruncationError):
+            raise
+        except FencedInstanceIdError:
+            expected = f"a name that no other worker of the group {self._group} has: another one runs under it"
+            raise SettingError("KAFKA_INSTANCE_ID", self._instance_id, expected) from None
+        except KafkaError as error:
+            raise LogUnavailable(f"{self._cluster.where}: {self._cluster.explain(error)}") from error
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Notes what happens to the assignment; runs in kafka-python's own thread, where the consumer may not be called."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._noted: list[tuple[Literal["revoked", "assigned"], list[int]]] = []
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self._note("revoked", revoked)
+
+    def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
+        self._note("revoked", lost)
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._note("assigned", assigned)
+
+    def take(self) -> list[tuple[Literal["revoked", "assigned"], list[int]]]:
+        with self._lock:
+            noted, self._noted = self._noted, []
+        return noted
+
+    def _note(self, kind: Literal["revoked", "assigned"], places: set[TopicPartition]) -> None:
+        with self._lock:
+            self._noted.append((kind, sorted(place.partition for place in places)))

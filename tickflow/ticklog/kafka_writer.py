@@ -1,0 +1,173 @@
+"""The producing side of the Kafka adapter: every record is followed until the broker confirmed or refused it."""
+
+import logging
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.serializer import Serializer
+
+from tickflow.backoff import Saying
+from tickflow.errors import NotAcknowledged
+from tickflow.ticklog.base import Headers
+from tickflow.ticklog.kafka_cluster import PATIENCE, Cluster
+
+MAX_IN_FLIGHT = 10_000
+"""Records handed over and not confirmed yet; kafka-python itself sets no bound."""
+
+_SLICE = 0.2
+_CLOSE_SECONDS = 1.0
+_NO_TIME_LIMIT_MS = 2**31 - 1
+
+_logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """An idempotent producer; connects at the first record. `max_bytes`: the largest record of any of its topics."""
+
+    def __init__(self, cluster: Cluster, max_bytes: int) -> None:
+        self._cluster = cluster
+        self._max_bytes = max_bytes
+        self._producer: Any = None
+        self._pending: deque[Any] = deque()
+        self._acknowledged = 0
+        self._refused = 0
+        self._cause = ""
+        self._saying = Saying(_logger)
+
+    @property
+    def acknowledged(self) -> int:
+        """How many records the broker has confirmed."""
+        self._reap()
+        return self._acknowledged
+
+    def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        """Hand over one record; waits while too many are in flight or the topic cannot be found.
+
+        Raises `NotAcknowledged` once if earlier records were refused: then this one was not handed over. Raises
+        `Stopped` if asked to stop while waiting.
+        """
+        self._reap()
+        self._raise_refused()
+        if self._producer is None:
+            self._producer = self._open()
+        started = time.monotonic()
+        while len(self._pending) >= MAX_IN_FLIGHT:
+            with suppress(KafkaError):
+                self._pending[0].get(timeout=_SLICE)
+            self._reap()
+            self._waited(started, f"{len(self._pending):,} records are not confirmed yet")
+        while True:
+            try:
+                sent = self._producer.send(
+                    topic, key=key, value=_NOTHING if value is None else value, headers=list(headers)
+                )
+            except KafkaTimeoutError:
+                self._waited(started, f"where the topic {topic} is kept is not known")
+            except KafkaError as error:
+                self._note_refusal(error)
+                return
+            else:
+                self._pending.append(sent)
+                return
+
+    def flush(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds for all confirmations; raises `NotAcknowledged`.
+
+        What was not confirmed in time stays in flight. What was refused is reported once.
+        """
+        if self._producer is None:
+            return
+        deadline = time.monotonic() + timeout
+        started = time.monotonic()
+        while self._pending:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            # Also sends what lingers for company. Whether it failed is told by the futures, not by this call.
+            with suppress(KafkaError):
+                self._producer.flush(min(left, _SLICE))
+            self._reap()
+            self._say(started, f"{len(self._pending):,} records are not confirmed yet")
+        waiting = sum(not sent.is_done for sent in self._pending)
+        self._raise_refused(waiting, f"no confirmation from {self._cluster.where} within {timeout:g} s")
+
+    def close(self) -> None:
+        """Let go of the connection, within about 3 s; what is still in flight is lost, and said."""
+        if self._producer is None:
+            return
+        producer, self._producer = self._producer, None
+        try:
+            producer.close(timeout=_CLOSE_SECONDS)
+        except KafkaTimeoutError:
+            # kafka-python raises before it ends its thread, which would then go on trying.
+            producer._sender.force_close()
+            with suppress(KafkaError):
+                producer.close(timeout=_CLOSE_SECONDS)
+        self._reap()
+        if self._refused or self._pending:
+            _logger.error(
+                "%s records were not acknowledged by %s and may be lost",
+                *(f"{self._refused + len(self._pending):,}", self._cluster.where),
+            )
+
+    def _open(self) -> Any:
+        return self._cluster.open(
+            KafkaProducer,
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            value_serializer=_Bytes(),
+            linger_ms=10,
+            batch_size=65_536,
+            max_request_size=self._max_bytes,
+            max_block_ms=500,
+            request_timeout_ms=15_000,
+            # A broker that is away means waiting, however long: a record that expires here would be a lost tick.
+            delivery_timeout_ms=_NO_TIME_LIMIT_MS,
+            metadata_max_age_ms=30_000,
+            metrics_enabled=False,
+        )
+
+    def _reap(self) -> None:
+        pending = self._pending
+        while pending and pending[0].is_done:
+            sent = pending.popleft()
+            if sent.succeeded():
+                self._acknowledged += 1
+            else:
+                self._note_refusal(sent.exception)
+
+    def _note_refusal(self, error: BaseException) -> None:
+        self._refused += 1
+        self._cause = self._cause or self._cluster.explain(error)
+
+    def _raise_refused(self, waiting: int = 0, cause: str = "") -> None:
+        count, cause = self._refused + waiting, self._cause or cause
+        if count:
+            self._refused, self._cause = 0, ""
+            raise NotAcknowledged(count, cause)
+
+    def _waited(self, started: float, what: str) -> None:
+        if self._cluster.stop.is_set():
+            raise self._cluster.stopped()
+        self._say(started, what)
+
+    def _say(self, started: float, what: str) -> None:
+        if not self._pending:
+            self._saying.over(f"{self._cluster.where} has confirmed all records")
+        elif time.monotonic() - started > PATIENCE:
+            self._saying(f"waiting for {self._cluster.where}: {what}")
+
+
+_NOTHING = object()
+
+
+class _Bytes(Serializer):  # type: ignore[misc]  # kafka-python has no types
+    """Lets a record through that has neither key nor value, which `send` would not take: dead letters may be such."""
+
+    def serialize(self, _topic: str, _headers: object, data: object) -> object:
+        return None if data is _NOTHING else data
