@@ -257,6 +257,7 @@ class StockAnalyticsEngine:
 def show_status(settings: Settings, stop: process.StopEvent) -> int:
     """Print what each worker last said of itself."""
     with open_store(settings, stop) as store:
+        store.connect()
         statuses = store.statuses()
     if not statuses:
         print("No worker has written a status within the last day. Start one: python stock_analytics.py")

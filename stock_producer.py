@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -26,7 +27,7 @@ from tickflow.ticklog.base import TickLog
 
 FLUSH_EVERY = 1.0
 """Seconds, at most, between two flushes of a source that never waits."""
-FLUSH_AT_INTERVAL, FLUSH_AT_EXIT = 1.0, 10.0
+FLUSH_AT_INTERVAL, FLUSH_AT_EXIT = 0.8, 10.0
 """How long a flush waits for acknowledgements: short of each pause, and once at the end."""
 PROGRESS_EVERY = 10.0
 
@@ -63,7 +64,7 @@ class StockDataProducer:
         self._seq: dict[str, int] = {}
         self._unconfirmed = Saying(logger)
         self._flushed = self._progress_at = time.monotonic()
-        self._said = ""
+        self._cause = self._said = ""
 
     def start_streaming(self, use_real_data: bool = False, api_key: str | None = None, interval: float = 2) -> None:
         """Publish until the source ends or the process is asked to stop.
@@ -84,14 +85,10 @@ class StockDataProducer:
             except Stopped:
                 logger.info("asked to stop")
             finally:
-                self.log.flush(FLUSH_AT_EXIT)
-                self._say_progress(source)
+                self._finish(source)
 
     def _stream(self, source: Source) -> None:
-        def wait(seconds: float) -> bool:
-            return self._wait(seconds, source)
-
-        for batch in source.batches(wait):
+        for batch in source.batches(partial(self._wait, source)):
             self._publish(batch)
             now = time.monotonic()
             if now - self._flushed >= FLUSH_EVERY:
@@ -107,16 +104,15 @@ class StockDataProducer:
             if number > self._ticks:
                 continue
             self._seq[tick.symbol] = number
-            self.log.publish(
-                tick.symbol.encode(), encode(msgspec.structs.replace(tick, producer=self._run, seq=number))
-            )
+            marked = msgspec.structs.replace(tick, producer=self._run, seq=number)
+            self.log.publish(tick.symbol.encode(), encode(marked))
             self.sent += 1
 
     def _is_complete(self, source: Source) -> bool:
         """Whether `ticks` were sent of every symbol that more may come of."""
         return bool(source.symbols) and all(self._seq.get(symbol, 0) >= self._ticks for symbol in source.symbols)
 
-    def _wait(self, seconds: float, source: Source) -> bool:
+    def _wait(self, source: Source, seconds: float) -> bool:
         """Use a source's pause to have all ticks confirmed, and to say how far it is; whether to stop."""
         until = time.monotonic() + seconds
         self._flush()
@@ -127,14 +123,26 @@ class StockDataProducer:
         return self.stop.is_set()
 
     def _flush(self) -> None:
-        """Have what was sent confirmed; what is not yet stays on its way, and `publish` tells if it was refused."""
+        """Have what was sent confirmed, as far as it goes in a second; what is missing at the end, `_finish` tells."""
         try:
             self.log.flush(FLUSH_AT_INTERVAL)
         except NotAcknowledged as error:
-            self._unconfirmed(f"{error.count:,} ticks are not acknowledged yet ({error.cause}); they are kept")
+            self._cause = error.cause
+            self._unconfirmed(f"{self.sent - self.log.acknowledged:,} ticks are not acknowledged: {error.cause}")
         else:
-            self._unconfirmed.over("all ticks are acknowledged again")
+            self._unconfirmed.over("ticks are acknowledged again")
         self._flushed = time.monotonic()
+
+    def _finish(self, source: Source) -> None:
+        """Have everything confirmed. Raises `NotAcknowledged` with the count of all ticks that were not."""
+        try:
+            self.log.flush(FLUSH_AT_EXIT)
+        except NotAcknowledged as error:
+            self._cause = error.cause
+        self._say_progress(source)
+        missing = self.sent - self.log.acknowledged
+        if missing:
+            raise NotAcknowledged(missing, self._cause)
 
     def _say_progress(self, source: Source) -> None:
         line = f"{self.sent:,} ticks sent, {self.log.acknowledged:,} acknowledged"
@@ -152,9 +160,8 @@ class StockDataProducer:
             raise SettingError("PRODUCER_INTERVAL", str(interval), "a number of seconds from 0 to 86400")
         simulated = not use_real_data and settings.source != "replay"
         if not simulated and (self._injections or self._start_time):
-            raise SettingError(
-                "SOURCE", settings.source, "simulated: --inject and --start-time are for simulated ticks"
-            )
+            expected = "simulated: --inject and --start-time are for simulated ticks"
+            raise SettingError("SOURCE", settings.source, expected)
         if use_real_data:
             need = "your key, free at https://www.alphavantage.co/support/#api-key (SOURCE=simulated needs none)"
             key = api_key or settings.secret("ALPHA_VANTAGE_API_KEY", need)
@@ -165,9 +172,8 @@ class StockDataProducer:
             return Replay(settings.replay_file, speed=settings.replay_speed)
         for injection in self._injections:
             if injection.symbol not in self.symbols:
-                raise SettingError(
-                    "--inject", injection.symbol, f"one of the streamed symbols {','.join(self.symbols)}"
-                )
+                expected = f"one of the streamed symbols {','.join(self.symbols)}"
+                raise SettingError("--inject", injection.symbol, expected)
         return Simulator(
             self.symbols,
             seed=secrets.randbelow(1_000_000) if settings.simulator_seed is None else settings.simulator_seed,
@@ -246,13 +252,8 @@ def main(stop: StopEvent) -> int:
     arguments = parser().parse_args()
     settings = load_settings(flags=flags_of(arguments))
     set_up_logging(settings.log_level)
-    producer = StockDataProducer(
-        settings,
-        stop=stop,
-        injections=arguments.inject,
-        ticks=arguments.ticks,
-        start_time=arguments.start_time,
-    )
+    extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
+    producer = StockDataProducer(settings, stop=stop, **extras)
     producer.start_streaming(use_real_data=settings.source == "alpha_vantage", interval=settings.tick_interval)
     return DONE
 

@@ -109,6 +109,8 @@ def why_not(server: Server) -> str | None:
             missing.append("Go 1.21 or newer")
         if not shutil.which("cargo"):
             missing.append("Rust (cargo)")
+        if not shutil.which("pkg-config"):
+            missing.append("pkg-config")
         if not any(map(shutil.which, ("cc", "gcc", "clang"))):
             missing.append("a C compiler")
     return f"{NAMES[server]} needs {_listed(missing)}, which this machine lacks" if missing else None

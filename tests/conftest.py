@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the servers that it uses, so that `-m "not kafka"` leaves out just those."""
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
-        if used & {"kafka_servers", "own_kafka"}:
+        if used & {"kafka_servers", "own_kafka", "local_servers"}:
             item.add_marker("kafka")
-        if used & {"influx", "own_influx", "bucket"}:
+        if used & {"influx", "own_influx", "bucket", "local_servers"}:
             item.add_marker("influx")
 
 
@@ -90,6 +90,13 @@ def own_influx(tmp_path: Path) -> Iterator[Influxd]:
     server = Influxd(tmp_path / "own-influxdb").start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def local_servers() -> None:
+    """Skips the test where this machine cannot run both servers itself, whatever the environment gives instead."""
+    _need("kafka")
+    _need("influxdb")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import sqlite3
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -117,14 +118,18 @@ def read_influx(url: str, token: str, bucket: str) -> pd.DataFrame:
 
 def read_embedded_log(path: str, topic: str) -> list[tuple[int, int, bytes]]:
     """Every record of the embedded log's topic: partition (there is one, 0), offset, value."""
-    with sqlite3.connect(path) as database:
-        rows = database.execute("SELECT offset, value FROM log_records WHERE topic = ? ORDER BY offset", (topic,))
+    with closing(sqlite3.connect(path)) as database:
+        rows = database.execute(
+            "SELECT offset, value FROM log_records JOIN log_topics ON topic = id WHERE name = ? ORDER BY offset", (topic,)
+        )
         return [(0, offset, value) for offset, value in rows]
 
 
 def read_embedded_store(path: str) -> pd.DataFrame:
     """Every point of the embedded store."""
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'store_points'").fetchone():
+            return _as_stored(pd.DataFrame())  # no worker has begun yet
         cursor = database.execute("SELECT * FROM store_points")
         names = [column[0] for column in cursor.description]
         return _as_stored(pd.DataFrame(cursor.fetchall(), columns=names))

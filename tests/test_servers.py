@@ -25,7 +25,7 @@ def test_a_bare_machine_is_told_what_each_server_needs(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     assert building.why_not("kafka") == "Kafka 4.3.1 needs Java 17 or newer and Maven, which this machine lacks"
     assert building.why_not("influxdb") == (
-        "InfluxDB 2.9.1 needs Go 1.21 or newer, Rust (cargo) and a C compiler, which this machine lacks"
+        "InfluxDB 2.9.1 needs Go 1.21 or newer, Rust (cargo), pkg-config and a C compiler, which this machine lacks"
     )
     with pytest.raises(ServerError, match="needs Java 17 or newer and Maven"):
         building.build("kafka")
@@ -160,7 +160,7 @@ class TestUpAndDown:
             command, cwd=PROJECT, env=os.environ | environ, capture_output=True, text=True, timeout=120
         )
 
-    @pytest.mark.usefixtures("kafka_servers", "influx")  # so that a machine without them skips this
+    @pytest.mark.usefixtures("local_servers")
     def test_up_is_repeatable_and_down_ends_exactly_what_up_started(
         self, tmp_path: Path, ports: dict[str, str]
     ) -> None:
@@ -193,7 +193,7 @@ class TestUpAndDown:
             assert self.run(tmp_path, "down", "--wipe").returncode == 0
         assert [path.name for path in (tmp_path / "tickflow-servers").iterdir()] == ["lock"]
 
-    @pytest.mark.usefixtures("kafka_servers", "influx")
+    @pytest.mark.usefixtures("local_servers")
     def test_a_taken_port_is_said(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]

@@ -107,8 +107,22 @@ def test_an_injection_moves_its_symbol_from_its_tick_on_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "AAPL", "AAPL:5", "AAPL:5:0", "AAPL:5:-1", "AAPL:x:3", "AAPL:5:3.5", "AAPL:-100:3", "AAPL:nan:3", "AAPL:inf:3"]
-    + ["aapl:5:3", ":5:3", "AAPL:5:3:4", "AAPL\n:5:3"],
+    [
+        "",
+        "AAPL",
+        "AAPL:5",
+        "AAPL:5:0",
+        "AAPL:5:-1",
+        "AAPL:x:3",
+        "AAPL:5:3.5",
+        "AAPL:-100:3",
+        "AAPL:nan:3",
+        "AAPL:inf:3",
+        "aapl:5:3",
+        ":5:3",
+        "AAPL:5:3:4",
+        "AAPL\n:5:3",
+    ],
 )
 def test_a_bad_injection_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(SettingError, match="expected SYMBOL:PERCENT:AT_TICK such as"):

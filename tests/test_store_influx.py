@@ -15,7 +15,7 @@ from devtools.process import free_port
 from tests.http_stub import Answer, HttpStub
 from tests.point_examples import DAY, MORNING, SECOND, a_row, bits, points_of
 from tickflow.errors import SettingError, Stopped, StoreMisconfigured, StoreUnavailable
-from tickflow.points import Points
+from tickflow.points import Points, to_lines
 from tickflow.store import influx as influx_module
 from tickflow.store import influxql as influxql_module
 from tickflow.store.base import WorkerStatus, Written
@@ -315,7 +315,7 @@ def test_what_is_too_large_is_sent_in_halves_until_it_fits() -> None:
     points = some(10)
     with HttpStub(at_most_three_lines) as stub, at_stub(stub) as store:
         assert store.write(points) == Written(10)
-    assert taken == [line.encode() for line in influx_module.to_lines(points)]
+    assert taken == [line.encode() for line in to_lines(points)]
 
 
 def test_a_single_point_that_is_too_large_is_for_a_person() -> None:

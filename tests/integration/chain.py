@@ -73,7 +73,7 @@ class EmbeddedChain(Chain):
         self.env = {"STACK": "embedded", "EMBEDDED_FILE": str(self.file)}
 
     def records(self) -> list[tuple[int, int, bytes]]:
-        return oracle.read_embedded_log(str(self.file), "stock-ticks")
+        return oracle.read_embedded_log(str(self.file), "stock-ticks") if self.file.exists() else []
 
     def stored(self) -> pd.DataFrame:
         return oracle.read_embedded_store(str(self.file))

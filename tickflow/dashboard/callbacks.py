@@ -14,41 +14,42 @@ from tickflow.dashboard.state import down
 from tickflow.errors import StoreError
 
 
-def register(app: Dash, gate: Gate, *, threshold: float, now_ns: Callable[[], int] = time.time_ns) -> None:
+def register(app: Dash, gate: Gate, *, threshold: float, clock: Callable[[], int] = time.time_ns) -> None:
     """Give the app its callbacks. A store that fails is an answer too: none of them raises for it."""
     numbers = itertools.count(1)
     server = os.urandom(4).hex()  # a browser that outlives a restart of the server must not mix up its drawings
 
-    @app.callback(
-        Output(ids.DRAWING, "data"),
-        Input(ids.VIEW, "data"),
-        Input(ids.REBUILD, "data"),
-        prevent_initial_call=True,
-    )
-    def _draw(view: object, _rebuild: object) -> Answer:
+    def on_view(view: object, _rebuild: object) -> Answer:
         identity = f"{server}-{next(numbers)}"
         try:
-            return draw(gate.store, view, identity=identity, threshold=threshold, now_ns=now_ns())
+            return draw(gate.store, view, identity=identity, threshold=threshold, now_ns=clock())
         except StoreError as error:
             symbol, range_name = chosen(view)
             return {"drawn": nothing_drawn(identity, symbol, range_name, failed=True), "state": down(str(error))}
 
-    @app.callback(
+    def on_interval(_intervals: int, drawn: Drawn | None, watched: dict[str, int] | None) -> Answer:
+        if drawn is None:
+            return {}
+        try:
+            return refresh(gate.store, drawn, watched or {}, now_ns=clock())
+        except StoreError as error:
+            return {"of": drawn["id"], "state": down(str(error))}
+
+    app.callback(
+        Output(ids.DRAWING, "data"),
+        Input(ids.VIEW, "data"),
+        Input(ids.REBUILD, "data"),
+        prevent_initial_call=True,
+    )(on_view)
+    app.callback(
         Output(ids.DELTA, "data"),
         Input(ids.REFRESH, "n_intervals"),
         State(ids.DRAWN, "data"),
         State(ids.WATCHED, "data"),
+        # A callback slower than the interval would see each answer thrown away for the next one.
         running=[(Output(ids.REFRESH, "disabled"), True, False)],
         prevent_initial_call=True,
-    )
-    def _refresh(_intervals: int, drawn: Drawn | None, watched: dict[str, int] | None) -> Answer:
-        if drawn is None:
-            return {}
-        try:
-            return refresh(gate.store, drawn, watched or {}, now_ns=now_ns())
-        except StoreError as error:
-            return {"of": drawn["id"], "state": down(str(error))}
-
+    )(on_interval)
     _register_clientside(app)
 
 
@@ -88,6 +89,12 @@ def _register_clientside(app: Dash) -> None:
     app.clientside_callback(
         ClientsideFunction("tickflow", "select"),
         Input(ids.WATCH, "selectedRows"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "narrowRange"),
+        Output(ids.RANGE, "value", allow_duplicate=True),
+        Input(ids.RANGE_NARROW, "value"),
         prevent_initial_call=True,
     )
     app.clientside_callback(

@@ -30,7 +30,7 @@ def wall_ms(time_ns: Ints) -> Floats:
 
 
 def offsets(first_ns: int, last_ns: int) -> list[tuple[float, int]]:
-    """From which wall-clock ms on which offset to UTC (in ms) holds, between two moments; the first entry at `first_ns`.
+    """From which wall-clock ms on which offset to UTC (in ms) holds, from `first_ns` to `last_ns`.
 
     In the hour that a clock set back repeats, the later offset is taken.
 
@@ -53,7 +53,7 @@ def _offset_ms(time_ns: int) -> int:
 
 
 def _next_change(at: int, last: int) -> int | None:
-    """The first moment after `at` at which the offset is another, to the second; `None` when there is none by `last`."""
+    """The first moment after `at` at which the offset is another, to the second; `None`: there is none by `last`."""
     week = 7 * 86_400 * 1_000_000_000
     offset, low = _offset_ms(at), at
     while low < last:

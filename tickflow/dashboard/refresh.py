@@ -14,7 +14,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from tickflow.dashboard import clock, figures, ranges
-from tickflow.dashboard.state import State, state_of
+from tickflow.dashboard.state import state_of
 from tickflow.dashboard.thin import thin
 from tickflow.points import Points
 from tickflow.store.base import MetricsStore
@@ -106,14 +106,11 @@ def draw(store: MetricsStore, view: object, *, identity: str, threshold: float, 
     if symbol is None and len(latest):
         symbol = latest.symbol[0]
     drawn = nothing_drawn(identity, symbol, range_name)
-    rows, total, cut = _window(store, symbol, range_name) if symbol else (latest.take([]), 0, False)
+    rows, count, cut = _window(store, symbol, range_name) if symbol else (latest.take([]), 0, False)
     shown, volumes = thin(rows, MAX_DRAWN)
     if len(rows):
-        drawn |= _drawn_of(rows, total)
-        drawn["rows"], drawn["total"], drawn["cut"] = len(shown), len(rows), cut
-    figure = figures.figure(
-        shown, volumes, symbol=symbol or "", revision=f"{symbol} {range_name}", threshold=threshold
-    )
+        drawn = _drawn_of(drawn, rows, len(shown), count, cut)
+    figure = figures.figure(shown, volumes, symbol=symbol or "", revision=f"{symbol} {range_name}", threshold=threshold)
     return {
         "figure": figure,
         "drawn": drawn,
@@ -171,16 +168,20 @@ def _window(store: MetricsStore, symbol: str, range_name: str) -> tuple[Points, 
     return rows.take(np.arange(first, len(rows))), min(DEPTH, len(rows)), cut
 
 
-def _drawn_of(rows: Points, total: int) -> dict[str, Any]:
+def _drawn_of(empty: Drawn, rows: Points, shown: int, count: int, cut: bool) -> Drawn:
     newest = int(rows.time_ns[-1])
     overlapping = rows.take(np.flatnonzero(rows.time_ns >= newest - OVERLAP_NS))
     return {
+        **empty,
         "cursors": _cursors(overlapping, {}),
         "newest_us": newest // 1000,
-        "count": total,
+        "count": count,
         "price": float(rows.price[-1]),
         "direction": int(figures.directions(rows.price)[-1]),
         "gap_s": recent_gap(rows),
+        "rows": shown,
+        "total": len(rows),
+        "cut": cut,
         "offsets": clock.offsets(int(rows.time_ns[0]), newest),
         "source": rows.source[-1],
     }
@@ -231,9 +232,7 @@ def _watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: 
     changed = latest.take(
         [
             i
-            for i, (partition, offset) in enumerate(
-                zip(latest.partition.tolist(), latest.offset.tolist(), strict=True)
-            )
+            for i, (partition, offset) in enumerate(zip(latest.partition.tolist(), latest.offset.tolist(), strict=True))
             if offset > cursors.get(str(partition), -1)
         ]
     )

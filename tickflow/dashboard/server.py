@@ -1,6 +1,7 @@
 """The web server: threads, quiet, and gone at once when asked to stop."""
 
 import errno
+import socket
 import threading
 
 from flask import Flask
@@ -12,13 +13,11 @@ from tickflow.errors import SettingError
 class QuietHandler(WSGIRequestHandler):
     """Serves without a line per request, and without telling its version."""
 
-    protocol_version = "HTTP/1.1"
-
     def version_string(self) -> str:
         """The one `Server` header."""
         return "tickflow"
 
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - Werkzeug's own
+    def log(self, type: str, message: str, *args: object) -> None:
         """Say nothing: a page that refreshes every 2 s would fill the terminal."""
 
 
@@ -27,9 +26,7 @@ def bind(app: Flask, host: str, port: int) -> BaseWSGIServer:
     try:
         # Werkzeug itself prints and exits when a port is taken; with a socket of our own it has no reason to.
         with _listening(host, port) as listening:
-            return make_server(
-                host, port, app, threaded=True, request_handler=QuietHandler, fd=listening.detach()
-            )
+            return make_server(host, port, app, threaded=True, request_handler=QuietHandler, fd=listening.fileno())
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             expected = "a free port: another program listens there; end it, or choose another with --dashboard-port"
@@ -37,6 +34,19 @@ def bind(app: Flask, host: str, port: int) -> BaseWSGIServer:
         if error.errno == errno.EACCES:
             raise SettingError("DASHBOARD_PORT", str(port), "a port above 1023, which needs no rights") from None
         raise SettingError("DASHBOARD_HOST", host, f"a host name of this machine ({error})") from None
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def serve(server: BaseWSGIServer, stop: threading.Event) -> None:

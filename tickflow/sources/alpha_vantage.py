@@ -33,7 +33,7 @@ from tickflow.tick import Reason, Tick, from_text
 BASE_URL = "https://www.alphavantage.co/query?"
 CALL_GAP = 1.1
 """Seconds between two calls, at least: one a second is allowed."""
-CALL_TIMEOUT = 15.0
+CALL_TIMEOUT = 8.0
 FREE_CALLS_A_DAY = 25
 
 logger = logging.getLogger("tickflow.producer")

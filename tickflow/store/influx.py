@@ -208,7 +208,7 @@ class InfluxStore(MetricsStore):
     def _check_access(self) -> None:
         """Log a warning if the token may neither read nor write the bucket."""
         try:
-            self._influxql.rows("SHOW MEASUREMENTS LIMIT 1")
+            self.statuses()
         except StoreUnavailable:
             return
         except StoreMisconfigured:

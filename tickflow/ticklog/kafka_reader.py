@@ -138,7 +138,7 @@ class Reader:
             try:
                 position = self._consumer.position(place, timeout_ms=0)  # from memory: the partition has a place
             except LogTruncationError as error:
-                self._stray(self._consumer, dict.fromkeys(error.divergent_offsets))
+                self._stray(self._truncated(error))
                 continue
             end = max(self._consumer.highwater(place) or 0, self._ends.get(partition, 0))
             lags[partition] = max(end - position, 0)
@@ -175,7 +175,7 @@ class Reader:
 
     def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
         found: Mapping[TopicPartition, list[Record]] = {}
-        strayed: dict[int, int] = {}
+        strayed: Mapping[TopicPartition, int] = {}
         try:
             with self._asking():
                 found = consumer.poll(timeout_ms=wait_ms)
@@ -184,12 +184,10 @@ class Reader:
         except OffsetOutOfRangeError as error:
             strayed = error.args[0]
         except LogTruncationError as error:
-            strayed = {place: consumer.position(place, timeout_ms=0) for place in error.divergent_offsets}
+            strayed = self._truncated(error)
         polled = Polled()
-        polled.revoked, polled.assigned = self._follow(consumer)
-        for place, offset in strayed.items():
-            if place.partition in self._epochs and place.partition not in self._unplaced:
-                polled.out_of_range = self._strayed | {place.partition: offset}
+        polled.revoked, polled.assigned = self._follow()
+        polled.out_of_range = self._stray(strayed)
         # What came for a partition without a place is dropped: the seek that it waits for says where to begin.
         polled.records = {
             place.partition: records
@@ -198,7 +196,7 @@ class Reader:
         }
         return polled
 
-    def _follow(self, consumer: Any) -> tuple[frozenset[int], dict[int, int]]:
+    def _follow(self) -> tuple[frozenset[int], dict[int, int]]:
         before = dict(self._epochs)
         for kind, partitions in self._rebalances.take():
             for partition in partitions:
@@ -213,13 +211,29 @@ class Reader:
         assigned = {number: epoch for number, epoch in self._epochs.items() if before.get(number) != epoch}
         for partition in assigned:
             # Any position will do: without one, every poll would fail until the user has placed all partitions.
-            consumer.seek(TopicPartition(self._topic, partition), 0)
-            self._silence(consumer, partition)
+            self._consumer.seek(TopicPartition(self._topic, partition), 0)
+            self._silence(partition)
         return revoked, assigned
 
-    def _silence(self, consumer: Any, partition: int) -> None:
+    def _stray(self, strayed: Mapping[TopicPartition, int]) -> dict[int, int]:
+        """Silence the partitions whose place the log does not hold; what is new comes back."""
+        new = {
+            place.partition: offset
+            for place, offset in strayed.items()
+            if place.partition in self._epochs and place.partition not in self._unplaced
+        }
+        for partition in new:
+            self._ends.pop(partition, None)
+            self._silence(partition)
+        self._strayed |= new
+        return new
+
+    def _truncated(self, error: LogTruncationError) -> dict[TopicPartition, int]:
+        return {place: self._consumer.position(place, timeout_ms=0) for place in error.divergent_offsets}
+
+    def _silence(self, partition: int) -> None:
         self._unplaced.add(partition)
-        consumer.pause(TopicPartition(self._topic, partition))
+        self._consumer.pause(TopicPartition(self._topic, partition))
 
     def _pause(self, paused: bool) -> None:
         if paused == self._paused:

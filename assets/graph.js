@@ -1,0 +1,250 @@
+/* The view of the chart: colours from the style sheet, the part of time that is seen, ranges that fit it, labels.
+   Everything here turns a figure into a figure; `page.js` hands them to Dash. */
+(function () {
+  "use strict";
+  const { words } = window.tickflow;
+  const PRICE = 0, MA = [1, 2, 3], VOLATILITY = 4, Z = 5, STEMS = [8, 9];
+  const TOKENS = ["--ma5", "--ma10", "--ma20"];
+  const PRICE_PANEL = 0.55; // its share of the height, as in figures.py
+  const view = { key: null, zoomed: false, hidden: new Set(), drawn: null, raw: null };
+
+  const graph = () => document.querySelector("#chart .js-plotly-plot");
+
+  function painter() {
+    const style = getComputedStyle(document.documentElement);
+    const paint = (part) => {
+      if (typeof part === "string") return part.startsWith("--") ? style.getPropertyValue(part).trim() : part;
+      if (Array.isArray(part)) return part.map(paint);
+      if (part === null || typeof part !== "object") return part;
+      return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, paint(value)]));
+    };
+    return paint;
+  }
+
+  const shown = (trace) => !view.hidden.has(trace.name.split(",")[0]);
+
+  /** A whole figure: the raw one in today's colours, with `data`'s values, seen as `range` or as it comes. */
+  function figure(data, range) {
+    const paint = painter();
+    const traces = view.raw.data.map((raw, i) => {
+      const { x, y, ...style } = raw;
+      return { ...paint(style), x: data[i].x, y: data[i].y, visible: shown(raw) };
+    });
+    const layout = paint(view.raw.layout);
+    layout.xaxis.range = range || live(traces[PRICE].x, null);
+    fit(traces, layout, paint);
+    return { data: traces, layout };
+  }
+
+  /** Take in a figure from the server; zoom and hidden lines stay while symbol and range are the same. */
+  function show(raw, drawn) {
+    const gd = graph();
+    const same = view.key === raw.layout.uirevision && view.zoomed && gd && gd.layout.xaxis;
+    if (!same) view.zoomed = false;
+    Object.assign(view, { key: raw.layout.uirevision, drawn, raw });
+    return figure(raw.data, same ? gd.layout.xaxis.range.map(ms) : null);
+  }
+
+  /** The figure as it stands, made anew: after another theme, other lines, or back to the newest tick. */
+  function again() {
+    const gd = graph();
+    if (!view.raw || !gd || gd.data.length !== view.raw.data.length) return null;
+    return figure(gd.data, view.zoomed ? gd.layout.xaxis.range.map(ms) : null);
+  }
+
+  /** Prepare the graph for what `extendData` is about to add: one drawing then shows rows, ranges and labels. */
+  function follow(extend, drawn) {
+    const gd = graph();
+    view.drawn = drawn;
+    if (!gd || !gd.layout.xaxis) return;
+    const next = gd.data.map((trace, i) => ({ ...trace, x: trace.x.concat(extend.x[i]), y: trace.y.concat(extend.y[i]) }));
+    const before = last(gd.data[PRICE].x), now = last(next[PRICE].x);
+    let range = gd.layout.xaxis.range.map(ms);
+    if (!view.zoomed) range = live(next[PRICE].x, range);
+    else if (before <= range[1] && now > range[1]) {
+      const step = now - range[1] + 0.1 * (range[1] - range[0]);
+      range = [range[0] + step, range[1] + step];
+    }
+    gd.layout.xaxis.range = range;
+    fit(next, gd.layout, painter());
+    STEMS.forEach((i) => (gd.data[i].line.width = next[i].line.width));
+  }
+
+  /** The reader moved or resized the chart. */
+  function moved(change, current) {
+    const gd = graph();
+    if (!gd || !view.raw || !current) return null;
+    const byHand = Object.keys(change).some((key) => key.startsWith("xaxis.range"));
+    if (byHand) view.zoomed = true;
+    else if (!change.autosize) return null;
+    const layout = { ...current.layout, xaxis: { ...gd.layout.xaxis, range: gd.layout.xaxis.range.map(ms) } };
+    for (const panel of ["yaxis", "yaxis2", "yaxis3", "yaxis4"]) layout[panel] = { ...layout[panel] };
+    fit(gd.data, layout, painter());
+    return { ...current, data: gd.data, layout };
+  }
+
+  const last = (values) => values[values.length - 1];
+
+  /** A bound of the axis in ms: Plotly gives back text after a zoom. */
+  function ms(bound) {
+    return typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
+  }
+
+  /** The part of time seen live: the range back from the newest tick, with a little room, moved on in steps. */
+  function live(x, current) {
+    if (!x.length) return [0, 1];
+    const first = x[0], now = last(x), wanted = view.drawn.range_ms;
+    if (current && now <= current[1] && current[1] - now < 0.3 * (current[1] - current[0])) return current;
+    const there = Math.max(now - first, 10_000);
+    if (wanted === null || there < wanted) return [first - 0.01 * there, first + 1.12 * there];
+    return [now - wanted, now + 0.05 * wanted];
+  }
+
+  /** The items of sorted `x` within the range, and one more on either side, where the line comes from and goes. */
+  function seen(x, [from, to]) {
+    const below = (bound) => {
+      let low = 0, high = x.length;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (x[middle] < bound) low = middle + 1;
+        else high = middle;
+      }
+      return low;
+    };
+    return [Math.max(0, below(from) - 1), Math.min(x.length, below(to) + 1)];
+  }
+
+  function extremes(values, from, to, extent = [Infinity, -Infinity]) {
+    for (let i = from; i < to; i++) {
+      const value = values[i];
+      if (value === null) continue;
+      if (value < extent[0]) extent[0] = value;
+      if (value > extent[1]) extent[1] = value;
+    }
+    return extent;
+  }
+
+  function step(span) {
+    const power = 10 ** Math.floor(Math.log10(span));
+    return power * [1, 2, 5, 10].find((factor) => factor * power >= span);
+  }
+
+  const ceiling = (value) => (value > 0 ? Math.ceil((value * 1.08) / step(value / 8)) * step(value / 8) : 1);
+
+  /** Ranges of the panels that fit what is seen, changing in steps, and the labels that hang on them. */
+  function fit(data, layout, paint) {
+    const x = data[PRICE].x;
+    const [from, to] = seen(x, layout.xaxis.range);
+    const extent = extremes(data[PRICE].y, from, to);
+    MA.filter((i) => shown(data[i])).forEach((i) => extremes(data[i].y, from, to, extent));
+    if (extent[0] > extent[1]) return;
+    const span = extent[1] - extent[0] || Math.abs(extent[1]) * 0.002;
+    const unit = step(span / 12);
+    const low = Math.floor((extent[0] - 0.06 * span) / unit) * unit;
+    const high = Math.ceil((extent[1] + 0.08 * span) / unit) * unit;
+    layout.yaxis.range = [low, high];
+    const traded = STEMS.map((i) => extremes(data[i].y, 3 * from, 3 * to)[1]);
+    layout.yaxis2.range = [0, ceiling(Math.max(...traded))];
+    layout.yaxis3.range = [0, ceiling(extremes(data[VOLATILITY].y, from, to)[1])];
+    layout.yaxis4.range = [0, Math.max(3, extremes(data[Z].y, from, to)[1])];
+    layout.yaxis4.tickvals = [0, 1, 2];
+    const places = words.digits(extent[1]);
+    layout.yaxis.tickformat = `,.${places}f`;
+    layout.yaxis2.tickformat = "~s";
+    layout.yaxis3.tickformat = `.${words.digits(layout.yaxis3.range[1])}f`;
+    const width = Math.max(1, Math.min(5, (0.55 * (plotWidth() || 800)) / Math.max(1, to - from)));
+    STEMS.forEach((i) => (data[i].line = { ...data[i].line, width }));
+    label(data, layout, paint, places);
+  }
+
+  const plotWidth = () => (document.getElementById("chart")?.clientWidth || 0) - 80;
+  const plotHeight = () => (document.getElementById("chart")?.clientHeight || 560) - 40;
+
+  function label(data, layout, paint, places) {
+    const [low, high] = layout.yaxis.range;
+    const price = last(data[PRICE].y);
+    const side = { xref: "paper", x: 1, xanchor: "left", yref: "y", showarrow: false, align: "left" };
+    const ends = MA.filter((i) => shown(data[i]) && last(data[i].y) !== null)
+      .map((i) => ({ y: last(data[i].y), text: data[i].name, color: TOKENS[i - 1] }))
+      .sort((a, b) => a.y - b.y);
+    const gap = (15 * (high - low)) / (PRICE_PANEL * plotHeight());
+    const tag = (17 * (high - low)) / (PRICE_PANEL * plotHeight());
+    spread(ends, price, gap, tag);
+    const labels = ends
+      .filter(({ y }) => y >= low && y <= high)
+      .map(({ y, text, color }) => ({ ...side, y, text, xshift: 6, font: { size: 11, color: paint(color) } }));
+    const inside = price >= low && price <= high;
+    if (inside) {
+      labels.push({
+        ...side, y: price, text: `<b>${words.fixed(price, places)}</b>`, xshift: 2, borderpad: 3,
+        bgcolor: paint("--price"), font: { size: 12, color: paint("--paper") },
+      });
+    }
+    const title = { xref: "paper", x: 0, xanchor: "left", yref: "paper", yanchor: "bottom", yshift: 0, showarrow: false };
+    const threshold = layout.meta.threshold;
+    for (const [panel, text] of [
+      ["yaxis2", "Volume"],
+      ["yaxis3", "Volatility, 10 ticks"],
+      ["yaxis4", `|z|, anomaly above ${threshold}`],
+    ]) {
+      labels.push({ ...title, y: layout[panel].domain[1], text, font: { size: 11, color: paint("--muted") } });
+    }
+    labels.push({
+      ...title, x: 1, xanchor: "right", y: 0, yanchor: "top", yshift: -18, text: "New York time (ET)",
+      font: { size: 10, color: paint("--muted") },
+    });
+    layout.annotations = labels;
+    layout.shapes = [
+      layout.shapes[0],
+      ...(inside
+        ? [{ type: "line", xref: "paper", x0: 0, x1: 1, yref: "y", y0: price, y1: price,
+             line: { color: paint("--price"), width: 1, dash: "1px,3px" } }]
+        : []),
+    ];
+  }
+
+  /** Push the labels (sorted upwards) apart, away from the tag of the last price. */
+  function spread(ends, price, gap, tag) {
+    const below = ends.filter((end) => end.y < price), above = ends.filter((end) => end.y >= price);
+    let limit = price - tag;
+    for (const end of below.reverse()) {
+      end.y = Math.min(end.y, limit);
+      limit = end.y - gap;
+    }
+    limit = price + tag;
+    for (const end of above) {
+      end.y = Math.max(end.y, limit);
+      limit = end.y + gap;
+    }
+  }
+
+  /** The values at a row, by default at the newest. */
+  function values(row = null) {
+    const gd = graph();
+    if (!gd || !view.raw || !gd.data?.length || !gd.data[PRICE].x.length) return null;
+    const data = gd.data, i = row === null || row >= data[PRICE].x.length ? data[PRICE].x.length - 1 : row;
+    const at = (trace) => data[trace].y[i];
+    return {
+      newest: i === data[PRICE].x.length - 1,
+      wall: data[PRICE].x[i], price: at(PRICE), ma: MA.map(at), volatility: at(VOLATILITY), z: at(Z),
+      volume: data[STEMS[0]].y[3 * i + 1] ?? data[STEMS[1]].y[3 * i + 1],
+    };
+  }
+
+  /** How many anomalies are in sight. */
+  function marked() {
+    const gd = graph();
+    if (!gd?.layout?.xaxis?.range || !view.raw) return 0;
+    const [from, to] = gd.layout.xaxis.range.map(ms);
+    return [6, 7].reduce((sum, i) => sum + gd.data[i].x.filter((x) => x >= from && x <= to).length, 0);
+  }
+
+  function hide(name, whether) {
+    if (whether) view.hidden.add(name);
+    else view.hidden.delete(name);
+  }
+
+  const rowOf = (hover) => hover?.points?.find((point) => point.curveNumber <= Z)?.pointNumber ?? null;
+
+  Object.assign(window.tickflow, { chart: { view, show, again, follow, moved, values, marked, hide, rowOf, indices: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] } });
+})();

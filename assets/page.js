@@ -1,0 +1,315 @@
+/* The browser's side of the callbacks (`callbacks.py` names each): the URL, the answers, the clock, the pointer. */
+(function () {
+  "use strict";
+  const { words, chart, scheme } = window.tickflow;
+  const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"];
+  const SYMBOL = /^[A-Z0-9.\-]{1,12}$/;
+  const LIVE_AGAIN_MS = 10_000;
+  const STRIP_LENGTH = 60;
+  const rows = new Map(); // the watch list, by symbol
+  let current = null; // the symbol that is chosen
+  const heard = { state: null, at: 0, seen: 0, refresh: 2, asked: 0 };
+  const element = (id) => document.getElementById(id);
+  const same = () => window.dash_clientside.no_update;
+  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+  const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_id }) => prop_id.split(".")[0]);
+
+  function write(id, text) {
+    const place = element(id);
+    if (place && place.textContent !== text) place.textContent = text;
+  }
+
+  function hidden(id, whether) {
+    const place = element(id);
+    if (place) place.hidden = whether;
+  }
+
+  /* At load: what the URL asks for, and the theme that this reader chose before. */
+  function boot(refresh) {
+    heard.refresh = refresh;
+    heard.at = performance.now();
+    const asked = new URLSearchParams(window.location.search);
+    const symbol = asked.get("symbol"), range = asked.get("range");
+    return [SYMBOL.test(symbol || "") ? symbol : null, RANGES.includes(range) ? range : "15m", scheme.saved()];
+  }
+
+  function view(symbol, range, drawn, before) {
+    current = symbol || null;
+    if (symbol) {
+      const query = new URLSearchParams(window.location.search);
+      query.set("symbol", symbol);
+      query.set("range", range);
+      window.history.replaceState(window.history.state, "", `?${query}`);
+      if (!rows.has(symbol)) offer(symbol);
+      mark(symbol);
+    }
+    setProps("range-narrow", { value: range });
+    if (before && drawn && drawn.symbol === symbol && drawn.range === range) return same();
+    element("stage")?.classList.add("waiting");
+    return { symbol: symbol || null, range };
+  }
+
+  function offer(more = null) {
+    const known = [...rows.keys()];
+    if (more && !rows.has(more)) known.unshift(more);
+    setProps("symbol", { data: known });
+  }
+
+  function mark(symbol) {
+    if (rows.has(symbol)) setProps("watch", { selectedRows: { ids: [symbol] } });
+    for (const card of element("strip")?.children || []) {
+      const chosen = card.dataset.symbol === symbol;
+      if (chosen && card.getAttribute("aria-pressed") !== "true") card.scrollIntoView({ block: "nearest", inline: "nearest" });
+      card.setAttribute("aria-pressed", String(chosen));
+    }
+  }
+
+  /* Answers of the server: a drawing (all anew) or a delta (what came since). */
+  function apply(drawing, delta, drawn, rebuild) {
+    const out = Array(7).fill(same());
+    const answer = by().includes("drawing") ? drawing : delta;
+    if (!answer || !answer.state) return out;
+    heard.state = answer.state;
+    heard.at = performance.now();
+    out[5] = answer.state;
+    if (answer === drawing) {
+      const wanted = answer.drawn.symbol;
+      heard.seen = 0;
+      out[2] = answer.drawn;
+      if (answer.figure && answer.drawn.rows) out[0] = chart.show(answer.figure, answer.drawn);
+      chart.view.drawn = answer.drawn;
+      element("stage")?.classList.remove("waiting");
+      if (wanted && !current) setProps("symbol", { value: wanted });
+    } else {
+      if (!drawn || answer.of !== drawn.id) return out;
+      if (answer.rebuild && (rebuild?.id !== drawn.id || Date.now() - rebuild.at > LIVE_AGAIN_MS)) {
+        out[6] = { id: drawn.id, at: Date.now() };
+      }
+      if (answer.extend) {
+        out[2] = { ...drawn, ...answer.drawn };
+        heard.seen = performance.now();
+        chart.follow(answer.extend, out[2]);
+        out[1] = [answer.extend, chart.indices];
+      }
+    }
+    if (answer.watch) {
+      out[3] = answer.watch.cursors;
+      if (answer.watch.rows.length) out[4] = list(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null);
+    }
+    return out;
+  }
+
+  /* New rows of the watch list: for the grid, for the strip of a narrow screen, for the choice of symbols. */
+  function list(news, symbol) {
+    const add = news.filter((row) => !rows.has(row.symbol)), update = news.filter((row) => rows.has(row.symbol));
+    news.forEach((row) => rows.set(row.symbol, row));
+    if (add.length) offer(symbol);
+    const strip = element("strip");
+    for (const row of news) {
+      let card = [...strip.children].find((one) => one.dataset.symbol === row.symbol);
+      if (!card && strip.children.length < STRIP_LENGTH) {
+        card = document.createElement("button");
+        card.type = "button";
+        card.className = "card";
+        card.dataset.symbol = row.symbol;
+        card.append(...["card-symbol", "card-price", "card-change"].map((name) => {
+          const part = document.createElement("span");
+          part.className = name;
+          return part;
+        }));
+        strip.append(card);
+      }
+      if (!card) continue;
+      const [name, price, change] = card.children;
+      name.textContent = row.symbol;
+      price.textContent = words.price(row.price);
+      change.textContent = words.change(row.change);
+      change.className = `card-change ${row.change > 0 ? "up" : row.change < 0 ? "down" : ""}`;
+    }
+    if (add.length) setTimeout(() => mark(symbol), 100); // once the grid has the rows
+    return { add, update, async: false };
+  }
+
+  function select(chosen) {
+    const symbol = chosen?.[0]?.symbol;
+    if (symbol && symbol !== chart.view.drawn?.symbol) setProps("symbol", { value: symbol });
+  }
+
+  const narrowRange = (range) => (range ? range : same());
+
+  /* Seconds since a symbol's tick was taken in: since any was, and how much older its event is than the newest one. */
+  function ageOf(event_us) {
+    const state = heard.state;
+    if (!state || state.processed_s === null || state.processed_s === undefined) return null;
+    const since = state.processed_s + (performance.now() - heard.at) / 1000;
+    return since + Math.max(0, (state.newest_event_us - event_us) / 1e6);
+  }
+
+  /* The chosen symbol's age: a tick that has just come is younger than the workers' last word says. */
+  function freshness(drawn) {
+    const state = heard.state, now = performance.now();
+    const silent = (now - heard.at) / 1000;
+    const patience = Math.max(3 * heard.refresh, 8);
+    if (silent > patience) {
+      return { word: "no answer", kind: "down", sentence: `The dashboard has not answered for ${words.span(silent)}. It is asked again every ${heard.refresh} s; is it still running?` };
+    }
+    if (!state) return { word: "connecting", kind: "empty" };
+    if (state.down) {
+      return { word: "store down", kind: "down", sentence: `${state.down.replace(/\.?$/, ".")} Trying again every ${heard.refresh} s.` };
+    }
+    const gone = state.reported_s === null ? null : state.reported_s + silent;
+    let sentence = "";
+    if (state.gone) {
+      sentence = gone === null
+        ? "No analytics has reported yet. Start it: python stock_analytics.py"
+        : `The analytics has not reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
+    } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
+    if (!drawn?.rows) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
+    let age = ageOf(drawn.newest_us);
+    if (heard.seen) age = Math.min(age ?? Infinity, (now - heard.seen) / 1000);
+    if (age === null) return { word: "stale", kind: "stale", sentence };
+    const limit = Math.max(2 * heard.refresh, 2.5 * (drawn.gap_s || 0));
+    const kind = age > limit + 1 ? "stale" : "live"; // ages are cut to whole seconds
+    return { word: `${kind} · ${words.span(age)}`, kind, sentence };
+  }
+
+  function tell(_ticks, _state, hover, drawn) {
+    const causes = by();
+    if (drawn) read(chart.values(chart.rowOf(hover)), drawn);
+    if (causes.length && causes.every((cause) => cause === "chart")) return;
+    const { word, kind, sentence } = freshness(drawn);
+    write("fresh", word);
+    element("fresh").dataset.kind = kind;
+    document.body.dataset.fresh = kind;
+    write("banner", sentence || "");
+    hidden("banner", !sentence);
+    headline(drawn);
+    emptiness(drawn, kind);
+    truth(drawn);
+    const narrow = element("strip")?.offsetParent !== null;
+    if (!narrow) window.dash_ag_grid?.getApi?.("watch")?.refreshCells({ columns: ["event_us"], force: true });
+  }
+
+  function headline(drawn) {
+    const row = drawn && rows.get(drawn.symbol), badge = element("badge");
+    write("headline-symbol", drawn?.symbol || "");
+    write("headline-price", row ? words.price(row.price) : "");
+    write("headline-change", row ? words.change(row.change) : "");
+    const change = element("headline-change");
+    change.className = `headline-change ${row?.change > 0 ? "up" : row?.change < 0 ? "down" : ""}`;
+    let note = "";
+    if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
+    if (drawn?.cut) note += ` · the newest ${words.fixed(drawn.total, 0)} ticks`;
+    if (drawn?.rows < drawn?.total) note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme and no anomaly left out`;
+    write("headline-note", note);
+    hidden("go-live", !chart.view.zoomed);
+    const source = row?.source || "";
+    badge.hidden = !source;
+    badge.dataset.source = source;
+    write("badge", { simulated: "SIMULATED", replay: "REPLAY", alpha_vantage: "ALPHA VANTAGE" }[source] || source.replaceAll("_", " ").toUpperCase());
+  }
+
+  function emptiness(drawn, kind) {
+    const empty = !drawn || !drawn.rows;
+    element("stage").classList.toggle("is-empty", empty);
+    hidden("empty", !empty);
+    if (!empty) return;
+    let sentence = "Reading from the store …";
+    if (kind === "down") sentence = "Nothing to show until the store answers.";
+    else if (drawn) {
+      sentence = drawn.symbol && rows.size
+        ? `No ticks of ${drawn.symbol} yet. Choose another symbol, or wait for its first tick.`
+        : "No ticks yet. Start the producer: python stock_producer.py";
+    }
+    write("empty", sentence);
+  }
+
+  function truth(drawn) {
+    const state = heard.state;
+    const values = chart.values();
+    if (!state || state.down || !drawn?.rows || !values) {
+      write("truth", "");
+      return;
+    }
+    const parts = [`Last tick ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
+    if (drawn.source !== "replay") {
+      parts[0] += ` (${words.span((Date.now() * 1000 - drawn.newest_us) / 1e6)} ago)`;
+    }
+    parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
+    write("truth", parts.join(" · "));
+  }
+
+  /* The readout line, and the same in words for those who do not see the chart. */
+  function read(values, drawn) {
+    if (!values) return;
+    const places = words.digits(values.price);
+    const offset = words.utc(values.wall, drawn.offsets);
+    write("reading-time", `${words.time(values.wall)} ET`);
+    element("reading-time").title = `${words.day(offset)}, ${words.time(offset)} UTC`;
+    write("reading-utc", `${words.time(offset)} UTC`);
+    write("reading-price", words.fixed(values.price, places));
+    [5, 10, 20].forEach((window_, k) => write(`reading-ma${window_}`, measured(values.ma[k], window_, places, values, drawn)));
+    write("reading-volume", words.volume(values.volume));
+    write("reading-volatility", measured(values.volatility, 10, places + 1, values, drawn));
+    write("reading-z", measured(values.z, 10, 2, values, drawn));
+    write("reading-anomaly", String(chart.marked()));
+    if (!values.newest) return;
+    const row = rows.get(drawn.symbol);
+    write("summary", `${drawn.symbol}, range ${drawn.range}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
+      `at ${words.time(values.wall)} New York time, change ${row ? words.change(row.change) : "unknown"}, ` +
+      `${chart.marked()} anomalies in sight.`);
+  }
+
+  /* A value that needs `window_` ticks; while they have not come, how many have. */
+  function measured(value, window_, places, values, drawn) {
+    if (value !== null && value !== undefined) return words.fixed(value, places);
+    return values.newest && drawn.count < window_ ? `${drawn.count}/${window_}` : words.NONE;
+  }
+
+  function refit(change, figure) {
+    if (!change || !figure) return same();
+    return chart.moved(change, figure) || same();
+  }
+
+  function theme(choice) {
+    scheme.save(choice);
+    scheme.set(choice);
+    return [choice === "auto" ? null : choice, chart.again() || same()];
+  }
+
+  function redraw() {
+    const figure = chart.again();
+    if (figure) setProps("chart", { figure });
+  }
+
+  scheme.asked.addEventListener("change", () => {
+    scheme.set(scheme.saved());
+    redraw();
+  });
+
+  document.addEventListener("click", (event) => {
+    const card = event.target.closest?.(".card"), line = event.target.closest?.("[data-trace]");
+    if (card) setProps("symbol", { value: card.dataset.symbol });
+    if (line) {
+      const on = line.getAttribute("aria-pressed") !== "true";
+      line.setAttribute("aria-pressed", String(on));
+      chart.hide(line.dataset.trace, !on);
+      redraw();
+    }
+    if (event.target.closest?.("#go-live")) goLive();
+  });
+  document.addEventListener("dblclick", (event) => {
+    if (event.target.closest?.("#chart")) goLive();
+  });
+
+  function goLive() {
+    chart.view.zoomed = false;
+    redraw();
+    hidden("go-live", true);
+  }
+
+  Object.assign(window.tickflow, { ageOf });
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    tickflow: { boot, view, apply, select, narrowRange, tell, refit, theme },
+  });
+})();

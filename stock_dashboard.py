@@ -1,0 +1,96 @@
+"""The dashboard: a page that shows what the analytics stored, and keeps itself up to date.
+
+    python stock_dashboard.py             serve it until Ctrl+C or SIGTERM, at http://127.0.0.1:8050/
+    python stock_dashboard.py --embedded  the same from one SQLite file, without InfluxDB
+
+It reads from the store alone, and is up before the store is: it then says what it waits for. Exit codes: 0 asked to
+stop, 2 a bad setting or flag.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from config import Settings, add_flags, flags_of, load_settings
+from tickflow import process
+from tickflow.dashboard.app import build
+from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.server import bind, serve
+from tickflow.stack import open_store
+from tickflow.store.base import MetricsStore
+
+FLAGS = (
+    "EMBEDDED_FILE",
+    "INFLUXDB_URL",
+    "INFLUXDB_ORG",
+    "INFLUXDB_BUCKET",
+    "UPDATE_INTERVAL",
+    "ANOMALY_THRESHOLD",
+    "DASHBOARD_HOST",
+    "DASHBOARD_PORT",
+    "DASHBOARD_DEBUG",
+    "LOG_LEVEL",
+)
+
+
+class StockDashboard:
+    """The page over a store, which it only reads.
+
+    `store` is by default the one that the settings name. `clock` is the wall clock, in ns since 1970.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        stop: threading.Event | None = None,
+        store: MetricsStore | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.settings = settings or load_settings()
+        self.stop = stop or threading.Event()
+        self.store = store or open_store(self.settings, self.stop)
+        self.gate = Gate(self.store)
+        self.app = build(
+            self.gate,
+            host=self.settings.dashboard_host,
+            update_interval=self.settings.update_interval,
+            threshold=self.settings.anomaly_threshold,
+            debug=self.settings.dashboard_debug,
+            clock=clock,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host = self.settings.dashboard_host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.dashboard_port}/"
+
+    def run(self) -> None:
+        """Serve the page until `stop` is set. Raises `SettingError` for a port that is taken, or a hopeless store."""
+        server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
+        print(f"The page is at {self.url}  (Ctrl+C ends it)", flush=True)
+        connecting = self.gate.start()
+        try:
+            serve(server, self.stop)
+        finally:
+            connecting.join(timeout=2)
+            self.store.close()
+        if self.gate.failed:
+            raise self.gate.failed
+
+
+def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
+    """Run the script; the exit code comes back."""
+    parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_flags(parser, FLAGS, aliases={"DASHBOARD_PORT": "--port", "UPDATE_INTERVAL": "--interval"})
+    settings = load_settings(flags=flags_of(parser.parse_args(argv)))
+    process.set_up_logging(settings.log_level)
+    StockDashboard(settings, stop=stop).run()
+    return process.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(process.run(main))

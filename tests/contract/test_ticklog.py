@@ -1,0 +1,295 @@
+"""What holds for every tick log; the names of the tests are the contract."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.contract.ticklogs import (
+    SECONDS,
+    Content,
+    EmbeddedLogs,
+    KafkaLogs,
+    Logs,
+    at,
+    content,
+    join,
+    publish,
+    read,
+    stray,
+)
+from tickflow.errors import Stopped
+from tickflow.ticklog.base import LOG_APPEND_TIME, Bounds, Commit
+
+METADATA = '{"v":1,"restore":3}'
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def logs(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Iterator[Logs]:
+    if request.param == "kafka":
+        logs: Logs = KafkaLogs(request.getfixturevalue("kafka_servers"), topic)
+    else:
+        logs = EmbeddedLogs(tmp_path / "data" / "log.db", topic)
+    yield logs
+    logs.close()
+
+
+ODD_RECORDS = [
+    Content(b"AAPL", b'{"price":1}'),
+    Content(None, b"no key"),
+    Content(b"AAPL", None),
+    Content(None, None),
+    Content(b"", b""),
+    Content(b"\x00\xff", b"\xff\xfe not UTF-8 \x00"),
+    Content(b"k", b"v", (("h", b"1"), ("h", b"\x00\xff"), ("é", b""))),
+    Content(b"k", b"x" * 900_000),
+]
+
+
+def test_records_come_back_byte_for_byte_in_the_order_of_publishing(logs: Logs) -> None:
+    writer = logs.open()
+    for each in ODD_RECORDS:
+        writer.publish(each.key, each.value, headers=each.headers)
+    writer.flush(SECONDS)
+    assert len(ODD_RECORDS) == writer.acknowledged
+
+    reader = logs.reader()
+    join(reader)
+    reader.seek(0, 0)
+    records = read(reader, len(ODD_RECORDS))
+
+    assert ODD_RECORDS == [content(record) for record in records]
+    assert list(range(len(ODD_RECORDS))) == [record.offset for record in records]
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(st.binary(max_size=40), min_size=1, max_size=60))
+def test_any_values_are_appended_after_what_is_there(logs: Logs, values: list[bytes]) -> None:
+    log = logs.open(group="any")
+    before = log.bounds(0).end
+    publish(log, *values)
+    assert Bounds(0, before + len(values)) == log.bounds(0)
+    log.subscribe()
+    join(log)
+    log.seek(0, before)
+    assert values == [record.value for record in read(log, len(values))]
+    log.close()
+
+
+def test_the_time_of_a_record_is_the_logs_own_and_never_goes_back(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, *[b"%d" % number for number in range(700)])
+    join(log)
+    log.seek(0, 0)
+    records = read(log, 700)
+    times = [record.timestamp for record in records]
+    assert {LOG_APPEND_TIME} == {record.timestamp_type for record in records}
+    assert sorted(times) == times
+    assert times[0] > 1_700_000_000_000
+
+
+def test_the_largest_record_fits_into_the_dead_letter_topic_with_its_headers(logs: Logs) -> None:
+    log = logs.open()
+    largest = b"x" * 1_000_000
+    headers = [("__connect.errors.exception.message", b"too_large" * 1_000)]
+    log.publish(b"AAPL", largest)
+    log.publish(b"AAPL", largest, headers=headers, topic=log.dead_letter_topic)
+    log.flush(SECONDS)
+    assert 2 == log.acknowledged
+    assert Bounds(0, 1) == log.bounds(0)
+
+
+def test_nothing_was_committed_before_the_first_commit(logs: Logs) -> None:
+    assert logs.open().committed(0) is None
+
+
+def test_a_commit_with_its_metadata_is_there_for_the_next_instance(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, b"1", b"2", b"3")
+    epoch = join(log)[0]
+    longest = "m" * 4_096
+    assert frozenset({0}) == log.commit({0: at(Commit(1, METADATA), epoch)})
+    assert frozenset({0}) == log.commit({0: at(Commit(2, longest), epoch)})
+    log.close()
+
+    again = logs.open()
+    assert Commit(2, longest) == again.committed(0)
+    assert logs.open(group="others").committed(0) is None
+
+
+def test_a_position_of_a_stale_epoch_is_not_committed(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, b"1", b"2")
+    epoch = join(log)[0]
+    assert frozenset() == log.commit({0: at(Commit(2, ""), epoch - 1), 7: at(Commit(1, ""), epoch)})
+    assert log.committed(0) is None
+
+
+def test_a_partition_is_silent_until_it_is_placed(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, b"1", b"2")
+    epoch = join(log)[0]
+    log.commit({0: at(Commit(0, ""), epoch)})
+    for _ in range(3):
+        polled = log.poll(0.2)
+        assert not polled.records
+        assert not polled.out_of_range
+    log.seek(0, 1)
+    assert [b"2"] == [record.value for record in read(log, 1)]
+
+
+def test_a_commit_does_not_make_a_new_member_deliver_from_it_before_it_is_placed(logs: Logs) -> None:
+    first = logs.reader()
+    publish(first, *[b"%d" % number for number in range(100)])
+    first.commit({0: at(Commit(50, METADATA), join(first)[0])})
+    first.close()
+
+    second = logs.reader()
+    join(second)
+    assert not any(second.poll(0.2).records for _ in range(3))
+    second.seek(0, 30)
+    assert list(range(30, 100)) == [record.offset for record in read(second, 70)]
+
+
+def test_seeking_back_delivers_again(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, *[b"%d" % number for number in range(20)])
+    join(log)
+    log.seek(0, 0)
+    assert list(range(20)) == [record.offset for record in read(log, 20)]
+    log.seek(0, 5)
+    assert list(range(5, 20)) == [record.offset for record in read(log, 15)]
+
+
+def test_while_paused_nothing_comes_and_afterwards_everything_once(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, *[b"%d" % number for number in range(8_000)])
+    join(log)
+    log.seek(0, 0)
+    offsets = [record.offset for record in read(log, 1)]
+    for _ in range(5):
+        assert not log.poll(0.2, paused=True).records
+    publish(log, b"late")
+    assert not log.poll(0.2, paused=True).records
+    offsets += [record.offset for record in read(log, 8_001 - len(offsets))]
+    assert list(range(8_001)) == offsets
+
+
+def test_a_partition_that_is_placed_while_paused_delivers_from_there_afterwards(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, b"1", b"2", b"3")
+    join(log)
+    log.seek(0, 1)
+    assert not any(log.poll(0.2, paused=True).records for _ in range(3))
+    log.seek(0, 2)
+    assert [b"3"] == [record.value for record in read(log, 1)]
+
+
+def test_bounds_count_what_was_appended(logs: Logs) -> None:
+    log = logs.open()
+    assert Bounds(0, 0) == log.bounds(0)
+    publish(log, b"1", b"2", b"3")
+    assert Bounds(0, 3) == log.bounds(0)
+
+
+def test_lag_is_what_lies_ahead_of_the_read_position(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, *[b"%d" % number for number in range(12_000)])
+    assert {} == log.lag()
+    join(log)
+    log.seek(0, 0)
+    come = len(read(log, 1))
+    assert {0: 12_000 - come} == log.lag()
+    read(log, 12_000 - come)
+    assert {0: 0} == log.lag()
+    log.poll(0.3)
+    assert {0: 0} == log.lag()
+    log.seek(0, 11_000)
+    assert {0: 1_000} == log.lag()
+
+
+def test_a_second_instance_reads_what_the_first_one_writes_at_once(logs: Logs) -> None:
+    reader, writer = logs.reader(), logs.open()
+    join(reader)
+    reader.seek(0, 0)
+    delays = []
+    for number in range(5):
+        published = time.monotonic()
+        publish(writer, b"%d" % number)
+        assert [b"%d" % number] == [record.value for record in read(reader, 1)]
+        delays.append(time.monotonic() - published)
+    assert sorted(delays)[2] < 0.25
+
+
+def test_when_retention_overran_the_reader_it_is_told_and_goes_on_where_it_is_placed(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, *[b"%d" % number for number in range(10)])
+    join(log)
+    log.seek(0, 2)
+    logs.drop_before(10)
+    assert {0: 2} == stray(log)
+    assert {0: 2} == stray(log), "it is told until it is placed"
+    assert Bounds(10, 10) == log.bounds(0)
+    log.seek(0, 10)
+    publish(log, b"new")
+    assert [(10, b"new")] == [(record.offset, record.value) for record in read(log, 1)]
+
+
+def test_a_position_past_the_end_is_out_of_range(logs: Logs) -> None:
+    log = logs.reader()
+    publish(log, b"1")
+    join(log)
+    log.seek(0, 5)
+    assert {0: 5} == stray(log)
+    log.seek(0, 0)
+    assert [b"1"] == [record.value for record in read(log, 1)]
+
+
+def test_a_stop_ends_a_poll(logs: Logs) -> None:
+    log = logs.reader()
+    join(log)
+    log.seek(0, 0)
+    timer = threading.Timer(0.3, logs.stop.set)
+    timer.start()
+    started = time.monotonic()
+    polled = log.poll(20)
+    assert time.monotonic() - started < 1.5
+    assert not polled.records
+
+
+def test_what_is_published_before_a_stop_can_still_be_flushed(logs: Logs) -> None:
+    log = logs.open()
+    log.publish(b"AAPL", b"last")
+    logs.stop.set()
+    log.flush(SECONDS)
+    assert 1 == log.acknowledged
+
+
+def test_closing_twice_or_before_connecting_does_no_harm(logs: Logs) -> None:
+    logs.make().close()
+    log = logs.reader()
+    log.close()
+    log.close()
+
+
+def test_a_stop_ends_connecting(logs: Logs) -> None:
+    stop = threading.Event()
+    with logs.unreachable(), logs.make(stop=stop) as log:
+        threading.Timer(0.5, stop.set).start()
+        started = time.monotonic()
+        with pytest.raises(Stopped, match=r"KAFKA_SERVERS|EMBEDDED_FILE"):
+            log.connect()
+        assert time.monotonic() - started < 2.5
+
+
+def test_connecting_says_what_it_waits_for_and_by_which_setting(logs: Logs, caplog: pytest.LogCaptureFixture) -> None:
+    stop = threading.Event()
+    with logs.unreachable(), logs.make(stop=stop) as log:
+        threading.Timer(1.8, stop.set).start()
+        with pytest.raises(Stopped):
+            log.connect()
+    assert any("waiting for" in line and log.where in line for line in caplog.messages)

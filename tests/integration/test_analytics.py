@@ -1,0 +1,223 @@
+"""The analytics script as users meet it: bad input, signals, documented edits, servers that come late."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from tickflow.ticklog.embedded import EmbeddedTickLog
+
+from devtools.process import free_port
+from devtools.servers import Influxd, InfluxServer, KafkaServer
+from tests.conftest import StartScript
+from tests.edits import EditedCopy
+from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
+from tickflow.process import StopEvent
+from tickflow.tick import Reason
+
+
+def tick(symbol: str = "AAPL", **fields: object) -> bytes:
+    values = {"symbol": symbol, "price": 187.5, "timestamp": "2026-01-05T14:30:00Z", "volume": 100, **fields}
+    return json.dumps(values).encode()
+
+
+def publish(path: Path, *values: bytes, key: bytes = b"AAPL") -> None:
+    with EmbeddedTickLog(path, topic="stock-ticks", group="none", retention_days=7, stop=StopEvent()) as log:
+        log.connect()
+        for value in values:
+            log.publish(key, value)
+        log.flush(10)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> EmbeddedChain:
+    return EmbeddedChain(tmp_path / "stocks.db")
+
+
+BAD = {
+    Reason.TOMBSTONE: (b"AAPL", None),
+    Reason.TOO_LARGE: (b"AAPL", tick(note="x" * 70_000)),
+    Reason.NESTING: (b"AAPL", tick(deep=[[[]] * 60])),
+    Reason.NOT_UTF8: (b"AAPL", tick().replace(b"AAPL", b"\xff\xfe")),
+    Reason.NOT_JSON: (b"AAPL", b"price=1"),
+    Reason.NOT_AN_OBJECT: (b"AAPL", b"null"),
+    Reason.KEY_MISSING: (None, tick()),
+    Reason.KEY_MISMATCH: (b"MSFT", tick()),
+    Reason.SYMBOL_INVALID: (b"AAPL\n", tick("AAPL\n")),
+    Reason.PRICE_MISSING: (b"AAPL", b'{"symbol":"AAPL","timestamp":"2026-01-05T14:30:00Z"}'),
+    Reason.PRICE_TYPE: (b"AAPL", tick(price=True)),
+    Reason.PRICE_RANGE: (b"AAPL", tick(price=0)),
+    Reason.VOLUME_TYPE: (b"AAPL", tick(volume=1.5)),
+    Reason.VOLUME_RANGE: (b"AAPL", tick(volume=-1)),
+    Reason.TIMESTAMP_INVALID: (b"AAPL", tick(timestamp="2026-02-30T00:00:00Z")),
+    Reason.TIMESTAMP_RANGE: (b"AAPL", tick(timestamp="1969-12-31T23:59:59Z")),
+    Reason.TIMESTAMP_FUTURE: (b"AAPL", tick(timestamp="2261-12-31T23:59:59Z")),
+    Reason.SOURCE_INVALID: (b"AAPL", tick(source="Wall Street")),
+    Reason.SEQ_RANGE: (b"AAPL", tick(seq=-1)),
+}
+
+
+@pytest.mark.kafka
+@pytest.mark.influx
+def test_bad_input_goes_to_the_dead_letters_with_its_reason_and_stops_nothing(
+    script: StartScript, kafka_servers: str, topic: str, influx: InfluxServer, bucket: str
+) -> None:
+    chain = KafkaChain(kafka_servers, topic, influx, bucket)
+    worker = script("stock_analytics.py", env=chain.env)
+    worker.wait_for("is ours", 30)
+    producer = KafkaProducer(bootstrap_servers=kafka_servers, acks="all")
+    sent = {}
+    for number, (reason, (key, value)) in enumerate(BAD.items()):
+        producer.send(topic, tick(price=100 + number), key=b"AAPL").get(10)
+        meta = producer.send(topic, value, key=key).get(10)
+        sent[reason.value] = (meta.partition, meta.offset, key, value)
+    producer.close()
+    chain.wait_for_points(len(BAD), 30)
+    letters = KafkaConsumer(bootstrap_servers=kafka_servers, enable_auto_commit=False)
+    place = TopicPartition(f"{topic}.dlq", 0)
+    places = [TopicPartition(f"{topic}.dlq", each) for each in letters.partitions_for_topic(f"{topic}.dlq") or {0}]
+    assert place in places
+    letters.assign(places)
+    letters.seek_to_beginning(*places)
+    found: dict[str, tuple[int, int, bytes | None, bytes | None]] = {}
+    stages = set()
+
+    def read() -> bool:
+        for records in letters.poll(timeout_ms=500).values():
+            for record in records:
+                headers = {name.removeprefix("__connect.errors."): value.decode() for name, value in record.headers}
+                assert headers["topic"] == topic
+                stages.add(headers["stage"])
+                at = int(headers["partition"]), int(headers["offset"])
+                found[headers["exception.message"]] = (*at, record.key, record.value)
+        return len(found) >= len(BAD)
+
+    wait_until(read, f"{len(BAD)} dead letters", 30)
+    letters.close()
+    assert found == sent
+    assert stages == {"VALUE_CONVERTER"}
+    worker.terminate()
+    assert worker.wait(15) == 0, worker.output
+    assert f"{len(BAD):,} records refused" in worker.stdout
+    points = chain.stored()
+    assert len(points) == len(BAD)
+    assert points["price"].tolist() == [100.0 + number for number in range(len(BAD))]
+
+
+def test_sigusr1_asks_for_the_summary_and_sigterm_ends_with_one(script: StartScript, embedded: EmbeddedChain) -> None:
+    publish(embedded.file, *[tick(price=100 + number) for number in range(7)])
+    worker = script("stock_analytics.py", env=embedded.env | {"UPDATE_INTERVAL": "0.2"})
+    embedded.wait_for_points(7, 20)
+    worker.process.send_signal(signal.SIGUSR1)
+    worker.wait_for("Summary after", 10)
+    row = next(line for line in worker.stdout.splitlines() if line.startswith("AAPL  "))
+    assert re.match(r"AAPL +7 +106.00 +100.00 +106.00 +▲ \+6.00 % +7/10 +0 +0 +0", row), row
+    worker.wait_for("MA20      7/20", 10)
+    worker.terminate()
+    assert worker.wait(15) == 0
+    assert worker.stdout.count("Summary after") == 2
+    assert "\x1b[" not in worker.output
+
+
+def test_status_says_what_the_workers_said(script: StartScript, embedded: EmbeddedChain) -> None:
+    before = script("stock_analytics.py", "status", env=embedded.env)
+    assert before.wait(20) == 0
+    assert "No worker has written a status" in before.stdout
+    publish(embedded.file, tick(), b"nonsense")
+    worker = script("stock_analytics.py", env=embedded.env)
+    embedded.wait_for_points(1, 20)
+
+    def said() -> bool:
+        after = script("stock_analytics.py", "status", env=embedded.env)
+        assert after.wait(20) == 0
+        return "0 to read, 1 accepted, 1 refused, 0 expired" in after.stdout
+
+    wait_until(said, "status of the worker", 20)
+    worker.terminate()
+    assert worker.wait(15) == 0
+
+
+def test_the_pasted_threshold_flags_what_it_says(script: StartScript, embedded: EmbeddedChain, tmp_path: Path) -> None:
+    copy = EditedCopy(tmp_path / "edited")
+    copy.paste("tickflow/detectors.py", "is_anomaly = z_score > 1.5")
+    prices = [100.0, 101.0] * 20 + [103.0, 100.5, 100.0, 102.0, 99.0, 104.0]
+    publish(embedded.file, *[tick(price=price) for price in prices])
+    worker = script(copy.script("stock_analytics.py"), env=embedded.env)
+    embedded.wait_for_points(len(prices), 20)
+    worker.terminate()
+    assert worker.wait(15) == 0, worker.output
+    points = embedded.stored()
+    assert (points["is_anomaly"] == (points["z_score"] > 1.5)).all()
+    assert ((points["z_score"] > 1.5) & (points["z_score"] <= 2.0)).any(), "the prices were to tell 1.5 from 2.0"
+
+
+def test_the_pasted_price_history_is_used(script: StartScript, embedded: EmbeddedChain, tmp_path: Path) -> None:
+    copy = EditedCopy(tmp_path / "edited")
+    copy.paste("stock_analytics.py", "self.price_history = defaultdict(lambda: deque(maxlen=200))")
+    publish(embedded.file, *[tick(price=100 + number) for number in range(16)])
+    lengths = []
+    for name in ("stock_analytics.py", copy.script("stock_analytics.py")):
+        worker = script(name, env=embedded.env | {"HISTORY_SIZE": "3", "KAFKA_GROUP": f"g{len(lengths)}"})
+        worker.wait_for("is ours", 20)
+        worker.wait_for("16 ticks", 20)
+        worker.terminate()
+        assert worker.wait(15) == 0, worker.output
+        row = next(line for line in worker.stdout.splitlines() if line.startswith("AAPL  "))
+        lengths.append(len(row.split()[-1]))
+    assert lengths == [3, 16], "the course in the summary is drawn from price_history"
+
+
+@pytest.mark.kafka
+@pytest.mark.influx
+def test_started_before_the_servers_all_three_wait_and_go_on(
+    script: StartScript, tmp_path: Path, kafka_servers: str, influx: InfluxServer
+) -> None:
+    kafka = KafkaServer(tmp_path / "late-kafka", port=free_port())
+    influxd = Influxd(tmp_path / "late-influxdb", port=free_port())
+    chain = KafkaChain(kafka.address, "stock-ticks", influxd.server, "stock_data")
+    worker = script("stock_analytics.py", env=chain.env)
+    producer = script("stock_producer.py", "--ticks", "20", "--interval", "0.1", env=chain.env)
+    page = script("stock_dashboard.py", env=chain.env | {"DASHBOARD_PORT": str(free_port())})
+    worker.wait_for("INFLUXDB_URL", 20)
+    producer.wait_for("KAFKA_SERVERS", 20)
+    try:
+        influxd.start()
+        worker.wait_for("KAFKA_SERVERS", 20)
+        kafka.start()
+        assert producer.wait(60) == 0, producer.output
+        chain.wait_for_points(7 * 20, 60)
+        assert page.is_running, page.output
+        for one in (worker, page):
+            one.terminate()
+            assert one.wait(15) == 0, one.output
+        assert chain.verdict().equal
+    finally:
+        kafka.kill()
+        influxd.kill()
+
+
+@pytest.mark.kafka
+@pytest.mark.influx
+def test_sigterm_while_the_store_is_away_ends_with_a_sentence_and_loses_nothing(
+    script: StartScript, kafka_servers: str, topic: str, own_influx: Influxd
+) -> None:
+    chain = KafkaChain(kafka_servers, topic, own_influx.server, "stock_data")
+    worker = script("stock_analytics.py", env=chain.env)
+    worker.wait_for("is ours", 30)
+    own_influx.kill()
+    producer = script("stock_producer.py", "--ticks", "30", "--interval", "0", env=chain.env)
+    assert producer.wait(30) == 0, producer.output
+    worker.wait_for("held up", 30)
+    worker.terminate()
+    assert worker.wait(15) == 0, worker.output
+    assert "stopped while held up" in worker.stderr
+    assert "Traceback" not in worker.output
+    own_influx.start()
+    worker = script("stock_analytics.py", env=chain.env)
+    chain.wait_for_points(7 * 30, 60)
+    worker.terminate()
+    assert worker.wait(15) == 0, worker.output
+    verdict = chain.verdict()
+    assert verdict.equal, verdict

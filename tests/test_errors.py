@@ -1,0 +1,55 @@
+"""Errors are sentences for a person, carry their data, and hang in the tree that the module draws."""
+
+import inspect
+import re
+
+import pytest
+
+from tickflow import errors
+from tickflow.errors import NotAcknowledged, SettingError, StoreUnavailable, TickflowError
+
+
+def drawn() -> dict[str, str]:
+    """From the tree in the module's docstring: each error and the one it stands under."""
+    parents: dict[str, str] = {}
+    above: list[tuple[int, str]] = []
+    for line in inspect.getdoc(errors).splitlines() if inspect.getdoc(errors) else []:  # type: ignore[union-attr]
+        match = re.match(r"^((?:    )?[│├└─ ]*)([A-Z][A-Za-z]+)(?:  |$)", line)
+        if match is None:
+            continue
+        depth = len(match[1])
+        above = [(d, name) for d, name in above if d < depth]
+        if above:
+            parents[match[2]] = above[-1][1]
+        above.append((depth, match[2]))
+    return parents
+
+
+def test_the_tree_in_the_docstring_is_the_true_one() -> None:
+    real = {
+        name: error.__bases__[0].__name__
+        for name, error in vars(errors).items()
+        if isinstance(error, type) and issubclass(error, TickflowError) and error is not TickflowError
+    }
+    assert drawn() == real
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (SettingError("KAFKA_TOPIC", "a b", "a name"), "KAFKA_TOPIC is 'a b'; expected a name."),
+        (SettingError("INFLUXDB_TOKEN", None, "a token"), "INFLUXDB_TOKEN is not set; expected a token."),
+        (NotAcknowledged(1234, "the broker is away"), "1,234 records were not acknowledged: the broker is away"),
+        (StoreUnavailable("InfluxDB is away", retry_after=3.0), "InfluxDB is away"),
+    ],
+)
+def test_an_error_reads_as_a_sentence(error: TickflowError, sentence: str) -> None:
+    assert str(error) == sentence
+
+
+def test_errors_carry_their_data() -> None:
+    wrong = SettingError("KAFKA_TOPIC", "a b", "a name")
+    assert (wrong.key, wrong.value, wrong.expected) == ("KAFKA_TOPIC", "a b", "a name")
+    assert (NotAcknowledged(2, "why").count, NotAcknowledged(2, "why").cause) == (2, "why")
+    assert StoreUnavailable("busy", retry_after=3.0).retry_after == 3.0
+    assert StoreUnavailable("busy").retry_after is None

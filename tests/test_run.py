@@ -1,0 +1,274 @@
+"""scripts/run.sh: three scripts in one terminal that all end with it, however it ends."""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.scripts import PROJECT
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
+
+PAGE = "page: exec python -m http.server --bind 127.0.0.1 $DASHBOARD_PORT\n"
+DEAF = (
+    'deaf: exec python -c "import signal, time; '
+    '[signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; print(); time.sleep(99)"\n'
+)
+
+
+class Terminal:
+    """A terminal with a command in it; its processes are known by a variable that they all inherit."""
+
+    def __init__(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> None:
+        self.mark = f"TICKFLOW_TEST={uuid.uuid4().hex}"
+        name, _, value = self.mark.partition("=")
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        self.master, slave = os.openpty()
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={"PATH": path, "HOME": str(cwd), name: value} | dict(env),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # its controlling terminal
+        )
+        os.close(slave)
+        self.output = ""
+        self._closing = threading.Event()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # EIO: nobody has the other side open any more
+            while not self._closing.is_set():
+                if select.select([self.master], [], [], 0.1)[0]:
+                    self.output += os.read(self.master, 65_536).decode(errors="replace").replace("\r\n", "\n")
+        os.close(self.master)
+
+    def press_ctrl_c(self) -> None:
+        os.write(self.master, b"\x03")
+
+    def close(self) -> None:
+        """Close the terminal's window: the kernel sends SIGHUP, and from now on writing to it fails."""
+        self._closing.set()
+        self._reader.join()
+
+    def running(self) -> dict[int, str]:
+        """The command lines of all processes that came from this terminal, by process id."""
+        found = {}
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if self.mark.encode() in (place / "environ").read_bytes().split(b"\0"):
+                    found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return found
+
+    def end_of_output(self) -> None:
+        """Wait until all output has been read."""
+        self._reader.join()
+
+    def wait(self, timeout: float = 30.0) -> int:
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout:g} s: {self.running()}\n{self.output}") from None
+
+    def wait_until(self, condition: Callable[[], object], timeout: float = 60.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output}"
+            assert time.monotonic() < deadline, f"not within {timeout:g} s:\n{self.output}"
+            time.sleep(0.05)
+
+    def end(self) -> None:
+        while pids := self.running():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.poll()
+            time.sleep(0.02)
+        self.process.wait()
+        self.close()
+
+
+class Place:
+    """A folder like a checkout, with a `.env` and a `Procfile` of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in (".venv", "config.py", "tickflow", "assets", *(path.name for path in PROJECT.glob("stock_*.py"))):
+            if (PROJECT / name).exists():
+                (root / name).symlink_to(PROJECT / name)
+        (root / "scripts").mkdir()
+        (root / "scripts" / "run.sh").write_bytes((PROJECT / "scripts" / "run.sh").read_bytes())
+        (root / "scripts" / "run.sh").chmod(0o755)
+        (root / "Procfile").write_bytes((PROJECT / "Procfile").read_bytes())
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.env = {"DASHBOARD_PORT": str(self.port), "EMBEDDED_FILE": str(root / "stocks.db")}
+        self._terminals: list[Terminal] = []
+
+    def start(self, *, make: bool = False, **env: str) -> Terminal:
+        """Run run.sh in a terminal, under `make` if asked."""
+        command = [str(self.root / "scripts" / "run.sh")]
+        if make:
+            (self.root / "Makefile").write_text("run:\n\t@scripts/run.sh\n")
+            command = ["make", "--no-print-directory", "run"]
+        self._terminals.append(Terminal(command, self.root, self.env | env))
+        return self._terminals[-1]
+
+    def answers(self) -> bool:
+        """Whether the page is there."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def assert_port_is_free(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", self.port))
+
+    def clean_up(self) -> None:
+        for terminal in self._terminals:
+            terminal.end()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.clean_up()
+
+
+def press(terminal: Terminal) -> None:
+    terminal.press_ctrl_c()
+
+
+def terminate(terminal: Terminal) -> None:
+    terminal.process.terminate()
+
+
+def close(terminal: Terminal) -> None:
+    terminal.close()
+
+
+ENDS = pytest.mark.parametrize("end", [press, terminate, close])
+
+
+@ENDS
+def test_the_real_scripts_end_with_their_terminal(place: Place, end: Callable[[Terminal], None]) -> None:
+    terminal = place.start()
+    terminal.wait_until(place.answers)
+    terminal.wait_until(lambda: f"The page is at http://127.0.0.1:{place.port}" in terminal.output)
+    for prefix in ("producer.1", "analytics.1", "dashboard.1"):
+        assert prefix in terminal.output
+    end(terminal)
+    assert terminal.wait() == 0, terminal.output
+    assert terminal.running() == {}
+    place.assert_port_is_free()
+    assert "Traceback" not in terminal.output
+
+
+def test_settings_of_the_environment_reach_the_scripts_and_env_cannot_take_the_stack_away(place: Place) -> None:
+    (place.root / ".env").write_text((PROJECT / ".env.example").read_text())  # it has STACK=kafka
+    terminal = place.start(SYMBOLS="IBM,SPY", PRODUCER_INTERVAL="0.1")
+    terminal.wait_until(lambda: b'"IBM"' in b"".join(path.read_bytes() for path in place.root.glob("stocks.db*")))
+    press(terminal)
+    assert terminal.wait() == 0
+    stored = b"".join(path.read_bytes() for path in place.root.glob("stocks.db*"))
+    assert b'"SPY"' in stored
+    assert b'"AAPL"' not in stored
+
+
+def test_a_replay_that_is_over_leaves_the_page_up(place: Place) -> None:
+    (place.root / "day.csv").write_text("timestamp,symbol,price,volume\n2013-10-07T13:30:00.007Z,SPY,167.41,500\n")
+    terminal = place.start(SOURCE="replay", REPLAY_FILE=str(place.root / "day.csv"), REPLAY_SPEED="max")
+    terminal.wait_until(lambda: "The source has no more ticks" in terminal.output)
+    terminal.wait_until(place.answers)
+    terminate(terminal)
+    assert terminal.wait() == 0
+    assert terminal.running() == {}
+
+
+@ENDS
+def test_a_script_that_hears_no_signal_ends_too(place: Place, end: Callable[[Terminal], None]) -> None:
+    (place.root / "Procfile").write_text(PAGE + DEAF)
+    terminal = place.start()
+    terminal.wait_until(
+        lambda: place.answers() and any("time.sleep(99)" in line for line in terminal.running().values())
+    )
+    end(terminal)
+    assert terminal.wait() == 0
+    assert terminal.running() == {}
+    place.assert_port_is_free()
+
+
+def test_make_has_nothing_to_complain_of(place: Place) -> None:
+    (place.root / "Procfile").write_text(PAGE)
+    terminal = place.start(make=True)
+    terminal.wait_until(place.answers)
+    press(terminal)
+    terminal.wait()
+    assert "Error" not in terminal.output
+    assert terminal.running() == {}
+
+
+@pytest.mark.parametrize("victim", ["honcho", "scripts/run.sh"])
+def test_killed_outright_it_leaves_nothing_behind(place: Place, victim: str) -> None:
+    (place.root / "Procfile").write_text(PAGE + DEAF)
+    terminal = place.start()
+    terminal.wait_until(
+        lambda: place.answers() and any("time.sleep(99)" in line for line in terminal.running().values())
+    )
+    pid = min(pid for pid, line in terminal.running().items() if victim in line)
+    os.kill(pid, signal.SIGKILL)
+    assert terminal.wait() != 0
+    deadline = time.monotonic() + 20
+    while terminal.running():
+        assert time.monotonic() < deadline, terminal.running()
+        time.sleep(0.1)
+    place.assert_port_is_free()
+
+
+def test_a_script_that_fails_ends_the_others_and_its_code_is_passed_on(place: Place) -> None:
+    (place.root / "Procfile").write_text(PAGE + "fails: sleep 1; exit 3\n")
+    terminal = place.start()
+    assert terminal.wait() == 3
+    assert terminal.running() == {}
+
+
+def test_a_taken_port_is_one_sentence_and_nothing_starts(place: Place) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", place.port))
+        taken.listen()
+        terminal = place.start()
+        assert terminal.wait() == 2
+    terminal.end_of_output()
+    assert terminal.output.count("\n") == 1
+    assert terminal.output.startswith(f"DASHBOARD_PORT is '{place.port}'; expected a port of 127.0.0.1 that is free")
+
+
+def test_a_bad_setting_is_one_sentence_and_nothing_starts(place: Place) -> None:
+    terminal = place.start(SYMBOLS="aapl")
+    assert terminal.wait() == 2
+    terminal.end_of_output()
+    assert terminal.output.count("\n") == 1
+    assert terminal.output.startswith("SYMBOLS is 'aapl'; expected ")

@@ -1,0 +1,53 @@
+"""The app: page, callbacks and guards put together."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dash import Dash
+
+from tickflow.dashboard import page
+from tickflow.dashboard.callbacks import register
+from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.security import secure
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+
+def build(
+    gate: Gate,
+    *,
+    host: str,
+    update_interval: float,
+    threshold: float,
+    debug: bool = False,
+    clock: Callable[[], int] = time.time_ns,
+) -> Dash:
+    """The page as a WSGI app (`.server`), to be served at `host` and refreshed every `update_interval` seconds.
+
+    With `debug` it shows errors of callbacks in the page; the debugger that runs code is not there in any case.
+    """
+    app = Dash(
+        "tickflow",
+        assets_folder=str(ASSETS),
+        assets_ignore="^first\\.js$",  # the page's head loads it
+        title=page.TITLE,
+        update_title=None,
+        compress=True,
+        serve_locally=True,
+        enable_mcp=False,
+        index_string=page.INDEX,
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+    )
+    app.logger.setLevel(logging.WARNING)
+    app.layout = lambda: page.layout(update_interval=update_interval)
+    register(app, gate, threshold=threshold, clock=clock)
+    app.enable_dev_tools(
+        debug=debug,
+        dev_tools_ui=debug,
+        dev_tools_hot_reload=False,
+        dev_tools_disable_version_check=True,
+    )
+    secure(app, host)
+    return app

@@ -1,0 +1,287 @@
+"""The page's layout: what stands where, with its names and labels. It needs no store; what it shows comes later."""
+
+from typing import Any
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from tickflow.dashboard import ids, ranges
+
+TITLE = "Tickflow"
+CLOCK_MS = 1000
+
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+    <head>
+        {%metas%}
+        <meta name="color-scheme" content="light dark">
+        <title>{%title%}</title>
+        {%favicon%}
+        {%css%}
+        <script src="assets/first.js"></script>
+    </head>
+    <body>
+        {%app_entry%}
+        <noscript><p class="loading">This page needs JavaScript, which is switched off here.</p></noscript>
+        <footer>
+            {%config%}
+            {%scripts%}
+            {%renderer%}
+        </footer>
+    </body>
+</html>
+"""
+
+READOUT = (
+    # key, label, name of the trace that a click hides, or none
+    ("time", "Time", None),
+    ("price", "Price", None),
+    ("ma5", "MA5", "MA5"),
+    ("ma10", "MA10", "MA10"),
+    ("ma20", "MA20", "MA20"),
+    ("volume", "Volume", None),
+    ("volatility", "Volatility", None),
+    ("z", "|z|", None),
+    ("anomaly", "Anomalies", "Anomaly"),
+)
+
+
+def layout(*, update_interval: float) -> Component:
+    """The page, refreshed every `update_interval` seconds."""
+    return dmc.MantineProvider(
+        id=ids.PROVIDER,
+        defaultColorScheme="auto",
+        theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "dark", "defaultRadius": "sm"},
+        children=[
+            *_stores(update_interval),
+            dmc.AppShell(
+                header={"height": {"base": 88, "sm": 56}},
+                navbar={"width": 320, "breakpoint": "sm", "collapsed": {"mobile": True}},
+                padding=0,
+                children=[
+                    dmc.AppShellHeader(_header()),
+                    dmc.AppShellNavbar(_watch_list(), **{"aria-label": "Watch list"}),
+                    dmc.AppShellMain(_main(), id="main"),
+                ],
+            ),
+        ],
+    )
+
+
+def _stores(update_interval: float) -> list[Component]:
+    stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD]
+    return [
+        dcc.Store(id=ids.BOOT, data=update_interval),
+        dcc.Store(id=ids.STATE),
+        *(dcc.Store(id=name) for name in stores),
+        dcc.Interval(id=ids.REFRESH, interval=update_interval * 1000),
+        dcc.Interval(id=ids.CLOCK, interval=CLOCK_MS),
+    ]
+
+
+def _header() -> Component:
+    return html.Div(
+        className="header",
+        children=[
+            html.Div(
+                className="header-about",
+                children=[
+                    html.H1(TITLE, className="name"),
+                    html.Span("connecting", id=ids.FRESH, className="fresh", role="status", **{"aria-live": "off"}),
+                    html.Span("", id=ids.BADGE, className="badge", hidden=True),
+                ],
+            ),
+            html.Div(
+                className="header-choice",
+                children=[
+                    dmc.Select(
+                        id=ids.SYMBOL,
+                        data=[],
+                        placeholder="Symbol",
+                        searchable=True,
+                        allowDeselect=False,
+                        selectFirstOptionOnChange=True,
+                        size="xs",
+                        w=112,
+                        nothingFoundMessage="No such symbol",
+                        limit=200,
+                        **{"aria-label": "Symbol"},
+                    ),
+                    html.Div(
+                        dmc.SegmentedControl(
+                            id=ids.RANGE,
+                            size="xs",
+                            value=ranges.DEFAULT,
+                            data=list(ranges.RANGES),
+                            **{"aria-label": "Range, counted back from the newest tick"},
+                        ),
+                        className="ranges",
+                    ),
+                    dmc.SegmentedControl(
+                        id=ids.THEME,
+                        size="xs",
+                        value="auto",
+                        className="themes",
+                        data=[
+                            _theme("light", "☀", "Light"),
+                            _theme("dark", "☾", "Dark"),
+                            _theme("auto", "◐", "System"),
+                        ],
+                        **{"aria-label": "Colour theme"},
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+def _theme(value: str, sign: str, name: str) -> dict[str, Any]:
+    label = html.Span([html.Span(sign, **{"aria-hidden": "true"}), dmc.VisuallyHidden(name)], title=f"{name} theme")
+    return {"value": value, "label": label}
+
+
+def _watch_list() -> list[Component]:
+    call = "tickflow_{}(params)".format
+    return [
+        html.H2("Watch list", className="heading"),
+        dag.AgGrid(
+            id=ids.WATCH,
+            className="ag-theme-quartz watch",
+            rowData=[],
+            getRowId="params.data.symbol",
+            style={"height": "100%"},
+            dashGridOptions={
+                "theme": "themeQuartz",
+                "headerHeight": 30,
+                "rowHeight": 38,
+                "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+                "animateRows": False,
+                "suppressMovableColumns": True,
+                "localeText": {"noRowsToShow": "No symbols yet"},
+            },
+            defaultColDef={"resizable": False, "sortable": True, "minWidth": 56, "suppressHeaderMenuButton": True},
+            columnDefs=[
+                {"field": "symbol", "headerName": "Symbol", "width": 78, "cellClass": "watch-symbol"},
+                {
+                    "field": "price",
+                    "headerName": "Last",
+                    "type": "rightAligned",
+                    "flex": 1,
+                    "valueFormatter": {"function": call("price")},
+                    "enableCellChangeFlash": True,
+                },
+                {
+                    "field": "change",
+                    "headerName": "Change",
+                    "headerTooltip": "Since the start of the range",
+                    "type": "rightAligned",
+                    "width": 94,
+                    "valueFormatter": {"function": call("change")},
+                    "cellClassRules": {"up": "params.value > 0", "down": "params.value < 0"},
+                },
+                {
+                    "field": "event_us",
+                    "headerName": "Age",
+                    "headerTooltip": "Since the symbol's last tick",
+                    "type": "rightAligned",
+                    "width": 58,
+                    "cellClass": "watch-age",
+                    "valueFormatter": {"function": call("age")},
+                },
+            ],
+        ),
+        html.Div("", id=ids.TRUTH, className="truth"),
+    ]
+
+
+def _main() -> list[Component]:
+    return [
+        html.Div("", id=ids.BANNER, className="banner", role="alert", hidden=True),
+        html.Div(id=ids.STRIP, className="strip", role="region", tabIndex=0, **{"aria-label": "Watch list"}),
+        dmc.SegmentedControl(
+            id=ids.RANGE_NARROW,
+            className="ranges-narrow",
+            fullWidth=True,
+            size="xs",
+            value=ranges.DEFAULT,
+            data=list(ranges.RANGES),
+            **{"aria-label": "Range, counted back from the newest tick"},
+        ),
+        html.Section(
+            id="stage",
+            className="stage",
+            **{"aria-label": "Chart"},
+            children=[
+                html.Div(
+                    id=ids.HEADLINE,
+                    className="headline",
+                    children=[
+                        html.H2("", id="headline-symbol", className="headline-symbol"),
+                        html.Span("", id="headline-price", className="headline-price"),
+                        html.Span("", id="headline-change", className="headline-change"),
+                        html.Span("", id="headline-note", className="headline-note"),
+                        html.Button(
+                            "Back to the newest tick", id="go-live", className="go-live", type="button", hidden=True
+                        ),
+                    ],
+                ),
+                html.Div(
+                    id=ids.READOUT,
+                    className="readout",
+                    role="group",
+                    children=[_reading(key, label, trace) for key, label, trace in READOUT],
+                    **{"aria-label": "Values at the pointer, or the newest"},
+                ),
+                html.P("", id=ids.EMPTY, className="empty", hidden=True),
+                html.P("", id=ids.SUMMARY, className="unseen"),
+                html.Figure(
+                    className="figure",
+                    role="group",
+                    children=dcc.Graph(
+                        id=ids.CHART,
+                        responsive=True,
+                        clear_on_unhover=True,
+                        figure=None,
+                        className="chart",
+                        config={
+                            "displaylogo": False,
+                            "scrollZoom": True,
+                            "doubleClick": False,
+                            "modeBarButtonsToRemove": [
+                                "select2d",
+                                "lasso2d",
+                                "autoScale2d",
+                                "resetScale2d",
+                                "sendChartToCloud",
+                                "sendDataToCloud",
+                            ],
+                            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "tickflow"},
+                        },
+                    ),
+                    **{"aria-labelledby": ids.SUMMARY},
+                ),
+            ],
+        ),
+    ]
+
+
+def _reading(key: str, label: str, trace: str | None) -> Component:
+    """One value of the readout line; where it belongs to a line of the chart, its name is a switch for that line."""
+    name: Component
+    if trace is None:
+        name = html.Span(label, className="reading-name")
+    else:
+        swatch = html.Span(className=f"swatch swatch-{key}", **{"aria-hidden": "true"})
+        name = html.Button(
+            [swatch, label],
+            className="reading-name switch",
+            type="button",
+            title=f"Show or hide {label}",
+            **{"data-trace": trace, "aria-pressed": "true"},
+        )
+    values = [html.Span("–", id=f"reading-{key}", className="reading-value")]
+    if key == "time":
+        values.append(html.Span("", id="reading-utc", className="reading-more"))
+    return html.Span([name, *values], className=f"reading reading-of-{key}")
