@@ -222,7 +222,7 @@ def _refuse_misspelt(values: Mapping[str, str], env_file: str | Path) -> None:
     for key in values:
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
         if near and key not in known:
-            raise SettingError(key, _shown(near[0], values[key]), f"a key of {env_file}; did you mean {near[0]}?")
+            raise SettingError(key, _shown(near[0], values[key]), f"a known key in {env_file}, perhaps {near[0]}")
 
 
 def _read_secret(key: str, path: str) -> str:

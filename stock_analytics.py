@@ -93,6 +93,7 @@ class StockAnalyticsEngine:
         self._next_status = 0.0
         self._held_up_by = ""
         self._holdup = Saying(logger)
+        self._status_trouble = Saying(logger)
 
     def run(self) -> None:
         """Connect, then poll, compute, store, refuse and commit until asked to stop."""
@@ -235,9 +236,10 @@ class StockAnalyticsEngine:
         self._next_status = now + STATUS_SECONDS
         try:
             self.store.write_status(self.status())
+            self._status_trouble.over("the status is written again")
         except StoreError as error:
-            self._held_up_by = self._held_up_by or str(error)
-            self._holdup(f"the status cannot be written: {error}")
+            if not self._held_up_by:
+                self._status_trouble(f"the status cannot be written: {error}")
 
     def status(self) -> WorkerStatus:
         """What this worker says of itself now."""

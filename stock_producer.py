@@ -63,7 +63,8 @@ class StockDataProducer:
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
         self._unconfirmed = Saying(logger)
-        self._flushed = self._progress_at = time.monotonic()
+        self._flushed = time.monotonic()
+        self._progress_at = self._flushed + PROGRESS_EVERY / 3
         self._cause = self._said = ""
 
     def start_streaming(self, use_real_data: bool = False, api_key: str | None = None, interval: float = 2) -> None:

@@ -5,7 +5,7 @@
   const { words } = window.tickflow;
   const PRICE = 0, MA = [1, 2, 3], VOLATILITY = 4, Z = 5, STEMS = [8, 9];
   const TOKENS = ["--ma5", "--ma10", "--ma20"];
-  const PRICE_PANEL = 0.55; // its share of the height, as in figures.py
+  const PRICE_PANEL = 0.54; // its share of the height, as in figures.py
   const view = { key: null, zoomed: false, hidden: new Set(), drawn: null, raw: null };
 
   const graph = () => document.querySelector("#chart .js-plotly-plot");
@@ -151,7 +151,7 @@
     const places = words.digits(extent[1]);
     layout.yaxis.tickformat = `,.${places}f`;
     layout.yaxis2.tickformat = "~s";
-    layout.yaxis3.tickformat = `.${words.digits(layout.yaxis3.range[1])}f`;
+    layout.yaxis3.tickformat = `.${words.digits(layout.yaxis3.range[1])}~f`;
     const width = Math.max(1, Math.min(5, (0.55 * (plotWidth() || 800)) / Math.max(1, to - from)));
     STEMS.forEach((i) => (data[i].line = { ...data[i].line, width }));
     label(data, layout, paint, places);
@@ -163,7 +163,7 @@
   function label(data, layout, paint, places) {
     const [low, high] = layout.yaxis.range;
     const price = last(data[PRICE].y);
-    const side = { xref: "paper", x: 1, xanchor: "left", yref: "y", showarrow: false, align: "left" };
+    const side = { xref: "paper", x: 1, xanchor: "left", yref: "y", showarrow: false, bgcolor: paint("--paper"), borderpad: 1 };
     const ends = MA.filter((i) => shown(data[i]) && last(data[i].y) !== null)
       .map((i) => ({ y: last(data[i].y), text: data[i].name, color: TOKENS[i - 1] }))
       .sort((a, b) => a.y - b.y);

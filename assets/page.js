@@ -4,11 +4,13 @@
   const { words, chart, scheme } = window.tickflow;
   const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"];
   const SYMBOL = /^[A-Z0-9.\-]{1,12}$/;
-  const LIVE_AGAIN_MS = 10_000;
+  const ASK_AGAIN_MS = 10_000;
   const STRIP_LENGTH = 60;
   const rows = new Map(); // the watch list, by symbol
   let current = null; // the symbol that is chosen
-  const heard = { state: null, at: 0, seen: 0, refresh: 2, asked: 0 };
+  let currentRange = null;
+  let asked = { id: null, at: 0 }; // the drawing that is asked for anew
+  const heard = { state: null, at: 0, seen: 0, refresh: 2 };
   const element = (id) => document.getElementById(id);
   const same = () => window.dash_clientside.no_update;
   const setProps = (id, props) => window.dash_clientside.set_props(id, props);
@@ -35,6 +37,7 @@
 
   function view(symbol, range, drawn, before) {
     current = symbol || null;
+    currentRange = range;
     if (symbol) {
       const query = new URLSearchParams(window.location.search);
       query.set("symbol", symbol);
@@ -44,9 +47,11 @@
       mark(symbol);
     }
     setProps("range-narrow", { value: range });
+    const wanted = { symbol: current, range };
+    if (before && before.symbol === wanted.symbol && before.range === range) return same();
     if (before && drawn && drawn.symbol === symbol && drawn.range === range) return same();
     element("stage")?.classList.add("waiting");
-    return { symbol: symbol || null, range };
+    return wanted;
   }
 
   function offer(more = null) {
@@ -65,8 +70,8 @@
   }
 
   /* Answers of the server: a drawing (all anew) or a delta (what came since). */
-  function apply(drawing, delta, drawn, rebuild) {
-    const out = Array(7).fill(same());
+  function apply(drawing, delta, drawn) {
+    const out = Array(6).fill(same());
     const answer = by().includes("drawing") ? drawing : delta;
     if (!answer || !answer.state) return out;
     heard.state = answer.state;
@@ -82,9 +87,7 @@
       if (wanted && !current) setProps("symbol", { value: wanted });
     } else {
       if (!drawn || answer.of !== drawn.id) return out;
-      if (answer.rebuild && (rebuild?.id !== drawn.id || Date.now() - rebuild.at > LIVE_AGAIN_MS)) {
-        out[6] = { id: drawn.id, at: Date.now() };
-      }
+      if (answer.rebuild) rebuild(drawn.id);
       if (answer.extend) {
         out[2] = { ...drawn, ...answer.drawn };
         heard.seen = performance.now();
@@ -97,6 +100,14 @@
       if (answer.watch.rows.length) out[4] = list(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null);
     }
     return out;
+  }
+
+  /* Ask for a drawing in the place of one that cannot be extended; once, and again if no answer came. */
+  function rebuild(id) {
+    const now = performance.now();
+    if (asked.id === id && now - asked.at < ASK_AGAIN_MS) return;
+    asked = { id, at: now };
+    setProps("rebuild", { data: asked });
   }
 
   /* New rows of the watch list: for the grid, for the strip of a narrow screen, for the choice of symbols. */
@@ -135,7 +146,7 @@
     if (symbol && symbol !== chart.view.drawn?.symbol) setProps("symbol", { value: symbol });
   }
 
-  const narrowRange = (range) => (range ? range : same());
+  const narrowRange = (range) => (range && range !== currentRange ? range : same());
 
   /* Seconds since a symbol's tick was taken in: since any was, and how much older its event is than the newest one. */
   function ageOf(event_us) {

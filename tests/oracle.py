@@ -120,7 +120,8 @@ def read_embedded_log(path: str, topic: str) -> list[tuple[int, int, bytes]]:
     """Every record of the embedded log's topic: partition (there is one, 0), offset, value."""
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute(
-            "SELECT offset, value FROM log_records JOIN log_topics ON topic = id WHERE name = ? ORDER BY offset", (topic,)
+            "SELECT offset, value FROM log_records JOIN log_topics ON topic = id WHERE name = ? ORDER BY offset",
+            (topic,),
         )
         return [(0, offset, value) for offset, value in rows]
 
@@ -170,7 +171,7 @@ class Verdict:
         )
 
 
-def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-9) -> Verdict:
+def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-9, threshold: float = 2.0) -> Verdict:
     """Hold every field of every stored point against the expected one: floats within `tolerance`, relative."""
     place = ["partition", "offset"]
     doubled = int(stored.duplicated(place).sum())
@@ -184,7 +185,13 @@ def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-
         if column in place:
             continue
         wanted, found = matched[column], matched[f"{column}_stored"]
-        if column in FLOATS:
+        if column == "is_anomaly":
+            # A score that equals the threshold but for its last bits may fall on either side of it: then the stored
+            # flag must be what the stored score says.
+            at_threshold = np.isclose(matched["z_score"].astype(float), threshold, rtol=tolerance, atol=0.0)
+            by_its_score = found.astype(bool) == (matched["z_score_stored"].astype(float) > threshold)
+            same = by_its_score.to_numpy() & ((wanted == found).to_numpy() | at_threshold)
+        elif column in FLOATS:
             # |price - ma_10| cancels digits, so that a score near 0 keeps its absolute error, not its relative one.
             floor = tolerance if column == "z_score" else 0.0
             same = np.isclose(wanted.astype(float), found.astype(float), rtol=tolerance, atol=floor, equal_nan=True)

@@ -13,7 +13,7 @@ def drawn() -> dict[str, str]:
     """From the tree in the module's docstring: each error and the one it stands under."""
     parents: dict[str, str] = {}
     above: list[tuple[int, str]] = []
-    for line in inspect.getdoc(errors).splitlines() if inspect.getdoc(errors) else []:  # type: ignore[union-attr]
+    for line in inspect.cleandoc(errors.__doc__ or "").splitlines():
         match = re.match(r"^((?:    )?[│├└─ ]*)([A-Z][A-Za-z]+)(?:  |$)", line)
         if match is None:
             continue

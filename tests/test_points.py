@@ -21,7 +21,7 @@ def parsed(line: str) -> tuple[str, dict[str, str], int]:
     found = LINE.fullmatch(line)
     assert found is not None
     pairs = [pair.split("=") for pair in found["fields"].split(",")]
-    named = dict(pairs)  # type: ignore[arg-type]  # pairs of two
+    named = dict(pairs)
     assert len(named) == len(pairs)
     return f"{found['measurement']},{found['symbol']},{found['source']}", named, int(found["time"])
 
@@ -77,7 +77,7 @@ def test_no_rows_are_no_points_with_every_column() -> None:
     none = Points.from_rows([])
     assert len(none) == 0
     assert none.rows() == []
-    assert (none.price.dtype, none.volume.dtype, none.is_anomaly.dtype) == (np.float64, np.int64, np.bool_)
+    assert [str(column.dtype) for column in (none.price, none.volume, none.is_anomaly)] == ["float64", "int64", "bool"]
     assert none.symbol == []
 
 

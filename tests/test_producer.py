@@ -60,6 +60,14 @@ def read(env: dict[str, str]) -> list[Record]:
     return everything(open_log(settings, threading.Event()))
 
 
+def wait_for_ticks(run: Script, env: dict[str, str]) -> None:
+    """Wait until some of what `run` publishes is in the log."""
+    deadline = time.monotonic() + 60
+    while not read(env):
+        assert run.is_running, run.output
+        assert time.monotonic() < deadline, run.output
+
+
 def ticks_of(records: list[Record]) -> list[dict[str, Any]]:
     return [json.loads(record.value or b"") for record in records]
 
@@ -262,8 +270,7 @@ def test_asked_to_stop_everything_is_acknowledged_and_the_exit_code_is_0(
     script: StartScript, embedded: dict[str, str], press: str
 ) -> None:
     run = script(PRODUCER, "--interval", "0", env=embedded)
-    run.wait_for("streaming simulated")
-    time.sleep(0.5)
+    wait_for_ticks(run, embedded)
     asked = time.monotonic()
     getattr(run, press)()
     assert run.wait() == 0, run.output
@@ -385,8 +392,7 @@ def test_on_kafka_simulated_ticks_are_of_now_and_stop_with_everything_acknowledg
 ) -> None:
     before = datetime.now(UTC)
     run = script(PRODUCER, "--interval", "0.05", env=on_kafka)
-    run.wait_for("streaming simulated")
-    time.sleep(2)
+    wait_for_ticks(run, on_kafka)
     run.terminate()
     assert run.wait(15) == 0, run.output
     records = read(on_kafka)
@@ -425,8 +431,7 @@ def test_a_broker_that_is_away_for_a_while_costs_no_tick(
 ) -> None:
     env = {"KAFKA_SERVERS": own_kafka.address, "KAFKA_TOPIC": topic}
     run = script(PRODUCER, "--interval", "0.1", env=env)
-    run.wait_for("streaming simulated")
-    time.sleep(2)
+    wait_for_ticks(run, env)
     own_kafka.kill()
     run.wait_for("ticks are not acknowledged: no confirmation from Kafka")
     own_kafka.start()
@@ -442,14 +447,14 @@ def test_a_broker_that_is_away_for_a_while_costs_no_tick(
 def test_ticks_that_are_never_acknowledged_are_counted_and_the_exit_code_is_1(
     script: StartScript, own_kafka: KafkaServer, topic: str
 ) -> None:
-    run = script(PRODUCER, "--interval", "0.5", env={"KAFKA_SERVERS": own_kafka.address, "KAFKA_TOPIC": topic})
-    run.wait_for("streaming simulated")
-    time.sleep(1.5)
+    env = {"KAFKA_SERVERS": own_kafka.address, "KAFKA_TOPIC": topic}
+    run = script(PRODUCER, "--interval", "0.5", env=env)
+    wait_for_ticks(run, env)
     own_kafka.pause()
     try:
         run.wait_for("ticks are not acknowledged: ")
         run.terminate()
-        assert run.wait(15) == 1, run.output
+        assert run.wait(20) == 1, run.output
     finally:
         own_kafka.resume()
     assert " records were not acknowledged: no confirmation from Kafka" in run.stderr.splitlines()[-1]

@@ -83,7 +83,6 @@ def test_the_longest_metadata_fits_into_a_commit() -> None:
         '{"v":1,"restore":1e999}',
         '{"v":1,"restore":5',
         "[" * 4096,
-        "\ud800",
     ],
 )
 def test_metadata_not_of_this_version_falls_back_to_a_span_before_the_commit(metadata: str) -> None:

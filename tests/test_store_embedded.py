@@ -178,9 +178,19 @@ def test_a_lock_held_by_another_is_unavailable_for_now_and_loses_nothing(path: P
     assert len(store.points("AAPL", 0)) == 3
 
 
-def test_connect_waits_for_a_lock_and_obeys_stop(path: Path, store: EmbeddedStore, clock: Clock) -> None:
+def test_a_page_can_be_opened_while_another_process_writes(path: Path, store: EmbeddedStore, clock: Clock) -> None:
+    store.write(some(3))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    with open_store(path, clock) as page:
+        assert len(page.points("AAPL", 0)) == 3
+    other.close()
+
+
+def test_connect_waits_for_a_lock_and_obeys_stop(path: Path, clock: Clock) -> None:
+    path.parent.mkdir()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
     second = EmbeddedStore(path, retention_days=7, stop=threading.Event(), clock=clock)
     threading.Timer(0.2, second.stop.set).start()
     with second, pytest.raises(Stopped, match="EMBEDDED_FILE"):

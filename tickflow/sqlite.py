@@ -85,8 +85,9 @@ def _make_folder(path: Path) -> None:
 def _open(path: Path, schema: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
-        # Takes effect in a new file only, and only before anything is written to it.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        # Takes effect in an empty file only; in any other it would just wait for whoever is writing.
+        if connection.execute("PRAGMA page_count").fetchone() == (0,):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")

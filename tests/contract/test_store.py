@@ -151,6 +151,13 @@ def test_points_are_found_from_since_on_and_before_until_in_the_order_of_time(st
     assert store.points("AAP", 0).price.tolist() == []
 
 
+def test_a_long_day_of_points_comes_back_whole(store: MetricsStore) -> None:
+    written = points_of(*(a_row(time_ns=MORNING + i * SECOND, price=1.0 + i, ma_5=i / 3) for i in range(25_000)))
+    for start in range(0, 25_000, 5_000):
+        store.write(written.take(range(start, start + 5_000)))
+    assert bits(store.points("AAPL", MORNING)) == bits(written)
+
+
 def test_points_of_two_sources_are_merged_in_the_order_of_time(store: MetricsStore) -> None:
     sources = ["simulated", "replay"]
     store.write(points_of(*(a_row(time_ns=MORNING + i, source=sources[i % 2], price=1.0 + i) for i in range(6))))

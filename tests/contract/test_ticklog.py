@@ -25,6 +25,8 @@ from tests.contract.ticklogs import (
 from tickflow.errors import Stopped
 from tickflow.ticklog.base import LOG_APPEND_TIME, Bounds, Commit
 
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # kafka-python's, see Logs.close
+
 METADATA = '{"v":1,"restore":3}'
 
 
@@ -55,15 +57,15 @@ def test_records_come_back_byte_for_byte_in_the_order_of_publishing(logs: Logs) 
     for each in ODD_RECORDS:
         writer.publish(each.key, each.value, headers=each.headers)
     writer.flush(SECONDS)
-    assert len(ODD_RECORDS) == writer.acknowledged
+    assert writer.acknowledged == len(ODD_RECORDS)
 
     reader = logs.reader()
     join(reader)
     reader.seek(0, 0)
     records = read(reader, len(ODD_RECORDS))
 
-    assert ODD_RECORDS == [content(record) for record in records]
-    assert list(range(len(ODD_RECORDS))) == [record.offset for record in records]
+    assert [content(record) for record in records] == ODD_RECORDS
+    assert [record.offset for record in records] == list(range(len(ODD_RECORDS)))
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -72,11 +74,11 @@ def test_any_values_are_appended_after_what_is_there(logs: Logs, values: list[by
     log = logs.open(group="any")
     before = log.bounds(0).end
     publish(log, *values)
-    assert Bounds(0, before + len(values)) == log.bounds(0)
+    assert log.bounds(0) == Bounds(0, before + len(values))
     log.subscribe()
     join(log)
     log.seek(0, before)
-    assert values == [record.value for record in read(log, len(values))]
+    assert [record.value for record in read(log, len(values))] == values
     log.close()
 
 
@@ -87,8 +89,8 @@ def test_the_time_of_a_record_is_the_logs_own_and_never_goes_back(logs: Logs) ->
     log.seek(0, 0)
     records = read(log, 700)
     times = [record.timestamp for record in records]
-    assert {LOG_APPEND_TIME} == {record.timestamp_type for record in records}
-    assert sorted(times) == times
+    assert {record.timestamp_type for record in records} == {LOG_APPEND_TIME}
+    assert times == sorted(times)
     assert times[0] > 1_700_000_000_000
 
 
@@ -99,8 +101,8 @@ def test_the_largest_record_fits_into_the_dead_letter_topic_with_its_headers(log
     log.publish(b"AAPL", largest)
     log.publish(b"AAPL", largest, headers=headers, topic=log.dead_letter_topic)
     log.flush(SECONDS)
-    assert 2 == log.acknowledged
-    assert Bounds(0, 1) == log.bounds(0)
+    assert log.acknowledged == 2
+    assert log.bounds(0) == Bounds(0, 1)
 
 
 def test_nothing_was_committed_before_the_first_commit(logs: Logs) -> None:
@@ -112,12 +114,12 @@ def test_a_commit_with_its_metadata_is_there_for_the_next_instance(logs: Logs) -
     publish(log, b"1", b"2", b"3")
     epoch = join(log)[0]
     longest = "m" * 4_096
-    assert frozenset({0}) == log.commit({0: at(Commit(1, METADATA), epoch)})
-    assert frozenset({0}) == log.commit({0: at(Commit(2, longest), epoch)})
+    assert log.commit({0: at(Commit(1, METADATA), epoch)}) == frozenset({0})
+    assert log.commit({0: at(Commit(2, longest), epoch)}) == frozenset({0})
     log.close()
 
     again = logs.open()
-    assert Commit(2, longest) == again.committed(0)
+    assert again.committed(0) == Commit(2, longest)
     assert logs.open(group="others").committed(0) is None
 
 
@@ -125,7 +127,7 @@ def test_a_position_of_a_stale_epoch_is_not_committed(logs: Logs) -> None:
     log = logs.reader()
     publish(log, b"1", b"2")
     epoch = join(log)[0]
-    assert frozenset() == log.commit({0: at(Commit(2, ""), epoch - 1), 7: at(Commit(1, ""), epoch)})
+    assert log.commit({0: at(Commit(2, ""), epoch - 1), 7: at(Commit(1, ""), epoch)}) == frozenset()
     assert log.committed(0) is None
 
 
@@ -139,7 +141,7 @@ def test_a_partition_is_silent_until_it_is_placed(logs: Logs) -> None:
         assert not polled.records
         assert not polled.out_of_range
     log.seek(0, 1)
-    assert [b"2"] == [record.value for record in read(log, 1)]
+    assert [record.value for record in read(log, 1)] == [b"2"]
 
 
 def test_a_commit_does_not_make_a_new_member_deliver_from_it_before_it_is_placed(logs: Logs) -> None:
@@ -152,7 +154,7 @@ def test_a_commit_does_not_make_a_new_member_deliver_from_it_before_it_is_placed
     join(second)
     assert not any(second.poll(0.2).records for _ in range(3))
     second.seek(0, 30)
-    assert list(range(30, 100)) == [record.offset for record in read(second, 70)]
+    assert [record.offset for record in read(second, 70)] == list(range(30, 100))
 
 
 def test_seeking_back_delivers_again(logs: Logs) -> None:
@@ -160,9 +162,9 @@ def test_seeking_back_delivers_again(logs: Logs) -> None:
     publish(log, *[b"%d" % number for number in range(20)])
     join(log)
     log.seek(0, 0)
-    assert list(range(20)) == [record.offset for record in read(log, 20)]
+    assert [record.offset for record in read(log, 20)] == list(range(20))
     log.seek(0, 5)
-    assert list(range(5, 20)) == [record.offset for record in read(log, 15)]
+    assert [record.offset for record in read(log, 15)] == list(range(5, 20))
 
 
 def test_while_paused_nothing_comes_and_afterwards_everything_once(logs: Logs) -> None:
@@ -176,7 +178,7 @@ def test_while_paused_nothing_comes_and_afterwards_everything_once(logs: Logs) -
     publish(log, b"late")
     assert not log.poll(0.2, paused=True).records
     offsets += [record.offset for record in read(log, 8_001 - len(offsets))]
-    assert list(range(8_001)) == offsets
+    assert offsets == list(range(8_001))
 
 
 def test_a_partition_that_is_placed_while_paused_delivers_from_there_afterwards(logs: Logs) -> None:
@@ -186,30 +188,30 @@ def test_a_partition_that_is_placed_while_paused_delivers_from_there_afterwards(
     log.seek(0, 1)
     assert not any(log.poll(0.2, paused=True).records for _ in range(3))
     log.seek(0, 2)
-    assert [b"3"] == [record.value for record in read(log, 1)]
+    assert [record.value for record in read(log, 1)] == [b"3"]
 
 
 def test_bounds_count_what_was_appended(logs: Logs) -> None:
     log = logs.open()
-    assert Bounds(0, 0) == log.bounds(0)
+    assert log.bounds(0) == Bounds(0, 0)
     publish(log, b"1", b"2", b"3")
-    assert Bounds(0, 3) == log.bounds(0)
+    assert log.bounds(0) == Bounds(0, 3)
 
 
 def test_lag_is_what_lies_ahead_of_the_read_position(logs: Logs) -> None:
     log = logs.reader()
     publish(log, *[b"%d" % number for number in range(12_000)])
-    assert {} == log.lag()
+    assert log.lag() == {}
     join(log)
     log.seek(0, 0)
     come = len(read(log, 1))
-    assert {0: 12_000 - come} == log.lag()
+    assert log.lag() == {0: 12_000 - come}
     read(log, 12_000 - come)
-    assert {0: 0} == log.lag()
+    assert log.lag() == {0: 0}
     log.poll(0.3)
-    assert {0: 0} == log.lag()
+    assert log.lag() == {0: 0}
     log.seek(0, 11_000)
-    assert {0: 1_000} == log.lag()
+    assert log.lag() == {0: 1_000}
 
 
 def test_a_second_instance_reads_what_the_first_one_writes_at_once(logs: Logs) -> None:
@@ -220,7 +222,7 @@ def test_a_second_instance_reads_what_the_first_one_writes_at_once(logs: Logs) -
     for number in range(5):
         published = time.monotonic()
         publish(writer, b"%d" % number)
-        assert [b"%d" % number] == [record.value for record in read(reader, 1)]
+        assert [record.value for record in read(reader, 1)] == [b"%d" % number]
         delays.append(time.monotonic() - published)
     assert sorted(delays)[2] < 0.25
 
@@ -231,12 +233,12 @@ def test_when_retention_overran_the_reader_it_is_told_and_goes_on_where_it_is_pl
     join(log)
     log.seek(0, 2)
     logs.drop_before(10)
-    assert {0: 2} == stray(log)
-    assert {0: 2} == stray(log), "it is told until it is placed"
-    assert Bounds(10, 10) == log.bounds(0)
+    assert stray(log) == {0: 2}
+    assert stray(log) == {0: 2}, "it is told until it is placed"
+    assert log.bounds(0) == Bounds(10, 10)
     log.seek(0, 10)
     publish(log, b"new")
-    assert [(10, b"new")] == [(record.offset, record.value) for record in read(log, 1)]
+    assert [(record.offset, record.value) for record in read(log, 1)] == [(10, b"new")]
 
 
 def test_a_position_past_the_end_is_out_of_range(logs: Logs) -> None:
@@ -244,9 +246,9 @@ def test_a_position_past_the_end_is_out_of_range(logs: Logs) -> None:
     publish(log, b"1")
     join(log)
     log.seek(0, 5)
-    assert {0: 5} == stray(log)
+    assert stray(log) == {0: 5}
     log.seek(0, 0)
-    assert [b"1"] == [record.value for record in read(log, 1)]
+    assert [record.value for record in read(log, 1)] == [b"1"]
 
 
 def test_a_stop_ends_a_poll(logs: Logs) -> None:
@@ -266,7 +268,7 @@ def test_what_is_published_before_a_stop_can_still_be_flushed(logs: Logs) -> Non
     log.publish(b"AAPL", b"last")
     logs.stop.set()
     log.flush(SECONDS)
-    assert 1 == log.acknowledged
+    assert log.acknowledged == 1
 
 
 def test_closing_twice_or_before_connecting_does_no_harm(logs: Logs) -> None:

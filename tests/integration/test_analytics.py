@@ -39,7 +39,7 @@ def embedded(tmp_path: Path) -> EmbeddedChain:
 BAD = {
     Reason.TOMBSTONE: (b"AAPL", None),
     Reason.TOO_LARGE: (b"AAPL", tick(note="x" * 70_000)),
-    Reason.NESTING: (b"AAPL", tick(deep=[[[]] * 60])),
+    Reason.NESTING: (b"AAPL", tick(deep=[[]] * 100)),
     Reason.NOT_UTF8: (b"AAPL", tick().replace(b"AAPL", b"\xff\xfe")),
     Reason.NOT_JSON: (b"AAPL", b"price=1"),
     Reason.NOT_AN_OBJECT: (b"AAPL", b"null"),

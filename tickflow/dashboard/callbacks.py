@@ -39,7 +39,6 @@ def register(app: Dash, gate: Gate, *, threshold: float, clock: Callable[[], int
         Output(ids.DRAWING, "data"),
         Input(ids.VIEW, "data"),
         Input(ids.REBUILD, "data"),
-        prevent_initial_call=True,
     )(on_view)
     app.callback(
         Output(ids.DELTA, "data"),
@@ -69,7 +68,6 @@ def _register_clientside(app: Dash) -> None:
         Input(ids.RANGE, "value"),
         State(ids.DRAWN, "data"),
         State(ids.VIEW, "data"),
-        prevent_initial_call=True,
     )
     app.clientside_callback(
         ClientsideFunction("tickflow", "apply"),
@@ -79,12 +77,9 @@ def _register_clientside(app: Dash) -> None:
         Output(ids.WATCHED, "data"),
         Output(ids.WATCH, "rowTransaction"),
         Output(ids.STATE, "data"),
-        Output(ids.REBUILD, "data"),
         Input(ids.DRAWING, "data"),
         Input(ids.DELTA, "data"),
         State(ids.DRAWN, "data"),
-        State(ids.REBUILD, "data"),
-        prevent_initial_call=True,
     )
     app.clientside_callback(
         ClientsideFunction("tickflow", "select"),

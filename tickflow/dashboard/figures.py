@@ -20,8 +20,7 @@ Figure = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 Signs = npt.NDArray[np.int64]
 
-PANELS = {"y": (0.45, 1.0), "y2": (0.29, 0.43), "y3": (0.145, 0.27), "y4": (0.0, 0.125)}
-TITLES = {"y": "Price", "y2": "Volume", "y3": "Volatility", "y4": "|z|"}
+PANELS = {"y": (0.46, 1.0), "y2": (0.3, 0.43), "y3": (0.15, 0.27), "y4": (0.0, 0.12)}
 LINES = (
     # name, column, panel, token of its colour, width, dash
     ("Price", "price", "y", "--price", 1.75, "solid"),
@@ -31,7 +30,7 @@ LINES = (
     ("Volatility", "volatility", "y3", "--measure", 1.25, "solid"),
     ("|z|", "z_score", "y4", "--measure", 1.25, "solid"),
 )
-MARKS = (("Anomaly, high", "triangle-down", 1), ("Anomaly, low", "triangle-up", -1))
+MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
 TRACES = len(LINES) + len(MARKS) + len(STEMS)
 
@@ -60,11 +59,17 @@ def figure(rows: Points, volumes: npt.NDArray[np.int64], *, symbol: str, revisio
             "mode": "markers",
             "name": name,
             "yaxis": "y",
-            "marker": {"symbol": shape, "size": 11, "color": "--anomaly", "line": {"width": 1.5, "color": "--paper"}},
+            "marker": {
+                "symbol": "triangle-up",
+                "angle": 180 if side > 0 else 0,
+                "standoff": -11,
+                "size": 9,
+                "color": "--anomaly",
+            },
             "hoverinfo": "skip",
             "cliponaxis": False,
         }
-        for name, shape, _ in MARKS
+        for name, side in MARKS
     ]
     data += [
         {
@@ -108,7 +113,7 @@ def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs) -> dict
         x.append(time)
         y.append(getattr(rows, column))
     above = np.where(rows.price >= rows.ma_10, 1, -1)
-    for _, _, side in MARKS:
+    for _, side in MARKS:
         marked = rows.is_anomaly & (above == side)
         x.append(time[marked])
         y.append(rows.price[marked])

@@ -158,6 +158,8 @@ def _watch_list() -> list[Component]:
                 "rowHeight": 38,
                 "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
                 "animateRows": False,
+                "cellFlashDuration": 250,
+                "cellFadeDuration": 350,
                 "suppressMovableColumns": True,
                 "localeText": {"noRowsToShow": "No symbols yet"},
             },
@@ -187,7 +189,7 @@ def _watch_list() -> list[Component]:
                     "headerTooltip": "Since the symbol's last tick",
                     "type": "rightAligned",
                     "width": 58,
-                    "cellClass": "watch-age",
+                    "cellClass": "watch-age ag-right-aligned-cell",
                     "valueFormatter": {"function": call("age")},
                 },
             ],
@@ -211,7 +213,7 @@ def _main() -> list[Component]:
         ),
         html.Section(
             id="stage",
-            className="stage",
+            className="stage is-empty",
             **{"aria-label": "Chart"},
             children=[
                 html.Div(
@@ -234,7 +236,7 @@ def _main() -> list[Component]:
                     children=[_reading(key, label, trace) for key, label, trace in READOUT],
                     **{"aria-label": "Values at the pointer, or the newest"},
                 ),
-                html.P("", id=ids.EMPTY, className="empty", hidden=True),
+                html.P("Reading from the store …", id=ids.EMPTY, className="empty"),
                 html.P("", id=ids.SUMMARY, className="unseen"),
                 html.Figure(
                     className="figure",

@@ -1,6 +1,5 @@
 """The metrics store of the embedded stack: tables in the one SQLite file, for one machine."""
 
-import logging
 import sqlite3
 import threading
 import time
@@ -10,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from tickflow.backoff import Backoff, Saying, sleep
-from tickflow.errors import SettingError, Stopped, StoreMisconfigured, StoreUnavailable
+from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
@@ -21,6 +19,7 @@ PRUNE_EVERY = 60.0
 PRUNE_ROWS = 2_000
 """Points deleted at a time: a few milliseconds, so that nobody waits long for the lock."""
 VACUUM_PAGES = 1_000
+BATCH_ROWS = 10_000
 DAY_NS = 86_400 * 10**9
 
 _COLUMNS = ", ".join(f'"{column.name}"' for column in fields(Points))
@@ -28,26 +27,24 @@ _STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
 
 # The key's order is what the page reads by. The measured values have no declared type: a REAL column would turn -0.0
 # into 0, an untyped one keeps the bits.
-_SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS store_points (
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS store_points (
         symbol TEXT NOT NULL, source TEXT NOT NULL, time_ns INTEGER NOT NULL,
         price, change_percent, ma_5, ma_10, ma_20, volatility, vol_avg_5, vol_avg_10, z_score,
         volume INTEGER NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL, is_anomaly INTEGER NOT NULL,
         appended_ms INTEGER NOT NULL,
         PRIMARY KEY (symbol, time_ns, source)
-    ) WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS store_points_appended ON store_points (appended_ms)",
-    """CREATE TABLE IF NOT EXISTS store_statuses (
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS store_points_appended ON store_points (appended_ms);
+    CREATE TABLE IF NOT EXISTS store_statuses (
         worker TEXT PRIMARY KEY, written_at INTEGER NOT NULL, processed_at INTEGER, newest_event INTEGER,
         lag_records INTEGER NOT NULL, accepted INTEGER NOT NULL, refused INTEGER NOT NULL, expired INTEGER NOT NULL,
         held_up_by TEXT NOT NULL
-    ) WITHOUT ROWID""",
-)
+    ) WITHOUT ROWID;
+"""
 
 # Each name is found by one seek behind the one before; SELECT DISTINCT would read every point.
 _NEXT_SYMBOL = "SELECT min(symbol) FROM store_points WHERE symbol > ?"
-
-_logger = logging.getLogger(__name__)
 
 
 class EmbeddedStore(MetricsStore):
@@ -74,20 +71,7 @@ class EmbeddedStore(MetricsStore):
 
         Raises `SettingError` for a path that cannot be such a file, and `Stopped`.
         """
-        self._idle.append(open_database(self._path, self.stop))
-        saying = Saying(_logger)
-        for delay in Backoff(longest=1.0):
-            try:
-                with self._writing() as connection:
-                    for statement in _SCHEMA:
-                        connection.execute(statement)
-            except StoreUnavailable as error:
-                saying(f"waiting: {error}")
-            else:
-                saying.over(f"{self.where} can be used")
-                return
-            if sleep(self.stop, delay):
-                raise Stopped(f"asked to stop while waiting for {self.where}")
+        self._idle.append(open_database(self._path, self.stop, _SCHEMA))
 
     def write(self, points: Points) -> Written:
         """Store the points, all or none of them, in one transaction."""
@@ -139,8 +123,11 @@ class EmbeddedStore(MetricsStore):
         query = f"SELECT {_COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns"  # noqa: S608
         with self._connection() as connection:
             bound = (symbol, since_ns) if until_ns is None else (symbol, since_ns, until_ns)
-            rows = connection.execute(query, bound).fetchall()
-        return Points.from_rows(rows)
+            cursor = connection.execute(query, bound)
+            parts = [Points.from_rows(cursor.fetchmany(BATCH_ROWS))]
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                parts.append(Points.from_rows(rows))
+        return Points.joined(parts)
 
     def newest(self, symbol: str, count: int) -> Points:
         """The symbol's newest `count` points, in the order of time."""
@@ -173,7 +160,8 @@ class EmbeddedStore(MetricsStore):
         if not deleted:
             self._next_sweep = now + PRUNE_EVERY
             with self._connection() as connection:
-                connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+                # As a script: `execute` would stop after the first page.
+                connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

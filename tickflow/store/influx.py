@@ -160,11 +160,11 @@ class InfluxStore(MetricsStore):
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
         until = "" if until_ns is None else "AND time < $until"
-        rows = self._influxql.rows(
+        batches = self._influxql.batches(
             f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}',  # noqa: S608
             {"symbol": symbol, "since": since_ns} | ({} if until_ns is None else {"until": until_ns}),
         )
-        return _points(rows)
+        return Points.joined([_points(rows) for rows in batches])
 
     def newest(self, symbol: str, count: int) -> Points:
         """The symbol's newest `count` points, in the order of time."""

@@ -1,6 +1,7 @@
 """Reaching a Kafka cluster: waiting until it answers, and putting its failures into words that name the setting."""
 
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -12,6 +13,7 @@ from kafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     IllegalSaslStateError,
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
@@ -117,10 +119,13 @@ class Cluster:
         if isinstance(error, KafkaTimeoutError):
             protocol = self._security.get("security_protocol", "PLAINTEXT")
             return f"no answer (KAFKA_SECURITY_PROTOCOL is {protocol})"
-        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if isinstance(error, KafkaConnectionError):
+            return "; ".join(map(str, error.args)) or "no connection"
+        return str(error)  # with the error's name: kafka-python puts it there
 
     def connect(self, factory: Callable[..., Any], **options: object) -> Any:
         """A client made by `factory`, in one attempt of 10 s at most. Raises kafka-python's `KafkaError`."""
+        self._reach()
         network: list[Any] = []
 
         def remember(**configs: object) -> Any:
@@ -142,6 +147,19 @@ class Cluster:
             for each in network:
                 each.close()
             raise
+
+    def _reach(self) -> None:
+        """Raise kafka-python's error, with the reason, unless a server accepts connections: it only says "time-out"."""
+        reason = ""
+        for server in self._servers:
+            host, _, port = server.rpartition(":")
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), timeout=_ATTEMPT_MS / 1000).close()
+            except OSError as error:
+                reason = reason or f"{server}: {(error.strerror or str(error)).lower()}"
+            else:
+                return
+        raise KafkaConnectionError(reason)
 
 
 def _run(attempt: Callable[[], Result], future: "Future[Result]") -> None:

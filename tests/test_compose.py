@@ -1,0 +1,176 @@
+"""docker-compose.yml, Dockerfile and .dockerignore, as far as they can be judged without running them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config import KEYS, SECRETS, load_settings
+
+PROJECT = Path(__file__).parent.parent
+COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+APP = {"producer", "analytics", "dashboard"}
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def filled(text: object) -> str:
+    """A value with the defaults of its variables filled in."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(text))
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
+
+
+def test_it_fits_the_compose_schema() -> None:
+    tool = str(Path(sys.executable).parent / "check-jsonschema")
+    done = run(tool, "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("profile", ["app", "none"])
+def test_the_tool_itself_takes_it(profile: str) -> None:
+    tools = [("docker-compose",), ("docker", "compose")]
+    there = [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
+    if not there:
+        assert os.environ.get("CI") != "true", "neither docker-compose nor docker compose is installed"
+        pytest.skip("neither docker-compose nor docker compose is installed")
+    for tool in there:
+        done = run(*tool, "--profile", profile, "config", "-q")
+        assert done.returncode == 0, done.stderr
+
+
+def test_it_has_no_version_key_and_only_known_services() -> None:
+    assert "version" not in COMPOSE
+    assert set(SERVICES) == {"kafka", "influxdb"} | APP
+
+
+def test_without_a_profile_only_the_servers_start() -> None:
+    assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"kafka", "influxdb"}
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["app"]} == APP
+
+
+def test_images_are_pinned() -> None:
+    assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.1"
+    assert SERVICES["influxdb"]["image"] == "influxdb:2.9.1"
+    assert {SERVICES[name]["image"] for name in APP} == {"tickflow:local"}
+    assert re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.M) == ["python:3.13-slim"]
+
+
+@each_service
+def test_ports_are_published_on_loopback_only(name: str) -> None:
+    for port in SERVICES[name].get("ports", []):
+        assert re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port)
+
+
+@each_service
+def test_each_container_is_hardened_and_watched(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"]["test"]
+    assert int(service["healthcheck"]["timeout"].removesuffix("s")) >= 5
+    assert "privileged" not in service
+    assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
+    if name != "kafka":  # it writes its own configuration at start
+        assert service["read_only"] is True
+        assert service["tmpfs"] == ["/tmp"]
+
+
+@each_service
+def test_volumes_are_named(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", []):
+        assert volume.split(":")[0] in COMPOSE["volumes"]
+
+
+def test_data_lie_where_the_images_have_a_folder_for_them() -> None:
+    assert SERVICES["kafka"]["volumes"] == ["kafka-data:/var/lib/kafka/data"]
+    assert SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
+    assert [volume.split(":")[1] for volume in SERVICES["influxdb"]["volumes"]] == [
+        "/var/lib/influxdb2",
+        "/etc/influxdb2",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(APP))
+def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
+    assert SERVICES[name]["depends_on"] == {
+        server: {"condition": "service_healthy"} for server in ("kafka", "influxdb")
+    }
+    assert SERVICES[name]["command"] == [
+        "python",
+        {"producer": "stock_producer.py", "analytics": "stock_analytics.py"}.get(name, "stock_dashboard.py"),
+    ]
+
+
+@pytest.mark.parametrize("origin", [".env.example", None])
+def test_the_servers_and_the_settings_agree(origin: str | None) -> None:
+    """With .env.example as .env, and without any."""
+    environ = {"INFLUXDB_TOKEN": "tickflow-local-token"} if origin is None else {}
+    settings = load_settings(environ, env_file=origin and PROJECT / origin)
+    influxdb = {key: filled(value) for key, value in SERVICES["influxdb"]["environment"].items()}
+    assert influxdb["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"] == settings.secret("INFLUXDB_TOKEN", "")
+    assert influxdb["DOCKER_INFLUXDB_INIT_ORG"] == settings.influxdb_org
+    assert influxdb["DOCKER_INFLUXDB_INIT_BUCKET"] == settings.influxdb_bucket
+    assert influxdb["DOCKER_INFLUXDB_INIT_RETENTION"] == "0"
+    assert len(influxdb["DOCKER_INFLUXDB_INIT_PASSWORD"]) >= 8
+    assert SERVICES["influxdb"]["ports"] == [
+        f"127.0.0.1:{port}:{port}" for port in [settings.influxdb_url.rpartition(":")[2]]
+    ]
+    advertised = SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    assert f"HOST://{settings.kafka_servers[0]}" in advertised
+
+
+@pytest.mark.parametrize("name", sorted(APP))
+def test_what_a_container_is_given_are_settings_that_are_accepted(name: str) -> None:
+    given = SERVICES[name]["environment"]
+    assert set(given) <= set(KEYS)
+    settings = load_settings({key: filled(value) for key, value in given.items() if value is not None}, env_file=None)
+    assert settings.stack == "kafka"
+    if name == "dashboard":
+        assert SERVICES[name]["network_mode"] == "host"
+        assert (settings.kafka_servers, settings.influxdb_url) == (("localhost:9092",), "http://localhost:8086")
+    else:
+        assert (settings.kafka_servers, settings.influxdb_url) == (("kafka:29092",), "http://influxdb:8086")
+
+
+def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
+    passed = set().union(*(SERVICES[name]["environment"] for name in APP))
+    local = {"EMBEDDED_FILE", "RETENTION_DAYS", "REPLAY_FILE", "REPLAY_SPEED", "KAFKA_INSTANCE_ID", "DASHBOARD_DEBUG"}
+    security = {key for key in KEYS if key.startswith(("KAFKA_SASL", "KAFKA_SSL", "KAFKA_SECURITY"))}
+    assert set(KEYS) - passed == local | security
+
+
+def test_only_the_producer_is_given_the_alpha_vantage_key_and_no_secret_is_written_down() -> None:
+    assert [name for name in SERVICES if "ALPHA_VANTAGE_API_KEY" in SERVICES[name]["environment"]] == ["producer"]
+    assert SERVICES["producer"]["environment"]["ALPHA_VANTAGE_API_KEY"] is None
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    assert not [key for key in SECRETS if key in dockerfile]
+
+
+def test_the_dockerfile_checks_hashes_copies_by_name_and_does_not_run_as_root() -> None:
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    assert "--require-hashes" in dockerfile
+    assert not re.search(r"^(COPY|ADD) (--\S+ )*\.\s", dockerfile, re.M)
+    user = re.findall(r"^USER (\d+)", dockerfile, re.M)
+    assert user
+    assert user[-1] != "0"
+
+
+def test_the_image_is_built_from_named_files_only() -> None:
+    lines = [line for line in (PROJECT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    assert lines[0] == "*"
+    copied = set(
+        re.findall(r"[\w.]+(?=/? )", " ".join(re.findall(r"^COPY (.*)$", (PROJECT / "Dockerfile").read_text(), re.M)))
+    )
+    assert {line[1:].rstrip("/") for line in lines if line[0] == "!"} == copied - {"."} | {"assets"}
+    assert all((PROJECT / name).exists() for name in copied)
