@@ -6,6 +6,7 @@ skipped with the reason; with `CI=true` it fails.
 """
 
 import os
+import socket
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -47,11 +48,23 @@ def _need(server: Server) -> None:
         _unavailable(reason)
 
 
+def _check_kafka(servers: str) -> None:
+    host, _, port = servers.split(",")[0].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        reason = f"TICKFLOW_TEST_KAFKA is {servers!r}, where no Kafka can be reached: {error}"
+    else:
+        return
+    pytest.fail(reason, pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of a real Kafka that all tests share: stop or pause `own_kafka` instead."""
     given = os.environ.get("TICKFLOW_TEST_KAFKA")
     if given:
+        _check_kafka(given)
         yield given
         return
     _need("kafka")
@@ -66,7 +79,9 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     url = os.environ.get("TICKFLOW_TEST_INFLUX_URL")
     if url:
         token, org = (os.environ[f"TICKFLOW_TEST_INFLUX_{name}"] for name in ("TOKEN", "ORG"))
-        yield InfluxServer(url=url.rstrip("/"), org=org, token=token)
+        given = InfluxServer(url=url.rstrip("/"), org=org, token=token)
+        given.call("GET", f"/api/v2/buckets?org={org}")  # says what is wrong with them, if anything is
+        yield given
         return
     _need("influxdb")
     server = Influxd(tmp_path_factory.mktemp("influxdb")).start()

@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
 from config import DEFAULT_SYMBOLS, load_settings
 from devtools.kafka import KafkaServer
@@ -24,7 +25,7 @@ from tickflow.errors import SettingError
 from tickflow.sources.simulator import Injection
 from tickflow.stack import open_log
 from tickflow.tick import decode
-from tickflow.ticklog.base import LOG_APPEND_TIME, Record, TickLog
+from tickflow.ticklog.base import LOG_APPEND_TIME, Record
 
 PRODUCER = "stock_producer.py"
 SYMBOLS_LINE = "self.symbols = list(settings.symbols)"
@@ -33,31 +34,39 @@ STREAMING_LINE = (
 )
 
 
-def everything(log: TickLog) -> list[Record]:
-    """All records of a log, in its order by partition."""
-    found: list[Record] = []
-    ends: dict[int, int] = {}
-    with log:
+def read(env: dict[str, str]) -> Sequence[Record]:
+    """All that was published with these settings, in its order by partition."""
+    settings = load_settings(env, env_file=None)
+    if settings.stack == "kafka":
+        return read_topic(settings.kafka_servers, settings.kafka_topic)
+    with open_log(settings, threading.Event()) as log:
         log.connect()
         log.subscribe()
-        deadline = time.monotonic() + 60
-        while not ends or any(end > 0 for end in ends.values()):
-            polled = log.poll(0.3)
-            for partition in polled.assigned:
-                bounds = log.bounds(partition)
-                log.seek(partition, bounds.start)
-                ends[partition] = bounds.end - bounds.start
-            for partition, records in polled.records.items():
+        assert log.poll(5).assigned
+        bounds = log.bounds(0)
+        log.seek(0, bounds.start)
+        found: list[Record] = []
+        while len(found) < bounds.end - bounds.start:
+            found += log.poll(0.3).records.get(0, ())
+        return found
+
+
+def read_topic(servers: Sequence[str], topic: str) -> Sequence[Record]:
+    """All records of a Kafka topic; none while it does not exist."""
+    consumer = KafkaConsumer(bootstrap_servers=list(servers), enable_auto_commit=False, group_id=None)
+    try:
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        ends = consumer.end_offsets(partitions) if partitions else {}
+        consumer.assign(partitions)
+        if partitions:
+            consumer.seek_to_beginning(*partitions)
+        found: list[Record] = []
+        while any(consumer.position(partition) < ends[partition] for partition in partitions):
+            for records in consumer.poll(timeout_ms=500).values():
                 found += records
-                ends[partition] -= len(records)
-            assert time.monotonic() < deadline, f"{len(found)} records read, and {ends} left"
-    return found
-
-
-def read(env: dict[str, str]) -> list[Record]:
-    """All that was published with these settings."""
-    settings = load_settings({**env, "KAFKA_GROUP": f"reader-{time.monotonic_ns()}"}, env_file=None)
-    return everything(open_log(settings, threading.Event()))
+        return found
+    finally:
+        consumer.close()
 
 
 def wait_for_ticks(run: Script, env: dict[str, str]) -> None:
@@ -68,11 +77,11 @@ def wait_for_ticks(run: Script, env: dict[str, str]) -> None:
         assert time.monotonic() < deadline, run.output
 
 
-def ticks_of(records: list[Record]) -> list[dict[str, Any]]:
+def ticks_of(records: Sequence[Record]) -> list[dict[str, Any]]:
     return [json.loads(record.value or b"") for record in records]
 
 
-def assert_well_published(records: list[Record]) -> None:
+def assert_well_published(records: Sequence[Record]) -> None:
     """Each record is an accepted tick under its symbol's key; one run, numbered from 1 without gap, in order."""
     by_partition: defaultdict[int, list[Record]] = defaultdict(list)
     for record in records:
@@ -227,7 +236,7 @@ def test_help_names_the_sources_the_examples_and_the_exit_codes(script: StartScr
         assert text in run.stdout
 
 
-def published(script: StartScript, env: dict[str, str], *arguments: str) -> tuple[Script, list[Record]]:
+def published(script: StartScript, env: dict[str, str], *arguments: str) -> tuple[Script, Sequence[Record]]:
     run = script(PRODUCER, *arguments, env=env)
     assert run.wait() == 0, run.output
     return run, read(env)

@@ -367,9 +367,10 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"{}", b"[]", b'{"results":[]}', b""])
 def test_an_address_where_something_else_answers_is_for_a_person(body: bytes) -> None:
     with HttpStub(lambda _path, _body: Answer(200, body)) as stub, at_stub(stub) as store:
-        for call in (store.latest, lambda: store.points("AAPL", 0)):
-            with pytest.raises(StoreMisconfigured, match="INFLUXDB_URL"):
-                call()
+        with pytest.raises(StoreMisconfigured, match="INFLUXDB_URL"):
+            store.latest()
+        with pytest.raises(StoreMisconfigured, match="INFLUXDB_URL"):
+            store.points("AAPL", 0)
 
 
 @pytest.mark.parametrize("before", [b"", b'{"results":[{"statement_id":0,"partial":true}]}\n'])

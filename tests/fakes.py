@@ -1,0 +1,176 @@
+"""Typed stand-ins that tests share: a store in memory, and a feed that fills any store as the analytics would."""
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from tickflow.errors import StoreError
+from tickflow.metrics import measure
+from tickflow.points import Points
+from tickflow.store.base import MetricsStore, WorkerStatus, Written
+from tickflow.tick import Tick, decode, encode
+from tickflow.ticklog.base import Entry
+from tickflow.windows import Windows
+
+
+class MemoryStore(MetricsStore):
+    """A store in memory. While `failure` is set, every call raises it."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.where = "the store of this test"
+        self.failure: StoreError | None = None
+        self._rows: dict[tuple[str, str, int], tuple[object, ...]] = {}
+        self._statuses: dict[str, WorkerStatus] = {}
+
+    def connect(self) -> None:
+        self._check()
+
+    def write(self, points: Points) -> Written:
+        self._check()
+        keys = zip(points.symbol, points.source, points.time_ns.tolist(), strict=True)
+        self._rows.update(zip(keys, points.rows(), strict=True))
+        return Written(len(points))
+
+    def write_status(self, status: WorkerStatus) -> None:
+        self._check()
+        self._statuses[status.worker] = status
+
+    def statuses(self) -> list[WorkerStatus]:
+        self._check()
+        return sorted(self._statuses.values(), key=lambda status: -status.written_at)
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        self._check()
+        names = {symbol for symbol, _, _ in self._rows} if symbols is None else set(symbols)
+        return Points.from_rows(row for symbol in sorted(names) for row in self._of(symbol)[-1:])
+
+    def first_prices(self, since_ns: int) -> dict[str, float]:
+        self._check()
+        found: dict[str, float] = {}
+        for symbol in {symbol for symbol, _, _ in self._rows}:
+            rows = self.points(symbol, since_ns)
+            if len(rows):
+                found[symbol] = float(rows.price[0])
+        return found
+
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
+        self._check()
+        rows = Points.from_rows(self._of(symbol))
+        inside = (rows.time_ns >= since_ns) & (rows.time_ns < (until_ns or np.iinfo(np.int64).max))
+        return rows.take(np.flatnonzero(inside))
+
+    def newest(self, symbol: str, count: int) -> Points:
+        self._check()
+        return Points.from_rows(self._of(symbol)[-count:])
+
+    def close(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        """Lose all points."""
+        self._rows.clear()
+
+    def _of(self, symbol: str) -> list[tuple[object, ...]]:
+        return [self._rows[key] for key in sorted(key for key in self._rows if key[0] == symbol)]
+
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class Breakable(MetricsStore):
+    """Any store, behind a switch: while `failure` is set, every reading call raises it."""
+
+    def __init__(self, store: MetricsStore) -> None:
+        self.stop = store.stop
+        self.where = store.where
+        self.failure: StoreError | None = None
+        self._store = store
+
+    def connect(self) -> None:
+        self._store.connect()
+
+    def write(self, points: Points) -> Written:
+        return self._store.write(points)
+
+    def write_status(self, status: WorkerStatus) -> None:
+        self._store.write_status(status)
+
+    def statuses(self) -> list[WorkerStatus]:
+        return self._reading().statuses()
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        return self._reading().latest(symbols)
+
+    def first_prices(self, since_ns: int) -> dict[str, float]:
+        return self._reading().first_prices(since_ns)
+
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
+        return self._reading().points(symbol, since_ns, until_ns)
+
+    def newest(self, symbol: str, count: int) -> Points:
+        return self._reading().newest(symbol, count)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _reading(self) -> MetricsStore:
+        if self.failure is not None:
+            raise self.failure
+        return self._store
+
+
+class Feed:
+    """Prices become points of one partition, by the project's own windows and metrics.
+
+    Event times start at `start` and are `gap` apart, in ticks of the feed as a whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: datetime = datetime(2026, 1, 5, 14, 30, tzinfo=UTC),
+        gap: timedelta = timedelta(seconds=1),
+        source: str = "simulated",
+        partition: int = 0,
+    ) -> None:
+        self.now = start
+        self.gap = gap
+        self.source = source
+        self.partition = partition
+        self.offset = 0
+        self._windows = Windows()
+
+    def points(self, symbol: str, prices: Sequence[float], volume: int = 100, at: datetime | None = None) -> Points:
+        """The points of a symbol's next prices; `at` is a time of one's own for the first."""
+        entries = []
+        for price in prices:
+            tick = Tick(symbol, price, at or self.now, volume=volume, source=self.source)
+            entries.append(Entry(self.partition, self.offset, symbol.encode(), encode(tick), 0, 0))
+            self.offset += 1
+            if at is None:
+                self.now += self.gap
+            at = None
+        ticks, refused = decode(entries)
+        assert not refused
+        return Points.of(self.partition, ticks, measure(self._windows.advance(ticks), 2.0))
+
+
+def a_status(
+    *, now_ns: int, processed_ns: int | None, newest_ns: int | None, worker: str = "worker-1", held_up_by: str = ""
+) -> WorkerStatus:
+    """What a worker says of itself at `now_ns`."""
+    return WorkerStatus(
+        worker=worker,
+        written_at=now_ns,
+        processed_at=processed_ns,
+        newest_event=newest_ns,
+        lag_records=0,
+        accepted=0,
+        refused=0,
+        expired=0,
+        held_up_by=held_up_by,
+    )

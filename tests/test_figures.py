@@ -1,0 +1,181 @@
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plotly.io.json import to_json_plotly
+
+from tests.fakes import Feed
+from tests.point_examples import MORNING, SECOND, a_row, points_of
+from tickflow.dashboard import clock, figures
+from tickflow.dashboard.figures import LINES, directions, extension, figure
+from tickflow.dashboard.thin import thin
+from tickflow.points import Points
+
+PRICES = [100.0, 101.0, 101.0, 99.0, 100.0, 100.5, 100.0, 99.5, 100.0, 100.0, 130.0, 60.0]
+
+
+def drawn(rows: Points) -> figures.Figure:
+    return figure(rows, rows.volume, symbol="AAPL", revision="AAPL 15m", threshold=2.0)
+
+
+def named(drawing: figures.Figure, name: str) -> figures.Figure:
+    (trace,) = [trace for trace in drawing["data"] if trace["name"] == name]
+    return trace
+
+
+def test_a_figure_is_one_that_plotly_knows() -> None:
+    rows = Feed().points("AAPL", PRICES)
+    as_sent = json.loads(to_json_plotly(drawn(rows)))
+    colourless = json.loads(json.dumps(as_sent).replace('"--', '"#123456').replace("#123456", "#123456"))
+
+    def plain(part: object) -> object:
+        if isinstance(part, dict):
+            return {key: plain(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [plain(value) for value in part]
+        return "#123456" if isinstance(part, str) and part.startswith("#123456") else part
+
+    go.Figure(plain(colourless), skip_invalid=False)
+
+
+def test_what_is_absent_is_a_gap_never_a_number() -> None:
+    as_sent = json.loads(to_json_plotly(drawn(Feed().points("AAPL", PRICES[:6]))))
+    assert as_sent["data"][1]["name"] == "MA5"
+    assert [None] * 4 == as_sent["data"][1]["y"][:4]
+    assert None not in as_sent["data"][1]["y"][4:]
+    assert [None] * 6 == as_sent["data"][3]["y"]
+
+
+def test_all_panels_stand_on_one_time_axis_and_do_not_overlap() -> None:
+    drawing = drawn(Feed().points("AAPL", PRICES))
+    assert {trace["yaxis"] for trace in drawing["data"]} == {"y", "y2", "y3", "y4"}
+    assert not any("xaxis" in trace for trace in drawing["data"])
+    domains = sorted(drawing["layout"][f"yaxis{number}"]["domain"] for number in ("", "2", "3", "4"))
+    assert all(below[1] < above[0] for below, above in zip(domains, domains[1:], strict=False))
+    assert domains[-1][1] - domains[-1][0] > 0.5, "the price takes over half of the height"
+
+
+def test_the_threshold_is_drawn_in_the_panel_of_z() -> None:
+    (line,) = drawn(Feed().points("AAPL", PRICES))["layout"]["shapes"]
+    assert ("y4", 2.0, 2.0) == (line["yref"], line["y0"], line["y1"])
+
+
+def test_exactly_the_anomalies_are_marked_by_where_they_lie_to_their_average() -> None:
+    rows = points_of(
+        a_row(time_ns=MORNING, price=10.0, ma_10=9.0, is_anomaly=True),
+        a_row(time_ns=MORNING + SECOND, price=10.0, ma_10=9.0),
+        a_row(time_ns=MORNING + 2 * SECOND, price=8.0, ma_10=9.0, is_anomaly=True),
+    )
+    times = clock.wall_ms(rows.time_ns)
+    drawing = drawn(rows)
+    assert [times[0]] == named(drawing, "Anomaly, high")["x"].tolist()
+    assert [times[2]] == named(drawing, "Anomaly, low")["x"].tolist()
+
+
+def test_each_volume_is_a_stem_in_the_trace_of_its_direction() -> None:
+    drawing = drawn(Feed().points("AAPL", [5.0, 6.0, 6.0, 4.0], volume=70))
+    up, down = named(drawing, "Volume, up")["y"], named(drawing, "Volume, down")["y"]
+    assert [70.0, 70.0, 70.0] == up[1:9:3].tolist()
+    assert np.isnan(up[9:]).all()
+    assert np.isnan(down[:9]).all()
+    assert [0.0, 70.0] == down[9:11].tolist()
+
+
+@given(st.lists(st.floats(1, 1000), min_size=2, max_size=60), st.data())
+def test_a_figure_extended_is_the_figure_of_all_rows(prices: list[float], data: st.DataObject) -> None:
+    at = data.draw(st.integers(1, len(prices) - 1))
+    rows = Feed().points("AAPL", prices)
+    first, rest = rows.take(np.arange(at)), rows.take(np.arange(at, len(rows)))
+    before = drawn(first)["data"]
+    added = extension(rest, float(first.price[-1]), int(directions(first.price)[-1]))
+    whole = drawn(rows)["data"]
+    for number, trace in enumerate(whole):
+        for column in ("x", "y"):
+            joined = np.concatenate([before[number][column], added[column][number]])
+            np.testing.assert_array_equal(trace[column], joined, err_msg=f"{trace['name']} {column}")
+
+
+def test_an_extension_serves_every_trace() -> None:
+    rows = Feed().points("AAPL", PRICES)
+    added = extension(rows, 100.0, 1)
+    assert {"x", "y"} == set(added)
+    assert figures.TRACES == len(added["x"]) == len(added["y"]) == len(drawn(rows)["data"])
+
+
+@given(st.lists(st.floats(1, 1000), min_size=1, max_size=50))
+def test_no_direction_is_ever_neither(prices: list[float]) -> None:
+    assert set(directions(np.array(prices)).tolist()) <= {1, -1}
+
+
+def test_no_colour_stands_for_two_things() -> None:
+    drawing = drawn(Feed().points("AAPL", PRICES))
+    averages = {named(drawing, name)["line"]["color"] for name in ("MA5", "MA10", "MA20")}
+    directions_ = {named(drawing, name)["line"]["color"] for name in ("Volume, up", "Volume, down")}
+    marks = {named(drawing, name)["marker"]["color"] for name in ("Anomaly, high", "Anomaly, low")}
+    assert not averages & directions_ and not marks & (averages | directions_)  # noqa: PT018 - one fact
+    dashes = {named(drawing, name)["line"]["dash"] for name in ("MA5", "MA10", "MA20")}
+    assert 3 == len(dashes), "and the averages are told apart without colour"
+    assert len(LINES) == 6
+
+
+def many(count: int, seed: int = 3) -> Points:
+    rng = np.random.default_rng(seed)
+    prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, count)))
+    return Feed(gap=timedelta(milliseconds=250)).points("AAPL", prices.tolist())
+
+
+@pytest.mark.parametrize("limit", [4, 40, 400])
+def test_thinning_loses_no_extreme_no_anomaly_no_end_and_no_volume(limit: int) -> None:
+    rows = many(3_000)
+    kept, volumes = thin(rows, limit)
+    assert len(kept) <= limit + np.count_nonzero(rows.is_anomaly)
+    assert kept.price.max() == rows.price.max()
+    assert kept.price.min() == rows.price.min()
+    assert set(kept.offset[kept.is_anomaly]) == set(rows.offset[rows.is_anomaly])
+    assert (rows.time_ns[0], rows.time_ns[-1]) == (kept.time_ns[0], kept.time_ns[-1])
+    assert volumes.sum() == rows.volume.sum()
+    assert (np.diff(kept.time_ns) > 0).all()
+
+
+def test_few_rows_are_not_thinned() -> None:
+    rows = many(50)
+    kept, volumes = thin(rows, 50)
+    assert kept is rows
+    assert volumes is rows.volume
+
+
+def test_rows_of_one_instant_can_be_thinned() -> None:
+    rows = points_of(*(a_row(time_ns=MORNING + offset % 3, offset=offset) for offset in range(30)))
+    ordered = rows.take(np.argsort(rows.time_ns, kind="stable"))
+    kept, volumes = thin(ordered, 8)
+    assert 0 < len(kept) <= 8
+    assert volumes.sum() == rows.volume.sum()
+
+
+@pytest.mark.parametrize(
+    ("moment", "wall"),
+    [
+        (datetime(2013, 10, 7, 13, 30, tzinfo=UTC), "09:30"),
+        (datetime(2026, 1, 5, 14, 30, tzinfo=UTC), "09:30"),
+        (datetime(2026, 3, 8, 6, 59, tzinfo=UTC), "01:59"),
+        (datetime(2026, 3, 8, 7, 0, tzinfo=UTC), "03:00"),
+        (datetime(2026, 11, 1, 6, 30, tzinfo=UTC), "01:30"),
+    ],
+)
+def test_the_axis_shows_new_york_time(moment: datetime, wall: str) -> None:
+    (ms,) = clock.wall_ms(np.array([int(moment.timestamp()) * SECOND])).tolist()
+    assert wall == datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M")
+
+
+@given(st.integers(1_300_000_000, 1_900_000_000), st.integers(0, 400 * 86_400), st.floats(0, 1))
+def test_utc_is_found_again_from_wall_time(first: int, length: int, part: float) -> None:
+    moment = first + int(part * length)
+    wall = float(clock.wall_ms(np.array([moment * SECOND]))[0])
+    found = clock.offsets(first * SECOND, (first + length) * SECOND)
+    offset = [its for start, its in found if wall >= start][-1]
+    repeated = 3_600_000  # the hour that a clock set back repeats
+    assert wall - offset in (moment * 1000.0, moment * 1000.0 + repeated)
