@@ -1,5 +1,8 @@
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -28,18 +31,27 @@ def named(drawing: figures.Figure, name: str) -> figures.Figure:
 
 
 def test_a_figure_is_one_that_plotly_knows() -> None:
-    rows = Feed().points("AAPL", PRICES)
-    as_sent = json.loads(to_json_plotly(drawn(rows)))
-    colourless = json.loads(json.dumps(as_sent).replace('"--', '"#123456').replace("#123456", "#123456"))
-
-    def plain(part: object) -> object:
+    def painted(part: Any) -> Any:
         if isinstance(part, dict):
-            return {key: plain(value) for key, value in part.items()}
+            return {key: painted(value) for key, value in part.items()}
         if isinstance(part, list):
-            return [plain(value) for value in part]
-        return "#123456" if isinstance(part, str) and part.startswith("#123456") else part
+            return [painted(value) for value in part]
+        return "#123456" if isinstance(part, str) and part.startswith("--") else part
 
-    go.Figure(plain(colourless), skip_invalid=False)
+    as_sent = json.loads(to_json_plotly(drawn(Feed().points("AAPL", PRICES))))
+    go.Figure(painted(as_sent), skip_invalid=False)  # raises for what it does not know
+
+
+def test_every_colour_is_a_token_of_the_style_sheet() -> None:
+    text = to_json_plotly(drawn(Feed().points("AAPL", PRICES)))
+    tokens = set(re.findall(r'"(--[a-z0-9]+)"', text))
+    assert len(tokens) > 8
+    assert not re.search(r'"#|"rgb', text)
+    style = (Path(__file__).parent.parent / "assets" / "page.css").read_text(encoding="utf-8")
+    light, dark = style.split('[data-mantine-color-scheme="dark"] {', 1)
+    for token in tokens:
+        assert f"{token}:" in light
+        assert f"{token}:" in dark.split("}")[0], f"{token} has no colour in the dark"
 
 
 def test_what_is_absent_is_a_gap_never_a_number() -> None:

@@ -60,9 +60,9 @@ def figure(rows: Points, volumes: npt.NDArray[np.int64], *, symbol: str, revisio
             "name": name,
             "yaxis": "y",
             "marker": {
-                "symbol": "triangle-up",
-                "angle": 180 if side > 0 else 0,
-                "standoff": -11,
+                "symbol": "triangle-down",  # beside the line, with its tip to the tick
+                "angle": 0 if side > 0 else 180,
+                "standoff": 7,
                 "size": 9,
                 "color": "--anomaly",
             },

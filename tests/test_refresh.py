@@ -1,0 +1,322 @@
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plotly.io.json import to_json_plotly
+
+from tests.fakes import Feed, MemoryStore, a_status
+from tests.point_examples import MORNING, SECOND, a_row, points_of
+from tickflow.dashboard import refresh as module
+from tickflow.dashboard.refresh import Answer, chosen, draw, nothing_drawn, recent_gap, refresh
+from tickflow.dashboard.state import state_of
+from tickflow.errors import StoreUnavailable
+from tickflow.points import Points
+
+NOW = MORNING + 3600 * SECOND
+
+
+def drawn_from(store: MemoryStore, symbol: str | None = "AAPL", range_name: str = "15m") -> Answer:
+    """A drawing as the browser gets it: through JSON and back."""
+    answer = draw(store, {"symbol": symbol, "range": range_name}, identity="1", threshold=2.0, now_ns=NOW)
+    return json.loads(to_json_plotly(answer))  # type: ignore[no-any-return]  # the parsed answer
+
+
+def refreshed(store: MemoryStore, before: Answer) -> Answer:
+    answer = refresh(store, before["drawn"], before["watch"]["cursors"], now_ns=NOW)
+    return json.loads(to_json_plotly(answer))  # type: ignore[no-any-return]  # the parsed answer
+
+
+def prices_of(answer: Answer) -> list[float]:
+    return answer["figure"]["data"][0]["y"]  # type: ignore[no-any-return]  # plain JSON
+
+
+def test_a_drawing_holds_the_rows_of_the_range_counted_back_from_the_newest() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(minutes=1))
+    store.write(feed.points("AAPL", [float(price) for price in range(100, 130)]))
+    answer = drawn_from(store, range_name="5m")
+    assert [124.0, 125.0, 126.0, 127.0, 128.0, 129.0] == prices_of(answer)
+    assert (6, 20, 300_000.0) == tuple(answer["drawn"][key] for key in ("rows", "count", "range_ms"))
+    assert 30 == len(prices_of(drawn_from(store, range_name="all")))
+
+
+def test_without_a_symbol_the_first_by_name_is_drawn() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("TSLA", [300.0]))
+    store.write(feed.points("AAPL", [100.0]))
+    assert "AAPL" == drawn_from(store, symbol=None)["drawn"]["symbol"]
+
+
+def test_an_empty_store_draws_nothing_and_is_drawn_when_ticks_come() -> None:
+    store = MemoryStore()
+    before = drawn_from(store, symbol=None)
+    assert (None, 0) == (before["drawn"]["symbol"], before["drawn"]["rows"])
+    assert refreshed(store, before)["rebuild"] is False
+    store.write(Feed().points("AAPL", [100.0]))
+    assert refreshed(store, before)["rebuild"] is True
+
+
+def test_a_symbol_without_ticks_is_drawn_when_its_own_come() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0]))
+    before = drawn_from(store, symbol="TSLA")
+    assert (0, "TSLA") == (before["drawn"]["rows"], before["drawn"]["symbol"])
+    assert refreshed(store, before)["rebuild"] is False
+    store.write(feed.points("TSLA", [300.0]))
+    assert refreshed(store, before)["rebuild"] is True
+
+
+def test_an_idle_refresh_sends_no_rows() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 101.0]))
+    answer = refreshed(store, drawn_from(store))
+    assert "extend" not in answer
+    assert "rebuild" not in answer
+    assert [] == answer["watch"]["rows"]
+
+
+def test_a_refresh_sends_just_the_new_rows() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    before = drawn_from(store)
+    store.write(feed.points("AAPL", [102.0, 103.0]))
+    answer = refreshed(store, before)
+    assert [102.0, 103.0] == answer["extend"]["y"][0]
+    assert ({"0": 3}, 4, 4) == tuple(answer["drawn"][key] for key in ("cursors", "count", "rows"))
+    assert "1" == answer["of"]
+
+
+def test_rows_of_another_partition_are_not_mistaken_for_old_ones() -> None:
+    """A symbol moves when partitions are added; its offsets start anew there."""
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0] * 40))
+    before = drawn_from(store)
+    other = Feed(start=feed.now, partition=1)
+    store.write(other.points("AAPL", [101.0]))
+    answer = refreshed(store, before)
+    assert [101.0] == answer["extend"]["y"][0]
+    assert {"0": 39, "1": 0} == answer["drawn"]["cursors"]
+
+
+def test_rows_that_share_the_newest_microsecond_are_still_sent() -> None:
+    store = MemoryStore()
+    store.write(points_of(a_row(time_ns=MORNING + 7, offset=7)))
+    before = drawn_from(store)
+    store.write(points_of(a_row(time_ns=MORNING + 8, offset=8, price=9.0)))
+    assert [9.0] == refreshed(store, before)["extend"]["y"][0]
+
+
+def test_a_row_before_what_is_drawn_asks_for_a_drawing() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0, 102.0]))
+    before = drawn_from(store)
+    store.write(feed.points("AAPL", [99.0], at=feed.now - timedelta(seconds=2, milliseconds=500)))
+    answer = refreshed(store, before)
+    assert answer["rebuild"] is True
+    assert "extend" not in answer
+    assert [100.0, 99.0, 101.0, 102.0] == prices_of(drawn_from(store))
+
+
+def test_a_log_made_anew_asks_for_a_drawing() -> None:
+    """Its offsets start at 0 again, below the cursor, while time goes on."""
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0] * 50))
+    before = drawn_from(store)
+    store.write(Feed(start=feed.now + timedelta(minutes=1)).points("AAPL", [101.0]))
+    assert refreshed(store, before)["rebuild"] is True
+    assert "rebuild" not in refreshed(store, drawn_from(store)), "and then it can be extended again"
+
+
+def test_a_flood_of_rows_asks_for_a_drawing() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0]))
+    before = drawn_from(store)
+    store.write(feed.points("AAPL", [101.0] * (module.MAX_DELTA + 1)))
+    assert refreshed(store, before)["rebuild"] is True
+
+
+def test_what_was_not_drawn_because_the_store_failed_is_drawn_when_it_answers() -> None:
+    before = {"drawn": nothing_drawn("1", "AAPL", "15m", failed=True), "watch": {"cursors": {}}}
+    assert refreshed(MemoryStore(), before)["rebuild"] is True
+
+
+def test_a_failing_store_is_the_callers_to_answer_for() -> None:
+    store = MemoryStore()
+    store.failure = StoreUnavailable("It is away.")
+    with pytest.raises(StoreUnavailable):
+        draw(store, {}, identity="1", threshold=2.0, now_ns=NOW)
+    with pytest.raises(StoreUnavailable):
+        refresh(store, nothing_drawn("1", "AAPL", "15m"), {}, now_ns=NOW)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=25))
+def test_however_rows_come_the_browser_shows_what_is_stored(steps: list[tuple[int, int]]) -> None:
+    """Each step writes some ticks of one of three partitions, sometimes a late one, and then refreshes."""
+    store, feeds = MemoryStore(), [Feed(partition=number) for number in range(3)]
+    start = feeds[0].now
+    store.write(feeds[0].points("AAPL", [100.0]))
+    shown = drawn_from(store)
+    seen = list(prices_of(shown))
+    for number, (partition, count) in enumerate(steps):
+        feed = feeds[partition]
+        feed.now = start + timedelta(seconds=10 + number)
+        late = start + timedelta(seconds=9, milliseconds=500 + number) if count == 3 else None
+        store.write(feed.points("AAPL", [float(200 + number)] * count, at=late))
+        answer = refreshed(store, shown)
+        if answer.get("rebuild"):
+            shown = drawn_from(store)
+            seen = list(prices_of(shown))
+        elif "extend" in answer:
+            seen += answer["extend"]["y"][0]
+            shown = shown | {"drawn": shown["drawn"] | answer["drawn"]}
+        assert store.points("AAPL", 0).price.tolist() == seen
+
+
+def test_the_window_is_read_in_growing_pieces_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_ROWS", 20)
+    monkeypatch.setattr(module, "MAX_WINDOW_ROWS", 100)
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0] * 150))
+    assert 61 == len(prices_of(drawn_from(store) | {"x": 0})[-61:])
+    answer = drawn_from(store, range_name="all")
+    assert (100, True) == (answer["drawn"]["total"], answer["drawn"]["cut"])
+    short = drawn_from(store, range_name="5m")
+    assert short["drawn"]["cut"] is True, "150 s are less than 5 minutes, and 100 rows less than those"
+
+
+def test_a_range_that_is_covered_is_not_called_cut() -> None:
+    store = MemoryStore()
+    store.write(Feed(gap=timedelta(seconds=10)).points("AAPL", [100.0] * 150))
+    answer = drawn_from(store, range_name="5m")
+    assert (31, False) == (answer["drawn"]["total"], answer["drawn"]["cut"])
+
+
+def test_a_long_range_is_thinned_and_says_so() -> None:
+    store = MemoryStore()
+    prices = (100 + np.cumsum(np.random.default_rng(1).normal(0, 0.01, module.MAX_DRAWN + 1000))).tolist()
+    store.write(Feed().points("AAPL", prices))
+    drawn = drawn_from(store, range_name="all")["drawn"]
+    assert drawn["total"] == module.MAX_DRAWN + 1000
+    assert drawn["rows"] < drawn["total"]
+
+
+def test_warm_up_counts_the_symbols_own_ticks() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("TSLA", [300.0] * 30))
+    store.write(feed.points("AAPL", [100.0] * 7))
+    before = drawn_from(store)
+    assert 7 == before["drawn"]["count"]
+    store.write(feed.points("AAPL", [100.0] * 20))
+    assert 20 == refreshed(store, before)["drawn"]["count"]
+
+
+def test_the_watch_list_counts_every_change_from_where_the_range_starts() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(minutes=1))
+    store.write(feed.points("TSLA", [50.0, 200.0]))
+    store.write(feed.points("AAPL", [100.0, 101.0, 102.0, 103.0]))
+    store.write(feed.points("TSLA", [220.0]))
+    store.write(feed.points("AAPL", [110.0]))
+    rows = {row["symbol"]: row for row in drawn_from(store, "AAPL", "5m")["watch"]["rows"]}
+    assert 10.0 == pytest.approx(rows["AAPL"]["change"])
+    assert 0.0 == rows["TSLA"]["change"], "its ticks before the range do not count"
+    assert 110.0 == rows["AAPL"]["price"]
+
+
+def test_a_symbol_that_has_no_tick_in_the_range_has_no_change() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(minutes=10))
+    store.write(feed.points("TSLA", [50.0]))
+    store.write(feed.points("AAPL", [100.0]))
+    rows = {row["symbol"]: row for row in drawn_from(store, "AAPL", "5m")["watch"]["rows"]}
+    assert rows["TSLA"]["change"] is None
+
+
+def test_the_watch_list_sends_just_the_rows_that_changed() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("TSLA", [50.0]))
+    store.write(feed.points("AAPL", [100.0]))
+    before = drawn_from(store)
+    store.write(feed.points("TSLA", [51.0]))
+    assert ["TSLA"] == [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]]
+
+
+def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("TSLA", [50.0] * 9))
+    store.write(feed.points("AAPL", [100.0] * 9))
+    before = drawn_from(store)
+    store.forget()
+    anew = Feed(start=feed.now)
+    store.write(anew.points("TSLA", [51.0]))
+    store.write(anew.points("AAPL", [101.0]))
+    assert ["AAPL", "TSLA"] == [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [None, 5, [], {}, {"symbol": "aapl"}, {"symbol": "A' OR 1=1 --"}, {"symbol": ["AAPL"]}, {"range": "2y"}, {"range": {}}],
+)
+def test_what_is_no_symbol_and_no_range_never_reaches_the_store(view: object) -> None:
+    assert (None, "15m") == chosen(view)
+
+
+def rows_at(*seconds: float) -> Points:
+    return points_of(*(a_row(time_ns=MORNING + int(at * SECOND)) for at in seconds))
+
+
+def test_the_recent_gap_is_the_usual_one() -> None:
+    assert 2.0 == recent_gap(rows_at(0, 2, 4, 6, 60, 62))
+    assert recent_gap(rows_at(5)) is None
+
+
+def test_gaps_longer_than_the_overlap_are_known_too() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(seconds=60))
+    store.write(feed.points("AAPL", [100.0]))
+    before = drawn_from(store)
+    assert before["drawn"]["gap_s"] is None
+    store.write(feed.points("AAPL", [101.0]))
+    assert 60.0 == refreshed(store, before)["drawn"]["gap_s"]
+
+
+def test_a_replay_of_old_days_is_as_fresh_as_its_processing() -> None:
+    old = MORNING - 10 * 365 * 86_400 * SECOND
+    state = state_of([a_status(now_ns=NOW, processed_ns=NOW - SECOND, newest_ns=old)], NOW)
+    assert (1.0, old // 1000, False) == (state["processed_s"], state["newest_event_us"], state["gone"])
+
+
+def test_a_worker_that_has_not_reported_for_ten_seconds_is_gone() -> None:
+    written = a_status(now_ns=NOW, processed_ns=NOW, newest_ns=NOW, held_up_by="the store")
+    assert ("the store", False) == tuple(state_of([written], NOW + 9 * SECOND)[key] for key in ("held_up_by", "gone"))
+    later = state_of([written], NOW + 11 * SECOND)
+    assert ("", True, 11.0) == tuple(later[key] for key in ("held_up_by", "gone", "reported_s"))
+
+
+def test_of_several_workers_the_freshest_counts_and_the_rest_adds_up() -> None:
+    first = replace(a_status(now_ns=NOW, processed_ns=NOW - SECOND, newest_ns=NOW), lag_records=3, refused=1)
+    second = replace(first, worker="worker-2", processed_at=None, newest_event=None, lag_records=4, refused=2)
+    state = state_of([first, second], NOW)
+    assert (1.0, 7, 3) == tuple(state[key] for key in ("processed_s", "lag", "refused"))
+
+
+def test_nothing_is_known_of_no_worker() -> None:
+    state = state_of([], NOW)
+    assert (None, None, None, True) == tuple(
+        state[key] for key in ("processed_s", "newest_event_us", "reported_s", "gone")
+    )
+
+
+def test_times_sent_to_a_browser_fit_its_numbers() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 101.0]))
+
+    def numbers(part: object) -> list[int]:
+        if isinstance(part, dict):
+            return [number for value in part.values() for number in numbers(value)]
+        if isinstance(part, list):
+            return [number for value in part for number in numbers(value)]
+        return [part] if isinstance(part, int) else []
+
+    assert max(numbers(drawn_from(store))) < 2**53
