@@ -1,5 +1,6 @@
 """Points as columns and rows, their identity, and their line protocol."""
 
+import math
 import re
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.point_examples import MORNING, Row, a_row, bits, points_of, rows
-from tickflow.points import FIELDS, FLOAT_FIELDS, MEASUREMENT, Points, absent, point_time, to_lines
+from tickflow.points import FIELDS, FLOAT_FIELDS, MEASUREMENT, Points, point_time, to_lines
 
 END_OF_TIME_US = 9_214_646_400_000_000  # the first microsecond of 2262
 LINE = re.compile(
@@ -83,8 +84,8 @@ def test_no_rows_are_no_points_with_every_column() -> None:
 
 def test_what_is_absent_is_nan_in_a_column_and_none_in_a_row() -> None:
     points = points_of(a_row(ma_5=None))
-    assert absent(float(points.ma_5[0]))
-    assert not absent(float(points.price[0]))
+    assert math.isnan(points.ma_5[0])
+    assert not math.isnan(points.price[0])
     assert points.rows()[0] == a_row(ma_5=None)
 
 

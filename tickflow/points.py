@@ -6,7 +6,6 @@ overwrites itself. It is unique while the ticks of one symbol and one instant li
 of their partition (a million for times of whole milliseconds, else a thousand).
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import chain
@@ -148,24 +147,35 @@ def point_time(time_us: Ints, offset: Ints) -> Ints:
 
 
 def to_lines(points: Points) -> list[str]:
-    """The points as InfluxDB line protocol, a line each, without line ends.
+    """The points as InfluxDB line protocol, a line each, in their order, without line ends.
 
     Tags need no escaping: the tick's rules leave no comma, space or equals sign in them. Floats are written with the
     fewest digits that give back the same bits. See docs.influxdata.com, "Line protocol".
     """
-    lines = []
-    for row in points.rows():
-        symbol, source, time_ns, price, *middle, volume, partition, offset, is_anomaly = row
-        optional = "".join(
-            f"{name}={value!r}," for name, value in zip(FLOAT_FIELDS[1:], middle, strict=True) if value is not None
-        )
-        lines.append(
-            f"{MEASUREMENT},symbol={symbol},source={source} price={price!r},{optional}volume={volume}i,"
-            f"partition={partition}i,offset={offset}i,is_anomaly={'true' if is_anomaly else 'false'} {time_ns}"
-        )
+    # Points with the same absent fields share a template, which is filled column by column: several times faster
+    # than putting each line together from its fields.
+    lines = [""] * len(points)
+    kind_of = np.zeros(len(points), dtype=np.int64)  # a bit a float field: whether it is there
+    for bit, name in enumerate(FLOAT_FIELDS):
+        kind_of |= ~np.isnan(getattr(points, name)) << np.int64(bit)
+    for kind in set(kind_of.tolist()):
+        index = np.flatnonzero(kind_of == kind)
+        names = [name for bit, name in enumerate(FLOAT_FIELDS) if kind >> bit & 1]
+        alike = points if len(index) == len(points) else points.take(index)
+        columns = [
+            alike.symbol,
+            alike.source,
+            *(getattr(alike, name).tolist() for name in (*names, *INTEGER_FIELDS)),
+            np.where(alike.is_anomaly, "true", "false").tolist(),
+            alike.time_ns.tolist(),
+        ]
+        template = _template(names)
+        for at, values in zip(index.tolist(), zip(*columns, strict=True), strict=True):
+            lines[at] = template % values
     return lines
 
 
-def absent(value: float) -> bool:
-    """Whether a float of a point stands for a field that is not there."""
-    return math.isnan(value)
+def _template(float_fields: Sequence[str]) -> str:
+    floats = "".join(f"{name}=%r," for name in float_fields)
+    integers = "".join(f"{name}=%di," for name in INTEGER_FIELDS)
+    return f"{MEASUREMENT},symbol=%s,source=%s {floats}{integers}is_anomaly=%s %d"

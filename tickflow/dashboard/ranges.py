@@ -17,8 +17,10 @@ DEFAULT = "15m"
 def start(name: str, newest_ns: int) -> int:
     """Where the range begins that ends at `newest_ns`, in ns since 1970.
 
-    >>> start("5m", 300_000_000_001)
-    1
+    It is a whole millisecond: a point's time has its log position in the digits below (see `points`).
+
+    >>> start("5m", 300_000_000_000 + 1_700_000)
+    1000000
     """
     length = RANGES[name]
-    return 0 if length is None else newest_ns - length
+    return 0 if length is None else (newest_ns - length) // 1_000_000 * 1_000_000

@@ -134,8 +134,9 @@ def refresh(store: MetricsStore, drawn: Drawn, watched: dict[str, int], *, now_n
     rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS)
     cursors = drawn["cursors"]
     above = rows.offset > [cursors.get(str(partition), -1) for partition in rows.partition]
-    time_us = rows.time_ns // 1000
-    late, log_anew = above & (time_us < drawn["newest_us"]), ~above & (time_us > drawn["newest_us"])
+    log_anew = ~above & (rows.time_ns // 1000 > drawn["newest_us"])
+    edge = rows.time_ns[~above & ~log_anew].max(initial=drawn["newest_us"] * 1000)
+    late = above & (rows.time_ns < edge)
     misplaced = bool(np.any(late | log_anew))
     new = rows.take(np.flatnonzero(above))
     if misplaced or len(new) > MAX_DELTA or drawn["rows"] + len(new) > MAX_EXTENDED:
