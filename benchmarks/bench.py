@@ -94,7 +94,11 @@ class Bench:
     def start(self, program: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         """Start a Python program of this project."""
         return subprocess.Popen(
-            [sys.executable, *program], cwd=self.folder, env=environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-W", "ignore", *program],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def measure(self, program: list[str], environment: dict[str, str]) -> dict[str, Any]:
@@ -106,7 +110,7 @@ def figures_of(process: subprocess.Popen[str]) -> dict[str, Any]:
     """Wait for a program's end and return the JSON line it ends with."""
     output, _ = process.communicate(timeout=900)
     if process.returncode:
-        raise RuntimeError(f"{process.args} ended with {process.returncode}: {output}")
+        raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {output}")
     figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     return figures
 

@@ -33,7 +33,7 @@ def run(bench: Bench) -> dict[str, Any]:
             flush=True,
         )
     ratio = statistics.median(a["ticks_per_s"] / b["ticks_per_s"] for a, b in zip(ours, theirs, strict=True))
-    rows = [("", "ticks/s", "ratio", "CPU us/tick", "peak MB")]
+    rows: list[tuple[str, ...]] = [("", "ticks/s", "ratio", "CPU us/tick", "peak MB")]
     for name, runs, times in (("tutorial consumer", theirs, 1.0), ("our worker", ours, ratio)):
         middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         rows.append(

@@ -125,7 +125,21 @@ def test_the_summary_has_every_figure_and_comes_when_due_when_asked_for_and_at_t
     assert "Summary" not in feed.after(29.0)
     due = feed.after(1.0)
     row = next(line for line in due.splitlines() if line.startswith("AAPL"))
-    assert row.split() == ["AAPL", "3", "120.00", "90.00", "120.00", "▲", "+20.00", "%", "3/10", "0", "1", "1,234", "▁█▁"]
+    assert row.split() == [
+        "AAPL",
+        "3",
+        "120.00",
+        "90.00",
+        "120.00",
+        "▲",
+        "+20.00",
+        "%",
+        "3/10",
+        "0",
+        "1",
+        "1,234",
+        "▁█▁",
+    ]
     assert "3 ticks accepted, 3 stored, 2 records refused, 1,234 still to read" in due
     assert "refused: price_range 2" in due
     assert "1 late" in due

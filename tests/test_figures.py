@@ -1,3 +1,4 @@
+import itertools
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,7 @@ def drawn(rows: Points) -> figures.Figure:
 
 def named(drawing: figures.Figure, name: str) -> figures.Figure:
     (trace,) = [trace for trace in drawing["data"] if trace["name"] == name]
-    return trace
+    return trace  # type: ignore[no-any-return]  # the figure's dict is free in form
 
 
 def test_a_figure_is_one_that_plotly_knows() -> None:
@@ -57,9 +58,9 @@ def test_every_colour_is_a_token_of_the_style_sheet() -> None:
 def test_what_is_absent_is_a_gap_never_a_number() -> None:
     as_sent = json.loads(to_json_plotly(drawn(Feed().points("AAPL", PRICES[:6]))))
     assert as_sent["data"][1]["name"] == "MA5"
-    assert [None] * 4 == as_sent["data"][1]["y"][:4]
+    assert as_sent["data"][1]["y"][:4] == [None] * 4
     assert None not in as_sent["data"][1]["y"][4:]
-    assert [None] * 6 == as_sent["data"][3]["y"]
+    assert as_sent["data"][3]["y"] == [None] * 6
 
 
 def test_all_panels_stand_on_one_time_axis_and_do_not_overlap() -> None:
@@ -67,13 +68,13 @@ def test_all_panels_stand_on_one_time_axis_and_do_not_overlap() -> None:
     assert {trace["yaxis"] for trace in drawing["data"]} == {"y", "y2", "y3", "y4"}
     assert not any("xaxis" in trace for trace in drawing["data"])
     domains = sorted(drawing["layout"][f"yaxis{number}"]["domain"] for number in ("", "2", "3", "4"))
-    assert all(below[1] < above[0] for below, above in zip(domains, domains[1:], strict=False))
+    assert all(below[1] < above[0] for below, above in itertools.pairwise(domains))
     assert domains[-1][1] - domains[-1][0] > 0.5, "the price takes over half of the height"
 
 
 def test_the_threshold_is_drawn_in_the_panel_of_z() -> None:
     (line,) = drawn(Feed().points("AAPL", PRICES))["layout"]["shapes"]
-    assert ("y4", 2.0, 2.0) == (line["yref"], line["y0"], line["y1"])
+    assert (line["yref"], line["y0"], line["y1"]) == ("y4", 2.0, 2.0)
 
 
 def test_exactly_the_anomalies_are_marked_by_where_they_lie_to_their_average() -> None:
@@ -91,10 +92,10 @@ def test_exactly_the_anomalies_are_marked_by_where_they_lie_to_their_average() -
 def test_each_volume_is_a_stem_in_the_trace_of_its_direction() -> None:
     drawing = drawn(Feed().points("AAPL", [5.0, 6.0, 6.0, 4.0], volume=70))
     up, down = named(drawing, "Volume, up")["y"], named(drawing, "Volume, down")["y"]
-    assert [70.0, 70.0, 70.0] == up[1:9:3].tolist()
+    assert up[1:9:3].tolist() == [70.0, 70.0, 70.0]
     assert np.isnan(up[9:]).all()
     assert np.isnan(down[:9]).all()
-    assert [0.0, 70.0] == down[9:11].tolist()
+    assert down[9:11].tolist() == [0.0, 70.0]
 
 
 @given(st.lists(st.floats(1, 1000), min_size=2, max_size=60), st.data())
@@ -130,7 +131,7 @@ def test_no_colour_stands_for_two_things() -> None:
     marks = {named(drawing, name)["marker"]["color"] for name in ("Anomaly, high", "Anomaly, low")}
     assert not averages & directions_ and not marks & (averages | directions_)  # noqa: PT018 - one fact
     dashes = {named(drawing, name)["line"]["dash"] for name in ("MA5", "MA10", "MA20")}
-    assert 3 == len(dashes), "and the averages are told apart without colour"
+    assert len(dashes) == 3, "and the averages are told apart without colour"
     assert len(LINES) == 6
 
 

@@ -1,6 +1,7 @@
 """The oracle sees what it is there to see: what is lost, doubled, foreign or different is found, in every field."""
 
 import json
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -38,10 +39,8 @@ def test_lost_doubled_and_foreign_points_are_counted(expected: pd.DataFrame) -> 
 @pytest.mark.parametrize("column", [name for name in oracle.COLUMNS if name not in ("partition", "offset")])
 def test_one_different_value_is_found_in_every_field(expected: pd.DataFrame, column: str) -> None:
     stored = expected.copy()
-    old = stored.loc[59, column]
-    new: object = (
-        (not old) if column == "is_anomaly" else (f"{old}X" if isinstance(old, str) else old * (1 + 1e-6) + 1e-6)
-    )
+    old: Any = stored[column].iloc[59]
+    new: Any = (not old) if column == "is_anomaly" else (f"{old}X" if isinstance(old, str) else old * (1 + 1e-6) + 1e-6)
     if column in ("volume", "time_ns"):
         new = int(old) + 1
     stored.loc[59, column] = new

@@ -38,22 +38,22 @@ def test_a_drawing_holds_the_rows_of_the_range_counted_back_from_the_newest() ->
     store, feed = MemoryStore(), Feed(gap=timedelta(minutes=1))
     store.write(feed.points("AAPL", [float(price) for price in range(100, 130)]))
     answer = drawn_from(store, range_name="5m")
-    assert [124.0, 125.0, 126.0, 127.0, 128.0, 129.0] == prices_of(answer)
-    assert (6, 20, 300_000.0) == tuple(answer["drawn"][key] for key in ("rows", "count", "range_ms"))
-    assert 30 == len(prices_of(drawn_from(store, range_name="all")))
+    assert prices_of(answer) == [124.0, 125.0, 126.0, 127.0, 128.0, 129.0]
+    assert tuple(answer["drawn"][key] for key in ("rows", "count", "range_ms")) == (6, 20, 300_000.0)
+    assert len(prices_of(drawn_from(store, range_name="all"))) == 30
 
 
 def test_without_a_symbol_the_first_by_name_is_drawn() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("TSLA", [300.0]))
     store.write(feed.points("AAPL", [100.0]))
-    assert "AAPL" == drawn_from(store, symbol=None)["drawn"]["symbol"]
+    assert drawn_from(store, symbol=None)["drawn"]["symbol"] == "AAPL"
 
 
 def test_an_empty_store_draws_nothing_and_is_drawn_when_ticks_come() -> None:
     store = MemoryStore()
     before = drawn_from(store, symbol=None)
-    assert (None, 0) == (before["drawn"]["symbol"], before["drawn"]["rows"])
+    assert (before["drawn"]["symbol"], before["drawn"]["rows"]) == (None, 0)
     assert refreshed(store, before)["rebuild"] is False
     store.write(Feed().points("AAPL", [100.0]))
     assert refreshed(store, before)["rebuild"] is True
@@ -63,7 +63,7 @@ def test_a_symbol_without_ticks_is_drawn_when_its_own_come() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0]))
     before = drawn_from(store, symbol="TSLA")
-    assert (0, "TSLA") == (before["drawn"]["rows"], before["drawn"]["symbol"])
+    assert (before["drawn"]["rows"], before["drawn"]["symbol"]) == (0, "TSLA")
     assert refreshed(store, before)["rebuild"] is False
     store.write(feed.points("TSLA", [300.0]))
     assert refreshed(store, before)["rebuild"] is True
@@ -75,7 +75,7 @@ def test_an_idle_refresh_sends_no_rows() -> None:
     answer = refreshed(store, drawn_from(store))
     assert "extend" not in answer
     assert "rebuild" not in answer
-    assert [] == answer["watch"]["rows"]
+    assert answer["watch"]["rows"] == []
 
 
 def test_a_refresh_sends_just_the_new_rows() -> None:
@@ -84,9 +84,9 @@ def test_a_refresh_sends_just_the_new_rows() -> None:
     before = drawn_from(store)
     store.write(feed.points("AAPL", [102.0, 103.0]))
     answer = refreshed(store, before)
-    assert [102.0, 103.0] == answer["extend"]["y"][0]
-    assert ({"0": 3}, 4, 4) == tuple(answer["drawn"][key] for key in ("cursors", "count", "rows"))
-    assert "1" == answer["of"]
+    assert answer["extend"]["y"][0] == [102.0, 103.0]
+    assert tuple(answer["drawn"][key] for key in ("cursors", "count", "rows")) == ({"0": 3}, 4, 4)
+    assert answer["of"] == "1"
 
 
 def test_rows_of_another_partition_are_not_mistaken_for_old_ones() -> None:
@@ -97,8 +97,8 @@ def test_rows_of_another_partition_are_not_mistaken_for_old_ones() -> None:
     other = Feed(start=feed.now, partition=1)
     store.write(other.points("AAPL", [101.0]))
     answer = refreshed(store, before)
-    assert [101.0] == answer["extend"]["y"][0]
-    assert {"0": 39, "1": 0} == answer["drawn"]["cursors"]
+    assert answer["extend"]["y"][0] == [101.0]
+    assert answer["drawn"]["cursors"] == {"0": 39, "1": 0}
 
 
 def test_rows_that_share_the_newest_microsecond_are_still_sent() -> None:
@@ -106,7 +106,15 @@ def test_rows_that_share_the_newest_microsecond_are_still_sent() -> None:
     store.write(points_of(a_row(time_ns=MORNING + 7, offset=7)))
     before = drawn_from(store)
     store.write(points_of(a_row(time_ns=MORNING + 8, offset=8, price=9.0)))
-    assert [9.0] == refreshed(store, before)["extend"]["y"][0]
+    assert refreshed(store, before)["extend"]["y"][0] == [9.0]
+
+
+def test_a_row_before_the_newest_within_its_microsecond_asks_for_a_drawing() -> None:
+    store = MemoryStore()
+    store.write(points_of(a_row(time_ns=MORNING + 7, offset=7)))
+    before = drawn_from(store)
+    store.write(points_of(a_row(time_ns=MORNING + 2, offset=2, partition=1)))
+    assert refreshed(store, before)["rebuild"] is True
 
 
 def test_a_row_before_what_is_drawn_asks_for_a_drawing() -> None:
@@ -117,7 +125,7 @@ def test_a_row_before_what_is_drawn_asks_for_a_drawing() -> None:
     answer = refreshed(store, before)
     assert answer["rebuild"] is True
     assert "extend" not in answer
-    assert [100.0, 99.0, 101.0, 102.0] == prices_of(drawn_from(store))
+    assert prices_of(drawn_from(store)) == [100.0, 99.0, 101.0, 102.0]
 
 
 def test_a_log_made_anew_asks_for_a_drawing() -> None:
@@ -163,8 +171,8 @@ def test_however_rows_come_the_browser_shows_what_is_stored(steps: list[tuple[in
     seen = list(prices_of(shown))
     for number, (partition, count) in enumerate(steps):
         feed = feeds[partition]
-        feed.now = start + timedelta(seconds=10 + number)
-        late = start + timedelta(seconds=9, milliseconds=500 + number) if count == 3 else None
+        feed.now = start + timedelta(seconds=10 + 5 * number)  # no two ticks at one instant
+        late = feed.now - timedelta(seconds=7, milliseconds=500) if count == 3 else None  # within the overlap of 30 s
         store.write(feed.points("AAPL", [float(200 + number)] * count, at=late))
         answer = refreshed(store, shown)
         if answer.get("rebuild"):
@@ -181,9 +189,8 @@ def test_the_window_is_read_in_growing_pieces_and_bounded(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "MAX_WINDOW_ROWS", 100)
     store = MemoryStore()
     store.write(Feed().points("AAPL", [100.0] * 150))
-    assert 61 == len(prices_of(drawn_from(store) | {"x": 0})[-61:])
     answer = drawn_from(store, range_name="all")
-    assert (100, True) == (answer["drawn"]["total"], answer["drawn"]["cut"])
+    assert (answer["drawn"]["total"], answer["drawn"]["cut"]) == (100, True)
     short = drawn_from(store, range_name="5m")
     assert short["drawn"]["cut"] is True, "150 s are less than 5 minutes, and 100 rows less than those"
 
@@ -192,7 +199,7 @@ def test_a_range_that_is_covered_is_not_called_cut() -> None:
     store = MemoryStore()
     store.write(Feed(gap=timedelta(seconds=10)).points("AAPL", [100.0] * 150))
     answer = drawn_from(store, range_name="5m")
-    assert (31, False) == (answer["drawn"]["total"], answer["drawn"]["cut"])
+    assert (answer["drawn"]["total"], answer["drawn"]["cut"]) == (31, False)
 
 
 def test_a_long_range_is_thinned_and_says_so() -> None:
@@ -209,9 +216,9 @@ def test_warm_up_counts_the_symbols_own_ticks() -> None:
     store.write(feed.points("TSLA", [300.0] * 30))
     store.write(feed.points("AAPL", [100.0] * 7))
     before = drawn_from(store)
-    assert 7 == before["drawn"]["count"]
+    assert before["drawn"]["count"] == 7
     store.write(feed.points("AAPL", [100.0] * 20))
-    assert 20 == refreshed(store, before)["drawn"]["count"]
+    assert refreshed(store, before)["drawn"]["count"] == 20
 
 
 def test_the_watch_list_counts_every_change_from_where_the_range_starts() -> None:
@@ -221,9 +228,9 @@ def test_the_watch_list_counts_every_change_from_where_the_range_starts() -> Non
     store.write(feed.points("TSLA", [220.0]))
     store.write(feed.points("AAPL", [110.0]))
     rows = {row["symbol"]: row for row in drawn_from(store, "AAPL", "5m")["watch"]["rows"]}
-    assert 10.0 == pytest.approx(rows["AAPL"]["change"])
-    assert 0.0 == rows["TSLA"]["change"], "its ticks before the range do not count"
-    assert 110.0 == rows["AAPL"]["price"]
+    assert pytest.approx(rows["AAPL"]["change"]) == 10.0
+    assert rows["TSLA"]["change"] == 0.0, "its ticks before the range do not count"
+    assert rows["AAPL"]["price"] == 110.0
 
 
 def test_a_symbol_that_has_no_tick_in_the_range_has_no_change() -> None:
@@ -240,7 +247,7 @@ def test_the_watch_list_sends_just_the_rows_that_changed() -> None:
     store.write(feed.points("AAPL", [100.0]))
     before = drawn_from(store)
     store.write(feed.points("TSLA", [51.0]))
-    assert ["TSLA"] == [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]]
+    assert [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]] == ["TSLA"]
 
 
 def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
@@ -252,15 +259,25 @@ def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
     anew = Feed(start=feed.now)
     store.write(anew.points("TSLA", [51.0]))
     store.write(anew.points("AAPL", [101.0]))
-    assert ["AAPL", "TSLA"] == [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]]
+    assert [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]] == ["AAPL", "TSLA"]
 
 
 @pytest.mark.parametrize(
     "view",
-    [None, 5, [], {}, {"symbol": "aapl"}, {"symbol": "A' OR 1=1 --"}, {"symbol": ["AAPL"]}, {"range": "2y"}, {"range": {}}],
+    [
+        None,
+        5,
+        [],
+        {},
+        {"symbol": "aapl"},
+        {"symbol": "A' OR 1=1 --"},
+        {"symbol": ["AAPL"]},
+        {"range": "2y"},
+        {"range": {}},
+    ],
 )
 def test_what_is_no_symbol_and_no_range_never_reaches_the_store(view: object) -> None:
-    assert (None, "15m") == chosen(view)
+    assert chosen(view) == (None, "15m")
 
 
 def rows_at(*seconds: float) -> Points:
@@ -268,7 +285,7 @@ def rows_at(*seconds: float) -> Points:
 
 
 def test_the_recent_gap_is_the_usual_one() -> None:
-    assert 2.0 == recent_gap(rows_at(0, 2, 4, 6, 60, 62))
+    assert recent_gap(rows_at(0, 2, 4, 6, 60, 62)) == 2.0
     assert recent_gap(rows_at(5)) is None
 
 
@@ -278,7 +295,7 @@ def test_gaps_longer_than_the_overlap_are_known_too() -> None:
     before = drawn_from(store)
     assert before["drawn"]["gap_s"] is None
     store.write(feed.points("AAPL", [101.0]))
-    assert 60.0 == refreshed(store, before)["drawn"]["gap_s"]
+    assert refreshed(store, before)["drawn"]["gap_s"] == 60.0
 
 
 def test_a_replay_of_old_days_is_as_fresh_as_its_processing() -> None:
@@ -289,22 +306,25 @@ def test_a_replay_of_old_days_is_as_fresh_as_its_processing() -> None:
 
 def test_a_worker_that_has_not_reported_for_ten_seconds_is_gone() -> None:
     written = a_status(now_ns=NOW, processed_ns=NOW, newest_ns=NOW, held_up_by="the store")
-    assert ("the store", False) == tuple(state_of([written], NOW + 9 * SECOND)[key] for key in ("held_up_by", "gone"))
+    assert tuple(state_of([written], NOW + 9 * SECOND)[key] for key in ("held_up_by", "gone")) == ("the store", False)
     later = state_of([written], NOW + 11 * SECOND)
-    assert ("", True, 11.0) == tuple(later[key] for key in ("held_up_by", "gone", "reported_s"))
+    assert tuple(later[key] for key in ("held_up_by", "gone", "reported_s")) == ("", True, 11.0)
 
 
 def test_of_several_workers_the_freshest_counts_and_the_rest_adds_up() -> None:
     first = replace(a_status(now_ns=NOW, processed_ns=NOW - SECOND, newest_ns=NOW), lag_records=3, refused=1)
     second = replace(first, worker="worker-2", processed_at=None, newest_event=None, lag_records=4, refused=2)
     state = state_of([first, second], NOW)
-    assert (1.0, 7, 3) == tuple(state[key] for key in ("processed_s", "lag", "refused"))
+    assert tuple(state[key] for key in ("processed_s", "lag", "refused")) == (1.0, 7, 3)
 
 
 def test_nothing_is_known_of_no_worker() -> None:
     state = state_of([], NOW)
-    assert (None, None, None, True) == tuple(
-        state[key] for key in ("processed_s", "newest_event_us", "reported_s", "gone")
+    assert tuple(state[key] for key in ("processed_s", "newest_event_us", "reported_s", "gone")) == (
+        None,
+        None,
+        None,
+        True,
     )
 
 

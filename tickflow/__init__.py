@@ -1,16 +1,43 @@
 """What the three scripts share. One tick's way, by file name:
 
-    sources/      simulator.py, replay.py, alpha_vantage.py    a source makes a Tick
-    tick.py                                                    its JSON form, its rules, the reasons for refusal
-    ticklog/      base.py, kafka.py, embedded.py               the log keeps it as a Record, by partition and offset
-    deadletters.py                                             where a refused record goes, with its reason
-    windows.py                                                 the last ticks of its symbol
-    metrics.py, detectors.py                                   the formulas over them, and the anomaly rule
-    points.py                                                  what is stored of it, and under which time
-    store/        base.py, influx.py, embedded.py              the store keeps the Point
-    dashboard/    refresh.py, figures.py, page.py              rows become figures, figures a page
+    stock_producer.py
+        sources/    simulator.py, replay.py, alpha_vantage.py   a source makes a Tick
+        tick.py                                                 its JSON form, its rules, the reasons for refusal
+        ticklog/    kafka.py or embedded.py                     the log keeps it as a Record, by partition and offset
+    stock_analytics.py
+        assignments.py                                          which partitions are this worker's to read
+        windows.py                                              the last ticks of its symbol
+        metrics.py, detectors.py                                the formulas over them, and the anomaly rule
+        points.py                                               what is stored of it, and under which time
+        store/      influx.py or embedded.py                    the store keeps the Point
+    stock_dashboard.py
+        dashboard/  refresh.py, figures.py, page.py             rows become figures, figures a page
 
-Beside that way: restore.py (what a restart replays), counters.py (what was done), console.py (what people read in
-the terminal), stack.py (which log, which store), process.py and backoff.py (how a script starts, waits and stops),
-errors.py. Nothing here imports `config` or the scripts: it takes plain values.
+Beside that way, for all of it:
+
+    stack.py                                                    which log and which store: the choice of STACK
+    sources/base.py, ticklog/base.py, store/base.py             what each of these can do, whichever it is
+    process.py, backoff.py                                      how a script starts, waits and stops
+    errors.py                                                   everything that can go wrong on purpose
+    addresses.py, env_file.py                                   what an address is, and how a .env is read
+
+for the worker:
+
+    deadletters.py, restore.py                                  where a refused record goes; what a restart replays
+    counters.py, summary.py                                     what was done, and what was seen of each symbol
+    console.py, wording.py                                      when people read of it in the terminal, and how
+
+and below:
+
+    sources/    new_york.py                                     the exchange's hours, for real quotes
+    ticklog/    kafka_cluster.py, kafka_topics.py               reaching Kafka, and making the topics
+                kafka_writer.py, kafka_reader.py                publishing, and being a member of a group
+                embedded_file.py                                the log's tables in the SQLite file
+    store/      influxql.py, answers.py                         asking InfluxDB, and what its refusals mean
+    sqlite.py                                                   the one file of the embedded stack
+    dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served
+                security.py, gate.py                            what a request must be; the way to the store
+                state.py, ranges.py, clock.py, thin.py          freshness, ranges, exchange time, fewer rows
+
+Nothing here imports `config` or the scripts: it takes plain values.
 """

@@ -62,6 +62,12 @@ class Logs(ABC):
         log.subscribe()
         return log
 
+    def reused(self) -> TickLog:
+        """A reader that has joined; the same one at every call."""
+        if not self._opened:
+            join(self.reader())
+        return self._opened[0]
+
     def close(self) -> None:
         for log in self._opened:
             log.close()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from tickflow.ticklog.embedded import EmbeddedTickLog
 
 from devtools.process import free_port
 from devtools.servers import Influxd, InfluxServer, KafkaServer
@@ -16,6 +15,7 @@ from tests.edits import EditedCopy
 from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
 from tickflow.process import StopEvent
 from tickflow.tick import Reason
+from tickflow.ticklog.embedded import EmbeddedTickLog
 
 
 def tick(symbol: str = "AAPL", **fields: object) -> bytes:
@@ -157,7 +157,7 @@ def test_the_pasted_price_history_is_used(script: StartScript, embedded: Embedde
     copy = EditedCopy(tmp_path / "edited")
     copy.paste("stock_analytics.py", "self.price_history = defaultdict(lambda: deque(maxlen=200))")
     publish(embedded.file, *[tick(price=100 + number) for number in range(16)])
-    lengths = []
+    lengths: list[int] = []
     for name in ("stock_analytics.py", copy.script("stock_analytics.py")):
         worker = script(name, env=embedded.env | {"HISTORY_SIZE": "3", "KAFKA_GROUP": f"g{len(lengths)}"})
         worker.wait_for("is ours", 20)

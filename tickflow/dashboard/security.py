@@ -8,7 +8,7 @@ this machine also opens pages of others, and those must reach nothing here: the 
 from urllib.parse import urlsplit
 
 from dash import Dash
-from flask import Response, abort, request
+from flask import Response, request
 
 MAX_BODY_BYTES = 64 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -29,18 +29,20 @@ def secure(app: Dash, host: str) -> None:
         "Cross-Origin-Resource-Policy": "same-origin",
     }
 
-    def check() -> None:
+    def check() -> Response | None:
+        # Answers, not exceptions: those would be dressed up as tracebacks by Dash in debug.
         if _name_of(request.host) not in names:
-            abort(403, "This page answers to its own name only.")
+            return Response("This page answers to its own name only.", 403, mimetype="text/plain")
         if request.url_rule is not None and request.url_rule.rule == CATCH_ALL:
-            abort(404)  # Dash would serve the page under any path, the debugger's included
+            return Response(status=404)  # Dash would serve the page under any path, the debugger's included
         if request.method == "POST":
             if request.mimetype != "application/json":
-                abort(415)
+                return Response(status=415)
             if request.content_length is None:
-                abort(411)
+                return Response(status=411)
             if request.content_length > MAX_BODY_BYTES:
-                abort(413)
+                return Response(status=413)
+        return None
 
     def dress(response: Response) -> Response:
         for name, value in headers.items():

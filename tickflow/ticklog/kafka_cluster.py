@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from kafka.errors import (
@@ -81,8 +81,8 @@ class Cluster:
         for delay in Backoff(first=0.2):
             future: Future[Result] = Future()
             threading.Thread(target=_run, args=(attempt, future), name="kafka-attempt", daemon=True).start()
-            while not future.done():
-                if sleep(self.stop, _SLICE):
+            while not wait([future], timeout=_SLICE).done:
+                if self.stop.is_set():
                     future.add_done_callback(_discard)
                     raise self.stopped()
                 if time.monotonic() - started > PATIENCE:

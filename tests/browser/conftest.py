@@ -1,0 +1,205 @@
+"""A real Chromium before a served page, over a real embedded store that the test fills."""
+
+import contextlib
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from config import Settings
+from scripts.screenshots import CHROMIUM, FLAGS
+from stock_dashboard import StockDashboard
+from tests.fakes import Breakable, Feed, a_status
+from tickflow.store.embedded import EmbeddedStore
+
+UPDATE_INTERVAL = 0.5
+WAIT_MS = 30_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, one for all tests."""
+    if shutil.which(CHROMIUM) is None:
+        reason = "the browser tests need Debian's chromium: apt-get install chromium (or set CHROMIUM to its path)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until `expression` is true in the page. (Playwright's own way needs the `eval` that our policy forbids.)"""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"never true: {expression}"
+        page.wait_for_timeout(50)
+
+
+class Market:
+    """What producer and analytics would do to a store: ticks as points, and a worker's status.
+
+    Event times are those of now, or those of `day` for a replay.
+    """
+
+    def __init__(self, store: EmbeddedStore, day: datetime | None = None) -> None:
+        self.store = store
+        self.replays = day is not None
+        begin = datetime.now(UTC) if day is None else day
+        self.feed = Feed(start=begin, source="replay" if self.replays else "simulated")
+        self._shift = begin - datetime.now(UTC)
+        self._processed: int | None = None
+
+    def history(self, symbol: str, prices: list[float], gap: timedelta = timedelta(seconds=1)) -> None:
+        """Ticks of the past, `gap` apart, the last of them now."""
+        self.feed.now = self._now() - gap * len(prices)
+        self.feed.gap = gap
+        self.store.write(self.feed.points(symbol, prices))
+        self.report(ticked=True)
+
+    def tick(self, symbol: str, *prices: float, ago: timedelta = timedelta()) -> None:
+        """Ticks of now, a millisecond apart."""
+        self.feed.now, self.feed.gap = self._now() - ago, timedelta(milliseconds=1)
+        self.store.write(self.feed.points(symbol, list(prices)))
+        self.report(ticked=True)
+
+    def report(self, *, ticked: bool = False, held_up_by: str = "") -> None:
+        """The worker's status, as it is written every 2 s."""
+        now = time.time_ns()
+        if ticked:
+            self._processed = now
+        newest = int(self.feed.now.timestamp() * 1e9)
+        status = a_status(now_ns=now, processed_ns=self._processed, newest_ns=newest, held_up_by=held_up_by)
+        self.store.write_status(status)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._shift
+
+
+class Running:
+    """A dashboard that is served, and the store behind it."""
+
+    def __init__(self, path: Path) -> None:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            self._port = int(one.getsockname()[1])
+        self._path = path
+        self.writing = EmbeddedStore(path, retention_days=7, stop=threading.Event())
+        self.writing.connect()
+        self.market = Market(self.writing)
+        self.start()
+
+    def start(self) -> None:
+        """Serve; after `stop` again at the same address."""
+        self._stop = threading.Event()
+        reading = EmbeddedStore(self._path, retention_days=7, stop=self._stop)
+        self.store = Breakable(reading)
+        settings = Settings(dashboard_port=self._port, update_interval=UPDATE_INTERVAL, stack="embedded")
+        dashboard = StockDashboard(settings, stop=self._stop, store=self.store)
+        self.url = dashboard.url
+        self._thread = threading.Thread(target=dashboard.run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End serving."""
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path / "stocks.db")
+    yield running
+    running.stop()
+    running.writing.close()
+
+
+@pytest.fixture
+def ticking(running: Running) -> Iterator[Callable[[], None]]:
+    """Once called, keeps AAPL ticking four times a second until the test ends or it is called again."""
+    over = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def tick() -> None:
+        price = 150.0
+        while not over.wait(0.25):
+            price += 0.05
+            running.market.tick("AAPL", price)
+
+    def toggle() -> None:
+        if threads:
+            over.set()
+            threads.pop().join()
+            over.clear()
+        else:
+            threads.append(threading.Thread(target=tick))
+            threads[0].start()
+
+    yield toggle
+    if threads:
+        toggle()
+
+
+class Visit:
+    """Opens pages, and keeps what must never happen in any of them: errors, and requests to elsewhere."""
+
+    def __init__(self, chromium: Browser, running: Running) -> None:
+        self._chromium = chromium
+        self._running = running
+        self._contexts: list[BrowserContext] = []
+        self.expected = ""
+        self.errors: list[str] = []
+        self.elsewhere: list[str] = []
+
+    def __call__(self, query: str = "", *, width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
+        """A page in a browser profile of its own, as soon as it has heard of the store."""
+        context = self._chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+        )
+        context.set_default_timeout(WAIT_MS)
+        self._contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self._error(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self._error(str(error)))
+        page.on("request", lambda request: self._requested(request.url))
+        page.goto(self._running.url + query)
+        until(page, "document.getElementById('fresh')?.dataset.kind")
+        return page
+
+    def _error(self, text: str) -> None:
+        if not (self.expected and self.expected in text):
+            self.errors.append(text)
+
+    def _requested(self, url: str) -> None:
+        if not url.startswith((self._running.url, "data:", "blob:")):
+            self.elsewhere.append(url)
+
+    def end(self) -> None:
+        for context in self._contexts:
+            with contextlib.suppress(Exception):  # a context whose page crashed is reported by the test itself
+                context.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, running: Running) -> Iterator[Visit]:
+    """`visit("?symbol=AAPL")` opens the page; at the end no error may have been logged and no other host asked."""
+    visit = Visit(chromium, running)
+    yield visit
+    visit.end()
+    assert visit.errors == []
+    assert visit.elsewhere == []

@@ -1,0 +1,335 @@
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Market, Running, Visit, until
+from tickflow.errors import StoreUnavailable
+
+GRAPH = "document.querySelector('#chart .js-plotly-plot')"
+PRICES = [150 + (i % 7) * 0.1 for i in range(120)]
+Ticking = Callable[[], None]
+
+expect.set_options(timeout=WAIT_MS)
+
+
+def drawn(page: Page) -> int:
+    """How many rows the chart shows."""
+    count: int = page.evaluate(f"{GRAPH}?.data?.[0]?.x?.length ?? 0")
+    return count
+
+
+def seen(page: Page) -> list[float]:
+    """The part of time in sight, in ms."""
+    bounds = f"{GRAPH}.layout.xaxis.range.map((b) => typeof b === 'number' ? b : Date.parse(b.replace(' ', 'T') + 'Z'))"
+    return page.evaluate(bounds)  # type: ignore[no-any-return]  # two numbers
+
+
+def wait_for_rows(page: Page, more_than: int) -> None:
+    until(page, f"({GRAPH}?.data?.[0]?.x?.length ?? 0) > {more_than}")
+
+
+def wait_for_refreshes(page: Page, count: int = 5) -> None:
+    """Wait until the chart has been extended so many times, as it is while ticks come."""
+    for _ in range(count):
+        wait_for_rows(page, drawn(page))
+
+
+def text(page: Page, selector: str) -> str:
+    return page.locator(selector).inner_text()
+
+
+def test_the_price_moves_when_ticks_come(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#headline-price")).to_have_text("150.00")
+    assert drawn(page) == len(PRICES)
+    running.market.tick("AAPL", 163.21)
+    expect(page.locator("#headline-price")).to_have_text("163.21")
+    expect(page.locator("#reading-price")).to_have_text("163.21")
+    expect(page.locator("#headline-change")).to_have_text("▲ +8.81 %")
+    expect(page.locator(".watch [col-id=price]").last).to_have_text("163.21")
+    assert drawn(page) == len(PRICES) + 1
+    assert page.title() == "Tickflow"
+
+
+def test_zoom_back_in_time_and_hidden_lines_survive_refreshes(running: Running, visit: Visit, ticking: Ticking) -> None:
+    running.market.history("AAPL", PRICES)
+    ticking()
+    page = visit()
+    wait_for_rows(page, len(PRICES))
+    page.locator("[data-trace=MA5]").click()
+    box = page.locator("#chart .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.4 * box["height"])
+    for _ in range(4):
+        page.mouse.wheel(0, -400)
+        page.wait_for_timeout(100)
+    expect(page.locator("#go-live")).to_be_visible()
+    page.wait_for_timeout(1000)
+    before = seen(page)
+    prices = page.evaluate(f"{GRAPH}.layout.yaxis.range")
+    wait_for_refreshes(page)
+    assert seen(page) == pytest.approx(before)
+    assert page.evaluate(f"{GRAPH}.layout.yaxis.range") == prices
+    assert page.evaluate(f"{GRAPH}.data[1].visible") is False
+    assert page.locator("[data-trace=MA5]").get_attribute("aria-pressed") == "false"
+    page.locator("#go-live").click()
+    until(page, f"{GRAPH}.layout.xaxis.range[1] > {before[1]} + 5000")
+    assert page.evaluate(f"{GRAPH}.data[1].visible") is False
+    expect(page.locator("#go-live")).to_be_hidden()
+
+
+def test_a_drawing_made_anew_keeps_zoom_and_hidden_lines(running: Running, visit: Visit) -> None:
+    """A late tick cannot be added at the end: the figure is drawn again, as the reader had it."""
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    page.locator("[data-trace=MA20]").click()
+    first, last = seen(page)
+    wanted = [first + (last - first) * part for part in (0.2, 0.6)]
+    page.evaluate(f"Plotly.relayout({GRAPH}, {{'xaxis.range': {wanted}}})")
+    expect(page.locator("#go-live")).to_be_visible()
+    running.market.tick("AAPL", 149.0, ago=timedelta(seconds=10, milliseconds=500))
+    wait_for_rows(page, len(PRICES))
+    assert seen(page) == pytest.approx(wanted)
+    assert page.evaluate(f"{GRAPH}.data[3].visible") is False
+    times = page.evaluate(f"{GRAPH}.data[0].x")
+    assert times == sorted(times)
+
+
+def test_the_view_follows_the_newest_tick(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    before = seen(page)
+    running.market.feed.now += timedelta(minutes=5)
+    running.market.store.write(running.market.feed.points("AAPL", [151.0]))
+    running.market.report(ticked=True)
+    wait_for_rows(page, len(PRICES))
+    after = seen(page)
+    assert after[1] > before[1]
+    assert after[1] >= page.evaluate(f"{GRAPH}.data[0].x.at(-1)")
+
+
+def test_the_store_goes_and_comes_back_without_a_reload(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#banner")).to_be_hidden()
+    page.evaluate("window.stillThere = true")
+    running.store.failure = StoreUnavailable("The store is away for this test.")
+    expect(page.locator("#banner")).to_have_text("The store is away for this test. Trying again every 0.5 s.")
+    expect(page.locator("#fresh")).to_have_text("store down")
+    assert drawn(page) == len(PRICES), "the last that is known stays, greyed"
+    assert page.evaluate("getComputedStyle(document.querySelector('.figure')).filter") == "grayscale(1)"
+    page.locator("#range").get_by_text("5m", exact=True).click()
+    expect(page.locator("#empty")).to_have_text("Nothing to show until the store answers.")
+    running.store.failure = None
+    running.market.tick("AAPL", 152.5)
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator("#headline-price")).to_have_text("152.50")
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    wait_for_rows(page, 0)
+    assert page.evaluate("window.stillThere") is True
+
+
+def test_it_says_stale_when_ticks_stop_and_live_when_they_go_on(
+    running: Running, visit: Visit, ticking: Ticking
+) -> None:
+    ticking()
+    page = visit()
+    expect(page.locator("#fresh")).to_have_text(re.compile(r"live · [012] s"))
+    ticking()
+    running.market.report()
+    expect(page.locator("#fresh")).to_have_text(re.compile(r"stale · \d s"), timeout=8_000)
+    assert page.evaluate("document.body.dataset.fresh") == "stale"
+    running.market.tick("AAPL", 155.0)
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+
+
+def test_it_says_when_the_analytics_is_gone_or_held_up(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.report(held_up_by="InfluxDB does not answer")
+    page = visit()
+    expect(page.locator("#banner")).to_have_text("The analytics waits: InfluxDB does not answer")
+    expect(page.locator("#banner")).to_have_text(
+        re.compile(r"The analytics has not reported for 1\d s. Start it: python stock_analytics.py"), timeout=20_000
+    )
+
+
+def test_a_dashboard_that_ends_is_told_and_found_again(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    visit.expected = "ERR_"  # the browser logs each request that finds nobody
+    wait_for_rows(page, 0)
+    running.stop()
+    expect(page.locator("#fresh")).to_have_text("no answer", timeout=20_000)
+    expect(page.locator("#banner")).to_have_text(re.compile("is it still running?"))
+    running.start()
+    running.market.tick("AAPL", 158.0)
+    expect(page.locator("#headline-price")).to_have_text("158.00")
+    expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_an_empty_store_says_what_to_do_and_is_drawn_when_ticks_come(running: Running, visit: Visit) -> None:
+    page = visit()
+    expect(page.locator("#empty")).to_have_text("No ticks yet. Start the producer: python stock_producer.py")
+    expect(page.locator("#fresh")).to_have_text("no data")
+    running.market.tick("AAPL", 150.0)
+    wait_for_rows(page, 0)
+    expect(page.locator("#empty")).to_be_hidden()
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+
+
+def test_warm_up_is_counted_not_invented(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", [150.0, 151.0, 150.5, 150.0, 151.0, 152.0, 151.0])
+    page = visit()
+    expect(page.locator("#reading-ma20")).to_have_text("7/20")
+    expect(page.locator("#reading-volatility")).to_have_text("7/10")
+    expect(page.locator("#reading-ma5")).to_have_text("150.90")
+    running.market.tick("AAPL", 151.0)
+    expect(page.locator("#reading-ma20")).to_have_text("8/20")
+
+
+def test_a_replay_of_2013_is_live_and_marked(running: Running, visit: Visit) -> None:
+    market = Market(running.writing, day=datetime(2013, 10, 7, 13, 45, tzinfo=UTC))
+    market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#badge")).to_have_text("REPLAY")
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    expect(page.locator("#truth")).to_have_text(re.compile("Last tick Oct 7, 2013, 09:4"))
+    assert "ago" not in text(page, "#truth")
+
+
+def test_simulated_data_is_marked(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    for width in (1440, 400):
+        badge = visit(width=width).locator("#badge")
+        expect(badge).to_have_text("SIMULATED")
+        expect(badge).to_be_in_viewport(ratio=1)
+
+
+def test_a_click_in_the_watch_list_chooses_and_the_address_keeps_it(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", [400.0, 401.0])
+    page = visit()
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    history = page.evaluate("history.length")
+    page.locator(".watch [role=row]", has_text="MSFT").click()
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    page.locator("#range").get_by_text("1h", exact=True).click()
+    page.wait_for_url(re.compile(r"\?symbol=MSFT&range=1h"))
+    assert page.evaluate("history.length") == history
+    again = visit("?symbol=MSFT&range=1h")
+    expect(again.locator("#headline-symbol")).to_have_text("MSFT")
+    expect(again.locator("#headline-note")).to_have_text("in 1h")
+    expect(again.locator("#symbol")).to_have_value("MSFT")
+
+
+@pytest.mark.parametrize("query", ["?symbol=%3Cscript%3E&range=2y", "?symbol=A%27--", "?range[]=5m"])
+def test_an_address_that_makes_no_sense_opens_the_plain_page(running: Running, visit: Visit, query: str) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit(query)
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+
+
+def test_two_readers_do_not_disturb_each_other(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", PRICES)
+    first, second = visit("?symbol=AAPL"), visit("?symbol=MSFT")
+    running.market.tick("AAPL", 160.0)
+    running.market.tick("MSFT", 161.0)
+    expect(first.locator("#reading-price")).to_have_text("160.00")
+    expect(second.locator("#reading-price")).to_have_text("161.00")
+    assert (drawn(first), drawn(second)) == (len(PRICES) + 1, len(PRICES) + 1)
+
+
+def test_at_400_px_nothing_scrolls_sideways_and_the_strip_chooses(running: Running, visit: Visit) -> None:
+    for symbol in ("AAPL", "AMZN", "GOOGL", "META", "MSFT"):
+        running.market.history(symbol, PRICES)
+    page = visit(width=400, height=860)
+    wait_for_rows(page, 0)
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    page.evaluate("window.scrollTo(200, 0)")
+    assert page.evaluate("window.scrollX") == 0
+    page.locator(".card", has_text="META").click()
+    expect(page.locator("#headline-symbol")).to_have_text("META")
+    assert page.locator(".card[aria-pressed=true]").inner_text().startswith("META")
+    page.locator("#range-narrow").get_by_text("5m", exact=True).click()
+    page.wait_for_url(re.compile("range=5m"))
+
+
+def test_the_pointer_reads_values_in_the_fixed_line_with_utc(running: Running, visit: Visit) -> None:
+    market = Market(running.writing, day=datetime(2013, 10, 7, 13, 45, tzinfo=UTC))
+    market.history("AAPL", PRICES)
+    page = visit()
+    newest = text(page, "#reading-time")
+    box = page.locator("#chart .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    expect(page.locator("#reading-time")).not_to_have_text(newest)
+    eastern, utc = text(page, "#reading-time"), text(page, "#reading-utc")
+    assert eastern.endswith(" ET")
+    assert int(utc[:2]) - int(eastern[:2]) == 4
+    assert page.locator("#chart .hovertext").count() == 0, "no box covers the chart"
+
+
+def test_the_theme_is_kept_and_the_chart_follows_it(running: Running, visit: Visit, ticking: Ticking) -> None:
+    running.market.history("AAPL", PRICES)
+    ticking()
+    page = visit(scheme="light")
+    wait_for_rows(page, len(PRICES))
+    paper = f"{GRAPH}.layout.paper_bgcolor"
+    light = page.evaluate(paper)
+    rows = drawn(page)
+    page.locator("#theme").get_by_title("Dark theme").click()
+    until(page, f"{paper} !== {light!r}")
+    assert drawn(page) >= rows, "and no row is lost"
+    wait_for_refreshes(page, 2)
+    page.reload()
+    until(page, f"({GRAPH}?.data?.[0]?.x?.length ?? 0) > 0")
+    assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
+    assert page.evaluate(paper) != light
+    page.locator("#theme").get_by_title("System theme").click()
+    until(page, f"{paper} === {light!r}")
+
+
+def test_the_page_is_named_and_described_for_screen_readers(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    wait_for_rows(page, 0)
+    assert page.evaluate("document.documentElement.lang") == "en"
+    for landmark in ("banner", "navigation", "main"):
+        expect(page.get_by_role(landmark)).to_have_count(1)
+    expect(page.get_by_role("textbox", name="Symbol").or_(page.get_by_role("combobox", name="Symbol"))).to_be_visible()
+    expect(page.locator("#summary")).to_have_text(re.compile(r"AAPL, range 15m: 120 ticks, last price 150.00 at"))
+    assert page.locator("figure").get_attribute("aria-labelledby") == "summary"
+
+
+def test_a_long_range_is_thinned_and_keeps_its_anomalies(running: Running, visit: Visit) -> None:
+    prices = [150 + (i % 5) * 0.01 + (30 if i == 3_333 else 0) for i in range(8_000)]
+    running.market.history("AAPL", prices, gap=timedelta(milliseconds=100))
+    page = visit("?symbol=AAPL&range=all")
+    expect(page.locator("#headline-note")).to_have_text(re.compile("of 8,000 ticks drawn"))
+    assert page.evaluate(f"Math.max(...{GRAPH}.data[0].y)") == 150 + (3_333 % 5) * 0.01 + 30
+    assert page.evaluate(f"{GRAPH}.data[6].x.length") >= 1
+
+
+def test_a_refresh_goes_on_while_the_answers_are_slow(
+    running: Running, visit: Visit, ticking: Ticking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers slower than the interval must not be thrown away one after the other."""
+    running.market.history("AAPL", PRICES)
+    latest = running.store.latest
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(3 * UPDATE_INTERVAL)
+        return latest(*arguments)
+
+    page = visit()
+    wait_for_rows(page, 0)
+    monkeypatch.setattr(running.store, "latest", slow)
+    ticking()
+    wait_for_refreshes(page, 2)
