@@ -20,9 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-import numpy as np
-import numpy.typing as npt
-
 from config import Settings, add_flags, flags_of, load_settings
 from tickflow import deadletters, process
 from tickflow.assignments import Assignments
@@ -31,7 +28,7 @@ from tickflow.console import Console
 from tickflow.counters import Counters
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
 from tickflow.metrics import measure
-from tickflow.points import Points
+from tickflow.points import Ints, Points
 from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus
 from tickflow.tick import Limits, Refused, decode
@@ -148,7 +145,7 @@ class StockAnalyticsEngine:
                 batch.positions[number] = ours.position(records[-1].offset + 1)
         return batch
 
-    def observe(self, points: Points, depth: npt.NDArray[np.int64]) -> None:
+    def observe(self, points: Points, depth: Ints) -> None:
         """Feed what people look at: the price history, the console, the freshness of the status."""
         for symbol, price in zip(points.symbol, points.price.tolist(), strict=True):
             self.price_history[symbol].append(price)

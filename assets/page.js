@@ -5,12 +5,13 @@
   const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"];
   const SYMBOL = /^[A-Z0-9.\-]{1,12}$/;
   const ASK_AGAIN_MS = 10_000;
+  const ANSWER_MS = 5_000;
   const STRIP_LENGTH = 60;
   const rows = new Map(); // the watch list, by symbol
   let current = null; // the symbol that is chosen
   let currentRange = null;
   let asked = { id: null, at: 0 }; // the drawing that is asked for anew
-  const heard = { state: null, at: 0, seen: 0, refresh: 2 };
+  const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0 };
   const element = (id) => document.getElementById(id);
   const same = () => window.dash_clientside.no_update;
   const setProps = (id, props) => window.dash_clientside.set_props(id, props);
@@ -51,6 +52,7 @@
     if (before && before.symbol === wanted.symbol && before.range === range) return same();
     if (before && drawn && drawn.symbol === symbol && drawn.range === range) return same();
     element("stage")?.classList.add("waiting");
+    heard.wanted = performance.now();
     return wanted;
   }
 
@@ -87,7 +89,9 @@
       if (wanted && !current) setProps("symbol", { value: wanted });
     } else {
       if (!drawn || answer.of !== drawn.id) return out;
-      if (answer.rebuild) rebuild(drawn.id);
+      const other = current && (drawn.symbol !== current || drawn.range !== currentRange);
+      const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request found nobody
+      if (answer.rebuild || overdue) rebuild(drawn.id);
       if (answer.extend) {
         out[2] = { ...drawn, ...answer.drawn };
         heard.seen = performance.now();
@@ -184,11 +188,20 @@
     return { word: `${kind} · ${words.span(age)}`, kind, sentence };
   }
 
+  /* A request that found no server leaves the interval disabled (see `running` in callbacks.py): set it going again. */
+  function retry() {
+    const now = performance.now();
+    if (now - heard.retried < ANSWER_MS) return;
+    heard.retried = now;
+    setProps("refresh", { disabled: false });
+  }
+
   function tell(_ticks, _state, hover, drawn) {
     const causes = by();
     if (drawn) read(chart.values(chart.rowOf(hover)), drawn);
     if (causes.length && causes.every((cause) => cause === "chart")) return;
     const { word, kind, sentence } = freshness(drawn);
+    if (word === "no answer") retry();
     write("fresh", word);
     element("fresh").dataset.kind = kind;
     document.body.dataset.fresh = kind;

@@ -162,7 +162,7 @@ class Visit:
         self._chromium = chromium
         self._running = running
         self._contexts: list[BrowserContext] = []
-        self.expected = ""
+        self.expected: tuple[str, ...] = ()
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
 
@@ -182,7 +182,7 @@ class Visit:
         return page
 
     def _error(self, text: str) -> None:
-        if not (self.expected and self.expected in text):
+        if not any(part in text for part in self.expected):
             self.errors.append(text)
 
     def _requested(self, url: str) -> None:

@@ -104,6 +104,7 @@ def test_a_drawing_made_anew_keeps_zoom_and_hidden_lines(running: Running, visit
 def test_the_view_follows_the_newest_tick(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
+    wait_for_rows(page, 0)
     before = seen(page)
     running.market.feed.now += timedelta(minutes=5)
     running.market.store.write(running.market.feed.points("AAPL", [151.0]))
@@ -162,15 +163,17 @@ def test_it_says_when_the_analytics_is_gone_or_held_up(running: Running, visit: 
 def test_a_dashboard_that_ends_is_told_and_found_again(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
-    visit.expected = "ERR_"  # the browser logs each request that finds nobody
+    visit.expected = ("ERR_", "server did not respond")  # what the browser and Dash log while it is away
     wait_for_rows(page, 0)
     running.stop()
     expect(page.locator("#fresh")).to_have_text("no answer", timeout=20_000)
     expect(page.locator("#banner")).to_have_text(re.compile("is it still running?"))
+    page.locator("#range").get_by_text("5m", exact=True).click()
     running.start()
     running.market.tick("AAPL", 158.0)
     expect(page.locator("#headline-price")).to_have_text("158.00")
     expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator("#headline-note")).to_have_text("in 5m")  # what was chosen meanwhile is drawn as well
 
 
 def test_an_empty_store_says_what_to_do_and_is_drawn_when_ticks_come(running: Running, visit: Visit) -> None:

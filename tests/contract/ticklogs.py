@@ -171,7 +171,9 @@ def read(log: TickLog, count: int) -> list[Record]:
     records: list[Record] = []
 
     def is_complete() -> bool:
-        for batch in log.poll(0.2).records.values():
+        polled = log.poll(0.2)
+        assert not polled.assigned, "assigned again, though nothing called for it"
+        for batch in polled.records.values():
             records.extend(batch)
         return len(records) >= count
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dash import Dash
+from flask import Response
 
 from tickflow.dashboard import page
 from tickflow.dashboard.callbacks import register
@@ -49,5 +50,14 @@ def build(
         dev_tools_hot_reload=False,
         dev_tools_disable_version_check=True,
     )
+    app.server.after_request(_whole)
     secure(app, host)
     return app
+
+
+def _whole(response: Response) -> Response:
+    """The response with its content in memory: flask-compress leaves the file of a streamed one open."""
+    if response.direct_passthrough:
+        response.direct_passthrough = False
+        response.make_sequence()
+    return response

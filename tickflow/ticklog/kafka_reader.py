@@ -64,8 +64,11 @@ class Reader:
         self._last_news = 0.0
 
     def subscribe(self) -> None:
-        """Join the group; the assignment comes with later polls."""
-        self._opened().subscribe(topics=[self._topic], listener=self._rebalances)
+        """Join the group; the assignment comes with later polls. Waits until the topic can be found."""
+        consumer = self._opened()
+        consumer.subscribe(topics=[self._topic], listener=self._rebalances)
+        # A group's leader that hears of the topic's partitions only while it hands them out does so twice in a row.
+        self._cluster.patiently(consumer.topics)
         self._last_news = time.monotonic()
 
     def poll(self, timeout: float, paused: bool) -> Polled:

@@ -1,0 +1,60 @@
+"""What the documents say, in pieces: fenced blocks, tables, code within a line, links."""
+
+import re
+
+from tests.scripts import PROJECT
+
+DOCS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in PROJECT.glob("docs/*.md")))
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def text(name: str) -> str:
+    """The whole document."""
+    return (PROJECT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str, language: str) -> list[str]:
+    """What stands in the document's fences of that language."""
+    return [body for found, body in _FENCE.findall(text(name)) if found == language]
+
+
+def code(name: str) -> list[str]:
+    """All code within lines, outside fences."""
+    return re.findall(r"`([^`]+)`", _FENCE.sub("", text(name)))
+
+
+def commands(name: str) -> list[str]:
+    """Each command of the document's shell blocks, a line each, without comments; and the code within its lines."""
+    lines = [
+        re.sub(r"\s+#.*", "", line)
+        for block in blocks(name, "sh")
+        for line in block.replace("\\\n", " ").splitlines()
+        if not line.startswith("#")
+    ]
+    return [line for line in lines if line] + code(name)
+
+
+def section(name: str, heading: str) -> str:
+    """The text below `## heading`, up to the next heading of that rank."""
+    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text(name), re.MULTILINE | re.DOTALL)
+    assert found, f"{name} has no section {heading!r}"
+    return found[1]
+
+
+def table(name: str, heading: str) -> list[list[str]]:
+    """The rows of the section's first table, without its head, each cell as it stands."""
+    rows = re.search(r"^\|.*\n\|[-|]+\n((?:^\|.*\n)+)", section(name, heading), re.MULTILINE)
+    assert rows, f"{name}, {heading!r} has no table"
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in rows[1].splitlines()]
+
+
+def links(name: str) -> list[str]:
+    """The targets of all links and pictures."""
+    return re.findall(r"\]\(([^)\s]+)\)", text(name))
+
+
+def anchors(name: str) -> set[str]:
+    """What `#...` can lead to in the document, by the rule that code hosts make them."""
+    headings = re.findall(r"^#+ (.*)$", _FENCE.sub("", text(name)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

@@ -1,0 +1,347 @@
+"""The documents are true: what they name exists, what they show works, what they list is all there is."""
+
+import ast
+import csv
+import doctest
+import importlib
+import io
+import math
+import re
+import shlex
+import shutil
+import subprocess
+import threading
+import time
+import tomllib
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+import tickflow
+from config import KEYS, SECRETS, Settings, flags_of, load_settings
+from devtools.servers import InfluxServer
+from tests import markdown, records
+from tests.markdown import DOCS, blocks, code, commands, section, table, text
+from tests.point_examples import a_row, points_of
+from tests.scripts import PROJECT
+from tests.settings import load
+from tickflow.detectors import MAX_Z_SCORE
+from tickflow.metrics import Metrics, measure
+from tickflow.points import FIELDS, FLOAT_FIELDS, INTEGER_FIELDS
+from tickflow.process import BAD_SETTING, DONE, UNDONE, StopEvent
+from tickflow.sources.replay import Replay
+from tickflow.store.influx import InfluxStore
+from tickflow.tick import decode
+from tickflow.windows import Windows
+
+README, CONTRIBUTING, GUARANTEES = "README.md", "CONTRIBUTING.md", "docs/guarantees.md"
+SCRIPTS = ("stock_producer.py", "stock_analytics.py", "stock_dashboard.py")
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+QUERIES = (
+    'SELECT last("price") FROM "stock_metrics" GROUP BY "symbol"',
+    """SELECT "price", "ma_10" FROM "stock_metrics" WHERE "symbol" = 'AAPL' AND time > now() - 1h""",
+)
+PASTED = {
+    "self.symbols = ['AAPL', 'GOOGL', 'MSFT', 'AMZN', 'TSLA', 'NVDA', 'META']": "stock_producer.py",
+    "self.price_history = defaultdict(lambda: deque(maxlen=200))": "stock_analytics.py",
+    "is_anomaly = z_score > 1.5": "tickflow/detectors.py",
+    "producer.start_streaming(use_real_data=False, interval=2)": "stock_producer.py",
+    'producer.start_streaming(use_real_data=True, api_key="YOUR_API_KEY", interval=60)': "stock_producer.py",
+}
+MADE_AT_RUN = {".env", ".venv", "data/", "data/stocks.db", "trades.csv"}
+
+
+def unquoted(cell: str) -> str:
+    return cell.strip("`")
+
+
+# --- settings ---
+
+
+def test_the_settings_table_has_all_keys_in_their_order_and_their_defaults() -> None:
+    rows = table(README, "Settings")
+    assert [unquoted(key) for key, _, _ in rows] == list(KEYS)
+    for cell, default, meaning in rows:
+        key = unquoted(cell)
+        shown = None if default == "none" else getattr(load({key: unquoted(default)}), key.lower())
+        assert shown == Settings.model_fields[key.lower()].default, f"{key}: {default}"
+        assert meaning
+
+
+def test_the_secrets_that_a_file_may_hold_are_all_of_them() -> None:
+    prose = section(README, "Settings").partition("\n|")[0]
+    assert set(re.findall(r"`(\w+)_FILE`", prose)) - {"KEY"} == set(SECRETS)
+
+
+def test_each_setting_that_is_named_anywhere_exists() -> None:
+    compose = re.findall(r"\$\{(\w+)", (PROJECT / "docker-compose.yml").read_text(encoding="utf-8"))
+    known = {*KEYS, *(f"{key}_FILE" for key in SECRETS), *compose, "KEY_FILE"}
+    beginnings = "|".join(sorted({key.partition("_")[0] for key in KEYS} | {"KEY"}))
+    named = {found for name in DOCS for found in re.findall(rf"(?<![-\w])(?:{beginnings})_[A-Z_]+\b", text(name))}
+    assert len(named) > 20
+    assert named <= known
+
+
+# --- commands ---
+
+
+class _Parsed(Exception):
+    """Carries the flags of a command line out of a script that would go on and run."""
+
+    def __init__(self, flags: Mapping[str, str]) -> None:
+        self.flags = flags
+
+
+def parsed(script: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
+    """The settings in a command line, by the script's own parser."""
+    module = importlib.import_module(script.removesuffix(".py"))
+
+    def instead(*, flags: Mapping[str, str]) -> Settings:
+        raise _Parsed(flags)
+
+    monkeypatch.setattr(module, "load_settings", instead)
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            if hasattr(module, "parser"):
+                return flags_of(module.parser().parse_args(arguments))
+            module.main(StopEvent(), arguments)
+    except _Parsed as found:
+        return found.flags
+    except SystemExit:
+        raise AssertionError(f"{script} {shlex.join(arguments)}: {complaint.getvalue()}") from None
+    raise AssertionError(f"{script} did not load its settings")
+
+
+def script_commands() -> list[str]:
+    return sorted({line for name in DOCS for line in commands(name) if line.startswith("python stock_")})
+
+
+def test_each_script_is_shown_being_started() -> None:
+    assert {shlex.split(line)[1] for line in script_commands()} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("line", script_commands())
+def test_a_shown_command_is_understood_by_its_script(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, script, *arguments = shlex.split(line)
+    load_settings({}, env_file=None, flags=parsed(script, arguments, monkeypatch))
+
+
+def test_each_flag_that_is_named_exists() -> None:
+    helped = io.StringIO()
+    with redirect_stdout(helped):
+        for script in SCRIPTS:
+            module = importlib.import_module(script.removesuffix(".py"))
+            if hasattr(module, "parser"):
+                module.parser().print_help()
+                continue
+            with pytest.raises(SystemExit):
+                module.main(StopEvent(), ["--help"])
+    known = set(re.findall(r"(?<!\S)--[a-z-]+", helped.getvalue()))
+    named = {
+        flag
+        for name in (README, GUARANTEES)
+        for line in commands(name)
+        if line.startswith(("--", "python stock_"))
+        for flag in re.findall(r"(?<!\S)--[a-z-]+", line)
+    }
+    assert len(named) > 8
+    assert named <= known
+
+
+def test_settings_put_before_a_command_are_accepted() -> None:
+    found = [line for name in DOCS for line in commands(name) if re.match(r"[A-Z_]+=\S+ .*make ", line)]
+    assert found
+    for line in found:
+        load(dict(re.findall(r"([A-Z_]+)=(\S+)", line)))
+
+
+def test_each_make_target_that_is_named_exists_and_contributors_are_told_all() -> None:
+    named = {target for name in DOCS for line in commands(name) for target in re.findall(r"\bmake ([a-z-]+)", line)}
+    assert {"run", "test"} < named <= TARGETS
+    assert set(re.findall(r"`make ([a-z-]+)`", text(CONTRIBUTING))) == TARGETS - {"help"}
+
+
+def test_each_module_that_is_run_by_name_exists() -> None:
+    named = {match for name in DOCS for line in commands(name) for match in re.findall(r"python -m ([\w.]+)", line)}
+    own = {module for module in named if module != "pytest"}
+    assert own
+    assert [module for module in own if not (PROJECT / f"{module.replace('.', '/')}.py").is_file()] == []
+
+
+def test_the_variables_for_the_servers_of_tests_are_those_that_ci_sets() -> None:
+    ci = (PROJECT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    pattern = r"TICKFLOW_TEST_[A-Z_]+"
+    assert set(re.findall(pattern, text(CONTRIBUTING))) == set(re.findall(pattern, ci))
+
+
+def test_the_exit_codes_are_those_of_the_scripts() -> None:
+    assert [int(row[0]) for row in table(README, "In the terminal")] == [DONE, UNDONE, BAD_SETTING]
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_each_link_leads_somewhere(name: str) -> None:
+    for link in markdown.links(name):
+        if link.startswith("https://"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (PROJECT / name).parent / file if file else PROJECT / name
+        assert target.is_file(), link
+        assert not anchor or anchor in markdown.anchors(str(target.relative_to(PROJECT))), link
+
+
+def test_each_file_that_is_named_exists() -> None:
+    endings = (".py", ".md", ".yml", ".toml", ".sh", ".lock", ".txt", ".js", ".css", ".example", "/")
+    named = {
+        each
+        for name in DOCS
+        for each in code(name)
+        if re.fullmatch(r"[\w.\-/]+", each) and (each.endswith(endings) or "/" in each)
+    }
+    assert len(named) > 25
+    assert [each for each in sorted(named - MADE_AT_RUN) if not (PROJECT / each).exists()] == []
+
+
+# --- what is stored ---
+
+
+def test_the_queries_stand_in_the_readme() -> None:
+    assert blocks(README, "sql") == ["\n".join(QUERIES) + "\n"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.parametrize(("query", "expected"), zip(QUERIES, ({"last": "3.5"}, {"ma_10": "3"}), strict=True))
+def test_the_shown_request_answers(influx: InfluxServer, bucket: str, query: str, expected: dict[str, str]) -> None:
+    """With the address, the token and the bucket of this test in the place of those of .env.example."""
+    store = InfluxStore(influx.url, token=influx.token, org=influx.org, bucket=bucket, stop=threading.Event())
+    with store:
+        store.write(points_of(a_row(time_ns=time.time_ns() - 10**9, price=3.5, ma_10=3.0)))
+    shown = load_settings({}, env_file=PROJECT / ".env.example")
+    (command,) = [block for block in blocks(README, "sh") if block.startswith("curl")]
+    for old, new in {
+        shown.influxdb_url: influx.url,
+        shown.secret("INFLUXDB_TOKEN", ""): influx.token,
+        f"db={shown.influxdb_bucket}": f"db={bucket}",
+        QUERIES[0]: query,
+    }.items():
+        assert command.count(old) == 1
+        command = command.replace(old, new)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30)
+    (row,) = csv.DictReader(done.stdout.splitlines())
+    assert row.items() >= expected.items()
+
+
+def test_the_table_of_a_point_has_its_tags_and_fields_with_their_kinds() -> None:
+    kinds = dict.fromkeys(FLOAT_FIELDS, "float") | dict.fromkeys(INTEGER_FIELDS, "integer")
+    expected = {"symbol": "tag", "source": "tag", "is_anomaly": "boolean"} | kinds
+    assert set(FIELDS) < set(expected)
+    assert {unquoted(row[0]): row[1] for row in table(README, "What one tick becomes")} == expected
+
+
+def test_each_value_is_there_from_the_tick_that_the_table_says() -> None:
+    entries = [records.entry(records.body(price=100 + number % 3), offset=number) for number in range(25)]
+    ticks, _ = decode(entries)
+    metrics = measure(Windows().advance(ticks), 2.0)
+    names = [name for name in FLOAT_FIELDS if hasattr(metrics, name)]
+    assert names == [name for name in Metrics.__dataclass_fields__ if name in FLOAT_FIELDS]
+    first = {name: next(i for i, value in enumerate(getattr(metrics, name), 1) if value == value) for name in names}
+    rows = {unquoted(row[0]): row[3] for row in table(README, "What one tick becomes")}
+    said = {name: int(re.match(r"\d+", rows[name])[0]) for name in names}  # type: ignore[index]  # each begins with one
+    assert said == first
+
+
+def test_the_highest_score_is_said_as_it_is() -> None:
+    assert f"|z| <= {math.floor(MAX_Z_SCORE * 1000) / 1000}" in section(README, "Its limits")
+
+
+# --- what is put in ---
+
+
+@pytest.mark.parametrize("line", PASTED)
+def test_a_line_to_paste_stands_in_the_readme_and_has_one_place(line: str) -> None:
+    (row,) = [row for row in table(README, "Lines to edit") if unquoted(row[1]) == line]
+    assert unquoted(row[2]) == PASTED[line]
+    beginning = re.match(r"[\w.]+(?: =|\()", line)
+    assert beginning
+    source = (PROJECT / PASTED[line]).read_text(encoding="utf-8")
+    assert len(re.findall(rf"^ *{re.escape(beginning[0])}", source, re.MULTILINE)) == 1
+
+
+def test_the_shown_file_can_be_replayed_whole(tmp_path: Path) -> None:
+    (body,) = blocks(README, "csv")
+    (tmp_path / "trades.csv").write_text(body, encoding="utf-8")
+    replay = Replay(tmp_path / "trades.csv", speed=math.inf)
+    ticks = [tick for batch in replay.batches(lambda _: False) for tick in batch]
+    assert [(tick.symbol, tick.price, tick.volume) for tick in ticks] == [("AAPL", 187.5, 100), ("MSFT", 421.07, 50)]
+    assert replay.refused == 0
+
+
+def test_the_shown_tick_is_accepted() -> None:
+    (body,) = blocks(README, "json")
+    ticks, _ = decode([records.entry(body.encode())])
+    assert (ticks.symbols, ticks.sources) == (["AAPL"], ["my_feed"])
+
+
+# --- the documents themselves ---
+
+
+def test_each_example_in_a_document_runs() -> None:
+    runner = doctest.DocTestRunner(verbose=False)
+    for name in DOCS:
+        source = "\n".join([*blocks(name, "pycon"), *blocks(name, "python")])
+        report: list[str] = []
+        runner.run(doctest.DocTestParser().get_doctest(source, {}, name, name, 0), out=report.append)
+        assert not report, "".join(report)
+    assert runner.tries > 0
+
+
+def test_no_measured_number_is_left_to_be_filled_in() -> None:
+    assert re.findall(r"MEASURED:[\w-]+", text(README)) == []
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f" {version}" in text("CHANGELOG.md").replace("[", " ").replace(".\n", "\n")
+    assert "## [Unreleased]" in text("CHANGELOG.md")
+
+
+# --- the map ---
+
+
+def modules() -> list[str]:
+    found = (path.relative_to(PROJECT / "tickflow") for path in (PROJECT / "tickflow").rglob("*.py"))
+    return sorted(str(path) for path in found)
+
+
+def mapped(lines: Iterable[str]) -> list[str]:
+    """The files on the map: on each line, up to the wide gap, under the folder that it or the line above begins with."""
+    found: list[str] = []
+    folder = ""
+    for line in lines:
+        if not line.startswith("    "):
+            continue
+        begins = re.match(r" +(\w+/) +", line)
+        names = re.split(r"\s{3,}", line[begins.end() :] if begins else line.strip())[0]
+        if begins:
+            folder = begins[1]
+        elif not line.startswith(" " * 16):  # not a further line of the folder
+            folder = ""
+        found += [folder + name for name in re.findall(r"[\w/]+\.py", names)]
+    return found
+
+
+def test_the_map_in_the_package_names_each_module_once_and_nothing_else() -> None:
+    found = mapped((tickflow.__doc__ or "").splitlines())
+    assert [name for name in found if name in SCRIPTS] == list(SCRIPTS)
+    named = sorted(name for name in found if name not in SCRIPTS)
+    assert named == [name for name in modules() if not name.endswith("__init__.py")]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_each_module_says_what_it_is(name: str) -> None:
+    assert ast.get_docstring(ast.parse((PROJECT / "tickflow" / name).read_text(encoding="utf-8")))
