@@ -34,12 +34,12 @@ check: $(DEV) ## Check formatting, lint, types and the documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/test_docs.py
+	@$(BIN)/python -m pytest -q tests/test_docs.py tests/test_troubleshooting.py
 
-servers: $(VENV) ## Start real Kafka and InfluxDB without Docker, on localhost:9092 and localhost:8086
+servers: $(RUN) ## Start real Kafka and InfluxDB without Docker, on localhost:9092 and localhost:8086
 	@$(BIN)/python -m devtools.servers up
 
-servers-down: $(VENV) ## End those two; their data stay
+servers-down: $(RUN) ## End those two; their data stay
 	@$(BIN)/python -m devtools.servers down
 
 bench: $(DEV) ## Measure what the README claims

@@ -163,7 +163,7 @@
   function label(data, layout, paint, places) {
     const [low, high] = layout.yaxis.range;
     const price = last(data[PRICE].y);
-    const side = { xref: "paper", x: 1, xanchor: "left", yref: "y", showarrow: false, bgcolor: paint("--paper"), borderpad: 1 };
+    const side = { xref: "paper", x: 1, xanchor: "left", yref: "y", showarrow: false, bgcolor: paint("--paper"), borderpad: 1, align: "left" };
     const ends = MA.filter((i) => shown(data[i]) && last(data[i].y) !== null)
       .map((i) => ({ y: last(data[i].y), text: data[i].name, color: TOKENS[i - 1] }))
       .sort((a, b) => a.y - b.y);
@@ -172,7 +172,7 @@
     spread(ends, price, gap, tag);
     const labels = ends
       .filter(({ y }) => y >= low && y <= high)
-      .map(({ y, text, color }) => ({ ...side, y, text, xshift: 6, font: { size: 11, color: paint(color) } }));
+      .map(({ y, text, color }) => ({ ...side, y, text, xshift: 2, width: 44, font: { size: 11, color: paint(color) } }));
     const inside = price >= low && price <= high;
     if (inside) {
       labels.push({

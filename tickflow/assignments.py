@@ -91,13 +91,14 @@ class Assignments(Mapping[int, Assigned]):
         if position > bounds.end:
             note = f"position {position:,} lies past the end at {bounds.end:,}: the topic was made anew, from its start"
             begin = RestorePlan(bounds.start, bounds.start, note=note)
-            ours.windows, ours.arrivals = Windows(), Arrivals()
         else:
             lost = max(bounds.start - max(position, ours.emit_from), 0)
             cold = max(min(bounds.start, ours.emit_from) - position, 0)
             note = f"the log's retention overran this worker: {lost:,} records were lost, {cold:,} to replay are gone"
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
-        ours.emit_from = begin.emit_from
+        # Begun anew, as a restart would: no value may depend on whether one fell into the gap.
+        ours.windows, ours.arrivals = Windows(), Arrivals()
+        ours.emit_from, ours.restore_from = begin.emit_from, begin.seek
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)
 

@@ -42,6 +42,15 @@ def change(percent: float) -> str:
     return f"{arrow} {percent:+.2f} %"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "tick"), counted(1_200, "tick")
+    ('1 tick', '1,200 ticks')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def clock(time_ns: int) -> str:
     """The time of day in UTC, to the second.
 
@@ -74,7 +83,7 @@ def symbol_line(figures: SymbolFigures, paint: Paint) -> str:
     return (
         f"{clock(figures.time_ns)} {paint(f'{figures.symbol:<12}', 'bold')} {price(figures.last):>12} "
         f"{paint(f'{moved:>11}', style)}  {shown}  vol {_or_warmup(figures.volatility, figures.depth, 10):>8}  "
-        f"z {_score(figures.z_score, figures.depth):>5}  {paint(f'{figures.ticks_since_shown:,} ticks', 'faint')}"
+        f"z {_score(figures.z_score, figures.depth):>5}  {paint(counted(figures.ticks_since_shown, 'tick'), 'faint')}"
     )
 
 
@@ -110,7 +119,7 @@ def interval_lines(moved: Sequence[SymbolFigures], paint: Paint, limit: int) -> 
     rest = moved[limit:]
     if rest:
         ticks = sum(each.ticks_since_shown for each in rest)
-        lines.append(paint(f"… and {len(rest):,} more symbols with {ticks:,} ticks", "faint"))
+        lines.append(paint(f"… and {len(rest):,} more symbols with {counted(ticks, 'tick')}", "faint"))
     return lines
 
 

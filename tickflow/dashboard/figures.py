@@ -60,8 +60,8 @@ def figure(rows: Points, volumes: npt.NDArray[np.int64], *, symbol: str, revisio
             "name": name,
             "yaxis": "y",
             "marker": {
-                "symbol": "triangle-down",  # beside the line, with its tip to the tick
-                "angle": 0 if side > 0 else 180,
+                "symbol": "triangle-up",  # beside the line, with its tip to the tick
+                "angle": 180 if side > 0 else 0,
                 "standoff": 7,
                 "size": 9,
                 "color": "--anomaly",
