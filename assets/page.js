@@ -1,17 +1,16 @@
 /* The browser's side of the callbacks (`callbacks.py` names each): the URL, the answers, the clock, the pointer. */
 (function () {
   "use strict";
-  const { words, chart, scheme } = window.tickflow;
+  const { words, chart, scheme, watch } = window.tickflow;
+  const { rows } = watch;
   const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"];
   const SYMBOL = /^[A-Z0-9.\-]{1,12}$/;
   const ASK_AGAIN_MS = 10_000;
   const ANSWER_MS = 5_000;
-  const STRIP_LENGTH = 60;
-  const rows = new Map(); // the watch list, by symbol
   let current = null; // the symbol that is chosen
   let currentRange = null;
   let asked = { id: null, at: 0 }; // the drawing that is asked for anew
-  const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0 };
+  const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
   const element = (id) => document.getElementById(id);
   const same = () => window.dash_clientside.no_update;
   const setProps = (id, props) => window.dash_clientside.set_props(id, props);
@@ -44,8 +43,8 @@
       query.set("symbol", symbol);
       query.set("range", range);
       window.history.replaceState(window.history.state, "", `?${query}`);
-      if (!rows.has(symbol)) offer(symbol);
-      mark(symbol);
+      if (!rows.has(symbol)) watch.offer(symbol);
+      watch.mark(symbol);
     }
     setProps("range-narrow", { value: range });
     const wanted = { symbol: current, range };
@@ -54,21 +53,6 @@
     element("stage")?.classList.add("waiting");
     heard.wanted = performance.now();
     return wanted;
-  }
-
-  function offer(more = null) {
-    const known = [...rows.keys()];
-    if (more && !rows.has(more)) known.unshift(more);
-    setProps("symbol", { data: known });
-  }
-
-  function mark(symbol) {
-    if (rows.has(symbol)) setProps("watch", { selectedRows: { ids: [symbol] } });
-    for (const card of element("strip")?.children || []) {
-      const chosen = card.dataset.symbol === symbol;
-      if (chosen && card.getAttribute("aria-pressed") !== "true") card.scrollIntoView({ block: "nearest", inline: "nearest" });
-      card.setAttribute("aria-pressed", String(chosen));
-    }
   }
 
   /* Answers of the server: a drawing (all anew) or a delta (what came since). */
@@ -101,7 +85,7 @@
     }
     if (answer.watch) {
       out[3] = answer.watch.cursors;
-      if (answer.watch.rows.length) out[4] = list(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null);
+      if (answer.watch.rows.length) out[4] = watch.take(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null);
     }
     return out;
   }
@@ -112,37 +96,6 @@
     if (asked.id === id && now - asked.at < ASK_AGAIN_MS) return;
     asked = { id, at: now };
     setProps("rebuild", { data: asked });
-  }
-
-  /* New rows of the watch list: for the grid, for the strip of a narrow screen, for the choice of symbols. */
-  function list(news, symbol) {
-    const add = news.filter((row) => !rows.has(row.symbol)), update = news.filter((row) => rows.has(row.symbol));
-    news.forEach((row) => rows.set(row.symbol, row));
-    if (add.length) offer(symbol);
-    const strip = element("strip");
-    for (const row of news) {
-      let card = [...strip.children].find((one) => one.dataset.symbol === row.symbol);
-      if (!card && strip.children.length < STRIP_LENGTH) {
-        card = document.createElement("button");
-        card.type = "button";
-        card.className = "card";
-        card.dataset.symbol = row.symbol;
-        card.append(...["card-symbol", "card-price", "card-change"].map((name) => {
-          const part = document.createElement("span");
-          part.className = name;
-          return part;
-        }));
-        strip.append(card);
-      }
-      if (!card) continue;
-      const [name, price, change] = card.children;
-      name.textContent = row.symbol;
-      price.textContent = words.price(row.price);
-      change.textContent = words.change(row.change);
-      change.className = `card-change ${row.change > 0 ? "up" : row.change < 0 ? "down" : ""}`;
-    }
-    if (add.length) setTimeout(() => mark(symbol), 100); // once the grid has the rows
-    return { add, update, async: false };
   }
 
   function select(chosen) {
@@ -164,8 +117,8 @@
   function freshness(drawn) {
     const state = heard.state, now = performance.now();
     const silent = (now - heard.at) / 1000;
-    const patience = Math.max(3 * heard.refresh, 8);
-    if (silent > patience) {
+    const waited = (now - Math.max(heard.at, heard.shown)) / 1000; // a hidden page asks seldom: not the server's fault
+    if (waited > Math.max(3 * heard.refresh, 8)) {
       return { word: "no answer", kind: "down", sentence: `The dashboard has not answered for ${words.span(silent)}. It is asked again every ${heard.refresh} s; is it still running?` };
     }
     if (!state) return { word: "connecting", kind: "empty" };
@@ -210,8 +163,10 @@
     headline(drawn);
     emptiness(drawn, kind);
     truth(drawn);
-    const narrow = element("strip")?.offsetParent !== null;
-    if (!narrow) window.dash_ag_grid?.getApi?.("watch")?.refreshCells({ columns: ["event_us"], force: true });
+    // The grid throws for one that is not ready; where it has rows, it is. On a narrow screen it is not shown.
+    if (document.querySelector("#watch .ag-row")?.offsetParent) {
+      window.dash_ag_grid.getApi("watch").refreshCells({ columns: ["event_us"], force: true });
+    }
   }
 
   function headline(drawn) {
@@ -309,6 +264,13 @@
   scheme.asked.addEventListener("change", () => {
     scheme.set(scheme.saved());
     redraw();
+  });
+
+  /* Browsers slow down the clocks of a hidden page: catch up as soon as it is seen again. */
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    heard.shown = performance.now();
+    setProps("refresh", { n_intervals: Math.round(heard.shown), disabled: false });
   });
 
   document.addEventListener("click", (event) => {

@@ -98,22 +98,29 @@ def _with_metrics(ticks: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_influx(url: str, token: str, bucket: str) -> pd.DataFrame:
-    """Every point of the bucket's `stock_metrics`."""
-
-    def ask(query: str) -> Iterator[dict[str, Any]]:
-        parameters = urllib.parse.urlencode({"db": bucket, "epoch": "ns", "q": query})
-        request = urllib.request.Request(f"{url}/query?{parameters}", headers={"Authorization": f"Token {token}"})
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=120) as answer:
-            body = json.load(answer)
-        for result in body["results"]:
-            assert "error" not in result, result
-            for series in result.get("series", ()):
-                for values in series["values"]:
-                    yield dict(zip(series["columns"], values, strict=True))
-
-    rows = [row | {"time_ns": row.pop("time")} for row in ask('SELECT * FROM "stock_metrics"')]
+    """Every point of the bucket's `stock_metrics`; while nobody writes, for a write becomes visible field by field."""
+    rows = [row | {"time_ns": row.pop("time")} for row in _ask(url, token, bucket, 'SELECT * FROM "stock_metrics"')]
     return _as_stored(pd.DataFrame(rows))
+
+
+def count_influx(url: str, token: str, bucket: str) -> int:
+    """How many points have all the fields that every point has."""
+    counts = 'SELECT count("price") AS a, count("volume") AS b, count("offset") AS c FROM "stock_metrics"'
+    rows = list(_ask(url, token, bucket, counts))
+    return min(int(rows[0][name]) for name in "abc") if rows else 0
+
+
+def _ask(url: str, token: str, bucket: str, query: str) -> Iterator[dict[str, Any]]:
+    parameters = urllib.parse.urlencode({"db": bucket, "epoch": "ns", "q": query})
+    request = urllib.request.Request(f"{url}/query?{parameters}", headers={"Authorization": f"Token {token}"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=120) as answer:
+        body = json.load(answer)
+    for result in body["results"]:
+        assert "error" not in result, result
+        for series in result.get("series", ()):
+            for values in series["values"]:
+                yield dict(zip(series["columns"], values, strict=True))
 
 
 def read_embedded_log(path: str, topic: str) -> list[tuple[int, int, bytes]]:

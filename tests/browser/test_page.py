@@ -47,6 +47,7 @@ def test_the_price_moves_when_ticks_come(running: Running, visit: Visit) -> None
     running.market.history("AAPL", PRICES)
     page = visit()
     expect(page.locator("#headline-price")).to_have_text("150.00")
+    wait_for_rows(page, 0)
     assert drawn(page) == len(PRICES)
     running.market.tick("AAPL", 163.21)
     expect(page.locator("#headline-price")).to_have_text("163.21")
@@ -262,6 +263,14 @@ def test_at_400_px_nothing_scrolls_sideways_and_the_strip_chooses(running: Runni
     assert page.locator(".card[aria-pressed=true]").inner_text().startswith("META")
     page.locator("#range-narrow").get_by_text("5m", exact=True).click()
     page.wait_for_url(re.compile("range=5m"))
+
+
+@pytest.mark.parametrize("width", [320, 600, 768, 1024])
+def test_no_other_width_scrolls_sideways_either(running: Running, visit: Visit, width: int) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit(width=width)
+    wait_for_rows(page, 0)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_the_pointer_reads_values_in_the_fixed_line_with_utc(running: Running, visit: Visit) -> None:

@@ -25,8 +25,6 @@ from tests.contract.ticklogs import (
 from tickflow.errors import Stopped
 from tickflow.ticklog.base import LOG_APPEND_TIME, Bounds, Commit
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # kafka-python's, see Logs.close
-
 METADATA = '{"v":1,"restore":3}'
 
 

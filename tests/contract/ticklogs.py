@@ -1,6 +1,5 @@
 """What the tests of the tick logs share: the two logs behind one face, and reading as an engine would."""
 
-import gc
 import sqlite3
 import threading
 import time
@@ -71,8 +70,6 @@ class Logs(ABC):
     def close(self) -> None:
         for log in self._opened:
             log.close()
-        # kafka-python drops the sockets of failed connections without closing them: while this test ignores that.
-        gc.collect()
 
 
 class EmbeddedLogs(Logs):

@@ -29,9 +29,13 @@ class Chain(ABC):
         """What the store holds, held against what the log says it must."""
         return oracle.compare(oracle.expected_points(self.records()), self.stored())
 
+    @abstractmethod
+    def count(self) -> int:
+        """How many points are stored so far; quicker than reading them, and right beside a writer too."""
+
     def wait_for_points(self, count: int, timeout: float = 120.0) -> None:
         """Wait until the store holds `count` points."""
-        wait_until(lambda: len(self.stored()) >= count, f"{count:,} points", timeout)
+        wait_until(lambda: self.count() >= count, f"{count:,} points", timeout)
 
 
 @dataclass
@@ -59,6 +63,9 @@ class KafkaChain(Chain):
     def records(self) -> list[tuple[int, int, bytes]]:
         return oracle.read_kafka(self.servers, self.topic)
 
+    def count(self) -> int:
+        return oracle.count_influx(self.influx.url, self.influx.token, self.bucket)
+
     def stored(self) -> pd.DataFrame:
         return oracle.read_influx(self.influx.url, self.influx.token, self.bucket)
 
@@ -74,6 +81,9 @@ class EmbeddedChain(Chain):
 
     def records(self) -> list[tuple[int, int, bytes]]:
         return oracle.read_embedded_log(str(self.file), "stock-ticks") if self.file.exists() else []
+
+    def count(self) -> int:
+        return len(self.stored()) if self.file.exists() else 0
 
     def stored(self) -> pd.DataFrame:
         return oracle.read_embedded_store(str(self.file))

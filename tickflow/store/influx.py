@@ -18,6 +18,7 @@ from tickflow.points import INTEGER_FIELDS, MEASUREMENT, Points, to_lines
 from tickflow.store import answers
 from tickflow.store.base import STATUS_MEASUREMENT, MetricsStore, WorkerStatus, Written
 from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Rows, unreachable
+from tickflow.store.visibility import whole
 
 REFUSED_SHARE = 0.01
 """Above this share of a batch, refused points are a sign that something is wrong, not of a few odd ticks."""
@@ -25,6 +26,7 @@ REFUSED_SHARE = 0.01
 DAY_NS = 86_400 * 10**9
 
 _COLUMNS = [column.name for column in fields(Points) if column.name != "time_ns"]
+_ALWAYS = [_COLUMNS.index(name) + 1 for name in ("source", "price", *INTEGER_FIELDS, "is_anomaly")]
 _SELECTED = ", ".join(f'"{name}"' for name in _COLUMNS)  # quoted, since `offset` is a keyword
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
 _NAMED_SYMBOLS = 50  # of more, it is quicker to ask for all and to choose here
@@ -141,13 +143,17 @@ class InfluxStore(MetricsStore):
                 return Points.from_rows([])
             params = {f"s{i}": symbol for i, symbol in enumerate(symbols)}
             where = "WHERE " + " OR ".join(f'"symbol" = ${name}' for name in params)
-        rows = self._influxql.rows(
+        query = (
             f'SELECT {_SELECTED} FROM "{MEASUREMENT}" {where} '  # noqa: S608 - names of our own, values are bound
-            'GROUP BY "symbol" ORDER BY time DESC LIMIT 1',
-            params,
+            'GROUP BY "symbol" ORDER BY time DESC LIMIT 1'
         )
         wanted = None if symbols is None else frozenset(symbols)
-        return _points(sorted((row for row in rows if wanted is None or row[1] in wanted), key=lambda row: str(row[1])))
+
+        def read() -> tuple[Points, int]:
+            rows = [row for row in self._influxql.rows(query, params) if wanted is None or row[1] in wanted]
+            return _points(sorted(rows, key=lambda row: str(row[1])))
+
+        return whole(read)
 
     def first_prices(self, since_ns: int) -> dict[str, float]:
         """By symbol, the price of its first point at or after `since_ns`."""
@@ -160,21 +166,21 @@ class InfluxStore(MetricsStore):
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
         until = "" if until_ns is None else "AND time < $until"
-        batches = self._influxql.batches(
-            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}',  # noqa: S608
-            {"symbol": symbol, "since": since_ns} | ({} if until_ns is None else {"until": until_ns}),
-        )
-        return Points.joined([_points(rows) for rows in batches])
+        query = f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}'  # noqa: S608
+        params = {"symbol": symbol, "since": since_ns} | ({} if until_ns is None else {"until": until_ns})
+
+        def read() -> tuple[Points, int]:
+            parts, left_out = zip(*map(_points, self._influxql.batches(query, params)), strict=True)
+            return Points.joined(parts), sum(left_out)
+
+        return whole(read)
 
     def newest(self, symbol: str, count: int) -> Points:
         """The symbol's newest `count` points, in the order of time."""
         if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
-        rows = self._influxql.rows(
-            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count',  # noqa: S608
-            {"symbol": symbol, "count": count},
-        )
-        return _points(rows[::-1])
+        query = f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
+        return whole(lambda: _points(self._influxql.rows(query, {"symbol": symbol, "count": count})[::-1]))
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -217,12 +223,14 @@ class InfluxStore(MetricsStore):
                 _logger.warning(self._failure(error, answers.message_of(error.body)))
 
 
-def _points(rows: Rows) -> Points:
-    """The points of rows as they were selected, the time first."""
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * (len(_COLUMNS) + 1)
+def _points(rows: Rows) -> tuple[Points, int]:
+    """The points of rows as they were selected, the time first; and how many rows were none.
+
+    A row without what is there in every point is not one: not whole yet, or another program's.
+    """
+    points = [row for row in rows if None not in (row[at] for at in _ALWAYS)]
+    columns: list[Sequence[Any]] = list(zip(*points, strict=True)) or [()] * (len(_COLUMNS) + 1)
     time_ns, *others = columns
     named = dict(zip(_COLUMNS, others, strict=True))
-    for name in (*INTEGER_FIELDS, "is_anomaly"):
-        if None in named[name]:  # another program's point, without what is always there in ours
-            named[name] = [value or 0 for value in named[name]]
-    return Points.from_columns([named["symbol"], named["source"], time_ns, *(named[name] for name in _COLUMNS[2:])])
+    ordered = [named["symbol"], named["source"], time_ns, *(named[name] for name in _COLUMNS[2:])]
+    return Points.from_columns(ordered), len(rows) - len(points)

@@ -38,10 +38,10 @@ class KafkaTickLog(TickLog):
 
     def connect(self) -> None:  # noqa: D102 - as in TickLog, like all below
         self._cluster.check_security()
-        max_bytes = self._cluster.patiently(
+        limits = self._cluster.patiently(
             lambda: kafka_topics.prepare(self._cluster, self.topic, self.dead_letter_topic, self._partitions)
         )
-        self._writer = Writer(self._cluster, max_bytes)
+        self._writer = Writer(self._cluster, limits)
 
     def publish(  # noqa: D102
         self, key: bytes | None, value: bytes | None, *, headers: Headers = (), topic: str | None = None

@@ -112,9 +112,11 @@ class Reader:
 
     def committed(self, partition: int) -> Commit | None:
         """See `TickLog.committed`."""
-        consumer = self._opened()
+        consumer, place = self._opened(), TopicPartition(self._topic, partition)
         with self._asking():
-            found = consumer.committed(TopicPartition(self._topic, partition), metadata=True, timeout_ms=REQUEST_MS)
+            # Twice: the first answer may be that to an older question, which kafka-python kept when it came too late.
+            consumer.committed(place, timeout_ms=REQUEST_MS)
+            found = consumer.committed(place, metadata=True, timeout_ms=REQUEST_MS)
         return None if found is None else Commit(found.offset, found.metadata or "")
 
     def commit(self, positions: Mapping[int, Position]) -> frozenset[int]:

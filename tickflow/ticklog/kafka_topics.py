@@ -18,8 +18,8 @@ HEADROOM = 2**20
 _logger = logging.getLogger(__name__)
 
 
-def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) -> int:
-    """Make the two topics where they are missing; the largest record in bytes that the second takes.
+def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) -> dict[str, int]:
+    """Make the two topics where they are missing; by topic, the size in bytes of the largest record it takes.
 
     Whoever creates a topic has the broker set its records' times, since the rule against ticks from the future
     rests on them. Raises what kafka-python raises.
@@ -36,17 +36,18 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
                 "cannot be told and are not refused; set it to LogAppendTime to have them refused",
                 topic,
             )
-        needed = int(settings.get("max.message.bytes", DEFAULT_LIMIT)) + HEADROOM
+        limits = {topic: int(settings.get("max.message.bytes", DEFAULT_LIMIT))}
+        needed = limits[topic] + HEADROOM
         if dead_letters in missing:
             _create(admin, dead_letters, 1, {"max.message.bytes": str(needed)})
-        limit = int(_settings(admin, dead_letters).get("max.message.bytes", needed))
-        if limit < needed:
+        limits[dead_letters] = int(_settings(admin, dead_letters).get("max.message.bytes", needed))
+        if limits[dead_letters] < needed:
             _logger.warning(
                 "the topic %s takes records of %s bytes at most: the largest bad record would not fit, and would hold "
                 "up the worker; set its max.message.bytes to %s",
-                *(dead_letters, limit, needed),
+                *(dead_letters, limits[dead_letters], needed),
             )
-        return limit
+        return limits
     finally:
         admin.close()
 

@@ -3,11 +3,12 @@
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from kafka.serializer import Serializer
 
 from tickflow.backoff import Saying
@@ -18,6 +19,9 @@ from tickflow.ticklog.kafka_cluster import PATIENCE, Cluster
 MAX_IN_FLIGHT = 10_000
 """Records handed over and not confirmed yet; kafka-python itself sets no bound."""
 
+RECORD_OVERHEAD = 128
+"""Bytes that Kafka needs for a record beyond its key, value and headers, rounded up."""
+
 _SLICE = 0.2
 _CLOSE_SECONDS = 1.0
 _NO_TIME_LIMIT_MS = 2**31 - 1
@@ -26,16 +30,17 @@ _logger = logging.getLogger(__name__)
 
 
 class Writer:
-    """An idempotent producer; connects at the first record. `max_bytes`: the largest record of any of its topics."""
+    """An idempotent producer; connects at the first record. `limits`: by topic, the largest record in bytes."""
 
-    def __init__(self, cluster: Cluster, max_bytes: int) -> None:
+    def __init__(self, cluster: Cluster, limits: Mapping[str, int]) -> None:
         self._cluster = cluster
-        self._max_bytes = max_bytes
+        self._limits = limits
         self._producer: Any = None
         self._pending: deque[Any] = deque()
         self._acknowledged = 0
         self._refused = 0
         self._cause = ""
+        self._is_broken = False
         self._saying = Saying(_logger)
 
     @property
@@ -51,7 +56,13 @@ class Writer:
         `Stopped` if asked to stop while waiting.
         """
         self._reap()
+        if self._is_broken:
+            self._abandon()
         self._raise_refused()
+        size = len(key or b"") + len(value or b"") + sum(len(name) + len(content) for name, content in headers)
+        if size + RECORD_OVERHEAD > self._limits.get(topic, size + RECORD_OVERHEAD):
+            self._note_refusal(MessageSizeTooLargeError())
+            return
         if self._producer is None:
             self._producer = self._open()
         started = time.monotonic()
@@ -97,6 +108,16 @@ class Writer:
 
     def close(self) -> None:
         """Let go of the connection, within about 3 s; what is still in flight is lost, and said."""
+        self._abandon()
+        if self._refused or self._pending:
+            _logger.error(
+                "%s records were not acknowledged by %s and may be lost",
+                *(f"{self._refused + len(self._pending):,}", self._cluster.where),
+            )
+
+    def _abandon(self) -> None:
+        """Let go of the producer: after one refusal by the broker an idempotent one takes no more records at all."""
+        self._is_broken = False
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
@@ -108,11 +129,7 @@ class Writer:
             with suppress(KafkaError):
                 producer.close(timeout=_CLOSE_SECONDS)
         self._reap()
-        if self._refused or self._pending:
-            _logger.error(
-                "%s records were not acknowledged by %s and may be lost",
-                *(f"{self._refused + len(self._pending):,}", self._cluster.where),
-            )
+        self._is_broken = False
 
     def _open(self) -> Any:
         return self._cluster.open(
@@ -123,7 +140,7 @@ class Writer:
             value_serializer=_Bytes(),
             linger_ms=10,
             batch_size=65_536,
-            max_request_size=self._max_bytes,
+            max_request_size=max(self._limits.values()),
             max_block_ms=500,
             request_timeout_ms=15_000,
             # A broker that is away means waiting, however long: a record that expires here would be a lost tick.
@@ -140,6 +157,7 @@ class Writer:
                 self._acknowledged += 1
             else:
                 self._note_refusal(sent.exception)
+                self._is_broken = True
 
     def _note_refusal(self, error: BaseException) -> None:
         self._refused += 1

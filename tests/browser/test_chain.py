@@ -1,0 +1,94 @@
+"""The page over the real chain: the scripts as processes, on both stores."""
+
+import re
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from devtools.servers import Influxd
+from tests.browser.conftest import WAIT_MS, until
+from tests.conftest import StartScript
+from tests.fakes import Feed
+from tickflow.store.influx import InfluxStore
+
+expect.set_options(timeout=WAIT_MS)
+
+SHOWN = "document.querySelector('#chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0"
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def moves(page: Page) -> None:
+    """Wait until two further prices have been shown."""
+    for _ in range(2):
+        shown = page.locator("#headline-price").inner_text()
+        expect(page.locator("#headline-price")).not_to_have_text(shown)
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Callable[[str], Page]:
+    def open_at(url: str) -> Page:
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(url)
+        return page
+
+    return open_at
+
+
+def test_prices_move_go_stale_without_a_producer_and_move_again(
+    script: StartScript, tmp_path: Path, open_page: Callable[[str], Page]
+) -> None:
+    env = {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "stocks.db"), "UPDATE_INTERVAL": "0.5"}
+    port = free_port()
+    script("stock_dashboard.py", "--dashboard-port", str(port), env=env).wait_for("The page is at")
+    page = open_page(f"http://127.0.0.1:{port}/")
+    expect(page.locator("#empty")).to_have_text(re.compile("No ticks yet"))
+    script("stock_analytics.py", env=env)
+    producer = script("stock_producer.py", env=env)
+    moves(page)
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    expect(page.locator("#badge")).to_have_text("SIMULATED")
+    producer.kill()
+    expect(page.locator("#fresh")).to_have_text(re.compile(r"stale · \d+ s"))
+    expect(page.locator("#banner")).to_be_hidden()
+    script("stock_producer.py", env=env)
+    moves(page)
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    page.close()
+
+
+def test_influxdb_stops_and_starts_under_an_open_page(
+    script: StartScript, own_influx: Influxd, open_page: Callable[[str], Page]
+) -> None:
+    server = own_influx.server
+    port = free_port()
+    flags = ("--influxdb-url", server.url, "--influxdb-org", server.org, "--influxdb-bucket", "stock_data")
+    env = {"INFLUXDB_TOKEN": server.token, "UPDATE_INTERVAL": "0.5"}
+    running = script("stock_dashboard.py", "--dashboard-port", str(port), *flags, env=env)
+    running.wait_for("The page is at")
+    with InfluxStore(
+        server.url, token=server.token, org=server.org, bucket="stock_data", stop=threading.Event()
+    ) as store:
+        store.connect()
+        feed = Feed()
+        store.write(feed.points("AAPL", [150.0 + number for number in range(30)]))
+        page = open_page(f"http://127.0.0.1:{port}/")
+        expect(page.locator("#headline-price")).to_have_text("179.00")
+        until(page, f"({SHOWN}) === 30")
+        own_influx.kill()
+        expect(page.locator("#fresh")).to_have_text("store down")
+        expect(page.locator("#banner")).to_have_text(re.compile("InfluxDB at .* Trying again"))
+        own_influx.start()
+        store.write(feed.points("AAPL", [190.0]))
+        expect(page.locator("#headline-price")).to_have_text("190.00")
+        expect(page.locator("#fresh")).not_to_have_text("store down")
+        until(page, f"({SHOWN}) === 31")
+        page.close()
