@@ -172,14 +172,15 @@ def test_a_field_of_another_type_is_for_a_person_and_names_field_and_types(
 
 
 @influx_needed
-def test_points_that_another_program_wrote_without_our_fields_can_be_read(
+def test_points_that_another_program_wrote_without_our_fields_are_left_out(
     store: InfluxStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(influx_module, "to_lines", lambda _: [f"stock_metrics,symbol=AAPL price=5.0 {MORNING}"])
         store.write(some(1))
-    found = store.latest()
-    assert (found.symbol, found.price.tolist(), found.volume.tolist()) == (["AAPL"], [5.0], [0])
+    store.write(some(3, MORNING + 1))
+    assert len(store.points("AAPL", 0)) == 3
+    assert len(store.latest()) == 1
 
 
 @influx_needed
@@ -362,6 +363,16 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
             with pytest.raises(StoreMisconfigured, match="INFLUXDB_URL"):
                 call()
         assert elsewhere.requests == []
+
+
+def test_an_answer_that_is_not_utf8_means_to_try_again() -> None:
+    body = "<h1>Passerelle incorrecte, réessayez</h1>".encode("latin-1")
+    with (
+        HttpStub(lambda _path, _body: Answer(502, body)) as stub,
+        at_stub(stub) as store,
+        pytest.raises(StoreUnavailable, match="INFLUXDB_URL"),
+    ):
+        store.write(some(1))
 
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"{}", b"[]", b'{"results":[]}', b""])
