@@ -118,10 +118,17 @@ class StockAnalyticsEngine:
         """The next records, after the changes of the assignment that came with them."""
         try:
             polled = self.log.poll(POLL_SECONDS)
-            self.partitions.follow(polled)
         except LogUnavailable as error:
             self.wait(POLL_SECONDS, str(error))
             return Polled()
+        try:
+            self.partitions.follow(polled)
+        except LogUnavailable as error:
+            # Records of other partitions are never dropped: the log would go on behind them, and commit past them.
+            if not polled.records:
+                self.wait(POLL_SECONDS, str(error))
+                return Polled()
+            self._holdup(f"held up in part: {error}")
         return polled
 
     def process(self, polled: Polled) -> Batch:
@@ -166,7 +173,7 @@ class StockAnalyticsEngine:
                 break
             except StoreError as error:
                 asked = error.retry_after if isinstance(error, StoreUnavailable) else None
-                self.wait(next(backoff) if asked is None else asked, str(error))
+                self.wait(asked or next(backoff), str(error))
         self.go_on()
         self.counters.stored += written.stored
         self.counters.expired += written.expired
@@ -211,6 +218,7 @@ class StockAnalyticsEngine:
         while True:
             self.log.check_stop()
             self.report()
+            self.log.check_stop()  # to report to a frozen store takes its time
             left = until - time.monotonic()
             if left <= 0:
                 return

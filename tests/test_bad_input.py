@@ -86,6 +86,9 @@ BAD: list[tuple[str, bytes | None, str]] = [
     *((f"producer {value!r}", body(producer=value), R.PRODUCER_TYPE) for value in NOT_TEXT),
     ("seq -1", body(seq=-1), R.SEQ_RANGE),
     *((f"seq {value!r}", body(seq=value), R.SEQ_TYPE) for value in NOT_WHOLE),
+    # The decoder reads such a number before it looks for what the field is to hold.
+    *((f"{name} {literal[:5]}", raw(name, literal), Reason(f"{name}_type"))
+      for name in ("symbol", "timestamp", "source", "producer") for literal in ("1e999", "-1e999", "9" * 5000)),
 ]  # fmt: skip
 
 

@@ -163,3 +163,23 @@ def test_a_terminal_that_went_away_does_not_stop_anything() -> None:
 )
 def test_prices_have_the_digits_that_their_size_needs(value: float, shown: str) -> None:
     assert wording.price(value) == shown
+
+
+def test_what_the_terminal_cannot_show_becomes_a_question_mark_and_the_rest_stays() -> None:
+    shown = io.BytesIO()
+    feed = Feed()
+    feed.console = Console(io.TextIOWrapper(shown, encoding="ascii"), 2.0, 60.0, feed.history, feed.clock)
+    feed.console.begin()
+    feed.ticks("AAPL", 100.0, 101.0)
+    feed.clock.now += 2
+    feed.console.speak(feed.counters, dict)
+    feed.console.end(feed.counters, dict)
+    lines = shown.getvalue().decode("ascii").splitlines()
+    assert "? +1.00 %" in lines[0]
+    assert lines[1].startswith("Summary after")
+
+
+def test_without_any_standard_output_nothing_is_shown_and_nothing_fails() -> None:
+    console = Console(None, interval=2.0, summary_interval=60.0, history={})
+    console.begin()
+    console.end(Counters(), dict)

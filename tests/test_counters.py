@@ -2,7 +2,7 @@
 
 import json
 
-from tickflow.counters import Arrivals, Counters
+from tickflow.counters import MAX_GAP, Arrivals, Counters
 from tickflow.tick import TickBatch, decode
 from tickflow.ticklog.base import Entry
 
@@ -33,6 +33,14 @@ def test_gaps_and_repeats_are_counted_within_one_run_of_a_producer() -> None:
     assert (counters.gaps, counters.repeats) == (3, 0)
     arrivals.diagnose(ticks(("A", 4, "p", 6), ("A", 4, "p", 7), ("A", 5, "q", 40), ("A", 6, "q", 41)), counters)
     assert (counters.gaps, counters.repeats) == (3, 1)
+
+
+def test_a_gap_of_absurd_size_stays_a_number_that_can_be_shown() -> None:
+    counters = Counters()
+    huge = int("9" * 4300)  # the longest that Python turns into text, and the longest that is read as a `seq`
+    Arrivals().diagnose(ticks(("A", 1, "p", 1), ("A", 2, "p", huge), ("A", 3, "q", 1), ("A", 4, "q", huge)), counters)
+    assert counters.gaps == 2 * MAX_GAP
+    assert len(f"{counters.gaps:,}") < 30
 
 
 def test_replayed_ticks_teach_but_do_not_count() -> None:

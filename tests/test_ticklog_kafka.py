@@ -1,17 +1,15 @@
-"""What holds for the Kafka adapter beyond the contract: groups, failures of the broker, topics as they are found."""
+"""What holds for the Kafka adapter beyond the contract: groups, refusals, topics as they are found."""
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
-from devtools.servers import KafkaServer
 from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read, until
-from tickflow.errors import LogUnavailable, NotAcknowledged, SettingError, Stopped
+from tickflow.errors import NotAcknowledged, SettingError
 from tickflow.ticklog.base import Bounds, Commit, TickLog
 from tickflow.ticklog.kafka import KafkaTickLog
 from tickflow.ticklog.kafka_topics import DEFAULT_LIMIT, HEADROOM
@@ -25,14 +23,6 @@ SYMBOLS = [b"AAPL", b"GOOGL", b"MSFT", b"AMZN", b"TSLA", b"NVDA", b"META", b"IBM
 def logs(kafka_servers: str, topic: str) -> Iterator[KafkaLogs]:
     logs = KafkaLogs(kafka_servers, topic, partitions=4)
     yield logs
-    logs.close()
-
-
-@pytest.fixture
-def own_logs(own_kafka: KafkaServer, topic: str) -> Iterator[KafkaLogs]:
-    logs = KafkaLogs(own_kafka.address, topic)
-    yield logs
-    own_kafka.resume()
     logs.close()
 
 
@@ -247,121 +237,3 @@ def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         )
         with pytest.raises(SettingError, match=f"KAFKA_{option.upper()}"):
             log.connect()
-
-
-def test_connecting_waits_for_a_broker_that_starts_later(
-    own_kafka: KafkaServer, topic: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    own_kafka.stop()
-    caplog.set_level(logging.INFO, "tickflow")
-    logs = KafkaLogs(own_kafka.address, topic)
-    log = logs.make()
-    thread = threading.Thread(target=log.connect)
-    thread.start()
-    time.sleep(1)
-    assert thread.is_alive()
-    assert any("connection refused" in line and own_kafka.address in line for line in caplog.messages)
-    own_kafka.start()
-    thread.join(SECONDS)
-    assert not thread.is_alive()
-    publish(log, b"1")
-    assert log.bounds(0) == Bounds(0, 1)
-    log.close()
-    logs.close()
-
-
-def test_a_frozen_broker_holds_nothing_up_for_long(own_kafka: KafkaServer, own_logs: KafkaLogs) -> None:
-    log = own_logs.reader()
-    publish(log, b"1")
-    epoch = join(log)[0]
-    log.seek(0, 0)
-    read(log, 1)
-
-    own_kafka.pause()
-    log.publish(b"AAPL", b"2")
-    questions: list[Callable[[], object]] = [
-        lambda: log.commit({0: at(Commit(1, ""), epoch)}),
-        lambda: log.bounds(0),
-        lambda: log.committed(0),
-    ]
-    for question in questions:
-        started = time.monotonic()
-        with pytest.raises(LogUnavailable, match="KAFKA_SERVERS"):
-            question()
-        assert time.monotonic() - started < 6
-    with pytest.raises(NotAcknowledged, match="KAFKA_SERVERS") as raised:
-        log.flush(0.5)
-    assert raised.value.count == 1
-    with pytest.raises(LogUnavailable, match="KAFKA_SERVERS"):
-        log.poll(20)
-    started = time.monotonic()
-    log.close()
-    assert time.monotonic() - started < 7
-
-
-def test_a_thawed_broker_is_worked_with_as_before(own_kafka: KafkaServer, own_logs: KafkaLogs) -> None:
-    log = own_logs.reader()
-    publish(log, b"1")
-    epoch = join(log)[0]
-    log.seek(0, 0)
-    read(log, 1)
-    own_kafka.pause()
-    log.publish(b"AAPL", b"2")
-    with pytest.raises(NotAcknowledged):
-        log.flush(2)
-    own_kafka.resume()
-    log.flush(SECONDS)
-    assert log.acknowledged == 2
-    assert [record.value for record in read(log, 1)] == [b"2"]
-    assert log.commit({0: at(Commit(2, ""), epoch)}) == frozenset({0})
-
-
-def test_a_stop_ends_publishing_to_a_frozen_broker(
-    own_kafka: KafkaServer, own_logs: KafkaLogs, caplog: pytest.LogCaptureFixture
-) -> None:
-    log = own_logs.open()
-    publish(log, b"first")
-    own_kafka.pause()
-    threading.Timer(4, own_logs.stop.set).start()
-    for number in range(10_000):
-        log.publish(b"AAPL", b"%d" % number)
-    with pytest.raises(Stopped):
-        log.publish(b"AAPL", b"one too many")
-    assert any("10,000 records are not confirmed yet" in line for line in caplog.messages)
-    with pytest.raises(NotAcknowledged) as raised:
-        log.flush(0.1)
-    assert raised.value.count == 10_000
-    log.close()
-    assert any("10,000 records were not acknowledged" in line for line in caplog.messages)
-
-
-def test_every_record_arrives_once_and_in_order_over_a_killed_broker(
-    own_kafka: KafkaServer, own_logs: KafkaLogs
-) -> None:
-    log = own_logs.reader()
-    join(log)
-    log.seek(0, 0)
-    values = [b"%d" % number for number in range(3_000)]
-    for number, value in enumerate(values):
-        if number == 1_000:
-            own_kafka.kill()
-        if number == 2_000:
-            own_kafka.start()
-        log.publish(b"AAPL", value)
-    log.flush(60)
-    assert log.acknowledged == 3_000
-
-    records: list[bytes | None] = []
-
-    def is_complete() -> bool:
-        try:
-            polled = log.poll(0.5)
-        except LogUnavailable:
-            return False
-        if polled.assigned:
-            log.seek(0, len(records))
-        records.extend(record.value for batch in polled.records.values() for record in batch)
-        return len(records) >= 3_000
-
-    until(is_complete, "all records have come")
-    assert records == values

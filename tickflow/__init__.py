@@ -30,10 +30,12 @@ for the worker:
 and below:
 
     sources/    new_york.py                                     the exchange's hours, for real quotes
-    ticklog/    kafka_cluster.py, kafka_topics.py               reaching Kafka, and making the topics
+    ticklog/    kafka_cluster.py, kafka_network.py              reaching Kafka
+                kafka_topics.py                                 making the topics
                 kafka_writer.py, kafka_reader.py                publishing, and being a member of a group
                 embedded_file.py                                the log's tables in the SQLite file
-    store/      influxql.py, answers.py                         asking InfluxDB, and what its refusals mean
+    store/      influxql.py, visibility.py                      asking InfluxDB, and waiting until points are whole
+                answers.py                                      what its refusals mean
     sqlite.py                                                   the one file of the embedded stack
     dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served
                 security.py, gate.py                            what a request must be; the way to the store

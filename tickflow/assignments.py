@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from tickflow.backoff import Saying
 from tickflow.counters import Arrivals, Counters
+from tickflow.errors import LogUnavailable
 from tickflow.restore import RestorePlan, plan, to_metadata
 from tickflow.ticklog.base import Polled, Position, Record, TickLog
 from tickflow.windows import Windows
@@ -61,8 +62,12 @@ class Assignments(Mapping[int, Assigned]):
             self._unplaced.pop(partition, None)
         self._unplaced |= polled.assigned
         for partition, epoch in list(self._unplaced.items()):
-            self._adopt(partition, epoch)
             del self._unplaced[partition]
+            try:
+                self._adopt(partition, epoch)
+            except LogUnavailable:
+                self._unplaced[partition] = epoch  # last in line: the others are not to wait for it
+                raise
         for partition, position in polled.out_of_range.items():
             self._relocate(partition, position)
 

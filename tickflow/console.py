@@ -4,6 +4,7 @@ A line a symbol and interval (never one a tick), anomalies at once but not witho
 here can stop the loop: a terminal that went away is left alone.
 """
 
+import io
 import os
 import time
 from collections import Counter
@@ -28,9 +29,9 @@ _STYLES = {"alert": "1;31", "up": "36", "down": "33", "faint": "2", "bold": "1"}
 Lag = Callable[[], Mapping[int, int]]
 
 
-def painter(stream: TextIO, environ: Mapping[str, str] = os.environ) -> wording.Paint:
+def painter(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> wording.Paint:
     """Colours text on a terminal, unless NO_COLOR is set (see no-color.org); elsewhere leaves it as it is."""
-    if not stream.isatty() or environ.get("NO_COLOR"):
+    if stream is None or not stream.isatty() or environ.get("NO_COLOR"):
         return lambda text, style: text
     return lambda text, style: f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
 
@@ -43,13 +44,15 @@ class Console:
 
     def __init__(
         self,
-        out: TextIO,
+        out: TextIO | None,
         interval: float,
         summary_interval: float,
         history: Mapping[str, Sequence[float]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._out: TextIO | None = out
+        self._out = out  # a process may have been started without a standard output
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(errors="replace")  # arrows, where they cannot be shown, are not to end all lines
         self._paint = painter(out)
         self._interval = interval
         self._summary_interval = summary_interval

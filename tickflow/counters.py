@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from tickflow.tick import TickBatch
 
+MAX_GAP = 2**53
+"""The most that one gap counts: a `seq` may have thousands of digits, too many for Python to show their sum."""
+
 
 @dataclass(slots=True)
 class Counters:
@@ -56,7 +59,7 @@ class Arrivals:
             if known != producer:
                 last = seq - 1
             if index >= begin:
-                gaps += max(seq - last - 1, 0)
+                gaps += min(max(seq - last - 1, 0), MAX_GAP)
                 repeats += seq <= last
             numbered[symbol] = (producer, max(seq, last))
         counters.late += late

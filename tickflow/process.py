@@ -33,8 +33,10 @@ def set_up_logging(level: str) -> None:
     """Log lines of this project go to stderr at `level`, those of its libraries only from WARNING on."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("tickflow").setLevel(level)
-    for chatty in ("kafka", "influxdb_client", "urllib3", "werkzeug"):
+    for chatty in ("influxdb_client", "urllib3", "werkzeug"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    # It reports every attempt to reach an absent broker as an error; the tick log says what there is to say.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 def run(main: Callable[[StopEvent], int]) -> int:

@@ -285,6 +285,7 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
     return tick.symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive
 
 
+_NUMBERS = ("price", "volume", "change_percent", "seq")
 _FIELD = re.compile(r"`\$\.(\w+)`$")
 _MISSING = re.compile(r"^Object missing required field `(\w+)`$")
 
@@ -297,7 +298,7 @@ def _reason_of(error: msgspec.ValidationError) -> Reason:
     field = _FIELD.search(text)
     if field is None:
         return Reason.NOT_AN_OBJECT
-    if "out of range" in text:
+    if "out of range" in text and field[1] in _NUMBERS:  # a number like 1e999 is found to be so in any field
         return Reason(f"{field[1]}_range")
     if "RFC3339" in text:
         return Reason.TIMESTAMP_INVALID

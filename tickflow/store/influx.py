@@ -197,6 +197,8 @@ class InfluxStore(MetricsStore):
             return error
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.where, error) from None
+        except UnicodeDecodeError:  # the client decodes every answer, and a proxy's pages may be in any encoding
+            raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from None
         return None
 
     def _failure(self, error: ApiException, message: str) -> StoreError:

@@ -21,11 +21,10 @@ from kafka.errors import (
     TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
 )
-from kafka.net.compat import KafkaNetClient
-from kafka.net.inet import KafkaNetSocket
 
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped
+from tickflow.ticklog.kafka_network import DIRECTLY, open_network
 
 PATIENCE = 1.0
 """Seconds that a wait may last before it is spoken of."""
@@ -33,6 +32,8 @@ PATIENCE = 1.0
 _ATTEMPT_MS = 10_000
 _SLICE = 0.2
 _LOGIN_REFUSED = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
+
+_LOGIN = "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
 
 _logger = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class Cluster:
         self.where = f"Kafka at {','.join(servers)} (KAFKA_SERVERS)"
         self._servers = list(servers)
         self._security = dict(security)
+        self._protocol = str(security.get("security_protocol", "PLAINTEXT"))
+        self._problem: BaseException | None = None
 
     def check_security(self) -> None:
         """Raise `SettingError` for a certificate or a key that cannot be used: kafka-python would retry in silence."""
@@ -76,9 +79,16 @@ class Cluster:
 
         Each attempt runs in a thread of its own: kafka-python's waits cannot be interrupted, ours can.
         """
-        saying = Saying(_logger)
+        waiting, refused = Saying(_logger), Saying(_logger)
         started = time.monotonic()
-        cause = "no answer yet"
+        self._problem = None
+
+        def say() -> None:
+            cause = self.explain(self._problem) if self._problem else "no answer yet"
+            # That a login is refused is news, even if the wait was spoken of a moment ago.
+            saying = refused if isinstance(self._problem, _LOGIN_REFUSED) else waiting
+            saying(f"waiting for {self.where}: {cause}")
+
         for delay in Backoff(first=0.2):
             future: Future[Result] = Future()
             threading.Thread(target=_run, args=(attempt, future), name="kafka-attempt", daemon=True).start()
@@ -87,14 +97,15 @@ class Cluster:
                     future.add_done_callback(_discard)
                     raise self.stopped()
                 if time.monotonic() - started > PATIENCE:
-                    saying(f"waiting for {self.where}: {cause}")
+                    say()
             try:
                 result = future.result()
             except KafkaError as error:
-                cause = self.explain(error)
-                saying(f"waiting for {self.where}: {cause}")
+                if not (self._problem and isinstance(error, KafkaTimeoutError)):
+                    self._problem = error
+                say()
             else:
-                saying.over(f"{self.where} answers")
+                (refused if isinstance(self._problem, _LOGIN_REFUSED) else waiting).over(f"{self.where} answers")
                 return result
             if sleep(self.stop, delay):
                 break
@@ -107,8 +118,8 @@ class Cluster:
     def explain(self, error: BaseException) -> str:
         """The failure in words, with the settings that have to do with it."""
         if isinstance(error, _LOGIN_REFUSED):
-            keys = "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
-            return f"it refuses the login ({error}): see {keys}"
+            reason = str(error.args[0]) if error.args else type(error).__name__
+            return f"it refuses the login ({reason.removeprefix('SaslAuthenticationFailedError: ')}): see {_LOGIN}"
         if isinstance(error, TopicAuthorizationFailedError):
             return "this user (KAFKA_SASL_USERNAME) lacks the rights on the topic (KAFKA_TOPIC) or its .dlq"
         if isinstance(error, GroupAuthorizationFailedError):
@@ -118,10 +129,14 @@ class Cluster:
         if isinstance(error, MessageSizeTooLargeError):
             return "a record is larger than its topic takes (max.message.bytes)"
         if isinstance(error, KafkaTimeoutError):
-            protocol = self._security.get("security_protocol", "PLAINTEXT")
-            return f"no answer (KAFKA_SECURITY_PROTOCOL is {protocol})"
+            return f"no answer (KAFKA_SECURITY_PROTOCOL is {self._protocol})"
         if isinstance(error, KafkaConnectionError):
-            return "; ".join(map(str, error.args)) or "no connection"
+            reason = "; ".join(map(str, error.args)) or "no connection"
+            if "refused" in reason:
+                return reason
+            # Hanging up is how a broker refuses; kafka-python may notice that before it reads why.
+            hint = f"; a refused login can look like this: see {_LOGIN}" if self._protocol.startswith("SASL") else ""
+            return f"{reason} (KAFKA_SECURITY_PROTOCOL is {self._protocol}{hint})"
         return str(error)  # with the error's name: kafka-python puts it there
 
     def connect(self, factory: Callable[..., Any], **options: object) -> Any:
@@ -130,7 +145,7 @@ class Cluster:
         network: list[Any] = []
 
         def remember(**configs: object) -> Any:
-            network.append(KafkaNetClient(**configs))
+            network.append(open_network(self._note, configs))
             return network[0]
 
         try:
@@ -140,7 +155,7 @@ class Cluster:
                 # kafka-python's 30 s would leave us waiting long after the broker is back.
                 reconnect_backoff_max_ms=1000,
                 kafka_client=remember,
-                proxy_url=_DIRECTLY,
+                proxy_url=DIRECTLY,
                 **self._security,
                 **options,
             )
@@ -149,6 +164,11 @@ class Cluster:
             for each in network:
                 each.close()
             raise
+
+    def _note(self, error: BaseException) -> None:
+        # A broker that refuses a login hangs up, and now and then that is all that is heard of it.
+        if isinstance(error, _LOGIN_REFUSED) or not isinstance(self._problem, _LOGIN_REFUSED):
+            self._problem = error
 
     def _reach(self) -> None:
         """Raise kafka-python's error, with the reason, unless a server accepts connections: it only says "time-out"."""
@@ -162,25 +182,6 @@ class Cluster:
             else:
                 return
         raise KafkaConnectionError(reason)
-
-
-_DIRECTLY = "tickflow-direct://"
-
-
-class _Socket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no types
-    """Connects without a proxy and closes the sockets of failed attempts, which kafka-python (3.0.12) leaves open.
-
-    It registers under its scheme, as kafka-python's own proxies do.
-    """
-
-    SCHEMES = ("tickflow-direct",)
-
-    async def sock_connect(self, net: Any, sock: socket.socket, *address: Any, timeout_at: float | None = None) -> Any:
-        try:
-            return await super().sock_connect(net, sock, *address, timeout_at=timeout_at)
-        except BaseException:
-            sock.close()
-            raise
 
 
 def _run(attempt: Callable[[], Result], future: "Future[Result]") -> None:

@@ -190,6 +190,12 @@ class Reader:
             strayed = error.args[0]
         except LogTruncationError as error:
             strayed = self._truncated(error)
+        except LogUnavailable:
+            # A batch that kafka-python (3.0.12) cannot take apart stays its next one, and each later poll would go
+            # round in it without end. Let go of, it is fetched anew.
+            if unreadable := consumer._fetcher._next_partition_records:
+                unreadable.drain()
+            raise
         polled = Polled()
         polled.revoked, polled.assigned = self._follow()
         polled.out_of_range = self._stray(strayed)

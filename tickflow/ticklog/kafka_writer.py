@@ -172,7 +172,8 @@ class Writer:
     def _waited(self, started: float, what: str) -> None:
         if self._cluster.stop.is_set():
             raise self._cluster.stopped()
-        self._say(started, what)
+        if time.monotonic() - started > PATIENCE:
+            self._saying(f"waiting for {self._cluster.where}: {what}")
 
     def _say(self, started: float, what: str) -> None:
         if not self._pending:

@@ -1,0 +1,50 @@
+"""kafka-python's network layer, mended in two places (seen in 3.0.12)."""
+
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+
+DIRECTLY = "tickflow-direct://"
+"""The `proxy_url` of a client that uses no proxy, but `DirectSocket`."""
+
+
+class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no types
+    """Closes the sockets of failed attempts to connect, which kafka-python leaves to the garbage collector.
+
+    It registers under its scheme, as kafka-python's own proxies do.
+    """
+
+    SCHEMES = ("tickflow-direct",)
+
+    async def sock_connect(self, net: Any, sock: socket.socket, *address: Any, timeout_at: float | None = None) -> Any:
+        """The connected socket."""
+        try:
+            return await super().sock_connect(net, sock, *address, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
+    """Tells `note` why a connection failed: kafka-python only logs that a login was refused, and reports a time-out."""
+
+    def __init__(self, net: NetworkSelector, note: Callable[[BaseException], None], /, **configs: object) -> None:
+        super().__init__(net, **configs)
+        self._tell = note
+
+    def get_connection(self, *place: Any, **options: Any) -> Any:
+        """A connection that is about to be made, or there."""
+        connection = super().get_connection(*place, **options)
+        connection.init_future.add_errback(self._tell)
+        return connection
+
+
+def open_network(note: Callable[[BaseException], None], configs: Mapping[str, Any]) -> KafkaNetClient:
+    """The network part of a client of kafka-python; goes by the name of `kafka_client` in the client's settings."""
+    net = NetworkSelector(**configs)
+    return KafkaNetClient(net, Connections(net, note, **configs), **configs)
