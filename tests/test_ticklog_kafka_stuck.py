@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaTimeoutError
 
-from tests.contract.ticklogs import KafkaLogs, join, publish, read, until
+from tests.contract.ticklogs import KafkaLogs, join, publish, read
 from tickflow.errors import LogUnavailable, Stopped
+from tickflow.ticklog import kafka_writer
 from tickflow.ticklog.base import TickLog
-
-pytestmark = pytest.mark.kafka
+from tickflow.ticklog.kafka_cluster import Cluster
 
 
 @pytest.fixture
@@ -50,19 +51,27 @@ def test_a_compression_that_is_not_installed_is_said_at_each_poll_until_it_is(
     assert [record.value for record in read(log, 2)] == [b"1", b"2"]
 
 
-def test_a_topic_that_is_gone_is_said_and_the_wait_for_it_ends_with_a_stop(
-    log: TickLog, caplog: pytest.LogCaptureFixture
+class Lost:
+    """A producer that is never told where its topic is kept; its third attempt asks to stop."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._attempts = 0
+
+    def send(self, topic: str, **record: object) -> None:
+        self._attempts += 1
+        if self._attempts == 3:
+            self._stop.set()
+        raise KafkaTimeoutError
+
+
+def test_a_topic_that_cannot_be_found_is_said_and_the_wait_for_it_ends_with_a_stop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ended = threading.Event()
-
-    def send() -> None:
-        try:
-            log.publish(b"AAPL", b"1", topic=f"{log.topic}.gone")
-        except Stopped:
-            ended.set()
-
-    sending = threading.Thread(target=send, daemon=True)
-    sending.start()
-    until(lambda: not ended.wait(0.1) and f"where the topic {log.topic}.gone is kept" in caplog.text, "it is said")
-    log.stop.set()
-    assert ended.wait(5)
+    stop = threading.Event()
+    monkeypatch.setattr(kafka_writer, "PATIENCE", 0.0)
+    monkeypatch.setattr(kafka_writer.Writer, "_open", lambda _: Lost(stop))
+    writer = kafka_writer.Writer(Cluster(["127.0.0.1:1"], {}, stop), {})
+    with pytest.raises(Stopped):
+        writer.publish("stock-ticks.dlq", b"AAPL", b"?", ())
+    assert "where the topic stock-ticks.dlq is kept is not known" in caplog.text
