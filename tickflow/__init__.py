@@ -24,8 +24,10 @@ Beside that way, for all of it:
 for the worker:
 
     deadletters.py, restore.py                                  where a refused record goes; what a restart replays
-    counters.py, summary.py                                     what was done, and what was seen of each symbol
+    batch.py                                                    what one poll became, up to its commit
+    counters.py, arrivals.py, summary.py                        what was done, and what was seen of each symbol
     console.py, wording.py                                      when people read of it in the terminal, and how
+    statuses.py                                                 what the workers said of themselves, for people
 
 and below:
 

@@ -214,6 +214,8 @@ def test_sigterm_while_the_store_is_away_ends_with_a_sentence_and_loses_nothing(
     assert worker.wait(15) == 0, worker.output
     assert "stopped while held up" in worker.stderr
     assert "Traceback" not in worker.output
+    assert "0 ticks accepted, 0 stored" in worker.stdout
+    assert "accounts: 0 offsets committed" in worker.stdout
     own_influx.start()
     worker = script("stock_analytics.py", env=chain.env)
     chain.wait_for_points(7 * 30, 60)
