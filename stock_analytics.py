@@ -2,6 +2,7 @@
 
     python stock_analytics.py             run until Ctrl+C or SIGTERM
     python stock_analytics.py status      what the workers last said of themselves
+    python stock_analytics.py dead-letters --limit 50   the refused records: how many by reason, and the newest
     python stock_analytics.py --embedded  the same on one SQLite file, without Kafka and InfluxDB
 
 Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` asks a running
@@ -21,7 +22,7 @@ from itertools import islice
 from typing import TextIO
 
 from config import Settings, add_flags, flags_of, load_settings
-from tickflow import deadletters, process, statuses
+from tickflow import deadletters, process, verbs
 from tickflow.assignments import Assignments
 from tickflow.backoff import Backoff, Saying
 from tickflow.batch import Batch
@@ -277,14 +278,14 @@ FLAGS = (
 def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     """Run the script; the exit code comes back."""
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", nargs="?", choices=["run", "status"], default="run", help="what to do (default: run)")
+    verbs.add_arguments(parser)
     add_flags(parser, FLAGS, aliases={"UPDATE_INTERVAL": "--interval"})
     arguments = parser.parse_args(argv)
+    verbs.check(parser, arguments)
     settings = load_settings(flags=flags_of(arguments))
     process.set_up_logging(settings.log_level)
-    if arguments.verb == "status":
-        statuses.show(open_store(settings, stop))
-        return process.DONE
+    if arguments.verb != "run":
+        return verbs.perform(arguments, settings, stop)
     engine = StockAnalyticsEngine(settings, stop=stop)
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())

@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.ticklog.base import Bounds, Commit, Entry, Headers, Polled, Position, Record, TickLog
@@ -56,7 +56,7 @@ class MemoryLog(TickLog):
     def take(self, partition: int) -> None:
         self._changes.append(("take", partition))
 
-    def connect(self) -> None:
+    def connect(self, *, create: bool = True) -> None:
         pass
 
     def publish(
@@ -106,8 +106,14 @@ class MemoryLog(TickLog):
     def seek(self, partition: int, offset: int) -> None:
         self._places[partition] = offset
 
-    def bounds(self, partition: int) -> Bounds:
+    def bounds(self, partition: int, topic: str | None = None) -> Bounds:
         return Bounds(self._shared.starts[partition], self._shared.ends[partition])
+
+    def partitions(self, topic: str | None = None) -> list[int]:
+        return list(self._shared.entries)
+
+    def read(self, partition: int, stretch: Bounds, topic: str | None = None) -> Iterator[Sequence[Record]]:
+        yield [each for each in self._shared.entries[partition] if stretch.start <= each.offset < stretch.end]
 
     def committed(self, partition: int) -> Commit | None:
         return self._shared.commits.get(partition)

@@ -27,13 +27,18 @@ for the worker:
     batch.py                                                    what one poll became, up to its commit
     counters.py, arrivals.py, summary.py                        what was done, and what was seen of each symbol
     console.py, wording.py                                      when people read of it in the terminal, and how
-    statuses.py                                                 what the workers said of themselves, for people
+
+for its other verbs:
+
+    verbs.py                                                    which there are, and their flags
+    statuses.py, letters.py                                     what the workers said, and what they refused
 
 and below:
 
     sources/    new_york.py                                     the exchange's hours, for real quotes
     ticklog/    kafka_cluster.py, kafka_topics.py               reaching Kafka, and making the topics
                 kafka_writer.py, kafka_reader.py                publishing, and being a member of a group
+                kafka_scanner.py                                reading as nobody's member
                 embedded_file.py                                the log's tables in the SQLite file
     store/      influxql.py, answers.py                         asking InfluxDB, and what its refusals mean
     sqlite.py                                                   the one file of the embedded stack
