@@ -2,6 +2,7 @@
 
     python stock_analytics.py             run until Ctrl+C or SIGTERM
     python stock_analytics.py status      what the workers last said of themselves
+    python stock_analytics.py dead-letters --limit 50   the refused records: how many by reason, and the newest
     python stock_analytics.py --embedded  the same on one SQLite file, without Kafka and InfluxDB
 
 Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` asks a running
@@ -17,38 +18,28 @@ import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from itertools import islice
 from typing import TextIO
 
 from config import Settings, add_flags, flags_of, load_settings
-from tickflow import deadletters, process
+from tickflow import deadletters, process, verbs
 from tickflow.assignments import Assignments
 from tickflow.backoff import Backoff, Saying
+from tickflow.batch import Batch
 from tickflow.console import Console
 from tickflow.counters import Counters
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
 from tickflow.metrics import measure
 from tickflow.points import Ints, Points
 from tickflow.stack import open_log, open_store
-from tickflow.store.base import MetricsStore, WorkerStatus
+from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.tick import Limits, Refused, decode
-from tickflow.ticklog.base import Polled, Position, Record, TickLog
-from tickflow.wording import ago
+from tickflow.ticklog.base import Polled, Position, TickLog
 
 logger = logging.getLogger("tickflow.analytics")
 
 POLL_SECONDS = 0.25
 STATUS_SECONDS = 2.0
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one poll became: points to store, records to refuse, and the positions to commit after both."""
-
-    points: list[Points] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    positions: dict[int, Position] = field(default_factory=dict)
 
 
 class StockAnalyticsEngine:
@@ -134,20 +125,29 @@ class StockAnalyticsEngine:
     def process(self, polled: Polled) -> Batch:
         """Decode, advance the windows, measure; what lies before a partition's `emit_from` only warms its windows."""
         batch = Batch()
+        for number, lost in self.partitions.take_lost().items():
+            overrun = self.partitions[number]
+            self.counters.pending(number, overrun.epoch).lost += lost
+            batch.positions[number] = overrun.position(overrun.emit_from)
         for number, records in polled.records.items():
             ours = self.partitions.get(number)
             if ours is None or not records:
                 continue
+            tally = batch.tallies[number] = self.counters.pending(number, ours.epoch)
+            ours.consume(records, tally)
             ticks, refused = decode(records, self._limits)
             metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
             begin = ticks.after(ours.emit_from)
-            ours.arrivals.diagnose(ticks, self.counters, begin)
+            ours.arrivals.diagnose(ticks, tally, begin)
+            tally.accepted += len(ticks) - begin
             if begin < len(ticks):
                 points = Points.of(number, ticks, metrics).take(slice(begin, None))
                 batch.points.append(points)
                 batch.records += ticks.records[begin:]
                 self.observe(points, metrics.depth[begin:])
-            batch.refused += [each for each in refused if each.record.offset >= ours.emit_from]
+            refused = [each for each in refused if each.record.offset >= ours.emit_from]
+            tally.refused.update(each.reason for each in refused)
+            batch.refused += refused
             if not self.partitions.is_restoring(number, records):
                 batch.positions[number] = ours.position(records[-1].offset + 1)
         return batch
@@ -157,7 +157,6 @@ class StockAnalyticsEngine:
         for symbol, price in zip(points.symbol, points.price.tolist(), strict=True):
             self.price_history[symbol].append(price)
         self.console.take(points, depth)
-        self.counters.accepted += len(points)
         self._processed_at = self._clock()
         self._newest_event = max(self._newest_event or 0, int(points.time_ns.max()))
 
@@ -165,7 +164,20 @@ class StockAnalyticsEngine:
         """Store the points, trying for ever; those that the store can never take go to the dead letters."""
         if not batch.points:
             return
-        points = Points.joined(batch.points)
+        parts = [Points.joined(batch.points)]
+        written = [self.store_points(parts[0])]
+        if written[0].expired and len(batch.points) > 1:
+            # The store says how many it dropped, not which: once more a partition, over itself, so that each can count.
+            parts = batch.points
+            written = [self.store_points(part) for part in parts]
+        records = iter(batch.records)
+        for part, outcome in zip(parts, written, strict=True):
+            of_part = list(islice(records, len(part)))
+            self.refuse([Refused(of_part[at], words) for at, words in outcome.refused], deadletters.STORE)
+            batch.count(part, outcome)
+
+    def store_points(self, points: Points) -> Written:
+        """Store points, trying for ever."""
         backoff = Backoff()
         while True:
             try:
@@ -175,10 +187,7 @@ class StockAnalyticsEngine:
                 asked = error.retry_after if isinstance(error, StoreUnavailable) else None
                 self.wait(asked or next(backoff), str(error))
         self.go_on()
-        self.counters.stored += written.stored
-        self.counters.expired += written.expired
-        self.counters.refused_by_store += len(written.refused)
-        self.refuse([Refused(batch.records[at], words) for at, words in written.refused], deadletters.STORE)
+        return written
 
     def refuse(self, refused: Sequence[Refused], stage: str) -> None:
         """Publish records to the dead-letter topic until every one of them is acknowledged."""
@@ -195,7 +204,6 @@ class StockAnalyticsEngine:
                 )
         self.go_on()
         if stage == deadletters.DECODE:
-            self.counters.refused.update(each.reason for each in refused)
             self.console.refused(each.record.key for each in refused)
 
     def commit(self, positions: dict[int, Position]) -> None:
@@ -204,11 +212,16 @@ class StockAnalyticsEngine:
         if not self._uncommitted:
             return
         try:
-            self.log.commit(self._uncommitted)
-            self._uncommitted.clear()
+            committed = self.log.commit(self._uncommitted)
             self.go_on()
         except LogUnavailable as error:
             self.wait(POLL_SECONDS, str(error))
+            return
+        for number in committed:
+            position = self._uncommitted.pop(number)
+            self.counters.settle(number, position.epoch, position.offset)
+        # What the group did not take is still due while the partition is ours; else its next owner reads it again.
+        self._uncommitted = {n: at for n, at in self._uncommitted.items() if self.partitions.holds(n, at.epoch)}
 
     def wait(self, seconds: float, reason: str) -> None:
         """Stay in the group while held up: poll without records for that long. Raises `Stopped`."""
@@ -248,35 +261,18 @@ class StockAnalyticsEngine:
 
     def status(self) -> WorkerStatus:
         """What this worker says of itself now."""
+        done = self.counters.total
         return WorkerStatus(
             worker=self.worker,
             written_at=self._clock(),
             processed_at=self._processed_at,
             newest_event=self._newest_event,
             lag_records=sum(self.log.lag().values()),
-            accepted=self.counters.accepted,
-            refused=self.counters.refused.total() + self.counters.refused_by_store,
-            expired=self.counters.expired,
+            accepted=done.accepted,
+            refused=done.refused.total() + done.refused_by_store,
+            expired=done.expired,
             held_up_by=self._held_up_by,
         )
-
-
-def show_status(settings: Settings, stop: process.StopEvent) -> int:
-    """Print what each worker last said of itself."""
-    with open_store(settings, stop) as store:
-        store.connect()
-        statuses = store.statuses()
-    if not statuses:
-        print("No worker has written a status within the last day. Start one: python stock_analytics.py")
-    now = time.time_ns()
-    for each in statuses:
-        print(
-            f"{each.worker}: said {ago(now - each.written_at)} ago, last tick taken in "
-            f"{'never' if each.processed_at is None else ago(now - each.processed_at) + ' ago'}, "
-            f"{each.lag_records:,} to read, {each.accepted:,} accepted, {each.refused:,} refused, "
-            f"{each.expired:,} expired{', held up: ' + each.held_up_by if each.held_up_by else ''}"
-        )
-    return process.DONE
 
 
 FLAGS = (
@@ -290,13 +286,14 @@ FLAGS = (
 def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     """Run the script; the exit code comes back."""
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", nargs="?", choices=["run", "status"], default="run", help="what to do (default: run)")
+    verbs.add_arguments(parser)
     add_flags(parser, FLAGS, aliases={"UPDATE_INTERVAL": "--interval"})
     arguments = parser.parse_args(argv)
+    verbs.check(parser, arguments)
     settings = load_settings(flags=flags_of(arguments))
     process.set_up_logging(settings.log_level)
-    if arguments.verb == "status":
-        return show_status(settings, stop)
+    if arguments.verb != "run":
+        return verbs.perform(arguments, settings, stop)
     engine = StockAnalyticsEngine(settings, stop=stop)
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())

@@ -10,7 +10,8 @@ import time
 
 from benchmarks.figures import Figures
 from config import load_settings
-from stock_analytics import Batch, StockAnalyticsEngine
+from stock_analytics import StockAnalyticsEngine
+from tickflow.batch import Batch
 from tickflow.process import StopEvent, set_up_logging
 from tickflow.ticklog.base import Polled
 
@@ -30,8 +31,9 @@ class MeasuredEngine(StockAnalyticsEngine):
 
     def report(self) -> None:
         super().report()
-        if self.counters.stored >= self.ticks:
-            self.figures.end(self.counters.stored)
+        stored = self.counters.total.stored
+        if stored >= self.ticks:
+            self.figures.end(stored)
             self.stop.set()
 
 

@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
@@ -13,7 +13,7 @@ from tickflow.errors import LogUnavailable, Stopped, StoreUnavailable
 from tickflow.points import Points
 from tickflow.process import StopEvent
 from tickflow.store.base import WorkerStatus, Written
-from tickflow.ticklog.base import Bounds, Commit, Entry, Headers, Polled, Position, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Entry, Headers, Polled, Position, Record, TickLog
 
 
 def ticks(partition: int, *offsets: int) -> dict[int, list[Entry]]:
@@ -35,7 +35,7 @@ class ScriptedLog(TickLog):
         self._script = script
         self._away = dict(away)
 
-    def connect(self) -> None:
+    def connect(self, *, create: bool = True) -> None:
         pass
 
     def publish(
@@ -64,11 +64,17 @@ class ScriptedLog(TickLog):
     def seek(self, partition: int, offset: int) -> None:
         pass
 
-    def bounds(self, partition: int) -> Bounds:
+    def bounds(self, partition: int, topic: str | None = None) -> Bounds:
         if self._away.get(partition, 0) > 0:
             self._away[partition] -= 1
             raise LogUnavailable(f"nobody leads partition {partition}")
         return Bounds(0, 100)
+
+    def partitions(self, topic: str | None = None) -> list[int]:
+        raise AssertionError("the worker reads as a member of its group")
+
+    def read(self, partition: int, stretch: Bounds, topic: str | None = None) -> Iterator[Sequence[Record]]:
+        raise AssertionError("the worker reads as a member of its group")
 
     def committed(self, partition: int) -> Commit | None:
         return None

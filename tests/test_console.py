@@ -116,9 +116,11 @@ def test_colour_only_on_a_terminal_and_not_against_no_color() -> None:
 
 def test_the_summary_has_every_figure_and_comes_when_due_when_asked_for_and_at_the_end() -> None:
     feed = Feed()
-    feed.counters.accepted = feed.counters.stored = 3
-    feed.counters.refused["price_range"] = 2
-    feed.counters.late = 1
+    feed.counters.open(0, 100)
+    pending = feed.counters.pending(0, epoch=1)
+    pending.consumed, pending.accepted, pending.stored, pending.late = 5, 3, 3, 1
+    pending.refused["price_range"] = 2
+    feed.counters.settle(0, epoch=1, committed=105)
     feed.ticks("AAPL", 100.0, 90.0, 120.0)
     feed.console.refused([b"AAPL", None])
     feed.after(30.0)
@@ -143,6 +145,7 @@ def test_the_summary_has_every_figure_and_comes_when_due_when_asked_for_and_at_t
     assert "3 ticks accepted, 3 stored, 2 records refused, 1,234 still to read" in due
     assert "refused: price_range 2" in due
     assert "1 late" in due
+    assert "accounts: 5 offsets committed in 1 partition, all accounted for" in due
     feed.console.want_summary()
     assert "Summary after 61 s" in feed.after(1.0)
     feed.console.end(feed.counters, dict)

@@ -24,8 +24,14 @@ Beside that way, for all of it:
 for the worker:
 
     deadletters.py, restore.py                                  where a refused record goes; what a restart replays
-    counters.py, summary.py                                     what was done, and what was seen of each symbol
+    batch.py                                                    what one poll became, up to its commit
+    counters.py, arrivals.py, summary.py                        what was done, and what was seen of each symbol
     console.py, wording.py                                      when people read of it in the terminal, and how
+
+for its other verbs:
+
+    verbs.py                                                    which there are, and their flags
+    statuses.py, letters.py                                     what the workers said, and what they refused
 
 and below:
 
@@ -33,6 +39,7 @@ and below:
     ticklog/    kafka_cluster.py, kafka_network.py              reaching Kafka
                 kafka_topics.py                                 making the topics
                 kafka_writer.py, kafka_reader.py                publishing, and being a member of a group
+                kafka_scanner.py                                reading as nobody's member
                 embedded_file.py                                the log's tables in the SQLite file
     store/      influxql.py, visibility.py                      asking InfluxDB, and waiting until points are whole
                 answers.py                                      what its refusals mean

@@ -8,8 +8,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tickflow.arrivals import Arrivals
 from tickflow.backoff import Saying
-from tickflow.counters import Arrivals, Counters
+from tickflow.counters import Counters, Tally
 from tickflow.errors import LogUnavailable
 from tickflow.restore import RestorePlan, plan, to_metadata
 from tickflow.ticklog.base import Polled, Position, Record, TickLog
@@ -25,12 +26,21 @@ class Assigned:
     epoch: int
     emit_from: int
     restore_from: int
+    read_up_to: int
     windows: Windows = field(default_factory=Windows)
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     def position(self, next_offset: int) -> Position:
         """What to commit once everything before `next_offset` is stored and refused."""
         return Position(next_offset, to_metadata(next_offset, self.windows.oldest), self.epoch)
+
+    def consume(self, records: Sequence[Record], tally: Tally) -> None:
+        """Count the records that are to be emitted, and the offsets among them that hold none."""
+        end = records[-1].offset + 1
+        consumed = sum(record.offset >= self.emit_from for record in records)
+        tally.consumed += consumed
+        tally.skipped += max(end - max(self.emit_from, self.read_up_to), 0) - consumed
+        self.read_up_to = end
 
 
 class Assignments(Mapping[int, Assigned]):
@@ -41,6 +51,7 @@ class Assignments(Mapping[int, Assigned]):
         self._counters = counters
         self._ours: dict[int, Assigned] = {}
         self._unplaced: dict[int, int] = {}
+        self._lost: dict[int, int] = {}
         self._restoring = Saying(logger, every=5.0)
 
     def __getitem__(self, partition: int) -> Assigned:
@@ -52,6 +63,10 @@ class Assignments(Mapping[int, Assigned]):
     def __len__(self) -> int:
         return len(self._ours)
 
+    def holds(self, partition: int, epoch: int) -> bool:
+        """Whether the partition is still ours by that assignment."""
+        return partition in self._ours and self._ours[partition].epoch == epoch
+
     def follow(self, polled: Polled) -> None:
         """Take over what a poll said of the assignment.
 
@@ -60,6 +75,8 @@ class Assignments(Mapping[int, Assigned]):
         for partition in polled.revoked:
             self._ours.pop(partition, None)
             self._unplaced.pop(partition, None)
+            self._lost.pop(partition, None)
+        self._counters.drop(polled.revoked)
         self._unplaced |= polled.assigned
         for partition, epoch in list(self._unplaced.items()):
             del self._unplaced[partition]
@@ -80,10 +97,16 @@ class Assignments(Mapping[int, Assigned]):
             return True
         return False
 
+    def take_lost(self) -> dict[int, int]:
+        """By partition, how many records were lost since the last call: a commit behind them is due."""
+        lost, self._lost = self._lost, {}
+        return lost
+
     def _adopt(self, partition: int, epoch: int) -> None:
         commit = self._log.committed(partition)
         begin = plan(commit, self._log.bounds(partition))
-        self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek)
+        self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek, begin.seek)
+        self._counters.open(partition, begin.emit_from - begin.lost)
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)
         logger.info("partition %d is ours: reading from %s", partition, _described(begin))
@@ -96,6 +119,7 @@ class Assignments(Mapping[int, Assigned]):
         if position > bounds.end:
             note = f"position {position:,} lies past the end at {bounds.end:,}: the topic was made anew, from its start"
             begin = RestorePlan(bounds.start, bounds.start, note=note)
+            self._counters.open(partition, bounds.start)
         else:
             lost = max(bounds.start - max(position, ours.emit_from), 0)
             cold = max(min(bounds.start, ours.emit_from) - position, 0)
@@ -103,13 +127,14 @@ class Assignments(Mapping[int, Assigned]):
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
         # Begun anew, as a restart would: no value may depend on whether one fell into the gap.
         ours.windows, ours.arrivals = Windows(), Arrivals()
-        ours.emit_from, ours.restore_from = begin.emit_from, begin.seek
+        ours.emit_from, ours.restore_from, ours.read_up_to = begin.emit_from, begin.seek, begin.seek
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)
 
     def _count(self, partition: int, begin: RestorePlan) -> None:
-        self._counters.lost += begin.lost
-        self._counters.cold += begin.cold
+        if begin.lost:
+            self._lost[partition] = self._lost.get(partition, 0) + begin.lost
+        self._counters.accounts[partition].tally.cold += begin.cold
         if begin.note:
             logger.warning("partition %d: %s", partition, begin.note)
 

@@ -149,25 +149,38 @@ def summary_report(
         )
     if len(symbols) > limit:
         lines.append(f"… and {len(symbols) - limit:,} more symbols")
+    total = counters.total
     lines.append(
-        f"{counters.accepted:,} ticks accepted, {counters.stored:,} stored, "
-        f"{counters.refused.total():,} records refused, {sum(lag.values()):,} still to read"
+        f"{total.accepted:,} ticks accepted, {total.stored:,} stored, "
+        f"{total.refused.total():,} records refused, {sum(lag.values()):,} still to read"
     )
-    if counters.refused:
-        by_reason = ", ".join(f"{reason} {count:,}" for reason, count in counters.refused.most_common())
+    lines += accounts(counters)
+    if total.refused:
+        by_reason = ", ".join(f"{reason} {count:,}" for reason, count in total.refused.most_common())
         lines.append(f"refused: {by_reason}")
     noteworthy = {
-        "refused by the store": counters.refused_by_store,
-        "outside the store's retention": counters.expired,
-        "lost from the log": counters.lost,
-        "gone from the windows' replay": counters.cold,
-        "late": counters.late,
-        "without a time zone": counters.naive,
-        "missing by their numbers": counters.gaps,
-        "repeated by their numbers": counters.repeats,
+        "refused by the store": total.refused_by_store,
+        "outside the store's retention": total.expired,
+        "lost from the log": total.lost,
+        "offsets without a record": total.skipped,
+        "gone from the windows' replay": total.cold,
+        "late": total.late,
+        "without a time zone": total.naive,
+        "missing by their numbers": total.gaps,
+        "repeated by their numbers": total.repeats,
     }
     rest = ", ".join(f"{count:,} {what}" for what, count in noteworthy.items() if count)
     return [*lines, rest] if rest else lines
+
+
+def accounts(counters: Counters) -> list[str]:
+    """Whether what was committed is what became of it: a line when it adds up, else one a partition that does not."""
+    wrong = counters.discrepancies()
+    if wrong:
+        return [f"THE ACCOUNTS DO NOT ADD UP, partition {number}: {words}" for number, words in wrong.items()]
+    advanced = sum(account.advanced for account in counters.accounts.values())
+    where = counted(len(counters.accounts), "partition")
+    return [f"accounts: {counted(advanced, 'offset')} committed in {where}, all accounted for"]
 
 
 def _or_warmup(value: float, depth: int, needed: int) -> str:

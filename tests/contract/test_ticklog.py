@@ -198,6 +198,56 @@ def test_bounds_count_what_was_appended(logs: Logs) -> None:
     assert log.bounds(0) == Bounds(0, 3)
 
 
+def test_a_stretch_can_be_read_without_being_a_member(logs: Logs) -> None:
+    log = logs.open()
+    publish(log, *[b"%d" % number for number in range(12_000)])
+    log.publish(None, None, headers=[("h", b"1")], topic=log.dead_letter_topic)
+    log.flush(SECONDS)
+
+    onlooker = logs.make()
+    with onlooker:
+        onlooker.connect(create=False)
+        assert onlooker.partitions() == [0]
+        assert onlooker.partitions(log.dead_letter_topic) == [0]
+        found = [record for portion in onlooker.read(0, Bounds(20, 11_990)) for record in portion]
+        assert [record.offset for record in found] == list(range(20, 11_990))
+        assert found[0].value == b"20"
+        assert onlooker.bounds(0, log.dead_letter_topic) == Bounds(0, 1)
+        letters = [each for portion in onlooker.read(0, Bounds(0, 1), log.dead_letter_topic) for each in portion]
+        assert [content(each) for each in letters] == [Content(None, None, (("h", b"1"),))]
+        assert list(onlooker.read(0, Bounds(5, 5))) == []
+        assert onlooker.committed(0) is None
+
+
+def test_reading_a_stretch_disturbs_no_member_and_takes_nothing_from_it(logs: Logs) -> None:
+    member = logs.reader()
+    publish(member, *[b"%d" % number for number in range(30)])
+    epoch = join(member)[0]
+    member.seek(0, 0)
+    with logs.make() as onlooker:
+        onlooker.connect(create=False)
+        assert sum(map(len, onlooker.read(0, Bounds(0, 30)))) == 30
+        assert [record.offset for record in read(member, 30)] == list(range(30))
+        assert member.commit({0: at(Commit(30, METADATA), epoch)}) == frozenset({0})
+        assert onlooker.committed(0) == Commit(30, METADATA)
+
+
+def test_what_retention_took_is_left_out_of_a_stretch(logs: Logs) -> None:
+    log = logs.open()
+    publish(log, *[b"%d" % number for number in range(10)])
+    logs.drop_before(10)
+    publish(log, b"new")
+    assert [record.value for portion in log.read(0, Bounds(3, 11)) for record in portion] == [b"new"]
+    assert list(log.read(0, Bounds(3, 8))) == []
+
+
+def test_of_a_topic_that_does_not_exist_nothing_is_read_and_none_is_made(logs: Logs) -> None:
+    for _ in range(2):
+        with logs.make() as onlooker:
+            onlooker.connect(create=False)
+            assert onlooker.partitions() == []
+
+
 def test_lag_is_what_lies_ahead_of_the_read_position(logs: Logs) -> None:
     log = logs.reader()
     publish(log, *[b"%d" % number for number in range(12_000)])

@@ -98,6 +98,12 @@ def test_bad_input_goes_to_the_dead_letters_with_its_reason_and_stops_nothing(
     letters.close()
     assert found == sent
     assert stages == {"VALUE_CONVERTER"}
+    listing = script("stock_analytics.py", "dead-letters", "--limit", "1000", env=chain.env)
+    assert listing.wait(20) == 0, listing.output
+    assert f"{len(BAD):,} records refused" in listing.stdout
+    for name, (partition, offset, _, _) in sent.items():
+        assert re.search(rf"^ +1  {name}$", listing.stdout, re.MULTILINE)
+        assert re.search(rf" {partition}/{offset}  {name} ", listing.stdout)
     worker.terminate()
     assert worker.wait(15) == 0, worker.output
     assert f"{len(BAD):,} records refused" in worker.stdout
@@ -135,6 +141,28 @@ def test_status_says_what_the_workers_said(script: StartScript, embedded: Embedd
         return "0 to read, 1 accepted, 1 refused, 0 expired" in after.stdout
 
     wait_until(said, "status of the worker", 20)
+    worker.terminate()
+    assert worker.wait(15) == 0
+
+
+def test_dead_letters_are_listed_beside_a_running_worker(script: StartScript, embedded: EmbeddedChain) -> None:
+    def listed(*flags: str) -> str:
+        listing = script("stock_analytics.py", "dead-letters", *flags, env=embedded.env)
+        assert listing.wait(20) == 0, listing.output
+        return listing.stdout
+
+    before = script("stock_analytics.py", "dead-letters", env=embedded.env)
+    assert before.wait(20) == 0
+    assert "no record was refused" in before.stdout
+    publish(embedded.file, tick(), b"nonsense", b"\x1b[2J", tick(price=0))
+    worker = script("stock_analytics.py", env=embedded.env)
+    embedded.wait_for_points(1, 20)
+    wait_until(lambda: "2  not_json" in listed(), "dead letters", 20)
+    shown = listed("--limit", "2")
+    assert "3 records refused" in shown
+    assert " 0/2  not_json " in shown
+    assert " 0/1  not_json " not in shown, "the newest two only"
+    assert "\\x1b[2J" in shown
     worker.terminate()
     assert worker.wait(15) == 0
 
@@ -214,6 +242,8 @@ def test_sigterm_while_the_store_is_away_ends_with_a_sentence_and_loses_nothing(
     assert worker.wait(15) == 0, worker.output
     assert "stopped while held up" in worker.stderr
     assert "Traceback" not in worker.output
+    assert "0 ticks accepted, 0 stored" in worker.stdout
+    assert "accounts: 0 offsets committed" in worker.stdout
     own_influx.start()
     worker = script("stock_analytics.py", env=chain.env)
     chain.wait_for_points(7 * 30, 60)

@@ -59,6 +59,7 @@ def test_two_workers_on_four_partitions_store_what_a_recomputation_says_and_both
     kafka_chain.wait_for_points(TRADES)
     for worker in workers:
         stop(worker)
+        assert "all accounted for" in worker.stdout
     assert_whole_and_equal(kafka_chain)
     assert {partition for partition, _, _ in kafka_chain.records()} <= {0, 1, 2, 3}
 
@@ -85,4 +86,5 @@ def test_sigterm_in_the_middle_and_a_new_start_change_nothing(script: StartScrip
     chain.wait_for_points(TRADES)
     stop(worker)
     assert "after a replay of" in worker.stderr
+    assert "all accounted for" in worker.stdout
     assert_whole_and_equal(chain)

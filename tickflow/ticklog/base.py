@@ -6,7 +6,7 @@ A log is written with `publish` and `flush`, and read as a member of a consumer 
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, Self
 
@@ -107,8 +107,11 @@ class TickLog(ABC):
         return f"{self.topic}.dlq"
 
     @abstractmethod
-    def connect(self) -> None:
-        """Wait until the log answers, and create its topics where they are missing. Raises `Stopped`."""
+    def connect(self, *, create: bool = True) -> None:
+        """Wait until the log answers, and create its topics where they are missing. Raises `Stopped`.
+
+        Without `create` nothing is made: enough for `partitions`, `bounds`, `read` and `committed`.
+        """
 
     @abstractmethod
     def publish(
@@ -144,8 +147,19 @@ class TickLog(ABC):
         """Read on from `offset`."""
 
     @abstractmethod
-    def bounds(self, partition: int) -> Bounds:
-        """The offsets that the partition holds now. Raises `LogUnavailable`."""
+    def bounds(self, partition: int, topic: str | None = None) -> Bounds:
+        """The offsets that the partition (of `topic`, by default the tick topic) holds now. Raises `LogUnavailable`."""
+
+    @abstractmethod
+    def partitions(self, topic: str | None = None) -> list[int]:
+        """The partitions of the topic, in order; none if there is no such topic. Raises `LogUnavailable`."""
+
+    @abstractmethod
+    def read(self, partition: int, stretch: Bounds, topic: str | None = None) -> Iterator[Sequence[Record]]:
+        """The records within a stretch of offsets, in portions, without joining the group or disturbing it.
+
+        What the log does not hold, or loses meanwhile, is left out. Raises `LogUnavailable`, `Stopped`.
+        """
 
     @abstractmethod
     def committed(self, partition: int) -> Commit | None:

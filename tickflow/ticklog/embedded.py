@@ -7,14 +7,14 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.sqlite import is_passing, unusable
-from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Record, TickLog
 from tickflow.ticklog.embedded_file import PARTITION, LogFile, Membership, Published
 
 MAX_BUFFERED = 10_000
@@ -67,7 +67,7 @@ class EmbeddedTickLog(TickLog):
         self._strayed: int | None = None
         self._end = 0
 
-    def connect(self) -> None:  # noqa: D102 - as in TickLog, like all below
+    def connect(self, *, create: bool = True) -> None:  # noqa: D102 - as in TickLog, like all below
         if self._file is None:
             self._file = LogFile(self._path, self.stop)
 
@@ -132,11 +132,29 @@ class EmbeddedTickLog(TickLog):
         if partition == PARTITION and self._membership.is_held:
             self._position, self._strayed = int(offset), None
 
-    def bounds(self, partition: int) -> Bounds:  # noqa: D102
+    def bounds(self, partition: int, topic: str | None = None) -> Bounds:  # noqa: D102
         with self._asking() as file:
-            bounds = file.bounds(self.topic)
-        self._end = bounds.end
+            bounds = file.bounds(topic or self.topic)
+        if topic is None:
+            self._end = bounds.end
         return bounds
+
+    def partitions(self, topic: str | None = None) -> list[int]:  # noqa: D102
+        return [PARTITION] if self.bounds(PARTITION, topic or self.topic).end else []
+
+    def read(  # noqa: D102
+        self, partition: int, stretch: Bounds, topic: str | None = None
+    ) -> Iterator[Sequence[Record]]:
+        at = stretch.start
+        while at < stretch.end:
+            self.check_stop()
+            with self._asking() as file:
+                entries = file.read(topic or self.topic, at)
+            wanted = [entry for entry in entries if entry.offset < stretch.end]
+            if not wanted:
+                return
+            yield wanted
+            at = wanted[-1].offset + 1
 
     def committed(self, partition: int) -> Commit | None:  # noqa: D102
         with self._asking() as file:

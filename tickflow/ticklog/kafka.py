@@ -1,12 +1,13 @@
 """The tick log in Apache Kafka, by kafka-python."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tickflow.ticklog import kafka_topics
-from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Record, TickLog
 from tickflow.ticklog.kafka_cluster import Cluster
 from tickflow.ticklog.kafka_reader import Reader
+from tickflow.ticklog.kafka_scanner import Scanner
 from tickflow.ticklog.kafka_writer import Writer
 
 
@@ -34,10 +35,13 @@ class KafkaTickLog(TickLog):
         self.where = self._cluster.where
         self._partitions = partitions
         self._reader = Reader(self._cluster, topic, group, instance_id)
+        self._scanner = Scanner(self._cluster)
         self._writer: Writer | None = None
 
-    def connect(self) -> None:  # noqa: D102 - as in TickLog, like all below
+    def connect(self, *, create: bool = True) -> None:  # noqa: D102 - as in TickLog, like all below
         self._cluster.check_security()
+        if not create:
+            return  # what reads connects by itself
         limits = self._cluster.patiently(
             lambda: kafka_topics.prepare(self._cluster, self.topic, self.dead_letter_topic, self._partitions)
         )
@@ -64,8 +68,16 @@ class KafkaTickLog(TickLog):
     def seek(self, partition: int, offset: int) -> None:  # noqa: D102
         self._reader.seek(partition, offset)
 
-    def bounds(self, partition: int) -> Bounds:  # noqa: D102
-        return self._reader.bounds(partition)
+    def bounds(self, partition: int, topic: str | None = None) -> Bounds:  # noqa: D102
+        return self._reader.bounds(partition) if topic is None else self._scanner.bounds(topic, partition)
+
+    def partitions(self, topic: str | None = None) -> list[int]:  # noqa: D102
+        return self._scanner.partitions(topic or self.topic)
+
+    def read(  # noqa: D102
+        self, partition: int, stretch: Bounds, topic: str | None = None
+    ) -> Iterator[Sequence[Record]]:
+        return self._scanner.read(topic or self.topic, partition, stretch)
 
     def committed(self, partition: int) -> Commit | None:  # noqa: D102
         return self._reader.committed(partition)
@@ -79,6 +91,7 @@ class KafkaTickLog(TickLog):
     def close(self) -> None:  # noqa: D102
         try:
             self._reader.close()
+            self._scanner.close()
         finally:
             if self._writer is not None:
                 self._writer.close()
