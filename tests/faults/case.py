@@ -64,6 +64,7 @@ class Case:
         self.workers: list[Script] = []
         self.seconds = 0.0
         self.ticks = 0
+        self.journal: list[oracle.Acknowledged] = []
         self._load: Load | None = None
 
     @property
@@ -112,23 +113,33 @@ class Case:
         worker.kill()
         self.workers.remove(worker)
 
-    def recover(self, timeout: float = 90.0) -> None:
-        """The fault is over: take the time until all that is acknowledged by now is stored and committed."""
-        self.load.pause()
-        begun = time.monotonic()
+    def wait_for_commits(self, timeout: float = 90.0) -> None:
+        """Wait until the group has committed all that the topic holds."""
         try:
             wait_until(lambda: self.stand.uncommitted() == 0, "commit of everything", timeout)
         except AssertionError as error:
             raise AssertionError(f"{error}; {self.stand.uncommitted()} left\n{self._said()}") from None
+
+    def recover(self) -> None:
+        """The fault is over: take the time until all that is acknowledged by now is stored and committed."""
+        self.load.pause()
+        begun = time.monotonic()
+        self.wait_for_commits()
         self.seconds = max(self.seconds, time.monotonic() - begun)
         self.load.go_on()
 
-    def end(self, timeout: float = 90.0) -> None:
-        """End the load, wait until its last record is committed, and end all workers in order."""
-        self.load.end()
-        wait_until(lambda: self.stand.uncommitted() == 0, "commit of everything", timeout)
+    def end_workers(self) -> None:
+        """End all workers in order."""
         for worker in list(self.workers):
             self.stop(worker)
+
+    def end(self) -> None:
+        """End the load, wait until its last record is committed, and end all workers in order."""
+        if self._load is not None:
+            self._load.end()
+            self.journal += self._load.sink.journal
+        self.wait_for_commits()
+        self.end_workers()
 
     def judge(self, expected: oracle.Expected | None = None, refused_by_store: Collection[str] = ()) -> Result:
         """What the oracle says of log and store; the points of those symbols must be dead letters instead.
@@ -136,7 +147,7 @@ class Case:
         `expected` is to be given where the log has lost its beginning.
         """
         records = self.stand.all_records(self.stand.topic)
-        journal = () if expected else self.load.sink.journal
+        journal = () if expected else self.journal
         expected = expected or oracle.expected(records)
         self.ticks = len(expected.points)
         is_refused = expected.points["symbol"].isin(list(refused_by_store))

@@ -54,6 +54,14 @@ class KafkaStand(KafkaChain, Stand):
                 reader.close(autocommit=False)
         return None
 
+    def again(self) -> "KafkaStand":
+        """The same topic for another group, with a bucket of its own."""
+        bucket = f"{self.bucket}-again"
+        self.influx.create_bucket(bucket)
+        made = KafkaStand(self.servers, self.topic, self.influx, bucket)
+        made.env["KAFKA_GROUP"] = bucket
+        return made
+
     def sink(self, clock: Callable[[], float] = time.time) -> Sink:
         return KafkaSink(self.servers, self.topic)
 
