@@ -18,7 +18,7 @@ VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev
 
-.PHONY: help run test check servers servers-down bench lock clean
+.PHONY: help run test faults check servers servers-down bench lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ run: $(RUN) ## Run everything on this machine alone: simulated prices, one SQLit
 test: $(DEV) ## Run all tests, on real Kafka and InfluxDB where this machine can have them (built once)
 	@$(BIN)/python -m devtools.servers build || echo 'The tests that need what is missing are skipped (with CI=true they fail).'
 	@$(BIN)/python -m pytest
+
+faults: $(DEV) ## Break everything under load (about 20 minutes) and write the table of docs/guarantees.md
+	@$(BIN)/python -m devtools.servers build
+	@TICKFLOW_FAULTS=full $(BIN)/python -m pytest -s -m faults tests/faults
 
 check: $(DEV) ## Check formatting, lint, types and the documentation
 	@$(BIN)/ruff format --check .

@@ -40,7 +40,8 @@ def _unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def _need(server: Server) -> None:
+def need(server: Server) -> None:
+    """Skip the test, or fail it, where this machine cannot run that server."""
     reason = why_not(server)
     if reason is None and not is_built(server):
         reason = f"{NAMES[server]} is not built on this machine yet: python -m devtools.servers build"
@@ -67,7 +68,7 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _check_kafka(given)
         yield given
         return
-    _need("kafka")
+    need("kafka")
     server = KafkaServer(tmp_path_factory.mktemp("kafka")).start()
     yield server.address
     server.kill()
@@ -83,7 +84,7 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
         given.call("GET", f"/api/v2/buckets?org={org}")  # says what is wrong with them, if anything is
         yield given
         return
-    _need("influxdb")
+    need("influxdb")
     server = Influxd(tmp_path_factory.mktemp("influxdb")).start()
     yield server.server
     server.kill()
@@ -92,7 +93,7 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
     """A started Kafka of this test's own, to stop, kill, pause and restart. It takes about 5 s: use it where needed."""
-    _need("kafka")
+    need("kafka")
     server = KafkaServer(tmp_path / "own-kafka").start()
     yield server
     server.kill()
@@ -101,7 +102,7 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
 @pytest.fixture
 def own_influx(tmp_path: Path) -> Iterator[Influxd]:
     """A started InfluxDB of this test's own, with the bucket `stock_data`; its address is `own_influx.server`."""
-    _need("influxdb")
+    need("influxdb")
     server = Influxd(tmp_path / "own-influxdb").start()
     yield server
     server.kill()
@@ -110,8 +111,8 @@ def own_influx(tmp_path: Path) -> Iterator[Influxd]:
 @pytest.fixture
 def local_servers() -> None:
     """Skips the test where this machine cannot run both servers itself, whatever the environment gives instead."""
-    _need("kafka")
-    _need("influxdb")
+    need("kafka")
+    need("influxdb")
 
 
 @pytest.fixture

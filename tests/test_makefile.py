@@ -12,7 +12,7 @@ from tests.scripts import PROJECT
 
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE)
-WANTED = {"run", "test", "check", "servers", "servers-down", "bench", "lock", "clean"}
+WANTED = {"run", "test", "faults", "check", "servers", "servers-down", "bench", "lock", "clean"}
 
 
 def make(*arguments: str, cwd: Path = PROJECT, path: str | None = None) -> subprocess.CompletedProcess[str]:

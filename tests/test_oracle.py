@@ -1,6 +1,7 @@
 """The oracle sees what it is there to see: what is lost, doubled, foreign or different is found, in every field."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -57,3 +58,57 @@ def test_a_value_where_none_belongs_is_found(expected: pd.DataFrame) -> None:
 
 def test_an_empty_store_has_lost_everything(expected: pd.DataFrame) -> None:
     assert oracle.compare(expected, expected.iloc[:0]).lost == 60
+
+
+RECORDS = [
+    oracle.LogRecord(0, 0, b"A", b'{"symbol":"A","price":5,"timestamp":"2026-01-05T14:30:00Z"}'),
+    oracle.LogRecord(0, 1, b"A", b"nonsense"),
+    oracle.LogRecord(1, 0, b"A", None),
+]
+
+
+def letter(record: oracle.LogRecord, reason: str, value: bytes | None = None) -> oracle.LogRecord:
+    headers = {
+        "topic": "t",
+        "partition": record.partition,
+        "offset": record.offset,
+        "stage": "VALUE_CONVERTER",
+        "exception.message": reason,
+    }
+    named = tuple((f"__connect.errors.{name}", str(text).encode()) for name, text in headers.items())
+    return oracle.LogRecord(0, 0, record.key, record.value if value is None else value, headers=named)
+
+
+def test_dead_letters_are_expected_of_what_is_refused_and_of_nothing_else() -> None:
+    expected = oracle.expected(RECORDS)
+    assert {place: reason for place, (_, reason) in expected.letters.items()} == {
+        (0, 1): "not_json",
+        (1, 0): "tombstone",
+    }
+    assert len(expected.points) == 1
+    right = [letter(RECORDS[1], "not_json"), letter(RECORDS[2], "tombstone")]
+    assert oracle.compare_letters(expected.letters, right, "t").equal
+    again = oracle.compare_letters(expected.letters, [*right, right[0]], "t")
+    assert again.equal
+    assert again.repeated == 1
+
+
+def test_lost_foreign_and_different_dead_letters_are_counted() -> None:
+    letters = oracle.expected(RECORDS).letters
+    assert oracle.compare_letters(letters, [letter(RECORDS[1], "not_json")], "t").lost == 1
+    assert oracle.compare_letters(letters, [letter(RECORDS[0], "not_json")], "t").foreign == 1
+    assert oracle.compare_letters(letters, [letter(RECORDS[1], "tombstone")], "t").differing == 1
+    assert oracle.compare_letters(letters, [letter(RECORDS[1], "not_json", b"other")], "t").differing == 1
+
+
+def test_what_was_acknowledged_and_is_not_in_the_log_is_missed(tmp_path: Path) -> None:
+    journal = oracle.JournalFile(tmp_path / "journal")
+    for each in RECORDS:
+        journal.write(oracle.Acknowledged(each.partition, each.offset, oracle.fingerprint(each.key, each.value)))
+    with (tmp_path / "journal").open("ab") as file:
+        file.write(b"1 1 cut")
+    noted = oracle.read_journal(tmp_path / "journal")
+    assert len(noted) == len(RECORDS)
+    assert oracle.missing(noted, RECORDS) == []
+    changed = [RECORDS[0], RECORDS[1]._replace(value=b"other")]
+    assert [(each.partition, each.offset) for each in oracle.missing(noted, changed)] == [(0, 1), (1, 0)]

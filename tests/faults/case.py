@@ -1,0 +1,194 @@
+"""One case of the fault suite: workers under load, a fault, and the oracle's verdict on everything afterwards."""
+
+import os
+import random
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from tests import oracle
+from tests.conftest import StartScript
+from tests.faults import table
+from tests.faults.load import Load
+from tests.faults.stands import Stand
+from tests.integration.chain import wait_until
+from tests.scripts import Script
+
+FULL = os.environ.get("TICKFLOW_FAULTS") == "full"
+SEED = int(os.environ.get("TICKFLOW_FAULTS_SEED", "1"))
+WRAPPER = "tests/faults/variants.py"
+
+
+def often(short: int, full: int) -> int:
+    """How often, or for how many seconds: as `make faults` has it, or the short form."""
+    return full if FULL else short
+
+
+@dataclass
+class Result:
+    """What the oracle found in log and store."""
+
+    points: oracle.Verdict
+    letters: oracle.LettersVerdict
+    missing: int
+    uncommitted: int | None
+
+    @property
+    def equal(self) -> bool:
+        return self.points.equal and self.letters.equal and not self.missing and self.uncommitted == 0
+
+    @property
+    def foreign(self) -> int:
+        """What is there and should not be."""
+        return self.points.foreign + self.letters.foreign
+
+    def __str__(self) -> str:
+        return (
+            f"{self.points}\n{self.letters}\n{self.missing:,} acknowledged records missing, "
+            f"{self.uncommitted} records not committed"
+        )
+
+
+@dataclass
+class Case:
+    """Starts workers and the load, and judges; `env` is for every worker."""
+
+    fault: str
+    stand: Stand
+    start: StartScript
+    env: dict[str, str] = field(default_factory=dict)
+    rate: int = 300
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(f"{SEED} {self.fault} {self.stand.name}")
+        self.workers: list[Script] = []
+        self.seconds = 0.0
+        self.ticks = 0
+        self.journal: list[oracle.Acknowledged] = []
+        self._load: Load | None = None
+
+    @property
+    def load(self) -> Load:
+        """The load; it begins with the first look at it, when a worker has made the topic."""
+        if self._load is None:
+            self._load = Load(self.stand.sink(), self.random.randrange(2**32), self.rate)
+            self._load.start()
+        return self._load
+
+    @property
+    def has_load(self) -> bool:
+        """Whether the load has begun."""
+        return self._load is not None
+
+    def use(self, load: Load) -> None:
+        """Take that load instead, and begin it."""
+        self._load = load
+        load.start()
+
+    def worker(self, variant: str | None = None, env: Mapping[str, str] | None = None) -> Script:
+        """Start a worker; `variant` names one of `variants.py`."""
+        environ = self.stand.env | self.env | dict(env or {})
+        if variant is None:
+            started = self.start("stock_analytics.py", env=environ)
+        else:
+            started = self.start(WRAPPER, variant, env=environ)
+        self.workers.append(started)
+        return started
+
+    def pause(self, shortest: float, longest: float) -> None:
+        """Let a random while pass."""
+        time.sleep(self.random.uniform(shortest, longest))
+
+    def stop(self, worker: Script) -> None:
+        """SIGTERM, which must end the worker in order within 15 s."""
+        worker.wait_for(" reads ", 30)  # a process that is still being loaded would end without order
+        worker.terminate()
+        assert worker.wait(15) == 0, worker.output
+        assert "Traceback" not in worker.output, worker.output
+        self.workers.remove(worker)
+
+    def kill(self, worker: Script) -> None:
+        """SIGKILL."""
+        assert worker.is_running, worker.output
+        worker.kill()
+        self.workers.remove(worker)
+
+    def wait_for_commits(self, timeout: float = 90.0) -> None:
+        """Wait until the group has committed all that the topic holds."""
+        try:
+            wait_until(lambda: self.stand.uncommitted() == 0, "commit of everything", timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.stand.uncommitted()} left\n{self._said()}") from None
+
+    def recover(self) -> None:
+        """The fault is over: take the time until all that is acknowledged by now is stored and committed."""
+        self.load.pause()
+        begun = time.monotonic()
+        self.wait_for_commits()
+        self.seconds = max(self.seconds, time.monotonic() - begun)
+        self.load.go_on()
+
+    def end_workers(self) -> None:
+        """End all workers in order."""
+        for worker in list(self.workers):
+            self.stop(worker)
+
+    def end(self) -> None:
+        """End the load, wait until its last record is committed, and end all workers in order."""
+        if self._load is not None:
+            self._load.end()
+            self.journal += self._load.sink.journal
+        self.wait_for_commits()
+        self.end_workers()
+
+    def judge(self, expected: oracle.Expected | None = None, refused_by_store: Collection[str] = ()) -> Result:
+        """What the oracle says of log and store; the points of those symbols must be dead letters instead.
+
+        `expected` is to be given where the log has lost its beginning.
+        """
+        records = self.stand.all_records(self.stand.topic)
+        journal = () if expected else self.journal
+        expected = expected or oracle.expected(records)
+        self.ticks = len(expected.points)
+        is_refused = expected.points["symbol"].isin(list(refused_by_store))
+        places = expected.points[is_refused][["partition", "offset"]].to_numpy(dtype=int).tolist()
+        by_store = {(p, o): (oracle.LogRecord(p, o, None, None), oracle.BY_STORE) for p, o in places}
+        letters = oracle.compare_letters(
+            {**expected.letters, **by_store}, self.stand.all_records(f"{self.stand.topic}.dlq"), self.stand.topic
+        )
+        return Result(
+            points=oracle.compare(expected.points[~is_refused], self.stand.stored()),
+            letters=letters,
+            missing=len(oracle.missing(journal, records)),
+            uncommitted=self.stand.uncommitted(),
+        )
+
+    def finish(
+        self, times: int, expected: oracle.Expected | None = None, refused_by_store: Collection[str] = ()
+    ) -> Result:
+        """End everything, print the figures, and hold them to zero."""
+        self.end()
+        result = self.judge(expected, refused_by_store)
+        row = table.Row(
+            fault=self.fault,
+            stack=self.stand.name,
+            times=times,
+            ticks=self.ticks,
+            refused=result.letters.expected,
+            lost=result.points.lost + result.letters.lost + result.missing,
+            doubled=result.points.doubled,
+            differing=result.points.differing
+            + result.points.foreign
+            + result.letters.differing
+            + result.letters.foreign,
+            seconds=self.seconds,
+        )
+        print(f"\n{row}")
+        if FULL:
+            table.put(row)
+        assert result.equal, f"{result}\n{self._said()}"
+        assert self.ticks > 0
+        return result
+
+    def _said(self) -> str:
+        return "\n".join(f"--- {each.name}:\n{each.output[-2000:]}" for each in self.workers)

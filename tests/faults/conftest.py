@@ -1,0 +1,116 @@
+"""Servers for the fault suite alone, since it stops, freezes and cuts them, and cases on both stacks."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from devtools.process import free_port
+from devtools.servers import Influxd, InfluxServer, KafkaServer
+from tests.conftest import StartScript, need
+from tests.faults.case import FULL, Case
+from tests.faults.proxies import InfluxProxy, TcpProxy
+from tests.faults.stands import EmbeddedStand, KafkaStand, Stand
+
+MakeCase = Callable[..., Case]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of these are `faults`; those of `make faults` may take longer."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("faults")
+            if FULL:
+                item.add_marker(pytest.mark.timeout(1800))
+
+
+class ProxiedKafka(KafkaServer):
+    """A broker with a second way to it, through `proxy`, which its clients stay on once they came by it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._behind = free_port()
+        self.proxy = TcpProxy(self._behind)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return *super().ports, self._behind
+
+    @property
+    def proxied(self) -> str:
+        """The address by which a worker goes through the proxy."""
+        return f"127.0.0.1:{self.proxy.port}"
+
+    def _prepare(self) -> list[str]:
+        command = super()._prepare()
+        settings = self.folder / "server.properties"
+        lines = dict(line.split("=", 1) for line in settings.read_text().splitlines() if "=" in line and line[0] != "#")
+        lines["listeners"] += f",PROXIED://127.0.0.1:{self._behind}"
+        lines["advertised.listeners"] += f",PROXIED://{self.proxied}"
+        lines["listener.security.protocol.map"] += ",PROXIED:PLAINTEXT"
+        lines["inter.broker.listener.name"] = "PLAINTEXT"
+        settings.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+        return command
+
+
+@pytest.fixture(scope="session")
+def fault_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafka]:
+    need("kafka")
+    server = ProxiedKafka(tmp_path_factory.mktemp("fault-kafka"))
+    server.start()
+    yield server
+    server.kill()
+    server.proxy.close()
+
+
+@pytest.fixture(scope="session")
+def fault_influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    need("influxdb")
+    server = Influxd(tmp_path_factory.mktemp("fault-influxdb")).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def influx_proxy(fault_influx: Influxd) -> Iterator[InfluxProxy]:
+    proxy = InfluxProxy(fault_influx.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def kafka_stand(fault_kafka: ProxiedKafka, fault_influx: Influxd) -> KafkaStand:
+    name = f"faults-{uuid.uuid4().hex[:8]}"
+    fault_influx.server.create_bucket(name)
+    server: InfluxServer = fault_influx.server
+    return KafkaStand(fault_kafka.address, name, server, name)
+
+
+@pytest.fixture
+def embedded_stand(tmp_path: Path) -> EmbeddedStand:
+    return EmbeddedStand(tmp_path / "stocks.db")
+
+
+@pytest.fixture(params=["kafka", "embedded"])
+def stand(request: pytest.FixtureRequest) -> Stand:
+    found: Stand = request.getfixturevalue(f"{request.param}_stand")
+    return found
+
+
+@pytest.fixture
+def case(script: StartScript) -> Iterator[MakeCase]:
+    """`case("what happens", stand)` makes one; whatever it started ends with the test."""
+    made: list[Case] = []
+
+    def make(fault: str, stand: Stand, **options: object) -> Case:
+        made.append(Case(fault, stand, script, **options))  # type: ignore[arg-type]  # passed through
+        return made[-1]
+
+    begun = time.monotonic()
+    yield make
+    for each in made:
+        if each.has_load:
+            each.load.give_up()
+    print(f"({time.monotonic() - begun:.0f} s)")

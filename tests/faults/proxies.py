@@ -1,0 +1,188 @@
+"""Two proxies to stand between a worker and its servers: one cuts or holds any connection, one answers for InfluxDB."""
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum, auto
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.http_stub import Answer
+
+HEADERS = ("Authorization", "Content-Type", "Content-Encoding", "Accept")
+
+
+class TcpProxy:
+    """Passes every connection on to `target`, a port of 127.0.0.1, until told otherwise."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: set[socket.socket] = set()
+        self._is_cut = False
+        self._flows = threading.Event()
+        self._flows.set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """End all connections and refuse new ones."""
+        self._is_cut = True
+        self._drop()
+
+    def hold(self) -> None:
+        """Keep all connections open, new ones too, and let nothing through: a network that swallows packets."""
+        self._flows.clear()
+
+    def mend(self) -> None:
+        """Pass everything on again; what was held goes on where it stood."""
+        self._is_cut = False
+        self._flows.set()
+
+    def close(self) -> None:
+        """End everything."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._flows.set()
+        self._drop()
+
+    def _drop(self) -> None:
+        for each in list(self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                assert not self._is_cut
+                server = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+            except (OSError, AssertionError):
+                client.close()
+                continue
+            server.settimeout(None)
+            self._open |= {client, server}
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65_536):
+                self._flows.wait()
+                sink.sendall(data)
+        except OSError:
+            pass
+        for each in (source, sink):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._open.discard(source)
+        source.close()
+
+
+class Trick(Enum):
+    """What else the proxy can do with a request."""
+
+    HOLD = auto()
+    """Never answer, and never pass it on."""
+    CUT = auto()
+    """Pass it on, and end the connection in the middle of the answer."""
+    SWALLOW = auto()
+    """Pass half of it on, then end both connections."""
+
+
+Meddle = Callable[[str, bytes], Answer | Trick | None]
+
+
+class InfluxProxy:
+    """Passes requests on to the InfluxDB at that port, but for those that `meddle(path, body)` has an answer for."""
+
+    def __init__(self, target: int) -> None:
+        self.meddle: Meddle = lambda _path, _body: None
+        self.meddled = 0
+        self._released = threading.Event()
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                wanted = proxy.meddle(self.path, body)
+                proxy.meddled += wanted is not None
+                if wanted is Trick.HOLD:
+                    proxy._released.wait()
+                    self.close_connection = True
+                    return
+                if isinstance(wanted, Answer):
+                    self._send(wanted)
+                    return
+                if wanted is Trick.SWALLOW:
+                    with suppress(OSError), socket.create_connection(("127.0.0.1", target), timeout=10) as half:
+                        head = f"POST {self.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+                        head += f"Authorization: {self.headers['Authorization']}\r\n\r\n"
+                        half.sendall(head.encode() + body[: len(body) // 2])
+                    self.close_connection = True
+                    return
+                try:
+                    given = self._forward(body)
+                except OSError:
+                    self.close_connection = True
+                    return
+                if wanted is Trick.CUT:
+                    self.wfile.write(b"HTTP/1.1 20")
+                    self.close_connection = True
+                    return
+                self._send(given)
+
+            do_GET = do_POST  # noqa: N815
+
+            def _forward(self, body: bytes) -> Answer:
+                connection = http.client.HTTPConnection("127.0.0.1", target, timeout=30)
+                try:
+                    headers = {name: self.headers[name] for name in HEADERS if name in self.headers}
+                    connection.request(self.command, self.path, body, headers)
+                    got = connection.getresponse()
+                    kept = {name: value for name, value in got.getheaders() if name in ("Content-Type", "Retry-After")}
+                    return Answer(got.status, got.read(), kept)
+                finally:
+                    connection.close()
+
+            def _send(self, given: Answer) -> None:
+                self.send_response(given.status)
+                for name, value in given.headers.items():
+                    self.send_header(name, value)
+                if given.status != 204:
+                    self.send_header("Content-Length", str(len(given.body)))
+                self.end_headers()
+                with suppress(OSError):
+                    self.wfile.write(given.body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A killed worker's connection breaks: that is what it is for."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def mend(self) -> None:
+        """Pass everything on again; requests that are held are dropped."""
+        self.meddle = lambda _path, _body: None
+        self._released.set()
+        self._released = threading.Event()
+
+    def close(self) -> None:
+        """End everything."""
+        self.mend()
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,86 @@
+"""The two stacks as the fault suite sees them: all that an independent reader finds, and where the load goes."""
+
+import sqlite3
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import closing, suppress
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from tests import oracle
+from tests.faults.load import EmbeddedSink, KafkaSink, Sink
+from tests.integration.chain import Chain, EmbeddedChain, KafkaChain
+
+
+class Stand(Chain):
+    """A chain with what the fault suite reads beside its points."""
+
+    name: str
+    topic: str
+
+    @abstractmethod
+    def all_records(self, topic: str) -> list[oracle.LogRecord]:
+        """Every record of a topic, whole; none if there is no such topic."""
+
+    @abstractmethod
+    def uncommitted(self) -> int | None:
+        """How many records of the tick topic the group has not committed; `None` when nobody can tell now."""
+
+    @abstractmethod
+    def sink(self, clock: Callable[[], float] = time.time) -> Sink:
+        """Where the load goes."""
+
+
+class KafkaStand(KafkaChain, Stand):
+    """On Kafka and InfluxDB."""
+
+    name = "Kafka"
+
+    def all_records(self, topic: str) -> list[oracle.LogRecord]:
+        return oracle.read_kafka_records(self.servers, topic)
+
+    def uncommitted(self) -> int | None:
+        with suppress(KafkaError):
+            reader = KafkaConsumer(
+                bootstrap_servers=self.servers, group_id=self.env["KAFKA_GROUP"], enable_auto_commit=False
+            )
+            try:
+                places = [TopicPartition(self.topic, n) for n in reader.partitions_for_topic(self.topic) or ()]
+                ends = reader.end_offsets(places)
+                return sum(int(end) - int(reader.committed(place) or 0) for place, end in ends.items())
+            finally:
+                reader.close(autocommit=False)
+        return None
+
+    def again(self) -> "KafkaStand":
+        """The same topic for another group, with a bucket of its own."""
+        bucket = f"{self.bucket}-again"
+        self.influx.create_bucket(bucket)
+        made = KafkaStand(self.servers, self.topic, self.influx, bucket)
+        made.env["KAFKA_GROUP"] = bucket
+        return made
+
+    def sink(self, clock: Callable[[], float] = time.time) -> Sink:
+        return KafkaSink(self.servers, self.topic)
+
+
+class EmbeddedStand(EmbeddedChain, Stand):
+    """On one SQLite file."""
+
+    name = "embedded"
+    topic = "stock-ticks"
+
+    def all_records(self, topic: str) -> list[oracle.LogRecord]:
+        return oracle.read_embedded_records(str(self.file), topic)
+
+    def uncommitted(self) -> int | None:
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(self.file)) as database:
+            ends = dict(database.execute("SELECT name, next FROM log_topics"))
+            commits = dict(database.execute("SELECT topic, offset FROM log_commits"))
+            return int(ends[self.topic]) - int(commits.get(self.topic, 0)) if self.topic in ends else 0
+        return None
+
+    def sink(self, clock: Callable[[], float] = time.time) -> Sink:
+        return EmbeddedSink(self.file, self.topic, clock)

@@ -1,0 +1,99 @@
+"""What can happen to the embedded stack alone: a full disk, a frozen worker, one SIGTERM after the other."""
+
+import resource
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.case import often
+from tests.faults.conftest import MakeCase
+from tests.faults.stands import EmbeddedStand
+
+DISK_BYTES = 24 * 2**20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MiB; where this user may not mount one, the test is skipped."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True)
+    except OSError as error:
+        pytest.skip(f"mount cannot be run: {error}")
+    if done.returncode:
+        pytest.skip(f"this user may not mount a small disk: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
+    times = often(2, 10)
+    one = case("the disk full, with a SIGTERM", EmbeddedStand(small_disk / "stocks.db"))
+    one.worker().wait_for("is ours", 30)
+    assert one.load.is_alive()
+    ballast = small_disk / "ballast"
+    for number in range(times):
+        one.pause(0.5, 1.0)
+        with pytest.raises(OSError, match="space"), ballast.open("wb", buffering=0) as file:  # noqa: PT012
+            while True:
+                file.write(b"x" * 65_536)
+        one.pause(2, 2)
+        if number == 0:
+            one.stop(one.workers[0])
+            one.worker()
+            one.pause(1, 1)
+        ballast.unlink()
+        one.recover()
+    one.finish(times)
+
+
+def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+    """The worker alone meets a limit (RLIMIT_FSIZE) while the load goes on; it is lifted later."""
+    times = often(1, 10)
+    one = case("the worker may not write more to the file", embedded_stand)
+    worker = one.worker()
+    worker.wait_for("is ours", 30)
+    assert one.load.is_alive()
+    for _ in range(times):
+        one.pause(0.5, 1.0)
+        resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        worker.wait_for("held up", 20)
+        one.pause(1, 1)
+        resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        one.recover()
+    one.finish(times)
+
+
+def test_a_frozen_worker_keeps_its_turn(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+    times = often(1, 5)
+    one = case("SIGSTOP for 5 s of the first of two workers", embedded_stand)
+    first = one.worker()
+    first.wait_for("is ours", 30)
+    second = one.worker()
+    assert one.load.is_alive()
+    for _ in range(times):
+        one.pause(0.5, 1.5)
+        first.process.send_signal(signal.SIGSTOP)
+        one.pause(often(2, 5), often(2, 5))
+        first.process.send_signal(signal.SIGCONT)
+        one.recover()
+    assert "waiting until it ends" in second.output
+    one.finish(times)
+
+
+def test_one_sigterm_after_the_other(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+    times = often(3, 30)
+    one = case("SIGTERM at random moments", embedded_stand)
+    worker = one.worker()
+    assert one.load.is_alive()
+    for _ in range(times):
+        one.pause(0.1, 1.5)
+        one.stop(worker)
+        worker = one.worker()
+    one.recover()
+    one.finish(times)

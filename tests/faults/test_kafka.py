@@ -1,0 +1,119 @@
+"""Kafka away or frozen, the network cut, and a log that lost its beginning."""
+
+import re
+import time
+
+import pandas as pd
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+
+from tests import oracle
+from tests.faults.case import often
+from tests.faults.conftest import MakeCase, ProxiedKafka
+from tests.faults.stands import KafkaStand
+from tests.faults.test_influx import through
+
+
+@pytest.mark.parametrize(
+    ("what", "begin", "end"),
+    [
+        ("stopped and started", "stop", "start"),
+        ("killed and started", "kill", "start"),
+        ("frozen", "pause", "resume"),
+    ],
+)
+def test_the_broker(
+    case: MakeCase, kafka_stand: KafkaStand, fault_kafka: ProxiedKafka, what: str, begin: str, end: str
+) -> None:
+    seconds = often(4, 20)
+    one = case(f"Kafka {what} after {seconds} s, with a SIGTERM", kafka_stand)
+    through(one, getattr(fault_kafka, begin), getattr(fault_kafka, end), seconds)
+    one.finish(1)
+
+
+@pytest.mark.parametrize("what", ["cut", "hold"])
+def test_the_network_between_a_worker_and_the_broker(
+    case: MakeCase, kafka_stand: KafkaStand, fault_kafka: ProxiedKafka, what: str
+) -> None:
+    """Longer than the session lasts: the other worker takes over, and the first one comes back to find it so."""
+    times = often(1, 3)
+    words = {"cut": "cut off", "hold": "swallowed"}[what]
+    one = case(f"connections of one of two workers to Kafka {words} for 13 s", kafka_stand)
+    for worker in (one.worker(env={"KAFKA_SERVERS": fault_kafka.proxied}), one.worker()):
+        worker.wait_for("is ours", 30)
+    assert one.load.is_alive()
+    for _ in range(times):
+        one.pause(0.5, 1.5)
+        getattr(fault_kafka.proxy, what)()
+        one.pause(13, 13)
+        fault_kafka.proxy.mend()
+        one.recover()
+    one.finish(times)
+
+
+def test_retention_overruns_a_stopped_worker(case: MakeCase, kafka_stand: KafkaStand) -> None:
+    """The gap is told to the record, and what follows it is computed as if nothing had gone before."""
+    one = case("retention overran a stopped worker", kafka_stand)
+    worker = one.worker()
+    worker.wait_for("is ours", 30)
+    one.load.pause(1)
+    one.load.go_on()
+    one.pause(2, 2)
+    one.recover()
+    one.load.pause()
+    one.end_workers()
+    before = kafka_stand.all_records(kafka_stand.topic)
+    one.load.go_on()
+    one.pause(2, 2)
+    one.load.pause()
+    full = kafka_stand.all_records(kafka_stand.topic)
+    committed, ends = _ends(before), _ends(full)
+    cut = {number: (committed.get(number, 0) + end) // 2 for number, end in ends.items()}
+    admin = KafkaAdminClient(bootstrap_servers=kafka_stand.servers)
+    admin.delete_records({TopicPartition(kafka_stand.topic, number): at for number, at in cut.items()})
+    admin.close()
+    worker = one.worker()
+    one.load.go_on()
+    one.recover()
+    one.load.end()
+    after = kafka_stand.all_records(kafka_stand.topic)
+    assert {record.partition: record.offset for record in reversed(after)} == cut
+    parts = [oracle.expected(before), oracle.expected(after)]
+    expected = oracle.Expected(
+        pd.concat([part.points for part in parts], ignore_index=True), {**parts[0].letters, **parts[1].letters}
+    )
+    one.finish(1, expected)
+    told = sum(int(number.replace(",", "")) for number in re.findall(r"([\d,]+) records were lost", worker.stderr))
+    assert told == sum(cut.values()) - sum(committed.get(number, 0) for number in cut)
+    assert told > 0
+
+
+def _ends(records: list[oracle.LogRecord]) -> dict[int, int]:
+    return {record.partition: record.offset + 1 for record in sorted(records, key=lambda each: each.offset)}
+
+
+def test_two_runs_over_one_topic_give_the_same_digest(case: MakeCase, kafka_stand: KafkaStand) -> None:
+    """Other batches, another number of workers, other faults: the same bits."""
+    one = case("two runs over one topic: the same digest", kafka_stand)
+    named = {name: one.worker(env={"KAFKA_INSTANCE_ID": name}) for name in "ab"}
+    for worker in named.values():
+        worker.wait_for("is ours", 30)
+    for _ in range(often(2, 10)):
+        assert one.load.is_alive()
+        one.pause(0.2, 2.0)
+        name = one.random.choice("ab")
+        one.kill(named[name])
+        named[name] = one.worker(env={"KAFKA_INSTANCE_ID": name})
+    one.end()
+    first = one.judge()
+    again = kafka_stand.again()
+    other = case(one.fault, again)
+    begun = time.monotonic()
+    small = other.worker("small-batches")
+    other.wait_for_commits()
+    other.stop(small)
+    other.seconds = time.monotonic() - begun
+    other.journal = one.journal
+    second = other.finish(1)
+    assert first.equal, first
+    assert first.points.digest == second.points.digest

@@ -1,0 +1,133 @@
+"""The suite can fail: each of these broken variants is found by the oracle, in the case that the sound one passes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.case import Case, Result
+from tests.faults.conftest import MakeCase
+from tests.faults.proxies import InfluxProxy, Trick
+from tests.faults.stands import EmbeddedStand, KafkaStand
+from tests.http_stub import Answer
+
+NAMED = {"KAFKA_INSTANCE_ID": "one"}
+
+
+@pytest.fixture
+def killed_while_the_store_hangs(
+    case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy
+) -> Callable[[str | None], Case]:
+    def play(variant: str | None) -> Case:
+        fault = "`kill -9` while InfluxDB hangs in a write"
+        one = case(fault, kafka_stand, env={"INFLUXDB_URL": influx_proxy.url, **NAMED})
+        worker = one.worker(variant)
+        worker.wait_for("is ours", 30)
+        one.load.pause()
+        influx_proxy.meddle = lambda path, _: Trick.HOLD if path.startswith("/api/v2/write") else None
+        one.load.go_on()
+        one.pause(2, 2)
+        one.kill(worker)
+        influx_proxy.mend()
+        one.worker(variant)
+        one.recover()
+        return one
+
+    return play
+
+
+@pytest.fixture
+def asked_to_stop_while_the_store_refuses(
+    case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy
+) -> Callable[[str | None], Case]:
+    def play(variant: str | None) -> Case:
+        fault = "SIGTERM while InfluxDB answers 503"
+        one = case(fault, kafka_stand, env={"INFLUXDB_URL": influx_proxy.url, **NAMED})
+        worker = one.worker(variant)
+        worker.wait_for("is ours", 30)
+        one.load.pause()
+        influx_proxy.meddle = lambda path, _: Answer(503) if path.startswith("/api/v2/write") else None
+        one.load.go_on()
+        worker.wait_for("held up", 15)
+        one.pause(0.5, 0.5)
+        one.stop(worker)
+        influx_proxy.mend()
+        one.worker(variant)
+        one.recover()
+        return one
+
+    return play
+
+
+def restarted(variant: str | None, one: Case) -> Case:
+    """A worker stops in order, and another one goes on."""
+    worker = one.worker(variant)
+    assert one.load.is_alive()
+    worker.wait_for("is ours", 30)
+    one.pause(1, 1)
+    one.stop(worker)
+    one.worker(variant)
+    one.pause(1, 1)
+    return one
+
+
+def killed_after_bad_records(variant: str | None, one: Case) -> Case:
+    """A worker is killed as soon as it has committed past bad records."""
+    worker = one.worker(variant)
+    one.load.extra = [(b"AAPL", b"nonsense")] * 5
+    one.pause(0.5, 0.5)
+    one.recover()
+    one.load.pause()
+    one.kill(worker)
+    one.worker(variant)
+    return one
+
+
+def judged(one: Case) -> Result:
+    one.end()
+    return one.judge()
+
+
+def test_the_sound_one_passes_when_killed_while_the_store_hangs(
+    killed_while_the_store_hangs: Callable[[str | None], Case],
+) -> None:
+    killed_while_the_store_hangs(None).finish(1)
+
+
+@pytest.mark.parametrize("variant", ["commit-first", "batching-mode"])
+def test_what_is_committed_and_not_stored_is_lost(
+    killed_while_the_store_hangs: Callable[[str | None], Case], variant: str
+) -> None:
+    result = judged(killed_while_the_store_hangs(variant))
+    assert result.points.lost > 0, result
+
+
+def test_the_sound_one_passes_when_asked_to_stop(
+    asked_to_stop_while_the_store_refuses: Callable[[str | None], Case],
+) -> None:
+    asked_to_stop_while_the_store_refuses(None).finish(1)
+
+
+def test_a_batch_dropped_at_sigterm_is_lost(
+    asked_to_stop_while_the_store_refuses: Callable[[str | None], Case],
+) -> None:
+    result = judged(asked_to_stop_while_the_store_refuses("drop-at-sigterm"))
+    assert result.points.lost > 0, result
+
+
+def test_the_sound_one_passes_when_restarted(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+    restarted(None, case("SIGTERM and a new start", embedded_stand)).finish(1)
+
+
+@pytest.mark.parametrize("variant", ["no-restore", "milliseconds", "now", "population"])
+def test_what_is_stored_differently_differs(case: MakeCase, embedded_stand: EmbeddedStand, variant: str) -> None:
+    result = judged(restarted(variant, case("a seeded bug", embedded_stand)))
+    assert result.points.differing > 0, result
+
+
+def test_the_sound_one_passes_when_killed_after_bad_records(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+    killed_after_bad_records(None, case("`kill -9` after bad records", embedded_stand)).finish(1)
+
+
+def test_dead_letters_that_nobody_waited_for_are_lost(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+    result = judged(killed_after_bad_records("letters-unacknowledged", case("a seeded bug", embedded_stand)))
+    assert result.letters.lost > 0, result

@@ -1,0 +1,208 @@
+"""A script as it must not be: `python variants.py NAME [flag ...]` breaks it in one way, then runs it.
+
+Most are seeded bugs, which the oracle must find. Three are none: `clock` runs the analytics under a clock that a file
+moves, `small-batches` lets it read a few records at a time, `journal` has the producer note each acknowledgement.
+"""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
+import numpy as np
+from influxdb_client import WriteOptions
+from kafka import KafkaConsumer
+
+import stock_analytics
+import stock_producer
+from stock_analytics import Batch, StockAnalyticsEngine
+from tests import oracle
+from tickflow import assignments, deadletters, metrics, points, process, restore
+from tickflow.errors import Stopped
+from tickflow.points import Ints
+from tickflow.restore import RestorePlan
+from tickflow.store.embedded import EmbeddedStore
+from tickflow.store.influx import InfluxStore
+from tickflow.tick import Refused
+from tickflow.ticklog import kafka_reader
+from tickflow.ticklog.base import Bounds, Commit, TickLog
+from tickflow.ticklog.embedded import EmbeddedTickLog
+from tickflow.ticklog.embedded_file import LogFile
+from tickflow.ticklog.kafka_writer import Writer
+
+
+def patch(place: object, **changes: object) -> None:
+    """Put other things in the place of a module's or a class's own."""
+    for name, value in changes.items():
+        assert hasattr(place, name), f"{place} has no {name} any more: this variant breaks nothing"
+        setattr(place, name, value)
+
+
+def commit_first() -> None:
+    """Commits a batch before it writes it."""
+    write = StockAnalyticsEngine.write
+
+    def commit_then_write(engine: StockAnalyticsEngine, batch: Batch) -> None:
+        engine.commit(batch.positions)
+        write(engine, batch)
+
+    patch(StockAnalyticsEngine, write=commit_then_write)
+
+
+def batching_mode() -> None:
+    """Leaves the writing to the client's own thread."""
+    make = InfluxStore.__init__
+
+    def make_batching(store: InfluxStore, *arguments: Any, **options: Any) -> None:
+        make(store, *arguments, **options)
+        store._writer = store._client.write_api(write_options=WriteOptions(batch_size=500, flush_interval=500))
+
+    patch(InfluxStore, __init__=make_batching)
+
+
+def no_restore() -> None:
+    """Begins with empty windows at the commit."""
+    plan = restore.plan
+
+    def plan_without_replay(commit: Commit | None, bounds: Bounds) -> RestorePlan:
+        begin = plan(commit, bounds)
+        return RestorePlan(begin.emit_from, begin.emit_from, begin.lost, begin.cold, begin.note)
+
+    patch(assignments, plan=plan_without_replay)
+
+
+def milliseconds() -> None:
+    """Stores times in whole milliseconds."""
+
+    def point_time(time_us: Ints, _offset: Ints) -> Ints:
+        result: Ints = time_us // 1000 * 1_000_000
+        return result
+
+    patch(points, point_time=point_time)
+
+
+def now() -> None:
+    """Stores the time of the processing in place of the event's."""
+
+    def point_time(time_us: Ints, _offset: Ints) -> Ints:
+        result: Ints = time.time_ns() + np.arange(len(time_us), dtype=np.int64)
+        return result
+
+    patch(points, point_time=point_time)
+
+
+def letters_unacknowledged() -> None:
+    """Commits without waiting for the dead letters."""
+
+    def publish(log: TickLog, refused: Iterable[Refused], stage: str = deadletters.DECODE) -> None:
+        for each in refused:
+            headers = deadletters.headers_of(log.topic, each, stage)
+            log.publish(each.record.key, each.record.value, headers=headers, topic=log.dead_letter_topic)
+
+    patch(deadletters, publish=publish)
+
+
+def drop_at_sigterm() -> None:
+    """Takes a batch that SIGTERM interrupted for written."""
+    write = StockAnalyticsEngine.write
+
+    def write_or_drop(engine: StockAnalyticsEngine, batch: Batch) -> None:
+        try:
+            write(engine, batch)
+        except Stopped:
+            return
+
+    patch(StockAnalyticsEngine, write=write_or_drop)
+
+
+def population() -> None:
+    """Divides the squares by n in place of n - 1."""
+    deviation = metrics.deviation
+
+    def of_population(window: metrics.Floats) -> metrics.Floats:
+        result: metrics.Floats = deviation(window) * math.sqrt((len(window) - 1) / len(window))
+        return result
+
+    patch(metrics, deviation=of_population)
+
+
+def clock() -> None:
+    """Moves the clock by the seconds that the file `FAULT_CLOCK` holds."""
+    file, true_ns = Path(os.environ["FAULT_CLOCK"]), time.time_ns
+
+    def moved_ns() -> int:
+        return true_ns() + int(file.read_text()) * 10**9
+
+    def moved() -> float:
+        return moved_ns() / 1e9
+
+    patch(time, time_ns=moved_ns, time=moved)
+    # Defaults hold the functions that they were made with.
+    for each, function in (
+        (StockAnalyticsEngine, moved_ns),
+        (InfluxStore, moved),
+        (EmbeddedStore, moved),
+        (EmbeddedTickLog, moved),
+    ):
+        defaults: Any = each.__init__.__kwdefaults__
+        assert "clock" in defaults
+        defaults["clock"] = function
+
+
+def small_batches() -> None:
+    """Reads 37 records at a time."""
+
+    def make(**options: Any) -> Any:
+        return KafkaConsumer(**options | {"max_poll_records": 37})
+
+    patch(kafka_reader, KafkaConsumer=make)
+
+
+def journal() -> None:
+    """The producer, noting in the file `FAULT_JOURNAL` what was acknowledged."""
+    file = oracle.JournalFile(Path(os.environ["FAULT_JOURNAL"]))
+    publish, append = Writer.publish, LogFile.append
+
+    def publish_noting(writer: Any, topic: str, key: bytes | None, value: bytes | None, headers: Any) -> None:
+        before = len(writer._pending)
+        publish(writer, topic, key, value, headers)
+        mark = oracle.fingerprint(key, value)
+        if len(writer._pending) and before <= len(writer._pending):
+            writer._pending[-1].add_callback(
+                lambda meta: file.write(oracle.Acknowledged(meta.partition, meta.offset, mark))
+            )
+
+    def append_noting(log: Any, records: Any, now_of: Any) -> None:
+        first = log.bounds(records[0].topic).end
+        append(log, records, now_of)
+        for offset, each in enumerate(records, first):
+            file.write(oracle.Acknowledged(0, offset, oracle.fingerprint(each.key, each.value)))
+
+    patch(Writer, publish=publish_noting)
+    patch(LogFile, append=append_noting)
+
+
+VARIANTS: dict[str, Callable[[], None]] = {
+    "commit-first": commit_first,
+    "batching-mode": batching_mode,
+    "no-restore": no_restore,
+    "milliseconds": milliseconds,
+    "now": now,
+    "letters-unacknowledged": letters_unacknowledged,
+    "drop-at-sigterm": drop_at_sigterm,
+    "population": population,
+    "clock": clock,
+    "small-batches": small_batches,
+    "journal": journal,
+}
+
+
+if __name__ == "__main__":
+    name = sys.argv.pop(1)
+    VARIANTS[name]()
+    sys.exit(process.run(stock_producer.main if name == "journal" else stock_analytics.main))

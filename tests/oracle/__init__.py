@@ -1,0 +1,44 @@
+"""What must be in the store, worked out from the tick log alone, and the comparison with what is there.
+
+Independent of `tickflow`: plain Python and pandas, no import from the project. It re-reads the topic from its start,
+judges every record (`rules`), recomputes every point from whole windows (`points`), reads the store back whole
+(`stores`), and reports what is lost, doubled or different (`verdict`). `journal` holds what a producer was told against
+what the log has.
+"""
+
+from tests.oracle.journal import Acknowledged, JournalFile, fingerprint, missing, read_journal
+from tests.oracle.logs import LogRecord, read_embedded_log, read_embedded_records, read_kafka, read_kafka_records
+from tests.oracle.points import COLUMNS, Expected, expected, expected_points
+from tests.oracle.rules import Accepted, Refusal, judge
+from tests.oracle.stores import count_influx, read_embedded_store, read_influx
+from tests.oracle.verdict import BY_STORE, LettersVerdict, Verdict, compare, compare_letters, digest, metrics_by_symbol
+
+__all__ = [
+    "BY_STORE",
+    "COLUMNS",
+    "Accepted",
+    "Acknowledged",
+    "Expected",
+    "JournalFile",
+    "LettersVerdict",
+    "LogRecord",
+    "Refusal",
+    "Verdict",
+    "compare",
+    "compare_letters",
+    "count_influx",
+    "digest",
+    "expected",
+    "expected_points",
+    "fingerprint",
+    "judge",
+    "metrics_by_symbol",
+    "missing",
+    "read_embedded_log",
+    "read_embedded_records",
+    "read_embedded_store",
+    "read_influx",
+    "read_journal",
+    "read_kafka",
+    "read_kafka_records",
+]

@@ -1,0 +1,46 @@
+"""A journal of acknowledged sends: what a producer was told is in the log must be in the log, at that very place."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.oracle.logs import LogRecord
+
+
+class Acknowledged(NamedTuple):
+    """Where the log said that it put a record, and the record's fingerprint."""
+
+    partition: int
+    offset: int
+    fingerprint: str
+
+
+def fingerprint(key: bytes | None, value: bytes | None) -> str:
+    """Tells one record's bytes from another's."""
+    return hashlib.sha256(b"%r %r" % (key, value)).hexdigest()[:32]
+
+
+class JournalFile:
+    """A journal that survives its writer's kill -9: one line an acknowledgement, written at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def write(self, each: Acknowledged) -> None:
+        """Note one acknowledgement."""
+        os.write(self._file, f"{each.partition} {each.offset} {each.fingerprint}\n".encode())
+
+
+def read_journal(path: Path) -> list[Acknowledged]:
+    """What the file notes; a last line that was cut off counts as not written."""
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    found = (line.split() for line in lines)
+    return [Acknowledged(int(partition), int(offset), mark) for partition, offset, mark in found]
+
+
+def missing(journal: Iterable[Acknowledged], records: Sequence[LogRecord]) -> list[Acknowledged]:
+    """The acknowledged sends that the log does not hold where it said so."""
+    held = {(each.partition, each.offset): fingerprint(each.key, each.value) for each in records}
+    return [each for each in journal if held.get((each.partition, each.offset)) != each.fingerprint]

@@ -1,0 +1,98 @@
+"""The points and dead letters that a log's records must become, computed from whole windows."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.oracle.logs import LogRecord
+from tests.oracle.rules import Refusal, judge, micros_of
+
+SPAN = 1_000_000
+METRICS = ("ma_5", "ma_10", "ma_20", "volatility", "vol_avg_5", "vol_avg_10", "z_score")
+FLOATS = ("price", "change_percent", *METRICS)
+INTEGERS = ("volume", "partition", "offset")
+COLUMNS = ("symbol", "source", "time_ns", *FLOATS, *INTEGERS, "is_anomaly")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a topic must have become: the points, and by place each refused record with its reason."""
+
+    points: pd.DataFrame
+    letters: Mapping[tuple[int, int], tuple[LogRecord, str]]
+
+
+def expected(records: Sequence[LogRecord], threshold: float = 2.0) -> Expected:
+    """Judge every record; the accepted become points, the others dead letters."""
+    rows, letters = [], {}
+    for record in records:
+        judged = judge(record.key, record.value, record.time_ms, record.time_type)
+        if isinstance(judged, Refusal):
+            letters[record.partition, record.offset] = (record, judged.reason)
+        else:
+            rows.append(_row(record.partition, record.offset, judged.fields, judged.micros))
+    return Expected(_points(rows, threshold), letters)
+
+
+def expected_points(records: Sequence[tuple[int, int, bytes]], threshold: float = 2.0) -> pd.DataFrame:
+    """The points that valid ticks must become; a row a record, columns as stored, NaN where a field is absent."""
+    rows = []
+    for partition, offset, value in records:
+        tick = json.loads(value)
+        rows.append(_row(partition, offset, tick, micros_of(datetime.fromisoformat(tick["timestamp"]))))
+    return _points(rows, threshold)
+
+
+def _row(partition: int, offset: int, tick: Mapping[str, Any], micros: int) -> dict[str, Any]:
+    slot = 1_000_000 if micros % 1000 == 0 else 1000
+    return {
+        "symbol": tick["symbol"],
+        "source": "unknown" if tick.get("source") is None else tick["source"],
+        "time_ns": micros * 1000 + offset % slot,
+        "price": float(tick["price"]),
+        "change_percent": np.nan if tick.get("change_percent") is None else float(tick["change_percent"]),
+        "volume": tick.get("volume") or 0,
+        "partition": partition,
+        "offset": offset,
+    }
+
+
+def _points(rows: Sequence[Mapping[str, Any]], threshold: float) -> pd.DataFrame:
+    if not rows:
+        return pd.DataFrame(columns=list(COLUMNS))
+    ticks = pd.DataFrame(rows).sort_values(["partition", "offset"], ignore_index=True)
+    parts = [_with_metrics(group.copy()) for _, group in ticks.groupby(["partition", "symbol"])]
+    points = pd.concat(parts, ignore_index=True)
+    points["is_anomaly"] = points["z_score"] > threshold
+    return points[list(COLUMNS)]
+
+
+def _with_metrics(ticks: pd.DataFrame) -> pd.DataFrame:
+    def over(column: str, n: int, formula: Callable[[Any], Any]) -> pd.Series:
+        result = pd.Series(np.nan, index=ticks.index)
+        if len(ticks) >= n:
+            windows = np.lib.stride_tricks.sliding_window_view(ticks[column].to_numpy(dtype=float), n)
+            result.iloc[n - 1 :] = formula(windows)
+        behind = ticks["offset"] - ticks["offset"].shift(n - 1)
+        return result.where(behind <= SPAN)
+
+    def average(windows: Any) -> Any:
+        return windows.mean(axis=1)
+
+    def deviation(windows: Any) -> Any:
+        equal = windows.max(axis=1) == windows.min(axis=1)
+        return np.where(equal, 0.0, windows.std(axis=1, ddof=1))
+
+    for n in (5, 10, 20):
+        ticks[f"ma_{n}"] = over("price", n, average)
+    ticks["volatility"] = over("price", 10, deviation)
+    for n in (5, 10):
+        ticks[f"vol_avg_{n}"] = over("volume", n, average)
+    score = (ticks["price"] - ticks["ma_10"]).abs() / ticks["volatility"]
+    ticks["z_score"] = score.where(ticks["volatility"] > 0)
+    return ticks
