@@ -193,15 +193,14 @@ class StockAnalyticsEngine:
         """Publish records to the dead-letter topic until every one of them is acknowledged."""
         if not refused:
             return
-        backoff = Backoff()
-        while True:
+        unsent = refused
+        for delay in Backoff():
             try:
-                deadletters.publish(self.log, refused, stage)
+                deadletters.publish(self.log, unsent, stage)
                 break
-            except (NotAcknowledged, LogUnavailable) as error:
-                self.wait(
-                    next(backoff), f"the dead-letter topic {self.log.dead_letter_topic} does not take them: {error}"
-                )
+            except NotAcknowledged as error:
+                unsent = refused if error.refused else ()  # those still on their way need no second copy
+                self.wait(delay, f"the dead-letter topic {self.log.dead_letter_topic} does not take them: {error}")
         self.go_on()
         if stage == deadletters.DECODE:
             self.console.refused(each.record.key for each in refused)

@@ -64,8 +64,10 @@ def test_large_prices_lose_no_digits() -> None:
     base = 1e11
     values = [base + step / 100 for step in (0, 1, 0, 2, 0, 1, 0, 3, 0, 1)]
     columns, _ = run([record(offset, "A", value) for offset, value in enumerate(values)], [10])
-    exact = pd.Series([value - base for value in values]).std(ddof=1)
+    steps = pd.Series([value - base for value in values])
+    exact = steps.std(ddof=1)
     assert columns["volatility"][-1] == pytest.approx(exact, rel=1e-9)
+    assert columns["z_score"][-1] == pytest.approx(abs(steps.iloc[-1] - steps.mean()) / exact, rel=1e-9)
 
 
 @given(st.lists(cents, min_size=10, max_size=10), cents)
@@ -76,7 +78,7 @@ def test_no_score_exceeds_what_the_threshold_is_checked_against(nine: list[float
 
 
 def test_the_score_is_absent_without_a_deviation_and_an_absent_score_is_no_anomaly() -> None:
-    score = z_score(np.array([5.0, 5.0]), np.array([1.0, np.nan]), np.array([0.0, np.nan]))
+    score = z_score(np.array([[5.0, 5.0], [6.0, 6.0]]), np.array([0.0, np.nan]))
     assert np.isnan(score).all()
     assert not anomalies(score, 2.0).any()
 

@@ -35,7 +35,7 @@ def headers_of(topic: str, refused: Refused, stage: str) -> Headers:
 def publish(log: TickLog, refused: Iterable[Refused], stage: str = DECODE) -> None:
     """Publish the records and wait until the log confirmed them.
 
-    Raises `NotAcknowledged`: then publish all of them again.
+    Raises `NotAcknowledged`: then publish all of them again if it says that any was refused; else none, to wait on.
     """
     for each in refused:
         record = each.record

@@ -49,12 +49,14 @@ class LogUnavailable(LogError):
 class NotAcknowledged(LogError):
     """Records were handed to the log, which did not confirm them.
 
-    `count` is how many; `cause` is the first reason given.
+    `count` is how many; `cause` is the first reason given. Of these, `refused` (by default all) will never be
+    confirmed, the others are still on their way: a later flush may find them confirmed.
     """
 
-    def __init__(self, count: int, cause: str) -> None:
+    def __init__(self, count: int, cause: str, refused: int | None = None) -> None:
         self.count = count
         self.cause = cause
+        self.refused = count if refused is None else refused
         super().__init__(f"{count:,} records were not acknowledged: {cause}")
 
 

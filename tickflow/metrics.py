@@ -64,14 +64,18 @@ def deviation(window: Floats) -> Floats:
     return result
 
 
-def z_score(price: Floats, ma: Floats, volatility: Floats) -> Floats:
-    """How many deviations each price lies from its average, without sign; NaN where the deviation is absent or 0.
+def z_score(window: Floats, volatility: Floats) -> Floats:
+    """How many deviations each window's newest value lies from its mean, without sign; NaN where there is none.
 
-    >>> z_score(np.array([12.0, 9.0]), np.array([10.0, 9.0]), np.array([1.0, 0.0])).tolist()
+    The distance too is taken from the differences: the mean itself is rounded, at large prices by more than 1e-9 of it.
+
+    >>> z_score(np.array([[8.0, 9.0], [10.0, 9.0], [12.0, 9.0]]), np.array([1.0, 0.0])).tolist()
     [2.0, nan]
     """
-    result = np.full_like(price, np.nan)
-    np.divide(np.abs(price - ma), volatility, out=result, where=volatility > 0)
+    oldest = window[0]
+    distance: Floats = np.abs((window[-1] - oldest) - _sum_of_differences(window, oldest) / len(window))
+    result = np.full_like(distance, np.nan)
+    np.divide(distance, volatility, out=result, where=volatility > 0)
     return result
 
 
@@ -80,7 +84,7 @@ def measure(view: WindowView, threshold: float) -> Metrics:
     last_10, have_10 = view.prices[-10:], view.full(10)
     ma_10 = np.where(have_10, mean(last_10), np.nan)
     volatility = np.where(have_10, deviation(last_10), np.nan)
-    score = z_score(view.prices[-1], ma_10, volatility)
+    score = z_score(last_10, volatility)
     return Metrics(
         ma_5=np.where(view.full(5), mean(view.prices[-5:]), np.nan),
         ma_10=ma_10,

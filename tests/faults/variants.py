@@ -20,9 +20,10 @@ from kafka import KafkaConsumer
 
 import stock_analytics
 import stock_producer
-from stock_analytics import Batch, StockAnalyticsEngine
+from stock_analytics import StockAnalyticsEngine
 from tests import oracle
 from tickflow import assignments, deadletters, metrics, points, process, restore
+from tickflow.batch import Batch
 from tickflow.errors import Stopped
 from tickflow.points import Ints
 from tickflow.restore import RestorePlan

@@ -76,8 +76,10 @@ def _with_metrics(ticks: pd.DataFrame) -> pd.DataFrame:
     def over(column: str, n: int, formula: Callable[[Any], Any]) -> pd.Series:
         result = pd.Series(np.nan, index=ticks.index)
         if len(ticks) >= n:
-            windows = np.lib.stride_tricks.sliding_window_view(ticks[column].to_numpy(dtype=float), n)
-            result.iloc[n - 1 :] = formula(windows)
+            # In extended precision: the oracle's own rounding is not to count as a difference, at whatever price.
+            values = ticks[column].to_numpy(dtype=np.longdouble)
+            windows = np.lib.stride_tricks.sliding_window_view(values, n)
+            result.iloc[n - 1 :] = formula(windows).astype(float)
         behind = ticks["offset"] - ticks["offset"].shift(n - 1)
         return result.where(behind <= SPAN)
 
@@ -88,11 +90,15 @@ def _with_metrics(ticks: pd.DataFrame) -> pd.DataFrame:
         equal = windows.max(axis=1) == windows.min(axis=1)
         return np.where(equal, 0.0, windows.std(axis=1, ddof=1))
 
+    def score(windows: Any) -> Any:
+        spread = deviation(windows)
+        distance = np.abs(windows[:, -1] - windows.mean(axis=1))
+        return np.divide(distance, spread, out=np.full_like(spread, np.nan), where=spread > 0)
+
     for n in (5, 10, 20):
         ticks[f"ma_{n}"] = over("price", n, average)
     ticks["volatility"] = over("price", 10, deviation)
     for n in (5, 10):
         ticks[f"vol_avg_{n}"] = over("volume", n, average)
-    score = (ticks["price"] - ticks["ma_10"]).abs() / ticks["volatility"]
-    ticks["z_score"] = score.where(ticks["volatility"] > 0)
+    ticks["z_score"] = over("price", 10, score)
     return ticks

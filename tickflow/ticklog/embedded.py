@@ -96,7 +96,7 @@ class EmbeddedTickLog(TickLog):
                 break
             left = deadline - time.monotonic()
             if left <= 0:
-                raise NotAcknowledged(len(self._buffer), f"{self.where}: {problem}")
+                raise NotAcknowledged(len(self._buffer), f"{self.where}: {problem}", refused=0)
             self._writing(f"waiting for {self.where}: {problem}; {len(self._buffer):,} records are not written yet")
             time.sleep(min(delay, left))  # a stop must not end it: what it waits for would be lost
         self._sweep()

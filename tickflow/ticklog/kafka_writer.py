@@ -164,10 +164,10 @@ class Writer:
         self._cause = self._cause or self._cluster.explain(error)
 
     def _raise_refused(self, waiting: int = 0, cause: str = "") -> None:
-        count, cause = self._refused + waiting, self._cause or cause
-        if count:
+        refused, cause = self._refused, self._cause or cause
+        if refused + waiting:
             self._refused, self._cause = 0, ""
-            raise NotAcknowledged(count, cause)
+            raise NotAcknowledged(refused + waiting, cause, refused)
 
     def _waited(self, started: float, what: str) -> None:
         if self._cluster.stop.is_set():
