@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read, until
@@ -237,3 +238,15 @@ def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         )
         with pytest.raises(SettingError, match=f"KAFKA_{option.upper()}"):
             log.connect()
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+def test_records_are_read_whatever_compression_their_producer_uses(logs: KafkaLogs, compression: str) -> None:
+    log = logs.reader()
+    for partition in join(log):
+        log.seek(partition, 0)
+    producer = KafkaProducer(bootstrap_servers=logs.servers, compression_type=compression)
+    producer.send(logs.topic, b"a tick" * 100, key=b"AAPL", partition=0).get(10)
+    producer.close()
+    (record,) = read(log, 1)
+    assert (record.key, record.value) == (b"AAPL", b"a tick" * 100)
