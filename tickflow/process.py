@@ -30,11 +30,16 @@ class StopEvent(threading.Event):
 
 
 def set_up_logging(level: str) -> None:
-    """Log lines of this project go to stderr at `level`, those of its libraries only from WARNING on."""
+    """Log lines of this project go to stderr at `level`, those of its libraries only from WARNING on.
+
+    kafka-python's not at all: while the broker is away it logs several errors a second, one with a traceback, and the
+    adapter says in a sentence what holds it up.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("tickflow").setLevel(level)
-    for chatty in ("kafka", "influxdb_client", "urllib3", "werkzeug"):
+    for chatty in ("influxdb_client", "urllib3", "werkzeug"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 def run(main: Callable[[StopEvent], int]) -> int:
