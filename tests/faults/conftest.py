@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.process import free_port
+from devtools.process import ServerError, ServerProcess, free_port
 from devtools.servers import Influxd, InfluxServer, KafkaServer
 from tests.conftest import StartScript, need
 from tests.faults.case import FULL, Case
@@ -56,7 +56,7 @@ class ProxiedKafka(KafkaServer):
 
 
 @pytest.fixture(scope="session")
-def fault_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafka]:
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafka]:
     need("kafka")
     server = ProxiedKafka(tmp_path_factory.mktemp("fault-kafka"))
     server.start()
@@ -65,12 +65,34 @@ def fault_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKaf
     server.proxy.close()
 
 
+@pytest.fixture
+def fault_kafka(own_broker: ProxiedKafka) -> Iterator[ProxiedKafka]:
+    """A broker that a test may do anything to: it runs again for the next one."""
+    yield own_broker
+    own_broker.proxy.mend()
+    ensure_running(own_broker)
+
+
 @pytest.fixture(scope="session")
-def fault_influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+def own_influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
     need("influxdb")
     server = Influxd(tmp_path_factory.mktemp("fault-influxdb")).start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def fault_influx(own_influxd: Influxd) -> Iterator[Influxd]:
+    """An InfluxDB that a test may do anything to: it runs again for the next one."""
+    yield own_influxd
+    ensure_running(own_influxd)
+
+
+def ensure_running(server: ServerProcess) -> None:
+    try:
+        server.resume()
+    except ServerError:
+        server.start()
 
 
 @pytest.fixture

