@@ -18,7 +18,11 @@ VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev
 
+<<<<<<< HEAD
 .PHONY: help run test faults check servers servers-down bench lock clean
+=======
+.PHONY: help run test check fuzz servers servers-down bench lock clean
+>>>>>>> f003719fc7626289daa68b4750745222990106aa
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +43,9 @@ check: $(DEV) ## Check formatting, lint, types and the documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_docs.py tests/test_troubleshooting.py
+
+fuzz: $(DEV) ## Fuzz the decoder of ticks for ten minutes
+	@$(BIN)/python -m tests.fuzz
 
 servers: $(RUN) ## Start real Kafka and InfluxDB without Docker, on localhost:9092 and localhost:8086
 	@$(BIN)/python -m devtools.servers up

@@ -3,10 +3,12 @@
     python stock_analytics.py             run until Ctrl+C or SIGTERM
     python stock_analytics.py status      what the workers last said of themselves
     python stock_analytics.py dead-letters --limit 50   the refused records: how many by reason, and the newest
+    python stock_analytics.py audit       recompute everything from the log and compare it with the store, bit for bit
     python stock_analytics.py --embedded  the same on one SQLite file, without Kafka and InfluxDB
 
 Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` asks a running
-worker for its summary. Exit codes: 0 asked to stop, 1 work left undone, 2 a bad setting or flag.
+worker for its summary. Exit codes: 0 asked to stop (audit: all is equal), 1 work left undone (audit: it is not), 2 a
+bad setting or flag.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from tickflow.metrics import measure
 from tickflow.points import Ints, Points
 from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
-from tickflow.tick import Limits, Refused, decode
+from tickflow.tick import Refused, decode
 from tickflow.ticklog.base import Polled, Position, TickLog
 
 logger = logging.getLogger("tickflow.analytics")
@@ -72,8 +74,7 @@ class StockAnalyticsEngine:
             out or sys.stdout, settings.update_interval, settings.summary_interval, self.price_history
         )
         self.worker = settings.kafka_instance_id or f"{socket.gethostname()}-{os.getpid()}"
-        age = settings.max_tick_age
-        self._limits = Limits(settings.max_record_bytes, None if age is None else round(age * 1_000_000))
+        self._limits = verbs.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
         self._clock = clock
         self._processed_at: int | None = None

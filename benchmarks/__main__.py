@@ -2,6 +2,7 @@
 
     day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
     tutorial   one worker against the consumer that tutorials show, on the same topic, alternating
+    malformed  one worker on ticks of which half are malformed, against clean ones, alternating
 
 Real servers, those of `TICKFLOW_TEST_*` or its own. Prints tables, and writes benchmarks/results/CASE.json. Only
 ratios within one run mean anything: machines differ, and the same machine differs by the hour.
@@ -15,10 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import day, tutorial_ratio
+from benchmarks import day, malformed_ratio, tutorial_ratio
 from benchmarks.bench import Bench
 
-CASES = {"day": day.run, "tutorial": tutorial_ratio.run}
+CASES = {"day": day.run, "tutorial": tutorial_ratio.run, "malformed": malformed_ratio.run}
 RESULTS = Path(__file__).parent / "results"
 
 

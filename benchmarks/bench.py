@@ -65,7 +65,7 @@ class Bench:
         self.influx.create_bucket(name)
         return name
 
-    def preload(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> int:
+    def preload(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> int:
         """Fill a topic with records (key, value); how many there were."""
         producer = KafkaProducer(bootstrap_servers=self.kafka, acks="all", linger_ms=20, batch_size=256 * 1024)
         futures = [producer.send(topic, value, key=key) for key, value in records]

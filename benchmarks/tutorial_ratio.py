@@ -20,7 +20,7 @@ WARM_UP = SYMBOLS * 20
 
 def run(bench: Bench) -> dict[str, Any]:
     topic = bench.new_topic(6)
-    bench.preload(topic, _ticks())
+    bench.preload(topic, ticks())
     ours, theirs = [], []
     for number in range(1, ROUNDS + 1):
         bucket = bench.new_bucket()
@@ -49,7 +49,7 @@ def run(bench: Bench) -> dict[str, Any]:
     return {"ticks": TICKS, "symbols": SYMBOLS, "ratio": round(ratio, 1), "ours": ours, "tutorial": theirs}
 
 
-def _ticks() -> Iterator[tuple[bytes, bytes]]:
+def ticks() -> Iterator[tuple[bytes, bytes]]:
     rng = np.random.default_rng(7)
     prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.0005, (TICKS // SYMBOLS, SYMBOLS)), axis=0))
     start = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A program to measure: our worker, one process, until it has stored a given number of ticks.
+"""A program to measure: our worker, one process, until it has committed a given number of records.
 
 Prints one JSON line: ticks, seconds from the first batch to the last commit, CPU microseconds a tick, peak memory.
 """
@@ -31,9 +31,9 @@ class MeasuredEngine(StockAnalyticsEngine):
 
     def report(self) -> None:
         super().report()
-        stored = self.counters.total.stored
-        if stored >= self.ticks:
-            self.figures.end(stored)
+        consumed = self.counters.total.consumed  # as committed: stored, or among the dead letters
+        if consumed >= self.ticks:
+            self.figures.end(consumed)
             self.stop.set()
 
 

@@ -62,6 +62,12 @@ class MemoryStore(MetricsStore):
         inside = (rows.time_ns >= since_ns) & (rows.time_ns < (until_ns or np.iinfo(np.int64).max))
         return rows.take(np.flatnonzero(inside))
 
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
+        return sum(since_ns <= time_ns < until_ns for name, _, time_ns in self._rows if name == symbol)
+
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:
+        return True
+
     def newest(self, symbol: str, count: int) -> Points:
         self._check()
         return Points.from_rows(self._of(symbol)[-count:])
@@ -110,6 +116,12 @@ class Breakable(MetricsStore):
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         return self._reading().points(symbol, since_ns, until_ns)
+
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
+        return self._reading().count(symbol, since_ns, until_ns)
+
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:
+        return self._reading().keeps(time_ns, appended_ms)
 
     def newest(self, symbol: str, count: int) -> Points:
         return self._reading().newest(symbol, count)

@@ -107,13 +107,21 @@ class MemoryLog(TickLog):
         self._places[partition] = offset
 
     def bounds(self, partition: int, topic: str | None = None) -> Bounds:
+        if topic == self.dead_letter_topic:
+            return Bounds(0, len(self._shared.letters))
         return Bounds(self._shared.starts[partition], self._shared.ends[partition])
 
     def partitions(self, topic: str | None = None) -> list[int]:
-        return list(self._shared.entries)
+        return [0] if topic == self.dead_letter_topic else list(self._shared.entries)
 
     def read(self, partition: int, stretch: Bounds, topic: str | None = None) -> Iterator[Sequence[Record]]:
-        yield [each for each in self._shared.entries[partition] if stretch.start <= each.offset < stretch.end]
+        entries = self._shared.entries[partition]
+        if topic == self.dead_letter_topic:
+            letters = enumerate(self._shared.letters)
+            entries = [Entry(0, n, key, value, 0, headers=headers) for n, (key, value, headers) in letters]
+        for entry in entries:
+            if stretch.start <= entry.offset < stretch.end:
+                yield [entry]
 
     def committed(self, partition: int) -> Commit | None:
         return self._shared.commits.get(partition)

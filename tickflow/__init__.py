@@ -32,6 +32,7 @@ for its other verbs:
 
     verbs.py                                                    which there are, and their flags
     statuses.py, letters.py                                     what the workers said, and what they refused
+    audit.py, expected.py                                       whether the store holds what the log says it must
 
 and below:
 

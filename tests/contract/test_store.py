@@ -174,6 +174,19 @@ def test_newest_gives_at_most_count_points(store: MetricsStore) -> None:
     assert len(store.newest("MSFT", 2)) == 0
 
 
+def test_points_are_counted_as_they_are_found(store: MetricsStore) -> None:
+    store.write(points_of(*(a_row(time_ns=MORNING + i, source=f"s{i % 2}") for i in range(5)), a_row(symbol="MSFT")))
+    assert store.count("AAPL", 0, MORNING + DAY) == 5
+    assert store.count("AAPL", MORNING + 1, MORNING + 3) == 2
+    assert store.count("AAPL", MORNING + 5, MORNING + DAY) == 0
+    assert store.count("NVDA", 0, MORNING + DAY) == 0
+
+
+def test_a_point_of_now_is_kept(store: MetricsStore) -> None:
+    now = time.time_ns()
+    assert store.keeps(now, now // 1_000_000)
+
+
 def test_latest_is_the_whole_newest_point_of_each_symbol_by_name(store: MetricsStore) -> None:
     store.write(
         points_of(

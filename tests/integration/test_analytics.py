@@ -3,19 +3,21 @@
 import json
 import re
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from devtools.process import free_port
 from devtools.servers import Influxd, InfluxServer, KafkaServer
 from tests.conftest import StartScript
 from tests.edits import EditedCopy
 from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
+from tests.malformed import corpus
+from tickflow import letters
 from tickflow.process import StopEvent
-from tickflow.tick import Reason
 from tickflow.ticklog.embedded import EmbeddedTickLog
+from tickflow.ticklog.kafka import KafkaTickLog
 
 
 def tick(symbol: str = "AAPL", **fields: object) -> bytes:
@@ -36,80 +38,54 @@ def embedded(tmp_path: Path) -> EmbeddedChain:
     return EmbeddedChain(tmp_path / "stocks.db")
 
 
-BAD = {
-    Reason.TOMBSTONE: (b"AAPL", None),
-    Reason.TOO_LARGE: (b"AAPL", tick(note="x" * 70_000)),
-    Reason.NESTING: (b"AAPL", tick(deep=[[]] * 100)),
-    Reason.NOT_UTF8: (b"AAPL", tick().replace(b"AAPL", b"\xff\xfe")),
-    Reason.NOT_JSON: (b"AAPL", b"price=1"),
-    Reason.NOT_AN_OBJECT: (b"AAPL", b"null"),
-    Reason.KEY_MISSING: (None, tick()),
-    Reason.KEY_MISMATCH: (b"MSFT", tick()),
-    Reason.SYMBOL_INVALID: (b"AAPL\n", tick("AAPL\n")),
-    Reason.PRICE_MISSING: (b"AAPL", b'{"symbol":"AAPL","timestamp":"2026-01-05T14:30:00Z"}'),
-    Reason.PRICE_TYPE: (b"AAPL", tick(price=True)),
-    Reason.PRICE_RANGE: (b"AAPL", tick(price=0)),
-    Reason.VOLUME_TYPE: (b"AAPL", tick(volume=1.5)),
-    Reason.VOLUME_RANGE: (b"AAPL", tick(volume=-1)),
-    Reason.TIMESTAMP_INVALID: (b"AAPL", tick(timestamp="2026-02-30T00:00:00Z")),
-    Reason.TIMESTAMP_RANGE: (b"AAPL", tick(timestamp="1969-12-31T23:59:59Z")),
-    Reason.TIMESTAMP_FUTURE: (b"AAPL", tick(timestamp="2261-12-31T23:59:59Z")),
-    Reason.SOURCE_INVALID: (b"AAPL", tick(source="Wall Street")),
-    Reason.SEQ_RANGE: (b"AAPL", tick(seq=-1)),
-}
-
-
 @pytest.mark.kafka
 @pytest.mark.influx
-def test_bad_input_goes_to_the_dead_letters_with_its_reason_and_stops_nothing(
+def test_the_whole_corpus_goes_to_the_dead_letters_with_its_reasons_and_stops_nothing(
     script: StartScript, kafka_servers: str, topic: str, influx: InfluxServer, bucket: str
 ) -> None:
     chain = KafkaChain(kafka_servers, topic, influx, bucket)
     worker = script("stock_analytics.py", env=chain.env)
     worker.wait_for("is ours", 30)
-    producer = KafkaProducer(bootstrap_servers=kafka_servers, acks="all")
-    sent = {}
-    for number, (reason, (key, value)) in enumerate(BAD.items()):
-        producer.send(topic, tick(price=100 + number), key=b"AAPL").get(10)
-        meta = producer.send(topic, value, key=key).get(10)
-        sent[reason.value] = (meta.partition, meta.offset, key, value)
-    producer.close()
-    chain.wait_for_points(len(BAD), 30)
-    letters = KafkaConsumer(bootstrap_servers=kafka_servers, enable_auto_commit=False)
-    place = TopicPartition(f"{topic}.dlq", 0)
-    places = [TopicPartition(f"{topic}.dlq", each) for each in letters.partitions_for_topic(f"{topic}.dlq") or {0}]
-    assert place in places
-    letters.assign(places)
-    letters.seek_to_beginning(*places)
-    found: dict[str, tuple[int, int, bytes | None, bytes | None]] = {}
-    stages = set()
+    bad = corpus()
+    with KafkaTickLog(
+        [kafka_servers], topic=topic, group="none", partitions=4, instance_id=None, security={}, stop=StopEvent()
+    ) as log:
+        log.connect()
+        for number, case in enumerate(bad):
+            log.publish(b"AAPL", tick(price=100 + number))
+            log.publish(case.key, case.value)
+        log.flush(30)
+        chain.wait_for_points(len(bad), 30)
+        sent = {
+            (partition, record.offset): (record.key, record.value)
+            for partition in log.partitions()
+            for portion in log.read(partition, log.bounds(partition, topic))
+            for record in portion
+        }
+        found: dict[tuple[int, int], letters.Letter] = {}
 
-    def read() -> bool:
-        for records in letters.poll(timeout_ms=500).values():
-            for record in records:
-                headers = {name.removeprefix("__connect.errors."): value.decode() for name, value in record.headers}
-                assert headers["topic"] == topic
-                stages.add(headers["stage"])
-                at = int(headers["partition"]), int(headers["offset"])
-                found[headers["exception.message"]] = (*at, record.key, record.value)
-        return len(found) >= len(BAD)
+        def read() -> bool:
+            found.update({(each.partition, each.offset): each for each in letters.read(log) if each is not None})
+            return len(found) >= len(bad)
 
-    wait_until(read, f"{len(BAD)} dead letters", 30)
-    letters.close()
-    assert found == sent
-    assert stages == {"VALUE_CONVERTER"}
+        wait_until(read, f"{len(bad)} dead letters", 30)
+    assert {place: (each.key, each.value) for place, each in found.items()}.items() <= sent.items()
+    wanted = Counter((case.key, case.value, case.reason) for case in bad)
+    assert Counter((each.key, each.value, each.reason) for each in found.values()) == wanted
+    assert {each.stage for each in found.values()} == {"VALUE_CONVERTER"}
     listing = script("stock_analytics.py", "dead-letters", "--limit", "1000", env=chain.env)
     assert listing.wait(20) == 0, listing.output
-    assert f"{len(BAD):,} records refused" in listing.stdout
-    for name, (partition, offset, _, _) in sent.items():
-        assert re.search(rf"^ +1  {name}$", listing.stdout, re.MULTILINE)
-        assert re.search(rf" {partition}/{offset}  {name} ", listing.stdout)
+    assert f"{len(bad):,} records refused" in listing.stdout
+    for (partition, offset), each in found.items():
+        assert re.search(rf" {partition}/{offset}  {each.reason} ", listing.stdout)
+    for reason, count in Counter(case.reason for case in bad).items():
+        assert re.search(rf"^ +{count}  {reason}$", listing.stdout, re.MULTILINE)
     worker.terminate()
     assert worker.wait(15) == 0, worker.output
-    assert f"{len(BAD):,} records refused" in worker.stdout
+    assert f"{len(bad):,} records refused" in worker.stdout
+    assert "all accounted for" in worker.stdout
     points = chain.stored()
-    assert len(points) == len(BAD)
-    assert points["price"].tolist() == [100.0 + number for number in range(len(BAD))]
+    assert sorted(points["price"]) == [100.0 + number for number in range(len(bad))]
 
 
 def test_sigusr1_asks_for_the_summary_and_sigterm_ends_with_one(script: StartScript, embedded: EmbeddedChain) -> None:

@@ -87,6 +87,14 @@ class MetricsStore(ABC):
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
 
     @abstractmethod
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
+        """How many points the symbol has from `since_ns` on, before `until_ns`."""
+
+    @abstractmethod
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:
+        """Whether its retention leaves a point of that time, whose record was appended then (ms since 1970)."""
+
+    @abstractmethod
     def newest(self, symbol: str, count: int) -> Points:
         """The symbol's newest `count` points, in the order of time."""
 

@@ -129,6 +129,16 @@ class EmbeddedStore(MetricsStore):
                 parts.append(Points.from_rows(rows))
         return Points.joined(parts)
 
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
+        """How many points the symbol has from `since_ns` on, before `until_ns`."""
+        query = "SELECT count(*) FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ?"
+        with self._connection() as connection:
+            return int(connection.execute(query, (symbol, since_ns, until_ns)).fetchone()[0])
+
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:
+        """Whether its retention leaves a point whose record was appended then: a point is as old as its writing."""
+        return appended_ms >= self._clock() * 1000 - self._retention_ms
+
     def newest(self, symbol: str, count: int) -> Points:
         """The symbol's newest `count` points, in the order of time."""
         with self._connection() as connection:

@@ -60,6 +60,7 @@ class InfluxStore(MetricsStore):
         self._bucket = bucket
         self._clock = clock
         self._influxql = InfluxQL(self._url, token=token, org=org, bucket=bucket, where=self.where, clock=clock)
+        self._kept_seconds: int | None = None
         timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
         self._client = InfluxDBClient(self._url, token=token, org=org, timeout=timeout)
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
@@ -175,6 +176,20 @@ class InfluxStore(MetricsStore):
 
         return whole(read)
 
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
+        """How many points the symbol has from `since_ns` on, before `until_ns`."""
+        rows: list[list[Any]] = self._influxql.rows(
+            f'SELECT count("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until',  # noqa: S608
+            {"symbol": symbol, "since": since_ns, "until": until_ns},
+        )
+        return int(rows[0][1]) if rows else 0
+
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:
+        """Whether the bucket's retention leaves a point of that time."""
+        if self._kept_seconds is None:
+            self._kept_seconds = self._ask_retention()
+        return not self._kept_seconds or time_ns >= (self._clock() - self._kept_seconds) * 1e9
+
     def newest(self, symbol: str, count: int) -> Points:
         """The symbol's newest `count` points, in the order of time."""
         if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
@@ -200,6 +215,17 @@ class InfluxStore(MetricsStore):
         except UnicodeDecodeError:  # the client decodes every answer, and a proxy's pages may be in any encoding
             raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from None
         return None
+
+    def _ask_retention(self) -> int:
+        """For how many seconds the bucket keeps points; 0 is for ever. InfluxQL says 0 of every bucket."""
+        try:
+            bucket: Any = self._client.buckets_api().find_bucket_by_name(self._bucket)
+        except ApiException as error:
+            raise self._failure(error, answers.message_of(error.body)) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self.where, error) from None
+        rules = bucket.retention_rules if bucket else []
+        return max((int(rule.every_seconds) for rule in rules), default=0)
 
     def _failure(self, error: ApiException, message: str) -> StoreError:
         return answers.failure(

@@ -1,0 +1,50 @@
+"""One worker of ours on a topic of which half is malformed, against a clean one of as many records; alternating rounds.
+
+The malformed half is the corpus of the tests, over and over, without its few largest records.
+"""
+
+import statistics
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any
+
+from benchmarks.bench import Bench, table
+from benchmarks.tutorial_ratio import ticks
+from tests.malformed import corpus
+
+RECORDS = 100_000
+ROUNDS = 3
+LARGEST = 4_096
+CLAIM = 0.5
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    clean, mixed = bench.new_topic(6), bench.new_topic(6)
+    bench.preload(clean, _first(RECORDS))
+    bench.preload(mixed, _half_malformed())
+    rates: dict[str, list[float]] = {clean: [], mixed: []}
+    for number in range(1, ROUNDS + 1):
+        for topic, found in rates.items():
+            worker = ["-m", "benchmarks.worker", "--ticks", str(RECORDS)]
+            found.append(bench.measure(worker, bench.environment(topic, bench.new_bucket()))["ticks_per_s"])
+        print(f"round {number}: clean {rates[clean][-1]:,.0f}/s, half malformed {rates[mixed][-1]:,.0f}/s", flush=True)
+    ratio = statistics.median(b / a for a, b in zip(rates[clean], rates[mixed], strict=True))
+    rows: list[tuple[str, ...]] = [("", "records/s", "ratio")]
+    rows.append(("clean", f"{statistics.median(rates[clean]):,.0f}", "1"))
+    rows.append(("half malformed", f"{statistics.median(rates[mixed]):,.0f}", f"{ratio:.2f}"))
+    print(table(rows))
+    if ratio < CLAIM:
+        print(f"below the {CLAIM} that is wanted")
+    return {"records": RECORDS, "ratio": round(ratio, 3), "clean": rates[clean], "malformed": rates[mixed]}
+
+
+def _first(count: int) -> Iterator[tuple[bytes, bytes]]:
+    for record, _ in zip(ticks(), range(count), strict=False):
+        yield record
+
+
+def _half_malformed() -> Iterator[tuple[bytes | None, bytes | None]]:
+    bad = cycle((case.key, case.value) for case in corpus() if len(case.value or b"") <= LARGEST)
+    for record in _first(RECORDS // 2):
+        yield record
+        yield next(bad)

@@ -1,0 +1,42 @@
+"""The corpus of malformed records: tests/data/malformed.json, each with its key and the reason it is refused with.
+
+Key and value are bytes as text, a character each (U+0000 to U+00FF); a list is put together from its pieces, of which
+[text, n] is n times the text; null is none at all. What is refused depends on nothing else: any append time will do.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = Path(__file__).parent / "data" / "malformed.json"
+
+Text = str | list[str | list[str | int]] | None
+
+
+class Malformed(NamedTuple):
+    """A record that is no tick, and why."""
+
+    name: str
+    key: bytes | None
+    value: bytes | None
+    reason: str
+
+
+def corpus() -> list[Malformed]:
+    """All of them, in the order of the file."""
+    entries = json.loads(FILE.read_text(encoding="utf-8"))
+    return [Malformed(each["name"], _bytes(each["key"]), _bytes(each["value"]), each["reason"]) for each in entries]
+
+
+def _bytes(text: Text) -> bytes | None:
+    if text is None:
+        return None
+    pieces = [text] if isinstance(text, str) else text
+    return b"".join(_piece(piece) for piece in pieces)
+
+
+def _piece(piece: str | list[str | int]) -> bytes:
+    if isinstance(piece, str):
+        return piece.encode("latin-1")
+    text, times = piece
+    return str(text).encode("latin-1") * int(times)
