@@ -17,7 +17,7 @@ from tests import oracle
 from tickflow.errors import NotAcknowledged
 from tickflow.process import StopEvent
 from tickflow.ticklog.embedded import EmbeddedTickLog
-from tickflow.ticklog.kafka_cluster import _DIRECTLY
+from tickflow.ticklog.kafka_network import DIRECTLY
 
 SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META", "BRK.B")
 BAD_SHARE = 0.01
@@ -58,7 +58,7 @@ class KafkaSink(Sink):
             reconnect_backoff_max_ms=1_000,
             max_block_ms=120_000,
             linger_ms=5,
-            proxy_url=_DIRECTLY,  # kafka-python's own way leaves a socket open for every attempt that fails
+            proxy_url=DIRECTLY,  # kafka-python's own way leaves a socket open for every attempt that fails
         )
 
     def send(self, key: bytes | None, value: bytes | None) -> None:
