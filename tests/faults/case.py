@@ -122,11 +122,13 @@ class Case:
 
     def recover(self) -> None:
         """The fault is over: take the time until all that is acknowledged by now is stored and committed."""
-        self.load.pause()
+        if self._load is not None:
+            self._load.pause()
         begun = time.monotonic()
         self.wait_for_commits()
         self.seconds = max(self.seconds, time.monotonic() - begun)
-        self.load.go_on()
+        if self._load is not None:
+            self._load.go_on()
 
     def end_workers(self) -> None:
         """End all workers in order."""

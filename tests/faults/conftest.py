@@ -17,13 +17,19 @@ from tests.faults.stands import EmbeddedStand, KafkaStand, Stand
 MakeCase = Callable[..., Case]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of these are `faults`; those of `make faults` may take longer."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """All of these are `faults`; the short form leaves out those that are `full`, the full one may take longer."""
+    left_out = []
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("faults")
             if FULL:
                 item.add_marker(pytest.mark.timeout(1800))
+            elif item.get_closest_marker("full"):
+                left_out.append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 class ProxiedKafka(KafkaServer):

@@ -52,6 +52,7 @@ def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
     one.finish(times)
 
 
+@pytest.mark.full
 def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
     """The worker alone meets a limit (RLIMIT_FSIZE) while the load goes on; it is lifted later."""
     times = often(1, 10)
@@ -69,9 +70,10 @@ def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) ->
     one.finish(times)
 
 
+@pytest.mark.full
 def test_a_frozen_worker_keeps_its_turn(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
-    times = often(1, 5)
-    one = case("SIGSTOP for 5 s of the first of two workers", embedded_stand)
+    times, seconds = often(1, 5), often(2, 5)
+    one = case(f"SIGSTOP for {seconds} s of the first of two workers", embedded_stand)
     first = one.worker()
     first.wait_for("is ours", 30)
     second = one.worker()
@@ -79,13 +81,14 @@ def test_a_frozen_worker_keeps_its_turn(case: MakeCase, embedded_stand: Embedded
     for _ in range(times):
         one.pause(0.5, 1.5)
         first.process.send_signal(signal.SIGSTOP)
-        one.pause(often(2, 5), often(2, 5))
+        one.pause(seconds, seconds)
         first.process.send_signal(signal.SIGCONT)
         one.recover()
     assert "waiting until it ends" in second.output
     one.finish(times)
 
 
+@pytest.mark.full
 def test_one_sigterm_after_the_other(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
     times = often(3, 30)
     one = case("SIGTERM at random moments", embedded_stand)

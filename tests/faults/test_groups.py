@@ -2,11 +2,16 @@
 
 import signal
 
+import pytest
+
 from tests.faults.case import often
 from tests.faults.conftest import MakeCase
+from tests.faults.proxies import InfluxProxy, Trick
 from tests.faults.stands import KafkaStand
+from tests.integration.chain import wait_until
 
 
+@pytest.mark.full
 def test_a_worker_comes_back_after_its_session(case: MakeCase, kafka_stand: KafkaStand) -> None:
     """SIGSTOP for longer than the session time-out: another one has its partitions when it goes on."""
     times = often(1, 4)
@@ -24,6 +29,32 @@ def test_a_worker_comes_back_after_its_session(case: MakeCase, kafka_stand: Kafk
     one.finish(times)
 
 
+def test_a_worker_comes_back_with_a_batch_in_hand(
+    case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy
+) -> None:
+    """Frozen in the middle of a write: when it goes on, it writes what another one has long written and committed."""
+    times = often(1, 4)
+    one = case("SIGSTOP for 13 s in the middle of a write, and back", kafka_stand)
+    first = one.worker(env={"INFLUXDB_URL": influx_proxy.url})
+    for worker in (first, one.worker()):
+        worker.wait_for("is ours", 30)
+    assert one.load.is_alive()
+    for number in range(1, times + 1):
+        one.pause(0.5, 1.5)
+        held = influx_proxy.meddled
+        influx_proxy.meddle = lambda _path, body: Trick.HOLD if b"stock_metrics" in body else None
+        wait_until(lambda before=held: influx_proxy.meddled > before, "write of points", 30)  # type: ignore[misc]
+        first.process.send_signal(signal.SIGSTOP)
+        one.pause(13, 13)
+        influx_proxy.mend()
+        first.process.send_signal(signal.SIGCONT)
+        one.recover()
+        wait_until(lambda times=number: first.output.count("going on") >= times, "the held write", 30)  # type: ignore[misc]
+        one.pause(3, 3)  # to become a member again
+    one.finish(times)
+
+
+@pytest.mark.full
 def test_workers_join_and_leave(case: MakeCase, kafka_stand: KafkaStand) -> None:
     times = often(4, 20)
     one = case("a worker joins or leaves", kafka_stand)

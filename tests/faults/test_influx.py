@@ -40,6 +40,7 @@ def test_stopped(case: MakeCase, kafka_stand: KafkaStand, fault_influx: Influxd)
     one.finish(1)
 
 
+@pytest.mark.full
 def test_frozen(case: MakeCase, kafka_stand: KafkaStand, fault_influx: Influxd) -> None:
     seconds = often(4, 40)
     one = case(f"InfluxDB frozen for {seconds} s, with a SIGTERM", kafka_stand)
@@ -61,7 +62,11 @@ ANSWERS: dict[str, Meddle] = {
 }
 
 
-@pytest.mark.parametrize("name", ANSWERS)
+SHORT = ("413 above 2,000 bytes", "half an answer")
+FORMS = [pytest.param(name, marks=() if name in SHORT else pytest.mark.full) for name in ANSWERS]
+
+
+@pytest.mark.parametrize("name", FORMS)
 def test_answers(case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy, name: str) -> None:
     one = case(f"InfluxDB: {name}", kafka_stand, env={"INFLUXDB_URL": influx_proxy.url})
     worker = one.worker()
@@ -100,6 +105,7 @@ def test_one_line_that_it_never_takes(case: MakeCase, kafka_stand: KafkaStand, i
     assert influx_proxy.meddled > 0
 
 
+@pytest.mark.full
 def test_the_token_is_revoked_and_given_back(case: MakeCase, kafka_stand: KafkaStand, fault_influx: Influxd) -> None:
     server = fault_influx.server
     org = server.call("GET", f"/api/v2/orgs?org={server.org}")["orgs"][0]["id"]

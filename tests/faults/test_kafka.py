@@ -14,11 +14,12 @@ from tests.faults.stands import KafkaStand
 from tests.faults.test_influx import through
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("what", "begin", "end"),
     [
-        ("stopped and started", "stop", "start"),
-        ("killed and started", "kill", "start"),
+        ("stopped", "stop", "start"),
+        ("killed and away", "kill", "start"),
         ("frozen", "pause", "resume"),
     ],
 )
@@ -26,11 +27,12 @@ def test_the_broker(
     case: MakeCase, kafka_stand: KafkaStand, fault_kafka: ProxiedKafka, what: str, begin: str, end: str
 ) -> None:
     seconds = often(4, 20)
-    one = case(f"Kafka {what} after {seconds} s, with a SIGTERM", kafka_stand)
+    one = case(f"Kafka {what} for {seconds} s, with a SIGTERM", kafka_stand)
     through(one, getattr(fault_kafka, begin), getattr(fault_kafka, end), seconds)
     one.finish(1)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("what", ["cut", "hold"])
 def test_the_network_between_a_worker_and_the_broker(
     case: MakeCase, kafka_stand: KafkaStand, fault_kafka: ProxiedKafka, what: str
@@ -94,11 +96,12 @@ def _ends(records: list[oracle.LogRecord]) -> dict[int, int]:
 
 def test_two_runs_over_one_topic_give_the_same_digest(case: MakeCase, kafka_stand: KafkaStand) -> None:
     """Other batches, another number of workers, other faults: the same bits."""
-    one = case("two runs over one topic: the same digest", kafka_stand)
+    one = case("two runs over one topic, with other workers, batches and faults: the same digest", kafka_stand)
     named = {name: one.worker(env={"KAFKA_INSTANCE_ID": name}) for name in "ab"}
     for worker in named.values():
         worker.wait_for("is ours", 30)
-    for _ in range(often(2, 10)):
+    times = often(2, 10)
+    for _ in range(times):
         assert one.load.is_alive()
         one.pause(0.2, 2.0)
         name = one.random.choice("ab")
@@ -114,6 +117,6 @@ def test_two_runs_over_one_topic_give_the_same_digest(case: MakeCase, kafka_stan
     other.stop(small)
     other.seconds = time.monotonic() - begun
     other.journal = one.journal
-    second = other.finish(1)
+    second = other.finish(times)
     assert first.equal, first
     assert first.points.digest == second.points.digest

@@ -1,5 +1,7 @@
 """kill -9 of workers at random moments, under load."""
 
+import pytest
+
 from tests.faults.case import often
 from tests.faults.conftest import MakeCase
 from tests.faults.stands import EmbeddedStand, KafkaStand
@@ -23,6 +25,7 @@ def test_kill_of_named_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand)
     one.finish(times)
 
 
+@pytest.mark.full
 def test_kill_of_nameless_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand) -> None:
     """Without a name, the partitions of a dead worker wait for the end of its session."""
     times = often(1, 5)

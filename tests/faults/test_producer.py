@@ -27,6 +27,7 @@ def test_kill_of_the_producer(case: MakeCase, stand: Stand, script: StartScript,
         noted = oracle.read_journal(journal)
         assert noted
         one.journal += noted
+    one.recover()
     one.finish(times)
     numbers = defaultdict(list)
     for record in stand.all_records(stand.topic):

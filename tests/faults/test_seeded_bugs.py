@@ -9,6 +9,7 @@ from tests.faults.conftest import MakeCase
 from tests.faults.proxies import InfluxProxy, Trick
 from tests.faults.stands import EmbeddedStand, KafkaStand
 from tests.http_stub import Answer
+from tests.integration.chain import wait_until
 
 NAMED = {"KAFKA_INSTANCE_ID": "one"}
 
@@ -23,9 +24,10 @@ def killed_while_the_store_hangs(
         worker = one.worker(variant)
         worker.wait_for("is ours", 30)
         one.load.pause()
-        influx_proxy.meddle = lambda path, _: Trick.HOLD if path.startswith("/api/v2/write") else None
+        influx_proxy.meddle = lambda _path, body: Trick.HOLD if b"stock_metrics" in body else None
         one.load.go_on()
-        one.pause(2, 2)
+        wait_until(lambda: influx_proxy.meddled > 0, "write of points", 30)
+        one.pause(0.5, 1.0)
         one.kill(worker)
         influx_proxy.mend()
         one.worker(variant)
