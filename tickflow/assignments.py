@@ -27,11 +27,13 @@ class Assigned:
     restore_from: int
     read_up_to: int
     windows: Windows
+    topic_id: str
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     def position(self, next_offset: int) -> Position:
         """What to commit once everything before `next_offset` is stored and refused."""
-        return Position(next_offset, to_metadata(next_offset, self.windows.oldest, self.windows.span), self.epoch)
+        metadata = to_metadata(next_offset, self.windows.oldest, self.windows.span, self.topic_id)
+        return Position(next_offset, metadata, self.epoch)
 
     def consume(self, records: Sequence[Record], tally: Tally) -> None:
         """Count the records that are to be emitted, and the offsets among them that hold none."""
@@ -100,8 +102,9 @@ class Assignments(Mapping[int, Assigned]):
 
     def _adopt(self, partition: int, epoch: int) -> None:
         commit = self._log.committed(partition)
-        begin = plan(commit, self._log.bounds(partition), self._span)
-        self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span))
+        topic_id = self._log.topic_id
+        begin = plan(commit, self._log.bounds(partition), self._span, topic_id)
+        self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id)
         self._counters.open(partition, begin.emit_from - begin.lost)
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)

@@ -286,6 +286,7 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
 
 
 _FIELD = re.compile(r"`\$\.(\w+)`$")
+_NUMBERS = ("price", "volume", "change_percent", "seq")
 _MISSING = re.compile(r"^Object missing required field `(\w+)`$")
 
 
@@ -297,7 +298,7 @@ def _reason_of(error: msgspec.ValidationError) -> Reason:
     field = _FIELD.search(text)
     if field is None:
         return Reason.NOT_AN_OBJECT
-    if "out of range" in text:
+    if "out of range" in text and field[1] in _NUMBERS:  # said of a number too large for any, whatever was wanted
         return Reason(f"{field[1]}_range")
     if "RFC3339" in text:
         return Reason.TIMESTAMP_INVALID
