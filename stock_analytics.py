@@ -37,6 +37,7 @@ from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.tick import Refused, decode
 from tickflow.ticklog.base import Polled, Position, TickLog
+from tickflow.windows import WINDOW_SPAN
 
 logger = logging.getLogger("tickflow.analytics")
 
@@ -47,8 +48,8 @@ STATUS_SECONDS = 2.0
 class StockAnalyticsEngine:
     """One worker of the consumer group: every accepted record becomes one stored point, through any crash.
 
-    Everything has a default made from `settings`; `log`, `store`, `out` (the console) and `clock` (ns since 1970) can
-    be given. `run` returns when `stop` is set.
+    Everything has a default made from `settings`; `log`, `store`, `out` (the console), `clock` (ns since 1970) and
+    `span` (see `windows`) can be given. `run` returns when `stop` is set.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class StockAnalyticsEngine:
         stop: process.StopEvent | None = None,
         out: TextIO | None = None,
         clock: Callable[[], int] = time.time_ns,
+        span: int = WINDOW_SPAN,
     ) -> None:
         self.settings = settings or load_settings()
         settings = self.settings
@@ -69,7 +71,7 @@ class StockAnalyticsEngine:
         self.price_history: defaultdict[str, deque[float]]
         self.price_history = defaultdict(lambda: deque(maxlen=settings.history_size))
         self.counters = Counters()
-        self.partitions = Assignments(self.log, self.counters)
+        self.partitions = Assignments(self.log, self.counters, span)
         self.console = Console(
             out or sys.stdout, settings.update_interval, settings.summary_interval, self.price_history
         )

@@ -73,7 +73,8 @@ def test_the_longest_metadata_fits_into_a_commit() -> None:
         "by hand",
         '{"v":1}',
         '{"restore":5}',
-        '{"v":2,"restore":5}',
+        '{"v":3,"restore":5}',
+        '{"v":2,"restore":5,"topic":7}',
         '{"v":0,"restore":5}',
         '{"v":"1","restore":5}',
         '{"v":1,"restore":"5"}',
@@ -94,6 +95,19 @@ def test_metadata_not_of_this_version_falls_back_to_a_span_before_the_commit(met
 @given(st.text(max_size=60), offsets, spans)
 def test_any_metadata_gives_an_offset_not_past_the_commit(metadata: str, offset: int, span: int) -> None:
     assert 0 <= restore_offset(Commit(offset, metadata), span) <= offset
+
+
+def test_a_commit_of_version_1_is_read() -> None:
+    assert plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900), topic_id="a") == RestorePlan(120, 500)
+
+
+def test_a_commit_of_an_earlier_topic_means_the_start_however_large_the_new_one_is() -> None:
+    commit = Commit(500, to_metadata(500, 120, topic_id="a"))
+    assert plan(commit, Bounds(0, 900), topic_id="a") == RestorePlan(120, 500)
+    assert plan(commit, Bounds(0, 900)) == RestorePlan(120, 500), "a log that knows no ids"
+    anew = plan(commit, Bounds(0, 900), topic_id="b")
+    assert (anew.seek, anew.emit_from, anew.lost, anew.cold) == (0, 0, 0, 0)
+    assert "made anew" in anew.note
 
 
 def test_fields_of_a_later_version_of_this_format_do_no_harm() -> None:

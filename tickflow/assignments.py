@@ -14,7 +14,7 @@ from tickflow.counters import Counters, Tally
 from tickflow.errors import LogUnavailable
 from tickflow.restore import RestorePlan, plan, to_metadata
 from tickflow.ticklog.base import Polled, Position, Record, TickLog
-from tickflow.windows import Windows
+from tickflow.windows import WINDOW_SPAN, Windows
 
 logger = logging.getLogger("tickflow.analytics")
 
@@ -27,12 +27,14 @@ class Assigned:
     emit_from: int
     restore_from: int
     read_up_to: int
-    windows: Windows = field(default_factory=Windows)
+    windows: Windows
+    topic_id: str
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     def position(self, next_offset: int) -> Position:
         """What to commit once everything before `next_offset` is stored and refused."""
-        return Position(next_offset, to_metadata(next_offset, self.windows.oldest), self.epoch)
+        metadata = to_metadata(next_offset, self.windows.oldest, self.windows.span, self.topic_id)
+        return Position(next_offset, metadata, self.epoch)
 
     def consume(self, records: Sequence[Record], tally: Tally) -> None:
         """Count the records that are to be emitted, and the offsets among them that hold none."""
@@ -46,8 +48,9 @@ class Assigned:
 class Assignments(Mapping[int, Assigned]):
     """The worker's partitions, by number, kept in step with what each poll reports."""
 
-    def __init__(self, log: TickLog, counters: Counters) -> None:
+    def __init__(self, log: TickLog, counters: Counters, span: int = WINDOW_SPAN) -> None:
         self._log = log
+        self._span = span
         self._counters = counters
         self._ours: dict[int, Assigned] = {}
         self._unplaced: dict[int, int] = {}
@@ -104,8 +107,9 @@ class Assignments(Mapping[int, Assigned]):
 
     def _adopt(self, partition: int, epoch: int) -> None:
         commit = self._log.committed(partition)
-        begin = plan(commit, self._log.bounds(partition))
-        self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek, begin.seek)
+        topic_id = self._log.topic_id
+        begin = plan(commit, self._log.bounds(partition), self._span, topic_id)
+        self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id)
         self._counters.open(partition, begin.emit_from - begin.lost)
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)
@@ -126,7 +130,7 @@ class Assignments(Mapping[int, Assigned]):
             note = f"the log's retention overran this worker: {lost:,} records were lost, {cold:,} to replay are gone"
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
         # Begun anew, as a restart would: no value may depend on whether one fell into the gap.
-        ours.windows, ours.arrivals = Windows(), Arrivals()
+        ours.windows, ours.arrivals = Windows(self._span), Arrivals()
         ours.emit_from, ours.restore_from, ours.read_up_to = begin.emit_from, begin.seek, begin.seek
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)

@@ -11,22 +11,26 @@ import msgspec
 from tickflow.ticklog.base import Bounds, Commit
 from tickflow.windows import WINDOW_SPAN
 
-VERSION = 1
+VERSION = 2
+_READ = (1, 2)
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(msgspec.Struct, omit_defaults=True):
     v: int
     restore: int
+    topic: str = ""
 
 
-def to_metadata(next_offset: int, oldest: int | None, span: int = WINDOW_SPAN) -> str:
+def to_metadata(next_offset: int, oldest: int | None, span: int = WINDOW_SPAN, topic_id: str = "") -> str:
     """The metadata of a commit at `next_offset`, when the windows' oldest tick is at `oldest`.
 
+    `topic_id` tells the topic from a later one of its name (since version 2).
+
     >>> to_metadata(500, 120)
-    '{"v":1,"restore":120}'
+    '{"v":2,"restore":120}'
     """
     restore = next_offset if oldest is None else max(oldest, next_offset - span)
-    return msgspec.json.encode(_Metadata(VERSION, restore)).decode()
+    return msgspec.json.encode(_Metadata(VERSION, restore, topic_id)).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class RestorePlan:
     note: str = ""
 
 
-def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN) -> RestorePlan:
-    """The replay that a commit asks for, in a partition that holds `bounds`.
+def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_id: str = "") -> RestorePlan:
+    """The replay that a commit asks for, in a partition that holds `bounds`, of the topic with that id.
 
     >>> plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900))
     RestorePlan(seek=120, emit_from=500, lost=0, cold=0, note='')
@@ -58,6 +62,10 @@ def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN) -> Rest
             f"the commit at {commit.offset:,} lies past the end at {bounds.end:,}: the topic was made anew, "
             "reading from its start"
         )
+        return RestorePlan(bounds.start, bounds.start, note=note)
+    metadata = _read(commit)
+    if metadata is not None and topic_id and metadata.topic not in ("", topic_id):
+        note = f"the commit at {commit.offset:,} is of an earlier topic: it was made anew, reading from its start"
         return RestorePlan(bounds.start, bounds.start, note=note)
     needed = restore_offset(commit, span)
     if commit.offset < bounds.start:
@@ -75,12 +83,14 @@ def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN) -> Rest
 
 
 def restore_offset(commit: Commit, span: int = WINDOW_SPAN) -> int:
-    """The oldest offset the commit's windows need; without metadata of this version, `span` before the commit."""
-    fallback = max(commit.offset - span, 0)
+    """The oldest offset the commit's windows need; without metadata that can be read, `span` before the commit."""
+    metadata = _read(commit)
+    return max(commit.offset - span, 0) if metadata is None else metadata.restore
+
+
+def _read(commit: Commit) -> _Metadata | None:
     try:
         metadata = msgspec.json.decode(commit.metadata, type=_Metadata)
     except msgspec.DecodeError:
-        return fallback
-    if metadata.v != VERSION or not 0 <= metadata.restore <= commit.offset:
-        return fallback
-    return metadata.restore
+        return None
+    return metadata if metadata.v in _READ and 0 <= metadata.restore <= commit.offset else None

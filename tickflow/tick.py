@@ -285,8 +285,8 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
     return tick.symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive
 
 
-_NUMBERS = ("price", "volume", "change_percent", "seq")
 _FIELD = re.compile(r"`\$\.(\w+)`$")
+_NUMBERS = ("price", "volume", "change_percent", "seq")
 _MISSING = re.compile(r"^Object missing required field `(\w+)`$")
 
 

@@ -106,6 +106,14 @@ class TickLog(ABC):
         """The topic for refused records."""
         return f"{self.topic}.dlq"
 
+    @property
+    def topic_id(self) -> str:
+        """What tells the tick topic from a later one of the same name; empty where the log knows none.
+
+        When it changes under a member, all partitions are assigned anew.
+        """
+        return ""
+
     @abstractmethod
     def connect(self, *, create: bool = True) -> None:
         """Wait until the log answers, and create its topics where they are missing. Raises `Stopped`.

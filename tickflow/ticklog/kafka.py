@@ -38,6 +38,11 @@ class KafkaTickLog(TickLog):
         self._scanner = Scanner(self._cluster)
         self._writer: Writer | None = None
 
+    @property
+    def topic_id(self) -> str:
+        """The id that Kafka gave the topic, as this member last heard of it."""
+        return self._reader.topic_id
+
     def connect(self, *, create: bool = True) -> None:  # noqa: D102 - as in TickLog, like all below
         self._cluster.check_security()
         if not create:

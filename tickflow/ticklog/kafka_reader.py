@@ -55,6 +55,7 @@ class Reader:
         self._instance_id = instance_id
         self._consumer: Any = None
         self._rebalances = _Rebalances()
+        self.topic_id = ""
         self._epoch = 0
         self._epochs: dict[int, int] = {}
         self._unplaced: set[int] = set()
@@ -209,6 +210,8 @@ class Reader:
 
     def _follow(self) -> tuple[frozenset[int], dict[int, int]]:
         before = dict(self._epochs)
+        if self._is_made_anew():  # under a member, which may not even hear of a rebalance
+            self._rebalances.on_partitions_assigned({TopicPartition(self._topic, number) for number in before})
         for kind, partitions in self._rebalances.take():
             for partition in partitions:
                 self._epochs.pop(partition, None)
@@ -225,6 +228,12 @@ class Reader:
             self._consumer.seek(TopicPartition(self._topic, partition), 0)
             self._silence(partition)
         return revoked, assigned
+
+    def _is_made_anew(self) -> bool:
+        """Whether another topic stands under the name since the last poll; takes over its id."""
+        found = self._consumer._client.cluster.topic_id(self._topic)  # no public way to it
+        known, self.topic_id = self.topic_id, str(found) if found else self.topic_id
+        return known not in ("", self.topic_id)
 
     def _stray(self, strayed: Mapping[TopicPartition, int]) -> dict[int, int]:
         """Silence the partitions whose place the log does not hold; what is new comes back."""
