@@ -18,11 +18,7 @@ VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev
 
-<<<<<<< HEAD
-.PHONY: help run test faults check servers servers-down bench lock clean
-=======
-.PHONY: help run test check fuzz servers servers-down bench lock clean
->>>>>>> f003719fc7626289daa68b4750745222990106aa
+.PHONY: help run test faults check fuzz servers servers-down bench screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +51,9 @@ servers-down: $(RUN) ## End those two; their data stay
 
 bench: $(DEV) ## Measure what the README claims
 	@$(BIN)/python -m benchmarks
+
+screenshots: $(DEV) ## Take the README's pictures of the page anew: three minutes of simulated ticks, and Chromium
+	@$(BIN)/python scripts/screenshots.py docs
 
 lock: $(VENV) ## Write the lock files anew from requirements*.txt; with UPGRADE=1 take newer versions
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \

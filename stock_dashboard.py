@@ -18,7 +18,8 @@ from tickflow import process
 from tickflow.dashboard.app import build
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.server import bind, serve
-from tickflow.stack import open_store
+from tickflow.stack import open_acks, open_store
+from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
 
 FLAGS = (
@@ -36,9 +37,9 @@ FLAGS = (
 
 
 class StockDashboard:
-    """The page over a store, which it only reads.
+    """The page over a store, which it only reads; what readers acknowledge goes into `acks`.
 
-    `store` is by default the one that the settings name. `clock` is the wall clock, in ns since 1970.
+    `store` and `acks` are by default those that the settings name. `clock` is the wall clock, in ns since 1970.
     """
 
     def __init__(
@@ -47,14 +48,17 @@ class StockDashboard:
         *,
         stop: threading.Event | None = None,
         store: MetricsStore | None = None,
+        acks: AckStore | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.settings = settings or load_settings()
         self.stop = stop or threading.Event()
         self.store = store or open_store(self.settings, self.stop)
+        self.acks = acks or open_acks(self.settings, self.stop)
         self.gate = Gate(self.store)
         self.app = build(
             self.gate,
+            self.acks,
             host=self.settings.dashboard_host,
             update_interval=self.settings.update_interval,
             threshold=self.settings.anomaly_threshold,
@@ -77,6 +81,7 @@ class StockDashboard:
             serve(server, self.stop)
         finally:
             connecting.join(timeout=2)
+            self.acks.close()
             self.store.close()
         if self.gate.failed:
             raise self.gate.failed

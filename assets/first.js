@@ -3,13 +3,16 @@
   "use strict";
   const asked = window.matchMedia("(prefers-color-scheme: dark)");
 
+  const known = (theme) => (theme === "light" || theme === "dark" ? theme : "auto");
+
   function saved() {
     try {
       const theme = window.localStorage.getItem("tickflow-theme");
-      return theme === "light" || theme === "dark" ? theme : "auto";
+      if (theme !== null) return known(theme);
     } catch {
-      return "auto"; // a browser that keeps nothing
+      /* a browser that keeps nothing */
     }
+    return known(new URLSearchParams(window.location.search).get("theme")); // a link's counts for who chose none
   }
 
   function set(theme) {

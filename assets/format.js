@@ -42,6 +42,14 @@
     return `${Math.max(0, Math.floor(seconds))} s`;
   }
 
+  /** A length of time in its two largest units. */
+  function long(seconds) {
+    for (const [size, unit, next, less] of [[86400, "d", 3600, "h"], [3600, "h", 60, "m"], [60, "m", 1, "s"]]) {
+      if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ${Math.floor((seconds % size) / next)} ${less}`;
+    }
+    return span(seconds);
+  }
+
   const two = (value) => String(value).padStart(2, "0");
 
   /** Times of day of `ms` since 1970, read as they stand: a wall clock's, or UTC. */
@@ -61,5 +69,7 @@
     return ms - offset;
   }
 
-  Object.assign(window.tickflow, { words: { NONE, digits, fixed, price, change, volume, span, time, day, utc } });
+  const iso = (ms) => new Date(ms).toISOString();
+
+  Object.assign(window.tickflow, { words: { NONE, digits, fixed, price, change, volume, span, long, time, day, utc, iso } });
 })();

@@ -3,10 +3,10 @@
 (function () {
   "use strict";
   const { words } = window.tickflow;
-  const PRICE = 0, MA = [1, 2, 3], VOLATILITY = 4, Z = 5, STEMS = [8, 9];
+  const PRICE = 0, MA = [1, 2, 3], VOLATILITY = 4, Z = 5, VOLUME_AVERAGE = 6, MARKS = [7, 8], STEMS = [9, 10], BAND = [11, 12], CANDLES = 13;
   const TOKENS = ["--ma5", "--ma10", "--ma20"];
   const PRICE_PANEL = 0.54; // its share of the height, as in figures.py
-  const view = { key: null, zoomed: false, hidden: new Set(), drawn: null, raw: null };
+  const view = { key: null, zoomed: false, hidden: new Set(), drawn: null, raw: null, log: false, percent: false, low: 0, high: 1, base: null };
 
   const graph = () => document.querySelector("#chart .js-plotly-plot");
 
@@ -21,19 +21,40 @@
     return paint;
   }
 
-  const shown = (trace) => !view.hidden.has(trace.name.split(",")[0]);
+  const shown = (trace) => !view.hidden.has(trace.name.split(",")[0]) && !(trace.name === "Price" && view.raw.data.length > CANDLES);
 
   /** A whole figure: the raw one in today's colours, with `data`'s values, seen as `range` or as it comes. */
   function figure(data, range) {
     const paint = painter();
     const traces = view.raw.data.map((raw, i) => {
-      const { x, y, ...style } = raw;
-      return { ...paint(style), x: data[i].x, y: data[i].y, visible: shown(raw) };
+      const { x, y, open, high, low, close, ...style } = raw;
+      const values = i === CANDLES ? pick(data[i], ["x", "open", "high", "low", "close"]) : { x: data[i].x, y: data[i].y };
+      return { ...paint(style), ...values, visible: shown(raw) };
     });
     const layout = paint(view.raw.layout);
     layout.xaxis.range = range || live(traces[PRICE].x, null);
     fit(traces, layout, paint);
     return { data: traces, layout };
+  }
+
+  const pick = (from, keys) => Object.fromEntries(keys.map((key) => [key, from[key]]));
+
+  /** New ticks move the last candle, or begin another. */
+  function carry(candles, extend) {
+    const width = view.drawn.candle_ms, { x, open, high, low, close } = candles;
+    extend.x[PRICE].forEach((at, i) => {
+      const price = extend.y[PRICE][i], end = x.length - 1;
+      // Steps begin at multiples of their width in UTC, as the store makes them.
+      const offset = view.drawn.offsets.at(-1)[1], step = Math.floor((at - offset) / width) * width + offset;
+      if (end >= 0 && step <= x[end]) {
+        high[end] = Math.max(high[end], price);
+        low[end] = Math.min(low[end], price);
+        close[end] = price;
+      } else {
+        x.push(step);
+        for (const side of [open, high, low, close]) side.push(price);
+      }
+    });
   }
 
   /** Take in a figure from the server; zoom and hidden lines stay while symbol and range are the same. */
@@ -46,10 +67,19 @@
   }
 
   /** The figure as it stands, made anew: after another theme, other lines, or back to the newest tick. */
-  function again() {
+  function again(range = null) {
     const gd = graph();
     if (!view.raw || !gd || gd.data.length !== view.raw.data.length) return null;
-    return figure(gd.data, view.zoomed ? gd.layout.xaxis.range.map(ms) : null);
+    if (range) view.zoomed = true;
+    return figure(gd.data, range || (view.zoomed ? gd.layout.xaxis.range.map(ms) : null));
+  }
+
+  /** A part of time with this moment in its middle, `null` where nothing is drawn of it. */
+  function place(moment) {
+    const x = graph()?.data?.[PRICE]?.x;
+    if (!x?.length || moment < x[0] || moment > last(x)) return null;
+    const half = Math.min(150_000, Math.max(15_000, (last(x) - x[0]) / 4));
+    return [moment - half, moment + half];
   }
 
   /** Prepare the graph for what `extendData` is about to add: one drawing then shows rows, ranges and labels. */
@@ -57,7 +87,11 @@
     const gd = graph();
     view.drawn = drawn;
     if (!gd || !gd.layout.xaxis) return;
-    const next = gd.data.map((trace, i) => ({ ...trace, x: trace.x.concat(extend.x[i]), y: trace.y.concat(extend.y[i]) }));
+    const next = gd.data.slice(0, CANDLES).map((trace, i) => ({ ...trace, x: trace.x.concat(extend.x[i]), y: trace.y.concat(extend.y[i]) }));
+    if (gd.data.length > CANDLES) {
+      for (const side of ["x", "open", "high", "low", "close"]) gd.data[CANDLES][side] = [...gd.data[CANDLES][side]];
+      carry(gd.data[CANDLES], extend);
+    }
     const before = last(gd.data[PRICE].x), now = last(next[PRICE].x);
     let range = gd.layout.xaxis.range.map(ms);
     if (!view.zoomed) range = live(next[PRICE].x, range);
@@ -96,6 +130,7 @@
     const first = x[0], now = last(x), wanted = view.drawn.range_ms;
     if (current && now <= current[1] && current[1] - now < 0.3 * (current[1] - current[0])) return current;
     const there = Math.max(now - first, 10_000);
+    if (view.drawn.period) return view.drawn.period.slice();
     if (wanted === null || there < wanted) return [first - 0.01 * there, first + 1.12 * there];
     return [now - wanted, now + 0.05 * wanted];
   }
@@ -136,20 +171,19 @@
     const x = data[PRICE].x;
     const [from, to] = seen(x, layout.xaxis.range);
     const extent = extremes(data[PRICE].y, from, to);
-    MA.filter((i) => shown(data[i])).forEach((i) => extremes(data[i].y, from, to, extent));
+    [...MA, ...BAND].filter((i) => shown(data[i])).forEach((i) => extremes(data[i].y, from, to, extent));
     if (extent[0] > extent[1]) return;
     const span = extent[1] - extent[0] || Math.abs(extent[1]) * 0.002;
     const unit = step(span / 12);
     const low = Math.floor((extent[0] - 0.06 * span) / unit) * unit;
     const high = Math.ceil((extent[1] + 0.08 * span) / unit) * unit;
-    layout.yaxis.range = [low, high];
+    scale(layout.yaxis, low, high, data[PRICE].y[from]);
     const traded = STEMS.map((i) => extremes(data[i].y, 3 * from, 3 * to)[1]);
     layout.yaxis2.range = [0, ceiling(Math.max(...traded))];
     layout.yaxis3.range = [0, ceiling(extremes(data[VOLATILITY].y, from, to)[1])];
     layout.yaxis4.range = [0, Math.max(3, extremes(data[Z].y, from, to)[1])];
     layout.yaxis4.tickvals = [0, 1, 2];
     const places = words.digits(extent[1]);
-    layout.yaxis.tickformat = `,.${places}f`;
     layout.yaxis2.tickformat = "~s";
     layout.yaxis3.tickformat = `.${words.digits(layout.yaxis3.range[1])}~f`;
     const width = Math.max(1, Math.min(5, (0.55 * (plotWidth() || 800)) / Math.max(1, to - from)));
@@ -157,11 +191,33 @@
     label(data, layout, paint, places);
   }
 
+  /** The axis of prices: linear or logarithmic, told in prices or in percent since the first price in sight. */
+  function scale(axis, low, high, base) {
+    view.low = low;
+    view.high = high;
+    view.base = base;
+    const log = view.log && low > 0;
+    axis.type = log ? "log" : "linear";
+    axis.range = log ? [Math.log10(low), Math.log10(high)] : [low, high];
+    const share = view.percent && base ? base / 100 : 1, zero = view.percent && base ? base : 0;
+    const unit = step((high - low) / share / 6);
+    const places = view.percent ? Math.max(0, Math.min(6, -Math.floor(Math.log10(unit)))) : words.digits(high);
+    axis.tickmode = "array";
+    axis.tickvals = [];
+    axis.ticktext = [];
+    for (let at = Math.ceil((low - zero) / share / unit - 1e-9) * unit; at * share + zero <= high * (1 + 1e-12); at += unit) {
+      axis.tickvals.push(at * share + zero);
+      axis.ticktext.push(view.percent ? `${at > unit / 2 ? "+" : at < -unit / 2 ? "−" : ""}${words.fixed(Math.abs(at), places)} %` : words.fixed(at, places));
+    }
+  }
+
+  const onAxis = (layout, price) => (layout.yaxis.type === "log" ? Math.log10(price) : price);
+
   const plotWidth = () => (document.getElementById("chart")?.clientWidth || 0) - 80;
   const plotHeight = () => (document.getElementById("chart")?.clientHeight || 560) - 40;
 
   function label(data, layout, paint, places) {
-    const [low, high] = layout.yaxis.range;
+    const { low, high } = view;
     const price = last(data[PRICE].y);
     const side = { xref: "paper", x: 1, xanchor: "left", yref: "y", showarrow: false, bgcolor: paint("--paper"), borderpad: 1, align: "left" };
     const ends = MA.filter((i) => shown(data[i]) && last(data[i].y) !== null)
@@ -172,11 +228,11 @@
     spread(ends, price, gap, tag);
     const labels = ends
       .filter(({ y }) => y >= low && y <= high)
-      .map(({ y, text, color }) => ({ ...side, y, text, xshift: 2, width: 44, font: { size: 11, color: paint(color) } }));
+      .map(({ y, text, color }) => ({ ...side, y: onAxis(layout, y), text, xshift: 2, width: 44, font: { size: 11, color: paint(color) } }));
     const inside = price >= low && price <= high;
     if (inside) {
       labels.push({
-        ...side, y: price, text: `<b>${words.fixed(price, places)}</b>`, xshift: 2, borderpad: 3,
+        ...side, y: onAxis(layout, price), text: `<b>${view.percent && view.base ? signed(100 * (price / view.base - 1)) : words.fixed(price, places)}</b>`, xshift: 2, borderpad: 3,
         bgcolor: paint("--price"), font: { size: 12, color: paint("--paper") },
       });
     }
@@ -202,6 +258,8 @@
         : []),
     ];
   }
+
+  const signed = (percent) => `${percent < 0 ? "−" : "+"}${words.fixed(Math.abs(percent), 2)} %`;
 
   /** Push the labels (sorted upwards) apart, away from the tag of the last price. */
   function spread(ends, price, gap, tag) {
@@ -236,15 +294,29 @@
     const gd = graph();
     if (!gd?.layout?.xaxis?.range || !view.raw) return 0;
     const [from, to] = gd.layout.xaxis.range.map(ms);
-    return [6, 7].reduce((sum, i) => sum + gd.data[i].x.filter((x) => x >= from && x <= to).length, 0);
+    return MARKS.reduce((sum, i) => sum + gd.data[i].x.filter((x) => x >= from && x <= to).length, 0);
   }
 
-  function hide(name, whether) {
-    if (whether) view.hidden.add(name);
-    else view.hidden.delete(name);
+  /** The rows in sight, under a heading; of a thinned range, the rows that are drawn. */
+  function rowsInSight() {
+    const gd = graph(), range = seenNow();
+    if (!gd?.data?.length || !range) return null;
+    const marked = new Set(MARKS.flatMap((i) => [...gd.data[i].x]));
+    const lines = [["time_utc", "symbol", "price", "ma_5", "ma_10", "ma_20", "volume", "vol_avg_10", "volatility", "z_score", "is_anomaly"]];
+    gd.data[PRICE].x.forEach((x, i) => {
+      if (x < range[0] || x > range[1]) return;
+      const at = (trace) => gd.data[trace].y[i] ?? "";
+      const volume = gd.data[STEMS[0]].y[3 * i + 1] ?? gd.data[STEMS[1]].y[3 * i + 1] ?? "";
+      lines.push([words.iso(words.utc(x, view.drawn.offsets)), view.drawn.symbol, at(PRICE), ...MA.map(at), volume, at(VOLUME_AVERAGE), at(VOLATILITY), at(Z), marked.has(x)]
+        .map((value) => (Number.isNaN(value) ? "" : value)));
+    });
+    return lines;
   }
 
-  const rowOf = (hover) => hover?.points?.find((point) => point.curveNumber <= Z)?.pointNumber ?? null;
+  /** The part of time in sight, in ms of the wall clock. */
+  const seenNow = () => graph()?.layout?.xaxis?.range?.map(ms) ?? null;
 
-  Object.assign(window.tickflow, { chart: { view, show, again, follow, moved, values, marked, hide, rowOf, indices: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] } });
+  const rowOf = (hover) => hover?.points?.find((point) => point.curveNumber <= VOLUME_AVERAGE)?.pointNumber ?? null;
+
+  Object.assign(window.tickflow, { chart: { view, show, again, place, follow, moved, values, marked, seenNow, rowsInSight, rowOf, indices: [...Array(CANDLES).keys()] } });
 })();

@@ -22,11 +22,57 @@
     }
   }
 
+  let stepUs = 1;
+  const STEPS = 24;
+
+  /* A row with its course carried on: the last point moves, and one more comes each step. */
+  function carried(row) {
+    const known = rows.get(row.symbol);
+    const ended_us = row.course || !known ? row.event_us : known.ended_us;
+    if (row.course || !known) return { ...row, course: row.course?.length ? row.course : [row.price], ended_us };
+    const further = row.event_us - ended_us >= stepUs;
+    const course = [...(further ? known.course.slice(1 - STEPS) : known.course.slice(0, -1)), row.price];
+    return { ...known, ...row, course, ended_us: further ? row.event_us : ended_us };
+  }
+
+  /* All columns at full width, or four of them beside the chart. */
+  const FURTHER = ["volatility", "z", "volume", "volume_ratio", "anomalies", "event_us", "source"];
+  function widen(overview) {
+    document.body.dataset.view = overview ? "overview" : "chart";
+    const button = document.getElementById("overview");
+    if (button) button.textContent = overview ? "Back to the chart" : "All columns";
+    window.dash_ag_grid.getApiAsync("watch").then((grid) => {
+      grid.setColumnsVisible(FURTHER, overview);
+      grid.setColumnWidths([{ key: "course", newWidth: overview ? 170 : 70 }, { key: "symbol", newWidth: overview ? 120 : 78 }, { key: "change", newWidth: overview ? 130 : 96 }]);
+    });
+  }
+
+  function filter(text) {
+    window.dash_ag_grid.getApiAsync("watch").then((grid) => grid.setGridOption("quickFilterText", text || ""));
+  }
+
+  /* A transaction that comes before the grid is there is lost with the next one: it gets all rows once it is. */
+  let ready = false, begun = false;
+  function begin() {
+    if (begun) return;
+    begun = true;
+    window.dash_ag_grid.getApiAsync("watch").then(() => {
+      ready = true;
+      setProps("watch", { rowTransaction: { add: [...rows.values()], update: [], async: false } });
+      setTimeout(() => mark(window.tickflow.chart.view.drawn?.symbol), 100);
+    });
+  }
+
   /* New rows of the watch list: for the grid, for the strip of a narrow screen, for the choice of symbols. */
-  function take(news, symbol) {
+  function take(news, symbol, step_us = null) {
+    if (step_us) stepUs = step_us;
+    news = news.map(carried);
     const add = news.filter((row) => !rows.has(row.symbol)), update = news.filter((row) => rows.has(row.symbol));
     news.forEach((row) => rows.set(row.symbol, row));
-    if (add.length) offer(symbol);
+    if (add.length) {
+      offer(symbol);
+      document.body.style.setProperty("--watch-rows", rows.size);
+    }
     const strip = document.getElementById("strip");
     for (const row of news) {
       let card = [...strip.children].find((one) => one.dataset.symbol === row.symbol);
@@ -50,8 +96,10 @@
       change.className = `card-change ${row.change > 0 ? "up" : row.change < 0 ? "down" : ""}`;
     }
     if (add.length) setTimeout(() => mark(symbol), 100); // once the grid has the rows
-    return { add, update, async: false };
+    if (ready) return { add, update, async: false };
+    begin();
+    return window.dash_clientside.no_update;
   }
 
-  Object.assign(window.tickflow, { watch: { rows, offer, mark, take } });
+  Object.assign(window.tickflow, { watch: { rows, offer, mark, take, widen, filter } });
 })();

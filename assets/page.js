@@ -1,14 +1,16 @@
 /* The browser's side of the callbacks (`callbacks.py` names each): the URL, the answers, the clock, the pointer. */
 (function () {
   "use strict";
-  const { words, chart, scheme, watch } = window.tickflow;
+  const { words, chart, scheme, watch, alerts, options } = window.tickflow;
   const { rows } = watch;
-  const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"];
+  const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"], LENGTHS = [5, 15, 60, 360, 1440, Infinity]; // minutes
   const SYMBOL = /^[A-Z0-9.\-]{1,12}$/;
   const ASK_AGAIN_MS = 10_000;
   const ANSWER_MS = 5_000;
   let current = null; // the symbol that is chosen
   let currentRange = null;
+  let currentView = null;
+  let paused = false;
   let asked = { id: null, at: 0 }; // the drawing that is asked for anew
   const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
   const element = (id) => document.getElementById(id);
@@ -32,32 +34,42 @@
     heard.at = performance.now();
     const asked = new URLSearchParams(window.location.search);
     const symbol = asked.get("symbol"), range = asked.get("range");
-    return [SYMBOL.test(symbol || "") ? symbol : null, RANGES.includes(range) ? range : "15m", scheme.saved()];
+    return [SYMBOL.test(symbol || "") ? symbol : null, RANGES.includes(range) ? range : "15m", scheme.saved(), options.read(asked)];
   }
 
-  function view(symbol, range, drawn, before) {
+  const viewOf = ({ symbol, range, period, candles, overview }) => JSON.stringify([symbol, range, period, candles, overview]);
+
+  function view(symbol, range, chosen, drawn, before) {
+    if (currentView && range !== currentRange) options.state.period = null; // another range ends it
     current = symbol || null;
     currentRange = range;
     if (symbol) {
       const query = new URLSearchParams(window.location.search);
       query.set("symbol", symbol);
       query.set("range", range);
+      options.write(query);
       window.history.replaceState(window.history.state, "", `?${query}`);
       if (!rows.has(symbol)) watch.offer(symbol);
       watch.mark(symbol);
+      alerts.chosen(symbol);
     }
+    options.show();
+    if (by().includes("options")) redraw();
+    const { period, candles, overview } = options.state;
+    if (Boolean(overview) !== (document.body.dataset.view === "overview")) watch.widen(Boolean(overview));
     setProps("range-narrow", { value: range });
-    const wanted = { symbol: current, range };
-    if (before && before.symbol === wanted.symbol && before.range === range) return same();
-    if (before && drawn && drawn.symbol === symbol && drawn.range === range) return same();
+    currentView = { symbol: current, range, period, candles, overview: Boolean(overview) };
+    if (before && viewOf(before) === viewOf(currentView)) return same();
+    if (before && drawn && viewOf(drawn) === viewOf(currentView)) return same();
+    pause(false);
     element("stage")?.classList.add("waiting");
     heard.wanted = performance.now();
-    return wanted;
+    return currentView;
   }
 
   /* Answers of the server: a drawing (all anew) or a delta (what came since). */
   function apply(drawing, delta, drawn) {
-    const out = Array(6).fill(same());
+    const out = Array(7).fill(same());
     const answer = by().includes("drawing") ? drawing : delta;
     if (!answer || !answer.state) return out;
     heard.state = answer.state;
@@ -68,24 +80,30 @@
       heard.seen = 0;
       out[2] = answer.drawn;
       if (answer.figure && answer.drawn.rows) out[0] = chart.show(answer.figure, answer.drawn);
+      if (visit && visit.symbol === wanted) setTimeout(() => goTo(visit), 150);
       chart.view.drawn = answer.drawn;
       element("stage")?.classList.remove("waiting");
       if (wanted && !current) setProps("symbol", { value: wanted });
     } else {
       if (!drawn || answer.of !== drawn.id) return out;
-      const other = current && (drawn.symbol !== current || drawn.range !== currentRange);
+      const other = current && viewOf(drawn) !== viewOf(currentView);
       const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request found nobody
       if (answer.rebuild || overdue) rebuild(drawn.id);
-      if (answer.extend) {
-        out[2] = { ...drawn, ...answer.drawn };
+      if (Boolean(drawn.paused) !== paused) out[2] = { ...drawn, paused };
+      if (answer.extend && !paused) {
+        out[2] = { ...drawn, ...answer.drawn, paused };
         heard.seen = performance.now();
         chart.follow(answer.extend, out[2]);
         out[1] = [answer.extend, chart.indices];
       }
     }
+    if (answer.alerts) {
+      out[6] = answer.alerts.stamp;
+      alerts.take(answer.alerts);
+    }
     if (answer.watch) {
       out[3] = answer.watch.cursors;
-      if (answer.watch.rows.length) out[4] = watch.take(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null);
+      if (answer.watch.rows.length) out[4] = watch.take(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
     }
     return out;
   }
@@ -133,8 +151,10 @@
         : `The analytics has not reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
     } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
     if (!drawn?.rows) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
-    let age = ageOf(drawn.newest_us);
+    let age = ageOf(Math.max(drawn.newest_us, rows.get(drawn.symbol)?.event_us ?? 0));
     if (heard.seen) age = Math.min(age ?? Infinity, (now - heard.seen) / 1000);
+    const closed = state.closed && rows.get(drawn.symbol)?.source === "alpha_vantage";
+    if (closed) return { word: "market closed", kind: "closed", sentence };
     if (age === null) return { word: "stale", kind: "stale", sentence };
     const limit = Math.max(2 * heard.refresh, 2.5 * (drawn.gap_s || 0));
     const kind = age > limit + 1 ? "stale" : "live"; // ages are cut to whole seconds
@@ -178,10 +198,11 @@
     change.className = `headline-change ${row?.change > 0 ? "up" : row?.change < 0 ? "down" : ""}`;
     let note = "";
     if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
+    if (drawn?.period) note = `${words.day(drawn.period[0])}, ${words.time(drawn.period[0])} – ${words.time(drawn.period[1])} ET`;
     if (drawn?.cut) note += ` · the newest ${words.fixed(drawn.total, 0)} ticks`;
     if (drawn?.rows < drawn?.total) note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme and no anomaly left out`;
     write("headline-note", note);
-    hidden("go-live", !chart.view.zoomed);
+    behind(drawn, row);
     const source = row?.source || "";
     badge.hidden = !source;
     badge.dataset.source = source;
@@ -251,7 +272,11 @@
   }
 
   function theme(choice) {
-    scheme.save(choice);
+    if (choice !== scheme.saved()) scheme.save(choice);
+    const query = new URLSearchParams(window.location.search);
+    if (choice === "auto") query.delete("theme");
+    else query.set("theme", choice);
+    window.history.replaceState(window.history.state, "", `?${query}`);
     scheme.set(choice);
     return [choice === "auto" ? null : choice, chart.again() || same()];
   }
@@ -274,13 +299,12 @@
   });
 
   document.addEventListener("click", (event) => {
-    const card = event.target.closest?.(".card"), line = event.target.closest?.("[data-trace]");
+    const card = event.target.closest?.(".card");
     if (card) setProps("symbol", { value: card.dataset.symbol });
-    if (line) {
-      const on = line.getAttribute("aria-pressed") !== "true";
-      line.setAttribute("aria-pressed", String(on));
-      chart.hide(line.dataset.trace, !on);
-      redraw();
+    if (event.target.closest?.("#pause")) {
+      if (paused) goLive();
+      else pause(true);
+      headline(chart.view.drawn);
     }
     if (event.target.closest?.("#go-live")) goLive();
   });
@@ -288,14 +312,61 @@
     if (event.target.closest?.("#chart")) goLive();
   });
 
+  let visit = null; // a moment to go to as soon as its symbol is drawn
+
+  /* Go to a moment in the chart; where the range does not reach it, in the shortest one that does. */
+  function goTo(moment) {
+    visit = null;
+    if (moment.symbol !== current) {
+      visit = moment;
+      setProps("symbol", { value: moment.symbol });
+      return;
+    }
+    const place = chart.place(moment.wall);
+    if (place) {
+      const figure = chart.again(place);
+      if (figure) setProps("chart", { figure });
+      hidden("go-live", false);
+      return;
+    }
+    const back = chart.view.drawn.newest_us / 1000 - moment.start_us / 1000;
+    const wider = RANGES.find((name, i) => i > RANGES.indexOf(currentRange) && back < LENGTHS[i] * 60_000);
+    if (wider && wider !== "all" && !options.state.period) {
+      visit = moment;
+      setProps("range", { value: wider });
+    } else options.set({ period: [moment.wall - 150_000, moment.wall + 150_000] });
+  }
+
+  /* Stand still, or go on: then what was missed is added, or drawn anew. */
+  function pause(whether) {
+    if (paused === whether) return;
+    paused = whether;
+    const button = element("pause");
+    button.setAttribute("aria-pressed", String(paused));
+    button.textContent = paused ? "Paused" : "Pause";
+  }
+
+  /* How far what is seen lies behind the newest tick, and the way there. */
+  function behind(drawn, row) {
+    const back = paused || chart.view.zoomed || Boolean(drawn?.period);
+    hidden("go-live", !back || !drawn?.rows);
+    if (!back || !drawn?.rows || !row) return;
+    const right = chart.seenNow()?.[1];
+    const edge_us = right ? Math.min(drawn.newest_us, words.utc(right, drawn.offsets) * 1000) : drawn.newest_us;
+    const seconds = Math.max(0, (row.event_us - edge_us) / 1e6);
+    write("go-live", seconds < 1 ? "Go live" : `${words.long(seconds)} behind, go live`);
+  }
+
   function goLive() {
+    pause(false);
+    if (options.state.period) options.set({ period: null });
     chart.view.zoomed = false;
     redraw();
     hidden("go-live", true);
   }
 
-  Object.assign(window.tickflow, { ageOf });
+  Object.assign(window.tickflow, { ageOf, goTo, goLive });
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    tickflow: { boot, view, apply, select, narrowRange, tell, refit, theme },
+    tickflow: { filter: watch.filter, acked: (answer) => alerts.answered(answer), boot, view, apply, select, narrowRange, tell, refit, theme },
   });
 })();

@@ -1,6 +1,7 @@
 """What the performance claims rest on: `make bench`, or `python -m benchmarks [CASE ...]`.
 
     day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
+    page       the page's refreshes on the embedded stack, beside whole figures
     tutorial   one worker against the consumer that tutorials show, on the same topic, alternating
     malformed  one worker on ticks of which half are malformed, against clean ones, alternating
 
@@ -16,10 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import day, malformed_ratio, tutorial_ratio
+from benchmarks import day, malformed_ratio, page, tutorial_ratio
 from benchmarks.bench import Bench
 
-CASES = {"day": day.run, "tutorial": tutorial_ratio.run, "malformed": malformed_ratio.run}
+CASES = {"day": day.run, "page": page.run, "tutorial": tutorial_ratio.run, "malformed": malformed_ratio.run}
 RESULTS = Path(__file__).parent / "results"
 
 

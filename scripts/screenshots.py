@@ -1,12 +1,19 @@
-"""Take the pictures of the page that the README shows, from a dashboard that runs.
+"""Take the pictures of the page that the README shows.
 
-    python scripts/screenshots.py http://127.0.0.1:8050/ docs
+    python scripts/screenshots.py docs                          of scripts that it starts, after three minutes
+    python scripts/screenshots.py docs http://127.0.0.1:8050/   of a dashboard that runs
 
 Writes page-light-1440.png, page-dark-1440.png, page-light-400.png and page-dark-400.png.
 """
 
 import os
+import socket
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -22,6 +29,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+PROJECT = Path(__file__).resolve().parent.parent
+TICKING_SECONDS = 180
 SIZES = ((1440, 900), (400, 860))
 SETTLED_MS = 4_000
 """Long enough for the first refreshes, so that the picture shows the page as it stands open."""
@@ -56,7 +65,35 @@ def main(url: str, folder: Path) -> None:
         browser.close()
 
 
+@contextmanager
+def started(folder: Path) -> Iterator[str]:
+    """The three scripts on an embedded file in `folder`; the address of the page, once there is something to see."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    own = {"STACK": "embedded", "EMBEDDED_FILE": str(folder / "stocks.db"), "PRODUCER_INTERVAL": "0.5"}
+    own |= {"SIMULATOR_SEED": "4", "DASHBOARD_PORT": str(port), "UPDATE_INTERVAL": "1"}
+    scripts = [
+        subprocess.Popen(  # noqa: S603 - our own scripts
+            [sys.executable, str(PROJECT / name)], env={**os.environ, **own}, stdout=subprocess.DEVNULL
+        )
+        for name in ("stock_analytics.py", "stock_dashboard.py", "stock_producer.py")
+    ]
+    try:
+        time.sleep(TICKING_SECONDS)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        for script in scripts:
+            script.terminate()
+        for script in scripts:
+            script.wait(20)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) == 3:
+        main(sys.argv[2], Path(sys.argv[1]))
+    elif len(sys.argv) == 2:
+        with tempfile.TemporaryDirectory() as folder, started(Path(folder)) as url:
+            main(url, Path(sys.argv[1]))
+    else:
         sys.exit(__doc__)
-    main(sys.argv[1], Path(sys.argv[2]))

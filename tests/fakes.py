@@ -1,6 +1,8 @@
 """Typed stand-ins that tests share: a store in memory, and a feed that fills any store as the analytics would."""
 
+import itertools
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +11,8 @@ import numpy as np
 from tickflow.errors import StoreError
 from tickflow.metrics import measure
 from tickflow.points import Points
-from tickflow.store.base import MetricsStore, WorkerStatus, Written
+from tickflow.store.acks import Ack, AckStore
+from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
 from tickflow.tick import Tick, decode, encode
 from tickflow.ticklog.base import Entry
 from tickflow.windows import Windows
@@ -47,10 +50,10 @@ class MemoryStore(MetricsStore):
         names = {symbol for symbol, _, _ in self._rows} if symbols is None else set(symbols)
         return Points.from_rows(row for symbol in sorted(names) for row in self._of(symbol)[-1:])
 
-    def first_prices(self, since_ns: int) -> dict[str, float]:
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         self._check()
         found: dict[str, float] = {}
-        for symbol in {symbol for symbol, _, _ in self._rows}:
+        for symbol in symbols or {symbol for symbol, _, _ in self._rows}:
             rows = self.points(symbol, since_ns)
             if len(rows):
                 found[symbol] = float(rows.price[0])
@@ -72,6 +75,38 @@ class MemoryStore(MetricsStore):
         self._check()
         return Points.from_rows(self._of(symbol)[-count:])
 
+    def anomalies(self, since_ns: int, count: int) -> Points:
+        self._check()
+        rows = Points.from_rows(sorted(self._rows.values(), key=lambda row: (row[2], row[0])))
+        return rows.take(np.flatnonzero(rows.is_anomaly & (rows.time_ns >= since_ns))[-count:])
+
+    def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
+        before = [self.points(symbol, 0, time_ns) for symbol, time_ns in moments]
+        return [bool(len(rows) and rows.is_anomaly[-1]) for rows in before]
+
+    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
+        return dict(Counter(self.anomalies(since_ns, len(self._rows)).symbol))
+
+    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        self._check()
+        bounds = [since_ns + (until_ns - since_ns) * step // steps for step in range(steps + 1)]
+        found: dict[str, list[float]] = {}
+        for symbol in {symbol for symbol, _, _ in self._rows}:
+            within = [self.points(symbol, *pair).price[-1:].tolist() for pair in itertools.pairwise(bounds)]
+            if prices := [price for prices in within for price in prices]:
+                found[symbol] = prices
+        return found
+
+    def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
+        rows = self.points(symbol, since_ns, until_ns)
+        steps = itertools.groupby(range(len(rows)), key=lambda i: int(rows.time_ns[i]) // width_ns * width_ns)
+        found = []
+        for step, group in steps:
+            inside = rows.take(list(group))
+            price = inside.price
+            found.append((step, price[0], price.max(), price.min(), price[-1], inside.volume.sum(), len(inside)))
+        return Candles.from_rows(found)
+
     def close(self) -> None:
         pass
 
@@ -81,6 +116,29 @@ class MemoryStore(MetricsStore):
 
     def _of(self, symbol: str) -> list[tuple[object, ...]]:
         return [self._rows[key] for key in sorted(key for key in self._rows if key[0] == symbol)]
+
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class MemoryAcks(AckStore):
+    """Acknowledgements in memory. While `failure` is set, every call raises it."""
+
+    def __init__(self) -> None:
+        self.failure: StoreError | None = None
+        self._acks: dict[tuple[str, int, int, int], Ack] = {}
+
+    def acknowledge(self, acks: Sequence[Ack]) -> None:
+        self._check()
+        self._acks |= {(ack.symbol, ack.partition, ack.first_offset, ack.time_ns): ack for ack in acks}
+
+    def acknowledged(self, since_ns: int) -> list[Ack]:
+        self._check()
+        return [ack for ack in self._acks.values() if ack.time_ns >= since_ns]
+
+    def close(self) -> None:
+        pass
 
     def _check(self) -> None:
         if self.failure is not None:
@@ -111,8 +169,8 @@ class Breakable(MetricsStore):
     def latest(self, symbols: Sequence[str] | None = None) -> Points:
         return self._reading().latest(symbols)
 
-    def first_prices(self, since_ns: int) -> dict[str, float]:
-        return self._reading().first_prices(since_ns)
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        return self._reading().first_prices(since_ns, symbols)
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         return self._reading().points(symbol, since_ns, until_ns)
@@ -125,6 +183,21 @@ class Breakable(MetricsStore):
 
     def newest(self, symbol: str, count: int) -> Points:
         return self._reading().newest(symbol, count)
+
+    def anomalies(self, since_ns: int, count: int) -> Points:
+        return self._reading().anomalies(since_ns, count)
+
+    def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
+        return self._reading().preceded(moments)
+
+    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
+        return self._reading().anomaly_counts(since_ns)
+
+    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        return self._reading().courses(since_ns, until_ns, steps)
+
+    def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
+        return self._reading().candles(symbol, since_ns, until_ns, width_ns)
 
     def close(self) -> None:
         self._store.close()

@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from config import Settings
 from stock_dashboard import StockDashboard
 from tests.conftest import StartScript
-from tests.fakes import Feed, MemoryStore
+from tests.fakes import Feed, MemoryAcks, MemoryStore
 from tickflow.dashboard.page import READOUT
 from tickflow.dashboard.security import MAX_BODY_BYTES
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
@@ -35,7 +35,7 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def dashboard(store: MemoryStore) -> StockDashboard:
-    return StockDashboard(Settings(), store=store)
+    return StockDashboard(Settings(), store=store, acks=MemoryAcks())
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def client(dashboard: StockDashboard) -> Iterator[FlaskClient]:
 
 def asked(output: str, inputs: list[object], states: list[object]) -> dict[str, Any]:
     """What a browser posts to a callback; values in the order of its inputs and states."""
-    names = {"drawing": (["view", "rebuild"], []), "delta": (["refresh"], ["drawn", "watched"])}[output]
+    names = {"drawing": (["view", "rebuild"], []), "delta": (["refresh"], ["drawn", "watched", "alerted"])}[output]
     sides = []
     for ids, values in zip(names, (inputs, states), strict=True):
         properties = ["n_intervals" if name == "refresh" else "data" for name in ids]
@@ -74,7 +74,7 @@ def drawing(client: FlaskClient, symbol: object = "AAPL") -> dict[str, Any]:
 
 
 def delta(client: FlaskClient, drawn: object, watched: object) -> dict[str, Any]:
-    response = client.post(UPDATE, json=asked("delta", [1], [drawn, watched]))
+    response = client.post(UPDATE, json=asked("delta", [1], [drawn, watched, None]))
     assert response.status_code == 200, response.text
     return response.json["response"]["delta"]["data"]  # type: ignore[index, no-any-return]  # Dash's form
 
@@ -181,7 +181,7 @@ def test_loopback_names_are_served(client: FlaskClient, host: str) -> None:
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_refusals_are_plain_in_debug_too(store: MemoryStore, debug: bool) -> None:
-    app = StockDashboard(Settings(dashboard_debug=debug), store=store).app
+    app = StockDashboard(Settings(dashboard_debug=debug), store=store, acks=MemoryAcks()).app
     with app.server.test_client() as client:
         assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
         assert client.post(UPDATE, data="{}", content_type="text/plain").status_code == 415
@@ -189,7 +189,7 @@ def test_refusals_are_plain_in_debug_too(store: MemoryStore, debug: bool) -> Non
 
 def test_a_body_over_64_kb_is_refused(client: FlaskClient) -> None:
     def posted(size: int) -> TestResponse:
-        body = json.dumps(asked("delta", [1], [None, "x" * size])).encode()
+        body = json.dumps(asked("delta", [1], [None, "x" * size, None])).encode()
         return client.post(UPDATE, data=body, content_type="application/json")
 
     assert posted(MAX_BODY_BYTES - 1_000).status_code == 200
@@ -198,13 +198,13 @@ def test_a_body_over_64_kb_is_refused(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
 def test_a_callback_that_is_not_json_is_refused(client: FlaskClient, kind: str) -> None:
-    body = json.dumps(asked("delta", [1], [None, None]))
+    body = json.dumps(asked("delta", [1], [None, None, None]))
     assert client.post(UPDATE, data=body, content_type=kind).status_code == 415
 
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_the_debuggers_console_is_never_there(store: MemoryStore, debug: bool) -> None:
-    app = StockDashboard(Settings(dashboard_debug=debug), store=store).app
+    app = StockDashboard(Settings(dashboard_debug=debug), store=store, acks=MemoryAcks()).app
     with app.server.test_client() as client:
         assert client.get("/console").status_code == 404
         as_debugger = client.get("/?__debugger__=yes&cmd=resource&f=debugger.js")
@@ -294,7 +294,7 @@ def test_a_stop_ends_serving_while_the_store_is_still_awaited() -> None:
 
     stop, store = threading.Event(), Away()
     store.stop = stop
-    dashboard = StockDashboard(Settings(dashboard_port=free_port()), stop=stop, store=store)
+    dashboard = StockDashboard(Settings(dashboard_port=free_port()), stop=stop, store=store, acks=MemoryAcks())
     serving = threading.Thread(target=dashboard.run)
     serving.start()
     time.sleep(0.3)

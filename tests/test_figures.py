@@ -104,7 +104,7 @@ def test_a_figure_extended_is_the_figure_of_all_rows(prices: list[float], data: 
     rows = Feed().points("AAPL", prices)
     first, rest = rows.take(np.arange(at)), rows.take(np.arange(at, len(rows)))
     before = drawn(first)["data"]
-    added = extension(rest, float(first.price[-1]), int(directions(first.price)[-1]))
+    added = extension(rest, float(first.price[-1]), int(directions(first.price)[-1]), 2.0)
     whole = drawn(rows)["data"]
     for number, trace in enumerate(whole):
         for column in ("x", "y"):
@@ -114,7 +114,7 @@ def test_a_figure_extended_is_the_figure_of_all_rows(prices: list[float], data: 
 
 def test_an_extension_serves_every_trace() -> None:
     rows = Feed().points("AAPL", PRICES)
-    added = extension(rows, 100.0, 1)
+    added = extension(rows, 100.0, 1, 2.0)
     assert {"x", "y"} == set(added)
     assert figures.TRACES == len(added["x"]) == len(added["y"]) == len(drawn(rows)["data"])
 
@@ -132,7 +132,7 @@ def test_no_colour_stands_for_two_things() -> None:
     assert not averages & directions_ and not marks & (averages | directions_)  # noqa: PT018 - one fact
     dashes = {named(drawing, name)["line"]["dash"] for name in ("MA5", "MA10", "MA20")}
     assert len(dashes) == 3, "and the averages are told apart without colour"
-    assert len(LINES) == 6
+    assert len(LINES) == 7
 
 
 def many(count: int, seed: int = 3) -> Points:

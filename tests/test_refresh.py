@@ -11,8 +11,9 @@ from plotly.io.json import to_json_plotly
 from tests.fakes import Feed, MemoryStore, a_status
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tickflow.dashboard import refresh as module
-from tickflow.dashboard.refresh import Answer, chosen, draw, nothing_drawn, recent_gap, refresh
+from tickflow.dashboard.refresh import Answer, draw, recent_gap, refresh
 from tickflow.dashboard.state import state_of
+from tickflow.dashboard.view import chosen, nothing_drawn
 from tickflow.errors import StoreUnavailable
 from tickflow.points import Points
 
@@ -147,7 +148,7 @@ def test_a_flood_of_rows_asks_for_a_drawing() -> None:
 
 
 def test_what_was_not_drawn_because_the_store_failed_is_drawn_when_it_answers() -> None:
-    before = {"drawn": nothing_drawn("1", "AAPL", "15m", failed=True), "watch": {"cursors": {}}}
+    before = {"drawn": nothing_drawn("1", chosen({"symbol": "AAPL"}), failed=True), "watch": {"cursors": {}}}
     assert refreshed(MemoryStore(), before)["rebuild"] is True
 
 
@@ -157,7 +158,7 @@ def test_a_failing_store_is_the_callers_to_answer_for() -> None:
     with pytest.raises(StoreUnavailable):
         draw(store, {}, identity="1", threshold=2.0, now_ns=NOW)
     with pytest.raises(StoreUnavailable):
-        refresh(store, nothing_drawn("1", "AAPL", "15m"), {}, now_ns=NOW)
+        refresh(store, nothing_drawn("1", chosen({"symbol": "AAPL"})), {}, now_ns=NOW)
 
 
 @settings(max_examples=60, deadline=None)
@@ -277,7 +278,7 @@ def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
     ],
 )
 def test_what_is_no_symbol_and_no_range_never_reaches_the_store(view: object) -> None:
-    assert chosen(view) == (None, "15m")
+    assert (chosen(view)["symbol"], chosen(view)["range"]) == (None, "15m")
 
 
 def rows_at(*seconds: float) -> Points:
@@ -340,3 +341,81 @@ def test_times_sent_to_a_browser_fit_its_numbers() -> None:
         return [part] if isinstance(part, int) else []
 
     assert max(numbers(drawn_from(store))) < 2**53
+
+
+def test_a_period_is_read_on_the_exchanges_clock_and_is_not_extended() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
+    store.write(feed.points("AAPL", [float(price) for price in range(100, 200)]))
+    wall = 1_767_605_400_000.0  # 09:30 in New York, where the feed begins
+    view = {"symbol": "AAPL", "period": [wall + 10_000, wall + 13_000]}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    assert prices_of(answer) == [110.0, 111.0, 112.0]
+    store.write(feed.points("AAPL", [300.0]))
+    later = refreshed(store, answer)
+    assert "extend" not in later
+    assert [row["price"] for row in later["watch"]["rows"]] == [300.0]
+
+
+@pytest.mark.parametrize(
+    "period", [5, [1], [5, 5], [9, 5], ["1", "2"], [1, float("inf")], [True, 5], [1, 2, 3], [-5, 5]]
+)
+def test_a_period_that_makes_no_sense_is_none(period: object) -> None:
+    assert chosen({"period": period})["period"] is None
+
+
+def test_a_paused_browser_is_sent_no_rows_until_it_goes_on() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    before = drawn_from(store)
+    store.write(feed.points("AAPL", [102.0]))
+    before["drawn"]["paused"] = True
+    assert "extend" not in refreshed(store, before)
+    before["drawn"]["paused"] = False
+    assert refreshed(store, before)["extend"]["y"][0] == [102.0]
+
+
+def test_candles_come_from_the_store_whole_however_thin_the_line() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 103.0, 99.0, 101.0]))
+    view = {"symbol": "AAPL", "range": "15m", "candles": "1m"}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    candles = answer["figure"]["data"][-1]
+    assert [candles[side] for side in ("type", "open", "high", "low", "close")] == [
+        "candlestick", [100.0], [103.0], [99.0], [101.0],
+    ]  # fmt: skip
+    assert answer["drawn"]["candle_ms"] == 60_000
+
+
+def test_the_overview_has_measures_and_each_row_its_course_once() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
+    store.write(feed.points("AAPL", [*([100.0, 100.5] * 15), 90.0]))
+    view = {"symbol": "AAPL", "overview": True}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    (row,) = answer["watch"]["rows"]
+    assert (row["anomalies"], row["volume"], row["volume_ratio"]) == (1, 100, 1.0)
+    assert row["z"] > 2
+    assert row["course"][-1] == 90.0
+    store.write(feed.points("AAPL", [91.0]))
+    (later,) = refreshed(store, answer)["watch"]["rows"]
+    assert "course" not in later
+    assert later["anomalies"] >= 1
+
+
+def test_beside_the_chart_the_measures_are_not_sent() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0]))
+    assert "z" not in drawn_from(store)["watch"]["rows"][0]
+
+
+@pytest.mark.parametrize(("source", "hours", "closed"), [("alpha_vantage", 0, False), ("alpha_vantage", 8, True)])
+def test_a_live_source_is_told_when_its_exchange_is_closed(source: str, hours: int, closed: bool) -> None:
+    store = MemoryStore()
+    store.write(Feed(source=source).points("AAPL", [100.0]))
+    answer = draw(store, {}, identity="1", threshold=2.0, now_ns=MORNING + 60 * SECOND + hours * 3600 * SECOND)
+    assert answer["state"]["closed"] is closed
+
+
+def test_of_replays_and_simulations_no_exchange_is_asked() -> None:
+    store = MemoryStore()
+    store.write(Feed(source="replay").points("AAPL", [100.0]))
+    assert "closed" not in draw(store, {}, identity="1", threshold=2.0, now_ns=NOW)["state"]

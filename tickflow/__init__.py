@@ -44,8 +44,11 @@ and below:
                 embedded_file.py                                the log's tables in the SQLite file
     store/      influxql.py, visibility.py                      asking InfluxDB, and waiting until points are whole
                 answers.py                                      what its refusals mean
+                acks.py, influx_acks.py, embedded_acks.py       which alerts have been seen
     sqlite.py                                                   the one file of the embedded stack
     dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served
+                view.py, watched.py, watch_list.py              what a browser asks for; the watch list's rows and grid
+                alerts.py                                       episodes of anomalies, and who has seen them
                 security.py, gate.py                            what a request must be; the way to the store
                 state.py, ranges.py, clock.py, thin.py          freshness, ranges, exchange time, fewer rows
 

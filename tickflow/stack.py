@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
+from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
 from tickflow.ticklog.base import TickLog
 
@@ -121,4 +122,20 @@ def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
         org=settings.influxdb_org,
         bucket=settings.influxdb_bucket,
         stop=stop,
+    )
+
+
+def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
+    """Where acknowledgements are kept on that stack. Raises `SettingError` without a token."""
+    if settings.stack == "embedded":
+        from tickflow.store.embedded_acks import EmbeddedAcks
+
+        return EmbeddedAcks(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
+    from tickflow.store.influx_acks import InfluxAcks
+
+    return InfluxAcks(
+        settings.influxdb_url,
+        token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
+        org=settings.influxdb_org,
+        bucket=f"{settings.influxdb_bucket}_acks",
     )

@@ -18,6 +18,7 @@ from scripts.screenshots import CHROMIUM, FLAGS
 from stock_dashboard import StockDashboard
 from tests.fakes import Breakable, Feed, a_status
 from tickflow.store.embedded import EmbeddedStore
+from tickflow.store.embedded_acks import EmbeddedAcks
 
 UPDATE_INTERVAL = 0.5
 WAIT_MS = 30_000
@@ -110,7 +111,8 @@ class Running:
         reading = EmbeddedStore(self._path, retention_days=7, stop=self._stop)
         self.store = Breakable(reading)
         settings = Settings(dashboard_port=self._port, update_interval=UPDATE_INTERVAL, stack="embedded")
-        dashboard = StockDashboard(settings, stop=self._stop, store=self.store)
+        acks = EmbeddedAcks(self._path, retention_days=7, stop=self._stop)
+        dashboard = StockDashboard(settings, stop=self._stop, store=self.store, acks=acks)
         self.url = dashboard.url
         self._thread = threading.Thread(target=dashboard.run)
         self._thread.start()

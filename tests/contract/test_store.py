@@ -214,6 +214,7 @@ def test_first_prices_are_those_at_or_after_since(store: MetricsStore) -> None:
     assert store.first_prices(0) == {"AAPL": 167.0, "MSFT": 187.25}
     assert store.first_prices(MORNING + 1) == {"AAPL": 168.0}
     assert store.first_prices(MORNING + 3) == {}
+    assert store.first_prices(0, ["MSFT", "NVDA"]) == {"MSFT": 187.25}
     assert isinstance(store.first_prices(0)["AAPL"], float)
 
 
@@ -297,3 +298,87 @@ def test_many_threads_read_while_one_writes(store: MetricsStore) -> None:
         assert all(answers)
     assert len(store.latest()) == 20
     assert set(store.latest().price.tolist()) == {10.0}
+
+
+def test_an_empty_store_has_no_anomaly_no_course_and_no_candle(store: MetricsStore) -> None:
+    assert len(store.anomalies(0, 10)) == 0
+    assert store.preceded([]) == []
+    assert store.preceded([("AAPL", MORNING)]) == [False]
+    assert store.anomaly_counts(0) == {}
+    assert store.courses(0, MORNING, 5) == {}
+    assert len(store.candles("AAPL", 0, MORNING, SECOND)) == 0
+
+
+def flagged(symbol: str, *flags: bool, source: str = "simulated", begin: int = MORNING) -> list[Row]:
+    return [
+        a_row(symbol=symbol, time_ns=begin + i * SECOND, price=1.0 + i, offset=i, is_anomaly=flag, source=source)
+        for i, flag in enumerate(flags)
+    ]
+
+
+def test_the_newest_anomalies_of_all_symbols_in_the_order_of_time(store: MetricsStore) -> None:
+    aapl, msft = flagged("AAPL", True, False, True), flagged("MSFT", False, True, False, True)
+    store.write(points_of(*aapl, *msft))
+    assert bits(store.anomalies(0, 10)) == bits(points_of(aapl[0], msft[1], aapl[2], msft[3]))
+    assert bits(store.anomalies(0, 2)) == bits(points_of(aapl[2], msft[3]))
+    assert bits(store.anomalies(MORNING + 2 * SECOND, 10)) == bits(points_of(aapl[2], msft[3]))
+    assert len(store.anomalies(0, 0)) == 0
+
+
+def test_what_preceded_a_moment_is_that_symbols_own_last_point(store: MetricsStore) -> None:
+    store.write(points_of(*flagged("AAPL", True, True, False, True), *flagged("MSFT", False, False, False, False)))
+    moments = [("AAPL", MORNING + i * SECOND) for i in range(5)] + [("MSFT", MORNING + SECOND), ("NVDA", MORNING)]
+    assert store.preceded(moments) == [False, True, True, False, True, False, False]
+    assert store.preceded(moments * 40) == [False, True, True, False, True, False, False] * 40
+
+
+def test_anomalies_are_counted_a_symbol(store: MetricsStore) -> None:
+    replayed = flagged("MSFT", True, False, source="replay", begin=MORNING + 1)
+    store.write(
+        points_of(*flagged("AAPL", True, True, False), *flagged("MSFT", True), *flagged("NVDA", False), *replayed)
+    )
+    assert store.anomaly_counts(0) == {"AAPL": 2, "MSFT": 2}
+    assert store.anomaly_counts(MORNING + SECOND) == {"AAPL": 1}
+
+
+def test_a_course_is_the_last_price_of_each_step(store: MetricsStore) -> None:
+    store.write(
+        points_of(*flagged("AAPL", *[False] * 10), a_row(symbol="MSFT", time_ns=MORNING + 9 * SECOND, price=7.5))
+    )
+    until = MORNING + 9 * SECOND + 1
+    assert store.courses(MORNING, until, 5) == {"AAPL": [2.0, 4.0, 6.0, 8.0, 10.0], "MSFT": [7.5]}
+    assert store.courses(MORNING, MORNING + SECOND, 4) == {"AAPL": [1.0]}
+    assert store.courses(until, until + SECOND, 3) == {}
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ticks=st.lists(
+        st.tuples(st.integers(0, 100 * SECOND), st.floats(0.01, 1e6), st.integers(0, 2**40)),
+        min_size=1,
+        max_size=30,
+        unique_by=lambda tick: tick[0],
+    ),
+    width=st.sampled_from([SECOND, 5 * SECOND, 60 * SECOND]),
+)
+def test_candles_are_first_highest_lowest_and_last(
+    store: MetricsStore, ticks: list[tuple[int, float, int]], width: int
+) -> None:
+    symbol = f"C{next(_fresh)}"
+    store.write(points_of(*(a_row(symbol=symbol, time_ns=MORNING + t, price=p, volume=v) for t, p, v in ticks)))
+    since, until = MORNING + 10 * SECOND, MORNING + 90 * SECOND
+    steps: dict[int, list[tuple[int, float, int]]] = {}
+    for t, price, volume in sorted(ticks):
+        if since <= MORNING + t < until:
+            steps.setdefault((MORNING + t) // width * width, []).append((t, price, volume))
+    expected = [
+        (step, [t[1] for t in inside], sum(t[2] for t in inside), len(inside)) for step, inside in sorted(steps.items())
+    ]
+    found = store.candles(symbol, since, until, width)
+    assert found.time_ns.tolist() == [step for step, *_ in expected]
+    assert found.open.tolist() == [prices[0] for _, prices, *_ in expected]
+    assert found.high.tolist() == [max(prices) for _, prices, *_ in expected]
+    assert found.low.tolist() == [min(prices) for _, prices, *_ in expected]
+    assert found.close.tolist() == [prices[-1] for _, prices, *_ in expected]
+    assert found.volume.tolist() == [volume for *_, volume, _ in expected]
+    assert found.ticks.tolist() == [count for *_, count in expected]

@@ -9,15 +9,18 @@ from dash import Dash
 from flask import Response
 
 from tickflow.dashboard import page
+from tickflow.dashboard.alerts import Board
 from tickflow.dashboard.callbacks import register
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.security import secure
+from tickflow.store.acks import AckStore
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 
 def build(
     gate: Gate,
+    acks: AckStore,
     *,
     host: str,
     update_interval: float,
@@ -25,7 +28,9 @@ def build(
     debug: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Dash:
-    """The page as a WSGI app (`.server`), to be served at `host` and refreshed every `update_interval` seconds.
+    """The page as a WSGI app (`.server`), which reads by `gate` and writes acknowledgements into `acks`.
+
+    It is to be served at `host` and refreshed every `update_interval` seconds.
 
     With `debug` it shows errors of callbacks in the page; the debugger that runs code is not there in any case.
     """
@@ -43,7 +48,7 @@ def build(
     )
     app.logger.setLevel(logging.WARNING)
     app.layout = lambda: page.layout(update_interval=update_interval)
-    register(app, gate, threshold=threshold, clock=clock)
+    register(app, gate, Board(acks), threshold=threshold, clock=clock)
     app.enable_dev_tools(
         debug=debug,
         dev_tools_ui=debug,

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dash import ClientsideFunction, Dash, Input, Output, State
 
 from tickflow.dashboard import ids
+from tickflow.dashboard.alerts import Board
 from tickflow.dashboard.gate import Gate
-from tickflow.dashboard.refresh import Answer, Drawn, chosen, draw, nothing_drawn, refresh
+from tickflow.dashboard.refresh import Answer, draw, refresh
 from tickflow.dashboard.state import down
+from tickflow.dashboard.view import Drawn, chosen, nothing_drawn
 from tickflow.errors import StoreError
 
 
-def register(app: Dash, gate: Gate, *, threshold: float, clock: Callable[[], int] = time.time_ns) -> None:
+def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Callable[[], int] = time.time_ns) -> None:
     """Give the app its callbacks. A store that fails is an answer too: none of them raises for it."""
     numbers = itertools.count(1)
     server = os.urandom(4).hex()  # a browser that outlives a restart of the server must not mix up its drawings
@@ -22,19 +24,32 @@ def register(app: Dash, gate: Gate, *, threshold: float, clock: Callable[[], int
     def on_view(view: object, _rebuild: object) -> Answer:
         identity = f"{server}-{next(numbers)}"
         try:
-            return draw(gate.store, view, identity=identity, threshold=threshold, now_ns=clock())
+            return draw(gate.store, view, identity=identity, threshold=threshold, now_ns=clock(), board=board)
         except StoreError as error:
-            symbol, range_name = chosen(view)
-            return {"drawn": nothing_drawn(identity, symbol, range_name, failed=True), "state": down(str(error))}
+            return {"drawn": nothing_drawn(identity, chosen(view), failed=True), "state": down(str(error))}
 
-    def on_interval(_intervals: int, drawn: Drawn | None, watched: dict[str, int] | None) -> Answer:
+    def on_interval(
+        _intervals: int, drawn: Drawn | None, watched: dict[str, int] | None, stamp: object = None
+    ) -> Answer:
         if drawn is None:
             return {}
         try:
-            return refresh(gate.store, drawn, watched or {}, now_ns=clock())
+            return refresh(gate.store, drawn, watched or {}, now_ns=clock(), board=board, stamp=stamp)
         except StoreError as error:
             return {"of": drawn["id"], "state": down(str(error))}
 
+    def on_acknowledge(keys: object) -> Answer:
+        try:
+            board.acknowledge(keys, clock())
+        except StoreError as error:
+            return {"trouble": str(error)}
+        return {"trouble": ""}
+
+    app.callback(
+        Output(ids.ACKED, "data"),
+        Input(ids.ACKNOWLEDGE, "data"),
+        prevent_initial_call=True,
+    )(on_acknowledge)
     app.callback(
         Output(ids.DRAWING, "data"),
         Input(ids.VIEW, "data"),
@@ -45,6 +60,7 @@ def register(app: Dash, gate: Gate, *, threshold: float, clock: Callable[[], int
         Input(ids.REFRESH, "n_intervals"),
         State(ids.DRAWN, "data"),
         State(ids.WATCHED, "data"),
+        State(ids.ALERTED, "data"),
         # A callback slower than the interval would see each answer thrown away for the next one.
         running=[(Output(ids.REFRESH, "disabled"), True, False)],
         prevent_initial_call=True,
@@ -59,6 +75,7 @@ def _register_clientside(app: Dash) -> None:
         Output(ids.SYMBOL, "value"),
         Output(ids.RANGE, "value"),
         Output(ids.THEME, "value"),
+        Output(ids.OPTIONS, "data"),
         Input(ids.BOOT, "data"),
     )
     app.clientside_callback(
@@ -66,6 +83,7 @@ def _register_clientside(app: Dash) -> None:
         Output(ids.VIEW, "data"),
         Input(ids.SYMBOL, "value"),
         Input(ids.RANGE, "value"),
+        Input(ids.OPTIONS, "data"),
         State(ids.DRAWN, "data"),
         State(ids.VIEW, "data"),
     )
@@ -77,6 +95,7 @@ def _register_clientside(app: Dash) -> None:
         Output(ids.WATCHED, "data"),
         Output(ids.WATCH, "rowTransaction"),
         Output(ids.STATE, "data"),
+        Output(ids.ALERTED, "data"),
         Input(ids.DRAWING, "data"),
         Input(ids.DELTA, "data"),
         State(ids.DRAWN, "data"),
@@ -84,6 +103,16 @@ def _register_clientside(app: Dash) -> None:
     app.clientside_callback(
         ClientsideFunction("tickflow", "select"),
         Input(ids.WATCH, "selectedRows"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "filter"),
+        Input(ids.FILTER, "value"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "acked"),
+        Input(ids.ACKED, "data"),
         prevent_initial_call=True,
     )
     app.clientside_callback(

@@ -29,6 +29,16 @@ def wall_ms(time_ns: Ints) -> Floats:
     return result
 
 
+def utc_ns(wall_ms: float) -> int:
+    """The moment, in ns since 1970, of a wall-clock time of the exchange; of one that comes twice, the first.
+
+    >>> utc_ns(1_381_138_200_000.0) == 1_381_152_600_000_000_000
+    True
+    """
+    wall = datetime.fromtimestamp(wall_ms / 1000, UTC).replace(tzinfo=ZoneInfo(EXCHANGE))
+    return round(wall.timestamp() * 1000) * 1_000_000
+
+
 def offsets(first_ns: int, last_ns: int) -> list[tuple[float, int]]:
     """From which wall-clock ms on which offset to UTC (in ms) holds, from `first_ns` to `last_ns`.
 

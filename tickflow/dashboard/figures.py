@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tickflow.dashboard import clock
 from tickflow.points import Points
+from tickflow.store.base import Candles
 
 Figure = dict[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -29,19 +30,31 @@ LINES = (
     ("MA20", "ma_20", "y", "--ma20", 1.5, "2px,2px"),
     ("Volatility", "volatility", "y3", "--measure", 1.25, "solid"),
     ("|z|", "z_score", "y4", "--measure", 1.25, "solid"),
+    ("Volume average", "vol_avg_10", "y2", "--measure", 1.25, "2px,2px"),
 )
 MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
-TRACES = len(LINES) + len(MARKS) + len(STEMS)
+BAND = (("Band, low", -1), ("Band", 1))
+"""Around MA10, as wide as the threshold: what leaves it is an anomaly."""
+TRACES = len(LINES) + len(MARKS) + len(STEMS) + len(BAND)
 
 
-def figure(rows: Points, volumes: npt.NDArray[np.int64], *, symbol: str, revision: str, threshold: float) -> Figure:
+def figure(
+    rows: Points,
+    volumes: npt.NDArray[np.int64],
+    *,
+    symbol: str,
+    revision: str,
+    threshold: float,
+    candles: Candles | None = None,
+    candle_ms: float = 0.0,
+) -> Figure:
     """The figure of a symbol's rows, in the order of time; `volumes` is what each row stands for (see `thin`).
 
     `revision` is equal for figures between which zoom and hidden lines are to be kept. `threshold` is drawn in the
-    panel of z.
+    panel of z. `candles`, `candle_ms` wide, come as one more trace, the last.
     """
-    columns = _columns(rows, volumes, directions(rows.price))
+    columns = _columns(rows, volumes, directions(rows.price), threshold)
     data: list[Figure] = [
         {
             "type": "scatter",
@@ -82,15 +95,51 @@ def figure(rows: Points, volumes: npt.NDArray[np.int64], *, symbol: str, revisio
         }
         for name, color, _ in STEMS
     ]
+    data += [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "yaxis": "y",
+            "line": {"width": 0},
+            "fill": "tonexty" if side > 0 else "none",
+            "fillcolor": "--band",
+            "zorder": -1,
+            "hoverinfo": "skip",
+        }
+        for name, side in BAND
+    ]
     for trace, x, y in zip(data, columns["x"], columns["y"], strict=True):
         trace |= {"x": x, "y": y, "showlegend": False}
+    if candles is not None:
+        data.append(_candlestick(candles, candle_ms))
     return {"data": data, "layout": _layout(symbol, revision, threshold)}
 
 
-def extension(rows: Points, price: float, direction: int) -> dict[str, list[Floats]]:
+def _candlestick(candles: Candles, width_ms: float) -> Figure:
+    side = {"line": {"width": 1}}
+    return {
+        "type": "candlestick",
+        "name": "Candles",
+        "yaxis": "y",
+        "x": clock.wall_ms(candles.time_ns),
+        "open": candles.open,
+        "high": candles.high,
+        "low": candles.low,
+        "close": candles.close,
+        "increasing": {"line": {"color": "--up", **side["line"]}, "fillcolor": "--paper"},
+        "decreasing": {"line": {"color": "--down", **side["line"]}, "fillcolor": "--down"},
+        "hoverinfo": "none",
+        "showlegend": False,
+        "xperiod": width_ms,
+        "xperiodalignment": "middle",
+    }
+
+
+def extension(rows: Points, price: float, direction: int, threshold: float) -> dict[str, list[Floats]]:
     """What `extendData` adds to each trace for further rows, after a row of that price and direction."""
     signs = directions(np.concatenate([[price], rows.price]), direction)[1:]
-    return _columns(rows, rows.volume, signs)
+    return _columns(rows, rows.volume, signs, threshold)
 
 
 def directions(price: Floats, first: int = 1) -> Signs:
@@ -106,7 +155,7 @@ def directions(price: Floats, first: int = 1) -> Signs:
     return np.where(last_move < 0, first, signs[np.maximum(last_move, 0)])
 
 
-def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs) -> dict[str, list[Floats]]:
+def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, threshold: float) -> dict[str, list[Floats]]:
     time = clock.wall_ms(rows.time_ns)
     x, y = [], []
     for _, column, *_ in LINES:
@@ -125,6 +174,9 @@ def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs) -> dict
         stem[signs != side] = np.nan
         x.append(np.repeat(time, 3))
         y.append(stem.ravel())
+    for _, side in BAND:
+        x.append(time)
+        y.append(rows.ma_10 + side * threshold * rows.volatility)
     return {"x": x, "y": y}
 
 
@@ -159,6 +211,7 @@ def _layout(symbol: str, revision: str, threshold: float) -> Figure:
         "xaxis": {
             "type": "date",
             "anchor": "y4",
+            "rangeslider": {"visible": False},  # candles bring one along
             "autorange": False,
             "gridcolor": "--grid",
             "linecolor": "--line",

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import dash_ag_grid as dag
 import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from tickflow.dashboard import ids, ranges
+from tickflow.dashboard import ids, ranges, watch_list
 
 TITLE = "Tickflow"
 CLOCK_MS = 1000
@@ -45,6 +44,13 @@ READOUT = (
     ("volatility", "Volatility", None),
     ("z", "|z|", None),
     ("anomaly", "Anomalies", "Anomaly"),
+    ("band", "Band", "Band"),
+)
+KINDS = (
+    # option, value, label, what it does
+    ("candles", "auto", "Candles", "Candles in the place of the line"),
+    ("scale", "percent", "%", "Percent since the first price in sight"),
+    ("log", "1", "Log", "Logarithmic price axis"),
 )
 
 
@@ -56,6 +62,9 @@ def layout(*, update_interval: float) -> Component:
         theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "dark", "defaultRadius": "sm"},
         children=[
             *_stores(update_interval),
+            html.Dialog(id=ids.PERIOD, className="period", **{"aria-label": "A range from one moment to another"}),
+            html.Dialog(id=ids.KEYS, className="period", **{"aria-label": "Keys"}),
+            html.Dialog(id=ids.SHEET, className="sheet", **{"aria-label": "Alerts"}),
             dmc.AppShell(
                 header={"height": {"base": 88, "sm": 56}},
                 navbar={"width": 320, "breakpoint": "sm", "collapsed": {"mobile": True}},
@@ -72,6 +81,7 @@ def layout(*, update_interval: float) -> Component:
 
 def _stores(update_interval: float) -> list[Component]:
     stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD]
+    stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED]
     return [
         dcc.Store(id=ids.BOOT, data=update_interval),
         dcc.Store(id=ids.STATE),
@@ -109,6 +119,13 @@ def _header() -> Component:
                         limit=200,
                         **{"aria-label": "Symbol"},
                     ),
+                    html.Button(
+                        "Alerts",
+                        id=ids.ALERTS_OPEN,
+                        className="alerts-open",
+                        type="button",
+                        **{"aria-haspopup": "dialog"},
+                    ),
                     html.Div(
                         dmc.SegmentedControl(
                             id=ids.RANGE,
@@ -118,6 +135,9 @@ def _header() -> Component:
                             **{"aria-label": "Range, counted back from the newest tick"},
                         ),
                         className="ranges",
+                    ),
+                    html.Button(
+                        "Pause", id=ids.PAUSE, className="plain pause", type="button", **{"aria-pressed": "false"}
                     ),
                     dmc.SegmentedControl(
                         id=ids.THEME,
@@ -143,57 +163,27 @@ def _theme(value: str, sign: str, name: str) -> dict[str, Any]:
 
 
 def _watch_list() -> list[Component]:
-    call = "tickflow_{}(params)".format
     return [
-        html.H2("Watch list", className="heading"),
-        dag.AgGrid(
-            id=ids.WATCH,
-            className="ag-theme-quartz watch",
-            rowData=[],
-            getRowId="params.data.symbol",
-            style={"height": "100%"},
-            dashGridOptions={
-                "theme": "themeQuartz",
-                "headerHeight": 30,
-                "rowHeight": 38,
-                "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
-                "animateRows": False,
-                "cellFlashDuration": 250,
-                "cellFadeDuration": 350,
-                "suppressMovableColumns": True,
-                "localeText": {"noRowsToShow": "No symbols yet"},
-            },
-            defaultColDef={"resizable": False, "sortable": True, "minWidth": 56, "suppressHeaderMenuButton": True},
-            columnDefs=[
-                {"field": "symbol", "headerName": "Symbol", "width": 78, "cellClass": "watch-symbol"},
-                {
-                    "field": "price",
-                    "headerName": "Last",
-                    "type": "rightAligned",
-                    "flex": 1,
-                    "valueFormatter": {"function": call("price")},
-                    "enableCellChangeFlash": True,
-                },
-                {
-                    "field": "change",
-                    "headerName": "Change",
-                    "headerTooltip": "Since the start of the range",
-                    "type": "rightAligned",
-                    "width": 94,
-                    "valueFormatter": {"function": call("change")},
-                    "cellClassRules": {"up": "params.value > 0", "down": "params.value < 0"},
-                },
-                {
-                    "field": "event_us",
-                    "headerName": "Age",
-                    "headerTooltip": "Since the symbol's last tick",
-                    "type": "rightAligned",
-                    "width": 58,
-                    "cellClass": "watch-age ag-right-aligned-cell",
-                    "valueFormatter": {"function": call("age")},
-                },
+        html.Div(
+            className="watch-head",
+            children=[
+                html.H2("Watch list", className="heading"),
+                dmc.TextInput(
+                    id=ids.FILTER,
+                    value="",
+                    size="xs",
+                    placeholder="Filter by symbol or source",
+                    className="filter",
+                    **{"aria-label": "Filter the watch list by symbol or source"},
+                ),
+                html.Button(
+                    "CSV", id="csv-overview", className="plain", type="button", title="Save the listed rows as CSV"
+                ),
+                html.Button("All columns", id=ids.OVERVIEW, className="plain", type="button"),
             ],
         ),
+        watch_list.grid(),
+        html.Section(id=ids.ALERTS, className="alerts-side", **{"aria-label": "Alerts"}),
         html.Div("", id=ids.TRUTH, className="truth"),
     ]
 
@@ -224,6 +214,7 @@ def _main() -> list[Component]:
                         html.Span("", id="headline-price", className="headline-price"),
                         html.Span("", id="headline-change", className="headline-change"),
                         html.Span("", id="headline-note", className="headline-note"),
+                        _kinds(),
                         html.Button(
                             "Back to the newest tick", id="go-live", className="go-live", type="button", hidden=True
                         ),
@@ -269,6 +260,45 @@ def _main() -> list[Component]:
     ]
 
 
+def _kinds() -> Component:
+    """Switches of how the price is drawn, and the width of candles."""
+    switches: list[Component] = [
+        html.Button(
+            label,
+            className="chip",
+            type="button",
+            title=title,
+            **{"data-option": option, "data-value": value, "aria-pressed": "false"},
+        )
+        for option, value, label, title in KINDS
+    ]
+    widths = [html.Option("auto width", value="auto")] + [html.Option(name, value=name) for name in ranges.CANDLES]
+    choice = html.Select(
+        widths, id="candle-width", className="chip", hidden=True, **{"aria-label": "Width of a candle"}
+    )
+    export = [
+        html.Button("CSV", id="csv", className="chip", type="button", title="Save the rows in sight as CSV"),
+        html.Button(
+            "",
+            id="full-screen",
+            className="chip icon-full",
+            type="button",
+            title="Full screen (F)",
+            **{"aria-label": "Full screen"},
+        ),
+        html.Button("?", id="show-keys", className="chip", type="button", title="Keys (?)", **{"aria-label": "Keys"}),
+    ]
+    period = html.Button(
+        "From – to", id=ids.PERIOD_OPEN, className="chip", type="button", title="A range from one moment to another"
+    )
+    return html.Div(
+        [period, *switches, choice, *export],
+        className="kinds",
+        role="group",
+        **{"aria-label": "How the price is drawn"},
+    )
+
+
 def _reading(key: str, label: str, trace: str | None) -> Component:
     """One value of the readout line; where it belongs to a line of the chart, its name is a switch for that line."""
     name: Component
@@ -283,7 +313,7 @@ def _reading(key: str, label: str, trace: str | None) -> Component:
             title=f"Show or hide {label}",
             **{"data-trace": trace, "aria-pressed": "true"},
         )
-    values = [html.Span("–", id=f"reading-{key}", className="reading-value")]
+    values = [] if key == "band" else [html.Span("–", id=f"reading-{key}", className="reading-value")]
     if key == "time":
         values.append(html.Span("", id="reading-utc", className="reading-more"))
     return html.Span([name, *values], className=f"reading reading-of-{key}")

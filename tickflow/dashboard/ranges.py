@@ -24,3 +24,25 @@ def start(name: str, newest_ns: int) -> int:
     """
     length = RANGES[name]
     return 0 if length is None else (newest_ns - length) // 1_000_000 * 1_000_000
+
+
+CANDLES = {"1s": 1, "5s": 5, "15s": 15, "1m": 60, "5m": 300, "15m": 900, "1h": 3600}
+"""Widths of a candle by name, in s."""
+MAX_CANDLES = 1_500
+GOOD_CANDLES = 150
+
+
+def candle_width(name: str, length_ns: int) -> int:
+    """The width in ns for a range of that length: the one of that name, or for `auto` what gives about 150 candles.
+
+    One that would give far too many for a screen is widened.
+
+    >>> [candle_width(name, 15 * MINUTE_NS) // 10**9 for name in ("auto", "1m", "1s")]
+    [15, 60, 1]
+    >>> candle_width("1s", 1440 * MINUTE_NS) // 10**9
+    60
+    """
+    seconds = length_ns / 1e9
+    least = seconds / (MAX_CANDLES if name in CANDLES else GOOD_CANDLES)
+    least = max(least, CANDLES.get(name, 0))
+    return next((width for width in CANDLES.values() if width >= least), 3600) * 1_000_000_000

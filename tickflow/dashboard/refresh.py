@@ -9,16 +9,20 @@ would not be right, the figure is made anew: a row that belongs before what is d
 than an extension should carry, or more drawn than a browser likes.
 """
 
-from typing import Any, TypedDict
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from tickflow.dashboard import clock, figures, ranges
-from tickflow.dashboard.state import state_of
+from tickflow.dashboard.alerts import Board
+from tickflow.dashboard.state import State, state_of
 from tickflow.dashboard.thin import thin
+from tickflow.dashboard.view import Drawn, View, chosen, nothing_drawn
+from tickflow.dashboard.watched import cursors_of, watch
 from tickflow.points import Points
+from tickflow.sources.new_york import is_open
 from tickflow.store.base import MetricsStore
-from tickflow.tick import is_symbol
 from tickflow.windows import DEPTH
 
 OVERLAP_NS = 30 * 1_000_000_000
@@ -31,106 +35,78 @@ MAX_EXTENDED = 2 * MAX_DRAWN
 """Rows drawn after many extensions; above, the figure is made anew."""
 MAX_DELTA = 1_000
 GAPS = 10
+LIVE_SOURCE = "alpha_vantage"
 
 Answer = dict[str, Any]
 
 
-class Drawn(TypedDict):
-    """What a browser's figure shows; times in us since 1970 (nanoseconds are too large for a number in JavaScript).
+def draw(
+    store: MetricsStore, view: object, *, identity: str, threshold: float, now_ns: int, board: Board | None = None
+) -> Answer:
+    """The whole answer to a view: the figure, what it shows, the whole watch list, all alerts, the state.
 
-    `id` names the drawing; a delta fits only the one it was made for. `cursors`: by partition, the highest offset.
-    `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of the last
-    row. `gap_s`: the symbol's recent seconds between two ticks. `total`: rows read, of which `rows` are drawn; `cut`:
-    whether the range has more than may be read. `offsets`: see `clock.offsets`.
+    Raises `StoreError`.
     """
-
-    id: str
-    symbol: str | None
-    range: str
-    range_ms: float | None
-    cursors: dict[str, int]
-    newest_us: int
-    count: int
-    price: float
-    direction: int
-    gap_s: float | None
-    rows: int
-    total: int
-    cut: bool
-    offsets: list[tuple[float, int]]
-    source: str
-    failed: bool
-
-
-def nothing_drawn(identity: str, symbol: str | None, range_name: str, *, failed: bool = False) -> Drawn:
-    """The state of a browser whose figure is empty; `failed`: since the store did not answer."""
-    length = ranges.RANGES[range_name]
-    return Drawn(
-        id=identity,
-        symbol=symbol,
-        range=range_name,
-        range_ms=None if length is None else length / 1e6,
-        cursors={},
-        newest_us=0,
-        count=0,
-        price=0.0,
-        direction=1,
-        gap_s=None,
-        rows=0,
-        total=0,
-        cut=False,
-        offsets=[],
-        source="",
-        failed=failed,
-    )
-
-
-def chosen(view: object) -> tuple[str | None, str]:
-    """Symbol and range of what a browser asks for; whatever is not a symbol or a range counts as not chosen.
-
-    >>> chosen({"symbol": "AAPL", "range": "1h"}), chosen({"symbol": "a'--", "range": 5}), chosen(None)
-    (('AAPL', '1h'), (None, '15m'), (None, '15m'))
-    """
-    asked = view if isinstance(view, dict) else {}
-    symbol, name = asked.get("symbol"), asked.get("range")
-    return (
-        symbol if isinstance(symbol, str) and is_symbol(symbol) else None,
-        name if isinstance(name, str) and name in ranges.RANGES else ranges.DEFAULT,
-    )
-
-
-def draw(store: MetricsStore, view: object, *, identity: str, threshold: float, now_ns: int) -> Answer:
-    """The whole answer to a view: the figure, what it shows, the whole watch list, the state. Raises `StoreError`."""
-    symbol, range_name = chosen(view)
+    wanted = chosen(view)
     latest = store.latest()
-    if symbol is None and len(latest):
-        symbol = latest.symbol[0]
-    drawn = nothing_drawn(identity, symbol, range_name)
-    rows, count, cut = _window(store, symbol, range_name) if symbol else (latest.take([]), 0, False)
+    if wanted["symbol"] is None and len(latest):
+        wanted["symbol"] = latest.symbol[0]
+    symbol = wanted["symbol"]
+    drawn = nothing_drawn(identity, wanted)
+    rows, count, cut = _window(store, symbol, wanted) if symbol else (latest.take([]), 0, False)
     shown, volumes = thin(rows, MAX_DRAWN)
-    if len(rows):
+    candles = None
+    if len(rows) and symbol:
         drawn = _drawn_of(drawn, rows, len(shown), count, cut)
-    figure = figures.figure(shown, volumes, symbol=symbol or "", revision=f"{symbol} {range_name}", threshold=threshold)
-    return {
+        drawn["threshold"] = threshold
+        if wanted["candles"]:
+            first, end = int(rows.time_ns[0]), int(rows.time_ns[-1]) + 1
+            width = ranges.candle_width(wanted["candles"], end - first)
+            candles = store.candles(symbol, first, end, width)
+            drawn["candle_ms"] = width / 1e6
+    revision = f"{symbol} {wanted['range']} {wanted['period']}"
+    figure = figures.figure(
+        shown,
+        volumes,
+        symbol=symbol or "",
+        revision=revision,
+        threshold=threshold,
+        candles=candles,
+        candle_ms=drawn["candle_ms"],
+    )
+    return _alerted(board, store, latest, 0) | {
         "figure": figure,
         "drawn": drawn,
-        "watch": _watch(store, latest, {}, drawn),
-        "state": state_of(store.statuses(), now_ns),
+        "watch": watch(store, latest, {}, drawn),
+        "state": _state(store, latest, now_ns),
     }
 
 
-def refresh(store: MetricsStore, drawn: Drawn, watched: dict[str, int], *, now_ns: int) -> Answer:
-    """What is new for a browser that shows `drawn` and whose watch list goes up to `watched`. Raises `StoreError`."""
+def refresh(
+    store: MetricsStore,
+    drawn: Drawn,
+    watched: dict[str, int],
+    *,
+    now_ns: int,
+    board: Board | None = None,
+    stamp: object = 0,
+) -> Answer:
+    """What is new for a browser that shows `drawn`, whose watch list goes up to `watched` and its alerts to `stamp`.
+
+    Raises `StoreError`.
+    """
     latest = store.latest()
-    answer: Answer = {
+    answer: Answer = _alerted(board, store, latest, stamp) | {
         "of": drawn["id"],
-        "state": state_of(store.statuses(), now_ns),
-        "watch": _watch(store, latest, watched, drawn),
+        "state": _state(store, latest, now_ns),
+        "watch": watch(store, latest, watched, drawn),
     }
     symbol = drawn["symbol"]
     if drawn["failed"] or symbol is None or not drawn["rows"]:
         came = len(latest) if symbol is None else symbol in latest.symbol
         return answer | {"rebuild": bool(drawn["failed"] or came)}
+    if drawn["paused"] or drawn["period"]:
+        return answer
     rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS)
     cursors = drawn["cursors"]
     above = rows.offset > [cursors.get(str(partition), -1) for partition in rows.partition]
@@ -143,15 +119,38 @@ def refresh(store: MetricsStore, drawn: Drawn, watched: dict[str, int], *, now_n
         return answer | {"rebuild": True}
     if not len(new):
         return answer
-    extension = figures.extension(new, drawn["price"], drawn["direction"])
+    extension = figures.extension(new, drawn["price"], drawn["direction"], drawn["threshold"])
     return answer | {"extend": extension, "drawn": _extended(drawn, rows, new)}
 
 
-def _window(store: MetricsStore, symbol: str, range_name: str) -> tuple[Points, int, bool]:
+def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
+    """What the workers say, and of a live source whether its exchange is closed: then no tick is no fault."""
+    state = state_of(store.statuses(), now_ns)
+    if LIVE_SOURCE in latest.source:
+        state["closed"] = not is_open(datetime.fromtimestamp(now_ns / 1e9, UTC))
+    return state
+
+
+def _alerted(board: Board | None, store: MetricsStore, latest: Points, stamp: object) -> Answer:
+    """The alerts that changed after `stamp`, if any did."""
+    if board is None:
+        return {}
+    board.look(store, latest)
+    news = board.since(stamp)
+    return {} if news is None else {"alerts": news}
+
+
+def _window(store: MetricsStore, symbol: str, view: View) -> tuple[Points, int, bool]:
     """The symbol's rows in the range, how many came in all (at most 20 are counted), and whether rows were left out.
 
     Reads the newest rows, more and more of them, until they reach back far enough: a range may hold any number.
     """
+    if view["period"]:
+        begin, end = (clock.utc_ns(bound) for bound in view["period"])
+        rows = store.points(symbol, begin, end)
+        kept = rows.take(slice(max(0, len(rows) - MAX_WINDOW_ROWS), None))
+        return kept, DEPTH, len(kept) < len(rows)
+    range_name = view["range"]
     count = FIRST_ROWS
     while True:
         rows = store.newest(symbol, count)
@@ -160,7 +159,9 @@ def _window(store: MetricsStore, symbol: str, range_name: str) -> tuple[Points, 
         begin = ranges.start(range_name, int(rows.time_ns[-1]))
         if rows.time_ns[0] < begin or count >= MAX_WINDOW_ROWS:
             break
-        count = min(MAX_WINDOW_ROWS, count * 5)
+        # By how often it ticked so far, and a fifth more: what is read in vain is read again.
+        times = (int(rows.time_ns[-1]) - begin) / max(1, int(rows.time_ns[-1] - rows.time_ns[0]))
+        count = min(MAX_WINDOW_ROWS, int(count * max(2, 1.2 * times)))
     if not len(rows):
         return rows, 0, False
     begin = ranges.start(range_name, int(rows.time_ns[-1]))
@@ -174,7 +175,8 @@ def _drawn_of(empty: Drawn, rows: Points, shown: int, count: int, cut: bool) -> 
     overlapping = rows.take(np.flatnonzero(rows.time_ns >= newest - OVERLAP_NS))
     return {
         **empty,
-        "cursors": _cursors(overlapping, {}),
+        "cursors": cursors_of(overlapping, {}),
+        "first_us": int(rows.time_ns[0]) // 1000,
         "newest_us": newest // 1000,
         "count": count,
         "price": float(rows.price[-1]),
@@ -197,7 +199,7 @@ def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
     offset = clock.offsets(newest, newest)
     known = drawn["offsets"] and drawn["offsets"][-1][1] == offset[0][1]
     return {
-        "cursors": _cursors(new, drawn["cursors"]),
+        "cursors": cursors_of(new, drawn["cursors"]),
         "newest_us": newest // 1000,
         "count": min(DEPTH, drawn["count"] + len(new)),
         "price": float(new.price[-1]),
@@ -214,43 +216,3 @@ def recent_gap(rows: Points) -> float | None:
     """The median seconds between the last ticks of `rows`, `None` when there are not two."""
     times = rows.time_ns[-GAPS - 1 :]
     return None if len(times) < 2 else round(float(np.median(np.diff(times))) / 1e9, 3)
-
-
-def _cursors(rows: Points, before: dict[str, int]) -> dict[str, int]:
-    cursors = dict(before)
-    for partition, offset in zip(rows.partition.tolist(), rows.offset.tolist(), strict=True):
-        cursors[str(partition)] = max(offset, cursors.get(str(partition), -1))
-    return cursors
-
-
-def _watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: Drawn) -> Answer:
-    """The watch list's rows whose last tick is not in `watched` yet, and up to where it is filled with them.
-
-    The change of every symbol counts from one moment, where the range of the drawn symbol starts.
-    """
-    anew = any(offset < watched.get(partition, -1) for partition, offset in _cursors(latest, {}).items())
-    cursors = {} if anew else watched
-    changed = latest.take(
-        [
-            i
-            for i, (partition, offset) in enumerate(zip(latest.partition.tolist(), latest.offset.tolist(), strict=True))
-            if offset > cursors.get(str(partition), -1)
-        ]
-    )
-    if not len(changed):
-        return {"rows": [], "cursors": cursors}
-    newest = drawn["newest_us"] * 1000 or int(latest.time_ns.max())
-    first = store.first_prices(ranges.start(drawn["range"], newest))
-    rows = [
-        {
-            "symbol": symbol,
-            "price": price,
-            "change": 100 * (price / first[symbol] - 1) if symbol in first else None,
-            "event_us": time_ns // 1000,
-            "source": source,
-        }
-        for symbol, source, time_ns, price in zip(
-            changed.symbol, changed.source, changed.time_ns.tolist(), changed.price.tolist(), strict=True
-        )
-    ]
-    return {"rows": rows, "cursors": _cursors(changed, cursors)}

@@ -23,6 +23,21 @@ def close_of(day: date) -> datetime:
     return datetime.combine(day, USUAL_CLOSE, NEW_YORK).astimezone(UTC)
 
 
+def is_open(now: datetime) -> bool:
+    """Whether the exchange is open at that moment.
+
+    >>> is_open(datetime(2024, 11, 29, 17, 59, tzinfo=UTC)), is_open(datetime(2024, 11, 29, 18, 1, tzinfo=UTC))
+    (True, False)
+    """
+    day = now.astimezone(NEW_YORK).date()
+    calendar = _exchange()
+    first, last = calendar.first_session.date(), calendar.last_session.date()
+    if not (first <= day <= last and calendar.is_session(day.isoformat())):
+        return False
+    begin = calendar.session_open(day.isoformat()).to_pydatetime()
+    return bool(begin <= now < close_of(day))
+
+
 def seconds_to_midnight(now: datetime) -> float:
     """Seconds until a new day begins in New York, and a few more to be sure of it."""
     there = now.astimezone(NEW_YORK)

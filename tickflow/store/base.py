@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+import numpy.typing as npt
+
 from tickflow.points import Points
 
 STATUS_MEASUREMENT = "stock_status"
@@ -47,6 +50,34 @@ class WorkerStatus:
     held_up_by: str
 
 
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """A symbol's ticks in steps of equal length, as columns; steps without a tick are left out.
+
+    `time_ns` is where a step begins, a multiple of its length since 1970; `open` and `close` are the first and the last
+    price in it, `volume` is the sum, `ticks` how many there were.
+    """
+
+    time_ns: npt.NDArray[np.int64]
+    open: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    close: npt.NDArray[np.float64]
+    volume: npt.NDArray[np.int64]
+    ticks: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Sequence[object]]) -> Self:
+        """Candles from rows in the order of this class's attributes."""
+        columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * 7
+        time_ns, volume, ticks = (np.array(columns[at], dtype=np.int64) for at in (0, 5, 6))
+        first, high, low, last = (np.array(columns[at], dtype=np.float64) for at in range(1, 5))
+        return cls(time_ns, first, high, low, last, volume, ticks)
+
+
 class MetricsStore(ABC):
     """Points of `stock_metrics` by (symbol, source, time), and what the workers say of themselves.
 
@@ -79,8 +110,8 @@ class MetricsStore(ABC):
         """The newest point of each symbol (by default of all), in the order of the symbols' names."""
 
     @abstractmethod
-    def first_prices(self, since_ns: int) -> dict[str, float]:
-        """By symbol, the price of its first point at or after `since_ns`."""
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """By symbol (by default all), the price of its first point at or after `since_ns`."""
 
     @abstractmethod
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
@@ -97,6 +128,29 @@ class MetricsStore(ABC):
     @abstractmethod
     def newest(self, symbol: str, count: int) -> Points:
         """The symbol's newest `count` points, in the order of time."""
+
+    @abstractmethod
+    def anomalies(self, since_ns: int, count: int) -> Points:
+        """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
+
+    @abstractmethod
+    def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
+        """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+
+    @abstractmethod
+    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
+        """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
+
+    @abstractmethod
+    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        """By symbol, the last price of each of `steps` equal steps from `since_ns` to `until_ns`.
+
+        Steps without a tick are left out, and so are symbols without one.
+        """
+
+    @abstractmethod
+    def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
+        """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
 
     @abstractmethod
     def close(self) -> None:

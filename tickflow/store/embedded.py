@@ -1,5 +1,6 @@
 """The metrics store of the embedded stack: tables in the one SQLite file, for one machine."""
 
+import itertools
 import sqlite3
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
-from tickflow.store.base import MetricsStore, WorkerStatus, Written
+from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
 
 PRUNE_EVERY = 60.0
 """Seconds between two sweeps for points that outlived the retention."""
@@ -36,6 +37,7 @@ _SCHEMA = """
         PRIMARY KEY (symbol, time_ns, source)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS store_points_appended ON store_points (appended_ms);
+    CREATE INDEX IF NOT EXISTS store_points_anomalies ON store_points (time_ns) WHERE is_anomaly = 1;
     CREATE TABLE IF NOT EXISTS store_statuses (
         worker TEXT PRIMARY KEY, written_at INTEGER NOT NULL, processed_at INTEGER, newest_event INTEGER,
         lag_records INTEGER NOT NULL, accepted INTEGER NOT NULL, refused INTEGER NOT NULL, expired INTEGER NOT NULL,
@@ -45,6 +47,24 @@ _SCHEMA = """
 
 # Each name is found by one seek behind the one before; SELECT DISTINCT would read every point.
 _NEXT_SYMBOL = "SELECT min(symbol) FROM store_points WHERE symbol > ?"
+
+_BEFORE = "SELECT is_anomaly FROM store_points WHERE symbol = ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
+
+# Two seeks a step instead of a pass over all its points: the cost does not grow with how often a symbol ticks.
+_LAST_WITHIN = (
+    "SELECT price FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
+)
+
+_CANDLES = """
+    SELECT step,
+        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = first LIMIT 1), high, low,
+        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = last LIMIT 1), volume, ticks
+    FROM (
+        SELECT time_ns / :width * :width AS step, min(time_ns) AS first, max(time_ns) AS last,
+            max(price) AS high, min(price) AS low, sum(volume) AS volume, count(*) AS ticks
+        FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until GROUP BY step
+    ) ORDER BY step
+"""
 
 
 class EmbeddedStore(MetricsStore):
@@ -110,11 +130,12 @@ class EmbeddedStore(MetricsStore):
             newest = (_newest(connection, symbol, 1) for symbol in names)
             return Points.from_rows(row for rows in newest for row in rows)
 
-    def first_prices(self, since_ns: int) -> dict[str, float]:
-        """By symbol, the price of its first point at or after `since_ns`."""
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """By symbol (by default all), the price of its first point at or after `since_ns`."""
         query = "SELECT symbol, price FROM store_points WHERE symbol = ? AND time_ns >= ? ORDER BY time_ns LIMIT 1"
         with self._connection() as connection:
-            found = (connection.execute(query, (symbol, since_ns)).fetchone() for symbol in _symbols(connection))
+            names = list(_symbols(connection)) if symbols is None else symbols
+            found = (connection.execute(query, (symbol, since_ns)).fetchone() for symbol in names)
             return dict(row for row in found if row is not None)
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
@@ -144,6 +165,47 @@ class EmbeddedStore(MetricsStore):
         with self._connection() as connection:
             rows = _newest(connection, symbol, max(0, count))  # to SQLite, a negative limit means none
         return Points.from_rows(rows[::-1])
+
+    def anomalies(self, since_ns: int, count: int) -> Points:
+        """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
+        query = (
+            f"SELECT {_COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? "  # noqa: S608
+            "ORDER BY time_ns DESC LIMIT ?"
+        )
+        with self._connection() as connection:
+            rows = connection.execute(query, (since_ns, max(0, count))).fetchall()
+        return Points.from_rows(rows[::-1])
+
+    def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
+        """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+        with self._connection() as connection:
+            found = [connection.execute(_BEFORE, moment).fetchone() for moment in moments]
+        return [row is not None and bool(row[0]) for row in found]
+
+    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
+        """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
+        query = "SELECT symbol, count(*) FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? GROUP BY symbol"
+        with self._connection() as connection:
+            return dict(connection.execute(query, (since_ns,)).fetchall())
+
+    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
+        bounds = [since_ns + (until_ns - since_ns) * step // steps for step in range(steps + 1)]
+        found: dict[str, list[float]] = {}
+        with self._connection() as connection:
+            for symbol in list(_symbols(connection)):
+                within = (
+                    connection.execute(_LAST_WITHIN, (symbol, *pair)).fetchone() for pair in itertools.pairwise(bounds)
+                )
+                if prices := [row[0] for row in within if row is not None]:
+                    found[symbol] = prices
+        return found
+
+    def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
+        """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
+        bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
+        with self._connection() as connection:
+            return Candles.from_rows(connection.execute(_CANDLES, bound).fetchall())
 
     def close(self) -> None:
         """Let go of all connections, those in use as soon as their call is done."""

@@ -16,7 +16,7 @@ from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import INTEGER_FIELDS, MEASUREMENT, Points, to_lines
 from tickflow.store import answers
-from tickflow.store.base import STATUS_MEASUREMENT, MetricsStore, WorkerStatus, Written
+from tickflow.store.base import STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Rows, unreachable
 from tickflow.store.visibility import whole
 
@@ -29,6 +29,7 @@ _COLUMNS = [column.name for column in fields(Points) if column.name != "time_ns"
 _ALWAYS = [_COLUMNS.index(name) + 1 for name in ("source", "price", *INTEGER_FIELDS, "is_anomaly")]
 _SELECTED = ", ".join(f'"{name}"' for name in _COLUMNS)  # quoted, since `offset` is a keyword
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
+_STATEMENTS = 100  # asked in one request
 _NAMED_SYMBOLS = 50  # of more, it is quicker to ask for all and to choose here
 
 _logger = logging.getLogger(__name__)
@@ -156,13 +157,13 @@ class InfluxStore(MetricsStore):
 
         return whole(read)
 
-    def first_prices(self, since_ns: int) -> dict[str, float]:
-        """By symbol, the price of its first point at or after `since_ns`."""
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """By symbol (by default all), the price of its first point at or after `since_ns`."""
         rows: list[list[Any]] = self._influxql.rows(
             f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" WHERE time >= $since GROUP BY "symbol"',  # noqa: S608
             {"since": since_ns},
         )
-        return {symbol: float(price) for _, price, symbol in rows}
+        return {symbol: float(price) for _, price, symbol in rows if symbols is None or symbol in symbols}
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
@@ -196,6 +197,63 @@ class InfluxStore(MetricsStore):
             return Points.from_rows([])
         query = f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
         return whole(lambda: _points(self._influxql.rows(query, {"symbol": symbol, "count": count})[::-1]))
+
+    def anomalies(self, since_ns: int, count: int) -> Points:
+        """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
+        if count <= 0:
+            return Points.from_rows([])
+        query = (
+            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "is_anomaly" = true AND time >= $since '  # noqa: S608
+            "ORDER BY time DESC LIMIT $count"
+        )
+        return whole(lambda: _points(self._influxql.rows(query, {"since": since_ns, "count": count})[::-1]))
+
+    def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
+        """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+        found: list[bool] = []
+        for start in range(0, len(moments), _STATEMENTS):
+            part = moments[start : start + _STATEMENTS]
+            params: dict[str, object] = {f"s{i}": symbol for i, (symbol, _) in enumerate(part)}
+            params |= {f"t{i}": time_ns for i, (_, time_ns) in enumerate(part)}
+            asked = self._influxql.each(
+                [
+                    f'SELECT "is_anomaly" FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+                    f'WHERE "symbol" = $s{i} AND time < $t{i} ORDER BY time DESC LIMIT 1'
+                    for i in range(len(part))
+                ],
+                params,
+            )
+            found += [bool(rows and rows[0][1]) for rows in asked]
+        return found
+
+    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
+        """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
+        rows = self._influxql.grouped(
+            f'SELECT count("is_anomaly") FROM "{MEASUREMENT}" '  # noqa: S608 - a name of our own
+            'WHERE "is_anomaly" = true AND time >= $since GROUP BY "symbol"',
+            {"since": since_ns},
+        )
+        return {symbol: int(values[0][1]) for symbol, values in rows.items()}
+
+    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
+        width = max(1, -(-(until_ns - since_ns) // steps))
+        rows = self._influxql.grouped(
+            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE time >= $since AND time < $until '  # noqa: S608
+            f'GROUP BY "symbol", time({width}ns, {since_ns % width}ns) fill(none)',
+            {"since": since_ns, "until": until_ns},
+        )
+        return {symbol: [float(price) for _, price in values] for symbol, values in rows.items()}
+
+    def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
+        """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
+        rows = self._influxql.rows(
+            'SELECT first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price") '  # noqa: S608
+            f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until '
+            f"GROUP BY time({width_ns}ns) fill(none)",
+            {"symbol": symbol, "since": since_ns, "until": until_ns},
+        )
+        return Candles.from_rows(rows)
 
     def close(self) -> None:
         """Let go of all connections."""

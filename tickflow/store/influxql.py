@@ -4,7 +4,8 @@ InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.co
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import orjson
 import urllib3
@@ -53,6 +54,16 @@ class InfluxQL:
         for document in body.splitlines() or [body]:
             yield self._decode(document)
 
+    def each(self, queries: Sequence[str], params: Mapping[str, object] | None = None) -> list[Rows]:
+        """The rows of each of some statements, asked in one request, which share their parameters."""
+        return [self._rows_of(result) for result in self._results(self._post("; ".join(queries), params))]
+
+    def grouped(self, query: str, params: Mapping[str, object] | None = None) -> dict[str, list[list[Any]]]:
+        """The rows of a query that groups by one tag, by that tag's values."""
+        (result,) = self._results(self._post(query, params))
+        self._rows_of(result)  # raises for the error of a statement
+        return {next(iter(series["tags"].values())): series["values"] for series in result.get("series", ())}
+
     def ping(self) -> str | None:
         """Ask once, for at most `PING_SECONDS`; why InfluxDB is not there yet, or `None` when it is."""
         try:
@@ -66,13 +77,19 @@ class InfluxQL:
         self._pool.clear()
 
     def _decode(self, document: bytes) -> Rows:
+        return self._rows_of(self._results(document)[0])
+
+    def _results(self, document: bytes) -> list[dict[str, Any]]:
         try:
             # The decoder takes `-0` for the integer 0, without its sign. Twice, since neighbours share a comma.
-            result = orjson.loads(document.replace(b",-0,", b",-0.0,").replace(b",-0,", b",-0.0,"))["results"][0]
-        except (orjson.JSONDecodeError, LookupError, TypeError):
+            results = orjson.loads(document.replace(b",-0,", b",-0.0,").replace(b",-0,", b",-0.0,"))["results"]
+            return [dict(result) for result in results] or [results[0]]
+        except (orjson.JSONDecodeError, LookupError, TypeError, ValueError):
             raise StoreMisconfigured(
                 f"{self._where} does not answer like InfluxDB: check the address in INFLUXDB_URL."
             ) from None
+
+    def _rows_of(self, result: dict[str, Any]) -> Rows:
         if "error" in result:  # of the statement; the HTTP status is 200 all the same
             raise self._statement_error(str(result["error"]))
         return [row for series in result.get("series", ()) for row in series["values"]]

@@ -1,0 +1,173 @@
+/* The alerts: episodes of anomalies, beside the chart or, on a narrow screen, in a sheet. */
+(function () {
+  "use strict";
+  const { words } = window.tickflow;
+  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+  const episodes = new Map(); // by key as text
+  const LIMIT = 200;
+  let filter = "new"; // or "all"
+  let only = false; // the chosen symbol's only
+  let symbol = null;
+  let trouble = "";
+  let known = false; // the first lot is no news
+  let panel = null;
+  const narrow = window.matchMedia("(max-width: 47.99em)");
+
+  function make(tag, className, text = "", more = {}) {
+    const element = document.createElement(tag);
+    element.className = className;
+    element.textContent = text;
+    Object.assign(element, more);
+    return element;
+  }
+
+  /* The panel is one, and moves to where it is seen. */
+  function place() {
+    if (!panel) build();
+    const home = document.getElementById(narrow.matches ? "sheet" : "alerts");
+    if (home && panel.parentElement !== home) home.append(panel);
+    if (!narrow.matches) document.getElementById("sheet")?.close?.();
+  }
+
+  function build() {
+    panel = make("div", "alerts");
+    const head = make("div", "alerts-head");
+    const count = make("span", "alerts-count");
+    count.setAttribute("role", "status");
+    const close = make("button", "plain alerts-close", "Close", { type: "button", onclick: () => document.getElementById("sheet").close() });
+    head.append(make("h2", "heading", "Alerts"), count);
+    if ("Notification" in window) head.append(bell());
+    head.append(close);
+    const bar = make("div", "alerts-bar");
+    const choose = (name, label) => make("button", "chip", label, { type: "button", onclick: () => { filter = name; draw(); } });
+    const one = make("button", "chip alerts-only", "", { type: "button", onclick: () => { only = !only; draw(); } });
+    const all = make("button", "plain alerts-all", "Ack all", { type: "button", title: "Acknowledge all that are listed", onclick: () => acknowledge(shown().filter((each) => !each.acked)) });
+    bar.append(choose("new", "New"), choose("all", "All"), one, all);
+    panel.append(head, bar, make("p", "alerts-trouble"), make("ol", "alerts-list"), make("p", "alerts-none"));
+  }
+
+  function bell() {
+    const button = make("button", "plain alerts-bell", "Notify me", { type: "button", title: "Notify me of new alerts while this page is in the background" });
+    const look = () => { button.hidden = window.Notification.permission !== "default"; };
+    button.onclick = () => window.Notification.requestPermission().then(look);
+    look();
+    return button;
+  }
+
+  const shown = () => [...episodes.values()]
+    .filter((each) => (filter === "all" || !each.acked) && (!only || each.key[0] === symbol))
+    .sort((a, b) => b.start_us - a.start_us);
+
+  const direction = (each) => (each.high ? "▲ high" : "▼ low");
+
+  function evidence(each) {
+    return `z ${words.fixed(each.z, 2)} · ${words.price(each.price)} vs MA10 ${words.price(each.ma10)}`;
+  }
+
+  function row(each) {
+    const item = make("li", `alert${each.acked ? " is-acked" : ""}`);
+    const go = make("button", "alert-go", "", { type: "button", title: `Volatility ${words.price(each.volatility)}, volume ${words.fixed(each.volume_ratio, 1)} times its average, offset ${each.offset} of partition ${each.key[1]}: show it in the chart` });
+    const first = make("span", "alert-first");
+    first.append(make("b", "", each.key[0]), make("span", each.high ? "up" : "down", direction(each)),
+      make("span", "alert-time", `${words.time(each.wall_ms)} ET${each.ticks > 1 ? ` · ${each.ticks} ticks` : ""}`));
+    const second = make("span", "alert-evidence", evidence(each));
+    if (each.volume_ratio !== null) second.append(make("span", "alert-more", ` · volume × ${words.fixed(each.volume_ratio, 1)}`));
+    go.append(first, second);
+    go.dataset.key = each.key.join();
+    go.onclick = () => {
+      document.getElementById("sheet").close();
+      window.tickflow.goTo({ symbol: each.key[0], wall: each.wall_ms, start_us: each.start_us });
+    };
+    item.append(go);
+    if (each.acked) item.append(make("span", "alert-acked", "seen"));
+    else {
+      const ack = make("button", "plain alert-ack", "Ack", { type: "button", onclick: () => acknowledge([each]) });
+      ack.setAttribute("aria-label", `Ack: ${each.key[0]} ${each.high ? "high" : "low"}, ${words.time(each.wall_ms)}`);
+      item.append(ack);
+    }
+    return item;
+  }
+
+  function draw() {
+    place();
+    const find = (name) => panel.querySelector(`.${name}`);
+    const open = [...episodes.values()].filter((each) => !each.acked).length;
+    find("alerts-count").textContent = open ? `${open} new` : "";
+    const [fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
+    fresh.setAttribute("aria-pressed", String(filter === "new"));
+    every.setAttribute("aria-pressed", String(filter === "all"));
+    const one = find("alerts-only");
+    one.textContent = `Only ${symbol || ""}`;
+    one.hidden = !symbol;
+    one.setAttribute("aria-pressed", String(only));
+    const button = document.getElementById("alerts-open");
+    button.textContent = open ? `Alerts ${open}` : "Alerts";
+    button.setAttribute("aria-label", open ? `Alerts, ${open} new` : "Alerts");
+    const list = shown();
+    find("alerts-all").hidden = !list.some((each) => !each.acked);
+    find("alerts-trouble").textContent = trouble;
+    find("alerts-trouble").hidden = !trouble;
+    const focused = document.activeElement?.closest?.(".alerts-list") && document.activeElement.dataset.key;
+    const rows = list.map(row);
+    const place_ = find("alerts-list"), top = place_.scrollTop, height = place_.scrollHeight;
+    place_.replaceChildren(...rows);
+    if (top > 0) place_.scrollTop = top + place_.scrollHeight - height; // what is being read stays where it is
+    if (focused) place_.querySelector(`[data-key="${focused}"]`)?.focus();
+    const none = find("alerts-none");
+    none.hidden = list.length > 0;
+    none.textContent = episodes.size === 0 ? "No anomaly yet." : filter === "new" ? "Nothing new: all is acknowledged." : "No anomaly of this symbol.";
+  }
+
+  function take(news) {
+    const before = new Set(episodes.keys());
+    if (news.whole) episodes.clear();
+    for (const each of news.episodes) episodes.set(each.key.join(), each);
+    if (episodes.size > LIMIT) {
+      const old = [...episodes.entries()].sort((a, b) => a[1].start_us - b[1].start_us).slice(0, episodes.size - LIMIT);
+      old.forEach(([key]) => episodes.delete(key));
+    }
+    if (known) notify(news.episodes.filter((each) => !before.has(each.key.join()) && !each.acked));
+    known = true;
+    draw();
+  }
+
+  function notify(fresh) {
+    if (!fresh.length || !document.hidden || !("Notification" in window) || window.Notification.permission !== "granted") return;
+    const [first] = fresh;
+    const more = fresh.length > 1 ? ` and ${fresh.length - 1} more` : "";
+    new window.Notification(`${first.key[0]} ${direction(first)}${more}`, { body: evidence(first), tag: "tickflow", silent: true });
+  }
+
+  function acknowledge(chosen) {
+    if (!chosen.length) return;
+    chosen.forEach((each) => (each.asked = true));
+    setProps("acknowledge", { data: chosen.map((each) => each.key) });
+  }
+
+  /* The server's answer: on success the rows go quiet at once, and others learn of it with their next refresh. */
+  function answered(answer) {
+    trouble = answer?.trouble || "";
+    for (const each of episodes.values()) {
+      if (each.asked && !trouble) each.acked = true;
+      each.asked = false;
+    }
+    draw();
+  }
+
+  function chosen(name) {
+    if (symbol === name) return;
+    symbol = name;
+    draw();
+  }
+
+  narrow.addEventListener("change", place);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("#alerts-open")) {
+      place();
+      document.getElementById("sheet").showModal();
+    }
+    if (event.target.id === "sheet") event.target.close(); // beside the panel
+  });
+
+  Object.assign(window.tickflow, { alerts: { take, answered, chosen, draw, acknowledge, episodes } });
+})();

@@ -1,0 +1,108 @@
+"""The page without a mouse, without eyes, and taken along: keys, axe-core, CSV."""
+
+import csv
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import WAIT_MS, Running, Visit, until
+from tests.browser.test_page import PRICES, wait_for_rows, with_anomaly
+
+expect.set_options(timeout=WAIT_MS)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's source, from npm."""
+    folder = tmp_path_factory.mktemp("axe")
+    reason = "axe-core needs npm, and a registry that npm reaches"
+    command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "axe-core@4.11"]
+    try:
+        if shutil.which("npm") is not None:
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+        return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    except (OSError, subprocess.SubprocessError):
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    """The serious and critical ones, each with the first element that it is about."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then(({ violations }) => violations)")
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:150]}" for each in found if each["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(running: Running, visit: Visit, axe: str, scheme: str) -> None:
+    with_anomaly(running)
+    found: dict[str, list[str]] = {}
+    for query, width in (("", 1440), ("", 400), ("?view=overview", 1440)):
+        page = visit(query, width=width, scheme=scheme)
+        until(page, "document.querySelectorAll('.alert, .ag-row').length > 1")
+        found[f"{width} {query}"] = violations(page, axe)
+    page = visit(width=400, scheme=scheme)
+    page.locator("#alerts-open").click()
+    expect(page.locator("#sheet .alert").first).to_be_visible()
+    found["alerts"] = violations(page, axe)
+    assert found == {key: [] for key in found}
+
+
+def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    page.keyboard.press("1")
+    expect(page.locator("#headline-note")).to_have_text("in 5m")
+    page.keyboard.press("p")
+    expect(page.locator("#pause")).to_have_text("Paused")
+    page.keyboard.press("l")
+    expect(page.locator("#pause")).to_have_text("Pause")
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_contain_text("the symbol before or after")
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("AAP")
+    page.keyboard.press("Enter")
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("o")
+    until(page, "document.body.dataset.view === 'overview'")
+
+
+def test_what_is_shown_can_be_saved_as_csv(running: Running, visit: Visit, tmp_path: Path) -> None:
+    with_anomaly(running)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    download.value.save_as(tmp_path / "shown.csv")
+    rows = list(csv.DictReader((tmp_path / "shown.csv").read_text(encoding="utf-8").splitlines()))
+    assert [float(row["price"]) for row in rows] == pytest.approx(
+        [p + (8 if i == 60 else 0) for i, p in enumerate(PRICES)]
+    )
+    assert rows[60]["is_anomaly"] == "true"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", rows[0]["time_utc"])
+    assert (rows[0]["ma_5"], rows[0]["symbol"]) == ("", "AAPL")
+
+
+def test_a_links_theme_counts_for_who_chose_none(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL&theme=dark", scheme="light")
+    scheme = "document.documentElement.dataset.mantineColorScheme"
+    until(page, f"{scheme} === 'dark'")
+    page.locator("#theme").get_by_title("Light theme").click()
+    until(page, f"{scheme} === 'light'")
+    page.goto(page.url.replace("theme=light", "theme=dark"))
+    until(page, f"document.getElementById('fresh')?.dataset.kind && {scheme} === 'light'")

@@ -1,0 +1,85 @@
+"""What every store of acknowledgements holds to, on the embedded file and on a real InfluxDB alike."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devtools.process import ServerError
+from devtools.servers import InfluxServer
+from tests.point_examples import MORNING, SECOND
+from tickflow.errors import StoreMisconfigured, StoreUnavailable
+from tickflow.store.acks import Ack, AckStore
+from tickflow.store.embedded_acks import EmbeddedAcks
+from tickflow.store.influx_acks import InfluxAcks
+
+FIRST = Ack("AAPL", 0, 12, MORNING + 12, MORNING + SECOND)
+SECOND_ONE = Ack("BRK.B", 3, 2**40, MORNING + SECOND, MORNING + 2 * SECOND)
+
+
+@pytest.fixture(params=["embedded", pytest.param("influx", marks=pytest.mark.influx)])
+def acks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AckStore]:
+    found: AckStore
+    if request.param == "embedded":
+        found = EmbeddedAcks(tmp_path / "stocks.db", retention_days=7, stop=threading.Event())
+    else:
+        server, bucket = request.getfixturevalue("influx"), f"{request.getfixturevalue('bucket')}_acks"
+        found = InfluxAcks(server.url, token=server.token, org=server.org, bucket=bucket)
+    yield found
+    found.close()
+    if isinstance(found, InfluxAcks):
+        with contextlib.suppress(ServerError):  # a test that acknowledged nothing made no bucket
+            server.delete_bucket(bucket)
+
+
+def test_nothing_is_acknowledged_at_first(acks: AckStore) -> None:
+    assert acks.acknowledged(0) == []
+    acks.acknowledge([])
+    assert acks.acknowledged(0) == []
+
+
+def test_what_is_acknowledged_is_told_from_then_on(acks: AckStore) -> None:
+    acks.acknowledge([SECOND_ONE])
+    acks.acknowledge([FIRST])
+    assert acks.acknowledged(0) == [FIRST, SECOND_ONE]
+    assert acks.acknowledged(MORNING + SECOND) == [SECOND_ONE]
+    assert acks.acknowledged(MORNING + SECOND + 1) == []
+
+
+def test_acknowledging_twice_is_once_and_the_later_time_counts(acks: AckStore) -> None:
+    later = Ack(FIRST.symbol, FIRST.partition, FIRST.first_offset, FIRST.time_ns, FIRST.acked_ns + 5)
+    acks.acknowledge([FIRST, SECOND_ONE])
+    acks.acknowledge([later])
+    assert acks.acknowledged(0) == [later, SECOND_ONE]
+
+
+def test_an_episode_of_a_log_made_anew_is_another(acks: AckStore) -> None:
+    anew = Ack(FIRST.symbol, FIRST.partition, FIRST.first_offset, FIRST.time_ns + SECOND, FIRST.acked_ns)
+    acks.acknowledge([FIRST, anew])
+    assert acks.acknowledged(0) == [FIRST, anew]
+
+
+def test_a_token_that_may_not_create_the_bucket_is_said_in_a_sentence(influx: InfluxServer, bucket: str) -> None:
+    refused = InfluxAcks(influx.url, token="wrong", org=influx.org, bucket=f"{bucket}_acks")
+    with pytest.raises(StoreMisconfigured, match=f"no bucket '{bucket}_acks' that INFLUXDB_TOKEN may write to"):
+        refused.acknowledge([FIRST])
+    assert refused.acknowledged(0) == []
+    refused.close()
+
+
+def test_an_influxdb_that_is_away_is_said_to_be() -> None:
+    away = InfluxAcks("http://127.0.0.1:9", token="any", org="myorg", bucket="stock_data_acks")
+    with pytest.raises(StoreUnavailable):
+        away.acknowledge([FIRST])
+    with pytest.raises(StoreUnavailable):
+        away.acknowledged(0)
+    away.close()
+
+
+def test_a_path_that_cannot_be_a_file_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("These are notes, not a database. " * 50)
+    wrong = EmbeddedAcks(tmp_path / "notes.txt", retention_days=7, stop=threading.Event())
+    with pytest.raises(StoreMisconfigured, match="EMBEDDED_FILE"):
+        wrong.acknowledge([FIRST])

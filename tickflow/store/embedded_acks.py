@@ -1,0 +1,71 @@
+"""Acknowledgements on the embedded stack: a table in the one SQLite file."""
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import astuple
+from pathlib import Path
+
+from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
+from tickflow.sqlite import is_passing, open_database, unusable
+from tickflow.store.acks import Ack, AckStore
+
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS store_acks (
+        symbol TEXT NOT NULL, "partition" INTEGER NOT NULL, first_offset INTEGER NOT NULL, time_ns INTEGER NOT NULL,
+        acked_ns INTEGER NOT NULL, PRIMARY KEY (symbol, "partition", first_offset, time_ns)
+    ) WITHOUT ROWID;
+"""
+_COLUMNS = 'symbol, "partition", first_offset, time_ns, acked_ns'
+DAY_NS = 86_400 * 10**9
+
+
+class EmbeddedAcks(AckStore):
+    """Acknowledgements in the table `store_acks`; those given longer than `retention_days` ago are forgotten.
+
+    Thread-safe: each call opens the file for itself, for it is asked seldom.
+    """
+
+    def __init__(self, path: Path, *, retention_days: float, stop: threading.Event) -> None:
+        self._path = path
+        self._retention_ns = int(retention_days * DAY_NS)
+        self._stop = stop
+
+    def acknowledge(self, acks: Sequence[Ack]) -> None:
+        """Keep the acknowledgements, all or none of them."""
+        with self._open() as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(
+                    f"INSERT OR REPLACE INTO store_acks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+                    [astuple(ack) for ack in acks],
+                )
+                oldest = max((ack.acked_ns for ack in acks), default=0) - self._retention_ns
+                connection.execute("DELETE FROM store_acks WHERE acked_ns < ?", (oldest,))
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._failure(error) from None
+
+    def acknowledged(self, since_ns: int) -> list[Ack]:
+        """All acknowledgements of episodes that began at or after `since_ns`, in the order of their beginnings."""
+        query = f"SELECT {_COLUMNS} FROM store_acks WHERE time_ns >= ? ORDER BY time_ns, symbol"  # noqa: S608
+        with self._open() as connection:
+            try:
+                return [Ack(*row) for row in connection.execute(query, (since_ns,))]
+            except sqlite3.Error as error:
+                raise self._failure(error) from None
+
+    def close(self) -> None:
+        """Nothing is held between two calls."""
+
+    def _open(self) -> "closing[sqlite3.Connection]":
+        try:
+            return closing(open_database(self._path, self._stop, _SCHEMA))
+        except SettingError as error:
+            raise StoreMisconfigured(str(error)) from None
+
+    def _failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
+        if is_passing(error):
+            return StoreUnavailable(f"the file {self._path} (EMBEDDED_FILE) cannot be used for now: {error}")
+        return StoreMisconfigured(str(unusable(self._path, error)))
