@@ -30,7 +30,7 @@ test: $(DEV) ## Run all tests, on real Kafka and InfluxDB where this machine can
 	@$(BIN)/python -m devtools.servers build || echo 'The tests that need what is missing are skipped (with CI=true they fail).'
 	@$(BIN)/python -m pytest
 
-faults: $(DEV) ## Break everything under load (about 20 minutes) and write the table of docs/guarantees.md
+faults: $(DEV) ## Break everything under load (about 25 minutes) and write the table of docs/guarantees.md
 	@$(BIN)/python -m devtools.servers build
 	@TICKFLOW_FAULTS=full $(BIN)/python -m pytest -s -m faults tests/faults
 

@@ -32,9 +32,10 @@ def test_the_clock_is_set(case: MakeCase, stand: Stand, tmp_path: Path) -> None:
     one.use(Load(stand.sink(seconds), one.random.randrange(2**32), clock=moment if moves_load else None))
     for number in range(times):
         one.pause(0.5, 1.0)
-        one.load.pause()  # the file is empty for a moment
-        file.write_text(str((HOUR, -HOUR)[number] if number < 2 else one.random.choice((-HOUR, 0, HOUR))))
-        one.load.go_on()
+        shift = (HOUR, -HOUR)[number] if number < 2 else one.random.choice((-HOUR, 0, HOUR))
+        new = file.with_suffix(".new")
+        new.write_text(str(shift))
+        new.replace(file)  # whole at any moment: others read it all the time
         if one.random.random() < 0.3:
             one.stop(worker)
             worker = one.worker("clock")
