@@ -34,6 +34,7 @@ from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError
 from tickflow.metrics import measure
 from tickflow.points import Ints, Points
 from tickflow.stack import open_log, open_store
+from tickflow.statuses import Freshness
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.tick import Refused, decode
 from tickflow.ticklog.base import Polled, Position, TickLog
@@ -79,8 +80,7 @@ class StockAnalyticsEngine:
         self._limits = verbs.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
         self._clock = clock
-        self._processed_at: int | None = None
-        self._newest_event: int | None = None
+        self._freshness = Freshness()
         self._next_status = 0.0
         self._held_up_by = ""
         self._holdup = Saying(logger)
@@ -160,8 +160,7 @@ class StockAnalyticsEngine:
         for symbol, price in zip(points.symbol, points.price.tolist(), strict=True):
             self.price_history[symbol].append(price)
         self.console.take(points, depth)
-        self._processed_at = self._clock()
-        self._newest_event = max(self._newest_event or 0, int(points.time_ns.max()))
+        self._freshness.note(points, self._clock())
 
     def write(self, batch: Batch) -> None:
         """Store the points, trying for ever; those that the store can never take go to the dead letters."""
@@ -263,18 +262,8 @@ class StockAnalyticsEngine:
 
     def status(self) -> WorkerStatus:
         """What this worker says of itself now."""
-        done = self.counters.total
-        return WorkerStatus(
-            worker=self.worker,
-            written_at=self._clock(),
-            processed_at=self._processed_at,
-            newest_event=self._newest_event,
-            lag_records=sum(self.log.lag().values()),
-            accepted=done.accepted,
-            refused=done.refused.total() + done.refused_by_store,
-            expired=done.expired,
-            held_up_by=self._held_up_by,
-        )
+        lag, done = self.log.lag(), self.counters.total
+        return self._freshness.status(self.worker, self._clock(), lag, done, self._held_up_by)
 
 
 FLAGS = (

@@ -81,8 +81,8 @@ def fuzz(seconds: int, folder: str) -> None:
     import atheris
 
     options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-print_final_stats=1", "-verbosity=0"]
-    for function in (tick.decode, tick._read, tick._reason_of):
-        setattr(tick, function.__name__, atheris.instrument_func(function))
+    for name in ("decode", "_read", "reason_of"):
+        setattr(tick, name, atheris.instrument_func(getattr(tick, name)))
     atheris.Setup([sys.argv[0], *options, folder], check)
     atheris.Fuzz()
 

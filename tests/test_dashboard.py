@@ -21,8 +21,8 @@ from config import Settings
 from stock_dashboard import StockDashboard
 from tests.conftest import StartScript
 from tests.fakes import Feed, MemoryAcks, MemoryStore
-from tickflow.dashboard.page import READOUT
 from tickflow.dashboard.security import MAX_BODY_BYTES
+from tickflow.dashboard.stage import READOUT
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
 
 UPDATE = "/_dash-update-component"

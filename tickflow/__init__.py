@@ -2,7 +2,7 @@
 
     stock_producer.py
         sources/    simulator.py, replay.py, alpha_vantage.py   a source makes a Tick
-        tick.py                                                 its JSON form, its rules, the reasons for refusal
+        tick.py, reasons.py                                     its JSON form, its rules, the reasons for refusal
         ticklog/    kafka.py or embedded.py                     the log keeps it as a Record, by partition and offset
     stock_analytics.py
         assignments.py                                          which partitions are this worker's to read
@@ -40,14 +40,16 @@ and below:
     ticklog/    kafka_cluster.py, kafka_network.py              reaching Kafka
                 kafka_topics.py                                 making the topics
                 kafka_writer.py, kafka_reader.py                publishing, and being a member of a group
+                kafka_rebalances.py                             what happened to a member's assignment
                 kafka_scanner.py                                reading as nobody's member
                 embedded_file.py                                the log's tables in the SQLite file
-    store/      influxql.py, visibility.py                      asking InfluxDB, and waiting until points are whole
+    store/      influxql.py, point_rows.py, visibility.py       asking InfluxDB, and waiting until points are whole
                 answers.py                                      what its refusals mean
                 acks.py, influx_acks.py, embedded_acks.py       which alerts have been seen
     sqlite.py                                                   the one file of the embedded stack
     dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served
                 view.py, watched.py, watch_list.py              what a browser asks for; the watch list's rows and grid
+                stage.py                                        the page's main part, with the chart
                 alerts.py                                       episodes of anomalies, and who has seen them
                 security.py, gate.py                            what a request must be; the way to the store
                 state.py, ranges.py, clock.py, thin.py          freshness, ranges, exchange time, fewer rows

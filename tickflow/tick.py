@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from tickflow.reasons import Reason as Reason  # a part of what decoding gives
+from tickflow.reasons import reason_of
 from tickflow.ticklog.base import LOG_APPEND_TIME, Entry, Record
 
 MAX_RECORD_BYTES = 65_536
@@ -30,41 +31,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE = _EPOCH.replace(tzinfo=None)
 _SYMBOL = re.compile(r"[A-Z0-9.\-]{1,12}")
 _SOURCE = re.compile(r"[a-z0-9_]{1,32}")
-
-
-class Reason(StrEnum):
-    """Why a record was refused; one short constant per rule."""
-
-    TOMBSTONE = "tombstone"
-    TOO_LARGE = "too_large"
-    NESTING = "nesting"
-    NOT_UTF8 = "not_utf8"
-    NOT_JSON = "not_json"
-    NOT_AN_OBJECT = "not_an_object"
-    SYMBOL_MISSING = "symbol_missing"
-    SYMBOL_TYPE = "symbol_type"
-    SYMBOL_INVALID = "symbol_invalid"
-    KEY_MISSING = "key_missing"
-    KEY_MISMATCH = "key_mismatch"
-    PRICE_MISSING = "price_missing"
-    PRICE_TYPE = "price_type"
-    PRICE_RANGE = "price_range"
-    TIMESTAMP_MISSING = "timestamp_missing"
-    TIMESTAMP_TYPE = "timestamp_type"
-    TIMESTAMP_INVALID = "timestamp_invalid"
-    TIMESTAMP_RANGE = "timestamp_range"
-    TIMESTAMP_FUTURE = "timestamp_future"
-    TIMESTAMP_TOO_OLD = "timestamp_too_old"
-    VOLUME_TYPE = "volume_type"
-    VOLUME_RANGE = "volume_range"
-    CHANGE_PERCENT_TYPE = "change_percent_type"
-    CHANGE_PERCENT_RANGE = "change_percent_range"
-    SOURCE_TYPE = "source_type"
-    SOURCE_INVALID = "source_invalid"
-    PRODUCER_TYPE = "producer_type"
-    PRODUCER_INVALID = "producer_invalid"
-    SEQ_TYPE = "seq_type"
-    SEQ_RANGE = "seq_range"
 
 
 class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -250,7 +216,7 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
     except UnicodeDecodeError:
         return Reason.NOT_UTF8
     except msgspec.ValidationError as error:
-        return _reason_of(error)
+        return reason_of(error)
     except msgspec.DecodeError:
         return Reason.NOT_JSON
     if not _SYMBOL.fullmatch(tick.symbol):
@@ -283,23 +249,3 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
     change = math.nan if tick.change_percent is None else tick.change_percent
     naive = tick.timestamp.tzinfo is None
     return tick.symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive
-
-
-_FIELD = re.compile(r"`\$\.(\w+)`$")
-_NUMBERS = ("price", "volume", "change_percent", "seq")
-_MISSING = re.compile(r"^Object missing required field `(\w+)`$")
-
-
-def _reason_of(error: msgspec.ValidationError) -> Reason:
-    """The rule that msgspec's typed decoder found broken, read from its message (its errors carry nothing else)."""
-    text = str(error)
-    if missing := _MISSING.match(text):
-        return Reason(f"{missing[1]}_missing")
-    field = _FIELD.search(text)
-    if field is None:
-        return Reason.NOT_AN_OBJECT
-    if "out of range" in text and field[1] in _NUMBERS:  # a number like 1e999 is found to be so in any field
-        return Reason(f"{field[1]}_range")
-    if "RFC3339" in text:
-        return Reason.TIMESTAMP_INVALID
-    return Reason(f"{field[1]}_type")

@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from tickflow.dashboard import ids, ranges, watch_list
+from tickflow.dashboard import ids, ranges, stage, watch_list
 
 TITLE = "Tickflow"
 CLOCK_MS = 1000
@@ -32,26 +32,6 @@ INDEX = """<!DOCTYPE html>
     </body>
 </html>
 """
-
-READOUT = (
-    # key, label, name of the trace that a click hides, or none
-    ("time", "Time", None),
-    ("price", "Price", None),
-    ("ma5", "MA5", "MA5"),
-    ("ma10", "MA10", "MA10"),
-    ("ma20", "MA20", "MA20"),
-    ("volume", "Volume", None),
-    ("volatility", "Volatility", None),
-    ("z", "|z|", None),
-    ("anomaly", "Anomalies", "Anomaly"),
-    ("band", "Band", "Band"),
-)
-KINDS = (
-    # option, value, label, what it does
-    ("candles", "auto", "Candles", "Candles in the place of the line"),
-    ("scale", "percent", "%", "Percent since the first price in sight"),
-    ("log", "1", "Log", "Logarithmic price axis"),
-)
 
 
 def layout(*, update_interval: float) -> Component:
@@ -201,119 +181,5 @@ def _main() -> list[Component]:
             data=list(ranges.RANGES),
             **{"aria-label": "Range, counted back from the newest tick"},
         ),
-        html.Section(
-            id="stage",
-            className="stage is-empty",
-            **{"aria-label": "Chart"},
-            children=[
-                html.Div(
-                    id=ids.HEADLINE,
-                    className="headline",
-                    children=[
-                        html.H2("", id="headline-symbol", className="headline-symbol"),
-                        html.Span("", id="headline-price", className="headline-price"),
-                        html.Span("", id="headline-change", className="headline-change"),
-                        html.Span("", id="headline-note", className="headline-note"),
-                        _kinds(),
-                        html.Button(
-                            "Back to the newest tick", id="go-live", className="go-live", type="button", hidden=True
-                        ),
-                    ],
-                ),
-                html.Div(
-                    id=ids.READOUT,
-                    className="readout",
-                    role="group",
-                    children=[_reading(key, label, trace) for key, label, trace in READOUT],
-                    **{"aria-label": "Values at the pointer, or the newest"},
-                ),
-                html.P("Reading from the store …", id=ids.EMPTY, className="empty"),
-                html.P("", id=ids.SUMMARY, className="unseen"),
-                html.Figure(
-                    className="figure",
-                    role="group",
-                    children=dcc.Graph(
-                        id=ids.CHART,
-                        responsive=True,
-                        clear_on_unhover=True,
-                        figure=None,
-                        className="chart",
-                        config={
-                            "displaylogo": False,
-                            "scrollZoom": True,
-                            "doubleClick": False,
-                            "modeBarButtonsToRemove": [
-                                "select2d",
-                                "lasso2d",
-                                "autoScale2d",
-                                "resetScale2d",
-                                "sendChartToCloud",
-                                "sendDataToCloud",
-                            ],
-                            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "tickflow"},
-                        },
-                    ),
-                    **{"aria-labelledby": ids.SUMMARY},
-                ),
-            ],
-        ),
+        stage.section(),
     ]
-
-
-def _kinds() -> Component:
-    """Switches of how the price is drawn, and the width of candles."""
-    switches: list[Component] = [
-        html.Button(
-            label,
-            className="chip",
-            type="button",
-            title=title,
-            **{"data-option": option, "data-value": value, "aria-pressed": "false"},
-        )
-        for option, value, label, title in KINDS
-    ]
-    widths = [html.Option("auto width", value="auto")] + [html.Option(name, value=name) for name in ranges.CANDLES]
-    choice = html.Select(
-        widths, id="candle-width", className="chip", hidden=True, **{"aria-label": "Width of a candle"}
-    )
-    export = [
-        html.Button("CSV", id="csv", className="chip", type="button", title="Save the rows in sight as CSV"),
-        html.Button(
-            "",
-            id="full-screen",
-            className="chip icon-full",
-            type="button",
-            title="Full screen (F)",
-            **{"aria-label": "Full screen"},
-        ),
-        html.Button("?", id="show-keys", className="chip", type="button", title="Keys (?)", **{"aria-label": "Keys"}),
-    ]
-    period = html.Button(
-        "From – to", id=ids.PERIOD_OPEN, className="chip", type="button", title="A range from one moment to another"
-    )
-    return html.Div(
-        [period, *switches, choice, *export],
-        className="kinds",
-        role="group",
-        **{"aria-label": "How the price is drawn"},
-    )
-
-
-def _reading(key: str, label: str, trace: str | None) -> Component:
-    """One value of the readout line; where it belongs to a line of the chart, its name is a switch for that line."""
-    name: Component
-    if trace is None:
-        name = html.Span(label, className="reading-name")
-    else:
-        swatch = html.Span(className=f"swatch swatch-{key}", **{"aria-hidden": "true"})
-        name = html.Button(
-            [swatch, label],
-            className="reading-name switch",
-            type="button",
-            title=f"Show or hide {label}",
-            **{"data-trace": trace, "aria-pressed": "true"},
-        )
-    values = [] if key == "band" else [html.Span("–", id=f"reading-{key}", className="reading-value")]
-    if key == "time":
-        values.append(html.Span("", id="reading-utc", className="reading-more"))
-    return html.Span([name, *values], className=f"reading reading-of-{key}")

@@ -5,7 +5,7 @@ are quoted), 422 for points it dropped (all others are written, `dropped=N`), an
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
 import orjson
@@ -15,6 +15,9 @@ from tickflow.errors import StoreError, StoreMisconfigured, StoreUnavailable
 TOO_LARGE = 413
 UNPARSABLE = 400
 DROPPED = 422
+
+REFUSED_SHARE = 0.01
+"""Above this share of a batch, refused points are a sign that something is wrong, not of a few odd ticks."""
 
 _BAD_LINE = re.compile(r"^unable to parse '(.*?)': (.*)$", re.MULTILINE)
 _OUTSIDE_RETENTION = re.compile(r"outside retention policy.*dropped=(\d+)", re.DOTALL)
@@ -103,3 +106,12 @@ def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, 
     else:
         sentence = f"refuses the request ({status}: {words}): check that INFLUXDB_URL leads to InfluxDB 2.4 or later"
     return StoreMisconfigured(f"InfluxDB {sentence}.")
+
+
+def check_share(refused: Sequence[tuple[int, str]], total: int) -> None:
+    """Raise `StoreMisconfigured` if more of a batch is refused than a few odd ticks: one point, or 1 %."""
+    if len(refused) > max(1, REFUSED_SHARE * total):
+        raise StoreMisconfigured(
+            f"InfluxDB refuses {len(refused):,} of {total:,} points, the first with these words: {refused[0][1]}; "
+            "so many mean that INFLUXDB_URL leads to something that does not understand this program."
+        )

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from contextlib import suppress
 from typing import Any
 
 import urllib3
@@ -14,20 +14,15 @@ from influxdb_client.rest import ApiException
 
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
-from tickflow.points import INTEGER_FIELDS, MEASUREMENT, Points, to_lines
+from tickflow.points import MEASUREMENT, Points, to_lines
 from tickflow.store import answers
 from tickflow.store.base import STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
-from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Rows, unreachable
+from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, unreachable
+from tickflow.store.point_rows import SELECTED, points_of
 from tickflow.store.visibility import whole
-
-REFUSED_SHARE = 0.01
-"""Above this share of a batch, refused points are a sign that something is wrong, not of a few odd ticks."""
 
 DAY_NS = 86_400 * 10**9
 
-_COLUMNS = [column.name for column in fields(Points) if column.name != "time_ns"]
-_ALWAYS = [_COLUMNS.index(name) + 1 for name in ("source", "price", *INTEGER_FIELDS, "is_anomaly")]
-_SELECTED = ", ".join(f'"{name}"' for name in _COLUMNS)  # quoted, since `offset` is a keyword
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
 _STATEMENTS = 100  # asked in one request
 _NAMED_SYMBOLS = 50  # of more, it is quicker to ask for all and to choose here
@@ -105,7 +100,7 @@ class InfluxStore(MetricsStore):
                 if len(good) == len(indexes):
                     raise self._failure(error, message)
                 refused += [(i, reasons[lines[i]]) for i in indexes if lines[i] in reasons]
-                self._check_share(refused, len(lines))
+                answers.check_share(refused, len(lines))
                 waiting.append(good)
             elif error.status == answers.DROPPED and (dropped := answers.expired(message)) is not None:
                 expired += dropped
@@ -146,14 +141,14 @@ class InfluxStore(MetricsStore):
             params = {f"s{i}": symbol for i, symbol in enumerate(symbols)}
             where = "WHERE " + " OR ".join(f'"symbol" = ${name}' for name in params)
         query = (
-            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" {where} '  # noqa: S608 - names of our own, values are bound
+            f'SELECT {SELECTED} FROM "{MEASUREMENT}" {where} '  # noqa: S608 - names of our own, values are bound
             'GROUP BY "symbol" ORDER BY time DESC LIMIT 1'
         )
         wanted = None if symbols is None else frozenset(symbols)
 
         def read() -> tuple[Points, int]:
             rows = [row for row in self._influxql.rows(query, params) if wanted is None or row[1] in wanted]
-            return _points(sorted(rows, key=lambda row: str(row[1])))
+            return points_of(sorted(rows, key=lambda row: str(row[1])))
 
         return whole(read)
 
@@ -168,11 +163,11 @@ class InfluxStore(MetricsStore):
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
         until = "" if until_ns is None else "AND time < $until"
-        query = f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}'  # noqa: S608
+        query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}'  # noqa: S608
         params = {"symbol": symbol, "since": since_ns} | ({} if until_ns is None else {"until": until_ns})
 
         def read() -> tuple[Points, int]:
-            parts, left_out = zip(*map(_points, self._influxql.batches(query, params)), strict=True)
+            parts, left_out = zip(*map(points_of, self._influxql.batches(query, params)), strict=True)
             return Points.joined(parts), sum(left_out)
 
         return whole(read)
@@ -195,18 +190,18 @@ class InfluxStore(MetricsStore):
         """The symbol's newest `count` points, in the order of time."""
         if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
-        query = f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
-        return whole(lambda: _points(self._influxql.rows(query, {"symbol": symbol, "count": count})[::-1]))
+        query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
+        return whole(lambda: points_of(self._influxql.rows(query, {"symbol": symbol, "count": count})[::-1]))
 
     def anomalies(self, since_ns: int, count: int) -> Points:
         """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
         if count <= 0:
             return Points.from_rows([])
         query = (
-            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" WHERE "is_anomaly" = true AND time >= $since '  # noqa: S608
+            f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "is_anomaly" = true AND time >= $since '  # noqa: S608
             "ORDER BY time DESC LIMIT $count"
         )
-        return whole(lambda: _points(self._influxql.rows(query, {"since": since_ns, "count": count})[::-1]))
+        return whole(lambda: points_of(self._influxql.rows(query, {"since": since_ns, "count": count})[::-1]))
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
@@ -290,33 +285,12 @@ class InfluxStore(MetricsStore):
             error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
         )
 
-    def _check_share(self, refused: Sequence[tuple[int, str]], total: int) -> None:
-        if len(refused) > max(1, REFUSED_SHARE * total):
-            raise StoreMisconfigured(
-                f"InfluxDB refuses {len(refused):,} of {total:,} points, the first with these words: {refused[0][1]}; "
-                "so many mean that INFLUXDB_URL leads to something that does not understand this program."
-            )
-
     def _check_access(self) -> None:
         """Log a warning if the token may neither read nor write the bucket."""
-        try:
-            self.statuses()
-        except StoreUnavailable:
-            return
-        except StoreMisconfigured:
-            error = self._post(["# may this token write?"])
-            if error is not None:
-                _logger.warning(self._failure(error, answers.message_of(error.body)))
-
-
-def _points(rows: Rows) -> tuple[Points, int]:
-    """The points of rows as they were selected, the time first; and how many rows were none.
-
-    A row without what is there in every point is not one: not whole yet, or another program's.
-    """
-    points = [row for row in rows if None not in (row[at] for at in _ALWAYS)]
-    columns: list[Sequence[Any]] = list(zip(*points, strict=True)) or [()] * (len(_COLUMNS) + 1)
-    time_ns, *others = columns
-    named = dict(zip(_COLUMNS, others, strict=True))
-    ordered = [named["symbol"], named["source"], time_ns, *(named[name] for name in _COLUMNS[2:])]
-    return Points.from_columns(ordered), len(rows) - len(points)
+        with suppress(StoreUnavailable):
+            try:
+                self.statuses()
+            except StoreMisconfigured:
+                error = self._post(["# may this token write?"])
+                if error is not None:
+                    _logger.warning(self._failure(error, answers.message_of(error.body)))

@@ -4,14 +4,12 @@ The assignment changes inside `KafkaConsumer.poll` only. The listener notes it, 
 on it: each assignment has a new epoch, and a partition is silent (paused) from its assignment until the first `seek`.
 """
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from kafka import KafkaConsumer
-from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import (
     CommitFailedError,
@@ -29,6 +27,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
 from tickflow.ticklog.kafka_cluster import Cluster
+from tickflow.ticklog.kafka_rebalances import Rebalances
 
 REQUEST_MS = 5_000
 """The longest that one question to the cluster may take."""
@@ -54,7 +53,7 @@ class Reader:
         self._group = group
         self._instance_id = instance_id
         self._consumer: Any = None
-        self._rebalances = _Rebalances()
+        self._rebalances = Rebalances()
         self.topic_id = ""
         self._epoch = 0
         self._epochs: dict[int, int] = {}
@@ -282,29 +281,3 @@ class Reader:
             raise SettingError("KAFKA_INSTANCE_ID", self._instance_id, expected) from None
         except KafkaError as error:
             raise LogUnavailable(f"{self._cluster.where}: {self._cluster.explain(error)}") from error
-
-
-class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
-    """Notes what happens to the assignment; runs in kafka-python's own thread, where the consumer may not be called."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._noted: list[tuple[Literal["revoked", "assigned"], list[int]]] = []
-
-    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        self._note("revoked", revoked)
-
-    def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
-        self._note("revoked", lost)
-
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        self._note("assigned", assigned)
-
-    def take(self) -> list[tuple[Literal["revoked", "assigned"], list[int]]]:
-        with self._lock:
-            noted, self._noted = self._noted, []
-        return noted
-
-    def _note(self, kind: Literal["revoked", "assigned"], places: set[TopicPartition]) -> None:
-        with self._lock:
-            self._noted.append((kind, sorted(place.partition for place in places)))

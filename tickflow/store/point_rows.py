@@ -1,0 +1,26 @@
+"""InfluxQL's rows of points: what to select for them, and the points that they are."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from tickflow.points import INTEGER_FIELDS, Points
+from tickflow.store.influxql import Rows
+
+_COLUMNS = [column.name for column in fields(Points) if column.name != "time_ns"]
+_ALWAYS = [_COLUMNS.index(name) + 1 for name in ("source", "price", *INTEGER_FIELDS, "is_anomaly")]
+SELECTED = ", ".join(f'"{name}"' for name in _COLUMNS)  # quoted, since `offset` is a keyword
+"""The columns of a point after its time, in the order of `Points`."""
+
+
+def points_of(rows: Rows) -> tuple[Points, int]:
+    """The points of rows as they were selected, the time first; and how many rows were none.
+
+    A row without what is there in every point is not one: not whole yet, or another program's.
+    """
+    points = [row for row in rows if None not in (row[at] for at in _ALWAYS)]
+    columns: list[Sequence[Any]] = list(zip(*points, strict=True)) or [()] * (len(_COLUMNS) + 1)
+    time_ns, *others = columns
+    named = dict(zip(_COLUMNS, others, strict=True))
+    ordered = [named["symbol"], named["source"], time_ns, *(named[name] for name in _COLUMNS[2:])]
+    return Points.from_columns(ordered), len(rows) - len(points)
