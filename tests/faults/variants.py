@@ -31,7 +31,7 @@ from tickflow.store.embedded import EmbeddedStore
 from tickflow.store.influx import InfluxStore
 from tickflow.tick import Refused
 from tickflow.ticklog import kafka_reader
-from tickflow.ticklog.base import Bounds, Commit, TickLog
+from tickflow.ticklog.base import TickLog
 from tickflow.ticklog.embedded import EmbeddedTickLog
 from tickflow.ticklog.embedded_file import LogFile
 from tickflow.ticklog.kafka_writer import Writer
@@ -70,8 +70,8 @@ def no_restore() -> None:
     """Begins with empty windows at the commit."""
     plan = restore.plan
 
-    def plan_without_replay(commit: Commit | None, bounds: Bounds) -> RestorePlan:
-        begin = plan(commit, bounds)
+    def plan_without_replay(*arguments: Any) -> RestorePlan:
+        begin = plan(*arguments)
         return RestorePlan(begin.emit_from, begin.emit_from, begin.lost, begin.cold, begin.note)
 
     patch(assignments, plan=plan_without_replay)
