@@ -42,7 +42,7 @@
     else element("stage")?.requestFullscreen?.();
   }
 
-  const typed = (target) => target.closest?.("input, textarea, select, dialog, [role=radiogroup], [role=listbox]");
+  const typed = (target) => target.closest?.("input, textarea, select, dialog[open], [role=radiogroup], [role=listbox]");
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;

@@ -73,13 +73,6 @@ def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
     expect(page.locator("#keys")).to_contain_text("the symbol before or after")
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).to_be_hidden()
-    page.keyboard.press("/")
-    expect(page.locator("#symbol")).to_be_focused()
-    page.keyboard.type("AAP")
-    expect(page.get_by_role("option")).to_have_text(["AAPL"])
-    page.keyboard.press("Enter")
-    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
-    page.evaluate("document.activeElement.blur()")
     page.keyboard.press("o")
     until(page, "document.body.dataset.view === 'overview'")
 
