@@ -28,7 +28,7 @@ run: $(RUN) ## Run everything on this machine alone: simulated prices, one SQLit
 
 test: $(DEV) ## Run all tests, on real Kafka and InfluxDB where this machine can have them (built once)
 	@$(BIN)/python -m devtools.servers build || echo 'The tests that need what is missing are skipped (with CI=true they fail).'
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 faults: $(DEV) ## Break everything under load (about 25 minutes) and write the table of docs/guarantees.md
 	@$(BIN)/python -m devtools.servers build
