@@ -36,4 +36,4 @@ class Arrivals:
         tally.late += late
         tally.gaps += gaps
         tally.repeats += repeats
-        tally.naive += ticks.naive if begin == 0 else 0
+        tally.naive += sum(ticks.naive[begin:])

@@ -139,7 +139,7 @@ class TickBatch:
     """Accepted ticks of one partition, in log order, as columns of equal length.
 
     `time_us` is the event time in microseconds since 1970; `change_percent` is NaN where the tick has none; `naive`
-    counts the ticks whose time came without a zone.
+    says whether its time came without a zone.
     """
 
     records: list[Record]
@@ -152,7 +152,7 @@ class TickBatch:
     change_percent: npt.NDArray[np.float64]
     producers: list[str | None]
     seqs: list[int | None]
-    naive: int
+    naive: list[bool]
 
     def __len__(self) -> int:
         return len(self.records)
@@ -197,7 +197,7 @@ def _batch(records: list[Record], rows: Sequence[_ACCEPTED]) -> TickBatch:
         change_percent=np.array(changes, dtype=np.float64),
         producers=producers,  # type: ignore[arg-type]
         seqs=seqs,  # type: ignore[arg-type]
-        naive=sum(naive),  # type: ignore[arg-type]
+        naive=naive,  # type: ignore[arg-type]
     )
 
 
