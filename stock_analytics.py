@@ -195,13 +195,14 @@ class StockAnalyticsEngine:
         """Publish records to the dead-letter topic until every one of them is acknowledged."""
         if not refused:
             return
-        unsent = refused
+        unsent = deque(refused)
         for delay in Backoff():
             try:
                 deadletters.publish(self.log, unsent, stage)
                 break
-            except NotAcknowledged as error:
-                unsent = refused if error.refused else ()  # those still on their way need no second copy
+            except (NotAcknowledged, LogUnavailable) as error:
+                if isinstance(error, NotAcknowledged) and error.refused:
+                    unsent = deque(refused)  # else those on their way need no second copy
                 self.wait(delay, f"the dead-letter topic {self.log.dead_letter_topic} does not take them: {error}")
         self.go_on()
         if stage == deadletters.DECODE:

@@ -29,6 +29,8 @@ group.initial.rebalance.delay.ms=0
 # So long a killed broker counts as alive, and its successor has to wait (default: 9 s).
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=1000
+# Whoever needs a topic makes it, with the settings that it needs.
+auto.create.topics.enable=false
 """
 
 LOGGING = """\

@@ -60,7 +60,13 @@ class MemoryLog(TickLog):
         pass
 
     def publish(
-        self, key: bytes | None, value: bytes | None, *, headers: Headers = (), topic: str | None = None
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        headers: Headers = (),
+        topic: str | None = None,
+        wait: bool = True,
     ) -> None:
         assert topic == self.dead_letter_topic
         self._unflushed.append((key, value, headers))

@@ -39,7 +39,13 @@ class ScriptedLog(TickLog):
         pass
 
     def publish(
-        self, key: bytes | None, value: bytes | None, *, headers: Headers = (), topic: str | None = None
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        headers: Headers = (),
+        topic: str | None = None,
+        wait: bool = True,
     ) -> None:
         raise AssertionError("no dead letters here")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.structs import TopicPartition
 
 from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read, until
 from tickflow.errors import NotAcknowledged, SettingError
@@ -250,3 +251,32 @@ def test_records_are_read_whatever_compression_their_producer_uses(logs: KafkaLo
     producer.close()
     (record,) = read(log, 1)
     assert (record.key, record.value) == (b"AAPL", b"a tick" * 100)
+
+
+def test_no_client_has_the_broker_make_a_topic(logs: KafkaLogs) -> None:
+    """Most brokers would, with a single partition and the producers' times."""
+    log = logs.reader()
+    publish(log, b"1")
+    log.partitions()
+    assert isinstance(log, KafkaTickLog)
+    clients = [
+        log._reader._consumer._client,
+        log._scanner._consumer._client,
+        log._connected()._producer._sender._client,
+    ]
+    requests = [client.cluster.metadata_request() for client in clients]
+    assert [request.allow_auto_topic_creation for request in requests] == [False] * 3
+
+
+def test_a_topic_made_anew_in_the_very_poll_that_took_its_partition_away_is_not_read(logs: KafkaLogs) -> None:
+    log = logs.reader()
+    assert len(join(log)) == 4
+    assert isinstance(log, KafkaTickLog)
+    reader = log._reader
+    reader._rebalances.on_partitions_revoked({TopicPartition(logs.topic, number) for number in range(4)})
+    reader._consumer._subscription.assign_from_subscribed([])
+    reader.topic_id = "that of an earlier one"
+    polled = log.poll(0.2)
+    assert polled.revoked == frozenset(range(4))
+    assert polled.assigned == {}
+    assert log.lag() == {}

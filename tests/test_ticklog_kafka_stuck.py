@@ -4,14 +4,21 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaTimeoutError
 
-from tests.contract.ticklogs import KafkaLogs, join, publish, read
+from devtools.servers import InfluxServer
+from tests.contract.ticklogs import KafkaLogs, join, publish, read, stray, until
+from tests.integration.chain import KafkaChain, working
+from tests.settings import load
 from tickflow.errors import LogUnavailable, Stopped
+from tickflow.process import StopEvent
+from tickflow.stack import open_log
 from tickflow.ticklog import kafka_writer
 from tickflow.ticklog.base import TickLog
 from tickflow.ticklog.kafka_cluster import Cluster
+from tickflow.ticklog.kafka_writer import NOT_FOUND
 
 
 @pytest.fixture
@@ -48,7 +55,51 @@ def test_a_compression_that_is_not_installed_is_said_at_each_poll_until_it_is(
         polling.join(10)
         assert len(said) == 3
     assert "gzip" in said[2]
+    assert "partition 0 of " in said[2]
+    assert "from offset 0 " in said[2]
     assert [record.value for record in read(log, 2)] == [b"1", b"2"]
+
+
+def test_a_batch_that_cannot_be_read_is_passed_by_deleting_it_from_the_log(
+    log: TickLog, kafka_servers: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(log, b"1")
+    join(log)
+    log.seek(0, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr("kafka.codec.has_gzip", lambda: False)
+        with pytest.raises(LogUnavailable, match=r"partition 0 of .* from offset 0 .*kafka-delete-records"):
+            list(log.read(0, log.bounds(0)))
+        KafkaLogs(kafka_servers, topic).drop_before(1)
+        assert stray(log) == {0: 0}
+    log.seek(0, 1)
+    publish(log, b"2")
+    assert [record.value for record in read(log, 1)] == [b"2"]
+
+
+def test_a_dead_letter_topic_that_is_gone_does_not_keep_others_out_of_the_group(
+    influx: InfluxServer, bucket: str, kafka_servers: str, topic: str
+) -> None:
+    """The worker says so and goes on polling, so that a rebalance need not wait for it."""
+    chain = KafkaChain(kafka_servers, topic, influx, bucket)
+    with working(chain) as engine:
+        until(lambda: len(engine.counters.accounts) == 4, "the worker has its partitions")
+        admin = KafkaAdminClient(bootstrap_servers=kafka_servers)
+        admin.delete_topics([f"{topic}.dlq"])
+        until(lambda: f"{topic}.dlq" not in admin.list_topics(), "the dead-letter topic is gone")
+        with open_log(load(chain.env), StopEvent()) as other:
+            other.connect(create=False)
+            producer = KafkaProducer(bootstrap_servers=kafka_servers)
+            producer.send(topic, key=b"AAPL", value=b"no tick").get(10)
+            producer.close()
+            until(lambda: NOT_FOUND in engine.status().held_up_by, "the worker says what holds it up")
+            assert f"{topic}.dlq" in engine.status().held_up_by
+            other.subscribe()
+            assert len(join(other)) == 2
+        assert engine.counters.total.refused.total() == 0
+        admin.create_topics({f"{topic}.dlq": {"num_partitions": 1, "replication_factor": 1}})
+        admin.close()
+        until(lambda: engine.counters.total.refused.total() == 1, "the letter is delivered and committed")
 
 
 class Lost:
@@ -74,4 +125,4 @@ def test_a_topic_that_cannot_be_found_is_said_and_the_wait_for_it_ends_with_a_st
     writer = kafka_writer.Writer(Cluster(["127.0.0.1:1"], {}, stop), {})
     with pytest.raises(Stopped):
         writer.publish("stock-ticks.dlq", b"AAPL", b"?", ())
-    assert "where the topic stock-ticks.dlq is kept is not known" in caplog.text
+    assert f"{kafka_writer.NOT_FOUND} stock-ticks.dlq" in caplog.text

@@ -4,7 +4,7 @@ The headers are those of Kafka Connect's error reporting (KIP-298), so that its 
 record may come twice, and is told apart by its topic, partition and offset.
 """
 
-from collections.abc import Iterable
+from collections import deque
 
 from tickflow.tick import Refused
 from tickflow.ticklog.base import Headers, TickLog
@@ -32,12 +32,15 @@ def headers_of(topic: str, refused: Refused, stage: str) -> Headers:
     return [(f"__connect.errors.{name}", str(value).encode()) for name, value in values.items()]
 
 
-def publish(log: TickLog, refused: Iterable[Refused], stage: str = DECODE) -> None:
-    """Publish the records and wait until the log confirmed them.
+def publish(log: TickLog, unsent: deque[Refused], stage: str = DECODE) -> None:
+    """Publish the records and wait until the log confirmed them; `unsent` keeps those it has not been handed yet.
 
-    Raises `NotAcknowledged`: then publish all of them again if it says that any was refused; else none, to wait on.
+    Raises `NotAcknowledged`: then publish all of them again if it says that any was refused; else go on with `unsent`,
+    as after `LogUnavailable`.
     """
-    for each in refused:
-        record = each.record
-        log.publish(record.key, record.value, headers=headers_of(log.topic, each, stage), topic=log.dead_letter_topic)
+    while unsent:
+        record = unsent[0].record
+        headers = headers_of(log.topic, unsent[0], stage)
+        log.publish(record.key, record.value, headers=headers, topic=log.dead_letter_topic, wait=False)
+        unsent.popleft()
     log.flush(FLUSH_SECONDS)

@@ -100,8 +100,8 @@ def now() -> None:
 def letters_unacknowledged() -> None:
     """Commits without waiting for the dead letters."""
 
-    def publish(log: TickLog, refused: Iterable[Refused], stage: str = deadletters.DECODE) -> None:
-        for each in refused:
+    def publish(log: TickLog, unsent: Iterable[Refused], stage: str = deadletters.DECODE) -> None:
+        for each in unsent:
             headers = deadletters.headers_of(log.topic, each, stage)
             log.publish(each.record.key, each.record.value, headers=headers, topic=log.dead_letter_topic)
 
@@ -169,9 +169,9 @@ def journal() -> None:
     file = oracle.JournalFile(Path(os.environ["FAULT_JOURNAL"]))
     publish, append = Writer.publish, LogFile.append
 
-    def publish_noting(writer: Any, topic: str, key: bytes | None, value: bytes | None, headers: Any) -> None:
+    def publish_noting(writer: Any, topic: str, key: bytes | None, value: bytes | None, *others: Any) -> None:
         before = len(writer._pending)
-        publish(writer, topic, key, value, headers)
+        publish(writer, topic, key, value, *others)
         mark = oracle.fingerprint(key, value)
         if len(writer._pending) and before <= len(writer._pending):
             writer._pending[-1].add_callback(

@@ -1,15 +1,21 @@
 """A whole chain for a test: one stack's settings, what its log and store hold, and the oracle's verdict on both."""
 
+import io
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from devtools.servers import InfluxServer
+from stock_analytics import StockAnalyticsEngine
 from tests import oracle
+from tests.settings import load
+from tickflow.process import StopEvent
 
 
 class Chain(ABC):
@@ -95,3 +101,19 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60.0) 
     while not condition():
         assert time.monotonic() < deadline, f"no {what} within {timeout:g} s"
         time.sleep(0.2)
+
+
+@contextmanager
+def working(chain: Chain, span: int = 1_000_000) -> Iterator[StockAnalyticsEngine]:
+    """A worker in this process, for as long as the block lasts."""
+    stop = StopEvent()
+    engine = StockAnalyticsEngine(load(chain.env), stop=stop, out=io.StringIO(), span=span)
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    try:
+        yield engine
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+    assert engine.counters.discrepancies() == {}

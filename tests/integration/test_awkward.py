@@ -1,9 +1,7 @@
 """The awkward cases, on both stacks: everything that markets, producers and operators do and tutorials leave out."""
 
-import io
 import json
 import re
-import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,9 +14,8 @@ import pytest
 from kafka.admin import KafkaAdminClient, NewPartitions
 
 from devtools.servers import InfluxServer
-from stock_analytics import StockAnalyticsEngine
 from tests import oracle
-from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until
+from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
 from tests.scripts import Script
 from tests.settings import load
 from tickflow.audit import Audit
@@ -64,22 +61,6 @@ def a_chain(stack: str, request: pytest.FixtureRequest, folder: Path) -> Iterato
 def chain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chain]:
     with a_chain(request.param, request, tmp_path) as found:
         yield found
-
-
-@contextmanager
-def working(chain: Chain, span: int = 1_000_000) -> Iterator[StockAnalyticsEngine]:
-    """A worker in this process, for as long as the block lasts."""
-    stop = StopEvent()
-    engine = StockAnalyticsEngine(load(chain.env), stop=stop, out=io.StringIO(), span=span)
-    thread = threading.Thread(target=engine.run)
-    thread.start()
-    try:
-        yield engine
-    finally:
-        stop.set()
-        thread.join(20)
-    assert not thread.is_alive()
-    assert engine.counters.discrepancies() == {}
 
 
 def assert_equal_by_audit(chain: Chain, expected: int, span: int = 1_000_000) -> None:

@@ -123,11 +123,18 @@ class TickLog(ABC):
 
     @abstractmethod
     def publish(
-        self, key: bytes | None, value: bytes | None, *, headers: Headers = (), topic: str | None = None
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        headers: Headers = (),
+        topic: str | None = None,
+        wait: bool = True,
     ) -> None:
-        """Hand over one record (to `topic`, by default the tick topic); blocks while too many are in flight.
+        """Hand over one record (to `topic`, by default the tick topic); blocks while the log cannot take it.
 
         Raises `Stopped` if asked to stop while blocked, `NotAcknowledged` once the log refused an earlier record.
+        Without `wait` raises `LogUnavailable` after half a second in place of blocking: it was not handed over.
         """
 
     @abstractmethod

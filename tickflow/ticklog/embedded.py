@@ -72,12 +72,20 @@ class EmbeddedTickLog(TickLog):
             self._file = LogFile(self._path, self.stop)
 
     def publish(  # noqa: D102
-        self, key: bytes | None, value: bytes | None, *, headers: Headers = (), topic: str | None = None
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        headers: Headers = (),
+        topic: str | None = None,
+        wait: bool = True,
     ) -> None:
         while len(self._buffer) >= MAX_BUFFERED:
             problem = self._write()
             if problem is not None:
                 self.check_stop()
+                if not wait:
+                    raise LogUnavailable(f"{self.where}: {problem}")
                 self._writing(f"waiting for {self.where}: {problem}; {len(self._buffer):,} records are not written yet")
                 sleep(self.stop, _JOIN_EVERY)
         now = time.monotonic()

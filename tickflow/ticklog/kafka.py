@@ -53,9 +53,15 @@ class KafkaTickLog(TickLog):
         self._writer = Writer(self._cluster, limits)
 
     def publish(  # noqa: D102
-        self, key: bytes | None, value: bytes | None, *, headers: Headers = (), topic: str | None = None
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        headers: Headers = (),
+        topic: str | None = None,
+        wait: bool = True,
     ) -> None:
-        self._connected().publish(topic or self.topic, key, value, headers)
+        self._connected().publish(topic or self.topic, key, value, headers, wait)
 
     def flush(self, timeout: float) -> None:  # noqa: D102
         self._connected().flush(timeout)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from kafka.errors import (
     ClusterAuthorizationFailedError,
+    CorruptRecordError,
     GroupAuthorizationFailedError,
     IllegalSaslStateError,
     KafkaConnectionError,
@@ -19,8 +20,10 @@ from kafka.errors import (
     MessageSizeTooLargeError,
     SaslAuthenticationFailedError,
     TopicAuthorizationFailedError,
+    UnsupportedCodecError,
     UnsupportedSaslMechanismError,
 )
+from kafka.structs import TopicPartition
 
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped
@@ -28,6 +31,20 @@ from tickflow.ticklog.kafka_network import DIRECTLY, open_network
 
 PATIENCE = 1.0
 """Seconds that a wait may last before it is spoken of."""
+
+READING: Mapping[str, object] = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",
+    "allow_auto_create_topics": False,
+    "fetch_max_wait_ms": 50,  # with kafka-python's 500, reads stall near the end of a partition
+    "max_poll_records": 5_000,
+    "request_timeout_ms": 15_000,
+    "metrics_enabled": False,
+}
+"""The options of every `KafkaConsumer`, whether it is a group's member or reads by itself."""
+
+UNREADABLE = (CorruptRecordError, UnsupportedCodecError)
+"""What kafka-python says of records that it has, but cannot take apart."""
 
 _ATTEMPT_MS = 10_000
 _SLICE = 0.2
@@ -138,6 +155,14 @@ class Cluster:
             hint = f"; a refused login can look like this: see {_LOGIN}" if self._protocol.startswith("SASL") else ""
             return f"{reason} (KAFKA_SECURITY_PROTOCOL is {self._protocol}{hint})"
         return str(error)  # with the error's name: kafka-python puts it there
+
+    def unreadable(self, place: TopicPartition, offset: int, error: BaseException) -> str:
+        """That the records at that place cannot be taken apart, and what to do about them."""
+        return (
+            f"{self.where}: partition {place.partition} of {place.topic} cannot be read on from offset {offset:,} "
+            f"({error}): install what this compression needs, or, where the batch is damaged, have Kafka delete the "
+            "partition's records up to its end (kafka-delete-records.sh), which counts them as lost"
+        )
 
     def connect(self, factory: Callable[..., Any], **options: object) -> Any:
         """A client made by `factory`, in one attempt of 10 s at most. Raises kafka-python's `KafkaError`."""

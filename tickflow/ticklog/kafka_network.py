@@ -1,4 +1,4 @@
-"""kafka-python's network layer, mended in two places (seen in 3.0.12)."""
+"""kafka-python's network layer, mended in three places (seen in 3.0.12)."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -31,11 +31,16 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no
 
 
 class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
-    """Tells `note` why a connection failed: kafka-python only logs that a login was refused, and reports a time-out."""
+    """Tells `note` why a connection failed: kafka-python only logs that a login was refused, and reports a time-out.
+
+    And keeps `allow_auto_create_topics` to its word, which kafka-python takes and forgets: a worker that asks for a
+    topic that was deleted would have the broker make it, with its producers' times and its own number of partitions.
+    """
 
     def __init__(self, net: NetworkSelector, note: Callable[[BaseException], None], /, **configs: object) -> None:
         super().__init__(net, **configs)
         self._tell = note
+        self.cluster.config["allow_auto_create_topics"] = configs.get("allow_auto_create_topics", False)
 
     def get_connection(self, *place: Any, **options: Any) -> Any:
         """A connection that is about to be made, or there."""

@@ -5,7 +5,7 @@ on it: each assignment has a new epoch, and a partition is silent (paused) from 
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
-from tickflow.ticklog.kafka_cluster import Cluster
+from tickflow.ticklog.kafka_cluster import READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka_rebalances import Rebalances
 
 REQUEST_MS = 5_000
@@ -167,14 +167,8 @@ class Reader:
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=1_000,
                 max_poll_interval_ms=600_000,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                allow_auto_create_topics=False,
-                fetch_max_wait_ms=50,
-                max_poll_records=5_000,
-                request_timeout_ms=15_000,
                 metadata_max_age_ms=30_000,
-                metrics_enabled=False,
+                **READING,
             )
         return self._consumer
 
@@ -190,12 +184,17 @@ class Reader:
             strayed = error.args[0]
         except LogTruncationError as error:
             strayed = self._truncated(error)
-        except LogUnavailable:
+        except LogUnavailable as error:
             # A batch that kafka-python (3.0.12) cannot take apart stays its next one, and each later poll would go
             # round in it without end. Let go of, it is fetched anew.
-            if unreadable := consumer._fetcher._next_partition_records:
-                unreadable.drain()
-            raise
+            batch = consumer._fetcher._next_partition_records
+            if not batch:
+                raise
+            batch.drain()
+            if not isinstance(error.__cause__, UNREADABLE):
+                raise
+            words = self._cluster.unreadable(batch.topic_partition, batch.next_fetch_offset, error.__cause__)
+            raise LogUnavailable(words) from error
         polled = Polled()
         polled.revoked, polled.assigned = self._follow()
         polled.out_of_range = self._stray(strayed)
@@ -209,17 +208,10 @@ class Reader:
 
     def _follow(self) -> tuple[frozenset[int], dict[int, int]]:
         before = dict(self._epochs)
-        if self._is_made_anew():  # under a member, which may not even hear of a rebalance
-            self._rebalances.on_partitions_assigned({TopicPartition(self._topic, number) for number in before})
         for kind, partitions in self._rebalances.take():
-            for partition in partitions:
-                self._epochs.pop(partition, None)
-                self._ends.pop(partition, None)
-                self._strayed.pop(partition, None)
-                self._unplaced.discard(partition)
-                if kind == "assigned":
-                    self._epoch += 1
-                    self._epochs[partition] = self._epoch
+            self._renew(partitions, is_ours=kind == "assigned")
+        if self._is_made_anew():  # under a member, which may not even hear of a rebalance
+            self._renew(list(self._epochs), is_ours=True)
         revoked = frozenset(number for number, epoch in before.items() if self._epochs.get(number) != epoch)
         assigned = {number: epoch for number, epoch in self._epochs.items() if before.get(number) != epoch}
         for partition in assigned:
@@ -227,6 +219,17 @@ class Reader:
             self._consumer.seek(TopicPartition(self._topic, partition), 0)
             self._silence(partition)
         return revoked, assigned
+
+    def _renew(self, partitions: Iterable[int], *, is_ours: bool) -> None:
+        """Forget what was known of the partitions; those that are ours begin a new epoch."""
+        for partition in partitions:
+            self._epochs.pop(partition, None)
+            self._ends.pop(partition, None)
+            self._strayed.pop(partition, None)
+            self._unplaced.discard(partition)
+            if is_ours:
+                self._epoch += 1
+                self._epochs[partition] = self._epoch
 
     def _is_made_anew(self) -> bool:
         """Whether another topic stands under the name since the last poll; takes over its id."""

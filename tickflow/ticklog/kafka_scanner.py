@@ -11,7 +11,7 @@ from kafka.structs import TopicPartition
 
 from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import Bounds, Record
-from tickflow.ticklog.kafka_cluster import Cluster
+from tickflow.ticklog.kafka_cluster import READING, UNREADABLE, Cluster
 
 REQUEST_MS = 5_000
 PATIENCE_SECONDS = 15.0
@@ -52,6 +52,8 @@ class Scanner:
                     consumer.seek(place, at)
                 try:
                     records: Sequence[Record] = consumer.poll(timeout_ms=200).get(place, ())
+                except UNREADABLE as error:
+                    raise LogUnavailable(self._cluster.unreadable(place, at, error)) from error
                 except OffsetOutOfRangeError:
                     bounds = self.bounds(topic, partition)
                     if not at < bounds.start < stretch.end:
@@ -76,17 +78,7 @@ class Scanner:
     @contextmanager
     def _asking(self) -> Iterator[Any]:
         if self._consumer is None:
-            self._consumer = self._cluster.open(
-                KafkaConsumer,
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="none",
-                allow_auto_create_topics=False,
-                fetch_max_wait_ms=50,
-                max_poll_records=5_000,
-                request_timeout_ms=15_000,
-                metrics_enabled=False,
-            )
+            self._consumer = self._cluster.open(KafkaConsumer, group_id=None, **READING)
         try:
             yield self._consumer
         except KafkaError as error:

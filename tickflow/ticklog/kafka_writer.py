@@ -12,7 +12,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from kafka.serializer import Serializer
 
 from tickflow.backoff import Saying
-from tickflow.errors import NotAcknowledged
+from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.ticklog.base import Headers
 from tickflow.ticklog.kafka_cluster import PATIENCE, Cluster
 
@@ -21,6 +21,8 @@ MAX_IN_FLIGHT = 10_000
 
 RECORD_OVERHEAD = 128
 """Bytes that Kafka needs for a record beyond its key, value and headers, rounded up."""
+
+NOT_FOUND = "nobody says where to find the topic"
 
 _SLICE = 0.2
 _CLOSE_SECONDS = 1.0
@@ -49,11 +51,11 @@ class Writer:
         self._reap()
         return self._acknowledged
 
-    def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+    def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, wait: bool = True) -> None:
         """Hand over one record; waits while too many are in flight or the topic cannot be found.
 
         Raises `NotAcknowledged` once if earlier records were refused: then this one was not handed over. Raises
-        `Stopped` if asked to stop while waiting.
+        `Stopped` if asked to stop while waiting, `LogUnavailable` instead of waiting on without `wait`.
         """
         self._reap()
         if self._is_broken:
@@ -70,14 +72,14 @@ class Writer:
             with suppress(KafkaError):
                 self._pending[0].get(timeout=_SLICE)
             self._reap()
-            self._waited(started, f"{len(self._pending):,} records are not confirmed yet")
+            self._waited(started, f"{len(self._pending):,} records are not confirmed yet", wait)
         while True:
             try:
                 sent = self._producer.send(
                     topic, key=key, value=_NOTHING if value is None else value, headers=list(headers)
                 )
             except KafkaTimeoutError:
-                self._waited(started, f"where the topic {topic} is kept is not known")
+                self._waited(started, f"{NOT_FOUND} {topic}: make it, or start another worker, which does", wait)
             except KafkaError as error:
                 self._note_refusal(error)
                 return
@@ -169,9 +171,11 @@ class Writer:
             self._refused, self._cause = 0, ""
             raise NotAcknowledged(refused + waiting, cause, refused)
 
-    def _waited(self, started: float, what: str) -> None:
+    def _waited(self, started: float, what: str, wait: bool) -> None:
         if self._cluster.stop.is_set():
             raise self._cluster.stopped()
+        if not wait:
+            raise LogUnavailable(f"{self._cluster.where}: {what}")
         if time.monotonic() - started > PATIENCE:
             self._saying(f"waiting for {self._cluster.where}: {what}")
 
