@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from kafka import KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewPartitions
 from kafka.structs import TopicPartition
 
 from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read, until
@@ -280,3 +280,23 @@ def test_a_topic_made_anew_in_the_very_poll_that_took_its_partition_away_is_not_
     assert polled.revoked == frozenset(range(4))
     assert polled.assigned == {}
     assert log.lag() == {}
+
+
+def test_a_rebalance_that_outlasts_a_poll_is_seen_through(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that new metadata call for, kafka-python forgets that it waits for it."""
+    log = logs.reader()
+    join(log)
+    assert isinstance(log, KafkaTickLog)
+    consumer = log._reader._consumer
+    assign = consumer._coordinator._perform_assignment
+
+    def assign_slowly(*arguments: object) -> object:
+        time.sleep(1)
+        return assign(*arguments)
+
+    monkeypatch.setattr(consumer._coordinator, "_perform_assignment", assign_slowly)
+    admin = KafkaAdminClient(bootstrap_servers=logs.servers)
+    admin.create_partitions({logs.topic: NewPartitions(5)})
+    admin.close()
+    consumer._client.cluster.request_update()
+    assert len(join(log)) == 5

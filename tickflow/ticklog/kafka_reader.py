@@ -175,6 +175,10 @@ class Reader:
     def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
         found: Mapping[TopicPartition, list[Record]] = {}
         strayed: Mapping[TopicPartition, int] = {}
+        if consumer._coordinator.rejoining:
+            # A rejoin that new metadata called for, and that one poll did not see the end of, is otherwise forgotten
+            # (kafka-python 3.0.12): the member would have no partitions for good, and not say so.
+            consumer._coordinator.request_rejoin()
         try:
             with self._asking():
                 found = consumer.poll(timeout_ms=wait_ms)
