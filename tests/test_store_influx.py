@@ -1,14 +1,18 @@
 """What InfluxDB alone does: its refusals, its absence, and the documented queries."""
 
+import json
 import logging
 import threading
 import time
 import urllib.parse
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from devtools.influxdb import Influxd, InfluxServer
 from devtools.process import free_port
@@ -18,8 +22,10 @@ from tickflow.errors import SettingError, Stopped, StoreMisconfigured, StoreUnav
 from tickflow.points import Points, to_lines
 from tickflow.store import influx as influx_module
 from tickflow.store import influxql as influxql_module
+from tickflow.store import visibility
 from tickflow.store.base import WorkerStatus, Written
 from tickflow.store.influx import InfluxStore
+from tickflow.store.influx_acks import InfluxAcks
 
 influx_needed = pytest.mark.influx
 NEVER = 2**63 - 1  # a time that InfluxDB refuses: beyond its range by one
@@ -393,3 +399,63 @@ def test_an_error_of_a_statement_comes_with_status_200_and_is_seen(before: bytes
         pytest.raises(StoreUnavailable, match="engine: closed"),
     ):
         store.points("AAPL", 0)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+VALUES = st.lists(st.lists(JSON, max_size=18) | JSON, max_size=3)
+SERIES = st.fixed_dictionaries({}, optional={"values": VALUES | JSON, "tags": JSON, "name": JSON, "columns": JSON})
+RESULT = st.fixed_dictionaries({}, optional={"series": st.lists(SERIES | JSON, max_size=2) | JSON, "error": JSON})
+ANSWERS = st.fixed_dictionaries({"results": st.lists(RESULT | JSON, max_size=2) | JSON}) | JSON
+
+
+@pytest.fixture(scope="module")
+def any_answer() -> Iterator[tuple[list[object], InfluxStore]]:
+    """A store at a server that answers whatever is in the list, with status 200."""
+    given: list[object] = [None]
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        HttpStub(lambda _path, _body: Answer(200, json.dumps(given[0]).encode())) as stub,
+        at_stub(stub) as store,
+    ):
+        patched.setattr(visibility, "PAUSE_SECONDS", 0.0)
+        yield given, store
+
+
+@settings(max_examples=100, deadline=None)
+@given(answer=ANSWERS)
+@example(answer=[])
+@example(answer={"results": [1]})
+@example(answer={"results": [{"series": [{}]}]})
+@example(answer={"results": [{"series": [{"values": [[1, "AAPL"]]}]}]})
+@example(answer={"results": [{"series": [{"values": [[2**63, 1, "AAPL"]]}]}]})
+@example(answer={"results": [{"series": [{"tags": {"symbol": 1}, "values": [[1, 1]]}]}]})
+@example(answer={"buckets": [{"retentionRules": [{"everySeconds": "1"}]}]})
+def test_whatever_a_question_is_answered_is_understood_or_a_sentence(
+    any_answer: tuple[list[object], InfluxStore], answer: object
+) -> None:
+    given, store = any_answer
+    given[0] = answer
+    acks = InfluxAcks(store._url, token="secret-token", org="myorg", bucket="stock_data_acks")
+    store._kept_seconds = None
+    for ask in (
+        store.statuses,
+        store.latest,
+        lambda: store.first_prices(0),
+        lambda: store.points("AAPL", 0),
+        lambda: store.count("AAPL", 0, 1),
+        lambda: store.keeps(0, 0),
+        lambda: store.newest("AAPL", 5),
+        lambda: store.anomalies(0, 5),
+        lambda: store.preceded([("AAPL", 1), ("MSFT", 1)]),
+        lambda: store.anomaly_counts(0),
+        lambda: store.courses(0, 10, 2),
+        lambda: store.candles("AAPL", 0, 10, 1),
+        lambda: acks.acknowledged(0),
+    ):
+        with suppress(StoreMisconfigured, StoreUnavailable):
+            ask()
+    acks.close()

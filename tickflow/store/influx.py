@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import urllib3
 from influxdb_client import InfluxDBClient, Point, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS
@@ -17,17 +18,30 @@ from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigure
 from tickflow.points import MEASUREMENT, Points, to_lines
 from tickflow.store import answers
 from tickflow.store.base import STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
-from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, unreachable
-from tickflow.store.point_rows import SELECTED, points_of
+from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, unreachable
+from tickflow.store.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.visibility import whole
 
 DAY_NS = 86_400 * 10**9
 
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
+_STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), str | None)]  # type: ignore[misc]
 _STATEMENTS = 100  # asked in one request
 _NAMED_SYMBOLS = 50  # of more, it is quicker to ask for all and to choose here
 
 _logger = logging.getLogger(__name__)
+
+
+class _Rule(msgspec.Struct):
+    everySeconds: int = 0  # noqa: N815 - InfluxDB's name
+
+
+class _Bucket(msgspec.Struct):
+    retentionRules: list[_Rule] = []  # noqa: N815 - InfluxDB's name
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[_Bucket]
 
 
 class InfluxStore(MetricsStore):
@@ -123,7 +137,8 @@ class InfluxStore(MetricsStore):
     def statuses(self) -> list[WorkerStatus]:
         """The newest status of every worker that wrote one within the last day, the most recent first."""
         selected = ", ".join(f'"{name}"' for name in ("worker", *_STATUS_INTEGERS, "held_up_by"))
-        rows: list[list[Any]] = self._influxql.rows(
+        rows = self._influxql.rows(
+            _STATUS_ROW,
             f'SELECT {selected} FROM "{STATUS_MEASUREMENT}" WHERE time >= $since '  # noqa: S608 - names of our own
             'GROUP BY "worker" ORDER BY time DESC LIMIT 1',
             {"since": int(self._clock() * 1e9) - DAY_NS},
@@ -147,18 +162,19 @@ class InfluxStore(MetricsStore):
         wanted = None if symbols is None else frozenset(symbols)
 
         def read() -> tuple[Points, int]:
-            rows = [row for row in self._influxql.rows(query, params) if wanted is None or row[1] in wanted]
+            rows = [row for row in self._influxql.rows(PointRow, query, params) if wanted is None or row[1] in wanted]
             return points_of(sorted(rows, key=lambda row: str(row[1])))
 
         return whole(read)
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """By symbol (by default all), the price of its first point at or after `since_ns`."""
-        rows: list[list[Any]] = self._influxql.rows(
+        rows = self._influxql.rows(
+            tuple[Integer, float, str],
             f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" WHERE time >= $since GROUP BY "symbol"',  # noqa: S608
             {"since": since_ns},
         )
-        return {symbol: float(price) for _, price, symbol in rows if symbols is None or symbol in symbols}
+        return {symbol: price for _, price, symbol in rows if symbols is None or symbol in symbols}
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
@@ -167,18 +183,19 @@ class InfluxStore(MetricsStore):
         params = {"symbol": symbol, "since": since_ns} | ({} if until_ns is None else {"until": until_ns})
 
         def read() -> tuple[Points, int]:
-            parts, left_out = zip(*map(points_of, self._influxql.batches(query, params)), strict=True)
+            parts, left_out = zip(*map(points_of, self._influxql.batches(PointRow, query, params)), strict=True)
             return Points.joined(parts), sum(left_out)
 
         return whole(read)
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
         """How many points the symbol has from `since_ns` on, before `until_ns`."""
-        rows: list[list[Any]] = self._influxql.rows(
+        rows = self._influxql.rows(
+            tuple[Integer, Integer],
             f'SELECT count("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until',  # noqa: S608
             {"symbol": symbol, "since": since_ns, "until": until_ns},
         )
-        return int(rows[0][1]) if rows else 0
+        return rows[0][1] if rows else 0
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
         """Whether the bucket's retention leaves a point of that time."""
@@ -191,7 +208,7 @@ class InfluxStore(MetricsStore):
         if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
         query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
-        return whole(lambda: points_of(self._influxql.rows(query, {"symbol": symbol, "count": count})[::-1]))
+        return whole(lambda: points_of(self._influxql.rows(PointRow, query, {"symbol": symbol, "count": count})[::-1]))
 
     def anomalies(self, since_ns: int, count: int) -> Points:
         """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
@@ -201,7 +218,7 @@ class InfluxStore(MetricsStore):
             f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "is_anomaly" = true AND time >= $since '  # noqa: S608
             "ORDER BY time DESC LIMIT $count"
         )
-        return whole(lambda: points_of(self._influxql.rows(query, {"since": since_ns, "count": count})[::-1]))
+        return whole(lambda: points_of(self._influxql.rows(PointRow, query, {"since": since_ns, "count": count})[::-1]))
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
@@ -211,6 +228,7 @@ class InfluxStore(MetricsStore):
             params: dict[str, object] = {f"s{i}": symbol for i, (symbol, _) in enumerate(part)}
             params |= {f"t{i}": time_ns for i, (_, time_ns) in enumerate(part)}
             asked = self._influxql.each(
+                tuple[Integer, bool | None],
                 [
                     f'SELECT "is_anomaly" FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
                     f'WHERE "symbol" = $s{i} AND time < $t{i} ORDER BY time DESC LIMIT 1'
@@ -224,25 +242,28 @@ class InfluxStore(MetricsStore):
     def anomaly_counts(self, since_ns: int) -> dict[str, int]:
         """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
         rows = self._influxql.grouped(
+            tuple[Integer, Integer],
             f'SELECT count("is_anomaly") FROM "{MEASUREMENT}" '  # noqa: S608 - a name of our own
             'WHERE "is_anomaly" = true AND time >= $since GROUP BY "symbol"',
             {"since": since_ns},
         )
-        return {symbol: int(values[0][1]) for symbol, values in rows.items()}
+        return {symbol: sum(count for _, count in values) for symbol, values in rows.items()}
 
     def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
         width = max(1, -(-(until_ns - since_ns) // steps))
         rows = self._influxql.grouped(
+            tuple[Integer, float],
             f'SELECT last("price") FROM "{MEASUREMENT}" WHERE time >= $since AND time < $until '  # noqa: S608
             f'GROUP BY "symbol", time({width}ns, {since_ns % width}ns) fill(none)',
             {"since": since_ns, "until": until_ns},
         )
-        return {symbol: [float(price) for _, price in values] for symbol, values in rows.items()}
+        return {symbol: [price for _, price in values] for symbol, values in rows.items()}
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
         rows = self._influxql.rows(
+            tuple[Integer, float, float, float, float, Integer, Integer],
             'SELECT first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price") '  # noqa: S608
             f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until '
             f"GROUP BY time({width_ns}ns) fill(none)",
@@ -271,14 +292,8 @@ class InfluxStore(MetricsStore):
 
     def _ask_retention(self) -> int:
         """For how many seconds the bucket keeps points; 0 is for ever. InfluxQL says 0 of every bucket."""
-        try:
-            bucket: Any = self._client.buckets_api().find_bucket_by_name(self._bucket)
-        except ApiException as error:
-            raise self._failure(error, answers.message_of(error.body)) from None
-        except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.where, error) from None
-        rules = bucket.retention_rules if bucket else []
-        return max((int(rule.every_seconds) for rule in rules), default=0)
+        found = self._influxql.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org})
+        return max((rule.everySeconds for bucket in found.buckets for rule in bucket.retentionRules), default=0)
 
     def _failure(self, error: ApiException, message: str) -> StoreError:
         return answers.failure(

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated
 
+import msgspec
 import urllib3
 from influxdb_client import InfluxDBClient, Point, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS
@@ -12,10 +13,12 @@ from influxdb_client.rest import ApiException
 from tickflow.errors import StoreError, StoreMisconfigured
 from tickflow.store import answers
 from tickflow.store.acks import Ack, AckStore
-from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, unreachable
+from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, unreachable
 
 MEASUREMENT = "stock_acks"
 NO_BUCKET = 404
+
+_Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}$")]
 
 
 class InfluxAcks(AckStore):
@@ -51,7 +54,8 @@ class InfluxAcks(AckStore):
     def acknowledged(self, since_ns: int) -> list[Ack]:
         """All acknowledgements of episodes that began at or after `since_ns`, in the order of their beginnings."""
         try:
-            rows: list[list[Any]] = self._influxql.rows(
+            rows = self._influxql.rows(
+                tuple[Integer, str, _Digits, Integer, Integer],
                 f'SELECT "symbol", "partition", "first_offset", "acked_ns" FROM "{MEASUREMENT}" WHERE time >= $since',  # noqa: S608
                 {"since": since_ns},
             )

@@ -5,8 +5,10 @@ InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.co
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar
 
+import msgspec
 import orjson
 import urllib3
 
@@ -20,7 +22,14 @@ READ_SECONDS = 10.0
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
 
-Rows = list[list[object]]
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer of a row: InfluxDB's have 64 bits."""
+
+Row = TypeVar("Row")
+Shape = TypeVar("Shape")
+Params = Mapping[str, object] | None
+
+_OF_ANOTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class InfluxQL:
@@ -40,29 +49,37 @@ class InfluxQL:
         self._clock = clock
         self._pool = urllib3.PoolManager(maxsize=8, retries=False)
 
-    def rows(self, query: str, params: Mapping[str, object] | None = None) -> Rows:
-        """The rows of all series of a query with one statement; the time comes first, in ns since 1970.
+    def rows(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
+        """The rows of all series of a query with one statement, each a tuple of that type.
 
-        A float that is whole comes as an int, an absent field as `None`. Without such data there are no rows.
-        Raises `StoreUnavailable`, `StoreMisconfigured`.
+        The time comes first, in ns since 1970; an absent field is `None`. Without such data there are no rows. Raises
+        `StoreUnavailable`, `StoreMisconfigured`, the latter also for an answer of any other shape.
         """
-        return self._decode(self._post(query, params))
+        return self._decode(row, self._post(query, params))
 
-    def batches(self, query: str, params: Mapping[str, object] | None = None) -> Iterator[Rows]:
+    def batches(self, row: type[Row], query: str, params: Params = None) -> Iterator[list[Row]]:
         """The same in portions, for many rows: the first byte comes at once, and they need less memory."""
         body = self._post(query, params, chunked="true", chunk_size=str(BATCH_ROWS))
         for document in body.splitlines() or [body]:
-            yield self._decode(document)
+            yield self._decode(row, document)
 
-    def each(self, queries: Sequence[str], params: Mapping[str, object] | None = None) -> list[Rows]:
+    def each(self, row: type[Row], queries: Sequence[str], params: Params = None) -> list[list[Row]]:
         """The rows of each of some statements, asked in one request, which share their parameters."""
-        return [self._rows_of(result) for result in self._results(self._post("; ".join(queries), params))]
+        results = self._results(row, self._post("; ".join(queries), params), len(queries))
+        return [_rows_of(result) for result in results]
 
-    def grouped(self, query: str, params: Mapping[str, object] | None = None) -> dict[str, list[list[Any]]]:
+    def grouped(self, row: type[Row], query: str, params: Params = None) -> dict[str, list[Row]]:
         """The rows of a query that groups by one tag, by that tag's values."""
-        (result,) = self._results(self._post(query, params))
-        self._rows_of(result)  # raises for the error of a statement
-        return {next(iter(series["tags"].values())): series["values"] for series in result.get("series", ())}
+        (result,) = self._results(row, self._post(query, params), 1)
+        return {value: series.values for series in result.series for value in series.tags.values()}
+
+    def ask(self, shape: type[Shape], path: str, fields: Mapping[str, str]) -> Shape:
+        """What InfluxDB's API answers to a GET, as that type. Raises as `rows` does."""
+        document = self._request("GET", path, fields)
+        try:
+            return msgspec.json.decode(document, type=shape)
+        except _OF_ANOTHER_SHAPE as error:
+            raise self._not_influxdb(error) from None
 
     def ping(self) -> str | None:
         """Ask once, for at most `PING_SECONDS`; why InfluxDB is not there yet, or `None` when it is."""
@@ -76,36 +93,39 @@ class InfluxQL:
         """Let go of all connections."""
         self._pool.clear()
 
-    def _decode(self, document: bytes) -> Rows:
-        return self._rows_of(self._results(document)[0])
+    def _decode(self, row: type[Row], document: bytes) -> list[Row]:
+        (result,) = self._results(row, document, 1)
+        return _rows_of(result)
 
-    def _results(self, document: bytes) -> list[dict[str, Any]]:
+    def _results(self, row: type[Row], document: bytes, count: int) -> list["_Result[Row]"]:
+        # The decoder takes `-0` for the integer 0, without its sign. Twice, since neighbours share a comma.
+        document = document.replace(b",-0,", b",-0.0,").replace(b",-0,", b",-0.0,")
         try:
-            # The decoder takes `-0` for the integer 0, without its sign. Twice, since neighbours share a comma.
-            results = orjson.loads(document.replace(b",-0,", b",-0.0,").replace(b",-0,", b",-0.0,"))["results"]
-            return [dict(result) for result in results] or [results[0]]
-        except (orjson.JSONDecodeError, LookupError, TypeError, ValueError):
-            raise StoreMisconfigured(
-                f"{self._where} does not answer like InfluxDB: check the address in INFLUXDB_URL."
-            ) from None
+            results: list[_Result[Row]] = _decoder(row).decode(document).results  # type: ignore[arg-type]  # types can be hashed
+            for result in results:
+                if result.error is not None:  # of the statement; the HTTP status is 200 all the same
+                    raise self._statement_error(result.error)
+            if len(results) != count:
+                raise msgspec.ValidationError(f"{len(results)} results to {count} statements")
+        except _OF_ANOTHER_SHAPE as error:
+            raise self._not_influxdb(error) from None
+        return results
 
-    def _rows_of(self, result: dict[str, Any]) -> Rows:
-        if "error" in result:  # of the statement; the HTTP status is 200 all the same
-            raise self._statement_error(str(result["error"]))
-        return [row for series in result.get("series", ()) for row in series["values"]]
-
-    def _post(self, query: str, params: Mapping[str, object] | None, **options: str) -> bytes:
+    def _post(self, query: str, params: Params, **options: str) -> bytes:
         bound = orjson.dumps(params or {}).decode()
         fields = {"db": self._bucket, "epoch": "ns", "q": query, "params": bound, **options}
+        return self._request("POST", "/query", fields, encode_multipart=False)
+
+    def _request(self, method: str, path: str, fields: Mapping[str, str], **options: Any) -> bytes:
         try:
             answer = self._pool.request(
-                "POST",
-                f"{self._url}/query",
+                method,
+                self._url + path,
                 fields=fields,
-                encode_multipart=False,
                 headers=self._headers,
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
                 redirect=False,
+                **options,
             )
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self._where, error) from None
@@ -116,6 +136,11 @@ class InfluxQL:
             answer.status, message, answer.headers, org=self._org, bucket=self._bucket, now=self._clock()
         )
 
+    def _not_influxdb(self, error: Exception) -> StoreMisconfigured:
+        return StoreMisconfigured(
+            f"{self._where} does not answer like InfluxDB ({error}): check the address in INFLUXDB_URL."
+        )
+
     def _statement_error(self, words: str) -> StoreMisconfigured | StoreUnavailable:
         if words.startswith("database not found"):
             return StoreMisconfigured(
@@ -123,6 +148,29 @@ class InfluxQL:
                 "INFLUXDB_BUCKET and INFLUXDB_TOKEN to a bucket that exists and a token that may read it."
             )
         return StoreUnavailable(f"{self._where} could not answer a query: {words}")
+
+
+class _Series(msgspec.Struct, Generic[Row]):
+    values: list[Row] = []
+    tags: dict[str, str] = {}
+
+
+class _Result(msgspec.Struct, Generic[Row]):
+    series: list[_Series[Row]] = []
+    error: str | None = None
+
+
+class _Answer(msgspec.Struct, Generic[Row]):
+    results: list[_Result[Row]]
+
+
+@cache
+def _decoder(row: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_Answer[row])
+
+
+def _rows_of(result: _Result[Row]) -> list[Row]:
+    return [row for series in result.series for row in series.values]
 
 
 def unreachable(where: str, error: Exception) -> StoreUnavailable | StoreMisconfigured:
