@@ -63,6 +63,7 @@ class Case:
         self.random = random.Random(f"{SEED} {self.fault} {self.stand.name}")
         self.workers: list[Script] = []
         self.seconds = 0.0
+        self.stops = 0
         self.ticks = 0
         self.journal: list[oracle.Acknowledged] = []
         self._load: Load | None = None
@@ -106,6 +107,12 @@ class Case:
         assert worker.wait(15) == 0, worker.output
         assert "Traceback" not in worker.output, worker.output
         self.workers.remove(worker)
+
+    def relieve(self, worker: Script, variant: str | None = None, env: Mapping[str, str] | None = None) -> Script:
+        """SIGTERM while the fault lasts; another worker takes its place."""
+        self.stop(worker)
+        self.stops += 1
+        return self.worker(variant, env)
 
     def kill(self, worker: Script) -> None:
         """SIGKILL."""
@@ -175,6 +182,7 @@ class Case:
             fault=self.fault,
             stack=self.stand.name,
             times=times,
+            stops=self.stops,
             ticks=self.ticks,
             refused=result.letters.expected,
             lost=result.points.lost + result.letters.lost + result.missing,
@@ -186,8 +194,7 @@ class Case:
             seconds=self.seconds,
         )
         print(f"\n{row}")
-        if FULL:
-            table.put(row)
+        table.ROWS.append(row)
         assert result.equal, f"{result}\n{self._said()}"
         assert self.ticks > 0
         return result

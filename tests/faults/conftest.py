@@ -10,6 +10,7 @@ import pytest
 from devtools.process import ServerError, ServerProcess, free_port
 from devtools.servers import Influxd, InfluxServer, KafkaServer
 from tests.conftest import StartScript, need
+from tests.faults import table
 from tests.faults.case import FULL, Case
 from tests.faults.proxies import InfluxProxy, TcpProxy
 from tests.faults.stands import EmbeddedStand, KafkaStand, Stand
@@ -30,6 +31,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """A whole run of the full form writes the table; any other one leaves it as it is, and says so."""
+    if not FULL:
+        return
+    counts = {kind: len(reports) for kind, reports in terminalreporter.stats.items()}
+    reason = table.why_not_whole(config.args, counts.get("deselected", 0), counts)
+    if exitstatus == pytest.ExitCode.OK and not reason:
+        table.write(table.ROWS)
+        terminalreporter.write_line(f"{len(table.ROWS)} rows are written to {table.DOCUMENT}")
+    else:
+        terminalreporter.write_line(f"{table.DOCUMENT} is left as it was: {reason or 'the run was broken off'}")
 
 
 class ProxiedKafka(KafkaServer):

@@ -29,6 +29,10 @@ class Stand(Chain):
         """How many records of the tick topic the group has not committed; `None` when nobody can tell now."""
 
     @abstractmethod
+    def worker_times(self) -> list[float]:
+        """Moments at which workers stored something, by their own clocks; in seconds since 1970."""
+
+    @abstractmethod
     def sink(self, clock: Callable[[], float] = time.time) -> Sink:
         """Where the load goes."""
 
@@ -53,6 +57,10 @@ class KafkaStand(KafkaChain, Stand):
             finally:
                 reader.close(autocommit=False)
         return None
+
+    def worker_times(self) -> list[float]:
+        times = oracle.status_times_influx(self.influx.url, self.influx.token, self.bucket)
+        return [time_ns / 1e9 for time_ns in times]
 
     def again(self) -> "KafkaStand":
         """The same topic for another group, with a bucket of its own."""
@@ -81,6 +89,10 @@ class EmbeddedStand(EmbeddedChain, Stand):
             commits = dict(database.execute("SELECT topic, offset FROM log_commits"))
             return int(ends[self.topic]) - int(commits.get(self.topic, 0)) if self.topic in ends else 0
         return None
+
+    def worker_times(self) -> list[float]:
+        with closing(sqlite3.connect(self.file)) as database:
+            return [ms / 1e3 for (ms,) in database.execute("SELECT DISTINCT appended_ms FROM store_points")]
 
     def sink(self, clock: Callable[[], float] = time.time) -> Sink:
         return EmbeddedSink(self.file, self.topic, clock)

@@ -1,14 +1,15 @@
-"""The table of docs/guarantees.md, a row a fault: written by the suite, row by row."""
+"""The table of docs/guarantees.md, a row a fault: written by one whole run of the suite."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "guarantees.md"
 BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
 HEADER = (
-    "| fault | stack | how often | ticks | refused | lost | doubled | differing | recovered after |\n"
-    "|---|---|---:|---:|---:|---:|---:|---:|---:|\n"
+    "| fault | stack | how often | SIGTERMs | ticks | refused | lost | doubled | differing | recovered after |\n"
+    "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
 )
 
 
@@ -19,6 +20,7 @@ class Row:
     fault: str
     stack: str
     times: int
+    stops: int
     ticks: int
     refused: int
     lost: int
@@ -28,19 +30,38 @@ class Row:
 
     def __str__(self) -> str:
         cells = (
-            *(self.fault, self.stack, f"{self.times:,}", f"{self.ticks:,}", f"{self.refused:,}"),
+            *(self.fault, self.stack, f"{self.times:,}", f"{self.stops:,}"),
+            *(f"{self.ticks:,}", f"{self.refused:,}"),
             *(f"{self.lost:,}", f"{self.doubled:,}", f"{self.differing:,}", f"{self.seconds:.1f} s"),
         )
         return f"| {' | '.join(cells)} |"
 
 
-def put(row: Row, document: Path = DOCUMENT) -> None:
-    """Put the row in, in place of an older one of that fault and stack."""
+ROWS: list[Row] = []
+"""Those of this run so far."""
+
+
+def write(rows: Sequence[Row], document: Path = DOCUMENT) -> None:
+    """Put these rows in the place of all that are there."""
     text = document.read_text(encoding="utf-8")
     found = re.search(f"{BEGIN}\n(.*){END}", text, re.DOTALL)
     assert found is not None, f"{document} lacks {BEGIN} and {END}"
-    rows = [line for line in found[1].splitlines()[2:] if line.startswith("|")]
-    keyed = {tuple(line.split(" | ")[:2]): line for line in rows}
-    keyed[tuple(str(row).split(" | ")[:2])] = str(row)
-    table = f"{BEGIN}\n{HEADER}" + "".join(f"{line}\n" for line in keyed.values()) + END
+    table = f"{BEGIN}\n{HEADER}" + "".join(f"{row}\n" for row in rows) + END
     document.write_text(text[: found.start()] + table + text[found.end() :], encoding="utf-8")
+
+
+def columns(text: str) -> list[dict[str, str]]:
+    """The rows of such a table, by the names of its columns."""
+    names, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
+    ]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def why_not_whole(arguments: Sequence[str], deselected: int, outcomes: Mapping[str, int]) -> str:
+    """Why a run of pytest with these arguments does not make a table of its own; empty when it does."""
+    if [Path(each).resolve() for each in arguments] != [Path(__file__).parent] or deselected:
+        return "only a part of the suite was run"
+    if any(outcomes.get(kind) for kind in ("skipped", "failed", "error")):
+        return "cases were skipped or failed"
+    return ""

@@ -33,7 +33,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
     times = often(2, 10)
-    one = case("the disk full, with a SIGTERM", EmbeddedStand(small_disk / "stocks.db"))
+    one = case("the disk full", EmbeddedStand(small_disk / "stocks.db"))
     one.worker().wait_for("is ours", 30)
     assert one.load.is_alive()
     ballast = small_disk / "ballast"
@@ -44,8 +44,7 @@ def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
                 file.write(b"x" * 65_536)
         one.pause(2, 2)
         if number == 0:
-            one.stop(one.workers[0])
-            one.worker()
+            one.relieve(one.workers[0])
             one.pause(1, 1)
         ballast.unlink()
         one.recover()
@@ -60,12 +59,16 @@ def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) ->
     worker = one.worker()
     worker.wait_for("is ours", 30)
     assert one.load.is_alive()
-    for _ in range(times):
+    for number in range(times):
         one.pause(0.5, 1.0)
         resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         worker.wait_for("held up", 20)
         one.pause(1, 1)
-        resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        if number == times - 1:
+            one.relieve(worker)  # the limit is the process's own
+        else:
+            unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, unlimited)
         one.recover()
     one.finish(times)
 
@@ -82,9 +85,10 @@ def test_a_frozen_worker_keeps_its_turn(case: MakeCase, embedded_stand: Embedded
         one.pause(0.5, 1.5)
         first.process.send_signal(signal.SIGSTOP)
         one.pause(seconds, seconds)
+        assert "waiting until it ends" in second.output
+        second = one.relieve(second)
         first.process.send_signal(signal.SIGCONT)
         one.recover()
-    assert "waiting until it ends" in second.output
     one.finish(times)
 
 
@@ -96,7 +100,6 @@ def test_one_sigterm_after_the_other(case: MakeCase, embedded_stand: EmbeddedSta
     assert one.load.is_alive()
     for _ in range(times):
         one.pause(0.1, 1.5)
-        one.stop(worker)
-        worker = one.worker()
+        worker = one.relieve(worker)
     one.recover()
     one.finish(times)

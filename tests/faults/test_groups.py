@@ -21,9 +21,10 @@ def test_a_worker_comes_back_after_its_session(case: MakeCase, kafka_stand: Kafk
     assert one.load.is_alive()
     for _ in range(times):
         one.pause(0.5, 1.5)
-        frozen = one.random.choice(one.workers)
+        frozen, other = one.random.sample(one.workers, 2)
         frozen.process.send_signal(signal.SIGSTOP)
         one.pause(13, 13)
+        one.relieve(other)
         frozen.process.send_signal(signal.SIGCONT)
         one.recover()
     one.finish(times)
@@ -35,8 +36,8 @@ def test_a_worker_comes_back_with_a_batch_in_hand(
     """Frozen in the middle of a write: when it goes on, it writes what another one has long written and committed."""
     times = often(1, 4)
     one = case("SIGSTOP for 13 s in the middle of a write, and back", kafka_stand)
-    first = one.worker(env={"INFLUXDB_URL": influx_proxy.url})
-    for worker in (first, one.worker()):
+    first, other = one.worker(env={"INFLUXDB_URL": influx_proxy.url}), one.worker()
+    for worker in (first, other):
         worker.wait_for("is ours", 30)
     assert one.load.is_alive()
     for number in range(1, times + 1):
@@ -46,6 +47,7 @@ def test_a_worker_comes_back_with_a_batch_in_hand(
         wait_until(lambda before=held: influx_proxy.meddled > before, "write of points", 30)  # type: ignore[misc]
         first.process.send_signal(signal.SIGSTOP)
         one.pause(13, 13)
+        other = one.relieve(other)
         influx_proxy.mend()
         first.process.send_signal(signal.SIGCONT)
         one.recover()
@@ -65,6 +67,7 @@ def test_workers_join_and_leave(case: MakeCase, kafka_stand: KafkaStand) -> None
             one.worker().wait_for("is ours", 30)
         else:
             one.stop(one.random.choice(one.workers))
+            one.stops += 1
         one.pause(0.1, 1.0)
     one.recover()
     one.finish(times)

@@ -25,8 +25,7 @@ def through(one: Case, begin: Callable[[], Any], end: Callable[[], Any], seconds
     one.pause(0.5, 1.5)
     begin()
     one.pause(seconds / 2, seconds / 2)
-    one.stop(one.workers[0])
-    one.worker()
+    one.relieve(one.workers[0])
     one.pause(seconds / 2, seconds / 2)
     end()
     one.recover()
@@ -35,7 +34,7 @@ def through(one: Case, begin: Callable[[], Any], end: Callable[[], Any], seconds
 
 def test_stopped(case: MakeCase, kafka_stand: KafkaStand, fault_influx: Influxd) -> None:
     seconds = often(4, 60)
-    one = case(f"InfluxDB stopped for {seconds} s, with a SIGTERM", kafka_stand)
+    one = case(f"InfluxDB stopped for {seconds} s", kafka_stand)
     through(one, fault_influx.stop, fault_influx.start, seconds)
     one.finish(1)
 
@@ -43,7 +42,7 @@ def test_stopped(case: MakeCase, kafka_stand: KafkaStand, fault_influx: Influxd)
 @pytest.mark.full
 def test_frozen(case: MakeCase, kafka_stand: KafkaStand, fault_influx: Influxd) -> None:
     seconds = often(4, 40)
-    one = case(f"InfluxDB frozen for {seconds} s, with a SIGTERM", kafka_stand)
+    one = case(f"InfluxDB frozen for {seconds} s", kafka_stand)
     through(one, fault_influx.pause, fault_influx.resume, seconds)
     one.finish(1)
 
@@ -75,7 +74,9 @@ def test_answers(case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxPr
     one.pause(0.5, 1.0)
     answer = ANSWERS[name]
     influx_proxy.meddle = lambda path, body: answer(path, body) if path.startswith("/api/v2/write") else None
-    one.pause(often(2, 10), often(2, 10))
+    for _ in range(2):
+        one.pause(often(1, 5), often(1, 5))
+        worker = one.relieve(worker)
     times = influx_proxy.meddled
     influx_proxy.mend()
     one.recover()
@@ -93,13 +94,17 @@ def test_one_line_that_it_never_takes(case: MakeCase, kafka_stand: KafkaStand, i
 
     influx_proxy.meddle = meddle
     one = case("InfluxDB: 400 for one line", kafka_stand, env={"INFLUXDB_URL": influx_proxy.url})
-    one.worker().wait_for("is ours", 30)
+    worker = one.worker()
+    worker.wait_for("is ours", 30)
     load: Load = one.load
     times = often(3, 20)
     for number in range(times):
         moment = f"2026-01-05T14:30:{number:02}Z"
         load.extra = [(ODD.encode(), f'{{"symbol":"{ODD}","price":5,"timestamp":"{moment}"}}'.encode())]
         one.pause(0.7, 1.0)  # two of them in one small batch would be more than a few odd ones
+        if number == times // 2:
+            worker = one.relieve(worker)
+            worker.wait_for("is ours", 30)
     one.recover()
     one.finish(times, refused_by_store=[ODD])
     assert influx_proxy.meddled > 0
@@ -117,6 +122,6 @@ def test_the_token_is_revoked_and_given_back(case: MakeCase, kafka_stand: KafkaS
     def become(status: str) -> None:
         server.call("PATCH", f"/api/v2/authorizations/{made['id']}", {"status": status})
 
-    one = case("the token revoked and given back, with a SIGTERM", kafka_stand, env={"INFLUXDB_TOKEN": made["token"]})
+    one = case("the token revoked and given back", kafka_stand, env={"INFLUXDB_TOKEN": made["token"]})
     through(one, lambda: become("inactive"), lambda: become("active"), often(4, 20))
     one.finish(1)

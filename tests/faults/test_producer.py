@@ -15,7 +15,8 @@ from tests.integration.chain import wait_until
 def test_kill_of_the_producer(case: MakeCase, stand: Stand, script: StartScript, tmp_path: Path) -> None:
     times = often(2, 20)
     one = case("`kill -9` of the producer", stand)
-    one.worker().wait_for("is ours", 30)
+    worker = one.worker()
+    worker.wait_for("is ours", 30)
     for number in range(times):
         journal = tmp_path / f"journal-{number}"
         env = stand.env | {"FAULT_JOURNAL": str(journal)}
@@ -24,6 +25,8 @@ def test_kill_of_the_producer(case: MakeCase, stand: Stand, script: StartScript,
         one.pause(0.0, 1.5)
         assert producer.is_running, producer.output
         producer.kill()
+        if number == 0:
+            worker = one.relieve(worker)
         noted = oracle.read_journal(journal)
         assert noted
         one.journal += noted

@@ -29,8 +29,11 @@ def killed_while_the_store_hangs(
         wait_until(lambda: influx_proxy.meddled > 0, "write of points", 30)
         one.pause(0.5, 1.0)
         one.kill(worker)
+        if variant is None:
+            one.relieve(one.worker())
+        else:
+            one.worker(variant)
         influx_proxy.mend()
-        one.worker(variant)
         one.recover()
         return one
 
@@ -51,9 +54,8 @@ def asked_to_stop_while_the_store_refuses(
         one.load.go_on()
         worker.wait_for("held up", 15)
         one.pause(0.5, 0.5)
-        one.stop(worker)
+        one.relieve(worker, variant)
         influx_proxy.mend()
-        one.worker(variant)
         one.recover()
         return one
 
@@ -66,8 +68,7 @@ def restarted(variant: str | None, one: Case) -> Case:
     assert one.load.is_alive()
     worker.wait_for("is ours", 30)
     one.pause(1, 1)
-    one.stop(worker)
-    one.worker(variant)
+    one.relieve(worker, variant)
     one.pause(1, 1)
     return one
 
@@ -80,7 +81,9 @@ def killed_after_bad_records(variant: str | None, one: Case) -> Case:
     one.recover()
     one.load.pause()
     one.kill(worker)
-    one.worker(variant)
+    worker = one.worker(variant)
+    if variant is None:
+        one.relieve(worker)
     return one
 
 

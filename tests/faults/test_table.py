@@ -1,4 +1,4 @@
-"""The table in the document is made of the suite's own figures, the newest of each fault."""
+"""The table in the document is made of the suite's own figures, of one whole run."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ import pytest
 
 from tests.faults import table
 
+ROW = table.Row("kill", "Kafka", 5, 1, 1000, 10, 0, 0, 0, 1.25)
 
-def test_a_row_replaces_the_older_one_of_its_fault_and_stack_alone(tmp_path: Path) -> None:
+
+def test_the_rows_of_a_run_replace_all_that_are_there(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
-    document.write_text(f"before\n\n{table.BEGIN}\n{table.END}\n\nafter\n")
-    table.put(table.Row("kill", "Kafka", 5, 1000, 10, 0, 0, 0, 1.25), document)
-    table.put(table.Row("kill", "embedded", 5, 1000, 10, 0, 0, 0, 1.0), document)
-    table.put(table.Row("kill", "Kafka", 100, 20_000, 10, 1, 0, 0, 2.0), document)
+    document.write_text(f"before\n\n{table.BEGIN}\n| an older run |\n{table.END}\n\nafter\n")
+    table.write([ROW, table.Row("kill", "embedded", 100, 2, 20_000, 10, 1, 0, 0, 2.0)], document)
     assert document.read_text() == (
         f"before\n\n{table.BEGIN}\n{table.HEADER}"
-        "| kill | Kafka | 100 | 20,000 | 10 | 1 | 0 | 0 | 2.0 s |\n"
-        "| kill | embedded | 5 | 1,000 | 10 | 0 | 0 | 0 | 1.0 s |\n"
+        "| kill | Kafka | 5 | 1 | 1,000 | 10 | 0 | 0 | 0 | 1.2 s |\n"
+        "| kill | embedded | 100 | 2 | 20,000 | 10 | 1 | 0 | 0 | 2.0 s |\n"
         f"{table.END}\n\nafter\n"
     )
 
@@ -25,12 +25,30 @@ def test_a_document_without_a_place_for_it_is_an_error(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
     document.write_text("nothing\n")
     with pytest.raises(AssertionError, match="lacks"):
-        table.put(table.Row("kill", "Kafka", 5, 1000, 10, 0, 0, 0, 1.25), document)
+        table.write([ROW], document)
 
 
 def test_the_documents_table_shows_nothing_lost_doubled_or_differing() -> None:
     after = table.DOCUMENT.read_text(encoding="utf-8").partition(table.BEGIN)[2].partition(table.END)[0]
-    rows = [line for line in after.splitlines() if line]
-    figures = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:]]
-    assert len(figures) > 20
-    assert [row for row in figures if row[5:8] != ["0", "0", "0"] or int(row[3].replace(",", "")) == 0] == []
+    rows = table.columns(after)
+    assert len(rows) > 20
+    for row in rows:
+        assert (row["lost"], row["doubled"], row["differing"]) == ("0", "0", "0"), row
+        assert row["ticks"] != "0", row
+
+
+@pytest.mark.parametrize(
+    ("arguments", "deselected", "outcomes", "reason"),
+    [
+        (["tests/faults"], 0, {}, ""),
+        (["tests/faults/test_kill.py"], 0, {}, "only a part of the suite was run"),
+        (["tests/faults"], 3, {}, "only a part of the suite was run"),
+        (["tests/faults"], 0, {"skipped": 1}, "cases were skipped or failed"),
+        (["tests/faults"], 0, {"failed": 1}, "cases were skipped or failed"),
+        (["tests/faults"], 0, {"error": 1}, "cases were skipped or failed"),
+    ],
+)
+def test_a_run_that_is_not_whole_writes_no_table(
+    arguments: list[str], deselected: int, outcomes: dict[str, int], reason: str
+) -> None:
+    assert table.why_not_whole(arguments, deselected, outcomes) == reason

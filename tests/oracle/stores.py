@@ -27,6 +27,11 @@ def count_influx(url: str, token: str, bucket: str) -> int:
     return min(int(rows[0][name]) for name in "abc") if rows else 0
 
 
+def status_times_influx(url: str, token: str, bucket: str) -> list[int]:
+    """The times of the workers' statuses, in ns since 1970."""
+    return [int(row["time"]) for row in _ask(url, token, bucket, 'SELECT "lag_records" FROM "stock_status"')]
+
+
 def _ask(url: str, token: str, bucket: str, query: str) -> Iterator[dict[str, Any]]:
     parameters = urllib.parse.urlencode({"db": bucket, "epoch": "ns", "q": query})
     request = urllib.request.Request(f"{url}/query?{parameters}", headers={"Authorization": f"Token {token}"})
