@@ -62,6 +62,7 @@ class Case:
     def __post_init__(self) -> None:
         self.random = random.Random(f"{SEED} {self.fault} {self.stand.name}")
         self.workers: list[Script] = []
+        self.everyone: list[Script] = []
         self.seconds = 0.0
         self.stops = 0
         self.ticks = 0
@@ -94,6 +95,7 @@ class Case:
         else:
             started = self.start(WRAPPER, variant, env=environ)
         self.workers.append(started)
+        self.everyone.append(started)
         return started
 
     def pause(self, shortest: float, longest: float) -> None:
@@ -106,6 +108,8 @@ class Case:
         worker.terminate()
         assert worker.wait(15) == 0, worker.output
         assert "Traceback" not in worker.output, worker.output
+        if worker.name != WRAPPER:  # a broken one's accounts may be broken, too
+            assert "all accounted for" in worker.stdout, worker.output
         self.workers.remove(worker)
 
     def relieve(self, worker: Script, variant: str | None = None, env: Mapping[str, str] | None = None) -> Script:

@@ -122,11 +122,13 @@ def test_two_runs_over_one_topic_give_the_same_digest(case: MakeCase, kafka_stan
     other = case(one.fault, again)
     begun = time.monotonic()
     small = other.worker("small-batches")
+    small.wait_for("is ours", 30)
+    small = other.relieve(small, "small-batches")
     other.wait_for_commits()
     other.stop(small)
     other.seconds = time.monotonic() - begun
     other.journal = one.journal
-    other.stops = one.stops
+    other.stops += one.stops
     second = other.finish(times)
     assert first.equal, first
     assert first.points.digest == second.points.digest

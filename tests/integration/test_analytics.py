@@ -136,7 +136,7 @@ def test_dead_letters_are_listed_beside_a_running_worker(script: StartScript, em
     wait_until(lambda: "2  not_json" in listed(), "dead letters", 20)
     shown = listed("--limit", "2")
     assert "3 records refused" in shown
-    assert " 0/2  not_json " in shown
+    assert re.search(r" 0/2  not_json +AAPL +4  ", shown), "its place, reason, key and bytes"
     assert " 0/1  not_json " not in shown, "the newest two only"
     assert "\\x1b[2J" in shown
     worker.terminate()
