@@ -1,13 +1,19 @@
 """The engine's loop on a scripted log and a store that fails: nothing read is passed over, and a stop is obeyed."""
 
 import io
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import MemoryStore
+from tests.scripts import PROJECT
 from tests.settings import load
 from tickflow.errors import LogUnavailable, Stopped, StoreUnavailable
 from tickflow.points import Points
@@ -177,3 +183,79 @@ def test_a_store_that_asks_for_no_wait_at_all_is_not_asked_without_end() -> None
     with pytest.raises(Stopped):
         engine.write(batch)
     assert time.monotonic() - begun > 0.3, "four waits, of 0.05, 0.1, 0.2 and 0.4 s at least"
+
+
+class CountingStore(MemoryStore):
+    """Notes when it was asked for what; refuses the first `patience` writes with a wish of 0.4 s."""
+
+    def __init__(self, patience: int = 0) -> None:
+        super().__init__()
+        self.writes: list[float] = []
+        self.told: list[WorkerStatus] = []
+        self._patience = patience
+
+    def write(self, points: Points) -> Written:
+        self.writes.append(time.monotonic())
+        if len(self.writes) <= self._patience:
+            raise StoreUnavailable("patience", retry_after=0.4)
+        return super().write(points)
+
+    def write_status(self, status: WorkerStatus) -> None:
+        self.told.append(status)
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_store_that_asks_for_patience_gets_it() -> None:
+    log = ScriptedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, 0))], away={})
+    store = CountingStore(patience=3)
+    engine_of(log, store).run()
+    assert [later - earlier >= 0.4 for earlier, later in pairwise(store.writes)] == [True] * 3
+    assert log.commits[0].offset == 1
+
+
+def test_a_worker_without_ticks_says_of_itself_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stock_analytics.STATUS_SECONDS", 0.1)
+
+    class IdleLog(ScriptedLog):
+        def poll(self, timeout: float, *, paused: bool = False) -> Polled:
+            time.sleep(0.06)
+            return super().poll(timeout, paused=paused)
+
+    store = CountingStore()
+    engine_of(IdleLog([Polled()] * 10, away={}), store).run()
+    times = [status.written_at for status in store.told]
+    assert len(times) >= 4
+    assert times == sorted(set(times))
+    assert {(status.processed_at, status.held_up_by) for status in store.told} == {(None, "")}
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_replay_says_how_far_it_is_writes_nothing_and_ends_when_asked_to(caplog: pytest.LogCaptureFixture) -> None:
+    class CommittedLog(ScriptedLog):
+        def committed(self, partition: int) -> Commit | None:
+            return Commit(100, '{"v":2,"restore":10}')
+
+    log = CommittedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, *range(10, 40)))], away={})
+    store = CountingStore()
+    engine_of(log, store).run()
+    assert "restoring the windows of partition 0: 30 of 90 records" in caplog.text
+    assert store.writes == []
+    assert log.commits == {}
+
+
+def test_it_runs_without_standard_input(tmp_path: Path) -> None:
+    command = 'exec "$0" "$1" --embedded <&-'
+    worker = subprocess.Popen(
+        ["sh", "-c", command, sys.executable, str(PROJECT / "stock_analytics.py")],
+        env={"PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with worker:
+        assert worker.stderr is not None
+        assert any(" reads " in line for line in worker.stderr), "it ended before it read"
+        worker.terminate()
+        assert "Traceback" not in worker.stderr.read()
+    assert worker.returncode == 0

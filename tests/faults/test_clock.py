@@ -7,6 +7,7 @@ from tests.faults.case import often
 from tests.faults.conftest import MakeCase
 from tests.faults.load import Load
 from tests.faults.stands import Stand
+from tests.integration.chain import wait_until
 
 HOUR = 3600
 
@@ -28,15 +29,20 @@ def test_the_clock_is_set(case: MakeCase, stand: Stand, tmp_path: Path) -> None:
 
     moves_load = stand.name == "embedded"
     one.use(Load(stand.sink(seconds), one.random.randrange(2**32), clock=moment if moves_load else None))
+
+    def is_moved() -> bool:
+        return any(abs(told - seconds()) < HOUR / 2 for told in stand.worker_times())
+
     for number in range(times):
-        one.pause(2.2, 2.5)  # longer than from one status to the next
+        one.pause(0.5, 1.0)
         shift = (HOUR, -HOUR)[number] if number < 2 else one.random.choice((-HOUR, 0, HOUR))
         new = file.with_suffix(".new")
         new.write_text(str(shift))
         new.replace(file)  # whole at any moment: others read it all the time
+        if number < 2:
+            wait_until(is_moved, "worker whose clock is set", 30)
         if number == 0 or one.random.random() < 0.3:
             worker = one.relieve(worker, "clock")
-    one.pause(2.2, 2.2)
     one.recover()
     one.finish(times)
     told = stand.worker_times()
