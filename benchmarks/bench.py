@@ -1,11 +1,14 @@
 """The servers of a benchmark, its topics and buckets, and the programs it measures."""
 
 import json
+import math
 import os
+import statistics
 import subprocess
 import sys
+import urllib.parse
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,13 +19,19 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from devtools.servers import Influxd, InfluxServer, KafkaServer
 
 PROJECT = Path(__file__).parent.parent
+CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
+"""Where `make bench` installs benchmarks/requirements.lock: the contenders do not fit beside our own libraries."""
 
 
 class Bench:
-    """Real servers for as long as the benchmark runs: the given ones, or its own in `folder`."""
+    """Real servers for as long as the benchmark runs: the given ones, or its own in `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    `short`: just to see that a case works; its figures say little.
+    """
+
+    def __init__(self, folder: Path, *, short: bool = False) -> None:
         self.folder = folder
+        self.short = short
         self._started: list[KafkaServer | Influxd] = []
 
     def __enter__(self) -> Self:
@@ -91,19 +100,44 @@ class Bench:
             **more,
         }
 
-    def start(self, program: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    def of(self, full: int, short: int) -> int:
+        """How many, in this run."""
+        return short if self.short else full
+
+    def stored(self, bucket: str) -> int:
+        """How many points of ticks a bucket holds."""
+        parameters = urllib.parse.urlencode({"db": bucket, "q": 'SELECT count("price") FROM "stock_metrics"'})
+        (result,) = self.influx.call("GET", f"/query?{parameters}", timeout=300)["results"]
+        return int(result["series"][0]["values"][0][1]) if "series" in result else 0
+
+    def check_stored(self, bucket: str, ticks: int) -> None:
+        """Raises `RuntimeError` unless the bucket holds so many points."""
+        found = self.stored(bucket)
+        if found != ticks:
+            raise RuntimeError(f"{found:,} points are stored of {ticks:,} ticks")
+
+    def influxd_cpu(self) -> float:
+        """The CPU seconds that InfluxDB has taken so far; NaN for one that was given."""
+        pids = [server.pid for server in self._started if isinstance(server, Influxd)]
+        return cpu_of(pids[0]) if pids else math.nan
+
+    def start(
+        self, program: list[str], environment: dict[str, str], *, python: str | Path = sys.executable
+    ) -> subprocess.Popen[str]:
         """Start a Python program of this project."""
         return subprocess.Popen(
-            [sys.executable, "-W", "ignore", *program],
+            [str(python), "-W", "ignore", *program],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def measure(self, program: list[str], environment: dict[str, str]) -> dict[str, Any]:
+    def measure(
+        self, program: list[str], environment: dict[str, str], *, python: str | Path = sys.executable
+    ) -> dict[str, Any]:
         """Run a program and return the JSON line it ends with."""
-        return figures_of(self.start(program, environment))
+        return figures_of(self.start(program, environment, python=python))
 
 
 def figures_of(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -113,6 +147,17 @@ def figures_of(process: subprocess.Popen[str]) -> dict[str, Any]:
         raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {output}")
     figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     return figures
+
+
+def cpu_of(pid: int) -> float:
+    """The CPU seconds that a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each figure over some runs of one program."""
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import PROJECT, Bench, table
+from benchmarks.bench import PROJECT, Bench, cpu_of, table
 
 SAYS_WHEN_READY = {
     "stock_producer.py": "streaming ",
@@ -85,12 +85,6 @@ def _cpu_when_said(process: subprocess.Popen[str], words: str) -> float:
         if words in line:
             return cpu_of(process.pid)
     raise RuntimeError(f"{process.args!r} ended before it was ready: {said}")
-
-
-def cpu_of(pid: int) -> float:
-    """The CPU seconds that a process has taken so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _free_port() -> int:
