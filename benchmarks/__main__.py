@@ -3,6 +3,14 @@
     contenders one worker beside what others would write for the same, and beside what bounds them all
     day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
     page       the page's refreshes on the embedded stack, beside whole figures
+    embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
+    latency    how long a tick takes until it is stored, at 2,000 and 20,000 a second
+    memory     what a symbol takes, and whether the worker's memory stays flat over ten million ticks
+    producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
+    recovery   a worker catching up a million ticks
+    sharing    two workers of one group against one
+    stage      the compute stage alone, from raw bytes to line protocol, beside that of the tutorial's script
+    symbols    5 to 50,000 symbols: the worker's CPU a tick, and InfluxDB's
     malformed  one worker on ticks of which half are malformed, against clean ones, alternating
     start      the CPU that each script takes for its help, to refuse a setting, and until it is ready
 
@@ -18,15 +26,37 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import contenders, day, malformed_ratio, page, start
+from benchmarks import (
+    contenders,
+    day,
+    embedded,
+    latency,
+    malformed_ratio,
+    memory,
+    page,
+    producing,
+    recovery,
+    sharing,
+    stage,
+    start,
+    symbols,
+)
 from benchmarks.bench import Bench
 
 CASES = {
     "contenders": contenders.run,
     "day": day.run,
+    "embedded": embedded.run,
+    "latency": latency.run,
     "malformed": malformed_ratio.run,
+    "memory": memory.run,
     "page": page.run,
+    "producing": producing.run,
+    "recovery": recovery.run,
+    "sharing": sharing.run,
+    "stage": stage.run,
     "start": start.run,
+    "symbols": symbols.run,
 }
 RESULTS = Path(__file__).parent / "results"
 

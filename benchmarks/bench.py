@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 import urllib.parse
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.structs import TopicPartition
 
 from devtools.servers import Influxd, InfluxServer, KafkaServer
 
@@ -116,20 +118,39 @@ class Bench:
         if found != ticks:
             raise RuntimeError(f"{found:,} points are stored of {ticks:,} ticks")
 
+    def wait_committed(self, environment: Mapping[str, str], records: int, timeout: float = 900) -> None:
+        """Wait until the group of a program has committed so many records of its topic."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.kafka, group_id=environment["KAFKA_GROUP"], enable_auto_commit=False
+        )
+        topic = environment["KAFKA_TOPIC"]
+        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        deadline = time.monotonic() + timeout
+        while sum(consumer.committed(place) or 0 for place in places) < records:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{records:,} records were not committed within {timeout:g} s")
+            time.sleep(0.25)
+        consumer.close()
+
     def influxd_cpu(self) -> float:
         """The CPU seconds that InfluxDB has taken so far; NaN for one that was given."""
         pids = [server.pid for server in self._started if isinstance(server, Influxd)]
         return cpu_of(pids[0]) if pids else math.nan
 
     def start(
-        self, program: list[str], environment: dict[str, str], *, python: str | Path = sys.executable
+        self,
+        program: list[str],
+        environment: dict[str, str],
+        *,
+        python: str | Path = sys.executable,
+        stdout: int = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
         """Start a Python program of this project."""
         return subprocess.Popen(
             [str(python), "-W", "ignore", *program],
             cwd=self.folder,
             env=environment,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             text=True,
         )
 

@@ -59,7 +59,7 @@ def cpu_seconds_until_ready(script: str, environment: dict[str, str], folder: Pa
     """The CPU of a start up to the line by which the script says that it is at work; rounds as above."""
     least = math.inf
     for _ in range(ROUNDS):
-        more = environment | {"PATH": os.environ["PATH"], "DASHBOARD_PORT": str(_free_port())}
+        more = environment | {"PATH": os.environ["PATH"], "DASHBOARD_PORT": str(free_port())}
         with _start(script, more, (), folder, subprocess.PIPE) as process:
             try:
                 least = min(least, _cpu_when_said(process, SAYS_WHEN_READY[script]))
@@ -87,7 +87,7 @@ def _cpu_when_said(process: subprocess.Popen[str], words: str) -> float:
     raise RuntimeError(f"{process.args!r} ended before it was ready: {said}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

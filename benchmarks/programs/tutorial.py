@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections import defaultdict, deque
+from typing import Any
 
 import numpy as np
 from influxdb_client import InfluxDBClient, Point, WritePrecision
@@ -18,6 +19,22 @@ from influxdb_client.client.write_api import SYNCHRONOUS, WriteOptions
 from kafka import KafkaConsumer
 
 from benchmarks.figures import Figures
+
+
+def point_of(tick: dict[str, Any], prices: deque[float]) -> Point:
+    """The point of a tick, after the prices of its symbol so far."""
+    prices.append(tick["price"])
+    recent = list(prices)
+    point = Point("stock_metrics").tag("symbol", tick["symbol"]).field("price", float(tick["price"]))
+    point = point.field("volume", int(tick["volume"]))
+    for n in (5, 10, 20):
+        if len(recent) >= n:
+            point = point.field(f"ma_{n}", float(np.mean(recent[-n:])))
+    if len(recent) >= 10:
+        volatility = float(np.std(recent[-10:]))
+        score = abs(recent[-1] - float(np.mean(recent[-10:]))) / volatility if volatility else 0.0
+        point = point.field("volatility", volatility).field("is_anomaly", score > 2.0)
+    return point.time(tick["timestamp"], WritePrecision.NS)
 
 
 def main() -> int:
@@ -41,19 +58,8 @@ def main() -> int:
     count = 0
     for message in consumer:
         tick = message.value
-        prices = history[tick["symbol"]]
-        prices.append(tick["price"])
-        recent = list(prices)
-        point = Point("stock_metrics").tag("symbol", tick["symbol"]).field("price", float(tick["price"]))
-        point = point.field("volume", int(tick["volume"]))
-        for n in (5, 10, 20):
-            if len(recent) >= n:
-                point = point.field(f"ma_{n}", float(np.mean(recent[-n:])))
-        if len(recent) >= 10:
-            volatility = float(np.std(recent[-10:]))
-            score = abs(recent[-1] - float(np.mean(recent[-10:]))) / volatility if volatility else 0.0
-            point = point.field("volatility", volatility).field("is_anomaly", score > 2.0)
-        writer.write(bucket=bucket, org=org, record=point.time(tick["timestamp"], WritePrecision.NS))
+        point = point_of(tick, history[tick["symbol"]])
+        writer.write(bucket=bucket, org=org, record=point)
         count += 1
         if count == arguments.warm_up + 1:
             figures.begin()
