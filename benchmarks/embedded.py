@@ -35,7 +35,7 @@ def _rate(bench: Bench, ticks: int, number: int) -> float:
     worker = bench.start(["-m", "benchmarks.worker", "--ticks", str(ticks)], environment)
     producer = bench.start(["-m", "benchmarks.programs.producing", "--ticks", str(ticks)], environment)
     figures = [figures_of(process) for process in (producer, worker)]
-    seconds = max(each["ended_at"] for each in figures) - min(each["begun_at"] for each in figures)
+    seconds: float = max(each["ended_at"] for each in figures) - min(each["begun_at"] for each in figures)
     with closing(sqlite3.connect(file)) as database:
         (stored,) = database.execute("SELECT count(*) FROM store_points").fetchone()
     if stored != ticks:

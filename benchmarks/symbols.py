@@ -36,6 +36,6 @@ def run(bench: Bench) -> dict[str, Any]:
         f"{many:,} against {few:,}": round(middle[many]["cpu_us_per_tick"] / middle[few]["cpu_us_per_tick"], 2)
         for many, few in PAIRS
     }
-    for names, ratio in ratios.items():
-        print(f"{names}: {ratio:.2f} x the worker's CPU a tick; at most {WANTED} wanted")
+    for pair, ratio in ratios.items():
+        print(f"{pair}: {ratio:.2f} x the worker's CPU a tick; at most {WANTED} wanted")
     return {"ticks": ticks, "ratios": ratios, "medians": {str(symbols): found for symbols, found in middle.items()}}

@@ -15,22 +15,26 @@ import numpy as np
 from config import load_settings
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import Breakable
-from tickflow.points import Points
+from tickflow.points import Ints, Points
 from tickflow.process import StopEvent, set_up_logging
 from tickflow.stack import open_store
-from tickflow.store.base import Written
+from tickflow.store.base import MetricsStore, Written
 
 
 class TimedStore(Breakable):
-    """A store that notes the age of what it has stored."""
+    """A store that notes the age of what it has stored, once it has been at work for some seconds."""
 
-    ages: list[np.ndarray]
-    counts_from = 0
+    def __init__(self, store: MetricsStore, skip_seconds: float) -> None:
+        super().__init__(store)
+        self.ages: list[Ints] = []
+        self._skip_ns = int(skip_seconds * 1e9)
+        self._begun_at = 0
 
     def write(self, points: Points) -> Written:
         written = super().write(points)
         now = time.time_ns()
-        if now >= self.counts_from:
+        self._begun_at = self._begun_at or now
+        if now - self._begun_at >= self._skip_ns:
             self.ages.append(now - points.time_ns)
         return written
 
@@ -43,9 +47,7 @@ def main() -> int:
     stop = StopEvent()
     stop.listen()
     settings = load_settings()
-    store = TimedStore(open_store(settings, stop))
-    store.ages = []
-    store.counts_from = time.time_ns() + int(arguments.skip_seconds * 1e9)
+    store = TimedStore(open_store(settings, stop), arguments.skip_seconds)
     StockAnalyticsEngine(settings, store=store, stop=stop, out=io.StringIO()).run()
     ages = np.concatenate(store.ages) / 1e6
     p50, p90, p99, longest = np.percentile(ages, (50, 90, 99, 100)).round(2).tolist()
