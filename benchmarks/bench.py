@@ -91,6 +91,7 @@ class Bench:
         return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(PROJECT),
+            "PYTHONWARNINGS": "ignore",
             "STACK": "kafka",
             "KAFKA_SERVERS": self.kafka,
             "KAFKA_TOPIC": topic,
@@ -152,7 +153,7 @@ class Bench:
     ) -> subprocess.Popen[str]:
         """Start a Python program of this project."""
         return subprocess.Popen(
-            [str(python), "-W", "ignore", *program],
+            [str(python), *program],
             cwd=self.folder,
             env=environment,
             stdout=stdout,

@@ -65,6 +65,7 @@ def _environment(file: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(PROJECT),
+        "PYTHONWARNINGS": "ignore",
         "STACK": "embedded",
         "EMBEDDED_FILE": str(file),
         "SOURCE": "simulated",
