@@ -9,7 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+INSTALL := install --quiet --disable-pip-version-check --no-input --require-hashes
+PIP_INSTALL := $(BIN)/python -m pip $(INSTALL)
 COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
@@ -17,8 +18,9 @@ COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version
 VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev
+BENCH := benchmarks/.venv/.made
 
-.PHONY: help run test faults check fuzz servers servers-down bench screenshots lock clean
+.PHONY: help run test faults check fuzz servers servers-down bench profile screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +51,13 @@ servers: $(RUN) ## Start real Kafka and InfluxDB without Docker, on localhost:90
 servers-down: $(RUN) ## End those two; their data stay
 	@$(BIN)/python -m devtools.servers down
 
-bench: $(DEV) ## Measure what the README claims
-	@$(BIN)/python -m benchmarks
+bench: $(DEV) $(BENCH) ## Measure what the README claims, about an hour; CASES="start memory" for some, SHORT=1 for a trial
+	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m benchmarks $(if $(SHORT),--short) $(CASES)
+
+profile: $(DEV) $(BENCH) ## Show where the worker's time goes: tables, and a flame graph
+	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m benchmarks.profiling $(if $(SHORT),--short)
 
 screenshots: $(DEV) ## Take the README's pictures of the page anew: three minutes of simulated ticks, and Chromium
 	@$(BIN)/python scripts/screenshots.py docs
@@ -59,10 +66,10 @@ lock: $(VENV) ## Write the lock files anew from requirements*.txt; with UPGRADE=
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(BIN)/python -m venv "$$folder"; \
 	"$$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
-	for name in requirements requirements-dev; do "$$folder/bin/"$(COMPILE) "$$name.txt" -o "$$name.lock" > /dev/null; done
+	for name in requirements requirements-dev benchmarks/requirements; do "$$folder/bin/"$(COMPILE) "$$name.txt" -o "$$name.lock" > /dev/null; done
 
 clean: ## Remove .venv and all caches; data/ stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv benchmarks/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV):
@@ -80,4 +87,10 @@ $(RUN): requirements.lock | $(VENV)
 $(DEV): requirements-dev.lock | $(VENV)
 	@echo 'Installing what requirements-dev.lock pins into .venv (once) ...'
 	@$(PIP_INSTALL) -r requirements-dev.lock
+	@touch $@
+
+$(BENCH): benchmarks/requirements.lock | $(VENV)
+	@echo 'Installing what benchmarks/requirements.lock pins into benchmarks/.venv (once) ...'
+	@$(BIN)/python -m venv benchmarks/.venv
+	@benchmarks/.venv/bin/python -m pip $(INSTALL) -r benchmarks/requirements.lock
 	@touch $@

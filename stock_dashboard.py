@@ -15,9 +15,7 @@ from collections.abc import Callable, Sequence
 
 from config import Settings, add_flags, flags_of, load_settings
 from tickflow import process
-from tickflow.dashboard.app import build
 from tickflow.dashboard.gate import Gate
-from tickflow.dashboard.server import bind, serve
 from tickflow.stack import open_acks, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
@@ -55,6 +53,8 @@ class StockDashboard:
         self.stop = stop or threading.Event()
         self.store = store or open_store(self.settings, self.stop)
         self.acks = acks or open_acks(self.settings, self.stop)
+        from tickflow.dashboard.app import build  # loads Dash: not for --help, nor to refuse a setting
+
         self.gate = Gate(self.store)
         self.app = build(
             self.gate,
@@ -74,6 +74,8 @@ class StockDashboard:
 
     def run(self) -> None:
         """Serve the page until `stop` is set. Raises `SettingError` for a port that is taken, or a hopeless store."""
+        from tickflow.dashboard.server import bind, serve
+
         server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
         print(f"The page is at {self.url}  (Ctrl+C ends it)", flush=True)
         connecting = self.gate.start()

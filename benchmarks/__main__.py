@@ -1,9 +1,18 @@
 """What the performance claims rest on: `make bench`, or `python -m benchmarks [CASE ...]`.
 
+    contenders one worker beside what others would write for the same, and beside what bounds them all
     day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
     page       the page's refreshes on the embedded stack, beside whole figures
-    tutorial   one worker against the consumer that tutorials show, on the same topic, alternating
+    embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
+    latency    how long a tick takes until it is stored, at 2,000 and 20,000 a second
+    memory     what a symbol takes, and whether the worker's memory stays flat over ten million ticks
+    producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
+    recovery   a worker catching up a million ticks
+    sharing    two workers of one group against one
+    stage      the compute stage alone, from raw bytes to line protocol, beside that of the tutorial's script
+    symbols    5 to 50,000 symbols: the worker's CPU a tick, and InfluxDB's
     malformed  one worker on ticks of which half are malformed, against clean ones, alternating
+    start      the CPU that each script takes for its help, to refuse a setting, and until it is ready
 
 Real servers, those of `TICKFLOW_TEST_*` or its own. Prints tables, and writes benchmarks/results/CASE.json. Only
 ratios within one run mean anything: machines differ, and the same machine differs by the hour.
@@ -17,16 +26,45 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import day, malformed_ratio, page, tutorial_ratio
+from benchmarks import (
+    contenders,
+    day,
+    embedded,
+    latency,
+    malformed_ratio,
+    memory,
+    page,
+    producing,
+    recovery,
+    sharing,
+    stage,
+    start,
+    symbols,
+)
 from benchmarks.bench import Bench
 
-CASES = {"day": day.run, "page": page.run, "tutorial": tutorial_ratio.run, "malformed": malformed_ratio.run}
+CASES = {
+    "contenders": contenders.run,
+    "day": day.run,
+    "embedded": embedded.run,
+    "latency": latency.run,
+    "malformed": malformed_ratio.run,
+    "memory": memory.run,
+    "page": page.run,
+    "producing": producing.run,
+    "recovery": recovery.run,
+    "sharing": sharing.run,
+    "stage": stage.run,
+    "start": start.run,
+    "symbols": symbols.run,
+}
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all")
+    parser.add_argument("--short", action="store_true", help="only to see that the cases work: small, and one round")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)
     if unknown:
@@ -34,11 +72,16 @@ def main() -> int:
     RESULTS.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     print(f"machine: {machine['cores']} cores, Python {machine['python']}")
-    with tempfile.TemporaryDirectory(prefix="tickflow-bench-") as folder, Bench(Path(folder)) as bench:
+    with (
+        tempfile.TemporaryDirectory(prefix="tickflow-bench-") as folder,
+        Bench(Path(folder), short=arguments.short) as bench,
+    ):
         for name in arguments.cases or CASES:
             print(f"\n== {name}", flush=True)
             result = CASES[name](bench)
-            (RESULTS / f"{name}.json").write_text(json.dumps({"machine": machine, **result}, indent=2) + "\n")
+            (RESULTS / f"{name}.json").write_text(
+                json.dumps({"machine": machine, "short": arguments.short, **result}, indent=2) + "\n"
+            )
     return 0
 
 

@@ -1,28 +1,39 @@
 """The servers of a benchmark, its topics and buckets, and the programs it measures."""
 
 import json
+import math
 import os
+import statistics
 import subprocess
 import sys
+import time
+import urllib.parse
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.structs import TopicPartition
 
 from devtools.servers import Influxd, InfluxServer, KafkaServer
 
 PROJECT = Path(__file__).parent.parent
+CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
+"""Where `make bench` installs benchmarks/requirements.lock: the contenders do not fit beside our own libraries."""
 
 
 class Bench:
-    """Real servers for as long as the benchmark runs: the given ones, or its own in `folder`."""
+    """Real servers for as long as the benchmark runs: the given ones, or its own in `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    `short`: just to see that a case works; its figures say little.
+    """
+
+    def __init__(self, folder: Path, *, short: bool = False) -> None:
         self.folder = folder
+        self.short = short
         self._started: list[KafkaServer | Influxd] = []
 
     def __enter__(self) -> Self:
@@ -80,6 +91,7 @@ class Bench:
         return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(PROJECT),
+            "PYTHONWARNINGS": "ignore",
             "STACK": "kafka",
             "KAFKA_SERVERS": self.kafka,
             "KAFKA_TOPIC": topic,
@@ -91,19 +103,68 @@ class Bench:
             **more,
         }
 
-    def start(self, program: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    def of(self, full: int, short: int) -> int:
+        """How many, in this run."""
+        return short if self.short else full
+
+    def stored(self, bucket: str) -> int:
+        """How many points of ticks a bucket holds."""
+        parameters = urllib.parse.urlencode({"db": bucket, "q": 'SELECT count("price") FROM "stock_metrics"'})
+        (result,) = self.influx.call("GET", f"/query?{parameters}", timeout=300)["results"]
+        return int(result["series"][0]["values"][0][1]) if "series" in result else 0
+
+    def check_stored(self, bucket: str, ticks: int) -> None:
+        """Raises `RuntimeError` unless the bucket holds so many points, at the latest after some seconds."""
+        found = [self.stored(bucket)]
+        while found[-1] != ticks and len(found) < 6:
+            time.sleep(1)
+            found.append(self.stored(bucket))
+        if len(found) > 1:  # a loaded InfluxDB may show a write later than it acknowledges it
+            print(f"counted until it was right: {', '.join(f'{each:,}' for each in found)}", flush=True)
+        if found[-1] != ticks:
+            raise RuntimeError(f"{found[-1]:,} points are stored of {ticks:,} ticks")
+
+    def wait_committed(self, environment: Mapping[str, str], records: int, timeout: float = 900) -> None:
+        """Wait until the group of a program has committed so many records of its topic."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.kafka, group_id=environment["KAFKA_GROUP"], enable_auto_commit=False
+        )
+        topic = environment["KAFKA_TOPIC"]
+        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        deadline = time.monotonic() + timeout
+        while sum(consumer.committed(place) or 0 for place in places) < records:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{records:,} records were not committed within {timeout:g} s")
+            time.sleep(0.25)
+        consumer.close()
+
+    def influxd_cpu(self) -> float:
+        """The CPU seconds that InfluxDB has taken so far; NaN for one that was given."""
+        pids = [server.pid for server in self._started if isinstance(server, Influxd)]
+        return cpu_of(pids[0]) if pids else math.nan
+
+    def start(
+        self,
+        program: list[str],
+        environment: dict[str, str],
+        *,
+        python: str | Path = sys.executable,
+        stdout: int = subprocess.PIPE,
+    ) -> subprocess.Popen[str]:
         """Start a Python program of this project."""
         return subprocess.Popen(
-            [sys.executable, "-W", "ignore", *program],
+            [str(python), *program],
             cwd=self.folder,
             env=environment,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             text=True,
         )
 
-    def measure(self, program: list[str], environment: dict[str, str]) -> dict[str, Any]:
+    def measure(
+        self, program: list[str], environment: dict[str, str], *, python: str | Path = sys.executable
+    ) -> dict[str, Any]:
         """Run a program and return the JSON line it ends with."""
-        return figures_of(self.start(program, environment))
+        return figures_of(self.start(program, environment, python=python))
 
 
 def figures_of(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -113,6 +174,17 @@ def figures_of(process: subprocess.Popen[str]) -> dict[str, Any]:
         raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {output}")
     figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
     return figures
+
+
+def cpu_of(pid: int) -> float:
+    """The CPU seconds that a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each figure over some runs of one program."""
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

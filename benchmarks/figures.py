@@ -30,6 +30,8 @@ class Figures:
             "ticks_per_s": ticks / seconds,
             "cpu_us_per_tick": (_cpu_seconds() - self._cpu) / ticks * 1e6,
             "peak_mb": _peak_kilobytes() / 1024,
+            "begun_at": self.begun_at,
+            "ended_at": self.begun_at + seconds,
         }
 
     def to_json(self, **more: float) -> str:

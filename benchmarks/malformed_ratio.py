@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
+from benchmarks import load
 from benchmarks.bench import Bench, table
-from benchmarks.tutorial_ratio import ticks
 from tests.malformed import corpus
 
 RECORDS = 100_000
+SYMBOLS = 500
 ROUNDS = 3
 LARGEST = 4_096
 CLAIM = 0.5
@@ -20,7 +21,7 @@ CLAIM = 0.5
 
 def run(bench: Bench) -> dict[str, Any]:
     clean, mixed = bench.new_topic(6), bench.new_topic(6)
-    bench.preload(clean, _first(RECORDS))
+    bench.preload(clean, load.records(RECORDS, SYMBOLS))
     bench.preload(mixed, _half_malformed())
     rates: dict[str, list[float]] = {clean: [], mixed: []}
     for number in range(1, ROUNDS + 1):
@@ -38,13 +39,8 @@ def run(bench: Bench) -> dict[str, Any]:
     return {"records": RECORDS, "ratio": round(ratio, 3), "clean": rates[clean], "malformed": rates[mixed]}
 
 
-def _first(count: int) -> Iterator[tuple[bytes, bytes]]:
-    for record, _ in zip(ticks(), range(count), strict=False):
-        yield record
-
-
 def _half_malformed() -> Iterator[tuple[bytes | None, bytes | None]]:
     bad = cycle((case.key, case.value) for case in corpus() if len(case.value or b"") <= LARGEST)
-    for record in _first(RECORDS // 2):
+    for record in load.records(RECORDS // 2, SYMBOLS):
         yield record
         yield next(bad)

@@ -114,11 +114,12 @@ def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
         from tickflow.store.embedded import EmbeddedStore
 
         return EmbeddedStore(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
+    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)  # before the client is loaded: to refuse should be quick
     from tickflow.store.influx import InfluxStore
 
     return InfluxStore(
         settings.influxdb_url,
-        token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
+        token=token,
         org=settings.influxdb_org,
         bucket=settings.influxdb_bucket,
         stop=stop,

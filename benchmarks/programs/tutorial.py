@@ -1,7 +1,8 @@
 """A program to measure: the consumer that tutorials show, for comparison.
 
 A json deserializer, lists of the last prices, numpy per tick, one `Point` written synchronously a tick, commits by the
-client's default. Runs for a given time and prints the same JSON line as our worker.
+client's default. With `--batching` the points are written by the client's batching mode as it is by default, which
+goes on over errors. Runs for a given time and prints the same JSON line as our worker.
 """
 
 import argparse
@@ -10,23 +11,41 @@ import os
 import sys
 import time
 from collections import defaultdict, deque
+from typing import Any
 
 import numpy as np
 from influxdb_client import InfluxDBClient, Point, WritePrecision
-from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.client.write_api import SYNCHRONOUS, WriteOptions
 from kafka import KafkaConsumer
 
 from benchmarks.figures import Figures
+
+
+def point_of(tick: dict[str, Any], prices: deque[float]) -> Point:
+    """The point of a tick, after the prices of its symbol so far."""
+    prices.append(tick["price"])
+    recent = list(prices)
+    point = Point("stock_metrics").tag("symbol", tick["symbol"]).field("price", float(tick["price"]))
+    point = point.field("volume", int(tick["volume"]))
+    for n in (5, 10, 20):
+        if len(recent) >= n:
+            point = point.field(f"ma_{n}", float(np.mean(recent[-n:])))
+    if len(recent) >= 10:
+        volatility = float(np.std(recent[-10:]))
+        score = abs(recent[-1] - float(np.mean(recent[-10:]))) / volatility if volatility else 0.0
+        point = point.field("volatility", volatility).field("is_anomaly", score > 2.0)
+    return point.time(tick["timestamp"], WritePrecision.NS)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--warm-up", type=int, default=0, help="ticks to process before the clock starts")
+    parser.add_argument("--batching", action="store_true")
     arguments = parser.parse_args()
     bucket, org = os.environ["INFLUXDB_BUCKET"], os.environ["INFLUXDB_ORG"]
     client = InfluxDBClient(os.environ["INFLUXDB_URL"], os.environ["INFLUXDB_TOKEN"], org=org)
-    write = client.write_api(write_options=SYNCHRONOUS).write
+    writer = client.write_api(write_options=WriteOptions() if arguments.batching else SYNCHRONOUS)
     consumer = KafkaConsumer(
         os.environ["KAFKA_TOPIC"],
         bootstrap_servers=os.environ["KAFKA_SERVERS"],
@@ -39,26 +58,16 @@ def main() -> int:
     count = 0
     for message in consumer:
         tick = message.value
-        prices = history[tick["symbol"]]
-        prices.append(tick["price"])
-        recent = list(prices)
-        point = Point("stock_metrics").tag("symbol", tick["symbol"]).field("price", float(tick["price"]))
-        point = point.field("volume", int(tick["volume"]))
-        for n in (5, 10, 20):
-            if len(recent) >= n:
-                point = point.field(f"ma_{n}", float(np.mean(recent[-n:])))
-        if len(recent) >= 10:
-            volatility = float(np.std(recent[-10:]))
-            score = abs(recent[-1] - float(np.mean(recent[-10:]))) / volatility if volatility else 0.0
-            point = point.field("volatility", volatility).field("is_anomaly", score > 2.0)
-        write(bucket=bucket, org=org, record=point.time(tick["timestamp"], WritePrecision.NS))
+        point = point_of(tick, history[tick["symbol"]])
+        writer.write(bucket=bucket, org=org, record=point)
         count += 1
         if count == arguments.warm_up + 1:
             figures.begin()
         if count > arguments.warm_up and time.monotonic() - figures.begun_at >= arguments.seconds:
             break
+    writer.close()  # what is buffered is written by this alone
     figures.end(count - arguments.warm_up)
-    print(figures.to_json(), flush=True)
+    print(figures.to_json(stored=count), flush=True)
     consumer.close()
     client.close()
     return 0

@@ -1,0 +1,113 @@
+"""One worker of ours, the programs that others would write for the same, and what bounds them all.
+
+The same preloaded topic of 500 symbols, rounds of all of them, each round in another order; after each the bucket must
+hold exactly the ticks. The tutorial's script runs for some seconds after its windows are full, not over all ticks.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks import load
+from benchmarks.bench import CONTENDERS_PYTHON, Bench, medians, table
+from tickflow.windows import Windows
+
+SYMBOLS = 500
+WARM_UP = SYMBOLS * 20
+"""Ticks after which the tutorial's windows are full: before, it has less to do."""
+
+TUTORIAL = "tutorial script"
+BATCHING = "the same, batching mode"
+QUIX = "Quix Streams"
+BYTEWAX = "bytewax, recovery on"
+TUNED = "bytewax, tuned, no recovery"
+OURS = "our worker"
+POLL = "limit: kafka-python polls"
+LOOP = "limit: polls, posts ready lines"
+ONE, TWO = "limit: InfluxDB, one connection", "limit: InfluxDB, two connections"
+
+WANTED = {TUTORIAL: 90.0, QUIX: 3.5, BYTEWAX: 2.0, TUNED: 1.6, LOOP: 0.85}
+"""By how much our worker should exceed them."""
+CPU_WANTED = 0.6
+"""Of bytewax's CPU a tick."""
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    ticks, rounds = bench.of(600_000, 40_000), bench.of(3, 1)
+    topic = bench.new_topic(6)
+    bench.preload(topic, load.records(ticks, SYMBOLS))
+    lines = bench.folder / "lines.txt"
+    _write_lines(lines, ticks)
+    programs = _programs(ticks, lines, seconds=bench.of(10, 3))
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in programs}
+    for number in range(rounds):
+        names = list(programs)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            runs[name].append(_measured(bench, name, programs[name], topic, ticks))
+            print(f"round {number + 1}: {name}: {runs[name][-1]['ticks_per_s']:,.0f}/s", flush=True)
+    middle = {name: medians(found) for name, found in runs.items()}
+    ratios = {name: round(middle[OURS]["ticks_per_s"] / middle[name]["ticks_per_s"], 3) for name in runs}
+    cpu = {name: round(middle[OURS]["cpu_us_per_tick"] / middle[name]["cpu_us_per_tick"], 3) for name in runs}
+    rows: list[tuple[str, ...]] = [("", "ticks/s", "ours is", "wanted", "CPU us/tick", "influxd us/tick", "peak MB")]
+    for name, found in middle.items():
+        rows.append(
+            (
+                name,
+                f"{found['ticks_per_s']:,.0f}",
+                f"{ratios[name]:.2f} x",
+                f"{WANTED[name]:g} x" if name in WANTED else "",
+                f"{found['cpu_us_per_tick']:.1f}",
+                f"{found['influxd_us_per_tick']:.1f}",
+                f"{found['peak_mb']:.0f}",
+            )
+        )
+    print(table(rows))
+    print(f"our CPU a tick is {cpu[BYTEWAX]:.2f} and {cpu[TUNED]:.2f} of bytewax's; wanted: {CPU_WANTED}")
+    return {
+        "ticks": ticks,
+        "symbols": SYMBOLS,
+        "rounds": rounds,
+        "medians": middle,
+        "ours_times": ratios,
+        "our_cpu_share": cpu,
+        "runs": runs,
+    }
+
+
+def _programs(ticks: int, lines: Path, seconds: int) -> dict[str, list[str]]:
+    """The name of each program with its module and arguments."""
+    tutorial = ["benchmarks.programs.tutorial", "--seconds", str(seconds), "--warm-up", str(WARM_UP)]
+    limits = ["benchmarks.programs.limits", "--ticks", str(ticks), "--lines", str(lines)]
+    count = ["--ticks", str(ticks)]
+    return {
+        TUTORIAL: tutorial,
+        BATCHING: [*tutorial, "--batching"],
+        QUIX: ["benchmarks.programs.quix", *count],
+        BYTEWAX: ["benchmarks.programs.bytewax_flow", *count],
+        TUNED: ["benchmarks.programs.bytewax_flow", *count, "--tuned"],
+        OURS: ["benchmarks.worker", *count],
+        POLL: [*limits, "poll"],
+        LOOP: [*limits, "loop"],
+        ONE: [*limits, "influx"],
+        TWO: [*limits, "influx", "--connections", "2"],
+    }
+
+
+def _measured(bench: Bench, name: str, program: list[str], topic: str, ticks: int) -> dict[str, float]:
+    bucket = bench.new_bucket()
+    options = {"python": CONTENDERS_PYTHON} if name in (QUIX, BYTEWAX, TUNED) else {}
+    before = bench.influxd_cpu()
+    figures = bench.measure(["-m", *program], bench.environment(topic, bucket), **options)
+    stored = int(figures.pop("stored", ticks))
+    figures["influxd_us_per_tick"] = round((bench.influxd_cpu() - before) / stored * 1e6, 3)
+    if name != POLL:
+        bench.check_stored(bucket, stored)
+    bench.influx.delete_bucket(bucket)  # a store that grows from program to program would be another one to each
+    return figures
+
+
+def _write_lines(path: Path, ticks: int) -> None:
+    """What our worker would write for the topic's ticks."""
+    windows = Windows()
+    with path.open("w") as file:
+        for batch in load.batches(ticks, SYMBOLS):
+            file.writelines(f"{line}\n" for line in load.lines(windows, batch))

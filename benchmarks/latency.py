@@ -1,0 +1,36 @@
+"""How long a tick takes until it is stored, at two steady rates: from its own time to the end of the write."""
+
+import signal
+from typing import Any
+
+from benchmarks.bench import Bench, figures_of, table
+
+RATES = {2_000: (15.0, 60.0), 20_000: (None, 250.0)}
+"""Ticks a second, and the milliseconds within which half and 99 of 100 should be stored."""
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    seconds = bench.of(60, 8)
+    figures = {}
+    rows: list[tuple[str, ...]] = [("ticks/s", "p50 ms", "at most", "p99 ms", "at most", "longest")]
+    for rate, (half, most) in RATES.items():
+        bucket = bench.new_bucket()
+        environment = bench.environment(bench.new_topic(6), bucket)
+        worker = bench.start(["-m", "benchmarks.programs.latency_worker"], environment)
+        load = ["-m", "benchmarks.programs.steady", "--rate", str(rate), "--seconds", str(seconds)]
+        sent = bench.measure(load, environment)
+        bench.wait_committed(environment, sent["sent"])
+        worker.send_signal(signal.SIGTERM)
+        found = figures[str(rate)] = figures_of(worker) | {"reached_per_s": sent["per_s"]}
+        bench.check_stored(bucket, sent["sent"])
+        wanted = f"{half:g}" if half else ""
+        figures_row = (
+            f"{found['p50_ms']:.1f}",
+            wanted,
+            f"{found['p99_ms']:.1f}",
+            f"{most:g}",
+            f"{found['max_ms']:.1f}",
+        )
+        rows.append((f"{rate:,}", *figures_row))
+    print(table(rows))
+    return {"seconds": seconds, **figures}

@@ -1,0 +1,52 @@
+"""What the benchmarks put in: ticks of a random walk, one a record, as records of Kafka and as ready-made lines."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import numpy as np
+
+from tickflow.metrics import measure
+from tickflow.points import Points, to_lines
+from tickflow.tick import Tick, decode, encode
+from tickflow.ticklog.base import Entry
+from tickflow.windows import Windows
+
+BEGIN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+STEP = timedelta(milliseconds=250)
+THRESHOLD = 2.0
+BATCH = 5_000
+
+
+def ticks(count: int, symbols: int) -> Iterator[Tick]:
+    """So many ticks, the symbols in turn, 250 ms from round to round; always the same."""
+    rng = np.random.default_rng(7)
+    prices = np.full(symbols, 100.0)
+    sent = 0
+    for step in range(-(-count // symbols)):
+        prices = prices * np.exp(rng.normal(0, 0.0005, symbols))
+        moment = BEGIN + STEP * step
+        for number, price in enumerate(prices[: count - sent].round(2).tolist()):
+            yield Tick(
+                f"S{number:03}", price, moment, volume=100 + number % 500, change_percent=0.1, source="simulated"
+            )
+        sent += symbols
+
+
+def records(count: int, symbols: int) -> Iterator[tuple[bytes, bytes]]:
+    """The same as keys and values of Kafka's records."""
+    for tick in ticks(count, symbols):
+        yield tick.symbol.encode(), encode(tick)
+
+
+def batches(count: int, symbols: int, size: int = BATCH) -> Iterator[list[Entry]]:
+    """The same as records of one partition, in batches as a poll returns them."""
+    numbered = (Entry(0, offset, key, value, 0, 0) for offset, (key, value) in enumerate(records(count, symbols)))
+    while batch := list(islice(numbered, size)):
+        yield batch
+
+
+def lines(windows: Windows, batch: list[Entry]) -> list[str]:
+    """The compute stage: what the worker does between a poll and a POST, from raw bytes to line protocol."""
+    found, _ = decode(batch)
+    return to_lines(Points.of(0, found, measure(windows.advance(found), THRESHOLD)))

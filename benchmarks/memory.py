@@ -1,0 +1,41 @@
+"""The worker's memory: what a symbol takes with long and short histories, and whether it stays flat over many ticks.
+
+In one process without servers; the clients of Kafka and InfluxDB come on top of it.
+"""
+
+from typing import Any
+
+from benchmarks.bench import Bench, table
+
+SYMBOLS = 5_000
+HISTORIES = {200: 10.0, 20: 2.0}
+"""HISTORY_SIZE, and the kilobytes that a symbol may then take."""
+FULL_AFTER = 210
+FEW = 10
+"""Symbols of the run whose memory is taken off, with as many ticks."""
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    symbols = bench.of(SYMBOLS, 1_000)
+    ticks = symbols * FULL_AFTER
+    figures: dict[str, Any] = {"symbols": symbols}
+    rows: list[tuple[str, ...]] = [("", "KB a symbol", "at most")]
+    few = {size: _resident(bench, ticks, FEW, size)[-1] for size in HISTORIES}
+    for size, most in HISTORIES.items():
+        many = _resident(bench, ticks, symbols, size)[-1]
+        kilobytes = round((many - few[size]) * 1024 / (symbols - FEW), 2)
+        figures[f"kb_a_symbol_with_{size}"] = kilobytes
+        rows.append((f"HISTORY_SIZE={size}", f"{kilobytes:.2f}", f"{most:g}"))
+    print(table(rows))
+    ticks = bench.of(10_000_000, 300_000)
+    course = _resident(bench, ticks, 500, 200)
+    figures |= {"ticks": ticks, "resident_mb": course, "grown_mb": round(course[-1] - course[2], 2)}
+    print(f"{ticks:,} ticks of 500 symbols, resident MB: {', '.join(f'{each:.0f}' for each in course)}")
+    return figures
+
+
+def _resident(bench: Bench, ticks: int, symbols: int, history: int) -> list[float]:
+    program = ["-m", "benchmarks.programs.memory_worker", "--ticks", str(ticks), "--symbols", str(symbols)]
+    environment = bench.environment("none", "none", HISTORY_SIZE=str(history))
+    resident: list[float] = bench.measure(program, environment)["resident_mb"]
+    return resident

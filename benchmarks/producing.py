@@ -1,0 +1,51 @@
+"""Our producer against a bare loop over kafka-python's, on real Kafka: simulated ticks without pauses, and a replay."""
+
+import csv
+import statistics
+from pathlib import Path
+from typing import Any
+
+from benchmarks import load
+from benchmarks.bench import Bench, medians, table
+
+SYMBOLS = 500
+WANTED = 0.8
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    ticks, rounds = bench.of(300_000, 20_000), bench.of(3, 1)
+    file = bench.folder / "replay.csv"
+    _write_csv(file, ticks)
+    symbols = ",".join(f"S{number:03}" for number in range(SYMBOLS))
+    program = ["-m", "benchmarks.programs.producing", "--ticks", str(ticks)]
+    kinds: dict[str, tuple[list[str], dict[str, str]]] = {
+        "bare loop": ([*program, "--bare"], {}),
+        "simulated": (program, {"SOURCE": "simulated", "PRODUCER_INTERVAL": "0"}),
+        "replay": (program, {"SOURCE": "replay", "REPLAY_FILE": str(file), "REPLAY_SPEED": "max"}),
+    }
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}
+    for _ in range(rounds):
+        for name, (command, settings) in kinds.items():
+            environment = bench.environment(bench.new_topic(6), "none", SYMBOLS=symbols, **settings)
+            runs[name].append(bench.measure(command, environment))
+    rates = {name: [run["ticks_per_s"] for run in found] for name, found in runs.items()}
+    ratios = {
+        name: round(statistics.median(b / a for a, b in zip(rates["bare loop"], found, strict=True)), 3)
+        for name, found in rates.items()
+    }
+    rows: list[tuple[str, ...]] = [("", "ticks/s", "of bare", "wanted", "CPU us/tick")]
+    for name, found in runs.items():
+        middle = medians(found)
+        wanted = "" if name == "bare loop" else f"{WANTED}"
+        cpu = f"{middle['cpu_us_per_tick']:.1f}"
+        rows.append((name, f"{middle['ticks_per_s']:,.0f}", f"{ratios[name]:.2f}", wanted, cpu))
+    print(table(rows))
+    return {"ticks": ticks, "ratios": ratios, "runs": runs}
+
+
+def _write_csv(path: Path, ticks: int) -> None:
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("timestamp", "symbol", "price", "volume"))
+        for tick in load.ticks(ticks, SYMBOLS):
+            rows.writerow((tick.timestamp.isoformat(), tick.symbol, tick.price, tick.volume))

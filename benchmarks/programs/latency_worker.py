@@ -1,0 +1,59 @@
+"""A program to measure: our worker until it is asked to stop; prints how long ticks took until they were stored.
+
+From a tick's own time, which its producer took from the clock, to the return of the write that holds its point; both
+on this machine's clock. What came in the first seconds does not count. One JSON line: ticks, and percentiles in ms.
+"""
+
+import argparse
+import io
+import json
+import sys
+import time
+
+import numpy as np
+
+from config import load_settings
+from stock_analytics import StockAnalyticsEngine
+from tests.fakes import Breakable
+from tickflow.points import Ints, Points
+from tickflow.process import StopEvent, set_up_logging
+from tickflow.stack import open_store
+from tickflow.store.base import MetricsStore, Written
+
+
+class TimedStore(Breakable):
+    """A store that notes the age of what it has stored, once it has been at work for some seconds."""
+
+    def __init__(self, store: MetricsStore, skip_seconds: float) -> None:
+        super().__init__(store)
+        self.ages: list[Ints] = []
+        self._skip_ns = int(skip_seconds * 1e9)
+        self._begun_at = 0
+
+    def write(self, points: Points) -> Written:
+        written = super().write(points)
+        now = time.time_ns()
+        self._begun_at = self._begun_at or now
+        if now - self._begun_at >= self._skip_ns:
+            self.ages.append(now - points.time_ns)
+        return written
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--skip-seconds", type=float, default=3.0)
+    arguments = parser.parse_args()
+    set_up_logging("ERROR")
+    stop = StopEvent()
+    stop.listen()
+    settings = load_settings()
+    store = TimedStore(open_store(settings, stop), arguments.skip_seconds)
+    StockAnalyticsEngine(settings, store=store, stop=stop, out=io.StringIO()).run()
+    ages = np.concatenate(store.ages) / 1e6
+    p50, p90, p99, longest = np.percentile(ages, (50, 90, 99, 100)).round(2).tolist()
+    print(json.dumps({"ticks": len(ages), "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": longest}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Programs to measure: what nothing of this kind can exceed here.
+
+    poll     kafka-python's `poll()` alone: the records' bytes, and nothing done with them
+    loop     the same, and as many ready-made lines posted by another thread meanwhile, at most two batches under way
+    influx   ready-made lines posted in batches of 5,000 by `--connections` threads, without Kafka
+
+The ready-made lines are those that our worker would write for the same ticks; `--lines` names their file.
+"""
+
+import argparse
+import mmap
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from kafka import KafkaConsumer
+
+from benchmarks.figures import Figures
+from benchmarks.programs.posting import Posting
+
+BATCH = 5_000
+UNDER_WAY = 2
+
+
+class Lines:
+    """The file of lines, handed out from its start."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self._body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._ends = [0]
+        while (end := self._body.find(b"\n", self._ends[-1])) >= 0:
+            self._ends.append(end + 1)
+        self._taken = 0
+
+    def take(self, count: int) -> bytes:
+        first, self._taken = self._taken, self._taken + count
+        return self._body[self._ends[first] : self._ends[self._taken]]
+
+
+def opened() -> KafkaConsumer:
+    return KafkaConsumer(
+        os.environ["KAFKA_TOPIC"],
+        bootstrap_servers=os.environ["KAFKA_SERVERS"],
+        group_id=os.environ["KAFKA_GROUP"],
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_poll_records=BATCH,
+    )
+
+
+def polled(consumer: KafkaConsumer, ticks: int, figures: Figures) -> Iterator[int]:
+    """How many records each poll brought, until it were so many in all."""
+    left = ticks
+    while left > 0:
+        count = sum(map(len, consumer.poll(timeout_ms=500).values()))
+        if count and not figures.begun:
+            figures.begin()
+        left -= count
+        yield count
+
+
+def poll(consumer: KafkaConsumer, ticks: int, figures: Figures) -> None:
+    for _ in polled(consumer, ticks, figures):
+        pass
+    figures.end(ticks)
+
+
+def loop(consumer: KafkaConsumer, ticks: int, figures: Figures, lines: Lines) -> None:
+    posting = Posting()
+    under_way: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for count in polled(consumer, ticks, figures):
+            if count:
+                under_way.append(pool.submit(posting.post, lines.take(count)))
+            while len(under_way) >= UNDER_WAY:
+                under_way.popleft().result()
+        while under_way:
+            under_way.popleft().result()
+    figures.end(ticks)
+
+
+def influx(ticks: int, figures: Figures, lines: Lines, connections: int) -> None:
+    posting = Posting()
+    under_way: deque[Future[None]] = deque()
+    figures.begin()
+    with ThreadPoolExecutor(connections) as pool:
+        for first in range(0, ticks, BATCH):
+            under_way.append(pool.submit(posting.post, lines.take(min(BATCH, ticks - first))))
+            if len(under_way) > connections:
+                under_way.popleft().result()
+        while under_way:
+            under_way.popleft().result()
+    figures.end(ticks)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("poll", "loop", "influx"))
+    parser.add_argument("--ticks", type=int, required=True)
+    parser.add_argument("--lines", type=Path)
+    parser.add_argument("--connections", type=int, default=1)
+    arguments = parser.parse_args()
+    figures = Figures()
+    if arguments.what == "poll":
+        consumer = opened()
+        poll(consumer, arguments.ticks, figures)
+        consumer.close()
+    elif arguments.what == "loop":
+        consumer = opened()
+        loop(consumer, arguments.ticks, figures, Lines(arguments.lines))
+        consumer.close()
+    else:
+        influx(arguments.ticks, figures, Lines(arguments.lines), arguments.connections)
+    print(figures.to_json(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

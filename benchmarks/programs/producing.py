@@ -1,0 +1,71 @@
+"""A program to measure: our producer, from its first tick until the last is confirmed; prints our usual JSON line.
+
+`--bare` measures a loop over kafka-python's producer in its place, with ready-made records and our options for it.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from kafka import KafkaProducer
+
+from benchmarks import load
+from benchmarks.figures import Figures
+from config import Settings, load_settings
+from stock_producer import StockDataProducer
+from tickflow.process import StopEvent, set_up_logging
+from tickflow.tick import Tick
+
+
+class MeasuredProducer(StockDataProducer):
+    """The producer as it is, with a clock started by its first ticks."""
+
+    figures: Figures
+
+    def _publish(self, batch: Sequence[Tick]) -> None:
+        if not self.figures.begun:
+            self.figures.begin()
+        super()._publish(batch)
+
+
+def ours(settings: Settings, ticks: int) -> Figures:
+    stop = StopEvent()
+    stop.listen()
+    per_symbol = None if settings.source == "replay" else ticks // len(settings.symbols)
+    producer = MeasuredProducer(settings, stop=stop, ticks=per_symbol)
+    producer.figures = Figures()
+    producer.start_streaming(interval=settings.tick_interval)
+    producer.figures.end(producer.sent)
+    return producer.figures
+
+
+def bare(settings: Settings, ticks: int) -> Figures:
+    records = list(load.records(ticks, len(settings.symbols)))
+    figures = Figures()
+    producer = KafkaProducer(
+        bootstrap_servers=list(settings.kafka_servers), acks="all", enable_idempotence=True, linger_ms=10,
+        batch_size=65_536, metrics_enabled=False,
+    )  # fmt: skip
+    figures.begin()
+    for key, value in records:
+        producer.send(settings.kafka_topic, value, key=key)
+    producer.flush()
+    figures.end(ticks)
+    producer.close()
+    return figures
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ticks", type=int, required=True)
+    parser.add_argument("--bare", action="store_true")
+    arguments = parser.parse_args()
+    set_up_logging("ERROR")
+    settings = load_settings()
+    figures = bare(settings, arguments.ticks) if arguments.bare else ours(settings, arguments.ticks)
+    print(figures.to_json(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

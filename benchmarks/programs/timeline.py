@@ -1,0 +1,39 @@
+"""A program to measure: our worker until it is asked to stop; prints when it had committed how many records.
+
+One JSON line: `timeline`, pairs of seconds on the machine's monotonic clock and records.
+"""
+
+import json
+import sys
+import time
+
+from benchmarks.worker import MeasuredEngine
+from tickflow.process import StopEvent, set_up_logging
+
+
+class TimedEngine(MeasuredEngine):
+    """The engine as it is, which notes each change of its count."""
+
+    def __init__(self, stop: StopEvent) -> None:
+        super().__init__(sys.maxsize, stop)
+        self.timeline: list[tuple[float, int]] = []
+
+    def report(self) -> None:
+        super().report()
+        done = self.counters.total.consumed
+        if done > (self.timeline[-1][1] if self.timeline else 0):
+            self.timeline.append((round(time.monotonic(), 4), done))
+
+
+def main() -> int:
+    set_up_logging("ERROR")
+    stop = StopEvent()
+    stop.listen()
+    engine = TimedEngine(stop)
+    engine.run()
+    print(json.dumps({"timeline": engine.timeline}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""How much CPU each script takes to show its help, to refuse a setting, and until it is ready, on both stacks.
+
+CPU and not time: what a script waits for (a broker, a store) is not its own. The least of three starts counts, since
+a machine that does other things adds to each.
+"""
+
+import math
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import PROJECT, Bench, cpu_of, table
+
+SAYS_WHEN_READY = {
+    "stock_producer.py": "streaming ",
+    "stock_analytics.py": " reads ",
+    "stock_dashboard.py": "The page is at ",
+}
+BAD = {"STACK": "redis"}
+READY_SECONDS, ANSWER_SECONDS = 1.5, 0.5
+ROUNDS = 3
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    embedded = {"STACK": "embedded", "EMBEDDED_FILE": str(bench.folder / "start.db")}
+    servers = bench.environment(bench.new_topic(1), bench.new_bucket())
+    figures = {}
+    for script in SAYS_WHEN_READY:
+        figures[script] = {
+            "help": cpu_seconds(script, {}, "--help"),
+            "bad setting": cpu_seconds(script, BAD),
+            "ready, embedded": cpu_seconds_until_ready(script, embedded, bench.folder),
+            "ready, servers": cpu_seconds_until_ready(script, servers, bench.folder),
+        }
+    names = tuple(next(iter(figures.values())))
+    rows: list[tuple[str, ...]] = [("CPU seconds", *names)]
+    rows += [(script, *(f"{found[name]:.2f}" for name in names)) for script, found in figures.items()]
+    print(table(rows))
+    return figures
+
+
+def cpu_seconds(script: str, environment: dict[str, str], *arguments: str, enough: float = 0.0) -> float:
+    """The CPU of a start that ends by itself: the least of some rounds, of one if that is below `enough`."""
+    least = math.inf
+    for _ in range(ROUNDS):
+        process = _start(script, environment, arguments, PROJECT / "tests", subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)  # Popen's own wait keeps no CPU time of this one process
+        process.returncode = os.waitstatus_to_exitcode(status)
+        least = min(least, usage.ru_utime + usage.ru_stime)
+        if least < enough:
+            break
+    return round(least, 3)
+
+
+def cpu_seconds_until_ready(script: str, environment: dict[str, str], folder: Path, enough: float = 0.0) -> float:
+    """The CPU of a start up to the line by which the script says that it is at work; rounds as above."""
+    least = math.inf
+    for _ in range(ROUNDS):
+        more = environment | {"PATH": os.environ["PATH"], "DASHBOARD_PORT": str(free_port())}
+        with _start(script, more, (), folder, subprocess.PIPE) as process:
+            try:
+                least = min(least, _cpu_when_said(process, SAYS_WHEN_READY[script]))
+            finally:
+                process.terminate()
+        if least < enough:
+            break
+    return round(least, 3)
+
+
+def _start(
+    script: str, environment: dict[str, str], arguments: tuple[str, ...], folder: Path, stdout: int
+) -> subprocess.Popen[str]:
+    program = [sys.executable, str(PROJECT / script), *arguments]
+    return subprocess.Popen(program, env=environment, cwd=folder, stdout=stdout, stderr=subprocess.STDOUT, text=True)
+
+
+def _cpu_when_said(process: subprocess.Popen[str], words: str) -> float:
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if words in line:
+            return cpu_of(process.pid)
+    raise RuntimeError(f"{process.args!r} ended before it was ready: {said}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

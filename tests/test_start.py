@@ -1,0 +1,24 @@
+"""A script starts quickly: its help and its refusals at once, its work soon after. CPU seconds, as `make bench` has."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.start import ANSWER_SECONDS, BAD, READY_SECONDS, SAYS_WHEN_READY, cpu_seconds, cpu_seconds_until_ready
+
+
+@pytest.mark.parametrize("script", SAYS_WHEN_READY)
+def test_help_and_a_refusal_take_no_half_second_of_cpu(script: str) -> None:
+    assert cpu_seconds(script, {}, "--help", enough=ANSWER_SECONDS) < ANSWER_SECONDS
+    assert cpu_seconds(script, BAD, enough=ANSWER_SECONDS) < ANSWER_SECONDS
+
+
+@pytest.mark.parametrize("script", ["stock_analytics.py", "stock_dashboard.py"])
+def test_a_missing_token_is_refused_as_quickly(script: str) -> None:
+    assert cpu_seconds(script, {}, enough=ANSWER_SECONDS) < ANSWER_SECONDS
+
+
+@pytest.mark.parametrize("script", SAYS_WHEN_READY)
+def test_a_script_is_ready_within_one_and_a_half_seconds_of_cpu(script: str, tmp_path: Path) -> None:
+    environment = {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "stocks.db")}
+    assert cpu_seconds_until_ready(script, environment, tmp_path, enough=READY_SECONDS) < READY_SECONDS
