@@ -13,6 +13,8 @@ from tests.faults.conftest import MakeCase
 from tests.faults.stands import EmbeddedStand
 
 DISK_BYTES = 24 * 2**20
+ENOUGH_TO_SPEAK = 65_536
+"""Bytes: far more than the worker's output, which such a limit meets too, and less than its database."""
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) ->
     assert one.load.is_alive()
     for number in range(times):
         one.pause(0.5, 1.0)
-        resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, (ENOUGH_TO_SPEAK, resource.RLIM_INFINITY))
         worker.wait_for("held up", 20)
         one.pause(1, 1)
         if number == times - 1:

@@ -2,16 +2,19 @@
 
 import re
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
 
 from tests import oracle
-from tests.faults.case import often
+from tests.conftest import StartScript
+from tests.faults.case import WRAPPER, often
 from tests.faults.conftest import MakeCase, ProxiedKafka
 from tests.faults.stands import KafkaStand
 from tests.faults.test_influx import through
+from tests.integration.chain import wait_until
 
 
 @pytest.mark.full
@@ -24,11 +27,35 @@ from tests.faults.test_influx import through
     ],
 )
 def test_the_broker(
-    case: MakeCase, kafka_stand: KafkaStand, fault_kafka: ProxiedKafka, what: str, begin: str, end: str
+    case: MakeCase,
+    kafka_stand: KafkaStand,
+    fault_kafka: ProxiedKafka,
+    script: StartScript,
+    tmp_path: Path,
+    what: str,
+    begin: str,
+    end: str,
 ) -> None:
+    """A producer is asked to stop, too: it ends, and says so if ticks were not acknowledged."""
     seconds = often(4, 20)
     one = case(f"Kafka {what} for {seconds} s", kafka_stand)
-    through(one, getattr(fault_kafka, begin), getattr(fault_kafka, end), seconds)
+    journal = tmp_path / "journal"
+    env = kafka_stand.env | {"FAULT_JOURNAL": str(journal)}
+    producer = script(WRAPPER, "journal", "--interval", "0.01", env=env)
+    wait_until(lambda: bool(oracle.read_journal(journal)), "acknowledgement", 30)
+
+    def begin_and_stop_the_producer() -> None:
+        getattr(fault_kafka, begin)()
+        producer.terminate()
+        one.stops += 1
+
+    def see_it_ended_and_end() -> None:
+        code = producer.wait(5)
+        assert code == ("not acknowledged" in producer.stderr), producer.output
+        getattr(fault_kafka, end)()
+
+    through(one, begin_and_stop_the_producer, see_it_ended_and_end, seconds)
+    one.journal += oracle.read_journal(journal)
     one.finish(1)
 
 
