@@ -20,7 +20,7 @@ RUN := .venv/.run
 DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 
-.PHONY: help run test faults check fuzz servers servers-down bench profile screenshots lock clean
+.PHONY: help run test faults check fuzz servers servers-down bench profile tables screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(DEV) $(BENCH) ## Measure what the README claims, about an hour; CASES="
 profile: $(DEV) $(BENCH) ## Show where the worker's time goes: tables, and a flame graph
 	@$(BIN)/python -m devtools.servers build
 	@$(BIN)/python -m benchmarks.profiling $(if $(SHORT),--short)
+
+tables: $(DEV) ## Write what the two before this measured into README.md and docs/performance.md
+	@$(BIN)/python -m benchmarks.tables
 
 screenshots: $(DEV) ## Take the README's pictures of the page anew: three minutes of simulated ticks, and Chromium
 	@$(BIN)/python scripts/screenshots.py docs

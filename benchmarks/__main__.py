@@ -4,6 +4,7 @@
     day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
     page       the page's refreshes on the embedded stack, beside whole figures
     embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
+    knobs      our worker with each of the settings for high rates changed
     latency    how long a tick takes until it is stored, at 2,000 and 20,000 a second
     memory     what a symbol takes, and whether the worker's memory stays flat over ten million ticks
     producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
@@ -30,6 +31,7 @@ from benchmarks import (
     contenders,
     day,
     embedded,
+    knobs,
     latency,
     malformed_ratio,
     memory,
@@ -47,6 +49,7 @@ CASES = {
     "contenders": contenders.run,
     "day": day.run,
     "embedded": embedded.run,
+    "knobs": knobs.run,
     "latency": latency.run,
     "malformed": malformed_ratio.run,
     "memory": memory.run,

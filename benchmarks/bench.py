@@ -183,8 +183,9 @@ def cpu_of(pid: int) -> float:
 
 
 def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The median of each figure over some runs of one program."""
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    """The median of each figure over some runs of one program; moments have none."""
+    names = [name for name in runs[0] if not name.endswith("_at")]
+    return {name: round(statistics.median(run[name] for run in runs), 3) for name in names}
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -52,7 +52,9 @@ def main() -> int:
     for title, parts in found.items():
         rows: list[tuple[str, ...]] = [(title, "%")]
         print("\n" + table(rows + [(name, f"{share:.1f}") for name, share in parts.items()]))
-    (RESULTS / "profile.json").write_text(json.dumps({"ticks": ticks, **found}, indent=2) + "\n")
+    (RESULTS / "profile.json").write_text(
+        json.dumps({"short": arguments.short, "ticks": ticks, **found}, indent=2) + "\n"
+    )
     print(f"\nThe flame graph is {RESULTS / 'profile.svg'}.")
     return 0
 

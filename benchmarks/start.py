@@ -39,7 +39,11 @@ def run(bench: Bench) -> dict[str, Any]:
     rows: list[tuple[str, ...]] = [("CPU seconds", *names)]
     rows += [(script, *(f"{found[name]:.2f}" for name in names)) for script, found in figures.items()]
     print(table(rows))
-    return figures
+    slowest = {
+        "answer": max(found[name] for found in figures.values() for name in ("help", "bad setting")),
+        "ready": max(found[name] for found in figures.values() for name in ("ready, embedded", "ready, servers")),
+    }
+    return {**figures, "slowest": slowest}
 
 
 def cpu_seconds(script: str, environment: dict[str, str], *arguments: str, enough: float = 0.0) -> float:

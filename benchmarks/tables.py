@@ -1,0 +1,168 @@
+"""Writes the measured tables of README.md and docs/performance.md: `make tables`, after `make bench` and `profile`.
+
+The figures go from benchmarks/results/ into docs/performance.json, which is kept with the documents, and each table
+is made from that file alone; a test holds them equal. A table stands between two comments, `<!-- measured: NAME -->`
+and `<!-- end -->`; what was not measured shows as a dash.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import contenders as the
+
+PROJECT = Path(__file__).parent.parent
+RESULTS = PROJECT / "benchmarks" / "results"
+FIGURES = PROJECT / "docs" / "performance.json"
+DOCUMENTS = ("README.md", "docs/performance.md")
+LEFT_OUT = {"runs", "machine"}
+"""Of each result; they stay in benchmarks/results/."""
+MISSING = "–"
+
+Figures = dict[str, Any]
+
+
+def collect(results: Path, before: Figures) -> Figures:
+    """The figures of all cases with a result; those of the others as they were."""
+    found = dict(before)
+    for path in sorted(results.glob("*.json")):
+        found[path.stem] = {name: value for name, value in json.loads(path.read_text()).items() if name not in LEFT_OUT}
+    return found
+
+
+def filled(text: str, figures: Figures) -> str:
+    """A document with its tables made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        rows = TABLES[match[2]](figures)
+        lines = ["| " + " | ".join(row) + " |" for row in rows]
+        lines.insert(1, "|" + "---|" * len(rows[0]))
+        trial = [name for name in USED[match[2]] if figures.get(name, {}).get("short")]
+        if trial:
+            lines += ["", f"From short trials on a busy machine, to be measured in full: {', '.join(trial)}."]
+        return "\n".join([match[1], "", *lines, "", match[3]])
+
+    return re.sub(r"(<!-- measured: (\w+) -->).*?(<!-- end -->)", table, text, flags=re.DOTALL)
+
+
+def _contenders(figures: Figures) -> list[list[str]]:
+    found = figures.get("contenders", {})
+    rows = [["", "ticks/s", "our worker does", "its CPU a tick", "InfluxDB's", "peak memory"]]
+    for name, middle in found.get("medians", {}).items():
+        rows.append(
+            [
+                name,
+                f"{middle['ticks_per_s']:,.0f}",
+                f"{found['ours_times'][name]:.2f} times as much" if name != the.OURS else "",
+                f"{middle['cpu_us_per_tick']:.1f} µs",
+                f"{middle['influxd_us_per_tick']:.1f} µs" if name != the.POLL else "",
+                f"{middle['peak_mb']:.0f} MB",
+            ]
+        )
+    return rows
+
+
+def _profile(figures: Figures) -> list[list[str]]:
+    cpu, wall = (
+        figures.get("profile", {}).get(name, {}) for name in ("CPU of all threads", "main thread, with its waits")
+    )
+    rows = [["part", "of the CPU of all threads", "of the main thread's time, its waits included"]]
+    return rows + [[name, _percent(cpu.get(name)), _percent(wall.get(name))] for name in {**cpu, **wall}]
+
+
+def _knobs(figures: Figures) -> list[list[str]]:
+    found = figures.get("knobs", {})
+    rows = [["setting", "ticks/s against the default", "CPU a tick", "peak memory"]]
+    for name, middle in found.get("medians", {}).items():
+        cpu, peak = f"{middle['cpu_us_per_tick']:.1f} µs", f"{middle['peak_mb']:.0f} MB"
+        rows.append([f"`{name}`" if "=" in name else name, f"{found['ratios'][name]:.2f}", cpu, peak])
+    return rows
+
+
+def _targets(figures: Figures) -> list[list[str]]:
+    rows = [["what", "wanted", "measured", "reached"]]
+    for what, path, wanted, unit in _wanted():
+        value = _at(figures, path)
+        at_least, bound = wanted
+        sign = "at least" if at_least else "at most"
+        shown, reached = MISSING, MISSING
+        if value is not None:
+            shown = f"{value:,.{0 if abs(value) >= 1000 else 2}f}{unit}"
+            reached = "yes" if (value >= bound if at_least else value <= bound) else "no"
+        rows.append([what, f"{sign} {bound:,g}{unit}", shown, reached])
+    return rows
+
+
+LEAST, MOST = True, False
+
+
+def _wanted() -> Iterable[tuple[str, tuple[object, ...], tuple[bool, float], str]]:
+    """What, where its figure is, at least (or at most) how much, and the unit."""
+    names = {the.TUTORIAL: "the tutorial's script", the.LOOP: "the limit program"}
+    for name, least in the.WANTED.items():
+        yield (
+            f"ticks/s of one worker, 500 symbols, against {names.get(name, name)}",
+            *(("contenders", "ours_times", name), (LEAST, least), " times"),
+        )
+    for name in (the.BYTEWAX, the.TUNED):
+        yield f"its CPU a tick, of that of {name}", ("contenders", "our_cpu_share", name), (MOST, the.CPU_WANTED), ""
+    yield "two workers against one, in all", ("sharing", "ratio"), (LEAST, 1.0), " times"
+    yield "compute stage alone, against the tutorial's", ("stage", "ratio"), (LEAST, 10.0), " times"
+    for pair in ("5,000 against 5", "50,000 against 500"):
+        yield f"the worker's CPU a tick, {pair} symbols", ("symbols", "ratios", pair), (MOST, 1.5), " times"
+    yield "memory a symbol, HISTORY_SIZE=200", ("memory", "kb_a_symbol_with_200"), (MOST, 10), " KB"
+    yield "memory a symbol, HISTORY_SIZE=20", ("memory", "kb_a_symbol_with_20"), (MOST, 2), " KB"
+    yield "growth of memory over ten million ticks", ("memory", "grown_mb"), (MOST, 2), " MB"
+    yield "tick to stored at 2,000 ticks/s, half of them", ("latency", "2000", "p50_ms"), (MOST, 15), " ms"
+    yield "tick to stored at 2,000 ticks/s, 99 of 100", ("latency", "2000", "p99_ms"), (MOST, 60), " ms"
+    yield "tick to stored at 20,000 ticks/s, 99 of 100", ("latency", "20000", "p99_ms"), (MOST, 250), " ms"
+    yield "catching up a backlog, of the steady rate", ("recovery", "share"), (LEAST, 0.9), ""
+    yield "its longest pause", ("recovery", "longest_pause_s"), (MOST, 1.0), " s"
+    for kind in ("simulated", "replay"):
+        yield f"producer, {kind}, of a bare loop", ("producing", "ratios", kind), (LEAST, 0.8), ""
+    yield "embedded stack, whole chain, ticks/s", ("embedded", "median_per_s"), (LEAST, 30_000), ""
+    yield "embedded stack, 7 symbols at 2 s, of a core", ("embedded", "idle_percent_in_all"), (MOST, 2), " %"
+    yield "start: CPU until the slowest script is ready", ("start", "slowest", "ready"), (MOST, 1.5), " s"
+    yield "start: CPU for the slowest `--help` or refusal", ("start", "slowest", "answer"), (MOST, 0.5), " s"
+
+
+def _at(figures: Figures, path: Iterable[object]) -> float | None:
+    found: Any = figures
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, int | float) else None
+
+
+def _percent(share: float | None) -> str:
+    return MISSING if share is None else f"{share:.1f} %"
+
+
+TABLES: dict[str, Callable[[Figures], list[list[str]]]] = {
+    "contenders": _contenders,
+    "profile": _profile,
+    "knobs": _knobs,
+    "targets": _targets,
+}
+USED: dict[str, tuple[str, ...]] = {
+    "contenders": ("contenders",),
+    "profile": ("profile",),
+    "knobs": ("knobs",),
+    "targets": tuple(sorted({str(path[0]) for _, path, _, _ in _wanted()})),
+}
+
+
+def main() -> int:
+    before = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
+    figures = collect(RESULTS, before)
+    FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for name in DOCUMENTS:
+        path = PROJECT / name
+        path.write_text(filled(path.read_text(encoding="utf-8"), figures), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
