@@ -107,6 +107,7 @@ class MemoryLog(TickLog):
                 records[partition] = list(held)
                 self._places[partition] = held[-1].offset + 1
         polled.records = records
+        polled.more = any(records[n][-1].offset + 1 < self._shared.ends[n] for n in records)
         return polled
 
     def seek(self, partition: int, offset: int) -> None:

@@ -208,6 +208,10 @@ class Reader:
             for place, records in found.items()
             if place.partition in self._epochs and place.partition not in self._unplaced
         }
+        polled.more = any(
+            (consumer.highwater(TopicPartition(self._topic, number)) or 0) > records[-1].offset + 1
+            for number, records in polled.records.items()
+        )
         return polled
 
     def _follow(self) -> tuple[frozenset[int], dict[int, int]]:
