@@ -5,8 +5,10 @@ committed offset, and only then emitted. One that is revoked is forgotten.
 """
 
 import logging
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from tickflow.arrivals import Arrivals
 from tickflow.backoff import Saying
@@ -40,7 +42,7 @@ class Assigned:
     def consume(self, records: Sequence[Record], tally: Tally) -> None:
         """Count the records that are to be emitted, and the offsets among them that hold none."""
         end = records[-1].offset + 1
-        consumed = sum(record.offset >= self.emit_from for record in records)
+        consumed = len(records) - bisect_left(records, self.emit_from, key=attrgetter("offset"))
         tally.consumed += consumed
         tally.skipped += max(end - max(self.emit_from, self.read_up_to), 0) - consumed
         self.read_up_to = end

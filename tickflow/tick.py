@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -106,6 +107,17 @@ def is_symbol(text: str) -> bool:
     (True, False, False)
     """
     return _SYMBOL.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=65_536)
+def _key_of(symbol: str) -> bytes | None:
+    """The key that the symbol's records bear, `None` if it is none."""
+    return symbol.encode() if is_symbol(symbol) else None
+
+
+@lru_cache(maxsize=1_024)
+def _is_source(text: str) -> bool:
+    return _SOURCE.fullmatch(text) is not None
 
 
 def epoch_us(moment: datetime) -> int:
@@ -219,12 +231,11 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
         return reason_of(error)
     except msgspec.DecodeError:
         return Reason.NOT_JSON
-    if not _SYMBOL.fullmatch(tick.symbol):
+    key = _key_of(tick.symbol)
+    if key is None:
         return Reason.SYMBOL_INVALID
-    if record.key is None:
-        return Reason.KEY_MISSING
-    if record.key != tick.symbol.encode():
-        return Reason.KEY_MISMATCH
+    if record.key != key:
+        return Reason.KEY_MISSING if record.key is None else Reason.KEY_MISMATCH
     if not PRICE_MIN <= tick.price <= PRICE_MAX:
         return Reason.PRICE_RANGE
     time_us = epoch_us(tick.timestamp)
@@ -240,7 +251,7 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
     if not 0 <= volume < VOLUME_LIMIT:
         return Reason.VOLUME_RANGE
     source = "unknown" if tick.source is None else tick.source
-    if not _SOURCE.fullmatch(source):
+    if not _is_source(source):
         return Reason.SOURCE_INVALID
     if tick.producer is not None and not 1 <= len(tick.producer) <= 64:
         return Reason.PRODUCER_INVALID
