@@ -42,6 +42,7 @@ and below:
                 kafka_topics.py                                 making the topics
                 kafka_writer.py, kafka_reader.py                publishing, and being a member of a group
                 kafka_rebalances.py                             what happened to a member's assignment
+                kafka_records.py                                records out of fetched batches, quickly
                 kafka_scanner.py                                reading as nobody's member
                 embedded_file.py                                the log's tables in the SQLite file
     store/      influxql.py, point_rows.py, visibility.py       asking InfluxDB, and waiting until points are whole

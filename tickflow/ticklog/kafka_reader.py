@@ -28,6 +28,7 @@ from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
 from tickflow.ticklog.kafka_cluster import READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka_rebalances import Rebalances
+from tickflow.ticklog.kafka_records import QuickRecords
 
 REQUEST_MS = 5_000
 """The longest that one question to the cluster may take."""
@@ -170,6 +171,7 @@ class Reader:
                 metadata_max_age_ms=30_000,
                 **READING,
             )
+            self._consumer._fetcher.PartitionRecords = QuickRecords  # no public way to it
         return self._consumer
 
     def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
