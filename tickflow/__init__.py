@@ -46,7 +46,7 @@ and below:
                 kafka_scanner.py                                reading as nobody's member
                 embedded_file.py                                the log's tables in the SQLite file
     store/      influxql.py, point_rows.py, visibility.py       asking InfluxDB, and waiting until points are whole
-                answers.py                                      what its refusals mean
+                parts.py, answers.py                            requests to it, and what its refusals mean
                 acks.py, influx_acks.py, embedded_acks.py       which alerts have been seen
     sqlite.py                                                   the one file of the embedded stack
     dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served

@@ -48,11 +48,12 @@ _NOT_OURS_NOW = (CommitFailedError, RebalanceInProgressError, IllegalGenerationE
 class Reader:
     """A member of a consumer group of one topic."""
 
-    def __init__(self, cluster: Cluster, topic: str, group: str, instance_id: str | None) -> None:
+    def __init__(self, cluster: Cluster, topic: str, group: str, instance_id: str | None, batch_records: int) -> None:
         self._cluster = cluster
         self._topic = topic
         self._group = group
         self._instance_id = instance_id
+        self._batch_records = batch_records
         self._consumer: Any = None
         self._rebalances = Rebalances()
         self.topic_id = ""
@@ -169,7 +170,7 @@ class Reader:
                 heartbeat_interval_ms=1_000,
                 max_poll_interval_ms=600_000,
                 metadata_max_age_ms=30_000,
-                **READING,
+                **{**READING, "max_poll_records": self._batch_records},
             )
             self._consumer._fetcher.PartitionRecords = QuickRecords  # no public way to it
         return self._consumer
