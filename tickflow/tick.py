@@ -110,14 +110,14 @@ def is_symbol(text: str) -> bool:
 
 
 @lru_cache(maxsize=65_536)
-def _key_of(symbol: str) -> bytes | None:
-    """The key that the symbol's records bear, `None` if it is none."""
-    return symbol.encode() if is_symbol(symbol) else None
+def _known(symbol: str) -> tuple[str, bytes] | None:
+    """The symbol, the same object each time, and the key that its records bear; `None` if it is no symbol."""
+    return (symbol, symbol.encode()) if is_symbol(symbol) else None
 
 
 @lru_cache(maxsize=1_024)
-def _is_source(text: str) -> bool:
-    return _SOURCE.fullmatch(text) is not None
+def _source(text: str) -> str | None:
+    return text if _SOURCE.fullmatch(text) else None
 
 
 def epoch_us(moment: datetime) -> int:
@@ -231,9 +231,10 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
         return reason_of(error)
     except msgspec.DecodeError:
         return Reason.NOT_JSON
-    key = _key_of(tick.symbol)
-    if key is None:
+    known = _known(tick.symbol)
+    if known is None:
         return Reason.SYMBOL_INVALID
+    symbol, key = known
     if record.key != key:
         return Reason.KEY_MISSING if record.key is None else Reason.KEY_MISMATCH
     if not PRICE_MIN <= tick.price <= PRICE_MAX:
@@ -250,8 +251,8 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
     volume = tick.volume or 0
     if not 0 <= volume < VOLUME_LIMIT:
         return Reason.VOLUME_RANGE
-    source = "unknown" if tick.source is None else tick.source
-    if not _is_source(source):
+    source = _source("unknown" if tick.source is None else tick.source)
+    if source is None:
         return Reason.SOURCE_INVALID
     if tick.producer is not None and not 1 <= len(tick.producer) <= 64:
         return Reason.PRODUCER_INVALID
@@ -259,4 +260,4 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
         return Reason.SEQ_RANGE
     change = math.nan if tick.change_percent is None else tick.change_percent
     naive = tick.timestamp.tzinfo is None
-    return tick.symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive
+    return symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive
