@@ -20,21 +20,23 @@ import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TextIO
 
 from config import Settings, add_flags, flags_of, load_settings
 from tickflow import deadletters, process, verbs
 from tickflow.assignments import Assignments
-from tickflow.backoff import Backoff, Saying
+from tickflow.backoff import Backoff
 from tickflow.batch import Batch
 from tickflow.console import Console
 from tickflow.counters import Counters
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
+from tickflow.holdup import Holdup
 from tickflow.metrics import measure
 from tickflow.points import Ints, Points
 from tickflow.stack import open_log, open_store
-from tickflow.statuses import Freshness
+from tickflow.statuses import Reporter
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.tick import Refused, decode
 from tickflow.ticklog.base import Polled, Position, TickLog
@@ -43,7 +45,6 @@ from tickflow.windows import WINDOW_SPAN
 logger = logging.getLogger("tickflow.analytics")
 
 POLL_SECONDS = 0.25
-STATUS_SECONDS = 2.0
 
 
 class StockAnalyticsEngine:
@@ -79,12 +80,10 @@ class StockAnalyticsEngine:
         self.worker = settings.kafka_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self._limits = verbs.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
-        self._clock = clock
-        self._freshness = Freshness()
-        self._next_status = 0.0
-        self._held_up_by = ""
-        self._holdup = Saying(logger)
-        self._status_trouble = Saying(logger)
+        self._reporter = Reporter(self.store, self.worker, clock)
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
+        self._in_flight: Batch | None = None
+        self.holdup = Holdup(self.log, self.partitions, self.report)
 
     def run(self) -> None:
         """Connect, then poll, compute, store, refuse and commit until asked to stop."""
@@ -95,34 +94,44 @@ class StockAnalyticsEngine:
             self.console.begin()
             logger.info("worker %s reads %s from %s", self.worker, self.log.topic, self.log.where)
             while not self.stop.is_set():
-                batch = self.process(self.poll())
-                self.write(batch)
-                self.refuse(batch.refused, deadletters.DECODE)
-                self.commit(batch.positions)
-                self.report()
+                self.turn()
+            self.finish()
         except Stopped:
-            if self._held_up_by:
-                logger.warning("stopped while held up (%s): what is not committed is read again", self._held_up_by)
+            if self.holdup.reason:
+                logger.warning("stopped while held up (%s): what is not committed is read again", self.holdup.reason)
         finally:
             self.console.end(self.counters, self.log.lag)
             self.log.close()
+            self._writer.shutdown()
             self.store.close()
+
+    def turn(self) -> None:
+        """One batch: read and computed while the one before it is written, if there is that much to read."""
+        polled = self.poll()
+        batch = self.process(polled)
+        self.finish()
+        self._in_flight = batch
+        if polled.more and batch.points:
+            batch.attempt = self._writer.submit(self.store.write, Points.joined(batch.points))
+        else:
+            self.finish()
+        self.report()
 
     def poll(self) -> Polled:
         """The next records, after the changes of the assignment that came with them."""
         try:
             polled = self.log.poll(POLL_SECONDS)
         except LogUnavailable as error:
-            self.wait(POLL_SECONDS, str(error))
+            self.holdup.wait(POLL_SECONDS, str(error))
             return Polled()
         try:
             self.partitions.follow(polled)
         except LogUnavailable as error:
             # Records of other partitions are never dropped: the log would go on behind them, and commit past them.
             if not polled.records:
-                self.wait(POLL_SECONDS, str(error))
+                self.holdup.wait(POLL_SECONDS, str(error))
                 return Polled()
-            self._holdup(f"held up in part: {error}")
+            self.holdup.say(f"held up in part: {error}")
         return polled
 
     def process(self, polled: Polled) -> Batch:
@@ -130,13 +139,13 @@ class StockAnalyticsEngine:
         batch = Batch()
         for number, lost in self.partitions.take_lost().items():
             overrun = self.partitions[number]
-            self.counters.pending(number, overrun.epoch).lost += lost
+            batch.tallies[number].lost += lost
             batch.positions[number] = overrun.position(overrun.emit_from)
         for number, records in polled.records.items():
             ours = self.partitions.get(number)
             if ours is None or not records:
                 continue
-            tally = batch.tallies[number] = self.counters.pending(number, ours.epoch)
+            tally = batch.tallies[number]
             ours.consume(records, tally)
             ticks, refused = decode(records, self._limits)
             metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
@@ -160,14 +169,22 @@ class StockAnalyticsEngine:
         for symbol, price in zip(points.symbol, points.price.tolist(), strict=True):
             self.price_history[symbol].append(price)
         self.console.take(points, depth)
-        self._freshness.note(points, self._clock())
+        self._reporter.note(points)
+
+    def finish(self) -> None:
+        """Store, refuse and commit the batch in flight; only then may another be."""
+        if self._in_flight is not None:
+            self.write(self._in_flight)
+            self.refuse(self._in_flight.refused, deadletters.DECODE)
+            self.commit(self._in_flight)
+            self._in_flight = None
 
     def write(self, batch: Batch) -> None:
         """Store the points, trying for ever; those that the store can never take go to the dead letters."""
         if not batch.points:
             return
         parts = [Points.joined(batch.points)]
-        written = [self.store_points(parts[0])]
+        written = [self.store_points(parts[0], batch.attempt)]
         if written[0].expired and len(batch.points) > 1:
             # The store says how many it dropped, not which: once more a partition, over itself, so that each can count.
             parts = batch.points
@@ -178,17 +195,18 @@ class StockAnalyticsEngine:
             self.refuse([Refused(of_part[at], words) for at, words in outcome.refused], deadletters.STORE)
             batch.count(part, outcome)
 
-    def store_points(self, points: Points) -> Written:
-        """Store points, trying for ever."""
+    def store_points(self, points: Points, attempt: Future[Written] | None = None) -> Written:
+        """Store points, trying for ever; `attempt` is the first, where it has begun."""
         backoff = Backoff()
         while True:
             try:
-                written = self.store.write(points)
+                written = attempt.result() if attempt else self.store.write(points)
                 break
             except StoreError as error:
+                attempt = None
                 asked = error.retry_after if isinstance(error, StoreUnavailable) else None
-                self.wait(asked or next(backoff), str(error))
-        self.go_on()
+                self.holdup.wait(asked or next(backoff), str(error))
+        self.holdup.over()
         return written
 
     def refuse(self, refused: Sequence[Refused], stage: str) -> None:
@@ -203,73 +221,47 @@ class StockAnalyticsEngine:
             except (NotAcknowledged, LogUnavailable) as error:
                 if isinstance(error, NotAcknowledged) and error.refused:
                     unsent = deque(refused)  # else those on their way need no second copy
-                self.wait(delay, f"the dead-letter topic {self.log.dead_letter_topic} does not take them: {error}")
-        self.go_on()
+                letters = self.log.dead_letter_topic
+                self.holdup.wait(delay, f"the dead-letter topic {letters} does not take them: {error}")
+        self.holdup.over()
         if stage == deadletters.DECODE:
             self.console.refused(each.record.key for each in refused)
 
-    def commit(self, positions: dict[int, Position]) -> None:
-        """Commit what is stored and refused; what the log cannot take now comes with the next batch."""
-        self._uncommitted |= positions
+    def commit(self, batch: Batch) -> None:
+        """Commit what is stored and refused; what the log cannot take now comes with the next batch.
+
+        What the group does not take is still due while the partition is ours; else its next owner reads it again.
+        """
+        self._uncommitted |= batch.positions
+        self._uncommitted = {n: at for n, at in self._uncommitted.items() if self.partitions.holds(n, at)}
+        for number in batch.positions.keys() & self._uncommitted.keys():
+            self.counters.pending(number, batch.positions[number].epoch).add(batch.tallies[number])
         if not self._uncommitted:
             return
         try:
             committed = self.log.commit(self._uncommitted)
-            self.go_on()
+            self.holdup.over()
         except LogUnavailable as error:
-            self.wait(POLL_SECONDS, str(error))
+            self.holdup.wait(POLL_SECONDS, str(error))
             return
         for number in committed:
             position = self._uncommitted.pop(number)
             self.counters.settle(number, position.epoch, position.offset)
-        # What the group did not take is still due while the partition is ours; else its next owner reads it again.
-        self._uncommitted = {n: at for n, at in self._uncommitted.items() if self.partitions.holds(n, at.epoch)}
-
-    def wait(self, seconds: float, reason: str) -> None:
-        """Stay in the group while held up: poll without records for that long. Raises `Stopped`."""
-        self._held_up_by = reason
-        self._holdup(f"held up: {reason}")
-        until = time.monotonic() + seconds
-        while True:
-            self.log.check_stop()
-            self.report()
-            self.log.check_stop()  # to report to a frozen store takes its time
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            try:
-                self.partitions.follow(self.log.poll(min(left, POLL_SECONDS), paused=True))
-            except LogUnavailable:
-                self.stop.wait(min(left, POLL_SECONDS))
-
-    def go_on(self) -> None:
-        """Say that nothing holds the worker up any more, if something did."""
-        self._held_up_by = ""
-        self._holdup.over("going on")
 
     def report(self) -> None:
         """Write the status and say what is due on the console; neither can stop the loop."""
         self.console.speak(self.counters, self.log.lag)
-        now = time.monotonic()
-        if now < self._next_status:
-            return
-        self._next_status = now + STATUS_SECONDS
-        try:
-            self.store.write_status(self.status())
-            self._status_trouble.over("the status is written again")
-        except StoreError as error:
-            if not self._held_up_by:
-                self._status_trouble(f"the status cannot be written: {error}")
+        self._reporter.report(self.status)
 
     def status(self) -> WorkerStatus:
         """What this worker says of itself now."""
-        lag, done = self.log.lag(), self.counters.total
-        return self._freshness.status(self.worker, self._clock(), lag, done, self._held_up_by)
+        return self._reporter.status(self.log.lag(), self.counters.total, self.holdup.reason)
 
 
 FLAGS = (
     *("STACK", "EMBEDDED_FILE", "RETENTION_DAYS", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_BUCKET"),
-    *("KAFKA_SERVERS", "KAFKA_TOPIC", "KAFKA_GROUP", "KAFKA_PARTITIONS", "KAFKA_INSTANCE_ID"),
+    *("INFLUXDB_BATCH_POINTS", "INFLUXDB_CONNECTIONS", "INFLUXDB_GZIP"),
+    *("KAFKA_SERVERS", "KAFKA_TOPIC", "KAFKA_GROUP", "KAFKA_PARTITIONS", "KAFKA_INSTANCE_ID", "KAFKA_BATCH_RECORDS"),
     *("ANOMALY_THRESHOLD", "HISTORY_SIZE", "UPDATE_INTERVAL", "SUMMARY_INTERVAL"),
     *("MAX_RECORD_BYTES", "MAX_TICK_AGE", "LOG_LEVEL"),
 )

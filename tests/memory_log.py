@@ -99,7 +99,7 @@ class MemoryLog(TickLog):
         )
         records: dict[int, list[Record]] = {}
         for partition, place in [] if paused else list(self._places.items()):
-            if place < self._shared.starts[partition]:
+            if not self._shared.starts[partition] <= place <= self._shared.ends[partition]:
                 polled.out_of_range = {**polled.out_of_range, partition: place}
                 continue
             held = [each for each in self._shared.entries[partition] if each.offset >= place][: self._at_a_time]
@@ -107,6 +107,7 @@ class MemoryLog(TickLog):
                 records[partition] = list(held)
                 self._places[partition] = held[-1].offset + 1
         polled.records = records
+        polled.more = any(records[n][-1].offset + 1 < self._shared.ends[n] for n in records)
         return polled
 
     def seek(self, partition: int, offset: int) -> None:

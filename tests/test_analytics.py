@@ -214,7 +214,7 @@ def test_a_store_that_asks_for_patience_gets_it() -> None:
 
 
 def test_a_worker_without_ticks_says_of_itself_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stock_analytics.STATUS_SECONDS", 0.1)
+    monkeypatch.setattr("tickflow.statuses.STATUS_SECONDS", 0.1)
 
     class IdleLog(ScriptedLog):
         def poll(self, timeout: float, *, paused: bool = False) -> Polled:

@@ -58,10 +58,7 @@ class Worker:
 
     def read(self) -> None:
         """One turn of the engine's loop."""
-        batch = self.engine.process(self.engine.poll())
-        self.engine.write(batch)
-        self.engine.refuse(batch.refused, deadletters.DECODE)
-        self.engine.commit(batch.positions)
+        self.engine.turn()
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +150,7 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     second.log.give(0)
     first.engine.write(batch)
     first.engine.refuse(batch.refused, deadletters.DECODE)
-    first.engine.commit(batch.positions)
+    first.engine.commit(batch)
     for _ in range(3):
         second.read()
     totals = [first.counters.total, second.counters.total]

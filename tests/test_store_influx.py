@@ -32,7 +32,15 @@ NEVER = 2**63 - 1  # a time that InfluxDB refuses: beyond its range by one
 
 
 def open_store(
-    server: InfluxServer, bucket: str, *, token: str | None = None, org: str | None = None, now: float | None = None
+    server: InfluxServer,
+    bucket: str,
+    *,
+    token: str | None = None,
+    org: str | None = None,
+    now: float | None = None,
+    batch_points: int = 5_000,
+    connections: int = 1,
+    gzip: bool = False,
 ) -> InfluxStore:
     return InfluxStore(
         server.url,
@@ -40,12 +48,18 @@ def open_store(
         org=org or server.org,
         bucket=bucket,
         stop=threading.Event(),
+        batch_points=batch_points,
+        connections=connections,
+        gzip=gzip,
         clock=time.time if now is None else lambda: now,
     )
 
 
-def at_stub(stub: HttpStub, now: float = 0.0) -> InfluxStore:
-    return open_store(InfluxServer(url=stub.url, org="myorg", token="secret-token"), "stock_data", now=now)
+def at_stub(
+    stub: HttpStub, now: float = 0.0, *, batch_points: int = 5_000, connections: int = 1, gzip: bool = False
+) -> InfluxStore:
+    server = InfluxServer(url=stub.url, org="myorg", token="secret-token")
+    return open_store(server, "stock_data", now=now, batch_points=batch_points, connections=connections, gzip=gzip)
 
 
 def some(count: int, first_ns: int = MORNING, **values: object) -> Points:
@@ -323,6 +337,78 @@ def test_what_is_too_large_is_sent_in_halves_until_it_fits() -> None:
     with HttpStub(at_most_three_lines) as stub, at_stub(stub) as store:
         assert store.write(points) == Written(10)
     assert taken == [line.encode() for line in to_lines(points)]
+
+
+def test_no_request_has_more_points_than_the_setting_says() -> None:
+    taken: list[list[bytes]] = []
+
+    def take(_path: str, body: bytes) -> Answer:
+        taken.append(body.splitlines())
+        return Answer(204)
+
+    points = some(10)
+    with HttpStub(take) as stub, at_stub(stub, batch_points=4) as store:
+        assert store.write(points) == Written(10)
+    assert [len(lines) for lines in taken] == [4, 4, 2]
+    assert [line for lines in taken for line in lines] == [line.encode() for line in to_lines(points)]
+
+
+def test_over_two_connections_two_requests_are_under_way_at_once_and_a_few_points_take_one() -> None:
+    both = threading.Barrier(2)
+    sizes: list[int] = []
+
+    def meet(_path: str, body: bytes) -> Answer:
+        sizes.append(len(body.splitlines()))
+        if sizes[-1] > 10:
+            both.wait(10)  # breaks, and the request with it, where the other one does not come
+        return Answer(204)
+
+    with HttpStub(meet) as stub, at_stub(stub, connections=2) as store:
+        assert store.write(some(2_500)) == Written(2_500)
+        assert store.write(some(10)) == Written(10)
+    assert sizes == [1_250, 1_250, 10]
+
+
+def test_a_write_that_fails_on_one_of_two_connections_ends_when_both_are_over() -> None:
+    over: list[int] = []
+
+    def refuse_the_first(_path: str, _body: bytes) -> Answer:
+        number = len(over)
+        over.append(number)
+        if number == 0:
+            return Answer(503)
+        time.sleep(0.2)
+        over.append(-1)
+        return Answer(204)
+
+    with (
+        HttpStub(refuse_the_first) as stub,
+        at_stub(stub, connections=2) as store,
+        pytest.raises(StoreUnavailable, match="503"),
+    ):
+        store.write(some(2_500))
+    assert over == [0, 1, -1]
+
+
+@influx_needed
+def test_compressed_writes_over_several_connections_are_stored_alike(influx: InfluxServer, bucket: str) -> None:
+    with open_store(influx, bucket, batch_points=700, connections=3, gzip=True) as store:
+        assert store.write(some(2_500)) == Written(2_500)
+        assert store.count("AAPL", 0, NEVER - 1) == 2_500
+
+
+def test_compression_is_off_unless_asked_for() -> None:
+    begun: list[bytes] = []
+
+    def take(_path: str, body: bytes) -> Answer:
+        begun.append(body[:2])
+        return Answer(204)
+
+    with HttpStub(take) as stub:
+        for gzip in (False, True):
+            with at_stub(stub, gzip=gzip) as store:
+                store.write(some(1))
+    assert begun == [b"st", b"\x1f\x8b"]
 
 
 def test_a_single_point_that_is_too_large_is_for_a_person() -> None:

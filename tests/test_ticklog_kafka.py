@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer
@@ -239,6 +240,23 @@ def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         )
         with pytest.raises(SettingError, match=f"KAFKA_{option.upper()}"):
             log.connect()
+
+
+def test_a_poll_brings_no_more_records_than_the_setting_says_and_tells_whether_there_are_more(logs: KafkaLogs) -> None:
+    publish(logs.open(), b"1", b"2", b"3", b"4", b"5")
+    options: dict[str, Any] = {"partitions": 4, "instance_id": None, "security": {}, "stop": logs.stop}
+    with KafkaTickLog([logs.servers], topic=logs.topic, group="g", batch_records=2, **options) as log:
+        log.connect()
+        log.subscribe()
+        for partition in join(log):
+            log.seek(partition, 0)
+        found: list[tuple[int, bool]] = []
+        while sum(count for count, _ in found) < 5:
+            polled = log.poll(0.5)
+            if polled.records:
+                found.append((sum(map(len, polled.records.values())), polled.more))
+    assert max(count for count, _ in found) == 2
+    assert (found[0][1], found[-1][1]) == (True, False)
 
 
 @pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])

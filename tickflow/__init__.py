@@ -25,6 +25,7 @@ for the worker:
 
     deadletters.py, restore.py                                  where a refused record goes; what a restart replays
     batch.py                                                    what one poll became, up to its commit
+    holdup.py                                                   what a worker waits for, and how
     counters.py, arrivals.py, summary.py                        what was done, and what was seen of each symbol
     console.py, wording.py                                      when people read of it in the terminal, and how
 
@@ -41,10 +42,11 @@ and below:
                 kafka_topics.py                                 making the topics
                 kafka_writer.py, kafka_reader.py                publishing, and being a member of a group
                 kafka_rebalances.py                             what happened to a member's assignment
+                kafka_records.py                                records out of fetched batches, quickly
                 kafka_scanner.py                                reading as nobody's member
                 embedded_file.py                                the log's tables in the SQLite file
     store/      influxql.py, point_rows.py, visibility.py       asking InfluxDB, and waiting until points are whole
-                answers.py                                      what its refusals mean
+                parts.py, answers.py                            requests to it, and what its refusals mean
                 acks.py, influx_acks.py, embedded_acks.py       which alerts have been seen
     sqlite.py                                                   the one file of the embedded stack
     dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served

@@ -5,8 +5,10 @@ committed offset, and only then emitted. One that is revoked is forgotten.
 """
 
 import logging
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from tickflow.arrivals import Arrivals
 from tickflow.backoff import Saying
@@ -29,17 +31,18 @@ class Assigned:
     read_up_to: int
     windows: Windows
     topic_id: str
+    life: int = 0
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     def position(self, next_offset: int) -> Position:
         """What to commit once everything before `next_offset` is stored and refused."""
         metadata = to_metadata(next_offset, self.windows.oldest, self.windows.span, self.topic_id)
-        return Position(next_offset, metadata, self.epoch)
+        return Position(next_offset, metadata, self.epoch, self.life)
 
     def consume(self, records: Sequence[Record], tally: Tally) -> None:
         """Count the records that are to be emitted, and the offsets among them that hold none."""
         end = records[-1].offset + 1
-        consumed = sum(record.offset >= self.emit_from for record in records)
+        consumed = len(records) - bisect_left(records, self.emit_from, key=attrgetter("offset"))
         tally.consumed += consumed
         tally.skipped += max(end - max(self.emit_from, self.read_up_to), 0) - consumed
         self.read_up_to = end
@@ -66,9 +69,10 @@ class Assignments(Mapping[int, Assigned]):
     def __len__(self) -> int:
         return len(self._ours)
 
-    def holds(self, partition: int, epoch: int) -> bool:
-        """Whether the partition is still ours by that assignment."""
-        return partition in self._ours and self._ours[partition].epoch == epoch
+    def holds(self, partition: int, position: Position) -> bool:
+        """Whether the partition is still ours by that position's assignment, and of the same topic."""
+        ours = self._ours.get(partition)
+        return ours is not None and (ours.epoch, ours.life) == (position.epoch, position.life)
 
     def follow(self, polled: Polled) -> None:
         """Take over what a poll said of the assignment.
@@ -124,6 +128,7 @@ class Assignments(Mapping[int, Assigned]):
             note = f"position {position:,} lies past the end at {bounds.end:,}: the topic was made anew, from its start"
             begin = RestorePlan(bounds.start, bounds.start, note=note)
             self._counters.open(partition, bounds.start)
+            ours.life += 1
         else:
             lost = max(bounds.start - max(position, ours.emit_from), 0)
             cold = max(min(bounds.start, ours.emit_from) - position, 0)

@@ -1,5 +1,7 @@
 """What one poll became, on its way to the store, to the dead letters and to the commit."""
 
+from collections import defaultdict
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,14 +18,15 @@ class Batch:
     """Points to store, records to refuse, and the positions to commit after both.
 
     `points` has one entry a partition; `records` are those of all points, in their order. `tallies`, by partition,
-    count when the positions are committed.
+    count when the positions are committed. `attempt` is the first write of the points, where another thread makes it.
     """
 
     points: list[Points] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)
-    tallies: dict[int, Tally] = field(default_factory=dict)
+    tallies: defaultdict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    attempt: Future[Written] | None = None
 
     def count(self, points: Points, written: Written) -> None:
         """Count what the store made of `points`, which are of one partition where any of them expired."""

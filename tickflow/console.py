@@ -114,7 +114,7 @@ class Console:
         self._anomalies = 0
 
     def _say_summary(self, counters: Counters, lag: Lag, seconds: float) -> None:
-        symbols = list(self._summary.symbols.values())
+        symbols = self._summary.figures
         for line in wording.summary_report(symbols, counters, self._refused, lag(), self._history, seconds):
             self._say(line)
 

@@ -33,6 +33,14 @@ class StackSettings(Protocol):
     @property
     def influxdb_bucket(self) -> str: ...  # noqa: D102
     @property
+    def influxdb_batch_points(self) -> int: ...  # noqa: D102
+    @property
+    def influxdb_connections(self) -> int: ...  # noqa: D102
+    @property
+    def influxdb_gzip(self) -> bool: ...  # noqa: D102
+    @property
+    def kafka_batch_records(self) -> int: ...  # noqa: D102
+    @property
     def kafka_servers(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def kafka_topic(self) -> str: ...  # noqa: D102
@@ -89,6 +97,7 @@ def open_log(settings: StackSettings, stop: threading.Event) -> TickLog:
         instance_id=settings.kafka_instance_id,
         security=kafka_security(settings),
         stop=stop,
+        batch_records=settings.kafka_batch_records,
     )
 
 
@@ -123,6 +132,9 @@ def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
         org=settings.influxdb_org,
         bucket=settings.influxdb_bucket,
         stop=stop,
+        batch_points=settings.influxdb_batch_points,
+        connections=settings.influxdb_connections,
+        gzip=settings.influxdb_gzip,
     )
 
 

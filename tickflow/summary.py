@@ -1,11 +1,13 @@
 """What a worker saw of each symbol since its start: the figures of the summary report and of the console."""
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tickflow.points import Points
+from tickflow.windows import places_of
 
 
 @dataclass(slots=True)
@@ -36,55 +38,67 @@ class SymbolFigures:
         return (self.last / self.first - 1) * 100
 
 
+_NEWEST = ("partition", "time_ns", "ma_5", "ma_10", "ma_20", "volatility", "z_score")
+"""The columns of `Points` of which a symbol's figures are the newest value."""
+
+_ROW = np.dtype(
+    [(name, np.int64) for name in ("partition", "ticks", "anomalies", "time_ns", "depth", "ticks_since_shown")]
+    + [(name, np.float64) for name in ("first", "last", "low", "high", *_NEWEST[2:])]
+)
+
+
 class Summary:
-    """The figures of every symbol, fed with the points of each batch."""
+    """The figures of every symbol, fed with the points of each batch: a row of an array for each."""
 
     def __init__(self) -> None:
-        self.symbols: dict[str, SymbolFigures] = {}
+        self._sources: dict[str, str] = {}
+        self._slots: dict[str, int] = {}
+        self._rows = np.zeros(16, dtype=_ROW)
 
-    def add(self, points: Points, depth: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+    def add(self, points: Points, depth: npt.NDArray[np.int64]) -> None:
         """Take in a batch of one partition; `depth` is each tick's count of ticks in its windows."""
-        if not len(points):
-            return
-        ticks = Counter(points.symbol)
-        newest = dict(zip(points.symbol, range(len(points)), strict=True))  # the last index of a symbol stays
-        slots = dict(zip(newest, range(len(newest)), strict=True))
-        slot = np.fromiter(map(slots.__getitem__, points.symbol), np.intp, len(points))
-        low, high = np.full(len(slots), np.inf), np.full(len(slots), -np.inf)
-        np.minimum.at(low, slot, points.price)
-        np.maximum.at(high, slot, points.price)
-        anomalies = np.bincount(slot[points.is_anomaly], minlength=len(slots))
-        firsts = points.price[np.unique(slot, return_index=True)[1]]
-        for (symbol, at), least, most, flagged, first in zip(
-            newest.items(), low.tolist(), high.tolist(), anomalies.tolist(), firsts.tolist(), strict=True
-        ):
-            known = self.symbols.get(symbol)
-            self.symbols[symbol] = SymbolFigures(
-                symbol=symbol,
-                source=points.source[at],
-                partition=int(points.partition[at]),
-                ticks=ticks[symbol] + (known.ticks if known else 0),
-                first=known.first if known else first,
-                last=float(points.price[at]),
-                low=min(least, known.low) if known else least,
-                high=max(most, known.high) if known else most,
-                anomalies=flagged + (known.anomalies if known else 0),
-                time_ns=int(points.time_ns[at]),
-                depth=int(depth[at]),
-                ma_5=float(points.ma_5[at]),
-                ma_10=float(points.ma_10[at]),
-                ma_20=float(points.ma_20[at]),
-                volatility=float(points.volatility[at]),
-                z_score=float(points.z_score[at]),
-                ticks_since_shown=ticks[symbol] + (known.ticks_since_shown if known else 0),
-            )
+        self._sources.update(zip(points.symbol, points.source, strict=True))
+        known = len(self._slots)
+        slot = places_of(points.symbol, self._slots)
+        while len(self._rows) < len(self._slots):
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        rows = self._rows
+        seen, begin, count = np.unique(slot, return_index=True, return_counts=True)
+        new = seen >= known
+        rows["low"][seen[new]], rows["high"][seen[new]] = np.inf, -np.inf
+        rows["first"][seen[new]] = points.price[begin[new]]
+        rows["ticks"][seen] += count
+        rows["ticks_since_shown"][seen] += count
+        np.minimum.at(rows["low"], slot, points.price)
+        np.maximum.at(rows["high"], slot, points.price)
+        np.add.at(rows["anomalies"], slot[points.is_anomaly], 1)
+        # Of several values for one row the last one stays.
+        rows["last"][slot], rows["depth"][slot] = points.price, depth
+        for name in _NEWEST:
+            rows[name][slot] = getattr(points, name)
+
+    @property
+    def figures(self) -> list[SymbolFigures]:
+        """Those of every symbol."""
+        return self._figures(range(len(self._slots)))
 
     def moved(self) -> list[SymbolFigures]:
         """The symbols that had ticks since `mark_shown` was last called, the busiest first."""
-        moved = [figures for figures in self.symbols.values() if figures.ticks_since_shown]
+        moved = self._figures(np.flatnonzero(self._rows["ticks_since_shown"]).tolist())
         return sorted(moved, key=lambda figures: (-figures.ticks_since_shown, figures.symbol))
 
     def mark_shown(self) -> None:
         """Begin to count anew for `moved`."""
-        for figures in self.symbols.values():
-            figures.ticks_since_shown = 0
+        self._rows["ticks_since_shown"] = 0
+
+    def _figures(self, slots: Sequence[int]) -> list[SymbolFigures]:
+        symbols = list(self._slots)
+        names = _ROW.names or ()
+        return [
+            SymbolFigures(
+                symbol=symbols[at],
+                source=self._sources[symbols[at]],
+                **dict(zip(names, self._rows[at].tolist(), strict=True)),
+            )
+            for at in slots
+        ]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -106,6 +107,17 @@ def is_symbol(text: str) -> bool:
     (True, False, False)
     """
     return _SYMBOL.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=65_536)
+def _known(symbol: str) -> tuple[str, bytes] | None:
+    """The symbol, the same object each time, and the key that its records bear; `None` if it is no symbol."""
+    return (symbol, symbol.encode()) if is_symbol(symbol) else None
+
+
+@lru_cache(maxsize=1_024)
+def _source(text: str) -> str | None:
+    return text if _SOURCE.fullmatch(text) else None
 
 
 def epoch_us(moment: datetime) -> int:
@@ -219,12 +231,12 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
         return reason_of(error)
     except msgspec.DecodeError:
         return Reason.NOT_JSON
-    if not _SYMBOL.fullmatch(tick.symbol):
+    known = _known(tick.symbol)
+    if known is None:
         return Reason.SYMBOL_INVALID
-    if record.key is None:
-        return Reason.KEY_MISSING
-    if record.key != tick.symbol.encode():
-        return Reason.KEY_MISMATCH
+    symbol, key = known
+    if record.key != key:
+        return Reason.KEY_MISSING if record.key is None else Reason.KEY_MISMATCH
     if not PRICE_MIN <= tick.price <= PRICE_MAX:
         return Reason.PRICE_RANGE
     time_us = epoch_us(tick.timestamp)
@@ -239,8 +251,8 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
     volume = tick.volume or 0
     if not 0 <= volume < VOLUME_LIMIT:
         return Reason.VOLUME_RANGE
-    source = "unknown" if tick.source is None else tick.source
-    if not _SOURCE.fullmatch(source):
+    source = _source("unknown" if tick.source is None else tick.source)
+    if source is None:
         return Reason.SOURCE_INVALID
     if tick.producer is not None and not 1 <= len(tick.producer) <= 64:
         return Reason.PRODUCER_INVALID
@@ -248,4 +260,4 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
         return Reason.SEQ_RANGE
     change = math.nan if tick.change_percent is None else tick.change_percent
     naive = tick.timestamp.tzinfo is None
-    return tick.symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive
+    return symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive

@@ -5,6 +5,7 @@ behind the current one (`WindowView.full`); else what needs it is absent. The se
 restart has to read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,14 +120,25 @@ class Windows:
         )
 
     def _slots_of(self, symbols: list[str]) -> Ints:
-        slots = self._slots
-        found = np.fromiter((slots.setdefault(symbol, len(slots)) for symbol in symbols), np.int64, len(symbols))
-        while len(slots) > len(self._counts):
+        found = places_of(symbols, self._slots)
+        while len(self._slots) > len(self._counts):
             self._prices = np.concatenate([self._prices, np.zeros_like(self._prices)])
             self._volumes = np.concatenate([self._volumes, np.zeros_like(self._volumes)])
             self._offsets = np.concatenate([self._offsets, np.zeros_like(self._offsets)])
             self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
         return found
+
+
+def places_of(symbols: Sequence[str], known: dict[str, int]) -> Ints:
+    """The place of each symbol; a new one gets the next place in `known`.
+
+    >>> places_of(["B", "A", "B"], {"A": 0}).tolist()
+    [1, 0, 1]
+    """
+    if not known.keys() >= set(symbols):
+        for symbol in symbols:
+            known.setdefault(symbol, len(known))
+    return np.fromiter(map(known.__getitem__, symbols), np.int64, len(symbols))
 
 
 class _Lane:

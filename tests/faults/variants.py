@@ -49,7 +49,7 @@ def commit_first() -> None:
     write = StockAnalyticsEngine.write
 
     def commit_then_write(engine: StockAnalyticsEngine, batch: Batch) -> None:
-        engine.commit(batch.positions)
+        engine.commit(batch)
         write(engine, batch)
 
     patch(StockAnalyticsEngine, write=commit_then_write)

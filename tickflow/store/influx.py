@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
@@ -16,14 +17,13 @@ from influxdb_client.rest import ApiException
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import MEASUREMENT, Points, to_lines
-from tickflow.store import answers
+from tickflow.store import answers, parts
 from tickflow.store.base import STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, unreachable
 from tickflow.store.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.visibility import whole
 
 DAY_NS = 86_400 * 10**9
-
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
 _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), str | None)]  # type: ignore[misc]
 _STATEMENTS = 100  # asked in one request
@@ -47,8 +47,9 @@ class _Buckets(msgspec.Struct):
 class InfluxStore(MetricsStore):
     """Points in the bucket's `stock_metrics`, worker statuses in its `stock_status`.
 
-    Thread-safe: reads and writes may come from any number of threads, each uses a pooled connection of its own.
-    Environment variables such as `http_proxy` do not divert its requests.
+    Thread-safe: reads and writes may come from any number of threads, each uses a pooled connection of its own. A write
+    takes several where `connections` says so; no request has more than `batch_points`. Environment variables such as
+    `http_proxy` do not divert its requests.
     """
 
     def __init__(
@@ -59,6 +60,9 @@ class InfluxStore(MetricsStore):
         org: str,
         bucket: str,
         stop: threading.Event,
+        batch_points: int = 5_000,
+        connections: int = 1,
+        gzip: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not (token.isascii() and token.isprintable()):  # it could not be sent, and the error would show it
@@ -72,8 +76,11 @@ class InfluxStore(MetricsStore):
         self._influxql = InfluxQL(self._url, token=token, org=org, bucket=bucket, where=self.where, clock=clock)
         self._kept_seconds: int | None = None
         timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
-        self._client = InfluxDBClient(self._url, token=token, org=org, timeout=timeout)
+        self._client = InfluxDBClient(self._url, token=token, org=org, timeout=timeout, enable_gzip=gzip)
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+        self._batch_points = batch_points
+        self._connections = connections
+        self._senders = ThreadPoolExecutor(connections, "sender")
 
     def connect(self) -> None:
         """Wait until InfluxDB answers, then check token and bucket once: a refusal is logged, and left to each call.
@@ -93,34 +100,10 @@ class InfluxStore(MetricsStore):
         self._check_access()
 
     def write(self, points: Points) -> Written:
-        """Store the points, one attempt, in one request unless InfluxDB takes it in smaller ones only."""
+        """Store the points, one attempt, in as few requests as InfluxDB takes, several at a time if there are many."""
         lines = to_lines(points)
-        refused: list[tuple[int, str]] = []
-        expired = 0
-        waiting: list[Sequence[int]] = [range(len(lines))]
-        while waiting:
-            indexes = waiting.pop()
-            if not indexes:
-                continue
-            error = self._post([lines[i] for i in indexes])
-            if error is None:
-                continue
-            message = answers.message_of(error.body)
-            if error.status == answers.TOO_LARGE and len(indexes) > 1:
-                middle = len(indexes) // 2
-                waiting += [indexes[middle:], indexes[:middle]]
-            elif error.status == answers.UNPARSABLE and (reasons := answers.bad_lines(message)):
-                good = [i for i in indexes if lines[i] not in reasons]
-                if len(good) == len(indexes):
-                    raise self._failure(error, message)
-                refused += [(i, reasons[lines[i]]) for i in indexes if lines[i] in reasons]
-                answers.check_share(refused, len(lines))
-                waiting.append(good)
-            elif error.status == answers.DROPPED and (dropped := answers.expired(message)) is not None:
-                expired += dropped
-            else:
-                raise self._failure(error, message)
-        return Written(len(lines) - len(refused) - expired, tuple(sorted(refused)), expired)
+        size = parts.size_of(len(lines), self._batch_points, self._connections)
+        return parts.write(lines, size, self._post_all, self._failure)
 
     def write_status(self, status: WorkerStatus) -> None:
         """Store what a worker says of itself."""
@@ -273,6 +256,7 @@ class InfluxStore(MetricsStore):
 
     def close(self) -> None:
         """Let go of all connections."""
+        self._senders.shutdown()
         self._client.close()
         self._influxql.close()
 
@@ -289,6 +273,14 @@ class InfluxStore(MetricsStore):
         except UnicodeDecodeError:  # the client decodes every answer, and a proxy's pages may be in any encoding
             raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from None
         return None
+
+    def _post_all(self, requests: list[list[str]]) -> list[ApiException | None]:
+        """Some requests, over all connections at once; all of them are over when it returns or raises."""
+        if len(requests) == 1 or self._connections == 1:
+            return [self._post(lines) for lines in requests]
+        sent = [self._senders.submit(self._post, lines) for lines in requests]
+        wait(sent)
+        return [each.result() for each in sent]
 
     def _ask_retention(self) -> int:
         """For how many seconds the bucket keeps points; 0 is for ever. InfluxQL says 0 of every bucket."""

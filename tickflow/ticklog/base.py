@@ -61,11 +61,15 @@ class Commit(NamedTuple):
 
 
 class Position(NamedTuple):
-    """A commit to be made, valid only while the partition's assignment still has this `epoch`."""
+    """A commit to be made, valid only while the partition's assignment still has this `epoch`.
+
+    `life` is for whoever reads: how often the topic was made anew under that assignment.
+    """
 
     offset: int
     metadata: str
     epoch: int
+    life: int = 0
 
 
 class Bounds(NamedTuple):
@@ -80,13 +84,15 @@ class Polled:
     """What one `poll` brought.
 
     `revoked` partitions are gone: drop their state. `assigned` ones (with the epoch of this assignment) are new,
-    `out_of_range` ones stand at an offset that the log does not hold: both need a `seek` before they deliver.
+    `out_of_range` ones stand at an offset that the log does not hold: both need a `seek` before they deliver. `more`
+    says whether the log held more behind these records, as last heard.
     """
 
     records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
     assigned: Mapping[int, int] = field(default_factory=dict)
     revoked: frozenset[int] = frozenset()
     out_of_range: Mapping[int, int] = field(default_factory=dict)
+    more: bool = False
 
 
 class TickLog(ABC):

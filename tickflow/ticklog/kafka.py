@@ -14,8 +14,9 @@ from tickflow.ticklog.kafka_writer import Writer
 class KafkaTickLog(TickLog):
     """A Kafka topic, its dead-letter topic, and a member of a consumer group.
 
-    `partitions` counts where the topic has to be made. `security` holds the settings of TLS and SASL under the names of
-    kafka-python's clients. `instance_id` makes the member a static one: restarted, it has its partitions back at once.
+    `partitions` counts where the topic has to be made; a poll brings `batch_records` at most. `security` holds the
+    settings of TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member a static one:
+    restarted, it has its partitions back at once.
     """
 
     def __init__(
@@ -28,13 +29,14 @@ class KafkaTickLog(TickLog):
         instance_id: str | None,
         security: Mapping[str, object],
         stop: threading.Event,
+        batch_records: int = 5_000,
     ) -> None:
         self.topic = topic
         self.stop = stop
         self._cluster = Cluster(servers, security, stop)
         self.where = self._cluster.where
         self._partitions = partitions
-        self._reader = Reader(self._cluster, topic, group, instance_id)
+        self._reader = Reader(self._cluster, topic, group, instance_id, batch_records)
         self._scanner = Scanner(self._cluster)
         self._writer: Writer | None = None
 

@@ -28,6 +28,7 @@ from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
 from tickflow.ticklog.kafka_cluster import READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka_rebalances import Rebalances
+from tickflow.ticklog.kafka_records import QuickRecords
 
 REQUEST_MS = 5_000
 """The longest that one question to the cluster may take."""
@@ -47,11 +48,12 @@ _NOT_OURS_NOW = (CommitFailedError, RebalanceInProgressError, IllegalGenerationE
 class Reader:
     """A member of a consumer group of one topic."""
 
-    def __init__(self, cluster: Cluster, topic: str, group: str, instance_id: str | None) -> None:
+    def __init__(self, cluster: Cluster, topic: str, group: str, instance_id: str | None, batch_records: int) -> None:
         self._cluster = cluster
         self._topic = topic
         self._group = group
         self._instance_id = instance_id
+        self._batch_records = batch_records
         self._consumer: Any = None
         self._rebalances = Rebalances()
         self.topic_id = ""
@@ -168,8 +170,9 @@ class Reader:
                 heartbeat_interval_ms=1_000,
                 max_poll_interval_ms=600_000,
                 metadata_max_age_ms=30_000,
-                **READING,
+                **{**READING, "max_poll_records": self._batch_records},
             )
+            self._consumer._fetcher.PartitionRecords = QuickRecords  # no public way to it
         return self._consumer
 
     def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
@@ -208,6 +211,10 @@ class Reader:
             for place, records in found.items()
             if place.partition in self._epochs and place.partition not in self._unplaced
         }
+        polled.more = any(
+            (consumer.highwater(TopicPartition(self._topic, number)) or 0) > records[-1].offset + 1
+            for number, records in polled.records.items()
+        )
         return polled
 
     def _follow(self) -> tuple[frozenset[int], dict[int, int]]:

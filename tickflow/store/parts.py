@@ -1,0 +1,58 @@
+"""Lines on their way into InfluxDB: in as few requests as it takes, apart from those that it can never take."""
+
+from collections.abc import Callable, Sequence
+
+from influxdb_client.rest import ApiException
+
+from tickflow.errors import StoreError
+from tickflow.store import answers
+from tickflow.store.base import Written
+
+FEWEST_LINES = 1_000
+"""Fewer of them are not divided among connections."""
+
+
+def size_of(lines: int, most: int, connections: int) -> int:
+    """How many lines one request carries.
+
+    >>> size_of(4_000, most=5_000, connections=2), size_of(50, most=5_000, connections=2)
+    (2000, 1000)
+    """
+    return min(most, max(-(-lines // connections), FEWEST_LINES))
+
+
+def write(
+    lines: Sequence[str],
+    size: int,
+    post: Callable[[list[list[str]]], list[ApiException | None]],
+    failure: Callable[[ApiException, str], StoreError],
+) -> Written:
+    """Write lines, `size` at most in a request; `post` sends some requests and returns InfluxDB's refusal of each.
+
+    A part that is too large is divided, lines that cannot be parsed are left out. What else is refused is raised, as
+    `failure` of the refusal and its words.
+    """
+    refused: list[tuple[int, str]] = []
+    expired = 0
+    waiting: list[Sequence[int]] = [range(len(lines))[at : at + size] for at in range(0, len(lines), size)]
+    while waiting:
+        parts, waiting = waiting, []
+        for indexes, error in zip(parts, post([[lines[i] for i in part] for part in parts]), strict=True):
+            if error is None:
+                continue
+            message = answers.message_of(error.body)
+            if error.status == answers.TOO_LARGE and len(indexes) > 1:
+                middle = len(indexes) // 2
+                waiting += [indexes[:middle], indexes[middle:]]
+            elif error.status == answers.UNPARSABLE and (reasons := answers.bad_lines(message)):
+                good = [i for i in indexes if lines[i] not in reasons]
+                if len(good) == len(indexes):
+                    raise failure(error, message)
+                refused += [(i, reasons[lines[i]]) for i in indexes if lines[i] in reasons]
+                answers.check_share(refused, len(lines))
+                waiting += [good] if good else []
+            elif error.status == answers.DROPPED and (dropped := answers.expired(message)) is not None:
+                expired += dropped
+            else:
+                raise failure(error, message)
+    return Written(len(lines) - len(refused) - expired, tuple(sorted(refused)), expired)
