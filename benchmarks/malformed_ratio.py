@@ -12,21 +12,20 @@ from benchmarks import load
 from benchmarks.bench import Bench, table
 from tests.malformed import corpus
 
-RECORDS = 100_000
 SYMBOLS = 500
-ROUNDS = 3
 LARGEST = 4_096
 CLAIM = 0.5
 
 
 def run(bench: Bench) -> dict[str, Any]:
+    records, rounds = bench.of(100_000, 10_000), bench.of(3, 1)
     clean, mixed = bench.new_topic(6), bench.new_topic(6)
-    bench.preload(clean, load.records(RECORDS, SYMBOLS))
-    bench.preload(mixed, _half_malformed())
+    bench.preload(clean, load.records(records, SYMBOLS))
+    bench.preload(mixed, _half_malformed(records))
     rates: dict[str, list[float]] = {clean: [], mixed: []}
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, rounds + 1):
         for topic, found in rates.items():
-            worker = ["-m", "benchmarks.worker", "--ticks", str(RECORDS)]
+            worker = ["-m", "benchmarks.worker", "--ticks", str(records)]
             found.append(bench.measure(worker, bench.environment(topic, bench.new_bucket()))["ticks_per_s"])
         print(f"round {number}: clean {rates[clean][-1]:,.0f}/s, half malformed {rates[mixed][-1]:,.0f}/s", flush=True)
     ratio = statistics.median(b / a for a, b in zip(rates[clean], rates[mixed], strict=True))
@@ -36,11 +35,11 @@ def run(bench: Bench) -> dict[str, Any]:
     print(table(rows))
     if ratio < CLAIM:
         print(f"below the {CLAIM} that is wanted")
-    return {"records": RECORDS, "ratio": round(ratio, 3), "clean": rates[clean], "malformed": rates[mixed]}
+    return {"records": records, "ratio": round(ratio, 3), "clean": rates[clean], "malformed": rates[mixed]}
 
 
-def _half_malformed() -> Iterator[tuple[bytes | None, bytes | None]]:
+def _half_malformed(records: int) -> Iterator[tuple[bytes | None, bytes | None]]:
     bad = cycle((case.key, case.value) for case in corpus() if len(case.value or b"") <= LARGEST)
-    for record in load.records(RECORDS // 2, SYMBOLS):
+    for record in load.records(records // 2, SYMBOLS):
         yield record
         yield next(bad)

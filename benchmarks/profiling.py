@@ -1,7 +1,8 @@
 """Where the worker's time goes: `make profile`.
 
 py-spy samples our worker over a preloaded topic: a flame graph of its CPU (benchmarks/results/profile.svg), and two
-tables (benchmarks/results/profile.json): the CPU of all its threads, and the main thread's time with its waits.
+tables (benchmarks/results/profile.json): the CPU of all its threads, and the main thread's time with its waits. On a
+busy machine a thread that waits for a core counts as if it ran.
 """
 
 import argparse
