@@ -82,11 +82,12 @@
     return [moment - half, moment + half];
   }
 
-  /** Prepare the graph for what `extendData` is about to add: one drawing then shows rows, ranges and labels. */
+  /** Prepare the graph for what `extendData` is about to add: one drawing then shows rows, ranges and labels.
+      How many points each trace is to keep comes back, `null` for all. */
   function follow(extend, drawn) {
     const gd = graph();
     view.drawn = drawn;
-    if (!gd || !gd.layout.xaxis) return;
+    if (!gd || !gd.layout.xaxis) return null;
     const next = gd.data.slice(0, CANDLES).map((trace, i) => ({ ...trace, x: trace.x.concat(extend.x[i]), y: trace.y.concat(extend.y[i]) }));
     if (gd.data.length > CANDLES) {
       for (const side of ["x", "open", "high", "low", "close"]) gd.data[CANDLES][side] = [...gd.data[CANDLES][side]];
@@ -102,6 +103,29 @@
     gd.layout.xaxis.range = range;
     fit(next, gd.layout, painter());
     STEMS.forEach((i) => (gd.data[i].line.width = next[i].line.width));
+    return kept(next, gd.data[CANDLES]);
+  }
+
+  /** A page that stays open lets go of what lies a quarter of the range before it, unless its reader looks elsewhere. */
+  function kept(data, candles) {
+    const { range_ms, rows, total } = view.drawn;
+    if (view.zoomed || !range_ms || rows !== total) return null; // a thinned range is drawn anew in time
+    const from = last(data[PRICE].x) - 1.25 * range_ms;
+    const gone = candles ? below(candles.x, from) : 0;
+    if (gone) for (const side of ["x", "open", "high", "low", "close"]) candles[side].splice(0, gone);
+    const lengths = data.map(({ x }) => x.length - below(x, from));
+    return lengths[PRICE] < data[PRICE].x.length ? lengths : null;
+  }
+
+  /** How many items of sorted `x` lie below the bound. */
+  function below(x, bound) {
+    let low = 0, high = x.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (x[middle] < bound) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** The reader moved or resized the chart. */
@@ -137,16 +161,7 @@
 
   /** The items of sorted `x` within the range, and one more on either side, where the line comes from and goes. */
   function seen(x, [from, to]) {
-    const below = (bound) => {
-      let low = 0, high = x.length;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (x[middle] < bound) low = middle + 1;
-        else high = middle;
-      }
-      return low;
-    };
-    return [Math.max(0, below(from) - 1), Math.min(x.length, below(to) + 1)];
+    return [Math.max(0, below(x, from) - 1), Math.min(x.length, below(x, to) + 1)];
   }
 
   function extremes(values, from, to, extent = [Infinity, -Infinity]) {

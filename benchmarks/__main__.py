@@ -17,10 +17,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import day, malformed_ratio, page, tutorial_ratio
+from benchmarks import day, malformed_ratio, page, soak, tutorial_ratio
 from benchmarks.bench import Bench
 
-CASES = {"day": day.run, "page": page.run, "tutorial": tutorial_ratio.run, "malformed": malformed_ratio.run}
+CASES = {
+    "day": day.run,
+    "page": page.run,
+    "soak": soak.run,
+    "tutorial": tutorial_ratio.run,
+    "malformed": malformed_ratio.run,
+}
 RESULTS = Path(__file__).parent / "results"
 
 

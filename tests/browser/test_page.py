@@ -494,3 +494,19 @@ def test_a_link_reproduces_what_is_seen(running: Running, visit: Visit) -> None:
     again = visit(page.url.split("/")[-1])
     until(again, f"{GRAPH}?.layout?.yaxis?.type === 'log' && {GRAPH}.data.length === 14 && !{GRAPH}.data[2].visible")
     assert all(" %" in text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext"))
+
+
+def test_an_open_page_lets_go_of_what_lies_long_before_its_range(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES, gap=timedelta(seconds=2))
+    page = visit("?range=5m&candles=5s")
+    wait_for_rows(page, 0)
+    assert drawn(page) == len(PRICES)
+    # The range and a quarter of it reach 375 s back: the 175 s before the first 200 keep ticks 2 s apart.
+    later = datetime.now(UTC) + timedelta(seconds=200)
+    running.store.write(running.market.feed.points("AAPL", [163.21], at=later))
+    expect(page.locator("#headline-price")).to_have_text("163.21")
+    until(page, f"{GRAPH}.data[0].x.length < {len(PRICES)}")
+    assert drawn(page) == pytest.approx(88, abs=6)
+    assert page.evaluate(f"{GRAPH}.data[9].x.length") == 3 * drawn(page)
+    assert page.evaluate(f"{GRAPH}.data[13].x[0]") >= page.evaluate(f"{GRAPH}.data[0].x[0]") - 5_000
+    expect(page.locator("#summary")).to_contain_text(f"{drawn(page)} ticks")
