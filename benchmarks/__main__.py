@@ -1,7 +1,13 @@
 """What the performance claims rest on: `make bench`, or `python -m benchmarks [CASE ...]`.
 
     day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
-    page       the page's refreshes on the embedded stack, beside whole figures
+    page       the page's refreshes with 7 symbols on both stacks, beside whole figures
+    overview   the same with 2,000 symbols in the overview, and what a refresh costs the browser
+    opening    a day of 7 symbols, 604,800 points, opened on both stacks
+    viewers    20 pages on one server, on both stacks, beside whole figures
+    first-view bytes and seconds until Chromium has drawn a chart, cold and warm
+    quiet      five minutes of an open page: no request to elsewhere, no error
+    soak       three hours of an open page in a twentieth of the time: memory of browser and server
     tutorial   one worker against the consumer that tutorials show, on the same topic, alternating
     malformed  one worker on ticks of which half are malformed, against clean ones, alternating
 
@@ -17,12 +23,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import day, malformed_ratio, page, soak, tutorial_ratio
+from benchmarks import day, first_view, malformed_ratio, opening, overview, page, quiet, soak, tutorial_ratio, viewers
 from benchmarks.bench import Bench
 
 CASES = {
     "day": day.run,
     "page": page.run,
+    "overview": overview.run,
+    "opening": opening.run,
+    "viewers": viewers.run,
+    "first-view": first_view.run,
+    "quiet": quiet.run,
     "soak": soak.run,
     "tutorial": tutorial_ratio.run,
     "malformed": malformed_ratio.run,

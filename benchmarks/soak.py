@@ -52,7 +52,7 @@ def run(bench: Bench) -> dict[str, Any]:
             print("  ".join(f"{name} {value:,.1f}" for name, value in samples[-1].items()), flush=True)
         failed = visitor.refreshes()["failed"]
     half = samples[len(samples) // 2 :]
-    result = {
+    result: dict[str, Any] = {
         "refreshes": samples[-1]["refreshes"],
         "failed": failed,
         "errors": visitor.errors,

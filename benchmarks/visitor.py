@@ -1,17 +1,18 @@
 """A visitor of the page in Debian's Chromium, and what can be told of the page from within the browser."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from scripts.screenshots import CHROMIUM, FLAGS
 
 WAIT_SECONDS = 60.0
 
 COUNTING = """
-    window.refreshes = { sent: 0, answered: 0, failed: 0, longest: 0, bytes: 0, busy: 0 };
+    window.refreshes = { sent: 0, answered: 0, failed: 0, longest: 0 };
     const fetch_ = window.fetch;
     window.fetch = (where, how) => {
       if (!String(how?.body ?? "").includes('"delta.data"')) return fetch_(where, how);
@@ -38,14 +39,14 @@ class Visitor:
     """One browser, in a profile of its own; what must never happen in it is kept in `errors` and `elsewhere`."""
 
     def __init__(self, *, width: int = 1440, height: int = 900) -> None:
-        self._size = {"width": width, "height": height}
+        self._size = ViewportSize(width=width, height=height)
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
 
     def __enter__(self) -> Self:
         self._playwright = sync_playwright().start()
         self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        self._context = self._browser.new_context(viewport={**self._size})  # type: ignore[typeddict-item]
+        self._context = self._browser.new_context(viewport=self._size)
         return self
 
     def __exit__(
@@ -54,17 +55,21 @@ class Visitor:
         self._browser.close()
         self._playwright.stop()
 
-    def open(self, url: str) -> Page:
-        """A page at `url`, which is being loaded."""
+    def open(self, url: str, before: Callable[[], None] = lambda: None) -> Page:
+        """A page at `url`, which is being loaded; `before` is called once `devtools` is there."""
+        origin = url.partition("?")[0]
         self.page = self._context.new_page()
         self.page.add_init_script(COUNTING)
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
             "request",
-            lambda asked: None if asked.url.startswith((url, "data:", "blob:")) else self.elsewhere.append(asked.url),
+            lambda asked: (
+                None if asked.url.startswith((origin, "data:", "blob:")) else self.elsewhere.append(asked.url)
+            ),
         )
         self.devtools = self._context.new_cdp_session(self.page)
+        before()
         self.page.goto(url, wait_until="commit")
         return self.page
 
