@@ -35,7 +35,10 @@ Key = tuple[str, int, int]
 
 @dataclass(slots=True)
 class Episode:
-    """One episode; the evidence is that of its strongest tick. `stamp` grows whenever anything in it changes."""
+    """One episode; the evidence is that of its strongest tick. `stamp` grows whenever anything in it changes.
+
+    `wall_ms` is its start on the exchange's clock.
+    """
 
     symbol: str
     partition: int
@@ -46,6 +49,10 @@ class Episode:
     stamp: int = 0
     acked: bool = False
     evidence: dict[str, Any] = field(default_factory=dict)
+    wall_ms: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wall_ms = float(clock.wall_ms(np.array([self.start_ns], dtype=np.int64))[0])
 
     @property
     def key(self) -> Key:
@@ -71,11 +78,11 @@ class Episode:
         }
 
     def told(self) -> dict[str, Any]:
-        """As the browser gets it; `wall_ms` on the exchange's clock."""
+        """As the browser gets it."""
         return {
             "key": list(self.key),
             "start_us": self.start_ns // 1000,
-            "wall_ms": float(clock.wall_ms(_one(self.start_ns))[0]),
+            "wall_ms": self.wall_ms,
             "ticks": self.ticks,
             "acked": self.acked,
             **self.evidence,
@@ -213,7 +220,3 @@ def _keys(asked: object) -> list[Key]:
 
 def _known(value: float, places: int) -> float | None:
     return None if value != value else round(value, places)
-
-
-def _one(time_ns: int) -> clock.Ints:
-    return np.array([time_ns], dtype=np.int64)
