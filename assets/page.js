@@ -67,8 +67,12 @@
     return currentView;
   }
 
+  /* Dash keeps each beat of the intervals, so that it could be undone, for as long as the page is open. */
+  const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
+
   /* Answers of the server: a drawing (all anew) or a delta (what came since). */
   function apply(drawing, delta, drawn) {
+    forgetBeats();
     const out = Array(7).fill(same());
     const answer = by().includes("drawing") ? drawing : delta;
     if (!answer || !answer.state) return out;
