@@ -45,6 +45,7 @@
   const typed = (target) => target.closest?.("input, textarea, select, dialog[open], [role=radiogroup], [role=listbox]");
 
   document.addEventListener("keydown", (event) => {
+    if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) event.target.blur(); // keys count again
     if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;
     const arrow = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const inList = event.target.closest?.(".ag-root, .alerts-list, [tabindex='0'].strip");

@@ -73,6 +73,13 @@ def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
     expect(page.locator("#keys")).to_contain_text("the symbol before or after")
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).to_be_hidden()
+    for symbol in ("AAPL", "MSFT") * 3:  # more than once: what went wrong here went wrong every second time
+        page.keyboard.press("/")
+        expect(page.locator("#symbol")).to_be_focused()
+        page.keyboard.type(symbol[:3])
+        expect(page.locator("[role=option][data-combobox-selected]")).to_have_text(symbol)
+        page.keyboard.press("Enter")
+        expect(page.locator("#headline-symbol")).to_have_text(symbol)
     page.keyboard.press("o")
     until(page, "document.body.dataset.view === 'overview'")
 

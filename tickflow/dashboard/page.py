@@ -93,6 +93,8 @@ def _header() -> Component:
                         searchable=True,
                         allowDeselect=False,
                         selectFirstOptionOnChange=True,
+                        # Else Mantine looks for the option chosen before, too late, and Enter chooses nothing.
+                        selectFirstOptionOnDropdownOpen=True,
                         size="xs",
                         w=112,
                         nothingFoundMessage="No such symbol",
