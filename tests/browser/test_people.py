@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
-from tests.browser.test_page import PRICES, wait_for_rows, with_anomaly
+from tests.browser.looks import PRICES, wait_for_rows, with_anomaly
 
 expect.set_options(timeout=WAIT_MS)
 
