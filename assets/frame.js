@@ -2,10 +2,11 @@
 (function () {
   "use strict";
   const { words } = window.tickflow;
-  const PRICE = 0, MA = [1, 2, 3], VOLATILITY = 4, Z = 5, VOLUME_AVERAGE = 6, MARKS = [7, 8], STEMS = [9, 10], BAND = [11, 12], CANDLES = 13;
+  const PRICE = 0, MA = [1, 2, 3], VOLATILITY = 4, Z = 5, VOLUME_AVERAGES = [6, 7], MARKS = [8, 9], STEMS = [10, 11], BAND = [12, 13], CANDLES = 14;
   const TOKENS = ["--ma5", "--ma10", "--ma20"];
+  const DAY = 86_400_000, MAX_SESSIONS = 12;
   const PRICE_PANEL = 0.54; // its share of the height, as in figures.py
-  const view = { key: null, zoomed: false, hidden: new Set(), drawn: null, raw: null, log: false, percent: false, low: 0, high: 1, base: null };
+  const view = { key: null, zoomed: false, hidden: new Set(), drawn: null, raw: null, log: false, percent: false, low: 0, high: 1, base: null, evidence: new Map() };
 
   function painter() {
     const style = getComputedStyle(document.documentElement);
@@ -68,6 +69,7 @@
     const high = Math.ceil((extent[1] + 0.08 * span) / unit) * unit;
     scale(layout.yaxis, low, high, data[PRICE].y[from]);
     const traded = STEMS.map((i) => extremes(data[i].y, 3 * from, 3 * to)[1]);
+    VOLUME_AVERAGES.forEach((i) => traded.push(extremes(data[i].y, from, to)[1]));
     layout.yaxis2.range = [0, ceiling(Math.max(...traded))];
     layout.yaxis3.range = [0, ceiling(extremes(data[VOLATILITY].y, from, to)[1])];
     layout.yaxis4.range = [0, Math.max(3, extremes(data[Z].y, from, to)[1])];
@@ -128,7 +130,7 @@
     const title = { xref: "paper", x: 0, xanchor: "left", yref: "paper", yanchor: "bottom", yshift: 0, showarrow: false };
     const threshold = layout.meta.threshold;
     for (const [panel, text] of [
-      ["yaxis2", "Volume"],
+      ["yaxis2", "Volume, averages of 5 (line) and 10 (dashes)"],
       ["yaxis3", "Volatility, 10 ticks"],
       ["yaxis4", `|z|, anomaly above ${threshold}`],
     ]) {
@@ -138,6 +140,10 @@
       ...title, x: 1, xanchor: "right", y: 0, yanchor: "top", yshift: -18, text: "New York time (ET)",
       font: { size: 10, color: paint("--muted") },
     });
+    const days = sessions(data[PRICE].x, layout.xaxis.range);
+    for (const { at, day } of days) {
+      labels.push({ ...title, xref: "x", x: at, y: 1, yanchor: "top", xshift: 3, text: day, bgcolor: paint("--paper"), font: { size: 11, color: paint("--muted") } });
+    }
     layout.annotations = labels;
     layout.shapes = [
       layout.shapes[0],
@@ -145,7 +151,17 @@
         ? [{ type: "line", xref: "paper", x0: 0, x1: 1, yref: "y", y0: price, y1: price,
              line: { color: paint("--price"), width: 1, dash: "1px,3px" } }]
         : []),
+      ...days.map(({ at }) => ({ type: "line", xref: "x", x0: at, x1: at, yref: "paper", y0: 0, y1: 1, layer: "below", line: { color: paint("--muted"), width: 1, dash: "4px,4px" } })),
     ];
+  }
+
+  /** Where another session begins: the first tick in sight of another day of the exchange; none where there are too many. */
+  function sessions(x, range) {
+    const [from, to] = seen(x, range), found = [];
+    for (let i = Math.max(1, from); i < to && found.length <= MAX_SESSIONS; i++) {
+      if (Math.floor(x[i] / DAY) !== Math.floor(x[i - 1] / DAY) && x[i] >= range[0] && x[i] <= range[1]) found.push({ at: x[i], day: words.day(x[i]).split(",")[0] });
+    }
+    return found.length > MAX_SESSIONS ? [] : found;
   }
 
   const signed = (percent) => `${percent < 0 ? "−" : "+"}${words.fixed(Math.abs(percent), 2)} %`;
@@ -165,6 +181,6 @@
     }
   }
 
-  const TRACES = { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGE, MARKS, STEMS, BAND, CANDLES };
+  const TRACES = { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGES, MARKS, STEMS, BAND, CANDLES };
   Object.assign(window.tickflow, { frame: { TRACES, view, painter, shown, fit, seen, below, last, step } });
 })();

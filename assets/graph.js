@@ -4,7 +4,9 @@
   "use strict";
   const { words, frame } = window.tickflow;
   const { view, painter, shown, fit, seen, below, last } = frame;
-  const { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGE, MARKS, STEMS, CANDLES } = frame.TRACES;
+  const { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGES, MARKS, STEMS, CANDLES } = frame.TRACES;
+
+  const NEAR_PX = 6;
 
   const graph = () => document.querySelector("#chart .js-plotly-plot");
 
@@ -47,7 +49,8 @@
     const gd = graph();
     const same = view.key === raw.layout.uirevision && view.zoomed && gd && gd.layout.xaxis;
     if (!same) view.zoomed = false;
-    Object.assign(view, { key: raw.layout.uirevision, drawn, raw });
+    Object.assign(view, { key: raw.layout.uirevision, drawn, raw, evidence: new Map() });
+    learn(raw.layout.meta.evidence);
     return figure(raw.data, same ? gd.layout.xaxis.range.map(ms) : null);
   }
 
@@ -140,8 +143,20 @@
     return {
       newest: i === data[PRICE].x.length - 1,
       wall: data[PRICE].x[i], price: at(PRICE), ma: MA.map(at), volatility: at(VOLATILITY), z: at(Z),
+      candle: candleAt(data[CANDLES], data[PRICE].x[i]), evidence: view.evidence.get(data[PRICE].x[i]) ?? null,
       volume: data[STEMS[0]].y[3 * i + 1] ?? data[STEMS[1]].y[3 * i + 1],
     };
+  }
+
+  /** Open, high, low and close of the candle that holds this moment. */
+  function candleAt(candles, moment) {
+    const i = candles ? below(candles.x, moment + 1) - 1 : -1;
+    return i < 0 ? null : ["open", "high", "low", "close"].map((side) => candles[side][i]);
+  }
+
+  /** Keep what an anomaly's mark cannot show, by its moment. */
+  function learn(evidence) {
+    for (const [wall, partition, offset, times] of evidence || []) view.evidence.set(wall, { partition, offset, times });
   }
 
   /** How many anomalies are in sight. */
@@ -157,12 +172,12 @@
     const gd = graph(), range = seenNow();
     if (!gd?.data?.length || !range) return null;
     const marked = new Set(MARKS.flatMap((i) => [...gd.data[i].x]));
-    const lines = [["time_utc", "symbol", "price", "ma_5", "ma_10", "ma_20", "volume", "vol_avg_10", "volatility", "z_score", "is_anomaly"]];
+    const lines = [["time_utc", "symbol", "price", "ma_5", "ma_10", "ma_20", "volume", "vol_avg_5", "vol_avg_10", "volatility", "z_score", "is_anomaly"]];
     gd.data[PRICE].x.forEach((x, i) => {
       if (x < range[0] || x > range[1]) return;
       const at = (trace) => gd.data[trace].y[i] ?? "";
       const volume = gd.data[STEMS[0]].y[3 * i + 1] ?? gd.data[STEMS[1]].y[3 * i + 1] ?? "";
-      lines.push([words.iso(words.utc(x, view.drawn.offsets)), view.drawn.symbol, at(PRICE), ...MA.map(at), volume, at(VOLUME_AVERAGE), at(VOLATILITY), at(Z), marked.has(x)]
+      lines.push([words.iso(words.utc(x, view.drawn.offsets)), view.drawn.symbol, at(PRICE), ...MA.map(at), volume, at(VOLUME_AVERAGES[1]), at(VOLUME_AVERAGES[0]), at(VOLATILITY), at(Z), marked.has(x)]
         .map((value) => (Number.isNaN(value) ? "" : value)));
     });
     return lines;
@@ -171,7 +186,18 @@
   /** The part of time in sight, in ms of the wall clock. */
   const seenNow = () => graph()?.layout?.xaxis?.range?.map(ms) ?? null;
 
-  const rowOf = (hover) => hover?.points?.find((point) => point.curveNumber <= VOLUME_AVERAGE)?.pointNumber ?? null;
+  /** The row under the pointer; a mark of an anomaly that is near draws it to its own. */
+  function rowOf(hover) {
+    const point = hover?.points?.find(({ curveNumber }) => curveNumber <= VOLUME_AVERAGES[1]);
+    const gd = graph();
+    if (!point || !gd?.layout?.xaxis?.range) return null;
+    const x = gd.data[PRICE].x, range = gd.layout.xaxis.range.map(ms);
+    const reach = (NEAR_PX * (range[1] - range[0])) / (gd._fullLayout?.xaxis?._length || 800);
+    const marks = MARKS.flatMap((i) => [...gd.data[i].x]).filter((at) => Math.abs(at - x[point.pointNumber]) <= reach);
+    if (!marks.length) return point.pointNumber;
+    const away = (at) => Math.abs(at - x[point.pointNumber]);
+    return below(x, marks.reduce((best, at) => (away(at) < away(best) ? at : best)));
+  }
 
-  Object.assign(window.tickflow, { chart: { view, show, again, place, follow, moved, values, marked, seenNow, rowsInSight, rowOf, indices: [...Array(CANDLES).keys()] } });
+  Object.assign(window.tickflow, { chart: { view, show, again, place, follow, moved, values, marked, learn, seenNow, rowsInSight, rowOf, indices: [...Array(CANDLES).keys()] } });
 })();

@@ -46,6 +46,9 @@
     element("reading-time").title = `${words.day(offset)}, ${words.time(offset)} UTC`;
     write("reading-utc", `${words.time(offset)} UTC`);
     write("reading-price", words.fixed(values.price, places));
+    if (values.candle) ["o", "h", "l", "c"].forEach((side, k) => write(`reading-${side}`, words.fixed(values.candle[k], places)));
+    element("readout").classList.toggle("has-candles", Boolean(values.candle));
+    anomaly(values, places);
     [5, 10, 20].forEach((window_, k) => write(`reading-ma${window_}`, measured(values.ma[k], window_, places, values, drawn)));
     write("reading-volume", words.volume(values.volume));
     write("reading-volatility", measured(values.volatility, 10, places + 1, values, drawn));
@@ -56,6 +59,16 @@
     write("summary", `${drawn.symbol}, range ${drawn.range}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
       `at ${words.time(values.wall)} New York time, change ${row ? words.change(row.change) : "unknown"}, ` +
       `${chart.marked()} anomalies in sight.`);
+  }
+
+  /* The evidence of the anomaly under the pointer, at a fixed place over the chart. */
+  function anomaly({ evidence, price, ma, volatility, z }, places) {
+    hidden("evidence", !evidence);
+    if (!evidence) return;
+    const parts = [`Anomaly ${price >= ma[1] ? "▲ high" : "▼ low"}`, `price ${words.fixed(price, places)}`, `MA10 ${words.fixed(ma[1], places)}`,
+      `volatility ${words.fixed(volatility, places + 1)}`, `|z| ${words.fixed(z, 2)}`];
+    if (evidence.times !== null) parts.push(`volume × ${words.fixed(evidence.times, 2)}`);
+    write("evidence", [...parts, `offset ${evidence.offset} of partition ${evidence.partition}`].join(" · "));
   }
 
   /* A value that needs `window_` ticks; while they have not come, how many have. */

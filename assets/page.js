@@ -87,6 +87,7 @@
       if (answer.extend && !paused) {
         out[2] = { ...drawn, ...answer.drawn, paused };
         heard.seen = performance.now();
+        chart.learn(answer.evidence);
         const kept = chart.follow(answer.extend, out[2]);
         out[1] = [answer.extend, chart.indices, kept ? { x: kept, y: kept } : null];
         if (kept) out[2].rows = out[2].total = kept[0];

@@ -171,13 +171,13 @@ def test_candles_move_with_the_ticks_and_are_those_of_the_store(running: Running
     running.market.tick("AAPL", 171.0, 170.0)
     wait_for_rows(page, len(PRICES) + 1)
     candles = page.evaluate(
-        f"(({{x, open, high, low, close}}) => [x.length, high.at(-1), close.at(-1)])({GRAPH}.data[13])"
+        f"(({{x, open, high, low, close}}) => [x.length, high.at(-1), close.at(-1)])({GRAPH}.data[14])"
     )
     assert candles[1:] == [171.0, 170.0]
-    live = page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({GRAPH}.data[13])")
+    live = page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({GRAPH}.data[14])")
     page.reload()
     wait_for_rows(page, len(PRICES) + 1)
-    assert page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({GRAPH}.data[13])") == live
+    assert page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({GRAPH}.data[14])") == live
 
 
 def test_a_link_reproduces_what_is_seen(running: Running, visit: Visit) -> None:
@@ -188,7 +188,7 @@ def test_a_link_reproduces_what_is_seen(running: Running, visit: Visit) -> None:
     page.locator("[data-option=scale]").click()
     page.locator("[data-option=log]").click()
     page.locator("[data-trace=MA10]").click()
-    until(page, f"{GRAPH}.layout.yaxis.type === 'log' && {GRAPH}.data.length === 14 && !{GRAPH}.data[2].visible")
+    until(page, f"{GRAPH}.layout.yaxis.type === 'log' && {GRAPH}.data.length === 15 && !{GRAPH}.data[2].visible")
     again = visit(page.url.split("/")[-1])
-    until(again, f"{GRAPH}?.layout?.yaxis?.type === 'log' && {GRAPH}.data.length === 14 && !{GRAPH}.data[2].visible")
+    until(again, f"{GRAPH}?.layout?.yaxis?.type === 'log' && {GRAPH}.data.length === 15 && !{GRAPH}.data[2].visible")
     assert all(" %" in text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext"))

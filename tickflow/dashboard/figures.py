@@ -30,7 +30,8 @@ LINES = (
     ("MA20", "ma_20", "y", "--ma20", 1.5, "2px,2px"),
     ("Volatility", "volatility", "y3", "--measure", 1.25, "solid"),
     ("|z|", "z_score", "y4", "--measure", 1.25, "solid"),
-    ("Volume average", "vol_avg_10", "y2", "--measure", 1.25, "2px,2px"),
+    ("Volume average of 10", "vol_avg_10", "y2", "--measure", 1.25, "6px,3px"),
+    ("Volume average of 5", "vol_avg_5", "y2", "--measure", 1.25, "solid"),
 )
 MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
@@ -113,7 +114,9 @@ def figure(
         trace |= {"x": x, "y": y, "showlegend": False}
     if candles is not None:
         data.append(_candlestick(candles, candle_ms))
-    return {"data": data, "layout": _layout(symbol, revision, threshold)}
+    layout = _layout(symbol, revision, threshold)
+    layout["meta"]["evidence"] = evidence(rows)
+    return {"data": data, "layout": layout}
 
 
 def _candlestick(candles: Candles, width_ms: float) -> Figure:
@@ -140,6 +143,18 @@ def extension(rows: Points, price: float, direction: int, threshold: float) -> d
     """What `extendData` adds to each trace for further rows, after a row of that price and direction."""
     signs = directions(np.concatenate([[price], rows.price]), direction)[1:]
     return _columns(rows, rows.volume, signs, threshold)
+
+
+def evidence(rows: Points) -> list[list[float | None]]:
+    """Of each anomaly what its mark cannot show: wall-clock ms, partition, offset, volume against its average of 10."""
+    at = np.flatnonzero(rows.is_anomaly)
+    average = rows.vol_avg_10[at]
+    ratio = np.round(np.divide(rows.volume[at], average, out=np.full(len(at), np.nan), where=average > 0), 2)
+    columns = clock.wall_ms(rows.time_ns[at]), rows.partition[at], rows.offset[at], ratio
+    return [
+        [time, partition, offset, None if times != times else times]
+        for time, partition, offset, times in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 def directions(price: Floats, first: int = 1) -> Signs:

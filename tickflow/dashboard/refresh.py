@@ -120,6 +120,8 @@ def refresh(
     if not len(new):
         return answer
     extension = figures.extension(new, drawn["price"], drawn["direction"], drawn["threshold"])
+    if new.is_anomaly.any():
+        answer["evidence"] = figures.evidence(new)
     return answer | {"extend": extension, "drawn": _extended(drawn, rows, new)}
 
 

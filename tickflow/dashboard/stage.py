@@ -9,6 +9,10 @@ READOUT = (
     # key, label, name of the trace that a click hides, or none
     ("time", "Time", None),
     ("price", "Price", None),
+    ("o", "O", None),
+    ("h", "H", None),
+    ("l", "L", None),
+    ("c", "C", None),
     ("ma5", "MA5", "MA5"),
     ("ma10", "MA10", "MA10"),
     ("ma20", "MA20", "MA20"),
@@ -59,30 +63,34 @@ def section() -> Component:
             html.Figure(
                 className="figure",
                 role="group",
-                children=dcc.Graph(
-                    id=ids.CHART,
-                    responsive=True,
-                    clear_on_unhover=True,
-                    figure=None,
-                    className="chart",
-                    config={
-                        "displaylogo": False,
-                        "scrollZoom": True,
-                        "doubleClick": False,
-                        "modeBarButtonsToRemove": [
-                            "select2d",
-                            "lasso2d",
-                            "autoScale2d",
-                            "resetScale2d",
-                            "sendChartToCloud",
-                            "sendDataToCloud",
-                        ],
-                        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "tickflow"},
-                    },
-                ),
+                children=[html.P("", id="evidence", className="evidence", hidden=True), _graph()],
                 **{"aria-labelledby": ids.SUMMARY},
             ),
         ],
+    )
+
+
+def _graph() -> Component:
+    return dcc.Graph(
+        id=ids.CHART,
+        responsive=True,
+        clear_on_unhover=True,
+        figure=None,
+        className="chart",
+        config={
+            "displaylogo": False,
+            "scrollZoom": True,
+            "doubleClick": False,
+            "modeBarButtonsToRemove": [
+                "select2d",
+                "lasso2d",
+                "autoScale2d",
+                "resetScale2d",
+                "sendChartToCloud",
+                "sendDataToCloud",
+            ],
+            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "tickflow"},
+        },
     )
 
 
