@@ -83,7 +83,7 @@
   }
 
   /** The axis of prices: linear or logarithmic, told in prices or in percent since the first price in sight. */
-  function scale(axis, low, high, base) {
+  function scale(axis, low, high, base, ticks = 8) {
     view.low = low;
     view.high = high;
     view.base = base;
@@ -91,7 +91,7 @@
     axis.type = log ? "log" : "linear";
     axis.range = log ? [Math.log10(low), Math.log10(high)] : [low, high];
     const share = view.percent && base ? base / 100 : 1, zero = view.percent && base ? base : 0;
-    const unit = step((high - low) / share / 6);
+    const unit = step((high - low) / share / ticks);
     const places = view.percent ? Math.max(0, Math.min(6, -Math.floor(Math.log10(unit)))) : words.digits(high);
     axis.tickmode = "array";
     axis.tickvals = [];
@@ -182,5 +182,5 @@
   }
 
   const TRACES = { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGES, MARKS, STEMS, BAND, CANDLES };
-  Object.assign(window.tickflow, { frame: { TRACES, view, painter, shown, fit, seen, below, last, step } });
+  Object.assign(window.tickflow, { frame: { TRACES, view, painter, shown, fit, scale, seen, extremes, below, last, step } });
 })();

@@ -13,6 +13,7 @@
     ["/", "search a symbol"],
     ["O", "overview of all symbols, or back"],
     ["C", "candles or line"],
+    ["M", "several symbols, a small chart each, or one"],
     ["F", "chart on the full screen, or back"],
     ["?", "these keys"],
   ];
@@ -59,6 +60,7 @@
       p: () => element("pause").click(),
       o: () => element("overview").click(),
       c: () => document.querySelector("[data-option=candles]").click(),
+      m: () => element("compare").click(),
       f: fullScreen,
     }[event.key.toLowerCase()];
     if (arrow && !inList) step(arrow);
@@ -72,7 +74,7 @@
   const EXPORTED = ["symbol", "price", "change", "volatility", "z", "volume", "volume_ratio", "anomalies", "source"];
 
   async function csv() {
-    const lines = document.body.dataset.view === "overview" ? await overviewRows() : chart.rowsInSight();
+    const lines = document.body.dataset.view === "overview" ? await overviewRows() : document.body.dataset.charts === "several" ? window.tickflow.multiples.rowsInSight() : chart.rowsInSight();
     if (!lines) return;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }));

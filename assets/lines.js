@@ -28,10 +28,11 @@
 
   /* How far what is seen lies behind the newest tick, and the way there. */
   function behind(drawn, row, paused) {
-    const back = paused || chart.view.zoomed || Boolean(drawn?.period);
+    const several = document.body.dataset.charts === "several", seen = several ? window.tickflow.multiples : chart;
+    const back = paused || (several ? seen.zoomed() : chart.view.zoomed) || Boolean(drawn?.period);
     hidden("go-live", !back || !drawn?.rows);
     if (!back || !drawn?.rows || !row) return;
-    const right = chart.seenNow()?.[1];
+    const right = seen.seenNow()?.[1];
     const edge_us = right ? Math.min(drawn.newest_us, words.utc(right, drawn.offsets) * 1000) : drawn.newest_us;
     const seconds = Math.max(0, (row.event_us - edge_us) / 1e6);
     write("go-live", seconds < 1 ? "Go live" : `${words.long(seconds)} behind, go live`);

@@ -1,7 +1,7 @@
 /* The browser's side of the callbacks (`callbacks.py` names each): the URL, the answers, the clock, the pointer. */
 (function () {
   "use strict";
-  const { chart, scheme, watch, alerts, options, health, lines } = window.tickflow;
+  const { chart, multiples, scheme, watch, alerts, options, health, lines } = window.tickflow;
   const { heard, write, hidden, freshness, emptiness, truth } = health;
   const { rows } = watch;
   const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"], LENGTHS = [5, 15, 60, 360, 1440, Infinity]; // minutes
@@ -27,13 +27,14 @@
     return [SYMBOL.test(symbol || "") ? symbol : null, RANGES.includes(range) ? range : "15m", scheme.saved(), options.read(asked)];
   }
 
-  const viewOf = ({ symbol, range, period, candles, overview }) => JSON.stringify([symbol, range, period, candles, overview]);
+  const viewOf = ({ symbol, range, period, candles, overview, symbols }) => JSON.stringify([symbol, range, period, candles, overview, symbols]);
 
   function view(symbol, range, chosen, drawn, before) {
     if (currentView && range !== currentRange) options.state.period = null; // another range ends it
     current = symbol || null;
     currentRange = range;
     if (symbol) {
+      options.add(symbol);
       const query = new URLSearchParams(window.location.search);
       query.set("symbol", symbol);
       query.set("range", range);
@@ -45,10 +46,10 @@
     }
     options.show();
     if (by().includes("options")) redraw();
-    const { period, candles, overview } = options.state;
+    const { period, candles, overview, symbols } = options.state;
     if (Boolean(overview) !== (document.body.dataset.view === "overview")) watch.widen(Boolean(overview));
     setProps("range-narrow", { value: range });
-    currentView = { symbol: current, range, period, candles, overview: Boolean(overview) };
+    currentView = { symbol: current, range, period, candles, overview: Boolean(overview), symbols: symbols || [] };
     if (before && viewOf(before) === viewOf(currentView)) return same();
     if (before && drawn && viewOf(drawn) === viewOf(currentView)) return same();
     pause(false);
@@ -101,6 +102,11 @@
       out[3] = answer.watch.cursors;
       if (answer.watch.rows.length) out[4] = watch.take(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
     }
+    if (answer === drawing) multiples.show(answer.multiples, answer.drawn);
+    else if (answer.multiples && !paused) {
+      out[2] = { ...(answer.extend ? out[2] : drawn), paused, multiples: answer.multiples.drawn };
+      multiples.follow(answer.multiples.rows);
+    }
     return out;
   }
 
@@ -152,6 +158,11 @@
     return chart.moved(change, figure) || same();
   }
 
+  function reframe(change) {
+    multiples.moved(change);
+    return same();
+  }
+
   function theme(choice) {
     if (choice !== scheme.saved()) scheme.save(choice);
     const query = new URLSearchParams(window.location.search);
@@ -159,12 +170,14 @@
     else query.set("theme", choice);
     window.history.replaceState(window.history.state, "", `?${query}`);
     scheme.set(choice);
+    multiples.draw();
     return [choice === "auto" ? null : choice, chart.again() || same()];
   }
 
   function redraw() {
     const figure = chart.again();
     if (figure) setProps("chart", { figure });
+    multiples.draw();
   }
 
   scheme.asked.addEventListener("change", () => {
@@ -231,12 +244,13 @@
     pause(false);
     if (options.state.period) options.set({ period: null });
     chart.view.zoomed = false;
+    multiples.goLive();
     redraw();
     hidden("go-live", true);
   }
 
   Object.assign(window.tickflow, { goTo, goLive });
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    tickflow: { filter: watch.filter, acked: (answer) => alerts.answered(answer), boot, view, apply, select, narrowRange, tell, refit, theme },
+    tickflow: { filter: watch.filter, acked: (answer) => alerts.answered(answer), boot, view, apply, select, narrowRange, tell, refit, reframe, theme },
   });
 })();

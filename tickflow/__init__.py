@@ -51,6 +51,7 @@ and below:
     dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served
                 view.py, watched.py, watch_list.py              what a browser asks for; the watch list's rows and grid
                 stage.py                                        the page's main part, with the chart
+                multiples.py, deltas.py                         small charts of several symbols; rows not yet sent
                 alerts.py                                       episodes of anomalies, and who has seen them
                 security.py, gate.py                            what a request must be; the way to the store
                 state.py, ranges.py, clock.py, thin.py          freshness, ranges, exchange time, fewer rows

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tickflow.dashboard import clock, figures, ranges
+from tickflow.dashboard import clock, figures, multiples, ranges
 from tickflow.dashboard.alerts import Board
+from tickflow.dashboard.deltas import new_rows
 from tickflow.dashboard.state import State, state_of
 from tickflow.dashboard.thin import thin
 from tickflow.dashboard.view import Drawn, View, chosen, nothing_drawn
@@ -64,6 +65,9 @@ def draw(
             width = ranges.candle_width(wanted["candles"], end - first)
             candles = store.candles(symbol, first, end, width)
             drawn["candle_ms"] = width / 1e6
+    small: Answer = {}
+    if wanted["symbols"]:
+        small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
     revision = f"{symbol} {wanted['range']} {wanted['period']}"
     figure = figures.figure(
         shown,
@@ -74,12 +78,16 @@ def draw(
         candles=candles,
         candle_ms=drawn["candle_ms"],
     )
-    return _alerted(board, store, latest, 0) | {
-        "figure": figure,
-        "drawn": drawn,
-        "watch": watch(store, latest, {}, drawn),
-        "state": _state(store, latest, now_ns),
-    }
+    return (
+        _alerted(board, store, latest, 0)
+        | small
+        | {
+            "figure": figure,
+            "drawn": drawn,
+            "watch": watch(store, latest, {}, drawn),
+            "state": _state(store, latest, now_ns),
+        }
+    )
 
 
 def refresh(
@@ -96,11 +104,15 @@ def refresh(
     Raises `StoreError`.
     """
     latest = store.latest()
-    answer: Answer = _alerted(board, store, latest, stamp) | {
-        "of": drawn["id"],
-        "state": _state(store, latest, now_ns),
-        "watch": watch(store, latest, watched, drawn),
-    }
+    answer: Answer = (
+        _alerted(board, store, latest, stamp)
+        | multiples.further(store, drawn, latest)
+        | {
+            "of": drawn["id"],
+            "state": _state(store, latest, now_ns),
+            "watch": watch(store, latest, watched, drawn),
+        }
+    )
     symbol = drawn["symbol"]
     if drawn["failed"] or symbol is None or not drawn["rows"]:
         came = len(latest) if symbol is None else symbol in latest.symbol
@@ -108,14 +120,8 @@ def refresh(
     if drawn["paused"] or drawn["period"]:
         return answer
     rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS)
-    cursors = drawn["cursors"]
-    above = rows.offset > [cursors.get(str(partition), -1) for partition in rows.partition]
-    log_anew = ~above & (rows.time_ns // 1000 > drawn["newest_us"])
-    edge = rows.time_ns[~above & ~log_anew].max(initial=drawn["newest_us"] * 1000)
-    late = above & (rows.time_ns < edge)
-    misplaced = bool(np.any(late | log_anew))
-    new = rows.take(np.flatnonzero(above))
-    if misplaced or len(new) > MAX_DELTA or drawn["rows"] + len(new) > MAX_EXTENDED:
+    new = new_rows(rows, drawn["cursors"], drawn["newest_us"])
+    if new is None or len(new) > MAX_DELTA or drawn["rows"] + len(new) > MAX_EXTENDED:
         return answer | {"rebuild": True}
     if not len(new):
         return answer

@@ -45,6 +45,7 @@ def section() -> Component:
                     html.Span("", id="headline-price", className="headline-price"),
                     html.Span("", id="headline-change", className="headline-change"),
                     html.Span("", id="headline-note", className="headline-note"),
+                    html.Div(id="compared", className="compared", role="group", **{"aria-label": "Compared symbols"}),
                     _kinds(),
                     html.Button(
                         "Back to the newest tick", id="go-live", className="go-live", type="button", hidden=True
@@ -63,16 +64,23 @@ def section() -> Component:
             html.Figure(
                 className="figure",
                 role="group",
-                children=[html.P("", id="evidence", className="evidence", hidden=True), _graph()],
+                children=[html.P("", id="evidence", className="evidence", hidden=True), _graph(ids.CHART)],
                 **{"aria-labelledby": ids.SUMMARY},
+            ),
+            html.P("", id="multiples-summary", className="unseen"),
+            html.Figure(
+                className="figure figure-multiples",
+                role="group",
+                children=_graph(ids.MULTIPLES),
+                **{"aria-labelledby": "multiples-summary"},
             ),
         ],
     )
 
 
-def _graph() -> Component:
+def _graph(name: str) -> Component:
     return dcc.Graph(
-        id=ids.CHART,
+        id=name,
         responsive=True,
         clear_on_unhover=True,
         figure=None,
@@ -125,8 +133,16 @@ def _kinds() -> Component:
     period = html.Button(
         "From – to", id=ids.PERIOD_OPEN, className="chip", type="button", title="A range from one moment to another"
     )
+    compare = html.Button(
+        "Compare",
+        id="compare",
+        className="chip",
+        type="button",
+        title="Several symbols, a small chart each (M)",
+        **{"aria-pressed": "false"},
+    )
     return html.Div(
-        [period, *switches, choice, *export],
+        [period, compare, *switches, choice, *export],
         className="kinds",
         role="group",
         **{"aria-label": "How the price is drawn"},

@@ -8,6 +8,18 @@ from tickflow.tick import is_symbol
 LAST_WALL_MS = 9_000_000_000_000.0
 """In the year 2255: about as far as a time in ns reaches."""
 
+MAX_SYMBOLS = 12
+"""Small multiples at a time."""
+
+
+class Multiple(TypedDict):
+    """One of the small multiples: up to where its rows go, and how many are drawn (see `Drawn`)."""
+
+    symbol: str
+    cursors: dict[str, int]
+    newest_us: int
+    rows: int
+
 
 class Drawn(TypedDict):
     """What a browser's figure shows; times in us since 1970 (nanoseconds are too large for a number in JavaScript).
@@ -24,6 +36,8 @@ class Drawn(TypedDict):
     range: str
     period: list[float] | None
     candles: str | None
+    symbols: list[str]
+    multiples: list[Multiple]
     overview: bool
     paused: bool
     range_ms: float | None
@@ -47,13 +61,15 @@ class Drawn(TypedDict):
 class View(TypedDict):
     """What a browser asks for. `period`: from when to when, in ms of the exchange's wall clock, in the range's place.
 
-    `candles`: the width of candles by name, `auto`, or `None` for a line.
+    `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: those of the small
+    multiples, none for one chart.
     """
 
     symbol: str | None
     range: str
     period: list[float] | None
     candles: str | None
+    symbols: list[str]
     overview: bool
 
 
@@ -66,6 +82,8 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
         range=view["range"],
         period=view["period"],
         candles=view["candles"],
+        symbols=view["symbols"],
+        multiples=[],
         overview=view["overview"],
         paused=False,
         range_ms=None if length is None or view["period"] else length / 1e6,
@@ -103,8 +121,14 @@ def chosen(view: object) -> View:
         range=name if isinstance(name, str) and name in ranges.RANGES else ranges.DEFAULT,
         period=_period(asked.get("period")),
         candles=candles if isinstance(candles, str) and candles in ("auto", *ranges.CANDLES) else None,
+        symbols=_symbols(asked.get("symbols")),
         overview=asked.get("overview") is True,
     )
+
+
+def _symbols(asked: object) -> list[str]:
+    known = [each for each in asked if isinstance(each, str) and is_symbol(each)] if isinstance(asked, list) else []
+    return list(dict.fromkeys(known))[:MAX_SYMBOLS]
 
 
 def _period(asked: object) -> list[float] | None:
