@@ -11,7 +11,7 @@
   functions.tickflow_volume = (params) => words().volume(params.value);
   functions.tickflow_times = (params) => (params.value === null || params.value === undefined ? words().NONE : `× ${words().fixed(params.value, 2)}`);
   functions.tickflow_count = (params) => words().fixed(params.value, 0);
-  functions.tickflow_source = (params) => (params.value || "").replace(/_/g, " ").toUpperCase();
+  functions.tickflow_source = (params) => words().source(params.value);
 
   const components = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
   components.Sparkline = ({ value }) => {

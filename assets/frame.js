@@ -137,7 +137,7 @@
       labels.push({ ...title, y: layout[panel].domain[1], text, font: { size: 11, color: paint("--muted") } });
     }
     labels.push({
-      ...title, x: 1, xanchor: "right", y: 0, yanchor: "top", yshift: -18, text: "New York time (ET)",
+      ...title, x: 1, xanchor: "right", y: 0, yanchor: "top", yshift: -18, text: `${words.source(view.drawn.source)} · New York time (ET)`,
       font: { size: 10, color: paint("--muted") },
     });
     const days = sessions(data[PRICE].x, layout.xaxis.range);

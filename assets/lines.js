@@ -21,9 +21,11 @@
     write("headline-note", note);
     behind(drawn, row, paused);
     const source = row?.source || "";
-    badge.hidden = !source;
-    badge.dataset.source = source;
-    write("badge", { simulated: "SIMULATED", replay: "REPLAY", alpha_vantage: "ALPHA VANTAGE" }[source] || source.replaceAll("_", " ").toUpperCase());
+    for (const place of [badge, element("badge-full")]) {
+      place.hidden = !source;
+      place.dataset.source = source;
+      write(place.id, words.source(source));
+    }
   }
 
   /* How far what is seen lies behind the newest tick, and the way there. */

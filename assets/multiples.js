@@ -91,10 +91,12 @@
       const text = x.length ? `<b>${name}</b>  ${words.price(price)}  ${row ? words.change(row.change) : ""}` : `<b>${name}</b>  no tick in this range`;
       layout.annotations.push({ xref: "paper", yref: "paper", x: left / width, y: 1 - top / height, xanchor: "left", yanchor: "bottom", showarrow: false, text, font: { size: 12, color: paint("--price") } });
     });
-    layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: "New York time (ET)", font: { size: 10, color: paint("--muted") } });
+    layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: `${sources(names)} · New York time (ET)`, font: { size: 10, color: paint("--muted") } });
     setProps("multiples", { figure: { data, layout } });
     tell(names);
   }
+
+  const sources = (names) => [...new Set(names.map((name) => words.source(window.tickflow.watch.rows.get(name)?.source)).filter(Boolean))].join(", ");
 
   function plain(paint, sight) {
     const raw = chart.view.raw.layout;
@@ -136,10 +138,10 @@
   function rowsInSight() {
     const sight = seenNow();
     if (!sight) return null;
-    const lines = [["time_utc", "symbol", "price"]];
+    const lines = [["time_utc", "symbol", "price", "source"]];
     for (const [symbol, { x, y }] of series) {
       x.forEach((at, i) => {
-        if (at >= sight[0] && at <= sight[1]) lines.push([words.iso(words.utc(at, drawn.offsets)), symbol, y[i]]);
+        if (at >= sight[0] && at <= sight[1]) lines.push([words.iso(words.utc(at, drawn.offsets)), symbol, y[i], window.tickflow.watch.rows.get(symbol)?.source ?? ""]);
       });
     }
     return lines;

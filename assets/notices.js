@@ -8,7 +8,8 @@
   let filter = "new"; // or "all"
   let only = false; // the chosen symbol's only
   let symbol = null;
-  let trouble = "";
+  let trouble = ""; // why an acknowledgement was not kept
+  let blind = ""; // why it is not known which alerts have been seen
   let known = false; // the first lot is no news
   let panel = null;
   const narrow = window.matchMedia("(max-width: 47.99em)");
@@ -105,8 +106,8 @@
     button.setAttribute("aria-label", open ? `Alerts, ${open} new` : "Alerts");
     const list = shown();
     find("alerts-all").hidden = !list.some((each) => !each.acked);
-    find("alerts-trouble").textContent = trouble;
-    find("alerts-trouble").hidden = !trouble;
+    find("alerts-trouble").textContent = trouble || blind;
+    find("alerts-trouble").hidden = !trouble && !blind;
     const focused = document.activeElement?.closest?.(".alerts-list") && document.activeElement.dataset.key;
     const rows = list.map(row);
     const place_ = find("alerts-list"), top = place_.scrollTop, height = place_.scrollHeight;
@@ -154,6 +155,13 @@
     draw();
   }
 
+  function unread(sentence) {
+    const now = sentence && `Which alerts have been acknowledged is not known for now: ${sentence}`;
+    if (now === blind) return;
+    blind = now;
+    draw();
+  }
+
   function chosen(name) {
     if (symbol === name) return;
     symbol = name;
@@ -169,5 +177,5 @@
     if (event.target.id === "sheet") event.target.close(); // beside the panel
   });
 
-  Object.assign(window.tickflow, { alerts: { take, answered, chosen, draw, acknowledge, episodes } });
+  Object.assign(window.tickflow, { alerts: { take, answered, unread, chosen, draw, acknowledge, episodes } });
 })();

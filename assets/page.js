@@ -94,6 +94,7 @@
         if (kept) out[2].rows = out[2].total = kept[0];
       }
     }
+    if (!answer.state.down) alerts.unread(answer.trouble || "");
     if (answer.alerts) {
       out[6] = answer.alerts.stamp;
       alerts.take(answer.alerts);

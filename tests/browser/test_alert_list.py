@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
-from tests.browser.looks import GRAPH, PRICES, seen, with_anomaly
+from tests.browser.looks import GRAPH, PRICES, seen, wait_for_rows, with_anomaly
+from tickflow.errors import StoreUnavailable
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -49,6 +50,56 @@ def test_an_anomaly_that_comes_is_a_new_alert_without_losing_the_place(running: 
     expect(page.locator("#alerts .alert")).to_have_count(1)
     expect(page.locator("#alerts .alerts-count")).to_have_text("1 new")
     expect(page.locator("#alerts .alert")).to_contain_text("▼ low")
+
+
+def test_it_says_when_it_is_not_known_who_has_seen_an_alert(
+    running: Running, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("The acknowledgements are away for this test.")
+
+    with_anomaly(running)
+    with monkeypatch.context() as patch:
+        patch.setattr(running.acks, "acknowledged", away)
+        page = visit()
+        expect(page.locator(".alerts-trouble")).to_have_text(
+            "Which alerts have been acknowledged is not known for now: The acknowledgements are away for this test."
+        )
+        expect(page.locator("#alerts .alert").first).to_be_visible()
+        expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator(".alerts-trouble")).to_be_hidden()
+
+
+def test_a_new_alert_is_notified_of_while_the_page_is_in_the_background(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit(permissions=["notifications"])
+    wait_for_rows(page, 0)
+    expect(page.locator(".alerts-bell")).to_be_hidden()
+    page.evaluate(
+        """() => {
+            window.shown = [];
+            window.Notification = class extends window.Notification {
+                constructor(title, options) {
+                    super(title, options);
+                    this.onshow = () => window.shown.push(`${title}: ${options.body}`);
+                }
+            };
+        }"""
+    )
+    running.market.tick("AAPL", 140.0)
+    expect(page.locator("#alerts .alert")).to_have_count(1)
+    running.market.tick("AAPL", 150.0, 150.1, 150.2, 150.0, 150.1, 150.2)
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")  # headless shows all its pages
+    running.market.tick("AAPL", 163.0)
+    until(page, "window.shown.length === 1")
+    (told,) = page.evaluate("window.shown")
+    assert re.fullmatch(r"AAPL ▲ high: z \d\.\d\d · 163\.00 vs MA10 15\d\.\d\d", told)
+
+
+def test_who_was_not_asked_yet_can_ask_for_notifications(running: Running, visit: Visit) -> None:
+    page = visit()
+    running.market.history("AAPL", PRICES)
+    expect(page.locator(".alerts-bell")).to_have_text("Notify me")
 
 
 def test_at_400_px_the_alerts_are_a_sheet_with_a_count(running: Running, visit: Visit) -> None:

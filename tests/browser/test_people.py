@@ -84,6 +84,20 @@ def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
     until(page, "document.body.dataset.view === 'overview'")
 
 
+def test_the_chart_fills_the_screen_by_a_key_and_still_says_whose_data_it_is(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    expect(page.locator("#badge-full")).to_be_hidden()
+    width = page.evaluate("document.querySelector('#chart').clientWidth")
+    page.keyboard.press("f")
+    until(page, "document.fullscreenElement?.id === 'stage'")
+    expect(page.locator("#badge-full")).to_have_text("SIMULATED")
+    until(page, f"document.querySelector('#chart .main-svg').clientWidth > {width}")
+    page.keyboard.press("f")
+    until(page, "document.fullscreenElement === null")
+
+
 def test_what_is_shown_can_be_saved_as_csv(running: Running, visit: Visit, tmp_path: Path) -> None:
     with_anomaly(running)
     page = visit("?symbol=AAPL")
@@ -97,7 +111,7 @@ def test_what_is_shown_can_be_saved_as_csv(running: Running, visit: Visit, tmp_p
     )
     assert rows[60]["is_anomaly"] == "true"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", rows[0]["time_utc"])
-    assert (rows[0]["ma_5"], rows[0]["symbol"]) == ("", "AAPL")
+    assert (rows[0]["ma_5"], rows[0]["symbol"], rows[0]["source"]) == ("", "AAPL", "simulated")
 
 
 def test_a_links_theme_counts_for_who_chose_none(running: Running, visit: Visit) -> None:

@@ -107,6 +107,18 @@ def test_a_replay_of_2013_is_live_and_marked(running: Running, visit: Visit, tic
     assert "ago" not in text(page, "#truth")
 
 
+def test_of_a_live_source_a_closed_market_is_not_stale(running: Running, visit: Visit) -> None:
+    weekend = datetime(2013, 10, 5, 15, tzinfo=UTC)
+    running.stop()
+    running.start(clock=lambda: int(weekend.timestamp() * 1e9))
+    running.market.feed.source = "alpha_vantage"
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#badge")).to_have_text("ALPHA VANTAGE")
+    expect(page.locator("#fresh")).to_have_text("market closed")
+    assert page.evaluate("getComputedStyle(document.querySelector('.figure')).filter") == "none"
+
+
 def test_simulated_data_is_marked(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     for width in (1440, 400):

@@ -187,6 +187,7 @@ class Board:
     def _read_acks(self) -> None:
         open_ = [each for each in self._episodes.values() if not each.acked]
         if not open_:
+            self.trouble = ""  # nothing that it could be about
             return
         try:
             known = {

@@ -140,12 +140,13 @@ def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
 
 
 def _alerted(board: Board | None, store: MetricsStore, latest: Points, stamp: object) -> Answer:
-    """The alerts that changed after `stamp`, if any did."""
+    """The alerts that changed after `stamp`, if any did, and why it is not known who has seen them, if that is so."""
     if board is None:
         return {}
     board.look(store, latest)
     news = board.since(stamp)
-    return {} if news is None else {"alerts": news}
+    answer: Answer = {} if news is None else {"alerts": news}
+    return answer | {"trouble": board.trouble} if board.trouble else answer
 
 
 def _window(store: MetricsStore, symbol: str, view: View) -> tuple[Points, int, bool]:

@@ -45,6 +45,7 @@ def section() -> Component:
                     html.Span("", id="headline-price", className="headline-price"),
                     html.Span("", id="headline-change", className="headline-change"),
                     html.Span("", id="headline-note", className="headline-note"),
+                    html.Span("", id="badge-full", className="badge badge-full", hidden=True),
                     html.Div(id="compared", className="compared", role="group", **{"aria-label": "Compared symbols"}),
                     _kinds(),
                     html.Button(
