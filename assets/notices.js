@@ -89,6 +89,21 @@
     return item;
   }
 
+  /* A row that says the same stays the same element: a click that has begun on it must not be lost. */
+  const made = new Map();
+  function kept(each) {
+    const key = each.key.join(), says = JSON.stringify([each.ticks, each.acked, each.z]);
+    if (made.get(key)?.says !== says) made.set(key, { says, item: row(each) });
+    return made.get(key).item;
+  }
+
+  /* Bring the list to these items, in this order, and touch none of those that stay. */
+  function fill(place, items) {
+    const wanted = new Set(items);
+    for (const item of [...place.children]) if (!wanted.has(item)) item.remove();
+    items.forEach((item, i) => place.children[i] !== item && place.insertBefore(item, place.children[i] ?? null));
+  }
+
   function draw() {
     place();
     const find = (name) => panel.querySelector(`.${name}`);
@@ -109,11 +124,11 @@
     find("alerts-trouble").textContent = trouble || blind;
     find("alerts-trouble").hidden = !trouble && !blind;
     const focused = document.activeElement?.closest?.(".alerts-list") && document.activeElement.dataset.key;
-    const rows = list.map(row);
     const place_ = find("alerts-list"), top = place_.scrollTop, height = place_.scrollHeight;
-    place_.replaceChildren(...rows);
-    if (top > 0) place_.scrollTop = top + place_.scrollHeight - height; // what is being read stays where it is
-    if (focused) place_.querySelector(`[data-key="${focused}"]`)?.focus();
+    fill(place_, list.map(kept));
+    // What is being read or pointed at stays where it is.
+    if (top > 0 || place_.matches(":hover")) place_.scrollTop = top + place_.scrollHeight - height;
+    if (focused && document.activeElement.dataset.key !== focused) place_.querySelector(`[data-key="${focused}"]`)?.focus();
     const none = find("alerts-none");
     none.hidden = list.length > 0;
     none.textContent = episodes.size === 0 ? "No anomaly yet." : filter === "new" ? "Nothing new: all is acknowledged." : "No anomaly of this symbol.";
@@ -121,11 +136,14 @@
 
   function take(news) {
     const before = new Set(episodes.keys());
-    if (news.whole) episodes.clear();
+    if (news.whole) {
+      episodes.clear();
+      made.clear();
+    }
     for (const each of news.episodes) episodes.set(each.key.join(), each);
     if (episodes.size > LIMIT) {
       const old = [...episodes.entries()].sort((a, b) => a[1].start_us - b[1].start_us).slice(0, episodes.size - LIMIT);
-      old.forEach(([key]) => episodes.delete(key));
+      old.forEach(([key]) => episodes.delete(key) && made.delete(key));
     }
     if (known) notify(news.episodes.filter((each) => !before.has(each.key.join()) && !each.acked));
     known = true;

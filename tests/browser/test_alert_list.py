@@ -52,6 +52,23 @@ def test_an_anomaly_that_comes_is_a_new_alert_without_losing_the_place(running: 
     expect(page.locator("#alerts .alert")).to_contain_text("▼ low")
 
 
+def test_an_alert_stays_under_the_pointer_while_others_come(running: Running, visit: Visit) -> None:
+    for symbol in ("MSFT", "AAPL"):
+        running.market.history(symbol, [*PRICES, 158.0] * 6)
+    page = visit()
+    row = page.locator("#alerts .alert").first
+    row.locator(".alert-ack").hover()
+    page.evaluate("window.row = document.querySelector('#alerts .alert')")
+    place = "window.row.getBoundingClientRect().top"
+    before = page.evaluate(place)
+    count = page.locator("#alerts .alert").count()
+    running.market.tick("MSFT", *PRICES[:20], 158.0)
+    until(page, f"document.querySelectorAll('#alerts .alert').length > {count}")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.row.isConnected")
+    assert page.evaluate(place) == pytest.approx(before, abs=1)
+
+
 def test_it_says_when_it_is_not_known_who_has_seen_an_alert(
     running: Running, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
