@@ -16,8 +16,7 @@
     let note = "";
     if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
     if (drawn?.period) note = `${words.day(drawn.period[0])}, ${words.time(drawn.period[0])} – ${words.time(drawn.period[1])} ET`;
-    if (drawn?.cut) note += ` · the newest ${words.fixed(drawn.total, 0)} ticks`;
-    if (drawn?.rows < drawn?.total) note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme and no anomaly left out`;
+    if (drawn?.rows < drawn?.total) note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme ${drawn.cut ? "and none of the newest 10,000 anomalies" : "and no anomaly"} left out`;
     write("headline-note", note);
     behind(drawn, row, paused);
     const source = row?.source || "";

@@ -37,7 +37,7 @@ Key = tuple[str, int, int]
 class Episode:
     """One episode; the evidence is that of its strongest tick. `stamp` grows whenever anything in it changes.
 
-    `wall_ms` is its start on the exchange's clock.
+    `wall_ms` is its start on the exchange's clock, known once it was asked for.
     """
 
     symbol: str
@@ -49,10 +49,7 @@ class Episode:
     stamp: int = 0
     acked: bool = False
     evidence: dict[str, Any] = field(default_factory=dict)
-    wall_ms: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.wall_ms = float(clock.wall_ms(np.array([self.start_ns], dtype=np.int64))[0])
+    wall_ms: float | None = None
 
     @property
     def key(self) -> Key:
@@ -82,11 +79,16 @@ class Episode:
         return {
             "key": list(self.key),
             "start_us": self.start_ns // 1000,
-            "wall_ms": self.wall_ms,
+            "wall_ms": self._wall(),
             "ticks": self.ticks,
             "acked": self.acked,
             **self.evidence,
         }
+
+    def _wall(self) -> float:
+        if self.wall_ms is None:
+            self.wall_ms = float(clock.wall_ms(np.array([self.start_ns], dtype=np.int64))[0])
+        return self.wall_ms
 
 
 class Board:

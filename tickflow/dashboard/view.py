@@ -27,8 +27,8 @@ class Drawn(TypedDict):
     `id` names the drawing; a delta fits only the one it was made for. `paused`: rows are not to be added for now.
     `candle_ms`: the width of the candles. `cursors`: by partition, the highest offset.
     `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of the last
-    row. `gap_s`: the symbol's recent seconds between two ticks. `total`: rows read, of which `rows` are drawn; `cut`:
-    whether the range has more than may be read. `offsets`: see `clock.offsets`.
+    row. `gap_s`: the symbol's recent seconds between two ticks. `total`: rows in the range, of which `rows` are drawn;
+    `cut`: whether even anomalies were left out. `room`: how many may still be added. `offsets`: see `clock.offsets`.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Drawn(TypedDict):
     direction: int
     gap_s: float | None
     rows: int
+    room: int
     total: int
     cut: bool
     candle_ms: float
@@ -95,6 +96,7 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
         direction=1,
         gap_s=None,
         rows=0,
+        room=0,
         total=0,
         cut=False,
         candle_ms=0.0,

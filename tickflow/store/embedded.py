@@ -13,7 +13,9 @@ from pathlib import Path
 from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
+from tickflow.store import embedded_digest
 from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.digest import Digest
 from tickflow.store.embedded_latest import COLUMNS, Latest
 from tickflow.store.embedded_latest import symbols as all_symbols
 
@@ -201,6 +203,11 @@ class EmbeddedStore(MetricsStore):
                 if prices := [row[0] for row in within if row is not None]:
                     found[symbol] = prices
         return found
+
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
+        with self._connection() as connection:
+            return embedded_digest.read(connection, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""

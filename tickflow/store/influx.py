@@ -15,8 +15,9 @@ from influxdb_client.rest import ApiException
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import MEASUREMENT, Points, to_lines
-from tickflow.store import answers
+from tickflow.store import answers, influx_digest
 from tickflow.store.base import STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.digest import Digest
 from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, unreachable
 from tickflow.store.point_rows import SELECTED, points_of
 from tickflow.store.visibility import whole
@@ -240,6 +241,10 @@ class InfluxStore(MetricsStore):
         )
         return {symbol: [float(price) for _, price in values] for symbol, values in rows.items()}
 
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
+        return influx_digest.read(self._influxql, symbol, since_ns, until_ns, steps)
+
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
         rows = self._influxql.rows(
@@ -277,8 +282,7 @@ class InfluxStore(MetricsStore):
             raise self._failure(error, answers.message_of(error.body)) from None
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.where, error) from None
-        rules = bucket.retention_rules if bucket else []
-        return max((int(rule.every_seconds) for rule in rules), default=0)
+        return max((int(rule.every_seconds) for rule in (bucket.retention_rules if bucket else [])), default=0)
 
     def _failure(self, error: ApiException, message: str) -> StoreError:
         return answers.failure(
