@@ -17,6 +17,7 @@ from config import Settings, add_flags, flags_of, load_settings
 from tickflow import process
 from tickflow.dashboard.app import build
 from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.packed import Packed
 from tickflow.dashboard.server import bind, serve
 from tickflow.stack import open_acks, open_store
 from tickflow.store.acks import AckStore
@@ -65,6 +66,7 @@ class StockDashboard:
             debug=self.settings.dashboard_debug,
             clock=clock,
         )
+        self.packed = Packed(self.app.server)
 
     @property
     def url(self) -> str:
@@ -77,6 +79,7 @@ class StockDashboard:
         server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
         print(f"The page is at {self.url}  (Ctrl+C ends it)", flush=True)
         connecting = self.gate.start()
+        self.packed.prepare()
         try:
             serve(server, self.stop)
         finally:

@@ -55,6 +55,7 @@ and below:
                 multiples.py, deltas.py                         small charts of several symbols; rows not yet sent
                 alerts.py                                       episodes of anomalies, and who has seen them
                 security.py, gate.py                            what a request must be; the way to the store
+                packed.py                                       the scripts of a first visit, compressed well
                 state.py, ranges.py, clock.py, thin.py          freshness, ranges, exchange time, fewer rows
 
 Nothing here imports `config` or the scripts: it takes plain values.
