@@ -59,6 +59,7 @@ class History:
         feed = Feed(start=BEGIN, gap=gap)
         random = np.random.default_rng(4)
         prices = 100 + np.cumsum(random.normal(0, 0.02, ticks)) + random.normal(0, 0.01, ticks)
+        prices = np.round(prices, 2)
         parts = [feed.points("S", prices[at : at + AT_A_TIME].tolist()) for at in range(0, ticks, AT_A_TIME)]
         self._course = Points.joined(parts)
         self._offset = 0
@@ -83,11 +84,11 @@ class History:
         """These points as a symbol's next ones in the log."""
         offsets = np.arange(self._offset, self._offset + len(points))
         self._offset += len(points)
-        prices = points.price + np.sin(offsets[-1]) / 100  # so that every tick moves the price
+        prices = points.price + offsets[-1] % 7 / 100  # so that every tick moves the price
         return dataclasses.replace(
             points,
             symbol=[name] * len(points),
-            price=prices,
+            price=np.round(prices, 2),
             offset=offsets,
             time_ns=point_time(points.time_ns // 1_000_000 * 1000, offsets),
         )

@@ -8,6 +8,7 @@ Every trace has `x` and `y` and no other column, so that one `extendData` serves
 item i of the lines and items 3i to 3i + 2 of the volume's stems.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -175,7 +176,7 @@ def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, thresho
     x, y = [], []
     for _, column, *_ in LINES:
         x.append(time)
-        y.append(getattr(rows, column))
+        y.append(rows.price if column == "price" else shortened(getattr(rows, column)))
     above = np.where(rows.price >= rows.ma_10, 1, -1)
     for _, side in MARKS:
         marked = rows.is_anomaly & (above == side)
@@ -191,8 +192,20 @@ def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, thresho
         y.append(stem.ravel())
     for _, side in BAND:
         x.append(time)
-        y.append(rows.ma_10 + side * threshold * rows.volatility)
+        y.append(shortened(rows.ma_10 + side * threshold * rows.volatility))
     return {"x": x, "y": y}
+
+
+def shortened(values: Floats) -> Floats:
+    """Values with two digits more than the page tells of them: all digits would be most of what a figure carries.
+
+    >>> shortened(np.array([187.123456789, np.nan])).tolist(), shortened(np.array([0.00123456789])).tolist()
+    ([187.1235, nan], [0.00123457])
+    """
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
+    if not 1e-200 < largest < 1e200:  # what is rounded is multiplied first
+        return values
+    return np.round(values, max(4, 5 - math.floor(math.log10(largest))))
 
 
 def _layout(symbol: str, revision: str, threshold: float) -> Figure:

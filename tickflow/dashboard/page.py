@@ -17,7 +17,8 @@ INDEX = """<!DOCTYPE html>
         {%metas%}
         <meta name="color-scheme" content="light dark">
         <title>{%title%}</title>
-        {%favicon%}
+        <link rel="icon" href="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>
+            <path d='M1 12l4-5 3 3 6-8' fill='none' stroke='%230072b2' stroke-width='2'/></svg>">
         {%css%}
         <script src="assets/first.js"></script>
     </head>
