@@ -19,6 +19,8 @@ READ_SECONDS = 10.0
 
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
+POOL = 32
+"""Connections that are kept: as many as pages that refresh at once may need, and more."""
 
 Rows = list[list[object]]
 
@@ -38,7 +40,7 @@ class InfluxQL:
         self._bucket = bucket
         self._where = where
         self._clock = clock
-        self._pool = urllib3.PoolManager(maxsize=8, retries=False)
+        self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
 
     def rows(self, query: str, params: Mapping[str, object] | None = None) -> Rows:
         """The rows of all series of a query with one statement; the time comes first, in ns since 1970.
