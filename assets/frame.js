@@ -120,6 +120,8 @@
     const labels = ends
       .filter(({ y }) => y >= low && y <= high)
       .map(({ y, text, color }) => ({ ...side, y: onAxis(layout, y), text, xshift: 2, width: 44, font: { size: 11, color: paint(color) } }));
+    // A number of the axis under a label would show halfway: it goes.
+    layout.yaxis.ticktext = layout.yaxis.ticktext.map((text, i) => (ends.some(({ y }) => Math.abs(y - layout.yaxis.tickvals[i]) < gap) ? "" : text));
     const inside = price >= low && price <= high;
     if (inside) {
       labels.push({

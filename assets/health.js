@@ -3,6 +3,7 @@
   "use strict";
   const { words, chart } = window.tickflow;
   const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
+  const MOST_TICKS = 20; // of the longest average
   const element = (id) => document.getElementById(id);
   const rows = () => window.tickflow.watch.rows;
 
@@ -47,11 +48,16 @@
     let age = ageOf(Math.max(drawn.newest_us, rows().get(drawn.symbol)?.event_us ?? 0));
     if (heard.seen) age = Math.min(age ?? Infinity, (now - heard.seen) / 1000);
     const closed = state.closed && rows().get(drawn.symbol)?.source === "alpha_vantage";
-    if (closed) return { word: "market closed", kind: "closed", sentence };
+    if (closed) {
+      return { word: "market closed", kind: "closed", sentence, advice: "The market is closed. Quotes come on trading days, from 9:30 to 16:00 New York time." };
+    }
     if (age === null) return { word: "stale", kind: "stale", sentence };
     const limit = Math.max(2 * heard.refresh, 2.5 * (drawn.gap_s || 0));
     const kind = age > limit + 1 ? "stale" : "live"; // ages are cut to whole seconds
-    return { word: `${kind} · ${words.span(age)}`, kind, sentence };
+    let advice = "";
+    if (kind === "stale") advice = `No new tick of ${drawn.symbol} for ${words.span(age)}. If more should come, see whether the producer runs: python stock_producer.py`;
+    else if (drawn.count < MOST_TICKS) advice = `Warming up: ${drawn.count} of the ${MOST_TICKS} ticks have come that all averages need.`;
+    return { word: `${kind} · ${words.span(age)}`, kind, sentence, advice };
   }
 
   function emptiness(drawn, kind) {
@@ -73,7 +79,7 @@
     const state = heard.state;
     const values = chart.values();
     if (!state || state.down || !drawn?.rows || !values) {
-      write("truth", "");
+      tellTruth("");
       return;
     }
     const parts = [`Last tick ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
@@ -81,8 +87,11 @@
       parts[0] += ` (${words.span((Date.now() * 1000 - drawn.newest_us) / 1e6)} ago)`;
     }
     parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
-    write("truth", parts.join(" · "));
+    tellTruth(parts.join(" · "));
   }
+
+  /* Under the watch list or, where that is a strip, under the chart. */
+  const tellTruth = (text) => ["truth", "truth-narrow"].forEach((place) => write(place, text));
 
   Object.assign(window.tickflow, { health: { heard, write, hidden, ageOf, freshness, emptiness, truth } });
 })();

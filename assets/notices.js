@@ -104,11 +104,14 @@
     items.forEach((item, i) => place.children[i] !== item && place.insertBefore(item, place.children[i] ?? null));
   }
 
+  /* The list holds the newest ones alone: of a full list more may be new. */
+  const many = (open) => (episodes.size >= LIMIT ? `${open}+` : String(open));
+
   function draw() {
     place();
     const find = (name) => panel.querySelector(`.${name}`);
     const open = [...episodes.values()].filter((each) => !each.acked).length;
-    find("alerts-count").textContent = open ? `${open} new` : "";
+    find("alerts-count").textContent = open ? `${many(open)} new` : "";
     const [fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
     fresh.setAttribute("aria-pressed", String(filter === "new"));
     every.setAttribute("aria-pressed", String(filter === "all"));
@@ -117,8 +120,8 @@
     one.hidden = !symbol;
     one.setAttribute("aria-pressed", String(only));
     const button = document.getElementById("alerts-open");
-    button.textContent = open ? `Alerts ${open}` : "Alerts";
-    button.setAttribute("aria-label", open ? `Alerts, ${open} new` : "Alerts");
+    button.textContent = open ? `Alerts ${many(open)}` : "Alerts";
+    button.setAttribute("aria-label", open ? `Alerts, ${many(open)} new` : "Alerts");
     const list = shown();
     find("alerts-all").hidden = !list.some((each) => !each.acked);
     find("alerts-trouble").textContent = trouble || blind;
@@ -131,7 +134,7 @@
     if (focused && document.activeElement.dataset.key !== focused) place_.querySelector(`[data-key="${focused}"]`)?.focus();
     const none = find("alerts-none");
     none.hidden = list.length > 0;
-    none.textContent = episodes.size === 0 ? "No anomaly yet." : filter === "new" ? "Nothing new: all is acknowledged." : "No anomaly of this symbol.";
+    none.textContent = !known ? "Not known yet." : episodes.size === 0 ? "No anomaly yet." : filter === "new" ? "Nothing new: all is acknowledged." : "No anomaly of this symbol.";
   }
 
   function take(news) {

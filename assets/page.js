@@ -138,13 +138,15 @@
     const causes = by();
     if (drawn) lines.read(chart.values(chart.rowOf(hover)), drawn);
     if (causes.length && causes.every((cause) => cause === "chart")) return;
-    const { word, kind, sentence } = freshness(drawn);
+    const { word, kind, sentence, advice } = freshness(drawn);
     if (word === "no answer") retry();
     write("fresh", word);
     element("fresh").dataset.kind = kind;
     document.body.dataset.fresh = kind;
     write("banner", sentence || "");
     hidden("banner", !sentence);
+    write("advice", advice || "");
+    hidden("advice", !advice || Boolean(sentence));
     lines.headline(drawn, paused);
     emptiness(drawn, kind);
     truth(drawn);

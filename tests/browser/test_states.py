@@ -24,7 +24,7 @@ def test_the_store_goes_and_comes_back_without_a_reload(running: Running, visit:
     expect(page.locator("#banner")).to_have_text("The store is away for this test. Trying again every 0.5 s.")
     expect(page.locator("#fresh")).to_have_text("store down")
     assert drawn(page) == len(PRICES), "the last that is known stays, greyed"
-    assert page.evaluate("getComputedStyle(document.querySelector('.figure')).filter") == "grayscale(1)"
+    assert page.evaluate("getComputedStyle(document.querySelector('#chart')).filter") == "grayscale(1)"
     page.locator("#range").get_by_text("5m", exact=True).click()
     expect(page.locator("#empty")).to_have_text("Nothing to show until the store answers.")
     running.store.failure = None
@@ -45,6 +45,7 @@ def test_it_says_stale_when_ticks_stop_and_live_when_they_go_on(
     ticking()
     running.market.report()
     expect(page.locator("#fresh")).to_have_text(re.compile(r"stale · \d s"), timeout=8_000)
+    expect(page.locator("#advice")).to_have_text(re.compile(r"No new tick of AAPL for \d+ s\. .* stock_producer\.py"))
     assert page.evaluate("document.body.dataset.fresh") == "stale"
     running.market.tick("AAPL", 155.0)
     expect(page.locator("#fresh")).to_have_text(re.compile("live"))
@@ -94,6 +95,7 @@ def test_warm_up_is_counted_not_invented(running: Running, visit: Visit) -> None
     expect(page.locator("#reading-ma5")).to_have_text("150.90")
     running.market.tick("AAPL", 151.0)
     expect(page.locator("#reading-ma20")).to_have_text("8/20")
+    expect(page.locator("#advice")).to_have_text("Warming up: 8 of the 20 ticks have come that all averages need.")
 
 
 def test_a_replay_of_2013_is_live_and_marked(running: Running, visit: Visit, ticking: Ticking) -> None:
@@ -116,7 +118,8 @@ def test_of_a_live_source_a_closed_market_is_not_stale(running: Running, visit: 
     page = visit()
     expect(page.locator("#badge")).to_have_text("ALPHA VANTAGE")
     expect(page.locator("#fresh")).to_have_text("market closed")
-    assert page.evaluate("getComputedStyle(document.querySelector('.figure')).filter") == "none"
+    expect(page.locator("#advice")).to_have_text(re.compile("The market is closed"))
+    assert page.evaluate("getComputedStyle(document.querySelector('#chart')).filter") == "none"
 
 
 def test_simulated_data_is_marked(running: Running, visit: Visit) -> None:

@@ -22,7 +22,7 @@ Figure = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 Signs = npt.NDArray[np.int64]
 
-PANELS = {"y": (0.46, 1.0), "y2": (0.3, 0.43), "y3": (0.15, 0.27), "y4": (0.0, 0.12)}
+PANELS = {"y": (0.46, 1.0), "y2": (0.305, 0.425), "y3": (0.155, 0.265), "y4": (0.0, 0.115)}
 LINES = (
     # name, column, panel, token of its colour, width, dash
     ("Price", "price", "y", "--price", 1.75, "solid"),

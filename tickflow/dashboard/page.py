@@ -185,4 +185,5 @@ def _main() -> list[Component]:
             **{"aria-label": "Range, counted back from the newest tick"},
         ),
         stage.section(),
+        html.Div("", id="truth-narrow", className="truth truth-narrow"),
     ]

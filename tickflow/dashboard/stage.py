@@ -65,7 +65,11 @@ def section() -> Component:
             html.Figure(
                 className="figure",
                 role="group",
-                children=[html.P("", id="evidence", className="evidence", hidden=True), _graph(ids.CHART)],
+                children=[
+                    html.P("", id="advice", className="evidence advice", role="status", hidden=True),
+                    html.P("", id="evidence", className="evidence", hidden=True),
+                    _graph(ids.CHART),
+                ],
                 **{"aria-labelledby": ids.SUMMARY},
             ),
             html.P("", id="multiples-summary", className="unseen"),
