@@ -14,6 +14,7 @@
     ["O", "overview of all symbols, or back"],
     ["C", "candles or line"],
     ["M", "several symbols, a small chart each, or one"],
+    ["W", "hide or show the watch list and the alerts"],
     ["F", "chart on the full screen, or back"],
     ["?", "these keys"],
   ];
@@ -61,6 +62,7 @@
       o: () => element("overview").click(),
       c: () => document.querySelector("[data-option=candles]").click(),
       m: () => element("compare").click(),
+      w: () => element("side").click(),
       f: fullScreen,
     }[event.key.toLowerCase()];
     if (arrow && !inList) step(arrow);

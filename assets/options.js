@@ -6,7 +6,7 @@
   const WIDTHS = ["auto", "1s", "5s", "15s", "1m", "5m", "15m", "1h"];
   const SYMBOL = /^[A-Z0-9.\-]{1,12}$/, MOST = 12, FIRST = 6; // small charts at a time, and to begin with
   const HIDEABLE = ["MA5", "MA10", "MA20", "Anomaly", "Band"];
-  const state = { candles: null, scale: null, log: null, overview: null, symbols: null, hide: null, period: null };
+  const state = { candles: null, scale: null, log: null, overview: null, symbols: null, side: null, hide: null, period: null };
   const element = (id) => document.getElementById(id);
 
   const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
@@ -21,6 +21,7 @@
     state.overview = query.get("view") === "overview" ? "overview" : null;
     const symbols = [...new Set((query.get("symbols") || "").split(",").filter((name) => SYMBOL.test(name)))].slice(0, MOST);
     state.symbols = symbols.length ? symbols : null;
+    state.side = query.get("side") === "0" ? "0" : null;
     const hide = (query.get("hide") ?? "Band").split(",").filter((name) => HIDEABLE.includes(name));
     state.hide = hide.join(",");
     const from = moment(query.get("from")), to = moment(query.get("to"));
@@ -35,6 +36,7 @@
     put("log", state.log);
     put("view", state.overview);
     put("symbols", state.symbols && state.symbols.join(","));
+    put("side", state.side);
     put("hide", state.hide === "Band" ? null : state.hide);
     put("from", state.period && stamp(state.period[0]));
     put("to", state.period && stamp(state.period[1]));
@@ -56,6 +58,8 @@
     document.body.dataset.charts = state.symbols ? "several" : "one";
     element("compare")?.setAttribute("aria-pressed", String(Boolean(state.symbols)));
     compared();
+    document.body.dataset.side = state.side ? "hidden" : "shown";
+    element("side")?.setAttribute("aria-expanded", String(!state.side));
     const width = element("candle-width");
     if (width) {
       width.hidden = !state.candles;
@@ -134,6 +138,7 @@
       if (state.period) set({ period: null });
       else askPeriod();
     }
+    if (event.target.closest?.("#side")) set({ side: state.side ? null : "0" });
     if (event.target.closest?.("#compare")) compare();
     const gone = event.target.closest?.("[data-remove]")?.dataset.remove;
     if (gone) {

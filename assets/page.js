@@ -214,6 +214,12 @@
   /* Go to a moment in the chart; where the range does not reach it, in the shortest one that does. */
   function goTo(moment) {
     visit = null;
+    if (options.state.symbols) {
+      visit = moment;
+      options.set({ symbols: null });
+      if (moment.symbol !== current) setProps("symbol", { value: moment.symbol });
+      return;
+    }
     if (moment.symbol !== current) {
       visit = moment;
       setProps("symbol", { value: moment.symbol });

@@ -81,6 +81,17 @@ def test_looking_back_in_one_chart_moves_all_and_stays_until_live(running: Runni
     expect(page.locator("#go-live")).to_be_hidden()
 
 
+def test_an_alert_leads_from_the_small_charts_to_its_moment(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=MSFT&symbols=AAPL,MSFT")
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    page.locator("#alerts .alert-go", has_text="158.40").click()
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    expect(page.locator("#go-live")).to_be_visible()
+    assert "symbols=" not in page.url
+
+
 def test_at_400_px_they_stand_under_one_another(running: Running, visit: Visit) -> None:
     for symbol in ("AAPL", "MSFT"):
         running.market.history(symbol, PRICES)

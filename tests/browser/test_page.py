@@ -54,6 +54,26 @@ def test_zoom_back_in_time_and_hidden_lines_survive_refreshes(running: Running, 
     expect(page.locator("#go-live")).to_be_hidden()
 
 
+def test_scroll_selection_and_focus_survive_ten_refreshes(running: Running, visit: Visit, ticking: Ticking) -> None:
+    for number in range(20):
+        running.market.history(f"S{number:02}", PRICES[:5])
+    running.market.history("AAPL", [*PRICES, 158.0] * 6)
+    ticking()
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    grid, alerts = "document.querySelector('.watch .ag-body-viewport')", "document.querySelector('.alerts-list')"
+    page.evaluate(f"{grid}.scrollTop = 150; {alerts}.scrollTop = 100")
+    page.locator(".alert-go").nth(4).focus()
+    page.wait_for_timeout(300)
+    state = f"[{grid}.scrollTop, document.activeElement.dataset.key]"
+    before, read = page.evaluate(state), page.evaluate(f"{alerts}.scrollTop")
+    assert read > 0
+    wait_for_refreshes(page, 10)
+    assert page.evaluate(state) == before
+    assert page.evaluate(f"{alerts}.scrollTop") >= read, "more, by as much as new alerts push it down"
+    expect(page.locator(".watch .ag-row-selected")).to_have_attribute("row-id", "AAPL")
+
+
 def test_a_drawing_made_anew_keeps_zoom_and_hidden_lines(running: Running, visit: Visit) -> None:
     """A late tick cannot be added at the end: the figure is drawn again, as the reader had it."""
     running.market.history("AAPL", PRICES)

@@ -45,7 +45,7 @@ def violations(page: Page, axe: str) -> list[str]:
 def test_axe_finds_nothing_serious(running: Running, visit: Visit, axe: str, scheme: str) -> None:
     with_anomaly(running)
     found: dict[str, list[str]] = {}
-    for query, width in (("", 1440), ("", 400), ("?view=overview", 1440)):
+    for query, width in (("", 1440), ("", 400), ("?view=overview", 1440), ("?symbol=AAPL&symbols=AAPL", 1440)):
         page = visit(query, width=width, scheme=scheme)
         until(page, "document.querySelectorAll('.alert, .ag-row').length > 1")
         found[f"{width} {query}"] = violations(page, axe)
@@ -80,6 +80,12 @@ def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
         expect(page.locator("[role=option][data-combobox-selected]")).to_have_text(symbol)
         page.keyboard.press("Enter")
         expect(page.locator("#headline-symbol")).to_have_text(symbol)
+    width = page.evaluate("document.querySelector('#chart').clientWidth")
+    page.keyboard.press("w")
+    expect(page.locator("#alerts")).to_be_hidden()
+    until(page, f"document.querySelector('#chart .main-svg').clientWidth > {width} + 250")
+    page.keyboard.press("w")
+    expect(page.locator("#alerts")).to_be_visible()
     page.keyboard.press("o")
     until(page, "document.body.dataset.view === 'overview'")
 

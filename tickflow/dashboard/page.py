@@ -79,6 +79,14 @@ def _header() -> Component:
             html.Div(
                 className="header-about",
                 children=[
+                    html.Button(
+                        "☰",
+                        id="side",
+                        className="plain side",
+                        type="button",
+                        title="Hide or show the watch list and the alerts (W)",
+                        **{"aria-label": "Watch list and alerts", "aria-expanded": "true"},
+                    ),
                     html.H1(TITLE, className="name"),
                     html.Span("connecting", id=ids.FRESH, className="fresh", role="status", **{"aria-live": "off"}),
                     html.Span("", id=ids.BADGE, className="badge", hidden=True),

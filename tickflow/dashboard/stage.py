@@ -1,5 +1,7 @@
 """The page's main part: the headline, the switches, the readout line and the chart of the chosen symbol."""
 
+from typing import Any
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -76,19 +78,20 @@ def section() -> Component:
             html.Figure(
                 className="figure figure-multiples",
                 role="group",
-                children=_graph(ids.MULTIPLES),
+                # Not `None`: hidden, it would be resized before it is drawn, which Plotly warns of.
+                children=_graph(ids.MULTIPLES, {"data": [], "layout": {}}),
                 **{"aria-labelledby": "multiples-summary"},
             ),
         ],
     )
 
 
-def _graph(name: str) -> Component:
+def _graph(name: str, figure: dict[str, Any] | None = None) -> Component:
     return dcc.Graph(
         id=name,
         responsive=True,
         clear_on_unhover=True,
-        figure=None,
+        figure=figure,
         className="chart",
         config={
             "displaylogo": False,
