@@ -48,7 +48,7 @@ def take(browser: Browser, url: str, scheme: str, width: int, height: int, path:
         page.on("console", lambda message: print(f"{message.type}: {message.text}", file=sys.stderr))
         page.on("pageerror", lambda error: print(f"error: {error}", file=sys.stderr))
         page.goto(url)
-        page.wait_for_selector("#multiples .main-svg .scatterlayer" if "symbols=" in url else "#chart .main-svg")
+        page.wait_for_selector(f"#{'multiples' if 'symbols=' in url else 'chart'} .scatterlayer .trace")
         page.wait_for_timeout(SETTLED_MS)
         page.screenshot(path=path)
         print(path)

@@ -1,7 +1,5 @@
 """The page's main part: the headline, the switches, the readout line and the chart of the chosen symbol."""
 
-from typing import Any
-
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -78,20 +76,19 @@ def section() -> Component:
             html.Figure(
                 className="figure figure-multiples",
                 role="group",
-                # Not `None`: hidden, it would be resized before it is drawn, which Plotly warns of.
-                children=_graph(ids.MULTIPLES, {"data": [], "layout": {}}),
+                children=_graph(ids.MULTIPLES),
                 **{"aria-labelledby": "multiples-summary"},
             ),
         ],
     )
 
 
-def _graph(name: str, figure: dict[str, Any] | None = None) -> Component:
+def _graph(name: str) -> Component:
     return dcc.Graph(
         id=name,
         responsive=True,
         clear_on_unhover=True,
-        figure=figure,
+        figure={"data": [], "layout": {}},  # of `None` Plotly warns
         className="chart",
         config={
             "displaylogo": False,
