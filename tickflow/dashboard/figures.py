@@ -8,7 +8,6 @@ Every trace has `x` and `y` and no other column, so that one `extendData` serves
 item i of the lines and items 3i to 3i + 2 of the volume's stems.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -197,15 +196,15 @@ def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, thresho
 
 
 def shortened(values: Floats) -> Floats:
-    """Values with two digits more than the page tells of them: all digits would be most of what a figure carries.
+    """Each value with two digits more than the page tells of it: all digits would be most of what a figure carries.
 
-    >>> shortened(np.array([187.123456789, np.nan])).tolist(), shortened(np.array([0.00123456789])).tolist()
-    ([187.1235, nan], [0.00123457])
+    >>> shortened(np.array([187.123456789, 0.00123456789, 0.0, np.nan])).tolist()
+    [187.1235, 0.00123457, 0.0, nan]
     """
-    largest = float(np.nanmax(np.abs(values), initial=0.0))
-    if not 1e-200 < largest < 1e200:  # what is rounded is multiplied first
-        return values
-    return np.round(values, max(4, 5 - math.floor(math.log10(largest))))
+    size = np.abs(values)
+    common = (size > 1e-200) & (size < 1e200)  # what is rounded is multiplied first
+    scale = 10.0 ** np.maximum(4, 5 - np.floor(np.log10(size, out=np.zeros_like(size), where=common)))
+    return np.where(common, np.round(np.where(common, values, 0) * scale) / scale, values)
 
 
 def _layout(symbol: str, revision: str, threshold: float) -> Figure:
