@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from config import Settings, add_flags, flags_of, load_settings
 from tickflow import process
 from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.packed import Packed
 from tickflow.stack import open_acks, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
@@ -65,6 +66,7 @@ class StockDashboard:
             debug=self.settings.dashboard_debug,
             clock=clock,
         )
+        self.packed = Packed(self.app.server)
 
     @property
     def url(self) -> str:
@@ -79,6 +81,7 @@ class StockDashboard:
         server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
         print(f"The page is at {self.url}  (Ctrl+C ends it)", flush=True)
         connecting = self.gate.start()
+        self.packed.prepare()
         try:
             serve(server, self.stop)
         finally:

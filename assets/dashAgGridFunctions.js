@@ -5,13 +5,13 @@
   const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   functions.tickflow_price = (params) => words().price(params.value);
   functions.tickflow_change = (params) => words().change(params.value);
-  functions.tickflow_age = (params) => words().span(window.tickflow.ageOf(params.value));
+  functions.tickflow_age = (params) => words().span(window.tickflow.health.ageOf(params.value));
   functions.tickflow_volatility = (params) => (params.value === null || params.value === undefined ? words().NONE : words().fixed(params.value, words().digits(params.value) + 1));
   functions.tickflow_score = (params) => words().fixed(params.value, 2);
   functions.tickflow_volume = (params) => words().volume(params.value);
   functions.tickflow_times = (params) => (params.value === null || params.value === undefined ? words().NONE : `× ${words().fixed(params.value, 2)}`);
   functions.tickflow_count = (params) => words().fixed(params.value, 0);
-  functions.tickflow_source = (params) => (params.value || "").replace(/_/g, " ").toUpperCase();
+  functions.tickflow_source = (params) => words().source(params.value);
 
   const components = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
   components.Sparkline = ({ value }) => {

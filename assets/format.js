@@ -69,7 +69,10 @@
     return ms - offset;
   }
 
+  /** A source in capitals, "alpha_vantage" as ALPHA VANTAGE. */
+  const source = (name) => (name || "").replaceAll("_", " ").toUpperCase();
+
   const iso = (ms) => new Date(ms).toISOString();
 
-  Object.assign(window.tickflow, { words: { NONE, digits, fixed, price, change, volume, span, long, time, day, utc, iso } });
+  Object.assign(window.tickflow, { words: { NONE, digits, fixed, price, change, volume, span, long, time, day, utc, iso, source } });
 })();

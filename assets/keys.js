@@ -13,6 +13,8 @@
     ["/", "search a symbol"],
     ["O", "overview of all symbols, or back"],
     ["C", "candles or line"],
+    ["M", "several symbols, a small chart each, or one"],
+    ["W", "hide or show the watch list and the alerts"],
     ["F", "chart on the full screen, or back"],
     ["?", "these keys"],
   ];
@@ -45,6 +47,7 @@
   const typed = (target) => target.closest?.("input, textarea, select, dialog[open], [role=radiogroup], [role=listbox]");
 
   document.addEventListener("keydown", (event) => {
+    if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) event.target.blur(); // keys count again
     if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;
     const arrow = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const inList = event.target.closest?.(".ag-root, .alerts-list, [tabindex='0'].strip");
@@ -58,6 +61,8 @@
       p: () => element("pause").click(),
       o: () => element("overview").click(),
       c: () => document.querySelector("[data-option=candles]").click(),
+      m: () => element("compare").click(),
+      w: () => element("side").click(),
       f: fullScreen,
     }[event.key.toLowerCase()];
     if (arrow && !inList) step(arrow);
@@ -71,7 +76,7 @@
   const EXPORTED = ["symbol", "price", "change", "volatility", "z", "volume", "volume_ratio", "anomalies", "source"];
 
   async function csv() {
-    const lines = document.body.dataset.view === "overview" ? await overviewRows() : chart.rowsInSight();
+    const lines = document.body.dataset.view === "overview" ? await overviewRows() : document.body.dataset.charts === "several" ? window.tickflow.multiples.rowsInSight() : chart.rowsInSight();
     if (!lines) return;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }));

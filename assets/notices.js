@@ -8,7 +8,8 @@
   let filter = "new"; // or "all"
   let only = false; // the chosen symbol's only
   let symbol = null;
-  let trouble = "";
+  let trouble = ""; // why an acknowledgement was not kept
+  let blind = ""; // why it is not known which alerts have been seen
   let known = false; // the first lot is no news
   let panel = null;
   const narrow = window.matchMedia("(max-width: 47.99em)");
@@ -88,11 +89,29 @@
     return item;
   }
 
+  /* A row that says the same stays the same element: a click that has begun on it must not be lost. */
+  const made = new Map();
+  function kept(each) {
+    const key = each.key.join(), says = JSON.stringify([each.ticks, each.acked, each.z]);
+    if (made.get(key)?.says !== says) made.set(key, { says, item: row(each) });
+    return made.get(key).item;
+  }
+
+  /* Bring the list to these items, in this order, and touch none of those that stay. */
+  function fill(place, items) {
+    const wanted = new Set(items);
+    for (const item of [...place.children]) if (!wanted.has(item)) item.remove();
+    items.forEach((item, i) => place.children[i] !== item && place.insertBefore(item, place.children[i] ?? null));
+  }
+
+  /* The list holds the newest ones alone: of a full list more may be new. */
+  const many = (open) => (episodes.size >= LIMIT ? `${open}+` : String(open));
+
   function draw() {
     place();
     const find = (name) => panel.querySelector(`.${name}`);
     const open = [...episodes.values()].filter((each) => !each.acked).length;
-    find("alerts-count").textContent = open ? `${open} new` : "";
+    find("alerts-count").textContent = open ? `${many(open)} new` : "";
     const [fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
     fresh.setAttribute("aria-pressed", String(filter === "new"));
     every.setAttribute("aria-pressed", String(filter === "all"));
@@ -101,30 +120,33 @@
     one.hidden = !symbol;
     one.setAttribute("aria-pressed", String(only));
     const button = document.getElementById("alerts-open");
-    button.textContent = open ? `Alerts ${open}` : "Alerts";
-    button.setAttribute("aria-label", open ? `Alerts, ${open} new` : "Alerts");
+    button.textContent = open ? `Alerts ${many(open)}` : "Alerts";
+    button.setAttribute("aria-label", open ? `Alerts, ${many(open)} new` : "Alerts");
     const list = shown();
     find("alerts-all").hidden = !list.some((each) => !each.acked);
-    find("alerts-trouble").textContent = trouble;
-    find("alerts-trouble").hidden = !trouble;
+    find("alerts-trouble").textContent = trouble || blind;
+    find("alerts-trouble").hidden = !trouble && !blind;
     const focused = document.activeElement?.closest?.(".alerts-list") && document.activeElement.dataset.key;
-    const rows = list.map(row);
     const place_ = find("alerts-list"), top = place_.scrollTop, height = place_.scrollHeight;
-    place_.replaceChildren(...rows);
-    if (top > 0) place_.scrollTop = top + place_.scrollHeight - height; // what is being read stays where it is
-    if (focused) place_.querySelector(`[data-key="${focused}"]`)?.focus();
+    fill(place_, list.map(kept));
+    // What is being read or pointed at stays where it is.
+    if (top > 0 || place_.matches(":hover")) place_.scrollTop = top + place_.scrollHeight - height;
+    if (focused && document.activeElement.dataset.key !== focused) place_.querySelector(`[data-key="${focused}"]`)?.focus();
     const none = find("alerts-none");
     none.hidden = list.length > 0;
-    none.textContent = episodes.size === 0 ? "No anomaly yet." : filter === "new" ? "Nothing new: all is acknowledged." : "No anomaly of this symbol.";
+    none.textContent = !known ? "Not known yet." : episodes.size === 0 ? "No anomaly yet." : filter === "new" ? "Nothing new: all is acknowledged." : "No anomaly of this symbol.";
   }
 
   function take(news) {
     const before = new Set(episodes.keys());
-    if (news.whole) episodes.clear();
+    if (news.whole) {
+      episodes.clear();
+      made.clear();
+    }
     for (const each of news.episodes) episodes.set(each.key.join(), each);
     if (episodes.size > LIMIT) {
       const old = [...episodes.entries()].sort((a, b) => a[1].start_us - b[1].start_us).slice(0, episodes.size - LIMIT);
-      old.forEach(([key]) => episodes.delete(key));
+      old.forEach(([key]) => episodes.delete(key) && made.delete(key));
     }
     if (known) notify(news.episodes.filter((each) => !before.has(each.key.join()) && !each.acked));
     known = true;
@@ -154,6 +176,13 @@
     draw();
   }
 
+  function unread(sentence) {
+    const now = sentence && `Which alerts have been acknowledged is not known for now: ${sentence}`;
+    if (now === blind) return;
+    blind = now;
+    draw();
+  }
+
   function chosen(name) {
     if (symbol === name) return;
     symbol = name;
@@ -169,5 +198,5 @@
     if (event.target.id === "sheet") event.target.close(); // beside the panel
   });
 
-  Object.assign(window.tickflow, { alerts: { take, answered, chosen, draw, acknowledge, episodes } });
+  Object.assign(window.tickflow, { alerts: { take, answered, unread, chosen, draw, acknowledge, episodes } });
 })();

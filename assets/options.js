@@ -4,8 +4,9 @@
   const { words, chart } = window.tickflow;
   const setProps = (id, props) => window.dash_clientside.set_props(id, props);
   const WIDTHS = ["auto", "1s", "5s", "15s", "1m", "5m", "15m", "1h"];
+  const SYMBOL = /^[A-Z0-9.\-]{1,12}$/, MOST = 12, FIRST = 6; // small charts at a time, and to begin with
   const HIDEABLE = ["MA5", "MA10", "MA20", "Anomaly", "Band"];
-  const state = { candles: null, scale: null, log: null, overview: null, hide: null, period: null };
+  const state = { candles: null, scale: null, log: null, overview: null, symbols: null, side: null, hide: null, period: null };
   const element = (id) => document.getElementById(id);
 
   const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
@@ -18,6 +19,9 @@
     state.scale = query.get("scale") === "percent" ? "percent" : null;
     state.log = query.get("log") === "1" ? "1" : null;
     state.overview = query.get("view") === "overview" ? "overview" : null;
+    const symbols = [...new Set((query.get("symbols") || "").split(",").filter((name) => SYMBOL.test(name)))].slice(0, MOST);
+    state.symbols = symbols.length ? symbols : null;
+    state.side = query.get("side") === "0" ? "0" : null;
     const hide = (query.get("hide") ?? "Band").split(",").filter((name) => HIDEABLE.includes(name));
     state.hide = hide.join(",");
     const from = moment(query.get("from")), to = moment(query.get("to"));
@@ -31,6 +35,8 @@
     put("scale", state.scale);
     put("log", state.log);
     put("view", state.overview);
+    put("symbols", state.symbols && state.symbols.join(","));
+    put("side", state.side);
     put("hide", state.hide === "Band" ? null : state.hide);
     put("from", state.period && stamp(state.period[0]));
     put("to", state.period && stamp(state.period[1]));
@@ -49,6 +55,11 @@
     chart.view.percent = state.scale === "percent";
     for (const button of document.querySelectorAll("[data-trace]")) button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.trace)));
     for (const button of document.querySelectorAll("[data-option]")) button.setAttribute("aria-pressed", String(Boolean(state[button.dataset.option])));
+    document.body.dataset.charts = state.symbols ? "several" : "one";
+    element("compare")?.setAttribute("aria-pressed", String(Boolean(state.symbols)));
+    compared();
+    document.body.dataset.side = state.side ? "hidden" : "shown";
+    element("side")?.setAttribute("aria-expanded", String(!state.side));
     const width = element("candle-width");
     if (width) {
       width.hidden = !state.candles;
@@ -60,6 +71,31 @@
       period.textContent = state.period ? `${words.time(state.period[0]).slice(0, 5)} – ${words.time(state.period[1]).slice(0, 5)} ✕` : "From – to";
       period.title = state.period ? "Back to a range that ends at the newest tick" : "A range from one moment to another";
     }
+  }
+
+  /* Choosing a symbol adds it to those that are compared; of too many, the one added first goes. */
+  function add(symbol) {
+    if (state.symbols && symbol && !state.symbols.includes(symbol)) state.symbols = [...state.symbols, symbol].slice(-MOST);
+  }
+
+  /* Compare the chosen symbol with those that follow it in the list, or go back to its own chart. */
+  function compare() {
+    const names = [...window.tickflow.watch.rows.keys()].sort(), at = Math.max(0, names.indexOf(chart.view.drawn?.symbol));
+    const others = [...names.slice(at), ...names.slice(0, at)];
+    set({ symbols: state.symbols || !names.length ? null : others.slice(0, FIRST).sort() });
+  }
+
+  function compared() {
+    const place = element("compared");
+    if (!place || place.dataset.symbols === String(state.symbols)) return;
+    place.dataset.symbols = String(state.symbols);
+    place.replaceChildren(...(state.symbols || []).map((symbol) => {
+      const remove = document.createElement("button");
+      Object.assign(remove, { type: "button", className: "chip", textContent: `${symbol} ✕`, title: `Remove ${symbol}` });
+      remove.dataset.remove = symbol;
+      remove.setAttribute("aria-label", `Remove ${symbol}`);
+      return remove;
+    }));
   }
 
   function askPeriod() {
@@ -102,11 +138,18 @@
       if (state.period) set({ period: null });
       else askPeriod();
     }
+    if (event.target.closest?.("#side")) set({ side: state.side ? null : "0" });
+    if (event.target.closest?.("#compare")) compare();
+    const gone = event.target.closest?.("[data-remove]")?.dataset.remove;
+    if (gone) {
+      const left = state.symbols.filter((symbol) => symbol !== gone);
+      set({ symbols: left.length ? left : null });
+    }
     if (event.target.closest?.("#overview")) set({ overview: state.overview ? null : "overview" });
   });
   document.addEventListener("change", (event) => {
     if (event.target.id === "candle-width") set({ candles: event.target.value });
   });
 
-  Object.assign(window.tickflow, { options: { state, read, write, set, show } });
+  Object.assign(window.tickflow, { options: { state, read, write, set, show, add } });
 })();

@@ -1,7 +1,8 @@
 /* The browser's side of the callbacks (`callbacks.py` names each): the URL, the answers, the clock, the pointer. */
 (function () {
   "use strict";
-  const { words, chart, scheme, watch, alerts, options } = window.tickflow;
+  const { chart, multiples, scheme, watch, alerts, options, health, lines } = window.tickflow;
+  const { heard, write, hidden, freshness, emptiness, truth } = health;
   const { rows } = watch;
   const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"], LENGTHS = [5, 15, 60, 360, 1440, Infinity]; // minutes
   const SYMBOL = /^[A-Z0-9.\-]{1,12}$/;
@@ -12,21 +13,10 @@
   let currentView = null;
   let paused = false;
   let asked = { id: null, at: 0 }; // the drawing that is asked for anew
-  const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
   const element = (id) => document.getElementById(id);
   const same = () => window.dash_clientside.no_update;
   const setProps = (id, props) => window.dash_clientside.set_props(id, props);
   const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_id }) => prop_id.split(".")[0]);
-
-  function write(id, text) {
-    const place = element(id);
-    if (place && place.textContent !== text) place.textContent = text;
-  }
-
-  function hidden(id, whether) {
-    const place = element(id);
-    if (place) place.hidden = whether;
-  }
 
   /* At load: what the URL asks for, and the theme that this reader chose before. */
   function boot(refresh) {
@@ -37,13 +27,14 @@
     return [SYMBOL.test(symbol || "") ? symbol : null, RANGES.includes(range) ? range : "15m", scheme.saved(), options.read(asked)];
   }
 
-  const viewOf = ({ symbol, range, period, candles, overview }) => JSON.stringify([symbol, range, period, candles, overview]);
+  const viewOf = ({ symbol, range, period, candles, overview, symbols }) => JSON.stringify([symbol, range, period, candles, overview, symbols]);
 
   function view(symbol, range, chosen, drawn, before) {
     if (currentView && range !== currentRange) options.state.period = null; // another range ends it
     current = symbol || null;
     currentRange = range;
     if (symbol) {
+      options.add(symbol);
       const query = new URLSearchParams(window.location.search);
       query.set("symbol", symbol);
       query.set("range", range);
@@ -55,10 +46,10 @@
     }
     options.show();
     if (by().includes("options")) redraw();
-    const { period, candles, overview } = options.state;
+    const { period, candles, overview, symbols } = options.state;
     if (Boolean(overview) !== (document.body.dataset.view === "overview")) watch.widen(Boolean(overview));
     setProps("range-narrow", { value: range });
-    currentView = { symbol: current, range, period, candles, overview: Boolean(overview) };
+    currentView = { symbol: current, range, period, candles, overview: Boolean(overview), symbols: symbols || [] };
     if (before && viewOf(before) === viewOf(currentView)) return same();
     if (before && drawn && viewOf(drawn) === viewOf(currentView)) return same();
     pause(false);
@@ -67,8 +58,12 @@
     return currentView;
   }
 
+  /* Dash keeps each beat of the intervals, so that it could be undone, for as long as the page is open. */
+  const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
+
   /* Answers of the server: a drawing (all anew) or a delta (what came since). */
   function apply(drawing, delta, drawn) {
+    forgetBeats();
     const out = Array(7).fill(same());
     const answer = by().includes("drawing") ? drawing : delta;
     if (!answer || !answer.state) return out;
@@ -93,10 +88,13 @@
       if (answer.extend && !paused) {
         out[2] = { ...drawn, ...answer.drawn, paused };
         heard.seen = performance.now();
-        chart.follow(answer.extend, out[2]);
-        out[1] = [answer.extend, chart.indices];
+        chart.learn(answer.evidence);
+        const kept = chart.follow(answer.extend, out[2]);
+        out[1] = [answer.extend, chart.indices, kept ? { x: kept, y: kept } : null];
+        if (kept) out[2].rows = out[2].total = kept[0];
       }
     }
+    if (!answer.state.down) alerts.unread(answer.trouble || "");
     if (answer.alerts) {
       out[6] = answer.alerts.stamp;
       alerts.take(answer.alerts);
@@ -104,6 +102,11 @@
     if (answer.watch) {
       out[3] = answer.watch.cursors;
       if (answer.watch.rows.length) out[4] = watch.take(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
+    }
+    if (answer === drawing) multiples.show(answer.multiples, answer.drawn);
+    else if (answer.multiples && !paused) {
+      out[2] = { ...(answer.extend ? out[2] : drawn), paused, multiples: answer.multiples.drawn };
+      multiples.follow(answer.multiples.rows);
     }
     return out;
   }
@@ -123,44 +126,6 @@
 
   const narrowRange = (range) => (range && range !== currentRange ? range : same());
 
-  /* Seconds since a symbol's tick was taken in: since any was, and how much older its event is than the newest one. */
-  function ageOf(event_us) {
-    const state = heard.state;
-    if (!state || state.processed_s === null || state.processed_s === undefined) return null;
-    const since = state.processed_s + (performance.now() - heard.at) / 1000;
-    return since + Math.max(0, (state.newest_event_us - event_us) / 1e6);
-  }
-
-  /* The chosen symbol's age: a tick that has just come is younger than the workers' last word says. */
-  function freshness(drawn) {
-    const state = heard.state, now = performance.now();
-    const silent = (now - heard.at) / 1000;
-    const waited = (now - Math.max(heard.at, heard.shown)) / 1000; // a hidden page asks seldom: not the server's fault
-    if (waited > Math.max(3 * heard.refresh, 8)) {
-      return { word: "no answer", kind: "down", sentence: `The dashboard has not answered for ${words.span(silent)}. It is asked again every ${heard.refresh} s; is it still running?` };
-    }
-    if (!state) return { word: "connecting", kind: "empty" };
-    if (state.down) {
-      return { word: "store down", kind: "down", sentence: `${state.down.replace(/\.?$/, ".")} Trying again every ${heard.refresh} s.` };
-    }
-    const gone = state.reported_s === null ? null : state.reported_s + silent;
-    let sentence = "";
-    if (state.gone) {
-      sentence = gone === null
-        ? "No analytics has reported yet. Start it: python stock_analytics.py"
-        : `The analytics has not reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
-    } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
-    if (!drawn?.rows) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
-    let age = ageOf(Math.max(drawn.newest_us, rows.get(drawn.symbol)?.event_us ?? 0));
-    if (heard.seen) age = Math.min(age ?? Infinity, (now - heard.seen) / 1000);
-    const closed = state.closed && rows.get(drawn.symbol)?.source === "alpha_vantage";
-    if (closed) return { word: "market closed", kind: "closed", sentence };
-    if (age === null) return { word: "stale", kind: "stale", sentence };
-    const limit = Math.max(2 * heard.refresh, 2.5 * (drawn.gap_s || 0));
-    const kind = age > limit + 1 ? "stale" : "live"; // ages are cut to whole seconds
-    return { word: `${kind} · ${words.span(age)}`, kind, sentence };
-  }
-
   /* A request that found no server leaves the interval disabled (see `running` in callbacks.py): set it going again. */
   function retry() {
     const now = performance.now();
@@ -171,16 +136,18 @@
 
   function tell(_ticks, _state, hover, drawn) {
     const causes = by();
-    if (drawn) read(chart.values(chart.rowOf(hover)), drawn);
+    if (drawn) lines.read(chart.values(chart.rowOf(hover)), drawn);
     if (causes.length && causes.every((cause) => cause === "chart")) return;
-    const { word, kind, sentence } = freshness(drawn);
+    const { word, kind, sentence, advice } = freshness(drawn);
     if (word === "no answer") retry();
     write("fresh", word);
     element("fresh").dataset.kind = kind;
     document.body.dataset.fresh = kind;
     write("banner", sentence || "");
     hidden("banner", !sentence);
-    headline(drawn);
+    write("advice", advice || "");
+    hidden("advice", !advice || Boolean(sentence));
+    lines.headline(drawn, paused);
     emptiness(drawn, kind);
     truth(drawn);
     // The grid throws for one that is not ready; where it has rows, it is. On a narrow screen it is not shown.
@@ -189,86 +156,14 @@
     }
   }
 
-  function headline(drawn) {
-    const row = drawn && rows.get(drawn.symbol), badge = element("badge");
-    write("headline-symbol", drawn?.symbol || "");
-    write("headline-price", row ? words.price(row.price) : "");
-    write("headline-change", row ? words.change(row.change) : "");
-    const change = element("headline-change");
-    change.className = `headline-change ${row?.change > 0 ? "up" : row?.change < 0 ? "down" : ""}`;
-    let note = "";
-    if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
-    if (drawn?.period) note = `${words.day(drawn.period[0])}, ${words.time(drawn.period[0])} – ${words.time(drawn.period[1])} ET`;
-    if (drawn?.cut) note += ` · the newest ${words.fixed(drawn.total, 0)} ticks`;
-    if (drawn?.rows < drawn?.total) note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme and no anomaly left out`;
-    write("headline-note", note);
-    behind(drawn, row);
-    const source = row?.source || "";
-    badge.hidden = !source;
-    badge.dataset.source = source;
-    write("badge", { simulated: "SIMULATED", replay: "REPLAY", alpha_vantage: "ALPHA VANTAGE" }[source] || source.replaceAll("_", " ").toUpperCase());
-  }
-
-  function emptiness(drawn, kind) {
-    const empty = !drawn || !drawn.rows;
-    element("stage").classList.toggle("is-empty", empty);
-    hidden("empty", !empty);
-    if (!empty) return;
-    let sentence = "Reading from the store …";
-    if (kind === "down") sentence = "Nothing to show until the store answers.";
-    else if (drawn) {
-      sentence = drawn.symbol && rows.size
-        ? `No ticks of ${drawn.symbol} yet. Choose another symbol, or wait for its first tick.`
-        : "No ticks yet. Start the producer: python stock_producer.py";
-    }
-    write("empty", sentence);
-  }
-
-  function truth(drawn) {
-    const state = heard.state;
-    const values = chart.values();
-    if (!state || state.down || !drawn?.rows || !values) {
-      write("truth", "");
-      return;
-    }
-    const parts = [`Last tick ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
-    if (drawn.source !== "replay") {
-      parts[0] += ` (${words.span((Date.now() * 1000 - drawn.newest_us) / 1e6)} ago)`;
-    }
-    parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
-    write("truth", parts.join(" · "));
-  }
-
-  /* The readout line, and the same in words for those who do not see the chart. */
-  function read(values, drawn) {
-    if (!values) return;
-    const places = words.digits(values.price);
-    const offset = words.utc(values.wall, drawn.offsets);
-    write("reading-time", `${words.time(values.wall)} ET`);
-    element("reading-time").title = `${words.day(offset)}, ${words.time(offset)} UTC`;
-    write("reading-utc", `${words.time(offset)} UTC`);
-    write("reading-price", words.fixed(values.price, places));
-    [5, 10, 20].forEach((window_, k) => write(`reading-ma${window_}`, measured(values.ma[k], window_, places, values, drawn)));
-    write("reading-volume", words.volume(values.volume));
-    write("reading-volatility", measured(values.volatility, 10, places + 1, values, drawn));
-    write("reading-z", measured(values.z, 10, 2, values, drawn));
-    write("reading-anomaly", String(chart.marked()));
-    if (!values.newest) return;
-    const row = rows.get(drawn.symbol);
-    write("summary", `${drawn.symbol}, range ${drawn.range}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
-      `at ${words.time(values.wall)} New York time, change ${row ? words.change(row.change) : "unknown"}, ` +
-      `${chart.marked()} anomalies in sight.`);
-  }
-
-  /* A value that needs `window_` ticks; while they have not come, how many have. */
-  function measured(value, window_, places, values, drawn) {
-    if (value !== null && value !== undefined) return words.fixed(value, places);
-    return values.newest && drawn.count < window_ ? `${drawn.count}/${window_}` : words.NONE;
-  }
-
   function refit(change, figure) {
     if (!change || !figure) return same();
     return chart.moved(change, figure) || same();
+  }
+
+  function reframe(change) {
+    multiples.moved(change);
+    return same();
   }
 
   function theme(choice) {
@@ -278,12 +173,14 @@
     else query.set("theme", choice);
     window.history.replaceState(window.history.state, "", `?${query}`);
     scheme.set(choice);
+    multiples.draw();
     return [choice === "auto" ? null : choice, chart.again() || same()];
   }
 
   function redraw() {
     const figure = chart.again();
     if (figure) setProps("chart", { figure });
+    multiples.draw();
   }
 
   scheme.asked.addEventListener("change", () => {
@@ -304,7 +201,7 @@
     if (event.target.closest?.("#pause")) {
       if (paused) goLive();
       else pause(true);
-      headline(chart.view.drawn);
+      lines.headline(chart.view.drawn, paused);
     }
     if (event.target.closest?.("#go-live")) goLive();
   });
@@ -317,6 +214,12 @@
   /* Go to a moment in the chart; where the range does not reach it, in the shortest one that does. */
   function goTo(moment) {
     visit = null;
+    if (options.state.symbols) {
+      visit = moment;
+      options.set({ symbols: null });
+      if (moment.symbol !== current) setProps("symbol", { value: moment.symbol });
+      return;
+    }
     if (moment.symbol !== current) {
       visit = moment;
       setProps("symbol", { value: moment.symbol });
@@ -346,27 +249,17 @@
     button.textContent = paused ? "Paused" : "Pause";
   }
 
-  /* How far what is seen lies behind the newest tick, and the way there. */
-  function behind(drawn, row) {
-    const back = paused || chart.view.zoomed || Boolean(drawn?.period);
-    hidden("go-live", !back || !drawn?.rows);
-    if (!back || !drawn?.rows || !row) return;
-    const right = chart.seenNow()?.[1];
-    const edge_us = right ? Math.min(drawn.newest_us, words.utc(right, drawn.offsets) * 1000) : drawn.newest_us;
-    const seconds = Math.max(0, (row.event_us - edge_us) / 1e6);
-    write("go-live", seconds < 1 ? "Go live" : `${words.long(seconds)} behind, go live`);
-  }
-
   function goLive() {
     pause(false);
     if (options.state.period) options.set({ period: null });
     chart.view.zoomed = false;
+    multiples.goLive();
     redraw();
     hidden("go-live", true);
   }
 
-  Object.assign(window.tickflow, { ageOf, goTo, goLive });
+  Object.assign(window.tickflow, { goTo, goLive });
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    tickflow: { filter: watch.filter, acked: (answer) => alerts.answered(answer), boot, view, apply, select, narrowRange, tell, refit, theme },
+    tickflow: { filter: watch.filter, acked: (answer) => alerts.answered(answer), boot, view, apply, select, narrowRange, tell, refit, reframe, theme },
   });
 })();

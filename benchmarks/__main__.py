@@ -2,7 +2,13 @@
 
     contenders one worker beside what others would write for the same, and beside what bounds them all
     day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
-    page       the page's refreshes on the embedded stack, beside whole figures
+    page       the page's refreshes with 7 symbols on both stacks, beside whole figures
+    overview   the same with 2,000 symbols in the overview, and what a refresh costs the browser
+    opening    a day of 7 symbols, 604,800 points, opened on both stacks
+    viewers    20 pages on one server, on both stacks, beside whole figures
+    first-view bytes and seconds until Chromium has drawn a chart, cold and warm
+    quiet      five minutes of an open page: no request to elsewhere, no error
+    soak       three hours of an open page in a twentieth of the time: memory of browser and server
     embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
     knobs      our worker with each of the settings for high rates changed
     latency    how long a tick takes until it is stored, at 2,000 and 20,000 a second
@@ -31,29 +37,41 @@ from benchmarks import (
     contenders,
     day,
     embedded,
+    first_view,
     knobs,
     latency,
     malformed_ratio,
     memory,
+    opening,
+    overview,
     page,
     producing,
+    quiet,
     recovery,
     sharing,
+    soak,
     stage,
     start,
     symbols,
+    viewers,
 )
 from benchmarks.bench import Bench
 
 CASES = {
     "contenders": contenders.run,
     "day": day.run,
+    "page": page.run,
+    "overview": overview.run,
+    "opening": opening.run,
+    "viewers": viewers.run,
+    "first-view": first_view.run,
+    "quiet": quiet.run,
+    "soak": soak.run,
     "embedded": embedded.run,
     "knobs": knobs.run,
     "latency": latency.run,
     "malformed": malformed_ratio.run,
     "memory": memory.run,
-    "page": page.run,
     "producing": producing.run,
     "recovery": recovery.run,
     "sharing": sharing.run,

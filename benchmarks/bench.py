@@ -1,5 +1,6 @@
 """The servers of a benchmark, its topics and buckets, and the programs it measures."""
 
+import functools
 import json
 import math
 import os
@@ -26,7 +27,7 @@ CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
 
 
 class Bench:
-    """Real servers for as long as the benchmark runs: the given ones, or its own in `folder`.
+    """Real servers from when they are first asked for: the given ones, or its own in `folder`.
 
     `short`: just to see that a case works; its figures say little.
     """
@@ -37,14 +38,21 @@ class Bench:
         self._started: list[KafkaServer | Influxd] = []
 
     def __enter__(self) -> Self:
-        self.kafka = os.environ.get("TICKFLOW_TEST_KAFKA") or self._start_kafka()
-        url = os.environ.get("TICKFLOW_TEST_INFLUX_URL")
-        if url:
-            token, org = (os.environ[f"TICKFLOW_TEST_INFLUX_{name}"] for name in ("TOKEN", "ORG"))
-            self.influx = InfluxServer(url=url, org=org, token=token)
-        else:
-            self.influx = self._start_influx()
         return self
+
+    @functools.cached_property
+    def kafka(self) -> str:
+        """Kafka's address."""
+        return os.environ.get("TICKFLOW_TEST_KAFKA") or self._start_kafka()
+
+    @functools.cached_property
+    def influx(self) -> InfluxServer:
+        """Where InfluxDB is, and its keys."""
+        url = os.environ.get("TICKFLOW_TEST_INFLUX_URL")
+        if not url:
+            return self._start_influx()
+        token, org = (os.environ[f"TICKFLOW_TEST_INFLUX_{name}"] for name in ("TOKEN", "ORG"))
+        return InfluxServer(url=url, org=org, token=token)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,108 +1,114 @@
-"""The page's refreshes on the embedded stack, beside the plain way: the whole figure and list at each of them.
+"""The page's refreshes on both stacks, beside the plain way: the whole figure and list at each of them.
 
-Bytes are those of the answer's JSON, gzip as it goes over the wire; milliseconds are the server's whole work for it.
+Seven symbols, four panels. Bytes are those of the answer's JSON, gzip as it goes over the wire; milliseconds are the
+server's whole work for it.
 """
 
-import functools
 import gzip
 import statistics
-import threading
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from plotly.io.json import to_json_plotly
 
 from benchmarks.bench import Bench, table
-from tests.fakes import Feed
+from benchmarks.stores import STACKS, History, opened, settings_of
 from tickflow.dashboard.alerts import Board
 from tickflow.dashboard.refresh import Answer, draw, refresh
-from tickflow.dashboard.view import Drawn
-from tickflow.store.embedded import EmbeddedStore
-from tickflow.store.embedded_acks import EmbeddedAcks
+from tickflow.store.acks import AckStore
+from tickflow.store.base import MetricsStore
 
 ROUNDS = 60
-SHARE = 10
-"""One of so many symbols ticks between two refreshes of the overview."""
+TICKS = 900
+SYMBOLS = 7
+SETTLED = 6.0
+"""Seconds: right after a burst the embedded store reads more."""
+LIMITS = {"idle bytes": 2_000, "bytes": 20_000, "embedded ms": 10.0}
 
 
 def run(bench: Bench) -> dict[str, Any]:
-    figures = {
-        "7 symbols, idle": _case(bench, 7, ticks=900, changed=0),
-        "7 symbols, all tick": _case(bench, 7, ticks=900, changed=7),
-        "7 symbols, whole figures": _case(bench, 7, ticks=900, changed=7, whole=True),
-        "2,000 symbols, a tenth ticks": _case(bench, 2000, ticks=30, changed=2000 // SHARE, overview=True),
-        "a day, 86,400 ticks a symbol": _case(bench, 2, ticks=86_400, changed=2, range_name="1d"),
-    }
-    names = ("open ms", "refresh ms", "bytes", "gzip")
-    rows: list[tuple[str, ...]] = [("case", *names)]
-    rows += [
-        (name, *(f"{value[key]:,.1f}" if "ms" in key else f"{value[key]:,}" for key in names))
-        for name, value in figures.items()
-    ]
+    figures: dict[str, Any] = {"limits": LIMITS}
+    rows: list[tuple[str, ...]] = [("7 symbols, 15 min", "ms", "of it own cpu", "slowest ms", "bytes", "gzip")]
+    for stack in STACKS:
+        history = History(SYMBOLS, TICKS)
+        with opened(settings_of(bench, stack, "page")) as (store, acks):
+            history.fill(store)
+            time.sleep(SETTLED)
+            for name, changed, whole in (("idle", 0, False), ("all tick", SYMBOLS, False), ("whole", SYMBOLS, True)):
+                reader = Reader(store, acks, {"symbol": history.names[0], "range": "15m"})
+                measured = reader.rounds(history, history.names[:changed], ROUNDS, whole=whole)
+                figures[f"{stack}, {name}"] = measured
+                rows.append(
+                    (f"{stack}, {name}", *(f"{measured[key]:,}" for key in ("ms", "cpu", "slowest", "bytes", "gzip")))
+                )
     print(table(rows))
     return figures
 
 
-def _case(
-    bench: Bench,
-    symbols: int,
-    *,
-    ticks: int,
-    changed: int,
-    whole: bool = False,
-    overview: bool = False,
-    range_name: str = "15m",
-) -> dict[str, Any]:
-    stop = threading.Event()
-    path = bench.folder / f"page-{symbols}-{ticks}-{changed}-{whole}.db"
-    names = [f"S{number:04}" for number in range(symbols)]
-    random = np.random.default_rng(4)
-    begin = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
-    feed = Feed(start=begin)
-    with EmbeddedStore(path, retention_days=7, stop=stop) as store:
-        store.connect()
+class Reader:
+    """A browser's part of the talk: it opens a view, and refreshes with what it was answered before."""
+
+    def __init__(self, store: MetricsStore, acks: AckStore, view: dict[str, object]) -> None:
+        self._store = store
+        self._view = view
+        self._board = Board(acks)
+        self._answer: Answer = {}
+        self.opened_ms = self.open()
+
+    def open(self) -> float:
+        """Draw the whole view; how many ms it took."""
+        milliseconds = self._timed(
+            lambda: draw(self._store, self._view, identity="1", threshold=2.0, now_ns=time.time_ns(), board=self._board)
+        )
+        self._drawn, self._watched = self._answer["drawn"], self._answer["watch"]["cursors"]
+        self._stamp = self._answer.get("alerts", {}).get("stamp", 0)
+        return milliseconds
+
+    def refresh(self) -> float:
+        """Take in what is new; how many ms it took."""
+        milliseconds = self._timed(
+            lambda: refresh(
+                self._store, self._drawn, self._watched, now_ns=time.time_ns(), board=self._board, stamp=self._stamp
+            )
+        )
+        self._drawn = {**self._drawn, **self._answer.get("drawn", {})}
+        self._watched = self._answer["watch"]["cursors"]
+        self._stamp = self._answer.get("alerts", {}).get("stamp", self._stamp)
+        return milliseconds
+
+    def reading(self, names: Sequence[str]) -> float:
+        """Read every point of these symbols, as the plain way does at each refresh; how many ms it took."""
+        begun = time.perf_counter()
         for name in names:
-            feed.now, feed.gap = begin, timedelta(seconds=1)
-            for start in range(0, ticks, 10_000):
-                store.write(feed.points(name, (100 + random.normal(0, 0.1, min(ticks - start, 10_000))).tolist()))
-        board = Board(EmbeddedAcks(path, retention_days=7, stop=stop))
-        view = {"symbol": names[0], "range": range_name, "overview": overview}
+            self._store.points(name, 0)
+        return (time.perf_counter() - begun) * 1000
 
-        def opened() -> Answer:
-            return draw(store, view, identity="1", threshold=2.0, now_ns=time.time_ns(), board=board)
-
-        def refreshed(drawn: Drawn, watched: dict[str, int], stamp: object) -> Answer:
-            return refresh(store, drawn, watched, now_ns=time.time_ns(), board=board, stamp=stamp)
-
-        opened()
-        shown, open_ms = _timed(opened)
-        drawn, watched, stamp = shown["drawn"], shown["watch"]["cursors"], shown.get("alerts", {}).get("stamp", 0)
-        times, sizes, packed = [], [], []
-        for number in range(ROUNDS if symbols < 100 else 20):
-            feed.gap = timedelta(milliseconds=1)
-            for name in names[number % SHARE :: SHARE] if overview else names[:changed]:
-                store.write(feed.points(name, [100.0 + number % 3]))
-
-            answer, milliseconds = _timed(opened if whole else functools.partial(refreshed, drawn, watched, stamp))
-            text = to_json_plotly(answer).encode()
-            times.append(milliseconds)
+    def rounds(
+        self, history: History, names: Sequence[str], rounds: int, *, whole: bool = False, pause: float = 0.0
+    ) -> dict[str, Any]:
+        """Let those symbols tick and refresh, or draw the `whole` anew, so many times."""
+        times, processor, sizes, packed = [], [], [], []
+        for _ in range(rounds):
+            time.sleep(pause)
+            if names:
+                history.turn(self._store, names)
+            begun = time.thread_time()
+            times.append(self.open() if whole else self.refresh())
+            processor.append((time.thread_time() - begun) * 1000)
+            text = to_json_plotly(self._answer).encode()
             sizes.append(len(text))
             packed.append(len(gzip.compress(text, 6)))
-            drawn = {**drawn, **answer.get("drawn", {})}
-            watched = answer["watch"]["cursors"]
-            stamp = answer.get("alerts", {}).get("stamp", stamp)
-    return {
-        "open ms": round(open_ms, 2),
-        "refresh ms": round(statistics.median(times), 2),
-        "bytes": int(statistics.median(sizes)),
-        "gzip": int(statistics.median(packed)),
-    }
+        return {
+            "ms": round(statistics.median(times), 2),
+            "cpu": round(statistics.median(processor), 2),
+            "slowest": round(max(times), 2),
+            "bytes": int(statistics.median(sizes)),
+            "gzip": int(statistics.median(packed)),
+        }
 
-
-def _timed(work: Callable[[], Answer]) -> tuple[Answer, float]:
-    begun = time.perf_counter()
-    answer = work()
-    return answer, (time.perf_counter() - begun) * 1000
+    def _timed(self, work: Callable[[], Answer]) -> float:
+        begun = time.perf_counter()
+        self._answer = work()
+        to_json_plotly(self._answer)
+        return (time.perf_counter() - begun) * 1000

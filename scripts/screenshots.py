@@ -3,7 +3,8 @@
     python scripts/screenshots.py docs                          of scripts that it starts, after three minutes
     python scripts/screenshots.py docs http://127.0.0.1:8050/   of a dashboard that runs
 
-Writes page-light-1440.png, page-dark-1440.png, page-light-400.png and page-dark-400.png.
+Writes page-light-1440.png, page-dark-1440.png, page-light-400.png and page-dark-400.png, and compare-dark-1440.png
+of several symbols.
 """
 
 import os
@@ -32,6 +33,7 @@ FLAGS = (
 PROJECT = Path(__file__).resolve().parent.parent
 TICKING_SECONDS = 180
 SIZES = ((1440, 900), (400, 860))
+COMPARED = "?symbol=AAPL&symbols=AAPL,AMZN,GOOGL,META,MSFT,NVDA&scale=percent"
 SETTLED_MS = 4_000
 """Long enough for the first refreshes, so that the picture shows the page as it stands open."""
 
@@ -46,7 +48,7 @@ def take(browser: Browser, url: str, scheme: str, width: int, height: int, path:
         page.on("console", lambda message: print(f"{message.type}: {message.text}", file=sys.stderr))
         page.on("pageerror", lambda error: print(f"error: {error}", file=sys.stderr))
         page.goto(url)
-        page.wait_for_selector("#chart .main-svg")
+        page.wait_for_selector(f"#{'multiples' if 'symbols=' in url else 'chart'} .scatterlayer .trace")
         page.wait_for_timeout(SETTLED_MS)
         page.screenshot(path=path)
         print(path)
@@ -62,6 +64,7 @@ def main(url: str, folder: Path) -> None:
         for scheme in ("light", "dark"):
             for width, height in SIZES:
                 take(browser, url, scheme, width, height, folder / f"page-{scheme}-{width}.png")
+        take(browser, url + COMPARED, "dark", *SIZES[0], folder / "compare-dark-1440.png")
         browser.close()
 
 

@@ -13,6 +13,7 @@ from tickflow.metrics import measure
 from tickflow.points import Points
 from tickflow.store.acks import Ack, AckStore
 from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.digest import Digest, step_width
 from tickflow.tick import Tick, decode, encode
 from tickflow.ticklog.base import Entry
 from tickflow.windows import Windows
@@ -96,6 +97,20 @@ class MemoryStore(MetricsStore):
             if prices := [price for prices in within for price in prices]:
                 found[symbol] = prices
         return found
+
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        rows = self.points(symbol, since_ns, until_ns)
+        width = step_width(int(rows.time_ns[0]), until_ns, steps) if len(rows) else 1
+        kept: set[int] = {0, len(rows) - 1, *np.flatnonzero(rows.is_anomaly).tolist()} if len(rows) else set()
+        volumes: dict[int, int] = {}
+        for _, group in itertools.groupby(range(len(rows)), key=lambda i: int(rows.time_ns[i]) // width):
+            inside = list(group)
+            kept |= {pick(inside, key=lambda i: float(rows.price[i])) for pick in (min, max)}
+            last = max(kept.intersection(inside))
+            volumes[last] = sum(int(rows.volume[i]) for i in inside if i not in kept)
+        places = sorted(kept)
+        volume = [int(rows.volume[i]) + volumes.get(i, 0) for i in places]
+        return Digest(rows.take(places), np.array(volume, dtype=np.int64), len(rows), cut=False)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         rows = self.points(symbol, since_ns, until_ns)
@@ -198,6 +213,9 @@ class Breakable(MetricsStore):
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         return self._reading().candles(symbol, since_ns, until_ns, width_ns)
+
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        return self._reading().digest(symbol, since_ns, until_ns, steps)
 
     def close(self) -> None:
         self._store.close()

@@ -8,7 +8,8 @@ import pytest
 from tests.fakes import Feed, MemoryAcks, MemoryStore
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tickflow.dashboard import alerts as module
-from tickflow.dashboard.alerts import Board
+from tickflow.dashboard.alerts import ACKS_SECONDS, Board
+from tickflow.dashboard.refresh import draw, refresh
 from tickflow.errors import StoreUnavailable
 
 CALM = [100.0 + (i % 2) * 0.1 for i in range(20)]
@@ -190,6 +191,22 @@ def test_acknowledgements_that_cannot_be_read_do_not_stop_the_alerts(store: Memo
     look(board, store)
     assert board.trouble == "It is away."
     assert keys(board.since(None)) == [(["AAPL", 0, 1], 1)]
+    drawn = draw(store, None, identity="1", threshold=2.0, now_ns=0, board=board)
+    assert drawn["trouble"] == "It is away."
+    answer = refresh(store, drawn["drawn"], {}, now_ns=0, board=board, stamp=drawn["alerts"]["stamp"])
+    assert answer["trouble"] == "It is away."
+
+
+def test_what_could_not_be_read_is_said_only_while_that_is_so(store: MemoryStore, acks: MemoryAcks) -> None:
+    write(store, ".!")
+    acks.failure = StoreUnavailable("It is away.")
+    now = Clock()
+    board = Board(acks, monotonic=now)
+    look(board, store)
+    acks.failure = None
+    now.now += ACKS_SECONDS
+    look(board, store)
+    assert "trouble" not in draw(store, None, identity="1", threshold=2.0, now_ns=0, board=board)
 
 
 @pytest.mark.parametrize("stamp", [None, -1, "5", 2**60, [], True])

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -21,6 +22,7 @@ from config import Settings
 from stock_dashboard import StockDashboard
 from tests.conftest import StartScript
 from tests.fakes import Feed, MemoryAcks, MemoryStore
+from tickflow.dashboard.packed import LATER
 from tickflow.dashboard.security import MAX_BODY_BYTES
 from tickflow.dashboard.stage import READOUT
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
@@ -211,6 +213,36 @@ def test_the_debuggers_console_is_never_there(store: MemoryStore, debug: bool) -
         assert "text/html" in as_debugger.content_type, "the page itself, not a file of the debugger"
         assert "EVALEX" not in as_debugger.text
         assert client.get("/any/other/path").status_code == 404
+
+
+def test_scripts_are_compressed_well_and_the_browser_keeps_them(client: FlaskClient) -> None:
+    path = "/_dash-component-suites/dash/dcc/async-graph.js"
+    plain = client.get(path)
+    packed = client.get(path, headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "br"
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert brotli.decompress(packed.data) == plain.data
+    asked_again = {"Accept-Encoding": "gzip, br", "If-None-Match": packed.headers["ETag"]}
+    assert client.get(path, headers=asked_again).status_code == 304
+    fast = client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert fast.headers["Content-Encoding"] == "gzip"
+    assert len(packed.data) < len(fast.data)
+
+
+def test_what_is_prepared_needs_no_packing_when_a_visitor_asks(
+    dashboard: StockDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every script that the page loads, those that come later too."""
+    monkeypatch.setattr("tickflow.dashboard.packed.QUALITY", 1)  # quick
+    dashboard.packed._ask_for_all()
+    monkeypatch.setattr(brotli, "compress", None)
+    client = dashboard.app.server.test_client()
+    scripts = re.findall(r'src="(/_dash-component-suites/[^"]+)"', client.get("/").text)
+    later = [f"/_dash-component-suites/{each}" for each in LATER]
+    for path in (*scripts, *later):
+        assert client.get(path, headers={"Accept-Encoding": "br"}).status_code == 200
+    assert len(scripts) > 5
 
 
 def test_answers_are_compressed(client: FlaskClient) -> None:

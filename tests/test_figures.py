@@ -89,6 +89,16 @@ def test_exactly_the_anomalies_are_marked_by_where_they_lie_to_their_average() -
     assert [times[2]] == named(drawing, "Anomaly, low")["x"].tolist()
 
 
+def test_each_anomaly_brings_what_its_mark_cannot_show() -> None:
+    rows = points_of(
+        a_row(time_ns=MORNING, volume=30, vol_avg_10=20.0, partition=1, offset=7, is_anomaly=True),
+        a_row(time_ns=MORNING + SECOND, offset=8),
+        a_row(time_ns=MORNING + 2 * SECOND, volume=30, vol_avg_10=None, partition=1, offset=9, is_anomaly=True),
+    )
+    times = clock.wall_ms(rows.time_ns)
+    assert drawn(rows)["layout"]["meta"]["evidence"] == [[times[0], 1, 7, 1.5], [times[2], 1, 9, None]]
+
+
 def test_each_volume_is_a_stem_in_the_trace_of_its_direction() -> None:
     drawing = drawn(Feed().points("AAPL", [5.0, 6.0, 6.0, 4.0], volume=70))
     up, down = named(drawing, "Volume, up")["y"], named(drawing, "Volume, down")["y"]
@@ -132,7 +142,7 @@ def test_no_colour_stands_for_two_things() -> None:
     assert not averages & directions_ and not marks & (averages | directions_)  # noqa: PT018 - one fact
     dashes = {named(drawing, name)["line"]["dash"] for name in ("MA5", "MA10", "MA20")}
     assert len(dashes) == 3, "and the averages are told apart without colour"
-    assert len(LINES) == 7
+    assert len(LINES) == 8
 
 
 def many(count: int, seed: int = 3) -> Points:

@@ -185,31 +185,41 @@ def test_however_rows_come_the_browser_shows_what_is_stored(steps: list[tuple[in
         assert store.points("AAPL", 0).price.tolist() == seen
 
 
-def test_the_window_is_read_in_growing_pieces_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_range_has_what_is_in_it_however_much_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_ROWS", 20)
-    monkeypatch.setattr(module, "MAX_WINDOW_ROWS", 100)
-    store = MemoryStore()
-    store.write(Feed().points("AAPL", [100.0] * 150))
-    answer = drawn_from(store, range_name="all")
-    assert (answer["drawn"]["total"], answer["drawn"]["cut"]) == (100, True)
-    short = drawn_from(store, range_name="5m")
-    assert short["drawn"]["cut"] is True, "150 s are less than 5 minutes, and 100 rows less than those"
-
-
-def test_a_range_that_is_covered_is_not_called_cut() -> None:
     store = MemoryStore()
     store.write(Feed(gap=timedelta(seconds=10)).points("AAPL", [100.0] * 150))
-    answer = drawn_from(store, range_name="5m")
-    assert (answer["drawn"]["total"], answer["drawn"]["cut"]) == (31, False)
+    assert drawn_from(store, range_name="5m")["drawn"]["total"] == 31
+    assert drawn_from(store, range_name="all")["drawn"]["total"] == 150
 
 
-def test_a_long_range_is_thinned_and_says_so() -> None:
+def test_a_long_range_is_a_digest_and_says_so() -> None:
     store = MemoryStore()
     prices = (100 + np.cumsum(np.random.default_rng(1).normal(0, 0.01, module.MAX_DRAWN + 1000))).tolist()
-    store.write(Feed().points("AAPL", prices))
-    drawn = drawn_from(store, range_name="all")["drawn"]
+    feed = Feed()
+    store.write(feed.points("AAPL", prices))
+    answer = drawn_from(store, range_name="all")
+    drawn = answer["drawn"]
     assert drawn["total"] == module.MAX_DRAWN + 1000
-    assert drawn["rows"] < drawn["total"]
+    assert drawn["rows"] == len(prices_of(answer)) < drawn["total"]
+    assert max(prices_of(answer)) == max(prices)
+    store.write(feed.points("AAPL", [50.0]))
+    refreshed_ = refreshed(store, answer)
+    assert refreshed_["extend"]["y"][0] == [50.0], "and it is extended as any other"
+    assert refreshed_["drawn"]["room"] == drawn["room"] - 1
+    assert refreshed(store, {**answer, "drawn": {**drawn, "room": 0}})["rebuild"] is True
+
+
+def test_a_symbol_that_ticks_very_often_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came within 30 s is more than is read at once: late ones among it must not ask for a drawing for ever."""
+    monkeypatch.setattr(module, "FIRST_ROWS", 20)
+    store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
+    store.write(feed.points("AAPL", [100.0] * 100))
+    late = feed.now - timedelta(seconds=5, milliseconds=50)
+    store.write(feed.points("AAPL", [99.0], at=late))
+    answer = drawn_from(store)
+    assert "rebuild" not in refreshed(store, answer)
+    assert "extend" not in refreshed(store, answer)
 
 
 def test_warm_up_counts_the_symbols_own_ticks() -> None:

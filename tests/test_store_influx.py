@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from devtools.influxdb import Influxd, InfluxServer
 from devtools.process import free_port
 from tests.http_stub import Answer, HttpStub
+from tests.influx_tokens import a_token
 from tests.point_examples import DAY, MORNING, SECOND, a_row, bits, points_of
 from tickflow.errors import SettingError, Stopped, StoreMisconfigured, StoreUnavailable
 from tickflow.points import Points, to_lines
@@ -64,13 +65,6 @@ def at_stub(
 
 def some(count: int, first_ns: int = MORNING, **values: object) -> Points:
     return points_of(*(a_row(time_ns=first_ns + i, **values) for i in range(count)))
-
-
-def a_token(server: InfluxServer, bucket: str, *actions: str) -> str:
-    """A token that may do these things with that bucket, and nothing else."""
-    found = server.call("GET", f"/api/v2/buckets?name={bucket}")["buckets"][0]
-    may = [{"action": action, "resource": {"type": "buckets", "id": found["id"]}} for action in actions]
-    return str(server.call("POST", "/api/v2/authorizations", {"orgID": found["orgID"], "permissions": may})["token"])
 
 
 @pytest.fixture

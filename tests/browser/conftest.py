@@ -6,7 +6,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -105,14 +105,14 @@ class Running:
         self.market = Market(self.writing)
         self.start()
 
-    def start(self) -> None:
+    def start(self, clock: Callable[[], int] = time.time_ns) -> None:
         """Serve; after `stop` again at the same address."""
         self._stop = threading.Event()
         reading = EmbeddedStore(self._path, retention_days=7, stop=self._stop)
         self.store = Breakable(reading)
         settings = Settings(dashboard_port=self._port, update_interval=UPDATE_INTERVAL, stack="embedded")
-        acks = EmbeddedAcks(self._path, retention_days=7, stop=self._stop)
-        dashboard = StockDashboard(settings, stop=self._stop, store=self.store, acks=acks)
+        self.acks = EmbeddedAcks(self._path, retention_days=7, stop=self._stop)
+        dashboard = StockDashboard(settings, stop=self._stop, store=self.store, acks=self.acks, clock=clock)
         self.url = dashboard.url
         self._thread = threading.Thread(target=dashboard.run)
         self._thread.start()
@@ -168,10 +168,20 @@ class Visit:
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
 
-    def __call__(self, query: str = "", *, width: int = 1440, height: int = 900, scheme: str = "light") -> Page:
+    def __call__(
+        self,
+        query: str = "",
+        *,
+        width: int = 1440,
+        height: int = 900,
+        scheme: str = "light",
+        permissions: Sequence[str] = (),
+    ) -> Page:
         """A page in a browser profile of its own, as soon as it has heard of the store."""
         context = self._chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if scheme == "dark" else "light",
+            permissions=list(permissions),
         )
         context.set_default_timeout(WAIT_MS)
         self._contexts.append(context)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
-from tests.browser.test_page import PRICES, wait_for_rows, with_anomaly
+from tests.browser.looks import PRICES, wait_for_rows, with_anomaly
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -45,7 +45,7 @@ def violations(page: Page, axe: str) -> list[str]:
 def test_axe_finds_nothing_serious(running: Running, visit: Visit, axe: str, scheme: str) -> None:
     with_anomaly(running)
     found: dict[str, list[str]] = {}
-    for query, width in (("", 1440), ("", 400), ("?view=overview", 1440)):
+    for query, width in (("", 1440), ("", 400), ("?view=overview", 1440), ("?symbol=AAPL&symbols=AAPL", 1440)):
         page = visit(query, width=width, scheme=scheme)
         until(page, "document.querySelectorAll('.alert, .ag-row').length > 1")
         found[f"{width} {query}"] = violations(page, axe)
@@ -73,8 +73,35 @@ def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
     expect(page.locator("#keys")).to_contain_text("the symbol before or after")
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).to_be_hidden()
+    for symbol in ("AAPL", "MSFT") * 3:  # more than once: what went wrong here went wrong every second time
+        page.keyboard.press("/")
+        expect(page.locator("#symbol")).to_be_focused()
+        page.keyboard.type(symbol[:3])
+        expect(page.locator("[role=option][data-combobox-selected]")).to_have_text(symbol)
+        page.keyboard.press("Enter")
+        expect(page.locator("#headline-symbol")).to_have_text(symbol)
+    width = page.evaluate("document.querySelector('#chart').clientWidth")
+    page.keyboard.press("w")
+    expect(page.locator("#alerts")).to_be_hidden()
+    until(page, f"document.querySelector('#chart .main-svg').clientWidth > {width} + 250")
+    page.keyboard.press("w")
+    expect(page.locator("#alerts")).to_be_visible()
     page.keyboard.press("o")
     until(page, "document.body.dataset.view === 'overview'")
+
+
+def test_the_chart_fills_the_screen_by_a_key_and_still_says_whose_data_it_is(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    expect(page.locator("#badge-full")).to_be_hidden()
+    width = page.evaluate("document.querySelector('#chart').clientWidth")
+    page.keyboard.press("f")
+    until(page, "document.fullscreenElement?.id === 'stage'")
+    expect(page.locator("#badge-full")).to_have_text("SIMULATED")
+    until(page, f"document.querySelector('#chart .main-svg').clientWidth > {width}")
+    page.keyboard.press("f")
+    until(page, "document.fullscreenElement === null")
 
 
 def test_what_is_shown_can_be_saved_as_csv(running: Running, visit: Visit, tmp_path: Path) -> None:
@@ -90,7 +117,7 @@ def test_what_is_shown_can_be_saved_as_csv(running: Running, visit: Visit, tmp_p
     )
     assert rows[60]["is_anomaly"] == "true"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", rows[0]["time_utc"])
-    assert (rows[0]["ma_5"], rows[0]["symbol"]) == ("", "AAPL")
+    assert (rows[0]["ma_5"], rows[0]["symbol"], rows[0]["source"]) == ("", "AAPL", "simulated")
 
 
 def test_a_links_theme_counts_for_who_chose_none(running: Running, visit: Visit) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from devtools.process import ServerError
 from devtools.servers import InfluxServer
+from tests.influx_tokens import a_token
 from tests.point_examples import MORNING, SECOND
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
 from tickflow.store.acks import Ack, AckStore
@@ -67,6 +68,17 @@ def test_a_token_that_may_not_create_the_bucket_is_said_in_a_sentence(influx: In
         refused.acknowledge([FIRST])
     assert refused.acknowledged(0) == []
     refused.close()
+
+
+@pytest.mark.parametrize("may", ["write", "neither"])
+def test_a_bucket_that_may_not_be_read_is_said_in_a_sentence(influx: InfluxServer, bucket: str, may: str) -> None:
+    influx.create_bucket(f"{bucket}_acks")
+    other = bucket if may == "neither" else f"{bucket}_acks"
+    blind = InfluxAcks(influx.url, token=a_token(influx, other, "write"), org=influx.org, bucket=f"{bucket}_acks")
+    with pytest.raises(StoreMisconfigured, match=f"may not read the bucket '{bucket}_acks'"):
+        blind.acknowledged(0)
+    blind.close()
+    influx.delete_bucket(f"{bucket}_acks")
 
 
 def test_an_influxdb_that_is_away_is_said_to_be() -> None:

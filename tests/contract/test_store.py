@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fakes import MemoryStore
 from tests.point_examples import DAY, MORNING, SECOND, Row, a_row, bits, points_of, rows
-from tickflow.points import FLOAT_FIELDS, point_time
+from tickflow.points import FLOAT_FIELDS, Points, point_time
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.store.embedded import EmbeddedStore
 from tickflow.store.influx import InfluxStore
@@ -382,3 +383,64 @@ def test_candles_are_first_highest_lowest_and_last(
     assert found.close.tolist() == [prices[-1] for _, prices, *_ in expected]
     assert found.volume.tolist() == [volume for *_, volume, _ in expected]
     assert found.ticks.tolist() == [count for *_, count in expected]
+
+
+def a_course(count: int, *, twice: bool = False) -> Points:
+    """Prices that wander, one in twenty of them flagged, unevenly spaced; `twice`: two of one instant among them."""
+    rng = np.random.default_rng(3)
+    gaps = rng.integers(1, 5 * SECOND, count)
+    gaps[count // 2] *= not twice
+    times = (MORNING + np.cumsum(gaps)).tolist()
+    prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, count)))
+    return points_of(
+        *(
+            a_row(
+                time_ns=time_ns,
+                price=price,
+                offset=offset,
+                volume=1 + offset % 7,
+                is_anomaly=offset % 20 == 3,
+                source="replay" if twice and offset == count // 2 else "simulated",
+            )
+            for offset, (time_ns, price) in enumerate(zip(times, prices.tolist(), strict=True))
+        )
+    )
+
+
+@pytest.mark.parametrize("steps", [1, 10, 100])
+def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: MetricsStore, steps: int) -> None:
+    rows = a_course(3_000, twice=True)
+    store.write(rows)
+    store.write(points_of(a_row(symbol="MSFT", price=1e6, is_anomaly=True)))
+    since, until = int(rows.time_ns[50]), int(rows.time_ns[2_900])
+    inside = rows.take(slice(50, 2_900))
+    found = store.digest("AAPL", since, until, steps)
+    flagged = int(inside.is_anomaly.sum())
+    assert 4 <= len(found.points) <= 2 * (steps + 1) + 2 + flagged
+    assert set(bits(found.points)) <= set(bits(inside))
+    assert (np.diff(found.points.time_ns) >= 0).all()
+    assert found.points.price.max() == inside.price.max()
+    assert found.points.price.min() == inside.price.min()
+    assert set(found.points.offset[found.points.is_anomaly]) == set(inside.offset[inside.is_anomaly])
+    assert (found.points.offset[0], found.points.offset[-1]) == (50, 2_899)
+    assert found.volume.sum() == inside.volume.sum()
+    assert (found.volume >= found.points.volume).all()
+    assert (found.total, found.cut) == (len(inside), False)
+
+
+def test_a_digest_says_the_same_as_a_slow_one(store: MetricsStore) -> None:
+    rows = a_course(2_000)
+    slow = MemoryStore()
+    for each in (store, slow):
+        each.write(rows)
+    found, expected = (each.digest("AAPL", 0, MORNING + DAY, 40) for each in (store, slow))
+    assert bits(found.points) == bits(expected.points)
+    assert found.volume.tolist() == expected.volume.tolist()
+    assert found.total == expected.total
+
+
+def test_a_digest_of_nothing_is_empty(store: MetricsStore) -> None:
+    store.write(points_of(a_row()))
+    for symbol, since in (("AAPL", MORNING + 1), ("MSFT", 0)):
+        found = store.digest(symbol, since, MORNING + DAY, 10)
+        assert (len(found.points), len(found.volume), found.total) == (0, 0, 0)

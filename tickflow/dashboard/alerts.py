@@ -35,7 +35,10 @@ Key = tuple[str, int, int]
 
 @dataclass(slots=True)
 class Episode:
-    """One episode; the evidence is that of its strongest tick. `stamp` grows whenever anything in it changes."""
+    """One episode; the evidence is that of its strongest tick. `stamp` grows whenever anything in it changes.
+
+    `wall_ms` is its start on the exchange's clock, known once it was asked for.
+    """
 
     symbol: str
     partition: int
@@ -46,6 +49,7 @@ class Episode:
     stamp: int = 0
     acked: bool = False
     evidence: dict[str, Any] = field(default_factory=dict)
+    wall_ms: float | None = None
 
     @property
     def key(self) -> Key:
@@ -71,15 +75,20 @@ class Episode:
         }
 
     def told(self) -> dict[str, Any]:
-        """As the browser gets it; `wall_ms` on the exchange's clock."""
+        """As the browser gets it."""
         return {
             "key": list(self.key),
             "start_us": self.start_ns // 1000,
-            "wall_ms": float(clock.wall_ms(_one(self.start_ns))[0]),
+            "wall_ms": self._wall(),
             "ticks": self.ticks,
             "acked": self.acked,
             **self.evidence,
         }
+
+    def _wall(self) -> float:
+        if self.wall_ms is None:
+            self.wall_ms = float(clock.wall_ms(np.array([self.start_ns], dtype=np.int64))[0])
+        return self.wall_ms
 
 
 class Board:
@@ -180,6 +189,7 @@ class Board:
     def _read_acks(self) -> None:
         open_ = [each for each in self._episodes.values() if not each.acked]
         if not open_:
+            self.trouble = ""  # nothing that it could be about
             return
         try:
             known = {
@@ -213,7 +223,3 @@ def _keys(asked: object) -> list[Key]:
 
 def _known(value: float, places: int) -> float | None:
     return None if value != value else round(value, places)
-
-
-def _one(time_ns: int) -> clock.Ints:
-    return np.array([time_ns], dtype=np.int64)

@@ -137,6 +137,12 @@ def _register_clientside(app: Dash) -> None:
         prevent_initial_call=True,
     )
     app.clientside_callback(
+        ClientsideFunction("tickflow", "reframe"),
+        Output(ids.MULTIPLES, "figure"),
+        Input(ids.MULTIPLES, "relayoutData"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
         ClientsideFunction("tickflow", "theme"),
         Output(ids.PROVIDER, "forceColorScheme"),
         Output(ids.CHART, "figure", allow_duplicate=True),

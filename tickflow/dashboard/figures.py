@@ -21,7 +21,7 @@ Figure = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 Signs = npt.NDArray[np.int64]
 
-PANELS = {"y": (0.46, 1.0), "y2": (0.3, 0.43), "y3": (0.15, 0.27), "y4": (0.0, 0.12)}
+PANELS = {"y": (0.46, 1.0), "y2": (0.305, 0.425), "y3": (0.155, 0.265), "y4": (0.0, 0.115)}
 LINES = (
     # name, column, panel, token of its colour, width, dash
     ("Price", "price", "y", "--price", 1.75, "solid"),
@@ -30,7 +30,8 @@ LINES = (
     ("MA20", "ma_20", "y", "--ma20", 1.5, "2px,2px"),
     ("Volatility", "volatility", "y3", "--measure", 1.25, "solid"),
     ("|z|", "z_score", "y4", "--measure", 1.25, "solid"),
-    ("Volume average", "vol_avg_10", "y2", "--measure", 1.25, "2px,2px"),
+    ("Volume average of 10", "vol_avg_10", "y2", "--measure", 1.25, "6px,3px"),
+    ("Volume average of 5", "vol_avg_5", "y2", "--measure", 1.25, "solid"),
 )
 MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
@@ -113,7 +114,9 @@ def figure(
         trace |= {"x": x, "y": y, "showlegend": False}
     if candles is not None:
         data.append(_candlestick(candles, candle_ms))
-    return {"data": data, "layout": _layout(symbol, revision, threshold)}
+    layout = _layout(symbol, revision, threshold)
+    layout["meta"]["evidence"] = evidence(rows)
+    return {"data": data, "layout": layout}
 
 
 def _candlestick(candles: Candles, width_ms: float) -> Figure:
@@ -142,6 +145,18 @@ def extension(rows: Points, price: float, direction: int, threshold: float) -> d
     return _columns(rows, rows.volume, signs, threshold)
 
 
+def evidence(rows: Points) -> list[list[float | None]]:
+    """Of each anomaly what its mark cannot show: wall-clock ms, partition, offset, volume against its average of 10."""
+    at = np.flatnonzero(rows.is_anomaly)
+    average = rows.vol_avg_10[at]
+    ratio = np.round(np.divide(rows.volume[at], average, out=np.full(len(at), np.nan), where=average > 0), 2)
+    columns = clock.wall_ms(rows.time_ns[at]), rows.partition[at], rows.offset[at], ratio
+    return [
+        [time, partition, offset, None if times != times else times]
+        for time, partition, offset, times in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
 def directions(price: Floats, first: int = 1) -> Signs:
     """By the tick rule, 1 where a price rose and -1 where it fell; an unchanged price goes on as before.
 
@@ -160,7 +175,7 @@ def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, thresho
     x, y = [], []
     for _, column, *_ in LINES:
         x.append(time)
-        y.append(getattr(rows, column))
+        y.append(rows.price if column == "price" else shortened(getattr(rows, column)))
     above = np.where(rows.price >= rows.ma_10, 1, -1)
     for _, side in MARKS:
         marked = rows.is_anomaly & (above == side)
@@ -176,8 +191,20 @@ def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, thresho
         y.append(stem.ravel())
     for _, side in BAND:
         x.append(time)
-        y.append(rows.ma_10 + side * threshold * rows.volatility)
+        y.append(shortened(rows.ma_10 + side * threshold * rows.volatility))
     return {"x": x, "y": y}
+
+
+def shortened(values: Floats) -> Floats:
+    """Each value with two digits more than the page tells of it: all digits would be most of what a figure carries.
+
+    >>> shortened(np.array([187.123456789, 0.00123456789, 0.0, np.nan])).tolist()
+    [187.1235, 0.00123457, 0.0, nan]
+    """
+    size = np.abs(values)
+    common = (size > 1e-200) & (size < 1e200)  # what is rounded is multiplied first
+    scale = 10.0 ** np.maximum(4, 5 - np.floor(np.log10(size, out=np.zeros_like(size), where=common)))
+    return np.where(common, np.round(np.where(common, values, 0) * scale) / scale, values)
 
 
 def _layout(symbol: str, revision: str, threshold: float) -> Figure:

@@ -17,7 +17,8 @@ INDEX = """<!DOCTYPE html>
         {%metas%}
         <meta name="color-scheme" content="light dark">
         <title>{%title%}</title>
-        {%favicon%}
+        <link rel="icon" href="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>
+            <path d='M1 12l4-5 3 3 6-8' fill='none' stroke='%230072b2' stroke-width='2'/></svg>">
         {%css%}
         <script src="assets/first.js"></script>
     </head>
@@ -78,6 +79,14 @@ def _header() -> Component:
             html.Div(
                 className="header-about",
                 children=[
+                    html.Button(
+                        "☰",
+                        id="side",
+                        className="plain side",
+                        type="button",
+                        title="Hide or show the watch list and the alerts (W)",
+                        **{"aria-label": "Watch list and alerts", "aria-expanded": "true"},
+                    ),
                     html.H1(TITLE, className="name"),
                     html.Span("connecting", id=ids.FRESH, className="fresh", role="status", **{"aria-live": "off"}),
                     html.Span("", id=ids.BADGE, className="badge", hidden=True),
@@ -93,6 +102,8 @@ def _header() -> Component:
                         searchable=True,
                         allowDeselect=False,
                         selectFirstOptionOnChange=True,
+                        # Else Mantine looks for the option chosen before, too late, and Enter chooses nothing.
+                        selectFirstOptionOnDropdownOpen=True,
                         size="xs",
                         w=112,
                         nothingFoundMessage="No such symbol",
@@ -182,4 +193,5 @@ def _main() -> list[Component]:
             **{"aria-label": "Range, counted back from the newest tick"},
         ),
         stage.section(),
+        html.Div("", id="truth-narrow", className="truth truth-narrow"),
     ]

@@ -6,7 +6,7 @@ any number of readers disturb one another as little as any number of servers wou
 Deltas lose no point: the browser has one cursor per partition, the highest offset drawn. A refresh reads from 30 s
 before the newest time drawn and sends the rows above their partition's cursor. Where an extension at the right end
 would not be right, the figure is made anew: a row that belongs before what is drawn, a log that began anew, more rows
-than an extension should carry, or more drawn than a browser likes.
+than an extension should carry, or more of them by now than a browser likes.
 """
 
 from datetime import UTC, datetime
@@ -14,25 +14,25 @@ from typing import Any
 
 import numpy as np
 
-from tickflow.dashboard import clock, figures, ranges
+from tickflow.dashboard import clock, figures, multiples, ranges
 from tickflow.dashboard.alerts import Board
+from tickflow.dashboard.deltas import new_rows
 from tickflow.dashboard.state import State, state_of
-from tickflow.dashboard.thin import thin
 from tickflow.dashboard.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.watched import cursors_of, watch
 from tickflow.points import Points
 from tickflow.sources.new_york import is_open
 from tickflow.store.base import MetricsStore
+from tickflow.store.digest import Digest
 from tickflow.windows import DEPTH
 
 OVERLAP_NS = 30 * 1_000_000_000
-MAX_WINDOW_ROWS = 100_000
-"""Rows read for one figure, the newest ones; a page that reads more helps nobody."""
 FIRST_ROWS = 2_000
+"""Read at once: a short range has no more."""
 MAX_DRAWN = 5_000
-"""Rows drawn at first; above, they are thinned."""
-MAX_EXTENDED = 2 * MAX_DRAWN
-"""Rows drawn after many extensions; above, the figure is made anew."""
+"""Rows drawn; of a range with more, the store gives the digest."""
+MAX_EXTENDED = 5_000
+"""Rows by which a figure is extended; above, it is made anew."""
 MAX_DELTA = 1_000
 GAPS = 10
 LIVE_SOURCE = "alpha_vantage"
@@ -53,33 +53,40 @@ def draw(
         wanted["symbol"] = latest.symbol[0]
     symbol = wanted["symbol"]
     drawn = nothing_drawn(identity, wanted)
-    rows, count, cut = _window(store, symbol, wanted) if symbol else (latest.take([]), 0, False)
-    shown, volumes = thin(rows, MAX_DRAWN)
+    shown, recent = _window(store, symbol, wanted) if symbol else (_whole(latest.take([])), latest)
+    rows = shown.points
     candles = None
     if len(rows) and symbol:
-        drawn = _drawn_of(drawn, rows, len(shown), count, cut)
+        drawn = _drawn_of(drawn, shown, recent)
         drawn["threshold"] = threshold
         if wanted["candles"]:
             first, end = int(rows.time_ns[0]), int(rows.time_ns[-1]) + 1
             width = ranges.candle_width(wanted["candles"], end - first)
             candles = store.candles(symbol, first, end, width)
             drawn["candle_ms"] = width / 1e6
+    small: Answer = {}
+    if wanted["symbols"]:
+        small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
     revision = f"{symbol} {wanted['range']} {wanted['period']}"
     figure = figures.figure(
-        shown,
-        volumes,
+        rows,
+        shown.volume,
         symbol=symbol or "",
         revision=revision,
         threshold=threshold,
         candles=candles,
         candle_ms=drawn["candle_ms"],
     )
-    return _alerted(board, store, latest, 0) | {
-        "figure": figure,
-        "drawn": drawn,
-        "watch": watch(store, latest, {}, drawn),
-        "state": _state(store, latest, now_ns),
-    }
+    return (
+        _alerted(board, store, latest, 0)
+        | small
+        | {
+            "figure": figure,
+            "drawn": drawn,
+            "watch": watch(store, latest, {}, drawn),
+            "state": _state(store, latest, now_ns),
+        }
+    )
 
 
 def refresh(
@@ -96,11 +103,15 @@ def refresh(
     Raises `StoreError`.
     """
     latest = store.latest()
-    answer: Answer = _alerted(board, store, latest, stamp) | {
-        "of": drawn["id"],
-        "state": _state(store, latest, now_ns),
-        "watch": watch(store, latest, watched, drawn),
-    }
+    answer: Answer = (
+        _alerted(board, store, latest, stamp)
+        | multiples.further(store, drawn, latest)
+        | {
+            "of": drawn["id"],
+            "state": _state(store, latest, now_ns),
+            "watch": watch(store, latest, watched, drawn),
+        }
+    )
     symbol = drawn["symbol"]
     if drawn["failed"] or symbol is None or not drawn["rows"]:
         came = len(latest) if symbol is None else symbol in latest.symbol
@@ -108,18 +119,14 @@ def refresh(
     if drawn["paused"] or drawn["period"]:
         return answer
     rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS)
-    cursors = drawn["cursors"]
-    above = rows.offset > [cursors.get(str(partition), -1) for partition in rows.partition]
-    log_anew = ~above & (rows.time_ns // 1000 > drawn["newest_us"])
-    edge = rows.time_ns[~above & ~log_anew].max(initial=drawn["newest_us"] * 1000)
-    late = above & (rows.time_ns < edge)
-    misplaced = bool(np.any(late | log_anew))
-    new = rows.take(np.flatnonzero(above))
-    if misplaced or len(new) > MAX_DELTA or drawn["rows"] + len(new) > MAX_EXTENDED:
+    new = new_rows(rows, drawn["cursors"], drawn["newest_us"])
+    if new is None or len(new) > MAX_DELTA or len(new) > drawn["room"]:
         return answer | {"rebuild": True}
     if not len(new):
         return answer
     extension = figures.extension(new, drawn["price"], drawn["direction"], drawn["threshold"])
+    if new.is_anomaly.any():
+        answer["evidence"] = figures.evidence(new)
     return answer | {"extend": extension, "drawn": _extended(drawn, rows, new)}
 
 
@@ -132,59 +139,59 @@ def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
 
 
 def _alerted(board: Board | None, store: MetricsStore, latest: Points, stamp: object) -> Answer:
-    """The alerts that changed after `stamp`, if any did."""
+    """The alerts that changed after `stamp`, if any did, and why it is not known who has seen them, if that is so."""
     if board is None:
         return {}
     board.look(store, latest)
     news = board.since(stamp)
-    return {} if news is None else {"alerts": news}
+    answer: Answer = {} if news is None else {"alerts": news}
+    return answer | {"trouble": board.trouble} if board.trouble else answer
 
 
-def _window(store: MetricsStore, symbol: str, view: View) -> tuple[Points, int, bool]:
-    """The symbol's rows in the range, how many came in all (at most 20 are counted), and whether rows were left out.
-
-    Reads the newest rows, more and more of them, until they reach back far enough: a range may hold any number.
-    """
+def _window(store: MetricsStore, symbol: str, view: View) -> tuple[Digest, Points]:
+    """What is drawn of the symbol, and its newest rows there: at least 20 if it has so many, and those of 30 s."""
     if view["period"]:
-        begin, end = (clock.utc_ns(bound) for bound in view["period"])
-        rows = store.points(symbol, begin, end)
-        kept = rows.take(slice(max(0, len(rows) - MAX_WINDOW_ROWS), None))
-        return kept, DEPTH, len(kept) < len(rows)
-    range_name = view["range"]
-    count = FIRST_ROWS
-    while True:
-        rows = store.newest(symbol, count)
-        if len(rows) < count:
-            break
-        begin = ranges.start(range_name, int(rows.time_ns[-1]))
-        if rows.time_ns[0] < begin or count >= MAX_WINDOW_ROWS:
-            break
-        # By how often it ticked so far, and a fifth more: what is read in vain is read again.
-        times = (int(rows.time_ns[-1]) - begin) / max(1, int(rows.time_ns[-1] - rows.time_ns[0]))
-        count = min(MAX_WINDOW_ROWS, int(count * max(2, 1.2 * times)))
-    if not len(rows):
-        return rows, 0, False
-    begin = ranges.start(range_name, int(rows.time_ns[-1]))
-    first = int(np.searchsorted(rows.time_ns, begin))
-    cut = len(rows) == count and first == 0
-    return rows.take(np.arange(first, len(rows))), min(DEPTH, len(rows)), cut
+        shown = _between(store, symbol, *(clock.utc_ns(bound) for bound in view["period"]))
+        return shown, shown.points
+    newest = store.newest(symbol, FIRST_ROWS)
+    if not len(newest):
+        return _whole(newest), newest
+    end = int(newest.time_ns[-1]) + 1
+    begin = ranges.start(view["range"], end - 1)
+    if len(newest) < FIRST_ROWS or newest.time_ns[0] < begin:
+        return _whole(newest.take(slice(int(np.searchsorted(newest.time_ns, begin)), None))), newest
+    shown = _between(store, symbol, begin, end)
+    return shown, newest if newest.time_ns[0] < end - OVERLAP_NS else store.points(symbol, end - OVERLAP_NS, end)
 
 
-def _drawn_of(empty: Drawn, rows: Points, shown: int, count: int, cut: bool) -> Drawn:
+def _between(store: MetricsStore, symbol: str, begin: int, end: int) -> Digest:
+    if store.count(symbol, begin, end) > MAX_DRAWN:
+        return store.digest(symbol, begin, end, MAX_DRAWN // 2)
+    return _whole(store.points(symbol, begin, end))
+
+
+def _whole(rows: Points) -> Digest:
+    """All rows of a range."""
+    return Digest(rows, rows.volume, len(rows), cut=False)
+
+
+def _drawn_of(empty: Drawn, shown: Digest, recent: Points) -> Drawn:
+    rows = shown.points
     newest = int(rows.time_ns[-1])
-    overlapping = rows.take(np.flatnonzero(rows.time_ns >= newest - OVERLAP_NS))
+    overlapping = recent.take(np.flatnonzero(recent.time_ns >= newest - OVERLAP_NS))
     return {
         **empty,
         "cursors": cursors_of(overlapping, {}),
         "first_us": int(rows.time_ns[0]) // 1000,
         "newest_us": newest // 1000,
-        "count": count,
+        "count": DEPTH if empty["period"] else min(DEPTH, len(recent)),
         "price": float(rows.price[-1]),
         "direction": int(figures.directions(rows.price)[-1]),
-        "gap_s": recent_gap(rows),
-        "rows": shown,
-        "total": len(rows),
-        "cut": cut,
+        "gap_s": recent_gap(recent),
+        "rows": len(rows),
+        "room": MAX_EXTENDED,
+        "total": shown.total,
+        "cut": shown.cut,
         "offsets": clock.offsets(int(rows.time_ns[0]), newest),
         "source": rows.source[-1],
     }
@@ -206,6 +213,7 @@ def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
         "direction": int(figures.directions(np.append(drawn["price"], new.price), drawn["direction"])[-1]),
         "gap_s": gap,
         "rows": drawn["rows"] + len(new),
+        "room": drawn["room"] - len(new),
         "total": drawn["total"] + len(new),
         "offsets": drawn["offsets"] if known else [*drawn["offsets"], *offset],
         "source": new.source[-1],

@@ -9,6 +9,10 @@ READOUT = (
     # key, label, name of the trace that a click hides, or none
     ("time", "Time", None),
     ("price", "Price", None),
+    ("o", "O", None),
+    ("h", "H", None),
+    ("l", "L", None),
+    ("c", "C", None),
     ("ma5", "MA5", "MA5"),
     ("ma10", "MA10", "MA10"),
     ("ma20", "MA20", "MA20"),
@@ -41,6 +45,8 @@ def section() -> Component:
                     html.Span("", id="headline-price", className="headline-price"),
                     html.Span("", id="headline-change", className="headline-change"),
                     html.Span("", id="headline-note", className="headline-note"),
+                    html.Span("", id="badge-full", className="badge badge-full", hidden=True),
+                    html.Div(id="compared", className="compared", role="group", **{"aria-label": "Compared symbols"}),
                     _kinds(),
                     html.Button(
                         "Back to the newest tick", id="go-live", className="go-live", type="button", hidden=True
@@ -59,30 +65,45 @@ def section() -> Component:
             html.Figure(
                 className="figure",
                 role="group",
-                children=dcc.Graph(
-                    id=ids.CHART,
-                    responsive=True,
-                    clear_on_unhover=True,
-                    figure=None,
-                    className="chart",
-                    config={
-                        "displaylogo": False,
-                        "scrollZoom": True,
-                        "doubleClick": False,
-                        "modeBarButtonsToRemove": [
-                            "select2d",
-                            "lasso2d",
-                            "autoScale2d",
-                            "resetScale2d",
-                            "sendChartToCloud",
-                            "sendDataToCloud",
-                        ],
-                        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "tickflow"},
-                    },
-                ),
+                children=[
+                    html.P("", id="advice", className="evidence advice", role="status", hidden=True),
+                    html.P("", id="evidence", className="evidence", hidden=True),
+                    _graph(ids.CHART),
+                ],
                 **{"aria-labelledby": ids.SUMMARY},
             ),
+            html.P("", id="multiples-summary", className="unseen"),
+            html.Figure(
+                className="figure figure-multiples",
+                role="group",
+                children=_graph(ids.MULTIPLES),
+                **{"aria-labelledby": "multiples-summary"},
+            ),
         ],
+    )
+
+
+def _graph(name: str) -> Component:
+    return dcc.Graph(
+        id=name,
+        responsive=True,
+        clear_on_unhover=True,
+        figure={"data": [], "layout": {}},  # of `None` Plotly warns
+        className="chart",
+        config={
+            "displaylogo": False,
+            "scrollZoom": True,
+            "doubleClick": False,
+            "modeBarButtonsToRemove": [
+                "select2d",
+                "lasso2d",
+                "autoScale2d",
+                "resetScale2d",
+                "sendChartToCloud",
+                "sendDataToCloud",
+            ],
+            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "tickflow"},
+        },
     )
 
 
@@ -117,8 +138,16 @@ def _kinds() -> Component:
     period = html.Button(
         "From – to", id=ids.PERIOD_OPEN, className="chip", type="button", title="A range from one moment to another"
     )
+    compare = html.Button(
+        "Compare",
+        id="compare",
+        className="chip",
+        type="button",
+        title="Several symbols, a small chart each (M)",
+        **{"aria-pressed": "false"},
+    )
     return html.Div(
-        [period, *switches, choice, *export],
+        [period, compare, *switches, choice, *export],
         className="kinds",
         role="group",
         **{"aria-label": "How the price is drawn"},

@@ -8,6 +8,18 @@ from tickflow.tick import is_symbol
 LAST_WALL_MS = 9_000_000_000_000.0
 """In the year 2255: about as far as a time in ns reaches."""
 
+MAX_SYMBOLS = 12
+"""Small multiples at a time."""
+
+
+class Multiple(TypedDict):
+    """One of the small multiples: up to where its rows go, and how many are drawn (see `Drawn`)."""
+
+    symbol: str
+    cursors: dict[str, int]
+    newest_us: int
+    rows: int
+
 
 class Drawn(TypedDict):
     """What a browser's figure shows; times in us since 1970 (nanoseconds are too large for a number in JavaScript).
@@ -15,8 +27,8 @@ class Drawn(TypedDict):
     `id` names the drawing; a delta fits only the one it was made for. `paused`: rows are not to be added for now.
     `candle_ms`: the width of the candles. `cursors`: by partition, the highest offset.
     `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of the last
-    row. `gap_s`: the symbol's recent seconds between two ticks. `total`: rows read, of which `rows` are drawn; `cut`:
-    whether the range has more than may be read. `offsets`: see `clock.offsets`.
+    row. `gap_s`: the symbol's recent seconds between two ticks. `total`: rows in the range, of which `rows` are drawn;
+    `cut`: whether even anomalies were left out. `room`: how many may still be added. `offsets`: see `clock.offsets`.
     """
 
     id: str
@@ -24,6 +36,8 @@ class Drawn(TypedDict):
     range: str
     period: list[float] | None
     candles: str | None
+    symbols: list[str]
+    multiples: list[Multiple]
     overview: bool
     paused: bool
     range_ms: float | None
@@ -35,6 +49,7 @@ class Drawn(TypedDict):
     direction: int
     gap_s: float | None
     rows: int
+    room: int
     total: int
     cut: bool
     candle_ms: float
@@ -47,13 +62,15 @@ class Drawn(TypedDict):
 class View(TypedDict):
     """What a browser asks for. `period`: from when to when, in ms of the exchange's wall clock, in the range's place.
 
-    `candles`: the width of candles by name, `auto`, or `None` for a line.
+    `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: those of the small
+    multiples, none for one chart.
     """
 
     symbol: str | None
     range: str
     period: list[float] | None
     candles: str | None
+    symbols: list[str]
     overview: bool
 
 
@@ -66,6 +83,8 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
         range=view["range"],
         period=view["period"],
         candles=view["candles"],
+        symbols=view["symbols"],
+        multiples=[],
         overview=view["overview"],
         paused=False,
         range_ms=None if length is None or view["period"] else length / 1e6,
@@ -77,6 +96,7 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
         direction=1,
         gap_s=None,
         rows=0,
+        room=0,
         total=0,
         cut=False,
         candle_ms=0.0,
@@ -103,8 +123,14 @@ def chosen(view: object) -> View:
         range=name if isinstance(name, str) and name in ranges.RANGES else ranges.DEFAULT,
         period=_period(asked.get("period")),
         candles=candles if isinstance(candles, str) and candles in ("auto", *ranges.CANDLES) else None,
+        symbols=_symbols(asked.get("symbols")),
         overview=asked.get("overview") is True,
     )
+
+
+def _symbols(asked: object) -> list[str]:
+    known = [each for each in asked if isinstance(each, str) and is_symbol(each)] if isinstance(asked, list) else []
+    return list(dict.fromkeys(known))[:MAX_SYMBOLS]
 
 
 def _period(asked: object) -> list[float] | None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from tickflow.dashboard import ranges
 from tickflow.dashboard.view import Drawn
 from tickflow.points import Points
@@ -20,13 +22,9 @@ def watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: D
     """
     anew = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
     cursors = {} if anew else watched
-    changed = latest.take(
-        [
-            i
-            for i, (partition, offset) in enumerate(zip(latest.partition.tolist(), latest.offset.tolist(), strict=True))
-            if offset > cursors.get(str(partition), -1)
-        ]
-    )
+    partitions, which = np.unique(latest.partition, return_inverse=True)
+    known = np.array([cursors.get(str(partition), -1) for partition in partitions], dtype=np.int64)
+    changed = latest.take(np.flatnonzero(latest.offset > known[which]))
     if not len(changed):
         return {"rows": [], "cursors": cursors}
     newest = drawn["newest_us"] * 1000 or int(latest.time_ns.max())
@@ -74,6 +72,7 @@ def _add_courses(store: MetricsStore, answer: Answer, begin: int, newest: int) -
 def cursors_of(rows: Points, before: dict[str, int]) -> dict[str, int]:
     """By partition, the highest offset of `before` and of these rows."""
     cursors = dict(before)
-    for partition, offset in zip(rows.partition.tolist(), rows.offset.tolist(), strict=True):
+    for partition in np.unique(rows.partition):
+        offset = int(rows.offset[rows.partition == partition].max())
         cursors[str(partition)] = max(offset, cursors.get(str(partition), -1))
     return cursors

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.points import Points
+from tickflow.store.digest import Digest
 
 STATUS_MEASUREMENT = "stock_status"
 
@@ -146,6 +147,13 @@ class MetricsStore(ABC):
         """By symbol, the last price of each of `steps` equal steps from `since_ns` to `until_ns`.
 
         Steps without a tick are left out, and so are symbols without one.
+        """
+
+    @abstractmethod
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn: see `Digest`.
+
+        The steps are equal, and lie between its first point within and `until_ns`.
         """
 
     @abstractmethod

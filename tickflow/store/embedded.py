@@ -13,7 +13,11 @@ from pathlib import Path
 from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
+from tickflow.store import embedded_digest
 from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.digest import Digest
+from tickflow.store.embedded_latest import COLUMNS, Latest
+from tickflow.store.embedded_latest import symbols as all_symbols
 
 PRUNE_EVERY = 60.0
 """Seconds between two sweeps for points that outlived the retention."""
@@ -23,7 +27,6 @@ VACUUM_PAGES = 1_000
 BATCH_ROWS = 10_000
 DAY_NS = 86_400 * 10**9
 
-_COLUMNS = ", ".join(f'"{column.name}"' for column in fields(Points))
 _STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
 
 # The key's order is what the page reads by. The measured values have no declared type: a REAL column would turn -0.0
@@ -44,9 +47,6 @@ _SCHEMA = """
         held_up_by TEXT NOT NULL
     ) WITHOUT ROWID;
 """
-
-# Each name is found by one seek behind the one before; SELECT DISTINCT would read every point.
-_NEXT_SYMBOL = "SELECT min(symbol) FROM store_points WHERE symbol > ?"
 
 _BEFORE = "SELECT is_anomaly FROM store_points WHERE symbol = ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
 
@@ -85,6 +85,7 @@ class EmbeddedStore(MetricsStore):
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
         self._next_sweep = 0.0
+        self._latest = Latest(clock)
 
     def connect(self) -> None:
         """Open the file, which is created where missing; wait while it is locked or the disk is full.
@@ -99,7 +100,7 @@ class EmbeddedStore(MetricsStore):
         appended_ms = int(self._clock() * 1000)
         with self._writing() as connection:
             connection.executemany(
-                f"INSERT OR REPLACE INTO store_points ({_COLUMNS}, appended_ms) VALUES ({marks})",  # noqa: S608
+                f"INSERT OR REPLACE INTO store_points ({COLUMNS}, appended_ms) VALUES ({marks})",  # noqa: S608
                 ((*row, appended_ms) for row in points.rows()),
             )
         self._sweep(2 * len(points))
@@ -126,22 +127,23 @@ class EmbeddedStore(MetricsStore):
     def latest(self, symbols: Sequence[str] | None = None) -> Points:
         """The newest point of each symbol (by default of all), in the order of the symbols' names."""
         with self._connection() as connection:
-            names = _symbols(connection) if symbols is None else sorted(set(symbols))
-            newest = (_newest(connection, symbol, 1) for symbol in names)
+            if symbols is None:
+                return self._latest.read(connection)
+            newest = (_newest(connection, symbol, 1) for symbol in sorted(set(symbols)))
             return Points.from_rows(row for rows in newest for row in rows)
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """By symbol (by default all), the price of its first point at or after `since_ns`."""
         query = "SELECT symbol, price FROM store_points WHERE symbol = ? AND time_ns >= ? ORDER BY time_ns LIMIT 1"
         with self._connection() as connection:
-            names = list(_symbols(connection)) if symbols is None else symbols
+            names = list(all_symbols(connection)) if symbols is None else symbols
             found = (connection.execute(query, (symbol, since_ns)).fetchone() for symbol in names)
             return dict(row for row in found if row is not None)
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
         until = "" if until_ns is None else "AND time_ns < ?"
-        query = f"SELECT {_COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns"  # noqa: S608
+        query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns"  # noqa: S608
         with self._connection() as connection:
             bound = (symbol, since_ns) if until_ns is None else (symbol, since_ns, until_ns)
             cursor = connection.execute(query, bound)
@@ -169,7 +171,7 @@ class EmbeddedStore(MetricsStore):
     def anomalies(self, since_ns: int, count: int) -> Points:
         """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
         query = (
-            f"SELECT {_COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? "  # noqa: S608
+            f"SELECT {COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? "  # noqa: S608
             "ORDER BY time_ns DESC LIMIT ?"
         )
         with self._connection() as connection:
@@ -184,7 +186,8 @@ class EmbeddedStore(MetricsStore):
 
     def anomaly_counts(self, since_ns: int) -> dict[str, int]:
         """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
-        query = "SELECT symbol, count(*) FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? GROUP BY symbol"
+        # The sign keeps SQLite from going over all points in the order of symbols.
+        query = "SELECT symbol, count(*) FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? GROUP BY +symbol"
         with self._connection() as connection:
             return dict(connection.execute(query, (since_ns,)).fetchall())
 
@@ -193,13 +196,18 @@ class EmbeddedStore(MetricsStore):
         bounds = [since_ns + (until_ns - since_ns) * step // steps for step in range(steps + 1)]
         found: dict[str, list[float]] = {}
         with self._connection() as connection:
-            for symbol in list(_symbols(connection)):
+            for symbol in list(all_symbols(connection)):
                 within = (
                     connection.execute(_LAST_WITHIN, (symbol, *pair)).fetchone() for pair in itertools.pairwise(bounds)
                 )
                 if prices := [row[0] for row in within if row is not None]:
                     found[symbol] = prices
         return found
+
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
+        with self._connection() as connection:
+            return embedded_digest.read(connection, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
@@ -229,7 +237,9 @@ class EmbeddedStore(MetricsStore):
                 (int(now * 1000) - self._retention_ms, max(PRUNE_ROWS, rows)),
             ).rowcount
             connection.execute("DELETE FROM store_statuses WHERE written_at < ?", (int(now * 1e9) - DAY_NS,))
-        if not deleted:
+        if deleted:
+            self._latest.forget()
+        else:
             self._next_sweep = now + PRUNE_EVERY
             with self._connection() as connection:
                 # As a script: `execute` would stop after the first page.
@@ -271,14 +281,7 @@ class EmbeddedStore(MetricsStore):
             raise StoreMisconfigured(str(error)) from None
 
 
-def _symbols(connection: sqlite3.Connection) -> Iterator[str]:
-    """The names of all symbols, in order."""
-    symbol = ""
-    while (symbol := connection.execute(_NEXT_SYMBOL, (symbol,)).fetchone()[0]) is not None:
-        yield symbol
-
-
 def _newest(connection: sqlite3.Connection, symbol: str, count: int) -> list[tuple[object, ...]]:
     """The symbol's newest rows, the newest first."""
-    query = f"SELECT {_COLUMNS} FROM store_points WHERE symbol = ? ORDER BY time_ns DESC LIMIT ?"  # noqa: S608
+    query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? ORDER BY time_ns DESC LIMIT ?"  # noqa: S608
     return connection.execute(query, (symbol, count)).fetchall()

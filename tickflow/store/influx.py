@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 import urllib3
 from influxdb_client import InfluxDBClient, Point, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS
@@ -17,8 +16,9 @@ from influxdb_client.rest import ApiException
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import MEASUREMENT, Points, to_lines
-from tickflow.store import answers, parts
+from tickflow.store import answers, influx_digest, parts
 from tickflow.store.base import STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.digest import Digest
 from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, unreachable
 from tickflow.store.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.visibility import whole
@@ -30,18 +30,6 @@ _STATEMENTS = 100  # asked in one request
 _NAMED_SYMBOLS = 50  # of more, it is quicker to ask for all and to choose here
 
 _logger = logging.getLogger(__name__)
-
-
-class _Rule(msgspec.Struct):
-    everySeconds: int = 0  # noqa: N815 - InfluxDB's name
-
-
-class _Bucket(msgspec.Struct):
-    retentionRules: list[_Rule] = []  # noqa: N815 - InfluxDB's name
-
-
-class _Buckets(msgspec.Struct):
-    buckets: list[_Bucket]
 
 
 class InfluxStore(MetricsStore):
@@ -183,7 +171,7 @@ class InfluxStore(MetricsStore):
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
         """Whether the bucket's retention leaves a point of that time."""
         if self._kept_seconds is None:
-            self._kept_seconds = self._ask_retention()
+            self._kept_seconds = self._influxql.kept_seconds()
         return not self._kept_seconds or time_ns >= (self._clock() - self._kept_seconds) * 1e9
 
     def newest(self, symbol: str, count: int) -> Points:
@@ -243,6 +231,10 @@ class InfluxStore(MetricsStore):
         )
         return {symbol: [price for _, price in values] for symbol, values in rows.items()}
 
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
+        return influx_digest.read(self._influxql, symbol, since_ns, until_ns, steps)
+
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
         rows = self._influxql.rows(
@@ -281,11 +273,6 @@ class InfluxStore(MetricsStore):
         sent = [self._senders.submit(self._post, lines) for lines in requests]
         wait(sent)
         return [each.result() for each in sent]
-
-    def _ask_retention(self) -> int:
-        """For how many seconds the bucket keeps points; 0 is for ever. InfluxQL says 0 of every bucket."""
-        found = self._influxql.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org})
-        return max((rule.everySeconds for bucket in found.buckets for rule in bucket.retentionRules), default=0)
 
     def _failure(self, error: ApiException, message: str) -> StoreError:
         return answers.failure(

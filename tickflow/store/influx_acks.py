@@ -60,7 +60,14 @@ class InfluxAcks(AckStore):
                 {"since": since_ns},
             )
         except StoreMisconfigured:
-            return []  # no bucket yet, or none that the token may read: the metrics' own reads say what is wrong
+            # "database not found" is said of a bucket that is missing and of one that the token may not read. To write
+            # nothing tells them apart: 404 is the first. (401: the metrics' own reads say what is wrong.)
+            error = self._try(lambda: self._writer.write(self._bucket, self._org, b"\n", WritePrecision.NS))
+            if error is not None and error.status in (401, NO_BUCKET):
+                return []
+            raise StoreMisconfigured(
+                f"INFLUXDB_TOKEN may not read the bucket {self._bucket!r}, where they are kept. Allow it to."
+            ) from None
         found = [Ack(symbol, int(partition), first, at, acked) for at, symbol, partition, first, acked in rows]
         return sorted(found, key=lambda ack: (ack.time_ns, ack.symbol))
 

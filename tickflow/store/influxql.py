@@ -21,6 +21,8 @@ READ_SECONDS = 10.0
 
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
+POOL = 32
+"""Connections that are kept: as many as pages that refresh at once may need, and more."""
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer of a row: InfluxDB's have 64 bits."""
@@ -47,7 +49,7 @@ class InfluxQL:
         self._bucket = bucket
         self._where = where
         self._clock = clock
-        self._pool = urllib3.PoolManager(maxsize=8, retries=False)
+        self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
 
     def rows(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
         """The rows of all series of a query with one statement, each a tuple of that type.
@@ -80,6 +82,11 @@ class InfluxQL:
             return msgspec.json.decode(document, type=shape)
         except _OF_ANOTHER_SHAPE as error:
             raise self._not_influxdb(error) from None
+
+    def kept_seconds(self) -> int:
+        """For how many seconds the bucket keeps points; 0 is for ever. InfluxQL itself says 0 of every bucket."""
+        found = self.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org})
+        return max((rule.everySeconds for bucket in found.buckets for rule in bucket.retentionRules), default=0)
 
     def ping(self) -> str | None:
         """Ask once, for at most `PING_SECONDS`; why InfluxDB is not there yet, or `None` when it is."""
@@ -148,6 +155,18 @@ class InfluxQL:
                 "INFLUXDB_BUCKET and INFLUXDB_TOKEN to a bucket that exists and a token that may read it."
             )
         return StoreUnavailable(f"{self._where} could not answer a query: {words}")
+
+
+class _Rule(msgspec.Struct):
+    everySeconds: int = 0  # noqa: N815 - InfluxDB's name
+
+
+class _Bucket(msgspec.Struct):
+    retentionRules: list[_Rule] = []  # noqa: N815 - InfluxDB's name
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[_Bucket]
 
 
 class _Series(msgspec.Struct, Generic[Row]):

@@ -1,0 +1,153 @@
+/* Small multiples: the prices of several symbols, a small chart each on one time axis.
+   The server sends rows; what stands where, and which part of time is seen, is decided here. */
+(function () {
+  "use strict";
+  const { words, frame, chart } = window.tickflow;
+  const { painter, seen, last, step, extremes } = frame;
+  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+  const HEAD_PX = 22, GAP_PX = 26, FOOT_PX = 42, SIDE_PX = 62, LEAST_PX = 150;
+  const series = new Map(); // by symbol
+  let drawn = null;
+  let range = null; // what the reader zoomed to
+  let followed = null; // what is seen live
+
+  const graph = () => document.querySelector("#multiples .js-plotly-plot");
+  const ms = (bound) => (typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`));
+  const on = () => document.body.dataset.charts === "several";
+
+  /** Take in what the server drew: rows of each symbol, in the order in which the charts stand. */
+  function show(rows, now) {
+    const same = drawn && rows && String(drawn.symbols) === String(now.symbols) && drawn.range === now.range && String(drawn.period) === String(now.period);
+    drawn = now;
+    series.clear();
+    if (!same) range = null;
+    followed = null;
+    for (const { symbol, x, y, marks } of rows || []) series.set(symbol, { x, y, marks });
+    draw();
+  }
+
+  /** New rows, at the right end of their charts. */
+  function follow(rows) {
+    for (const { symbol, x, y, marks } of rows) {
+      const one = series.get(symbol);
+      if (!one) continue;
+      one.x = one.x.concat(x);
+      one.y = one.y.concat(y);
+      one.marks = one.marks.concat(marks);
+    }
+    draw();
+  }
+
+  /** The part of time all charts show: the range back from the newest tick of them all, moved on in steps. */
+  function live() {
+    const all = [...series.values()].filter(({ x }) => x.length);
+    if (!all.length) return [0, 1];
+    const now = Math.max(...all.map(({ x }) => last(x))), first = Math.min(...all.map(({ x }) => x[0]));
+    if (followed && now <= followed[1] && followed[1] - now < 0.3 * (followed[1] - followed[0])) return followed;
+    const there = Math.max(now - first, 10_000);
+    if (drawn.period) followed = drawn.period.slice();
+    else if (drawn.range_ms === null || there < drawn.range_ms) followed = [first - 0.01 * there, first + 1.12 * there];
+    else followed = [now - drawn.range_ms, now + 0.05 * drawn.range_ms];
+    return followed;
+  }
+
+  /** The lowest and the highest price in sight; in percent of the first one in sight where that is asked for. */
+  function extent({ x, y }, sight) {
+    const [from, to] = seen(x, sight), found = extremes(y, from, to);
+    return found[0] > found[1] ? null : { base: y[from], low: found[0], high: found[1] };
+  }
+
+  function draw() {
+    const place = document.getElementById("multiples");
+    if (!on() || !place || !series.size || !drawn) return;
+    const paint = painter(), sight = range || live(), percent = chart.view.percent;
+    const names = [...series.keys()], width = place.clientWidth || 800;
+    const columns = Math.min(names.length, width < 560 ? 1 : names.length <= 4 ? 2 : 3), lines = Math.ceil(names.length / columns);
+    const height = Math.max(place.parentElement.clientHeight, lines * LEAST_PX);
+    place.style.height = `${height}px`;
+    const extents = new Map(names.map((name) => [name, extent(series.get(name), sight)]));
+    const shares = [...extents.values()].filter(Boolean).map(({ base, low, high }) => [low / base, high / base]);
+    const common = [Math.min(...shares.map(([low]) => low)), Math.max(...shares.map(([, high]) => high))];
+    const layout = plain(paint, sight), data = [];
+    names.forEach((name, i) => {
+      const { x, y, marks } = series.get(name), id = i ? i + 1 : "", column = i % columns, line = Math.floor(i / columns);
+      const left = (column * width) / columns + 12, right = ((column + 1) * width) / columns - SIDE_PX;
+      const cell = (height - FOOT_PX + GAP_PX) / lines, top = line * cell + HEAD_PX, bottom = (line + 1) * cell - GAP_PX;
+      const bottommost = i + columns >= names.length;
+      layout[`xaxis${id}`] = { ...layout.xaxis, anchor: `y${id}`, domain: [left / width, right / width], matches: i ? "x" : undefined, showticklabels: bottommost };
+      const axis = { anchor: `x${id}`, domain: [1 - bottom / height, 1 - top / height], side: "right", fixedrange: true, gridcolor: paint("--grid"), zeroline: false, tickfont: { color: paint("--muted"), size: 11 } };
+      layout[`yaxis${id}`] = axis;
+      const bounds = extents.get(name);
+      if (bounds) {
+        const { base } = bounds, [low, high] = percent ? common.map((share) => share * base) : [bounds.low, bounds.high];
+        const span = high - low || Math.abs(high) * 0.002;
+        frame.scale(axis, low - 0.08 * span, high + 0.08 * span, base, 4);
+      } else Object.assign(axis, { range: [0, 1], showticklabels: false, showgrid: false });
+      data.push({ type: "scatter", mode: "lines", name, x, y, xaxis: `x${id}`, yaxis: `y${id}`, line: { color: paint("--price"), width: 1.5 }, showlegend: false,
+        hovertemplate: `%{x|%H:%M:%S} ET · %{y:,.${words.digits(last(y) ?? 1)}f}<extra></extra>` });
+      data.push({ type: "scatter", mode: "markers", name: `${name} anomalies`, x: marks.map(([at]) => at), y: marks.map(([, price]) => price), xaxis: `x${id}`, yaxis: `y${id}`,
+        marker: { symbol: "circle-open", size: 7, color: paint("--anomaly"), line: { width: 1.5 } }, showlegend: false, hoverinfo: "skip" });
+      const row = window.tickflow.watch.rows.get(name), price = last(y);
+      const text = x.length ? `<b>${name}</b>  ${words.price(price)}  ${row ? words.change(row.change) : ""}` : `<b>${name}</b>  no tick in this range`;
+      layout.annotations.push({ xref: "paper", yref: "paper", x: left / width, y: 1 - top / height, xanchor: "left", yanchor: "bottom", showarrow: false, text, font: { size: 12, color: paint("--price") } });
+    });
+    layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: `${sources(names)} · New York time (ET)`, font: { size: 10, color: paint("--muted") } });
+    setProps("multiples", { figure: { data, layout } });
+    tell(names);
+  }
+
+  const sources = (names) => [...new Set(names.map((name) => words.source(window.tickflow.watch.rows.get(name)?.source)).filter(Boolean))].join(", ");
+
+  function plain(paint, sight) {
+    const raw = chart.view.raw.layout;
+    return {
+      paper_bgcolor: paint("--paper"), plot_bgcolor: paint("--paper"), font: paint(raw.font), margin: { l: 0, r: 0, t: 0, b: 0 },
+      showlegend: false, hovermode: "x", dragmode: "pan", separators: ".,", annotations: [],
+      hoverlabel: { bgcolor: paint("--paper"), bordercolor: paint("--line"), font: { color: paint("--price"), size: 12 } },
+      xaxis: { ...paint(raw.xaxis), range: sight.slice(), nticks: 4 },
+    };
+  }
+
+  /** The charts in words. */
+  function tell(names) {
+    const parts = names.map((name) => {
+      const { x, y } = series.get(name), row = window.tickflow.watch.rows.get(name);
+      return x.length ? `${name} last price ${words.price(last(y))}, change ${row ? words.change(row.change) : "unknown"}` : `${name} no tick`;
+    });
+    const place = document.getElementById("multiples-summary");
+    if (place) place.textContent = `Small charts, range ${drawn.range}: ${parts.join("; ")}.`;
+  }
+
+  /** The reader moved or resized the charts. */
+  function moved(change) {
+    const gd = graph();
+    if (!gd || !change) return;
+    if (Object.keys(change).some((key) => /^xaxis\d*\.range/.test(key))) range = gd.layout.xaxis.range.map(ms);
+    else if (!change.autosize) return;
+    draw();
+  }
+
+  function goLive() {
+    range = null;
+    followed = null;
+  }
+
+  const seenNow = () => range || followed;
+
+  /** The rows in sight, under a heading. */
+  function rowsInSight() {
+    const sight = seenNow();
+    if (!sight) return null;
+    const lines = [["time_utc", "symbol", "price", "source"]];
+    for (const [symbol, { x, y }] of series) {
+      x.forEach((at, i) => {
+        if (at >= sight[0] && at <= sight[1]) lines.push([words.iso(words.utc(at, drawn.offsets)), symbol, y[i], window.tickflow.watch.rows.get(symbol)?.source ?? ""]);
+      });
+    }
+    return lines;
+  }
+
+  window.addEventListener("resize", draw);
+
+  Object.assign(window.tickflow, { multiples: { show, follow, draw, moved, goLive, seenNow, rowsInSight, zoomed: () => range !== null } });
+})();

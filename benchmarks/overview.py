@@ -1,0 +1,79 @@
+"""The overview of 2,000 symbols of which a tenth ticks between two refreshes: the server's work and the browser's."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from benchmarks.bench import Bench, table
+from benchmarks.page import Reader
+from benchmarks.site import Site
+from benchmarks.stores import STACKS, History, opened, settings_of
+from benchmarks.visitor import Visitor
+
+SYMBOLS = 2_000
+SHARE = 10
+TICKS = 30
+GAP = timedelta(seconds=20)
+"""Between two ticks of a symbol: so long it takes until each tenth has had its turn."""
+ROUNDS = 20
+INTERVAL = 2.0
+SETTLED = 6.0
+PAUSE = 1.0
+"""Right after a burst the embedded store reads more: what is measured is 200 ticks at once, every second."""
+LIMITS = {"server ms": 20, "browser ms": 100}
+ROWS = "document.querySelectorAll('#watch .ag-row').length > 10"
+WORK = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    figures: dict[str, Any] = {"limits": LIMITS}
+    rows: list[tuple[str, ...]] = [
+        ("2,000 symbols, a tenth ticks", "open ms", "ms", "of it own cpu", "slowest ms", "bytes", "gzip")
+    ]
+    for stack in STACKS:
+        history = History(SYMBOLS, TICKS, gap=GAP)
+        with opened(settings_of(bench, stack, "overview")) as (store, acks):
+            history.fill(store)
+            time.sleep(SETTLED)
+            reader = Reader(store, acks, {"symbol": history.names[0], "range": "15m", "overview": True})
+            for name, whole in (("changes", False), ("whole", True)):
+                times = {"open": round(reader.opened_ms, 1)}
+                times |= reader.rounds(history, history.names[::SHARE], ROUNDS, whole=whole, pause=PAUSE)
+                figures[f"{stack}, {name}"] = times
+                rows.append((f"{stack}, {name}", *(f"{value:,}" for value in times.values())))
+    print(table(rows))
+    figures["browser"] = _browser(bench)
+    print("; ".join(f"{name}: {value}" for name, value in figures["browser"].items()))
+    return figures
+
+
+def _browser(bench: Bench) -> dict[str, Any]:
+    """What a refresh costs the page, by Chromium's own clock over its main thread; less what it costs at rest."""
+    history = History(SYMBOLS, TICKS, gap=GAP)
+    settings = settings_of(bench, "embedded", "overview-browser", UPDATE_INTERVAL=str(INTERVAL))
+    with opened(settings) as (store, _), Site(settings, bench.folder) as site, Visitor() as visitor:
+        history.fill(store)
+        visitor.open(f"{site.url}?view=overview")
+        visitor.until(ROWS)
+        visitor.devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+        visitor.page.wait_for_timeout(5_000)
+        idle = _spent(visitor, lambda: None)
+        busy = _spent(visitor, lambda: history.turn(store, history.names[::SHARE]))
+        errors = visitor.errors
+    return {
+        "task ms": round(busy["TaskDuration"] - idle["TaskDuration"], 1),
+        "script and layout ms": round(sum(busy[name] - idle[name] for name in WORK), 1),
+        "task ms at rest": round(idle["TaskDuration"], 1),
+        "errors": errors,
+    }
+
+
+def _spent(visitor: Visitor, turn: Any) -> dict[str, float]:
+    """Milliseconds of work for one refresh, by kind: the mean of `ROUNDS`."""
+    before, begun = visitor.work(), visitor.refreshes()["answered"]
+    while visitor.refreshes()["answered"] < begun + ROUNDS:
+        turn()
+        visitor.page.wait_for_timeout(INTERVAL * 1000)
+    count = visitor.refreshes()["answered"] - begun
+    after = visitor.work()
+    return {name: (after[name] - before[name]) * 1000 / count for name in after}

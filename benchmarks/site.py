@@ -1,0 +1,87 @@
+"""The dashboard of a benchmark: the script as a process of its own, at a free port."""
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.bench import PROJECT
+
+UP_SECONDS = 60.0
+
+
+class Site:
+    """`stock_dashboard.py` with these settings; ended with the block."""
+
+    def __init__(self, settings: dict[str, str], folder: Path) -> None:
+        self._settings = settings
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+        self.url = f"http://127.0.0.1:{port}/"
+        self._process = start("stock_dashboard.py", self._settings | {"DASHBOARD_PORT": str(port)}, self._folder)
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        if self.url not in said:
+            raise RuntimeError(f"the dashboard did not start: {said!r}")
+        urllib.request.urlopen(self.url, timeout=UP_SECONDS).close()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end(self._process)
+
+    def resident_mb(self) -> float:
+        """The memory that the process has now."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+
+def start(script: str, settings: dict[str, str], folder: Path) -> subprocess.Popen[str]:
+    """Start a script with these settings and no others, `.env` neither."""
+    return subprocess.Popen(
+        [sys.executable, str(PROJECT / script)],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **settings},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a script as Ctrl+C does; what it says no longer counts."""
+    process.terminate()
+    try:
+        process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def scripts(names: Sequence[str], settings: dict[str, str], folder: Path) -> Iterator[None]:
+    """Those scripts as processes, for as long as the block runs; what they print goes into a file each."""
+    with ExitStack() as stack:
+        for name in names:
+            output = stack.enter_context((folder / f"{name}.txt").open("w"))
+            process = subprocess.Popen(
+                [sys.executable, str(PROJECT / name)],
+                cwd=folder,
+                env={"PATH": os.environ["PATH"], **settings},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            stack.callback(process.communicate)
+            stack.callback(process.terminate)
+        yield

@@ -1,0 +1,100 @@
+"""A visitor of the page in Debian's Chromium, and what can be told of the page from within the browser."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from playwright.sync_api import Page, ViewportSize, sync_playwright
+
+from scripts.screenshots import CHROMIUM, FLAGS
+
+WAIT_SECONDS = 60.0
+
+COUNTING = """
+    window.refreshes = { sent: 0, answered: 0, failed: 0, longest: 0 };
+    const fetch_ = window.fetch;
+    window.fetch = (where, how) => {
+      if (!String(how?.body ?? "").includes('"delta.data"')) return fetch_(where, how);
+      const counts = window.refreshes, begun = performance.now();
+      counts.sent += 1;
+      return fetch_(where, how).then(
+        (answer) => {
+          counts.answered += 1;
+          counts.longest = Math.max(counts.longest, performance.now() - begun);
+          return answer;
+        },
+        (error) => {
+          counts.failed += 1;
+          throw error;
+        });
+    };
+"""
+"""Runs in the page before its own scripts: counts the refreshes that it asks for."""
+
+DRAWN = "(document.querySelector('#chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0) > 0"
+
+
+class Visitor:
+    """One browser, in a profile of its own; what must never happen in it is kept in `errors` and `elsewhere`."""
+
+    def __init__(self, *, width: int = 1440, height: int = 900) -> None:
+        self._size = ViewportSize(width=width, height=height)
+        self.errors: list[str] = []
+        self.elsewhere: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        self._context = self._browser.new_context(viewport=self._size)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    def open(self, url: str, before: Callable[[], None] = lambda: None) -> Page:
+        """A page at `url`, which is being loaded; `before` is called once `devtools` is there."""
+        origin = url.partition("?")[0]
+        self.page = self._context.new_page()
+        self.page.add_init_script(COUNTING)
+        self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "request",
+            lambda asked: (
+                None if asked.url.startswith((origin, "data:", "blob:")) else self.elsewhere.append(asked.url)
+            ),
+        )
+        self.devtools = self._context.new_cdp_session(self.page)
+        before()
+        self.page.goto(url, wait_until="commit")
+        return self.page
+
+    def until(self, expression: str, *, seconds: float = WAIT_SECONDS, look_ms: float = 20) -> None:
+        """Wait until `expression` is true in the page; it is looked at every `look_ms`."""
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(expression):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"never true in the page: {expression}; its errors: {self.errors}")
+            self.page.wait_for_timeout(look_ms)
+
+    def refreshes(self) -> dict[str, float]:
+        """How many refreshes the page asked for, and what became of them."""
+        counts: dict[str, float] = self.page.evaluate("window.refreshes")
+        return counts
+
+    def memory(self) -> dict[str, float]:
+        """The page's heap in MB after a forced collection of garbage, its elements and its listeners."""
+        for _ in range(2):  # what finalizers let go of goes with the second
+            self.devtools.send("HeapProfiler.collectGarbage")
+        used = self.devtools.send("Runtime.getHeapUsage")["usedSize"]
+        counters = self.devtools.send("Memory.getDOMCounters")
+        return {"heap_mb": used / 2**20, "nodes": counters["nodes"], "listeners": counters["jsEventListeners"]}
+
+    def work(self) -> dict[str, float]:
+        """Seconds that the page has spent so far, by kind; `TaskDuration` is all of them."""
+        metrics: list[dict[str, Any]] = self.devtools.send("Performance.getMetrics")["metrics"]
+        return {each["name"]: each["value"] for each in metrics if each["name"].endswith("Duration")}

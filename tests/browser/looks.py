@@ -1,0 +1,43 @@
+"""What the browser tests look at: the chart's rows and the part of time in sight."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Running, until
+
+Ticking = Callable[[], None]
+"""The fixture `ticking`."""
+GRAPH = "document.querySelector('#chart .js-plotly-plot')"
+PRICES = [150 + (i % 7) * 0.1 for i in range(120)]
+
+
+def drawn(page: Page) -> int:
+    """How many rows the chart shows."""
+    count: int = page.evaluate(f"{GRAPH}?.data?.[0]?.x?.length ?? 0")
+    return count
+
+
+def seen(page: Page) -> list[float]:
+    """The part of time in sight, in ms."""
+    bounds = f"{GRAPH}.layout.xaxis.range.map((b) => typeof b === 'number' ? b : Date.parse(b.replace(' ', 'T') + 'Z'))"
+    return page.evaluate(bounds)  # type: ignore[no-any-return]  # two numbers
+
+
+def wait_for_rows(page: Page, more_than: int) -> None:
+    until(page, f"({GRAPH}?.data?.[0]?.x?.length ?? 0) > {more_than}")
+
+
+def wait_for_refreshes(page: Page, count: int = 5) -> None:
+    """Wait until the chart has been extended so many times, as it is while ticks come."""
+    for _ in range(count):
+        wait_for_rows(page, drawn(page))
+
+
+def text(page: Page, selector: str) -> str:
+    return page.locator(selector).inner_text()
+
+
+def with_anomaly(running: Running, symbol: str = "AAPL") -> None:
+    """A history whose 60th tick, a minute before the last, is far off."""
+    running.market.history(symbol, [price + (8 if i == 60 else 0) for i, price in enumerate(PRICES)])

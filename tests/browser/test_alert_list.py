@@ -1,0 +1,130 @@
+"""The alerts: new, acknowledged for all, and leading to their moment."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import WAIT_MS, Running, Visit, until
+from tests.browser.looks import GRAPH, PRICES, seen, wait_for_rows, with_anomaly
+from tickflow.errors import StoreUnavailable
+
+expect.set_options(timeout=WAIT_MS)
+
+
+def test_an_alert_is_acknowledged_for_good_and_for_all(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    page, other = visit(), visit("?symbol=AAPL")
+    row = page.locator("#alerts .alert").first
+    expect(row).to_contain_text("AAPL▲ high")
+    expect(row).to_contain_text("158.40 vs MA10 15")
+    count = page.locator("#alerts .alert").count()
+    page.get_by_role("button", name=re.compile("^Ack: AAPL high")).first.click()
+    expect(page.locator("#alerts .alert")).to_have_count(count - 1)
+    running.market.tick("AAPL", 150.3)
+    expect(other.locator("#alerts .alert")).to_have_count(count - 1)
+    page.reload()
+    until(page, "document.querySelectorAll('#alerts .chip').length > 0")
+    expect(page.locator("#alerts .alert")).to_have_count(count - 1)
+    page.locator("#alerts .chip", has_text="All").click()
+    expect(page.locator("#alerts .alert.is-acked")).to_have_count(1)
+
+
+def test_an_alert_leads_to_its_moment_in_the_chart(running: Running, visit: Visit) -> None:
+    with_anomaly(running, "MSFT")
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    page.locator("#alerts .alert-go", has_text="158.40").click()
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    expect(page.locator("#go-live")).to_be_visible()
+    first, last = seen(page)
+    moment = page.evaluate(f"{GRAPH}.data[0].x[{GRAPH}.data[0].y.findIndex((price) => price > 157)]")
+    assert (first + last) / 2 == pytest.approx(moment)
+
+
+def test_an_anomaly_that_comes_is_a_new_alert_without_losing_the_place(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#alerts .alerts-none")).to_have_text("No anomaly yet.")
+    running.market.tick("AAPL", 140.0)
+    expect(page.locator("#alerts .alert")).to_have_count(1)
+    expect(page.locator("#alerts .alerts-count")).to_have_text("1 new")
+    expect(page.locator("#alerts .alert")).to_contain_text("▼ low")
+
+
+def test_an_alert_stays_under_the_pointer_while_others_come(running: Running, visit: Visit) -> None:
+    for symbol in ("MSFT", "AAPL"):
+        running.market.history(symbol, [*PRICES, 158.0] * 6)
+    page = visit()
+    row = page.locator("#alerts .alert").first
+    row.locator(".alert-ack").hover()
+    page.evaluate("window.row = document.querySelector('#alerts .alert')")
+    place = "window.row.getBoundingClientRect().top"
+    before = page.evaluate(place)
+    count = page.locator("#alerts .alert").count()
+    running.market.tick("MSFT", *PRICES[:20], 158.0)
+    until(page, f"document.querySelectorAll('#alerts .alert').length > {count}")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.row.isConnected")
+    assert page.evaluate(place) == pytest.approx(before, abs=1)
+
+
+def test_it_says_when_it_is_not_known_who_has_seen_an_alert(
+    running: Running, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("The acknowledgements are away for this test.")
+
+    with_anomaly(running)
+    with monkeypatch.context() as patch:
+        patch.setattr(running.acks, "acknowledged", away)
+        page = visit()
+        expect(page.locator(".alerts-trouble")).to_have_text(
+            "Which alerts have been acknowledged is not known for now: The acknowledgements are away for this test."
+        )
+        expect(page.locator("#alerts .alert").first).to_be_visible()
+        expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator(".alerts-trouble")).to_be_hidden()
+
+
+def test_a_new_alert_is_notified_of_while_the_page_is_in_the_background(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit(permissions=["notifications"])
+    wait_for_rows(page, 0)
+    expect(page.locator(".alerts-bell")).to_be_hidden()
+    page.evaluate(
+        """() => {
+            window.shown = [];
+            window.Notification = class extends window.Notification {
+                constructor(title, options) {
+                    super(title, options);
+                    this.onshow = () => window.shown.push(`${title}: ${options.body}`);
+                }
+            };
+        }"""
+    )
+    running.market.tick("AAPL", 140.0)
+    expect(page.locator("#alerts .alert")).to_have_count(1)
+    running.market.tick("AAPL", 150.0, 150.1, 150.2, 150.0, 150.1, 150.2)
+    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")  # headless shows all its pages
+    running.market.tick("AAPL", 163.0)
+    until(page, "window.shown.length === 1")
+    (told,) = page.evaluate("window.shown")
+    assert re.fullmatch(r"AAPL ▲ high: z \d\.\d\d · 163\.00 vs MA10 15\d\.\d\d", told)
+
+
+def test_who_was_not_asked_yet_can_ask_for_notifications(running: Running, visit: Visit) -> None:
+    page = visit()
+    running.market.history("AAPL", PRICES)
+    expect(page.locator(".alerts-bell")).to_have_text("Notify me")
+
+
+def test_at_400_px_the_alerts_are_a_sheet_with_a_count(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    page = visit(width=400, height=860)
+    expect(page.locator("#alerts-open")).to_have_text(re.compile(r"Alerts \d"))
+    page.locator("#alerts-open").click()
+    expect(page.locator("#sheet .alert").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    page.keyboard.press("Escape")
+    expect(page.locator("#sheet")).to_be_hidden()

@@ -1,0 +1,194 @@
+"""What a reader chooses: symbol, range, period, view, theme, kept in the address; at every width."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Market, Running, Visit, until
+from tests.browser.looks import GRAPH, PRICES, Ticking, drawn, wait_for_refreshes, wait_for_rows, with_anomaly
+
+expect.set_options(timeout=WAIT_MS)
+
+
+def test_a_click_in_the_watch_list_chooses_and_the_address_keeps_it(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", [400.0, 401.0])
+    page = visit()
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    history = page.evaluate("history.length")
+    page.locator(".watch [role=row]", has_text="MSFT").click()
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    page.locator("#range").get_by_text("1h", exact=True).click()
+    page.wait_for_url(re.compile(r"\?symbol=MSFT&range=1h"))
+    assert page.evaluate("history.length") == history
+    again = visit("?symbol=MSFT&range=1h")
+    expect(again.locator("#headline-symbol")).to_have_text("MSFT")
+    expect(again.locator("#headline-note")).to_have_text("in 1h")
+    expect(again.locator("#symbol")).to_have_value("MSFT")
+
+
+@pytest.mark.parametrize("query", ["?symbol=%3Cscript%3E&range=2y", "?symbol=A%27--", "?range[]=5m"])
+def test_an_address_that_makes_no_sense_opens_the_plain_page(running: Running, visit: Visit, query: str) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit(query)
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+
+
+def test_two_readers_do_not_disturb_each_other(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", PRICES)
+    first, second = visit("?symbol=AAPL"), visit("?symbol=MSFT")
+    running.market.tick("AAPL", 160.0)
+    running.market.tick("MSFT", 161.0)
+    expect(first.locator("#reading-price")).to_have_text("160.00")
+    expect(second.locator("#reading-price")).to_have_text("161.00")
+    assert (drawn(first), drawn(second)) == (len(PRICES) + 1, len(PRICES) + 1)
+
+
+def test_at_400_px_nothing_scrolls_sideways_and_the_strip_chooses(running: Running, visit: Visit) -> None:
+    for symbol in ("AAPL", "AMZN", "GOOGL", "META", "MSFT"):
+        running.market.history(symbol, PRICES)
+    page = visit(width=400, height=860)
+    wait_for_rows(page, 0)
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    page.evaluate("window.scrollTo(200, 0)")
+    assert page.evaluate("window.scrollX") == 0
+    page.locator(".card", has_text="META").click()
+    expect(page.locator("#headline-symbol")).to_have_text("META")
+    assert page.locator(".card[aria-pressed=true]").inner_text().startswith("META")
+    page.locator("#range-narrow").get_by_text("5m", exact=True).click()
+    page.wait_for_url(re.compile("range=5m"))
+
+
+@pytest.mark.parametrize("width", [320, 600, 768, 1024])
+def test_no_other_width_scrolls_sideways_either(running: Running, visit: Visit, width: int) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit(width=width)
+    wait_for_rows(page, 0)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_theme_is_kept_and_the_chart_follows_it(running: Running, visit: Visit, ticking: Ticking) -> None:
+    running.market.history("AAPL", PRICES)
+    ticking()
+    page = visit(scheme="light")
+    wait_for_rows(page, len(PRICES))
+    paper = f"{GRAPH}.layout.paper_bgcolor"
+    light = page.evaluate(paper)
+    rows = drawn(page)
+    page.locator("#theme").get_by_title("Dark theme").click()
+    until(page, f"{paper} !== {light!r}")
+    assert drawn(page) >= rows, "and no row is lost"
+    wait_for_refreshes(page, 2)
+    page.reload()
+    until(page, f"({GRAPH}?.data?.[0]?.x?.length ?? 0) > 0")
+    assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
+    assert page.evaluate(paper) != light
+    page.locator("#theme").get_by_title("System theme").click()
+    until(page, f"{paper} === {light!r}")
+
+
+def test_the_page_is_named_and_described_for_screen_readers(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    wait_for_rows(page, 0)
+    assert page.evaluate("document.documentElement.lang") == "en"
+    for landmark in ("banner", "navigation", "main"):
+        expect(page.get_by_role(landmark)).to_have_count(1)
+    expect(page.get_by_role("textbox", name="Symbol").or_(page.get_by_role("combobox", name="Symbol"))).to_be_visible()
+    expect(page.locator("#summary")).to_have_text(re.compile(r"AAPL, range 15m: 120 ticks, last price 150.00 at"))
+    assert page.locator("figure").get_attribute("aria-labelledby") == "summary"
+
+
+def test_the_overview_shows_all_columns_filters_and_leads_back(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    running.market.history("MSFT", [400 + (i % 7) * 0.1 for i in range(120)])
+    page = visit("?symbol=AAPL&view=overview")
+    expect(page.locator(".watch [role=row] [col-id=source]", has_text="SIMULATED")).to_have_count(2)
+    row = page.locator(".watch [role=row][row-id=AAPL]")
+    expect(row.locator("[col-id=anomalies]")).not_to_have_text("0")
+    assert row.locator("polyline").get_attribute("points")
+    running.market.tick("AAPL", 171.5)
+    expect(row.locator("[col-id=price]")).to_have_text("171.50")
+    page.locator("#filter").fill("MS")
+    expect(row).to_have_count(0)
+    page.locator("#filter").fill("")
+    page.get_by_role("button", name="Back to the chart").click()
+    expect(page.locator("#chart .main-svg").first).to_be_visible()
+    assert "view=" not in page.url
+    expect(page.locator(".watch [role=columnheader]")).to_have_count(4)
+
+
+def test_paused_it_stands_still_and_says_how_far_behind_it_is(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    wait_for_rows(page, 0)
+    page.locator("#pause").click()
+    expect(page.locator("#pause")).to_have_text("Paused")
+    page.wait_for_timeout(int(2 * UPDATE_INTERVAL * 1000))
+    running.market.tick("AAPL", 161.0)
+    expect(page.locator("#headline-price")).to_have_text("161.00")
+    expect(page.locator("#go-live")).to_have_text(re.compile(r"\d+ s behind, go live"))
+    assert drawn(page) == len(PRICES)
+    page.locator("#go-live").click()
+    wait_for_rows(page, len(PRICES))
+    expect(page.locator("#go-live")).to_be_hidden()
+    expect(page.locator("#pause")).to_have_text("Pause")
+
+
+def test_a_period_is_shown_as_asked_and_kept_in_the_address(running: Running, visit: Visit) -> None:
+    market = Market(running.writing, day=datetime(2013, 10, 7, 13, 45, tzinfo=UTC))
+    market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL&range=15m&from=2013-10-07T09:44:00&to=2013-10-07T09:44:30")
+    wait_for_rows(page, 0)
+    assert 25 <= drawn(page) <= 30
+    expect(page.locator("#headline-note")).to_have_text("Oct 7, 2013, 09:44:00 – 09:44:30 ET")
+    market.report(ticked=True)
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    assert "from=2013-10-07T09%3A44%3A00" in page.url
+    page.locator("#go-live").click()
+    wait_for_rows(page, 100)
+    assert "from=" not in page.url
+
+
+def test_a_period_is_asked_for_in_a_dialog(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    wait_for_rows(page, 0)
+    page.locator("#period-open").click()
+    page.locator("#period button[type=submit]").click()
+    page.wait_for_url(re.compile("from="))
+    page.locator("#period-open").click()
+    until(page, "!location.search.includes('from=')")
+
+
+def test_candles_move_with_the_ticks_and_are_those_of_the_store(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL&candles=1m")
+    wait_for_rows(page, 0)
+    running.market.tick("AAPL", 171.0, 170.0)
+    wait_for_rows(page, len(PRICES) + 1)
+    candles = page.evaluate(
+        f"(({{x, open, high, low, close}}) => [x.length, high.at(-1), close.at(-1)])({GRAPH}.data[14])"
+    )
+    assert candles[1:] == [171.0, 170.0]
+    live = page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({GRAPH}.data[14])")
+    page.reload()
+    wait_for_rows(page, len(PRICES) + 1)
+    assert page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({GRAPH}.data[14])") == live
+
+
+def test_a_link_reproduces_what_is_seen(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    page.locator("[data-option=candles]").click()
+    page.locator("[data-option=scale]").click()
+    page.locator("[data-option=log]").click()
+    page.locator("[data-trace=MA10]").click()
+    until(page, f"{GRAPH}.layout.yaxis.type === 'log' && {GRAPH}.data.length === 15 && !{GRAPH}.data[2].visible")
+    again = visit(page.url.split("/")[-1])
+    until(again, f"{GRAPH}?.layout?.yaxis?.type === 'log' && {GRAPH}.data.length === 15 && !{GRAPH}.data[2].visible")
+    assert all(" %" in text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext"))

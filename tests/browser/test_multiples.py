@@ -1,0 +1,101 @@
+"""Small multiples: several symbols, a small chart each on one time axis."""
+
+import csv
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import WAIT_MS, Running, Visit, until
+from tests.browser.looks import PRICES, with_anomaly
+
+expect.set_options(timeout=WAIT_MS)
+SMALL = "document.querySelector('#multiples .js-plotly-plot')"
+
+
+def wait_for_lengths(page: Page, *lengths: int) -> None:
+    """Wait until the charts have so many rows, in the order in which they stand."""
+    until(
+        page,
+        f"JSON.stringify(({SMALL}?.data || []).filter(({{ mode }}) => mode === 'lines').map(({{ x }}) => x.length))"
+        f" === '{list(lengths)}'.replaceAll(' ', '')",
+    )
+
+
+def test_several_symbols_stand_beside_one_another_on_one_time_axis_and_move(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=AAPL")
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    page.keyboard.press("m")
+    expect(page.locator("#compare")).to_have_attribute("aria-pressed", "true")
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    assert page.evaluate(f"{SMALL}.data[1].x.length") >= 1, "anomalies are marked"
+    running.market.tick("AAPL", 151.0, 152.0)
+    running.market.tick("MSFT", 153.0)
+    wait_for_lengths(page, len(PRICES) + 2, len(PRICES) + 1)
+    assert page.evaluate(f"[0, 2].map((i) => {SMALL}.data[i].y.at(-1))") == [152.0, 153.0]
+    ranges = page.evaluate(f"['xaxis', 'xaxis2'].map((axis) => JSON.stringify({SMALL}._fullLayout[axis].range))")
+    assert ranges[0] == ranges[1]
+    expect(page.locator("#multiples-summary")).to_have_text(
+        re.compile("AAPL last price 152.00, .*MSFT last price 153.00")
+    )
+    page.keyboard.press("m")
+    expect(page.locator("#headline-price")).to_be_visible()
+    until(page, "document.querySelector('#chart .js-plotly-plot').data[0].y.at(-1) === 152")
+
+
+def test_a_link_has_the_symbols_and_the_list_adds_to_them(running: Running, visit: Visit, tmp_path: Path) -> None:
+    for symbol in ("AAPL", "META", "MSFT"):
+        running.market.history(symbol, PRICES)
+    page = visit("?symbol=MSFT&symbols=MSFT,META&scale=percent")
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    assert all(" %" in text for text in page.evaluate(f"{SMALL}.layout.yaxis2.ticktext"))
+    page.locator(".watch [role=row]", has_text="AAPL").click()
+    wait_for_lengths(page, len(PRICES), len(PRICES), len(PRICES))
+    page.get_by_role("button", name="Remove META").click()
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    page.wait_for_url(re.compile("symbols=MSFT%2CAAPL"))
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    download.value.save_as(tmp_path / "shown.csv")
+    rows = list(csv.DictReader((tmp_path / "shown.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["symbol"] for row in rows} == {"MSFT", "AAPL"}
+    assert len(rows) == 2 * len(PRICES)
+
+
+def test_looking_back_in_one_chart_moves_all_and_stays_until_live(running: Running, visit: Visit) -> None:
+    for symbol in ("AAPL", "MSFT"):
+        running.market.history(symbol, PRICES)
+    page = visit("?symbol=AAPL&symbols=AAPL,MSFT")
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    first, last = page.evaluate(f"{SMALL}.layout.xaxis.range")
+    wanted = [first, (first + last) / 2]
+    page.evaluate(f"Plotly.relayout({SMALL}, {{'xaxis.range': {wanted}}})")
+    expect(page.locator("#go-live")).to_be_visible()
+    running.market.tick("MSFT", 151.0)
+    wait_for_lengths(page, len(PRICES), len(PRICES) + 1)
+    assert page.evaluate(f"{SMALL}.layout.xaxis.range") == wanted
+    page.locator("#go-live").click()
+    until(page, f"{SMALL}.layout.xaxis.range[1] > {wanted[1]}")
+    expect(page.locator("#go-live")).to_be_hidden()
+
+
+def test_an_alert_leads_from_the_small_charts_to_its_moment(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=MSFT&symbols=AAPL,MSFT")
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    page.locator("#alerts .alert-go", has_text="158.40").click()
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    expect(page.locator("#go-live")).to_be_visible()
+    assert "symbols=" not in page.url
+
+
+def test_at_400_px_they_stand_under_one_another(running: Running, visit: Visit) -> None:
+    for symbol in ("AAPL", "MSFT"):
+        running.market.history(symbol, PRICES)
+    page = visit("?symbol=AAPL&symbols=AAPL,MSFT", width=400, height=860)
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    assert page.evaluate(f"{SMALL}.layout.yaxis2.domain[1] < {SMALL}.layout.yaxis.domain[0]")

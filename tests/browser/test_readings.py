@@ -1,0 +1,61 @@
+"""What the chart tells in words: the evidence of an anomaly, open to close of a candle, the days on its axis."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import WAIT_MS, Market, Running, Visit
+from tests.browser.looks import GRAPH, PRICES, text, wait_for_rows, with_anomaly
+
+expect.set_options(timeout=WAIT_MS)
+
+
+def point_at(page: Page, row: int, aside_px: float = 0) -> None:
+    """Move the pointer to a row of the chart, or so far beside it."""
+    across = page.evaluate(
+        f"(({{ _fullLayout, data }}) => _fullLayout.xaxis._offset + _fullLayout.xaxis.d2p(data[0].x[{row}]))({GRAPH})"
+    )
+    box = page.locator("#chart").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + across + 40, box["y"] + 150)
+    page.mouse.move(box["x"] + across + aside_px, box["y"] + 150)
+
+
+def test_the_pointer_near_an_anomaly_reads_its_evidence(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    page = visit()
+    wait_for_rows(page, 0)
+    expect(page.locator("#evidence")).to_be_hidden()
+    point_at(page, 60, aside_px=4)
+    expect(page.locator("#evidence")).to_have_text(
+        re.compile(
+            r"Anomaly ▲ high · price 158\.40 · MA10 15\d\.\d\d · volatility \d\.\d{3} · \|z\| \d\.\d\d · "
+            r"volume × \d\.\d\d · offset 60 of partition 0"
+        )
+    )
+    point_at(page, 20)
+    expect(page.locator("#evidence")).to_be_hidden()
+
+
+def test_with_candles_the_fixed_line_reads_open_high_low_and_close(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL&candles=1m")
+    wait_for_rows(page, 0)
+    newest = page.evaluate(f"['open', 'high', 'low', 'close'].map((side) => {GRAPH}.data[14][side].at(-1).toFixed(2))")
+    expect(page.locator("#reading-c")).to_have_text(newest[3])
+    assert [text(page, f"#reading-{side}") for side in "ohlc"] == newest
+    expect(page.locator("#reading-price")).to_be_hidden()
+    expect(page.locator("#reading-ma10")).to_be_visible()
+
+
+def test_where_another_day_begins_the_time_axis_has_a_mark(running: Running, visit: Visit) -> None:
+    market = Market(running.writing, day=datetime(2013, 10, 8, 13, 45, tzinfo=UTC))
+    market.history("AAPL", PRICES, gap=timedelta(minutes=10))
+    page = visit("?symbol=AAPL&range=1d")
+    wait_for_rows(page, 0)
+    begins = page.evaluate(f"{GRAPH}.layout.shapes.filter(({{ xref }}) => xref === 'x').map(({{ x0 }}) => x0)")
+    (midnight,) = [datetime.fromtimestamp(begin / 1000, UTC) for begin in begins]
+    assert (midnight.day, midnight.hour) == (8, 0)
+    assert midnight.minute < 10
+    expect(page.locator("#chart .annotation", has_text="Oct 8")).to_be_visible()

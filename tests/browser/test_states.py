@@ -1,0 +1,148 @@
+"""What the page says of itself: live, stale, held up, gone, empty, warming up, and whose data it is."""
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Market, Running, Visit
+from tests.browser.looks import PRICES, Ticking, drawn, text, wait_for_refreshes, wait_for_rows
+from tickflow.errors import StoreUnavailable
+
+expect.set_options(timeout=WAIT_MS)
+
+
+def test_the_store_goes_and_comes_back_without_a_reload(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#banner")).to_be_hidden()
+    page.evaluate("window.stillThere = true")
+    running.store.failure = StoreUnavailable("The store is away for this test.")
+    expect(page.locator("#banner")).to_have_text("The store is away for this test. Trying again every 0.5 s.")
+    expect(page.locator("#fresh")).to_have_text("store down")
+    assert drawn(page) == len(PRICES), "the last that is known stays, greyed"
+    assert page.evaluate("getComputedStyle(document.querySelector('#chart')).filter") == "grayscale(1)"
+    page.locator("#range").get_by_text("5m", exact=True).click()
+    expect(page.locator("#empty")).to_have_text("Nothing to show until the store answers.")
+    running.store.failure = None
+    running.market.tick("AAPL", 152.5)
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator("#headline-price")).to_have_text("152.50")
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    wait_for_rows(page, 0)
+    assert page.evaluate("window.stillThere") is True
+
+
+def test_it_says_stale_when_ticks_stop_and_live_when_they_go_on(
+    running: Running, visit: Visit, ticking: Ticking
+) -> None:
+    ticking()
+    page = visit()
+    expect(page.locator("#fresh")).to_have_text(re.compile(r"live · [012] s"))
+    ticking()
+    running.market.report()
+    expect(page.locator("#fresh")).to_have_text(re.compile(r"stale · \d s"), timeout=8_000)
+    expect(page.locator("#advice")).to_have_text(re.compile(r"No new tick of AAPL for \d+ s\. .* stock_producer\.py"))
+    assert page.evaluate("document.body.dataset.fresh") == "stale"
+    running.market.tick("AAPL", 155.0)
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+
+
+def test_it_says_when_the_analytics_is_gone_or_held_up(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.report(held_up_by="InfluxDB does not answer")
+    page = visit()
+    expect(page.locator("#banner")).to_have_text("The analytics waits: InfluxDB does not answer")
+    expect(page.locator("#banner")).to_have_text(
+        re.compile(r"The analytics has not reported for 1\d s. Start it: python stock_analytics.py"), timeout=20_000
+    )
+
+
+def test_a_dashboard_that_ends_is_told_and_found_again(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    visit.expected = ("ERR_", "server did not respond")  # what the browser and Dash log while it is away
+    wait_for_rows(page, 0)
+    running.stop()
+    expect(page.locator("#fresh")).to_have_text("no answer", timeout=20_000)
+    expect(page.locator("#banner")).to_have_text(re.compile("is it still running?"))
+    page.locator("#range").get_by_text("5m", exact=True).click()
+    running.start()
+    running.market.tick("AAPL", 158.0)
+    expect(page.locator("#headline-price")).to_have_text("158.00")
+    expect(page.locator("#banner")).to_be_hidden()
+    expect(page.locator("#headline-note")).to_have_text("in 5m")  # what was chosen meanwhile is drawn as well
+
+
+def test_an_empty_store_says_what_to_do_and_is_drawn_when_ticks_come(running: Running, visit: Visit) -> None:
+    page = visit()
+    expect(page.locator("#empty")).to_have_text("No ticks yet. Start the producer: python stock_producer.py")
+    expect(page.locator("#fresh")).to_have_text("no data")
+    running.market.tick("AAPL", 150.0)
+    wait_for_rows(page, 0)
+    expect(page.locator("#empty")).to_be_hidden()
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+
+
+def test_warm_up_is_counted_not_invented(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", [150.0, 151.0, 150.5, 150.0, 151.0, 152.0, 151.0])
+    page = visit()
+    expect(page.locator("#reading-ma20")).to_have_text("7/20")
+    expect(page.locator("#reading-volatility")).to_have_text("7/10")
+    expect(page.locator("#reading-ma5")).to_have_text("150.90")
+    running.market.tick("AAPL", 151.0)
+    expect(page.locator("#reading-ma20")).to_have_text("8/20")
+    expect(page.locator("#advice")).to_have_text("Warming up: 8 of the 20 ticks have come that all averages need.")
+
+
+def test_a_replay_of_2013_is_live_and_marked(running: Running, visit: Visit, ticking: Ticking) -> None:
+    running.market = Market(running.writing, day=datetime(2013, 10, 7, 13, 45, tzinfo=UTC))
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#badge")).to_have_text("REPLAY")
+    ticking()  # however long the page took to open
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    expect(page.locator("#truth")).to_have_text(re.compile("Last tick Oct 7, 2013, 09:4"))
+    assert "ago" not in text(page, "#truth")
+
+
+def test_of_a_live_source_a_closed_market_is_not_stale(running: Running, visit: Visit) -> None:
+    weekend = datetime(2013, 10, 5, 15, tzinfo=UTC)
+    running.stop()
+    running.start(clock=lambda: int(weekend.timestamp() * 1e9))
+    running.market.feed.source = "alpha_vantage"
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#badge")).to_have_text("ALPHA VANTAGE")
+    expect(page.locator("#fresh")).to_have_text("market closed")
+    expect(page.locator("#advice")).to_have_text(re.compile("The market is closed"))
+    assert page.evaluate("getComputedStyle(document.querySelector('#chart')).filter") == "none"
+
+
+def test_simulated_data_is_marked(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    for width in (1440, 400):
+        badge = visit(width=width).locator("#badge")
+        expect(badge).to_have_text("SIMULATED")
+        expect(badge).to_be_in_viewport(ratio=1)
+
+
+def test_a_refresh_goes_on_while_the_answers_are_slow(
+    running: Running, visit: Visit, ticking: Ticking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers slower than the interval must not be thrown away one after the other."""
+    running.market.history("AAPL", PRICES)
+    latest = running.store.latest
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(3 * UPDATE_INTERVAL)
+        return latest(*arguments)
+
+    page = visit()
+    wait_for_rows(page, 0)
+    monkeypatch.setattr(running.store, "latest", slow)
+    ticking()
+    wait_for_refreshes(page, 2)

@@ -1,0 +1,111 @@
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from tests.fakes import Feed, MemoryStore
+from tickflow.dashboard import clock, multiples
+from tickflow.dashboard.multiples import MAX_ROWS, READ_ROWS, draw, further
+from tickflow.dashboard.view import Drawn, chosen, nothing_drawn
+from tickflow.points import Points
+
+PRICES = [100.0, 101.0, 100.5, 99.0, 100.0, 101.5]
+
+
+def drawn_from(store: MemoryStore, *symbols: str, range_name: str = "15m") -> tuple[list[multiples.Answer], Drawn]:
+    view = chosen({"symbol": symbols[0], "symbols": list(symbols), "range": range_name})
+    drawn = nothing_drawn("a drawing", view)
+    rows, drawn["multiples"] = draw(store, view, store.latest())
+    return rows, drawn
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store, feed = MemoryStore(), Feed()
+    store.write(Points.joined([feed.points(symbol, PRICES) for symbol in ("AAPL", "MSFT")]))
+    return store
+
+
+def feed_after(store: MemoryStore) -> Feed:
+    """A feed that goes on where the store ends."""
+    latest = store.latest()
+    feed = Feed()
+    feed.points("AAPL", [1.0] * (int(latest.offset.max()) + 1))
+    return feed
+
+
+def test_each_symbol_has_its_rows_in_the_order_asked_for(store: MemoryStore) -> None:
+    rows, drawn = drawn_from(store, "MSFT", "AAPL")
+    assert [each["symbol"] for each in rows] == ["MSFT", "AAPL"]
+    assert [each["y"].tolist() for each in rows] == [PRICES, PRICES]
+    assert [each["rows"] for each in drawn["multiples"]] == [len(PRICES)] * 2
+
+
+def test_the_range_ends_at_the_newest_point_of_them_all() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", PRICES))
+    feed.now += timedelta(hours=1)
+    store.write(feed.points("MSFT", PRICES))
+    rows, _ = drawn_from(store, "AAPL", "MSFT", range_name="5m")
+    assert [len(each["y"]) for each in rows] == [0, len(PRICES)]
+
+
+def test_a_refresh_sends_the_new_rows_of_those_that_have_some(store: MemoryStore) -> None:
+    _, drawn = drawn_from(store, "AAPL", "MSFT")
+    assert further(store, drawn, store.latest()) == {}
+    store.write(feed_after(store).points("MSFT", [103.0, 104.0]))
+    answer = further(store, drawn, store.latest())["multiples"]
+    assert [(each["symbol"], each["y"].tolist()) for each in answer["rows"]] == [("MSFT", [103.0, 104.0])]
+    drawn["multiples"] = answer["drawn"]
+    assert [each["rows"] for each in drawn["multiples"]] == [len(PRICES), len(PRICES) + 2]
+    assert further(store, drawn, store.latest()) == {}
+
+
+def test_a_log_made_anew_asks_for_a_drawing(store: MemoryStore) -> None:
+    _, drawn = drawn_from(store, "AAPL", "MSFT")
+    anew = Feed()
+    anew.now += timedelta(hours=1)
+    store.write(anew.points("AAPL", [103.0]))
+    assert further(store, drawn, store.latest()) == {"rebuild": True}
+
+
+def test_what_had_no_tick_at_all_is_drawn_when_some_come() -> None:
+    store = MemoryStore()
+    rows, drawn = drawn_from(store, "AAPL")
+    assert rows == [{"symbol": "AAPL", "x": [], "y": [], "marks": []}]
+    assert further(store, drawn, store.latest()) == {}
+    store.write(Feed().points("AAPL", PRICES))
+    assert further(store, drawn, store.latest()) == {"rebuild": True}
+
+
+def test_a_paused_reader_is_sent_nothing(store: MemoryStore) -> None:
+    _, drawn = drawn_from(store, "AAPL")
+    drawn["paused"] = True
+    store.write(feed_after(store).points("AAPL", [103.0]))
+    assert further(store, drawn, store.latest()) == {}
+
+
+@pytest.mark.parametrize("range_name", ["6h", "all"])
+def test_a_long_range_keeps_its_extremes_and_its_anomalies(range_name: str) -> None:
+    store, feed = MemoryStore(), Feed()
+    prices = [
+        100 + (i % 9) * 0.01 + (20 if i == 2_500 else 0) - (20 if i == 2_600 else 0) for i in range(3 * READ_ROWS)
+    ]
+    points = feed.points("AAPL", prices)
+    store.write(points)
+    (row,), drawn = drawn_from(store, "AAPL", range_name=range_name)
+    assert (row["y"].max(), row["y"].min()) == (max(prices), min(prices))
+    assert (row["y"][0], row["y"][-1]) == (prices[0], prices[-1])
+    assert len(row["x"]) <= MAX_ROWS + 8
+    assert (np.diff(row["x"]) >= 0).all()
+    assert row["x"][-1] <= clock.wall_ms(points.time_ns[-1:])[0]
+    marked = [price for _, price in row["marks"]]
+    assert max(prices) in marked
+    assert min(prices) in marked
+    assert further(store, drawn, store.latest()) == {}
+
+
+def test_what_a_browser_asks_to_compare_is_checked() -> None:
+    asked = {"symbols": ["AAPL", "a'--", 5, "AAPL", *(f"S{i}" for i in range(20))]}
+    assert chosen(asked)["symbols"] == ["AAPL", *(f"S{i}" for i in range(11))]
+    assert chosen({"symbols": "AAPL"})["symbols"] == []

@@ -1,0 +1,20 @@
+"""Which rows a browser does not have yet."""
+
+import numpy as np
+
+from tickflow.points import Points
+
+
+def new_rows(rows: Points, cursors: dict[str, int], newest_us: int) -> Points | None:
+    """Those of a symbol's recent rows that belong after what is drawn up to `newest_us`, in the order of time.
+
+    `cursors` has the highest offset drawn of each partition. `None`: one belongs before what is drawn, or the log
+    began anew, so that only a drawing of all rows would be right.
+    """
+    above = rows.offset > [cursors.get(str(partition), -1) for partition in rows.partition]
+    log_anew = ~above & (rows.time_ns // 1000 > newest_us)
+    edge = rows.time_ns[~above & ~log_anew].max(initial=newest_us * 1000)
+    late = above & (rows.time_ns < edge)
+    if np.any(late | log_anew):
+        return None
+    return rows.take(np.flatnonzero(above))

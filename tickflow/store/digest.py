@@ -1,0 +1,48 @@
+"""A long range in few of its points: of each of some equal steps the highest and the lowest, and all anomalies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.points import Points
+
+MAX_ANOMALIES = 10_000
+"""More of them, older ones, are left out: more than a screen can show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Points of a symbol that stand for all `total` points of a range, in the order of time.
+
+    They are the highest and the lowest of each of some equal steps, the first and the last of the range, and all
+    anomalies: each is one that is stored, at its own time. `volume` is what each stands for: its own, and for the last
+    one of a step also that of the points left out in it, so that no volume is lost. `cut`: whether anomalies were left
+    out.
+    """
+
+    points: Points
+    volume: npt.NDArray[np.int64]
+    total: int
+    cut: bool
+
+
+def step_width(since_ns: int, until_ns: int, steps: int) -> int:
+    """The width of at most `steps` equal steps (one more, where the first begins within one), in ns."""
+    return max(1, -(-(until_ns - since_ns) // steps))
+
+
+def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, int, int]]) -> Digest:
+    """The digest of chosen points, each once, in the order of time.
+
+    `sums` has for each step of that width its beginning, a multiple of the width since 1970, the volume of all points
+    in it, and their number.
+    """
+    begins, volumes, counts = (np.array(column, dtype=np.int64) for column in zip(*sums, strict=True))
+    step = np.searchsorted(begins, points.time_ns // width_ns * width_ns)
+    told = np.bincount(step, weights=points.volume, minlength=len(begins)).astype(np.int64)
+    volume = points.volume.copy()
+    last = np.flatnonzero(np.diff(step, append=-1))
+    volume[last] += np.maximum(0, volumes - told)[step[last]]
+    return Digest(points, volume, int(counts.sum()), int(points.is_anomaly.sum()) >= MAX_ANOMALIES)

@@ -1,0 +1,37 @@
+"""A long range in few of its points, from the embedded file: SQLite goes over them, and few rows leave it."""
+
+import sqlite3
+
+import numpy as np
+
+from tickflow.points import Points
+from tickflow.store.digest import MAX_ANOMALIES, Digest, digest, step_width
+from tickflow.store.embedded_latest import COLUMNS
+
+_WITHIN = "FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until"
+_ENDS = f"SELECT min(time_ns), max(time_ns) {_WITHIN}"
+_SUMS = f"SELECT time_ns / :width * :width AS step, sum(volume), count(*) {_WITHIN} GROUP BY step ORDER BY step"
+# With a single min() or max(), SQLite takes the other columns from that row. See sqlite.org/lang_select.html, "Bare
+# columns in an aggregate query".
+_EXTREMES = f"SELECT {{extreme}}(price), time_ns {_WITHIN} GROUP BY time_ns / :width"
+_ANOMALIES = (
+    "SELECT time_ns FROM store_points WHERE is_anomaly = 1 AND +symbol = :symbol AND time_ns >= :since "
+    "AND time_ns < :until ORDER BY time_ns DESC LIMIT :most"
+)
+_AT = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns = ? ORDER BY source"  # noqa: S608
+
+
+def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+    """The digest of the symbol's points from `since_ns` on, before `until_ns`, in that many steps."""
+    bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": MAX_ANOMALIES}
+    first, last = connection.execute(_ENDS, bound).fetchone()
+    if first is None:
+        return Digest(Points.from_rows([]), np.array([], dtype=np.int64), 0, cut=False)
+    bound["width"] = width = step_width(first, until_ns, steps)
+    sums = connection.execute(_SUMS, bound).fetchall()
+    times = {first, last}
+    for extreme in ("max", "min"):
+        times.update(row[1] for row in connection.execute(_EXTREMES.format(extreme=extreme), bound))
+    times.update(row[0] for row in connection.execute(_ANOMALIES, bound))
+    rows = (row for time in sorted(times) for row in connection.execute(_AT, (symbol, time)).fetchall())
+    return digest(Points.from_rows(rows), width, sums)
