@@ -209,6 +209,15 @@ def test_what_could_not_be_read_is_said_only_while_that_is_so(store: MemoryStore
     assert "trouble" not in draw(store, None, identity="1", threshold=2.0, now_ns=0, board=board)
 
 
+def test_that_there_is_no_anomaly_is_told_once(store: MemoryStore, acks: MemoryAcks) -> None:
+    board = Board(acks)
+    board.look(store, store.latest())
+    told = board.since(0)
+    assert told is not None
+    assert (told["whole"], told["episodes"]) == (True, [])
+    assert board.since(told["stamp"]) is None
+
+
 @pytest.mark.parametrize("stamp", [None, -1, "5", 2**60, [], True])
 def test_a_stamp_of_another_board_is_told_all(store: MemoryStore, acks: MemoryAcks, stamp: object) -> None:
     write(store, ".!")

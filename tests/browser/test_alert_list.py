@@ -54,7 +54,7 @@ def test_an_anomaly_that_comes_is_a_new_alert_without_losing_the_place(running: 
 
 def test_an_alert_stays_under_the_pointer_while_others_come(running: Running, visit: Visit) -> None:
     for symbol in ("MSFT", "AAPL"):
-        running.market.history(symbol, [*PRICES, 158.0] * 6)
+        running.market.history(symbol, [*PRICES, 158.0] * 10)  # more than the list can show at once
     page = visit()
     row = page.locator("#alerts .alert").first
     row.locator(".alert-ack").hover()

@@ -143,6 +143,6 @@ def test_an_open_page_lets_go_of_what_lies_long_before_its_range(running: Runnin
     expect(page.locator("#headline-price")).to_have_text("163.21")
     until(page, f"{GRAPH}.data[0].x.length < {len(PRICES)}")
     assert drawn(page) == pytest.approx(80, abs=16), "a slow machine lets go of more"
-    assert page.evaluate(f"{GRAPH}.data[9].x.length") == 3 * drawn(page)
+    assert page.evaluate(f"{GRAPH}.data[10].x.length") == 3 * drawn(page)
     assert page.evaluate(f"{GRAPH}.data[14].x[0]") >= page.evaluate(f"{GRAPH}.data[0].x[0]") - 5_000
     expect(page.locator("#summary")).to_contain_text(f"{drawn(page)} ticks")

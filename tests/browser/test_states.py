@@ -18,6 +18,7 @@ expect.set_options(timeout=WAIT_MS)
 def test_the_store_goes_and_comes_back_without_a_reload(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
+    wait_for_rows(page, 0)
     expect(page.locator("#banner")).to_be_hidden()
     page.evaluate("window.stillThere = true")
     running.store.failure = StoreUnavailable("The store is away for this test.")

@@ -125,12 +125,12 @@ class Board:
 
     def since(self, stamp: object) -> dict[str, Any] | None:
         """What changed after `stamp`; `None` for nothing. A stamp of another board's counts as none: all is told."""
-        known = stamp if isinstance(stamp, int) and self._first < stamp <= self._stamp else self._first
+        known = stamp if isinstance(stamp, int) and self._first <= stamp <= self._stamp else None
         if known == self._stamp:
             return None
         episodes = sorted(self._episodes.values(), key=lambda each: (-each.start_ns, each.key))
-        changed = [each.told() for each in episodes if each.stamp > known]
-        return {"stamp": self._stamp, "whole": known == self._first, "episodes": changed}
+        changed = [each.told() for each in episodes if known is None or each.stamp > known]
+        return {"stamp": self._stamp, "whole": known is None, "episodes": changed}
 
     def acknowledge(self, keys: object, now_ns: int) -> None:
         """Keep that the episodes of these keys have been seen; what is no key of an episode here is left out.
