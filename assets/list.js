@@ -101,12 +101,23 @@
     return window.dash_clientside.no_update;
   }
 
+  /* Even so, each new value leaves an update with every cell that shows the same as before: React keeps it until the cell
+     is drawn for another reason. Now and then all are made anew, but not under the fingers of whoever is among them. */
+  const FILLS = 200;
+  let fills = 0;
+  function freshen(grid) {
+    if (++fills < FILLS || document.querySelector("#watch :focus, #watch:hover")) return;
+    fills = 0;
+    grid.redrawRows();
+  }
+
   /* Give rows that keep their place their new values. Each transaction leaves updates behind in the grid's components,
      which nothing takes away, and costs the browser several times as much: it is for rows that may come, go or move. */
   function refilled(update) {
     const grid = window.dash_ag_grid.getApi("watch");
     if (grid.isAnyFilterPresent() || grid.getColumnState().some(({ sort }) => sort)) return false;
     for (const row of update) grid.getRowNode(row.symbol)?.updateData(row);
+    freshen(grid);
     return true;
   }
 
