@@ -19,7 +19,8 @@ def drawn(page: Page) -> int:
 
 
 def seen(page: Page) -> list[float]:
-    """The part of time in sight, in ms."""
+    """The part of time in sight, in ms, once there is a chart."""
+    until(page, f"{GRAPH}?.layout?.xaxis?.range !== undefined")
     bounds = f"{GRAPH}.layout.xaxis.range.map((b) => typeof b === 'number' ? b : Date.parse(b.replace(' ', 'T') + 'Z'))"
     return page.evaluate(bounds)  # type: ignore[no-any-return]  # two numbers
 
