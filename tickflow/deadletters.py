@@ -20,16 +20,14 @@ FLUSH_SECONDS = 5.0
 def headers_of(topic: str, refused: Refused, stage: str) -> Headers:
     """Where the record stood, at which stage it failed, and why."""
     record = refused.record
-    kind = "InvalidTick" if stage == DECODE else "RefusedByStore"
-    values = {
-        "topic": topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "stage": stage,
-        "exception.class.name": kind,
-        "exception.message": refused.reason,
-    }
-    return [(f"__connect.errors.{name}", str(value).encode()) for name, value in values.items()]
+    return [
+        ("__connect.errors.topic", topic.encode()),
+        ("__connect.errors.partition", b"%d" % record.partition),
+        ("__connect.errors.offset", b"%d" % record.offset),
+        ("__connect.errors.stage", stage.encode()),
+        ("__connect.errors.exception.class.name", b"InvalidTick" if stage == DECODE else b"RefusedByStore"),
+        ("__connect.errors.exception.message", str(refused.reason).encode()),
+    ]
 
 
 def publish(log: TickLog, unsent: deque[Refused], stage: str = DECODE) -> None:

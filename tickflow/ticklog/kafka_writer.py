@@ -61,7 +61,9 @@ class Writer:
         if self._is_broken:
             self._abandon()
         self._raise_refused()
-        size = len(key or b"") + len(value or b"") + sum(len(name) + len(content) for name, content in headers)
+        size = len(key or b"") + len(value or b"")
+        for name, content in headers:
+            size += len(name) + len(content)
         if size + RECORD_OVERHEAD > self._limits.get(topic, size + RECORD_OVERHEAD):
             self._note_refusal(MessageSizeTooLargeError())
             return
@@ -141,7 +143,7 @@ class Writer:
             allow_auto_create_topics=False,
             value_serializer=_Bytes(),
             linger_ms=10,
-            batch_size=65_536,
+            batch_size=min(262_144, *self._limits.values()),  # of small ones, each costs as much as a hundred records
             max_request_size=max(self._limits.values()),
             max_block_ms=500,
             request_timeout_ms=15_000,
