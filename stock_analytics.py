@@ -32,7 +32,7 @@ from tickflow.batch import Batch
 from tickflow.console import Console
 from tickflow.counters import Counters
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
-from tickflow.holdup import Holdup
+from tickflow.holdup import POLL_SECONDS, Holdup
 from tickflow.metrics import measure
 from tickflow.points import Ints, Points
 from tickflow.stack import open_log, open_store
@@ -43,8 +43,6 @@ from tickflow.ticklog.base import Polled, Position, TickLog
 from tickflow.windows import WINDOW_SPAN
 
 logger = logging.getLogger("tickflow.analytics")
-
-POLL_SECONDS = 0.25
 
 
 class StockAnalyticsEngine:

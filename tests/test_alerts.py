@@ -9,6 +9,7 @@ from tests.fakes import Feed, MemoryAcks, MemoryStore
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tickflow.dashboard import alerts as module
 from tickflow.dashboard.alerts import ACKS_SECONDS, Board
+from tickflow.dashboard.deltas import OVERLAP_NS
 from tickflow.dashboard.refresh import draw, refresh
 from tickflow.errors import StoreUnavailable
 
@@ -244,4 +245,4 @@ def test_a_symbol_that_lags_is_read_from_where_it_was(store: MemoryStore, acks: 
     write(store, ".!.", first=1)
     look(board, store)
     assert keys(board.since(None)) == [(["AAPL", 0, 2], 1)]
-    assert timedelta(seconds=200).total_seconds() * SECOND > module.OVERLAP_NS, "it lies further back than the overlap"
+    assert timedelta(seconds=200).total_seconds() * SECOND > OVERLAP_NS, "it lies further back than the overlap"

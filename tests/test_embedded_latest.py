@@ -8,19 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.point_examples import DAY, MORNING, SECOND, a_row, bits, points_of
+from tests.point_examples import DAY, MORNING, SECOND, Clock, a_row, bits, points_of
 from tickflow.store import embedded_latest
 from tickflow.store.embedded import EmbeddedStore
-
-
-class Clock:
-    """Seconds since 1970, as the test wants them."""
-
-    def __init__(self) -> None:
-        self.now = MORNING / 1e9
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

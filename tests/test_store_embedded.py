@@ -8,22 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.point_examples import DAY, MORNING, a_row, bits, points_of
+from tests.point_examples import DAY, MORNING, Clock, a_row, bits, points_of
 from tickflow.errors import SettingError, Stopped, StoreUnavailable
 from tickflow.points import Points
 from tickflow.store import embedded
 from tickflow.store.base import WorkerStatus
 from tickflow.store.embedded import EmbeddedStore
-
-
-class Clock:
-    """Seconds since 1970, as the test wants them."""
-
-    def __init__(self) -> None:
-        self.now = MORNING / 1e9
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

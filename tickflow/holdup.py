@@ -10,6 +10,7 @@ from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import TickLog
 
 POLL_SECONDS = 0.25
+"""So long a poll waits for records at most: within it a stop is heard, and the status written."""
 
 logger = logging.getLogger("tickflow.analytics")
 

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 
 from tickflow.dashboard import clock
+from tickflow.dashboard.deltas import OVERLAP_NS
 from tickflow.errors import StoreError
 from tickflow.points import Points
 from tickflow.store.acks import Ack, AckStore
-from tickflow.store.base import MetricsStore
+from tickflow.store.base import DAY_NS, MetricsStore
 from tickflow.tick import is_symbol
 
-OVERLAP_NS = 30 * 1_000_000_000
-DAY_NS = 86_400 * 1_000_000_000
 MAX_TICKS = 1_000
 """Flagged ticks read at a time, the newest."""
 MAX_TAKEN = 20_000

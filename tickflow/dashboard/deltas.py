@@ -4,6 +4,9 @@ import numpy as np
 
 from tickflow.points import Points
 
+OVERLAP_NS = 30 * 1_000_000_000
+"""So far before what is known rows are read again: they may have come late, or from a slower partition."""
+
 
 def new_rows(rows: Points, cursors: dict[str, int], newest_us: int) -> Points | None:
     """Those of a symbol's recent rows that belong after what is drawn up to `newest_us`, in the order of time.

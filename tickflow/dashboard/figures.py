@@ -50,7 +50,7 @@ def figure(
     candles: Candles | None = None,
     candle_ms: float = 0.0,
 ) -> Figure:
-    """The figure of a symbol's rows, in the order of time; `volumes` is what each row stands for (see `thin`).
+    """The figure of a symbol's rows, in the order of time; `volumes` is what each row stands for (see `Digest`).
 
     `revision` is equal for figures between which zoom and hidden lines are to be kept. `threshold` is drawn in the
     panel of z. `candles`, `candle_ms` wide, come as one more trace, the last.

@@ -11,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.dashboard import clock, ranges
-from tickflow.dashboard.deltas import new_rows
+from tickflow.dashboard.deltas import OVERLAP_NS, new_rows
 from tickflow.dashboard.thin import thin
 from tickflow.dashboard.view import Drawn, Multiple, View
 from tickflow.dashboard.watched import cursors_of
 from tickflow.points import Points
 from tickflow.store.base import Candles, MetricsStore
 
-OVERLAP_NS = 30 * 1_000_000_000
 READ_ROWS = 2_000
 """Rows read of a symbol one by one; of a range with more, its store makes candles."""
 MAX_ROWS = 1_000

@@ -16,7 +16,7 @@ import numpy as np
 
 from tickflow.dashboard import clock, figures, multiples, ranges
 from tickflow.dashboard.alerts import Board
-from tickflow.dashboard.deltas import new_rows
+from tickflow.dashboard.deltas import OVERLAP_NS, new_rows
 from tickflow.dashboard.state import State, state_of
 from tickflow.dashboard.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.watched import cursors_of, watch
@@ -26,7 +26,6 @@ from tickflow.store.base import MetricsStore
 from tickflow.store.digest import Digest
 from tickflow.windows import DEPTH
 
-OVERLAP_NS = 30 * 1_000_000_000
 FIRST_ROWS = 2_000
 """Read at once: a short range has no more."""
 MAX_DRAWN = 5_000

@@ -16,6 +16,7 @@ from tickflow.points import Points
 from tickflow.store.digest import Digest
 
 STATUS_MEASUREMENT = "stock_status"
+DAY_NS = 86_400 * 10**9
 
 
 @dataclass(frozen=True, slots=True)

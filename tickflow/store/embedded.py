@@ -14,7 +14,7 @@ from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store import embedded_digest
-from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.base import DAY_NS, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.digest import Digest
 from tickflow.store.embedded_latest import COLUMNS, Latest
 from tickflow.store.embedded_latest import symbols as all_symbols
@@ -25,7 +25,6 @@ PRUNE_ROWS = 2_000
 """Points deleted at a time: a few milliseconds, so that nobody waits long for the lock."""
 VACUUM_PAGES = 1_000
 BATCH_ROWS = 10_000
-DAY_NS = 86_400 * 10**9
 
 _STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store.acks import Ack, AckStore
+from tickflow.store.base import DAY_NS
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS store_acks (
@@ -18,7 +19,6 @@ _SCHEMA = """
     ) WITHOUT ROWID;
 """
 _COLUMNS = 'symbol, "partition", first_offset, time_ns, acked_ns'
-DAY_NS = 86_400 * 10**9
 
 
 class EmbeddedAcks(AckStore):

@@ -17,13 +17,12 @@ from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import MEASUREMENT, Points, to_lines
 from tickflow.store import answers, influx_digest, parts
-from tickflow.store.base import STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.digest import Digest
 from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, unreachable
 from tickflow.store.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.visibility import whole
 
-DAY_NS = 86_400 * 10**9
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
 _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), str | None)]  # type: ignore[misc]
 _STATEMENTS = 100  # asked in one request
