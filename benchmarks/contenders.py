@@ -75,9 +75,9 @@ def run(bench: Bench) -> dict[str, Any]:
 
 def _programs(ticks: int, lines: Path, seconds: int) -> dict[str, list[str]]:
     """The name of each program with its module and arguments."""
-    tutorial = ["benchmarks.programs.tutorial", "--seconds", str(seconds), "--warm-up", str(WARM_UP)]
-    limits = ["benchmarks.programs.limits", "--ticks", str(ticks), "--lines", str(lines)]
     count = ["--ticks", str(ticks)]
+    tutorial = ["benchmarks.programs.tutorial", *count, "--seconds", str(seconds), "--warm-up", str(WARM_UP)]
+    limits = ["benchmarks.programs.limits", *count, "--lines", str(lines)]
     return {
         TUTORIAL: tutorial,
         BATCHING: [*tutorial, "--batching"],

@@ -2,7 +2,7 @@
 
 A json deserializer, lists of the last prices, numpy per tick, one `Point` written synchronously a tick, commits by the
 client's default. With `--batching` the points are written by the client's batching mode as it is by default, which
-goes on over errors. Runs for a given time and prints the same JSON line as our worker.
+goes on over errors. Runs for a given time, or until the topic's end, and prints the same JSON line as our worker.
 """
 
 import argparse
@@ -40,6 +40,7 @@ def point_of(tick: dict[str, Any], prices: deque[float]) -> Point:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--ticks", type=int, required=True, help="how many the topic holds")
     parser.add_argument("--warm-up", type=int, default=0, help="ticks to process before the clock starts")
     parser.add_argument("--batching", action="store_true")
     arguments = parser.parse_args()
@@ -63,7 +64,8 @@ def main() -> int:
         count += 1
         if count == arguments.warm_up + 1:
             figures.begin()
-        if count > arguments.warm_up and time.monotonic() - figures.begun_at >= arguments.seconds:
+        is_over = count > arguments.warm_up and time.monotonic() - figures.begun_at >= arguments.seconds
+        if is_over or count == arguments.ticks:
             break
     writer.close()  # what is buffered is written by this alone
     figures.end(count - arguments.warm_up)
