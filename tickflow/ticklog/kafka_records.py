@@ -54,7 +54,7 @@ class _Rest:
 def _compiled(batch: DefaultRecordBatch) -> CompiledBatch:
     """The batch for aiokafka, uncompressed: it lacks some of the libraries for that."""
     if batch.compression_type == DefaultRecordBatch.CODEC_NONE:
-        return CompiledBatch(bytes(batch._buffer))
+        return CompiledBatch(batch._buffer)
     batch._maybe_uncompress()
     head = list(batch._header_data)
     head[5] &= ~DefaultRecordBatch.CODEC_MASK
