@@ -4,6 +4,7 @@ Prints one JSON line: ticks, seconds from the first batch to the last commit, CP
 """
 
 import argparse
+import gc
 import io
 import sys
 import time
@@ -46,6 +47,7 @@ def main() -> int:
     stop.listen()
     engine = MeasuredEngine(arguments.ticks, stop)
     started = time.monotonic()
+    gc.freeze()  # as stock_analytics.py does
     engine.run()
     print(engine.figures.to_json(startup=engine.figures.begun_at - started), flush=True)
     return 0

@@ -1,20 +1,23 @@
 """What is a tick, up to the edges of each rule; decode takes any bytes and never raises."""
 
+import dataclasses
 import json
 import math
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.records import CREATE_TIME, GOOD, body, entry, raw, reason
+from tests.malformed import corpus
+from tests.records import APPENDED_MS, CREATE_TIME, GOOD, body, entry, raw, reason
 from tickflow.tick import (
     END_YEAR_US,
     MAX_RECORD_BYTES,
     Limits,
     Reason,
+    Refused,
     Tick,
     TickBatch,
     decode,
@@ -233,3 +236,42 @@ def test_any_bytes_are_accepted_or_refused_alike_however_they_are_batched(
     for name in ("offsets", "time_us", "prices", "volumes", "change_percent"):
         both = np.concatenate([getattr(first, name), getattr(second, name)])
         np.testing.assert_array_equal(both, getattr(ticks, name))
+
+
+EDGES: dict[str, list[object]] = {
+    "price": [1e-9, 9e-10, 1e12, 1.1e12],
+    "timestamp": [
+        *("2026-01-05T14:30:00Z", "2026-01-05T14:29:59.999999Z", "2026-01-05T14:35:01", "2026-01-05T14:35:01.000001Z"),
+        *("1969-12-31T23:59:59.999999Z", "2261-12-31T23:59:59.999999Z", "2262-01-01T00:00:00Z"),
+    ],
+    "volume": [None, 0, -1, 2**53 - 1, 2**53, 2**63],
+    "change_percent": [None, -0.5],
+    "source": [None, "", "replay", "Replay"],
+    "producer": [None, "", "é", "x" * 64, "x" * 65],
+    "seq": [None, 0, -1, 10**30],
+    "note": ["[" * 99, "[" * 100, "x" * 300],
+}
+edges = st.sampled_from([(name, value) for name, found in EDGES.items() for value in found])
+bodies = st.lists(edges, max_size=2).map(lambda changes: body(**dict(changes)))
+values = st.one_of(*[bodies] * 9, st.sampled_from([case.value for case in corpus() if len(case.value or b"") < 1_000]))
+
+
+@given(
+    st.lists(st.tuples(values, st.sampled_from([b"AAPL"] * 9 + [b"MSFT", None]), st.sampled_from([0, 1])), max_size=4),
+    st.sampled_from([Limits(), Limits(max_age_us=1_000_000), Limits(max_record_bytes=300)]),
+)
+@example([(body(timestamp="2262-01-01T00:00:00Z"), b"AAPL", CREATE_TIME)], Limits())
+@example([(body(note="x" * length), b"AAPL", CREATE_TIME) for length in (0, 300)], Limits(max_record_bytes=300))
+@example([(body(timestamp="2026-01-05T14:29:59.999999Z"), b"AAPL", 1)], Limits(max_age_us=1_000_000))
+@settings(max_examples=500)
+def test_ticks_are_read_alike_alone_and_beside_a_record_that_is_refused(
+    found: list[tuple[bytes | None, bytes | None, int]], limits: Limits
+) -> None:
+    # Where nothing is refused, all of them are read together, by other lines of code.
+    records = [Entry(0, n, key, value, APPENDED_MS, kind) for n, (value, key, kind) in enumerate(found)]
+    refused_one = Entry(0, len(found), None, None, APPENDED_MS)
+    together, refused = decode(records, limits)
+    apart, refused_apart = decode([*records, refused_one], limits)
+    assert [*refused, Refused(refused_one, Reason.TOMBSTONE)] == refused_apart
+    for column in dataclasses.fields(TickBatch):
+        np.testing.assert_array_equal(getattr(together, column.name), getattr(apart, column.name))

@@ -153,7 +153,7 @@ def to_lines(points: Points) -> list[str]:
     Tags need no escaping: the tick's rules leave no comma, space or equals sign in them. Floats are written with the
     fewest digits that give back the same bits. See docs.influxdata.com, "Line protocol".
     """
-    # Points with the same absent fields share a template, which is filled column by column: several times faster
+    # Points with the same absent fields share a template, and are filled in column by column: several times faster
     # than putting each line together from its fields. orjson writes a column's numbers in a tenth of repr's time.
     lines = [""] * len(points)
     kind_of = np.zeros(len(points), dtype=np.int64)  # a bit a float field: whether it is there
@@ -168,10 +168,23 @@ def to_lines(points: Points) -> list[str]:
             alike.source,
             *(_texts(getattr(alike, name)) for name in (*names, *INTEGER_FIELDS, "is_anomaly", "time_ns")),
         ]
-        template = _template(names)
-        for at, values in zip(index.tolist(), zip(*columns, strict=True), strict=True):
-            lines[at] = template % values
+        made = _filled(_template(names), columns)
+        if alike is points:
+            return made
+        for at, line in zip(index.tolist(), made, strict=True):
+            lines[at] = line
     return lines
+
+
+def _filled(template: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
+    """The columns' texts in rows, a word of the template before each; one `join` of all is the quickest way."""
+    count, step = len(columns[0]), 2 * len(columns)
+    pieces = [""] * (count * step)
+    for number, (word, column) in enumerate(zip(template, columns, strict=True)):
+        pieces[2 * number :: step] = [word] * count
+        pieces[2 * number + 1 :: step] = column
+    pieces[0] = pieces[0].removeprefix("\n")
+    return "".join(pieces).split("\n")
 
 
 def _texts(column: npt.NDArray[np.generic]) -> list[str]:
@@ -179,7 +192,8 @@ def _texts(column: npt.NDArray[np.generic]) -> list[str]:
     return orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
 
 
-def _template(float_fields: Sequence[str]) -> str:
-    floats = "".join(f"{name}=%s," for name in float_fields)
-    integers = "".join(f"{name}=%si," for name in INTEGER_FIELDS)
-    return f"{MEASUREMENT},symbol=%s,source=%s {floats}{integers}is_anomaly=%s %s"
+def _template(float_fields: Sequence[str]) -> list[str]:
+    """What stands before each value of a line, from the end of the line before it on."""
+    floats = "".join(f"{name}=|," for name in float_fields)
+    integers = "".join(f"{name}=|i," for name in INTEGER_FIELDS)
+    return f"\n{MEASUREMENT},symbol=|,source=| {floats}{integers}is_anomaly=| ".split("|")

@@ -5,9 +5,8 @@
 machine that reads it, so that every replay decides the same.
 """
 
-import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -174,14 +173,14 @@ class TickBatch:
         return int(np.searchsorted(self.offsets, offset))
 
 
-_ACCEPTED = tuple[str, str, int, float, int, float, str | None, int | None, bool]
-
-
-def decode(records: Iterable[Record], limits: Limits | None = None) -> tuple[TickBatch, list[Refused]]:
+def decode(records: Sequence[Record], limits: Limits | None = None) -> tuple[TickBatch, list[Refused]]:
     """Read records of one partition as ticks; what is not one comes back beside them with its reason."""
     limits = limits or Limits()
+    batch = _read_together(records, limits)
+    if batch is not None:
+        return batch, []
     kept: list[Record] = []
-    rows: list[_ACCEPTED] = []
+    rows: list[tuple[str, str, Tick]] = []
     refused: list[Refused] = []
     for record in records:
         row = _read(record, limits)
@@ -190,30 +189,67 @@ def decode(records: Iterable[Record], limits: Limits | None = None) -> tuple[Tic
         else:
             kept.append(record)
             rows.append(row)
-    return _batch(kept, rows), refused
+    symbols, sources, ticks = zip(*rows, strict=True) if rows else ((), (), ())
+    return _batch(kept, list(symbols), list(sources), ticks), refused
 
 
-def _batch(records: list[Record], rows: Sequence[_ACCEPTED]) -> TickBatch:
-    columns: list[list[object]] = (
-        [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(9)]
-    )
-    symbols, sources, times, prices, volumes, changes, producers, seqs, naive = columns
+def _batch(records: Sequence[Record], symbols: list[str], sources: list[str], ticks: Sequence[Tick]) -> TickBatch:
     return TickBatch(
-        records=records,
-        symbols=symbols,  # type: ignore[arg-type]  # zip loses the columns' types
-        sources=sources,  # type: ignore[arg-type]
+        records=list(records),
+        symbols=symbols,
+        sources=sources,
         offsets=np.array([record.offset for record in records], dtype=np.int64),
-        time_us=np.array(times, dtype=np.int64),
-        prices=np.array(prices, dtype=np.float64),
-        volumes=np.array(volumes, dtype=np.int64),
-        change_percent=np.array(changes, dtype=np.float64),
-        producers=producers,  # type: ignore[arg-type]
-        seqs=seqs,  # type: ignore[arg-type]
-        naive=naive,  # type: ignore[arg-type]
+        time_us=np.array([epoch_us(tick.timestamp) for tick in ticks], dtype=np.int64),
+        prices=np.array([tick.price for tick in ticks], dtype=np.float64),
+        volumes=np.array([tick.volume or 0 for tick in ticks], dtype=np.int64),
+        change_percent=np.array([tick.change_percent for tick in ticks], dtype=np.float64),  # None becomes NaN
+        producers=[tick.producer for tick in ticks],
+        seqs=[tick.seq for tick in ticks],
+        naive=[tick.timestamp.tzinfo is None for tick in ticks],
     )
 
 
-def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
+def _read_together(records: Sequence[Record], limits: Limits) -> TickBatch | None:
+    """All records as ticks, in half of the time that `_read` takes; `None` where that might refuse any of them."""
+    values = [record.value for record in records if record.value is not None]
+    if not values or len(values) < len(records):
+        return None
+    whole = b"".join(values)
+    openings = whole.count(b"[") + whole.count(b"{")  # of which every tick has one
+    if not whole.isascii() or openings >= len(values) + MAX_NESTING or max(map(len, values)) > limits.max_record_bytes:
+        return None
+    try:
+        ticks = [_decode_tick(value) for value in values]
+        named = [known for tick in ticks if (known := _known(tick.symbol))]
+        sources = [source for tick in ticks if (source := _source("unknown" if tick.source is None else tick.source))]
+        if [key for _, key in named] != [record.key for record in records] or len(sources) < len(records):
+            return None
+        batch = _batch(records, [symbol for symbol, _ in named], sources, ticks)
+    except (msgspec.DecodeError, RecursionError, OverflowError):
+        return None
+    is_plain = (
+        (batch.prices.min() >= PRICE_MIN and batch.prices.max() <= PRICE_MAX)
+        and (batch.time_us.min() >= FIRST_YEAR_US and batch.time_us.max() < END_YEAR_US)
+        and (batch.volumes.min() >= 0 and batch.volumes.max() < VOLUME_LIMIT)
+        and all(producer is None or 1 <= len(producer) <= 64 for producer in set(batch.producers))
+        and min(filter(None, batch.seqs), default=0) >= 0
+        and _are_in_time(batch, limits)
+    )
+    return batch if is_plain else None
+
+
+def _are_in_time(batch: TickBatch, limits: Limits) -> bool:
+    kinds = {record.timestamp_type for record in batch.records}
+    if kinds != {LOG_APPEND_TIME}:
+        return LOG_APPEND_TIME not in kinds
+    appended_ms = np.array([record.timestamp for record in batch.records])
+    # In whole milliseconds, rounded to the strict side: the append times in microseconds might exceed 64 bits.
+    not_ahead = np.all(-(-(batch.time_us - MAX_AHEAD_US) // 1000) <= appended_ms)
+    not_old = limits.max_age_us is None or np.all((batch.time_us + limits.max_age_us) // 1000 >= appended_ms)
+    return bool(not_ahead and not_old)
+
+
+def _read(record: Record, limits: Limits) -> tuple[str, str, Tick] | Reason:
     value = record.value
     if value is None:
         return Reason.TOMBSTONE
@@ -258,6 +294,4 @@ def _read(record: Record, limits: Limits) -> _ACCEPTED | Reason:
         return Reason.PRODUCER_INVALID
     if tick.seq is not None and tick.seq < 0:
         return Reason.SEQ_RANGE
-    change = math.nan if tick.change_percent is None else tick.change_percent
-    naive = tick.timestamp.tzinfo is None
-    return symbol, source, time_us, tick.price, volume, change, tick.producer, tick.seq, naive
+    return symbol, source, tick

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, Self
 
+import msgspec
+
 from tickflow.errors import Stopped
 
 LOG_APPEND_TIME = 1
@@ -41,7 +43,9 @@ class Record(Protocol):
     def headers(self) -> Headers: ...  # noqa: D102
 
 
-class Entry(NamedTuple):
+# One is made for every record. A struct is made in a sixth of a named tuple's time, and without `gc` none of them is
+# looked through by the garbage collector, which finds no cycle in what lies in them.
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A plain `Record`, for logs whose client brings none of its own."""
 
     partition: int

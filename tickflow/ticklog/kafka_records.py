@@ -1,12 +1,14 @@
-"""Takes Kafka's record batches apart in about half of kafka-python's time (3.0.12), a large part of a worker's.
+"""Takes Kafka's record batches apart by aiokafka's compiled reader: in Python that was a fifth of a worker's CPU.
 
-What is read here is the common case of the format: batches of version 2 that are no markers of a transaction. All else
-is left to kafka-python. See "Record Batch" in kafka.apache.org's "Implementation: Message Format".
+A record takes 0.5 us in place of kafka-python's 2.5. All around the records stays kafka-python's: which batches there
+are, their checksums and their compression. Batches before version 2 and the markers of transactions are left to it.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatch as CompiledBatch
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch
@@ -23,9 +25,14 @@ class QuickRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-pyt
             if self.check_crcs and not batch.validate_crc():
                 raise CorruptRecordError(f"the batch at offset {batch.base_offset} of {place} fails its checksum")
             self.leader_epoch = batch.leader_epoch
-            for entry in entries_of(batch, place.partition):
-                self.next_fetch_offset = entry.offset + 1
-                yield entry
+            number = place.partition
+            try:
+                for each in _compiled(batch):
+                    offset = each.offset
+                    self.next_fetch_offset = offset + 1
+                    yield Entry(number, offset, each.key, each.value, each.timestamp, each.timestamp_type, each.headers)
+            except (CorruptRecordException, UnicodeDecodeError) as error:
+                raise CorruptRecordError(f"the batch at offset {batch.base_offset} cannot be read: {error}") from error
             self.next_fetch_offset = batch.next_offset  # which compaction may have left without a record
             batch = records.next_batch()
         yield from super()._unpack_records(place, _Rest(batch, records), *deserializers)
@@ -44,54 +51,11 @@ class _Rest:
         return self._others.next_batch() if first is None else first
 
 
-def entries_of(batch: DefaultRecordBatch, partition: int) -> Iterator[Entry]:
-    """The records of a batch whose checksum is right. Raises `CorruptRecordError`."""
+def _compiled(batch: DefaultRecordBatch) -> CompiledBatch:
+    """The batch for aiokafka, uncompressed: it lacks some of the libraries for that."""
+    if batch.compression_type == DefaultRecordBatch.CODEC_NONE:
+        return CompiledBatch(batch._buffer)
     batch._maybe_uncompress()
-    data, at = bytes(batch._buffer), batch._pos
-    base, kind = batch.base_offset, batch.timestamp_type
-    given = batch.max_timestamp if kind == DefaultRecordBatch.LOG_APPEND_TIME else None
-    first = batch.first_timestamp
-    try:
-        for _ in range(batch.records_count):
-            length, at = _varint(data, at)
-            end = at + length
-            delta, at = _varint(data, at + 1)  # behind the attributes, which say nothing yet
-            offset, at = _varint(data, at)
-            key, at = _bytes(data, at)
-            value, at = _bytes(data, at)
-            count, at = _varint(data, at)
-            headers: list[tuple[str, Any]] = []
-            for _ in range(count):
-                name, at = _bytes(data, at)
-                content, at = _bytes(data, at)
-                if name is None:
-                    raise ValueError("a header has no name")
-                headers.append((name.decode(), content))
-            if at != end or at > len(data) or count < 0:
-                raise ValueError(f"a record ends at byte {at:,} in place of {end:,}, of {len(data):,}")
-            yield Entry(partition, base + offset, key, value, first + delta if given is None else given, kind, headers)
-        if at != len(data):
-            raise ValueError(f"after the last record {len(data) - at:,} bytes are left over")
-    except (ValueError, IndexError) as error:
-        raise CorruptRecordError(f"the batch at offset {base} cannot be taken apart: {error}") from error
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """The zigzag number at a place, and the place behind it."""
-    byte = data[at]
-    if byte < 0x80:
-        return byte >> 1 ^ -(byte & 1), at + 1
-    value, shift = byte & 0x7F, 7
-    while byte > 0x7F:
-        at += 1
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        shift += 7
-    return value >> 1 ^ -(value & 1), at + 1
-
-
-def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = _varint(data, at)
-    if length < 0:
-        return None, at
-    return data[at : at + length], at + length
+    head = list(batch._header_data)
+    head[5] &= ~DefaultRecordBatch.CODEC_MASK
+    return CompiledBatch(DefaultRecordBatch.HEADER_STRUCT.pack(*head) + batch._buffer)
