@@ -126,6 +126,24 @@ def test_a_sweep_deletes_more_than_a_write_adds(path: Path, store: EmbeddedStore
     assert store.latest().symbol == ["MSFT"]
 
 
+def test_of_one_identity_in_one_write_the_last_counts(store: EmbeddedStore) -> None:
+    store.write(points_of(a_row(price=1.0), a_row(symbol="MSFT"), a_row(price=3.0), a_row(price=2.0)))
+    assert store.points("AAPL", 0).price.tolist() == [2.0]
+
+
+def test_once_a_minute_what_was_written_goes_from_the_write_ahead_file_to_the_database(
+    path: Path, store: EmbeddedStore, clock: Clock, tmp_path: Path
+) -> None:
+    """What is in both no longer hangs on when the system writes a file back: see docs/guarantees.md, power cuts."""
+    store.write(some(1))
+    store.write(some(100))
+    clock.now += 61
+    store.write_status(a_status("host-1", MORNING))
+    alone = tmp_path / "alone.db"
+    alone.write_bytes(path.read_bytes())
+    assert count(alone, "store_points") == 100
+
+
 def test_the_file_shrinks_after_old_points_are_gone(path: Path, store: EmbeddedStore, clock: Clock) -> None:
     store.write(some(20_000))
     checkpoint(path)

@@ -41,6 +41,7 @@ and below:
     ticklog/    kafka_cluster.py, kafka_network.py              reaching Kafka
                 kafka_topics.py                                 making the topics
                 kafka_writer.py, kafka_reader.py                publishing, and being a member of a group
+                kafka_partitioner.py                            which partition a record goes to
                 kafka_rebalances.py                             what happened to a member's assignment
                 kafka_records.py                                records out of fetched batches, quickly
                 kafka_scanner.py                                reading as nobody's member

@@ -18,6 +18,10 @@ BUSY_SECONDS = 1.0
 WAL_BYTES = 64 * 2**20
 """The size to which the write-ahead file is cut back after a burst."""
 
+CHECKPOINT_PAGES = 8_000
+"""So many pages (32 MB) in the write-ahead file before they go to the database: a page that many batches changed goes
+once. The store asks for it once a minute as well, for days on which little is written."""
+
 _PASSING = frozenset({
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -91,6 +95,7 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.executescript(schema or "SELECT count(*) FROM sqlite_master")
     except sqlite3.Error:
         connection.close()

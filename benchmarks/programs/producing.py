@@ -1,12 +1,15 @@
 """A program to measure: our producer, from its first tick until the last is confirmed; prints our usual JSON line.
 
-`--bare` measures a loop over kafka-python's producer in its place, with ready-made records and our options for it.
+`--bare` measures a loop over kafka-python's producer in its place, with our options for it and ready-made records as
+large as ours; it looks at no acknowledgement.
 """
 
 import argparse
 import sys
+import uuid
 from collections.abc import Sequence
 
+import msgspec
 from kafka import KafkaProducer
 
 from benchmarks import load
@@ -14,7 +17,8 @@ from benchmarks.figures import Figures
 from config import Settings, load_settings
 from stock_producer import StockDataProducer
 from tickflow.process import StopEvent, set_up_logging
-from tickflow.tick import Tick
+from tickflow.tick import Tick, encode
+from tickflow.ticklog.kafka_writer import BATCH_BYTES
 
 
 class MeasuredProducer(StockDataProducer):
@@ -40,11 +44,15 @@ def ours(settings: Settings, ticks: int) -> Figures:
 
 
 def bare(settings: Settings, ticks: int) -> Figures:
-    records = list(load.records(ticks, len(settings.symbols)))
+    symbols = len(settings.symbols)
+    records = [
+        (tick.symbol.encode(), encode(msgspec.structs.replace(tick, producer=uuid.uuid4().hex, seq=number // symbols)))
+        for number, tick in enumerate(load.ticks(ticks, symbols), symbols)
+    ]
     figures = Figures()
     producer = KafkaProducer(
         bootstrap_servers=list(settings.kafka_servers), acks="all", enable_idempotence=True, linger_ms=10,
-        batch_size=65_536, metrics_enabled=False,
+        batch_size=BATCH_BYTES, metrics_enabled=False,
     )  # fmt: skip
     figures.begin()
     for key, value in records:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
+from operator import itemgetter
 from pathlib import Path
 
 from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
@@ -25,6 +26,9 @@ PRUNE_ROWS = 2_000
 """Points deleted at a time: a few milliseconds, so that nobody waits long for the lock."""
 VACUUM_PAGES = 1_000
 BATCH_ROWS = 10_000
+WRITE_CACHE_KB = 8_000
+"""The cache of pages while points are written: a batch of 5,000 in 500 symbols touches about a thousand pages, and with
+SQLite's usual 2 MB many of them would go to the file twice."""
 
 _STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
 
@@ -97,10 +101,13 @@ class EmbeddedStore(MetricsStore):
         """Store the points, all or none of them, in one transaction."""
         marks = ", ".join("?" * (len(fields(Points)) + 1))
         appended_ms = int(self._clock() * 1000)
+        # In the key's order each page is touched once a batch. Points of one identity stay in theirs: the last counts.
+        rows = [(*row, appended_ms) for row in sorted(points.rows(), key=itemgetter(0))]
         with self._writing() as connection:
+            connection.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KB}")
             connection.executemany(
                 f"INSERT OR REPLACE INTO store_points ({COLUMNS}, appended_ms) VALUES ({marks})",  # noqa: S608
-                ((*row, appended_ms) for row in points.rows()),
+                rows,
             )
         self._sweep(2 * len(points))
         return Written(len(points))
@@ -242,7 +249,7 @@ class EmbeddedStore(MetricsStore):
             self._next_sweep = now + PRUNE_EVERY
             with self._connection() as connection:
                 # As a script: `execute` would stop after the first page.
-                connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+                connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES}); PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from tickflow.sqlite import is_passing, open_database, unusable
-from tickflow.ticklog.base import Bounds, Commit, Entry, Headers
+from tickflow.ticklog.base import LOG_APPEND_TIME, Bounds, Commit, Entry, Headers
 
 PARTITION = 0
 MAX_READ_RECORDS, MAX_READ_BYTES = 5_000, 16 * 2**20
@@ -95,7 +95,7 @@ class LogFile:
         size = 0
         for at, key, value, time_ms, headers in found:
             entries.append(
-                Entry(PARTITION, at, key, value, time_ms, headers=_decode_headers(headers) if headers else ())
+                Entry(PARTITION, at, key, value, time_ms, LOG_APPEND_TIME, _decode_headers(headers) if headers else ())
             )
             size += len(value or b"")
             if size > MAX_READ_BYTES:

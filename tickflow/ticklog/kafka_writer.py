@@ -15,9 +15,13 @@ from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.ticklog.base import Headers
 from tickflow.ticklog.kafka_cluster import PATIENCE, Cluster
+from tickflow.ticklog.kafka_partitioner import ByKey
 
 MAX_IN_FLIGHT = 10_000
 """Records handed over and not confirmed yet; kafka-python itself sets no bound."""
+
+BATCH_BYTES = 262_144
+"""Of small batches, each costs as much as a hundred records."""
 
 RECORD_OVERHEAD = 128
 """Bytes that Kafka needs for a record beyond its key, value and headers, rounded up."""
@@ -57,10 +61,13 @@ class Writer:
         Raises `NotAcknowledged` once if earlier records were refused: then this one was not handed over. Raises
         `Stopped` if asked to stop while waiting, `LogUnavailable` instead of waiting on without `wait`.
         """
-        self._reap()
+        pending = self._pending
+        if pending and pending[0].is_done:
+            self._reap()
         if self._is_broken:
             self._abandon()
-        self._raise_refused()
+        if self._refused:
+            self._raise_refused()
         size = len(key or b"") + len(value or b"")
         for name, content in headers:
             size += len(name) + len(content)
@@ -69,12 +76,9 @@ class Writer:
             return
         if self._producer is None:
             self._producer = self._open()
+        if len(pending) >= MAX_IN_FLIGHT:
+            self._wait_for_room(wait)
         started = time.monotonic()
-        while len(self._pending) >= MAX_IN_FLIGHT:
-            with suppress(KafkaError):
-                self._pending[0].get(timeout=_SLICE)
-            self._reap()
-            self._waited(started, f"{len(self._pending):,} records are not confirmed yet", wait)
         while True:
             try:
                 sent = self._producer.send(
@@ -86,8 +90,16 @@ class Writer:
                 self._note_refusal(error)
                 return
             else:
-                self._pending.append(sent)
+                pending.append(sent)
                 return
+
+    def _wait_for_room(self, wait: bool) -> None:
+        started = time.monotonic()
+        while len(self._pending) >= MAX_IN_FLIGHT:
+            with suppress(KafkaError):
+                self._pending[0].get(timeout=_SLICE)
+            self._reap()
+            self._waited(started, f"{len(self._pending):,} records are not confirmed yet", wait)
 
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for all confirmations; raises `NotAcknowledged`.
@@ -142,8 +154,9 @@ class Writer:
             enable_idempotence=True,
             allow_auto_create_topics=False,
             value_serializer=_Bytes(),
+            partitioner=ByKey(),
             linger_ms=10,
-            batch_size=min(262_144, *self._limits.values()),  # of small ones, each costs as much as a hundred records
+            batch_size=min(BATCH_BYTES, *self._limits.values()),
             max_request_size=max(self._limits.values()),
             max_block_ms=500,
             request_timeout_ms=15_000,
@@ -157,7 +170,7 @@ class Writer:
         pending = self._pending
         while pending and pending[0].is_done:
             sent = pending.popleft()
-            if sent.succeeded():
+            if sent.exception is None:
                 self._acknowledged += 1
             else:
                 self._note_refusal(sent.exception)
