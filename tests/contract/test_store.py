@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.fakes import MemoryStore
 from tests.point_examples import DAY, MORNING, SECOND, Row, a_row, bits, points_of, rows
 from tickflow.points import FLOAT_FIELDS, Points, point_time
+from tickflow.store import digest, embedded_digest, influx_digest, influx_preceded
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.store.embedded import EmbeddedStore
 from tickflow.store.influx import InfluxStore
@@ -333,6 +334,29 @@ def test_what_preceded_a_moment_is_that_symbols_own_last_point(store: MetricsSto
     assert store.preceded(moments * 40) == [False, True, True, False, True, False, False] * 40
 
 
+@pytest.mark.parametrize("rows_for_one", [1, 200])
+def test_what_preceded_many_moments_is_what_was_written(
+    store: MetricsStore, rows_for_one: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of a symbol's rows InfluxDB is asked for at once, and for moments without a point too."""
+    monkeypatch.setattr(influx_preceded, "ROWS_FOR_ONE", rows_for_one)
+    monkeypatch.setattr(influx_preceded, "STATEMENTS", 7)
+    rng = np.random.default_rng(8)
+    flags = {f"S{i}": [bool(flag) for flag in rng.random(60) < 0.3] for i in range(9)}
+    store.write(points_of(*(row for symbol, of in flags.items() for row in flagged(symbol, *of))))
+    moments = [
+        (symbol, MORNING + int(tenth) * SECOND // 10)
+        for symbol in (*flags, "NVDA")
+        for tenth in rng.integers(-20, 700, 20)
+    ]
+
+    def before(symbol: str, time_ns: int) -> bool:
+        number = -(-(time_ns - MORNING) // SECOND) - 1
+        return number >= 0 and symbol in flags and flags[symbol][min(number, 59)]
+
+    assert store.preceded(moments) == [before(*moment) for moment in moments]
+
+
 def test_anomalies_are_counted_a_symbol(store: MetricsStore) -> None:
     replayed = flagged("MSFT", True, False, source="replay", begin=MORNING + 1)
     store.write(
@@ -437,6 +461,20 @@ def test_a_digest_says_the_same_as_a_slow_one(store: MetricsStore) -> None:
     assert bits(found.points) == bits(expected.points)
     assert found.volume.tolist() == expected.volume.tolist()
     assert found.total == expected.total
+
+
+def test_of_too_many_anomalies_a_digest_keeps_the_newest_and_says_so(
+    store: MetricsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (digest, embedded_digest, influx_digest):
+        monkeypatch.setattr(module, "MAX_ANOMALIES", 10)
+    rows = a_course(600)
+    store.write(rows)
+    found = store.digest("AAPL", 0, MORNING + DAY, 1)
+    newest = rows.offset[rows.is_anomaly][-10:]
+    assert set(newest) <= set(found.points.offset)
+    assert len(found.points) <= 10 + 6
+    assert (found.cut, found.total) == (True, 600)
 
 
 def test_a_digest_of_nothing_is_empty(store: MetricsStore) -> None:

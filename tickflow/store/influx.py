@@ -16,7 +16,7 @@ from influxdb_client.rest import ApiException
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import MEASUREMENT, Points, to_lines
-from tickflow.store import answers, influx_digest, parts
+from tickflow.store import answers, influx_digest, influx_preceded, parts
 from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.digest import Digest
 from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, unreachable
@@ -25,7 +25,6 @@ from tickflow.store.visibility import whole
 
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
 _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), str | None)]  # type: ignore[misc]
-_STATEMENTS = 100  # asked in one request
 _NAMED_SYMBOLS = 50  # of more, it is quicker to ask for all and to choose here
 
 _logger = logging.getLogger(__name__)
@@ -192,22 +191,7 @@ class InfluxStore(MetricsStore):
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
-        found: list[bool] = []
-        for start in range(0, len(moments), _STATEMENTS):
-            part = moments[start : start + _STATEMENTS]
-            params: dict[str, object] = {f"s{i}": symbol for i, (symbol, _) in enumerate(part)}
-            params |= {f"t{i}": time_ns for i, (_, time_ns) in enumerate(part)}
-            asked = self._influxql.each(
-                tuple[Integer, bool | None],
-                [
-                    f'SELECT "is_anomaly" FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
-                    f'WHERE "symbol" = $s{i} AND time < $t{i} ORDER BY time DESC LIMIT 1'
-                    for i in range(len(part))
-                ],
-                params,
-            )
-            found += [bool(rows and rows[0][1]) for rows in asked]
-        return found
+        return influx_preceded.read(self._influxql, moments)
 
     def anomaly_counts(self, since_ns: int) -> dict[str, int]:
         """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
