@@ -76,17 +76,18 @@ class MemoryStore(MetricsStore):
         self._check()
         return Points.from_rows(self._of(symbol)[-count:])
 
-    def anomalies(self, since_ns: int, count: int) -> Points:
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
         self._check()
-        rows = Points.from_rows(sorted(self._rows.values(), key=lambda row: (row[2], row[0])))
+        chosen = [row for row in self._rows.values() if symbols is None or row[0] in symbols]
+        rows = Points.from_rows(sorted(chosen, key=lambda row: (row[2], row[0])))
         return rows.take(np.flatnonzero(rows.is_anomaly & (rows.time_ns >= since_ns))[-count:])
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         before = [self.points(symbol, 0, time_ns) for symbol, time_ns in moments]
         return [bool(len(rows) and rows.is_anomaly[-1]) for rows in before]
 
-    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
-        return dict(Counter(self.anomalies(since_ns, len(self._rows)).symbol))
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        return dict(Counter(self.anomalies(since_ns, len(self._rows), symbols).symbol))
 
     def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         self._check()
@@ -199,14 +200,14 @@ class Breakable(MetricsStore):
     def newest(self, symbol: str, count: int) -> Points:
         return self._reading().newest(symbol, count)
 
-    def anomalies(self, since_ns: int, count: int) -> Points:
-        return self._reading().anomalies(since_ns, count)
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+        return self._reading().anomalies(since_ns, count, symbols)
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         return self._reading().preceded(moments)
 
-    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
-        return self._reading().anomaly_counts(since_ns)
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        return self._reading().anomaly_counts(since_ns, symbols)
 
     def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         return self._reading().courses(since_ns, until_ns, steps)

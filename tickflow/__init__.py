@@ -48,7 +48,7 @@ and below:
     store/      influxql.py, point_rows.py, visibility.py       asking InfluxDB, and waiting until points are whole
                 parts.py, answers.py                            requests to it, and what its refusals mean
                 acks.py, influx_acks.py, embedded_acks.py       which alerts have been seen
-                embedded_latest.py                              the newest points, kept between two reads
+                latest.py, influx_latest.py, embedded_latest.py the newest points, kept between two reads
                 digest.py, influx_digest.py, embedded_digest.py a long range in few of its points
                 influx_preceded.py                              which anomalies follow one
     sqlite.py                                                   the one file of the embedded stack

@@ -217,6 +217,7 @@ def test_first_prices_are_those_at_or_after_since(store: MetricsStore) -> None:
     assert store.first_prices(MORNING + 1) == {"AAPL": 168.0}
     assert store.first_prices(MORNING + 3) == {}
     assert store.first_prices(0, ["MSFT", "NVDA"]) == {"MSFT": 187.25}
+    assert store.first_prices(0, []) == {}
     assert isinstance(store.first_prices(0)["AAPL"], float)
 
 
@@ -233,6 +234,10 @@ def test_first_prices_are_those_at_or_after_since(store: MetricsStore) -> None:
         "A\nB",
         "",
         "é",
+        ".*",
+        "A.PL",
+        "AAPL|",
+        "a/b$)^(",
     ],
 )
 def test_a_symbol_is_a_value_never_a_piece_of_the_query(store: MetricsStore, symbol: str) -> None:
@@ -240,6 +245,7 @@ def test_a_symbol_is_a_value_never_a_piece_of_the_query(store: MetricsStore, sym
     assert len(store.points(symbol, 0)) == 0
     assert len(store.newest(symbol, 5)) == 0
     assert len(store.latest([symbol])) == 0
+    assert store.first_prices(0, [symbol]) == {}
     assert len(store.latest()) == 1
 
 
@@ -302,6 +308,16 @@ def test_many_threads_read_while_one_writes(store: MetricsStore) -> None:
     assert set(store.latest().price.tolist()) == {10.0}
 
 
+def test_what_is_stored_when_many_ask_at_once_is_told_to_each(store: MetricsStore) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(1, 15):
+            for _ in range(2):
+                pool.submit(store.latest)  # under way while it is written
+            store.write(points_of(a_row(time_ns=MORNING + number, price=float(number), offset=number)))
+            asked = [pool.submit(store.latest) for _ in range(2)]
+            assert [each.result().price.tolist() for each in asked] == [[number]] * 2
+
+
 def test_an_empty_store_has_no_anomaly_no_course_and_no_candle(store: MetricsStore) -> None:
     assert len(store.anomalies(0, 10)) == 0
     assert store.preceded([]) == []
@@ -325,6 +341,9 @@ def test_the_newest_anomalies_of_all_symbols_in_the_order_of_time(store: Metrics
     assert bits(store.anomalies(0, 2)) == bits(points_of(aapl[2], msft[3]))
     assert bits(store.anomalies(MORNING + 2 * SECOND, 10)) == bits(points_of(aapl[2], msft[3]))
     assert len(store.anomalies(0, 0)) == 0
+    assert bits(store.anomalies(0, 2, ["AAPL", "NVDA", "AAP"])) == bits(points_of(aapl[0], aapl[2]))
+    assert bits(store.anomalies(0, 1, ["AAPL", "MSFT"])) == bits(points_of(msft[3]))
+    assert len(store.anomalies(0, 5, [])) == 0
 
 
 def test_what_preceded_a_moment_is_that_symbols_own_last_point(store: MetricsStore) -> None:
@@ -364,6 +383,8 @@ def test_anomalies_are_counted_a_symbol(store: MetricsStore) -> None:
     )
     assert store.anomaly_counts(0) == {"AAPL": 2, "MSFT": 2}
     assert store.anomaly_counts(MORNING + SECOND) == {"AAPL": 1}
+    assert store.anomaly_counts(0, ["MSFT", "NVDA", "AAPLE"]) == {"MSFT": 2}
+    assert store.anomaly_counts(0, []) == {}
 
 
 def test_a_course_is_the_last_price_of_each_step(store: MetricsStore) -> None:

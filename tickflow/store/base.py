@@ -132,16 +132,16 @@ class MetricsStore(ABC):
         """The symbol's newest `count` points, in the order of time."""
 
     @abstractmethod
-    def anomalies(self, since_ns: int, count: int) -> Points:
-        """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+        """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
 
     @abstractmethod
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
 
     @abstractmethod
-    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
-        """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
 
     @abstractmethod
     def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:

@@ -3,6 +3,7 @@
 InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.com, "Query data with InfluxQL".
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -200,6 +201,21 @@ class _Answer(msgspec.Struct, Generic[Row]):
 @cache
 def _decoder(row: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_Answer[row])
+
+
+_NO_NAME = r"\z."
+"""Matches nothing: an empty expression would match what has no symbol at all."""
+
+
+def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, object]]:
+    """The condition that a point is of one of these symbols, which are bound; `None` means all.
+
+    A regular expression takes InfluxDB half the time of as many comparisons.
+    """
+    if symbols is None:
+        return "time >= 0", {}
+    names = "|".join(re.escape(symbol) for symbol in symbols if symbol)
+    return '"symbol" =~ $symbols', {"symbols": {"regex": f"^(?:{names or _NO_NAME})$"}}
 
 
 def _rows_of(result: _Result[Row]) -> list[Row]:
