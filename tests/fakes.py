@@ -138,6 +138,20 @@ class MemoryStore(MetricsStore):
             raise self.failure
 
 
+class BusyStore(MemoryStore):
+    """A store that takes in the next of `coming` right after each time it told its newest points."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coming: list[Points] = []
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        found = super().latest(symbols)
+        if self.coming:
+            self.write(self.coming.pop(0))
+        return found
+
+
 class MemoryAcks(AckStore):
     """Acknowledgements in memory. While `failure` is set, every call raises it."""
 

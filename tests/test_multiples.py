@@ -3,7 +3,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from tests.fakes import Feed, MemoryStore
+from tests.fakes import BusyStore, Feed, MemoryStore
 from tickflow.dashboard import clock, multiples
 from tickflow.dashboard.multiples import MAX_ROWS, READ_ROWS, draw, further
 from tickflow.dashboard.view import Drawn, chosen, nothing_drawn
@@ -59,6 +59,15 @@ def test_a_refresh_sends_the_new_rows_of_those_that_have_some(store: MemoryStore
     drawn["multiples"] = answer["drawn"]
     assert [each["rows"] for each in drawn["multiples"]] == [len(PRICES), len(PRICES) + 2]
     assert further(store, drawn, store.latest()) == {}
+
+
+def test_a_tick_that_comes_while_the_charts_are_drawn_is_in_the_next_refresh() -> None:
+    store, feed = BusyStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    store.coming = [feed.points("AAPL", [102.0])]
+    rows, drawn = drawn_from(store, "AAPL")
+    answer = further(store, drawn, store.latest())["multiples"]
+    assert [*rows[0]["y"], *answer["rows"][0]["y"]] == [100.0, 101.0, 102.0]
 
 
 def test_a_log_made_anew_asks_for_a_drawing(store: MemoryStore) -> None:

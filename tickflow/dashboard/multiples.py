@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.dashboard import clock, ranges
-from tickflow.dashboard.deltas import OVERLAP_NS, new_rows
+from tickflow.dashboard.deltas import OVERLAP_NS, end_of, new_rows
 from tickflow.dashboard.thin import thin
 from tickflow.dashboard.view import Drawn, Multiple, View
 from tickflow.dashboard.watched import cursors_of
@@ -47,7 +47,8 @@ def draw(store: MetricsStore, view: View, latest: Points) -> tuple[list[Answer],
     anomalies = store.anomalies(begin, MAX_ANOMALIES)
     rows, drawn = [], []
     for symbol in view["symbols"]:
-        row, multiple = _one(store, symbol, begin, end, anomalies)
+        until = end if view["period"] else end_of(latest, symbol) or begin
+        row, multiple = _one(store, symbol, begin, until, anomalies)
         rows.append(row)
         drawn.append(multiple)
     return rows, drawn
@@ -75,9 +76,8 @@ def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
         if offset == each["cursors"].get(partition, -1):
             known.append(each)
             continue
-        new = new_rows(
-            store.points(each["symbol"], each["newest_us"] * 1000 - OVERLAP_NS), each["cursors"], each["newest_us"]
-        )
+        rows = store.points(each["symbol"], each["newest_us"] * 1000 - OVERLAP_NS, end_of(latest, each["symbol"]))
+        new = new_rows(rows, each["cursors"], each["newest_us"])
         if new is None or each["rows"] + len(new) > MAX_DRAWN:
             return {"rebuild": True}
         if not len(new):
