@@ -13,7 +13,7 @@ from tickflow.metrics import measure
 from tickflow.points import Points
 from tickflow.store.acks import Ack, AckStore
 from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
-from tickflow.store.digest import Digest, step_width
+from tickflow.store.digest import Digest, Outline, step_width
 from tickflow.tick import Tick, decode, encode
 from tickflow.ticklog.base import Entry
 from tickflow.windows import Windows
@@ -112,6 +112,10 @@ class MemoryStore(MetricsStore):
         places = sorted(kept)
         volume = [int(rows.volume[i]) + volumes.get(i, 0) for i in places]
         return Digest(rows.take(places), np.array(volume, dtype=np.int64), len(rows), cut=False)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        points = self.digest(symbol, since_ns, until_ns, steps).points
+        return Outline(points.time_ns, points.price, points.is_anomaly)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         rows = self.points(symbol, since_ns, until_ns)
@@ -231,6 +235,9 @@ class Breakable(MetricsStore):
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
         return self._reading().digest(symbol, since_ns, until_ns, steps)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        return self._reading().outline(symbol, since_ns, until_ns, steps)
 
     def close(self) -> None:
         self._store.close()

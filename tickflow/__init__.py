@@ -59,7 +59,7 @@ and below:
                 alerts.py                                       episodes of anomalies, and who has seen them
                 security.py, gate.py                            what a request must be; the way to the store
                 packed.py                                       the scripts of a first visit, compressed well
-                state.py, ranges.py, clock.py, thin.py          freshness, ranges, exchange time, fewer rows
+                state.py, ranges.py, clock.py                   freshness, ranges, exchange time
 
 Nothing here imports `config` or the scripts: it takes plain values.
 """

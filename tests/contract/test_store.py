@@ -452,6 +452,11 @@ def a_course(count: int, *, twice: bool = False) -> Points:
     )
 
 
+def of_points(points: Points) -> list[tuple[int, float, bool]]:
+    """Times, prices and flags."""
+    return list(zip(points.time_ns.tolist(), points.price.tolist(), points.is_anomaly.tolist(), strict=True))
+
+
 @pytest.mark.parametrize("steps", [1, 10, 100])
 def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: MetricsStore, steps: int) -> None:
     rows = a_course(3_000, twice=True)
@@ -471,6 +476,9 @@ def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: Metric
     assert found.volume.sum() == inside.volume.sum()
     assert (found.volume >= found.points.volume).all()
     assert (found.total, found.cut) == (len(inside), False)
+    outline = store.outline("AAPL", since, until, steps)
+    told = zip(outline.time_ns.tolist(), outline.price.tolist(), outline.is_anomaly.tolist(), strict=True)
+    assert list(told) == of_points(found.points)
 
 
 def test_a_digest_says_the_same_as_a_slow_one(store: MetricsStore) -> None:
@@ -503,3 +511,4 @@ def test_a_digest_of_nothing_is_empty(store: MetricsStore) -> None:
     for symbol, since in (("AAPL", MORNING + 1), ("MSFT", 0)):
         found = store.digest(symbol, since, MORNING + DAY, 10)
         assert (len(found.points), len(found.volume), found.total) == (0, 0, 0)
+        assert len(store.outline(symbol, since, MORNING + DAY, 10)) == 0

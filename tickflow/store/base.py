@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.points import Points
-from tickflow.store.digest import Digest
+from tickflow.store.digest import Digest, Outline
 
 STATUS_MEASUREMENT = "stock_status"
 DAY_NS = 86_400 * 10**9
@@ -156,6 +156,10 @@ class MetricsStore(ABC):
 
         The steps are equal, and lie between its first point within and `until_ns`.
         """
+
+    @abstractmethod
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        """Times and prices of what `digest` gives for the same."""
 
     @abstractmethod
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:

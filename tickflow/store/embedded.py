@@ -16,7 +16,7 @@ from tickflow.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store import embedded_digest
 from tickflow.store.base import DAY_NS, Candles, MetricsStore, WorkerStatus, Written
-from tickflow.store.digest import Digest
+from tickflow.store.digest import Digest, Outline
 from tickflow.store.embedded_latest import COLUMNS, Latest
 from tickflow.store.embedded_latest import symbols as all_symbols
 
@@ -213,6 +213,11 @@ class EmbeddedStore(MetricsStore):
         """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
         with self._connection() as connection:
             return embedded_digest.read(connection, symbol, since_ns, until_ns, steps)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        """Times and prices of what `digest` gives for the same."""
+        with self._connection() as connection:
+            return embedded_digest.outline(connection, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""

@@ -18,7 +18,7 @@ from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigure
 from tickflow.points import MEASUREMENT, Points, to_lines
 from tickflow.store import answers, influx_digest, influx_latest, influx_preceded, parts
 from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
-from tickflow.store.digest import Digest
+from tickflow.store.digest import Digest, Outline
 from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, named, unreachable
 from tickflow.store.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.visibility import whole
@@ -207,6 +207,10 @@ class InfluxStore(MetricsStore):
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
         """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
         return influx_digest.read(self._influxql, symbol, since_ns, until_ns, steps)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        """Times and prices of what `digest` gives for the same."""
+        return influx_digest.outline(self._influxql, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tickflow.points import MEASUREMENT, Points
-from tickflow.store.digest import MAX_ANOMALIES, Digest, digest, step_width
+from tickflow.store.digest import MAX_ANOMALIES, Digest, Outline, digest, step_width
 from tickflow.store.influxql import InfluxQL, Integer
 from tickflow.store.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.visibility import whole
@@ -19,6 +19,7 @@ _SELECTORS = ('top("price", 1)', 'bottom("price", 1)')
 _ENDS = ("ASC", "DESC")
 _ANOMALIES = f'SELECT {SELECTED} {_WITHIN} AND "is_anomaly" = true'
 """In the order of time, since InfluxDB takes twice as long for the other one."""
+_PriceRow: Any = tuple[Integer, float | None, bool | None, str | None]
 _SumRow: Any = tuple[Integer, Integer, Integer]
 _ChosenRow: Any = tuple[(Integer, float, *PointRow.__args__[1:])]  # type: ignore[misc]
 """A point's row with the value by which it was chosen second."""
@@ -61,3 +62,32 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
     if not sums:
         return Digest(points, np.array([], dtype=np.int64), 0, cut=False)
     return digest(points, width, sums)
+
+
+def outline(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+    """Times and prices of what `read` gives for the same."""
+    params = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    selected = f'SELECT "price", "is_anomaly", "source" {_WITHIN}'
+    rows: list[_PriceRow] = [
+        row
+        for end in influxql.each(_PriceRow, [f"{selected} ORDER BY time {order} LIMIT 1" for order in _ENDS], params)
+        for row in end
+    ]
+    if rows:
+        by_step = f"GROUP BY time({step_width(rows[0][0], until_ns, steps)}ns) fill(none)"
+        flagged, *extremes = influxql.together(
+            [
+                (_PriceRow, f'{selected} AND "is_anomaly" = true LIMIT {MAX_ANOMALIES}'),
+                *(
+                    (_PriceRow, f'SELECT {selector}, "is_anomaly", "source" {_WITHIN} {by_step}')
+                    for selector in _SELECTORS
+                ),
+            ],
+            params,
+        )
+        if len(flagged) == MAX_ANOMALIES:
+            newest = f'{selected} AND "is_anomaly" = true ORDER BY time DESC LIMIT {MAX_ANOMALIES}'
+            flagged = influxql.rows(_PriceRow, newest, params)
+        rows += [row for found in (flagged, *extremes) for row in found]
+    distinct = {(row[0], row[3] or ""): row[:3] for row in rows if row[1] is not None}
+    return Outline.from_rows([distinct[key] for key in sorted(distinct)])
