@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from devtools.influxdb import InfluxServer
 from tests.point_examples import MORNING, SECOND, Clock, a_row, bits, points_of
+from tickflow.points import Points
 from tickflow.store import influx_latest
 from tickflow.store.influx import InfluxStore
 from tickflow.store.influx_latest import Latest
@@ -68,6 +69,38 @@ def test_a_point_written_again_with_other_values_is_seen_within_a_minute(
     assert latest.read().price.tolist() == [2.0]
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_no_point_is_missing_that_precedes_one_that_is_there(
+    store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """As where a query went over AAPL before a write of both, and over MSFT after it."""
+    of, grouped = influx_latest.of, influxql.grouped
+    before = points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2))
+    store.write(before)
+    clock = Clock()
+    latest = Latest(influxql, clock)
+    latest.read()
+    old = grouped(tuple[int, int], influx_latest._MOMENTS)["AAPL"]
+    after = [a_row(symbol=name, time_ns=MORNING + at, offset=at) for name, at in (("AAPL", 8), ("MSFT", 9))]
+    store.write(points_of(*after))
+    clock.now += 100 * whole
+    asked: list[object] = []
+
+    def moments(*arguments: Any) -> Any:
+        asked.append(None)
+        return grouped(*arguments) | ({"AAPL": old} if len(asked) == 1 else {})
+
+    def first_without(influxql: InfluxQL, symbols: Any = None) -> Points:
+        if symbols is None:
+            return points_of(before.rows()[0], after[1])
+        return of(influxql, symbols)
+
+    monkeypatch.setattr(influxql, "grouped", moments)
+    monkeypatch.setattr(influx_latest, "of", first_without)
+    assert bits(latest.read()) == bits(points_of(*after))
+    assert len(asked) == 3
+
+
 def test_readers_who_ask_while_one_is_reading_share_the_next_read(store: InfluxStore, influxql: InfluxQL) -> None:
     store.write(points_of(a_row()))
     latest = Latest(influxql)
@@ -87,7 +120,7 @@ def test_readers_who_ask_while_one_is_reading_share_the_next_read(store: InfluxS
         others = [pool.submit(latest.read) for _ in range(8)]
         threading.Timer(0.2, go_on.set).start()
         assert {tuple(each.result().symbol) for each in (first, *others)} == {("AAPL",)}
-    assert len(reads) == 2
+    assert len(reads) == 3, "of which the first found news and made sure of it"
 
 
 writes = st.lists(

@@ -53,11 +53,15 @@ class Latest:
             if self._read_at[1] > asked and self._whole_at > float("-inf"):
                 return self._points  # read for another reader, since this one asked
             now = (self._clock(), self._monotonic())
+            # In one transaction, so that all of it is of one moment: with a later record's point and without an
+            # earlier one's, readers who go by offsets would miss that one for good.
+            connection.execute("BEGIN")
             if not self._take_in(connection, *now):
                 self._whole_at = now[1]  # before the read: a `forget` meanwhile counts
                 self._points = Points.from_rows(_newest(connection, symbols(connection)))
                 self._place = places(self._points)
                 self._written = {}
+            connection.execute("COMMIT")
             self._read_at = now
             return self._points
 
