@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import urllib3
@@ -18,6 +18,7 @@ import urllib3
 from benchmarks.bench import Bench, table
 from benchmarks.site import Site
 from benchmarks.stores import STACKS, History, opened, settings_of
+from tickflow.dashboard import ids
 from tickflow.store.base import MetricsStore
 
 VIEWERS = 20
@@ -72,54 +73,73 @@ def _watched(url: str, names: Sequence[str], whole: bool) -> dict[str, float]:
 
 
 class Viewer:
-    """One page that is open, without its browser."""
+    """One page that is open, without its browser.
+
+    What it posts to a callback is what the page says that it wants (`/_dash-dependencies`): a value that is asked for
+    and not known here ends it.
+    """
 
     def __init__(self, url: str, symbol: str, *, begins: float) -> None:
         self._begins = begins
-        self._url = f"{url}_dash-update-component"
+        self._url = url
         self._pool = urllib3.PoolManager(maxsize=1, retries=False)
-        self._view = {"symbol": symbol, "range": "15m"}
+        self._values: dict[str, object] = {f"{ids.VIEW}.data": {"symbol": symbol, "range": "15m"}}
+        self._values |= dict.fromkeys(f"{name}.data" for name in (ids.REBUILD, ids.WATCHED, ids.DRAWN, ids.ALERTED))
 
-    def watch(self, whole: bool) -> list[float]:
+    def watch(self, whole: bool, refreshes: int = REFRESHES, interval: float = INTERVAL) -> list[float]:
         """Open the page, then refresh so many times, at a pace of its own; the ms that each took."""
         time.sleep(self._begins)
-        answer = self._draw()
-        drawn, watched, stamp = answer["drawn"], answer["watch"]["cursors"], answer.get("alerts", {}).get("stamp", 0)
+        self._callbacks = {each["output"]: each for each in orjson.loads(self._sent("GET", "_dash-dependencies"))}
+        self._take(self._ask(ids.DRAWING))
         times = []
         due = time.monotonic()
-        for number in range(REFRESHES):
-            due += INTERVAL
+        for number in range(refreshes):
+            due += interval
             time.sleep(max(0.0, due - time.monotonic()))
-            if whole:
-                self._draw()
-            else:
-                states = {"drawn": drawn, "watched": watched, "alerted": stamp}
-                answer = self._ask("delta", {("refresh", "n_intervals"): number}, states)
-                drawn = {**drawn, **answer.get("drawn", {})}
-                watched = answer["watch"]["cursors"]
-                stamp = answer.get("alerts", {}).get("stamp", stamp)
+            self._values[f"{ids.REFRESH}.n_intervals"] = number
+            answer = self._ask(ids.DRAWING if whole else ids.DELTA)
+            # What the page asks to be drawn anew is drawn at once.
+            self._take(self._ask(ids.DRAWING) if answer.get("rebuild") else answer)
             # From when it was due: a refresh that had to wait for the one before is late too.
             times.append((time.monotonic() - due) * 1000)
         return times
 
-    def _draw(self) -> dict[str, Any]:
-        return self._ask("drawing", {("view", "data"): self._view, ("rebuild", "data"): None}, {})
+    @property
+    def rows(self) -> int:
+        """How many rows the chart has."""
+        drawn = self._values[f"{ids.DRAWN}.data"]
+        return int(drawn["rows"]) if isinstance(drawn, dict) else 0
 
-    def _ask(self, output: str, inputs: dict[tuple[str, str], object], states: dict[str, object]) -> dict[str, Any]:
-        body = {
-            "output": f"{output}.data",
-            "outputs": {"id": output, "property": "data"},
-            "inputs": [{"id": name, "property": what, "value": value} for (name, what), value in inputs.items()],
-            "changedPropIds": [".".join(name) for name in inputs],
-            "state": [{"id": name, "property": "data", "value": value} for name, value in states.items()],
-        }
-        answer = self._pool.request(
-            "POST",
-            self._url,
-            body=orjson.dumps(body),
-            headers={"Content-Type": "application/json", "Accept-Encoding": "gzip"},
+    def _take(self, answer: dict[str, Any]) -> None:
+        """Keep of an answer what the next refresh must say."""
+        if answer["state"]["down"]:
+            raise RuntimeError(answer["state"]["down"])
+        before = {} if "figure" in answer else self._values[f"{ids.DRAWN}.data"]
+        self._values[f"{ids.DRAWN}.data"] = {**cast("dict[str, Any]", before), **answer.get("drawn", {})}
+        self._values[f"{ids.WATCHED}.data"] = answer["watch"]["cursors"]
+        if "alerts" in answer:
+            self._values[f"{ids.ALERTED}.data"] = answer["alerts"]["stamp"]
+
+    def _ask(self, output: str) -> dict[str, Any]:
+        callback = self._callbacks[f"{output}.data"]
+        inputs, states = (
+            [{**each, "value": self._values[f"{each['id']}.{each['property']}"]} for each in callback[side]]
+            for side in ("inputs", "state")
         )
+        body = {
+            "output": callback["output"],
+            "outputs": {"id": output, "property": "data"},
+            "inputs": inputs,
+            "changedPropIds": [f"{inputs[0]['id']}.{inputs[0]['property']}"],
+            "state": states,
+        }
+        data: dict[str, Any] = orjson.loads(self._sent("POST", "_dash-update-component", orjson.dumps(body)))
+        answer: dict[str, Any] = data["response"][output]["data"]
+        return answer
+
+    def _sent(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
+        answer = self._pool.request(method, self._url + path, body=body, headers=headers)
         if answer.status != 200:
             raise RuntimeError(f"the page answers {answer.status}: {answer.data[:300]!r}")
-        data: dict[str, Any] = orjson.loads(answer.data)["response"][output]["data"]
-        return data
+        return answer.data

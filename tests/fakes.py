@@ -13,7 +13,7 @@ from tickflow.metrics import measure
 from tickflow.points import Points
 from tickflow.store.acks import Ack, AckStore
 from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
-from tickflow.store.digest import Digest, step_width
+from tickflow.store.digest import Digest, Outline, step_width
 from tickflow.tick import Tick, decode, encode
 from tickflow.ticklog.base import Entry
 from tickflow.windows import Windows
@@ -76,17 +76,18 @@ class MemoryStore(MetricsStore):
         self._check()
         return Points.from_rows(self._of(symbol)[-count:])
 
-    def anomalies(self, since_ns: int, count: int) -> Points:
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
         self._check()
-        rows = Points.from_rows(sorted(self._rows.values(), key=lambda row: (row[2], row[0])))
+        chosen = [row for row in self._rows.values() if symbols is None or row[0] in symbols]
+        rows = Points.from_rows(sorted(chosen, key=lambda row: (row[2], row[0])))
         return rows.take(np.flatnonzero(rows.is_anomaly & (rows.time_ns >= since_ns))[-count:])
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         before = [self.points(symbol, 0, time_ns) for symbol, time_ns in moments]
         return [bool(len(rows) and rows.is_anomaly[-1]) for rows in before]
 
-    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
-        return dict(Counter(self.anomalies(since_ns, len(self._rows)).symbol))
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        return dict(Counter(self.anomalies(since_ns, len(self._rows), symbols).symbol))
 
     def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         self._check()
@@ -112,6 +113,10 @@ class MemoryStore(MetricsStore):
         volume = [int(rows.volume[i]) + volumes.get(i, 0) for i in places]
         return Digest(rows.take(places), np.array(volume, dtype=np.int64), len(rows), cut=False)
 
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        points = self.digest(symbol, since_ns, until_ns, steps).points
+        return Outline(points.time_ns, points.price, points.is_anomaly)
+
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         rows = self.points(symbol, since_ns, until_ns)
         steps = itertools.groupby(range(len(rows)), key=lambda i: int(rows.time_ns[i]) // width_ns * width_ns)
@@ -135,6 +140,20 @@ class MemoryStore(MetricsStore):
     def _check(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+class BusyStore(MemoryStore):
+    """A store that takes in the next of `coming` right after each time it told its newest points."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coming: list[Points] = []
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        found = super().latest(symbols)
+        if self.coming:
+            self.write(self.coming.pop(0))
+        return found
 
 
 class MemoryAcks(AckStore):
@@ -199,14 +218,14 @@ class Breakable(MetricsStore):
     def newest(self, symbol: str, count: int) -> Points:
         return self._reading().newest(symbol, count)
 
-    def anomalies(self, since_ns: int, count: int) -> Points:
-        return self._reading().anomalies(since_ns, count)
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+        return self._reading().anomalies(since_ns, count, symbols)
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         return self._reading().preceded(moments)
 
-    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
-        return self._reading().anomaly_counts(since_ns)
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        return self._reading().anomaly_counts(since_ns, symbols)
 
     def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         return self._reading().courses(since_ns, until_ns, steps)
@@ -216,6 +235,9 @@ class Breakable(MetricsStore):
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
         return self._reading().digest(symbol, since_ns, until_ns, steps)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        return self._reading().outline(symbol, since_ns, until_ns, steps)
 
     def close(self) -> None:
         self._store.close()

@@ -16,12 +16,14 @@ from typing import Any
 import brotli
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
+from benchmarks.viewers import Viewer
 from config import Settings
 from stock_dashboard import StockDashboard
 from tests.conftest import StartScript
-from tests.fakes import Feed, MemoryAcks, MemoryStore
+from tests.fakes import BusyStore, Feed, MemoryAcks, MemoryStore
 from tickflow.dashboard.packed import LATER
 from tickflow.dashboard.security import MAX_BODY_BYTES
 from tickflow.dashboard.stage import READOUT
@@ -90,6 +92,25 @@ def test_the_callbacks_draw_and_then_extend(client: FlaskClient, store: MemorySt
     second = delta(client, first["drawn"], first["watch"]["cursors"])
     assert second["extend"]["y"][0] == [102.0]
     assert first["drawn"]["id"] == second["of"]
+
+
+def test_the_viewers_of_the_benchmark_ask_as_the_page_does() -> None:
+    store, feed = BusyStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    store.coming = [feed.points("AAPL", [102.0])]
+    dashboard = StockDashboard(Settings(), store=store, acks=MemoryAcks())
+    server = make_server("127.0.0.1", 0, dashboard.app.server, threaded=True)
+    dashboard.gate.start().join()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        viewer = Viewer(f"http://127.0.0.1:{server.port}/", "AAPL", begins=0.0)
+        assert len(viewer.watch(False, refreshes=1, interval=0.01)) == 1
+        assert viewer.rows == 3
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_every_drawing_has_an_id_of_its_own(client: FlaskClient) -> None:

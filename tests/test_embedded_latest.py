@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -53,6 +54,31 @@ def test_a_new_symbol_is_seen_at_once(pair: tuple[EmbeddedStore, EmbeddedStore])
         writing.write(points_of(a_row(symbol=symbol)))
         assert symbol in reading.latest().symbol
     assert reading.latest().symbol == ["AAPL", "MSFT"]
+
+
+def test_what_is_read_is_of_one_moment(
+    pair: tuple[EmbeddedStore, EmbeddedStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a point could be missing that precedes, in the log, one that is there."""
+    writing, reading = pair
+    writing.write(points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2)))
+    reading.latest()
+    newest = embedded_latest._newest
+
+    def after_another_write(*arguments: Any) -> Any:
+        writing.write(
+            points_of(
+                a_row(symbol="MSFT", time_ns=MORNING + 2 * SECOND, offset=4),
+                a_row(symbol="AAPL", time_ns=MORNING + 2 * SECOND, offset=5),
+            )
+        )
+        return newest(*arguments)
+
+    writing.write(points_of(a_row(symbol="AAPL", time_ns=MORNING + SECOND, offset=3)))
+    with monkeypatch.context() as patched:
+        patched.setattr(embedded_latest, "_newest", after_another_write)
+        assert reading.latest().offset.tolist() == [3, 2]
+    assert reading.latest().offset.tolist() == [5, 4]
 
 
 def test_a_point_written_again_within_the_same_millisecond_is_seen(

@@ -1,7 +1,7 @@
 import itertools
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from tests.fakes import Feed
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tickflow.dashboard import clock, figures
 from tickflow.dashboard.figures import LINES, directions, extension, figure
-from tickflow.dashboard.thin import thin
 from tickflow.points import Points
 
 PRICES = [100.0, 101.0, 101.0, 99.0, 100.0, 100.5, 100.0, 99.5, 100.0, 100.0, 130.0, 60.0]
@@ -143,40 +142,6 @@ def test_no_colour_stands_for_two_things() -> None:
     dashes = {named(drawing, name)["line"]["dash"] for name in ("MA5", "MA10", "MA20")}
     assert len(dashes) == 3, "and the averages are told apart without colour"
     assert len(LINES) == 8
-
-
-def many(count: int, seed: int = 3) -> Points:
-    rng = np.random.default_rng(seed)
-    prices = 100 * np.exp(np.cumsum(rng.normal(0, 0.001, count)))
-    return Feed(gap=timedelta(milliseconds=250)).points("AAPL", prices.tolist())
-
-
-@pytest.mark.parametrize("limit", [4, 40, 400])
-def test_thinning_loses_no_extreme_no_anomaly_no_end_and_no_volume(limit: int) -> None:
-    rows = many(3_000)
-    kept, volumes = thin(rows, limit)
-    assert len(kept) <= limit + np.count_nonzero(rows.is_anomaly)
-    assert kept.price.max() == rows.price.max()
-    assert kept.price.min() == rows.price.min()
-    assert set(kept.offset[kept.is_anomaly]) == set(rows.offset[rows.is_anomaly])
-    assert (rows.time_ns[0], rows.time_ns[-1]) == (kept.time_ns[0], kept.time_ns[-1])
-    assert volumes.sum() == rows.volume.sum()
-    assert (np.diff(kept.time_ns) > 0).all()
-
-
-def test_few_rows_are_not_thinned() -> None:
-    rows = many(50)
-    kept, volumes = thin(rows, 50)
-    assert kept is rows
-    assert volumes is rows.volume
-
-
-def test_rows_of_one_instant_can_be_thinned() -> None:
-    rows = points_of(*(a_row(time_ns=MORNING + offset % 3, offset=offset) for offset in range(30)))
-    ordered = rows.take(np.argsort(rows.time_ns, kind="stable"))
-    kept, volumes = thin(ordered, 8)
-    assert 0 < len(kept) <= 8
-    assert volumes.sum() == rows.volume.sum()
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from tests.fakes import Feed, MemoryStore
+from tests.fakes import BusyStore, Feed, MemoryStore
 from tickflow.dashboard import clock, multiples
-from tickflow.dashboard.multiples import MAX_ROWS, READ_ROWS, draw, further
+from tickflow.dashboard.multiples import MAX_ADDED, MAX_ROWS, draw, further
 from tickflow.dashboard.view import Drawn, chosen, nothing_drawn
 from tickflow.points import Points
 
@@ -38,7 +38,7 @@ def test_each_symbol_has_its_rows_in_the_order_asked_for(store: MemoryStore) -> 
     rows, drawn = drawn_from(store, "MSFT", "AAPL")
     assert [each["symbol"] for each in rows] == ["MSFT", "AAPL"]
     assert [each["y"].tolist() for each in rows] == [PRICES, PRICES]
-    assert [each["rows"] for each in drawn["multiples"]] == [len(PRICES)] * 2
+    assert [each["room"] for each in drawn["multiples"]] == [MAX_ADDED] * 2
 
 
 def test_the_range_ends_at_the_newest_point_of_them_all() -> None:
@@ -57,8 +57,17 @@ def test_a_refresh_sends_the_new_rows_of_those_that_have_some(store: MemoryStore
     answer = further(store, drawn, store.latest())["multiples"]
     assert [(each["symbol"], each["y"].tolist()) for each in answer["rows"]] == [("MSFT", [103.0, 104.0])]
     drawn["multiples"] = answer["drawn"]
-    assert [each["rows"] for each in drawn["multiples"]] == [len(PRICES), len(PRICES) + 2]
+    assert [each["room"] for each in drawn["multiples"]] == [MAX_ADDED, MAX_ADDED - 2]
     assert further(store, drawn, store.latest()) == {}
+
+
+def test_a_tick_that_comes_while_the_charts_are_drawn_is_in_the_next_refresh() -> None:
+    store, feed = BusyStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    store.coming = [feed.points("AAPL", [102.0])]
+    rows, drawn = drawn_from(store, "AAPL")
+    answer = further(store, drawn, store.latest())["multiples"]
+    assert [*rows[0]["y"], *answer["rows"][0]["y"]] == [100.0, 101.0, 102.0]
 
 
 def test_a_log_made_anew_asks_for_a_drawing(store: MemoryStore) -> None:
@@ -86,23 +95,46 @@ def test_a_paused_reader_is_sent_nothing(store: MemoryStore) -> None:
 
 
 @pytest.mark.parametrize("range_name", ["6h", "all"])
-def test_a_long_range_keeps_its_extremes_and_its_anomalies(range_name: str) -> None:
+def test_a_long_range_keeps_its_extremes_and_its_anomalies_at_their_own_times(range_name: str) -> None:
     store, feed = MemoryStore(), Feed()
-    prices = [
-        100 + (i % 9) * 0.01 + (20 if i == 2_500 else 0) - (20 if i == 2_600 else 0) for i in range(3 * READ_ROWS)
-    ]
+    prices = [100 + (i % 9) * 0.01 + (20 if i == 2_500 else 0) - (20 if i == 2_600 else 0) for i in range(6 * MAX_ROWS)]
     points = feed.points("AAPL", prices)
     store.write(points)
     (row,), drawn = drawn_from(store, "AAPL", range_name=range_name)
-    assert (row["y"].max(), row["y"].min()) == (max(prices), min(prices))
-    assert (row["y"][0], row["y"][-1]) == (prices[0], prices[-1])
-    assert len(row["x"]) <= MAX_ROWS + 8
-    assert (np.diff(row["x"]) >= 0).all()
-    assert row["x"][-1] <= clock.wall_ms(points.time_ns[-1:])[0]
-    marked = [price for _, price in row["marks"]]
-    assert max(prices) in marked
-    assert min(prices) in marked
+    stored = list(zip(clock.wall_ms(points.time_ns).tolist(), points.price.tolist(), strict=True))
+    shown = list(zip(row["x"].tolist(), row["y"].tolist(), strict=True))
+    assert {stored[0], stored[2_500], stored[2_600], stored[-1]} <= set(shown) <= set(stored)
+    assert (np.diff(row["x"]) > 0).all()
+    flagged = [stored[at] for at in np.flatnonzero(points.is_anomaly)]
+    assert [tuple(mark) for mark in row["marks"]] == flagged
+    assert {stored[2_500], stored[2_600]} <= set(flagged)
+    assert len(shown) <= MAX_ROWS + 4 + len(flagged)
     assert further(store, drawn, store.latest()) == {}
+
+
+def test_of_very_many_anomalies_some_are_marked_wherever_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiples, "MAX_MARKS", 40)
+    store, feed = MemoryStore(), Feed()
+    points = feed.points("AAPL", [100 + (i % 11 == 10) * (1 + i / 1000) for i in range(1_000)])
+    store.write(points)
+    (row, _), _ = drawn_from(store, "AAPL", "MSFT")
+    marked = [time for time, _ in row["marks"]]
+    flagged = clock.wall_ms(points.time_ns[points.is_anomaly & (points.time_ns >= points.time_ns[-1] - 900 * 10**9)])
+    assert len(flagged) > 40
+    assert 15 <= len(marked) <= 20
+    assert set(marked) <= set(flagged)
+    assert np.diff(marked).max() < 2 * (flagged[-1] - flagged[0]) / 10
+
+
+def test_a_period_long_ago_has_what_is_in_it_and_no_more() -> None:
+    store, feed = MemoryStore(), Feed()
+    points = feed.points("AAPL", [float(100 + i % 50) for i in range(3 * MAX_ROWS)])
+    store.write(points)
+    for count in (1, 100):
+        period = clock.wall_ms(points.time_ns[[200, 200 + count]]).round().tolist()
+        view = chosen({"symbol": "AAPL", "symbols": ["AAPL"], "period": period})
+        (row,), _ = draw(store, view, store.latest())
+        assert set(row["y"]) == set(points.price[200 : 200 + count])
 
 
 def test_what_a_browser_asks_to_compare_is_checked() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plotly.io.json import to_json_plotly
 
-from tests.fakes import Feed, MemoryStore, a_status
+from tests.fakes import BusyStore, Feed, MemoryStore, a_status
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tickflow.dashboard import refresh as module
 from tickflow.dashboard.refresh import Answer, draw, recent_gap, refresh
@@ -137,6 +137,21 @@ def test_a_log_made_anew_asks_for_a_drawing() -> None:
     store.write(Feed(start=feed.now + timedelta(minutes=1)).points("AAPL", [101.0]))
     assert refreshed(store, before)["rebuild"] is True
     assert "rebuild" not in refreshed(store, drawn_from(store)), "and then it can be extended again"
+
+
+def test_chart_and_watch_list_say_the_same_price_though_ticks_come_between_their_reads() -> None:
+    store, feed = BusyStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    store.coming = [feed.points("AAPL", prices) for prices in ([102.0], [103.0], [104.0, 105.0])]
+    answer = drawn_from(store)
+    assert prices_of(answer)[-1] == answer["watch"]["rows"][0]["price"] == 101.0
+    seen = prices_of(answer)
+    for price in (102.0, 103.0, 105.0):
+        news = refreshed(store, answer)
+        seen += news["extend"]["y"][0]
+        assert seen[-1] == news["drawn"]["price"] == news["watch"]["rows"][0]["price"] == price
+        answer = {"drawn": answer["drawn"] | news["drawn"], "watch": news["watch"]}
+    assert seen == [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]
 
 
 def test_a_flood_of_rows_asks_for_a_drawing() -> None:

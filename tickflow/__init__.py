@@ -49,8 +49,9 @@ and below:
     store/      influxql.py, point_rows.py, visibility.py       asking InfluxDB, and waiting until points are whole
                 parts.py, answers.py                            requests to it, and what its refusals mean
                 acks.py, influx_acks.py, embedded_acks.py       which alerts have been seen
-                embedded_latest.py                              the newest points, kept between two reads
+                latest.py, influx_latest.py, embedded_latest.py the newest points, kept between two reads
                 digest.py, influx_digest.py, embedded_digest.py a long range in few of its points
+                influx_preceded.py                              which anomalies follow one
     sqlite.py                                                   the one file of the embedded stack
     dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served
                 view.py, watched.py, watch_list.py              what a browser asks for; the watch list's rows and grid
@@ -59,7 +60,7 @@ and below:
                 alerts.py                                       episodes of anomalies, and who has seen them
                 security.py, gate.py                            what a request must be; the way to the store
                 packed.py                                       the scripts of a first visit, compressed well
-                state.py, ranges.py, clock.py, thin.py          freshness, ranges, exchange time, fewer rows
+                state.py, ranges.py, clock.py                   freshness, ranges, exchange time
 
 Nothing here imports `config` or the scripts: it takes plain values.
 """

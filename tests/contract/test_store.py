@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.fakes import MemoryStore
 from tests.point_examples import DAY, MORNING, SECOND, Row, a_row, bits, points_of, rows
 from tickflow.points import FLOAT_FIELDS, Points, point_time
+from tickflow.store import digest, embedded_digest, influx_digest, influx_preceded
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.store.embedded import EmbeddedStore
 from tickflow.store.influx import InfluxStore
@@ -216,6 +217,7 @@ def test_first_prices_are_those_at_or_after_since(store: MetricsStore) -> None:
     assert store.first_prices(MORNING + 1) == {"AAPL": 168.0}
     assert store.first_prices(MORNING + 3) == {}
     assert store.first_prices(0, ["MSFT", "NVDA"]) == {"MSFT": 187.25}
+    assert store.first_prices(0, []) == {}
     assert isinstance(store.first_prices(0)["AAPL"], float)
 
 
@@ -232,6 +234,10 @@ def test_first_prices_are_those_at_or_after_since(store: MetricsStore) -> None:
         "A\nB",
         "",
         "é",
+        ".*",
+        "A.PL",
+        "AAPL|",
+        "a/b$)^(",
     ],
 )
 def test_a_symbol_is_a_value_never_a_piece_of_the_query(store: MetricsStore, symbol: str) -> None:
@@ -239,6 +245,7 @@ def test_a_symbol_is_a_value_never_a_piece_of_the_query(store: MetricsStore, sym
     assert len(store.points(symbol, 0)) == 0
     assert len(store.newest(symbol, 5)) == 0
     assert len(store.latest([symbol])) == 0
+    assert store.first_prices(0, [symbol]) == {}
     assert len(store.latest()) == 1
 
 
@@ -301,6 +308,16 @@ def test_many_threads_read_while_one_writes(store: MetricsStore) -> None:
     assert set(store.latest().price.tolist()) == {10.0}
 
 
+def test_what_is_stored_when_many_ask_at_once_is_told_to_each(store: MetricsStore) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(1, 15):
+            for _ in range(2):
+                pool.submit(store.latest)  # under way while it is written
+            store.write(points_of(a_row(time_ns=MORNING + number, price=float(number), offset=number)))
+            asked = [pool.submit(store.latest) for _ in range(2)]
+            assert [each.result().price.tolist() for each in asked] == [[number]] * 2
+
+
 def test_an_empty_store_has_no_anomaly_no_course_and_no_candle(store: MetricsStore) -> None:
     assert len(store.anomalies(0, 10)) == 0
     assert store.preceded([]) == []
@@ -324,6 +341,9 @@ def test_the_newest_anomalies_of_all_symbols_in_the_order_of_time(store: Metrics
     assert bits(store.anomalies(0, 2)) == bits(points_of(aapl[2], msft[3]))
     assert bits(store.anomalies(MORNING + 2 * SECOND, 10)) == bits(points_of(aapl[2], msft[3]))
     assert len(store.anomalies(0, 0)) == 0
+    assert bits(store.anomalies(0, 2, ["AAPL", "NVDA", "AAP"])) == bits(points_of(aapl[0], aapl[2]))
+    assert bits(store.anomalies(0, 1, ["AAPL", "MSFT"])) == bits(points_of(msft[3]))
+    assert len(store.anomalies(0, 5, [])) == 0
 
 
 def test_what_preceded_a_moment_is_that_symbols_own_last_point(store: MetricsStore) -> None:
@@ -333,6 +353,29 @@ def test_what_preceded_a_moment_is_that_symbols_own_last_point(store: MetricsSto
     assert store.preceded(moments * 40) == [False, True, True, False, True, False, False] * 40
 
 
+@pytest.mark.parametrize("rows_for_one", [1, 200])
+def test_what_preceded_many_moments_is_what_was_written(
+    store: MetricsStore, rows_for_one: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of a symbol's rows InfluxDB is asked for at once, and for moments without a point too."""
+    monkeypatch.setattr(influx_preceded, "ROWS_FOR_ONE", rows_for_one)
+    monkeypatch.setattr(influx_preceded, "STATEMENTS", 7)
+    rng = np.random.default_rng(8)
+    flags = {f"S{i}": [bool(flag) for flag in rng.random(60) < 0.3] for i in range(9)}
+    store.write(points_of(*(row for symbol, of in flags.items() for row in flagged(symbol, *of))))
+    moments = [
+        (symbol, MORNING + int(tenth) * SECOND // 10)
+        for symbol in (*flags, "NVDA")
+        for tenth in rng.integers(-20, 700, 20)
+    ]
+
+    def before(symbol: str, time_ns: int) -> bool:
+        number = -(-(time_ns - MORNING) // SECOND) - 1
+        return number >= 0 and symbol in flags and flags[symbol][min(number, 59)]
+
+    assert store.preceded(moments) == [before(*moment) for moment in moments]
+
+
 def test_anomalies_are_counted_a_symbol(store: MetricsStore) -> None:
     replayed = flagged("MSFT", True, False, source="replay", begin=MORNING + 1)
     store.write(
@@ -340,6 +383,8 @@ def test_anomalies_are_counted_a_symbol(store: MetricsStore) -> None:
     )
     assert store.anomaly_counts(0) == {"AAPL": 2, "MSFT": 2}
     assert store.anomaly_counts(MORNING + SECOND) == {"AAPL": 1}
+    assert store.anomaly_counts(0, ["MSFT", "NVDA", "AAPLE"]) == {"MSFT": 2}
+    assert store.anomaly_counts(0, []) == {}
 
 
 def test_a_course_is_the_last_price_of_each_step(store: MetricsStore) -> None:
@@ -407,6 +452,11 @@ def a_course(count: int, *, twice: bool = False) -> Points:
     )
 
 
+def of_points(points: Points) -> list[tuple[int, float, bool]]:
+    """Times, prices and flags."""
+    return list(zip(points.time_ns.tolist(), points.price.tolist(), points.is_anomaly.tolist(), strict=True))
+
+
 @pytest.mark.parametrize("steps", [1, 10, 100])
 def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: MetricsStore, steps: int) -> None:
     rows = a_course(3_000, twice=True)
@@ -426,6 +476,9 @@ def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: Metric
     assert found.volume.sum() == inside.volume.sum()
     assert (found.volume >= found.points.volume).all()
     assert (found.total, found.cut) == (len(inside), False)
+    outline = store.outline("AAPL", since, until, steps)
+    told = zip(outline.time_ns.tolist(), outline.price.tolist(), outline.is_anomaly.tolist(), strict=True)
+    assert list(told) == of_points(found.points)
 
 
 def test_a_digest_says_the_same_as_a_slow_one(store: MetricsStore) -> None:
@@ -439,8 +492,23 @@ def test_a_digest_says_the_same_as_a_slow_one(store: MetricsStore) -> None:
     assert found.total == expected.total
 
 
+def test_of_too_many_anomalies_a_digest_keeps_the_newest_and_says_so(
+    store: MetricsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (digest, embedded_digest, influx_digest):
+        monkeypatch.setattr(module, "MAX_ANOMALIES", 10)
+    rows = a_course(600)
+    store.write(rows)
+    found = store.digest("AAPL", 0, MORNING + DAY, 1)
+    newest = rows.offset[rows.is_anomaly][-10:]
+    assert set(newest) <= set(found.points.offset)
+    assert len(found.points) <= 10 + 6
+    assert (found.cut, found.total) == (True, 600)
+
+
 def test_a_digest_of_nothing_is_empty(store: MetricsStore) -> None:
     store.write(points_of(a_row()))
     for symbol, since in (("AAPL", MORNING + 1), ("MSFT", 0)):
         found = store.digest(symbol, since, MORNING + DAY, 10)
         assert (len(found.points), len(found.volume), found.total) == (0, 0, 0)
+        assert len(store.outline(symbol, since, MORNING + DAY, 10)) == 0

@@ -151,7 +151,7 @@ class Board:
             return
         begin = max(newest.values()) - DAY_NS
         since = min(self._newest.get(symbol, begin) for symbol in changed) - OVERLAP_NS
-        points = store.anomalies(since, MAX_TICKS)
+        points = store.anomalies(since, MAX_TICKS, changed if len(changed) < len(newest) else None)
         moments = list(zip(points.symbol, points.time_ns.tolist(), strict=True))
         fresh = [at for at, moment in enumerate(moments) if moment not in self._taken]
         follows = store.preceded([moments[at] for at in fresh])

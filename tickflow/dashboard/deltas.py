@@ -8,6 +8,15 @@ OVERLAP_NS = 30 * 1_000_000_000
 """So far before what is known rows are read again: they may have come late, or from a slower partition."""
 
 
+def end_of(latest: Points, symbol: str) -> int | None:
+    """Right after the symbol's newest point, in ns; `None` if it has none.
+
+    What is read after `latest` is read up to there. A later tick is left to the next refresh, as a whole: else the
+    chart would say another price than the watch list.
+    """
+    return int(latest.time_ns[latest.symbol.index(symbol)]) + 1 if symbol in latest.symbol else None
+
+
 def new_rows(rows: Points, cursors: dict[str, int], newest_us: int) -> Points | None:
     """Those of a symbol's recent rows that belong after what is drawn up to `newest_us`, in the order of time.
 

@@ -4,29 +4,25 @@ The server sends rows alone; the browser makes the charts of them (`assets/multi
 one another depends on its width.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tickflow.dashboard import clock, ranges
-from tickflow.dashboard.deltas import OVERLAP_NS, new_rows
-from tickflow.dashboard.thin import thin
+from tickflow.dashboard.deltas import OVERLAP_NS, end_of, new_rows
 from tickflow.dashboard.view import Drawn, Multiple, View
 from tickflow.dashboard.watched import cursors_of
 from tickflow.points import Points
-from tickflow.store.base import Candles, MetricsStore
+from tickflow.store.base import MetricsStore
+from tickflow.store.digest import Outline
 
-READ_ROWS = 2_000
-"""Rows read of a symbol one by one; of a range with more, its store makes candles."""
 MAX_ROWS = 1_000
-"""Rows drawn of a symbol at first."""
-MAX_DRAWN = 4_000
-"""Rows drawn of a symbol after many refreshes; above, all is drawn anew."""
-CANDLES = MAX_ROWS // 4
-MAX_ANOMALIES = 1_000
-HOUR_NS = 60 * ranges.MINUTE_NS
+"""Rows drawn of a symbol at first; of a range with more, its store gives the outline, with all its anomalies."""
+MAX_ADDED = 3_000
+"""Rows that refreshes add to a chart; above, all is drawn anew."""
+MAX_MARKS = 10_000
+"""Marks in all charts together."""
 
 Answer = dict[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -44,10 +40,10 @@ def draw(store: MetricsStore, view: View, latest: Points) -> tuple[list[Answer],
     begin, end = ranges.start(view["range"], max(last)), max(last) + 1
     if view["period"]:
         begin, end = (clock.utc_ns(bound) for bound in view["period"])
-    anomalies = store.anomalies(begin, MAX_ANOMALIES)
     rows, drawn = [], []
     for symbol in view["symbols"]:
-        row, multiple = _one(store, symbol, begin, end, anomalies)
+        until = end if view["period"] else end_of(latest, symbol) or begin
+        row, multiple = _one(store, symbol, begin, until, MAX_MARKS // len(view["symbols"]))
         rows.append(row)
         drawn.append(multiple)
     return rows, drawn
@@ -75,80 +71,62 @@ def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
         if offset == each["cursors"].get(partition, -1):
             known.append(each)
             continue
-        new = new_rows(
-            store.points(each["symbol"], each["newest_us"] * 1000 - OVERLAP_NS), each["cursors"], each["newest_us"]
-        )
-        if new is None or each["rows"] + len(new) > MAX_DRAWN:
+        rows = store.points(each["symbol"], each["newest_us"] * 1000 - OVERLAP_NS, end_of(latest, each["symbol"]))
+        new = new_rows(rows, each["cursors"], each["newest_us"])
+        if new is None or len(new) > each["room"]:
             return {"rebuild": True}
         if not len(new):
             known.append(each)
             continue
-        news.append(_told(each["symbol"], new, new))
+        news.append(_told(each["symbol"], new, MAX_ADDED))
         known.append(
             Multiple(
                 symbol=each["symbol"],
                 cursors=cursors_of(new, each["cursors"]),
                 newest_us=int(new.time_ns[-1]) // 1000,
-                rows=each["rows"] + len(new),
+                room=each["room"] - len(new),
             )
         )
     return {"multiples": {"rows": news, "drawn": known}} if news else {}
 
 
-def _one(store: MetricsStore, symbol: str, begin: int, end: int, anomalies: Points) -> tuple[Answer, Multiple]:
-    recent = store.newest(symbol, READ_ROWS)
-    inside = np.flatnonzero((recent.time_ns >= begin) & (recent.time_ns < end))
-    if len(recent) == READ_ROWS and recent.time_ns[0] > begin:
-        candles = _candles(store, symbol, begin, end)
-        x, y = course(candles, float(clock.wall_ms(recent.time_ns[-1:])[0]))
-        marked = anomalies.take([i for i, each in enumerate(anomalies.symbol) if each == symbol])
-        marked = marked.take(np.flatnonzero(marked.time_ns < end))
-        answer = _told(symbol, recent.take([]), marked) | {"x": x, "y": y}
-    else:
-        rows = recent.take(inside)
-        answer = _told(symbol, thin(rows, MAX_ROWS)[0], rows)
+def _one(store: MetricsStore, symbol: str, begin: int, end: int, marks: int) -> tuple[Answer, Multiple]:
+    """A symbol's chart from `begin` on, before `end`, and up to where it goes."""
+    recent = store.newest(symbol, MAX_ROWS)
+    are_all = len(recent) < MAX_ROWS or recent.time_ns[0] <= begin
+    recent = recent.take(slice(0, int(np.searchsorted(recent.time_ns, end))))
+    shown: Points | Outline = recent.take(slice(int(np.searchsorted(recent.time_ns, begin)), None))
+    if not are_all:
+        shown = store.outline(symbol, begin, end, MAX_ROWS // 2)
     overlapping = recent.take(np.flatnonzero(recent.time_ns >= (recent.time_ns[-1] if len(recent) else 0) - OVERLAP_NS))
     multiple = Multiple(
         symbol=symbol,
         cursors=cursors_of(overlapping, {}),
         newest_us=int(recent.time_ns[-1]) // 1000 if len(recent) else begin // 1000,
-        rows=len(answer["x"]),
+        room=MAX_ADDED,
     )
-    return answer, multiple
+    return _told(symbol, shown, marks), multiple
 
 
-def _candles(store: MetricsStore, symbol: str, begin: int, end: int) -> Candles:
-    """At most about `CANDLES` of the symbol from `begin` on, or from its first point where that comes later."""
-    if not begin:
-        hours = store.candles(symbol, 0, end, HOUR_NS)
-        begin = int(hours.time_ns[0]) if len(hours) else end - 1
-    return store.candles(symbol, begin, end, max(1_000_000, (end - begin) // CANDLES // 1_000_000 * 1_000_000))
+def _told(symbol: str, rows: Points | Outline, most: int) -> Answer:
+    """Rows as the browser gets them; `marks` are [wall-clock ms, price] of at most so many of the anomalies."""
+    time_ms = clock.wall_ms(rows.time_ns)
+    at = np.flatnonzero(rows.is_anomaly)
+    at = at[_spread(time_ms[at], rows.price[at], most)]
+    marks = np.stack([time_ms[at], rows.price[at]], axis=1).tolist()
+    return {"symbol": symbol, "x": time_ms, "y": rows.price, "marks": marks}
 
 
-def course(candles: Candles, last_ms: float) -> tuple[Floats, Floats]:
-    """Candles as a line through the first, lowest, highest and last price of each, which ends by `last_ms`.
+def _spread(time: Floats, price: Floats, most: int) -> npt.NDArray[np.int64]:
+    """At most so many of these, wherever in time there are some: of each of equal steps the highest and the lowest.
 
-    Where in a candle its extremes lie is not known; a candle is less than a pixel or two wide.
+    >>> _spread(np.arange(6.0), np.array([1.0, 3.0, 2.0, 5.0, 6.0, 4.0]), 4).tolist()
+    [0, 1, 4, 5]
     """
-    if not len(candles):
-        return np.empty(0), np.empty(0)
-    time = clock.wall_ms(candles.time_ns)
-    width = float(np.diff(time).min()) if len(time) > 1 else 0.0
-    rising = candles.close >= candles.open
-    steps = (
-        candles.open,
-        np.where(rising, candles.low, candles.high),
-        np.where(rising, candles.high, candles.low),
-        candles.close,
-    )
-    x = np.minimum((time[:, None] + width * np.array([0.0, 0.25, 0.5, 0.75])).ravel(), last_ms)
-    return x, np.stack(steps, axis=1).ravel()
-
-
-def _told(symbol: str, rows: Points, anomalies: Points) -> Answer:
-    """Rows as the browser gets them; `marks` are [wall-clock ms, price] of each anomaly."""
-    at = np.flatnonzero(anomalies.is_anomaly)
-    marks: Sequence[Sequence[float]] = np.stack(
-        [clock.wall_ms(anomalies.time_ns[at]), anomalies.price[at]], axis=1
-    ).tolist()
-    return {"symbol": symbol, "x": clock.wall_ms(rows.time_ns), "y": rows.price, "marks": marks}
+    if len(time) <= most:
+        return np.arange(len(time))
+    step = ((time - time[0]) / (time[-1] - time[0] + 1) * (most // 2)).astype(np.int64)
+    begins = np.flatnonzero(np.diff(step, prepend=-1))
+    ends = np.append(begins[1:], len(step)) - 1
+    by_price = np.lexsort((price, step))
+    return np.unique(np.concatenate([by_price[begins], by_price[ends]]))

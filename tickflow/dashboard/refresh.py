@@ -16,7 +16,7 @@ import numpy as np
 
 from tickflow.dashboard import clock, figures, multiples, ranges
 from tickflow.dashboard.alerts import Board
-from tickflow.dashboard.deltas import OVERLAP_NS, new_rows
+from tickflow.dashboard.deltas import OVERLAP_NS, end_of, new_rows
 from tickflow.dashboard.state import State, state_of
 from tickflow.dashboard.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.watched import cursors_of, watch
@@ -52,7 +52,9 @@ def draw(
         wanted["symbol"] = latest.symbol[0]
     symbol = wanted["symbol"]
     drawn = nothing_drawn(identity, wanted)
-    shown, recent = _window(store, symbol, wanted) if symbol else (_whole(latest.take([])), latest)
+    shown, recent = (
+        _window(store, symbol, wanted, end_of(latest, symbol)) if symbol else (_whole(latest.take([])), latest)
+    )
     rows = shown.points
     candles = None
     if len(rows) and symbol:
@@ -117,7 +119,7 @@ def refresh(
         return answer | {"rebuild": bool(drawn["failed"] or came)}
     if drawn["paused"] or drawn["period"]:
         return answer
-    rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS)
+    rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS, end_of(latest, symbol))
     new = new_rows(rows, drawn["cursors"], drawn["newest_us"])
     if new is None or len(new) > MAX_DELTA or len(new) > drawn["room"]:
         return answer | {"rebuild": True}
@@ -147,17 +149,23 @@ def _alerted(board: Board | None, store: MetricsStore, latest: Points, stamp: ob
     return answer | {"trouble": board.trouble} if board.trouble else answer
 
 
-def _window(store: MetricsStore, symbol: str, view: View) -> tuple[Digest, Points]:
-    """What is drawn of the symbol, and its newest rows there: at least 20 if it has so many, and those of 30 s."""
+def _window(store: MetricsStore, symbol: str, view: View, until: int | None) -> tuple[Digest, Points]:
+    """What is drawn of the symbol, and its newest rows there: at least 20 if it has so many, and those of 30 s.
+
+    Rows from `until` on are left to the next refresh.
+    """
     if view["period"]:
         shown = _between(store, symbol, *(clock.utc_ns(bound) for bound in view["period"]))
         return shown, shown.points
     newest = store.newest(symbol, FIRST_ROWS)
+    are_all = len(newest) < FIRST_ROWS
+    if until is not None:
+        newest = newest.take(slice(0, int(np.searchsorted(newest.time_ns, until))))
     if not len(newest):
         return _whole(newest), newest
     end = int(newest.time_ns[-1]) + 1
     begin = ranges.start(view["range"], end - 1)
-    if len(newest) < FIRST_ROWS or newest.time_ns[0] < begin:
+    if are_all or newest.time_ns[0] < begin:
         return _whole(newest.take(slice(int(np.searchsorted(newest.time_ns, begin)), None))), newest
     shown = _between(store, symbol, begin, end)
     return shown, newest if newest.time_ns[0] < end - OVERLAP_NS else store.points(symbol, end - OVERLAP_NS, end)

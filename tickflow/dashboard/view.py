@@ -13,12 +13,12 @@ MAX_SYMBOLS = 12
 
 
 class Multiple(TypedDict):
-    """One of the small multiples: up to where its rows go, and how many are drawn (see `Drawn`)."""
+    """One of the small multiples: up to where its rows go, and how many may still be added (see `Drawn`)."""
 
     symbol: str
     cursors: dict[str, int]
     newest_us: int
-    rows: int
+    room: int
 
 
 class Drawn(TypedDict):

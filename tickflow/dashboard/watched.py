@@ -29,7 +29,8 @@ def watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: D
         return {"rows": [], "cursors": cursors}
     newest = drawn["newest_us"] * 1000 or int(latest.time_ns.max())
     begin = ranges.start(drawn["range"], newest)
-    first = store.first_prices(begin, changed.symbol)
+    names = changed.symbol if len(changed) < len(latest) else None
+    first = store.first_prices(begin, names)
     rows = [
         {
             "symbol": symbol,
@@ -43,7 +44,7 @@ def watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: D
         )
     ]
     if drawn["overview"]:
-        _add_measures(rows, changed, store.anomaly_counts(begin))
+        _add_measures(rows, changed, store.anomaly_counts(begin, names))
     answer: Answer = {"rows": rows, "cursors": cursors_of(changed, cursors)}
     if not cursors:
         _add_courses(store, answer, begin or min(drawn["first_us"] * 1000, newest) or newest, newest)

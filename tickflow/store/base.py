@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.points import Points
-from tickflow.store.digest import Digest
+from tickflow.store.digest import Digest, Outline
 
 STATUS_MEASUREMENT = "stock_status"
 DAY_NS = 86_400 * 10**9
@@ -132,16 +132,16 @@ class MetricsStore(ABC):
         """The symbol's newest `count` points, in the order of time."""
 
     @abstractmethod
-    def anomalies(self, since_ns: int, count: int) -> Points:
-        """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+        """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
 
     @abstractmethod
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
 
     @abstractmethod
-    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
-        """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
 
     @abstractmethod
     def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
@@ -156,6 +156,10 @@ class MetricsStore(ABC):
 
         The steps are equal, and lie between its first point within and `until_ns`.
         """
+
+    @abstractmethod
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        """Times and prices of what `digest` gives for the same."""
 
     @abstractmethod
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:

@@ -1,11 +1,13 @@
 """A long range in few of its points, from the embedded file: SQLite goes over them, and few rows leave it."""
 
 import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from tickflow.points import Points
-from tickflow.store.digest import MAX_ANOMALIES, Digest, digest, step_width
+from tickflow.store.digest import MAX_ANOMALIES, Digest, Outline, digest, step_width
 from tickflow.store.embedded_latest import COLUMNS
 
 _WITHIN = "FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until"
@@ -21,17 +23,38 @@ _ANOMALIES = (
 _AT = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns = ? ORDER BY source"  # noqa: S608
 
 
+_PRICES_AT = "SELECT time_ns, price, is_anomaly FROM store_points WHERE symbol = ? AND time_ns = ? ORDER BY source"
+
+
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
     """The digest of the symbol's points from `since_ns` on, before `until_ns`, in that many steps."""
-    bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": MAX_ANOMALIES}
+    bound = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    times, width = _chosen(connection, bound, steps)
+    if not times:
+        return Digest(Points.from_rows([]), np.array([], dtype=np.int64), 0, cut=False)
+    sums = connection.execute(_SUMS, bound | {"width": width}).fetchall()
+    return digest(Points.from_rows(_rows_at(connection, _AT, symbol, times)), width, sums)
+
+
+def outline(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+    """Times and prices of what `read` gives for the same."""
+    times, _ = _chosen(connection, {"symbol": symbol, "since": since_ns, "until": until_ns}, steps)
+    return Outline.from_rows(list(_rows_at(connection, _PRICES_AT, symbol, times)))
+
+
+def _chosen(connection: sqlite3.Connection, bound: dict[str, Any], steps: int) -> tuple[list[int], int]:
+    """When the points of the digest are, and how wide its steps."""
     first, last = connection.execute(_ENDS, bound).fetchone()
     if first is None:
-        return Digest(Points.from_rows([]), np.array([], dtype=np.int64), 0, cut=False)
-    bound["width"] = width = step_width(first, until_ns, steps)
-    sums = connection.execute(_SUMS, bound).fetchall()
+        return [], 1
+    width = step_width(first, bound["until"], steps)
+    bound = bound | {"width": width, "most": MAX_ANOMALIES}
     times = {first, last}
     for extreme in ("max", "min"):
         times.update(row[1] for row in connection.execute(_EXTREMES.format(extreme=extreme), bound))
     times.update(row[0] for row in connection.execute(_ANOMALIES, bound))
-    rows = (row for time in sorted(times) for row in connection.execute(_AT, (symbol, time)).fetchall())
-    return digest(Points.from_rows(rows), width, sums)
+    return sorted(times), width
+
+
+def _rows_at(connection: sqlite3.Connection, query: str, symbol: str, times: Sequence[int]) -> Iterator[Any]:
+    return (row for time in times for row in connection.execute(query, (symbol, time)).fetchall())

@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import Any
 
 from tickflow.points import Points
+from tickflow.store.latest import places, replaced
 
 COLUMNS = ", ".join(f'"{column.name}"' for column in fields(Points))
 WHOLE_EVERY = 60.0
@@ -48,13 +48,20 @@ class Latest:
 
     def read(self, connection: sqlite3.Connection) -> Points:
         """The newest point of each symbol, in the order of the symbols' names."""
+        asked = self._monotonic()
         with self._lock:
+            if self._read_at[1] > asked and self._whole_at > float("-inf"):
+                return self._points  # read for another reader, since this one asked
             now = (self._clock(), self._monotonic())
+            # In one transaction, so that all of it is of one moment: with a later record's point and without an
+            # earlier one's, readers who go by offsets would miss that one for good.
+            connection.execute("BEGIN")
             if not self._take_in(connection, *now):
                 self._whole_at = now[1]  # before the read: a `forget` meanwhile counts
                 self._points = Points.from_rows(_newest(connection, symbols(connection)))
-                self._place = {symbol: at for at, symbol in enumerate(self._points.symbol)}
+                self._place = places(self._points)
                 self._written = {}
+            connection.execute("COMMIT")
             self._read_at = now
             return self._points
 
@@ -77,22 +84,9 @@ class Latest:
             self._written[symbol] = (time_ns, appended_ms)
             changed.add(symbol)
         if changed:
-            self._points = self._with(Points.from_rows(_newest(connection, sorted(changed))))
+            newer = Points.from_rows(_newest(connection, sorted(changed)))
+            self._points = replaced(self._points, self._place, newer)
         return True
-
-    def _with(self, newer: Points) -> Points:
-        """The points with these in the place of their symbols'."""
-        places = [self._place[symbol] for symbol in newer.symbol]
-        columns: dict[str, Any] = {}
-        for column in fields(Points):
-            values, news = getattr(self._points, column.name).copy(), getattr(newer, column.name)
-            if isinstance(values, list):
-                for place, value in zip(places, news, strict=True):
-                    values[place] = value
-            else:
-                values[places] = news
-            columns[column.name] = values
-        return Points(**columns)
 
 
 def symbols(connection: sqlite3.Connection) -> Iterator[str]:

@@ -16,17 +16,15 @@ from influxdb_client.rest import ApiException
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import MEASUREMENT, Points, to_lines
-from tickflow.store import answers, influx_digest, parts
+from tickflow.store import answers, influx_digest, influx_latest, influx_preceded, parts
 from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
-from tickflow.store.digest import Digest
-from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, unreachable
+from tickflow.store.digest import Digest, Outline
+from tickflow.store.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, named, unreachable
 from tickflow.store.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.visibility import whole
 
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
 _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), str | None)]  # type: ignore[misc]
-_STATEMENTS = 100  # asked in one request
-_NAMED_SYMBOLS = 50  # of more, it is quicker to ask for all and to choose here
 
 _logger = logging.getLogger(__name__)
 
@@ -61,6 +59,7 @@ class InfluxStore(MetricsStore):
         self._bucket = bucket
         self._clock = clock
         self._influxql = InfluxQL(self._url, token=token, org=org, bucket=bucket, where=self.where, clock=clock)
+        self._latest = influx_latest.Latest(self._influxql)
         self._kept_seconds: int | None = None
         timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
         self._client = InfluxDBClient(self._url, token=token, org=org, timeout=timeout, enable_gzip=gzip)
@@ -118,33 +117,20 @@ class InfluxStore(MetricsStore):
 
     def latest(self, symbols: Sequence[str] | None = None) -> Points:
         """The newest point of each symbol (by default of all), in the order of the symbols' names."""
-        params: dict[str, object] = {}
-        where = ""
-        if symbols is not None and len(symbols) <= _NAMED_SYMBOLS:
-            if not symbols:
-                return Points.from_rows([])
-            params = {f"s{i}": symbol for i, symbol in enumerate(symbols)}
-            where = "WHERE " + " OR ".join(f'"symbol" = ${name}' for name in params)
-        query = (
-            f'SELECT {SELECTED} FROM "{MEASUREMENT}" {where} '  # noqa: S608 - names of our own, values are bound
-            'GROUP BY "symbol" ORDER BY time DESC LIMIT 1'
-        )
-        wanted = None if symbols is None else frozenset(symbols)
-
-        def read() -> tuple[Points, int]:
-            rows = [row for row in self._influxql.rows(PointRow, query, params) if wanted is None or row[1] in wanted]
-            return points_of(sorted(rows, key=lambda row: str(row[1])))
-
-        return whole(read)
+        if symbols is None:
+            return self._latest.read()
+        return influx_latest.of(self._influxql, symbols) if symbols else Points.from_rows([])
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """By symbol (by default all), the price of its first point at or after `since_ns`."""
+        condition, params = named(symbols)
         rows = self._influxql.rows(
             tuple[Integer, float, str],
-            f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" WHERE time >= $since GROUP BY "symbol"',  # noqa: S608
-            {"since": since_ns},
+            f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'WHERE {condition} AND time >= $since GROUP BY "symbol"',
+            params | {"since": since_ns},
         )
-        return {symbol: price for _, price, symbol in rows if symbols is None or symbol in symbols}
+        return {symbol: price for _, price, symbol in rows}
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
@@ -180,42 +166,30 @@ class InfluxStore(MetricsStore):
         query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
         return whole(lambda: points_of(self._influxql.rows(PointRow, query, {"symbol": symbol, "count": count})[::-1]))
 
-    def anomalies(self, since_ns: int, count: int) -> Points:
-        """The newest `count` anomalies of all symbols from `since_ns` on, in the order of time."""
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+        """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
         if count <= 0:
             return Points.from_rows([])
+        condition, params = named(symbols)
         query = (
-            f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "is_anomaly" = true AND time >= $since '  # noqa: S608
-            "ORDER BY time DESC LIMIT $count"
+            f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'WHERE {condition} AND "is_anomaly" = true AND time >= $since ORDER BY time DESC LIMIT $count'
         )
-        return whole(lambda: points_of(self._influxql.rows(PointRow, query, {"since": since_ns, "count": count})[::-1]))
+        params |= {"since": since_ns, "count": count}
+        return whole(lambda: points_of(self._influxql.rows(PointRow, query, params)[::-1]))
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
-        found: list[bool] = []
-        for start in range(0, len(moments), _STATEMENTS):
-            part = moments[start : start + _STATEMENTS]
-            params: dict[str, object] = {f"s{i}": symbol for i, (symbol, _) in enumerate(part)}
-            params |= {f"t{i}": time_ns for i, (_, time_ns) in enumerate(part)}
-            asked = self._influxql.each(
-                tuple[Integer, bool | None],
-                [
-                    f'SELECT "is_anomaly" FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
-                    f'WHERE "symbol" = $s{i} AND time < $t{i} ORDER BY time DESC LIMIT 1'
-                    for i in range(len(part))
-                ],
-                params,
-            )
-            found += [bool(rows and rows[0][1]) for rows in asked]
-        return found
+        return influx_preceded.read(self._influxql, moments)
 
-    def anomaly_counts(self, since_ns: int) -> dict[str, int]:
-        """By symbol, how many anomalies it has from `since_ns` on; symbols without one are left out."""
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
+        condition, params = named(symbols)
         rows = self._influxql.grouped(
             tuple[Integer, Integer],
-            f'SELECT count("is_anomaly") FROM "{MEASUREMENT}" '  # noqa: S608 - a name of our own
-            'WHERE "is_anomaly" = true AND time >= $since GROUP BY "symbol"',
-            {"since": since_ns},
+            f'SELECT count("is_anomaly") FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'WHERE {condition} AND "is_anomaly" = true AND time >= $since GROUP BY "symbol"',
+            params | {"since": since_ns},
         )
         return {symbol: sum(count for _, count in values) for symbol, values in rows.items()}
 
@@ -233,6 +207,10 @@ class InfluxStore(MetricsStore):
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
         """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
         return influx_digest.read(self._influxql, symbol, since_ns, until_ns, steps)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        """Times and prices of what `digest` gives for the same."""
+        return influx_digest.outline(self._influxql, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""

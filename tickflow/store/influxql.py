@@ -3,8 +3,10 @@
 InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.com, "Query data with InfluxQL".
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -21,6 +23,8 @@ READ_SECONDS = 10.0
 
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
+AT_ONCE = 4
+"""Requests under way at once for one question, over all readers: more would only wait for InfluxDB's cores."""
 POOL = 32
 """Connections that are kept: as many as pages that refresh at once may need, and more."""
 
@@ -50,6 +54,7 @@ class InfluxQL:
         self._where = where
         self._clock = clock
         self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
+        self._askers = ThreadPoolExecutor(AT_ONCE, "asker")
 
     def rows(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
         """The rows of all series of a query with one statement, each a tuple of that type.
@@ -69,6 +74,15 @@ class InfluxQL:
         """The rows of each of some statements, asked in one request, which share their parameters."""
         results = self._results(row, self._post("; ".join(queries), params), len(queries))
         return [_rows_of(result) for result in results]
+
+    def together(self, queries: Sequence[tuple[type[Row], str]], params: Params = None) -> list[list[Row]]:
+        """The rows of each of some queries, which share their parameters and are asked at the same time.
+
+        InfluxDB answers a request with one of its cores.
+        """
+        asked = [self._askers.submit(self._post, query, params) for _, query in queries]
+        wait(asked)  # none may be under way when an error is raised
+        return [self._decode(row, each.result()) for (row, _), each in zip(queries, asked, strict=True)]
 
     def grouped(self, row: type[Row], query: str, params: Params = None) -> dict[str, list[Row]]:
         """The rows of a query that groups by one tag, by that tag's values."""
@@ -98,6 +112,7 @@ class InfluxQL:
 
     def close(self) -> None:
         """Let go of all connections."""
+        self._askers.shutdown()
         self._pool.clear()
 
     def _decode(self, row: type[Row], document: bytes) -> list[Row]:
@@ -186,6 +201,21 @@ class _Answer(msgspec.Struct, Generic[Row]):
 @cache
 def _decoder(row: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_Answer[row])
+
+
+_NO_NAME = r"\z."
+"""Matches nothing: an empty expression would match what has no symbol at all."""
+
+
+def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, object]]:
+    """The condition that a point is of one of these symbols, which are bound; `None` means all.
+
+    A regular expression takes InfluxDB half the time of as many comparisons.
+    """
+    if symbols is None:
+        return "time >= 0", {}
+    names = "|".join(re.escape(symbol) for symbol in symbols if symbol)
+    return '"symbol" =~ $symbols', {"symbols": {"regex": f"^(?:{names or _NO_NAME})$"}}
 
 
 def _rows_of(result: _Result[Row]) -> list[Row]:

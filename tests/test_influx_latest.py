@@ -1,0 +1,153 @@
+"""What is kept of InfluxDB's newest points between two reads is what a whole read would find."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from devtools.influxdb import InfluxServer
+from tests.point_examples import MORNING, SECOND, Clock, a_row, bits, points_of
+from tickflow.points import Points
+from tickflow.store import influx_latest
+from tickflow.store.influx import InfluxStore
+from tickflow.store.influx_latest import Latest
+from tickflow.store.influxql import InfluxQL
+
+pytestmark = pytest.mark.influx
+
+
+@pytest.fixture
+def store(influx: InfluxServer, bucket: str) -> Iterator[InfluxStore]:
+    stop = threading.Event()
+    with InfluxStore(influx.url, token=influx.token, org=influx.org, bucket=bucket, stop=stop) as found:
+        yield found
+
+
+@pytest.fixture
+def influxql(influx: InfluxServer, bucket: str) -> Iterator[InfluxQL]:
+    found = InfluxQL(influx.url, token=influx.token, org=influx.org, bucket=bucket, where="InfluxDB")
+    yield found
+    found.close()
+
+
+def test_only_what_changed_is_read_again(
+    store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    of = influx_latest.of
+
+    def seen(influxql: InfluxQL, symbols: Any = None) -> object:
+        asked.append(symbols)
+        return of(influxql, symbols)
+
+    monkeypatch.setattr(influx_latest, "of", seen)
+    latest = Latest(influxql, Clock())
+    store.write(points_of(a_row(symbol="AAPL"), a_row(symbol="MSFT"), a_row(symbol="NVDA")))
+    latest.read()
+    later = points_of(a_row(symbol="MSFT", time_ns=MORNING + SECOND, price=2.0, offset=7))
+    store.write(later)
+    assert bits(latest.read())[1] == bits(later)[0]
+    latest.read()
+    store.write(points_of(a_row(symbol="META")))
+    assert latest.read().symbol == ["AAPL", "META", "MSFT", "NVDA"]
+    assert asked == [None, ["MSFT"], None]
+
+
+def test_a_point_written_again_with_other_values_is_seen_within_a_minute(
+    store: InfluxStore, influxql: InfluxQL
+) -> None:
+    clock = Clock()
+    latest = Latest(influxql, clock)
+    store.write(points_of(a_row(price=1.0)))
+    assert latest.read().price.tolist() == [1.0]
+    store.write(points_of(a_row(price=2.0)))
+    clock.now += influx_latest.WHOLE_EVERY
+    assert latest.read().price.tolist() == [2.0]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_no_point_is_missing_that_precedes_one_that_is_there(
+    store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    """As where a query went over AAPL before a write of both, and over MSFT after it."""
+    of, grouped = influx_latest.of, influxql.grouped
+    before = points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2))
+    store.write(before)
+    clock = Clock()
+    latest = Latest(influxql, clock)
+    latest.read()
+    old = grouped(tuple[int, int], influx_latest._MOMENTS)["AAPL"]
+    after = [a_row(symbol=name, time_ns=MORNING + at, offset=at) for name, at in (("AAPL", 8), ("MSFT", 9))]
+    store.write(points_of(*after))
+    clock.now += 100 * whole
+    asked: list[object] = []
+
+    def moments(*arguments: Any) -> Any:
+        asked.append(None)
+        return grouped(*arguments) | ({"AAPL": old} if len(asked) == 1 else {})
+
+    def first_without(influxql: InfluxQL, symbols: Any = None) -> Points:
+        if symbols is None:
+            return points_of(before.rows()[0], after[1])
+        return of(influxql, symbols)
+
+    monkeypatch.setattr(influxql, "grouped", moments)
+    monkeypatch.setattr(influx_latest, "of", first_without)
+    assert bits(latest.read()) == bits(points_of(*after))
+    assert len(asked) == 3
+
+
+def test_readers_who_ask_while_one_is_reading_share_the_next_read(store: InfluxStore, influxql: InfluxQL) -> None:
+    store.write(points_of(a_row()))
+    latest = Latest(influxql)
+    grouped: Callable[..., Any] = influxql.grouped
+    begun, go_on, reads = threading.Event(), threading.Event(), []
+
+    def slowly(*arguments: Any) -> Any:
+        reads.append(arguments)
+        begun.set()
+        go_on.wait(10)
+        return grouped(*arguments)
+
+    influxql.grouped = slowly  # type: ignore[method-assign, assignment]  # the same, after a wait
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(latest.read)
+        begun.wait(10)
+        others = [pool.submit(latest.read) for _ in range(8)]
+        threading.Timer(0.2, go_on.set).start()
+        assert {tuple(each.result().symbol) for each in (first, *others)} == {("AAPL",)}
+    assert len(reads) == 3, "of which the first found news and made sure of it"
+
+
+writes = st.lists(
+    st.tuples(
+        st.lists(
+            st.tuples(st.sampled_from("ABC"), st.sampled_from(["replay", "simulated"]), st.integers(0, 5)), max_size=4
+        ),
+        st.booleans(),  # whether it is read after it
+    ),
+    max_size=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None, derandomize=True)
+@given(steps=writes)
+def test_it_is_always_what_asking_for_each_symbol_gives(
+    store: InfluxStore, influxql: InfluxQL, steps: list[tuple[list[tuple[str, str, int]], bool]]
+) -> None:
+    """In whatever order of time ticks come: partitions lag behind one another."""
+    latest = Latest(influxql)
+    offset = 0
+    for points, is_read in [*steps, ([], True)]:
+        for symbol, source, moment in points:
+            offset += 1
+            time_ns = MORNING + moment * SECOND + offset
+            store.write(
+                points_of(a_row(symbol=symbol, source=source, time_ns=time_ns, price=1.0 + offset, offset=offset))
+            )
+        if is_read:
+            assert bits(latest.read()) == bits(store.latest(["A", "B", "C"]))

@@ -1,0 +1,27 @@
+"""The newest points of all symbols, of which some are replaced by newer ones."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from tickflow.points import Points
+
+
+def places(points: Points) -> dict[str, int]:
+    """By symbol, where its point is."""
+    return {symbol: at for at, symbol in enumerate(points.symbol)}
+
+
+def replaced(points: Points, place: Mapping[str, int], newer: Points) -> Points:
+    """The points with these in the places of their symbols'."""
+    at = [place[symbol] for symbol in newer.symbol]
+    columns: dict[str, Any] = {}
+    for column in fields(Points):
+        values, news = getattr(points, column.name).copy(), getattr(newer, column.name)
+        if isinstance(values, list):
+            for i, value in zip(at, news, strict=True):
+                values[i] = value
+        else:
+            values[at] = news
+        columns[column.name] = values
+    return Points(**columns)
