@@ -152,26 +152,31 @@ def many(count: int, seed: int = 3) -> Points:
 
 
 @pytest.mark.parametrize("limit", [4, 40, 400])
-def test_thinning_loses_no_extreme_no_anomaly_and_no_end(limit: int) -> None:
+def test_thinning_loses_no_extreme_no_anomaly_no_end_and_no_volume(limit: int) -> None:
     rows = many(3_000)
-    kept = thin(rows, limit)
+    kept, volumes = thin(rows, limit)
     assert len(kept) <= limit + np.count_nonzero(rows.is_anomaly)
     assert kept.price.max() == rows.price.max()
     assert kept.price.min() == rows.price.min()
     assert set(kept.offset[kept.is_anomaly]) == set(rows.offset[rows.is_anomaly])
     assert (rows.time_ns[0], rows.time_ns[-1]) == (kept.time_ns[0], kept.time_ns[-1])
+    assert volumes.sum() == rows.volume.sum()
     assert (np.diff(kept.time_ns) > 0).all()
 
 
 def test_few_rows_are_not_thinned() -> None:
     rows = many(50)
-    assert thin(rows, 50) is rows
+    kept, volumes = thin(rows, 50)
+    assert kept is rows
+    assert volumes is rows.volume
 
 
 def test_rows_of_one_instant_can_be_thinned() -> None:
     rows = points_of(*(a_row(time_ns=MORNING + offset % 3, offset=offset) for offset in range(30)))
     ordered = rows.take(np.argsort(rows.time_ns, kind="stable"))
-    assert 0 < len(thin(ordered, 8)) <= 8
+    kept, volumes = thin(ordered, 8)
+    assert 0 < len(kept) <= 8
+    assert volumes.sum() == rows.volume.sum()
 
 
 @pytest.mark.parametrize(

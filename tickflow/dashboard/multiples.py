@@ -106,7 +106,7 @@ def _one(store: MetricsStore, symbol: str, begin: int, end: int, anomalies: Poin
         answer = _told(symbol, recent.take([]), marked) | {"x": x, "y": y}
     else:
         rows = recent.take(inside)
-        answer = _told(symbol, thin(rows, MAX_ROWS), rows)
+        answer = _told(symbol, thin(rows, MAX_ROWS)[0], rows)
     overlapping = recent.take(np.flatnonzero(recent.time_ns >= (recent.time_ns[-1] if len(recent) else 0) - OVERLAP_NS))
     multiple = Multiple(
         symbol=symbol,
