@@ -1,14 +1,14 @@
-/* The view of the chart: what is seen of which figure, and how it goes on with the ticks.
-   Everything here turns a figure into a figure; `page.js` hands them to Dash. */
+/* The view of the chart: what is seen of which figure, and how it goes on with the ticks. */
 (function () {
   "use strict";
-  const { words, frame } = window.tickflow;
+  const { words, frame, plots } = window.tickflow;
   const { view, painter, shown, fit, seen, below, last } = frame;
   const { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGES, MARKS, STEMS, CANDLES } = frame.TRACES;
 
   const NEAR_PX = 6;
+  const INDICES = [...Array(CANDLES).keys()]; // candles are carried on by themselves
 
-  const graph = () => document.querySelector("#chart .js-plotly-plot");
+  const graph = () => plots.drawing("chart");
 
   /** A whole figure: the raw one in today's colours, with `data`'s values, seen as `range` or as it comes. */
   function figure(data, range) {
@@ -44,22 +44,24 @@
     });
   }
 
-  /** Take in a figure from the server; zoom and hidden lines stay while symbol and range are the same. */
+  const draw = (figure) => plots.draw("chart", figure);
+
+  /** Draw a figure from the server; zoom and hidden lines stay while symbol and range are the same. */
   function show(raw, drawn) {
     const gd = graph();
     const same = view.key === raw.layout.uirevision && view.zoomed && gd && gd.layout.xaxis;
     if (!same) view.zoomed = false;
     Object.assign(view, { key: raw.layout.uirevision, drawn, raw, evidence: new Map() });
     learn(raw.layout.meta.evidence);
-    return figure(raw.data, same ? gd.layout.xaxis.range.map(ms) : null);
+    draw(figure(raw.data, same ? gd.layout.xaxis.range.map(ms) : null));
   }
 
-  /** The figure as it stands, made anew: after another theme, other lines, or back to the newest tick. */
+  /** Draw the figure as it stands anew: after another theme, other lines, or back to the newest tick. */
   function again(range = null) {
+    if (!view.raw) return;
     const gd = graph();
-    if (!view.raw || !gd || gd.data.length !== view.raw.data.length) return null;
     if (range) view.zoomed = true;
-    return figure(gd.data, range || (view.zoomed ? gd.layout.xaxis.range.map(ms) : null));
+    draw(figure(gd ? gd.data : view.raw.data, range || (view.zoomed && gd ? gd.layout.xaxis.range.map(ms) : null)));
   }
 
   /** A part of time with this moment in its middle, `null` where nothing is drawn of it. */
@@ -70,12 +72,12 @@
     return [moment - half, moment + half];
   }
 
-  /** Prepare the graph for what `extendData` is about to add: one drawing then shows rows, ranges and labels.
-      How many points each trace is to keep comes back, `null` for all. */
+  /** Draw new rows too: one drawing shows them, the ranges and the labels. How many rows there are now comes back,
+      `null` where there is no drawing yet that they could be added to. */
   function follow(extend, drawn) {
     const gd = graph();
+    if (!gd) return null;
     view.drawn = drawn;
-    if (!gd || !gd.layout.xaxis) return null;
     const next = gd.data.slice(0, CANDLES).map((trace, i) => ({ ...trace, x: trace.x.concat(extend.x[i]), y: trace.y.concat(extend.y[i]) }));
     if (gd.data.length > CANDLES) {
       for (const side of ["x", "open", "high", "low", "close"]) gd.data[CANDLES][side] = [...gd.data[CANDLES][side]];
@@ -91,7 +93,9 @@
     gd.layout.xaxis.range = range;
     fit(next, gd.layout, painter());
     STEMS.forEach((i) => (gd.data[i].line.width = next[i].line.width));
-    return kept(next, gd.data[CANDLES]);
+    const most = kept(next, gd.data[CANDLES]);
+    plots.extend("chart", extend, INDICES, most && { x: most, y: most });
+    return gd.data[PRICE].x.length;
   }
 
   /** A page that stays open lets go of what lies a quarter of the range before it, unless its reader looks elsewhere. */
@@ -105,17 +109,19 @@
     return lengths[PRICE] < data[PRICE].x.length ? lengths : null;
   }
 
-  /** The reader moved or resized the chart. */
-  function moved(change, current) {
-    const gd = graph();
-    if (!gd || !view.raw || !current) return null;
-    const byHand = Object.keys(change).some((key) => key.startsWith("xaxis.range"));
-    if (byHand) view.zoomed = true;
-    else if (!change.autosize) return null;
-    const layout = { ...current.layout, xaxis: { ...gd.layout.xaxis, range: gd.layout.xaxis.range.map(ms) } };
+  /** The reader moved the chart. */
+  function moved(change) {
+    if (!Object.keys(change).some((key) => key.startsWith("xaxis.range"))) return;
+    view.zoomed = true;
+    refit();
+  }
+
+  /** Draw the same part of time with panels and labels that fit it, and the place that there is now. */
+  function refit() {
+    const gd = graph(), layout = { ...gd.layout, xaxis: { ...gd.layout.xaxis, range: gd.layout.xaxis.range.map(ms) } };
     for (const panel of ["yaxis", "yaxis2", "yaxis3", "yaxis4"]) layout[panel] = { ...layout[panel] };
     fit(gd.data, layout, painter());
-    return { ...current, data: gd.data, layout };
+    draw({ data: gd.data, layout });
   }
 
   /** A bound of the axis in ms: Plotly gives back text after a zoom. */
@@ -199,5 +205,5 @@
     return below(x, marks.reduce((best, at) => (away(at) < away(best) ? at : best)));
   }
 
-  Object.assign(window.tickflow, { chart: { view, show, again, place, follow, moved, values, marked, learn, seenNow, rowsInSight, rowOf, indices: [...Array(CANDLES).keys()] } });
+  Object.assign(window.tickflow, { chart: { view, show, again, place, follow, moved, values, marked, learn, seenNow, rowsInSight, rowOf, refit } });
 })();

@@ -13,7 +13,10 @@
     setProps("symbol", { data: known });
   }
 
+  /* The chosen symbol's row looks it; rows that come later too, whatever has been chosen by then. */
+  let marked = null;
   function mark(symbol) {
+    marked = symbol;
     if (rows.has(symbol)) setProps("watch", { selectedRows: { ids: [symbol] } });
     for (const card of document.getElementById("strip")?.children || []) {
       const chosen = card.dataset.symbol === symbol;
@@ -59,7 +62,7 @@
     window.dash_ag_grid.getApiAsync("watch").then(() => {
       ready = true;
       setProps("watch", { rowTransaction: { add: [...rows.values()], update: [], async: false } });
-      setTimeout(() => mark(window.tickflow.chart.view.drawn?.symbol), 100);
+      setTimeout(() => mark(marked), 100);
     });
   }
 
@@ -95,10 +98,9 @@
       change.textContent = words.change(row.change);
       change.className = `card-change ${row.change > 0 ? "up" : row.change < 0 ? "down" : ""}`;
     }
-    if (add.length) setTimeout(() => mark(symbol), 100); // once the grid has the rows
+    if (add.length) setTimeout(() => mark(marked), 100); // once the grid has the rows
     if (!ready) begin();
-    else if (add.length || !refilled(update)) return { add, update, async: false };
-    return window.dash_clientside.no_update;
+    else if (add.length || !refilled(update)) setProps("watch", { rowTransaction: { add, update, async: false } });
   }
 
   /* Even so, each new value leaves an update with every cell that shows the same as before: React keeps it until the cell

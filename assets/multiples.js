@@ -2,16 +2,15 @@
    The server sends rows; what stands where, and which part of time is seen, is decided here. */
 (function () {
   "use strict";
-  const { words, frame, chart } = window.tickflow;
+  const { words, frame, chart, plots } = window.tickflow;
   const { painter, seen, last, step, extremes } = frame;
-  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
   const HEAD_PX = 22, GAP_PX = 26, FOOT_PX = 42, SIDE_PX = 62, LEAST_PX = 150;
   const series = new Map(); // by symbol
   let drawn = null;
   let range = null; // what the reader zoomed to
   let followed = null; // what is seen live
 
-  const graph = () => document.querySelector("#multiples .js-plotly-plot");
+  const graph = () => plots.drawing("multiples");
   const ms = (bound) => (typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`));
   const on = () => document.body.dataset.charts === "several";
 
@@ -92,7 +91,7 @@
       layout.annotations.push({ xref: "paper", yref: "paper", x: left / width, y: 1 - top / height, xanchor: "left", yanchor: "bottom", showarrow: false, text, font: { size: 12, color: paint("--price") } });
     });
     layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: `${sources(names)} · New York time (ET)`, font: { size: 10, color: paint("--muted") } });
-    setProps("multiples", { figure: { data, layout } });
+    plots.draw("multiples", { data, layout });
     tell(names);
   }
 
@@ -118,12 +117,10 @@
     if (place) place.textContent = `Small charts, range ${drawn.range}: ${parts.join("; ")}.`;
   }
 
-  /** The reader moved or resized the charts. */
+  /** The reader moved the charts. */
   function moved(change) {
-    const gd = graph();
-    if (!gd || !change) return;
-    if (Object.keys(change).some((key) => /^xaxis\d*\.range/.test(key))) range = gd.layout.xaxis.range.map(ms);
-    else if (!change.autosize) return;
+    if (!Object.keys(change).some((key) => /^xaxis\d*\.range/.test(key))) return;
+    range = graph().layout.xaxis.range.map(ms);
     draw();
   }
 
@@ -147,7 +144,7 @@
     return lines;
   }
 
-  window.addEventListener("resize", draw);
+  plots.on("multiples", { moved, resized: draw });
 
-  Object.assign(window.tickflow, { multiples: { show, follow, draw, moved, goLive, seenNow, rowsInSight, zoomed: () => range !== null } });
+  Object.assign(window.tickflow, { multiples: { show, follow, draw, goLive, seenNow, rowsInSight, zoomed: () => range !== null } });
 })();

@@ -44,7 +44,9 @@
     const one = make("button", "chip alerts-only", "", { type: "button", onclick: () => { only = !only; draw(); } });
     const all = make("button", "plain alerts-all", "Ack all", { type: "button", title: "Acknowledge all that are listed", onclick: () => acknowledge(shown().filter((each) => !each.acked)) });
     bar.append(choose("new", "New"), choose("all", "All"), one, all);
-    panel.append(head, bar, make("p", "alerts-trouble"), make("ol", "alerts-list"), make("p", "alerts-none"));
+    const list = make("ol", "alerts-list");
+    window.tickflow.steady.watch(list, act);
+    panel.append(head, bar, make("p", "alerts-trouble"), list, make("p", "alerts-none"));
   }
 
   function bell() {
@@ -75,21 +77,30 @@
     if (each.volume_ratio !== null) second.append(make("span", "alert-more", ` · volume × ${words.fixed(each.volume_ratio, 1)}`));
     go.append(first, second);
     go.dataset.key = each.key.join();
-    go.onclick = () => {
-      document.getElementById("sheet").close();
-      window.tickflow.goTo({ symbol: each.key[0], wall: each.wall_ms, start_us: each.start_us });
-    };
     item.append(go);
     if (each.acked) item.append(make("span", "alert-acked", "seen"));
     else {
-      const ack = make("button", "plain alert-ack", "Ack", { type: "button", onclick: () => acknowledge([each]) });
+      const ack = make("button", "plain alert-ack", "Ack", { type: "button" });
+      ack.dataset.ack = each.key.join();
       ack.setAttribute("aria-label", `Ack: ${each.key[0]} ${each.high ? "high" : "low"}, ${words.time(each.wall_ms)}`);
       item.append(ack);
     }
     return item;
   }
 
-  /* A row that says the same stays the same element: a click that has begun on it must not be lost. */
+  /* A row was clicked: go to its moment, or acknowledge it. */
+  function act({ key, ack }) {
+    const each = episodes.get(key ?? ack);
+    if (!each) return;
+    if (ack) {
+      acknowledge([each]);
+      return;
+    }
+    document.getElementById("sheet").close();
+    window.tickflow.goTo({ symbol: each.key[0], wall: each.wall_ms, start_us: each.start_us });
+  }
+
+  /* A row that says the same stays the same element. */
   const made = new Map();
   function kept(each) {
     const key = each.key.join(), says = JSON.stringify([each.ticks, each.acked, each.z]);
@@ -127,10 +138,8 @@
     find("alerts-trouble").textContent = trouble || blind;
     find("alerts-trouble").hidden = !trouble && !blind;
     const focused = document.activeElement?.closest?.(".alerts-list") && document.activeElement.dataset.key;
-    const place_ = find("alerts-list"), top = place_.scrollTop, height = place_.scrollHeight;
-    fill(place_, list.map(kept));
-    // What is being read or pointed at stays where it is.
-    if (top > 0 || place_.matches(":hover")) place_.scrollTop = top + place_.scrollHeight - height;
+    const place_ = find("alerts-list");
+    window.tickflow.steady.keep(place_, () => fill(place_, list.map(kept)));
     if (focused && document.activeElement.dataset.key !== focused) place_.querySelector(`[data-key="${focused}"]`)?.focus();
     const none = find("alerts-none");
     none.hidden = list.length > 0;

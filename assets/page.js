@@ -1,7 +1,7 @@
 /* The browser's side of the callbacks (`callbacks.py` names each): the URL, the answers, the clock, the pointer. */
 (function () {
   "use strict";
-  const { chart, multiples, scheme, watch, alerts, options, health, lines } = window.tickflow;
+  const { chart, multiples, plots, scheme, watch, alerts, options, health, lines } = window.tickflow;
   const { heard, write, hidden, freshness, emptiness, truth } = health;
   const { rows } = watch;
   const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"], LENGTHS = [5, 15, 60, 360, 1440, Infinity]; // minutes
@@ -64,51 +64,55 @@
   /* Answers of the server: a drawing (all anew) or a delta (what came since). */
   function apply(drawing, delta, drawn) {
     forgetBeats();
-    const out = Array(7).fill(same());
+    const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
     const answer = by().includes("drawing") ? drawing : delta;
-    if (!answer || !answer.state) return out;
+    if (answer?.state) takeIn(answer, answer === drawing, drawn, out);
+    return Object.values(out);
+  }
+
+  function takeIn(answer, whole, drawn, out) {
     heard.state = answer.state;
     heard.at = performance.now();
-    out[5] = answer.state;
-    if (answer === drawing) {
+    out.state = answer.state;
+    if (whole) {
       const wanted = answer.drawn.symbol;
       heard.seen = 0;
-      out[2] = answer.drawn;
-      if (answer.figure && answer.drawn.rows) out[0] = chart.show(answer.figure, answer.drawn);
-      if (visit && visit.symbol === wanted) setTimeout(() => goTo(visit), 150);
+      out.drawn = answer.drawn;
       chart.view.drawn = answer.drawn;
-      element("stage")?.classList.remove("waiting");
+      element("stage").classList.remove("waiting");
+      element("stage").classList.toggle("is-empty", !answer.drawn.rows); // what is empty has no height to draw in
+      if (answer.figure && answer.drawn.rows) chart.show(answer.figure, answer.drawn);
+      if (visit && visit.symbol === wanted) goTo(visit);
       if (wanted && !current) setProps("symbol", { value: wanted });
     } else {
-      if (!drawn || answer.of !== drawn.id) return out;
+      if (!drawn || answer.of !== drawn.id) return;
       const other = current && viewOf(drawn) !== viewOf(currentView);
       const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request found nobody
       if (answer.rebuild || overdue) rebuild(drawn.id);
-      if (Boolean(drawn.paused) !== paused) out[2] = { ...drawn, paused };
-      if (answer.extend && !paused) {
-        out[2] = { ...drawn, ...answer.drawn, paused };
+      if (Boolean(drawn.paused) !== paused) out.drawn = { ...drawn, paused };
+      const next = answer.extend && !paused ? { ...drawn, ...answer.drawn, paused } : null;
+      const rowsDrawn = next && chart.follow(answer.extend, next);
+      if (rowsDrawn) { // else they come again with the next refresh
         heard.seen = performance.now();
         chart.learn(answer.evidence);
-        const kept = chart.follow(answer.extend, out[2]);
-        out[1] = [answer.extend, chart.indices, kept ? { x: kept, y: kept } : null];
-        if (kept) out[2].rows = out[2].total = kept[0];
+        if (rowsDrawn < next.rows) next.rows = next.total = rowsDrawn;
+        out.drawn = next;
       }
     }
     if (!answer.state.down) alerts.unread(answer.trouble || "");
     if (answer.alerts) {
-      out[6] = answer.alerts.stamp;
+      out.alerted = answer.alerts.stamp;
       alerts.take(answer.alerts);
     }
     if (answer.watch) {
-      out[3] = answer.watch.cursors;
-      if (answer.watch.rows.length) out[4] = watch.take(answer.watch.rows, (out[2]?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
+      out.watched = answer.watch.cursors;
+      if (answer.watch.rows.length) watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
     }
-    if (answer === drawing) multiples.show(answer.multiples, answer.drawn);
+    if (whole) multiples.show(answer.multiples, answer.drawn);
     else if (answer.multiples && !paused) {
-      out[2] = { ...(answer.extend ? out[2] : drawn), paused, multiples: answer.multiples.drawn };
+      out.drawn = { ...(out.drawn === same() ? drawn : out.drawn), paused, multiples: answer.multiples.drawn };
       multiples.follow(answer.multiples.rows);
     }
-    return out;
   }
 
   /* Ask for a drawing in the place of one that cannot be extended; once, and again if no answer came. */
@@ -121,7 +125,7 @@
 
   function select(chosen) {
     const symbol = chosen?.[0]?.symbol;
-    if (symbol && symbol !== chart.view.drawn?.symbol) setProps("symbol", { value: symbol });
+    if (symbol && symbol !== current) setProps("symbol", { value: symbol });
   }
 
   const narrowRange = (range) => (range && range !== currentRange ? range : same());
@@ -134,10 +138,21 @@
     setProps("refresh", { disabled: false });
   }
 
-  function tell(_ticks, _state, hover, drawn) {
-    const causes = by();
+  let hover = null; // what of the chart is under the pointer
+
+  function read(drawn) {
     if (drawn) lines.read(chart.values(chart.rowOf(hover)), drawn);
-    if (causes.length && causes.every((cause) => cause === "chart")) return;
+  }
+
+  function point(event) {
+    hover = event;
+    read(chart.view.drawn);
+  }
+
+  plots.on("chart", { moved: chart.moved, resized: chart.refit, hovered: point, left: () => point(null) });
+
+  function tell(_ticks, _state, drawn) {
+    read(drawn);
     const { word, kind, sentence, advice } = freshness(drawn);
     if (word === "no answer") retry();
     write("fresh", word);
@@ -156,16 +171,6 @@
     }
   }
 
-  function refit(change, figure) {
-    if (!change || !figure) return same();
-    return chart.moved(change, figure) || same();
-  }
-
-  function reframe(change) {
-    multiples.moved(change);
-    return same();
-  }
-
   function theme(choice) {
     if (choice !== scheme.saved()) scheme.save(choice);
     const query = new URLSearchParams(window.location.search);
@@ -173,13 +178,12 @@
     else query.set("theme", choice);
     window.history.replaceState(window.history.state, "", `?${query}`);
     scheme.set(choice);
-    multiples.draw();
-    return [choice === "auto" ? null : choice, chart.again() || same()];
+    redraw();
+    return choice === "auto" ? null : choice;
   }
 
   function redraw() {
-    const figure = chart.again();
-    if (figure) setProps("chart", { figure });
+    chart.again();
     multiples.draw();
   }
 
@@ -227,8 +231,7 @@
     }
     const place = chart.place(moment.wall);
     if (place) {
-      const figure = chart.again(place);
-      if (figure) setProps("chart", { figure });
+      chart.again(place);
       hidden("go-live", false);
       return;
     }
@@ -260,6 +263,6 @@
 
   Object.assign(window.tickflow, { goTo, goLive });
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    tickflow: { filter: watch.filter, acked: (answer) => alerts.answered(answer), boot, view, apply, select, narrowRange, tell, refit, reframe, theme },
+    tickflow: { filter: watch.filter, acked: (answer) => alerts.answered(answer), boot, view, apply, select, narrowRange, tell, theme },
   });
 })();

@@ -26,12 +26,17 @@ ratios within one run mean anything: machines differ, and the same machine diffe
 """
 
 import argparse
+import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from benchmarks import (
     contenders,
@@ -94,6 +99,7 @@ def main() -> int:
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     print(f"machine: {machine['cores']} cores, Python {machine['python']}")
     with (
+        _ended_by_a_signal_as_by_itself(),
         tempfile.TemporaryDirectory(prefix="tickflow-bench-") as folder,
         Bench(Path(folder), short=arguments.short) as bench,
     ):
@@ -104,6 +110,21 @@ def main() -> int:
                 json.dumps({"machine": machine, "short": arguments.short, **result}, indent=2) + "\n"
             )
     return 0
+
+
+@contextlib.contextmanager
+def _ended_by_a_signal_as_by_itself() -> Iterator[None]:
+    """A SIGTERM within ends what the cases have started, as Ctrl+C does, and takes the temporary files away."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)  # once is enough: it is being obeyed
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from kafka.structs import TopicPartition
 from devtools.servers import Influxd, InfluxServer, KafkaServer
 
 PROJECT = Path(__file__).parent.parent
+LEASH = (sys.executable, str(PROJECT / "devtools" / "leash.py"))
+"""What comes before a command that is to end with the benchmark, however that ends."""
 CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
 """Where `make bench` installs benchmarks/requirements.lock: the contenders do not fit beside our own libraries."""
 
@@ -36,6 +38,7 @@ class Bench:
         self.folder = folder
         self.short = short
         self._started: list[KafkaServer | Influxd] = []
+        self._programs: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +60,10 @@ class Bench:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for program in self._programs:  # of a case that did not come to its end
+            if program.poll() is None:
+                program.kill()
+                program.wait()
         for server in self._started:
             server.kill()
 
@@ -160,13 +167,15 @@ class Bench:
         stdout: int = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
         """Start a Python program of this project."""
-        return subprocess.Popen(
-            [str(python), *program],
+        process = subprocess.Popen(
+            [*LEASH, str(python), *program],
             cwd=self.folder,
             env=environment,
             stdout=stdout,
             text=True,
         )
+        self._programs.append(process)
+        return process
 
     def measure(
         self, program: list[str], environment: dict[str, str], *, python: str | Path = sys.executable

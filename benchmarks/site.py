@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.bench import PROJECT
+from benchmarks.bench import LEASH, PROJECT
 
 UP_SECONDS = 60.0
 
@@ -51,7 +51,7 @@ class Site:
 def start(script: str, settings: dict[str, str], folder: Path) -> subprocess.Popen[str]:
     """Start a script with these settings and no others, `.env` neither."""
     return subprocess.Popen(
-        [sys.executable, str(PROJECT / script)],
+        [*LEASH, sys.executable, str(PROJECT / script)],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **settings},
         stdout=subprocess.PIPE,
@@ -76,7 +76,7 @@ def scripts(names: Sequence[str], settings: dict[str, str], folder: Path) -> Ite
         for name in names:
             output = stack.enter_context((folder / f"{name}.txt").open("w"))
             process = subprocess.Popen(
-                [sys.executable, str(PROJECT / name)],
+                [*LEASH, sys.executable, str(PROJECT / name)],
                 cwd=folder,
                 env={"PATH": os.environ["PATH"], **settings},
                 stdout=output,

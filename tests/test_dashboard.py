@@ -24,12 +24,14 @@ from config import Settings
 from stock_dashboard import StockDashboard
 from tests.conftest import StartScript
 from tests.fakes import BusyStore, Feed, MemoryAcks, MemoryStore
+from tickflow.dashboard.app import ASSETS
 from tickflow.dashboard.packed import LATER
 from tickflow.dashboard.security import MAX_BODY_BYTES
 from tickflow.dashboard.stage import READOUT
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
 
 UPDATE = "/_dash-update-component"
+PLOTLY_SHA256 = "096c11cab5e43022f15a05a3e3d6d60d3e8bb5b73bdc82c506fa81b3fb59a86b"
 
 
 @pytest.fixture
@@ -237,7 +239,7 @@ def test_the_debuggers_console_is_never_there(store: MemoryStore, debug: bool) -
 
 
 def test_scripts_are_compressed_well_and_the_browser_keeps_them(client: FlaskClient) -> None:
-    path = "/_dash-component-suites/dash/dcc/async-graph.js"
+    path = "/_dash-component-suites/dash_ag_grid/async-community.js"
     plain = client.get(path)
     packed = client.get(path, headers={"Accept-Encoding": "gzip, br"})
     assert "Content-Encoding" not in plain.headers
@@ -259,11 +261,29 @@ def test_what_is_prepared_needs_no_packing_when_a_visitor_asks(
     dashboard.packed._ask_for_all()
     monkeypatch.setattr(brotli, "compress", None)
     client = dashboard.app.server.test_client()
-    scripts = re.findall(r'src="(/_dash-component-suites/[^"]+)"', client.get("/").text)
-    later = [f"/_dash-component-suites/{each}" for each in LATER]
-    for path in (*scripts, *later):
-        assert client.get(path, headers={"Accept-Encoding": "br"}).status_code == 200
+    scripts = re.findall(r'src="(/_dash-component-suites/[^"]+|assets/vendor/[^"]+)"', client.get("/").text)
+    for path in (*scripts, *LATER):
+        with client.get(path, headers={"Accept-Encoding": "br"}) as answer:
+            assert answer.status_code == 200
     assert len(scripts) > 5
+    assert any("plotly" in path for path in scripts)
+
+
+def test_a_browser_that_has_the_scripts_need_not_ask_for_them_again(client: FlaskClient) -> None:
+    """Each of them, and the style sheet, has its version in its address; all but the theme's, which is tiny."""
+    page = client.get("/").text
+    for path in re.findall(r'(?:src|href)="(/?(?:_dash|assets)[^"]+)"', page):
+        with client.get(path) as answer:
+            lasting = "max-age=31536000" in answer.headers.get("Cache-Control", "")
+        assert lasting == ("first.js" not in path), path
+
+
+def test_plotly_is_the_release_that_it_says_to_be() -> None:
+    """The file is as npm has it in plotly.js; for another release: `npm pack plotly.js@VERSION`, and its hash here."""
+    (script,) = (ASSETS / "vendor").glob("plotly-*.js")
+    assert script.name == "plotly-finance-4.1.1.min.js"
+    assert hashlib.sha256(script.read_bytes()).hexdigest() == PLOTLY_SHA256
+    assert (script.parent / "plotly-LICENSE.txt").read_text(encoding="utf-8").startswith("MIT License")
 
 
 def test_answers_are_compressed(client: FlaskClient) -> None:

@@ -13,10 +13,11 @@ from tests.markdown import table
 from tests.scripts import PROJECT
 from tests.settings import load, refusal
 from tickflow.dashboard.server import bind
-from tickflow.errors import SettingError
+from tickflow.errors import SettingError, StoreMisconfigured
 from tickflow.sources.replay import Replay
 from tickflow.stack import open_log, open_store
 from tickflow.store import answers
+from tickflow.store.influx import InfluxStore
 from tickflow.store.influxql import unreachable
 from tickflow.ticklog.embedded import EmbeddedTickLog
 
@@ -52,12 +53,15 @@ def of_servers() -> list[str]:
     settings = load(INFLUXDB_TOKEN="any")
     with open_store(settings, threading.Event()) as store:
         away = unreachable(store.where, OSError("refused"))
+        assert isinstance(store, InfluxStore)
+        with pytest.raises(StoreMisconfigured) as blind:  # said of a token that may only write
+            store._influxql._decode(tuple[int], b'{"results":[{"error":"database not found: stock_data"}]}')
     token, bucket = (
         answers.failure(status, words, {}, org=settings.influxdb_org, bucket=settings.influxdb_bucket, now=0.0)
         for status, words in ((401, "unauthorized access"), (404, "bucket not found"))
     )
     kafka = open_log(settings, threading.Event())
-    return [f"waiting for {kafka.where}: ", f"waiting: {away}", str(token), str(bucket)]
+    return [f"waiting for {kafka.where}: ", f"waiting: {away}", str(token), str(bucket), str(blind.value)]
 
 
 def of_two_engines(folder: Path, caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -69,6 +69,45 @@ def test_an_alert_stays_under_the_pointer_while_others_come(running: Running, vi
     assert page.evaluate(place) == pytest.approx(before, abs=1)
 
 
+def test_a_row_of_a_short_list_stays_under_the_pointer_and_a_click_means_what_was_pressed(
+    running: Running, visit: Visit
+) -> None:
+    with_anomaly(running, "AAPL")
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=MSFT")
+    mine = page.locator("#alerts .alert", has_text="158.40")
+    mine.locator(".alert-go").hover()
+    before = mine.bounding_box()
+    count = page.locator("#alerts .alert").count()
+    running.market.tick("MSFT", *PRICES[:20], 140.0)
+    expect(page.locator("#alerts .alert")).to_have_count(count + 1)
+    assert mine.bounding_box() == pytest.approx(before, abs=1)
+    page.mouse.down()
+    page.wait_for_timeout(100)
+    page.evaluate("document.querySelector('.alerts-list').style.transform = 'translateY(-60px)'")  # as if it had moved
+    page.mouse.up()
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    page.evaluate("document.querySelector('.alerts-list').style.transform = ''")
+    page.mouse.move(900, 500)
+    expect(page.locator("#alerts .alert").first).to_contain_text("MSFT")
+    until(page, "document.querySelector('.alerts-list').scrollTop === 0")
+
+
+def test_an_acknowledgement_is_of_the_row_that_was_pressed(running: Running, visit: Visit) -> None:
+    with_anomaly(running, "AAPL")
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=MSFT")
+    page.locator("#alerts .alert", has_text="158.40").locator(".alert-ack").hover()
+    page.mouse.down()
+    count = page.locator("#alerts .alert").count()
+    running.market.tick("AAPL", 158.0)  # another episode comes while the button is down
+    running.market.tick("MSFT", *PRICES[:20], 140.0)
+    expect(page.locator("#alerts .alert")).to_have_count(count + 2)
+    page.mouse.up()
+    expect(page.locator("#alerts .alert", has_text="158.40")).to_have_count(0)
+    expect(page.locator("#alerts .alert")).to_have_count(count + 1)
+
+
 def test_it_says_when_it_is_not_known_who_has_seen_an_alert(
     running: Running, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def test_scroll_selection_and_focus_survive_ten_refreshes(running: Running, visi
     page = visit("?symbol=AAPL")
     wait_for_rows(page, 0)
     grid, alerts = "document.querySelector('.watch .ag-body-viewport')", "document.querySelector('.alerts-list')"
+    until(page, f"{grid} !== null && {alerts} !== null")
     page.evaluate(f"{grid}.scrollTop = 150; {alerts}.scrollTop = 100")
     page.locator(".alert-go").nth(4).focus()
     page.wait_for_timeout(300)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dash import Dash
-from flask import Response
+from flask import Response, request
 
 from tickflow.dashboard import page
 from tickflow.dashboard.alerts import Board
 from tickflow.dashboard.callbacks import register
 from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.packed import whole
 from tickflow.dashboard.security import secure
 from tickflow.store.acks import AckStore
 
@@ -37,7 +38,7 @@ def build(
     app = Dash(
         "tickflow",
         assets_folder=str(ASSETS),
-        assets_ignore="^first\\.js$",  # the page's head loads it
+        assets_ignore="^(first|plotly-.*)\\.js$",  # the page's head loads these
         title=page.TITLE,
         update_title=None,
         compress=True,
@@ -55,14 +56,15 @@ def build(
         dev_tools_hot_reload=False,
         dev_tools_disable_version_check=True,
     )
-    app.server.after_request(_whole)
+    app.server.after_request(whole)
+    if not debug:
+        app.server.after_request(_lasting)
     secure(app, host)
     return app
 
 
-def _whole(response: Response) -> Response:
-    """The response with its content in memory: flask-compress leaves the file of a streamed one open."""
-    if response.direct_passthrough:
-        response.direct_passthrough = False
-        response.make_sequence()
+def _lasting(response: Response) -> Response:
+    """The response; what has its version in its address need not be asked for again. Dash says so of its scripts."""
+    if request.path.startswith("/assets/vendor/") or (request.path.startswith("/assets/") and "m" in request.args):
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

@@ -89,11 +89,8 @@ def _register_clientside(app: Dash) -> None:
     )
     app.clientside_callback(
         ClientsideFunction("tickflow", "apply"),
-        Output(ids.CHART, "figure"),
-        Output(ids.CHART, "extendData"),
         Output(ids.DRAWN, "data"),
         Output(ids.WATCHED, "data"),
-        Output(ids.WATCH, "rowTransaction"),
         Output(ids.STATE, "data"),
         Output(ids.ALERTED, "data"),
         Input(ids.DRAWING, "data"),
@@ -125,28 +122,12 @@ def _register_clientside(app: Dash) -> None:
         ClientsideFunction("tickflow", "tell"),
         Input(ids.CLOCK, "n_intervals"),
         Input(ids.STATE, "data"),
-        Input(ids.CHART, "hoverData"),
         State(ids.DRAWN, "data"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        ClientsideFunction("tickflow", "refit"),
-        Output(ids.CHART, "figure", allow_duplicate=True),
-        Input(ids.CHART, "relayoutData"),
-        State(ids.CHART, "figure"),
-        prevent_initial_call=True,
-    )
-    app.clientside_callback(
-        ClientsideFunction("tickflow", "reframe"),
-        Output(ids.MULTIPLES, "figure"),
-        Input(ids.MULTIPLES, "relayoutData"),
         prevent_initial_call=True,
     )
     app.clientside_callback(
         ClientsideFunction("tickflow", "theme"),
         Output(ids.PROVIDER, "forceColorScheme"),
-        Output(ids.CHART, "figure", allow_duplicate=True),
         Input(ids.THEME, "value"),
-        State(ids.CHART, "figure"),
         prevent_initial_call=True,
     )

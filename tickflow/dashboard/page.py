@@ -21,6 +21,7 @@ INDEX = """<!DOCTYPE html>
             <path d='M1 12l4-5 3 3 6-8' fill='none' stroke='%230072b2' stroke-width='2'/></svg>">
         {%css%}
         <script src="assets/first.js"></script>
+        <script id="plotly" src="assets/vendor/plotly-finance-4.1.1.min.js" defer></script>
     </head>
     <body>
         {%app_entry%}

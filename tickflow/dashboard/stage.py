@@ -1,6 +1,6 @@
 """The page's main part: the headline, the switches, the readout line and the chart of the chosen symbol."""
 
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from tickflow.dashboard import ids, ranges
@@ -68,7 +68,7 @@ def section() -> Component:
                 children=[
                     html.P("", id="advice", className="evidence advice", role="status", hidden=True),
                     html.P("", id="evidence", className="evidence", hidden=True),
-                    _graph(ids.CHART),
+                    html.Div(id=ids.CHART, className="chart"),
                 ],
                 **{"aria-labelledby": ids.SUMMARY},
             ),
@@ -76,34 +76,10 @@ def section() -> Component:
             html.Figure(
                 className="figure figure-multiples",
                 role="group",
-                children=_graph(ids.MULTIPLES),
+                children=html.Div(id=ids.MULTIPLES, className="chart"),
                 **{"aria-labelledby": "multiples-summary"},
             ),
         ],
-    )
-
-
-def _graph(name: str) -> Component:
-    return dcc.Graph(
-        id=name,
-        responsive=True,
-        clear_on_unhover=True,
-        figure={"data": [], "layout": {}},  # of `None` Plotly warns
-        className="chart",
-        config={
-            "displaylogo": False,
-            "scrollZoom": True,
-            "doubleClick": False,
-            "modeBarButtonsToRemove": [
-                "select2d",
-                "lasso2d",
-                "autoScale2d",
-                "resetScale2d",
-                "sendChartToCloud",
-                "sendDataToCloud",
-            ],
-            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "tickflow"},
-        },
     )
 
 
