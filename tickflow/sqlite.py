@@ -18,9 +18,12 @@ BUSY_SECONDS = 1.0
 WAL_BYTES = 64 * 2**20
 """The size to which the write-ahead file is cut back after a burst."""
 
-CHECKPOINT_PAGES = 8_000
-"""So many pages (32 MB) in the write-ahead file before they go to the database: a page that many batches changed goes
-once. The store asks for it once a minute as well, for days on which little is written."""
+CHECKPOINT_PAGES = 4_000
+"""So many pages (16 MB) in the write-ahead file before they go to the database: one that several batches changed goes
+once. Readers look each page up there first, and up to 4,096 of them in a single step.
+
+The store has them go once a minute as well, for days on which little is written.
+"""
 
 _PASSING = frozenset({
     sqlite3.SQLITE_BUSY,
