@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.dashboard import clock, ranges
-from tickflow.dashboard.deltas import OVERLAP_NS, new_rows
+from tickflow.dashboard.deltas import OVERLAP_NS, new_rows, recent_gap
 from tickflow.dashboard.thin import thin
 from tickflow.dashboard.view import Drawn, Multiple, View
 from tickflow.dashboard.watched import cursors_of
 from tickflow.points import Points
 from tickflow.store.base import Candles, MetricsStore
+from tickflow.windows import DEPTH
 
 READ_ROWS = 2_000
 """Rows read of a symbol one by one; of a range with more, its store makes candles."""
@@ -75,9 +76,8 @@ def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
         if offset == each["cursors"].get(partition, -1):
             known.append(each)
             continue
-        new = new_rows(
-            store.points(each["symbol"], each["newest_us"] * 1000 - OVERLAP_NS), each["cursors"], each["newest_us"]
-        )
+        rows = store.points(each["symbol"], each["newest_us"] * 1000 - OVERLAP_NS)
+        new = new_rows(rows, each["cursors"], each["newest_us"])
         if new is None or each["rows"] + len(new) > MAX_DRAWN:
             return {"rebuild": True}
         if not len(new):
@@ -89,6 +89,8 @@ def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
                 symbol=each["symbol"],
                 cursors=cursors_of(new, each["cursors"]),
                 newest_us=int(new.time_ns[-1]) // 1000,
+                count=min(DEPTH, each["count"] + len(new)),
+                gap_s=recent_gap(rows) if len(rows) > 2 else each["gap_s"],
                 rows=each["rows"] + len(new),
             )
         )
@@ -112,6 +114,8 @@ def _one(store: MetricsStore, symbol: str, begin: int, end: int, anomalies: Poin
         symbol=symbol,
         cursors=cursors_of(overlapping, {}),
         newest_us=int(recent.time_ns[-1]) // 1000 if len(recent) else begin // 1000,
+        count=min(DEPTH, len(recent)),
+        gap_s=recent_gap(recent),
         rows=len(answer["x"]),
     )
     return answer, multiple

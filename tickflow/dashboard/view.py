@@ -13,11 +13,13 @@ MAX_SYMBOLS = 12
 
 
 class Multiple(TypedDict):
-    """One of the small multiples: up to where its rows go, and how many are drawn (see `Drawn`)."""
+    """One of the small multiples: up to where its rows go, and how many are drawn; all as in `Drawn`."""
 
     symbol: str
     cursors: dict[str, int]
     newest_us: int
+    count: int
+    gap_s: float | None
     rows: int
 
 
