@@ -184,5 +184,5 @@
   }
 
   const TRACES = { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGES, MARKS, STEMS, BAND, CANDLES };
-  Object.assign(window.tickflow, { frame: { TRACES, view, painter, shown, fit, scale, seen, extremes, below, last, step } });
+  Object.assign(window.tickflow, { frame: { TRACES, view, painter, shown, fit, scale, signed, seen, extremes, below, last, step } });
 })();

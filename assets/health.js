@@ -4,6 +4,8 @@
   const { words, chart } = window.tickflow;
   const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
   const MOST_TICKS = 20; // of the longest average
+  const CLOSED = "The market is closed. Quotes come on trading days, from 9:30 to 16:00 New York time.";
+  const SEE_PRODUCER = "If more should come, see whether the producer runs: python stock_producer.py";
   const element = (id) => document.getElementById(id);
   const rows = () => window.tickflow.watch.rows;
 
@@ -45,19 +47,37 @@
         : `The analytics has not reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
     } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
     if (!drawn?.rows) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
-    let age = ageOf(Math.max(drawn.newest_us, rows().get(drawn.symbol)?.event_us ?? 0));
-    if (heard.seen) age = Math.min(age ?? Infinity, (now - heard.seen) / 1000);
-    const closed = state.closed && rows().get(drawn.symbol)?.source === "alpha_vantage";
-    if (closed) {
-      return { word: "market closed", kind: "closed", sentence, advice: "The market is closed. Quotes come on trading days, from 9:30 to 16:00 New York time." };
-    }
-    if (age === null) return { word: "stale", kind: "stale", sentence };
-    const limit = Math.max(2 * heard.refresh, 2.5 * (drawn.gap_s || 0));
-    const kind = age > limit + 1 ? "stale" : "live"; // ages are cut to whole seconds
+    const one = pulse(drawn, heard.seen);
+    if (one.kind === "closed") return { word: "market closed", kind: "closed", sentence, advice: CLOSED };
+    if (one.age === null) return { word: "stale", kind: "stale", sentence };
     let advice = "";
-    if (kind === "stale") advice = `No new tick of ${drawn.symbol} for ${words.span(age)}. If more should come, see whether the producer runs: python stock_producer.py`;
-    else if (drawn.count < MOST_TICKS) advice = `Warming up: ${drawn.count} of the ${MOST_TICKS} ticks have come that all averages need.`;
-    return { word: `${kind} · ${words.span(age)}`, kind, sentence, advice };
+    if (one.kind === "stale") advice = `No new tick of ${drawn.symbol} for ${words.span(one.age)}. ${SEE_PRODUCER}`;
+    else if (one.warming) advice = `Warming up: ${one.warming} of the ${MOST_TICKS} ticks have come that all averages need.`;
+    return { word: `${one.kind} · ${words.span(one.age)}`, kind: one.kind, sentence, advice };
+  }
+
+  /* Whether a symbol's ticks come (live, stale, closed), the seconds since the last, and while it warms up, how many
+     have come. `seen`: when this page got the last one. */
+  function pulse({ symbol, newest_us, gap_s, count }, seen) {
+    const row = rows().get(symbol);
+    let age = ageOf(Math.max(newest_us, row?.event_us ?? 0));
+    if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
+    if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
+    const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are cut to whole seconds
+    if (age === null || age > limit) return { symbol, kind: "stale", age };
+    return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
+  }
+
+  /* The same of several symbols: a word for each one's chart, and what to do in one line. */
+  const note = ({ kind, warming }) => (kind === "live" ? (warming ? `MA20 ${warming}/${MOST_TICKS}` : "") : kind === "closed" ? "market closed" : kind);
+
+  function advise(pulses) {
+    const of = (kind) => pulses.filter((one) => one.kind === kind);
+    const parts = [], stale = of("stale").filter(({ age }) => age !== null), warming = of("live").filter((one) => one.warming);
+    if (of("closed").length) parts.push(CLOSED);
+    if (stale.length) parts.push(`No new tick ${stale.map(({ symbol, age }) => `of ${symbol} for ${words.span(age)}`).join(", ")}. ${SEE_PRODUCER}`);
+    if (warming.length) parts.push(`Warming up: of the ${MOST_TICKS} ticks that all averages need, ${warming.map((one) => `${one.symbol} has ${one.warming}`).join(", ")}.`);
+    return parts.join(" ");
   }
 
   function emptiness(drawn, kind) {
@@ -93,5 +113,5 @@
   /* Under the watch list or, where that is a strip, under the chart. */
   const tellTruth = (text) => ["truth", "truth-narrow"].forEach((place) => write(place, text));
 
-  Object.assign(window.tickflow, { health: { heard, write, hidden, ageOf, freshness, emptiness, truth } });
+  Object.assign(window.tickflow, { health: { heard, write, hidden, ageOf, freshness, pulse, note, advise, emptiness, truth } });
 })();

@@ -2,13 +2,16 @@
    The server sends rows; what stands where, and which part of time is seen, is decided here. */
 (function () {
   "use strict";
-  const { words, frame, chart, plots } = window.tickflow;
+  const { words, frame, chart, plots, crosshair, health } = window.tickflow;
   const { painter, seen, last, step, extremes } = frame;
   const HEAD_PX = 22, GAP_PX = 26, FOOT_PX = 42, SIDE_PX = 62, LEAST_PX = 150;
   const series = new Map(); // by symbol
   let drawn = null;
   let range = null; // what the reader zoomed to
   let followed = null; // what is seen live
+  let cells = []; // where the charts stand, and what they show
+  let pointed = null; // the moment under the pointer
+  let notes = ""; // what the charts said of their symbols when they were drawn
 
   const graph = () => plots.drawing("multiples");
   const ms = (bound) => (typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`));
@@ -21,18 +24,26 @@
     series.clear();
     if (!same) range = null;
     followed = null;
-    for (const { symbol, x, y, marks } of rows || []) series.set(symbol, { x, y, marks });
+    for (const { symbol, x, y, marks } of rows || []) series.set(symbol, { x, y, marks, seen: 0 });
+    learn(now.multiples);
     draw();
   }
 
+  /** Up to where each symbol's rows go, and how often they come. */
+  function learn(known) {
+    for (const each of known) if (series.has(each.symbol)) series.get(each.symbol).known = each;
+  }
+
   /** New rows, at the right end of their charts. */
-  function follow(rows) {
+  function follow(rows, known) {
+    learn(known);
     for (const { symbol, x, y, marks } of rows) {
       const one = series.get(symbol);
       if (!one) continue;
       one.x = one.x.concat(x);
       one.y = one.y.concat(y);
       one.marks = one.marks.concat(marks);
+      one.seen = performance.now();
     }
     draw();
   }
@@ -67,7 +78,9 @@
     const extents = new Map(names.map((name) => [name, extent(series.get(name), sight)]));
     const shares = [...extents.values()].filter(Boolean).map(({ base, low, high }) => [low / base, high / base]);
     const common = [Math.min(...shares.map(([low]) => low)), Math.max(...shares.map(([, high]) => high))];
-    const layout = plain(paint, sight), data = [];
+    const layout = plain(paint, sight), data = [], pulses = pulsesOf();
+    notes = String(pulses.map(health.note));
+    cells = [];
     names.forEach((name, i) => {
       const { x, y, marks } = series.get(name), id = i ? i + 1 : "", column = i % columns, line = Math.floor(i / columns);
       const left = (column * width) / columns + 12, right = ((column + 1) * width) / columns - SIDE_PX;
@@ -76,23 +89,56 @@
       layout[`xaxis${id}`] = { ...layout.xaxis, anchor: `y${id}`, domain: [left / width, right / width], matches: i ? "x" : undefined, showticklabels: bottommost };
       const axis = { anchor: `x${id}`, domain: [1 - bottom / height, 1 - top / height], side: "right", fixedrange: true, gridcolor: paint("--grid"), zeroline: false, tickfont: { color: paint("--muted"), size: 11 } };
       layout[`yaxis${id}`] = axis;
-      const bounds = extents.get(name);
+      const bounds = extents.get(name), pulse = pulses.find(({ symbol }) => symbol === name);
+      cells.push({ name, left, right, top, bottom, sight, base: percent && bounds?.base });
       if (bounds) {
         const { base } = bounds, [low, high] = percent ? common.map((share) => share * base) : [bounds.low, bounds.high];
         const span = high - low || Math.abs(high) * 0.002;
         frame.scale(axis, low - 0.08 * span, high + 0.08 * span, base, 4);
       } else Object.assign(axis, { range: [0, 1], showticklabels: false, showgrid: false });
       data.push({ type: "scatter", mode: "lines", name, x, y, xaxis: `x${id}`, yaxis: `y${id}`, line: { color: paint("--price"), width: 1.5 }, showlegend: false,
-        hovertemplate: `%{x|%H:%M:%S} ET · %{y:,.${words.digits(last(y) ?? 1)}f}<extra></extra>` });
+        opacity: pulse?.kind === "stale" ? 0.5 : 1, hoverinfo: "none" });
       data.push({ type: "scatter", mode: "markers", name: `${name} anomalies`, x: marks.map(([at]) => at), y: marks.map(([, price]) => price), xaxis: `x${id}`, yaxis: `y${id}`,
         marker: { symbol: "circle-open", size: 7, color: paint("--anomaly"), line: { width: 1.5 } }, showlegend: false, hoverinfo: "skip" });
       const row = window.tickflow.watch.rows.get(name), price = last(y);
-      const text = x.length ? `<b>${name}</b>  ${words.price(price)}  ${row ? words.change(row.change) : ""}` : `<b>${name}</b>  no tick in this range`;
+      const note = pulse && health.note(pulse) ? ` · ${health.note(pulse)}` : "";
+      const text = x.length ? `<b>${name}</b>  ${words.price(price)}  ${row ? words.change(row.change) : ""}${note}` : `<b>${name}</b>  no tick in this range${note}`;
       layout.annotations.push({ xref: "paper", yref: "paper", x: left / width, y: 1 - top / height, xanchor: "left", yanchor: "bottom", showarrow: false, text, font: { size: 12, color: paint("--price") } });
     });
     layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: `${sources(names)} · New York time (ET)`, font: { size: 10, color: paint("--muted") } });
     plots.draw("multiples", { data, layout });
     tell(names);
+    cross();
+  }
+
+  const pulsesOf = () => (health.heard.state && !health.heard.state.down
+    ? [...series.entries()].filter(([, { known, x }]) => known && x.length).map(([symbol, { known, seen }]) => health.pulse({ ...known, symbol }, seen)) : []);
+
+  /** Time goes on: what is to be done about symbols that do not tick, said over the charts, and in each one's head. */
+  function watch(quiet) {
+    const pulses = on() && !quiet ? pulsesOf() : [], advice = health.advise(pulses);
+    health.write("advice-several", advice);
+    if (on() && !quiet && String(pulses.map(health.note)) !== notes) draw();
+  }
+
+  /** The line through all charts, at the moment under the pointer; the price is that of the last tick until then. */
+  function cross() {
+    const place = document.getElementById("multiples");
+    if (pointed === null || !cells.length || pointed < cells[0].sight[0] || pointed > cells[0].sight[1]) {
+      crosshair.hide(place);
+      return;
+    }
+    crosshair.show(place, cells.map(({ name, base, sight: [from, to], ...box }) => {
+      const { x, y } = series.get(name), at = frame.below(x, pointed + 1) - 1;
+      const price = at < 0 ? words.NONE : base ? frame.signed(100 * (y[at] / base - 1)) : words.price(y[at]);
+      return { ...box, x: box.left + ((pointed - from) / (to - from)) * (box.right - box.left), text: at < 0 ? price : `${words.time(x[at])} · ${price}` };
+    }));
+  }
+
+  function point(event) {
+    const under = event?.points?.find(({ data }) => data.mode === "lines");
+    pointed = under ? under.data.x[under.pointNumber] : null;
+    cross();
   }
 
   const sources = (names) => [...new Set(names.map((name) => words.source(window.tickflow.watch.rows.get(name)?.source)).filter(Boolean))].join(", ");
@@ -101,8 +147,7 @@
     const raw = chart.view.raw.layout;
     return {
       paper_bgcolor: paint("--paper"), plot_bgcolor: paint("--paper"), font: paint(raw.font), margin: { l: 0, r: 0, t: 0, b: 0 },
-      showlegend: false, hovermode: "x", dragmode: "pan", separators: ".,", annotations: [],
-      hoverlabel: { bgcolor: paint("--paper"), bordercolor: paint("--line"), font: { color: paint("--price"), size: 12 } },
+      showlegend: false, hovermode: "x", hoverdistance: -1, dragmode: "pan", separators: ".,", annotations: [],
       xaxis: { ...paint(raw.xaxis), range: sight.slice(), nticks: 4 },
     };
   }
@@ -144,7 +189,7 @@
     return lines;
   }
 
-  plots.on("multiples", { moved, resized: draw });
+  plots.on("multiples", { moved, resized: draw, hovered: point, left: () => point(null) });
 
-  Object.assign(window.tickflow, { multiples: { show, follow, draw, goLive, seenNow, rowsInSight, zoomed: () => range !== null } });
+  Object.assign(window.tickflow, { multiples: { show, follow, draw, watch, goLive, seenNow, rowsInSight, zoomed: () => range !== null } });
 })();

@@ -111,7 +111,7 @@
     if (whole) multiples.show(answer.multiples, answer.drawn);
     else if (answer.multiples && !paused) {
       out.drawn = { ...(out.drawn === same() ? drawn : out.drawn), paused, multiples: answer.multiples.drawn };
-      multiples.follow(answer.multiples.rows);
+      multiples.follow(answer.multiples.rows, answer.multiples.drawn);
     }
   }
 
@@ -162,6 +162,7 @@
     hidden("banner", !sentence);
     write("advice", advice || "");
     hidden("advice", !advice || Boolean(sentence));
+    multiples.watch(Boolean(sentence));
     lines.headline(drawn, paused);
     emptiness(drawn, kind);
     truth(drawn);

@@ -141,3 +141,14 @@ def test_what_a_browser_asks_to_compare_is_checked() -> None:
     asked = {"symbols": ["AAPL", "a'--", 5, "AAPL", *(f"S{i}" for i in range(20))]}
     assert chosen(asked)["symbols"] == ["AAPL", *(f"S{i}" for i in range(11))]
     assert chosen({"symbols": "AAPL"})["symbols"] == []
+
+
+def test_each_symbol_says_how_many_ticks_have_come_and_how_often(store: MemoryStore) -> None:
+    """At most the 20 that the longest average needs; for the page to say who warms up and who is stale."""
+    _, drawn = drawn_from(store, "AAPL", "NONE")
+    first, none = drawn["multiples"]
+    assert (first["count"], none["count"], none["gap_s"]) == (len(PRICES), 0, None)
+    assert first["gap_s"] is not None
+    store.write(feed_after(store).points("AAPL", [103.0] * 30))
+    drawn["multiples"] = further(store, drawn, store.latest())["multiples"]["drawn"]
+    assert drawn["multiples"][0]["count"] == 20

@@ -11,7 +11,8 @@ from plotly.io.json import to_json_plotly
 from tests.fakes import BusyStore, Feed, MemoryStore, a_status
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tickflow.dashboard import refresh as module
-from tickflow.dashboard.refresh import Answer, draw, recent_gap, refresh
+from tickflow.dashboard.deltas import recent_gap
+from tickflow.dashboard.refresh import Answer, draw, refresh
 from tickflow.dashboard.state import state_of
 from tickflow.dashboard.view import chosen, nothing_drawn
 from tickflow.errors import StoreUnavailable

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -99,3 +100,66 @@ def test_at_400_px_they_stand_under_one_another(running: Running, visit: Visit) 
     wait_for_lengths(page, len(PRICES), len(PRICES))
     assert page.evaluate("document.documentElement.scrollWidth") == 400
     assert page.evaluate(f"{SMALL}.layout.yaxis2.domain[1] < {SMALL}.layout.yaxis.domain[0]")
+
+
+def wait_for_head(page: Page, *parts: str) -> None:
+    """Wait until there are these parts in the heads of the charts, in the order in which they stand."""
+    pattern = ".*".join(parts)
+    until(page, f"/{pattern}/.test(({SMALL}?.layout?.annotations || []).map(({{ text }}) => text).join('|'))")
+
+
+def test_one_line_at_the_pointers_moment_goes_through_all_charts(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", [2 * price for price in PRICES])
+    page = visit("?symbol=AAPL&symbols=AAPL,MSFT")
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    place = page.locator("#multiples").bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + 0.2 * place["width"], place["y"] + 0.5 * place["height"])
+    expect(page.locator(".crosshair")).to_have_count(2)
+    first, second = page.locator(".crosshair-label").all_inner_texts()
+    moment, price = first.split(" · ")
+    other_moment, other_price = second.split(" · ")
+    assert price != other_price
+    assert moment[:5] == other_moment[:5], "the same minute; each has ticks of its own"
+    under = f"""(() => {{
+        const {{ x, y }} = {SMALL}.data[0], at = (t) => new Date(t).toISOString().slice(11, 19);
+        return y[x.findIndex((each) => at(each) === '{moment}')];
+    }})()"""
+    assert price == f"{page.evaluate(under):.2f}"
+    before = page.locator(".crosshair").first.bounding_box()
+    running.market.tick("MSFT", 301.0)
+    wait_for_lengths(page, len(PRICES), len(PRICES) + 1)
+    after = page.locator(".crosshair").first.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(before["x"] - after["x"]) < 3, "it stays at the pointer's moment"
+    page.mouse.move(10, 500)
+    expect(page.locator(".crosshair")).to_have_count(0)
+
+
+def test_the_small_charts_say_who_is_stale_and_who_warms_up(running: Running, visit: Visit) -> None:
+    running.market.history("MSFT", PRICES)
+    running.market.history("AAPL", PRICES[:7], gap=timedelta(seconds=15))  # seldom, so that it is not stale soon
+    page = visit("?symbol=MSFT&symbols=AAPL,MSFT")
+    stale = r"No new tick of MSFT for \d+ s\. If more should come, see whether the producer runs: .*producer\.py"
+    warming = r"Warming up: of the 20 ticks that all averages need, AAPL has {}\."
+    advice = page.locator("#advice-several")
+    expect(advice).to_have_text(re.compile(f"^{stale} {warming.format(7)}$"))
+    wait_for_head(page, "AAPL", r"MA20 7\/20", "MSFT", "· stale")
+    assert page.evaluate("getComputedStyle(document.querySelector('#multiples')).filter") == "none", "MSFT's line alone"
+    assert page.evaluate(f"[0, 2].map((i) => {SMALL}.data[i].opacity)") == [1, 0.5]
+    running.market.tick("AAPL", 151.0)
+    running.market.tick("MSFT", 151.0)
+    expect(advice).to_have_text(re.compile(f"^{warming.format(8)}$"))
+
+
+def test_the_small_charts_say_that_the_market_is_closed(running: Running, visit: Visit) -> None:
+    weekend = datetime(2013, 10, 5, 15, tzinfo=UTC)
+    running.stop()
+    running.start(clock=lambda: int(weekend.timestamp() * 1e9))
+    running.market.feed.source = "alpha_vantage"
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL&symbols=AAPL")
+    wait_for_head(page, "AAPL", "· market closed")
+    expect(page.locator("#advice-several")).to_have_text(re.compile("^The market is closed"))

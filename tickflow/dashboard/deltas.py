@@ -6,6 +6,7 @@ from tickflow.points import Points
 
 OVERLAP_NS = 30 * 1_000_000_000
 """So far before what is known rows are read again: they may have come late, or from a slower partition."""
+GAPS = 10
 
 
 def end_of(latest: Points, symbol: str) -> int | None:
@@ -30,3 +31,9 @@ def new_rows(rows: Points, cursors: dict[str, int], newest_us: int) -> Points | 
     if np.any(late | log_anew):
         return None
     return rows.take(np.flatnonzero(above))
+
+
+def recent_gap(rows: Points) -> float | None:
+    """The median seconds between the last ticks of `rows`, `None` when there are not two."""
+    times = rows.time_ns[-GAPS - 1 :]
+    return None if len(times) < 2 else round(float(np.median(np.diff(times))) / 1e9, 3)

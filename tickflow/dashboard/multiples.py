@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.dashboard import clock, ranges
-from tickflow.dashboard.deltas import OVERLAP_NS, end_of, new_rows
+from tickflow.dashboard.deltas import OVERLAP_NS, end_of, new_rows, recent_gap
 from tickflow.dashboard.view import Drawn, Multiple, View
 from tickflow.dashboard.watched import cursors_of
 from tickflow.points import Points
 from tickflow.store.base import MetricsStore
 from tickflow.store.digest import Outline
+from tickflow.windows import DEPTH
 
 MAX_ROWS = 1_000
 """Rows drawn of a symbol at first; of a range with more, its store gives the outline, with all its anomalies."""
@@ -84,6 +85,8 @@ def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
                 symbol=each["symbol"],
                 cursors=cursors_of(new, each["cursors"]),
                 newest_us=int(new.time_ns[-1]) // 1000,
+                count=min(DEPTH, each["count"] + len(new)),
+                gap_s=recent_gap(rows) if len(rows) > 2 else each["gap_s"],
                 room=each["room"] - len(new),
             )
         )
@@ -103,6 +106,8 @@ def _one(store: MetricsStore, symbol: str, begin: int, end: int, marks: int) -> 
         symbol=symbol,
         cursors=cursors_of(overlapping, {}),
         newest_us=int(recent.time_ns[-1]) // 1000 if len(recent) else begin // 1000,
+        count=min(DEPTH, len(recent)),
+        gap_s=recent_gap(recent),
         room=MAX_ADDED,
     )
     return _told(symbol, shown, marks), multiple

@@ -16,7 +16,7 @@ import numpy as np
 
 from tickflow.dashboard import clock, figures, multiples, ranges
 from tickflow.dashboard.alerts import Board
-from tickflow.dashboard.deltas import OVERLAP_NS, end_of, new_rows
+from tickflow.dashboard.deltas import OVERLAP_NS, end_of, new_rows, recent_gap
 from tickflow.dashboard.state import State, state_of
 from tickflow.dashboard.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.watched import cursors_of, watch
@@ -33,7 +33,6 @@ MAX_DRAWN = 5_000
 MAX_EXTENDED = 5_000
 """Rows by which a figure is extended; above, it is made anew."""
 MAX_DELTA = 1_000
-GAPS = 10
 LIVE_SOURCE = "alpha_vantage"
 
 Answer = dict[str, Any]
@@ -225,9 +224,3 @@ def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
         "offsets": drawn["offsets"] if known else [*drawn["offsets"], *offset],
         "source": new.source[-1],
     }
-
-
-def recent_gap(rows: Points) -> float | None:
-    """The median seconds between the last ticks of `rows`, `None` when there are not two."""
-    times = rows.time_ns[-GAPS - 1 :]
-    return None if len(times) < 2 else round(float(np.median(np.diff(times))) / 1e9, 3)

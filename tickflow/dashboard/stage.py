@@ -73,6 +73,7 @@ def section() -> Component:
                 **{"aria-labelledby": ids.SUMMARY},
             ),
             html.P("", id="multiples-summary", className="unseen"),
+            html.P("", id="advice-several", className="advice-several", role="status"),
             html.Figure(
                 className="figure figure-multiples",
                 role="group",

@@ -13,11 +13,13 @@ MAX_SYMBOLS = 12
 
 
 class Multiple(TypedDict):
-    """One of the small multiples: up to where its rows go, and how many may still be added (see `Drawn`)."""
+    """One of the small multiples: up to where its rows go, and how many may still be added; else as in `Drawn`."""
 
     symbol: str
     cursors: dict[str, int]
     newest_us: int
+    count: int
+    gap_s: float | None
     room: int
 
 
