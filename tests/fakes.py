@@ -135,7 +135,8 @@ class MemoryStore(MetricsStore):
         self._rows.clear()
 
     def _of(self, symbol: str) -> list[tuple[object, ...]]:
-        return [self._rows[key] for key in sorted(key for key in self._rows if key[0] == symbol)]
+        keys = [key for key in self._rows if key[0] == symbol]
+        return [self._rows[key] for key in sorted(keys, key=lambda key: (key[2], key[1]))]
 
     def _check(self) -> None:
         if self.failure is not None:

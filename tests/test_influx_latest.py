@@ -40,9 +40,9 @@ def test_only_what_changed_is_read_again(
     asked: list[object] = []
     of = influx_latest.of
 
-    def seen(influxql: InfluxQL, symbols: Any = None) -> object:
+    def seen(influxql: InfluxQL, symbols: Any = None, **others: Any) -> object:
         asked.append(symbols)
-        return of(influxql, symbols)
+        return of(influxql, symbols, **others)
 
     monkeypatch.setattr(influx_latest, "of", seen)
     latest = Latest(influxql, Clock())
@@ -74,9 +74,8 @@ def test_no_point_is_missing_that_precedes_one_that_is_there(
     store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     """As where a query went over AAPL before a write of both, and over MSFT after it."""
-    of, grouped = influx_latest.of, influxql.grouped
-    before = points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2))
-    store.write(before)
+    grouped = influxql.grouped
+    store.write(points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2)))
     clock = Clock()
     latest = Latest(influxql, clock)
     latest.read()
@@ -90,15 +89,29 @@ def test_no_point_is_missing_that_precedes_one_that_is_there(
         asked.append(None)
         return grouped(*arguments) | ({"AAPL": old} if len(asked) == 1 else {})
 
-    def first_without(influxql: InfluxQL, symbols: Any = None) -> Points:
-        if symbols is None:
-            return points_of(before.rows()[0], after[1])
-        return of(influxql, symbols)
-
     monkeypatch.setattr(influxql, "grouped", moments)
-    monkeypatch.setattr(influx_latest, "of", first_without)
     assert bits(latest.read()) == bits(points_of(*after))
     assert len(asked) == 3
+
+
+def test_what_comes_between_moments_and_points_is_left_to_the_next_read(
+    store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partition lags, so that it has an earlier time than what is known of others."""
+    first = [a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", time_ns=MORNING + SECOND, offset=1, partition=1)]
+    second = a_row(symbol="AAPL", time_ns=MORNING + 7, offset=7)
+    store.write(points_of(*first))
+    of = influx_latest.of
+
+    def after_another_write(*arguments: Any, **named: Any) -> Points:
+        store.write(points_of(second))
+        return of(*arguments, **named)
+
+    latest = Latest(influxql)
+    with monkeypatch.context() as patched:
+        patched.setattr(influx_latest, "of", after_another_write)
+        assert bits(latest.read()) == bits(points_of(*first))
+    assert bits(latest.read()) == bits(points_of(second, first[1]))
 
 
 def test_readers_who_ask_while_one_is_reading_share_the_next_read(store: InfluxStore, influxql: InfluxQL) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -512,3 +513,80 @@ def test_a_digest_of_nothing_is_empty(store: MetricsStore) -> None:
         found = store.digest(symbol, since, MORNING + DAY, 10)
         assert (len(found.points), len(found.volume), found.total) == (0, 0, 0)
         assert len(store.outline(symbol, since, MORNING + DAY, 10)) == 0
+
+
+_moments = st.integers(-2, 13).map(lambda second: MORNING + second * SECOND)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ticks=st.lists(
+        st.tuples(st.booleans(), st.sampled_from(["replay", "simulated"]), st.integers(0, 10), st.booleans()),
+        max_size=15,
+        unique_by=lambda tick: (tick[0], tick[2]),
+    ),
+    since=st.just(0) | _moments,
+    until=_moments | _moments.map(lambda moment: moment + 1),
+    steps=st.sampled_from([1, 3, 10]),
+)
+def test_any_range_is_what_a_slow_store_says(
+    store: MetricsStore, ticks: list[tuple[bool, str, int, bool]], since: int, until: int, steps: int
+) -> None:
+    """Empty or of one point, before, within and after the data, from its end to its beginning; of two sources."""
+    number = next(_fresh)
+    names = (f"R.{number}", f"R-{number}")  # to a regular expression, the first is the second too
+    rows_ = points_of(
+        *(
+            a_row(
+                symbol=names[is_second],
+                source=source,
+                time_ns=MORNING + second * SECOND,
+                price=100.0 + second * 7 % 5,
+                volume=second,
+                offset=offset,
+                is_anomaly=is_anomaly,
+            )
+            for offset, (is_second, source, second, is_anomaly) in enumerate(ticks)
+        )
+    )
+    slow = MemoryStore()
+    for each in (store, slow):
+        each.write(rows_)
+    for symbol in names:
+        assert bits(store.points(symbol, since, until)) == bits(slow.points(symbol, since, until))
+        assert store.count(symbol, since, until) == slow.count(symbol, since, until)
+        found, expected = (each.digest(symbol, since, until, steps) for each in (store, slow))
+        assert (found.total, found.volume.sum()) == (expected.total, expected.volume.sum())
+        assert {*map(str, found.points.price)} == {*map(str, expected.points.price)}
+        assert len(store.outline(symbol, since, until, steps)) == len(found.points)
+        for candles in zip(
+            *(astuple(each.candles(symbol, since, until, 3 * SECOND)) for each in (store, slow)), strict=True
+        ):
+            assert candles[0].tolist() == candles[1].tolist()
+    assert store.first_prices(since, names) == slow.first_prices(since, names)
+    assert store.anomaly_counts(since, names) == slow.anomaly_counts(since, names)
+    assert bits(store.anomalies(since, 5, names[:1])) == bits(slow.anomalies(since, 5, names[:1]))
+    if since and since < until and (until - since) % steps == 0:
+        courses = store.courses(since, until, steps)
+        assert {name: courses[name] for name in names if name in courses} == slow.courses(since, until, steps)
+
+
+@pytest.mark.parametrize("symbol", ["A", "0", "-", ".", "...", "A.B-C", "123456789012", "NULL", "TIME"])
+def test_every_symbol_that_a_tick_may_have_is_found_again(store: MetricsStore, symbol: str) -> None:
+    row = a_row(symbol=symbol, is_anomaly=True)
+    store.write(points_of(row, a_row(symbol="AXBYC", time_ns=MORNING + 1, is_anomaly=True)))
+    since, until = MORNING, MORNING + SECOND
+    for found in (
+        store.latest([symbol]),
+        store.points(symbol, since, until),
+        store.newest(symbol, 5),
+        store.anomalies(since, 5, [symbol]),
+        store.digest(symbol, since, until, 5).points,
+    ):
+        assert bits(found) == bits(points_of(row))
+    assert set(store.latest().symbol) == {symbol, "AXBYC"}
+    assert store.first_prices(since, [symbol]) == {symbol: 187.25}
+    assert store.anomaly_counts(since, [symbol]) == {symbol: 1}
+    assert store.preceded([(symbol, until), (symbol, since)]) == [True, False]
+    assert store.courses(since, until, 2) == {symbol: [187.25], "AXBYC": [187.25]}
+    assert store.candles(symbol, since, until, SECOND).ticks.tolist() == [1]
