@@ -138,8 +138,9 @@
     ]) {
       labels.push({ ...title, y: layout[panel].domain[1], text, font: { size: 11, color: paint("--muted") } });
     }
+    const sources = [...new Set(layout.meta.sources.map(([, name]) => words.source(name)))].join(", ");
     labels.push({
-      ...title, x: 1, xanchor: "right", y: 0, yanchor: "top", yshift: -18, text: `${words.source(view.drawn.source)} · New York time (ET)`,
+      ...title, x: 1, xanchor: "right", y: 0, yanchor: "top", yshift: -18, text: `${sources} · New York time (ET)`,
       font: { size: 10, color: paint("--muted") },
     });
     const days = sessions(data[PRICE].x, layout.xaxis.range);

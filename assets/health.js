@@ -87,7 +87,9 @@
     if (!empty) return;
     let sentence = "Reading from the store …";
     if (kind === "down") sentence = "Nothing to show until the store answers.";
-    else if (drawn) {
+    else if (drawn?.period && rows().has(drawn.symbol)) {
+      sentence = `No ticks of ${drawn.symbol} in this period. Choose another one, or a range.`;
+    } else if (drawn) {
       sentence = drawn.symbol && rows().size
         ? `No ticks of ${drawn.symbol} yet. Choose another symbol, or wait for its first tick.`
         : "No ticks yet. Start the producer: python stock_producer.py";

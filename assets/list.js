@@ -100,7 +100,8 @@
     }
     if (add.length) setTimeout(() => mark(marked), 100); // once the grid has the rows
     if (!ready) begin();
-    else if (add.length || !refilled(update)) setProps("watch", { rowTransaction: { add, update, async: false } });
+    else if (add.length) setProps("watch", { rowTransaction: { add, update, async: false } });
+    else refill(update);
   }
 
   /* Even so, each new value leaves an update with every cell that shows the same as before: React keeps it until the cell
@@ -113,14 +114,15 @@
     grid.redrawRows();
   }
 
-  /* Give rows that keep their place their new values. Each transaction leaves updates behind in the grid's components,
-     which nothing takes away, and costs the browser several times as much: it is for rows that may come, go or move. */
-  function refilled(update) {
+  /* Give rows their new values, and then their places where the grid is sorted or filtered. Each transaction leaves
+     updates behind in the grid's components, which nothing takes away, and costs the browser several times as much: it
+     is for rows that come. */
+  function refill(update) {
     const grid = window.dash_ag_grid.getApi("watch");
-    if (grid.isAnyFilterPresent() || grid.getColumnState().some(({ sort }) => sort)) return false;
     for (const row of update) grid.getRowNode(row.symbol)?.updateData(row);
+    if (grid.isAnyFilterPresent()) grid.refreshClientSideRowModel("filter");
+    else if (grid.getColumnState().some(({ sort }) => sort)) grid.refreshClientSideRowModel("sort");
     freshen(grid);
-    return true;
   }
 
   Object.assign(window.tickflow, { watch: { rows, offer, mark, take, widen, filter } });

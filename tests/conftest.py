@@ -12,12 +12,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+import hypothesis
 import pytest
 
 from devtools.building import NAMES, Server
 from devtools.servers import Influxd, InfluxServer, KafkaServer, is_built, why_not
 from tests import trades as trade_files
 from tests.scripts import Script
+
+# A deadline is a timed test: it fails on a machine that has other things to do.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_report_header() -> list[str]:

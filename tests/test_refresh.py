@@ -61,6 +61,16 @@ def test_an_empty_store_draws_nothing_and_is_drawn_when_ticks_come() -> None:
     assert refreshed(store, before)["rebuild"] is True
 
 
+def test_an_empty_period_is_drawn_once() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0]))
+    view = {"symbol": "AAPL", "period": [1.0, 2.0]}
+    before = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    assert (before["drawn"]["rows"], before["drawn"]["total"]) == (0, 0)
+    store.write(feed.points("AAPL", [101.0]))
+    assert refreshed(store, before)["rebuild"] is False
+
+
 def test_a_symbol_without_ticks_is_drawn_when_its_own_come() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0]))
@@ -153,6 +163,18 @@ def test_chart_and_watch_list_say_the_same_price_though_ticks_come_between_their
         assert seen[-1] == news["drawn"]["price"] == news["watch"]["rows"][0]["price"] == price
         answer = {"drawn": answer["drawn"] | news["drawn"], "watch": news["watch"]}
     assert seen == [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]
+
+
+def test_of_two_sources_the_figure_says_which_row_is_whose() -> None:
+    store, feed = MemoryStore(), Feed(source="replay")
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    before = drawn_from(store)
+    feed.source = "simulated"
+    store.write(feed.points("AAPL", [102.0, 103.0]))
+    assert refreshed(store, before)["rebuild"] is True
+    figure = drawn_from(store)["figure"]
+    times = figure["data"][0]["x"]
+    assert figure["layout"]["meta"]["sources"] == [[times[0], "replay"], [times[2], "simulated"]]
 
 
 def test_a_flood_of_rows_asks_for_a_drawing() -> None:

@@ -51,7 +51,7 @@ def bare(settings: Settings, ticks: int) -> Figures:
     ]
     figures = Figures()
     producer = KafkaProducer(
-        bootstrap_servers=list(settings.kafka_servers), acks="all", enable_idempotence=True, linger_ms=10,
+        bootstrap_servers=list(settings.kafka_servers), acks="all", enable_idempotence=True, linger_ms=5,
         batch_size=BATCH_BYTES, metrics_enabled=False,
     )  # fmt: skip
     figures.begin()

@@ -3,16 +3,22 @@
 import csv
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from benchmarks.stores import opened
 from tests.browser.conftest import WAIT_MS, until
 from tests.browser.looks import GRAPH, wait_for_rows
 from tests.browser.test_chain import free_port, moves
 from tests.conftest import StartScript
+from tests.fakes import Feed
 from tests.integration.chain import EmbeddedChain, KafkaChain
+from tickflow.points import Points
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -24,6 +30,21 @@ def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
         return EmbeddedChain(tmp_path / "stocks.db").env
     servers, topic, influx, bucket = map(request.getfixturevalue, ("kafka_servers", "topic", "influx", "bucket"))
     return KafkaChain(servers, topic, influx, bucket).env
+
+
+@pytest.fixture(params=["embedded", pytest.param("influx", marks=pytest.mark.influx)])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The settings of a stack of whose parts only the store is there."""
+    if request.param == "embedded":
+        return {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "stocks.db")}
+    server, bucket = map(request.getfixturevalue, ("influx", "bucket"))
+    return {
+        "STACK": "kafka",
+        "INFLUXDB_URL": server.url,
+        "INFLUXDB_TOKEN": server.token,
+        "INFLUXDB_ORG": server.org,
+        "INFLUXDB_BUCKET": bucket,
+    }
 
 
 @pytest.fixture
@@ -81,3 +102,77 @@ def test_a_readers_walk_through_the_page(
     wait_for_rows(other, 0)
     other.locator("#alerts .chip", has_text="All").click()
     expect(other.locator(seen)).to_have_count(1)
+
+
+BEGIN = datetime(2026, 3, 6, 14, 30, tzinfo=UTC)
+"""A Friday; within the two days from then the exchange's clock is put forward."""
+STEP = timedelta(seconds=20)
+TICKS = 5_400
+
+
+def history(symbol: str) -> Points:
+    """Two days of a symbol, first replayed and then simulated, with hours of silence in between."""
+    feed = Feed(start=BEGIN, gap=STEP, source="replay")
+    prices = [100 + (at % 9) * 0.01 + (5 if at == 2_000 else 0) for at in range(TICKS)]
+    first = feed.points(symbol, prices[: TICKS // 2])
+    feed.source = "simulated"
+    feed.now += timedelta(hours=18)
+    return Points.joined([first, feed.points(symbol, prices[TICKS // 2 :])])
+
+
+def wall(points: Points, at: int, seconds: float = 0.0) -> str:
+    """The exchange's clock at a point and some seconds, as the address has it."""
+    moment = datetime.fromtimestamp(points.time_ns[at] // 10**6 / 1e3 + seconds, ZoneInfo("America/New_York"))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def saved(page: Page, path: Path) -> list[dict[str, str]]:
+    """The rows of the CSV that the page gives."""
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    download.value.save_as(path)
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def test_every_range_shows_what_is_stored_in_it(
+    stored: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
+) -> None:
+    points = history("A.B-C")
+    with opened(stored) as (store, _):
+        for start in range(0, len(points), 5_000):
+            store.write(points.take(slice(start, start + 5_000)))
+        store.write(Feed(start=BEGIN).points("AXB-C", [5.0]))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/?symbol=A.B-C"
+    script("stock_dashboard.py", "--dashboard-port", str(port), env=stored).wait_for("The page is at")
+    page = reader.new_page()
+    page.goto(f"{url}&range=1h")
+    wait_for_rows(page, 0)
+    newest = points.time_ns[-1]
+    for name, minutes in (("5m", 5), ("6h", 360), ("1d", 1440), ("all", 10_000)):
+        page.locator("#range").get_by_text(name, exact=True).click()
+        begin = newest // 10**6 * 10**6 - minutes * 60 * 10**9
+        drawn_ = "window.tickflow.chart.view.drawn"
+        until(page, f"{drawn_}.range === '{name}' && {drawn_}.total === {(points.time_ns >= begin).sum()}")
+    expect(page.locator("#headline-note")).to_have_text(re.compile("of 5,400 ticks drawn"))
+    until(page, f"Math.max(...{GRAPH}.data[0].y) === {points.price.max()}")
+    rows = saved(page, tmp_path / "all.csv")
+    changes = [at for at, (one, other) in enumerate(pairwise(rows)) if one["source"] != other["source"]]
+    assert [(rows[at]["source"], rows[at + 1]["source"]) for at in changes] == [("replay", "simulated")]
+    assert rows[changes[0] + 1]["time_utc"].startswith("2026-03-07T23:30:00")
+    until(page, f"{GRAPH}.layout.annotations.some(({{ text }}) => text.startsWith('REPLAY, SIMULATED'))")
+    assert 1_000 < len(rows) < TICKS
+
+    last = TICKS // 2 - 1
+    page.goto(f"{url}&from={wall(points, last)}&to={wall(points, last, 1)}")
+    wait_for_rows(page, 0)
+    (row,) = saved(page, tmp_path / "one.csv")
+    moment = datetime.fromtimestamp(points.time_ns[last] // 10**6 / 1e3, UTC)
+    assert datetime.fromisoformat(row["time_utc"]).replace(microsecond=0) == moment
+    assert (row["source"], float(row["price"])) == ("replay", points.price[last])
+
+    page.goto(f"{url}&from={wall(points, last, 60)}&to={wall(points, last, 660)}")  # in the silence
+    expect(page.locator("#empty")).to_have_text(re.compile("No ticks of A.B-C in this period"))
+    page.locator("#range").get_by_text("5m", exact=True).click()
+    wait_for_rows(page, 10)
+    assert "from=" not in page.url

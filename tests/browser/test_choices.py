@@ -121,6 +121,31 @@ def test_the_overview_shows_all_columns_filters_and_leads_back(running: Running,
     expect(page.locator(".watch [role=columnheader]")).to_have_count(4)
 
 
+ORDER = """[...document.querySelectorAll("#watch .ag-center-cols-container [role=row], #watch [role=row][row-id]")]
+  .sort((one, other) => one.getAttribute("row-index") - other.getAttribute("row-index"))
+  .map((row) => row.getAttribute("row-id")).filter((id, i, all) => all.indexOf(id) === i).join()"""
+"""The symbols of the watch list as they stand."""
+
+
+def test_a_sorted_or_filtered_list_keeps_to_its_rule_as_prices_move(running: Running, visit: Visit) -> None:
+    for symbol, price in (("AAPL", 100.0), ("MSFT", 300.0), ("NVDA", 200.0)):
+        running.market.history(symbol, [price])
+    page = visit("?view=overview")
+    last = page.locator("#watch [role=columnheader]", has_text="Last")
+    last.click()
+    expect(last).to_have_attribute("aria-sort", "ascending")
+    until(page, f"({ORDER}) === 'AAPL,NVDA,MSFT'")
+    running.market.tick("AAPL", 250.0)
+    until(page, f"({ORDER}) === 'NVDA,AAPL,MSFT'")
+    running.market.tick("NVDA", 350.0)
+    until(page, f"({ORDER}) === 'AAPL,MSFT,NVDA'")
+    page.evaluate("dash_ag_grid.getApi('watch').setFilterModel({ volume: { type: 'greaterThan', filter: 500 } })")
+    until(page, f"({ORDER}) === ''")
+    running.writing.write(running.market.feed.points("MSFT", [330.0], volume=900))
+    running.market.report(ticked=True)
+    until(page, f"({ORDER}) === 'MSFT'")
+
+
 def test_paused_it_stands_still_and_says_how_far_behind_it_is(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()

@@ -116,6 +116,7 @@ def figure(
         data.append(_candlestick(candles, candle_ms))
     layout = _layout(symbol, revision, threshold)
     layout["meta"]["evidence"] = evidence(rows)
+    layout["meta"]["sources"] = sources(rows)
     return {"data": data, "layout": layout}
 
 
@@ -155,6 +156,13 @@ def evidence(rows: Points) -> list[list[float | None]]:
         [time, partition, offset, None if times != times else times]
         for time, partition, offset, times in zip(*(column.tolist() for column in columns), strict=True)
     ]
+
+
+def sources(rows: Points) -> list[tuple[float, str]]:
+    """Where the rows' ticks come from: from when on, in wall-clock ms, and the source's name."""
+    at = [i for i, source in enumerate(rows.source) if not i or source != rows.source[i - 1]]
+    times: list[float] = clock.wall_ms(rows.time_ns[at]).tolist()
+    return list(zip(times, (rows.source[i] for i in at), strict=True))
 
 
 def directions(price: Floats, first: int = 1) -> Signs:

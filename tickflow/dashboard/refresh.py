@@ -114,8 +114,8 @@ def refresh(
     )
     symbol = drawn["symbol"]
     if drawn["failed"] or symbol is None or not drawn["rows"]:
-        came = len(latest) if symbol is None else symbol in latest.symbol
-        return answer | {"rebuild": bool(drawn["failed"] or came)}
+        came = bool(len(latest)) if symbol is None else symbol in latest.symbol and not drawn["period"]
+        return answer | {"rebuild": drawn["failed"] or came}
     if drawn["paused"] or drawn["period"]:
         return answer
     rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS, end_of(latest, symbol))
@@ -124,6 +124,8 @@ def refresh(
         return answer | {"rebuild": True}
     if not len(new):
         return answer
+    if set(new.source) != {drawn["source"]}:
+        return answer | {"rebuild": True}  # only a figure says where which row comes from
     extension = figures.extension(new, drawn["price"], drawn["direction"], drawn["threshold"])
     if new.is_anomaly.any():
         answer["evidence"] = figures.evidence(new)
