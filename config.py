@@ -139,7 +139,7 @@ class Settings(BaseModel):
     influxdb_org: _Name = "myorg"
     influxdb_bucket: _Name = "stock_data"
     influxdb_batch_points: Annotated[int, _whole(1, 100_000)] = 5_000
-    influxdb_connections: Annotated[int, _whole(1, 16)] = 1
+    influxdb_connections: Annotated[int, _whole(1, 16)] = 2
     influxdb_gzip: Annotated[bool, Field(description="true or false")] = False
 
     kafka_servers: _Servers = ("localhost:9092",)

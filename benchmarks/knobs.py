@@ -11,10 +11,11 @@ PARTITIONS = 6
 DEFAULT = "as by default"
 KNOBS: tuple[dict[str, str], ...] = (
     {"KAFKA_BATCH_RECORDS": "500"},
+    {"KAFKA_BATCH_RECORDS": "10000"},
     {"KAFKA_BATCH_RECORDS": "20000"},
     {"KAFKA_BATCH_RECORDS": "20000", "INFLUXDB_BATCH_POINTS": "20000"},
     {"INFLUXDB_BATCH_POINTS": "1000"},
-    {"INFLUXDB_CONNECTIONS": "2"},
+    {"INFLUXDB_CONNECTIONS": "1"},
     {"INFLUXDB_GZIP": "true"},
 )
 

@@ -22,7 +22,7 @@ DEFAULTS = {
     "INFLUXDB_ORG": "myorg",
     "INFLUXDB_BUCKET": "stock_data",
     "INFLUXDB_BATCH_POINTS": "5000",
-    "INFLUXDB_CONNECTIONS": "1",
+    "INFLUXDB_CONNECTIONS": "2",
     "INFLUXDB_GZIP": "false",
     "KAFKA_SERVERS": "localhost:9092",
     "KAFKA_TOPIC": "stock-ticks",

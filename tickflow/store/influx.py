@@ -46,7 +46,7 @@ class InfluxStore(MetricsStore):
         bucket: str,
         stop: threading.Event,
         batch_points: int = 5_000,
-        connections: int = 1,
+        connections: int = 2,
         gzip: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
