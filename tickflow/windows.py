@@ -7,6 +7,7 @@ restart has to read.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ WINDOW_SPAN = 1_000_000
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Column = TypeVar("Column", Floats, Ints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,10 @@ class Windows:
     def _slots_of(self, symbols: list[str]) -> Ints:
         found = places_of(symbols, self._slots)
         while len(self._slots) > len(self._counts):
-            self._prices = np.concatenate([self._prices, np.zeros_like(self._prices)])
-            self._volumes = np.concatenate([self._volumes, np.zeros_like(self._volumes)])
-            self._offsets = np.concatenate([self._offsets, np.zeros_like(self._offsets)])
-            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+            self._prices = _twice_as_long(self._prices)
+            self._volumes = _twice_as_long(self._volumes)
+            self._offsets = _twice_as_long(self._offsets)
+            self._counts = _twice_as_long(self._counts)
         return found
 
 
@@ -139,6 +141,12 @@ def places_of(symbols: Sequence[str], known: dict[str, int]) -> Ints:
         for symbol in symbols:
             known.setdefault(symbol, len(known))
     return np.fromiter(map(known.__getitem__, symbols), np.int64, len(symbols))
+
+
+def _twice_as_long(rows: Column) -> Column:
+    longer = np.zeros((2 * len(rows), *rows.shape[1:]), dtype=rows.dtype)  # takes no memory before it is written to
+    longer[: len(rows)] = rows
+    return longer
 
 
 class _Lane:
