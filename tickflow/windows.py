@@ -51,7 +51,7 @@ class WindowView:
 
 
 class Windows:
-    """The last 20 accepted ticks (price, volume, offset) of each symbol of one partition.
+    """The last 20 accepted ticks (price, volume, offset; 10 volumes) of each symbol of one partition.
 
     Rows of three arrays, a row a symbol, right-aligned: the newest tick is in the last column.
 
@@ -68,7 +68,7 @@ class Windows:
         self.span = span
         self._slots: dict[str, int] = {}
         self._prices = np.zeros((16, DEPTH))
-        self._volumes = np.zeros((16, DEPTH))
+        self._volumes = np.zeros((16, VOLUME_DEPTH))
         self._offsets = np.zeros((16, DEPTH), dtype=np.int64)
         self._counts = np.zeros(16, dtype=np.int64)
 
@@ -88,36 +88,36 @@ class Windows:
         touched, starts, news = np.unique(slots[order], return_index=True, return_counts=True)
         carried = self._counts[touched]
 
-        # One long lane: for each touched symbol its carried ticks, oldest first, then its new ones.
-        lengths = carried + news
-        ends = np.cumsum(lengths)
-        rank = np.arange(len(slots)) - np.repeat(starts, news)
-        places = np.repeat(ends - news, news) + rank
-        lane = _Lane(int(ends[-1]) if len(ends) else 0)
-        lane.put(places, ticks.prices[order], ticks.volumes[order], ticks.offsets[order])
-        carried_rank = np.arange(int(carried.sum())) - np.repeat(np.cumsum(carried) - carried, carried)
-        carried_places = np.repeat(ends - lengths, carried) + carried_rank
-        row = np.repeat(touched, carried)
-        column = DEPTH - np.repeat(carried, carried) + carried_rank
-        lane.put(carried_places, self._prices[row, column], self._volumes[row, column], self._offsets[row, column])
+        # Of each tick: its place when the batch is in the order of the symbols, its symbol's row, its rank in there.
+        place, row = np.empty_like(slots), np.empty_like(slots)
+        place[order] = np.arange(len(slots))
+        row[order] = np.repeat(np.arange(len(touched)), news)
+        rank = place - starts[row]
 
-        # What lies before a symbol's own ticks is another's: `available` masks it, wherever the index points.
-        last = np.maximum(ends[:, None] - DEPTH + np.arange(DEPTH), 0)
-        self._prices[touched] = lane.prices[last]
-        self._volumes[touched] = lane.volumes[last]
-        self._offsets[touched] = lane.offsets[last]
-        self._counts[touched] = np.minimum(lengths, DEPTH)
+        def windows_of(known: Column, new: Column) -> Column:
+            """A column a tick: the last of its symbol, itself the lowest. A row a symbol is `known`."""
+            depth = known.shape[1]
+            lane = np.concatenate([known[touched].ravel(), new[order]])
+            back = np.arange(depth - 1, -1, -1)[:, None]
+            # So far back lies a new tick, or else one of those carried over, which end where the next row begins.
+            at = np.where(back <= rank, len(touched) * depth + place, (row + 1) * depth + rank) - back
+            windows: Column = lane[at]
+            return windows
 
-        at = np.empty_like(places)
-        at[order] = places
-        available = np.empty_like(places)
-        available[order] = np.repeat(carried, news) + rank + 1
-        back = np.maximum(at - np.arange(DEPTH - 1, -1, -1)[:, None], 0)
+        prices = windows_of(self._prices, ticks.prices)
+        volumes = windows_of(self._volumes, ticks.volumes.astype(np.float64))
+        offsets = windows_of(self._offsets, ticks.offsets)
+        newest = order[starts + news - 1]
+        self._prices[touched] = prices[:, newest].T
+        self._volumes[touched] = volumes[:, newest].T
+        self._offsets[touched] = offsets[:, newest].T
+        self._counts[touched] = np.minimum(carried + news, DEPTH)
+        # What lies before a symbol's first tick is 0: `available` masks it.
         return WindowView(
-            prices=lane.prices[back],
-            volumes=lane.volumes[back[-VOLUME_DEPTH:]],
-            lags=ticks.offsets - lane.offsets[back],
-            available=available,
+            prices=prices,
+            volumes=volumes,
+            lags=ticks.offsets - offsets,
+            available=carried[row] + rank + 1,
             span=self.span,
         )
 
@@ -147,17 +147,3 @@ def _twice_as_long(rows: Column) -> Column:
     longer = np.zeros((2 * len(rows), *rows.shape[1:]), dtype=rows.dtype)  # takes no memory before it is written to
     longer[: len(rows)] = rows
     return longer
-
-
-class _Lane:
-    """Columns of equal length to scatter ticks into."""
-
-    def __init__(self, length: int) -> None:
-        self.prices = np.zeros(length)
-        self.volumes = np.zeros(length)
-        self.offsets = np.zeros(length, dtype=np.int64)
-
-    def put(self, places: Ints, prices: Floats, volumes: npt.NDArray[np.generic], offsets: Ints) -> None:
-        self.prices[places] = prices
-        self.volumes[places] = volumes
-        self.offsets[places] = offsets
