@@ -106,7 +106,7 @@ class Console:
             self._say_summary(counters, lag, self._clock() - self._begun)
 
     def _say_interval(self) -> None:
-        for line in wording.interval_lines(self._summary.moved(), self._paint, MAX_SYMBOLS):
+        for line in wording.interval_lines(self._summary.moved(MAX_SYMBOLS), self._paint):
             self._say(line)
         self._summary.mark_shown()
         if self._anomalies > MAX_ANOMALIES:

@@ -1,7 +1,9 @@
 """What a worker saw of each symbol since its start: the figures of the summary report and of the console."""
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +49,14 @@ _ROW = np.dtype(
 )
 
 
+class Moved(NamedTuple):
+    """The busiest symbols first, then by name; how many others had ticks, and how many ticks."""
+
+    busiest: list[SymbolFigures]
+    others: int
+    others_ticks: int
+
+
 class Summary:
     """The figures of every symbol, fed with the points of each batch: a row of an array for each."""
 
@@ -82,10 +92,15 @@ class Summary:
         """Those of every symbol."""
         return self._figures(range(len(self._slots)))
 
-    def moved(self) -> list[SymbolFigures]:
-        """The symbols that had ticks since `mark_shown` was last called, the busiest first."""
-        moved = self._figures(np.flatnonzero(self._rows["ticks_since_shown"]).tolist())
-        return sorted(moved, key=lambda figures: (-figures.ticks_since_shown, figures.symbol))
+    def moved(self, limit: int) -> Moved:
+        """The symbols that had ticks since `mark_shown` was last called; a row is told of the busiest alone."""
+        ticks = self._rows["ticks_since_shown"]
+        slots = np.flatnonzero(ticks)
+        symbols = list(self._slots)
+        ranked = zip((-ticks[slots]).tolist(), [symbols[at] for at in slots.tolist()], slots.tolist(), strict=True)
+        busiest = heapq.nsmallest(limit, ranked)
+        others = int(ticks.sum()) + sum(minus for minus, _, _ in busiest)
+        return Moved(self._figures([at for _, _, at in busiest]), len(slots) - len(busiest), others)
 
     def mark_shown(self) -> None:
         """Begin to count anew for `moved`."""

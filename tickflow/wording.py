@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from tickflow.counters import Counters
 from tickflow.points import Points
-from tickflow.summary import SymbolFigures
+from tickflow.summary import Moved, SymbolFigures
 from tickflow.windows import DEPTH
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -113,13 +113,12 @@ def sparkline(prices: Sequence[float], width: int = 16) -> str:
     return "".join(_BLOCKS[round((each - low) / (high - low) * steps) if high > low else 0] for each in picked)
 
 
-def interval_lines(moved: Sequence[SymbolFigures], paint: Paint, limit: int) -> list[str]:
-    """A line for each symbol that had ticks, the busiest `limit` of them, in the order of their names."""
-    lines = [symbol_line(each, paint) for each in sorted(moved[:limit], key=lambda each: each.symbol)]
-    rest = moved[limit:]
-    if rest:
-        ticks = sum(each.ticks_since_shown for each in rest)
-        lines.append(paint(f"… and {len(rest):,} more symbols with {counted(ticks, 'tick')}", "faint"))
+def interval_lines(moved: Moved, paint: Paint) -> list[str]:
+    """A line for each of the busiest symbols that had ticks, in the order of their names; one for all others."""
+    lines = [symbol_line(each, paint) for each in sorted(moved.busiest, key=lambda each: each.symbol)]
+    if moved.others:
+        others, ticks = counted(moved.others, "more symbol"), counted(moved.others_ticks, "tick")
+        lines.append(paint(f"… and {others} with {ticks}", "faint"))
     return lines
 
 
