@@ -280,7 +280,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     engine = StockAnalyticsEngine(settings, stop=stop)
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())
-    gc.freeze()  # what is there by now stays: looking through it again and again for garbage took an eighth of the CPU
+    gc.freeze()  # what is there by now stays: looking through it again and again for garbage took a tenth of the CPU
     engine.run()
     return process.DONE
 

@@ -54,6 +54,12 @@
     return power * [1, 2, 5, 10].find((factor) => factor * power >= span);
   }
 
+  /** The sources that rows come from, `sources` being pairs of from when on and a name, each named once. */
+  const named = (sources) => [...new Set(sources.map(([, name]) => words.source(name)))].join(", ");
+
+  /** The source of the row at x. */
+  const sourceAt = (sources, x) => sources.findLast(([from]) => from <= x)?.[1] ?? "";
+
   const ceiling = (value) => (value > 0 ? Math.ceil((value * 1.08) / step(value / 8)) * step(value / 8) : 1);
 
   /** Ranges of the panels that fit what is seen, changing in steps, and the labels that hang on them. */
@@ -138,9 +144,8 @@
     ]) {
       labels.push({ ...title, y: layout[panel].domain[1], text, font: { size: 11, color: paint("--muted") } });
     }
-    const sources = [...new Set(layout.meta.sources.map(([, name]) => words.source(name)))].join(", ");
     labels.push({
-      ...title, x: 1, xanchor: "right", y: 0, yanchor: "top", yshift: -18, text: `${sources} · New York time (ET)`,
+      ...title, x: 1, xanchor: "right", y: 0, yanchor: "top", yshift: -18, text: `${named(layout.meta.sources)} · New York time (ET)`,
       font: { size: 10, color: paint("--muted") },
     });
     const days = sessions(data[PRICE].x, layout.xaxis.range);
@@ -185,5 +190,5 @@
   }
 
   const TRACES = { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGES, MARKS, STEMS, BAND, CANDLES };
-  Object.assign(window.tickflow, { frame: { TRACES, view, painter, shown, fit, scale, signed, seen, extremes, below, last, step } });
+  Object.assign(window.tickflow, { frame: { TRACES, view, painter, shown, fit, scale, signed, named, sourceAt, seen, extremes, below, last, step } });
 })();

@@ -178,13 +178,12 @@
     const gd = graph(), range = seenNow();
     if (!gd?.data?.length || !range) return null;
     const marked = new Set(MARKS.flatMap((i) => [...gd.data[i].x]));
-    const sourceAt = (x) => view.raw.layout.meta.sources.findLast(([from]) => from <= x)?.[1] ?? view.drawn.source;
     const lines = [["time_utc", "symbol", "price", "ma_5", "ma_10", "ma_20", "volume", "vol_avg_5", "vol_avg_10", "volatility", "z_score", "is_anomaly", "source"]];
     gd.data[PRICE].x.forEach((x, i) => {
       if (x < range[0] || x > range[1]) return;
       const at = (trace) => gd.data[trace].y[i] ?? "";
       const volume = gd.data[STEMS[0]].y[3 * i + 1] ?? gd.data[STEMS[1]].y[3 * i + 1] ?? "";
-      lines.push([words.iso(words.utc(x, view.drawn.offsets)), view.drawn.symbol, at(PRICE), ...MA.map(at), volume, at(VOLUME_AVERAGES[1]), at(VOLUME_AVERAGES[0]), at(VOLATILITY), at(Z), marked.has(x), sourceAt(x)]
+      lines.push([words.iso(words.utc(x, view.drawn.offsets)), view.drawn.symbol, at(PRICE), ...MA.map(at), volume, at(VOLUME_AVERAGES[1]), at(VOLUME_AVERAGES[0]), at(VOLATILITY), at(Z), marked.has(x), frame.sourceAt(view.raw.layout.meta.sources, x)]
         .map((value) => (Number.isNaN(value) ? "" : value)));
     });
     return lines;

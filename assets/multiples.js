@@ -24,7 +24,7 @@
     series.clear();
     if (!same) range = null;
     followed = null;
-    for (const { symbol, x, y, marks } of rows || []) series.set(symbol, { x, y, marks, seen: 0 });
+    for (const { symbol, ...rest } of rows || []) series.set(symbol, { ...rest, seen: 0 });
     learn(now.multiples);
     draw();
   }
@@ -37,12 +37,13 @@
   /** New rows, at the right end of their charts. */
   function follow(rows, known) {
     learn(known);
-    for (const { symbol, x, y, marks } of rows) {
+    for (const { symbol, x, y, marks, sources } of rows) {
       const one = series.get(symbol);
       if (!one) continue;
       one.x = one.x.concat(x);
       one.y = one.y.concat(y);
       one.marks = one.marks.concat(marks);
+      for (const each of sources) if (each[1] !== last(one.sources)?.[1]) one.sources.push(each);
       one.seen = performance.now();
     }
     draw();
@@ -105,7 +106,7 @@
       const text = x.length ? `<b>${name}</b>  ${words.price(price)}  ${row ? words.change(row.change) : ""}${note}` : `<b>${name}</b>  no tick in this range${note}`;
       layout.annotations.push({ xref: "paper", yref: "paper", x: left / width, y: 1 - top / height, xanchor: "left", yanchor: "bottom", showarrow: false, text, font: { size: 12, color: paint("--price") } });
     });
-    layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: `${sources(names)} · New York time (ET)`, font: { size: 10, color: paint("--muted") } });
+    layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: `${frame.named([...series.values()].flatMap(({ sources }) => sources))} · New York time (ET)`, font: { size: 10, color: paint("--muted") } });
     plots.draw("multiples", { data, layout });
     tell(names);
     cross();
@@ -140,8 +141,6 @@
     pointed = under ? under.data.x[under.pointNumber] : null;
     cross();
   }
-
-  const sources = (names) => [...new Set(names.map((name) => words.source(window.tickflow.watch.rows.get(name)?.source)).filter(Boolean))].join(", ");
 
   function plain(paint, sight) {
     const raw = chart.view.raw.layout;
@@ -181,9 +180,9 @@
     const sight = seenNow();
     if (!sight) return null;
     const lines = [["time_utc", "symbol", "price", "source"]];
-    for (const [symbol, { x, y }] of series) {
+    for (const [symbol, { x, y, sources }] of series) {
       x.forEach((at, i) => {
-        if (at >= sight[0] && at <= sight[1]) lines.push([words.iso(words.utc(at, drawn.offsets)), symbol, y[i], window.tickflow.watch.rows.get(symbol)?.source ?? ""]);
+        if (at >= sight[0] && at <= sight[1]) lines.push([words.iso(words.utc(at, drawn.offsets)), symbol, y[i], frame.sourceAt(sources, at)]);
       });
     }
     return lines;

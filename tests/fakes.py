@@ -115,7 +115,7 @@ class MemoryStore(MetricsStore):
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
         points = self.digest(symbol, since_ns, until_ns, steps).points
-        return Outline(points.time_ns, points.price, points.is_anomaly)
+        return Outline(points.time_ns, points.price, points.is_anomaly, points.source)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         rows = self.points(symbol, since_ns, until_ns)

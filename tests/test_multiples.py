@@ -81,7 +81,7 @@ def test_a_log_made_anew_asks_for_a_drawing(store: MemoryStore) -> None:
 def test_what_had_no_tick_at_all_is_drawn_when_some_come() -> None:
     store = MemoryStore()
     rows, drawn = drawn_from(store, "AAPL")
-    assert rows == [{"symbol": "AAPL", "x": [], "y": [], "marks": []}]
+    assert rows == [{"symbol": "AAPL", "x": [], "y": [], "marks": [], "sources": []}]
     assert further(store, drawn, store.latest()) == {}
     store.write(Feed().points("AAPL", PRICES))
     assert further(store, drawn, store.latest()) == {"rebuild": True}

@@ -275,7 +275,12 @@ def test_a_server_that_hangs_is_unavailable_after_a_time_out(
             with pytest.raises(StoreUnavailable, match="no answer in time"):
                 call()
         own_influx.resume()
-        assert store.write(some(1)) == Written(1)
+        for left in reversed(range(20)):  # on a busy machine the first answers take longer than 0.3 s
+            try:
+                assert store.write(some(1)) == Written(1)
+                break
+            except StoreUnavailable:
+                assert left
 
 
 @influx_needed

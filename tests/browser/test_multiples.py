@@ -57,12 +57,31 @@ def test_a_link_has_the_symbols_and_the_list_adds_to_them(running: Running, visi
     page.get_by_role("button", name="Remove META").click()
     wait_for_lengths(page, len(PRICES), len(PRICES))
     page.wait_for_url(re.compile("symbols=MSFT%2CAAPL"))
-    with page.expect_download() as download:
-        page.locator("#csv").click()
-    download.value.save_as(tmp_path / "shown.csv")
-    rows = list(csv.DictReader((tmp_path / "shown.csv").read_text(encoding="utf-8").splitlines()))
+    rows = saved(page, tmp_path)
     assert {row["symbol"] for row in rows} == {"MSFT", "AAPL"}
     assert len(rows) == 2 * len(PRICES)
+
+
+def saved(page: Page, folder: Path) -> list[dict[str, str]]:
+    """The rows of the CSV that the page gives."""
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    download.value.save_as(folder / "shown.csv")
+    return list(csv.DictReader((folder / "shown.csv").read_text(encoding="utf-8").splitlines()))
+
+
+def test_each_row_and_the_label_say_whose_ticks_they_are(running: Running, visit: Visit, tmp_path: Path) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.feed.source = "replay"
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=AAPL&symbols=AAPL,MSFT")
+    wait_for_lengths(page, len(PRICES), len(PRICES))
+    running.market.tick("AAPL", 151.0)
+    wait_for_lengths(page, len(PRICES) + 1, len(PRICES))
+    label = f"{SMALL}.layout.annotations.at(-1).text"
+    until(page, f"{label}.startsWith('SIMULATED, REPLAY · ')")
+    of = {name: [row["source"] for row in saved(page, tmp_path) if row["symbol"] == name] for name in ("AAPL", "MSFT")}
+    assert of == {"AAPL": ["simulated"] * len(PRICES) + ["replay"], "MSFT": ["replay"] * len(PRICES)}
 
 
 def test_looking_back_in_one_chart_moves_all_and_stays_until_live(running: Running, visit: Visit) -> None:

@@ -480,6 +480,7 @@ def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: Metric
     outline = store.outline("AAPL", since, until, steps)
     told = zip(outline.time_ns.tolist(), outline.price.tolist(), outline.is_anomaly.tolist(), strict=True)
     assert list(told) == of_points(found.points)
+    assert list(outline.source) == list(found.points.source)
 
 
 def test_a_digest_says_the_same_as_a_slow_one(store: MetricsStore) -> None:

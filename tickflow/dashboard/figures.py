@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tickflow.dashboard import clock
 from tickflow.points import Points
 from tickflow.store.base import Candles
+from tickflow.store.digest import Outline
 
 Figure = dict[str, Any]
 Floats = npt.NDArray[np.float64]
@@ -158,7 +159,7 @@ def evidence(rows: Points) -> list[list[float | None]]:
     ]
 
 
-def sources(rows: Points) -> list[tuple[float, str]]:
+def sources(rows: Points | Outline) -> list[tuple[float, str]]:
     """Where the rows' ticks come from: from when on, in wall-clock ms, and the source's name."""
     at = [i for i, source in enumerate(rows.source) if not i or source != rows.source[i - 1]]
     times: list[float] = clock.wall_ms(rows.time_ns[at]).tolist()

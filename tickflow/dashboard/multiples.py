@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tickflow.dashboard import clock, ranges
 from tickflow.dashboard.deltas import OVERLAP_NS, end_of, new_rows, recent_gap
+from tickflow.dashboard.figures import sources
 from tickflow.dashboard.view import Drawn, Multiple, View
 from tickflow.dashboard.watched import cursors_of
 from tickflow.points import Points
@@ -37,7 +38,7 @@ def draw(store: MetricsStore, view: View, latest: Points) -> tuple[list[Answer],
     newest = dict(zip(latest.symbol, range(len(latest)), strict=True))
     last = [int(latest.time_ns[newest[symbol]]) for symbol in view["symbols"] if symbol in newest]
     if not last:
-        return [{"symbol": symbol, "x": [], "y": [], "marks": []} for symbol in view["symbols"]], []
+        return [{"symbol": symbol, "x": [], "y": [], "marks": [], "sources": []} for symbol in view["symbols"]], []
     begin, end = ranges.start(view["range"], max(last)), max(last) + 1
     if view["period"]:
         begin, end = (clock.utc_ns(bound) for bound in view["period"])
@@ -114,12 +115,15 @@ def _one(store: MetricsStore, symbol: str, begin: int, end: int, marks: int) -> 
 
 
 def _told(symbol: str, rows: Points | Outline, most: int) -> Answer:
-    """Rows as the browser gets them; `marks` are [wall-clock ms, price] of at most so many of the anomalies."""
+    """Rows as the browser gets them; `marks` are [wall-clock ms, price] of at most so many of the anomalies.
+
+    `sources` says from when on they come from where.
+    """
     time_ms = clock.wall_ms(rows.time_ns)
     at = np.flatnonzero(rows.is_anomaly)
     at = at[_spread(time_ms[at], rows.price[at], most)]
     marks = np.stack([time_ms[at], rows.price[at]], axis=1).tolist()
-    return {"symbol": symbol, "x": time_ms, "y": rows.price, "marks": marks}
+    return {"symbol": symbol, "x": time_ms, "y": rows.price, "marks": marks, "sources": sources(rows)}
 
 
 def _spread(time: Floats, price: Floats, most: int) -> npt.NDArray[np.int64]:

@@ -159,7 +159,7 @@ class MetricsStore(ABC):
 
     @abstractmethod
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-        """Times and prices of what `digest` gives for the same."""
+        """The outline of what `digest` gives for the same."""
 
     @abstractmethod
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:

@@ -31,20 +31,21 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Times, prices and flags of the same points as those of a `Digest`: enough for a small chart, and read quicker."""
+    """Some columns of the same points as those of a `Digest`: enough for a small chart, and read quicker."""
 
     time_ns: npt.NDArray[np.int64]
     price: npt.NDArray[np.float64]
     is_anomaly: npt.NDArray[np.bool_]
+    source: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.time_ns)
 
     @classmethod
-    def from_rows(cls, rows: Sequence[tuple[int, float, bool | None]]) -> Self:
-        """The outline of rows (time, price, whether it is an anomaly) in the order of time."""
-        time_ns, price, flags = zip(*rows, strict=True) if rows else ((), (), ())
-        return cls(np.array(time_ns, np.int64), np.array(price, np.float64), np.array(flags, np.bool_))
+    def from_rows(cls, rows: Sequence[tuple[int, float, bool | None, str]]) -> Self:
+        """The outline of rows (time, price, whether it is an anomaly, source) in the order of time."""
+        time_ns, price, flags, source = zip(*rows, strict=True) if rows else ((), (), (), ())
+        return cls(np.array(time_ns, np.int64), np.array(price, np.float64), np.array(flags, np.bool_), source)
 
 
 def step_width(since_ns: int, until_ns: int, steps: int) -> int:

@@ -1,7 +1,6 @@
 """The metrics store of the embedded stack: tables in the one SQLite file, for one machine."""
 
 import itertools
-import json
 import sqlite3
 import threading
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
-from tickflow.store import embedded_digest
+from tickflow.store import embedded_anomalies, embedded_digest
 from tickflow.store.base import DAY_NS, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.embedded_latest import COLUMNS, Latest
@@ -51,8 +50,6 @@ _SCHEMA = """
         held_up_by TEXT NOT NULL
     ) WITHOUT ROWID;
 """
-
-_BEFORE = "SELECT is_anomaly FROM store_points WHERE symbol = ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
 
 # Two seeks a step instead of a pass over all its points: the cost does not grow with how often a symbol ticks.
 _LAST_WITHIN = (
@@ -177,31 +174,18 @@ class EmbeddedStore(MetricsStore):
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
         """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
-        among, names = _among(symbols)
-        query = (
-            f"SELECT {COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? {among} "  # noqa: S608
-            "ORDER BY time_ns DESC LIMIT ?"
-        )
         with self._connection() as connection:
-            rows = connection.execute(query, (since_ns, *names, max(0, count))).fetchall()
-        return Points.from_rows(rows[::-1])
+            return embedded_anomalies.newest(connection, since_ns, count, symbols)
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
         with self._connection() as connection:
-            found = [connection.execute(_BEFORE, moment).fetchone() for moment in moments]
-        return [row is not None and bool(row[0]) for row in found]
+            return embedded_anomalies.preceded(connection, moments)
 
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
         """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
-        among, names = _among(symbols)
-        # The sign keeps SQLite from going over all points in the order of symbols.
-        query = (
-            "SELECT symbol, count(*) FROM store_points "  # noqa: S608 - names of our own, values are bound
-            f"WHERE is_anomaly = 1 AND time_ns >= ? {among} GROUP BY +symbol"
-        )
         with self._connection() as connection:
-            return dict(connection.execute(query, (since_ns, *names)).fetchall())
+            return embedded_anomalies.counts(connection, since_ns, symbols)
 
     def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
@@ -222,7 +206,7 @@ class EmbeddedStore(MetricsStore):
             return embedded_digest.read(connection, symbol, since_ns, until_ns, steps)
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-        """Times and prices of what `digest` gives for the same."""
+        """The outline of what `digest` gives for the same."""
         with self._connection() as connection:
             return embedded_digest.outline(connection, symbol, since_ns, until_ns, steps)
 
@@ -296,16 +280,6 @@ class EmbeddedStore(MetricsStore):
             return open_database(self._path, self.stop)
         except SettingError as error:
             raise StoreMisconfigured(str(error)) from None
-
-
-def _among(symbols: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
-    """The further condition that a point is of one of these symbols, and what it binds; `None` means all.
-
-    The sign keeps SQLite with the index over anomalies.
-    """
-    if symbols is None:
-        return "", ()
-    return "AND +symbol IN (SELECT value FROM json_each(?))", (json.dumps(symbols),)
 
 
 def _newest(connection: sqlite3.Connection, symbol: str, count: int) -> list[tuple[object, ...]]:

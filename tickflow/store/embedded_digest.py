@@ -23,7 +23,9 @@ _ANOMALIES = (
 _AT = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns = ? ORDER BY source"  # noqa: S608
 
 
-_PRICES_AT = "SELECT time_ns, price, is_anomaly FROM store_points WHERE symbol = ? AND time_ns = ? ORDER BY source"
+_OUTLINED_AT = (
+    "SELECT time_ns, price, is_anomaly, source FROM store_points WHERE symbol = ? AND time_ns = ? ORDER BY source"
+)
 
 
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
@@ -37,9 +39,9 @@ def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: i
 
 
 def outline(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-    """Times and prices of what `read` gives for the same."""
+    """The outline of what `read` gives for the same."""
     times, _ = _chosen(connection, {"symbol": symbol, "since": since_ns, "until": until_ns}, steps)
-    return Outline.from_rows(list(_rows_at(connection, _PRICES_AT, symbol, times)))
+    return Outline.from_rows(list(_rows_at(connection, _OUTLINED_AT, symbol, times)))
 
 
 def _chosen(connection: sqlite3.Connection, bound: dict[str, Any], steps: int) -> tuple[list[int], int]:

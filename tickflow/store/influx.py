@@ -209,7 +209,7 @@ class InfluxStore(MetricsStore):
         return influx_digest.read(self._influxql, symbol, since_ns, until_ns, steps)
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-        """Times and prices of what `digest` gives for the same."""
+        """The outline of what `digest` gives for the same."""
         return influx_digest.outline(self._influxql, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:

@@ -65,7 +65,7 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
 
 
 def outline(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-    """Times and prices of what `read` gives for the same."""
+    """The outline of what `read` gives for the same."""
     params = {"symbol": symbol, "since": since_ns, "until": until_ns}
     selected = f'SELECT "price", "is_anomaly", "source" {_WITHIN}'
     rows: list[_PriceRow] = [
@@ -89,5 +89,5 @@ def outline(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps
             newest = f'{selected} AND "is_anomaly" = true ORDER BY time DESC LIMIT {MAX_ANOMALIES}'
             flagged = influxql.rows(_PriceRow, newest, params)
         rows += [row for found in (flagged, *extremes) for row in found]
-    distinct = {(row[0], row[3] or ""): row[:3] for row in rows if row[1] is not None}
+    distinct = {(row[0], row[3] or ""): (*row[:3], row[3] or "") for row in rows if row[1] is not None}
     return Outline.from_rows([distinct[key] for key in sorted(distinct)])

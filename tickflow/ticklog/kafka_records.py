@@ -1,7 +1,8 @@
 """Takes Kafka's record batches apart by aiokafka's compiled reader: in Python that was a fifth of a worker's CPU.
 
-A record takes 0.5 us in place of kafka-python's 2.5. All around the records stays kafka-python's: which batches there
-are, their checksums and their compression. Batches before version 2 and the markers of transactions are left to it.
+A record takes about 0.35 us, a fifth of what it takes kafka-python. All around the records stays kafka-python's: which
+batches there are, their checksums and their compression. Batches before version 2 and the markers of transactions are
+left to it.
 """
 
 from collections.abc import Iterator

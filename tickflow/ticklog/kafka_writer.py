@@ -155,7 +155,7 @@ class Writer:
             allow_auto_create_topics=False,
             value_serializer=_Bytes(),
             partitioner=ByKey(),
-            linger_ms=5,  # as Kafka's own clients do by default since 4.0; 10 were the largest part of a tick's way
+            linger_ms=5,  # time for company; a tick that comes alone waits this long
             batch_size=min(BATCH_BYTES, *self._limits.values()),
             max_request_size=max(self._limits.values()),
             max_block_ms=500,
