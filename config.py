@@ -146,7 +146,7 @@ class Settings(BaseModel):
     kafka_topic: _KafkaName = "stock-ticks"
     kafka_group: _Name = "stock-analytics"
     kafka_partitions: Annotated[int, _whole(1, 10_000)] = 6
-    kafka_batch_records: Annotated[int, _whole(1, 100_000)] = 5_000
+    kafka_batch_records: Annotated[int, _whole(1, 100_000)] = 10_000
     kafka_instance_id: Annotated[_KafkaName | None, Field(description=NAME_RULE)] = None
     kafka_security_protocol: _Protocol = "PLAINTEXT"
     kafka_sasl_mechanism: _Mechanism = None

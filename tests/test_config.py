@@ -28,7 +28,7 @@ DEFAULTS = {
     "KAFKA_TOPIC": "stock-ticks",
     "KAFKA_GROUP": "stock-analytics",
     "KAFKA_PARTITIONS": "6",
-    "KAFKA_BATCH_RECORDS": "5000",
+    "KAFKA_BATCH_RECORDS": "10000",
     "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
     "SOURCE": "simulated",
     "SYMBOLS": "AAPL,GOOGL,MSFT,AMZN,TSLA,NVDA,META",

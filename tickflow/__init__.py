@@ -51,7 +51,7 @@ and below:
                 acks.py, influx_acks.py, embedded_acks.py       which alerts have been seen
                 latest.py, influx_latest.py, embedded_latest.py the newest points, kept between two reads
                 digest.py, influx_digest.py, embedded_digest.py a long range in few of its points
-                influx_preceded.py                              which anomalies follow one
+                influx_preceded.py, embedded_anomalies.py       anomalies, and which of them follow one
     sqlite.py                                                   the one file of the embedded stack
     dashboard/  app.py, callbacks.py, ids.py, server.py         the page with its callbacks, put together and served
                 view.py, watched.py, watch_list.py              what a browser asks for; the watch list's rows and grid
