@@ -105,14 +105,21 @@ class StockAnalyticsEngine:
             self.store.close()
 
     def turn(self) -> None:
-        """One batch: read and computed while the one before it is written, if there is that much to read."""
+        """One batch: read and computed while the one before it is written, if there is that much to read.
+
+        Its own write begins as soon as that one is over, and the one before is committed meanwhile.
+        """
         polled = self.poll()
         batch = self.process(polled)
-        self.finish()
-        self._in_flight = batch
-        if polled.more and batch.points:
-            batch.attempt = self._writer.submit(self.store.write, Points.joined(batch.points))
-        else:
+        write = self.store.prepared(Points.joined(batch.points)) if polled.more and batch.points else None
+        before, self._in_flight = self._in_flight, batch
+        if before:
+            self.write(before)
+        if write:
+            batch.attempt = self._writer.submit(write)
+        if before:
+            self.settle(before)
+        if not write:
             self.finish()
         self.report()
 
@@ -171,11 +178,10 @@ class StockAnalyticsEngine:
         self._reporter.note(points)
 
     def finish(self) -> None:
-        """Store, refuse and commit the batch in flight; only then may another be."""
-        if self._in_flight is not None:
+        """Store, refuse and commit the batch in flight."""
+        if self._in_flight:
             self.write(self._in_flight)
-            self.refuse(self._in_flight.refused, deadletters.DECODE)
-            self.commit(self._in_flight)
+            self.settle(self._in_flight)
             self._in_flight = None
 
     def write(self, batch: Batch) -> None:
@@ -207,6 +213,11 @@ class StockAnalyticsEngine:
                 self.holdup.wait(asked or next(backoff), str(error))
         self.holdup.over()
         return written
+
+    def settle(self, batch: Batch) -> None:
+        """Refuse what is no tick, and commit a batch whose points are stored."""
+        self.refuse(batch.refused, deadletters.DECODE)
+        self.commit(batch)
 
     def refuse(self, refused: Sequence[Refused], stage: str) -> None:
         """Publish records to the dead-letter topic until every one of them is acknowledged."""

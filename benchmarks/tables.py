@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import contenders as the
+from benchmarks import page_table
+from benchmarks.page_table import MISSING, Figures
 
 PROJECT = Path(__file__).parent.parent
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -20,9 +22,6 @@ FIGURES = PROJECT / "docs" / "performance.json"
 DOCUMENTS = ("README.md", "docs/performance.md")
 LEFT_OUT = {"runs", "machine"}
 """Of each result; they stay in benchmarks/results/."""
-MISSING = "–"
-
-Figures = dict[str, Any]
 
 
 def collect(results: Path, before: Figures) -> Figures:
@@ -145,11 +144,13 @@ TABLES: dict[str, Callable[[Figures], list[list[str]]]] = {
     "profile": _profile,
     "knobs": _knobs,
     "targets": _targets,
+    "page": page_table.rows,
 }
 USED: dict[str, tuple[str, ...]] = {
     "contenders": ("contenders",),
     "profile": ("profile",),
     "knobs": ("knobs",),
+    "page": page_table.CASES,
     "targets": tuple(sorted({str(path[0]) for _, path, _, _ in _wanted()})),
 }
 

@@ -157,6 +157,22 @@ def test_while_a_batch_is_written_the_next_one_is_read_and_no_third(worker: Work
     assert worker.store.begun == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
 
 
+def test_the_next_write_begins_while_the_batch_before_is_committed(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_a_batch_in_flight(worker)
+    commit = worker.log.commit
+
+    def once_the_next_is_being_written(positions: Mapping[int, Position]) -> frozenset[int]:
+        until(lambda: worker.store.begun == [[0, 1, 2], [3, 4, 5]])
+        return commit(positions)
+
+    monkeypatch.setattr(worker.log, "commit", once_the_next_is_being_written)
+    worker.store.gate.set()
+    worker.engine.turn()
+    assert worker.committed() == AT_A_TIME
+
+
 def test_what_nothing_waits_behind_is_stored_and_committed_at_once(worker: Worker) -> None:
     worker.topic.entries[0] = worker.topic.entries[0][:AT_A_TIME]
     worker.topic.ends[0] = AT_A_TIME

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tables import DOCUMENTS, FIGURES, MISSING, TABLES, USED, collect, filled
+from benchmarks.page_table import MISSING
+from benchmarks.tables import DOCUMENTS, FIGURES, TABLES, USED, collect, filled
 from tests.scripts import PROJECT
 
 

@@ -5,8 +5,9 @@ Two adapters implement it: `influx.py` and `embedded.py`.
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -98,6 +99,10 @@ class MetricsStore(ABC):
     @abstractmethod
     def write(self, points: Points) -> Written:
         """Store the points, one attempt, synchronously: when it returns they are stored, a rewrite over itself."""
+
+    def prepared(self, points: Points) -> Callable[[], Written]:
+        """`write` in two: what needs no store is done now, the rest by the call that is returned."""
+        return partial(self.write, points)
 
     @abstractmethod
     def write_status(self, status: WorkerStatus) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import urllib3
@@ -87,9 +88,13 @@ class InfluxStore(MetricsStore):
 
     def write(self, points: Points) -> Written:
         """Store the points, one attempt, in as few requests as InfluxDB takes, several at a time if there are many."""
+        return self.prepared(points)()
+
+    def prepared(self, points: Points) -> Callable[[], Written]:
+        """The points as lines, and the call that stores them."""
         lines = to_lines(points)
         size = parts.size_of(len(lines), self._batch_points, self._connections)
-        return parts.write(lines, size, self._post_all, self._failure)
+        return partial(parts.write, lines, size, self._post_all, self._failure)
 
     def write_status(self, status: WorkerStatus) -> None:
         """Store what a worker says of itself."""
