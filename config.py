@@ -139,14 +139,14 @@ class Settings(BaseModel):
     influxdb_org: _Name = "myorg"
     influxdb_bucket: _Name = "stock_data"
     influxdb_batch_points: Annotated[int, _whole(1, 100_000)] = 5_000
-    influxdb_connections: Annotated[int, _whole(1, 16)] = 2
+    influxdb_connections: Annotated[int, _whole(1, 16)] = 4
     influxdb_gzip: Annotated[bool, Field(description="true or false")] = False
 
     kafka_servers: _Servers = ("localhost:9092",)
     kafka_topic: _KafkaName = "stock-ticks"
     kafka_group: _Name = "stock-analytics"
     kafka_partitions: Annotated[int, _whole(1, 10_000)] = 6
-    kafka_batch_records: Annotated[int, _whole(1, 100_000)] = 10_000
+    kafka_batch_records: Annotated[int, _whole(1, 100_000)] = 20_000
     kafka_instance_id: Annotated[_KafkaName | None, Field(description=NAME_RULE)] = None
     kafka_security_protocol: _Protocol = "PLAINTEXT"
     kafka_sasl_mechanism: _Mechanism = None

@@ -12,10 +12,11 @@ DEFAULT = "as by default"
 KNOBS: tuple[dict[str, str], ...] = (
     {"KAFKA_BATCH_RECORDS": "500"},
     {"KAFKA_BATCH_RECORDS": "5000"},
-    {"KAFKA_BATCH_RECORDS": "20000"},
-    {"KAFKA_BATCH_RECORDS": "20000", "INFLUXDB_BATCH_POINTS": "20000"},
+    {"KAFKA_BATCH_RECORDS": "50000"},
     {"INFLUXDB_BATCH_POINTS": "1000"},
+    {"INFLUXDB_BATCH_POINTS": "20000"},
     {"INFLUXDB_CONNECTIONS": "1"},
+    {"INFLUXDB_CONNECTIONS": "2"},
     {"INFLUXDB_GZIP": "true"},
 )
 

@@ -47,7 +47,7 @@ class InfluxStore(MetricsStore):
         bucket: str,
         stop: threading.Event,
         batch_points: int = 5_000,
-        connections: int = 2,
+        connections: int = 4,
         gzip: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -94,7 +94,7 @@ class InfluxStore(MetricsStore):
         """The points as lines, and the call that stores them."""
         lines = to_lines(points)
         size = parts.size_of(len(lines), self._batch_points, self._connections)
-        return partial(parts.write, lines, size, self._post_all, self._failure)
+        return partial(parts.write, lines, parts.order_of(points.symbol), size, self._post_all, self._failure)
 
     def write_status(self, status: WorkerStatus) -> None:
         """Store what a worker says of itself."""

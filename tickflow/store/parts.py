@@ -1,6 +1,8 @@
 """Lines on their way into InfluxDB: in as few requests as it takes, apart from those that it can never take."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from influxdb_client.rest import ApiException
 
@@ -21,20 +23,33 @@ def size_of(lines: int, most: int, connections: int) -> int:
     return min(most, max(-(-lines // connections), FEWEST_LINES))
 
 
+def order_of(symbols: Sequence[str]) -> list[int]:
+    """The indexes symbol by symbol, which costs InfluxDB less than symbols mixed; those of one stay in their order.
+
+    >>> order_of(["B", "A", "B"])
+    [0, 2, 1]
+    """
+    indexes: defaultdict[str, list[int]] = defaultdict(list)
+    for at, symbol in enumerate(symbols):
+        indexes[symbol].append(at)
+    return list(chain(*indexes.values()))
+
+
 def write(
     lines: Sequence[str],
+    order: Sequence[int],
     size: int,
     post: Callable[[list[list[str]]], list[ApiException | None]],
     failure: Callable[[ApiException, str], StoreError],
 ) -> Written:
-    """Write lines, `size` at most in a request; `post` sends some requests and returns InfluxDB's refusal of each.
+    """Write lines in the order of these indexes, `size` at most in a request.
 
-    A part that is too large is divided, lines that cannot be parsed are left out. What else is refused is raised, as
-    `failure` of the refusal and its words.
+    `post` sends some requests and returns InfluxDB's refusal of each. A part that is too large is divided, lines that
+    cannot be parsed are left out. What else is refused is raised, as `failure` of the refusal and its words.
     """
     refused: list[tuple[int, str]] = []
     expired = 0
-    waiting: list[Sequence[int]] = [range(len(lines))[at : at + size] for at in range(0, len(lines), size)]
+    waiting: list[Sequence[int]] = [order[at : at + size] for at in range(0, len(order), size)]
     while waiting:
         parts, waiting = waiting, []
         for indexes, error in zip(parts, post([[lines[i] for i in part] for part in parts]), strict=True):

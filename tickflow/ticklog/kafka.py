@@ -29,7 +29,7 @@ class KafkaTickLog(TickLog):
         instance_id: str | None,
         security: Mapping[str, object],
         stop: threading.Event,
-        batch_records: int = 10_000,
+        batch_records: int = 20_000,
     ) -> None:
         self.topic = topic
         self.stop = stop
