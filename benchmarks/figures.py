@@ -29,7 +29,7 @@ class Figures:
             "seconds": seconds,
             "ticks_per_s": ticks / seconds,
             "cpu_us_per_tick": (_cpu_seconds() - self._cpu) / ticks * 1e6,
-            "peak_mb": _peak_kilobytes() / 1024,
+            "peak_mb": peak_mb(),
             "begun_at": self.begun_at,
             "ended_at": self.begun_at + seconds,
         }
@@ -38,10 +38,11 @@ class Figures:
         return json.dumps({name: round(value, 3) for name, value in (self._values | more).items()})
 
 
-def _peak_kilobytes() -> int:
+def peak_mb() -> float:
+    """The most memory that this process has had resident."""
     # Not ru_maxrss: that begins with the size of the process that started this one.
     status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def _cpu_seconds() -> float:

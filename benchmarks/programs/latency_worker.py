@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from benchmarks.figures import peak_mb
 from config import load_settings
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import Breakable
@@ -51,7 +52,8 @@ def main() -> int:
     StockAnalyticsEngine(settings, store=store, stop=stop, out=io.StringIO()).run()
     ages = np.concatenate(store.ages) / 1e6
     p50, p90, p99, longest = np.percentile(ages, (50, 90, 99, 100)).round(2).tolist()
-    print(json.dumps({"ticks": len(ages), "p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": longest}), flush=True)
+    times = {"p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": longest}
+    print(json.dumps({"ticks": len(ages), **times, "peak_mb": round(peak_mb(), 1)}), flush=True)
     return 0
 
 
