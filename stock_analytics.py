@@ -33,6 +33,7 @@ from tickflow.batch import Batch
 from tickflow.console import Console
 from tickflow.counters import Counters
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
+from tickflow.history import History
 from tickflow.holdup import POLL_SECONDS, Holdup
 from tickflow.metrics import measure
 from tickflow.points import Ints, Points
@@ -64,13 +65,12 @@ class StockAnalyticsEngine:
         clock: Callable[[], int] = time.time_ns,
         span: int = WINDOW_SPAN,
     ) -> None:
-        self.settings = settings or load_settings()
-        settings = self.settings
+        self.settings = settings = settings or load_settings()
         self.stop = stop or process.StopEvent()
         self.store = store or open_store(settings, self.stop)
         self.log = log or open_log(settings, self.stop)
-        self.price_history: defaultdict[str, deque[float]]
-        self.price_history = defaultdict(lambda: deque(maxlen=settings.history_size))
+        self.price_history: defaultdict[str, History | deque[float]]
+        self.price_history = defaultdict(lambda: History(maxlen=settings.history_size))
         self.counters = Counters()
         self.partitions = Assignments(self.log, self.counters, span)
         self.console = Console(

@@ -26,6 +26,7 @@ for the worker:
     deadletters.py, restore.py                                  where a refused record goes; what a restart replays
     batch.py                                                    what one poll became, up to its commit
     holdup.py                                                   what a worker waits for, and how
+    history.py                                                  the newest prices of each symbol, for people
     counters.py, arrivals.py, summary.py                        what was done, and what was seen of each symbol
     console.py, wording.py                                      when people read of it in the terminal, and how
 
