@@ -2,6 +2,7 @@
 
 import io
 import math
+import tracemalloc
 
 import pytest
 
@@ -150,6 +151,18 @@ def test_the_summary_has_every_figure_and_comes_when_due_when_asked_for_and_at_t
     assert "Summary after 61 s" in feed.after(1.0)
     feed.console.end(feed.counters, dict)
     assert feed.out.getvalue().count("Summary after") == 2
+
+
+def test_keys_of_other_programs_are_not_kept_however_many_and_long() -> None:
+    console = Feed().console
+    tracemalloc.start()
+    try:
+        console.refused(f"{number}-{'x' * 5_000}".encode() for number in range(1_000))
+        console.refused([b"\xff", b"", None])
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 def test_a_terminal_that_went_away_does_not_stop_anything() -> None:

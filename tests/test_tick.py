@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -254,6 +255,20 @@ EDGES: dict[str, list[object]] = {
 edges = st.sampled_from([(name, value) for name, found in EDGES.items() for value in found])
 bodies = st.lists(edges, max_size=2).map(lambda changes: body(**dict(changes)))
 values = st.one_of(*[bodies] * 9, st.sampled_from([case.value for case in corpus() if len(case.value or b"") < 1_000]))
+
+
+@pytest.mark.parametrize("name", ["symbol", "source"])
+def test_nothing_of_a_text_as_long_as_its_record_is_kept(name: str) -> None:
+    longs = [entry(body(**{name: f"{'x' * 50_000}{number}"})) for number in range(200)]
+    decode([entry(body())])
+    tracemalloc.start()
+    try:
+        _, refused = decode(longs)
+        assert len(refused) == len(longs)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 @given(

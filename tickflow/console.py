@@ -18,6 +18,7 @@ from tickflow import wording
 from tickflow.counters import Counters
 from tickflow.points import Points
 from tickflow.summary import Summary
+from tickflow.tick import is_symbol
 
 MAX_SYMBOLS = 30
 """Symbols shown an interval; the rest is counted."""
@@ -80,8 +81,9 @@ class Console:
                 self._say(wording.anomaly_line(points, at, self._paint))
 
     def refused(self, keys: Iterable[bytes | None]) -> None:
-        """Count refused records under their keys."""
-        self._refused.update((key or b"").decode("ascii", "replace") for key in keys)
+        """Count refused records under their keys, where these are symbols: others may be any number, of any length."""
+        names = ((key or b"").decode("ascii", "replace") for key in keys)
+        self._refused.update(name for name in names if is_symbol(name))
 
     def want_summary(self) -> None:
         """Ask for a summary with the next `speak`; a signal handler may call this."""

@@ -31,6 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE = _EPOCH.replace(tzinfo=None)
 _SYMBOL = re.compile(r"[A-Z0-9.\-]{1,12}")
 _SOURCE = re.compile(r"[a-z0-9_]{1,32}")
+_SYMBOL_CUT, _SOURCE_CUT = 13, 33  # enough to refuse a text by, and to remember of one as long as its record
 
 
 class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -220,8 +221,9 @@ def _read_together(records: Sequence[Record], limits: Limits) -> TickBatch | Non
         return None
     try:
         ticks = [_decode_tick(value) for value in values]
-        named = [known for tick in ticks if (known := _known(tick.symbol))]
-        sources = [source for tick in ticks if (source := _source("unknown" if tick.source is None else tick.source))]
+        named = [known for tick in ticks if (known := _known(tick.symbol[:_SYMBOL_CUT]))]
+        given = ["unknown" if tick.source is None else tick.source[:_SOURCE_CUT] for tick in ticks]
+        sources = [source for text in given if (source := _source(text))]
         if [key for _, key in named] != [record.key for record in records] or len(sources) < len(records):
             return None
         batch = _batch(records, [symbol for symbol, _ in named], sources, ticks)
@@ -267,7 +269,7 @@ def _read(record: Record, limits: Limits) -> tuple[str, str, Tick] | Reason:
         return reason_of(error)
     except msgspec.DecodeError:
         return Reason.NOT_JSON
-    known = _known(tick.symbol)
+    known = _known(tick.symbol[:_SYMBOL_CUT])
     if known is None:
         return Reason.SYMBOL_INVALID
     symbol, key = known
@@ -287,7 +289,7 @@ def _read(record: Record, limits: Limits) -> tuple[str, str, Tick] | Reason:
     volume = tick.volume or 0
     if not 0 <= volume < VOLUME_LIMIT:
         return Reason.VOLUME_RANGE
-    source = _source("unknown" if tick.source is None else tick.source)
+    source = _source("unknown" if tick.source is None else tick.source[:_SOURCE_CUT])
     if source is None:
         return Reason.SOURCE_INVALID
     if tick.producer is not None and not 1 <= len(tick.producer) <= 64:
