@@ -37,6 +37,7 @@ def test_what_was_published_is_read_back() -> None:
             }.items()
         ),
         (("__connect.errors.topic", b"\xff"),),
+        (("__connect.errors.topic", b"ticks"), ("__connect.errors.exception.message", None)),  # as Kafka Connect does
     ],
 )
 def test_a_record_without_such_headers_is_no_letter(headers: Headers) -> None:

@@ -33,7 +33,7 @@ def parse(record: Record, topic: str) -> Letter | None:
     """The letter that a record of the dead-letter topic is; `None` if it is none of `topic`'s."""
     found = {name.removeprefix(_PREFIX): content for name, content in record.headers if name.startswith(_PREFIX)}
     try:
-        texts = {name: content.decode() for name, content in found.items()}
+        texts = {name: (content or b"").decode() for name, content in found.items()}  # Kafka Connect writes null, too
         if texts["topic"] != topic:
             return None
         place = int(texts["partition"]), int(texts["offset"])
