@@ -103,6 +103,12 @@ def test_joined_is_all_parts_in_order(parts: list[list[Row]]) -> None:
     assert joined.rows() == [row for part in parts for row in part]
 
 
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from("xy"), st.integers(0, 3)), max_size=6))
+def test_points_repeat_themselves_where_symbol_source_and_time_are_the_same(made: list[tuple[str, str, int]]) -> None:
+    points = points_of(*(a_row(symbol=symbol, source=source, time_ns=time_ns) for symbol, source, time_ns in made))
+    assert points.repeat_themselves() == (len(set(made)) < len(made))
+
+
 @given(st.integers(0, END_OF_TIME_US - 1), st.integers(0, 2**62))
 def test_a_points_time_keeps_the_events_time_and_fits_into_64_bits(time_us: int, offset: int) -> None:
     time_ns = int(point_time(np.array([time_us]), np.array([offset]))[0])

@@ -389,6 +389,30 @@ def test_a_write_that_fails_on_one_of_two_connections_ends_when_both_are_over() 
     assert over == [0, 1, -1]
 
 
+def test_no_other_request_is_begun_once_one_of_two_failed() -> None:
+    # Each would wait anew where the server does not answer: 10 s, while a stop has to be over within 15.
+    with HttpStub(lambda _path, _body: Answer(503)) as stub, at_stub(stub, batch_points=1_000, connections=2) as store:
+        with pytest.raises(StoreUnavailable):
+            store.write(some(10_000))
+        assert len(stub.requests) == 2
+
+
+def test_points_of_one_identity_go_one_request_after_the_other_in_their_order() -> None:
+    events: list[int] = []
+
+    def take_a_while(_path: str, body: bytes) -> Answer:
+        price = int(body.partition(b" price=")[2].partition(b".")[0])
+        events.append(price)
+        time.sleep(0.05)
+        events.append(-price)
+        return Answer(413 if len(body.splitlines()) > 1_000 else 204)
+
+    twice = Points.joined([some(1_001, price=1.0), some(1_001, price=2.0)])
+    with HttpStub(take_a_while) as stub, at_stub(stub, connections=2) as store:
+        assert store.write(twice) == Written(2_002)
+    assert events == [1, -1, 1, -1, 1, -1, 2, -2, 2, -2, 2, -2]
+
+
 @influx_needed
 def test_compressed_writes_over_several_connections_are_stored_alike(influx: InfluxServer, bucket: str) -> None:
     with open_store(influx, bucket, batch_points=700, connections=3, gzip=True) as store:

@@ -137,6 +137,12 @@ class Points:
                 picked[column.name] = values[index]
         return Points(**picked)  # type: ignore[arg-type]  # by name, each of its own type
 
+    def repeat_themselves(self) -> bool:
+        """Whether two of the points have the same identity, so that the later one overwrites the earlier one."""
+        times, counts = np.unique(self.time_ns, return_counts=True)
+        alike = np.flatnonzero(np.isin(self.time_ns, times[counts > 1])).tolist()  # hardly ever any
+        return len({(self.symbol[at], self.source[at], int(self.time_ns[at])) for at in alike}) < len(alike)
+
 
 def point_time(time_us: Ints, offset: Ints) -> Ints:
     """The time of a point in ns: the event's time in us, and its record's offset below that time's resolution.

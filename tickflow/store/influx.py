@@ -94,7 +94,10 @@ class InfluxStore(MetricsStore):
         """The points as lines, and the call that stores them."""
         lines = to_lines(points)
         size = parts.size_of(len(lines), self._batch_points, self._connections)
-        return partial(parts.write, lines, parts.order_of(points.symbol), size, self._post_all, self._failure)
+        # Requests that are under way at once come in any order, and of points of one identity the last is to stay.
+        at_once = 1 if points.repeat_themselves() else self._connections
+        order = parts.order_of(points.symbol)
+        return partial(parts.write, lines, order, size, at_once, self._post_all, self._failure)
 
     def write_status(self, status: WorkerStatus) -> None:
         """Store what a worker says of itself."""
@@ -249,9 +252,9 @@ class InfluxStore(MetricsStore):
         return None
 
     def _post_all(self, requests: list[list[str]]) -> list[ApiException | None]:
-        """Some requests, over all connections at once; all of them are over when it returns or raises."""
-        if len(requests) == 1 or self._connections == 1:
-            return [self._post(lines) for lines in requests]
+        """Some requests, a connection each, at once; all of them are over when it returns or raises."""
+        if len(requests) == 1:
+            return [self._post(requests[0])]
         sent = [self._senders.submit(self._post, lines) for lines in requests]
         wait(sent)
         return [each.result() for each in sent]

@@ -39,35 +39,39 @@ def write(
     lines: Sequence[str],
     order: Sequence[int],
     size: int,
+    at_once: int,
     post: Callable[[list[list[str]]], list[ApiException | None]],
     failure: Callable[[ApiException, str], StoreError],
 ) -> Written:
     """Write lines in the order of these indexes, `size` at most in a request.
 
-    `post` sends some requests and returns InfluxDB's refusal of each. A part that is too large is divided, lines that
-    cannot be parsed are left out. What else is refused is raised, as `failure` of the refusal and its words.
+    `post` sends some requests, `at_once` at most, and returns InfluxDB's refusal of each; with 1, lines arrive in their
+    order. A part that is too large is divided, lines that cannot be parsed are left out. What else is refused is
+    raised, as `failure` of the refusal and its words, and no other request is begun.
     """
     refused: list[tuple[int, str]] = []
     expired = 0
     waiting: list[Sequence[int]] = [order[at : at + size] for at in range(0, len(order), size)]
     while waiting:
-        parts, waiting = waiting, []
+        parts, waiting = waiting[:at_once], waiting[at_once:]
+        again: list[Sequence[int]] = []
         for indexes, error in zip(parts, post([[lines[i] for i in part] for part in parts]), strict=True):
             if error is None:
                 continue
             message = answers.message_of(error.body)
             if error.status == answers.TOO_LARGE and len(indexes) > 1:
                 middle = len(indexes) // 2
-                waiting += [indexes[:middle], indexes[middle:]]
+                again += [indexes[:middle], indexes[middle:]]
             elif error.status == answers.UNPARSABLE and (reasons := answers.bad_lines(message)):
                 good = [i for i in indexes if lines[i] not in reasons]
                 if len(good) == len(indexes):
                     raise failure(error, message)
                 refused += [(i, reasons[lines[i]]) for i in indexes if lines[i] in reasons]
                 answers.check_share(refused, len(lines))
-                waiting += [good] if good else []
+                again += [good] if good else []
             elif error.status == answers.DROPPED and (dropped := answers.expired(message)) is not None:
                 expired += dropped
             else:
                 raise failure(error, message)
+        waiting = again + waiting
     return Written(len(lines) - len(refused) - expired, tuple(sorted(refused)), expired)
