@@ -1,7 +1,8 @@
 """Programs to measure: what nothing of this kind can exceed here.
 
     poll     kafka-python's `poll()` alone: the records' bytes, and nothing done with them
-    loop     the same, and as many ready-made lines posted by another thread meanwhile, at most two batches under way
+    loop     our own client's `poll()`, and meanwhile as many ready-made lines posted by other threads, over as many
+             connections as our worker has, at most two batches under way
     influx   ready-made lines posted in batches of 5,000 by `--connections` threads, without Kafka
 
 The ready-made lines are those that our worker would write for the same ticks; `--lines` names their file.
@@ -20,6 +21,10 @@ from kafka import KafkaConsumer
 
 from benchmarks.figures import Figures
 from benchmarks.programs.posting import Posting
+from config import load_settings
+from tickflow.process import StopEvent, set_up_logging
+from tickflow.stack import open_log
+from tickflow.ticklog.base import TickLog
 
 BATCH = 5_000
 UNDER_WAY = 2
@@ -52,35 +57,48 @@ def opened() -> KafkaConsumer:
     )
 
 
-def polled(consumer: KafkaConsumer, ticks: int, figures: Figures) -> Iterator[int]:
-    """How many records each poll brought, until it were so many in all."""
+def poll(consumer: KafkaConsumer, ticks: int, figures: Figures) -> None:
     left = ticks
     while left > 0:
         count = sum(map(len, consumer.poll(timeout_ms=500).values()))
         if count and not figures.begun:
             figures.begin()
         left -= count
-        yield count
-
-
-def poll(consumer: KafkaConsumer, ticks: int, figures: Figures) -> None:
-    for _ in polled(consumer, ticks, figures):
-        pass
     figures.end(ticks)
 
 
-def loop(consumer: KafkaConsumer, ticks: int, figures: Figures, lines: Lines) -> None:
+def polled(log: TickLog, ticks: int, figures: Figures) -> Iterator[int]:
+    """How many records each poll of our own client brought, until it were so many in all."""
+    left = ticks
+    while left > 0:
+        found = log.poll(0.25)
+        for partition in found.assigned:
+            log.seek(partition, 0)
+        if count := sum(map(len, found.records.values())):
+            if not figures.begun:
+                figures.begin()
+            left -= count
+            yield count
+
+
+def loop(log: TickLog, ticks: int, figures: Figures, lines: Lines, connections: int) -> None:
     posting = Posting()
-    under_way: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(1) as pool:
-        for count in polled(consumer, ticks, figures):
-            if count:
-                under_way.append(pool.submit(posting.post, lines.take(count)))
-            while len(under_way) >= UNDER_WAY:
-                under_way.popleft().result()
-        while under_way:
-            under_way.popleft().result()
+    under_way: deque[list[Future[None]]] = deque()
+    with ThreadPoolExecutor(connections) as pool:
+        for count in polled(log, ticks, figures):
+            share = -(-count // connections)
+            parts = [lines.take(min(share, count - first)) for first in range(0, count, share)]
+            under_way.append([pool.submit(posting.post, part) for part in parts])
+            if len(under_way) == UNDER_WAY:
+                wait(under_way.popleft())
+        for posted in under_way:
+            wait(posted)
     figures.end(ticks)
+
+
+def wait(posted: list[Future[None]]) -> None:
+    for each in posted:
+        each.result()
 
 
 def influx(ticks: int, figures: Figures, lines: Lines, connections: int) -> None:
@@ -110,9 +128,12 @@ def main() -> int:
         poll(consumer, arguments.ticks, figures)
         consumer.close()
     elif arguments.what == "loop":
-        consumer = opened()
-        loop(consumer, arguments.ticks, figures, Lines(arguments.lines))
-        consumer.close()
+        set_up_logging("ERROR")
+        settings = load_settings()
+        with open_log(settings, StopEvent()) as log:
+            log.connect()
+            log.subscribe()
+            loop(log, arguments.ticks, figures, Lines(arguments.lines), settings.influxdb_connections)
     else:
         influx(arguments.ticks, figures, Lines(arguments.lines), arguments.connections)
     print(figures.to_json(), flush=True)
