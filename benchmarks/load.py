@@ -9,11 +9,12 @@ import numpy as np
 from tickflow.metrics import measure
 from tickflow.points import Points, to_lines
 from tickflow.tick import Tick, decode, encode
-from tickflow.ticklog.base import Entry
+from tickflow.ticklog.base import LOG_APPEND_TIME, Entry
 from tickflow.windows import Windows
 
 BEGIN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 STEP = timedelta(milliseconds=250)
+APPENDED_MS = int((BEGIN + timedelta(days=30)).timestamp()) * 1000
 THRESHOLD = 2.0
 BATCH = 5_000
 
@@ -41,7 +42,8 @@ def records(count: int, symbols: int) -> Iterator[tuple[bytes, bytes]]:
 
 def batches(count: int, symbols: int, size: int = BATCH) -> Iterator[list[Entry]]:
     """The same as records of one partition, in batches as a poll returns them."""
-    numbered = (Entry(0, offset, key, value, 0, 0) for offset, (key, value) in enumerate(records(count, symbols)))
+    made = enumerate(records(count, symbols))
+    numbered = (Entry(0, offset, key, value, APPENDED_MS, LOG_APPEND_TIME) for offset, (key, value) in made)
     while batch := list(islice(numbered, size)):
         yield batch
 
