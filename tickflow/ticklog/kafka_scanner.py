@@ -12,6 +12,7 @@ from kafka.structs import TopicPartition
 from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import Bounds, Record
 from tickflow.ticklog.kafka_cluster import READING, UNREADABLE, Cluster
+from tickflow.ticklog.kafka_records import QuickRecords
 
 REQUEST_MS = 5_000
 PATIENCE_SECONDS = 15.0
@@ -79,6 +80,7 @@ class Scanner:
     def _asking(self) -> Iterator[Any]:
         if self._consumer is None:
             self._consumer = self._cluster.open(KafkaConsumer, group_id=None, **READING)
+            self._consumer._fetcher.PartitionRecords = QuickRecords  # no public way to it
         try:
             yield self._consumer
         except KafkaError as error:
