@@ -1,7 +1,7 @@
 """One worker of ours, the programs that others would write for the same, and what bounds them all.
 
 The same preloaded topic of 500 symbols, rounds of all of them, each round in another order; after each the bucket must
-hold exactly the ticks. The tutorial's script runs for some seconds after its windows are full, not over all ticks.
+hold exactly the ticks. The tutorial's script runs for some seconds once most windows are full, not over all ticks.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from tickflow.windows import Windows
 
 SYMBOLS = 500
 WARM_UP = SYMBOLS * 20
-"""Ticks after which the tutorial's windows are full: before, it has less to do."""
+"""Ticks after which most of the tutorial's windows are full: before, it has less to do."""
 
 TUTORIAL = "tutorial script"
 BATCHING = "the same, batching mode"
