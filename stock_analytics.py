@@ -33,7 +33,7 @@ from tickflow.batch import Batch
 from tickflow.console import Console
 from tickflow.counters import Counters
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
-from tickflow.history import History
+from tickflow.history import History, of_size
 from tickflow.holdup import POLL_SECONDS, Holdup
 from tickflow.metrics import measure
 from tickflow.points import Ints, Points
@@ -70,7 +70,7 @@ class StockAnalyticsEngine:
         self.store = store or open_store(settings, self.stop)
         self.log = log or open_log(settings, self.stop)
         self.price_history: defaultdict[str, History | deque[float]]
-        self.price_history = defaultdict(lambda: History(maxlen=settings.history_size))
+        self.price_history = defaultdict(lambda: of_size(settings.history_size))
         self.counters = Counters()
         self.partitions = Assignments(self.log, self.counters, span)
         self.console = Console(

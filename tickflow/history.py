@@ -1,7 +1,16 @@
 """The newest prices of a symbol, for people to look at."""
 
 from array import array
+from collections import deque
 from typing import Self
+
+LARGE = 2_000
+"""From so many prices on, moving them all for each new one costs more CPU than their memory is worth."""
+
+
+def of_size(maxlen: int) -> "History | deque[float]":
+    """An empty place for the last `maxlen` prices."""
+    return History(maxlen) if maxlen < LARGE else deque(maxlen=maxlen)
 
 
 class History(array):  # type: ignore[type-arg]  # its items are floats; at run time 3.11 knows no array[float]
