@@ -1,6 +1,7 @@
 """Programs to measure: what nothing of this kind can exceed here.
 
     poll     kafka-python's `poll()` alone: the records' bytes, and nothing done with them
+    plain    the same, and as many ready-made lines posted by another thread meanwhile, at most two batches under way
     loop     our own client's `poll()`, and meanwhile as many ready-made lines posted by other threads, over as many
              connections as our worker has, at most two batches under way
     influx   ready-made lines posted in batches of 5,000 by `--connections` threads, without Kafka
@@ -13,8 +14,9 @@ import mmap
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from kafka import KafkaConsumer
@@ -28,6 +30,9 @@ from tickflow.ticklog.base import TickLog
 
 BATCH = 5_000
 UNDER_WAY = 2
+
+Poll = Callable[[], int]
+"""Reads on, and says how many records came."""
 
 
 class Lines:
@@ -57,35 +62,36 @@ def opened() -> KafkaConsumer:
     )
 
 
-def poll(consumer: KafkaConsumer, ticks: int, figures: Figures) -> None:
-    left = ticks
-    while left > 0:
-        count = sum(map(len, consumer.poll(timeout_ms=500).values()))
-        if count and not figures.begun:
-            figures.begin()
-        left -= count
-    figures.end(ticks)
+def plainly(consumer: KafkaConsumer) -> Poll:
+    return lambda: sum(map(len, consumer.poll(timeout_ms=500).values()))
 
 
-def polled(log: TickLog, ticks: int, figures: Figures) -> Iterator[int]:
-    """How many records each poll of our own client brought, until it were so many in all."""
-    left = ticks
-    while left > 0:
+def by_our_client(log: TickLog) -> Poll:
+    def poll() -> int:
         found = log.poll(0.25)
         for partition in found.assigned:
             log.seek(partition, 0)
-        if count := sum(map(len, found.records.values())):
+        return sum(map(len, found.records.values()))
+
+    return poll
+
+
+def polled(poll: Poll, ticks: int, figures: Figures) -> Iterator[int]:
+    """How many records each poll brought, until it were so many in all."""
+    left = ticks
+    while left > 0:
+        if count := poll():
             if not figures.begun:
                 figures.begin()
             left -= count
             yield count
 
 
-def loop(log: TickLog, ticks: int, figures: Figures, lines: Lines, connections: int) -> None:
+def loop(poll: Poll, ticks: int, figures: Figures, lines: Lines, connections: int) -> None:
     posting = Posting()
     under_way: deque[list[Future[None]]] = deque()
     with ThreadPoolExecutor(connections) as pool:
-        for count in polled(log, ticks, figures):
+        for count in polled(poll, ticks, figures):
             share = -(-count // connections)
             parts = [lines.take(min(share, count - first)) for first in range(0, count, share)]
             under_way.append([pool.submit(posting.post, part) for part in parts])
@@ -117,23 +123,27 @@ def influx(ticks: int, figures: Figures, lines: Lines, connections: int) -> None
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("poll", "loop", "influx"))
+    parser.add_argument("what", choices=("poll", "plain", "loop", "influx"))
     parser.add_argument("--ticks", type=int, required=True)
     parser.add_argument("--lines", type=Path)
     parser.add_argument("--connections", type=int, default=1)
     arguments = parser.parse_args()
     figures = Figures()
     if arguments.what == "poll":
-        consumer = opened()
-        poll(consumer, arguments.ticks, figures)
-        consumer.close()
+        with closing(opened()) as consumer:
+            for _ in polled(plainly(consumer), arguments.ticks, figures):
+                pass
+        figures.end(arguments.ticks)
+    elif arguments.what == "plain":
+        with closing(opened()) as consumer:
+            loop(plainly(consumer), arguments.ticks, figures, Lines(arguments.lines), connections=1)
     elif arguments.what == "loop":
         set_up_logging("ERROR")
         settings = load_settings()
         with open_log(settings, StopEvent()) as log:
             log.connect()
             log.subscribe()
-            loop(log, arguments.ticks, figures, Lines(arguments.lines), settings.influxdb_connections)
+            loop(by_our_client(log), arguments.ticks, figures, Lines(arguments.lines), settings.influxdb_connections)
     else:
         influx(arguments.ticks, figures, Lines(arguments.lines), arguments.connections)
     print(figures.to_json(), flush=True)
