@@ -195,6 +195,7 @@ def test_a_link_whose_chosen_symbol_has_no_ticks_shows_the_others(
     expect(page.locator("#multiples")).to_be_visible()
     running.market.tick("AAPL", 151.0)
     expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    wait_for_lengths(page, len(PRICES) + 1, 0)
     rows = saved(page, tmp_path)
     newest = datetime.fromtimestamp(running.writing.latest().time_ns[0] // 10**6 / 1e3, UTC)
     assert datetime.fromisoformat(rows[-1]["time_utc"]) == newest
