@@ -13,6 +13,8 @@
   functions.tickflow_count = (params) => words().fixed(params.value, 0);
   functions.tickflow_source = (params) => words().source(params.value);
 
+  functions.tickflow_leave = () => false; // arrows go from cell to cell; Tab leaves the list, however long it is
+
   const components = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
   components.Sparkline = ({ value }) => {
     if (!value || value.length < 2) return null;

@@ -46,12 +46,12 @@
         ? "No analytics has reported yet. Start it: python stock_analytics.py"
         : `The analytics has not reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
     } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
-    if (!drawn?.rows) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
-    const one = pulse(drawn, heard.seen);
+    const one = drawn?.rows ? pulse(drawn, heard.seen) : window.tickflow.multiples.youngest();
+    if (!one) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
     if (one.kind === "closed") return { word: "market closed", kind: "closed", sentence, advice: CLOSED };
-    if (one.age === null) return { word: "stale", kind: "stale", sentence };
+    if (one.age === null) return { word: "stale", kind: "stale", sentence, advice: `No tick of ${one.symbol} since the analytics started. ${SEE_PRODUCER}` };
     let advice = "";
-    if (one.kind === "stale") advice = `No new tick of ${drawn.symbol} for ${words.span(one.age)}. ${SEE_PRODUCER}`;
+    if (one.kind === "stale") advice = `No new tick of ${one.symbol} for ${words.span(one.age)}. ${SEE_PRODUCER}`;
     else if (one.warming) advice = `Warming up: ${one.warming} of the ${MOST_TICKS} ticks have come that all averages need.`;
     return { word: `${one.kind} · ${words.span(one.age)}`, kind: one.kind, sentence, advice };
   }
@@ -81,8 +81,9 @@
   }
 
   function emptiness(drawn, kind) {
-    const empty = !drawn || !drawn.rows;
+    const empty = !drawn || !(drawn.rows || window.tickflow.multiples.any());
     element("stage").classList.toggle("is-empty", empty);
+    element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period)); // its headline leads out of it
     hidden("empty", !empty);
     if (!empty) return;
     let sentence = "Reading from the store …";
@@ -99,12 +100,13 @@
 
   function truth(drawn) {
     const state = heard.state;
-    const values = chart.values();
+    const values = chart.values(), row = drawn && rows().get(drawn.symbol);
     if (!state || state.down || !drawn?.rows || !values) {
       tellTruth("");
       return;
     }
-    const parts = [`Last tick ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
+    const label = row && row.event_us > drawn.newest_us ? "Last tick drawn" : "Last tick";
+    const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
     if (drawn.source !== "replay") {
       parts[0] += ` (${words.span((Date.now() * 1000 - drawn.newest_us) / 1e6)} ago)`;
     }

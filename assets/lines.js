@@ -6,16 +6,23 @@
   const element = (id) => document.getElementById(id);
   const rows = () => window.tickflow.watch.rows;
 
+  /* Price and change: of a period its own, at its end and from its first tick on; else what the watch list says. */
+  function course(drawn) {
+    if (!drawn?.period) return drawn && rows().get(drawn.symbol);
+    const first = drawn.rows ? chart.values(0) : null, end = first && chart.values();
+    return end && { price: end.price, change: 100 * (end.price / first.price - 1) };
+  }
+
   function headline(drawn, paused) {
-    const row = drawn && rows().get(drawn.symbol), badge = element("badge");
+    const row = drawn && rows().get(drawn.symbol), badge = element("badge"), told = course(drawn);
     write("headline-symbol", drawn?.symbol || "");
-    write("headline-price", row ? words.price(row.price) : "");
-    write("headline-change", row ? words.change(row.change) : "");
+    write("headline-price", told ? words.price(told.price) : "");
+    write("headline-change", told ? words.change(told.change) : "");
     const change = element("headline-change");
-    change.className = `headline-change ${row?.change > 0 ? "up" : row?.change < 0 ? "down" : ""}`;
+    change.className = `headline-change ${told?.change > 0 ? "up" : told?.change < 0 ? "down" : ""}`;
     let note = "";
     if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
-    if (drawn?.period) note = `${words.day(drawn.period[0])}, ${words.time(drawn.period[0])} – ${words.time(drawn.period[1])} ET`;
+    if (drawn?.period) note = period(drawn.period);
     if (drawn?.rows < drawn?.total) note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme ${drawn.cut ? "and none of the newest 10,000 anomalies" : "and no anomaly"} left out`;
     write("headline-note", note);
     behind(drawn, row, paused);
@@ -27,11 +34,17 @@
     }
   }
 
+  /* The part of time that is shown, in words. */
+  const period = ([from, to]) => `${words.day(from)}, ${words.time(from)} – ${words.time(to)} ET`;
+  const stretch = (drawn) => (drawn.period ? period(drawn.period) : `range ${drawn.range}`);
+
   /* How far what is seen lies behind the newest tick, and the way there. */
   function behind(drawn, row, paused) {
     const several = document.body.dataset.charts === "several", seen = several ? window.tickflow.multiples : chart;
     const back = paused || (several ? seen.zoomed() : chart.view.zoomed) || Boolean(drawn?.period);
-    hidden("go-live", !back || !drawn?.rows);
+    const any = drawn?.rows || (several && seen.any());
+    hidden("go-live", !back || !(any || drawn?.period));
+    if (!drawn?.rows) write("go-live", "Go live");
     if (!back || !drawn?.rows || !row) return;
     const right = seen.seenNow()?.[1];
     const edge_us = right ? Math.min(drawn.newest_us, words.utc(right, drawn.offsets) * 1000) : drawn.newest_us;
@@ -57,9 +70,9 @@
     write("reading-z", measured(values.z, 10, 2, values, drawn));
     write("reading-anomaly", String(chart.marked()));
     if (!values.newest) return;
-    const row = rows().get(drawn.symbol);
-    write("summary", `${drawn.symbol}, range ${drawn.range}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
-      `at ${words.time(values.wall)} New York time, change ${row ? words.change(row.change) : "unknown"}, ` +
+    const told = course(drawn);
+    write("summary", `${drawn.symbol}, ${stretch(drawn)}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
+      `at ${words.time(values.wall)} New York time, change ${told ? words.change(told.change) : "unknown"}, ` +
       `${chart.marked()} anomalies in sight.`);
   }
 
@@ -79,5 +92,5 @@
     return values.newest && drawn.count < window_ ? `${drawn.count}/${window_}` : words.NONE;
   }
 
-  Object.assign(window.tickflow, { lines: { headline, read } });
+  Object.assign(window.tickflow, { lines: { headline, read, stretch } });
 })();

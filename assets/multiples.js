@@ -7,6 +7,7 @@
   const HEAD_PX = 22, GAP_PX = 26, FOOT_PX = 42, SIDE_PX = 62, LEAST_PX = 150;
   const series = new Map(); // by symbol
   let drawn = null;
+  let style = null; // the layout of the chosen symbol's own figure, for fonts and colours
   let range = null; // what the reader zoomed to
   let followed = null; // what is seen live
   let cells = []; // where the charts stand, and what they show
@@ -18,9 +19,10 @@
   const on = () => document.body.dataset.charts === "several";
 
   /** Take in what the server drew: rows of each symbol, in the order in which the charts stand. */
-  function show(rows, now) {
+  function show(rows, now, layout) {
     const same = drawn && rows && String(drawn.symbols) === String(now.symbols) && drawn.range === now.range && String(drawn.period) === String(now.period);
     drawn = now;
+    style = layout;
     series.clear();
     if (!same) range = null;
     followed = null;
@@ -101,9 +103,9 @@
         opacity: pulse?.kind === "stale" ? 0.5 : 1, hoverinfo: "none" });
       data.push({ type: "scatter", mode: "markers", name: `${name} anomalies`, x: marks.map(([at]) => at), y: marks.map(([, price]) => price), xaxis: `x${id}`, yaxis: `y${id}`,
         marker: { symbol: "circle-open", size: 7, color: paint("--anomaly"), line: { width: 1.5 } }, showlegend: false, hoverinfo: "skip" });
-      const row = window.tickflow.watch.rows.get(name), price = last(y);
+      const price = last(y);
       const note = pulse && health.note(pulse) ? ` · ${health.note(pulse)}` : "";
-      const text = x.length ? `<b>${name}</b>  ${words.price(price)}  ${row ? words.change(row.change) : ""}${note}` : `<b>${name}</b>  no tick in this range${note}`;
+      const text = x.length ? `<b>${name}</b>  ${words.price(price)}  ${changeOf(name) ?? ""}${note}` : `<b>${name}</b>  no tick in this range${note}`;
       layout.annotations.push({ xref: "paper", yref: "paper", x: left / width, y: 1 - top / height, xanchor: "left", yanchor: "bottom", showarrow: false, text, font: { size: 12, color: paint("--price") } });
     });
     layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: `${frame.named([...series.values()].flatMap(({ sources }) => sources))} · New York time (ET)`, font: { size: 10, color: paint("--muted") } });
@@ -115,11 +117,18 @@
   const pulsesOf = () => (health.heard.state && !health.heard.state.down
     ? [...series.entries()].filter(([, { known, x }]) => known && x.length).map(([symbol, { known, seen }]) => health.pulse({ ...known, symbol }, seen)) : []);
 
-  /** Time goes on: what is to be done about symbols that do not tick, said over the charts, and in each one's head. */
+  /** Whether there is anything in the charts. */
+  const any = () => on() && [...series.values()].some(({ x }) => x.length);
+
+  /** Of the symbols in the charts the one whose last tick is the youngest; none where they are empty. */
+  const youngest = () => (on() ? pulsesOf().sort((a, b) => (a.age ?? Infinity) - (b.age ?? Infinity))[0] : null);
+
+  /** Time goes on: what is to be done about symbols that do not tick, said over the charts (and returned), and in each one's head. */
   function watch(quiet) {
     const pulses = on() && !quiet ? pulsesOf() : [], advice = health.advise(pulses);
     health.write("advice-several", advice);
     if (on() && !quiet && String(pulses.map(health.note)) !== notes) draw();
+    return advice;
   }
 
   /** The line through all charts, at the moment under the pointer; the price is that of the last tick until then. */
@@ -143,22 +152,28 @@
   }
 
   function plain(paint, sight) {
-    const raw = chart.view.raw.layout;
     return {
-      paper_bgcolor: paint("--paper"), plot_bgcolor: paint("--paper"), font: paint(raw.font), margin: { l: 0, r: 0, t: 0, b: 0 },
+      paper_bgcolor: paint("--paper"), plot_bgcolor: paint("--paper"), font: paint(style.font), margin: { l: 0, r: 0, t: 0, b: 0 },
       showlegend: false, hovermode: "x", hoverdistance: -1, dragmode: "pan", separators: ".,", annotations: [],
-      xaxis: { ...paint(raw.xaxis), range: sight.slice(), nticks: 4 },
+      xaxis: { ...paint(style.xaxis), range: sight.slice(), nticks: 4 },
     };
+  }
+
+  /** A symbol's change in words: over a period its own, else what the watch list says. */
+  function changeOf(name) {
+    const { y } = series.get(name), row = window.tickflow.watch.rows.get(name);
+    if (drawn.period) return words.change(100 * (last(y) / y[0] - 1));
+    return row && words.change(row.change);
   }
 
   /** The charts in words. */
   function tell(names) {
     const parts = names.map((name) => {
-      const { x, y } = series.get(name), row = window.tickflow.watch.rows.get(name);
-      return x.length ? `${name} last price ${words.price(last(y))}, change ${row ? words.change(row.change) : "unknown"}` : `${name} no tick`;
+      const { x, y } = series.get(name);
+      return x.length ? `${name} last price ${words.price(last(y))}, change ${changeOf(name) ?? "unknown"}` : `${name} no tick`;
     });
     const place = document.getElementById("multiples-summary");
-    if (place) place.textContent = `Small charts, range ${drawn.range}: ${parts.join("; ")}.`;
+    if (place) place.textContent = `Small charts, ${window.tickflow.lines.stretch(drawn)}: ${parts.join("; ")}.`;
   }
 
   /** The reader moved the charts. */
@@ -190,5 +205,5 @@
 
   plots.on("multiples", { moved, resized: draw, hovered: point, left: () => point(null) });
 
-  Object.assign(window.tickflow, { multiples: { show, follow, draw, watch, goLive, seenNow, rowsInSight, zoomed: () => range !== null } });
+  Object.assign(window.tickflow, { multiples: { show, follow, draw, watch, any, youngest, goLive, seenNow, rowsInSight, zoomed: () => range !== null } });
 })();

@@ -10,7 +10,9 @@
   const element = (id) => document.getElementById(id);
 
   const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
-  const moment = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text || "") ? Date.parse(`${text}Z`) : NaN);
+  const FIRST_MS = 1000, LAST_MS = 8_999_999_999_000; // about as far as a time in ns reaches: the server takes no more
+  const moment = (text) => Math.min(LAST_MS, Math.max(FIRST_MS, parsed(text)));
+  const parsed = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text || "") ? Date.parse(`${text}Z`) : NaN);
 
   /* At load, from the URL. */
   function read(query) {

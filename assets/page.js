@@ -12,7 +12,7 @@
   let currentRange = null;
   let currentView = null;
   let paused = false;
-  let asked = { id: null, at: 0 }; // the drawing that is asked for anew
+  let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the drawing that is asked for anew
   const element = (id) => document.getElementById(id);
   const same = () => window.dash_clientside.no_update;
   const setProps = (id, props) => window.dash_clientside.set_props(id, props);
@@ -80,7 +80,8 @@
       out.drawn = answer.drawn;
       chart.view.drawn = answer.drawn;
       element("stage").classList.remove("waiting");
-      element("stage").classList.toggle("is-empty", !answer.drawn.rows); // what is empty has no height to draw in
+      const any = answer.drawn.rows || answer.multiples?.some(({ x }) => x.length);
+      element("stage").classList.toggle("is-empty", !any); // what is empty has no height to draw in
       if (answer.figure && answer.drawn.rows) chart.show(answer.figure, answer.drawn);
       if (visit && visit.symbol === wanted) goTo(visit);
       if (wanted && !current) setProps("symbol", { value: wanted });
@@ -108,18 +109,19 @@
       out.watched = answer.watch.cursors;
       if (answer.watch.rows.length) watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
     }
-    if (whole) multiples.show(answer.multiples, answer.drawn);
+    if (whole) multiples.show(answer.multiples, answer.drawn, answer.figure?.layout);
     else if (answer.multiples && !paused) {
       out.drawn = { ...(out.drawn === same() ? drawn : out.drawn), paused, multiples: answer.multiples.drawn };
       multiples.follow(answer.multiples.rows, answer.multiples.drawn);
     }
   }
 
-  /* Ask for a drawing in the place of one that cannot be extended; once, and again if no answer came. */
+  /* Ask for a drawing in the place of one that cannot be extended, or never came (`null`); once, and again if no answer
+     came, each time after longer: a slow answer is thrown away for the next one. */
   function rebuild(id) {
-    const now = performance.now();
-    if (asked.id === id && now - asked.at < ASK_AGAIN_MS) return;
-    asked = { id, at: now };
+    const now = performance.now(), again = asked.id === id;
+    if (again && now - asked.at < asked.wait) return;
+    asked = { id, at: now, wait: again ? Math.min(2 * asked.wait, 60_000) : ASK_AGAIN_MS };
     setProps("rebuild", { data: asked });
   }
 
@@ -151,18 +153,32 @@
 
   plots.on("chart", { moved: chart.moved, resized: chart.refit, hovered: point, left: () => point(null) });
 
+  let announced = "";
+
+  /* Once for those who hear the page, not with each second or tick that it counts. */
+  function announce(text) {
+    const bare = text.replace(/\d+( [smhd]\b)?/g, "");
+    if (bare === announced) return;
+    announced = bare;
+    write("said", text);
+  }
+
   function tell(_ticks, _state, drawn) {
     read(drawn);
     const { word, kind, sentence, advice } = freshness(drawn);
     if (word === "no answer") retry();
+    if (word === "no answer" && !drawn) rebuild(null);
     write("fresh", word);
     element("fresh").dataset.kind = kind;
     document.body.dataset.fresh = kind;
-    write("banner", sentence || "");
-    hidden("banner", !sentence);
+    for (const place of ["banner", "banner-overview"]) {
+      write(place, sentence || "");
+      hidden(place, !sentence);
+    }
     write("advice", advice || "");
     hidden("advice", !advice || Boolean(sentence));
-    multiples.watch(Boolean(sentence));
+    const several = multiples.watch(Boolean(sentence));
+    announce(sentence || several || advice || "");
     lines.headline(drawn, paused);
     emptiness(drawn, kind);
     truth(drawn);

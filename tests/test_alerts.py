@@ -173,6 +173,36 @@ def test_what_is_no_key_of_an_episode_acknowledges_nothing(store: MemoryStore, a
     assert acks.acknowledged(0) == []
 
 
+def test_a_reader_who_asks_while_another_looks_misses_nothing(
+    store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every answer that he gets between two steps of the look, one after another, and then the last."""
+    write(store, ".!.")
+    board = Board(acks)
+    look(board, store)
+    stamp, known = 0, dict[tuple[object, ...], bool]()
+
+    def asks() -> None:
+        nonlocal stamp
+        news = board.since(stamp)
+        if news is not None:
+            stamp = news["stamp"]
+            known.update({tuple(each["key"]): each["acked"] for each in news["episodes"]})
+
+    one = board._one
+
+    def interrupted(*arguments: Any) -> None:
+        asks()
+        one(*arguments)
+        asks()
+
+    monkeypatch.setattr(board, "_one", interrupted)
+    write(store, "!.!.!.", first=3)
+    look(board, store)
+    asks()
+    assert set(known) == {("AAPL", 0, offset) for offset in (1, 3, 5, 7)}
+
+
 def test_a_failed_acknowledgement_is_raised_and_marks_nothing(store: MemoryStore, acks: MemoryAcks) -> None:
     write(store, ".!")
     board = Board(acks)

@@ -1,9 +1,10 @@
 """What is kept of InfluxDB's newest points between two reads is what a whole read would find."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from devtools.influxdb import InfluxServer
 from tests.point_examples import MORNING, SECOND, Clock, a_row, bits, points_of
+from tickflow.errors import StoreUnavailable
 from tickflow.points import Points
 from tickflow.store import influx_latest
 from tickflow.store.influx import InfluxStore
@@ -67,6 +69,34 @@ def test_a_point_written_again_with_other_values_is_seen_within_a_minute(
     store.write(points_of(a_row(price=2.0)))
     clock.now += influx_latest.WHOLE_EVERY
     assert latest.read().price.tolist() == [2.0]
+
+
+def test_readers_who_waited_for_one_that_failed_do_not_wait_again_one_after_the_other() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Frozen:
+        asked = 0
+
+        def grouped(self, *arguments: object) -> object:
+            self.asked += 1
+            begun.set()
+            assert go_on.wait(10)
+            raise StoreUnavailable("It is frozen.")
+
+    frozen = Frozen()
+    latest = Latest(cast("InfluxQL", frozen))
+    with ThreadPoolExecutor(6) as pool:
+        reads = [pool.submit(latest.read)]
+        assert begun.wait(10)
+        reads += [pool.submit(latest.read) for _ in range(5)]
+        time.sleep(0.2)  # until they wait
+        go_on.set()
+        errors = [read.exception() for read in reads]
+    assert [str(error) for error in errors] == ["It is frozen."] * 6
+    assert frozen.asked == 2, "once for the first, once for all who asked meanwhile"
+    with pytest.raises(StoreUnavailable):
+        latest.read()
+    assert frozen.asked == 3, "who asks later has it tried again"
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -152,3 +152,12 @@ def test_each_symbol_says_how_many_ticks_have_come_and_how_often(store: MemorySt
     store.write(feed_after(store).points("AAPL", [103.0] * 30))
     drawn["multiples"] = further(store, drawn, store.latest())["multiples"]["drawn"]
     assert drawn["multiples"][0]["count"] == 20
+
+
+def test_of_a_period_they_say_it_of_today(store: MemoryStore) -> None:
+    store.write(feed_after(store).points("AAPL", [103.0] * 30))
+    begin = float(clock.wall_ms(store.newest("AAPL", 36).time_ns[:1])[0]) - 0.5
+    view = chosen({"symbol": "AAPL", "symbols": ["AAPL"], "period": [begin, begin + 3_000.5]})
+    (row,), (multiple,) = draw(store, view, store.latest())
+    assert len(row["x"]) == 3
+    assert (multiple["count"], multiple["gap_s"]) == (20, 1.0)

@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -311,6 +311,20 @@ def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
     assert [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]] == ["AAPL", "TSLA"]
 
 
+def test_the_watch_list_goes_on_when_the_log_began_anew_and_a_symbol_of_the_one_before_ticks_no_more() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0] * 9))
+    store.write(feed.points("TSLA", [50.0] * 9))
+    answer = drawn_from(store)
+    anew = Feed(start=feed.now)
+    for price in (101.0, 102.0, 103.0):
+        store.write(anew.points("AAPL", [price]))
+        news = refreshed(store, answer)["watch"]
+        assert [row["price"] for row in news["rows"] if row["symbol"] == "AAPL"] == [price]
+        answer = {"drawn": answer["drawn"], "watch": news}
+    assert refreshed(store, answer)["watch"]["rows"] == []
+
+
 @pytest.mark.parametrize(
     "view",
     [
@@ -404,11 +418,51 @@ def test_a_period_is_read_on_the_exchanges_clock_and_is_not_extended() -> None:
     assert [row["price"] for row in later["watch"]["rows"]] == [300.0]
 
 
+def test_of_a_period_changes_count_from_its_begin_and_ticks_are_told_of_as_they_come_today() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
+    store.write(feed.points("AAPL", [float(price) for price in range(100, 200)]))
+    store.write(Feed(start=feed.now, gap=timedelta(minutes=1), partition=1).points("AAPL", [200.0] * 30))
+    wall = 1_767_605_400_000.0  # 09:30 in New York, where the feed begins
+    view = {"symbol": "AAPL", "range": "5m", "period": [wall + 10_000, wall + 13_000]}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    (row,) = answer["watch"]["rows"]
+    assert row["change"] == round(100 * (200 / 110 - 1), 4)
+    assert [float(price) for price in row["course"]] == [110.0, 111.0, 112.0]
+    assert (answer["drawn"]["gap_s"], answer["drawn"]["count"]) == (60.0, 20)
+
+
+def test_before_a_period_without_ticks_there_is_no_course() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 101.0]))
+    view = {"symbol": "AAPL", "period": [1_999_999_000_000.0, 2_000_000_000_000.0]}
+    (row,) = draw(store, view, identity="1", threshold=2.0, now_ns=NOW)["watch"]["rows"]
+    assert (row["price"], row["change"], row["course"]) == (101.0, None, [])
+
+
 @pytest.mark.parametrize(
     "period", [5, [1], [5, 5], [9, 5], ["1", "2"], [1, float("inf")], [True, 5], [1, 2, 3], [-5, 5]]
 )
 def test_a_period_that_makes_no_sense_is_none(period: object) -> None:
     assert chosen({"period": period})["period"] is None
+
+
+def test_small_charts_have_their_offsets_to_utc_also_where_the_chosen_symbol_has_no_ticks() -> None:
+    store = MemoryStore()
+    november = datetime(2026, 11, 1, 5, 59, tzinfo=UTC)  # a minute before the clocks are set back
+    store.write(Feed(start=november, gap=timedelta(seconds=30)).points("AAPL", [100.0] * 8))
+    view = {"symbol": "TSLA", "symbols": ["AAPL", "TSLA"]}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    assert [(each["symbol"], len(each["x"])) for each in answer["multiples"]] == [("AAPL", 8), ("TSLA", 0)]
+    assert [hours / 3_600_000 for _, hours in answer["drawn"]["offsets"]] == [-4, -5]
+
+
+def test_small_charts_are_drawn_when_their_ticks_come_also_where_the_chosen_symbol_has_none() -> None:
+    store = MemoryStore()
+    view = {"symbol": "TSLA", "symbols": ["AAPL", "TSLA"]}
+    before = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    assert refreshed(store, before)["rebuild"] is False
+    store.write(Feed().points("AAPL", [100.0]))
+    assert refreshed(store, before)["rebuild"] is True
 
 
 def test_a_paused_browser_is_sent_no_rows_until_it_goes_on() -> None:

@@ -9,6 +9,7 @@ from tests.browser.conftest import Running, until
 Ticking = Callable[[], None]
 """The fixture `ticking`."""
 GRAPH = "document.querySelector('#chart .js-plotly-plot')"
+SMALL = "document.querySelector('#multiples .js-plotly-plot')"
 PRICES = [150 + (i % 7) * 0.1 for i in range(120)]
 
 

@@ -1,13 +1,13 @@
 """What a reader chooses: symbol, range, period, view, theme, kept in the address; at every width."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Market, Running, Visit, until
-from tests.browser.looks import GRAPH, PRICES, Ticking, drawn, wait_for_refreshes, wait_for_rows, with_anomaly
+from tests.browser.looks import GRAPH, PRICES, SMALL, Ticking, drawn, wait_for_refreshes, wait_for_rows, with_anomaly
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -45,6 +45,14 @@ def test_two_readers_do_not_disturb_each_other(running: Running, visit: Visit) -
     expect(first.locator("#reading-price")).to_have_text("160.00")
     expect(second.locator("#reading-price")).to_have_text("161.00")
     assert (drawn(first), drawn(second)) == (len(PRICES) + 1, len(PRICES) + 1)
+
+
+def test_a_link_to_the_overview_shows_the_strip_and_the_chart_at_400_px(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL&view=overview", width=400, height=860)
+    expect(page.locator(".card", has_text="AAPL")).to_be_visible()
+    wait_for_rows(page, 0)
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
 
 
 def test_at_400_px_nothing_scrolls_sideways_and_the_strip_chooses(running: Running, visit: Visit) -> None:
@@ -176,6 +184,53 @@ def test_a_period_is_shown_as_asked_and_kept_in_the_address(running: Running, vi
     page.locator("#go-live").click()
     wait_for_rows(page, 100)
     assert "from=" not in page.url
+
+
+def test_price_and_change_over_a_period_are_its_own(running: Running, visit: Visit) -> None:
+    market = Market(running.writing, day=datetime(2013, 10, 7, 13, 45, tzinfo=UTC))
+    market.history("AAPL", [100.0 + i for i in range(120)])
+    page = visit("?symbol=AAPL&symbols=AAPL&from=2013-10-07T09:44:00&to=2013-10-07T09:44:30")
+    until(page, f"{SMALL}?.data?.[0]?.x?.length > 20")
+    first, last = page.evaluate(f"[0, -1].map((at) => {SMALL}.data[0].y.at(at))")
+    change = f"▲ +{100 * (last / first - 1):.2f} %"
+    assert page.evaluate(f"{SMALL}.layout.annotations[0].text").startswith(f"<b>AAPL</b>  {last:.2f}  {change}")
+    summary = f"Small charts, Oct 7, 2013, 09:44:00 – 09:44:30 ET: AAPL last price {last:.2f}, change {change}."
+    expect(page.locator("#multiples-summary")).to_have_text(summary)
+    page.locator("#compare").click()
+    expect(page.locator("#headline-price")).to_have_text(f"{last:.2f}")
+    expect(page.locator("#headline-change")).to_have_text(change)
+    expect(page.locator("#summary")).to_have_text(
+        re.compile(
+            rf"^AAPL, Oct 7, 2013, 09:44:00 – 09:44:30 ET: .* last price {last:.2f} .*change {re.escape(change)}"
+        )
+    )
+    expect(page.locator(".watch [role=row]", has_text="AAPL")).to_contain_text("219.00")
+    market.report(ticked=True)
+    expect(page.locator("#truth")).to_have_text(re.compile("^Last tick drawn Oct 7, 2013, 09:44:"))
+    page.locator("#go-live").click()
+    expect(page.locator("#truth")).to_have_text(re.compile("^Last tick Oct 7, 2013, 09:4"))
+    expect(page.locator("#headline-price")).to_have_text("219.00")
+
+
+def test_a_period_wider_than_times_can_be_is_all_there_is(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES, gap=timedelta(seconds=30))
+    page = visit("?symbol=AAPL&range=5m&from=1900-01-01T00:00&to=9999-12-31T23:59")
+    wait_for_rows(page, 0)
+    assert drawn(page) == len(PRICES)
+    view = "window.tickflow.chart.view"
+    assert page.evaluate(f"String({view}.drawn.period) === String(window.tickflow.options.state.period)")
+
+
+def test_there_is_a_way_out_of_a_period_without_ticks(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL&from=2013-10-07T09:44:00&to=2013-10-07T09:44:30")
+    expect(page.locator("#empty")).to_have_text(re.compile("No ticks of AAPL in this period"))
+    expect(page.locator("#headline-price")).to_have_text("")
+    expect(page.locator("#period-open")).to_be_visible()
+    page.locator("#go-live").click()
+    wait_for_rows(page, 0)
+    assert "from=" not in page.url
+    expect(page.locator("#empty")).to_be_hidden()
 
 
 def test_a_period_is_asked_for_in_a_dialog(running: Running, visit: Visit) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
-from tests.browser.looks import PRICES, with_anomaly
+from tests.browser.looks import PRICES, SMALL, with_anomaly
 
 expect.set_options(timeout=WAIT_MS)
-SMALL = "document.querySelector('#multiples .js-plotly-plot')"
 
 
 def wait_for_lengths(page: Page, *lengths: int) -> None:
@@ -182,3 +181,23 @@ def test_the_small_charts_say_that_the_market_is_closed(running: Running, visit:
     page = visit("?symbol=AAPL&symbols=AAPL")
     wait_for_head(page, "AAPL", "· market closed")
     expect(page.locator("#advice-several")).to_have_text(re.compile("^The market is closed"))
+
+
+def test_a_link_whose_chosen_symbol_has_no_ticks_shows_the_others(
+    running: Running, visit: Visit, tmp_path: Path
+) -> None:
+    page = visit("?symbol=NONE&symbols=AAPL,NONE")
+    expect(page.locator("#empty")).to_have_text("No ticks yet. Start the producer: python stock_producer.py")
+    running.market.history("AAPL", PRICES)
+    wait_for_lengths(page, len(PRICES), 0)
+    wait_for_head(page, "AAPL", "NONE", "no tick in this range")
+    expect(page.locator("#empty")).to_be_hidden()
+    expect(page.locator("#multiples")).to_be_visible()
+    running.market.tick("AAPL", 151.0)
+    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    wait_for_lengths(page, len(PRICES) + 1, 0)
+    rows = saved(page, tmp_path)
+    newest = datetime.fromtimestamp(running.writing.latest().time_ns[0] // 10**6 / 1e3, UTC)
+    assert datetime.fromisoformat(rows[-1]["time_utc"]) == newest
+    running.market.tick("NONE", 7.0)
+    wait_for_lengths(page, len(PRICES) + 1, 1)

@@ -56,6 +56,19 @@ def test_axe_finds_nothing_serious(running: Running, visit: Visit, axe: str, sch
     assert found == {key: [] for key in found}
 
 
+def test_tab_leaves_the_watch_list_however_long_it_is(running: Running, visit: Visit) -> None:
+    for number in range(30):
+        running.market.history(f"S{number}", PRICES[:2])
+    page = visit("?symbol=S0")
+    until(page, "document.querySelectorAll('.ag-row').length > 5")
+    page.locator(".watch [role=row] [role=gridcell]").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    until(page, "!document.activeElement.closest('#watch') && document.activeElement !== document.body")
+    page.keyboard.press("Shift+Tab")
+    until(page, "document.activeElement.closest('#watch') !== null")
+
+
 def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     running.market.history("MSFT", PRICES)

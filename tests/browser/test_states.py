@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Market, Running, Visit
+from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Market, Running, Visit, until
 from tests.browser.looks import PRICES, Ticking, drawn, text, wait_for_refreshes, wait_for_rows
 from tickflow.errors import StoreUnavailable
 
@@ -37,6 +37,18 @@ def test_the_store_goes_and_comes_back_without_a_reload(running: Running, visit:
     assert page.evaluate("window.stillThere") is True
 
 
+def test_the_overview_says_it_too(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?view=overview")
+    until(page, "document.querySelectorAll('.ag-row').length > 0")
+    running.store.failure = StoreUnavailable("The store is away for this test.")
+    expect(page.locator("#banner-overview")).to_have_text("The store is away for this test. Trying again every 0.5 s.")
+    expect(page.locator("#banner-overview")).to_be_visible()
+    page.locator("#overview").click()
+    expect(page.locator("#banner-overview")).to_be_hidden()
+    expect(page.locator("#banner")).to_be_visible()
+
+
 def test_it_says_stale_when_ticks_stop_and_live_when_they_go_on(
     running: Running, visit: Visit, ticking: Ticking
 ) -> None:
@@ -50,6 +62,50 @@ def test_it_says_stale_when_ticks_stop_and_live_when_they_go_on(
     assert page.evaluate("document.body.dataset.fresh") == "stale"
     running.market.tick("AAPL", 155.0)
     expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+
+
+def test_without_a_tick_since_the_analytics_started_it_says_what_to_do(running: Running, visit: Visit) -> None:
+    running.writing.write(running.market.feed.points("AAPL", PRICES))
+    running.market.report()
+    page = visit()
+    expect(page.locator("#fresh")).to_have_text("stale")
+    expect(page.locator("#advice")).to_have_text(
+        re.compile(r"^No tick of AAPL since the analytics started\. .* stock_producer\.py")
+    )
+
+
+def test_what_it_counts_is_not_said_anew_each_second(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    expect(page.locator("#said")).to_have_text(re.compile(r"No new tick of AAPL for \d+ s\."), timeout=8_000)
+    page.evaluate("""() => {
+        window.said = [];
+        const lively = document.querySelectorAll("[role=alert], [role=status]:not([aria-live=off])");
+        const heard = new MutationObserver((all) => window.said.push(...all.map(({ target }) => target.textContent)));
+        for (const each of lively) heard.observe(each, { childList: true, characterData: true, subtree: true });
+    }""")
+    before = text(page, "#advice")
+    expect(page.locator("#advice")).not_to_have_text(before)
+    assert page.evaluate("window.said") == []
+
+
+def test_a_page_whose_first_drawing_failed_asks_again(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    visit.expected = ("ERR_FAILED", "server did not respond")
+    page = visit("?symbol=AAPL")
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        if not lost and '"drawing.data"' in (route.request.post_data or ""):
+            lost.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route(re.compile("_dash-update-component"), lose)
+    page.reload()
+    wait_for_rows(page, 0)
+    assert len(lost) == 1
 
 
 def test_it_says_when_the_analytics_is_gone_or_held_up(running: Running, visit: Visit) -> None:

@@ -124,12 +124,13 @@ class Board:
 
     def since(self, stamp: object) -> dict[str, Any] | None:
         """What changed after `stamp`; `None` for nothing. A stamp of another board's counts as none: all is told."""
-        known = stamp if isinstance(stamp, int) and self._first <= stamp <= self._stamp else None
-        if known == self._stamp:
+        now = self._stamp  # before the episodes: what another reader's look changes meanwhile is told again
+        known = stamp if isinstance(stamp, int) and self._first <= stamp <= now else None
+        if known == now:
             return None
         episodes = sorted(self._episodes.values(), key=lambda each: (-each.start_ns, each.key))
         changed = [each.told() for each in episodes if known is None or each.stamp > known]
-        return {"stamp": self._stamp, "whole": known is None, "episodes": changed}
+        return {"stamp": now, "whole": known is None, "episodes": changed}
 
     def acknowledge(self, keys: object, now_ns: int) -> None:
         """Keep that the episodes of these keys have been seen; what is no key of an episode here is left out.
@@ -158,13 +159,14 @@ class Board:
         self._newest = newest
         if not fresh:
             return
-        self._stamp += 1
+        stamp = self._stamp + 1
         for at, goes_on in zip(fresh, follows, strict=True):
             self._taken[moments[at]] = None
-            self._one(points, at, goes_on)
+            self._one(points, at, goes_on, stamp)
         self._forget()
+        self._stamp = stamp  # last: a reader who is told it has all that bears it
 
-    def _one(self, points: Points, at: int, goes_on: bool) -> None:
+    def _one(self, points: Points, at: int, goes_on: bool, stamp: int) -> None:
         symbol, partition, offset = points.symbol[at], int(points.partition[at]), int(points.offset[at])
         episode = self._last.get(symbol) if goes_on else None
         if episode is None or episode.partition != partition:
@@ -174,7 +176,7 @@ class Board:
             episode = Episode(symbol, partition, offset, time_ns, time_ns)
             self._episodes[episode.key] = self._last[symbol] = episode
         episode.take(points, at)
-        episode.stamp = self._stamp
+        episode.stamp = stamp
 
     def _forget(self) -> None:
         surplus = len(self._episodes) - MAX_EPISODES
@@ -202,10 +204,10 @@ class Board:
         self._mark([each for each in open_ if (*each.key, each.start_ns) in known])
 
     def _mark(self, episodes: Sequence[Episode]) -> None:
-        if episodes:
-            self._stamp += 1
+        stamp = self._stamp + 1
         for each in episodes:
-            each.acked, each.stamp = True, self._stamp
+            each.acked, each.stamp = True, stamp
+        self._stamp = stamp if episodes else self._stamp
 
 
 def _keys(asked: object) -> list[Key]:

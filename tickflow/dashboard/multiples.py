@@ -45,10 +45,16 @@ def draw(store: MetricsStore, view: View, latest: Points) -> tuple[list[Answer],
     rows, drawn = [], []
     for symbol in view["symbols"]:
         until = end if view["period"] else end_of(latest, symbol) or begin
-        row, multiple = _one(store, symbol, begin, until, MAX_MARKS // len(view["symbols"]))
+        row, multiple = _one(store, symbol, begin, until, MAX_MARKS // len(view["symbols"]), bool(view["period"]))
         rows.append(row)
         drawn.append(multiple)
     return rows, drawn
+
+
+def offsets(rows: list[Answer], drawn: list[Multiple]) -> list[tuple[float, int]]:
+    """The offsets to UTC over all charts (see `clock.offsets`), none where they are empty."""
+    begins = [clock.utc_ns(row["x"][0]) for row in rows if len(row["x"])]
+    return clock.offsets(min(begins), max(each["newest_us"] for each in drawn) * 1000) if begins else []
 
 
 def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
@@ -94,12 +100,15 @@ def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
     return {"multiples": {"rows": news, "drawn": known}} if news else {}
 
 
-def _one(store: MetricsStore, symbol: str, begin: int, end: int, marks: int) -> tuple[Answer, Multiple]:
-    """A symbol's chart from `begin` on, before `end`, and up to where it goes."""
+def _one(
+    store: MetricsStore, symbol: str, begin: int, end: int, marks: int, is_period: bool
+) -> tuple[Answer, Multiple]:
+    """A symbol's chart from `begin` on, before `end`, and up to where it goes; how it ticks is told of today."""
     recent = store.newest(symbol, MAX_ROWS)
     are_all = len(recent) < MAX_ROWS or recent.time_ns[0] <= begin
-    recent = recent.take(slice(0, int(np.searchsorted(recent.time_ns, end))))
-    shown: Points | Outline = recent.take(slice(int(np.searchsorted(recent.time_ns, begin)), None))
+    before = recent.take(slice(0, int(np.searchsorted(recent.time_ns, end))))
+    shown: Points | Outline = before.take(slice(int(np.searchsorted(before.time_ns, begin)), None))
+    recent = recent if is_period else before
     if not are_all:
         shown = store.outline(symbol, begin, end, MAX_ROWS // 2)
     overlapping = recent.take(np.flatnonzero(recent.time_ns >= (recent.time_ns[-1] if len(recent) else 0) - OVERLAP_NS))

@@ -91,6 +91,7 @@ def _header() -> Component:
                     html.H1(TITLE, className="name"),
                     html.Span("connecting", id=ids.FRESH, className="fresh", role="status", **{"aria-live": "off"}),
                     html.Span("", id=ids.BADGE, className="badge", hidden=True),
+                    html.P("", id=ids.SAID, className="unseen", role="status"),
                 ],
             ),
             html.Div(
@@ -156,6 +157,7 @@ def _theme(value: str, sign: str, name: str) -> dict[str, Any]:
 
 def _watch_list() -> list[Component]:
     return [
+        html.Div("", id=ids.BANNER_OVERVIEW, className="banner", hidden=True),
         html.Div(
             className="watch-head",
             children=[
@@ -182,7 +184,7 @@ def _watch_list() -> list[Component]:
 
 def _main() -> list[Component]:
     return [
-        html.Div("", id=ids.BANNER, className="banner", role="alert", hidden=True),
+        html.Div("", id=ids.BANNER, className="banner", hidden=True),
         html.Div(id=ids.STRIP, className="strip", role="region", tabIndex=0, **{"aria-label": "Watch list"}),
         dmc.SegmentedControl(
             id=ids.RANGE_NARROW,

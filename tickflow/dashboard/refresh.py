@@ -67,6 +67,7 @@ def draw(
     small: Answer = {}
     if wanted["symbols"]:
         small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
+        drawn["offsets"] = multiples.offsets(small["multiples"], drawn["multiples"]) or drawn["offsets"]
     revision = f"{symbol} {wanted['range']} {wanted['period']}"
     figure = figures.figure(
         rows,
@@ -115,7 +116,7 @@ def refresh(
     symbol = drawn["symbol"]
     if drawn["failed"] or symbol is None or not drawn["rows"]:
         came = bool(len(latest)) if symbol is None else symbol in latest.symbol and not drawn["period"]
-        return answer | {"rebuild": drawn["failed"] or came}
+        return answer | {"rebuild": drawn["failed"] or came or "rebuild" in answer}
     if drawn["paused"] or drawn["period"]:
         return answer
     rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS, end_of(latest, symbol))
@@ -151,13 +152,13 @@ def _alerted(board: Board | None, store: MetricsStore, latest: Points, stamp: ob
 
 
 def _window(store: MetricsStore, symbol: str, view: View, until: int | None) -> tuple[Digest, Points]:
-    """What is drawn of the symbol, and its newest rows there: at least 20 if it has so many, and those of 30 s.
+    """What is drawn of the symbol, and its newest rows: at least 20 if it has so many, and those of 30 s drawn.
 
     Rows from `until` on are left to the next refresh.
     """
     if view["period"]:
         shown = _between(store, symbol, *(clock.utc_ns(bound) for bound in view["period"]))
-        return shown, shown.points
+        return shown, store.newest(symbol, DEPTH)
     newest = store.newest(symbol, FIRST_ROWS)
     are_all = len(newest) < FIRST_ROWS
     if until is not None:
@@ -192,7 +193,7 @@ def _drawn_of(empty: Drawn, shown: Digest, recent: Points) -> Drawn:
         "cursors": cursors_of(overlapping, {}),
         "first_us": int(rows.time_ns[0]) // 1000,
         "newest_us": newest // 1000,
-        "count": DEPTH if empty["period"] else min(DEPTH, len(recent)),
+        "count": min(DEPTH, len(recent)),
         "price": float(rows.price[-1]),
         "direction": int(figures.directions(rows.price)[-1]),
         "gap_s": recent_gap(recent),

@@ -66,14 +66,14 @@ def section() -> Component:
                 className="figure",
                 role="group",
                 children=[
-                    html.P("", id="advice", className="evidence advice", role="status", hidden=True),
+                    html.P("", id="advice", className="evidence advice", hidden=True),
                     html.P("", id="evidence", className="evidence", hidden=True),
                     html.Div(id=ids.CHART, className="chart"),
                 ],
                 **{"aria-labelledby": ids.SUMMARY},
             ),
             html.P("", id="multiples-summary", className="unseen"),
-            html.P("", id="advice-several", className="advice-several", role="status"),
+            html.P("", id="advice-several", className="advice-several"),
             html.Figure(
                 className="figure figure-multiples",
                 role="group",

@@ -26,6 +26,7 @@ def grid() -> dag.AgGrid:
             "cellFlashDuration": 250,
             "cellFadeDuration": 350,
             "suppressMovableColumns": True,
+            "tabToNextCell": {"function": "tickflow_leave(params)"},
             "localeText": {"noRowsToShow": "No symbols yet"},
         },
         defaultColDef={"resizable": False, "sortable": True, "minWidth": 56, "suppressHeaderMenuButton": True},

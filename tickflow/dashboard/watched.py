@@ -4,13 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from tickflow.dashboard import ranges
+from tickflow.dashboard import clock, ranges
+from tickflow.dashboard.deltas import OVERLAP_NS
 from tickflow.dashboard.view import Drawn
 from tickflow.points import Points
 from tickflow.store.base import MetricsStore
 
 COURSE_STEPS = 24
 """Points of a sparkline."""
+NEWEST = "newest_us"
+"""Beside the partitions' offsets: the newest time that was told."""
 
 Answer = dict[str, Any]
 
@@ -18,17 +21,21 @@ Answer = dict[str, Any]
 def watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: Drawn) -> Answer:
     """The watch list's rows whose last tick is not in `watched` yet, and up to where it is filled with them.
 
-    The change of every symbol counts from one moment, where the range of the drawn symbol starts.
+    The change of every symbol counts from one moment, where the range of the drawn symbol starts, or the period.
     """
     anew = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
     cursors = {} if anew else watched
     partitions, which = np.unique(latest.partition, return_inverse=True)
     known = np.array([cursors.get(str(partition), -1) for partition in partitions], dtype=np.int64)
-    changed = latest.take(np.flatnonzero(latest.offset > known[which]))
+    is_new, time_us, told_us = latest.offset > known[which], latest.time_ns // 1000, cursors.get(NEWEST, 0)
+    if np.any(~is_new & (time_us > told_us)):
+        # The log began anew, while a symbol that ticks no more still has its high offset of the one before.
+        is_new |= time_us > told_us - OVERLAP_NS // 1000
+    changed = latest.take(np.flatnonzero(is_new))
     if not len(changed):
         return {"rows": [], "cursors": cursors}
     newest = drawn["newest_us"] * 1000 or int(latest.time_ns.max())
-    begin = ranges.start(drawn["range"], newest)
+    begin = clock.utc_ns(drawn["period"][0]) if drawn["period"] else ranges.start(drawn["range"], newest)
     names = changed.symbol if len(changed) < len(latest) else None
     first = store.first_prices(begin, names)
     rows = [
@@ -45,9 +52,11 @@ def watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: D
     ]
     if drawn["overview"]:
         _add_measures(rows, changed, store.anomaly_counts(begin, names))
-    answer: Answer = {"rows": rows, "cursors": cursors_of(changed, cursors)}
+    told = cursors_of(changed, cursors) | {NEWEST: max(told_us, int(changed.time_ns.max()) // 1000)}
+    answer: Answer = {"rows": rows, "cursors": told}
     if not cursors:
-        _add_courses(store, answer, begin or min(drawn["first_us"] * 1000, newest) or newest, newest)
+        begin = begin or min(drawn["first_us"] * 1000, newest) or newest
+        _add_courses(store, answer, begin, max(begin, newest))
     return answer
 
 

@@ -61,6 +61,7 @@ def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, int, int]]) 
     """
     begins, volumes, counts = (np.array(column, dtype=np.int64) for column in zip(*sums, strict=True))
     step = np.searchsorted(begins, points.time_ns // width_ns * width_ns)
+    step = np.minimum(step, len(begins) - 1)  # a point may have come between the reading of the sums and its own
     told = np.bincount(step, weights=points.volume, minlength=len(begins)).astype(np.int64)
     volume = points.volume.copy()
     last = np.flatnonzero(np.diff(step, append=-1))

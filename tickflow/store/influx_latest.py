@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tickflow.errors import StoreError
 from tickflow.points import MEASUREMENT, Points
 from tickflow.store.influxql import InfluxQL, Integer, named
 from tickflow.store.latest import places, replaced
@@ -50,6 +51,7 @@ class Latest:
         self._place: dict[str, int] = {}
         self._moments: _Moments = {}
         self._begun_at = self._whole_at = float("-inf")
+        self._failure: StoreError | None = None
 
     def read(self) -> Points:
         """The newest point of each symbol, in the order of the symbols' names."""
@@ -57,8 +59,14 @@ class Latest:
         with self._lock:
             if self._begun_at <= asked:  # else it was read for another reader, since this one asked
                 begun = self._monotonic()
-                self._read(begun)
+                self._failure = None
+                try:
+                    self._read(begun)
+                except StoreError as error:
+                    self._failure = error
                 self._begun_at = begun
+            if self._failure is not None:  # for those who waited too: else they would wait again, one after the other
+                raise self._failure.with_traceback(None)
             return self._points
 
     def _read(self, begun: float) -> None:
