@@ -33,7 +33,7 @@ from tickflow.batch import Batch
 from tickflow.console import Console
 from tickflow.counters import Counters
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
-from tickflow.history import History, of_size
+from tickflow.history import History, of_size, remember
 from tickflow.holdup import POLL_SECONDS, Holdup
 from tickflow.metrics import measure
 from tickflow.points import Ints, Points
@@ -172,8 +172,7 @@ class StockAnalyticsEngine:
 
     def observe(self, points: Points, depth: Ints) -> None:
         """Feed what people look at: the price history, the console, the freshness of the status."""
-        for symbol, price in zip(points.symbol, points.price.tolist(), strict=True):
-            self.price_history[symbol].append(price)
+        remember(self.price_history, points.symbol, points.price.tolist())
         self.console.take(points, depth)
         self._reporter.note(points)
 

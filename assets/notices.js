@@ -69,7 +69,7 @@
 
   function row(each) {
     const item = make("li", `alert${each.acked ? " is-acked" : ""}`);
-    const go = make("button", "alert-go", "", { type: "button", title: `Volatility ${words.price(each.volatility)}, volume ${words.fixed(each.volume_ratio, 1)} times its average, offset ${each.offset} of partition ${each.key[1]}: show it in the chart` });
+    const go = make("button", "alert-go", "", { type: "button", title: `${words.day(each.wall_ms)}. Volatility ${words.price(each.volatility)}, volume ${words.fixed(each.volume_ratio, 1)} times its average, offset ${each.offset} of partition ${each.key[1]}: show it in the chart` });
     const first = make("span", "alert-first");
     first.append(make("b", "", each.key[0]), make("span", each.high ? "up" : "down", direction(each)),
       make("span", "alert-time", `${words.time(each.wall_ms)} ET${each.ticks > 1 ? ` · ${each.ticks} ticks` : ""}`));
@@ -82,7 +82,7 @@
     else {
       const ack = make("button", "plain alert-ack", "Ack", { type: "button" });
       ack.dataset.ack = each.key.join();
-      ack.setAttribute("aria-label", `Ack: ${each.key[0]} ${each.high ? "high" : "low"}, ${words.time(each.wall_ms)}`);
+      ack.setAttribute("aria-label", `Ack: ${each.key[0]} ${each.high ? "high" : "low"}, ${words.day(each.wall_ms)}, ${words.time(each.wall_ms)}`);
       item.append(ack);
     }
     return item;
@@ -148,15 +148,13 @@
 
   function take(news) {
     const before = new Set(episodes.keys());
-    if (news.whole) {
-      episodes.clear();
-      made.clear();
-    }
+    if (news.whole) episodes.clear();
     for (const each of news.episodes) episodes.set(each.key.join(), each);
     if (episodes.size > LIMIT) {
       const old = [...episodes.entries()].sort((a, b) => a[1].start_us - b[1].start_us).slice(0, episodes.size - LIMIT);
-      old.forEach(([key]) => episodes.delete(key) && made.delete(key));
+      old.forEach(([key]) => episodes.delete(key));
     }
+    for (const key of made.keys()) if (!episodes.has(key)) made.delete(key); // the others stay the elements that they are
     if (known) notify(news.episodes.filter((each) => !before.has(each.key.join()) && !each.acked));
     known = true;
     draw();

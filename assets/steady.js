@@ -3,12 +3,20 @@
   "use strict";
   const NEAR_PX = 8; // a finger is not quite still
 
+  const pointers = new WeakMap(); // by list, where in it the pointer is
+
+  /* What the pointer is over; `:hover` forgets an item that was made anew until the pointer moves. */
+  function under(list) {
+    const at = pointers.get(list), found = at && document.elementFromPoint(at.clientX, at.clientY);
+    return [...list.children].find((item) => item.contains(found));
+  }
+
   const keyOf = (item) => item?.querySelector("[data-key]")?.dataset.key;
 
   /** Change a list. The item under the pointer keeps its place, even where the list is too short to scroll; without a
       pointer the one with the focus does or, once the list is scrolled, the first in sight. */
   function keep(list, change) {
-    const pointed = list.querySelector(":scope > :active") || list.querySelector(":scope > :hover");
+    const pointed = list.querySelector(":scope > :active") || list.querySelector(":scope > :hover") || under(list);
     const top = list.getBoundingClientRect().top;
     const inSight = () => list.scrollTop > 0 && [...list.children].find((item) => item.getBoundingClientRect().bottom > top);
     const item = pointed || list.querySelector(":scope > :focus-within") || inSight();
@@ -35,6 +43,8 @@
       act(byPointer ? pressed.data : dataOf(target));
       pressed = null;
     });
+    list.addEventListener("pointermove", ({ clientX, clientY }) => pointers.set(list, { clientX, clientY }));
+    list.addEventListener("pointerleave", () => pointers.delete(list));
     list.addEventListener("pointerleave", () => Object.assign(list.style, { paddingTop: "", paddingBottom: "" }));
   }
 

@@ -1,13 +1,11 @@
 """The last prices of a symbol are those that a deque of that length keeps."""
 
-import time
-from collections import deque
+from collections import defaultdict, deque
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickflow.history import History, of_size
+from tickflow.history import LARGE, History, of_size, remember
 
 
 @given(st.integers(1, 30), st.lists(st.floats(allow_nan=False)))
@@ -21,13 +19,22 @@ def test_it_keeps_what_a_deque_keeps(maxlen: int, prices: list[float]) -> None:
     assert history[-5:].tolist() == list(expected)[-5:]
 
 
-@pytest.mark.parametrize("size", [1, 200, 1_000_000])
-def test_a_price_costs_little_however_many_are_kept(size: int) -> None:
-    kept = of_size(size)
-    kept.extend([1.0] * size)
-    begun = time.process_time()
-    for _ in range(300):
-        kept.append(2.0)
-    assert time.process_time() - begun < 0.03
-    assert len(kept) == size
-    assert kept[-1] == 2.0
+@given(st.integers(1, 5), st.lists(st.lists(st.tuples(st.sampled_from("AB"), st.floats(allow_nan=False)))))
+def test_prices_together_are_kept_as_one_by_one(maxlen: int, batches: list[list[tuple[str, float]]]) -> None:
+    histories: defaultdict[str, History | deque[float]] = defaultdict(lambda: History(maxlen))
+    expected: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=maxlen))
+    for batch in batches:
+        remember(histories, [symbol for symbol, _ in batch], [price for _, price in batch])
+        for symbol, price in batch:
+            expected[symbol].append(price)
+        assert {name: list(kept) for name, kept in histories.items()} == {
+            name: list(kept) for name, kept in expected.items()
+        }
+
+
+def test_very_many_prices_are_kept_in_what_need_not_move_them() -> None:
+    for size, kind in ((LARGE - 1, History), (LARGE, deque)):
+        kept = of_size(size)
+        kept.extend(map(float, range(size + 1)))
+        assert type(kept) is kind
+        assert (len(kept), kept[0], kept[-1]) == (size, 1.0, float(size))

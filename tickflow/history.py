@@ -1,7 +1,8 @@
 """The newest prices of a symbol, for people to look at."""
 
 from array import array
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 LARGE = 2_000
@@ -33,6 +34,18 @@ class History(array):  # type: ignore[type-arg]  # its items are floats; at run 
 
     def append(self, price: float) -> None:
         """Take in the newest price, and let go of the oldest where there are too many."""
-        if len(self) >= self.maxlen:
-            del self[0]
-        super().append(price)
+        self.extend((price,))
+
+    def extend(self, prices: Iterable[float]) -> None:
+        """Take in the newest prices, the newest last, and let go of the oldest where there are too many."""
+        super().extend(prices)
+        del self[: max(0, len(self) - self.maxlen)]
+
+
+def remember(histories: Mapping[str, History | deque[float]], symbols: Sequence[str], prices: Sequence[float]) -> None:
+    """Take in prices of many symbols, each symbol's together: a call a price would cost three times as much."""
+    news: defaultdict[str, list[float]] = defaultdict(list)
+    for symbol, price in zip(symbols, prices, strict=True):
+        news[symbol].append(price)
+    for symbol, newest in news.items():
+        histories[symbol].extend(newest)

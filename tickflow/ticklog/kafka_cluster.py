@@ -37,7 +37,6 @@ READING: Mapping[str, object] = {
     "auto_offset_reset": "none",
     "allow_auto_create_topics": False,
     "fetch_max_wait_ms": 50,  # with kafka-python's 500, reads stall near the end of a partition
-    "max_partition_fetch_bytes": 512 * 1024,  # a twelfth of the worker's memory less than with 1 MB, and as quick
     "max_poll_records": 5_000,
     "request_timeout_ms": 15_000,
     "metrics_enabled": False,
