@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from tickflow.addresses import is_http_url, is_loopback, is_server
-from tickflow.detectors import MAX_Z_SCORE
-from tickflow.env_file import read_env_file
 from tickflow.errors import SettingError
-from tickflow.tick import is_symbol
+from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
+from tickflow.settings.addresses import is_http_url, is_loopback, is_server
+from tickflow.settings.env_file import read_env_file
+from tickflow.ticks.tick import is_symbol
 
 DEFAULT_SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
 HIDDEN = "**********"

@@ -26,23 +26,25 @@ from itertools import islice
 from typing import TextIO
 
 from config import Settings, add_flags, flags_of, load_settings
-from tickflow import deadletters, process, verbs
-from tickflow.assignments import Assignments
+from tickflow import process
 from tickflow.backoff import Backoff
-from tickflow.batch import Batch
-from tickflow.console import Console
-from tickflow.counters import Counters
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
-from tickflow.history import History, of_size, remember
-from tickflow.holdup import POLL_SECONDS, Holdup
-from tickflow.metrics import measure
-from tickflow.points import Ints, Points
+from tickflow.metrics.formulas import measure
+from tickflow.metrics.points import Ints, Points
+from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.stack import open_log, open_store
-from tickflow.statuses import Reporter
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
-from tickflow.tick import Refused, decode
 from tickflow.ticklog.base import Polled, Position, TickLog
-from tickflow.windows import WINDOW_SPAN
+from tickflow.ticks.tick import Refused, decode
+from tickflow.verbs import command_line
+from tickflow.worker import dead_letters
+from tickflow.worker.assignments import Assignments
+from tickflow.worker.batch import Batch
+from tickflow.worker.console import Console
+from tickflow.worker.counters import Counters
+from tickflow.worker.history import History, of_size, remember
+from tickflow.worker.holdup import POLL_SECONDS, Holdup
+from tickflow.worker.status import Reporter
 
 logger = logging.getLogger("tickflow.analytics")
 
@@ -77,7 +79,7 @@ class StockAnalyticsEngine:
             out or sys.stdout, settings.update_interval, settings.summary_interval, self.price_history
         )
         self.worker = settings.kafka_instance_id or f"{socket.gethostname()}-{os.getpid()}"
-        self._limits = verbs.limits_of(settings)
+        self._limits = command_line.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
         self._reporter = Reporter(self.store, self.worker, clock)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
@@ -196,7 +198,7 @@ class StockAnalyticsEngine:
         records = iter(batch.records)
         for part, outcome in zip(parts, written, strict=True):
             of_part = list(islice(records, len(part)))
-            self.refuse([Refused(of_part[at], words) for at, words in outcome.refused], deadletters.STORE)
+            self.refuse([Refused(of_part[at], words) for at, words in outcome.refused], dead_letters.STORE)
             batch.count(part, outcome)
 
     def store_points(self, points: Points, attempt: Future[Written] | None = None) -> Written:
@@ -215,7 +217,7 @@ class StockAnalyticsEngine:
 
     def settle(self, batch: Batch) -> None:
         """Refuse what is no tick, and commit a batch whose points are stored."""
-        self.refuse(batch.refused, deadletters.DECODE)
+        self.refuse(batch.refused, dead_letters.DECODE)
         self.commit(batch)
 
     def refuse(self, refused: Sequence[Refused], stage: str) -> None:
@@ -225,7 +227,7 @@ class StockAnalyticsEngine:
         unsent = deque(refused)
         for delay in Backoff():
             try:
-                deadletters.publish(self.log, unsent, stage)
+                dead_letters.publish(self.log, unsent, stage)
                 break
             except (NotAcknowledged, LogUnavailable) as error:
                 if isinstance(error, NotAcknowledged) and error.refused:
@@ -233,7 +235,7 @@ class StockAnalyticsEngine:
                 letters = self.log.dead_letter_topic
                 self.holdup.wait(delay, f"the dead-letter topic {letters} does not take them: {error}")
         self.holdup.over()
-        if stage == deadletters.DECODE:
+        if stage == dead_letters.DECODE:
             self.console.refused(each.record.key for each in refused)
 
     def commit(self, batch: Batch) -> None:
@@ -279,14 +281,14 @@ FLAGS = (
 def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     """Run the script; the exit code comes back."""
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs.add_arguments(parser)
+    command_line.add_arguments(parser)
     add_flags(parser, FLAGS, aliases={"UPDATE_INTERVAL": "--interval"})
     arguments = parser.parse_args(argv)
-    verbs.check(parser, arguments)
+    command_line.check(parser, arguments)
     settings = load_settings(flags=flags_of(arguments))
     process.set_up_logging(settings.log_level)
     if arguments.verb != "run":
-        return verbs.perform(arguments, settings, stop)
+        return command_line.perform(arguments, settings, stop)
     engine = StockAnalyticsEngine(settings, stop=stop)
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())

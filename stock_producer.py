@@ -22,8 +22,8 @@ from tickflow.sources.base import Source
 from tickflow.sources.replay import Replay
 from tickflow.sources.simulator import Injection, Simulator, stepping_clock
 from tickflow.stack import open_log
-from tickflow.tick import Tick, encode, is_symbol
 from tickflow.ticklog.base import TickLog
+from tickflow.ticks.tick import Tick, encode, is_symbol
 
 FLUSH_EVERY = 1.0
 """Seconds, at most, between two flushes of a source that never waits."""

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import load
 from benchmarks.bench import CONTENDERS_PYTHON, Bench, medians, table
 from config import load_settings
-from tickflow.windows import Windows
+from tickflow.metrics.windows import Windows
 
 SYMBOLS = 500
 WARM_UP = SYMBOLS * 20

@@ -6,11 +6,11 @@ from itertools import islice
 
 import numpy as np
 
-from tickflow.metrics import measure
-from tickflow.points import Points, to_lines
-from tickflow.tick import Tick, decode, encode
+from tickflow.metrics.formulas import measure
+from tickflow.metrics.points import Points, to_lines
+from tickflow.metrics.windows import Windows
 from tickflow.ticklog.base import LOG_APPEND_TIME, Entry
-from tickflow.windows import Windows
+from tickflow.ticks.tick import Tick, decode, encode
 
 BEGIN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 STEP = timedelta(milliseconds=250)

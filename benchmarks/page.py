@@ -14,8 +14,8 @@ from plotly.io.json import to_json_plotly
 
 from benchmarks.bench import Bench, table
 from benchmarks.stores import STACKS, History, opened, settings_of
-from tickflow.dashboard.alerts import Board
-from tickflow.dashboard.refresh import Answer, draw, refresh
+from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.refresh import Answer, draw, refresh
 from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
 

@@ -63,7 +63,8 @@ def main() -> int:
 def shares(stacks: list[str]) -> dict[str, float]:
     """The percent of each part, of the time between the first poll and the end; the largest first.
 
-    >>> shares(["main;run (stock_analytics.py:9);decode (tickflow/tick.py:16) 3", "main;run (stock_analytics.py:9) 1"])
+    >>> run = "main;run (stock_analytics.py:9)"
+    >>> shares([f"{run};decode (tickflow/ticks/tick.py:16) 3", f"{run} 1"])
     {'decode and check': 75.0, 'the rest of the loop': 25.0}
     """
     counts: Counter[str] = Counter()

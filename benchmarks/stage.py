@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks import load
 from benchmarks.bench import Bench, table
 from benchmarks.programs.tutorial import point_of
+from tickflow.metrics.windows import Windows
 from tickflow.ticklog.base import Entry
-from tickflow.windows import Windows
 
 SYMBOLS = 500
 WARM_UP = SYMBOLS * 20

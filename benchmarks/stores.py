@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.bench import Bench
 from config import Settings, load_settings
 from tests.fakes import Feed
-from tickflow.points import Points, point_time
+from tickflow.metrics.points import Points, point_time
 from tickflow.stack import open_acks, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore

@@ -18,7 +18,7 @@ import urllib3
 from benchmarks.bench import Bench, table
 from benchmarks.site import Site
 from benchmarks.stores import STACKS, History, opened, settings_of
-from tickflow.dashboard import ids
+from tickflow.dashboard.drawing import ids
 from tickflow.store.base import MetricsStore
 
 VIEWERS = 20

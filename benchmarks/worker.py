@@ -12,9 +12,9 @@ import time
 from benchmarks.figures import Figures
 from config import load_settings
 from stock_analytics import StockAnalyticsEngine
-from tickflow.batch import Batch
 from tickflow.process import StopEvent, set_up_logging
 from tickflow.ticklog.base import Polled
+from tickflow.worker.batch import Batch
 
 
 class MeasuredEngine(StockAnalyticsEngine):

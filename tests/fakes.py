@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from tickflow.errors import StoreError
-from tickflow.metrics import measure
-from tickflow.points import Points
+from tickflow.metrics.formulas import measure
+from tickflow.metrics.points import Points
+from tickflow.metrics.windows import Windows
 from tickflow.store.acks import Ack, AckStore
 from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline, step_width
-from tickflow.tick import Tick, decode, encode
 from tickflow.ticklog.base import Entry
-from tickflow.windows import Windows
+from tickflow.ticks.tick import Tick, decode, encode
 
 
 class MemoryStore(MetricsStore):

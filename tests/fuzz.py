@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tests.malformed import corpus
 from tests.records import APPENDED_MS, body
-from tickflow import tick
-from tickflow.points import Points, to_lines
+from tickflow.metrics.points import Points, to_lines
 from tickflow.ticklog.base import LOG_APPEND_TIME, Entry
+from tickflow.ticks import tick
 
 MISSING = "atheris is not installed: it has no wheel for this Python or this system"
 LONGEST = 4_096

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 from hypothesis import strategies as st
 
-from tickflow.points import FLOAT_FIELDS, Points
+from tickflow.metrics.points import FLOAT_FIELDS, Points
 
 MORNING = 1_767_623_400_000_000_000
 """2026-01-05, 14:30 UTC, in ns."""

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from tickflow.tick import Limits, decode, epoch_us
 from tickflow.ticklog.base import LOG_APPEND_TIME, Entry
+from tickflow.ticks.tick import Limits, decode, epoch_us
 
 CREATE_TIME = 0
 GOOD: dict[str, object] = {"symbol": "AAPL", "price": 187.5, "timestamp": "2026-01-05T14:30:00Z"}

@@ -11,7 +11,6 @@ import subprocess
 import threading
 import time
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -20,18 +19,18 @@ import tickflow
 from config import KEYS, SECRETS, Settings, load_settings
 from devtools.servers import InfluxServer
 from tests import command_lines, markdown, records
+from tests.loaded_settings import load
 from tests.markdown import DOCS, blocks, code, commands, section, table, text
 from tests.point_examples import a_row, points_of
 from tests.scripts import PROJECT
-from tests.settings import load
-from tickflow.detectors import MAX_Z_SCORE
-from tickflow.metrics import Metrics, measure
-from tickflow.points import FIELDS, FLOAT_FIELDS, INTEGER_FIELDS
+from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
+from tickflow.metrics.formulas import Metrics, measure
+from tickflow.metrics.points import FIELDS, FLOAT_FIELDS, INTEGER_FIELDS
+from tickflow.metrics.windows import Windows
 from tickflow.process import BAD_SETTING, DONE, UNDONE
 from tickflow.sources.replay import Replay
-from tickflow.store.influx import InfluxStore
-from tickflow.tick import decode
-from tickflow.windows import Windows
+from tickflow.store.influx.store import InfluxStore
+from tickflow.ticks.tick import decode
 
 README, CONTRIBUTING, GUARANTEES = "README.md", "CONTRIBUTING.md", "docs/guarantees.md"
 SCRIPTS = ("stock_producer.py", "stock_analytics.py", "stock_dashboard.py")
@@ -43,7 +42,7 @@ QUERIES = (
 PASTED = {
     "self.symbols = ['AAPL', 'GOOGL', 'MSFT', 'AMZN', 'TSLA', 'NVDA', 'META']": "stock_producer.py",
     "self.price_history = defaultdict(lambda: deque(maxlen=200))": "stock_analytics.py",
-    "is_anomaly = z_score > 1.5": "tickflow/detectors.py",
+    "is_anomaly = z_score > 1.5": "tickflow/metrics/detectors/zscore.py",
     "producer.start_streaming(use_real_data=False, interval=2)": "stock_producer.py",
     'producer.start_streaming(use_real_data=True, api_key="YOUR_API_KEY", interval=60)': "stock_producer.py",
 }
@@ -278,28 +277,11 @@ def modules() -> list[str]:
     return sorted(str(path) for path in found)
 
 
-def mapped(lines: Iterable[str]) -> list[str]:
-    """The files on the map: each line's, up to the wide gap, in the folder that it or the line above begins with."""
-    found: list[str] = []
-    folder = ""
-    for line in lines:
-        if not line.startswith("    "):
-            continue
-        begins = re.match(r" +(\w+/) +", line)
-        names = re.split(r"\s{3,}", line[begins.end() :] if begins else line.strip())[0]
-        if begins:
-            folder = begins[1]
-        elif not line.startswith(" " * 16):  # not a further line of the folder
-            folder = ""
-        found += [folder + name for name in re.findall(r"[\w/]+\.py", names)]
-    return found
-
-
-def test_the_map_in_the_package_names_each_module_once_and_nothing_else() -> None:
-    found = mapped((tickflow.__doc__ or "").splitlines())
-    assert [name for name in found if name in SCRIPTS] == list(SCRIPTS)
-    named = sorted(name for name in found if name not in SCRIPTS)
-    assert named == [name for name in modules() if not name.endswith("__init__.py")]
+def test_the_map_in_the_package_names_each_folder_and_script_once() -> None:
+    shown = tickflow.__doc__ or ""
+    folders = {path.parent.name for path in (PROJECT / "tickflow").glob("*/__init__.py")} - {"settings"}
+    assert sorted(re.findall(r"^    (\w+)/ ", shown, re.MULTILINE)) == sorted(folders)
+    assert re.findall(r"stock_\w+\.py", shown) == list(SCRIPTS)
 
 
 @pytest.mark.parametrize("name", modules())

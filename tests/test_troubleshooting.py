@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tests.loaded_settings import load, refusal
 from tests.markdown import table
 from tests.scripts import PROJECT
-from tests.settings import load, refusal
 from tickflow.dashboard.server import bind
 from tickflow.errors import SettingError, StoreMisconfigured
 from tickflow.sources.replay import Replay
 from tickflow.stack import open_log, open_store
-from tickflow.store import answers
-from tickflow.store.influx import InfluxStore
-from tickflow.store.influxql import unreachable
-from tickflow.ticklog.embedded import EmbeddedTickLog
+from tickflow.store.influx import answers
+from tickflow.store.influx.influxql import unreachable
+from tickflow.store.influx.store import InfluxStore
+from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
 ROWS = table("README.md", "Troubleshooting")
 SOURCES = "\n".join(

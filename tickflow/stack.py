@@ -78,7 +78,7 @@ TOKEN_NEEDED = "the token of your InfluxDB (copy .env.example to .env for the on
 def open_log(settings: StackSettings, stop: threading.Event) -> TickLog:
     """The tick log that `STACK` names, not connected yet."""
     if settings.stack == "embedded":
-        from tickflow.ticklog.embedded import EmbeddedTickLog
+        from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
         return EmbeddedTickLog(
             settings.embedded_file,
@@ -87,7 +87,7 @@ def open_log(settings: StackSettings, stop: threading.Event) -> TickLog:
             retention_days=settings.retention_days,
             stop=stop,
         )
-    from tickflow.ticklog.kafka import KafkaTickLog
+    from tickflow.ticklog.kafka.log import KafkaTickLog
 
     return KafkaTickLog(
         settings.kafka_servers,
@@ -120,11 +120,11 @@ def kafka_security(settings: StackSettings) -> dict[str, object]:
 def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
     """The metrics store that `STACK` names, not connected yet. Raises `SettingError` without a token."""
     if settings.stack == "embedded":
-        from tickflow.store.embedded import EmbeddedStore
+        from tickflow.store.sqlite.store import EmbeddedStore
 
         return EmbeddedStore(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
     token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)  # before the client is loaded: to refuse should be quick
-    from tickflow.store.influx import InfluxStore
+    from tickflow.store.influx.store import InfluxStore
 
     return InfluxStore(
         settings.influxdb_url,
@@ -141,10 +141,10 @@ def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
 def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
     """Where acknowledgements are kept on that stack. Raises `SettingError` without a token."""
     if settings.stack == "embedded":
-        from tickflow.store.embedded_acks import EmbeddedAcks
+        from tickflow.store.sqlite.acks import EmbeddedAcks
 
         return EmbeddedAcks(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
-    from tickflow.store.influx_acks import InfluxAcks
+    from tickflow.store.influx.acks import InfluxAcks
 
     return InfluxAcks(
         settings.influxdb_url,

@@ -26,8 +26,8 @@ from benchmarks import load
 from benchmarks.figures import Figures
 from benchmarks.programs import formulas
 from benchmarks.programs.posting import Posting
+from tickflow.metrics.windows import Windows
 from tickflow.ticklog.base import Entry
-from tickflow.windows import Windows
 
 BATCH = 5_000
 

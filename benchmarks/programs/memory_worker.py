@@ -15,7 +15,7 @@ from config import load_settings
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import MemoryStore
 from tests.memory_log import MemoryLog, MemoryTopic
-from tickflow.points import Points, to_lines
+from tickflow.metrics.points import Points, to_lines
 from tickflow.process import StopEvent
 from tickflow.store.base import Written
 from tickflow.ticklog.base import Polled

@@ -17,8 +17,8 @@ from benchmarks.figures import Figures
 from config import Settings, load_settings
 from stock_producer import StockDataProducer
 from tickflow.process import StopEvent, set_up_logging
-from tickflow.tick import Tick, encode
-from tickflow.ticklog.kafka_writer import BATCH_BYTES
+from tickflow.ticklog.kafka.writer import BATCH_BYTES
+from tickflow.ticks.tick import Tick, encode
 
 
 class MeasuredProducer(StockDataProducer):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from config import load_settings
 from tickflow.process import StopEvent, set_up_logging
 from tickflow.stack import open_log
-from tickflow.tick import Tick, encode
+from tickflow.ticks.tick import Tick, encode
 
 STEP = 0.005
 SYMBOLS = 500

@@ -17,8 +17,8 @@ from config import Settings
 from scripts.screenshots import CHROMIUM, FLAGS
 from stock_dashboard import StockDashboard
 from tests.fakes import Breakable, Feed, a_status
-from tickflow.store.embedded import EmbeddedStore
-from tickflow.store.embedded_acks import EmbeddedAcks
+from tickflow.store.sqlite.acks import EmbeddedAcks
+from tickflow.store.sqlite.store import EmbeddedStore
 
 UPDATE_INTERVAL = 0.5
 WAIT_MS = 30_000

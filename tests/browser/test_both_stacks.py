@@ -18,7 +18,7 @@ from tests.browser.test_chain import free_port, moves
 from tests.conftest import StartScript
 from tests.fakes import Feed
 from tests.integration.chain import EmbeddedChain, KafkaChain
-from tickflow.points import Points
+from tickflow.metrics.points import Points
 
 expect.set_options(timeout=WAIT_MS)
 

@@ -13,7 +13,7 @@ from devtools.servers import Influxd
 from tests.browser.conftest import WAIT_MS, until
 from tests.conftest import StartScript
 from tests.fakes import Feed
-from tickflow.store.influx import InfluxStore
+from tickflow.store.influx.store import InfluxStore
 
 expect.set_options(timeout=WAIT_MS)
 

@@ -13,8 +13,8 @@ from tests.influx_tokens import a_token
 from tests.point_examples import MORNING, SECOND
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
 from tickflow.store.acks import Ack, AckStore
-from tickflow.store.embedded_acks import EmbeddedAcks
-from tickflow.store.influx_acks import InfluxAcks
+from tickflow.store.influx.acks import InfluxAcks
+from tickflow.store.sqlite.acks import EmbeddedAcks
 
 FIRST = Ack("AAPL", 0, 12, MORNING + 12, MORNING + SECOND)
 SECOND_ONE = Ack("BRK.B", 3, 2**40, MORNING + SECOND, MORNING + 2 * SECOND)

@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 
 from tests.fakes import MemoryStore
 from tests.point_examples import DAY, MORNING, SECOND, Row, a_row, bits, points_of, rows
-from tickflow.points import FLOAT_FIELDS, Points, point_time
-from tickflow.store import digest, embedded_digest, influx_digest, influx_preceded
+from tickflow.metrics.points import FLOAT_FIELDS, Points, point_time
+from tickflow.store import digest
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
-from tickflow.store.embedded import EmbeddedStore
-from tickflow.store.influx import InfluxStore
+from tickflow.store.influx import digest as influx_digest
+from tickflow.store.influx import preceded as influx_preceded
+from tickflow.store.influx.store import InfluxStore
+from tickflow.store.sqlite import digest as embedded_digest
+from tickflow.store.sqlite.store import EmbeddedStore
 
 A_WEEK = (MORNING - 3 * DAY, MORNING + 4 * DAY)
 _fresh = itertools.count()

@@ -13,8 +13,8 @@ from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 
 from tickflow.ticklog.base import Commit, Polled, Position, Record, TickLog
-from tickflow.ticklog.embedded import EmbeddedTickLog
-from tickflow.ticklog.kafka import KafkaTickLog
+from tickflow.ticklog.kafka.log import KafkaTickLog
+from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
 DAY = 86_400.0
 SECONDS = 30.0

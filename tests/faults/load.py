@@ -16,8 +16,8 @@ from kafka.errors import KafkaTimeoutError
 from tests import oracle
 from tickflow.errors import NotAcknowledged
 from tickflow.process import StopEvent
-from tickflow.ticklog.embedded import EmbeddedTickLog
-from tickflow.ticklog.kafka_network import DIRECTLY
+from tickflow.ticklog.kafka.network import DIRECTLY
+from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
 SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META", "BRK.B")
 BAD_SHARE = 0.01

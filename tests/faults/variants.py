@@ -22,19 +22,21 @@ import stock_analytics
 import stock_producer
 from stock_analytics import StockAnalyticsEngine
 from tests import oracle
-from tickflow import assignments, deadletters, metrics, points, process, restore
-from tickflow.batch import Batch
+from tickflow import process
 from tickflow.errors import Stopped
-from tickflow.points import Ints
-from tickflow.restore import RestorePlan
-from tickflow.store.embedded import EmbeddedStore
-from tickflow.store.influx import InfluxStore
-from tickflow.tick import Refused
-from tickflow.ticklog import kafka_reader
+from tickflow.metrics import formulas, points
+from tickflow.metrics.points import Ints
+from tickflow.store.influx.store import InfluxStore
+from tickflow.store.sqlite.store import EmbeddedStore
 from tickflow.ticklog.base import TickLog
-from tickflow.ticklog.embedded import EmbeddedTickLog
-from tickflow.ticklog.embedded_file import LogFile
-from tickflow.ticklog.kafka_writer import Writer
+from tickflow.ticklog.kafka import reader as kafka_reader
+from tickflow.ticklog.kafka.writer import Writer
+from tickflow.ticklog.sqlite.file import LogFile
+from tickflow.ticklog.sqlite.log import EmbeddedTickLog
+from tickflow.ticks.tick import Refused
+from tickflow.worker import assignments, dead_letters, restore
+from tickflow.worker.batch import Batch
+from tickflow.worker.restore import RestorePlan
 
 
 def patch(place: object, **changes: object) -> None:
@@ -100,12 +102,12 @@ def now() -> None:
 def letters_unacknowledged() -> None:
     """Commits without waiting for the dead letters."""
 
-    def publish(log: TickLog, unsent: Iterable[Refused], stage: str = deadletters.DECODE) -> None:
+    def publish(log: TickLog, unsent: Iterable[Refused], stage: str = dead_letters.DECODE) -> None:
         for each in unsent:
-            headers = deadletters.headers_of(log.topic, each, stage)
+            headers = dead_letters.headers_of(log.topic, each, stage)
             log.publish(each.record.key, each.record.value, headers=headers, topic=log.dead_letter_topic)
 
-    patch(deadletters, publish=publish)
+    patch(dead_letters, publish=publish)
 
 
 def drop_at_sigterm() -> None:
@@ -123,13 +125,13 @@ def drop_at_sigterm() -> None:
 
 def population() -> None:
     """Divides the squares by n in place of n - 1."""
-    deviation = metrics.deviation
+    deviation = formulas.deviation
 
-    def of_population(window: metrics.Floats) -> metrics.Floats:
-        result: metrics.Floats = deviation(window) * math.sqrt((len(window) - 1) / len(window))
+    def of_population(window: formulas.Floats) -> formulas.Floats:
+        result: formulas.Floats = deviation(window) * math.sqrt((len(window) - 1) / len(window))
         return result
 
-    patch(metrics, deviation=of_population)
+    patch(formulas, deviation=of_population)
 
 
 def clock() -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from devtools.servers import InfluxServer
 from stock_analytics import StockAnalyticsEngine
 from tests import oracle
-from tests.settings import load
+from tests.loaded_settings import load
 from tickflow.process import StopEvent
 
 

@@ -14,10 +14,10 @@ from tests.conftest import StartScript
 from tests.edits import EditedCopy
 from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
 from tests.malformed import corpus
-from tickflow import letters
 from tickflow.process import StopEvent
-from tickflow.ticklog.embedded import EmbeddedTickLog
-from tickflow.ticklog.kafka import KafkaTickLog
+from tickflow.ticklog.kafka.log import KafkaTickLog
+from tickflow.ticklog.sqlite.log import EmbeddedTickLog
+from tickflow.verbs import dead_letters as letters
 
 
 def tick(symbol: str = "AAPL", **fields: object) -> bytes:
@@ -145,7 +145,7 @@ def test_dead_letters_are_listed_beside_a_running_worker(script: StartScript, em
 
 def test_the_pasted_threshold_flags_what_it_says(script: StartScript, embedded: EmbeddedChain, tmp_path: Path) -> None:
     copy = EditedCopy(tmp_path / "edited")
-    copy.paste("tickflow/detectors.py", "is_anomaly = z_score > 1.5")
+    copy.paste("tickflow/metrics/detectors/zscore.py", "is_anomaly = z_score > 1.5")
     prices = [100.0, 101.0] * 20 + [103.0, 100.5, 100.0, 102.0, 99.0, 104.0]
     publish(embedded.file, *[tick(price=price) for price in prices])
     worker = script(copy.script("stock_analytics.py"), env=embedded.env)

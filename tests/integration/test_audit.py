@@ -13,7 +13,7 @@ from kafka.admin import KafkaAdminClient
 from devtools.servers import InfluxServer
 from tests.conftest import StartScript
 from tests.integration.chain import Chain, EmbeddedChain, KafkaChain
-from tickflow.store.influx import InfluxStore
+from tickflow.store.influx.store import InfluxStore
 
 COUNT = 7 * 60
 AT = "2026-01-05T14:30:00Z"

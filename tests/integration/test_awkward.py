@@ -16,13 +16,13 @@ from kafka.admin import KafkaAdminClient, NewPartitions
 from devtools.servers import InfluxServer
 from tests import oracle
 from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
+from tests.loaded_settings import load
 from tests.scripts import Script
-from tests.settings import load
-from tickflow.audit import Audit
 from tickflow.process import StopEvent
 from tickflow.stack import open_log, open_store
-from tickflow.tick import Limits
 from tickflow.ticklog.base import Position
+from tickflow.ticks.tick import Limits
+from tickflow.verbs.audit import Audit
 
 Tick = tuple[str, bytes]
 MORNING = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)

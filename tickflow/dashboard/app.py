@@ -8,11 +8,11 @@ from pathlib import Path
 from dash import Dash
 from flask import Response, request
 
-from tickflow.dashboard import page
-from tickflow.dashboard.alerts import Board
 from tickflow.dashboard.callbacks import register
+from tickflow.dashboard.drawing import page
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.packed import whole
+from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.security import secure
 from tickflow.store.acks import AckStore
 

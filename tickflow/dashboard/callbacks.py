@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from dash import ClientsideFunction, Dash, Input, Output, State
 
-from tickflow.dashboard import ids
-from tickflow.dashboard.alerts import Board
+from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
-from tickflow.dashboard.refresh import Answer, draw, refresh
-from tickflow.dashboard.state import down
-from tickflow.dashboard.view import Drawn, chosen, nothing_drawn
+from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.refresh import Answer, draw, refresh
+from tickflow.dashboard.queries.state import down
+from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
 from tickflow.errors import StoreError
 
 

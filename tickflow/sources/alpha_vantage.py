@@ -28,7 +28,7 @@ from alpha_vantage.timeseries import TimeSeries
 from tickflow.errors import SettingError, SourceError, Stopped
 from tickflow.sources.base import Wait
 from tickflow.sources.new_york import close_of, seconds_to_midnight
-from tickflow.tick import Reason, Tick, from_text
+from tickflow.ticks.tick import Reason, Tick, from_text
 
 BASE_URL = "https://www.alphavantage.co/query?"
 CALL_GAP = 1.1

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from tickflow.tick import Tick
+from tickflow.ticks.tick import Tick
 
 Wait = Callable[[float], bool]
 """Waits that many seconds, but no longer than until the process is asked to stop; whether it was."""

@@ -18,7 +18,7 @@ from typing import BinaryIO, TextIO, cast
 
 from tickflow.errors import SettingError, SourceError
 from tickflow.sources.base import Wait
-from tickflow.tick import Reason, Tick, epoch_us, from_text
+from tickflow.ticks.tick import Reason, Tick, epoch_us, from_text
 
 COLUMNS = ("timestamp", "symbol", "price", "volume")
 BATCH = 1000

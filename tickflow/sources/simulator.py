@@ -22,7 +22,7 @@ import numpy as np
 
 from tickflow.errors import SettingError
 from tickflow.sources.base import Wait
-from tickflow.tick import PRICE_MAX, Tick, is_symbol
+from tickflow.ticks.tick import PRICE_MAX, Tick, is_symbol
 
 Clock = Callable[[], int]
 """Gives the event time of the next step, in microseconds since 1970."""

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from tickflow.points import Points
+from tickflow.metrics.points import Points
 from tickflow.store.digest import Digest, Outline
 
 STATUS_MEASUREMENT = "stock_status"

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from tickflow.points import Points
+from tickflow.metrics.points import Points
 
 MAX_ANOMALIES = 10_000
 """More of them, older ones, are left out: more than a screen can show."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from tickflow.points import Points
+from tickflow.metrics.points import Points
 
 
 def places(points: Points) -> dict[str, int]:

@@ -1,0 +1,523 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plotly.io.json import to_json_plotly
+
+from tests.fakes import BusyStore, Feed, MemoryStore, a_status
+from tests.point_examples import MORNING, SECOND, a_row, points_of
+from tickflow.dashboard.queries import refresh as module
+from tickflow.dashboard.queries.deltas import recent_gap
+from tickflow.dashboard.queries.refresh import Answer, draw, refresh
+from tickflow.dashboard.queries.state import state_of
+from tickflow.dashboard.queries.view import chosen, nothing_drawn
+from tickflow.errors import StoreUnavailable
+from tickflow.metrics.points import Points
+
+NOW = MORNING + 3600 * SECOND
+
+
+def drawn_from(store: MemoryStore, symbol: str | None = "AAPL", range_name: str = "15m") -> Answer:
+    """A drawing as the browser gets it: through JSON and back."""
+    answer = draw(store, {"symbol": symbol, "range": range_name}, identity="1", threshold=2.0, now_ns=NOW)
+    return json.loads(to_json_plotly(answer))  # type: ignore[no-any-return]  # the parsed answer
+
+
+def refreshed(store: MemoryStore, before: Answer) -> Answer:
+    answer = refresh(store, before["drawn"], before["watch"]["cursors"], now_ns=NOW)
+    return json.loads(to_json_plotly(answer))  # type: ignore[no-any-return]  # the parsed answer
+
+
+def prices_of(answer: Answer) -> list[float]:
+    return answer["figure"]["data"][0]["y"]  # type: ignore[no-any-return]  # plain JSON
+
+
+def test_a_drawing_holds_the_rows_of_the_range_counted_back_from_the_newest() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(minutes=1))
+    store.write(feed.points("AAPL", [float(price) for price in range(100, 130)]))
+    answer = drawn_from(store, range_name="5m")
+    assert prices_of(answer) == [124.0, 125.0, 126.0, 127.0, 128.0, 129.0]
+    assert tuple(answer["drawn"][key] for key in ("rows", "count", "range_ms")) == (6, 20, 300_000.0)
+    assert len(prices_of(drawn_from(store, range_name="all"))) == 30
+
+
+def test_without_a_symbol_the_first_by_name_is_drawn() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("TSLA", [300.0]))
+    store.write(feed.points("AAPL", [100.0]))
+    assert drawn_from(store, symbol=None)["drawn"]["symbol"] == "AAPL"
+
+
+def test_an_empty_store_draws_nothing_and_is_drawn_when_ticks_come() -> None:
+    store = MemoryStore()
+    before = drawn_from(store, symbol=None)
+    assert (before["drawn"]["symbol"], before["drawn"]["rows"]) == (None, 0)
+    assert refreshed(store, before)["rebuild"] is False
+    store.write(Feed().points("AAPL", [100.0]))
+    assert refreshed(store, before)["rebuild"] is True
+
+
+def test_an_empty_period_is_drawn_once() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0]))
+    view = {"symbol": "AAPL", "period": [1.0, 2.0]}
+    before = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    assert (before["drawn"]["rows"], before["drawn"]["total"]) == (0, 0)
+    store.write(feed.points("AAPL", [101.0]))
+    assert refreshed(store, before)["rebuild"] is False
+
+
+def test_a_symbol_without_ticks_is_drawn_when_its_own_come() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0]))
+    before = drawn_from(store, symbol="TSLA")
+    assert (before["drawn"]["rows"], before["drawn"]["symbol"]) == (0, "TSLA")
+    assert refreshed(store, before)["rebuild"] is False
+    store.write(feed.points("TSLA", [300.0]))
+    assert refreshed(store, before)["rebuild"] is True
+
+
+def test_an_idle_refresh_sends_no_rows() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 101.0]))
+    answer = refreshed(store, drawn_from(store))
+    assert "extend" not in answer
+    assert "rebuild" not in answer
+    assert answer["watch"]["rows"] == []
+
+
+def test_a_refresh_sends_just_the_new_rows() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    before = drawn_from(store)
+    store.write(feed.points("AAPL", [102.0, 103.0]))
+    answer = refreshed(store, before)
+    assert answer["extend"]["y"][0] == [102.0, 103.0]
+    assert tuple(answer["drawn"][key] for key in ("cursors", "count", "rows")) == ({"0": 3}, 4, 4)
+    assert answer["of"] == "1"
+
+
+def test_rows_of_another_partition_are_not_mistaken_for_old_ones() -> None:
+    """A symbol moves when partitions are added; its offsets start anew there."""
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0] * 40))
+    before = drawn_from(store)
+    other = Feed(start=feed.now, partition=1)
+    store.write(other.points("AAPL", [101.0]))
+    answer = refreshed(store, before)
+    assert answer["extend"]["y"][0] == [101.0]
+    assert answer["drawn"]["cursors"] == {"0": 39, "1": 0}
+
+
+def test_rows_that_share_the_newest_microsecond_are_still_sent() -> None:
+    store = MemoryStore()
+    store.write(points_of(a_row(time_ns=MORNING + 7, offset=7)))
+    before = drawn_from(store)
+    store.write(points_of(a_row(time_ns=MORNING + 8, offset=8, price=9.0)))
+    assert refreshed(store, before)["extend"]["y"][0] == [9.0]
+
+
+def test_a_row_before_the_newest_within_its_microsecond_asks_for_a_drawing() -> None:
+    store = MemoryStore()
+    store.write(points_of(a_row(time_ns=MORNING + 7, offset=7)))
+    before = drawn_from(store)
+    store.write(points_of(a_row(time_ns=MORNING + 2, offset=2, partition=1)))
+    assert refreshed(store, before)["rebuild"] is True
+
+
+def test_a_row_before_what_is_drawn_asks_for_a_drawing() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0, 102.0]))
+    before = drawn_from(store)
+    store.write(feed.points("AAPL", [99.0], at=feed.now - timedelta(seconds=2, milliseconds=500)))
+    answer = refreshed(store, before)
+    assert answer["rebuild"] is True
+    assert "extend" not in answer
+    assert prices_of(drawn_from(store)) == [100.0, 99.0, 101.0, 102.0]
+
+
+def test_a_log_made_anew_asks_for_a_drawing() -> None:
+    """Its offsets start at 0 again, below the cursor, while time goes on."""
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0] * 50))
+    before = drawn_from(store)
+    store.write(Feed(start=feed.now + timedelta(minutes=1)).points("AAPL", [101.0]))
+    assert refreshed(store, before)["rebuild"] is True
+    assert "rebuild" not in refreshed(store, drawn_from(store)), "and then it can be extended again"
+
+
+def test_chart_and_watch_list_say_the_same_price_though_ticks_come_between_their_reads() -> None:
+    store, feed = BusyStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    store.coming = [feed.points("AAPL", prices) for prices in ([102.0], [103.0], [104.0, 105.0])]
+    answer = drawn_from(store)
+    assert prices_of(answer)[-1] == answer["watch"]["rows"][0]["price"] == 101.0
+    seen = prices_of(answer)
+    for price in (102.0, 103.0, 105.0):
+        news = refreshed(store, answer)
+        seen += news["extend"]["y"][0]
+        assert seen[-1] == news["drawn"]["price"] == news["watch"]["rows"][0]["price"] == price
+        answer = {"drawn": answer["drawn"] | news["drawn"], "watch": news["watch"]}
+    assert seen == [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]
+
+
+def test_of_two_sources_the_figure_says_which_row_is_whose() -> None:
+    store, feed = MemoryStore(), Feed(source="replay")
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    before = drawn_from(store)
+    feed.source = "simulated"
+    store.write(feed.points("AAPL", [102.0, 103.0]))
+    assert refreshed(store, before)["rebuild"] is True
+    figure = drawn_from(store)["figure"]
+    times = figure["data"][0]["x"]
+    assert figure["layout"]["meta"]["sources"] == [[times[0], "replay"], [times[2], "simulated"]]
+
+
+def test_a_flood_of_rows_asks_for_a_drawing() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0]))
+    before = drawn_from(store)
+    store.write(feed.points("AAPL", [101.0] * (module.MAX_DELTA + 1)))
+    assert refreshed(store, before)["rebuild"] is True
+
+
+def test_what_was_not_drawn_because_the_store_failed_is_drawn_when_it_answers() -> None:
+    before = {"drawn": nothing_drawn("1", chosen({"symbol": "AAPL"}), failed=True), "watch": {"cursors": {}}}
+    assert refreshed(MemoryStore(), before)["rebuild"] is True
+
+
+def test_a_failing_store_is_the_callers_to_answer_for() -> None:
+    store = MemoryStore()
+    store.failure = StoreUnavailable("It is away.")
+    with pytest.raises(StoreUnavailable):
+        draw(store, {}, identity="1", threshold=2.0, now_ns=NOW)
+    with pytest.raises(StoreUnavailable):
+        refresh(store, nothing_drawn("1", chosen({"symbol": "AAPL"})), {}, now_ns=NOW)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=25))
+def test_however_rows_come_the_browser_shows_what_is_stored(steps: list[tuple[int, int]]) -> None:
+    """Each step writes some ticks of one of three partitions, sometimes a late one, and then refreshes."""
+    store, feeds = MemoryStore(), [Feed(partition=number) for number in range(3)]
+    start = feeds[0].now
+    store.write(feeds[0].points("AAPL", [100.0]))
+    shown = drawn_from(store)
+    seen = list(prices_of(shown))
+    for number, (partition, count) in enumerate(steps):
+        feed = feeds[partition]
+        feed.now = start + timedelta(seconds=10 + 5 * number)  # no two ticks at one instant
+        late = feed.now - timedelta(seconds=7, milliseconds=500) if count == 3 else None  # within the overlap of 30 s
+        store.write(feed.points("AAPL", [float(200 + number)] * count, at=late))
+        answer = refreshed(store, shown)
+        if answer.get("rebuild"):
+            shown = drawn_from(store)
+            seen = list(prices_of(shown))
+        elif "extend" in answer:
+            seen += answer["extend"]["y"][0]
+            shown = shown | {"drawn": shown["drawn"] | answer["drawn"]}
+        assert store.points("AAPL", 0).price.tolist() == seen
+
+
+def test_a_range_has_what_is_in_it_however_much_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_ROWS", 20)
+    store = MemoryStore()
+    store.write(Feed(gap=timedelta(seconds=10)).points("AAPL", [100.0] * 150))
+    assert drawn_from(store, range_name="5m")["drawn"]["total"] == 31
+    assert drawn_from(store, range_name="all")["drawn"]["total"] == 150
+
+
+def test_a_long_range_is_a_digest_and_says_so() -> None:
+    store = MemoryStore()
+    prices = (100 + np.cumsum(np.random.default_rng(1).normal(0, 0.01, module.MAX_DRAWN + 1000))).tolist()
+    feed = Feed()
+    store.write(feed.points("AAPL", prices))
+    answer = drawn_from(store, range_name="all")
+    drawn = answer["drawn"]
+    assert drawn["total"] == module.MAX_DRAWN + 1000
+    assert drawn["rows"] == len(prices_of(answer)) < drawn["total"]
+    assert max(prices_of(answer)) == max(prices)
+    store.write(feed.points("AAPL", [50.0]))
+    refreshed_ = refreshed(store, answer)
+    assert refreshed_["extend"]["y"][0] == [50.0], "and it is extended as any other"
+    assert refreshed_["drawn"]["room"] == drawn["room"] - 1
+    assert refreshed(store, {**answer, "drawn": {**drawn, "room": 0}})["rebuild"] is True
+
+
+def test_a_symbol_that_ticks_very_often_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came within 30 s is more than is read at once: late ones among it must not ask for a drawing for ever."""
+    monkeypatch.setattr(module, "FIRST_ROWS", 20)
+    store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
+    store.write(feed.points("AAPL", [100.0] * 100))
+    late = feed.now - timedelta(seconds=5, milliseconds=50)
+    store.write(feed.points("AAPL", [99.0], at=late))
+    answer = drawn_from(store)
+    assert "rebuild" not in refreshed(store, answer)
+    assert "extend" not in refreshed(store, answer)
+
+
+def test_warm_up_counts_the_symbols_own_ticks() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("TSLA", [300.0] * 30))
+    store.write(feed.points("AAPL", [100.0] * 7))
+    before = drawn_from(store)
+    assert before["drawn"]["count"] == 7
+    store.write(feed.points("AAPL", [100.0] * 20))
+    assert refreshed(store, before)["drawn"]["count"] == 20
+
+
+def test_the_watch_list_counts_every_change_from_where_the_range_starts() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(minutes=1))
+    store.write(feed.points("TSLA", [50.0, 200.0]))
+    store.write(feed.points("AAPL", [100.0, 101.0, 102.0, 103.0]))
+    store.write(feed.points("TSLA", [220.0]))
+    store.write(feed.points("AAPL", [110.0]))
+    rows = {row["symbol"]: row for row in drawn_from(store, "AAPL", "5m")["watch"]["rows"]}
+    assert pytest.approx(rows["AAPL"]["change"]) == 10.0
+    assert rows["TSLA"]["change"] == 0.0, "its ticks before the range do not count"
+    assert rows["AAPL"]["price"] == 110.0
+
+
+def test_a_symbol_that_has_no_tick_in_the_range_has_no_change() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(minutes=10))
+    store.write(feed.points("TSLA", [50.0]))
+    store.write(feed.points("AAPL", [100.0]))
+    rows = {row["symbol"]: row for row in drawn_from(store, "AAPL", "5m")["watch"]["rows"]}
+    assert rows["TSLA"]["change"] is None
+
+
+def test_the_watch_list_sends_just_the_rows_that_changed() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("TSLA", [50.0]))
+    store.write(feed.points("AAPL", [100.0]))
+    before = drawn_from(store)
+    store.write(feed.points("TSLA", [51.0]))
+    assert [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]] == ["TSLA"]
+
+
+def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("TSLA", [50.0] * 9))
+    store.write(feed.points("AAPL", [100.0] * 9))
+    before = drawn_from(store)
+    store.forget()
+    anew = Feed(start=feed.now)
+    store.write(anew.points("TSLA", [51.0]))
+    store.write(anew.points("AAPL", [101.0]))
+    assert [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]] == ["AAPL", "TSLA"]
+
+
+def test_the_watch_list_goes_on_when_the_log_began_anew_and_a_symbol_of_the_one_before_ticks_no_more() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0] * 9))
+    store.write(feed.points("TSLA", [50.0] * 9))
+    answer = drawn_from(store)
+    anew = Feed(start=feed.now)
+    for price in (101.0, 102.0, 103.0):
+        store.write(anew.points("AAPL", [price]))
+        news = refreshed(store, answer)["watch"]
+        assert [row["price"] for row in news["rows"] if row["symbol"] == "AAPL"] == [price]
+        answer = {"drawn": answer["drawn"], "watch": news}
+    assert refreshed(store, answer)["watch"]["rows"] == []
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        None,
+        5,
+        [],
+        {},
+        {"symbol": "aapl"},
+        {"symbol": "A' OR 1=1 --"},
+        {"symbol": ["AAPL"]},
+        {"range": "2y"},
+        {"range": {}},
+    ],
+)
+def test_what_is_no_symbol_and_no_range_never_reaches_the_store(view: object) -> None:
+    assert (chosen(view)["symbol"], chosen(view)["range"]) == (None, "15m")
+
+
+def rows_at(*seconds: float) -> Points:
+    return points_of(*(a_row(time_ns=MORNING + int(at * SECOND)) for at in seconds))
+
+
+def test_the_recent_gap_is_the_usual_one() -> None:
+    assert recent_gap(rows_at(0, 2, 4, 6, 60, 62)) == 2.0
+    assert recent_gap(rows_at(5)) is None
+
+
+def test_gaps_longer_than_the_overlap_are_known_too() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(seconds=60))
+    store.write(feed.points("AAPL", [100.0]))
+    before = drawn_from(store)
+    assert before["drawn"]["gap_s"] is None
+    store.write(feed.points("AAPL", [101.0]))
+    assert refreshed(store, before)["drawn"]["gap_s"] == 60.0
+
+
+def test_a_replay_of_old_days_is_as_fresh_as_its_processing() -> None:
+    old = MORNING - 10 * 365 * 86_400 * SECOND
+    state = state_of([a_status(now_ns=NOW, processed_ns=NOW - SECOND, newest_ns=old)], NOW)
+    assert (1.0, old // 1000, False) == (state["processed_s"], state["newest_event_us"], state["gone"])
+
+
+def test_a_worker_that_has_not_reported_for_ten_seconds_is_gone() -> None:
+    written = a_status(now_ns=NOW, processed_ns=NOW, newest_ns=NOW, held_up_by="the store")
+    assert tuple(state_of([written], NOW + 9 * SECOND)[key] for key in ("held_up_by", "gone")) == ("the store", False)
+    later = state_of([written], NOW + 11 * SECOND)
+    assert tuple(later[key] for key in ("held_up_by", "gone", "reported_s")) == ("", True, 11.0)
+
+
+def test_of_several_workers_the_freshest_counts_and_the_rest_adds_up() -> None:
+    first = replace(a_status(now_ns=NOW, processed_ns=NOW - SECOND, newest_ns=NOW), lag_records=3, refused=1)
+    second = replace(first, worker="worker-2", processed_at=None, newest_event=None, lag_records=4, refused=2)
+    state = state_of([first, second], NOW)
+    assert tuple(state[key] for key in ("processed_s", "lag", "refused")) == (1.0, 7, 3)
+
+
+def test_nothing_is_known_of_no_worker() -> None:
+    state = state_of([], NOW)
+    assert tuple(state[key] for key in ("processed_s", "newest_event_us", "reported_s", "gone")) == (
+        None,
+        None,
+        None,
+        True,
+    )
+
+
+def test_times_sent_to_a_browser_fit_its_numbers() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 101.0]))
+
+    def numbers(part: object) -> list[int]:
+        if isinstance(part, dict):
+            return [number for value in part.values() for number in numbers(value)]
+        if isinstance(part, list):
+            return [number for value in part for number in numbers(value)]
+        return [part] if isinstance(part, int) else []
+
+    assert max(numbers(drawn_from(store))) < 2**53
+
+
+def test_a_period_is_read_on_the_exchanges_clock_and_is_not_extended() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
+    store.write(feed.points("AAPL", [float(price) for price in range(100, 200)]))
+    wall = 1_767_605_400_000.0  # 09:30 in New York, where the feed begins
+    view = {"symbol": "AAPL", "period": [wall + 10_000, wall + 13_000]}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    assert prices_of(answer) == [110.0, 111.0, 112.0]
+    store.write(feed.points("AAPL", [300.0]))
+    later = refreshed(store, answer)
+    assert "extend" not in later
+    assert [row["price"] for row in later["watch"]["rows"]] == [300.0]
+
+
+def test_of_a_period_changes_count_from_its_begin_and_ticks_are_told_of_as_they_come_today() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
+    store.write(feed.points("AAPL", [float(price) for price in range(100, 200)]))
+    store.write(Feed(start=feed.now, gap=timedelta(minutes=1), partition=1).points("AAPL", [200.0] * 30))
+    wall = 1_767_605_400_000.0  # 09:30 in New York, where the feed begins
+    view = {"symbol": "AAPL", "range": "5m", "period": [wall + 10_000, wall + 13_000]}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    (row,) = answer["watch"]["rows"]
+    assert row["change"] == round(100 * (200 / 110 - 1), 4)
+    assert [float(price) for price in row["course"]] == [110.0, 111.0, 112.0]
+    assert (answer["drawn"]["gap_s"], answer["drawn"]["count"]) == (60.0, 20)
+
+
+def test_before_a_period_without_ticks_there_is_no_course() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 101.0]))
+    view = {"symbol": "AAPL", "period": [1_999_999_000_000.0, 2_000_000_000_000.0]}
+    (row,) = draw(store, view, identity="1", threshold=2.0, now_ns=NOW)["watch"]["rows"]
+    assert (row["price"], row["change"], row["course"]) == (101.0, None, [])
+
+
+@pytest.mark.parametrize(
+    "period", [5, [1], [5, 5], [9, 5], ["1", "2"], [1, float("inf")], [True, 5], [1, 2, 3], [-5, 5]]
+)
+def test_a_period_that_makes_no_sense_is_none(period: object) -> None:
+    assert chosen({"period": period})["period"] is None
+
+
+def test_small_charts_have_their_offsets_to_utc_also_where_the_chosen_symbol_has_no_ticks() -> None:
+    store = MemoryStore()
+    november = datetime(2026, 11, 1, 5, 59, tzinfo=UTC)  # a minute before the clocks are set back
+    store.write(Feed(start=november, gap=timedelta(seconds=30)).points("AAPL", [100.0] * 8))
+    view = {"symbol": "TSLA", "symbols": ["AAPL", "TSLA"]}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    assert [(each["symbol"], len(each["x"])) for each in answer["multiples"]] == [("AAPL", 8), ("TSLA", 0)]
+    assert [hours / 3_600_000 for _, hours in answer["drawn"]["offsets"]] == [-4, -5]
+
+
+def test_small_charts_are_drawn_when_their_ticks_come_also_where_the_chosen_symbol_has_none() -> None:
+    store = MemoryStore()
+    view = {"symbol": "TSLA", "symbols": ["AAPL", "TSLA"]}
+    before = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    assert refreshed(store, before)["rebuild"] is False
+    store.write(Feed().points("AAPL", [100.0]))
+    assert refreshed(store, before)["rebuild"] is True
+
+
+def test_a_paused_browser_is_sent_no_rows_until_it_goes_on() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [100.0, 101.0]))
+    before = drawn_from(store)
+    store.write(feed.points("AAPL", [102.0]))
+    before["drawn"]["paused"] = True
+    assert "extend" not in refreshed(store, before)
+    before["drawn"]["paused"] = False
+    assert refreshed(store, before)["extend"]["y"][0] == [102.0]
+
+
+def test_candles_come_from_the_store_whole_however_thin_the_line() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 103.0, 99.0, 101.0]))
+    view = {"symbol": "AAPL", "range": "15m", "candles": "1m"}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    candles = answer["figure"]["data"][-1]
+    assert [candles[side] for side in ("type", "open", "high", "low", "close")] == [
+        "candlestick", [100.0], [103.0], [99.0], [101.0],
+    ]  # fmt: skip
+    assert answer["drawn"]["candle_ms"] == 60_000
+
+
+def test_the_overview_has_measures_and_each_row_its_course_once() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
+    store.write(feed.points("AAPL", [*([100.0, 100.5] * 15), 90.0]))
+    view = {"symbol": "AAPL", "overview": True}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    (row,) = answer["watch"]["rows"]
+    assert (row["anomalies"], row["volume"], row["volume_ratio"]) == (1, 100, 1.0)
+    assert row["z"] > 2
+    assert row["course"][-1] == 90.0
+    store.write(feed.points("AAPL", [91.0]))
+    (later,) = refreshed(store, answer)["watch"]["rows"]
+    assert "course" not in later
+    assert later["anomalies"] >= 1
+
+
+def test_beside_the_chart_the_measures_are_not_sent() -> None:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0]))
+    assert "z" not in drawn_from(store)["watch"]["rows"][0]
+
+
+@pytest.mark.parametrize(("source", "hours", "closed"), [("alpha_vantage", 0, False), ("alpha_vantage", 8, True)])
+def test_a_live_source_is_told_when_its_exchange_is_closed(source: str, hours: int, closed: bool) -> None:
+    store = MemoryStore()
+    store.write(Feed(source=source).points("AAPL", [100.0]))
+    answer = draw(store, {}, identity="1", threshold=2.0, now_ns=MORNING + 60 * SECOND + hours * 3600 * SECOND)
+    assert answer["state"]["closed"] is closed
+
+
+def test_of_replays_and_simulations_no_exchange_is_asked() -> None:
+    store = MemoryStore()
+    store.write(Feed(source="replay").points("AAPL", [100.0]))
+    assert "closed" not in draw(store, {}, identity="1", threshold=2.0, now_ns=NOW)["state"]

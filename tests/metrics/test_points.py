@@ -1,0 +1,131 @@
+"""Points as columns and rows, their identity, and their line protocol."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.point_examples import MORNING, Row, a_row, bits, points_of, rows
+from tickflow.metrics.points import FIELDS, FLOAT_FIELDS, MEASUREMENT, Points, point_time, to_lines
+
+END_OF_TIME_US = 9_214_646_400_000_000  # the first microsecond of 2262
+LINE = re.compile(
+    r"(?P<measurement>\w+),symbol=(?P<symbol>[^, ]+),source=(?P<source>\w+) (?P<fields>\S+) (?P<time>\d+)"
+)
+
+
+def parsed(line: str) -> tuple[str, dict[str, str], int]:
+    """The series, the fields as text and the time of a line."""
+    found = LINE.fullmatch(line)
+    assert found is not None
+    pairs = [pair.split("=") for pair in found["fields"].split(",")]
+    named = dict(pairs)
+    assert len(named) == len(pairs)
+    return f"{found['measurement']},{found['symbol']},{found['source']}", named, int(found["time"])
+
+
+def value_of(text: str) -> object:
+    """A field's value, by the rules of line protocol."""
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text[:-1]) if text.endswith("i") else float(text)
+
+
+@given(rows())
+def test_a_line_gives_back_every_field_with_its_bits_and_no_absent_one(made: list[Row]) -> None:
+    points = points_of(*made)
+    lines = to_lines(points)
+    assert len(lines) == len(made)
+    for line, row in zip(lines, made, strict=True):
+        series, fields, time_ns = parsed(line)
+        symbol, source, expected_time, *values = row
+        expected = {name: value for name, value in zip(FIELDS, values, strict=True) if value is not None}
+        assert series == f"{MEASUREMENT},{symbol},{source}"
+        assert time_ns == expected_time
+        assert {name: repr(value_of(text)) for name, text in fields.items()} == {
+            name: repr(value) for name, value in expected.items()
+        }
+
+
+def test_the_whole_line_of_a_full_point_and_of_one_in_warm_up() -> None:
+    floats = {name: 0.5 + i for i, name in enumerate(FLOAT_FIELDS)}
+    full = a_row(**floats, volume=7, partition=2, offset=9, is_anomaly=True)
+    assert to_lines(points_of(full, a_row(symbol="BRK.B", price=167.0))) == [
+        "stock_metrics,symbol=AAPL,source=simulated price=0.5,change_percent=1.5,ma_5=2.5,ma_10=3.5,ma_20=4.5,"
+        "volatility=5.5,vol_avg_5=6.5,vol_avg_10=7.5,z_score=8.5,volume=7i,partition=2i,offset=9i,is_anomaly=true "
+        f"{MORNING}",
+        "stock_metrics,symbol=BRK.B,source=simulated price=167.0,volume=100i,partition=0i,offset=0i,is_anomaly=false "
+        f"{MORNING}",
+    ]
+
+
+def test_a_whole_float_is_written_as_a_float_so_that_its_field_never_changes_its_type() -> None:
+    assert "price=1000000000000.0," in to_lines(points_of(a_row(price=1e12)))[0]
+
+
+@given(rows())
+def test_rows_and_points_are_the_same_thing(made: list[Row]) -> None:
+    points = Points.from_rows(made)
+    assert len(points) == len(made)
+    assert points.rows() == made
+    assert bits(Points.from_rows(points.rows())) == bits(points)
+
+
+def test_no_rows_are_no_points_with_every_column() -> None:
+    none = Points.from_rows([])
+    assert len(none) == 0
+    assert none.rows() == []
+    assert [str(column.dtype) for column in (none.price, none.volume, none.is_anomaly)] == ["float64", "int64", "bool"]
+    assert none.symbol == []
+
+
+def test_what_is_absent_is_nan_in_a_column_and_none_in_a_row() -> None:
+    points = points_of(a_row(ma_5=None))
+    assert math.isnan(points.ma_5[0])
+    assert not math.isnan(points.price[0])
+    assert points.rows()[0] == a_row(ma_5=None)
+
+
+@given(st.data(), rows())
+def test_take_picks_by_index_in_the_order_asked_for(data: st.DataObject, made: list[Row]) -> None:
+    index = data.draw(st.lists(st.integers(0, len(made) - 1), max_size=30)) if made else []
+    points = points_of(*made)
+    assert points.take(index).rows() == [made[i] for i in index]
+    assert points.take(np.array(index, dtype=np.int64)).rows() == [made[i] for i in index]
+
+
+@given(st.lists(rows(max_size=5), min_size=1, max_size=5))
+def test_joined_is_all_parts_in_order(parts: list[list[Row]]) -> None:
+    joined = Points.joined([points_of(*part) for part in parts])
+    assert joined.rows() == [row for part in parts for row in part]
+
+
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from("xy"), st.integers(0, 3)), max_size=6))
+def test_points_repeat_themselves_where_symbol_source_and_time_are_the_same(made: list[tuple[str, str, int]]) -> None:
+    points = points_of(*(a_row(symbol=symbol, source=source, time_ns=time_ns) for symbol, source, time_ns in made))
+    assert points.repeat_themselves() == (len(set(made)) < len(made))
+
+
+@given(st.integers(0, END_OF_TIME_US - 1), st.integers(0, 2**62))
+def test_a_points_time_keeps_the_events_time_and_fits_into_64_bits(time_us: int, offset: int) -> None:
+    time_ns = int(point_time(np.array([time_us]), np.array([offset]))[0])
+    slot = 1_000_000 if time_us % 1000 == 0 else 1_000
+    assert time_ns == time_us * 1000 + offset % slot
+    assert time_ns // slot == time_us * 1000 // slot
+    assert 0 <= time_ns < 2**63 - 1
+
+
+@given(st.integers(0, END_OF_TIME_US - 1), st.integers(0, 2**62), st.integers(1, 999_999))
+def test_ticks_of_one_instant_differ_within_slot_consecutive_offsets(time_us: int, offset: int, ahead: int) -> None:
+    slot = 1_000_000 if time_us % 1000 == 0 else 1_000
+    pair = point_time(np.array([time_us, time_us]), np.array([offset, offset + ahead % slot]))
+    assert (pair[0] == pair[1]) == (ahead % slot == 0)
+
+
+@pytest.mark.parametrize(("time_us", "slot"), [(MORNING // 1000, 1_000_000), (MORNING // 1000 + 1, 1_000)])
+def test_beyond_slot_offsets_the_times_repeat(time_us: int, slot: int) -> None:
+    times = point_time(np.array([time_us, time_us]), np.array([3, 3 + slot]))
+    assert times[0] == times[1]

@@ -1,0 +1,55 @@
+"""What windows keep, for how long, and how far back a restart must read."""
+
+from tests.metrics.test_formulas import record, run
+from tickflow.metrics.windows import Windows
+from tickflow.ticklog.base import Bounds, Commit
+from tickflow.ticks.tick import decode
+from tickflow.worker.restore import plan, to_metadata
+
+
+def test_nothing_is_old_before_the_first_tick() -> None:
+    assert Windows().oldest is None
+
+
+def test_an_empty_batch_changes_nothing() -> None:
+    windows = Windows()
+    view = windows.advance(decode([])[0])
+    assert view.prices.shape == (20, 0)
+    assert windows.oldest is None
+
+
+def test_the_oldest_offset_is_the_20th_last_of_the_slowest_symbol() -> None:
+    records = [record(offset, "FAST", 1.0 + offset) for offset in range(100)]
+    assert run(records, [100])[1] == 80
+    records.insert(0, record(0, "SLOW", 5.0))
+    assert run(records, [13])[1] == 0
+
+
+def test_a_window_counts_while_its_oldest_tick_is_at_most_span_behind() -> None:
+    offsets = [0, 10, 20, 30, 100]
+    records = [record(offset, "A", 1.0 + offset) for offset in offsets]
+    assert run(records, [5], span=100)[0]["ma_5"][-1] == sum(1.0 + offset for offset in offsets) / 5
+    assert run(records, [5], span=99)[0]["ma_5"][-1] != run(records, [5], span=99)[0]["ma_5"][-1]  # NaN
+
+
+def test_more_symbols_than_first_reserved() -> None:
+    records = [record(offset, f"S{offset % 100}", 1.0 + offset) for offset in range(1_000)]
+    columns, oldest = run(records, [37])
+    assert oldest == 0
+    assert columns["ma_10"][-1] == sum(1.0 + offset for offset in range(99, 1_000, 100)) / 10
+
+
+def test_a_restart_from_the_metadata_gives_the_same_bits_wherever_it_falls() -> None:
+    span = 60
+    records = [record(2 * number, f"S{number % 7 if number % 11 else 9}", 10 + number % 13) for number in range(300)]
+    whole, _ = run(records, [300], span)
+    for cut in range(1, 300, 13):
+        _, oldest = run(records[:cut], [cut], span)
+        committed = records[cut - 1].offset + 1
+        begin = plan(Commit(committed, to_metadata(committed, oldest, span)), Bounds(0, 600), span)
+        assert begin.emit_from == committed
+        replayed = [each for each in records if each.offset >= begin.seek]
+        columns, _ = run(replayed, [17], span)
+        for name, values in columns.items():
+            emitted = [value for value, each in zip(values, replayed, strict=True) if each.offset >= committed]
+            assert [repr(value) for value in emitted] == [repr(value) for value in whole[name][cut:]], name

@@ -1,0 +1,162 @@
+"""Bad settings: each is refused at start with one sentence that names the key, the value and what was expected."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartScript
+from tests.loaded_settings import load, refusal
+from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
+
+BAD = [
+    ("STACK", "redis", "kafka or embedded"),
+    ("SOURCE", "yahoo", "simulated, replay or alpha_vantage"),
+    ("SYMBOLS", "aapl", "each 1 to 12 of A-Z, 0-9, dot, hyphen"),
+    ("SYMBOLS", "AAPL,MSFT,AAPL", "each once"),
+    ("SYMBOLS", "AAPL MSFT", "commas between"),
+    ("SYMBOLS", "ABCDEFGHIJKLM", "each 1 to 12"),
+    ("SYMBOLS", ",", "symbols with commas between"),
+    ("KAFKA_SERVERS", "localhost", "host:port"),
+    ("KAFKA_SERVERS", "localhost:0", "host:port"),
+    ("KAFKA_SERVERS", "localhost:99999", "host:port"),
+    ("KAFKA_SERVERS", "kafka://localhost:9092", "host:port"),
+    ("KAFKA_SERVERS", "a:1 b:2", "several with commas between"),
+    ("KAFKA_SERVERS", "::1:9092", "host:port"),
+    ("KAFKA_TOPIC", "stock ticks", "letters, digits, dots"),
+    ("KAFKA_TOPIC", ".", "no dot first"),
+    ("KAFKA_TOPIC", "t" * 201, "up to 200"),
+    ("KAFKA_GROUP", "g" * 201, "1 to 200 characters"),
+    ("KAFKA_INSTANCE_ID", "worker 1", "letters, digits, dots"),
+    ("KAFKA_PARTITIONS", "0", "a whole number from 1 to 10000"),
+    ("KAFKA_PARTITIONS", "six", "a whole number from 1 to 10000"),
+    ("KAFKA_PARTITIONS", "1.5", "a whole number from 1 to 10000"),
+    ("KAFKA_BATCH_RECORDS", "0", "a whole number from 1 to 100000"),
+    ("INFLUXDB_BATCH_POINTS", "0", "a whole number from 1 to 100000"),
+    ("INFLUXDB_CONNECTIONS", "17", "a whole number from 1 to 16"),
+    ("INFLUXDB_GZIP", "on please", "true or false"),
+    ("KAFKA_SECURITY_PROTOCOL", "TLS", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
+    ("KAFKA_SASL_MECHANISM", "GSSAPI", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+    ("INFLUXDB_URL", "localhost:8086", "a URL such as http://localhost:8086"),
+    ("INFLUXDB_URL", "ftp://localhost", "a URL such as http://localhost:8086"),
+    ("INFLUXDB_URL", "http://", "a URL such as http://localhost:8086"),
+    ("INFLUXDB_URL", "http://[::1", "a URL such as http://localhost:8086"),
+    ("INFLUXDB_URL", "http://local host", "a URL such as http://localhost:8086"),
+    ("INFLUXDB_URL", "http://localhost:port", "a URL such as http://localhost:8086"),
+    ("INFLUXDB_BUCKET", "b" * 201, "1 to 200 characters"),
+    ("RETENTION_DAYS", "0", "a number of days above 0"),
+    ("RETENTION_DAYS", "1e308", "a number of days above 0, up to 36500"),
+    ("REPLAY_SPEED", "0", "a number from 0.001 on (times the recorded speed), or max"),
+    ("REPLAY_SPEED", "-1", "or max"),
+    ("REPLAY_SPEED", "inf", "or max"),
+    ("REPLAY_SPEED", "nan", "or max"),
+    ("REPLAY_SPEED", "1e999", "or max"),
+    ("REPLAY_SPEED", "fast", "or max"),
+    ("PRODUCER_INTERVAL", "-1", "a number of seconds from 0 to 86400"),
+    ("PRODUCER_INTERVAL", "nan", "a number of seconds from 0 to 86400"),
+    ("SIMULATOR_SEED", "-1", "a whole number from 0 on"),
+    ("HISTORY_SIZE", "0", "a whole number from 1 to 1000000"),
+    ("ANOMALY_THRESHOLD", "0", "a number above 0 and below 2.846"),
+    ("ANOMALY_THRESHOLD", "nan", "a number above 0 and below 2.846"),
+    ("ANOMALY_THRESHOLD", "3", "|z| can never exceed (n-1)/sqrt(n) = 2.846"),
+    ("ANOMALY_THRESHOLD", repr(MAX_Z_SCORE), "|z| can never exceed (n-1)/sqrt(n) = 2.846"),
+    ("UPDATE_INTERVAL", "0", "a number of seconds from 0.1 to 3600"),
+    ("UPDATE_INTERVAL", "inf", "a number of seconds from 0.1 to 3600"),
+    ("UPDATE_INTERVAL", "2s", "a number of seconds from 0.1 to 3600"),
+    ("SUMMARY_INTERVAL", "0", "a number of seconds from 1 to 86400"),
+    ("MAX_TICK_AGE", "-5", "a number of seconds above 0"),
+    ("MAX_TICK_AGE", "1e300", "or off"),
+    ("MAX_TICK_AGE", "never", "or off"),
+    ("MAX_RECORD_BYTES", "1", "a whole number from 256 to 1000000"),
+    ("DASHBOARD_PORT", "0", "a port from 1 to 65535"),
+    ("DASHBOARD_PORT", "65536", "a port from 1 to 65535"),
+    ("DASHBOARD_PORT", "http", "a port from 1 to 65535"),
+    ("DASHBOARD_HOST", "0.0.0.0", "a loopback host such as 127.0.0.1: the page has no login yet"),
+    ("DASHBOARD_HOST", "::", "a loopback host"),
+    ("DASHBOARD_HOST", "192.168.1.10", "a loopback host"),
+    ("DASHBOARD_HOST", "stocks.example", "a loopback host"),
+    ("DASHBOARD_DEBUG", "maybe", "true or false"),
+    ("LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), BAD, ids=[f"{key}={value:.30}" for key, value, _ in BAD])
+def test_a_bad_value_names_the_key_the_value_and_what_was_expected(key: str, value: str, expected: str) -> None:
+    error = refusal({key: value})
+    assert (error.key, error.value) == (key, value)
+    assert expected in error.expected
+    assert str(error) == f"{key} is {value!r}; expected {error.expected}."
+    assert "\n" not in str(error)
+
+
+def test_debug_on_a_host_that_others_reach_is_refused() -> None:
+    error = refusal({"DASHBOARD_HOST": "0.0.0.0", "DASHBOARD_DEBUG": "true"})
+    assert error.key == "DASHBOARD_DEBUG"
+    assert "the debugger runs code for whoever reaches it" in str(error)
+
+
+@pytest.mark.parametrize("missing", ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
+@pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
+def test_sasl_needs_all_its_settings(protocol: str, missing: str) -> None:
+    values = {
+        "KAFKA_SECURITY_PROTOCOL": protocol,
+        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA_SASL_USERNAME": "me",
+        "KAFKA_SASL_PASSWORD": "hush-hush",
+    }
+    assert load(values).kafka_sasl_mechanism == "SCRAM-SHA-512"
+    error = refusal({key: value for key, value in values.items() if key != missing})
+    assert str(error) == f"{missing} is not set; expected a value, since KAFKA_SECURITY_PROTOCOL is {protocol}."
+
+
+@pytest.mark.parametrize("key", ["KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE"])
+def test_files_for_ssl_must_be_there(tmp_path: Path, key: str) -> None:
+    values = {"KAFKA_SECURITY_PROTOCOL": "SSL", key: str(tmp_path / "none.pem")}
+    assert refusal(values).key == key
+    (tmp_path / "none.pem").write_text("")
+    assert getattr(load(values), key.lower()) == tmp_path / "none.pem"
+
+
+# --- the real scripts ---
+
+PRODUCER, ANALYTICS, DASHBOARD = "stock_producer.py", "stock_analytics.py", "stock_dashboard.py"
+REFUSED_BY_SCRIPTS = [
+    (PRODUCER, {"SYMBOLS": "aapl"}, "SYMBOLS is 'aapl'; expected symbols"),
+    (PRODUCER, {"KAFKA_PARTITIONS": "0"}, "KAFKA_PARTITIONS is '0'; expected a whole number from 1 to 10000"),
+    (ANALYTICS, {"ANOMALY_THRESHOLD": "3"}, "ANOMALY_THRESHOLD is '3'; expected a number above 0 and below 2.846"),
+    (ANALYTICS, {"KAFKA_SERVERS": "localhost"}, "KAFKA_SERVERS is 'localhost'; expected host:port"),
+    (ANALYTICS, {}, "INFLUXDB_TOKEN is not set; expected the token"),
+    (DASHBOARD, {}, "INFLUXDB_TOKEN is not set; expected the token"),
+    (DASHBOARD, {"DASHBOARD_HOST": "0.0.0.0"}, "DASHBOARD_HOST is '0.0.0.0'; expected a loopback host"),
+    (
+        DASHBOARD,
+        {"DASHBOARD_HOST": "0.0.0.0", "DASHBOARD_DEBUG": "true"},
+        "DASHBOARD_DEBUG is 'true'; expected false on a host that is not loopback",
+    ),
+]
+
+
+def assert_one_sentence(stderr: str, start: str) -> None:
+    assert stderr.startswith(start)
+    assert stderr.count("\n") == 1
+    assert stderr.endswith(".\n")
+
+
+@pytest.mark.parametrize(("name", "env", "said"), REFUSED_BY_SCRIPTS)
+def test_a_script_ends_with_2_and_one_sentence(
+    script: StartScript, name: str, env: Mapping[str, str], said: str
+) -> None:
+    run = script(name, env=env)
+    assert run.wait() == 2
+    assert_one_sentence(run.stderr, said)
+
+
+@pytest.mark.parametrize("name", [PRODUCER, ANALYTICS, DASHBOARD])
+def test_a_script_refuses_a_broken_env_and_an_unknown_flag(script: StartScript, tmp_path: Path, name: str) -> None:
+    run = script(name, "--no-such-flag")
+    assert run.wait() == 2
+    assert_one_sentence(run.stderr, name)
+    (tmp_path / ".env").write_text("KAFKA_SERVER=hush\n")
+    run = script(name, cwd=tmp_path)
+    assert run.wait() == 2
+    assert_one_sentence(run.stderr, "KAFKA_SERVER is 'hush'; expected a known key in .env, perhaps KAFKA_SERVERS.")

@@ -1,0 +1,301 @@
+"""Settings: their keys and defaults, where a value comes from, and that secrets are not shown."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from config import HIDDEN, KEYS, SECRETS, Settings, add_flags, flags_of, load_settings
+from tests.loaded_settings import load, refusal
+from tests.scripts import PROJECT
+from tickflow.errors import SettingError
+
+# As in the table of the design; a key that is not here has no default.
+DEFAULTS = {
+    "STACK": "kafka",
+    "EMBEDDED_FILE": "data/stocks.db",
+    "RETENTION_DAYS": "7",
+    "INFLUXDB_URL": "http://localhost:8086",
+    "INFLUXDB_ORG": "myorg",
+    "INFLUXDB_BUCKET": "stock_data",
+    "INFLUXDB_BATCH_POINTS": "5000",
+    "INFLUXDB_CONNECTIONS": "4",
+    "INFLUXDB_GZIP": "false",
+    "KAFKA_SERVERS": "localhost:9092",
+    "KAFKA_TOPIC": "stock-ticks",
+    "KAFKA_GROUP": "stock-analytics",
+    "KAFKA_PARTITIONS": "6",
+    "KAFKA_BATCH_RECORDS": "20000",
+    "KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
+    "SOURCE": "simulated",
+    "SYMBOLS": "AAPL,GOOGL,MSFT,AMZN,TSLA,NVDA,META",
+    "REPLAY_SPEED": "1",
+    "MAX_RECORD_BYTES": "65536",
+    "MAX_TICK_AGE": "off",
+    "HISTORY_SIZE": "200",
+    "ANOMALY_THRESHOLD": "2.0",
+    "UPDATE_INTERVAL": "2",
+    "SUMMARY_INTERVAL": "60",
+    "DASHBOARD_HOST": "127.0.0.1",
+    "DASHBOARD_PORT": "8050",
+    "DASHBOARD_DEBUG": "false",
+    "LOG_LEVEL": "INFO",
+}
+NO_DEFAULT = {
+    "INFLUXDB_TOKEN", "KAFKA_INSTANCE_ID", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD",
+    "KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE", "KAFKA_SSL_PASSWORD", "PRODUCER_INTERVAL",
+    "SIMULATOR_SEED", "REPLAY_FILE", "ALPHA_VANTAGE_API_KEY",
+}  # fmt: skip
+
+
+def test_the_keys_are_those_of_the_design() -> None:
+    assert set(KEYS) == set(DEFAULTS) | NO_DEFAULT
+
+
+@pytest.mark.parametrize("key", sorted(DEFAULTS))
+def test_each_default_is_that_of_the_design(key: str) -> None:
+    assert getattr(load(), key.lower()) == getattr(load({key: DEFAULTS[key]}), key.lower())
+
+
+@pytest.mark.parametrize("key", sorted(NO_DEFAULT))
+def test_a_key_without_a_default_is_none(key: str) -> None:
+    assert getattr(load(), key.lower()) is None
+
+
+def test_env_example_has_exactly_the_keys_and_their_defaults() -> None:
+    example = dotenv_values(PROJECT / ".env.example")
+    assert sorted(example) == sorted(KEYS)
+    assert {key: value for key, value in example.items() if value} == DEFAULTS | {
+        "INFLUXDB_TOKEN": "tickflow-local-token"
+    }
+    settings = load_settings({}, env_file=PROJECT / ".env.example")
+    assert settings == load(INFLUXDB_TOKEN="tickflow-local-token")
+
+
+def test_env_example_explains_each_key_on_the_line_above() -> None:
+    lines = (PROJECT / ".env.example").read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"[A-Z]", line):
+            assert re.match(r"# [^-]", lines[number - 1]), line
+
+
+# --- where a value comes from ---
+
+
+@pytest.mark.parametrize(
+    ("flag", "environment", "in_file", "expected"),
+    [
+        ("F", "E", "D", "F"),
+        (None, "E", "D", "E"),
+        (None, None, "D", "D"),
+        (None, None, None, "myorg"),
+        ("", "", "D", "D"),
+        (" ", "E", "D", "E"),
+        ("", "", "", "myorg"),
+    ],
+)
+def test_a_flag_beats_the_environment_beats_env_beats_the_default(
+    tmp_path: Path, flag: str | None, environment: str | None, in_file: str | None, expected: str
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("" if in_file is None else f"INFLUXDB_ORG={in_file}\n")
+    environ = {} if environment is None else {"INFLUXDB_ORG": environment}
+    flags = {} if flag is None else {"INFLUXDB_ORG": flag}
+    assert load_settings(environ, env_file=env_file, flags=flags).influxdb_org == expected
+
+
+def test_the_processs_own_environment_is_the_default_and_env_is_looked_for_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+    assert load_settings().kafka_topic == "stock-ticks"
+    (tmp_path / ".env").write_text("KAFKA_TOPIC=in-file\nKAFKA_GROUP=in-file\n")
+    monkeypatch.setenv("KAFKA_GROUP", "in-environment")
+    assert (load_settings().kafka_topic, load_settings().kafka_group) == ("in-file", "in-environment")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("INFLUXDB_ORG=plain", "plain"),
+        ("INFLUXDB_ORG = spaced ", "spaced"),
+        ("export INFLUXDB_ORG=exported", "exported"),
+        ('INFLUXDB_ORG="in quotes"', "in quotes"),
+        ("INFLUXDB_ORG='in # quotes'", "in # quotes"),
+        ("INFLUXDB_ORG=value # a comment", "value"),
+        ("INFLUXDB_ORG=$HOME", "$HOME"),
+        ("INFLUXDB_ORG=Zoë", "Zoë"),
+        ("INFLUXDB_ORG=first\nINFLUXDB_ORG=last", "last"),
+        ("\ufeffINFLUXDB_ORG=after a byte order mark", "after a byte order mark"),
+        ("INFLUXDB_ORG=windows\r\nKAFKA_TOPIC=a\r", "windows"),
+    ],
+)
+def test_how_env_may_be_written(tmp_path: Path, line: str, expected: str) -> None:
+    (tmp_path / ".env").write_text(line + "\n", encoding="utf-8", newline="")
+    assert load_settings({}, env_file=tmp_path / ".env").influxdb_org == expected
+
+
+@pytest.mark.parametrize(
+    "line", ["COMPOSE_PROJECT_NAME=x", "INFLUXDB_USERNAME=me", "INFLUXDB_PASSWORD=secret", "INFLUXDB_RETENTION=7d"]
+)
+def test_keys_of_other_tools_may_stand_in_env(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(line)
+    assert load_settings({}, env_file=tmp_path / ".env") == load()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("KAFKA_SERVER", "KAFKA_SERVERS"),
+        ("INFLUX_TOKEN", "INFLUXDB_TOKEN"),
+        ("ANOMALY_TRESHOLD", "ANOMALY_THRESHOLD"),
+        ("SYMBOL", "SYMBOLS"),
+        ("INFLUXDB_TOKEN_FIEL", "INFLUXDB_TOKEN_FILE"),
+    ],
+)
+def test_a_misspelt_key_in_env_is_refused_with_a_guess(tmp_path: Path, wrong: str, right: str) -> None:
+    (tmp_path / ".env").write_text(f"{wrong}=hush-hush\n")
+    error = refusal({}, tmp_path / ".env")
+    assert error.key == wrong
+    assert str(error).endswith(f", perhaps {right}.")
+    assert ("hush-hush" in str(error)) == ("TOKEN" not in wrong)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"INFLUXDB_TOKEN='hush-hush\n", "Line 1 of "),
+        (b'STACK=kafka\nthis: is not="a line\n', "Line 2 of "),
+        (b"INFLUXDB_ORG=\xff\xfe\n", "UTF-8"),
+    ],
+)
+def test_a_broken_env_is_refused_without_showing_the_line(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    error = refusal({}, tmp_path / ".env")
+    assert said in str(error)
+    assert str(tmp_path / ".env") in str(error)
+    assert "hush" not in str(error)
+
+
+# --- secrets ---
+
+
+def test_the_secrets_are_the_tokens_passwords_and_keys() -> None:
+    assert sorted(SECRETS) == [
+        "ALPHA_VANTAGE_API_KEY",
+        "INFLUXDB_TOKEN",
+        "KAFKA_SASL_PASSWORD",
+        "KAFKA_SSL_PASSWORD",
+    ]
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_secret_is_given_but_never_shown(key: str) -> None:
+    settings = load({key: "hush-hush"})
+    assert settings.secret(key, "it") == "hush-hush"
+    for shown in (
+        repr(settings),
+        str(settings),
+        f"{settings}",
+        repr(settings.model_dump()),
+        settings.model_dump_json(),
+    ):
+        assert "hush-hush" not in shown
+    assert HIDDEN in repr(settings)
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_secret_may_lie_in_a_file(tmp_path: Path, key: str) -> None:
+    (tmp_path / "secret").write_text("hush-hush\n")
+    assert load({f"{key}_FILE": str(tmp_path / "secret")}).secret(key, "it") == "hush-hush"
+    assert load({f"{key}_FILE": ""}) == load()
+
+
+def test_the_environments_secret_beats_the_file_that_env_names(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("from-file")
+    (tmp_path / ".env").write_text(f"INFLUXDB_TOKEN_FILE={tmp_path / 'secret'}\n")
+    assert load_settings({}, env_file=tmp_path / ".env").secret("INFLUXDB_TOKEN", "it") == "from-file"
+    environ = {"INFLUXDB_TOKEN": "from-environment"}
+    assert load_settings(environ, env_file=tmp_path / ".env").secret("INFLUXDB_TOKEN", "it") == "from-environment"
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
+def test_a_secrets_file_that_gives_none_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    error = refusal({"INFLUXDB_TOKEN_FILE": str(path)})
+    assert error.key == "INFLUXDB_TOKEN_FILE"
+    assert str(path) in str(error)
+    assert "file that holds the secret" in str(error)
+
+
+def test_a_missing_secret_says_what_is_needed() -> None:
+    with pytest.raises(SettingError, match=r"INFLUXDB_TOKEN is not set; expected the token\."):
+        load().secret("INFLUXDB_TOKEN", "the token")
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
+    error = refusal({"INFLUXDB_URL": "http://me:hush@hush@localhost:8086"})
+    assert "hush" not in str(error)
+    assert "without user or password" in str(error)
+
+
+# --- values ---
+
+
+def test_settings_cannot_be_changed_nor_given_unknown_keys() -> None:
+    settings = load()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.kafka_topic = "other"
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        Settings.model_validate({"kafka_topics": "other"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("SYMBOLS", " IBM ,SPY,, BRK.B ", ("IBM", "SPY", "BRK.B")),
+        ("KAFKA_SERVERS", "a:1, b-c.d:65535 ,[::1]:9092", ("a:1", "b-c.d:65535", "[::1]:9092")),
+        ("INFLUXDB_URL", "https://influx.example:8086/path", "https://influx.example:8086/path"),
+        ("INFLUXDB_URL", "http://[::1]:8086", "http://[::1]:8086"),
+        ("DASHBOARD_HOST", "::1", "::1"),
+        ("DASHBOARD_HOST", "127.0.0.53", "127.0.0.53"),
+        ("DASHBOARD_HOST", "LocalHost", "LocalHost"),
+        ("DASHBOARD_DEBUG", "true", True),
+        ("REPLAY_SPEED", "max", float("inf")),
+        ("REPLAY_SPEED", "MAX", float("inf")),
+        ("REPLAY_SPEED", "0.5", 0.5),
+        ("MAX_TICK_AGE", "OFF", None),
+        ("MAX_TICK_AGE", "86400", 86_400.0),
+        ("PRODUCER_INTERVAL", "0", 0.0),
+        ("LOG_LEVEL", "debug", "DEBUG"),
+        ("KAFKA_SECURITY_PROTOCOL", "ssl", "SSL"),
+        ("ANOMALY_THRESHOLD", "2.84", 2.84),
+        ("EMBEDDED_FILE", "/tmp/a b.db", Path("/tmp/a b.db")),
+    ],
+)
+def test_values_that_are_accepted(key: str, value: str, expected: object) -> None:
+    assert getattr(load({key: value}), key.lower()) == expected
+
+
+def test_the_tick_interval_follows_the_update_interval_unless_set() -> None:
+    assert load(UPDATE_INTERVAL="5").tick_interval == 5
+    assert load(UPDATE_INTERVAL="5", PRODUCER_INTERVAL="0.5").tick_interval == 0.5
+
+
+# --- flags ---
+
+
+def test_flags_carry_the_names_of_the_settings() -> None:
+    parser = argparse.ArgumentParser()
+    add_flags(parser, ["SYMBOLS", "UPDATE_INTERVAL", "STACK"], aliases={"UPDATE_INTERVAL": "--interval"})
+    arguments = parser.parse_args(["--symbols", "IBM", "--interval", "5", "--embedded"])
+    assert flags_of(arguments) == {"SYMBOLS": "IBM", "UPDATE_INTERVAL": "5", "STACK": "embedded"}
+    assert flags_of(parser.parse_args([])) == {}
+    assert "symbols with commas between" in " ".join(parser.format_help().split())

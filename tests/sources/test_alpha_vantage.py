@@ -1,0 +1,303 @@
+"""The parser on every form of answer, and the source against a local server that gives them; nothing leaves here."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from itertools import islice
+
+import pytest
+
+from tests.alpha_vantage_stub import Stub, answer, serving
+from tickflow.errors import SettingError, Stopped
+from tickflow.sources.alpha_vantage import (
+    AlphaVantageSource,
+    Client,
+    DailyLimitReached,
+    KeyRefused,
+    NoQuote,
+    Quote,
+    Throttled,
+    UnknownSymbol,
+    parse_quote,
+)
+from tickflow.sources.new_york import close_of, seconds_to_midnight
+from tickflow.ticks.tick import Tick
+
+KEY = "K3Y+OF/MINE"
+LATER = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+PER_SECOND = (
+    "Thank you for using Alpha Vantage! Please consider spreading out your free API requests more sparingly (1 request "
+    "per second). You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/ to lift the "
+    "free key rate limit (25 requests per day), raise the per-second burst limit, and instantly unlock all premium "
+    "endpoints"
+)
+PER_MINUTE = (
+    "Thank you for using Alpha Vantage! Our standard API call frequency is 5 calls per minute and 500 calls per day. "
+    "Please visit https://www.alphavantage.co/premium/ if you would like to target a higher API call frequency."
+)
+PER_DAY = (
+    f"We have detected your API key as {KEY} and our standard API rate limit is 25 requests per day. Please subscribe "
+    "to any of the premium plans at https://www.alphavantage.co/premium/ to instantly remove all daily rate limits."
+)
+PREMIUM = (
+    "Thank you for using Alpha Vantage! This is a premium endpoint. You may subscribe to any of the premium plans at "
+    "https://www.alphavantage.co/premium/ to instantly unlock all premium endpoints"
+)
+BAD_KEY = (
+    f"the parameter apikey is invalid or missing ({KEY}). Please claim your free API key on "
+    "(https://www.alphavantage.co/support/#api-key). It should take less than 20 seconds."
+)
+DEMO_KEY = "The **demo** API key is for demo purposes only. Please claim your free API key to explore our full API."
+BAD_CALL = "Invalid API call. Please retry or visit the documentation for GLOBAL_QUOTE."
+
+
+def test_a_good_quote_is_read_with_its_types() -> None:
+    assert parse_quote(answer(), "IBM") == Quote("IBM", 301.5, 4_211_873, date(2026, 1, 5), 1.04)
+
+
+def test_a_delayed_quote_comes_under_a_name_with_a_suffix() -> None:
+    assert parse_quote(answer(suffix=" - DATA DELAYED BY 15 MINUTES"), "IBM") == parse_quote(answer(), "IBM")
+
+
+@pytest.mark.parametrize("change", ["", "None", "nan%", "inf%"])
+def test_a_quote_without_a_usable_change_has_none(change: str) -> None:
+    assert parse_quote(answer(change_percent=change), "IBM").change_percent is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"symbol": "AAPL"},
+        {"price": ""},
+        {"price": "0.0000"},
+        {"price": "nan"},
+        {"price": "1e999"},
+        {"volume": "12.5"},
+        {"volume": "-3"},
+        {"volume": ""},
+        {"latest_trading_day": "yesterday"},
+        {"latest_trading_day": "2026-02-30"},
+    ],
+)
+def test_a_quote_that_is_not_usable_is_no_quote(changed: dict[str, str]) -> None:
+    with pytest.raises(NoQuote, match="quote of IBM is not usable"):
+        parse_quote(answer(**changed), "IBM")
+
+
+@pytest.mark.parametrize("name", ["05. price", "06. volume", "07. latest trading day", "01. symbol"])
+def test_a_quote_without_a_field_is_no_quote(name: str) -> None:
+    payload = answer()
+    fields = payload["Global Quote"]
+    assert isinstance(fields, dict)
+    del fields[name]
+    with pytest.raises(NoQuote, match="is not usable"):
+        parse_quote(payload, "IBM")
+
+
+@pytest.mark.parametrize("name", ["Information", "Note", "Error Message"])
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (PER_SECOND, Throttled),
+        ("Burst pattern detected. Please slow down.", Throttled),
+        (PER_MINUTE, Throttled),
+        (PER_DAY, DailyLimitReached),
+        (PREMIUM, KeyRefused),
+        (BAD_KEY, KeyRefused),
+        (DEMO_KEY, KeyRefused),
+        (BAD_CALL, UnknownSymbol),
+        ("We are doing some work on our servers.", NoQuote),
+    ],
+)
+def test_each_refusal_is_known_by_its_text_under_any_name_and_never_shows_the_key(
+    name: str, text: str, kind: type[NoQuote]
+) -> None:
+    with pytest.raises(NoQuote) as caught:
+        parse_quote({name: text}, "IBM", KEY)
+    assert type(caught.value) is kind
+    assert KEY not in str(caught.value)
+
+
+def test_a_limit_of_one_a_second_is_waited_for_shorter_than_one_of_five_a_minute() -> None:
+    waits = []
+    for text in (PER_SECOND, PER_MINUTE):
+        with pytest.raises(Throttled) as caught:
+            parse_quote({"Note": text}, "IBM")
+        waits.append(caught.value.wait)
+    assert waits == [2.0, 60.0]
+
+
+@pytest.mark.parametrize("payload", [{}, {"Global Quote": {}}, {"Global Quote - DATA DELAYED BY 15 MINUTES": {}}])
+def test_an_empty_answer_means_an_unknown_symbol(payload: object) -> None:
+    with pytest.raises(UnknownSymbol, match="knows no symbol IBM"):
+        parse_quote(payload, "IBM")
+
+
+@pytest.mark.parametrize("payload", [None, [], "no", 3, {"Other": KEY, KEY: 1}, {"Global Quote": "x", "b": 1}])
+def test_anything_else_is_no_quote(payload: object) -> None:
+    with pytest.raises(NoQuote) as caught:
+        parse_quote(payload, "IBM", KEY)
+    assert type(caught.value) is NoQuote
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("day", "close"),
+    [
+        (date(2026, 1, 5), "2026-01-05T21:00:00+00:00"),  # winter
+        (date(2026, 7, 6), "2026-07-06T20:00:00+00:00"),  # summer
+        (date(2024, 11, 29), "2024-11-29T18:00:00+00:00"),  # a half day
+        (date(2026, 1, 4), "2026-01-04T21:00:00+00:00"),  # a Sunday
+        (date(1999, 7, 6), "1999-07-06T20:00:00+00:00"),  # before the calendar begins
+    ],
+)
+def test_a_trading_day_closes_at_its_hour_in_new_york(day: date, close: str) -> None:
+    assert close_of(day).isoformat() == close
+
+
+def test_midnight_is_that_of_new_york() -> None:
+    assert seconds_to_midnight(datetime(2026, 1, 6, 4, 59, 50, tzinfo=UTC)) == 15
+    assert seconds_to_midnight(datetime(2026, 7, 6, 4, 0, 0, tzinfo=UTC)) == 86_405
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with serving() as state:
+        yield state
+
+
+class Waits(list[float]):
+    """Notes each wait instead of waiting, and asks to stop after `most` rounds."""
+
+    def __init__(self, most: int = 100) -> None:
+        self.most = most
+
+    def __call__(self, seconds: float) -> bool:
+        self.append(seconds)
+        return len(self) >= self.most
+
+
+def source(stub: Stub, *symbols: str, timeout: float = 5, now: datetime = LATER) -> AlphaVantageSource:
+    client = Client(KEY, base_url=stub.url, timeout=timeout)
+    return AlphaVantageSource(client, symbols, interval=3600, call_gap=0, now=lambda: now)
+
+
+def ticks(one: AlphaVantageSource, waits: Waits, most: int = 100) -> list[Tick]:
+    return [tick for batch in islice(one.batches(waits), most) for tick in batch]
+
+
+def test_the_package_asks_for_a_global_quote_with_the_key(stub: Stub) -> None:
+    stub.answers = {"IBM": [answer()]}
+    assert Client(KEY, base_url=stub.url).quote("IBM").price == 301.5
+    assert stub.queries == [{"function": "GLOBAL_QUOTE", "symbol": "IBM", "apikey": KEY, "datatype": "json"}]
+
+
+def test_a_quote_becomes_a_tick_at_its_days_close(stub: Stub) -> None:
+    stub.answers = {"IBM": [answer()]}
+    expected = Tick("IBM", 301.5, datetime(2026, 1, 5, 21, tzinfo=UTC), 4_211_873, 1.04, "alpha_vantage")
+    assert ticks(source(stub, "IBM"), Waits(1)) == [expected]
+
+
+def test_a_quote_of_a_day_that_is_still_going_on_has_the_time_it_was_asked_for(stub: Stub) -> None:
+    stub.answers = {"IBM": [answer()]}
+    noon = datetime(2026, 1, 5, 17, tzinfo=UTC)
+    assert ticks(source(stub, "IBM", now=noon), Waits(1))[0].timestamp == noon
+
+
+def test_an_unchanged_quote_is_not_published_again(stub: Stub) -> None:
+    stub.answers = {"IBM": [answer(), answer(), answer(change_percent="9%"), answer(price="302"), answer()]}
+    assert [tick.price for tick in ticks(source(stub, "IBM"), Waits(5))] == [301.5, 302, 301.5]
+    assert len(stub.queries) == 5
+
+
+def test_a_throttled_request_is_waited_for_and_asked_again(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+    stub.answers = {"IBM": [{"Information": PER_SECOND}, {"Information": PER_SECOND}, answer()]}
+    waits = Waits(3)
+    assert [tick.price for tick in ticks(source(stub, "IBM"), waits)] == [301.5]
+    assert waits[:2] == [2.0, 4.0]
+    assert "1 request per second" in caplog.text
+
+
+def test_the_daily_limit_is_said_and_waited_for_until_midnight_in_new_york(
+    stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
+    stub.answers = {"IBM": [{"Information": PER_DAY}, answer()]}
+    waits = Waits(2)
+    assert [tick.price for tick in ticks(source(stub, "IBM"), waits)] == [301.5]
+    assert waits[0] == 16 * 3600 + 5, "08:00 in New York"
+    assert "waiting 16.0 hours, until midnight in New York" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_the_wait_for_the_daily_limit_can_be_interrupted(stub: Stub) -> None:
+    stub.answers = {"IBM": [{"Information": PER_DAY}]}
+    with pytest.raises(Stopped):
+        ticks(source(stub, "IBM"), Waits(1))
+
+
+@pytest.mark.parametrize("payload", [{"Error Message": BAD_KEY}, {"Information": PREMIUM}, {"Information": DEMO_KEY}])
+def test_a_refused_key_ends_the_run_with_a_sentence_that_does_not_show_it(stub: Stub, payload: object) -> None:
+    stub.answers = {"IBM": [payload]}
+    with pytest.raises(SettingError, match=r"^ALPHA_VANTAGE_API_KEY is '\*+'; expected a key that may ask") as caught:
+        ticks(source(stub, "IBM"), Waits(1))
+    assert KEY not in str(caught.value)
+
+
+def test_an_unknown_symbol_is_said_and_dropped(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+    stub.answers = {"NOPE": [{}], "IBM": [answer(), answer(price="302")]}
+    one = source(stub, "NOPE", "IBM")
+    assert [tick.price for tick in ticks(one, Waits(2))] == [301.5, 302]
+    assert [query["symbol"] for query in stub.queries] == ["NOPE", "IBM", "IBM"]
+    assert one.symbols == ("IBM",)
+    assert "knows no symbol NOPE: it is asked for no more" in caplog.text
+
+
+def test_without_any_known_symbol_the_run_ends(stub: Stub) -> None:
+    stub.answers = {"NOPE": [{"Global Quote": {}}]}
+    with pytest.raises(SettingError, match=r"^SYMBOLS .*it knew none of them"):
+        ticks(source(stub, "NOPE"), Waits(1))
+
+
+@pytest.mark.parametrize("bad", ["hang", b"<html>Bad gateway</html>", [], {"Information": "We are at work."}])
+def test_a_failed_fetch_is_said_replaced_by_nothing_and_tried_in_the_next_round(
+    stub: Stub, caplog: pytest.LogCaptureFixture, bad: object
+) -> None:
+    stub.answers = {"IBM": [bad, answer()], "SPY": [answer("SPY", "640")]}
+    published = ticks(source(stub, "IBM", "SPY", timeout=0.3), Waits(2))
+    assert [(tick.symbol, tick.price) for tick in published] == [("SPY", 640), ("IBM", 301.5)]
+    assert "nothing is published for IBM in this round" in caplog.text
+    assert "apikey=K3Y" not in caplog.text
+
+
+def test_a_server_that_is_not_there_is_said_without_the_key(stub: Stub) -> None:
+    stub.released.set()
+    client = Client(KEY, base_url="http://127.0.0.1:1/query?", timeout=1)
+    with pytest.raises(NoQuote, match="cannot be reached") as caught:
+        client.quote("IBM")
+    assert "K3Y" not in str(caught.value)
+
+
+def test_calls_keep_their_distance(stub: Stub) -> None:
+    stub.answers = {name: [answer(name)] for name in ("A", "B", "C")}
+    client = Client(KEY, base_url=stub.url)
+    one = AlphaVantageSource(client, ["A", "B", "C"], interval=36_000, call_gap=1_000, now=lambda: LATER)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return seconds > 1_000
+
+    list(one.batches(wait))
+    assert len(stub.times) == 3
+    assert [900 < seconds <= 1_000 for seconds in waits] == [True, True, False]  # the last is for the next round
+
+
+def test_a_budget_that_will_not_last_is_said_at_the_start(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+    client = Client(KEY, base_url=stub.url)
+    seven = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
+    AlphaVantageSource(client, seven, interval=60).warn_of_budget()
+    assert "7 symbols every 60 s are 10,080 requests a day" in caplog.text
+    assert "PRODUCER_INTERVAL=24192" in caplog.text
+    caplog.clear()
+    AlphaVantageSource(client, seven, interval=24_192).warn_of_budget()
+    assert caplog.text == ""

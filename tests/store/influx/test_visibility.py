@@ -1,0 +1,51 @@
+"""Half-written points are told from whole ones, and waited for; what stays odd is taken as it is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.metrics.test_formulas import record
+from tickflow.metrics.formulas import measure
+from tickflow.metrics.points import Points
+from tickflow.metrics.windows import Windows
+from tickflow.store.influx.visibility import ATTEMPTS, looks_half_written, whole
+from tickflow.ticks.tick import decode
+
+
+def points(count: int = 40, symbol: str = "A") -> Points:
+    ticks, _ = decode([record(3 * number, symbol, 100 + number * number % 7) for number in range(count)])
+    return Points.of(0, ticks, measure(Windows().advance(ticks), 2.0))
+
+
+def test_whole_points_look_whole_through_the_warm_up_and_with_equal_prices() -> None:
+    assert not looks_half_written(points())
+    ticks, _ = decode([record(number, "A", 5.0) for number in range(30)])
+    assert not looks_half_written(Points.of(0, ticks, measure(Windows().advance(ticks), 2.0)))
+    assert not looks_half_written(points(0))
+
+
+@pytest.mark.parametrize("name", ["ma_5", "ma_10", "ma_20", "volatility", "vol_avg_5", "vol_avg_10", "z_score"])
+def test_each_field_that_is_not_there_yet_is_missed(name: str) -> None:
+    column = getattr(points(), name).copy()
+    column[-1] = np.nan
+    assert looks_half_written(replace(points(), **{name: column}))
+
+
+def test_another_symbol_source_or_partition_may_warm_up_anew() -> None:
+    joined = Points.joined([points(), points(5, "B")])
+    assert not looks_half_written(joined)
+    again = points(5)
+    assert not looks_half_written(Points.joined([points(), replace(again, source=["other"] * 5)]))
+    assert not looks_half_written(Points.joined([points(), replace(again, partition=np.ones(5, dtype=np.int64))]))
+
+
+def test_reading_waits_until_the_points_are_whole_but_not_for_ever() -> None:
+    half = replace(points(), ma_20=np.full(40, np.nan), z_score=np.full(40, np.nan))
+    answers = [(points(39), 1), (half, 0), (points(), 0)]
+    pauses: list[float] = []
+    assert len(whole(lambda: answers.pop(0), pauses.append)) == 40
+    assert len(pauses) == 2
+    pauses.clear()
+    assert whole(lambda: (half, 0), pauses.append) is half
+    assert len(pauses) == ATTEMPTS

@@ -1,0 +1,137 @@
+"""What is read of Kafka's batches is what kafka-python reads of them, whatever lies in them."""
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from kafka.consumer.fetcher import Fetcher
+from kafka.errors import CorruptRecordError
+from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
+from kafka.record.util import calc_crc32c
+from kafka.structs import TopicPartition
+
+from tickflow.ticklog.kafka.records import QuickRecords
+
+PLACE = TopicPartition("stock-ticks", 3)
+ATTRIBUTES = 21
+"""Where a batch says its compression, the kind of its timestamps, and whether it is a marker."""
+LAST_OFFSET, HEADER_END = 23, 61
+CONTROL, LOG_APPEND_TIME = 0x20, 0x08
+
+Header = tuple[str, bytes | None]
+Made = list[tuple[int, bytes | None, bytes | None, list[Header]]]
+
+times = st.integers(-(2**40), 2**41)
+contents = st.none() | st.binary(max_size=300)
+records = st.tuples(times, contents, contents, st.lists(st.tuples(st.text(max_size=5), contents), max_size=3))
+codecs = st.sampled_from([0, 1, 2, 3, 4])
+flags = st.sampled_from([0, LOG_APPEND_TIME])
+batches = st.lists(
+    st.tuples(st.lists(records, min_size=1, max_size=20), codecs, flags, st.integers(0, 2**33)), max_size=5
+)
+
+
+def a_batch(made: Made, codec: int = 0, flag: int = 0, offset: int = 0, magic: int = 2) -> bytes:
+    """A batch as a broker sends it: with its first offset, its kind and a right checksum."""
+    builder = MemoryRecordsBuilder(magic, codec, 2**20)
+    for time_ms, key, value, headers in made:
+        builder.append(time_ms, key, value, headers)
+    builder.close()
+    data = bytearray(builder.buffer())
+    if magic == 2:
+        data[ATTRIBUTES + 1] |= flag
+        struct.pack_into(">q", data, 0, offset)
+        struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))
+    return bytes(data)
+
+
+def read(kind: Any, data: bytes, at_a_time: int = 1000) -> tuple[list[tuple[object, ...]], int]:
+    """The fields of all records, and where the next fetch would begin."""
+    part = kind(0, PLACE, MemoryRecords(data))
+    found: list[tuple[object, ...]] = []
+    while part:
+        found += [
+            (each.partition, each.offset, each.key, each.value, each.timestamp, each.timestamp_type, list(each.headers))
+            for each in part.take(at_a_time)
+        ]
+    return found, part.next_fetch_offset
+
+
+def assert_same(data: bytes, at_a_time: int = 1000) -> None:
+    assert read(QuickRecords, data, at_a_time) == read(Fetcher.PartitionRecords, data)
+
+
+@settings(max_examples=50)
+@given(batches, st.integers(1, 50))
+def test_any_batches_give_the_same_records_as_kafka_python_gives(
+    made: list[tuple[Made, int, int, int]], at_a_time: int
+) -> None:
+    assert_same(b"".join(a_batch(*each) for each in made), at_a_time)
+
+
+def test_markers_of_transactions_and_older_formats_are_left_out_or_read_as_kafka_python_does() -> None:
+    one: Made = [(5, b"AAPL", b"1", [])]
+    marker = a_batch([(6, b"\0\0\0\1", b"\0\0\0\0\0\0", [])], flag=CONTROL, offset=1)
+    marked = a_batch(one) + marker + a_batch(one, offset=2) + marker
+    assert [each[1] for each in read(QuickRecords, marked)[0]] == [0, 2]
+    assert_same(marked)
+    assert_same(a_batch(one, magic=1) + a_batch(one))
+
+
+def test_behind_a_batch_whose_last_records_were_compacted_away_the_next_fetch_begins() -> None:
+    data = bytearray(a_batch([(5, b"AAPL", b"1", [])]))
+    struct.pack_into(">i", data, LAST_OFFSET, 9)
+    struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))
+    assert read(QuickRecords, bytes(data))[1] == 10
+    assert_same(bytes(data))
+
+
+def test_a_flipped_bit_is_not_read() -> None:
+    data = bytearray(a_batch([(5, b"AAPL", b"1", [])]))
+    data[-1] ^= 1
+    with pytest.raises(CorruptRecordError, match="checksum"):
+        read(QuickRecords, bytes(data))
+
+
+class NotText(str):
+    """A header's name as clients that are not bound to UTF-8 may write it."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str) -> bytes:
+        return b"\xff\xfe"
+
+
+@pytest.mark.parametrize("codec", range(5))
+@pytest.mark.parametrize("flag", [0, LOG_APPEND_TIME])
+@pytest.mark.parametrize("at_a_time", [1, 1000])
+def test_a_header_whose_name_is_no_text_does_not_stop_its_batch(codec: int, flag: int, at_a_time: int) -> None:
+    made: Made = [(5, b"AAPL", b"1", [("a", b"b")]), (6, b"MSFT", None, []), (8, None, b"3" * 300, [("c", None)])]
+    strange: Made = [*made[:2], (8, None, b"3" * 300, [(NotText(), b"d"), ("c", None)])]
+    expected, expected_end = read(Fetcher.PartitionRecords, a_batch(made, codec, flag, 7) * 2)
+    found, end = read(QuickRecords, a_batch(strange, codec, flag, 7) + a_batch(made, codec, flag, 7), at_a_time)
+    assert [each[:6] for each in found] == [each[:6] for each in expected]
+    assert [each[6] for each in found[:3]] == [[("a", b"b")], [], []]
+    assert end == expected_end
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 10**6), st.integers(0, 255))
+def test_records_that_make_no_sense_under_a_right_checksum_are_refused_or_read_alike(at: int, byte: int) -> None:
+    data = bytearray(a_batch([(5, b"AAPL", b"value" * 20, [("name", b"content")]), (6, b"MSFT", b"2", [])]))
+    attributes = (HEADER_END + 2, data.index(b"MSFT") - 4)
+    place = HEADER_END + at % (len(data) - HEADER_END)
+    assume(place not in attributes)  # a byte without meaning; kafka-python takes it for a number of any length
+    data[place] = byte
+    struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))
+    try:
+        expected = read(Fetcher.PartitionRecords, bytes(data))
+    except CorruptRecordError as error:
+        assume("UnicodeDecodeError" not in str(error))  # of a header's name: read without
+        with pytest.raises(CorruptRecordError):
+            read(QuickRecords, bytes(data))
+    else:
+        assert read(QuickRecords, bytes(data)) == expected

@@ -1,0 +1,43 @@
+"""What is not a tick, rule by rule: each kind of bad input and the reason it is refused with."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.malformed import FILE, Malformed, corpus
+from tests.records import body, raw, reason
+from tickflow.ticks.tick import Reason
+
+CORPUS = corpus()
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=[case.name for case in CORPUS])
+def test_malformed_records_are_refused_with_their_reason(case: Malformed) -> None:
+    assert reason(case.value, case.key) == case.reason
+
+
+def test_the_corpus_is_large_and_each_case_has_a_name_of_its_own() -> None:
+    assert len(CORPUS) >= 180
+    assert len({case.name for case in CORPUS}) == len(CORPUS)
+    assert len({(case.key, case.value) for case in CORPUS}) == len(CORPUS)
+    assert Path(FILE).stat().st_size < 100_000
+
+
+def test_the_same_record_with_the_right_key_is_accepted() -> None:
+    assert reason(body(), b"AAPL") is None
+
+
+def test_a_time_just_too_far_ahead_of_the_append_time_is_refused() -> None:
+    assert reason(body(timestamp="2026-01-05T14:35:01.000001Z")) == Reason.TIMESTAMP_FUTURE
+    assert reason(body(timestamp="2026-01-05T14:35:01Z")) is None
+
+
+def test_every_reason_but_age_has_a_case_in_the_corpus() -> None:
+    assert {case.reason for case in CORPUS} | {Reason.TIMESTAMP_TOO_OLD} == set(Reason)
+
+
+@pytest.mark.parametrize("name", ["symbol", "timestamp", "source", "producer"])
+@pytest.mark.parametrize("literal", ["1e999", "-1e999", "9" * 5000], ids=["huge", "minus huge", "5,000 digits"])
+def test_a_number_out_of_all_range_in_a_text_field_is_of_the_wrong_type(name: str, literal: str) -> None:
+    # The decoder reads such a number before it looks for what the field is to hold.
+    assert reason(raw(name, literal)) == Reason(f"{name}_type")

@@ -1,0 +1,292 @@
+"""What is a tick, up to the edges of each rule; decode takes any bytes and never raises."""
+
+import dataclasses
+import json
+import math
+import tracemalloc
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.malformed import corpus
+from tests.records import APPENDED_MS, CREATE_TIME, GOOD, body, entry, raw, reason
+from tickflow.ticklog.base import Entry
+from tickflow.ticks.tick import (
+    END_YEAR_US,
+    MAX_RECORD_BYTES,
+    Limits,
+    Reason,
+    Refused,
+    Tick,
+    TickBatch,
+    decode,
+    encode,
+    epoch_us,
+    is_symbol,
+)
+
+
+def accept(value: bytes, key: bytes = b"AAPL") -> TickBatch:
+    """The batch of that one record, which must be accepted."""
+    ticks, refused = decode([entry(value, key)])
+    assert [one.reason for one in refused] == []
+    return ticks
+
+
+@pytest.mark.parametrize("name", ["volume", "change_percent", "source", "producer", "seq"])
+def test_null_in_an_optional_field_means_absent(name: str) -> None:
+    with_null, without = accept(body(**{name: None})), accept(body())
+    for column in ("volumes", "sources", "producers", "seqs"):
+        assert list(getattr(with_null, column)) == list(getattr(without, column))
+    assert math.isnan(with_null.change_percent[0])
+
+
+def test_what_an_optional_field_defaults_to() -> None:
+    ticks = accept(body())
+    assert ticks.volumes.tolist() == [0]
+    assert ticks.sources == ["unknown"]
+    assert math.isnan(ticks.change_percent[0])
+    assert ticks.producers == [None]
+    assert ticks.seqs == [None]
+    assert sum(ticks.naive) == 0
+
+
+def test_the_last_of_duplicate_keys_counts() -> None:
+    assert accept(body()[:-1] + b',"price":5}').prices.tolist() == [5.0]
+
+
+def test_unknown_fields_are_ignored_whatever_they_hold() -> None:
+    assert accept(body(exchange={"name": ["ä", None, 1e300]})).prices.tolist() == [187.5]
+
+
+@pytest.mark.parametrize("literal", ["187.5", "1875e-1", "1.875E2", "0.01875e+4", "187.50000"])
+def test_a_number_may_be_written_in_any_way_of_json(literal: str) -> None:
+    assert accept(raw("price", literal)).prices.tolist() == [187.5]
+
+
+@pytest.mark.parametrize("price", [1e-9, 1, 1e12])
+def test_prices_at_their_limits_are_accepted(price: float) -> None:
+    assert accept(body(price=price)).prices.tolist() == [float(price)]
+
+
+@pytest.mark.parametrize("volume", [0, 1, 2**53 - 1])
+def test_volumes_at_their_limits_are_accepted(volume: int) -> None:
+    assert accept(body(volume=volume)).volumes.tolist() == [volume]
+
+
+@pytest.mark.parametrize("symbol", ["A", "BRK.B", "BF-B", "0700.HK", "ABCDEFGHIJKL", "."])
+def test_symbols_that_are_accepted(symbol: str) -> None:
+    assert accept(body(symbol=symbol), symbol.encode()).symbols == [symbol]
+    assert is_symbol(symbol)
+
+
+@pytest.mark.parametrize("source", ["simulated", "alpha_vantage", "replay", "my_feed_2", "a" * 32])
+def test_sources_that_are_accepted(source: str) -> None:
+    assert accept(body(source=source)).sources == [source]
+
+
+def test_seq_and_producer_change_nothing_else_and_any_integer_from_0_is_a_seq() -> None:
+    ticks = accept(body(producer="x" * 64, seq=10**15))
+    assert (ticks.producers, ticks.seqs) == (["x" * 64], [10**15])
+
+
+@pytest.mark.parametrize(
+    ("text", "moment", "naive"),
+    [
+        ("2026-01-05T14:30:00Z", datetime(2026, 1, 5, 14, 30, tzinfo=UTC), 0),
+        ("2026-01-05t14:30:00z", datetime(2026, 1, 5, 14, 30, tzinfo=UTC), 0),
+        ("2026-01-05T09:30:00-05:00", datetime(2026, 1, 5, 14, 30, tzinfo=UTC), 0),
+        ("2026-01-05T14:30:00", datetime(2026, 1, 5, 14, 30, tzinfo=UTC), 1),
+        ("2013-10-07T13:30:00.007Z", datetime(2013, 10, 7, 13, 30, 0, 7000, tzinfo=UTC), 0),
+        ("2013-10-07T13:30:00.0000014Z", datetime(2013, 10, 7, 13, 30, 0, 1, tzinfo=UTC), 0),
+        ("2013-10-07T13:30:00.0000016Z", datetime(2013, 10, 7, 13, 30, 0, 2, tzinfo=UTC), 0),
+        ("2013-10-07T13:30:00.999999999Z", datetime(2013, 10, 7, 13, 30, 1, tzinfo=UTC), 0),
+        ("2013-12-31T23:59:59.9999999Z", datetime(2014, 1, 1, tzinfo=UTC), 0),
+        ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC), 0),
+        ("1969-12-31T19:00:00-05:00", datetime(1970, 1, 1, tzinfo=UTC), 0),
+        ("1969-12-31T23:59:59.9999996Z", datetime(1970, 1, 1, tzinfo=UTC), 0),
+    ],
+)
+def test_times_that_are_accepted(text: str, moment: datetime, naive: int) -> None:
+    ticks = accept(body(timestamp=text))
+    assert ticks.time_us.tolist() == [epoch_us(moment)]
+    assert ticks.naive == [bool(naive)]
+
+
+def test_the_last_microsecond_of_2261_is_accepted() -> None:
+    record = entry(body(timestamp="2261-12-31T23:59:59.999999Z"), appended_ms=END_YEAR_US // 1000)
+    ticks, refused = decode([record])
+    assert refused == []
+    assert ticks.time_us.tolist() == [END_YEAR_US - 1]
+
+
+def test_a_time_may_be_five_minutes_ahead_of_the_append_time_to_the_microsecond() -> None:
+    assert reason(body(timestamp="2026-01-05T14:35:01.000000Z")) is None
+    assert reason(body(timestamp="2026-01-05T14:35:01.000001Z")) == Reason.TIMESTAMP_FUTURE
+
+
+def test_the_producers_own_time_decides_nothing() -> None:
+    record = Entry(0, 0, b"AAPL", body(timestamp="2200-01-01T00:00:00Z"), 0, CREATE_TIME)
+    ticks, refused = decode([record], Limits(max_age_us=1))
+    assert (len(ticks), refused) == (1, [])
+
+
+def test_age_is_limited_when_asked_for_and_counts_from_the_append_time() -> None:
+    limits = Limits(max_age_us=1_000_000)
+    assert reason(body(timestamp="2026-01-05T14:30:00.000000Z"), limits=limits) is None
+    assert reason(body(timestamp="2026-01-05T14:29:59.999999Z"), limits=limits) == Reason.TIMESTAMP_TOO_OLD
+    assert reason(body(timestamp="2013-10-07T13:30:00.007Z")) is None
+
+
+def test_a_record_of_exactly_the_limit_is_accepted() -> None:
+    assert accept(body().ljust(MAX_RECORD_BYTES)).prices.tolist() == [187.5]
+    assert reason(body(), limits=Limits(max_record_bytes=len(body()))) is None
+    assert reason(body(), limits=Limits(max_record_bytes=len(body()) - 1)) == Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize("brackets", ["[" * 99 + "]" * 99, "[" + "{}," * 97 + "{}]"])
+def test_a_hundred_brackets_are_accepted_and_one_more_is_not(brackets: str) -> None:
+    value = raw("note", brackets)
+    assert value.count(b"[") + value.count(b"{") == 100
+    assert reason(value) is None
+    assert reason(value.replace(b'"symbol"', b'"[":0,"symbol"')) == Reason.NESTING
+
+
+def test_brackets_in_text_count_too() -> None:
+    assert reason(body(note="[" * 99)) is None
+    assert reason(body(note="[" * 100)) == Reason.NESTING
+
+
+def test_refused_and_accepted_keep_their_order_and_their_records() -> None:
+    records = [entry(body() if n % 3 else b"?", offset=n) for n in range(9)]
+    ticks, refused = decode(records)
+    assert [one.record.offset for one in refused] == [0, 3, 6]
+    assert ticks.offsets.tolist() == [1, 2, 4, 5, 7, 8]
+    assert [record.offset for record in ticks.records] == [1, 2, 4, 5, 7, 8]
+    assert [ticks.after(offset) for offset in (0, 2, 3, 8, 9)] == [0, 1, 2, 5, 6]
+
+
+def test_no_records_are_an_empty_batch() -> None:
+    ticks, refused = decode([])
+    assert (len(ticks), refused) == (0, [])
+    assert [ticks.prices.dtype.name, ticks.offsets.dtype.name] == ["float64", "int64"]
+
+
+symbols = st.from_regex(r"[A-Z0-9.\-]{1,12}", fullmatch=True)
+zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+first, last = datetime(1970, 1, 3), datetime(2261, 12, 29)  # noqa: DTZ001 - a time without a zone is a case too
+times = st.datetimes(first, last) | st.datetimes(first, last, timezones=zones)
+ticks_strategy = st.builds(
+    Tick,
+    symbol=symbols,
+    price=st.floats(1e-9, 1e12),
+    timestamp=times,
+    volume=st.none() | st.integers(0, 2**53 - 1),
+    change_percent=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    source=st.none() | st.from_regex(r"[a-z0-9_]{1,32}", fullmatch=True),
+    producer=st.none() | st.text(st.characters(codec="utf-8", exclude_characters="[{"), min_size=1, max_size=64),
+    seq=st.none() | st.integers(0, 2**63 - 1),
+)
+
+
+@given(ticks_strategy)
+def test_what_is_encoded_is_decoded_to_the_same(tick: Tick) -> None:
+    ticks, refused = decode([Entry(0, 7, tick.symbol.encode(), encode(tick), 0, CREATE_TIME)])
+    assert [one.reason for one in refused] == []
+    assert ticks.symbols == [tick.symbol]
+    assert ticks.prices.tolist() == [tick.price]
+    assert ticks.time_us.tolist() == [epoch_us(tick.timestamp)]
+    assert ticks.volumes.tolist() == [tick.volume or 0]
+    assert ticks.sources == [tick.source or "unknown"]
+    assert (ticks.producers, ticks.seqs) == ([tick.producer], [tick.seq])
+    change = ticks.change_percent[0]
+    assert math.isnan(change) if tick.change_percent is None else change == tick.change_percent
+    assert ticks.naive == [tick.timestamp.tzinfo is None]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+fields = st.sampled_from(["symbol", "price", "timestamp", "volume", "change_percent", "source", "producer", "seq"])
+almost = st.dictionaries(fields, json_values, max_size=3).map(lambda changes: json.dumps({**GOOD, **changes}).encode())
+cut = st.tuples(st.integers(0, 60), st.binary(max_size=3)).map(lambda at: body()[: at[0]] + at[1] + body()[at[0] + 1 :])
+anything = st.none() | st.binary(max_size=60) | almost | cut | st.just(body())
+
+
+@given(st.lists(st.tuples(anything, st.none() | st.just(b"AAPL") | st.binary(max_size=3)), max_size=12), st.data())
+def test_any_bytes_are_accepted_or_refused_alike_however_they_are_batched(
+    pairs: list[tuple[bytes | None, bytes | None]], data: st.DataObject
+) -> None:
+    records = [entry(value, key, offset=offset) for offset, (value, key) in enumerate(pairs)]
+    ticks, refused = decode(records)
+    assert sorted([record.offset for record in ticks.records] + [one.record.offset for one in refused]) == list(
+        range(len(records))
+    )
+    assert all(one.reason in set(Reason) for one in refused)
+    middle = data.draw(st.integers(0, len(records)))
+    (first, refused_first), (second, refused_second) = decode(records[:middle]), decode(records[middle:])
+    assert refused_first + refused_second == refused
+    assert first.naive + second.naive == ticks.naive
+    for name in ("symbols", "sources", "producers", "seqs"):
+        assert getattr(first, name) + getattr(second, name) == getattr(ticks, name)
+    for name in ("offsets", "time_us", "prices", "volumes", "change_percent"):
+        both = np.concatenate([getattr(first, name), getattr(second, name)])
+        np.testing.assert_array_equal(both, getattr(ticks, name))
+
+
+EDGES: dict[str, list[object]] = {
+    "price": [1e-9, 9e-10, 1e12, 1.1e12],
+    "timestamp": [
+        *("2026-01-05T14:30:00Z", "2026-01-05T14:29:59.999999Z", "2026-01-05T14:35:01", "2026-01-05T14:35:01.000001Z"),
+        *("1969-12-31T23:59:59.999999Z", "2261-12-31T23:59:59.999999Z", "2262-01-01T00:00:00Z"),
+    ],
+    "volume": [None, 0, -1, 2**53 - 1, 2**53, 2**63],
+    "change_percent": [None, -0.5],
+    "source": [None, "", "replay", "Replay"],
+    "producer": [None, "", "é", "x" * 64, "x" * 65],
+    "seq": [None, 0, -1, 10**30],
+    "note": ["[" * 99, "[" * 100, "x" * 300],
+}
+edges = st.sampled_from([(name, value) for name, found in EDGES.items() for value in found])
+bodies = st.lists(edges, max_size=2).map(lambda changes: body(**dict(changes)))
+values = st.one_of(*[bodies] * 9, st.sampled_from([case.value for case in corpus() if len(case.value or b"") < 1_000]))
+
+
+@pytest.mark.parametrize("name", ["symbol", "source"])
+def test_nothing_of_a_text_as_long_as_its_record_is_kept(name: str) -> None:
+    longs = [entry(body(**{name: f"{'x' * 50_000}{number}"})) for number in range(200)]
+    decode([entry(body())])
+    tracemalloc.start()
+    try:
+        _, refused = decode(longs)
+        assert len(refused) == len(longs)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
+
+
+@given(
+    st.lists(st.tuples(values, st.sampled_from([b"AAPL"] * 9 + [b"MSFT", None]), st.sampled_from([0, 1])), max_size=4),
+    st.sampled_from([Limits(), Limits(max_age_us=1_000_000), Limits(max_record_bytes=300)]),
+)
+@example([(body(timestamp="2262-01-01T00:00:00Z"), b"AAPL", CREATE_TIME)], Limits())
+@example([(body(note="x" * length), b"AAPL", CREATE_TIME) for length in (0, 300)], Limits(max_record_bytes=300))
+@example([(body(timestamp="2026-01-05T14:29:59.999999Z"), b"AAPL", 1)], Limits(max_age_us=1_000_000))
+@settings(max_examples=500)
+def test_ticks_are_read_alike_alone_and_beside_a_record_that_is_refused(
+    found: list[tuple[bytes | None, bytes | None, int]], limits: Limits
+) -> None:
+    # Where nothing is refused, all of them are read together, by other lines of code.
+    records = [Entry(0, n, key, value, APPENDED_MS, kind) for n, (value, key, kind) in enumerate(found)]
+    refused_one = Entry(0, len(found), None, None, APPENDED_MS)
+    together, refused = decode(records, limits)
+    apart, refused_apart = decode([*records, refused_one], limits)
+    assert [*refused, Refused(refused_one, Reason.TOMBSTONE)] == refused_apart
+    for column in dataclasses.fields(TickBatch):
+        np.testing.assert_array_equal(getattr(together, column.name), getattr(apart, column.name))

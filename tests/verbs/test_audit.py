@@ -1,0 +1,230 @@
+"""The audit finds what is lost, foreign or different, to the bit, and judges nothing that it cannot know."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.fakes import MemoryStore
+from tests.memory_log import MemoryLog, MemoryTopic
+from tests.records import body
+from tests.worker.test_counters import NEVER_STORED, PickyStore, Worker
+from tickflow.metrics.points import FIELDS, FLOAT_FIELDS, Points
+from tickflow.metrics.windows import WINDOW_SPAN
+from tickflow.store.base import MetricsStore
+from tickflow.ticks.tick import Limits
+from tickflow.verbs import audit
+from tickflow.verbs.audit import Audit, Findings, lines
+from tickflow.verbs.command_line import time_ns
+from tickflow.verbs.expected import bodies, values
+
+TICKS = 60
+SYMBOLS = ("AAPL", "MSFT")
+
+
+class Chain:
+    """A topic of two partitions, worked off by one engine."""
+
+    def __init__(self) -> None:
+        self.topic = MemoryTopic(2)
+        self.store = PickyStore()
+        self.worker = Worker(self.topic, self.store)
+        for partition in range(2):
+            self.worker.log.give(partition)
+        self.feed(TICKS)
+        self.work()
+
+    def feed(self, count: int) -> None:
+        for _ in range(count):
+            for partition, symbol in enumerate(SYMBOLS):
+                number = self.topic.ends[partition]
+                tick = body(symbol=symbol, price=100 + number % 7, timestamp=f"2026-01-05T14:30:{number % 60:02}Z")
+                self.topic.append(partition, symbol.encode(), tick)
+
+    def work(self) -> None:
+        for _ in range(2 + max(map(len, self.topic.entries.values()))):
+            self.worker.read()
+
+    def audit(self, since_ns: int = 0, until_ns: int = audit.END_NS, span: int = WINDOW_SPAN) -> Findings:
+        log = MemoryLog(self.topic)
+        return Audit(log, self.store, Limits(), 2.0, since_ns, until_ns, span).run()
+
+    def points(self, symbol: str = "AAPL") -> Points:
+        return self.store.points(symbol, 0)
+
+    def rewrite(self, change: Callable[[Points], Points]) -> None:
+        """Have the store hold other points of AAPL."""
+        others, changed = self.points("MSFT"), change(self.points())
+        self.store.forget()
+        for points in (others, changed):
+            self.put(points)
+
+    def put(self, points: Points) -> None:
+        """Store points as another program would."""
+        MemoryStore.write(self.store, points)
+
+
+@pytest.fixture
+def chain() -> Chain:
+    return Chain()
+
+
+def test_what_was_worked_off_is_equal(chain: Chain) -> None:
+    found = chain.audit()
+    assert found.equal
+    assert (found.expected, found.stored, found.records) == (2 * TICKS, 2 * TICKS, 2 * TICKS)
+    assert lines(found)[-1] == "EQUAL: 0 lost, 0 foreign, 0 different, 0 dead letters missing"
+
+
+def test_a_deleted_point_is_lost(chain: Chain) -> None:
+    chain.rewrite(lambda points: points.take(np.delete(np.arange(TICKS), 17)))
+    found = chain.audit()
+    assert (found.lost, found.foreign, found.different, found.stored) == (1, 0, 0, 2 * TICKS - 1)
+    assert found.examples[0].startswith("lost: AAPL 0/17 at 2026-01-05T14:30:17.000000017Z, price 103")
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_single_bit_of_any_field_is_different(chain: Chain, name: str) -> None:
+    def change(points: Points) -> Points:
+        column = getattr(points, name).copy()
+        at = 30
+        if name == "change_percent":
+            column[at] = 0.0  # which was absent
+        elif name in FLOAT_FIELDS:
+            column[at] = np.nextafter(column[at], np.inf)
+        elif name == "is_anomaly":
+            column[at] = not column[at]
+        else:
+            column[at] += 1
+        return replace(points, **{name: column})
+
+    chain.rewrite(change)
+    found = chain.audit()
+    assert (found.lost, found.foreign, found.different) == (0, 0, 1)
+    assert f": {name} is " in found.examples[0]
+
+
+def test_an_absent_field_is_different_from_any_value(chain: Chain) -> None:
+    def change(points: Points) -> Points:
+        column = points.ma_20.copy()
+        column[40] = np.nan
+        return replace(points, ma_20=column)
+
+    chain.rewrite(change)
+    assert chain.audit().examples[0].endswith(f"ma_20 is None, expected {chain.points('MSFT').ma_20[40]}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time_ns": lambda column: column + 1},
+        {"source": lambda column: ["elsewhere"] * len(column)},
+        {"symbol": lambda column: ["NVDA"] * len(column)},
+        {"time_ns": lambda column: column + 1, "partition": lambda column: column + 7},
+        {"time_ns": lambda column: column + 1, "offset": lambda column: column + 10**12},
+    ],
+    ids=["time", "source", "symbol", "partition", "offset"],
+)
+def test_a_point_that_no_record_gives_is_foreign(chain: Chain, change: dict[str, Callable[[object], object]]) -> None:
+    one = chain.points().take(slice(9, 10))
+    chain.put(replace(one, **{name: of(getattr(one, name)) for name, of in change.items()}))  # type: ignore[arg-type]
+    found = chain.audit()
+    assert (found.lost, found.foreign, found.different) == (0, 1, 0)
+    assert "no record of the log gives it" in found.examples[0]
+
+
+def test_a_missing_dead_letter_is_told_and_one_that_the_store_refused_is_no_loss(chain: Chain) -> None:
+    chain.topic.append(0, b"AAPL", b"nonsense")
+    chain.topic.append(0, b"AAPL", body(volume=NEVER_STORED))
+    chain.work()
+    found = chain.audit()
+    assert found.equal
+    assert (found.refused, found.refused_by_store) == (1, 1)
+    chain.topic.letters = [letter for letter in chain.topic.letters if letter[1] != b"nonsense"]
+    found = chain.audit()
+    assert (found.letters_missing, found.equal) == (1, False)
+    assert found.examples == [f"no dead letter of 0/{TICKS}, refused as not_json"]
+
+
+def test_what_is_not_committed_is_not_judged_but_what_lies_past_the_end_is(chain: Chain) -> None:
+    chain.feed(3)
+    batch = chain.worker.engine.process(chain.worker.engine.poll())
+    chain.worker.engine.write(batch)
+    found = chain.audit()
+    assert found.equal
+    assert (found.newer, found.expected) == (6, 2 * TICKS)
+
+
+def test_what_the_log_no_longer_holds_is_not_judged_nor_what_depends_on_it(chain: Chain) -> None:
+    chain.topic.drop(0, 25)
+    found = chain.audit()
+    assert found.equal
+    assert (found.older, found.expected) == (25, 2 * TICKS - 25)
+    price = chain.points().price.copy()
+    price[26] += 1
+    chain.rewrite(lambda points: replace(points, price=price))
+    assert chain.audit().different == 1
+
+
+def test_windows_behind_the_start_by_more_than_the_span_are_judged(chain: Chain) -> None:
+    chain.topic.drop(0, 1)
+    chain.rewrite(lambda points: replace(points, ma_20=np.where(np.arange(TICKS) == 15, 1.0, points.ma_20)))
+    assert chain.audit().equal, "ticks before the start may have been in its window"
+    assert chain.audit(span=5).different > 0, "and here none was"
+
+
+def test_only_the_asked_time_is_judged_with_its_windows_whole(chain: Chain) -> None:
+    since, until = time_ns("2026-01-05T14:30:30Z"), time_ns("2026-01-05T14:30:40Z")
+    chain.rewrite(lambda points: points.take(np.delete(np.arange(TICKS), [29, 40])))
+    found = chain.audit(since, until)
+    assert found.equal
+    assert found.expected == 20
+    chain.rewrite(lambda points: points.take(np.flatnonzero(points.offset != 30)))
+    assert chain.audit(since, until).lost == 1
+
+
+def test_points_of_any_number_are_compared_in_portions(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "SLICE", 7)
+    monkeypatch.setattr(audit, "TOO_MANY", 3)
+    reads: list[int] = []
+    read = chain.store.points
+
+    def counted(symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
+        found = read(symbol, since_ns, until_ns)
+        reads.append(len(found))
+        return found
+
+    one = chain.points().take(slice(9, 10))
+    chain.put(replace(one, time_ns=one.time_ns + 10**15))
+    monkeypatch.setattr(chain.store, "points", counted)
+    found = chain.audit()
+    assert (found.stored, found.foreign) == (2 * TICKS, 1)
+    portions = reads[2:]  # the first two are the memory store's own way to name its symbols
+    assert sum(portions) == 2 * TICKS + 1
+    assert max(portions) <= 3
+
+
+def test_of_many_differences_the_first_are_listed(chain: Chain) -> None:
+    chain.store.forget()
+    found = chain.audit()
+    assert found.lost == 2 * TICKS
+    assert len(found.examples) == audit.EXAMPLES
+    assert lines(found)[-2:] == ["… and more", "NOT EQUAL: 120 lost, 0 foreign, 0 different, 0 dead letters missing"]
+
+
+def test_the_bits_of_a_point_tell_its_fields(chain: Chain) -> None:
+    points = chain.points()
+    found = [values(each) for each in bodies(points)]
+    rows = points.rows()
+    assert [tuple(each.values()) for each in found] == [row[3:] for row in rows]
+    assert list(found[0]) == list(FIELDS)
+
+
+def test_a_store_is_only_read(chain: Chain) -> None:
+    class Reading(PickyStore):
+        def write(self, points: Points) -> object:  # type: ignore[override]
+            raise AssertionError("the audit must not write")
+
+    store: MetricsStore = Reading()
+    assert not Audit(MemoryLog(chain.topic), store, Limits(), 2.0).run().equal

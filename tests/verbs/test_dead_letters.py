@@ -1,0 +1,77 @@
+"""Dead letters are listed as they are: counted by reason, each once, shown harmlessly."""
+
+import pytest
+
+from tests.records import body, entry
+from tickflow.ticklog.base import Entry, Headers
+from tickflow.ticks.tick import Refused
+from tickflow.verbs.dead_letters import Letter, Listing, lines, parse, printable
+from tickflow.worker.dead_letters import DECODE, headers_of
+
+
+def letter(offset: int, reason: str = "not_json", value: bytes | None = b"nonsense", refused_ms: int = 0) -> Letter:
+    return Letter(0, offset, DECODE, reason, b"AAPL", value, refused_ms)
+
+
+def test_what_was_published_is_read_back() -> None:
+    record = entry(b"\x00nonsense", b"k", offset=41)
+    headers = headers_of("ticks", Refused(record, "not_json"), DECODE)
+    back = Entry(7, 99, record.key, record.value, 1_767_623_400_000, headers=headers)
+    assert parse(back, "ticks") == Letter(0, 41, DECODE, "not_json", b"k", b"\x00nonsense", 1_767_623_400_000)
+    assert parse(back, "others") is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("__connect.errors.topic", b"ticks"),),
+        tuple(
+            (f"__connect.errors.{name}", value)
+            for name, value in {
+                "topic": b"ticks",
+                "partition": b"x",
+                "offset": b"1",
+                "stage": b"s",
+                "exception.message": b"m",
+            }.items()
+        ),
+        (("__connect.errors.topic", b"\xff"),),
+        (("__connect.errors.topic", b"ticks"), ("__connect.errors.exception.message", None)),  # as Kafka Connect does
+    ],
+)
+def test_a_record_without_such_headers_is_no_letter(headers: Headers) -> None:
+    assert parse(Entry(0, 0, None, body(), 0, headers=headers), "ticks") is None
+
+
+def test_each_refused_record_counts_once_under_its_reason() -> None:
+    found = Listing.of(iter([letter(1), letter(2, "price_range"), letter(1), None, letter(3)]), limit=2)
+    assert found.by_reason == {"not_json": 2, "price_range": 1}
+    assert (found.repeated, found.strangers) == (1, 1)
+    assert [each.offset for each in found.newest] == [2, 3]
+
+
+def test_the_newest_of_all_partitions_are_kept_in_the_order_of_time() -> None:
+    all_of_them = [letter(n, refused_ms=n)._replace(partition=n % 3) for n in range(50)]
+    found = Listing.of(iter(all_of_them[25:] + all_of_them[:25]), limit=5)
+    assert [each.offset for each in found.newest] == [45, 46, 47, 48, 49]
+
+
+def test_the_listing_shows_no_control_characters_and_no_endless_line() -> None:
+    odd = letter(5, value=b"\x1b[2J\r\n" + b"x" * 100_000)._replace(key="é\n".encode(), reason="a\nb" * 50)
+    text = lines(Listing.of(iter([odd]), limit=20))
+    assert text[0] == "1 record refused"
+    assert text[-1].isprintable()
+    assert len(text[-1]) < 170
+    assert "100,006" in text[-1]
+    assert r"\x1b[2J\r\n" in text[-1]
+
+
+def test_without_letters_it_says_so() -> None:
+    assert lines(Listing.of(iter([]), limit=20)) == ["no record was refused"]
+
+
+def test_nothing_shorter_than_the_width_is_cut() -> None:
+    assert printable(b"x" * 60, 60) == "x" * 60
+    assert printable(b"x" * 61, 60) == "x" * 59 + "…"
+    assert printable(b"", 60) == ""

@@ -1,0 +1,143 @@
+"""What a restart replays: enough for the windows, never a point twice as new, and every gap counted exactly."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tickflow.metrics.windows import WINDOW_SPAN
+from tickflow.ticklog.base import Bounds, Commit
+from tickflow.worker.restore import RestorePlan, plan, restore_offset, to_metadata
+
+METADATA_LIMIT = 4096
+BIGGEST = 2**63 - 1
+
+offsets = st.integers(0, 3_000_000)
+bounds = st.tuples(offsets, offsets).map(lambda pair: Bounds(*sorted(pair)))
+spans = st.integers(1, 2_000_000)
+
+
+@st.composite
+def commits(draw: st.DrawFn) -> tuple[Commit, int]:
+    """A commit as the engine makes it, and the oldest offset its windows need."""
+    offset = draw(offsets)
+    oldest = draw(st.integers(0, offset))
+    return Commit(offset, to_metadata(offset, oldest, BIGGEST)), oldest
+
+
+@given(commits(), bounds)
+def test_nothing_is_written_below_the_commit_and_the_replay_starts_inside_the_log(
+    made: tuple[Commit, int], held: Bounds
+) -> None:
+    commit, _ = made
+    result = plan(commit, held)
+    assert held.start <= result.seek <= result.emit_from <= held.end
+    if commit.offset <= held.end:
+        assert result.emit_from >= commit.offset
+
+
+@given(commits(), bounds)
+def test_lost_and_cold_are_exact_and_add_up_to_what_is_missing(made: tuple[Commit, int], held: Bounds) -> None:
+    commit, oldest = made
+    result = plan(commit, held)
+    if commit.offset > held.end:
+        assert (result.lost, result.cold) == (0, 0)  # another log: nothing of it was ever ours
+        return
+    assert result.lost == len(range(commit.offset, held.start))
+    assert result.cold == len(range(oldest, min(held.start, commit.offset)))
+    assert result.seek == max(oldest, held.start)
+    assert bool(result.note) == (result.lost + result.cold > 0)
+
+
+@given(offsets, st.none() | offsets, spans)
+def test_metadata_comes_back_within_the_span_and_fits_into_a_commit(offset: int, oldest: int | None, span: int) -> None:
+    if oldest is not None:
+        oldest = min(oldest, offset)
+    metadata = to_metadata(offset, oldest, span)
+    assert len(metadata.encode()) <= METADATA_LIMIT
+    expected = offset if oldest is None else max(oldest, offset - span)
+    assert restore_offset(Commit(offset, metadata), span) == expected
+
+
+def test_the_longest_metadata_fits_into_a_commit() -> None:
+    assert len(to_metadata(BIGGEST, BIGGEST - 1).encode()) <= METADATA_LIMIT
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "",
+        "null",
+        "{}",
+        "by hand",
+        '{"v":1}',
+        '{"restore":5}',
+        '{"v":3,"restore":5}',
+        '{"v":2,"restore":5,"topic":7}',
+        '{"v":0,"restore":5}',
+        '{"v":"1","restore":5}',
+        '{"v":1,"restore":"5"}',
+        '{"v":1,"restore":-1}',
+        '{"v":1,"restore":5.5}',
+        '{"v":1,"restore":2500001}',
+        '{"v":1,"restore":1e999}',
+        '{"v":1,"restore":5',
+        "[" * 4096,
+    ],
+)
+def test_metadata_not_of_this_version_falls_back_to_a_span_before_the_commit(metadata: str) -> None:
+    assert restore_offset(Commit(2_500_000, metadata)) == 2_500_000 - WINDOW_SPAN
+    assert restore_offset(Commit(10, metadata)) == 0
+    assert plan(Commit(2_500_000, metadata), Bounds(0, 3_000_000)) == RestorePlan(1_500_000, 2_500_000)
+
+
+@given(st.text(max_size=60), offsets, spans)
+def test_any_metadata_gives_an_offset_not_past_the_commit(metadata: str, offset: int, span: int) -> None:
+    assert 0 <= restore_offset(Commit(offset, metadata), span) <= offset
+
+
+def test_a_commit_of_version_1_is_read() -> None:
+    assert plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900), topic_id="a") == RestorePlan(120, 500)
+
+
+def test_a_commit_of_an_earlier_topic_means_the_start_however_large_the_new_one_is() -> None:
+    commit = Commit(500, to_metadata(500, 120, topic_id="a"))
+    assert plan(commit, Bounds(0, 900), topic_id="a") == RestorePlan(120, 500)
+    assert plan(commit, Bounds(0, 900)) == RestorePlan(120, 500), "a log that knows no ids"
+    anew = plan(commit, Bounds(0, 900), topic_id="b")
+    assert (anew.seek, anew.emit_from, anew.lost, anew.cold) == (0, 0, 0, 0)
+    assert "made anew" in anew.note
+
+
+def test_fields_of_a_later_version_of_this_format_do_no_harm() -> None:
+    metadata = json.dumps({"v": 1, "restore": 7, "more": [1, 2]})
+    assert restore_offset(Commit(10, metadata)) == 7
+
+
+@given(bounds)
+def test_without_a_commit_everything_is_read_and_written(held: Bounds) -> None:
+    result = plan(None, held)
+    assert (result.seek, result.emit_from, result.lost, result.cold) == (held.start, held.start, 0, 0)
+    assert "no commit of this group yet" in result.note
+
+
+@given(bounds, st.integers(1, 1_000_000))
+def test_a_commit_past_the_end_means_another_topic_and_is_said(held: Bounds, beyond: int) -> None:
+    result = plan(Commit(held.end + beyond, ""), held)
+    assert (result.seek, result.emit_from, result.lost, result.cold) == (held.start, held.start, 0, 0)
+    assert "made anew" in result.note
+
+
+def test_a_commit_at_the_end_of_an_empty_log_is_nothing_special() -> None:
+    assert plan(Commit(500, to_metadata(500, 500)), Bounds(500, 500)) == RestorePlan(500, 500)
+
+
+def test_a_lost_gap_and_a_cold_gap_are_told_apart() -> None:
+    commit = Commit(500, to_metadata(500, 120))
+    lost = plan(commit, Bounds(600, 900))
+    assert (lost.lost, lost.cold, lost.seek, lost.emit_from) == (100, 380, 600, 600)
+    assert "100 records were lost" in lost.note
+    cold = plan(commit, Bounds(300, 900))
+    assert (cold.lost, cold.cold, cold.seek, cold.emit_from) == (0, 180, 300, 500)
+    assert "180 records that the windows need are gone" in cold.note

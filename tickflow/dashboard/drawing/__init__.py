@@ -1,0 +1,1 @@
+"""Rows become figures, and figures become the page."""

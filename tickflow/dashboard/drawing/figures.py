@@ -1,0 +1,280 @@
+"""Rows become a figure: a plain dict in Plotly's form, with numpy arrays, no I/O and no graph objects.
+
+One figure, four panels on one time axis. A colour is the name of a token of `assets/page.css` ("--up"), which the
+browser fills in, so that a theme needs no new figure. Ranges, labels at line ends and the tag of the last price
+belong to the view and are set in the browser, by `assets/chart.js`.
+
+Every trace has `x` and `y` and no other column, so that one `extendData` serves all of them. Row i of the points is
+item i of the lines and items 3i to 3i + 2 of the volume's stems.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.dashboard.drawing import clock
+from tickflow.metrics.points import Points
+from tickflow.store.base import Candles
+from tickflow.store.digest import Outline
+
+Figure = dict[str, Any]
+Floats = npt.NDArray[np.float64]
+Signs = npt.NDArray[np.int64]
+
+PANELS = {"y": (0.46, 1.0), "y2": (0.305, 0.425), "y3": (0.155, 0.265), "y4": (0.0, 0.115)}
+LINES = (
+    # name, column, panel, token of its colour, width, dash
+    ("Price", "price", "y", "--price", 1.75, "solid"),
+    ("MA5", "ma_5", "y", "--ma5", 1.25, "solid"),
+    ("MA10", "ma_10", "y", "--ma10", 1.25, "6px,3px"),
+    ("MA20", "ma_20", "y", "--ma20", 1.5, "2px,2px"),
+    ("Volatility", "volatility", "y3", "--measure", 1.25, "solid"),
+    ("|z|", "z_score", "y4", "--measure", 1.25, "solid"),
+    ("Volume average of 10", "vol_avg_10", "y2", "--measure", 1.25, "6px,3px"),
+    ("Volume average of 5", "vol_avg_5", "y2", "--measure", 1.25, "solid"),
+)
+MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
+STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
+BAND = (("Band, low", -1), ("Band", 1))
+"""Around MA10, as wide as the threshold: what leaves it is an anomaly."""
+TRACES = len(LINES) + len(MARKS) + len(STEMS) + len(BAND)
+
+
+def figure(
+    rows: Points,
+    volumes: npt.NDArray[np.int64],
+    *,
+    symbol: str,
+    revision: str,
+    threshold: float,
+    candles: Candles | None = None,
+    candle_ms: float = 0.0,
+) -> Figure:
+    """The figure of a symbol's rows, in the order of time; `volumes` is what each row stands for (see `Digest`).
+
+    `revision` is equal for figures between which zoom and hidden lines are to be kept. `threshold` is drawn in the
+    panel of z. `candles`, `candle_ms` wide, come as one more trace, the last.
+    """
+    columns = _columns(rows, volumes, directions(rows.price), threshold)
+    data: list[Figure] = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "yaxis": panel,
+            "line": {"color": color, "width": width, "dash": dash},
+            "hoverinfo": "none",
+        }
+        for name, _, panel, color, width, dash in LINES
+    ]
+    data += [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "yaxis": "y",
+            "marker": {
+                "symbol": "triangle-up",  # beside the line, with its tip to the tick
+                "angle": 180 if side > 0 else 0,
+                "standoff": 7,
+                "size": 9,
+                "color": "--anomaly",
+            },
+            "hoverinfo": "skip",
+            "cliponaxis": False,
+        }
+        for name, side in MARKS
+    ]
+    data += [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "yaxis": "y2",
+            "line": {"color": color, "width": 2},
+            "hoverinfo": "skip",
+        }
+        for name, color, _ in STEMS
+    ]
+    data += [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "yaxis": "y",
+            "line": {"width": 0},
+            "fill": "tonexty" if side > 0 else "none",
+            "fillcolor": "--band",
+            "zorder": -1,
+            "hoverinfo": "skip",
+        }
+        for name, side in BAND
+    ]
+    for trace, x, y in zip(data, columns["x"], columns["y"], strict=True):
+        trace |= {"x": x, "y": y, "showlegend": False}
+    if candles is not None:
+        data.append(_candlestick(candles, candle_ms))
+    layout = _layout(symbol, revision, threshold)
+    layout["meta"]["evidence"] = evidence(rows)
+    layout["meta"]["sources"] = sources(rows)
+    return {"data": data, "layout": layout}
+
+
+def _candlestick(candles: Candles, width_ms: float) -> Figure:
+    side = {"line": {"width": 1}}
+    return {
+        "type": "candlestick",
+        "name": "Candles",
+        "yaxis": "y",
+        "x": clock.wall_ms(candles.time_ns),
+        "open": candles.open,
+        "high": candles.high,
+        "low": candles.low,
+        "close": candles.close,
+        "increasing": {"line": {"color": "--up", **side["line"]}, "fillcolor": "--paper"},
+        "decreasing": {"line": {"color": "--down", **side["line"]}, "fillcolor": "--down"},
+        "hoverinfo": "none",
+        "showlegend": False,
+        "xperiod": width_ms,
+        "xperiodalignment": "middle",
+    }
+
+
+def extension(rows: Points, price: float, direction: int, threshold: float) -> dict[str, list[Floats]]:
+    """What `extendData` adds to each trace for further rows, after a row of that price and direction."""
+    signs = directions(np.concatenate([[price], rows.price]), direction)[1:]
+    return _columns(rows, rows.volume, signs, threshold)
+
+
+def evidence(rows: Points) -> list[list[float | None]]:
+    """Of each anomaly what its mark cannot show: wall-clock ms, partition, offset, volume against its average of 10."""
+    at = np.flatnonzero(rows.is_anomaly)
+    average = rows.vol_avg_10[at]
+    ratio = np.round(np.divide(rows.volume[at], average, out=np.full(len(at), np.nan), where=average > 0), 2)
+    columns = clock.wall_ms(rows.time_ns[at]), rows.partition[at], rows.offset[at], ratio
+    return [
+        [time, partition, offset, None if times != times else times]
+        for time, partition, offset, times in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def sources(rows: Points | Outline) -> list[tuple[float, str]]:
+    """Where the rows' ticks come from: from when on, in wall-clock ms, and the source's name."""
+    at = [i for i, source in enumerate(rows.source) if not i or source != rows.source[i - 1]]
+    times: list[float] = clock.wall_ms(rows.time_ns[at]).tolist()
+    return list(zip(times, (rows.source[i] for i in at), strict=True))
+
+
+def directions(price: Floats, first: int = 1) -> Signs:
+    """By the tick rule, 1 where a price rose and -1 where it fell; an unchanged price goes on as before.
+
+    See Lee and Ready, "Inferring Trade Direction from Intraday Data" (The Journal of Finance 46, 1991).
+
+    >>> directions(np.array([5.0, 6.0, 6.0, 4.0, 4.0])).tolist()
+    [1, 1, 1, -1, -1]
+    """
+    signs = np.sign(np.diff(price, prepend=price[:1])).astype(np.int64)
+    last_move = np.maximum.accumulate(np.where(signs != 0, np.arange(len(signs)), -1))
+    return np.where(last_move < 0, first, signs[np.maximum(last_move, 0)])
+
+
+def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, threshold: float) -> dict[str, list[Floats]]:
+    time = clock.wall_ms(rows.time_ns)
+    x, y = [], []
+    for _, column, *_ in LINES:
+        x.append(time)
+        y.append(rows.price if column == "price" else shortened(getattr(rows, column)))
+    above = np.where(rows.price >= rows.ma_10, 1, -1)
+    for _, side in MARKS:
+        marked = rows.is_anomaly & (above == side)
+        x.append(time[marked])
+        y.append(rows.price[marked])
+    for _, _, side in STEMS:
+        # From the ground to the volume, then a gap: one path, however many ticks and however unevenly they come.
+        stem = np.full((len(rows), 3), np.nan)
+        stem[:, 0] = 0
+        stem[:, 1] = volumes
+        stem[signs != side] = np.nan
+        x.append(np.repeat(time, 3))
+        y.append(stem.ravel())
+    for _, side in BAND:
+        x.append(time)
+        y.append(shortened(rows.ma_10 + side * threshold * rows.volatility))
+    return {"x": x, "y": y}
+
+
+def shortened(values: Floats) -> Floats:
+    """Each value with two digits more than the page tells of it: all digits would be most of what a figure carries.
+
+    >>> shortened(np.array([187.123456789, 0.00123456789, 0.0, np.nan])).tolist()
+    [187.1235, 0.00123457, 0.0, nan]
+    """
+    size = np.abs(values)
+    common = (size > 1e-200) & (size < 1e200)  # what is rounded is multiplied first
+    scale = 10.0 ** np.maximum(4, 5 - np.floor(np.log10(size, out=np.zeros_like(size), where=common)))
+    return np.where(common, np.round(np.where(common, values, 0) * scale) / scale, values)
+
+
+def _layout(symbol: str, revision: str, threshold: float) -> Figure:
+    text = {"color": "--muted", "size": 11}
+    layout: Figure = {
+        "uirevision": revision,
+        "paper_bgcolor": "--paper",
+        "plot_bgcolor": "--paper",
+        "font": {"family": "system-ui, sans-serif", **text},
+        "margin": {"l": 12, "r": 68, "t": 6, "b": 34},
+        "showlegend": False,
+        "hovermode": "x",
+        "hoversubplots": "axis",
+        "hoverdistance": -1,
+        "spikedistance": -1,
+        "dragmode": "pan",
+        "separators": ".,",
+        "meta": {"symbol": symbol, "threshold": threshold},
+        "shapes": [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "yref": "y4",
+                "y0": threshold,
+                "y1": threshold,
+                "line": {"color": "--anomaly", "width": 1, "dash": "4px,3px"},
+            }
+        ],
+        "xaxis": {
+            "type": "date",
+            "anchor": "y4",
+            "rangeslider": {"visible": False},  # candles bring one along
+            "autorange": False,
+            "gridcolor": "--grid",
+            "linecolor": "--line",
+            "zeroline": False,
+            "showspikes": True,
+            "spikemode": "across",
+            "spikesnap": "hovered data",
+            "spikethickness": 1,
+            "spikedash": "solid",
+            "spikecolor": "--muted",
+            "tickformatstops": [
+                {"dtickrange": [None, 1000], "value": "%H:%M:%S.%L\n%b %d"},
+                {"dtickrange": [1000, 60_000], "value": "%H:%M:%S\n%b %d"},
+                {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%b %d"},
+                {"dtickrange": [86_400_000, None], "value": "%b %d\n%Y"},
+            ],
+        },
+    }
+    for panel, domain in PANELS.items():
+        layout[f"yaxis{panel[1:]}"] = {
+            "domain": list(domain),
+            "side": "right",
+            "autorange": False,
+            "fixedrange": True,
+            "gridcolor": "--grid",
+            "zeroline": False,
+            "nticks": 6 if panel == "y" else 3,
+            "tickfont": text,
+        }
+    return layout

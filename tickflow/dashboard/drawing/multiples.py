@@ -1,0 +1,151 @@
+"""Small multiples: the prices of several symbols, a small chart each on one time axis.
+
+The server sends rows alone; the browser makes the charts of them (`assets/multiples.js`), since how many stand beside
+one another depends on its width.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.dashboard.drawing import clock
+from tickflow.dashboard.drawing.figures import sources
+from tickflow.dashboard.queries import ranges
+from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, recent_gap
+from tickflow.dashboard.queries.view import Drawn, Multiple, View
+from tickflow.dashboard.queries.watched import cursors_of
+from tickflow.metrics.points import Points
+from tickflow.metrics.windows import DEPTH
+from tickflow.store.base import MetricsStore
+from tickflow.store.digest import Outline
+
+MAX_ROWS = 1_000
+"""Rows drawn of a symbol at first; of a range with more, its store gives the outline, with all its anomalies."""
+MAX_ADDED = 3_000
+"""Rows that refreshes add to a chart; above, all is drawn anew."""
+MAX_MARKS = 10_000
+"""Marks in all charts together."""
+
+Answer = dict[str, Any]
+Floats = npt.NDArray[np.float64]
+
+
+def draw(store: MetricsStore, view: View, latest: Points) -> tuple[list[Answer], list[Multiple]]:
+    """The rows of each chosen symbol in the range that ends at the newest point of them all, and up to where they go.
+
+    Raises `StoreError`.
+    """
+    newest = dict(zip(latest.symbol, range(len(latest)), strict=True))
+    last = [int(latest.time_ns[newest[symbol]]) for symbol in view["symbols"] if symbol in newest]
+    if not last:
+        return [{"symbol": symbol, "x": [], "y": [], "marks": [], "sources": []} for symbol in view["symbols"]], []
+    begin, end = ranges.start(view["range"], max(last)), max(last) + 1
+    if view["period"]:
+        begin, end = (clock.utc_ns(bound) for bound in view["period"])
+    rows, drawn = [], []
+    for symbol in view["symbols"]:
+        until = end if view["period"] else end_of(latest, symbol) or begin
+        row, multiple = _one(store, symbol, begin, until, MAX_MARKS // len(view["symbols"]), bool(view["period"]))
+        rows.append(row)
+        drawn.append(multiple)
+    return rows, drawn
+
+
+def offsets(rows: list[Answer], drawn: list[Multiple]) -> list[tuple[float, int]]:
+    """The offsets to UTC over all charts (see `clock.offsets`), none where they are empty."""
+    begins = [clock.utc_ns(row["x"][0]) for row in rows if len(row["x"])]
+    return clock.offsets(min(begins), max(each["newest_us"] for each in drawn) * 1000) if begins else []
+
+
+def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
+    """What a refresh adds to the charts: nothing, the new rows of the symbols that have some, or a drawing of all.
+
+    Raises `StoreError`.
+    """
+    if not drawn.get("symbols") or drawn["paused"] or drawn["period"]:
+        return {}
+    if not drawn["multiples"]:
+        return {"rebuild": True} if set(drawn["symbols"]) & set(latest.symbol) else {}
+    came = {
+        symbol: (str(partition), offset)
+        for symbol, partition, offset in zip(
+            latest.symbol, latest.partition.tolist(), latest.offset.tolist(), strict=True
+        )
+    }
+    news: list[Answer] = []
+    known: list[Multiple] = []
+    for each in drawn["multiples"]:
+        partition, offset = came.get(each["symbol"], ("", -1))
+        if offset == each["cursors"].get(partition, -1):
+            known.append(each)
+            continue
+        rows = store.points(each["symbol"], each["newest_us"] * 1000 - OVERLAP_NS, end_of(latest, each["symbol"]))
+        new = new_rows(rows, each["cursors"], each["newest_us"])
+        if new is None or len(new) > each["room"]:
+            return {"rebuild": True}
+        if not len(new):
+            known.append(each)
+            continue
+        news.append(_told(each["symbol"], new, MAX_ADDED))
+        known.append(
+            Multiple(
+                symbol=each["symbol"],
+                cursors=cursors_of(new, each["cursors"]),
+                newest_us=int(new.time_ns[-1]) // 1000,
+                count=min(DEPTH, each["count"] + len(new)),
+                gap_s=recent_gap(rows) if len(rows) > 2 else each["gap_s"],
+                room=each["room"] - len(new),
+            )
+        )
+    return {"multiples": {"rows": news, "drawn": known}} if news else {}
+
+
+def _one(
+    store: MetricsStore, symbol: str, begin: int, end: int, marks: int, is_period: bool
+) -> tuple[Answer, Multiple]:
+    """A symbol's chart from `begin` on, before `end`, and up to where it goes; how it ticks is told of today."""
+    recent = store.newest(symbol, MAX_ROWS)
+    are_all = len(recent) < MAX_ROWS or recent.time_ns[0] <= begin
+    before = recent.take(slice(0, int(np.searchsorted(recent.time_ns, end))))
+    shown: Points | Outline = before.take(slice(int(np.searchsorted(before.time_ns, begin)), None))
+    recent = recent if is_period else before
+    if not are_all:
+        shown = store.outline(symbol, begin, end, MAX_ROWS // 2)
+    overlapping = recent.take(np.flatnonzero(recent.time_ns >= (recent.time_ns[-1] if len(recent) else 0) - OVERLAP_NS))
+    multiple = Multiple(
+        symbol=symbol,
+        cursors=cursors_of(overlapping, {}),
+        newest_us=int(recent.time_ns[-1]) // 1000 if len(recent) else begin // 1000,
+        count=min(DEPTH, len(recent)),
+        gap_s=recent_gap(recent),
+        room=MAX_ADDED,
+    )
+    return _told(symbol, shown, marks), multiple
+
+
+def _told(symbol: str, rows: Points | Outline, most: int) -> Answer:
+    """Rows as the browser gets them; `marks` are [wall-clock ms, price] of at most so many of the anomalies.
+
+    `sources` says from when on they come from where.
+    """
+    time_ms = clock.wall_ms(rows.time_ns)
+    at = np.flatnonzero(rows.is_anomaly)
+    at = at[_spread(time_ms[at], rows.price[at], most)]
+    marks = np.stack([time_ms[at], rows.price[at]], axis=1).tolist()
+    return {"symbol": symbol, "x": time_ms, "y": rows.price, "marks": marks, "sources": sources(rows)}
+
+
+def _spread(time: Floats, price: Floats, most: int) -> npt.NDArray[np.int64]:
+    """At most so many of these, wherever in time there are some: of each of equal steps the highest and the lowest.
+
+    >>> _spread(np.arange(6.0), np.array([1.0, 3.0, 2.0, 5.0, 6.0, 4.0]), 4).tolist()
+    [0, 1, 4, 5]
+    """
+    if len(time) <= most:
+        return np.arange(len(time))
+    step = ((time - time[0]) / (time[-1] - time[0] + 1) * (most // 2)).astype(np.int64)
+    begins = np.flatnonzero(np.diff(step, prepend=-1))
+    ends = np.append(begins[1:], len(step)) - 1
+    by_price = np.lexsort((price, step))
+    return np.unique(np.concatenate([by_price[begins], by_price[ends]]))

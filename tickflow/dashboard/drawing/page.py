@@ -1,0 +1,201 @@
+"""The page's layout: what stands where, with its names and labels. It needs no store; what it shows comes later."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from tickflow.dashboard.drawing import ids, stage, watch_list
+from tickflow.dashboard.queries import ranges
+
+TITLE = "Tickflow"
+CLOCK_MS = 1000
+
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+    <head>
+        {%metas%}
+        <meta name="color-scheme" content="light dark">
+        <title>{%title%}</title>
+        <link rel="icon" href="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>
+            <path d='M1 12l4-5 3 3 6-8' fill='none' stroke='%230072b2' stroke-width='2'/></svg>">
+        {%css%}
+        <script src="assets/first.js"></script>
+        <script id="plotly" src="assets/vendor/plotly-finance-4.1.1.min.js" defer></script>
+    </head>
+    <body>
+        {%app_entry%}
+        <noscript><p class="loading">This page needs JavaScript, which is switched off here.</p></noscript>
+        <footer>
+            {%config%}
+            {%scripts%}
+            {%renderer%}
+        </footer>
+    </body>
+</html>
+"""
+
+
+def layout(*, update_interval: float) -> Component:
+    """The page, refreshed every `update_interval` seconds."""
+    return dmc.MantineProvider(
+        id=ids.PROVIDER,
+        defaultColorScheme="auto",
+        theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "dark", "defaultRadius": "sm"},
+        children=[
+            *_stores(update_interval),
+            html.Dialog(id=ids.PERIOD, className="period", **{"aria-label": "A range from one moment to another"}),
+            html.Dialog(id=ids.KEYS, className="period", **{"aria-label": "Keys"}),
+            html.Dialog(id=ids.SHEET, className="sheet", **{"aria-label": "Alerts"}),
+            dmc.AppShell(
+                header={"height": {"base": 88, "sm": 56}},
+                navbar={"width": 320, "breakpoint": "sm", "collapsed": {"mobile": True}},
+                padding=0,
+                children=[
+                    dmc.AppShellHeader(_header()),
+                    dmc.AppShellNavbar(_watch_list(), **{"aria-label": "Watch list"}),
+                    dmc.AppShellMain(_main(), id="main"),
+                ],
+            ),
+        ],
+    )
+
+
+def _stores(update_interval: float) -> list[Component]:
+    stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD]
+    stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED]
+    return [
+        dcc.Store(id=ids.BOOT, data=update_interval),
+        dcc.Store(id=ids.STATE),
+        *(dcc.Store(id=name) for name in stores),
+        dcc.Interval(id=ids.REFRESH, interval=update_interval * 1000),
+        dcc.Interval(id=ids.CLOCK, interval=CLOCK_MS),
+    ]
+
+
+def _header() -> Component:
+    return html.Div(
+        className="header",
+        children=[
+            html.Div(
+                className="header-about",
+                children=[
+                    html.Button(
+                        "☰",
+                        id="side",
+                        className="plain side",
+                        type="button",
+                        title="Hide or show the watch list and the alerts (W)",
+                        **{"aria-label": "Watch list and alerts", "aria-expanded": "true"},
+                    ),
+                    html.H1(TITLE, className="name"),
+                    html.Span("connecting", id=ids.FRESH, className="fresh", role="status", **{"aria-live": "off"}),
+                    html.Span("", id=ids.BADGE, className="badge", hidden=True),
+                    html.P("", id=ids.SAID, className="unseen", role="status"),
+                ],
+            ),
+            html.Div(
+                className="header-choice",
+                children=[
+                    dmc.Select(
+                        id=ids.SYMBOL,
+                        data=[],
+                        placeholder="Symbol",
+                        searchable=True,
+                        allowDeselect=False,
+                        selectFirstOptionOnChange=True,
+                        # Else Mantine looks for the option chosen before, too late, and Enter chooses nothing.
+                        selectFirstOptionOnDropdownOpen=True,
+                        size="xs",
+                        w=112,
+                        nothingFoundMessage="No such symbol",
+                        limit=200,
+                        **{"aria-label": "Symbol"},
+                    ),
+                    html.Button(
+                        "Alerts",
+                        id=ids.ALERTS_OPEN,
+                        className="alerts-open",
+                        type="button",
+                        **{"aria-haspopup": "dialog"},
+                    ),
+                    html.Div(
+                        dmc.SegmentedControl(
+                            id=ids.RANGE,
+                            size="xs",
+                            value=ranges.DEFAULT,
+                            data=list(ranges.RANGES),
+                            **{"aria-label": "Range, counted back from the newest tick"},
+                        ),
+                        className="ranges",
+                    ),
+                    html.Button(
+                        "Pause", id=ids.PAUSE, className="plain pause", type="button", **{"aria-pressed": "false"}
+                    ),
+                    dmc.SegmentedControl(
+                        id=ids.THEME,
+                        size="xs",
+                        value="auto",
+                        className="themes",
+                        data=[
+                            _theme("light", "☀", "Light"),
+                            _theme("dark", "☾", "Dark"),
+                            _theme("auto", "◐", "System"),
+                        ],
+                        **{"aria-label": "Colour theme"},
+                    ),
+                ],
+            ),
+        ],
+    )
+
+
+def _theme(value: str, sign: str, name: str) -> dict[str, Any]:
+    label = html.Span([html.Span(sign, **{"aria-hidden": "true"}), dmc.VisuallyHidden(name)], title=f"{name} theme")
+    return {"value": value, "label": label}
+
+
+def _watch_list() -> list[Component]:
+    return [
+        html.Div("", id=ids.BANNER_OVERVIEW, className="banner", hidden=True),
+        html.Div(
+            className="watch-head",
+            children=[
+                html.H2("Watch list", className="heading"),
+                dmc.TextInput(
+                    id=ids.FILTER,
+                    value="",
+                    size="xs",
+                    placeholder="Filter by symbol or source",
+                    className="filter",
+                    **{"aria-label": "Filter the watch list by symbol or source"},
+                ),
+                html.Button(
+                    "CSV", id="csv-overview", className="plain", type="button", title="Save the listed rows as CSV"
+                ),
+                html.Button("All columns", id=ids.OVERVIEW, className="plain", type="button"),
+            ],
+        ),
+        watch_list.grid(),
+        html.Section(id=ids.ALERTS, className="alerts-side", **{"aria-label": "Alerts"}),
+        html.Div("", id=ids.TRUTH, className="truth"),
+    ]
+
+
+def _main() -> list[Component]:
+    return [
+        html.Div("", id=ids.BANNER, className="banner", hidden=True),
+        html.Div(id=ids.STRIP, className="strip", role="region", tabIndex=0, **{"aria-label": "Watch list"}),
+        dmc.SegmentedControl(
+            id=ids.RANGE_NARROW,
+            className="ranges-narrow",
+            fullWidth=True,
+            size="xs",
+            value=ranges.DEFAULT,
+            data=list(ranges.RANGES),
+            **{"aria-label": "Range, counted back from the newest tick"},
+        ),
+        stage.section(),
+        html.Div("", id="truth-narrow", className="truth truth-narrow"),
+    ]

@@ -1,0 +1,152 @@
+"""The page's main part: the headline, the switches, the readout line and the chart of the chosen symbol."""
+
+from dash import html
+from dash.development.base_component import Component
+
+from tickflow.dashboard.drawing import ids
+from tickflow.dashboard.queries import ranges
+
+READOUT = (
+    # key, label, name of the trace that a click hides, or none
+    ("time", "Time", None),
+    ("price", "Price", None),
+    ("o", "O", None),
+    ("h", "H", None),
+    ("l", "L", None),
+    ("c", "C", None),
+    ("ma5", "MA5", "MA5"),
+    ("ma10", "MA10", "MA10"),
+    ("ma20", "MA20", "MA20"),
+    ("volume", "Volume", None),
+    ("volatility", "Volatility", None),
+    ("z", "|z|", None),
+    ("anomaly", "Anomalies", "Anomaly"),
+    ("band", "Band", "Band"),
+)
+KINDS = (
+    # option, value, label, what it does
+    ("candles", "auto", "Candles", "Candles in the place of the line"),
+    ("scale", "percent", "%", "Percent since the first price in sight"),
+    ("log", "1", "Log", "Logarithmic price axis"),
+)
+
+
+def section() -> Component:
+    """The part, with nothing in it yet."""
+    return html.Section(
+        id="stage",
+        className="stage is-empty",
+        **{"aria-label": "Chart"},
+        children=[
+            html.Div(
+                id=ids.HEADLINE,
+                className="headline",
+                children=[
+                    html.H2("", id="headline-symbol", className="headline-symbol"),
+                    html.Span("", id="headline-price", className="headline-price"),
+                    html.Span("", id="headline-change", className="headline-change"),
+                    html.Span("", id="headline-note", className="headline-note"),
+                    html.Span("", id="badge-full", className="badge badge-full", hidden=True),
+                    html.Div(id="compared", className="compared", role="group", **{"aria-label": "Compared symbols"}),
+                    _kinds(),
+                    html.Button(
+                        "Back to the newest tick", id="go-live", className="go-live", type="button", hidden=True
+                    ),
+                ],
+            ),
+            html.Div(
+                id=ids.READOUT,
+                className="readout",
+                role="group",
+                children=[_reading(key, label, trace) for key, label, trace in READOUT],
+                **{"aria-label": "Values at the pointer, or the newest"},
+            ),
+            html.P("Reading from the store …", id=ids.EMPTY, className="empty"),
+            html.P("", id=ids.SUMMARY, className="unseen"),
+            html.Figure(
+                className="figure",
+                role="group",
+                children=[
+                    html.P("", id="advice", className="evidence advice", hidden=True),
+                    html.P("", id="evidence", className="evidence", hidden=True),
+                    html.Div(id=ids.CHART, className="chart"),
+                ],
+                **{"aria-labelledby": ids.SUMMARY},
+            ),
+            html.P("", id="multiples-summary", className="unseen"),
+            html.P("", id="advice-several", className="advice-several"),
+            html.Figure(
+                className="figure figure-multiples",
+                role="group",
+                children=html.Div(id=ids.MULTIPLES, className="chart"),
+                **{"aria-labelledby": "multiples-summary"},
+            ),
+        ],
+    )
+
+
+def _kinds() -> Component:
+    """Switches of how the price is drawn, and the width of candles."""
+    switches: list[Component] = [
+        html.Button(
+            label,
+            className="chip",
+            type="button",
+            title=title,
+            **{"data-option": option, "data-value": value, "aria-pressed": "false"},
+        )
+        for option, value, label, title in KINDS
+    ]
+    widths = [html.Option("auto width", value="auto")] + [html.Option(name, value=name) for name in ranges.CANDLES]
+    choice = html.Select(
+        widths, id="candle-width", className="chip", hidden=True, **{"aria-label": "Width of a candle"}
+    )
+    export = [
+        html.Button("CSV", id="csv", className="chip", type="button", title="Save the rows in sight as CSV"),
+        html.Button(
+            "",
+            id="full-screen",
+            className="chip icon-full",
+            type="button",
+            title="Full screen (F)",
+            **{"aria-label": "Full screen"},
+        ),
+        html.Button("?", id="show-keys", className="chip", type="button", title="Keys (?)", **{"aria-label": "Keys"}),
+    ]
+    period = html.Button(
+        "From – to", id=ids.PERIOD_OPEN, className="chip", type="button", title="A range from one moment to another"
+    )
+    compare = html.Button(
+        "Compare",
+        id="compare",
+        className="chip",
+        type="button",
+        title="Several symbols, a small chart each (M)",
+        **{"aria-pressed": "false"},
+    )
+    return html.Div(
+        [period, compare, *switches, choice, *export],
+        className="kinds",
+        role="group",
+        **{"aria-label": "How the price is drawn"},
+    )
+
+
+def _reading(key: str, label: str, trace: str | None) -> Component:
+    """One value of the readout line; where it belongs to a line of the chart, its name is a switch for that line."""
+    name: Component
+    if trace is None:
+        name = html.Span(label, className="reading-name")
+    else:
+        swatch = html.Span(className=f"swatch swatch-{key}", **{"aria-hidden": "true"})
+        name = html.Button(
+            [swatch, label],
+            className="reading-name switch",
+            type="button",
+            title=f"Show or hide {label}",
+            **{"data-trace": trace, "aria-pressed": "true"},
+        )
+    values = [] if key == "band" else [html.Span("–", id=f"reading-{key}", className="reading-value")]
+    if key == "time":
+        values.append(html.Span("", id="reading-utc", className="reading-more"))
+    return html.Span([name, *values], className=f"reading reading-of-{key}")

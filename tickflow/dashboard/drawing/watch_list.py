@@ -1,0 +1,109 @@
+"""The grid of the watch list: four columns beside the chart, all of them in the overview."""
+
+from typing import Any
+
+import dash_ag_grid as dag
+
+from tickflow.dashboard.drawing import ids
+
+RIGHT = "rightAligned"
+
+
+def grid() -> dag.AgGrid:
+    """The grid, without rows: they come by transactions."""
+    return dag.AgGrid(
+        id=ids.WATCH,
+        className="ag-theme-quartz watch",
+        rowData=[],
+        getRowId="params.data.symbol",
+        style={"height": "100%"},
+        dashGridOptions={
+            "theme": "themeQuartz",
+            "headerHeight": 30,
+            "rowHeight": 38,
+            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
+            "animateRows": False,
+            "cellFlashDuration": 250,
+            "cellFadeDuration": 350,
+            "suppressMovableColumns": True,
+            "tabToNextCell": {"function": "tickflow_leave(params)"},
+            "localeText": {"noRowsToShow": "No symbols yet"},
+        },
+        defaultColDef={"resizable": False, "sortable": True, "minWidth": 56, "suppressHeaderMenuButton": True},
+        columnDefs=COLUMNS,
+    )
+
+
+def _cell(name: str) -> dict[str, str]:
+    return {"function": f"tickflow_{name}(params)"}
+
+
+def _further(field: str, name: str, cell: str, **more: Any) -> dict[str, Any]:
+    """A number that only the overview has."""
+    return {
+        "field": field,
+        "headerName": name,
+        "type": RIGHT,
+        "hide": True,
+        "flex": 1,
+        "minWidth": 100,
+        "filter": "agNumberColumnFilter",
+        "valueFormatter": _cell(cell),
+        **more,
+    }
+
+
+COLUMNS: list[dict[str, Any]] = [
+    {"field": "symbol", "headerName": "Symbol", "width": 78, "cellClass": "watch-symbol"},
+    {
+        "field": "course",
+        "headerName": "Course",
+        "headerTooltip": "Over the range",
+        "width": 70,
+        "sortable": False,
+        "cellDataType": False,
+        "cellRenderer": "Sparkline",
+        "cellClass": "watch-course",
+    },
+    {
+        "field": "price",
+        "headerName": "Last",
+        "type": RIGHT,
+        "flex": 1,
+        "minWidth": 70,
+        "valueFormatter": _cell("price"),
+        "enableCellChangeFlash": True,
+    },
+    {
+        "field": "change",
+        "headerName": "Change",
+        "headerTooltip": "Since the start of the range",
+        "type": RIGHT,
+        "width": 96,
+        "valueFormatter": _cell("change"),
+        "cellClassRules": {"up": "params.value > 0", "down": "params.value < 0"},
+    },
+    _further("volatility", "Volatility", "volatility", headerTooltip="Of the last 10 ticks"),
+    _further(
+        "z",
+        "|z|",
+        "score",
+        headerTooltip="Distance from MA10 in volatilities",
+    ),
+    _further("volume", "Volume", "volume"),
+    _further(
+        "volume_ratio", "Volume / average", "times", headerTooltip="Against the mean of the last 10", minWidth=140
+    ),
+    _further("anomalies", "Anomalies", "count", headerTooltip="In the range"),
+    _further("event_us", "Age", "age", headerTooltip="Since the symbol's last tick", filter=False),
+    {
+        "field": "source",
+        "headerName": "Source",
+        "hide": True,
+        "flex": 1,
+        "minWidth": 130,
+        "valueFormatter": _cell("source"),
+        "cellClass": "watch-source",
+        "filter": "agTextColumnFilter",
+    },
+]

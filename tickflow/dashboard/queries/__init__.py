@@ -1,0 +1,1 @@
+"""What one browser asks for, and the rows that answer it."""

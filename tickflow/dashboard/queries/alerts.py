@@ -1,0 +1,226 @@
+"""Episodes of anomalies, newest first, with who has seen them: what the list of alerts shows.
+
+An episode is a run of ticks of one symbol that are all flagged. It is known by (symbol, partition, offset of its first
+tick), and grows until a tick of that symbol is not flagged.
+"""
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tickflow.dashboard.drawing import clock
+from tickflow.dashboard.queries.deltas import OVERLAP_NS
+from tickflow.errors import StoreError
+from tickflow.metrics.points import Points
+from tickflow.store.acks import Ack, AckStore
+from tickflow.store.base import DAY_NS, MetricsStore
+from tickflow.ticks.tick import is_symbol
+
+MAX_TICKS = 1_000
+"""Flagged ticks read at a time, the newest."""
+MAX_TAKEN = 20_000
+MAX_EPISODES = 200
+ACKS_SECONDS = 2.0
+"""So often other dashboards' acknowledgements are looked for."""
+
+Key = tuple[str, int, int]
+
+
+@dataclass(slots=True)
+class Episode:
+    """One episode; the evidence is that of its strongest tick. `stamp` grows whenever anything in it changes.
+
+    `wall_ms` is its start on the exchange's clock, known once it was asked for.
+    """
+
+    symbol: str
+    partition: int
+    first_offset: int
+    start_ns: int
+    last_ns: int
+    ticks: int = 0
+    stamp: int = 0
+    acked: bool = False
+    evidence: dict[str, Any] = field(default_factory=dict)
+    wall_ms: float | None = None
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return self.symbol, self.partition, self.first_offset
+
+    def take(self, points: Points, at: int) -> None:
+        """The next flagged tick."""
+        self.ticks += 1
+        self.last_ns = int(points.time_ns[at])
+        z_score = float(points.z_score[at])
+        if self.evidence and not z_score > self.evidence["z"]:
+            return
+        price, average, volume = float(points.price[at]), float(points.ma_10[at]), float(points.vol_avg_10[at])
+        self.evidence = {
+            "high": price >= average,
+            "z": _known(z_score, 2),
+            "price": price,
+            "ma10": _known(average, 10),
+            "volatility": _known(float(points.volatility[at]), 10),
+            "volume_ratio": _known(int(points.volume[at]) / volume, 2) if volume > 0 else None,
+            "offset": int(points.offset[at]),
+        }
+
+    def told(self) -> dict[str, Any]:
+        """As the browser gets it."""
+        return {
+            "key": list(self.key),
+            "start_us": self.start_ns // 1000,
+            "wall_ms": self._wall(),
+            "ticks": self.ticks,
+            "acked": self.acked,
+            **self.evidence,
+        }
+
+    def _wall(self) -> float:
+        if self.wall_ms is None:
+            self.wall_ms = float(clock.wall_ms(np.array([self.start_ns], dtype=np.int64))[0])
+        return self.wall_ms
+
+
+class Board:
+    """The newest episodes of all symbols: read once for all readers, as the store has news.
+
+    Thread-safe. What it holds comes from the stores alone, so that several dashboards show the same.
+    """
+
+    def __init__(self, acks: AckStore, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.trouble = ""
+        """Why acknowledgements cannot be read, as a sentence; empty when they can."""
+        self._acks = acks
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._first = int.from_bytes(os.urandom(5))  # so that a browser's stamp of another board is known as such
+        self._stamp = self._first
+        self._episodes: dict[Key, Episode] = {}
+        self._last: dict[str, Episode] = {}
+        self._taken: dict[tuple[str, int], None] = {}  # flagged ticks by symbol and time, in the order they were taken
+        self._newest: dict[str, int] = {}
+        self._asked_acks = float("-inf")
+
+    def look(self, store: MetricsStore, latest: Points) -> None:
+        """Take in what is new, given each symbol's newest point. Raises `StoreError`."""
+        if not self._lock.acquire(blocking=False):
+            return  # another reader's refresh does it
+        try:
+            self._take(store, latest)
+            if self._monotonic() - self._asked_acks >= ACKS_SECONDS:
+                self._asked_acks = self._monotonic()
+                self._read_acks()
+        finally:
+            self._lock.release()
+
+    def since(self, stamp: object) -> dict[str, Any] | None:
+        """What changed after `stamp`; `None` for nothing. A stamp of another board's counts as none: all is told."""
+        now = self._stamp  # before the episodes: what another reader's look changes meanwhile is told again
+        known = stamp if isinstance(stamp, int) and self._first <= stamp <= now else None
+        if known == now:
+            return None
+        episodes = sorted(self._episodes.values(), key=lambda each: (-each.start_ns, each.key))
+        changed = [each.told() for each in episodes if known is None or each.stamp > known]
+        return {"stamp": now, "whole": known is None, "episodes": changed}
+
+    def acknowledge(self, keys: object, now_ns: int) -> None:
+        """Keep that the episodes of these keys have been seen; what is no key of an episode here is left out.
+
+        Raises `StoreError`.
+        """
+        with self._lock:
+            chosen = [self._episodes[key] for key in _keys(keys) if key in self._episodes]
+            self._acks.acknowledge(
+                [Ack(each.symbol, each.partition, each.first_offset, each.start_ns, now_ns) for each in chosen]
+            )
+            self._mark(chosen)
+            self.trouble = ""
+
+    def _take(self, store: MetricsStore, latest: Points) -> None:
+        newest = dict(zip(latest.symbol, latest.time_ns.tolist(), strict=True))
+        changed = [symbol for symbol, time_ns in newest.items() if self._newest.get(symbol) != time_ns]
+        if not changed:
+            return
+        begin = max(newest.values()) - DAY_NS
+        since = min(self._newest.get(symbol, begin) for symbol in changed) - OVERLAP_NS
+        points = store.anomalies(since, MAX_TICKS, changed if len(changed) < len(newest) else None)
+        moments = list(zip(points.symbol, points.time_ns.tolist(), strict=True))
+        fresh = [at for at, moment in enumerate(moments) if moment not in self._taken]
+        follows = store.preceded([moments[at] for at in fresh])
+        self._newest = newest
+        if not fresh:
+            return
+        stamp = self._stamp + 1
+        for at, goes_on in zip(fresh, follows, strict=True):
+            self._taken[moments[at]] = None
+            self._one(points, at, goes_on, stamp)
+        self._forget()
+        self._stamp = stamp  # last: a reader who is told it has all that bears it
+
+    def _one(self, points: Points, at: int, goes_on: bool, stamp: int) -> None:
+        symbol, partition, offset = points.symbol[at], int(points.partition[at]), int(points.offset[at])
+        episode = self._last.get(symbol) if goes_on else None
+        if episode is None or episode.partition != partition:
+            if goes_on and episode is None:
+                return  # it began before what was read: its key is not known
+            time_ns = int(points.time_ns[at])
+            episode = Episode(symbol, partition, offset, time_ns, time_ns)
+            self._episodes[episode.key] = self._last[symbol] = episode
+        episode.take(points, at)
+        episode.stamp = stamp
+
+    def _forget(self) -> None:
+        surplus = len(self._episodes) - MAX_EPISODES
+        if surplus > 0:
+            for each in sorted(self._episodes.values(), key=lambda each: each.start_ns)[:surplus]:
+                del self._episodes[each.key]
+
+        for moment in list(itertools.islice(self._taken, max(0, len(self._taken) - MAX_TAKEN))):
+            del self._taken[moment]
+
+    def _read_acks(self) -> None:
+        open_ = [each for each in self._episodes.values() if not each.acked]
+        if not open_:
+            self.trouble = ""  # nothing that it could be about
+            return
+        try:
+            known = {
+                (ack.symbol, ack.partition, ack.first_offset, ack.time_ns)
+                for ack in self._acks.acknowledged(min(each.start_ns for each in open_))
+            }
+        except StoreError as error:
+            self.trouble = str(error)
+            return
+        self.trouble = ""
+        self._mark([each for each in open_ if (*each.key, each.start_ns) in known])
+
+    def _mark(self, episodes: Sequence[Episode]) -> None:
+        stamp = self._stamp + 1
+        for each in episodes:
+            each.acked, each.stamp = True, stamp
+        self._stamp = stamp if episodes else self._stamp
+
+
+def _keys(asked: object) -> list[Key]:
+    """What of a browser's request may be keys."""
+    if not isinstance(asked, list):
+        return []
+    return [
+        (key[0], key[1], key[2])
+        for key in asked[:MAX_EPISODES]
+        if isinstance(key, list) and len(key) == 3
+        if isinstance(key[0], str) and is_symbol(key[0]) and isinstance(key[1], int) and isinstance(key[2], int)
+    ]
+
+
+def _known(value: float, places: int) -> float | None:
+    return None if value != value else round(value, places)

@@ -1,0 +1,89 @@
+"""The rows of the watch list: those whose last tick a browser does not have yet."""
+
+from typing import Any
+
+import numpy as np
+
+from tickflow.dashboard.drawing import clock
+from tickflow.dashboard.queries import ranges
+from tickflow.dashboard.queries.deltas import OVERLAP_NS
+from tickflow.dashboard.queries.view import Drawn
+from tickflow.metrics.points import Points
+from tickflow.store.base import MetricsStore
+
+COURSE_STEPS = 24
+"""Points of a sparkline."""
+NEWEST = "newest_us"
+"""Beside the partitions' offsets: the newest time that was told."""
+
+Answer = dict[str, Any]
+
+
+def watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: Drawn) -> Answer:
+    """The watch list's rows whose last tick is not in `watched` yet, and up to where it is filled with them.
+
+    The change of every symbol counts from one moment, where the range of the drawn symbol starts, or the period.
+    """
+    anew = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
+    cursors = {} if anew else watched
+    partitions, which = np.unique(latest.partition, return_inverse=True)
+    known = np.array([cursors.get(str(partition), -1) for partition in partitions], dtype=np.int64)
+    is_new, time_us, told_us = latest.offset > known[which], latest.time_ns // 1000, cursors.get(NEWEST, 0)
+    if np.any(~is_new & (time_us > told_us)):
+        # The log began anew, while a symbol that ticks no more still has its high offset of the one before.
+        is_new |= time_us > told_us - OVERLAP_NS // 1000
+    changed = latest.take(np.flatnonzero(is_new))
+    if not len(changed):
+        return {"rows": [], "cursors": cursors}
+    newest = drawn["newest_us"] * 1000 or int(latest.time_ns.max())
+    begin = clock.utc_ns(drawn["period"][0]) if drawn["period"] else ranges.start(drawn["range"], newest)
+    names = changed.symbol if len(changed) < len(latest) else None
+    first = store.first_prices(begin, names)
+    rows = [
+        {
+            "symbol": symbol,
+            "price": price,
+            "change": round(100 * (price / first[symbol] - 1), 4) if symbol in first else None,
+            "event_us": time_ns // 1000,
+            "source": source,
+        }
+        for symbol, source, time_ns, price in zip(
+            changed.symbol, changed.source, changed.time_ns.tolist(), changed.price.tolist(), strict=True
+        )
+    ]
+    if drawn["overview"]:
+        _add_measures(rows, changed, store.anomaly_counts(begin, names))
+    told = cursors_of(changed, cursors) | {NEWEST: max(told_us, int(changed.time_ns.max()) // 1000)}
+    answer: Answer = {"rows": rows, "cursors": told}
+    if not cursors:
+        begin = begin or min(drawn["first_us"] * 1000, newest) or newest
+        _add_courses(store, answer, begin, max(begin, newest))
+    return answer
+
+
+def _add_measures(rows: list[dict[str, Any]], points: Points, anomalies: dict[str, int]) -> None:
+    """What the overview's further columns show; the volume is told as a multiple of its average."""
+    measures = zip(points.volatility.tolist(), points.z_score.tolist(), points.vol_avg_10.tolist(), strict=True)
+    for row, volume, (volatility, z_score, average) in zip(rows, points.volume.tolist(), measures, strict=True):
+        row["volatility"] = float(f"{volatility:.5g}")
+        row["z"] = round(z_score, 2)
+        row["volume"] = volume
+        row["volume_ratio"] = round(volume / average, 2) if average > 0 else None
+        row["anomalies"] = anomalies.get(row["symbol"], 0)
+
+
+def _add_courses(store: MetricsStore, answer: Answer, begin: int, newest: int) -> None:
+    """The course of each price over the range, which the browser carries on by itself, one step each `step_us`."""
+    courses = store.courses(begin, newest + 1000, COURSE_STEPS)  # `newest` may be cut to the microsecond
+    for row in answer["rows"]:
+        row["course"] = [float(f"{price:.6g}") for price in courses.get(row["symbol"], [])]
+    answer["step_us"] = max(1, (newest - begin) // 1000 // COURSE_STEPS)
+
+
+def cursors_of(rows: Points, before: dict[str, int]) -> dict[str, int]:
+    """By partition, the highest offset of `before` and of these rows."""
+    cursors = dict(before)
+    for partition in np.unique(rows.partition):
+        offset = int(rows.offset[rows.partition == partition].max())
+        cursors[str(partition)] = max(offset, cursors.get(str(partition), -1))
+    return cursors

@@ -1,0 +1,1 @@
+"""What makes a tick remarkable: one pure, vectorised module per detector."""

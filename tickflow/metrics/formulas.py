@@ -1,0 +1,106 @@
+"""The formulas, over windows of the last ticks of a symbol; pure and vectorised.
+
+A window here is an array of shape (n, m): m windows side by side, n ticks each, the oldest in row 0. Every value
+is computed from its own window alone, by the same additions in the same order, so its bits do not depend on how
+ticks were batched. Differences from the oldest value are summed in place of the values: equal prices give a
+deviation of exactly 0, and large prices lose no digits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.metrics.detectors.zscore import anomalies
+from tickflow.metrics.windows import WindowView
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The metrics of each tick of a batch, as columns; NaN where a value is absent (warm-up, or no deviation).
+
+    `depth` is how many ticks (at most 20) the symbol's windows held, this one included.
+    """
+
+    ma_5: Floats
+    ma_10: Floats
+    ma_20: Floats
+    volatility: Floats
+    vol_avg_5: Floats
+    vol_avg_10: Floats
+    z_score: Floats
+    is_anomaly: npt.NDArray[np.bool_]
+    depth: npt.NDArray[np.int64]
+
+
+def mean(window: Floats) -> Floats:
+    """The arithmetic mean of each window.
+
+    >>> mean(np.array([[1.0], [2.0], [6.0]])).tolist()
+    [3.0]
+    """
+    oldest = window[0]
+    result: Floats = oldest + _sum_of_differences(window, oldest) / len(window)
+    return result
+
+
+def deviation(window: Floats) -> Floats:
+    """The sample standard deviation (n - 1) of each window, in two passes: the mean first, then the squares.
+
+    See Chan, Golub, LeVeque, "Algorithms for computing the sample variance" (The American Statistician 37, 1983).
+
+    >>> deviation(np.array([[1.0, 0.1], [2.0, 0.1], [3.0, 0.1]])).tolist()
+    [1.0, 0.0]
+    """
+    oldest = window[0]
+    mean_difference = _sum_of_differences(window, oldest) / len(window)
+    squares = np.zeros_like(oldest)
+    for row in window:
+        residual = (row - oldest) - mean_difference
+        squares += residual * residual
+    result: Floats = np.sqrt(squares / (len(window) - 1))
+    return result
+
+
+def z_score(window: Floats, volatility: Floats) -> Floats:
+    """How many deviations each window's newest value lies from its mean, without sign; NaN where there is none.
+
+    The distance too is taken from the differences: the mean itself is rounded, at large prices by more than 1e-9 of it.
+
+    >>> z_score(np.array([[8.0, 9.0], [10.0, 9.0], [12.0, 9.0]]), np.array([1.0, 0.0])).tolist()
+    [2.0, nan]
+    """
+    oldest = window[0]
+    distance: Floats = np.abs((window[-1] - oldest) - _sum_of_differences(window, oldest) / len(window))
+    result = np.full_like(distance, np.nan)
+    np.divide(distance, volatility, out=result, where=volatility > 0)
+    return result
+
+
+def measure(view: WindowView, threshold: float) -> Metrics:
+    """All metrics of each tick in `view`; anomalies are flagged above `threshold` deviations."""
+    last_10, have_10 = view.prices[-10:], view.full(10)
+    ma_10 = np.where(have_10, mean(last_10), np.nan)
+    volatility = np.where(have_10, deviation(last_10), np.nan)
+    score = z_score(last_10, volatility)
+    return Metrics(
+        ma_5=np.where(view.full(5), mean(view.prices[-5:]), np.nan),
+        ma_10=ma_10,
+        ma_20=np.where(view.full(20), mean(view.prices), np.nan),
+        volatility=volatility,
+        vol_avg_5=np.where(view.full(5), mean(view.volumes[-5:]), np.nan),
+        vol_avg_10=np.where(have_10, mean(view.volumes), np.nan),
+        z_score=score,
+        is_anomaly=anomalies(score, threshold),
+        depth=view.depth,
+    )
+
+
+def _sum_of_differences(window: Floats, oldest: Floats) -> Floats:
+    # A loop over the n rows, not np.sum: that may add in another order for another number of columns.
+    total = np.zeros_like(oldest)
+    for row in window[1:]:
+        total += row - oldest
+    return total

@@ -1,0 +1,149 @@
+"""The last ticks of each symbol of one partition, and each new tick's windows over them.
+
+Warm-up is explicit: a window of n ticks counts only when n ticks exist and its oldest lies at most `span` offsets
+behind the current one (`WindowView.full`); else what needs it is absent. The second rule bounds how far back a
+restart has to read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.ticks.tick import TickBatch
+
+DEPTH = 20
+"""Ticks kept a symbol: the longest window."""
+VOLUME_DEPTH = 10
+WINDOW_SPAN = 1_000_000
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Column = TypeVar("Column", Floats, Ints)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """For each tick of a batch, its last values: `prices` (20, m), `volumes` (10, m), the tick in the last row.
+
+    `lags` (20, m) says how many offsets each lies behind the tick. A cell counts only where `full` says so.
+    """
+
+    prices: Floats
+    volumes: Floats
+    lags: Ints
+    available: Ints
+    span: int
+
+    def full(self, n: int) -> npt.NDArray[np.bool_]:
+        """For each tick, whether its window of the last `n` ticks counts; shape (m,)."""
+        result: npt.NDArray[np.bool_] = (self.available >= n) & (self.lags[-n] <= self.span)
+        return result
+
+    @property
+    def depth(self) -> Ints:
+        """For each tick, how many ticks its windows hold, this one included: 1 to 20."""
+        existing = np.arange(DEPTH, 0, -1)[:, None] <= self.available
+        result: Ints = np.count_nonzero(existing & (self.lags <= self.span), axis=0)
+        return result
+
+
+class Windows:
+    """The last 20 accepted ticks (price, volume, offset; 10 volumes) of each symbol of one partition.
+
+    Rows of three arrays, a row a symbol, right-aligned: the newest tick is in the last column.
+
+    >>> from tickflow.ticks.tick import decode
+    >>> from tickflow.ticklog.base import Entry
+    >>> value = b'{"symbol":"A","price":5,"timestamp":"2026-01-05T14:30:00Z"}'
+    >>> ticks, _ = decode([Entry(0, 41, b"A", value, 0, 0)])
+    >>> windows = Windows()
+    >>> windows.advance(ticks).depth.tolist(), windows.oldest
+    ([1], 41)
+    """
+
+    def __init__(self, span: int = WINDOW_SPAN) -> None:
+        self.span = span
+        self._slots: dict[str, int] = {}
+        self._prices = np.zeros((16, DEPTH))
+        self._volumes = np.zeros((16, VOLUME_DEPTH))
+        self._offsets = np.zeros((16, DEPTH), dtype=np.int64)
+        self._counts = np.zeros(16, dtype=np.int64)
+
+    @property
+    def oldest(self) -> int | None:
+        """The oldest offset that a window still holds, `None` before the first tick."""
+        used = len(self._slots)
+        if not used:
+            return None
+        oldest = self._offsets[np.arange(used), DEPTH - self._counts[:used]]
+        return int(oldest.min())
+
+    def advance(self, ticks: TickBatch) -> WindowView:
+        """Take in the ticks of a batch, in log order, and return each one's windows, in the same order."""
+        slots = self._slots_of(ticks.symbols)
+        order = np.argsort(slots, kind="stable")
+        touched, starts, news = np.unique(slots[order], return_index=True, return_counts=True)
+        carried = self._counts[touched]
+
+        # Of each tick: its place when the batch is in the order of the symbols, its symbol's row, its rank in there.
+        place, row = np.empty_like(slots), np.empty_like(slots)
+        place[order] = np.arange(len(slots))
+        row[order] = np.repeat(np.arange(len(touched)), news)
+        rank = place - starts[row]
+
+        def windows_of(known: Column, new: Column) -> Column:
+            """A column a tick: the last of its symbol, itself the lowest. A row a symbol is `known`."""
+            depth = known.shape[1]
+            lane = np.concatenate([known[touched].ravel(), new[order]])
+            back = np.arange(depth - 1, -1, -1)[:, None]
+            # So far back lies a new tick, or else one of those carried over, which end where the next row begins.
+            at = np.where(back <= rank, len(touched) * depth + place, (row + 1) * depth + rank) - back
+            windows: Column = lane[at]
+            return windows
+
+        prices = windows_of(self._prices, ticks.prices)
+        volumes = windows_of(self._volumes, ticks.volumes.astype(np.float64))
+        offsets = windows_of(self._offsets, ticks.offsets)
+        newest = order[starts + news - 1]
+        self._prices[touched] = prices[:, newest].T
+        self._volumes[touched] = volumes[:, newest].T
+        self._offsets[touched] = offsets[:, newest].T
+        self._counts[touched] = np.minimum(carried + news, DEPTH)
+        # What lies before a symbol's first tick is 0: `available` masks it.
+        return WindowView(
+            prices=prices,
+            volumes=volumes,
+            lags=ticks.offsets - offsets,
+            available=carried[row] + rank + 1,
+            span=self.span,
+        )
+
+    def _slots_of(self, symbols: list[str]) -> Ints:
+        found = places_of(symbols, self._slots)
+        while len(self._slots) > len(self._counts):
+            self._prices = _twice_as_long(self._prices)
+            self._volumes = _twice_as_long(self._volumes)
+            self._offsets = _twice_as_long(self._offsets)
+            self._counts = _twice_as_long(self._counts)
+        return found
+
+
+def places_of(symbols: Sequence[str], known: dict[str, int]) -> Ints:
+    """The place of each symbol; a new one gets the next place in `known`.
+
+    >>> places_of(["B", "A", "B"], {"A": 0}).tolist()
+    [1, 0, 1]
+    """
+    if not known.keys() >= set(symbols):
+        for symbol in symbols:
+            known.setdefault(symbol, len(known))
+    return np.fromiter(map(known.__getitem__, symbols), np.int64, len(symbols))
+
+
+def _twice_as_long(rows: Column) -> Column:
+    longer = np.zeros((2 * len(rows), *rows.shape[1:]), dtype=rows.dtype)  # takes no memory before it is written to
+    longer[: len(rows)] = rows
+    return longer

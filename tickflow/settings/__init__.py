@@ -1,0 +1,1 @@
+"""What a setting's text has to look like: addresses, and the `.env` file."""

@@ -1,0 +1,1 @@
+"""The store on InfluxDB 2.x, read with InfluxQL."""

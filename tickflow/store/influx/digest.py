@@ -1,0 +1,93 @@
+"""A long range in few of its points, from InfluxDB: it goes over them, and few rows leave it.
+
+Within GROUP BY time(), top() and bottom() alone leave a point its own time; other selectors give that of the step. See
+docs.influxdata.com, "InfluxQL selector functions".
+"""
+
+from typing import Any
+
+import numpy as np
+
+from tickflow.metrics.points import MEASUREMENT, Points
+from tickflow.store.digest import MAX_ANOMALIES, Digest, Outline, digest, step_width
+from tickflow.store.influx.influxql import InfluxQL, Integer
+from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
+from tickflow.store.influx.visibility import whole
+
+_WITHIN = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until'
+_SELECTORS = ('top("price", 1)', 'bottom("price", 1)')
+_ENDS = ("ASC", "DESC")
+_ANOMALIES = f'SELECT {SELECTED} {_WITHIN} AND "is_anomaly" = true'
+"""In the order of time, since InfluxDB takes twice as long for the other one."""
+_PriceRow: Any = tuple[Integer, float | None, bool | None, str | None]
+_SumRow: Any = tuple[Integer, Integer, Integer]
+_ChosenRow: Any = tuple[(Integer, float, *PointRow.__args__[1:])]  # type: ignore[misc]
+"""A point's row with the value by which it was chosen second."""
+
+
+def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+    """The digest of the symbol's points from `since_ns` on, before `until_ns`, in that many steps."""
+    params = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    width = 0
+    sums: list[tuple[int, int, int]] = []
+
+    def chosen() -> tuple[Points, int]:
+        nonlocal width
+        ends = influxql.each(
+            PointRow, [f"SELECT {SELECTED} {_WITHIN} ORDER BY time {order} LIMIT 1" for order in _ENDS], params
+        )
+        rows: list[Any] = [row for end in ends for row in end]
+        sums.clear()
+        if rows:
+            width = step_width(rows[0][0], until_ns, steps)
+            by_step = f"GROUP BY time({width}ns) fill(none)"
+            summed, flagged, *extremes = influxql.together(
+                [
+                    (_SumRow, f'SELECT sum("volume"), count("price") {_WITHIN} {by_step}'),
+                    (PointRow, f"{_ANOMALIES} LIMIT {MAX_ANOMALIES}"),
+                    *((_ChosenRow, f"SELECT {selector}, {SELECTED} {_WITHIN} {by_step}") for selector in _SELECTORS),
+                ],
+                params,
+            )
+            if len(flagged) == MAX_ANOMALIES:
+                flagged = influxql.rows(PointRow, f"{_ANOMALIES} ORDER BY time DESC LIMIT {MAX_ANOMALIES}", params)
+            sums.extend(summed)
+            rows += flagged
+            rows += [(row[0], *row[2:]) for found in extremes for row in found]
+        return points_of(
+            sorted({(row[0], row[2]): row for row in rows}.values(), key=lambda row: (row[0], row[2] or ""))
+        )
+
+    points = whole(chosen)
+    if not sums:
+        return Digest(points, np.array([], dtype=np.int64), 0, cut=False)
+    return digest(points, width, sums)
+
+
+def outline(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+    """The outline of what `read` gives for the same."""
+    params = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    selected = f'SELECT "price", "is_anomaly", "source" {_WITHIN}'
+    rows: list[_PriceRow] = [
+        row
+        for end in influxql.each(_PriceRow, [f"{selected} ORDER BY time {order} LIMIT 1" for order in _ENDS], params)
+        for row in end
+    ]
+    if rows:
+        by_step = f"GROUP BY time({step_width(rows[0][0], until_ns, steps)}ns) fill(none)"
+        flagged, *extremes = influxql.together(
+            [
+                (_PriceRow, f'{selected} AND "is_anomaly" = true LIMIT {MAX_ANOMALIES}'),
+                *(
+                    (_PriceRow, f'SELECT {selector}, "is_anomaly", "source" {_WITHIN} {by_step}')
+                    for selector in _SELECTORS
+                ),
+            ],
+            params,
+        )
+        if len(flagged) == MAX_ANOMALIES:
+            newest = f'{selected} AND "is_anomaly" = true ORDER BY time DESC LIMIT {MAX_ANOMALIES}'
+            flagged = influxql.rows(_PriceRow, newest, params)
+        rows += [row for found in (flagged, *extremes) for row in found]
+    distinct = {(row[0], row[3] or ""): (*row[:3], row[3] or "") for row in rows if row[1] is not None}
+    return Outline.from_rows([distinct[key] for key in sorted(distinct)])

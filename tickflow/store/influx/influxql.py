@@ -1,0 +1,235 @@
+"""InfluxQL over InfluxDB's `/query`: bound parameters in, rows out.
+
+InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.com, "Query data with InfluxQL".
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+import orjson
+import urllib3
+
+from tickflow.errors import StoreMisconfigured, StoreUnavailable
+from tickflow.store.influx import answers
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 10.0
+"""How long to wait for each byte; with the time to connect it fits into the 15 s that a stop may take."""
+
+PING_SECONDS = 1.0
+BATCH_ROWS = 10_000
+AT_ONCE = 4
+"""Requests under way at once for one question, over all readers: more would only wait for InfluxDB's cores."""
+POOL = 32
+"""Connections that are kept: as many as pages that refresh at once may need, and more."""
+
+Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer of a row: InfluxDB's have 64 bits."""
+
+Row = TypeVar("Row")
+Shape = TypeVar("Shape")
+Params = Mapping[str, object] | None
+
+_OF_ANOTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class InfluxQL:
+    """Queries one bucket. Thread-safe: every query takes a connection of the pool for itself.
+
+    Neither `http_proxy` and its like nor redirects are followed: the token goes to `url` alone.
+    """
+
+    def __init__(
+        self, url: str, *, token: str, org: str, bucket: str, where: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
+        self._org = org
+        self._bucket = bucket
+        self._where = where
+        self._clock = clock
+        self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
+        self._askers = ThreadPoolExecutor(AT_ONCE, "asker")
+
+    def rows(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
+        """The rows of all series of a query with one statement, each a tuple of that type.
+
+        The time comes first, in ns since 1970; an absent field is `None`. Without such data there are no rows. Raises
+        `StoreUnavailable`, `StoreMisconfigured`, the latter also for an answer of any other shape.
+        """
+        return self._decode(row, self._post(query, params))
+
+    def batches(self, row: type[Row], query: str, params: Params = None) -> Iterator[list[Row]]:
+        """The same in portions, for many rows: the first byte comes at once, and they need less memory."""
+        body = self._post(query, params, chunked="true", chunk_size=str(BATCH_ROWS))
+        for document in body.splitlines() or [body]:
+            yield self._decode(row, document)
+
+    def each(self, row: type[Row], queries: Sequence[str], params: Params = None) -> list[list[Row]]:
+        """The rows of each of some statements, asked in one request, which share their parameters."""
+        results = self._results(row, self._post("; ".join(queries), params), len(queries))
+        return [_rows_of(result) for result in results]
+
+    def together(self, queries: Sequence[tuple[type[Row], str]], params: Params = None) -> list[list[Row]]:
+        """The rows of each of some queries, which share their parameters and are asked at the same time.
+
+        InfluxDB answers a request with one of its cores.
+        """
+        asked = [self._askers.submit(self._post, query, params) for _, query in queries]
+        wait(asked)  # none may be under way when an error is raised
+        return [self._decode(row, each.result()) for (row, _), each in zip(queries, asked, strict=True)]
+
+    def grouped(self, row: type[Row], query: str, params: Params = None) -> dict[str, list[Row]]:
+        """The rows of a query that groups by one tag, by that tag's values."""
+        (result,) = self._results(row, self._post(query, params), 1)
+        return {value: series.values for series in result.series for value in series.tags.values()}
+
+    def ask(self, shape: type[Shape], path: str, fields: Mapping[str, str]) -> Shape:
+        """What InfluxDB's API answers to a GET, as that type. Raises as `rows` does."""
+        document = self._request("GET", path, fields)
+        try:
+            return msgspec.json.decode(document, type=shape)
+        except _OF_ANOTHER_SHAPE as error:
+            raise self._not_influxdb(error) from None
+
+    def kept_seconds(self) -> int:
+        """For how many seconds the bucket keeps points; 0 is for ever. InfluxQL itself says 0 of every bucket."""
+        found = self.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org})
+        return max((rule.everySeconds for bucket in found.buckets for rule in bucket.retentionRules), default=0)
+
+    def ping(self) -> str | None:
+        """Ask once, for at most `PING_SECONDS`; why InfluxDB is not there yet, or `None` when it is."""
+        try:
+            answer = self._pool.request("GET", f"{self._url}/ping", timeout=PING_SECONDS, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            return str(unreachable(self._where, error))
+        return f"{self._where} answers {answer.status}" if answer.status >= 500 else None
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._askers.shutdown()
+        self._pool.clear()
+
+    def _decode(self, row: type[Row], document: bytes) -> list[Row]:
+        (result,) = self._results(row, document, 1)
+        return _rows_of(result)
+
+    def _results(self, row: type[Row], document: bytes, count: int) -> list["_Result[Row]"]:
+        # The decoder takes `-0` for the integer 0, without its sign. Twice, since neighbours share a comma.
+        document = document.replace(b",-0,", b",-0.0,").replace(b",-0,", b",-0.0,")
+        try:
+            results: list[_Result[Row]] = _decoder(row).decode(document).results  # type: ignore[arg-type]  # types can be hashed
+            for result in results:
+                if result.error is not None:  # of the statement; the HTTP status is 200 all the same
+                    raise self._statement_error(result.error)
+            if len(results) != count:
+                raise msgspec.ValidationError(f"{len(results)} results to {count} statements")
+        except _OF_ANOTHER_SHAPE as error:
+            raise self._not_influxdb(error) from None
+        return results
+
+    def _post(self, query: str, params: Params, **options: str) -> bytes:
+        bound = orjson.dumps(params or {}).decode()
+        fields = {"db": self._bucket, "epoch": "ns", "q": query, "params": bound, **options}
+        return self._request("POST", "/query", fields, encode_multipart=False)
+
+    def _request(self, method: str, path: str, fields: Mapping[str, str], **options: Any) -> bytes:
+        try:
+            answer = self._pool.request(
+                method,
+                self._url + path,
+                fields=fields,
+                headers=self._headers,
+                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                redirect=False,
+                **options,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self._where, error) from None
+        if answer.status == 200:
+            return answer.data
+        message = answers.message_of(answer.data)
+        raise answers.failure(
+            answer.status, message, answer.headers, org=self._org, bucket=self._bucket, now=self._clock()
+        )
+
+    def _not_influxdb(self, error: Exception) -> StoreMisconfigured:
+        return StoreMisconfigured(
+            f"{self._where} does not answer like InfluxDB ({error}): check the address in INFLUXDB_URL."
+        )
+
+    def _statement_error(self, words: str) -> StoreMisconfigured | StoreUnavailable:
+        if words.startswith("database not found"):
+            return StoreMisconfigured(
+                f"InfluxDB finds no bucket {self._bucket!r} that INFLUXDB_TOKEN may read: create it, or set "
+                "INFLUXDB_BUCKET and INFLUXDB_TOKEN to a bucket that exists and a token that may read it."
+            )
+        return StoreUnavailable(f"{self._where} could not answer a query: {words}")
+
+
+class _Rule(msgspec.Struct):
+    everySeconds: int = 0  # noqa: N815 - InfluxDB's name
+
+
+class _Bucket(msgspec.Struct):
+    retentionRules: list[_Rule] = []  # noqa: N815 - InfluxDB's name
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[_Bucket]
+
+
+class _Series(msgspec.Struct, Generic[Row]):
+    values: list[Row] = []
+    tags: dict[str, str] = {}
+
+
+class _Result(msgspec.Struct, Generic[Row]):
+    series: list[_Series[Row]] = []
+    error: str | None = None
+
+
+class _Answer(msgspec.Struct, Generic[Row]):
+    results: list[_Result[Row]]
+
+
+@cache
+def _decoder(row: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_Answer[row])
+
+
+_NO_NAME = r"\z."
+"""Matches nothing: an empty expression would match what has no symbol at all."""
+
+
+def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, object]]:
+    """The condition that a point is of one of these symbols, which are bound; `None` means all.
+
+    A regular expression takes InfluxDB half the time of as many comparisons.
+    """
+    if symbols is None:
+        return "time >= 0", {}
+    names = "|".join(re.escape(symbol) for symbol in symbols if symbol)
+    return '"symbol" =~ $symbols', {"symbols": {"regex": f"^(?:{names or _NO_NAME})$"}}
+
+
+def _rows_of(result: _Result[Row]) -> list[Row]:
+    return [row for series in result.series for row in series.values]
+
+
+def unreachable(where: str, error: Exception) -> StoreUnavailable | StoreMisconfigured:
+    """The error for a request that never got an answer."""
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return StoreMisconfigured(f"{where} cannot be trusted: {error}; check INFLUXDB_URL and its certificate.")
+    if isinstance(error, urllib3.exceptions.NewConnectionError):
+        words = str(error).rpartition(": ")[2]
+    elif isinstance(error, urllib3.exceptions.TimeoutError):
+        words = "no answer in time"
+    else:
+        words = str(error)
+    return StoreUnavailable(f"{where} cannot be reached: {words}")

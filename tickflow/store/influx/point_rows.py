@@ -1,0 +1,34 @@
+"""InfluxQL's rows of points: what to select for them, and the points that they are."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from tickflow.metrics.points import FLOAT_FIELDS, INTEGER_FIELDS, Points
+from tickflow.store.influx.influxql import Integer
+
+_COLUMNS = [column.name for column in fields(Points) if column.name != "time_ns"]
+_ALWAYS = [_COLUMNS.index(name) + 1 for name in ("source", "price", *INTEGER_FIELDS, "is_anomaly")]
+SELECTED = ", ".join(f'"{name}"' for name in _COLUMNS)  # quoted, since `offset` is a keyword
+"""The columns of a point after its time, in the order of `Points`."""
+
+_TYPES = {
+    **dict.fromkeys(FLOAT_FIELDS, float | None),
+    **dict.fromkeys(INTEGER_FIELDS, Integer | None),
+    "is_anomaly": bool | None,
+}
+PointRow: Any = tuple[(Integer, *(_TYPES.get(name, str | None) for name in _COLUMNS))]  # type: ignore[misc]
+"""A row of a point as it is selected: its time, then the columns, of which each may be absent."""
+
+
+def points_of(rows: Sequence[tuple[Any, ...]]) -> tuple[Points, int]:
+    """The points of rows as they were selected, the time first; and how many rows were none.
+
+    A row without what is there in every point is not one: not whole yet, or another program's.
+    """
+    points = [row for row in rows if None not in (row[at] for at in _ALWAYS)]
+    columns: list[Sequence[Any]] = list(zip(*points, strict=True)) or [()] * (len(_COLUMNS) + 1)
+    time_ns, *others = columns
+    named = dict(zip(_COLUMNS, others, strict=True))
+    ordered = [named["symbol"], named["source"], time_ns, *(named[name] for name in _COLUMNS[2:])]
+    return Points.from_columns(ordered), len(rows) - len(points)

@@ -1,0 +1,275 @@
+"""The metrics store on InfluxDB 2.x: written by line protocol, read by InfluxQL."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import urllib3
+from influxdb_client import InfluxDBClient, Point, WritePrecision
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.rest import ApiException
+
+from tickflow.backoff import Backoff, Saying, sleep
+from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
+from tickflow.metrics.points import MEASUREMENT, Points, to_lines
+from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.digest import Digest, Outline
+from tickflow.store.influx import answers, digest, latest, parts, preceded
+from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, named, unreachable
+from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
+from tickflow.store.influx.visibility import whole
+
+_STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
+_STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), str | None)]  # type: ignore[misc]
+
+_logger = logging.getLogger(__name__)
+
+
+class InfluxStore(MetricsStore):
+    """Points in the bucket's `stock_metrics`, worker statuses in its `stock_status`.
+
+    Thread-safe: reads and writes may come from any number of threads, each uses a pooled connection of its own. A write
+    takes several where `connections` says so; no request has more than `batch_points`. Environment variables such as
+    `http_proxy` do not divert its requests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        stop: threading.Event,
+        batch_points: int = 5_000,
+        connections: int = 4,
+        gzip: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not (token.isascii() and token.isprintable()):  # it could not be sent, and the error would show it
+            raise SettingError("INFLUXDB_TOKEN", "**********", "plain printable characters, as InfluxDB's tokens have")
+        self.stop = stop
+        self.where = f"InfluxDB at {url} (INFLUXDB_URL)"
+        self._url = url.rstrip("/")
+        self._org = org
+        self._bucket = bucket
+        self._clock = clock
+        self._influxql = InfluxQL(self._url, token=token, org=org, bucket=bucket, where=self.where, clock=clock)
+        self._latest = latest.Latest(self._influxql)
+        self._kept_seconds: int | None = None
+        timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
+        self._client = InfluxDBClient(self._url, token=token, org=org, timeout=timeout, enable_gzip=gzip)
+        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+        self._batch_points = batch_points
+        self._connections = connections
+        self._senders = ThreadPoolExecutor(connections, "sender")
+
+    def connect(self) -> None:
+        """Wait until InfluxDB answers, then check token and bucket once: a refusal is logged, and left to each call.
+
+        Raises `Stopped`.
+        """
+        saying = Saying(_logger)
+        for delay in Backoff(longest=1.0):
+            if self.stop.is_set():
+                raise Stopped(f"asked to stop while waiting for {self.where}")
+            trouble = self._influxql.ping()
+            if trouble is None:
+                break
+            saying(f"waiting: {trouble}")
+            sleep(self.stop, delay)
+        saying.over(f"{self.where} answers")
+        self._check_access()
+
+    def write(self, points: Points) -> Written:
+        """Store the points, one attempt, in as few requests as InfluxDB takes, several at a time if there are many."""
+        return self.prepared(points)()
+
+    def prepared(self, points: Points) -> Callable[[], Written]:
+        """The points as lines, and the call that stores them."""
+        lines = to_lines(points)
+        size = parts.size_of(len(lines), self._batch_points, self._connections)
+        # Requests that are under way at once come in any order, and of points of one identity the last is to stay.
+        at_once = 1 if points.repeat_themselves() else self._connections
+        order = parts.order_of(points.symbol)
+        return partial(parts.write, lines, order, size, at_once, self._post_all, self._failure)
+
+    def write_status(self, status: WorkerStatus) -> None:
+        """Store what a worker says of itself."""
+        point = Point(STATUS_MEASUREMENT).tag("worker", status.worker).field("held_up_by", status.held_up_by)
+        for name in _STATUS_INTEGERS:
+            point.field(name, getattr(status, name))  # None is not written
+        point.time(status.written_at, WritePrecision.NS)
+        error = self._post([point.to_line_protocol()])
+        if error is not None:
+            message = answers.message_of(error.body)
+            if error.status != answers.DROPPED or answers.expired(message) is None:
+                raise self._failure(error, message)
+
+    def statuses(self) -> list[WorkerStatus]:
+        """The newest status of every worker that wrote one within the last day, the most recent first."""
+        selected = ", ".join(f'"{name}"' for name in ("worker", *_STATUS_INTEGERS, "held_up_by"))
+        rows = self._influxql.rows(
+            _STATUS_ROW,
+            f'SELECT {selected} FROM "{STATUS_MEASUREMENT}" WHERE time >= $since '  # noqa: S608 - names of our own
+            'GROUP BY "worker" ORDER BY time DESC LIMIT 1',
+            {"since": int(self._clock() * 1e9) - DAY_NS},
+        )
+        found = [WorkerStatus(worker, written_at, *others) for written_at, worker, *others in rows]
+        return sorted(found, key=lambda status: (-status.written_at, status.worker))
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
+        if symbols is None:
+            return self._latest.read()
+        return latest.of(self._influxql, symbols) if symbols else Points.from_rows([])
+
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """By symbol (by default all), the price of its first point at or after `since_ns`."""
+        condition, params = named(symbols)
+        rows = self._influxql.rows(
+            tuple[Integer, float, str],
+            f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'WHERE {condition} AND time >= $since GROUP BY "symbol"',
+            params | {"since": since_ns},
+        )
+        return {symbol: price for _, price, symbol in rows}
+
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
+        """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
+        until = "" if until_ns is None else "AND time < $until"
+        query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}'  # noqa: S608
+        params = {"symbol": symbol, "since": since_ns} | ({} if until_ns is None else {"until": until_ns})
+
+        def read() -> tuple[Points, int]:
+            parts, left_out = zip(*map(points_of, self._influxql.batches(PointRow, query, params)), strict=True)
+            return Points.joined(parts), sum(left_out)
+
+        return whole(read)
+
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
+        """How many points the symbol has from `since_ns` on, before `until_ns`."""
+        rows = self._influxql.rows(
+            tuple[Integer, Integer],
+            f'SELECT count("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until',  # noqa: S608
+            {"symbol": symbol, "since": since_ns, "until": until_ns},
+        )
+        return rows[0][1] if rows else 0
+
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:
+        """Whether the bucket's retention leaves a point of that time."""
+        if self._kept_seconds is None:
+            self._kept_seconds = self._influxql.kept_seconds()
+        return not self._kept_seconds or time_ns >= (self._clock() - self._kept_seconds) * 1e9
+
+    def newest(self, symbol: str, count: int) -> Points:
+        """The symbol's newest `count` points, in the order of time."""
+        if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
+            return Points.from_rows([])
+        query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
+        return whole(lambda: points_of(self._influxql.rows(PointRow, query, {"symbol": symbol, "count": count})[::-1]))
+
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+        """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
+        if count <= 0:
+            return Points.from_rows([])
+        condition, params = named(symbols)
+        query = (
+            f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'WHERE {condition} AND "is_anomaly" = true AND time >= $since ORDER BY time DESC LIMIT $count'
+        )
+        params |= {"since": since_ns, "count": count}
+        return whole(lambda: points_of(self._influxql.rows(PointRow, query, params)[::-1]))
+
+    def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
+        """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+        return preceded.read(self._influxql, moments)
+
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
+        condition, params = named(symbols)
+        rows = self._influxql.grouped(
+            tuple[Integer, Integer],
+            f'SELECT count("is_anomaly") FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'WHERE {condition} AND "is_anomaly" = true AND time >= $since GROUP BY "symbol"',
+            params | {"since": since_ns},
+        )
+        return {symbol: sum(count for _, count in values) for symbol, values in rows.items()}
+
+    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
+        width = max(1, -(-(until_ns - since_ns) // steps))
+        rows = self._influxql.grouped(
+            tuple[Integer, float],
+            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE time >= $since AND time < $until '  # noqa: S608
+            f'GROUP BY "symbol", time({width}ns, {since_ns % width}ns) fill(none)',
+            {"since": since_ns, "until": until_ns},
+        )
+        return {symbol: [price for _, price in values] for symbol, values in rows.items()}
+
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
+        return digest.read(self._influxql, symbol, since_ns, until_ns, steps)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        """The outline of what `digest` gives for the same."""
+        return digest.outline(self._influxql, symbol, since_ns, until_ns, steps)
+
+    def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
+        """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
+        rows = self._influxql.rows(
+            tuple[Integer, float, float, float, float, Integer, Integer],
+            'SELECT first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price") '  # noqa: S608
+            f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until '
+            f"GROUP BY time({width_ns}ns) fill(none)",
+            {"symbol": symbol, "since": since_ns, "until": until_ns},
+        )
+        return Candles.from_rows(rows)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._senders.shutdown()
+        self._client.close()
+        self._influxql.close()
+
+    def _post(self, lines: list[str]) -> ApiException | None:
+        """One request; InfluxDB's refusal comes back for the caller to look at."""
+        try:
+            self._writer.write(self._bucket, self._org, "\n".join(lines).encode(), WritePrecision.NS)
+        except ApiException as error:
+            if not error.status:  # the client's way of saying that TLS failed
+                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from None
+            return error
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self.where, error) from None
+        except UnicodeDecodeError:  # the client decodes every answer, and a proxy's pages may be in any encoding
+            raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from None
+        return None
+
+    def _post_all(self, requests: list[list[str]]) -> list[ApiException | None]:
+        """Some requests, a connection each, at once; all of them are over when it returns or raises."""
+        if len(requests) == 1:
+            return [self._post(requests[0])]
+        sent = [self._senders.submit(self._post, lines) for lines in requests]
+        wait(sent)
+        return [each.result() for each in sent]
+
+    def _failure(self, error: ApiException, message: str) -> StoreError:
+        return answers.failure(
+            error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
+        )
+
+    def _check_access(self) -> None:
+        """Log a warning if the token may neither read nor write the bucket."""
+        with suppress(StoreUnavailable):
+            try:
+                self.statuses()
+            except StoreMisconfigured:
+                error = self._post(["# may this token write?"])
+                if error is not None:
+                    _logger.warning(self._failure(error, answers.message_of(error.body)))

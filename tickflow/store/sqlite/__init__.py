@@ -1,0 +1,1 @@
+"""The store of the embedded stack, in its one SQLite file."""

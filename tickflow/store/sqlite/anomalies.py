@@ -1,0 +1,48 @@
+"""Anomalies of the embedded store, found by the index over them alone."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from tickflow.metrics.points import Points
+from tickflow.store.sqlite.latest import COLUMNS
+
+_BEFORE = "SELECT is_anomaly FROM store_points WHERE symbol = ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
+
+
+def newest(connection: sqlite3.Connection, since_ns: int, count: int, symbols: Sequence[str] | None) -> Points:
+    """The newest `count` anomalies of these symbols (`None`: all) from `since_ns` on, in the order of time."""
+    among, names = _among(symbols)
+    query = (
+        f"SELECT {COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? {among} "  # noqa: S608
+        "ORDER BY time_ns DESC LIMIT ?"
+    )
+    rows = connection.execute(query, (since_ns, *names, max(0, count))).fetchall()
+    return Points.from_rows(rows[::-1])
+
+
+def preceded(connection: sqlite3.Connection, moments: Sequence[tuple[str, int]]) -> list[bool]:
+    """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+    found = [connection.execute(_BEFORE, moment).fetchone() for moment in moments]
+    return [row is not None and bool(row[0]) for row in found]
+
+
+def counts(connection: sqlite3.Connection, since_ns: int, symbols: Sequence[str] | None) -> dict[str, int]:
+    """By symbol (`None`: all), how many anomalies it has from `since_ns` on; those without one are left out."""
+    among, names = _among(symbols)
+    # The sign keeps SQLite from going over all points in the order of symbols.
+    query = (
+        "SELECT symbol, count(*) FROM store_points "  # noqa: S608 - names of our own, values are bound
+        f"WHERE is_anomaly = 1 AND time_ns >= ? {among} GROUP BY +symbol"
+    )
+    return dict(connection.execute(query, (since_ns, *names)).fetchall())
+
+
+def _among(symbols: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
+    """The further condition that a point is of one of these symbols, and what it binds; `None` means all.
+
+    The sign keeps SQLite with the index over anomalies.
+    """
+    if symbols is None:
+        return "", ()
+    return "AND +symbol IN (SELECT value FROM json_each(?))", (json.dumps(symbols),)

@@ -1,0 +1,288 @@
+"""The metrics store of the embedded stack: tables in the one SQLite file, for one machine."""
+
+import itertools
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, fields
+from operator import itemgetter
+from pathlib import Path
+
+from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
+from tickflow.metrics.points import Points
+from tickflow.sqlite import is_passing, open_database, unusable
+from tickflow.store.base import DAY_NS, Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.digest import Digest, Outline
+from tickflow.store.sqlite import anomalies, digest
+from tickflow.store.sqlite.latest import COLUMNS, Latest
+from tickflow.store.sqlite.latest import symbols as all_symbols
+
+PRUNE_EVERY = 60.0
+"""Seconds between two sweeps for points that outlived the retention."""
+PRUNE_ROWS = 2_000
+"""Points deleted at a time: a few milliseconds, so that nobody waits long for the lock."""
+VACUUM_PAGES = 1_000
+BATCH_ROWS = 10_000
+WRITE_CACHE_KB = 8_000
+"""The cache of pages while points are written: a batch of 5,000 in 500 symbols touches about a thousand pages, and with
+SQLite's usual 2 MB many of them would go to the file twice."""
+
+_STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
+
+# The key's order is what the page reads by. The measured values have no declared type: a REAL column would turn -0.0
+# into 0, an untyped one keeps the bits.
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS store_points (
+        symbol TEXT NOT NULL, source TEXT NOT NULL, time_ns INTEGER NOT NULL,
+        price, change_percent, ma_5, ma_10, ma_20, volatility, vol_avg_5, vol_avg_10, z_score,
+        volume INTEGER NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL, is_anomaly INTEGER NOT NULL,
+        appended_ms INTEGER NOT NULL,
+        PRIMARY KEY (symbol, time_ns, source)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS store_points_appended ON store_points (appended_ms);
+    CREATE INDEX IF NOT EXISTS store_points_anomalies ON store_points (time_ns) WHERE is_anomaly = 1;
+    CREATE TABLE IF NOT EXISTS store_statuses (
+        worker TEXT PRIMARY KEY, written_at INTEGER NOT NULL, processed_at INTEGER, newest_event INTEGER,
+        lag_records INTEGER NOT NULL, accepted INTEGER NOT NULL, refused INTEGER NOT NULL, expired INTEGER NOT NULL,
+        held_up_by TEXT NOT NULL
+    ) WITHOUT ROWID;
+"""
+
+# Two seeks a step instead of a pass over all its points: the cost does not grow with how often a symbol ticks.
+_LAST_WITHIN = (
+    "SELECT price FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
+)
+
+_CANDLES = """
+    SELECT step,
+        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = first LIMIT 1), high, low,
+        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = last LIMIT 1), volume, ticks
+    FROM (
+        SELECT time_ns / :width * :width AS step, min(time_ns) AS first, max(time_ns) AS last,
+            max(price) AS high, min(price) AS low, sum(volume) AS volume, count(*) AS ticks
+        FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until GROUP BY step
+    ) ORDER BY step
+"""
+
+
+class EmbeddedStore(MetricsStore):
+    """Points and worker statuses in the tables `store_points` and `store_statuses` of the file.
+
+    Points are deleted `retention_days` after they were written, whatever their own time says. Thread-safe: each call
+    uses a connection of its own, which is kept for the next one. `clock` gives seconds since 1970.
+    """
+
+    def __init__(
+        self, path: Path, *, retention_days: float, stop: threading.Event, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.stop = stop
+        self.where = f"the file {path} (EMBEDDED_FILE)"
+        self._path = path
+        self._retention_ms = int(retention_days * 86_400_000)
+        self._clock = clock
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
+        self._next_sweep = 0.0
+        self._latest = Latest(clock)
+
+    def connect(self) -> None:
+        """Open the file, which is created where missing; wait while it is locked or the disk is full.
+
+        Raises `SettingError` for a path that cannot be such a file, and `Stopped`.
+        """
+        self._idle.append(open_database(self._path, self.stop, _SCHEMA))
+
+    def write(self, points: Points) -> Written:
+        """Store the points, all or none of them, in one transaction."""
+        marks = ", ".join("?" * (len(fields(Points)) + 1))
+        appended_ms = int(self._clock() * 1000)
+        # In the key's order each page is touched once a batch. Points of one identity stay in theirs: the last counts.
+        rows = [(*row, appended_ms) for row in sorted(points.rows(), key=itemgetter(0))]
+        with self._writing() as connection:
+            connection.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KB}")
+            connection.executemany(
+                f"INSERT OR REPLACE INTO store_points ({COLUMNS}, appended_ms) VALUES ({marks})",  # noqa: S608
+                rows,
+            )
+        self._sweep(2 * len(points))
+        return Written(len(points))
+
+    def write_status(self, status: WorkerStatus) -> None:
+        """Store what a worker says of itself, over what it said before."""
+        with self._writing() as connection:
+            connection.execute(
+                f"INSERT OR REPLACE INTO store_statuses ({_STATUS_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                astuple(status),
+            )
+        self._sweep()
+
+    def statuses(self) -> list[WorkerStatus]:
+        """The newest status of every worker that wrote one within the last day, the most recent first."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                f"SELECT {_STATUS_COLUMNS} FROM store_statuses WHERE written_at >= ? ORDER BY written_at DESC, worker",  # noqa: S608
+                (int(self._clock() * 1e9) - DAY_NS,),
+            ).fetchall()
+        return [WorkerStatus(*row) for row in rows]
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
+        with self._connection() as connection:
+            if symbols is None:
+                return self._latest.read(connection)
+            newest = (_newest(connection, symbol, 1) for symbol in sorted(set(symbols)))
+            return Points.from_rows(row for rows in newest for row in rows)
+
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """By symbol (by default all), the price of its first point at or after `since_ns`."""
+        query = "SELECT symbol, price FROM store_points WHERE symbol = ? AND time_ns >= ? ORDER BY time_ns LIMIT 1"
+        with self._connection() as connection:
+            names = list(all_symbols(connection)) if symbols is None else symbols
+            found = (connection.execute(query, (symbol, since_ns)).fetchone() for symbol in names)
+            return dict(row for row in found if row is not None)
+
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
+        """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
+        until = "" if until_ns is None else "AND time_ns < ?"
+        query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns"  # noqa: S608
+        with self._connection() as connection:
+            bound = (symbol, since_ns) if until_ns is None else (symbol, since_ns, until_ns)
+            cursor = connection.execute(query, bound)
+            parts = [Points.from_rows(cursor.fetchmany(BATCH_ROWS))]
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                parts.append(Points.from_rows(rows))
+        return Points.joined(parts)
+
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
+        """How many points the symbol has from `since_ns` on, before `until_ns`."""
+        query = "SELECT count(*) FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ?"
+        with self._connection() as connection:
+            return int(connection.execute(query, (symbol, since_ns, until_ns)).fetchone()[0])
+
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:
+        """Whether its retention leaves a point whose record was appended then: a point is as old as its writing."""
+        return appended_ms >= self._clock() * 1000 - self._retention_ms
+
+    def newest(self, symbol: str, count: int) -> Points:
+        """The symbol's newest `count` points, in the order of time."""
+        with self._connection() as connection:
+            rows = _newest(connection, symbol, max(0, count))  # to SQLite, a negative limit means none
+        return Points.from_rows(rows[::-1])
+
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+        """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
+        with self._connection() as connection:
+            return anomalies.newest(connection, since_ns, count, symbols)
+
+    def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
+        """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+        with self._connection() as connection:
+            return anomalies.preceded(connection, moments)
+
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
+        with self._connection() as connection:
+            return anomalies.counts(connection, since_ns, symbols)
+
+    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
+        bounds = [since_ns + (until_ns - since_ns) * step // steps for step in range(steps + 1)]
+        found: dict[str, list[float]] = {}
+        with self._connection() as connection:
+            for symbol in list(all_symbols(connection)):
+                within = (
+                    connection.execute(_LAST_WITHIN, (symbol, *pair)).fetchone() for pair in itertools.pairwise(bounds)
+                )
+                if prices := [row[0] for row in within if row is not None]:
+                    found[symbol] = prices
+        return found
+
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
+        with self._connection() as connection:
+            return digest.read(connection, symbol, since_ns, until_ns, steps)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        """The outline of what `digest` gives for the same."""
+        with self._connection() as connection:
+            return digest.outline(connection, symbol, since_ns, until_ns, steps)
+
+    def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
+        """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
+        bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
+        with self._connection() as connection:
+            return Candles.from_rows(connection.execute(_CANDLES, bound).fetchall())
+
+    def close(self) -> None:
+        """Let go of all connections, those in use as soon as their call is done."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _sweep(self, rows: int = 0) -> None:
+        """Delete a chunk of what outlived the retention: more than was just written, so that it always catches up.
+
+        A sweep begins once a minute and takes as many calls as it needs.
+        """
+        now = self._clock()
+        if now < self._next_sweep:
+            return
+        with self._writing() as connection:
+            key = "symbol, time_ns, source"
+            deleted = connection.execute(
+                f"DELETE FROM store_points WHERE ({key}) IN "  # noqa: S608 - names of our own
+                f"(SELECT {key} FROM store_points WHERE appended_ms < ? ORDER BY appended_ms LIMIT ?)",
+                (int(now * 1000) - self._retention_ms, max(PRUNE_ROWS, rows)),
+            ).rowcount
+            connection.execute("DELETE FROM store_statuses WHERE written_at < ?", (int(now * 1e9) - DAY_NS,))
+        if deleted:
+            self._latest.forget()
+        else:
+            self._next_sweep = now + PRUNE_EVERY
+            with self._connection() as connection:
+                # As a script: `execute` would stop after the first page.
+                connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES}); PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection within a transaction, which ends with the block."""
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection that nobody else uses meanwhile. After an error it is closed, which undoes its transaction."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._open()
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            connection.close()
+            if is_passing(error):
+                raise StoreUnavailable(f"{self.where} cannot be used for now: {error}") from None
+            raise StoreMisconfigured(str(unusable(self._path, error))) from None
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        if self._closed:
+            self.close()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return open_database(self._path, self.stop)
+        except SettingError as error:
+            raise StoreMisconfigured(str(error)) from None
+
+
+def _newest(connection: sqlite3.Connection, symbol: str, count: int) -> list[tuple[object, ...]]:
+    """The symbol's newest rows, the newest first."""
+    query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? ORDER BY time_ns DESC LIMIT ?"  # noqa: S608
+    return connection.execute(query, (symbol, count)).fetchall()

@@ -1,0 +1,115 @@
+"""The tick log in Apache Kafka, by kafka-python."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Record, TickLog
+from tickflow.ticklog.kafka import topics
+from tickflow.ticklog.kafka.cluster import Cluster
+from tickflow.ticklog.kafka.reader import Reader
+from tickflow.ticklog.kafka.scanner import Scanner
+from tickflow.ticklog.kafka.writer import Writer
+
+
+class KafkaTickLog(TickLog):
+    """A Kafka topic, its dead-letter topic, and a member of a consumer group.
+
+    `partitions` counts where the topic has to be made; a poll brings `batch_records` at most. `security` holds the
+    settings of TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member a static one:
+    restarted, it has its partitions back at once.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        *,
+        topic: str,
+        group: str,
+        partitions: int,
+        instance_id: str | None,
+        security: Mapping[str, object],
+        stop: threading.Event,
+        batch_records: int = 20_000,
+    ) -> None:
+        self.topic = topic
+        self.stop = stop
+        self._cluster = Cluster(servers, security, stop)
+        self.where = self._cluster.where
+        self._partitions = partitions
+        self._reader = Reader(self._cluster, topic, group, instance_id, batch_records)
+        self._scanner = Scanner(self._cluster)
+        self._writer: Writer | None = None
+
+    @property
+    def topic_id(self) -> str:
+        """The id that Kafka gave the topic, as this member last heard of it."""
+        return self._reader.topic_id
+
+    def connect(self, *, create: bool = True) -> None:  # noqa: D102 - as in TickLog, like all below
+        self._cluster.check_security()
+        if not create:
+            return  # what reads connects by itself
+        limits = self._cluster.patiently(
+            lambda: topics.prepare(self._cluster, self.topic, self.dead_letter_topic, self._partitions)
+        )
+        self._writer = Writer(self._cluster, limits)
+
+    def publish(  # noqa: D102
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        headers: Headers = (),
+        topic: str | None = None,
+        wait: bool = True,
+    ) -> None:
+        self._connected().publish(topic or self.topic, key, value, headers, wait)
+
+    def flush(self, timeout: float) -> None:  # noqa: D102
+        self._connected().flush(timeout)
+
+    @property
+    def acknowledged(self) -> int:  # noqa: D102
+        return self._connected().acknowledged
+
+    def subscribe(self) -> None:  # noqa: D102
+        self._reader.subscribe()
+
+    def poll(self, timeout: float, *, paused: bool = False) -> Polled:  # noqa: D102
+        return self._reader.poll(timeout, paused)
+
+    def seek(self, partition: int, offset: int) -> None:  # noqa: D102
+        self._reader.seek(partition, offset)
+
+    def bounds(self, partition: int, topic: str | None = None) -> Bounds:  # noqa: D102
+        return self._reader.bounds(partition) if topic is None else self._scanner.bounds(topic, partition)
+
+    def partitions(self, topic: str | None = None) -> list[int]:  # noqa: D102
+        return self._scanner.partitions(topic or self.topic)
+
+    def read(  # noqa: D102
+        self, partition: int, stretch: Bounds, topic: str | None = None
+    ) -> Iterator[Sequence[Record]]:
+        return self._scanner.read(topic or self.topic, partition, stretch)
+
+    def committed(self, partition: int) -> Commit | None:  # noqa: D102
+        return self._reader.committed(partition)
+
+    def commit(self, positions: Mapping[int, Position]) -> frozenset[int]:  # noqa: D102
+        return self._reader.commit(positions)
+
+    def lag(self) -> dict[int, int]:  # noqa: D102
+        return self._reader.lag()
+
+    def close(self) -> None:  # noqa: D102
+        try:
+            self._reader.close()
+            self._scanner.close()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+
+    def _connected(self) -> Writer:
+        if self._writer is None:
+            raise RuntimeError("connect() was not called")
+        return self._writer

@@ -1,0 +1,297 @@
+"""The consuming side of the Kafka adapter: a group member whose every partition is placed by its user.
+
+The assignment changes inside `KafkaConsumer.poll` only. The listener notes it, and the poll that it happened in acts
+on it: each assignment has a new epoch, and a partition is silent (paused) from its assignment until the first `seek`.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.errors import (
+    CommitFailedError,
+    FencedInstanceIdError,
+    IllegalGenerationError,
+    KafkaError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+from kafka.structs import OffsetAndMetadata, TopicPartition
+
+from tickflow.errors import LogUnavailable, SettingError
+from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
+from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
+from tickflow.ticklog.kafka.rebalances import Rebalances
+from tickflow.ticklog.kafka.records import QuickRecords
+
+REQUEST_MS = 5_000
+"""The longest that one question to the cluster may take."""
+
+SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
+"""Bounds of one `KafkaConsumer.poll`: shorter ones can keep a member from ever joining, longer ones delay a stop."""
+
+SILENCE = 5.0
+"""Seconds without any news after which the cluster is asked whether it is still there."""
+
+_PROBE_MS = 2_000
+_CLOSE_MS = 3_000
+
+_NOT_OURS_NOW = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
+
+
+class Reader:
+    """A member of a consumer group of one topic."""
+
+    def __init__(self, cluster: Cluster, topic: str, group: str, instance_id: str | None, batch_records: int) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._group = group
+        self._instance_id = instance_id
+        self._batch_records = batch_records
+        self._consumer: Any = None
+        self._rebalances = Rebalances()
+        self.topic_id = ""
+        self._epoch = 0
+        self._epochs: dict[int, int] = {}
+        self._unplaced: set[int] = set()
+        self._strayed: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._paused = False
+        self._last_news = 0.0
+
+    def subscribe(self) -> None:
+        """Join the group; the assignment comes with later polls. Waits until the topic can be found."""
+        consumer = self._opened()
+        consumer.subscribe(topics=[self._topic], listener=self._rebalances)
+        # A group's leader that hears of the topic's partitions only while it hands them out does so twice in a row.
+        self._cluster.patiently(consumer.topics)
+        self._last_news = time.monotonic()
+
+    def poll(self, timeout: float, paused: bool) -> Polled:
+        """See `TickLog.poll`."""
+        consumer = self._opened()
+        self._pause(paused)
+        deadline = time.monotonic() + timeout
+        while True:
+            left_ms = (deadline - time.monotonic()) * 1000
+            wait_ms = int(min(max(left_ms, SHORTEST_POLL_MS), LONGEST_POLL_MS))
+            polled = self._poll_once(consumer, wait_ms)
+            if polled.records or polled.assigned or polled.revoked or polled.out_of_range:
+                self._last_news = time.monotonic()
+                break
+            if time.monotonic() - self._last_news > SILENCE:
+                self._probe(consumer)
+            if time.monotonic() >= deadline or self._cluster.stop.is_set():
+                break
+        polled.out_of_range = dict(self._strayed)
+        return polled
+
+    def seek(self, partition: int, offset: int) -> None:
+        """See `TickLog.seek`; nothing happens for a partition that is not ours any more (the next poll says so)."""
+        if partition not in self._epochs:
+            return
+        place = TopicPartition(self._topic, partition)
+        self._consumer.seek(place, int(offset))
+        self._unplaced.discard(partition)
+        self._strayed.pop(partition, None)
+        if not self._paused:
+            self._consumer.resume(place)
+
+    def bounds(self, partition: int) -> Bounds:
+        """See `TickLog.bounds`."""
+        consumer, place = self._opened(), TopicPartition(self._topic, partition)
+        with self._asking():
+            start = consumer.beginning_offsets([place], timeout_ms=REQUEST_MS)[place]
+            end = consumer.end_offsets([place], timeout_ms=REQUEST_MS)[place]
+        self._ends[partition] = end
+        return Bounds(start, end)
+
+    def committed(self, partition: int) -> Commit | None:
+        """See `TickLog.committed`."""
+        consumer, place = self._opened(), TopicPartition(self._topic, partition)
+        with self._asking():
+            # Twice: the first answer may be that to an older question, which kafka-python kept when it came too late.
+            consumer.committed(place, timeout_ms=REQUEST_MS)
+            found = consumer.committed(place, metadata=True, timeout_ms=REQUEST_MS)
+        return None if found is None else Commit(found.offset, found.metadata or "")
+
+    def commit(self, positions: Mapping[int, Position]) -> frozenset[int]:
+        """See `TickLog.commit`."""
+        current = {number: at for number, at in positions.items() if self._epochs.get(number) == at.epoch}
+        if not current:
+            return frozenset()
+        offsets = {
+            TopicPartition(self._topic, number): OffsetAndMetadata(int(at.offset), at.metadata, -1)
+            for number, at in current.items()
+        }
+        with self._asking():
+            try:
+                self._consumer.commit(offsets, timeout_ms=REQUEST_MS)
+            except _NOT_OURS_NOW:
+                return frozenset()
+        return frozenset(current)
+
+    def lag(self) -> dict[int, int]:
+        """See `TickLog.lag`; a partition that was not placed yet is left out."""
+        lags = {}
+        for partition in self._epochs.keys() - self._unplaced:
+            place = TopicPartition(self._topic, partition)
+            try:
+                position = self._consumer.position(place, timeout_ms=0)  # from memory: the partition has a place
+            except LogTruncationError as error:
+                self._stray(self._truncated(error))
+                continue
+            end = max(self._consumer.highwater(place) or 0, self._ends.get(partition, 0))
+            lags[partition] = max(end - position, 0)
+        return lags
+
+    def close(self) -> None:
+        """Leave the group, within about 3 s."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            self._epochs.clear()
+            consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
+
+    def _opened(self) -> Any:
+        if self._consumer is None:
+            self._consumer = self._cluster.open(
+                KafkaConsumer,
+                group_id=self._group,
+                group_instance_id=self._instance_id,
+                # Eager: the cooperative one hands partitions to members that have lost their membership.
+                partition_assignment_strategy=[RangePartitionAssignor],
+                session_timeout_ms=10_000,
+                heartbeat_interval_ms=1_000,
+                max_poll_interval_ms=600_000,
+                metadata_max_age_ms=30_000,
+                **{**READING, "max_poll_records": self._batch_records},
+            )
+            self._consumer._fetcher.PartitionRecords = QuickRecords  # no public way to it
+        return self._consumer
+
+    def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
+        found: Mapping[TopicPartition, list[Record]] = {}
+        strayed: Mapping[TopicPartition, int] = {}
+        if consumer._coordinator.rejoining:
+            # A rejoin that new metadata called for, and that one poll did not see the end of, is otherwise forgotten
+            # (kafka-python 3.0.12): the member would have no partitions for good, and not say so.
+            consumer._coordinator.request_rejoin()
+        try:
+            with self._asking():
+                found = consumer.poll(timeout_ms=wait_ms)
+        except NoOffsetForPartitionError:
+            pass  # of partitions that this very poll was assigned: they are placed by the user
+        except OffsetOutOfRangeError as error:
+            strayed = error.args[0]
+        except LogTruncationError as error:
+            strayed = self._truncated(error)
+        except LogUnavailable as error:
+            # A batch that kafka-python (3.0.12) cannot take apart stays its next one, and each later poll would go
+            # round in it without end. Let go of, it is fetched anew.
+            batch = consumer._fetcher._next_partition_records
+            if not batch:
+                raise
+            batch.drain()
+            if not isinstance(error.__cause__, UNREADABLE):
+                raise
+            words = self._cluster.unreadable(batch.topic_partition, batch.next_fetch_offset, error.__cause__)
+            raise LogUnavailable(words) from error
+        polled = Polled()
+        polled.revoked, polled.assigned = self._follow()
+        polled.out_of_range = self._stray(strayed)
+        # What came for a partition without a place is dropped: the seek that it waits for says where to begin.
+        polled.records = {
+            place.partition: records
+            for place, records in found.items()
+            if place.partition in self._epochs and place.partition not in self._unplaced
+        }
+        polled.more = any(
+            (consumer.highwater(TopicPartition(self._topic, number)) or 0) > records[-1].offset + 1
+            for number, records in polled.records.items()
+        )
+        return polled
+
+    def _follow(self) -> tuple[frozenset[int], dict[int, int]]:
+        before = dict(self._epochs)
+        for kind, partitions in self._rebalances.take():
+            self._renew(partitions, is_ours=kind == "assigned")
+        if self._is_made_anew():  # under a member, which may not even hear of a rebalance
+            self._renew(list(self._epochs), is_ours=True)
+        revoked = frozenset(number for number, epoch in before.items() if self._epochs.get(number) != epoch)
+        assigned = {number: epoch for number, epoch in self._epochs.items() if before.get(number) != epoch}
+        for partition in assigned:
+            # Any position will do: without one, every poll would fail until the user has placed all partitions.
+            self._consumer.seek(TopicPartition(self._topic, partition), 0)
+            self._silence(partition)
+        return revoked, assigned
+
+    def _renew(self, partitions: Iterable[int], *, is_ours: bool) -> None:
+        """Forget what was known of the partitions; those that are ours begin a new epoch."""
+        for partition in partitions:
+            self._epochs.pop(partition, None)
+            self._ends.pop(partition, None)
+            self._strayed.pop(partition, None)
+            self._unplaced.discard(partition)
+            if is_ours:
+                self._epoch += 1
+                self._epochs[partition] = self._epoch
+
+    def _is_made_anew(self) -> bool:
+        """Whether another topic stands under the name since the last poll; takes over its id."""
+        found = self._consumer._client.cluster.topic_id(self._topic)  # no public way to it
+        known, self.topic_id = self.topic_id, str(found) if found else self.topic_id
+        return known not in ("", self.topic_id)
+
+    def _stray(self, strayed: Mapping[TopicPartition, int]) -> dict[int, int]:
+        """Silence the partitions whose place the log does not hold; what is new comes back."""
+        new = {
+            place.partition: offset
+            for place, offset in strayed.items()
+            if place.partition in self._epochs and place.partition not in self._unplaced
+        }
+        for partition in new:
+            self._ends.pop(partition, None)
+            self._silence(partition)
+        self._strayed |= new
+        return new
+
+    def _truncated(self, error: LogTruncationError) -> dict[TopicPartition, int]:
+        return {place: self._consumer.position(place, timeout_ms=0) for place in error.divergent_offsets}
+
+    def _silence(self, partition: int) -> None:
+        self._unplaced.add(partition)
+        self._consumer.pause(TopicPartition(self._topic, partition))
+
+    def _pause(self, paused: bool) -> None:
+        if paused == self._paused:
+            return
+        self._paused = paused
+        places = [TopicPartition(self._topic, number) for number in self._epochs.keys() - self._unplaced]
+        change = self._consumer.pause if paused else self._consumer.resume
+        change(*places)
+
+    def _probe(self, consumer: Any) -> None:
+        """Ask for the ends: tells an idle topic from a cluster that is away, and keeps the lag right while paused."""
+        places = [TopicPartition(self._topic, number) for number in self._epochs or (0,)]
+        with self._asking():
+            ends = consumer.end_offsets(places, timeout_ms=_PROBE_MS)
+        self._ends |= {place.partition: end for place, end in ends.items()}
+        self._last_news = time.monotonic()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError, LogTruncationError):
+            raise
+        except FencedInstanceIdError:
+            expected = f"a name that no other worker of the group {self._group} has: another one runs under it"
+            raise SettingError("KAFKA_INSTANCE_ID", self._instance_id, expected) from None
+        except KafkaError as error:
+            raise LogUnavailable(f"{self._cluster.where}: {self._cluster.explain(error)}") from error

@@ -1,0 +1,87 @@
+"""Reading stretches of any topic as nobody's member: no group notices, nothing is committed."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.structs import TopicPartition
+
+from tickflow.errors import LogUnavailable
+from tickflow.ticklog.base import Bounds, Record
+from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
+from tickflow.ticklog.kafka.records import QuickRecords
+
+REQUEST_MS = 5_000
+PATIENCE_SECONDS = 15.0
+"""How long a stretch may bring nothing before the reading is given up."""
+
+
+class Scanner:
+    """Reads what it is told to, from a consumer without a group that connects at the first question."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._consumer: Any = None
+
+    def partitions(self, topic: str) -> list[int]:
+        """See `TickLog.partitions`."""
+        with self._asking() as consumer:
+            return sorted(consumer.partitions_for_topic(topic) or ())
+
+    def bounds(self, topic: str, partition: int) -> Bounds:
+        """See `TickLog.bounds`."""
+        place = TopicPartition(topic, partition)
+        with self._asking() as consumer:
+            start = consumer.beginning_offsets([place], timeout_ms=REQUEST_MS)[place]
+            return Bounds(start, consumer.end_offsets([place], timeout_ms=REQUEST_MS)[place])
+
+    def read(self, topic: str, partition: int, stretch: Bounds) -> Iterator[Sequence[Record]]:
+        """See `TickLog.read`."""
+        place = TopicPartition(topic, partition)
+        at = stretch.start
+        last_news = time.monotonic()
+        while at < stretch.end:
+            if self._cluster.stop.is_set():
+                raise self._cluster.stopped()
+            with self._asking() as consumer:
+                # Each time anew: between two portions the user may read another partition.
+                if consumer.assignment() != {place}:
+                    consumer.assign([place])
+                    consumer.seek(place, at)
+                try:
+                    records: Sequence[Record] = consumer.poll(timeout_ms=200).get(place, ())
+                except UNREADABLE as error:
+                    raise LogUnavailable(self._cluster.unreadable(place, at, error)) from error
+                except OffsetOutOfRangeError:
+                    bounds = self.bounds(topic, partition)
+                    if not at < bounds.start < stretch.end:
+                        return  # all of it is gone
+                    records = ()
+                    consumer.seek(place, bounds.start)
+                position = consumer.position(place, timeout_ms=REQUEST_MS)
+            if position != at:
+                at, last_news = position, time.monotonic()
+            elif time.monotonic() - last_news > PATIENCE_SECONDS:
+                raise LogUnavailable(f"{self._cluster.where} does not deliver partition {partition} of {topic}")
+            wanted = [record for record in records if record.offset < stretch.end]
+            if wanted:
+                yield wanted
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            consumer.close(autocommit=False, timeout_ms=1_000)
+
+    @contextmanager
+    def _asking(self) -> Iterator[Any]:
+        if self._consumer is None:
+            self._consumer = self._cluster.open(KafkaConsumer, group_id=None, **READING)
+            self._consumer._fetcher.PartitionRecords = QuickRecords  # no public way to it
+        try:
+            yield self._consumer
+        except KafkaError as error:
+            raise LogUnavailable(f"{self._cluster.where}: {self._cluster.explain(error)}") from error

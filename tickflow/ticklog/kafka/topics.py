@@ -1,0 +1,81 @@
+"""The tick topic and its dead-letter topic: made where they are missing, else taken as they are."""
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+
+from tickflow.ticklog.kafka.cluster import Cluster
+
+DEFAULT_LIMIT = 1_048_588
+"""A broker's own `max.message.bytes`, for clusters that do not tell it."""
+
+HEADROOM = 2**20
+"""What a dead letter may be larger than the record it holds: its headers."""
+
+_logger = logging.getLogger(__name__)
+
+
+def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) -> dict[str, int]:
+    """Make the two topics where they are missing; by topic, the size in bytes of the largest record it takes.
+
+    Whoever creates a topic has the broker set its records' times, since the rule against ticks from the future
+    rests on them. Raises what kafka-python raises.
+    """
+    admin = cluster.connect(KafkaAdminClient)
+    try:
+        missing = _missing(admin, [topic, dead_letters])
+        if topic in missing:
+            _create(admin, topic, partitions, {})
+        settings = _settings(admin, topic)
+        if settings.get("message.timestamp.type", "LogAppendTime") != "LogAppendTime":
+            _logger.warning(
+                "the topic %s keeps its producers' times (message.timestamp.type=CreateTime): ticks from the future "
+                "cannot be told and are not refused; set it to LogAppendTime to have them refused",
+                topic,
+            )
+        limits = {topic: int(settings.get("max.message.bytes", DEFAULT_LIMIT))}
+        needed = limits[topic] + HEADROOM
+        if dead_letters in missing:
+            _create(admin, dead_letters, 1, {"max.message.bytes": str(needed)})
+        limits[dead_letters] = int(_settings(admin, dead_letters).get("max.message.bytes", needed))
+        if limits[dead_letters] < needed:
+            _logger.warning(
+                "the topic %s takes records of %s bytes at most: the largest bad record would not fit, and would hold "
+                "up the worker; set its max.message.bytes to %s",
+                *(dead_letters, limits[dead_letters], needed),
+            )
+        return limits
+    finally:
+        admin.close()
+
+
+def _missing(admin: Any, topics: list[str]) -> set[str]:
+    missing = set()
+    for found in admin.describe_topics(topics):
+        error = for_code(found["error_code"])
+        if error is UnknownTopicOrPartitionError:
+            missing.add(found["name"])
+        elif found["error_code"]:
+            raise error(found["name"])
+    return missing
+
+
+def _create(admin: Any, topic: str, partitions: int, configs: dict[str, str]) -> None:
+    wanted = {
+        "num_partitions": partitions,
+        "replication_factor": -1,  # the broker's default
+        "configs": {"message.timestamp.type": "LogAppendTime", **configs},
+    }
+    with suppress(TopicAlreadyExistsError):  # someone else was faster
+        admin.create_topics({topic: wanted})
+        _logger.info("created the topic %s with %d partitions", topic, partitions)
+    admin.wait_for_topics([topic])
+
+
+def _settings(admin: Any, topic: str) -> dict[str, str]:
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    found = admin.describe_configs([resource], config_filter="all")["topic"].get(topic, {})
+    return {name: entry["value"] for name, entry in found.items()}

@@ -1,0 +1,211 @@
+"""The producing side of the Kafka adapter: every record is followed until the broker confirmed or refused it."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from kafka.serializer import Serializer
+
+from tickflow.backoff import Saying
+from tickflow.errors import LogUnavailable, NotAcknowledged
+from tickflow.ticklog.base import Headers
+from tickflow.ticklog.kafka.cluster import PATIENCE, Cluster
+from tickflow.ticklog.kafka.partitioner import ByKey
+
+MAX_IN_FLIGHT = 10_000
+"""Records handed over and not confirmed yet; kafka-python itself sets no bound."""
+
+BATCH_BYTES = 262_144
+"""Of small batches, each costs as much as a hundred records."""
+
+RECORD_OVERHEAD = 128
+"""Bytes that Kafka needs for a record beyond its key, value and headers, rounded up."""
+
+NOT_FOUND = "nobody says where to find the topic"
+
+_SLICE = 0.2
+_CLOSE_SECONDS = 1.0
+_NO_TIME_LIMIT_MS = 2**31 - 1
+
+_logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """An idempotent producer; connects at the first record. `limits`: by topic, the largest record in bytes."""
+
+    def __init__(self, cluster: Cluster, limits: Mapping[str, int]) -> None:
+        self._cluster = cluster
+        self._limits = limits
+        self._producer: Any = None
+        self._pending: deque[Any] = deque()
+        self._acknowledged = 0
+        self._refused = 0
+        self._cause = ""
+        self._is_broken = False
+        self._saying = Saying(_logger)
+
+    @property
+    def acknowledged(self) -> int:
+        """How many records the broker has confirmed."""
+        self._reap()
+        return self._acknowledged
+
+    def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, wait: bool = True) -> None:
+        """Hand over one record; waits while too many are in flight or the topic cannot be found.
+
+        Raises `NotAcknowledged` once if earlier records were refused: then this one was not handed over. Raises
+        `Stopped` if asked to stop while waiting, `LogUnavailable` instead of waiting on without `wait`.
+        """
+        pending = self._pending
+        if pending and pending[0].is_done:
+            self._reap()
+        if self._is_broken:
+            self._abandon()
+        if self._refused:
+            self._raise_refused()
+        size = len(key or b"") + len(value or b"")
+        for name, content in headers:
+            size += len(name) + len(content)
+        if size + RECORD_OVERHEAD > self._limits.get(topic, size + RECORD_OVERHEAD):
+            self._note_refusal(MessageSizeTooLargeError())
+            return
+        if self._producer is None:
+            self._producer = self._open()
+        if len(pending) >= MAX_IN_FLIGHT:
+            self._wait_for_room(wait)
+        started = time.monotonic()
+        while True:
+            try:
+                sent = self._producer.send(
+                    topic, key=key, value=_NOTHING if value is None else value, headers=list(headers)
+                )
+            except KafkaTimeoutError:
+                self._waited(started, f"{NOT_FOUND} {topic}: make it, or start another worker, which does", wait)
+            except KafkaError as error:
+                self._note_refusal(error)
+                return
+            else:
+                pending.append(sent)
+                return
+
+    def _wait_for_room(self, wait: bool) -> None:
+        started = time.monotonic()
+        while len(self._pending) >= MAX_IN_FLIGHT:
+            with suppress(KafkaError):
+                self._pending[0].get(timeout=_SLICE)
+            self._reap()
+            self._waited(started, f"{len(self._pending):,} records are not confirmed yet", wait)
+
+    def flush(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds for all confirmations; raises `NotAcknowledged`.
+
+        What was not confirmed in time stays in flight. What was refused is reported once.
+        """
+        if self._producer is None:
+            return
+        deadline = time.monotonic() + timeout
+        started = time.monotonic()
+        while self._pending:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            # Also sends what lingers for company. Whether it failed is told by the futures, not by this call.
+            with suppress(KafkaError):
+                self._producer.flush(min(left, _SLICE))
+            self._reap()
+            self._say(started, f"{len(self._pending):,} records are not confirmed yet")
+        waiting = sum(not sent.is_done for sent in self._pending)
+        self._raise_refused(waiting, f"no confirmation from {self._cluster.where} within {timeout:g} s")
+
+    def close(self) -> None:
+        """Let go of the connection, within about 3 s; what is still in flight is lost, and said."""
+        self._abandon()
+        if self._refused or self._pending:
+            _logger.error(
+                "%s records were not acknowledged by %s and may be lost",
+                *(f"{self._refused + len(self._pending):,}", self._cluster.where),
+            )
+
+    def _abandon(self) -> None:
+        """Let go of the producer: after one refusal by the broker an idempotent one takes no more records at all."""
+        self._is_broken = False
+        if self._producer is None:
+            return
+        producer, self._producer = self._producer, None
+        try:
+            producer.close(timeout=_CLOSE_SECONDS)
+        except KafkaTimeoutError:
+            # kafka-python raises before it ends its thread, which would then go on trying.
+            producer._sender.force_close()
+            with suppress(KafkaError):
+                producer.close(timeout=_CLOSE_SECONDS)
+        self._reap()
+        self._is_broken = False
+
+    def _open(self) -> Any:
+        return self._cluster.open(
+            KafkaProducer,
+            acks="all",
+            enable_idempotence=True,
+            allow_auto_create_topics=False,
+            value_serializer=_Bytes(),
+            partitioner=ByKey(),
+            linger_ms=5,  # time for company; a tick that comes alone waits this long
+            batch_size=min(BATCH_BYTES, *self._limits.values()),
+            max_request_size=max(self._limits.values()),
+            max_block_ms=500,
+            request_timeout_ms=15_000,
+            # A broker that is away means waiting, however long: a record that expires here would be a lost tick.
+            delivery_timeout_ms=_NO_TIME_LIMIT_MS,
+            metadata_max_age_ms=30_000,
+            metrics_enabled=False,
+        )
+
+    def _reap(self) -> None:
+        pending = self._pending
+        while pending and pending[0].is_done:
+            sent = pending.popleft()
+            if sent.exception is None:
+                self._acknowledged += 1
+            else:
+                self._note_refusal(sent.exception)
+                self._is_broken = True
+
+    def _note_refusal(self, error: BaseException) -> None:
+        self._refused += 1
+        self._cause = self._cause or self._cluster.explain(error)
+
+    def _raise_refused(self, waiting: int = 0, cause: str = "") -> None:
+        refused, cause = self._refused, self._cause or cause
+        if refused + waiting:
+            self._refused, self._cause = 0, ""
+            raise NotAcknowledged(refused + waiting, cause, refused)
+
+    def _waited(self, started: float, what: str, wait: bool) -> None:
+        if self._cluster.stop.is_set():
+            raise self._cluster.stopped()
+        if not wait:
+            raise LogUnavailable(f"{self._cluster.where}: {what}")
+        if time.monotonic() - started > PATIENCE:
+            self._saying(f"waiting for {self._cluster.where}: {what}")
+
+    def _say(self, started: float, what: str) -> None:
+        if not self._pending:
+            self._saying.over(f"{self._cluster.where} has confirmed all records")
+        elif time.monotonic() - started > PATIENCE:
+            self._saying(f"waiting for {self._cluster.where}: {what}")
+
+
+_NOTHING = object()
+
+
+class _Bytes(Serializer):  # type: ignore[misc]  # kafka-python has no types
+    """Lets a record through that has neither key nor value, which `send` would not take: dead letters may be such."""
+
+    def serialize(self, _topic: str, _headers: object, data: object) -> object:
+        return None if data is _NOTHING else data

@@ -1,0 +1,1 @@
+"""The other jobs of `stock_analytics.py`: audit, dead-letters, status."""

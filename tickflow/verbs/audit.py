@@ -1,0 +1,262 @@
+"""The audit: what a recomputation of the log says must be stored, held against what is, bit for bit.
+
+It reads the log from its start up to what the group has committed, without joining the group, and the store as the
+page does; so it may run beside the workers. What it cannot know it does not judge: points of records that the log no
+longer holds, values whose windows reach back before the log's start, and what is not committed yet.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tickflow.metrics.formulas import measure
+from tickflow.metrics.points import Points
+from tickflow.metrics.windows import DEPTH, WINDOW_SPAN, Windows
+from tickflow.store.base import MetricsStore
+from tickflow.ticklog.base import Bounds, TickLog
+from tickflow.ticks.tick import END_YEAR_US, Limits, decode
+from tickflow.verbs import dead_letters as letters
+from tickflow.verbs.expected import Expectation, Expected, Identity, bodies, values
+from tickflow.worker import dead_letters
+from tickflow.worker.report import counted
+
+FIRST_NS, END_NS = 0, END_YEAR_US * 1000
+EXAMPLES = 20
+SLICE = 5_000
+"""Points of a symbol compared at a time."""
+TOO_MANY = 4 * SLICE
+"""Stored points above which a slice is halved before it is read."""
+
+_NEEDED = {"ma_5": 5, "vol_avg_5": 5, "ma_20": 20} | dict.fromkeys(
+    ("ma_10", "volatility", "vol_avg_10", "z_score", "is_anomaly"), 10
+)
+"""The ticks that a field's window takes; the others take the tick alone."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the audit found: counts, and the first differences in words.
+
+    `foreign` points come from no record of the log, `shared` ticks have the symbol, source and time of a later one and
+    are no point any more. Not judged: `expired` points, which the store need not keep any longer, `older` ones, whose
+    records the log no longer holds, `newer` ones, which are not committed, and dead letters `forgotten` by retention.
+    """
+
+    records: int = 0
+    expected: int = 0
+    stored: int = 0
+    refused: int = 0
+    lost: int = 0
+    foreign: int = 0
+    different: int = 0
+    letters_missing: int = 0
+    refused_by_store: int = 0
+    shared: int = 0
+    expired: int = 0
+    older: int = 0
+    newer: int = 0
+    forgotten: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing is lost, foreign, different or missing."""
+        return not (self.lost or self.foreign or self.different or self.letters_missing)
+
+    def note(self, words: str) -> None:
+        """Keep a difference in words, if it is among the first."""
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(words)
+
+
+class Audit:
+    """One comparison of a connected log with a connected store, of the points from `since_ns` on, before `until_ns`.
+
+    Dead letters are those of records that were appended within that time. `limits` and `threshold` must be those of the
+    workers.
+    """
+
+    def __init__(
+        self,
+        log: TickLog,
+        store: MetricsStore,
+        limits: Limits,
+        threshold: float,
+        since_ns: int = FIRST_NS,
+        until_ns: int = END_NS,
+        span: int = WINDOW_SPAN,
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._limits = limits
+        self._threshold = threshold
+        self._since_ns = since_ns
+        self._until_ns = until_ns
+        self._span = span
+        self._judged: dict[int, Bounds] = {}
+        self._ends: dict[int, int] = {}
+        self._found = Findings()
+
+    def run(self) -> Findings:
+        """Compare everything. Raises `LogError`, `StoreError`, `Stopped`."""
+        found = self._found
+        with Expected() as expected:
+            for partition in self._log.partitions():
+                self._recompute(partition, expected)
+            self._read_letters(expected)
+            found.expected, found.refused = expected.counts()
+            found.shared = expected.ticks - found.expected
+            for symbol in sorted(expected.symbols() | set(self._store.first_prices(self._since_ns))):
+                for part in expected.slices(symbol, self._since_ns, self._until_ns, SLICE):
+                    wanted = dict(part.points)
+                    for points in self._stored(symbol, part.since_ns, part.until_ns):
+                        self._compare(symbol, wanted, points)
+                    self._miss(symbol, wanted, expected)
+        return found
+
+    def _recompute(self, partition: int, expected: Expected) -> None:
+        """Take in what the partition's records must have become, up to the group's commit."""
+        commit, held = self._log.committed(partition), self._log.bounds(partition, self._log.topic)
+        end = held.start if commit is None or commit.offset > held.end else max(commit.offset, held.start)
+        windows = Windows(self._span)
+        for records in self._log.read(partition, Bounds(held.start, end)):
+            self._found.records += len(records)
+            ticks, refused = decode(records, self._limits)
+            metrics = measure(windows.advance(ticks), self._threshold)
+            points = Points.of(partition, ticks, metrics)
+            inside = ((points.time_ns >= self._since_ns) & (points.time_ns < self._until_ns)).nonzero()[0]
+            appended = [ticks.records[at].timestamp for at in inside.tolist()]
+            expected.add(points.take(inside), metrics.depth[inside], appended)
+            expected.refuse(
+                each for each in refused if self._since_ns <= each.record.timestamp * 1_000_000 < self._until_ns
+            )
+        # Asked again: what retention took meanwhile was perhaps not read.
+        start = self._log.bounds(partition, self._log.topic).start
+        self._judged[partition] = Bounds(start, max(start, end))
+        self._ends[partition] = held.end
+
+    def _read_letters(self, expected: Expected) -> None:
+        expected.deliver(letter for letter in letters.read(self._log) if letter is not None)
+        topic = self._log.dead_letter_topic
+        have_gone = any(self._log.bounds(number, topic).start > 0 for number in self._log.partitions(topic))
+        for partition, offset, reason in expected.undelivered(dead_letters.DECODE):
+            first = expected.first_letter(partition)
+            if have_gone and (first is None or offset < first):
+                self._found.forgotten += 1
+            else:
+                self._found.letters_missing += 1
+                self._found.note(f"no dead letter of {partition}/{offset}, refused as {reason}")
+
+    def _stored(self, symbol: str, since_ns: int, until_ns: int) -> Iterator[Points]:
+        """The symbol's stored points of that time, in portions that fit into memory."""
+        if until_ns - since_ns > 1 and self._store.count(symbol, since_ns, until_ns) > TOO_MANY:
+            middle = (since_ns + until_ns) // 2
+            yield from self._stored(symbol, since_ns, middle)
+            yield from self._stored(symbol, middle, until_ns)
+        else:
+            yield self._store.points(symbol, since_ns, until_ns)
+
+    def _compare(self, symbol: str, wanted: dict[Identity, Expectation], points: Points) -> None:
+        """Hold stored points against the wanted ones; what was there is no longer wanted."""
+        self._log.check_stop()
+        columns = (points.time_ns.tolist(), points.source, points.partition.tolist(), points.offset.tolist())
+        for time_ns, source, partition, offset, body in zip(*columns, bodies(points), strict=True):
+            expectation = wanted.pop((time_ns, source), None)
+            if expectation is None:
+                self._stray(symbol, time_ns, partition, offset)
+                continue
+            self._found.stored += 1
+            if body != expectation.body:
+                self._differ(symbol, time_ns, expectation, body)
+
+    def _differ(self, symbol: str, time_ns: int, expectation: Expectation, body: bytes) -> None:
+        wanted, found = values(expectation.body), values(body)
+        known = self._known(wanted, expectation.depth)
+        names = [name for name in wanted if _NEEDED.get(name, 1) <= known and repr(wanted[name]) != repr(found[name])]
+        if names:
+            self._found.different += 1
+            where = f"{symbol} {wanted['partition']}/{wanted['offset']} at {moment(time_ns)}"
+            for name in names:
+                self._found.note(f"different: {where}: {name} is {found[name]}, expected {wanted[name]}")
+
+    def _known(self, wanted: dict[str, float | int | bool | None], depth: int) -> int:
+        """How long the windows are that the log still holds whole: before its start, ticks may have been in them."""
+        start = self._judged[int(wanted["partition"] or 0)].start
+        is_cold = start > 0 and int(wanted["offset"] or 0) - start <= self._span
+        return depth if is_cold else DEPTH
+
+    def _stray(self, symbol: str, time_ns: int, partition: int, offset: int) -> None:
+        """Judge a stored point that no committed record gives."""
+        judged = self._judged.get(partition)
+        if judged is not None:
+            if offset < judged.start:
+                self._found.older += 1
+                return
+            if offset >= self._ends[partition]:  # the log may have grown since; a record is there before its point
+                self._ends[partition] = self._log.bounds(partition, self._log.topic).end
+            if judged.end <= offset < self._ends[partition]:
+                self._found.newer += 1
+                return
+        self._found.foreign += 1
+        self._found.note(f"foreign: {symbol} {partition}/{offset} at {moment(time_ns)}: no record of the log gives it")
+
+    def _miss(self, symbol: str, wanted: dict[Identity, Expectation], expected: Expected) -> None:
+        """Judge expected points that are not stored."""
+        for (time_ns, _), expectation in wanted.items():
+            fields = values(expectation.body)
+            partition, offset = int(fields["partition"] or 0), int(fields["offset"] or 0)
+            if expected.is_letter(partition, offset, dead_letters.STORE):
+                self._found.refused_by_store += 1
+            elif not self._store.keeps(time_ns, expectation.appended_ms):
+                self._found.expired += 1
+            else:
+                self._found.lost += 1
+                self._found.note(f"lost: {symbol} {partition}/{offset} at {moment(time_ns)}, price {fields['price']}")
+
+
+def show(log: TickLog, store: MetricsStore, audit: Callable[[TickLog, MetricsStore], Audit]) -> bool:
+    """Connect, audit, print the findings; whether log and store are equal."""
+    with log, store:
+        store.connect()
+        log.connect(create=False)
+        print(f"{log.topic} of {log.where}, against {store.where}:")
+        found = audit(log, store).run()
+    print("\n".join(lines(found)))
+    return found.equal
+
+
+def moment(time_ns: int) -> str:
+    """A time in UTC, to the nanosecond.
+
+    >>> moment(1_767_623_400_000_000_041)
+    '2026-01-05T14:30:00.000000041Z'
+    """
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
+
+
+def lines(found: Findings) -> list[str]:
+    """The findings for people, the verdict last."""
+    not_judged = {
+        "outside the store's retention": found.expired,
+        "of records that the log no longer holds": found.older,
+        "not committed yet": found.newer,
+        "refused by the store": found.refused_by_store,
+        "overwritten by a later tick of the same time": found.shared,
+        "dead letters of older refusals gone with their topic's retention": found.forgotten,
+    }
+    said = [
+        f"{counted(found.records, 'record')} recomputed: {counted(found.expected, 'point')} expected, "
+        f"{found.stored:,} found; {counted(found.refused, 'record')} refused",
+        *(f"  {count:,} {words}" for words, count in not_judged.items() if count),
+        *found.examples,
+    ]
+    differences = found.lost + found.foreign + found.different + found.letters_missing
+    if differences > EXAMPLES and len(found.examples) == EXAMPLES:
+        said.append("… and more")
+    verdict = "EQUAL" if found.equal else "NOT EQUAL"
+    return [
+        *said,
+        f"{verdict}: {found.lost:,} lost, {found.foreign:,} foreign, {found.different:,} different, "
+        f"{counted(found.letters_missing, 'dead letter')} missing",
+    ]

@@ -1,0 +1,95 @@
+"""What `stock_analytics.py` can do beside running: its verbs, their flags, and what each is given."""
+
+import argparse
+from datetime import datetime
+from typing import Protocol
+
+from tickflow.process import DONE, UNDONE, Parser, StopEvent
+from tickflow.stack import StackSettings, open_log, open_store
+from tickflow.ticks.tick import Limits, epoch_us
+from tickflow.verbs import audit, dead_letters, status
+
+VERBS = ("run", "status", "dead-letters", "audit")
+LISTED = 20
+
+_OWNERS = {"limit": "dead-letters", "from": "audit", "to": "audit"}
+
+
+class VerbSettings(StackSettings, Protocol):
+    """The settings that the verbs need; `config.Settings` has them."""
+
+    @property
+    def anomaly_threshold(self) -> float: ...  # noqa: D102 - each is a key of .env.example
+    @property
+    def max_record_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def max_tick_age(self) -> float | None: ...  # noqa: D102
+
+
+def add_arguments(parser: Parser) -> None:
+    """Give a parser the verb and the flags of single verbs."""
+    parser.add_argument("verb", nargs="?", choices=VERBS, default="run", help="what to do (default: run)")
+    group = parser.add_argument_group("flags of single verbs")
+    group.add_argument("--limit", type=count, metavar="N", help=f"dead-letters: list the newest N (default: {LISTED})")
+    group.add_argument("--from", type=time_ns, metavar="T", help="audit: from this time on, as 2026-01-05T14:30:00Z")
+    group.add_argument("--to", type=time_ns, metavar="T", help="audit: up to this time (default: everything)")
+
+
+def check(parser: Parser, arguments: argparse.Namespace) -> None:
+    """Complain of a flag that was given to another verb than its own."""
+    for flag, verb in _OWNERS.items():
+        if getattr(arguments, flag) is not None and arguments.verb != verb:
+            parser.error(f"--{flag} belongs to the verb {verb}")
+    since_ns, until_ns = _range(arguments)
+    if since_ns >= until_ns:
+        parser.error("--from must lie before --to")
+
+
+def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEvent) -> int:
+    """Do what any verb but `run` says; the exit code comes back."""
+    if arguments.verb == "status":
+        status.show(open_store(settings, stop))
+    elif arguments.verb == "audit":
+        limits, range_ns = limits_of(settings), _range(arguments)
+        is_equal = audit.show(
+            open_log(settings, stop),
+            open_store(settings, stop),
+            lambda log, store: audit.Audit(log, store, limits, settings.anomaly_threshold, *range_ns),
+        )
+        return DONE if is_equal else UNDONE
+    else:
+        dead_letters.show(open_log(settings, stop), LISTED if arguments.limit is None else arguments.limit)
+    return DONE
+
+
+def count(text: str) -> int:
+    """A whole number from 0 on, from a command line."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 999999999")
+    return int(text)
+
+
+def time_ns(text: str) -> int:
+    """A date or a time as RFC 3339 has them, in ns since 1970; without a zone it is UTC.
+
+    >>> time_ns("1970-01-01T00:00:01Z"), time_ns("1970-01-02")
+    (1000000000, 86400000000000)
+    """
+    try:
+        found = epoch_us(datetime.fromisoformat(text)) * 1000
+    except ValueError:
+        found = -1
+    if not audit.FIRST_NS <= found <= audit.END_NS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-01-05T14:30:00Z, of 1970 to 2261")
+    return found
+
+
+def limits_of(settings: VerbSettings) -> Limits:
+    """The rules for ticks that settings can change."""
+    age = settings.max_tick_age
+    return Limits(settings.max_record_bytes, None if age is None else round(age * 1_000_000))
+
+
+def _range(arguments: argparse.Namespace) -> tuple[int, int]:
+    since_ns, until_ns = getattr(arguments, "from"), arguments.to
+    return audit.FIRST_NS if since_ns is None else since_ns, audit.END_NS if until_ns is None else until_ns

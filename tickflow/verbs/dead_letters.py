@@ -1,0 +1,133 @@
+"""The dead letters, read back: what was refused, where it stood, and why; the verb `dead-letters`.
+
+Read without joining the group. A record may have been refused more than once (see `deadletters`): it is told apart by
+the partition and offset of the original, and counted once.
+"""
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from tickflow.ticklog.base import Record, TickLog
+from tickflow.worker.report import counted
+
+_PREFIX = "__connect.errors."
+
+
+class Letter(NamedTuple):
+    """A dead letter: the original's place, key and value, the stage and the reason, and when it was refused."""
+
+    partition: int
+    offset: int
+    stage: str
+    reason: str
+    key: bytes | None
+    value: bytes | None
+    refused_ms: int
+
+
+def parse(record: Record, topic: str) -> Letter | None:
+    """The letter that a record of the dead-letter topic is; `None` if it is none of `topic`'s."""
+    found = {name.removeprefix(_PREFIX): content for name, content in record.headers if name.startswith(_PREFIX)}
+    try:
+        texts = {name: (content or b"").decode() for name, content in found.items()}  # Kafka Connect writes null, too
+        if texts["topic"] != topic:
+            return None
+        place = int(texts["partition"]), int(texts["offset"])
+        return Letter(*place, texts["stage"], texts["exception.message"], record.key, record.value, record.timestamp)
+    except (KeyError, ValueError):
+        return None
+
+
+def read(log: TickLog) -> Iterator[Letter | None]:
+    """All letters that the log holds, in the order of each partition of the dead-letter topic; `None` for strangers."""
+    topic = log.dead_letter_topic
+    for partition in log.partitions(topic):
+        for portion in log.read(partition, log.bounds(partition, topic), topic):
+            for record in portion:
+                yield parse(record, log.topic)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the dead-letter topic holds: how many records by reason, the newest letters, the oldest of them first.
+
+    `repeated` counts letters about a record that an earlier one was about, `strangers` records that are no letters of
+    this topic.
+    """
+
+    by_reason: Counter[str]
+    newest: list[Letter]
+    repeated: int
+    strangers: int
+
+    @classmethod
+    def of(cls, letters: Iterator[Letter | None], limit: int) -> "Listing":
+        """Count all letters, and keep the newest `limit`."""
+        by_reason: Counter[str] = Counter()
+        known: dict[int, set[int]] = defaultdict(set)
+        newest: list[tuple[tuple[int, int, int], Letter]] = []
+        repeated = strangers = 0
+        for each in letters:
+            if each is None:
+                strangers += 1
+            elif each.offset in known[each.partition]:
+                repeated += 1
+            else:
+                known[each.partition].add(each.offset)
+                by_reason[each.reason] += 1
+                heapq.heappush(newest, ((each.refused_ms, each.partition, each.offset), each))
+                if len(newest) > limit:
+                    heapq.heappop(newest)
+        return cls(by_reason, [each for _, each in sorted(newest)], repeated, strangers)
+
+
+def lines(listing: Listing) -> list[str]:
+    """The listing for people."""
+    total = listing.by_reason.total()
+    if not total:
+        return ["no record was refused"]
+    found = [f"{counted(total, 'record')} refused", f"{'count':>10}  reason"]
+    found += [f"{count:>10,}  {printable(reason.encode(), 60)}" for reason, count in listing.by_reason.most_common()]
+    if listing.repeated:
+        found.append(f"({listing.repeated:,} letters more are repeats, as a restart may leave them)")
+    if listing.strangers:
+        found.append(f"({listing.strangers:,} records there are no dead letters of this topic)")
+    if listing.newest:
+        header = f"{'refused at':<20}  {'partition/offset':>16}  {'reason':<20}  {'key':<14}  {'bytes':>7}  value"
+        found += ["", f"the newest {len(listing.newest):,}:", header]
+        found += map(_line, listing.newest)
+    return found
+
+
+def printable(data: bytes | None, width: int) -> str:
+    """Bytes in at most `width` plain characters, whatever they are; a dash for none at all.
+
+    >>> printable(b"AAPL", 14), printable(None, 14), printable(b"\\xff\\x1b[2J", 14), printable(b"x" * 99, 9)
+    ('AAPL', '–', '\\\\xff\\\\x1b[2J', 'xxxxxxxx…')
+    """
+    if data is None:
+        return "–"
+    text = repr(data[: width + 1])[2:-1]
+    return text if len(text) <= width and len(data) <= width else text[: width - 1] + "…"
+
+
+def show(log: TickLog, limit: int) -> None:
+    """Print what the dead-letter topic of a log holds, with the newest `limit` letters."""
+    with log:
+        log.connect(create=False)
+        listing = Listing.of(read(log), limit)
+        print(f"{log.dead_letter_topic} of {log.where}:")
+        print("\n".join(lines(listing)))
+
+
+def _line(letter: Letter) -> str:
+    moment = datetime.fromtimestamp(letter.refused_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    size = "–" if letter.value is None else f"{len(letter.value):,}"
+    return (
+        f"{moment:<20}  {f'{letter.partition}/{letter.offset}':>16}  {printable(letter.reason.encode(), 20):<20}  "
+        f"{printable(letter.key, 14):<14}  {size:>7}  {printable(letter.value, 60)}"
+    )

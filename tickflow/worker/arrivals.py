@@ -1,0 +1,39 @@
+"""What the ticks of one partition say of their way here: late ones, and gaps and repeats in the producers' numbers."""
+
+from tickflow.ticks.tick import TickBatch
+from tickflow.worker.counters import Tally
+
+MAX_GAP = 2**53
+"""The most that one gap counts: a `seq` may have thousands of digits, too many for Python to show their sum."""
+
+
+class Arrivals:
+    """Diagnoses the ticks of one partition, batch by batch."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, int] = {}
+        self._numbered: dict[str, tuple[str, int]] = {}
+
+    def diagnose(self, ticks: TickBatch, tally: Tally, begin: int = 0) -> None:
+        """Count into `tally` what is noteworthy among the ticks from index `begin` on; the others only teach."""
+        late = gaps = repeats = 0
+        newest, numbered = self._newest, self._numbered
+        columns = zip(ticks.symbols, ticks.time_us.tolist(), ticks.producers, ticks.seqs, strict=True)
+        for index, (symbol, time_us, producer, seq) in enumerate(columns):
+            if time_us < newest.get(symbol, time_us):
+                late += index >= begin
+            else:
+                newest[symbol] = time_us
+            if producer is None or seq is None:
+                continue
+            known, last = numbered.get(symbol, (producer, seq - 1))
+            if known != producer:
+                last = seq - 1
+            if index >= begin:
+                gaps += min(max(seq - last - 1, 0), MAX_GAP)
+                repeats += seq <= last
+            numbered[symbol] = (producer, max(seq, last))
+        tally.late += late
+        tally.gaps += gaps
+        tally.repeats += repeats
+        tally.naive += sum(ticks.naive[begin:])

@@ -1,0 +1,154 @@
+"""The partitions that are a worker's own for now, each with its windows, and how it gets and loses them.
+
+A partition that is assigned is restored: read from the oldest offset its windows need, silently up to the
+committed offset, and only then emitted. One that is revoked is forgotten.
+"""
+
+import logging
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from tickflow.backoff import Saying
+from tickflow.errors import LogUnavailable
+from tickflow.metrics.windows import WINDOW_SPAN, Windows
+from tickflow.ticklog.base import Polled, Position, Record, TickLog
+from tickflow.worker.arrivals import Arrivals
+from tickflow.worker.counters import Counters, Tally
+from tickflow.worker.restore import RestorePlan, plan, to_metadata
+
+logger = logging.getLogger("tickflow.analytics")
+
+
+@dataclass(slots=True)
+class Assigned:
+    """A partition while it is ours: its windows, and the offset from which on its points are written."""
+
+    epoch: int
+    emit_from: int
+    restore_from: int
+    read_up_to: int
+    windows: Windows
+    topic_id: str
+    life: int = 0
+    arrivals: Arrivals = field(default_factory=Arrivals)
+
+    def position(self, next_offset: int) -> Position:
+        """What to commit once everything before `next_offset` is stored and refused."""
+        metadata = to_metadata(next_offset, self.windows.oldest, self.windows.span, self.topic_id)
+        return Position(next_offset, metadata, self.epoch, self.life)
+
+    def consume(self, records: Sequence[Record], tally: Tally) -> None:
+        """Count the records that are to be emitted, and the offsets among them that hold none."""
+        end = records[-1].offset + 1
+        consumed = len(records) - bisect_left(records, self.emit_from, key=attrgetter("offset"))
+        tally.consumed += consumed
+        tally.skipped += max(end - max(self.emit_from, self.read_up_to), 0) - consumed
+        self.read_up_to = end
+
+
+class Assignments(Mapping[int, Assigned]):
+    """The worker's partitions, by number, kept in step with what each poll reports."""
+
+    def __init__(self, log: TickLog, counters: Counters, span: int = WINDOW_SPAN) -> None:
+        self._log = log
+        self._span = span
+        self._counters = counters
+        self._ours: dict[int, Assigned] = {}
+        self._unplaced: dict[int, int] = {}
+        self._lost: dict[int, int] = {}
+        self._restoring = Saying(logger, every=5.0)
+
+    def __getitem__(self, partition: int) -> Assigned:
+        return self._ours[partition]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # Iterator[int], from Mapping
+        return iter(self._ours)
+
+    def __len__(self) -> int:
+        return len(self._ours)
+
+    def holds(self, partition: int, position: Position) -> bool:
+        """Whether the partition is still ours by that position's assignment, and of the same topic."""
+        ours = self._ours.get(partition)
+        return ours is not None and (ours.epoch, ours.life) == (position.epoch, position.life)
+
+    def follow(self, polled: Polled) -> None:
+        """Take over what a poll said of the assignment.
+
+        Raises `LogUnavailable` when the log cannot say where to begin; the next call tries again.
+        """
+        for partition in polled.revoked:
+            self._ours.pop(partition, None)
+            self._unplaced.pop(partition, None)
+            self._lost.pop(partition, None)
+        self._counters.drop(polled.revoked)
+        self._unplaced |= polled.assigned
+        for partition, epoch in list(self._unplaced.items()):
+            del self._unplaced[partition]
+            try:
+                self._adopt(partition, epoch)
+            except LogUnavailable:
+                self._unplaced[partition] = epoch  # last in line: the others are not to wait for it
+                raise
+        for partition, position in polled.out_of_range.items():
+            self._relocate(partition, position)
+
+    def is_restoring(self, partition: int, records: Sequence[Record]) -> bool:
+        """Whether the partition's replay goes on past these records; says how far it is."""
+        ours = self._ours[partition]
+        done, to_do = records[-1].offset + 1 - ours.restore_from, ours.emit_from - ours.restore_from
+        if done < to_do:
+            self._restoring(f"restoring the windows of partition {partition}: {done:,} of {to_do:,} records")
+            return True
+        return False
+
+    def take_lost(self) -> dict[int, int]:
+        """By partition, how many records were lost since the last call: a commit behind them is due."""
+        lost, self._lost = self._lost, {}
+        return lost
+
+    def _adopt(self, partition: int, epoch: int) -> None:
+        commit = self._log.committed(partition)
+        topic_id = self._log.topic_id
+        begin = plan(commit, self._log.bounds(partition), self._span, topic_id)
+        self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id)
+        self._counters.open(partition, begin.emit_from - begin.lost)
+        self._count(partition, begin)
+        self._log.seek(partition, begin.seek)
+        logger.info("partition %d is ours: reading from %s", partition, _described(begin))
+
+    def _relocate(self, partition: int, position: int) -> None:
+        ours = self._ours.get(partition)
+        if ours is None:
+            return
+        bounds = self._log.bounds(partition)
+        if position > bounds.end:
+            note = f"position {position:,} lies past the end at {bounds.end:,}: the topic was made anew, from its start"
+            begin = RestorePlan(bounds.start, bounds.start, note=note)
+            self._counters.open(partition, bounds.start)
+            ours.life += 1
+        else:
+            lost = max(bounds.start - max(position, ours.emit_from), 0)
+            cold = max(min(bounds.start, ours.emit_from) - position, 0)
+            note = f"the log's retention overran this worker: {lost:,} records were lost, {cold:,} to replay are gone"
+            begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
+        # Begun anew, as a restart would: no value may depend on whether one fell into the gap.
+        ours.windows, ours.arrivals = Windows(self._span), Arrivals()
+        ours.emit_from, ours.restore_from, ours.read_up_to = begin.emit_from, begin.seek, begin.seek
+        self._count(partition, begin)
+        self._log.seek(partition, begin.seek)
+
+    def _count(self, partition: int, begin: RestorePlan) -> None:
+        if begin.lost:
+            self._lost[partition] = self._lost.get(partition, 0) + begin.lost
+        self._counters.accounts[partition].tally.cold += begin.cold
+        if begin.note:
+            logger.warning("partition %d: %s", partition, begin.note)
+
+
+def _described(begin: RestorePlan) -> str:
+    if begin.seek == begin.emit_from:
+        return f"{begin.seek:,}"
+    return f"{begin.emit_from:,}, after a replay of {begin.emit_from - begin.seek:,} records for its windows"

@@ -1,0 +1,38 @@
+"""What one poll became, on its way to the store, to the dead letters and to the commit."""
+
+from collections import defaultdict
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tickflow.metrics.points import Points
+from tickflow.store.base import Written
+from tickflow.ticklog.base import Position, Record
+from tickflow.ticks.tick import Refused
+from tickflow.worker.counters import Tally
+
+
+@dataclass(slots=True)
+class Batch:
+    """Points to store, records to refuse, and the positions to commit after both.
+
+    `points` has one entry a partition; `records` are those of all points, in their order. `tallies`, by partition,
+    count when the positions are committed. `attempt` is the first write of the points, where another thread makes it.
+    """
+
+    points: list[Points] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    positions: dict[int, Position] = field(default_factory=dict)
+    tallies: defaultdict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    attempt: Future[Written] | None = None
+
+    def count(self, points: Points, written: Written) -> None:
+        """Count what the store made of `points`, which are of one partition where any of them expired."""
+        refused = [int(points.partition[at]) for at, _ in written.refused]
+        for number, count in zip(*np.unique(points.partition, return_counts=True), strict=True):
+            tally = self.tallies[int(number)]
+            tally.refused_by_store += refused.count(int(number))
+            tally.expired += written.expired
+            tally.stored += int(count) - refused.count(int(number)) - written.expired

@@ -1,0 +1,192 @@
+"""How figures read in the terminal: a line a symbol and interval, an anomaly, the summary report.
+
+Pure text: functions take figures and return lines. Warm-up shows as `7/20`, a value that does not exist as a dash.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from tickflow.metrics.points import Points
+from tickflow.metrics.windows import DEPTH
+from tickflow.worker.counters import Counters
+from tickflow.worker.summary import Moved, SymbolFigures
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+Paint = Callable[[str, str], str]
+"""Gives text a style: alert, up, down, faint or bold."""
+
+
+def price(value: float) -> str:
+    """A price with the digits that its size needs; a dash where there is none.
+
+    >>> price(1234.5), price(0.00001234), price(math.nan)
+    ('1,234.50', '0.00001234', '–')
+    """
+    if math.isnan(value):
+        return "–"
+    if value == 0:
+        return "0.00"
+    digits = 2 if abs(value) >= 1 else min(12, 3 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
+
+
+def change(percent: float) -> str:
+    """A change in percent, with a sign and an arrow, so that nothing hangs on colour.
+
+    >>> change(-1.234)
+    '▼ -1.23 %'
+    """
+    arrow = "▲" if percent > 0 else "▼" if percent < 0 else "="
+    return f"{arrow} {percent:+.2f} %"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "tick"), counted(1_200, "tick")
+    ('1 tick', '1,200 ticks')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def clock(time_ns: int) -> str:
+    """The time of day in UTC, to the second.
+
+    >>> clock(1_767_623_400_000_000_000)
+    '14:30:00Z'
+    """
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%H:%M:%SZ")
+
+
+def ago(nanoseconds: int) -> str:
+    """A span of time in words.
+
+    >>> ago(2_400_000_000), ago(192 * 1_000_000_000), ago(7_300 * 1_000_000_000)
+    ('2 s', '3 m 12 s', '2 h 1 m')
+    """
+    seconds = max(nanoseconds, 0) // 1_000_000_000
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} m {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} m"
+
+
+def symbol_line(figures: SymbolFigures, paint: Paint) -> str:
+    """One symbol's newest tick and averages."""
+    averages = (("MA5", figures.ma_5, 5), ("MA10", figures.ma_10, 10), ("MA20", figures.ma_20, DEPTH))
+    shown = "  ".join(f"{name} {_or_warmup(value, figures.depth, n):>9}" for name, value, n in averages)
+    moved = change(figures.change_percent)
+    style = "up" if figures.change_percent > 0 else "down" if figures.change_percent < 0 else "faint"
+    return (
+        f"{clock(figures.time_ns)} {paint(f'{figures.symbol:<12}', 'bold')} {price(figures.last):>12} "
+        f"{paint(f'{moved:>11}', style)}  {shown}  vol {_or_warmup(figures.volatility, figures.depth, 10):>8}  "
+        f"z {_score(figures.z_score, figures.depth):>5}  {paint(counted(figures.ticks_since_shown, 'tick'), 'faint')}"
+    )
+
+
+def anomaly_line(points: Points, at: int, paint: Paint) -> str:
+    """The anomaly at index `at`, with its evidence."""
+    high = points.price[at] > points.ma_10[at]
+    text = (
+        f"!! ANOMALY {points.symbol[at]} {'▲ high' if high else '▼ low'} {price(float(points.price[at]))} "
+        f"at {clock(int(points.time_ns[at]))}: {points.z_score[at]:.2f} deviations from MA10 "
+        f"{price(float(points.ma_10[at]))}, volatility {price(float(points.volatility[at]))}"
+    )
+    return paint(text, "alert")
+
+
+def sparkline(prices: Sequence[float], width: int = 16) -> str:
+    """The course of the prices, oldest first, as `width` blocks at most; each shows the last price of its stretch.
+
+    >>> sparkline([1, 2, 3, 4, 4, 4, 1])
+    '▁▃▆███▁'
+    """
+    if not prices:
+        return ""
+    stretches = min(width, len(prices))
+    picked = [prices[(number + 1) * len(prices) // stretches - 1] for number in range(stretches)]
+    low, high = min(picked), max(picked)
+    steps = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[round((each - low) / (high - low) * steps) if high > low else 0] for each in picked)
+
+
+def interval_lines(moved: Moved, paint: Paint) -> list[str]:
+    """A line for each of the busiest symbols that had ticks, in the order of their names; one for all others."""
+    lines = [symbol_line(each, paint) for each in sorted(moved.busiest, key=lambda each: each.symbol)]
+    if moved.others:
+        others, ticks = counted(moved.others, "more symbol"), counted(moved.others_ticks, "tick")
+        lines.append(paint(f"… and {others} with {ticks}", "faint"))
+    return lines
+
+
+def summary_report(
+    symbols: Sequence[SymbolFigures],
+    counters: Counters,
+    refused: Mapping[str, int],
+    lag: Mapping[int, int],
+    history: Mapping[str, Sequence[float]],
+    seconds: float,
+    limit: int = 50,
+) -> list[str]:
+    """The report: a row a symbol, then the worker's totals. `refused` is by key; `lag` is by partition, in
+    records; `history` has the last prices of each symbol.
+    """
+    header = (
+        f"{'symbol':<12} {'ticks':>10} {'last':>12} {'min':>12} {'max':>12} {'change':>12} {'volatility':>10} "
+        f"{'anomalies':>9} {'refused':>8} {'lag':>8}  course"
+    )
+    lines = [f"Summary after {seconds:,.0f} s", header]
+    for each in sorted(symbols, key=lambda each: (-each.ticks, each.symbol))[:limit]:
+        lines.append(
+            f"{each.symbol:<12} {each.ticks:>10,} {price(each.last):>12} {price(each.low):>12} {price(each.high):>12} "
+            f"{change(each.change_percent):>12} {_or_warmup(each.volatility, each.depth, 10):>10} {each.anomalies:>9,} "
+            f"{refused.get(each.symbol, 0):>8,} {lag.get(each.partition, 0):>8,}  "
+            f"{sparkline(tuple(history.get(each.symbol, ())))}"
+        )
+    if len(symbols) > limit:
+        lines.append(f"… and {len(symbols) - limit:,} more symbols")
+    total = counters.total
+    lines.append(
+        f"{total.accepted:,} ticks accepted, {total.stored:,} stored, "
+        f"{total.refused.total():,} records refused, {sum(lag.values()):,} still to read"
+    )
+    lines += accounts(counters)
+    if total.refused:
+        by_reason = ", ".join(f"{reason} {count:,}" for reason, count in total.refused.most_common())
+        lines.append(f"refused: {by_reason}")
+    noteworthy = {
+        "refused by the store": total.refused_by_store,
+        "outside the store's retention": total.expired,
+        "lost from the log": total.lost,
+        "offsets without a record": total.skipped,
+        "gone from the windows' replay": total.cold,
+        "late": total.late,
+        "without a time zone": total.naive,
+        "missing by their numbers": total.gaps,
+        "repeated by their numbers": total.repeats,
+    }
+    rest = ", ".join(f"{count:,} {what}" for what, count in noteworthy.items() if count)
+    return [*lines, rest] if rest else lines
+
+
+def accounts(counters: Counters) -> list[str]:
+    """Whether what was committed is what became of it: a line when it adds up, else one a partition that does not."""
+    wrong = counters.discrepancies()
+    if wrong:
+        return [f"THE ACCOUNTS DO NOT ADD UP, partition {number}: {words}" for number, words in wrong.items()]
+    advanced = sum(account.advanced for account in counters.accounts.values())
+    where = counted(len(counters.accounts), "partition")
+    return [f"accounts: {counted(advanced, 'offset')} committed in {where}, all accounted for"]
+
+
+def _or_warmup(value: float, depth: int, needed: int) -> str:
+    return f"{min(depth, needed)}/{needed}" if math.isnan(value) else price(value)
+
+
+def _score(value: float, depth: int) -> str:
+    if math.isnan(value):
+        return "–" if depth >= 10 else f"{depth}/10"
+    return f"{value:.2f}"

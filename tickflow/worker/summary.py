@@ -1,0 +1,119 @@
+"""What a worker saw of each symbol since its start: the figures of the summary report and of the console."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.metrics.points import Points
+from tickflow.metrics.windows import places_of
+
+
+@dataclass(slots=True)
+class SymbolFigures:
+    """One symbol: over all its ticks, and its newest tick's metrics (NaN where absent)."""
+
+    symbol: str
+    source: str
+    partition: int
+    ticks: int
+    first: float
+    last: float
+    low: float
+    high: float
+    anomalies: int
+    time_ns: int
+    depth: int
+    ma_5: float
+    ma_10: float
+    ma_20: float
+    volatility: float
+    z_score: float
+    ticks_since_shown: int = 0
+
+    @property
+    def change_percent(self) -> float:
+        """From the first price seen to the last, in percent."""
+        return (self.last / self.first - 1) * 100
+
+
+_NEWEST = ("partition", "time_ns", "ma_5", "ma_10", "ma_20", "volatility", "z_score")
+"""The columns of `Points` of which a symbol's figures are the newest value."""
+
+_ROW = np.dtype(
+    [(name, np.int64) for name in ("partition", "ticks", "anomalies", "time_ns", "depth", "ticks_since_shown")]
+    + [(name, np.float64) for name in ("first", "last", "low", "high", *_NEWEST[2:])]
+)
+
+
+class Moved(NamedTuple):
+    """The busiest symbols first, then by name; how many others had ticks, and how many ticks."""
+
+    busiest: list[SymbolFigures]
+    others: int
+    others_ticks: int
+
+
+class Summary:
+    """The figures of every symbol, fed with the points of each batch: a row of an array for each."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, str] = {}
+        self._slots: dict[str, int] = {}
+        self._rows = np.zeros(16, dtype=_ROW)
+
+    def add(self, points: Points, depth: npt.NDArray[np.int64]) -> None:
+        """Take in a batch of one partition; `depth` is each tick's count of ticks in its windows."""
+        self._sources.update(zip(points.symbol, points.source, strict=True))
+        known = len(self._slots)
+        slot = places_of(points.symbol, self._slots)
+        while len(self._rows) < len(self._slots):
+            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        rows = self._rows
+        seen, begin, count = np.unique(slot, return_index=True, return_counts=True)
+        new = seen >= known
+        rows["low"][seen[new]], rows["high"][seen[new]] = np.inf, -np.inf
+        rows["first"][seen[new]] = points.price[begin[new]]
+        rows["ticks"][seen] += count
+        rows["ticks_since_shown"][seen] += count
+        np.minimum.at(rows["low"], slot, points.price)
+        np.maximum.at(rows["high"], slot, points.price)
+        np.add.at(rows["anomalies"], slot[points.is_anomaly], 1)
+        # Of several values for one row the last one stays.
+        rows["last"][slot], rows["depth"][slot] = points.price, depth
+        for name in _NEWEST:
+            rows[name][slot] = getattr(points, name)
+
+    @property
+    def figures(self) -> list[SymbolFigures]:
+        """Those of every symbol."""
+        return self._figures(range(len(self._slots)))
+
+    def moved(self, limit: int) -> Moved:
+        """The symbols that had ticks since `mark_shown` was last called; a row is told of the busiest alone."""
+        ticks = self._rows["ticks_since_shown"]
+        slots = np.flatnonzero(ticks)
+        symbols = list(self._slots)
+        ranked = zip((-ticks[slots]).tolist(), [symbols[at] for at in slots.tolist()], slots.tolist(), strict=True)
+        busiest = heapq.nsmallest(limit, ranked)
+        others = int(ticks.sum()) + sum(minus for minus, _, _ in busiest)
+        return Moved(self._figures([at for _, _, at in busiest]), len(slots) - len(busiest), others)
+
+    def mark_shown(self) -> None:
+        """Begin to count anew for `moved`."""
+        self._rows["ticks_since_shown"] = 0
+
+    def _figures(self, slots: Sequence[int]) -> list[SymbolFigures]:
+        symbols = list(self._slots)
+        names = _ROW.names or ()
+        return [
+            SymbolFigures(
+                symbol=symbols[at],
+                source=self._sources[symbols[at]],
+                **dict(zip(names, self._rows[at].tolist(), strict=True)),
+            )
+            for at in slots
+        ]
