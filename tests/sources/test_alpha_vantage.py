@@ -9,14 +9,16 @@ import pytest
 from tests.alpha_vantage_stub import Stub, answer, serving
 from tickflow.errors import SettingError, Stopped
 from tickflow.sources.alpha_vantage import (
+    UNKNOWN_AFTER,
+    UNKNOWN_EVERY,
     AlphaVantageSource,
     Client,
     DailyLimitReached,
+    EmptyAnswer,
     KeyRefused,
     NoQuote,
     Quote,
     Throttled,
-    UnknownSymbol,
     parse_quote,
 )
 from tickflow.sources.new_york import close_of, seconds_to_midnight
@@ -105,7 +107,7 @@ def test_a_quote_without_a_field_is_no_quote(name: str) -> None:
         (PREMIUM, KeyRefused),
         (BAD_KEY, KeyRefused),
         (DEMO_KEY, KeyRefused),
-        (BAD_CALL, UnknownSymbol),
+        (BAD_CALL, EmptyAnswer),
         ("We are doing some work on our servers.", NoQuote),
     ],
 )
@@ -128,8 +130,8 @@ def test_a_limit_of_one_a_second_is_waited_for_shorter_than_one_of_five_a_minute
 
 
 @pytest.mark.parametrize("payload", [{}, {"Global Quote": {}}, {"Global Quote - DATA DELAYED BY 15 MINUTES": {}}])
-def test_an_empty_answer_means_an_unknown_symbol(payload: object) -> None:
-    with pytest.raises(UnknownSymbol, match="knows no symbol IBM"):
+def test_an_empty_answer_is_told_from_a_quote_that_is_not_usable(payload: object) -> None:
+    with pytest.raises(EmptyAnswer, match="an empty answer for IBM"):
         parse_quote(payload, "IBM")
 
 
@@ -243,19 +245,56 @@ def test_a_refused_key_ends_the_run_with_a_sentence_that_does_not_show_it(stub: 
     assert KEY not in str(caught.value)
 
 
-def test_an_unknown_symbol_is_said_and_dropped(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
-    stub.answers = {"NOPE": [{}], "IBM": [answer(), answer(price="302")]}
-    one = source(stub, "NOPE", "IBM")
-    assert [tick.price for tick in ticks(one, Waits(2))] == [301.5, 302]
-    assert [query["symbol"] for query in stub.queries] == ["NOPE", "IBM", "IBM"]
+EMPTY = [{}, {"Global Quote": {}}, {"Global Quote - DATA DELAYED BY 15 MINUTES": {}}, {"Error Message": BAD_CALL}]
+"""Every form in which Alpha Vantage says nothing of a symbol."""
+
+
+@pytest.mark.parametrize("empty", EMPTY)
+def test_a_symbol_that_gave_a_quote_survives_any_number_of_empty_answers(
+    stub: Stub, caplog: pytest.LogCaptureFixture, empty: object
+) -> None:
+    stub.answers = {"IBM": [answer(), *[empty] * 30, answer(price="302")]}
+    one = source(stub, "IBM")
+    assert [tick.price for tick in ticks(one, Waits(32))] == [301.5, 302]
+    assert len(stub.queries) == 32, "it is asked in every round"
     assert one.symbols == ("IBM",)
-    assert "knows no symbol NOPE: it is asked for no more" in caplog.text
+    assert caplog.text.count("gave quotes before, and is asked again in the next round") == 30
+    assert "may not know" not in caplog.text
 
 
-def test_without_any_known_symbol_the_run_ends(stub: Stub) -> None:
+@pytest.mark.parametrize("empty", EMPTY)
+def test_empty_answers_before_the_first_quote_are_rounds_without_one(stub: Stub, empty: object) -> None:
+    stub.answers = {"IBM": [*[empty] * (UNKNOWN_AFTER - 1), answer()]}
+    assert [tick.price for tick in ticks(source(stub, "IBM"), Waits(UNKNOWN_AFTER))] == [301.5]
+
+
+@pytest.mark.parametrize("empty", EMPTY)
+def test_a_symbol_that_never_gave_a_quote_is_unknown_after_some_rounds_and_asked_now_and_then(
+    stub: Stub, caplog: pytest.LogCaptureFixture, empty: object
+) -> None:
+    stub.answers = {"NOPE": [empty], "IBM": [answer()]}
+    one = source(stub, "NOPE", "IBM")
+    ticks(one, Waits(UNKNOWN_AFTER + 2 * UNKNOWN_EVERY))
+    asked = [query["symbol"] for query in stub.queries]
+    assert asked.count("NOPE") == UNKNOWN_AFTER + 2
+    assert asked.count("IBM") == UNKNOWN_AFTER + 2 * UNKNOWN_EVERY
+    assert one.symbols == ("IBM",)
+    assert "no quote of NOPE in 3 rounds: Alpha Vantage may not know it; check SYMBOLS" in caplog.text
+
+
+def test_an_unknown_symbol_that_gets_a_quote_is_one_like_any_other_again(stub: Stub) -> None:
+    stub.answers = {"NEW": [*[{}] * UNKNOWN_AFTER, answer("NEW"), answer("NEW", "302")]}
+    one = source(stub, "NEW")
+    found = ticks(one, Waits(UNKNOWN_AFTER + UNKNOWN_EVERY + 1))
+    assert [tick.price for tick in found] == [301.5, 302]
+    assert one.symbols == ("NEW",)
+
+
+def test_without_any_known_symbol_the_run_goes_on_and_says_so(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
     stub.answers = {"NOPE": [{"Global Quote": {}}]}
-    with pytest.raises(SettingError, match=r"^SYMBOLS .*it knew none of them"):
-        ticks(source(stub, "NOPE"), Waits(1))
+    assert ticks(source(stub, "NOPE"), Waits(UNKNOWN_AFTER + 2)) == []
+    assert "gave a quote of none of SYMBOLS=NOPE: nothing is published" in caplog.text
+    assert "is not set" not in caplog.text
 
 
 @pytest.mark.parametrize("bad", ["hang", b"<html>Bad gateway</html>", [], {"Information": "We are at work."}])

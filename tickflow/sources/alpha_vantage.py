@@ -5,7 +5,7 @@
         ├── Throttled           too fast: wait `wait` seconds, then again
         ├── DailyLimitReached   nothing more before midnight in New York
         ├── KeyRefused          a person must act: the key, or a premium plan
-        └── UnknownSymbol       it will never have a quote
+        └── EmptyAnswer         no quote and no cause: a hiccup, or a symbol that it does not know
 
 Alpha Vantage answers refusals with HTTP 200 and a sentence under a changing name, and quotes the caller's key in some
 of them: what counts is that there is no quote, and every text is freed of the key. A failed fetch is never replaced by
@@ -35,6 +35,12 @@ CALL_GAP = 1.1
 """Seconds between two calls, at least: one a second is allowed."""
 CALL_TIMEOUT = 8.0
 FREE_CALLS_A_DAY = 25
+UNKNOWN_AFTER = 3
+"""Rounds without a single quote after which a symbol counts as unknown; one empty answer is often a mere hiccup."""
+ANSWERED = -1
+"""In the place of a count of rounds: the symbol gave a quote once, so that Alpha Vantage knows it."""
+UNKNOWN_EVERY = 10
+"""Rounds between two questions for an unknown symbol: a listing may come, and each question costs a free key 4 %."""
 
 logger = logging.getLogger("tickflow.producer")
 
@@ -59,8 +65,8 @@ class KeyRefused(NoQuote):
     """The key is not valid, or its plan does not include this."""
 
 
-class UnknownSymbol(NoQuote):
-    """Alpha Vantage knows no such symbol."""
+class EmptyAnswer(NoQuote):
+    """Neither a quote nor a cause: the answer for symbols that Alpha Vantage does not know, and at times for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,7 @@ def parse_quote(payload: object, symbol: str, key: str = "") -> Quote:
         if payload.get(name):
             raise _refusal(redacted(str(payload[name]), key), symbol)
     if not payload or all(name.startswith("Global Quote") for name in payload):
-        raise UnknownSymbol(f"Alpha Vantage knows no symbol {symbol}")
+        raise EmptyAnswer(f"Alpha Vantage gave an empty answer for {symbol}")
     names = redacted(", ".join(payload), key)[:200]
     raise NoQuote(f"Alpha Vantage answered for {symbol} without a quote, under the names {names}")
 
@@ -98,7 +104,7 @@ def parse_quote(payload: object, symbol: str, key: str = "") -> Quote:
 def _read(body: Mapping[str, Any], symbol: str) -> Quote:
     fields = {name.partition(". ")[2] or name: str(value) for name, value in body.items()}
     try:
-        if fields["symbol"].upper() != symbol:
+        if fields["symbol"].upper() != symbol.upper():
             raise ValueError(f"it is of {fields['symbol']}")
         day = date.fromisoformat(fields["latest trading day"])
         checked = from_text(symbol, fields["price"], f"{day}T00:00:00Z", fields["volume"], "alpha_vantage")
@@ -126,7 +132,7 @@ def _refusal(text: str, symbol: str) -> NoQuote:
     if "per day" in low or "daily" in low:
         return DailyLimitReached(said)
     if "invalid api call" in low:
-        return UnknownSymbol(f"Alpha Vantage knows no symbol {symbol} ({said})")
+        return EmptyAnswer(f"Alpha Vantage gave no quote for {symbol} ({said})")
     if "apikey" in low or "api key" in low:
         return KeyRefused(said)
     return NoQuote(said)
@@ -188,7 +194,8 @@ class AlphaVantageSource:
         call_gap: float = CALL_GAP,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.symbols: Sequence[str] = tuple(symbols)
+        self._asked = tuple(symbols)
+        self._misses = dict.fromkeys(symbols, 0)
         self._client = client
         self._interval = interval
         self._call_gap = call_gap
@@ -197,19 +204,24 @@ class AlphaVantageSource:
         self._next_call = 0.0
 
     @property
+    def symbols(self) -> Sequence[str]:
+        """The symbols that quotes may come of: all but those that count as unknown for now."""
+        return tuple(symbol for symbol in self._asked if self._misses[symbol] < UNKNOWN_AFTER)
+
+    @property
     def what(self) -> str:
         """For the line at the start."""
-        return f"real prices of {', '.join(self.symbols)} from Alpha Vantage, asked every {self._interval:g} s"
+        return f"real prices of {', '.join(self._asked)} from Alpha Vantage, asked every {self._interval:g} s"
 
     def warn_of_budget(self) -> None:
         """Say it if a free key will not last for a day of this."""
-        round_seconds = max(self._interval, len(self.symbols) * self._call_gap)
-        calls = len(self.symbols) * 86_400 / round_seconds
+        round_seconds = max(self._interval, len(self._asked) * self._call_gap)
+        calls = len(self._asked) * 86_400 / round_seconds
         if calls > FREE_CALLS_A_DAY:
-            enough = -(-86_400 * len(self.symbols) // FREE_CALLS_A_DAY)
+            enough = -(-86_400 * len(self._asked) // FREE_CALLS_A_DAY)
             logger.warning(
                 "%d symbols every %g s are %s requests a day; a free key allows %d: PRODUCER_INTERVAL=%d would do",
-                len(self.symbols),
+                len(self._asked),
                 round_seconds,
                 f"{calls:,.0f}",
                 FREE_CALLS_A_DAY,
@@ -221,12 +233,12 @@ class AlphaVantageSource:
         self.warn_of_budget()
         due = time.monotonic()
         while True:
-            for symbol in self.symbols:
+            for symbol in self._asked:
+                if not self._is_due(symbol):
+                    continue
                 found = self._fetch(symbol, wait)
                 if found is not None and self._is_new(found):
                     yield [self._tick(found)]
-            if not self.symbols:
-                raise SettingError("SYMBOLS", None, "a symbol that Alpha Vantage knows: it knew none of them")
             now = time.monotonic()
             due = max(due + self._interval, now)
             if wait(due - now):
@@ -243,7 +255,9 @@ class AlphaVantageSource:
             self._sleep(wait, self._next_call - time.monotonic())
             self._next_call = time.monotonic() + self._call_gap
             try:
-                return self._client.quote(symbol)
+                found = self._client.quote(symbol)
+                self._misses[symbol] = ANSWERED
+                return found
             except Throttled as error:
                 patience = min(60.0, max(error.wait, 2 * patience))
                 logger.warning("%s (asking for %s again in %.0f s)", error, symbol, patience)
@@ -256,13 +270,36 @@ class AlphaVantageSource:
                 raise SettingError(
                     "ALPHA_VANTAGE_API_KEY", "**********", f"a key that may ask for quotes ({error})"
                 ) from None
-            except UnknownSymbol as error:
-                logger.warning("%s: it is asked for no more", error)
-                self.symbols = tuple(other for other in self.symbols if other != symbol)
+            except EmptyAnswer as error:
+                self._miss(symbol, error)
                 return None
             except NoQuote as error:
                 logger.warning("%s; nothing is published for %s in this round", error, symbol)
                 return None
+
+    def _is_due(self, symbol: str) -> bool:
+        """Whether to ask for the symbol in this round: an unknown one rarely."""
+        misses = self._misses[symbol]
+        if misses < UNKNOWN_AFTER or (misses - UNKNOWN_AFTER + 1) % UNKNOWN_EVERY == 0:
+            return True
+        self._misses[symbol] += 1  # a round passes for it
+        return False
+
+    def _miss(self, symbol: str, error: EmptyAnswer) -> None:
+        """Count a round without a quote and without a cause, and say what follows from it."""
+        if self._misses[symbol] == ANSWERED:
+            logger.warning("%s; it gave quotes before, and is asked again in the next round", error)
+            return
+        self._misses[symbol] += 1
+        if self._misses[symbol] < UNKNOWN_AFTER:
+            logger.warning("%s; it is asked again in the next round", error)
+            return
+        words = f"no quote of {symbol} in {self._misses[symbol]} rounds: Alpha Vantage may not know it"
+        logger.warning("%s; check SYMBOLS. It is asked again every %d rounds (%s)", words, UNKNOWN_EVERY, error)
+        if not self.symbols:
+            logger.warning(
+                "Alpha Vantage gave a quote of none of SYMBOLS=%s: nothing is published", ",".join(self._asked)
+            )
 
     def _is_new(self, found: Quote) -> bool:
         state = (found.trading_day, found.price, found.volume)
