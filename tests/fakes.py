@@ -89,7 +89,7 @@ class MemoryStore(MetricsStore):
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
         return dict(Counter(self.anomalies(since_ns, len(self._rows), symbols).symbol))
 
-    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+    def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         self._check()
         bounds = [since_ns + (until_ns - since_ns) * step // steps for step in range(steps + 1)]
         found: dict[str, list[float]] = {}
@@ -228,8 +228,8 @@ class Breakable(MetricsStore):
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
         return self._reading().anomaly_counts(since_ns, symbols)
 
-    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
-        return self._reading().courses(since_ns, until_ns, steps)
+    def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        return self._reading().trends(since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         return self._reading().candles(symbol, since_ns, until_ns, width_ns)

@@ -327,7 +327,7 @@ def test_an_empty_store_has_no_anomaly_no_course_and_no_candle(store: MetricsSto
     assert store.preceded([]) == []
     assert store.preceded([("AAPL", MORNING)]) == [False]
     assert store.anomaly_counts(0) == {}
-    assert store.courses(0, MORNING, 5) == {}
+    assert store.trends(0, MORNING, 5) == {}
     assert len(store.candles("AAPL", 0, MORNING, SECOND)) == 0
 
 
@@ -396,9 +396,9 @@ def test_a_course_is_the_last_price_of_each_step(store: MetricsStore) -> None:
         points_of(*flagged("AAPL", *[False] * 10), a_row(symbol="MSFT", time_ns=MORNING + 9 * SECOND, price=7.5))
     )
     until = MORNING + 9 * SECOND + 1
-    assert store.courses(MORNING, until, 5) == {"AAPL": [2.0, 4.0, 6.0, 8.0, 10.0], "MSFT": [7.5]}
-    assert store.courses(MORNING, MORNING + SECOND, 4) == {"AAPL": [1.0]}
-    assert store.courses(until, until + SECOND, 3) == {}
+    assert store.trends(MORNING, until, 5) == {"AAPL": [2.0, 4.0, 6.0, 8.0, 10.0], "MSFT": [7.5]}
+    assert store.trends(MORNING, MORNING + SECOND, 4) == {"AAPL": [1.0]}
+    assert store.trends(until, until + SECOND, 3) == {}
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -571,8 +571,8 @@ def test_any_range_is_what_a_slow_store_says(
     assert store.anomaly_counts(since, names) == slow.anomaly_counts(since, names)
     assert bits(store.anomalies(since, 5, names[:1])) == bits(slow.anomalies(since, 5, names[:1]))
     if since and since < until and (until - since) % steps == 0:
-        courses = store.courses(since, until, steps)
-        assert {name: courses[name] for name in names if name in courses} == slow.courses(since, until, steps)
+        courses = store.trends(since, until, steps)
+        assert {name: courses[name] for name in names if name in courses} == slow.trends(since, until, steps)
 
 
 @pytest.mark.parametrize("symbol", ["A", "0", "-", ".", "...", "A.B-C", "123456789012", "NULL", "TIME"])
@@ -592,5 +592,5 @@ def test_every_symbol_that_a_tick_may_have_is_found_again(store: MetricsStore, s
     assert store.first_prices(since, [symbol]) == {symbol: 187.25}
     assert store.anomaly_counts(since, [symbol]) == {symbol: 1}
     assert store.preceded([(symbol, until), (symbol, since)]) == [True, False]
-    assert store.courses(since, until, 2) == {symbol: [187.25], "AXBYC": [187.25]}
+    assert store.trends(since, until, 2) == {symbol: [187.25], "AXBYC": [187.25]}
     assert store.candles(symbol, since, until, SECOND).ticks.tolist() == [1]

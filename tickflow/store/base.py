@@ -1,6 +1,6 @@
 """What every metrics store can do: take points and worker statuses, and give them back as rows.
 
-Two adapters implement it: `influx.py` and `embedded.py`.
+The protocols are small, so that each user names what it needs; two adapters, `influx/` and `sqlite/`, implement all.
 """
 
 import threading
@@ -81,60 +81,74 @@ class Candles:
         return cls(time_ns, first, high, low, last, volume, ticks)
 
 
-class MetricsStore(ABC):
-    """Points of `stock_metrics` by (symbol, source, time), and what the workers say of themselves.
+class Connected(ABC):
+    """A connection to a store, made by `connect`, not by the constructor.
 
-    Connects in `connect`, not in the constructor. `stop` is the event that ends every wait inside (`Stopped`).
-    All calls may raise `StoreUnavailable` (try again) and `StoreMisconfigured` (a person must act).
+    `stop` is the event that ends every wait inside (`Stopped`). All calls of a store may raise `StoreUnavailable` (try
+    again) and `StoreMisconfigured` (a person must act).
     """
 
     stop: threading.Event
     where: str
-    """For messages: what it is and which setting names it."""
+    """For messages: which store this is, and which setting names it."""
 
     @abstractmethod
     def connect(self) -> None:
         """Wait until the store answers. Raises `Stopped`."""
 
     @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class PointWriter(Connected):
+    """Takes the points of `stock_metrics`, each known by (symbol, source, time): what a worker needs."""
+
+    @abstractmethod
     def write(self, points: Points) -> Written:
-        """Store the points, one attempt, synchronously: when it returns they are stored, a rewrite over itself."""
+        """Store the points, one attempt, synchronously: they are stored when it returns, a rewrite over itself."""
 
     def prepared(self, points: Points) -> Callable[[], Written]:
-        """`write` in two: what needs no store is done now, the rest by the call that is returned."""
+        """`write` in two steps: this call does what needs no store, the call that it returns does the rest."""
         return partial(self.write, points)
 
-    @abstractmethod
-    def write_status(self, status: WorkerStatus) -> None:
-        """Store what a worker says of itself."""
 
-    @abstractmethod
-    def statuses(self) -> list[WorkerStatus]:
-        """The newest status of every worker that wrote one within the last day, the most recent first."""
-
-    @abstractmethod
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
-
-    @abstractmethod
-    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """By symbol (by default all), the price of its first point at or after `since_ns`."""
+class PointReader(Connected):
+    """Gives back stored points in the order of time: what the audit, the page and a notebook need."""
 
     @abstractmethod
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
 
     @abstractmethod
+    def newest(self, symbol: str, count: int) -> Points:
+        """The symbol's newest `count` points, in the order of time."""
+
+    @abstractmethod
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
+
+    @abstractmethod
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
         """How many points the symbol has from `since_ns` on, before `until_ns`."""
+
+    @abstractmethod
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """By symbol (by default all), the price of its first point at or after `since_ns`."""
 
     @abstractmethod
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
         """Whether its retention leaves a point of that time, whose record was appended then (ms since 1970)."""
 
-    @abstractmethod
-    def newest(self, symbol: str, count: int) -> Points:
-        """The symbol's newest `count` points, in the order of time."""
+
+class PageQueries(PointReader):
+    """What the page asks for: few rows that stand for many, and the anomalies."""
 
     @abstractmethod
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
@@ -149,8 +163,8 @@ class MetricsStore(ABC):
         """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
 
     @abstractmethod
-    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
-        """By symbol, the last price of each of `steps` equal steps from `since_ns` to `until_ns`.
+    def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        """By symbol, the last price in each of `steps` equal steps from `since_ns` to `until_ns`.
 
         Steps without a tick are left out, and so are symbols without one.
         """
@@ -164,18 +178,24 @@ class MetricsStore(ABC):
 
     @abstractmethod
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-        """The outline of what `digest` gives for the same."""
+        """The outline of what `digest` gives for the same arguments."""
 
     @abstractmethod
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
 
+
+class StatusBoard(Connected):
+    """Where each worker writes what it does, and where people and the page read it."""
+
     @abstractmethod
-    def close(self) -> None:
-        """Let go of all connections."""
+    def write_status(self, status: WorkerStatus) -> None:
+        """Store one worker's status."""
 
-    def __enter__(self) -> Self:
-        return self
+    @abstractmethod
+    def statuses(self) -> list[WorkerStatus]:
+        """The newest status of every worker that wrote one within the last day, the most recent first."""
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+
+class MetricsStore(PointWriter, PageQueries, StatusBoard):
+    """All of it: what each of the two adapters implements."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from tickflow.metrics.formulas import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import DEPTH, WINDOW_SPAN, Windows
-from tickflow.store.base import MetricsStore
+from tickflow.store.base import PointReader
 from tickflow.ticklog.base import Bounds, TickLog
 from tickflow.ticks.tick import END_YEAR_US, Limits, decode
 from tickflow.verbs import dead_letters as letters
@@ -79,7 +79,7 @@ class Audit:
     def __init__(
         self,
         log: TickLog,
-        store: MetricsStore,
+        store: PointReader,
         limits: Limits,
         threshold: float,
         since_ns: int = FIRST_NS,
@@ -214,7 +214,7 @@ class Audit:
                 self._found.note(f"lost: {symbol} {partition}/{offset} at {moment(time_ns)}, price {fields['price']}")
 
 
-def show(log: TickLog, store: MetricsStore, audit: Callable[[TickLog, MetricsStore], Audit]) -> bool:
+def show(log: TickLog, store: PointReader, audit: Callable[[TickLog, PointReader], Audit]) -> bool:
     """Connect, audit, print the findings; whether log and store are equal."""
     with log, store:
         store.connect()

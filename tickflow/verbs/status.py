@@ -2,11 +2,11 @@
 
 import time
 
-from tickflow.store.base import MetricsStore
+from tickflow.store.base import StatusBoard
 from tickflow.worker.report import ago
 
 
-def show(store: MetricsStore) -> None:
+def show(store: StatusBoard) -> None:
     """Print a line a worker."""
     with store:
         store.connect()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from tickflow.backoff import Saying
 from tickflow.errors import StoreError
 from tickflow.metrics.points import Points
-from tickflow.store.base import MetricsStore, WorkerStatus
+from tickflow.store.base import StatusBoard, WorkerStatus
 from tickflow.worker.counters import Tally
 
 STATUS_SECONDS = 2.0
@@ -21,7 +21,7 @@ class Reporter:
     Of the worker it knows when it last took in ticks, by that clock, and the newest event among them.
     """
 
-    def __init__(self, store: MetricsStore, worker: str, clock: Callable[[], int]) -> None:
+    def __init__(self, store: StatusBoard, worker: str, clock: Callable[[], int]) -> None:
         self._store = store
         self._worker = worker
         self._clock = clock

@@ -561,7 +561,7 @@ def test_whatever_a_question_is_answered_is_understood_or_a_sentence(
         lambda: store.anomalies(0, 5),
         lambda: store.preceded([("AAPL", 1), ("MSFT", 1)]),
         lambda: store.anomaly_counts(0),
-        lambda: store.courses(0, 10, 2),
+        lambda: store.trends(0, 10, 2),
         lambda: store.candles("AAPL", 0, 10, 1),
         lambda: acks.acknowledged(0),
     ):

@@ -17,7 +17,7 @@ from tickflow.dashboard.queries.view import Drawn, Multiple, View
 from tickflow.dashboard.queries.watched import cursors_of
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import DEPTH
-from tickflow.store.base import MetricsStore
+from tickflow.store.base import PageQueries
 from tickflow.store.digest import Outline
 
 MAX_ROWS = 1_000
@@ -31,7 +31,7 @@ Answer = dict[str, Any]
 Floats = npt.NDArray[np.float64]
 
 
-def draw(store: MetricsStore, view: View, latest: Points) -> tuple[list[Answer], list[Multiple]]:
+def draw(store: PageQueries, view: View, latest: Points) -> tuple[list[Answer], list[Multiple]]:
     """The rows of each chosen symbol in the range that ends at the newest point of them all, and up to where they go.
 
     Raises `StoreError`.
@@ -58,7 +58,7 @@ def offsets(rows: list[Answer], drawn: list[Multiple]) -> list[tuple[float, int]
     return clock.offsets(min(begins), max(each["newest_us"] for each in drawn) * 1000) if begins else []
 
 
-def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
+def further(store: PageQueries, drawn: Drawn, latest: Points) -> Answer:
     """What a refresh adds to the charts: nothing, the new rows of the symbols that have some, or a drawing of all.
 
     Raises `StoreError`.
@@ -101,9 +101,7 @@ def further(store: MetricsStore, drawn: Drawn, latest: Points) -> Answer:
     return {"multiples": {"rows": news, "drawn": known}} if news else {}
 
 
-def _one(
-    store: MetricsStore, symbol: str, begin: int, end: int, marks: int, is_period: bool
-) -> tuple[Answer, Multiple]:
+def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_period: bool) -> tuple[Answer, Multiple]:
     """A symbol's chart from `begin` on, before `end`, and up to where it goes; how it ticks is told of today."""
     recent = store.newest(symbol, MAX_ROWS)
     are_all = len(recent) < MAX_ROWS or recent.time_ns[0] <= begin

@@ -19,7 +19,7 @@ from tickflow.dashboard.queries.deltas import OVERLAP_NS
 from tickflow.errors import StoreError
 from tickflow.metrics.points import Points
 from tickflow.store.acks import Ack, AckStore
-from tickflow.store.base import DAY_NS, MetricsStore
+from tickflow.store.base import DAY_NS, PageQueries
 from tickflow.ticks.tick import is_symbol
 
 MAX_TICKS = 1_000
@@ -110,7 +110,7 @@ class Board:
         self._newest: dict[str, int] = {}
         self._asked_acks = float("-inf")
 
-    def look(self, store: MetricsStore, latest: Points) -> None:
+    def look(self, store: PageQueries, latest: Points) -> None:
         """Take in what is new, given each symbol's newest point. Raises `StoreError`."""
         if not self._lock.acquire(blocking=False):
             return  # another reader's refresh does it
@@ -145,7 +145,7 @@ class Board:
             self._mark(chosen)
             self.trouble = ""
 
-    def _take(self, store: MetricsStore, latest: Points) -> None:
+    def _take(self, store: PageQueries, latest: Points) -> None:
         newest = dict(zip(latest.symbol, latest.time_ns.tolist(), strict=True))
         changed = [symbol for symbol, time_ns in newest.items() if self._newest.get(symbol) != time_ns]
         if not changed:

@@ -24,7 +24,7 @@ from tickflow.dashboard.queries.watched import cursors_of, watch
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import DEPTH
 from tickflow.sources.new_york import is_open
-from tickflow.store.base import MetricsStore
+from tickflow.store.base import MetricsStore, PageQueries
 from tickflow.store.digest import Digest
 
 FIRST_ROWS = 2_000
@@ -142,7 +142,7 @@ def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
     return state
 
 
-def _alerted(board: Board | None, store: MetricsStore, latest: Points, stamp: object) -> Answer:
+def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: object) -> Answer:
     """The alerts that changed after `stamp`, if any did, and why it is not known who has seen them, if that is so."""
     if board is None:
         return {}
@@ -152,7 +152,7 @@ def _alerted(board: Board | None, store: MetricsStore, latest: Points, stamp: ob
     return answer | {"trouble": board.trouble} if board.trouble else answer
 
 
-def _window(store: MetricsStore, symbol: str, view: View, until: int | None) -> tuple[Digest, Points]:
+def _window(store: PageQueries, symbol: str, view: View, until: int | None) -> tuple[Digest, Points]:
     """What is drawn of the symbol, and its newest rows: at least 20 if it has so many, and those of 30 s drawn.
 
     Rows from `until` on are left to the next refresh.
@@ -174,7 +174,7 @@ def _window(store: MetricsStore, symbol: str, view: View, until: int | None) -> 
     return shown, newest if newest.time_ns[0] < end - OVERLAP_NS else store.points(symbol, end - OVERLAP_NS, end)
 
 
-def _between(store: MetricsStore, symbol: str, begin: int, end: int) -> Digest:
+def _between(store: PageQueries, symbol: str, begin: int, end: int) -> Digest:
     if store.count(symbol, begin, end) > MAX_DRAWN:
         return store.digest(symbol, begin, end, MAX_DRAWN // 2)
     return _whole(store.points(symbol, begin, end))

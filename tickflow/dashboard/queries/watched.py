@@ -9,7 +9,7 @@ from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.deltas import OVERLAP_NS
 from tickflow.dashboard.queries.view import Drawn
 from tickflow.metrics.points import Points
-from tickflow.store.base import MetricsStore
+from tickflow.store.base import PageQueries
 
 COURSE_STEPS = 24
 """Points of a sparkline."""
@@ -19,7 +19,7 @@ NEWEST = "newest_us"
 Answer = dict[str, Any]
 
 
-def watch(store: MetricsStore, latest: Points, watched: dict[str, int], drawn: Drawn) -> Answer:
+def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Drawn) -> Answer:
     """The watch list's rows whose last tick is not in `watched` yet, and up to where it is filled with them.
 
     The change of every symbol counts from one moment, where the range of the drawn symbol starts, or the period.
@@ -72,9 +72,9 @@ def _add_measures(rows: list[dict[str, Any]], points: Points, anomalies: dict[st
         row["anomalies"] = anomalies.get(row["symbol"], 0)
 
 
-def _add_courses(store: MetricsStore, answer: Answer, begin: int, newest: int) -> None:
+def _add_courses(store: PageQueries, answer: Answer, begin: int, newest: int) -> None:
     """The course of each price over the range, which the browser carries on by itself, one step each `step_us`."""
-    courses = store.courses(begin, newest + 1000, COURSE_STEPS)  # `newest` may be cut to the microsecond
+    courses = store.trends(begin, newest + 1000, COURSE_STEPS)  # `newest` may be cut to the microsecond
     for row in answer["rows"]:
         row["course"] = [float(f"{price:.6g}") for price in courses.get(row["symbol"], [])]
     answer["step_us"] = max(1, (newest - begin) // 1000 // COURSE_STEPS)

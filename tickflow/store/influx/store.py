@@ -201,7 +201,7 @@ class InfluxStore(MetricsStore):
         )
         return {symbol: sum(count for _, count in values) for symbol, values in rows.items()}
 
-    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+    def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
         width = max(1, -(-(until_ns - since_ns) // steps))
         rows = self._influxql.grouped(

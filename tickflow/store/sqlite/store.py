@@ -187,7 +187,7 @@ class EmbeddedStore(MetricsStore):
         with self._connection() as connection:
             return anomalies.counts(connection, since_ns, symbols)
 
-    def courses(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+    def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
         bounds = [since_ns + (until_ns - since_ns) * step // steps for step in range(steps + 1)]
         found: dict[str, list[float]] = {}
