@@ -4,10 +4,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kafka.net.compat import KafkaNetClient
-from kafka.net.inet import KafkaNetSocket
-from kafka.net.manager import KafkaConnectionManager
-from kafka.net.selector import NetworkSelector
+from tickflow.ticklog.kafka.internals import KafkaConnectionManager, KafkaNetClient, KafkaNetSocket, NetworkSelector
 
 DIRECTLY = "tickflow-direct://"
 """The `proxy_url` of a client that uses no proxy, but `DirectSocket`."""

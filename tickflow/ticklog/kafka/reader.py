@@ -26,6 +26,7 @@ from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
+from tickflow.ticklog.kafka import internals
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka.rebalances import Rebalances
 from tickflow.ticklog.kafka.records import QuickRecords
@@ -172,16 +173,13 @@ class Reader:
                 metadata_max_age_ms=30_000,
                 **{**READING, "max_poll_records": self._batch_records},
             )
-            self._consumer._fetcher.PartitionRecords = QuickRecords  # no public way to it
+            internals.read_records_by(self._consumer, QuickRecords)
         return self._consumer
 
     def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
         found: Mapping[TopicPartition, list[Record]] = {}
         strayed: Mapping[TopicPartition, int] = {}
-        if consumer._coordinator.rejoining:
-            # A rejoin that new metadata called for, and that one poll did not see the end of, is otherwise forgotten
-            # (kafka-python 3.0.12): the member would have no partitions for good, and not say so.
-            consumer._coordinator.request_rejoin()
+        internals.remember_to_rejoin(consumer)
         try:
             with self._asking():
                 found = consumer.poll(timeout_ms=wait_ms)
@@ -192,15 +190,10 @@ class Reader:
         except LogTruncationError as error:
             strayed = self._truncated(error)
         except LogUnavailable as error:
-            # A batch that kafka-python (3.0.12) cannot take apart stays its next one, and each later poll would go
-            # round in it without end. Let go of, it is fetched anew.
-            batch = consumer._fetcher._next_partition_records
-            if not batch:
+            dropped = internals.drop_unreadable(consumer)
+            if dropped is None or not isinstance(error.__cause__, UNREADABLE):
                 raise
-            batch.drain()
-            if not isinstance(error.__cause__, UNREADABLE):
-                raise
-            words = self._cluster.unreadable(batch.topic_partition, batch.next_fetch_offset, error.__cause__)
+            words = self._cluster.unreadable(*dropped, error.__cause__)
             raise LogUnavailable(words) from error
         polled = Polled()
         polled.revoked, polled.assigned = self._follow()
@@ -244,8 +237,7 @@ class Reader:
 
     def _is_made_anew(self) -> bool:
         """Whether another topic stands under the name since the last poll; takes over its id."""
-        found = self._consumer._client.cluster.topic_id(self._topic)  # no public way to it
-        known, self.topic_id = self.topic_id, str(found) if found else self.topic_id
+        known, self.topic_id = self.topic_id, internals.topic_id(self._consumer, self._topic) or self.topic_id
         return known not in ("", self.topic_id)
 
     def _stray(self, strayed: Mapping[TopicPartition, int]) -> dict[int, int]:

@@ -13,39 +13,43 @@ from typing import Any
 
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch as CompiledBatch
-from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
-from kafka.record.default_records import DefaultRecordBatch
-from kafka.record.util import decode_varint
+from kafka.structs import TopicPartition
 
 from tickflow.ticklog.base import Entry
+from tickflow.ticklog.kafka.internals import HEAD_BYTES, DefaultRecordBatch, FetchedRecords, decode_varint, uncompressed
 
 
-class QuickRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python has no types
+class QuickRecords(FetchedRecords):
     """The records of one fetched partition, as entries, batch by batch while they are taken."""
 
-    def _unpack_records(self, place: Any, records: Any, *deserializers: object) -> Iterator[Any]:
-        batch = records.next_batch()
-        while batch is not None and batch.magic == 2 and not batch.is_control_batch:
+    def entries(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
+        """See `FetchedRecords.entries`."""
+        batch = batches.next_batch()
+        while batch is not None and batch.magic == 2:
             if self.check_crcs and not batch.validate_crc():
                 raise CorruptRecordError(f"the batch at offset {batch.base_offset} of {place} fails its checksum")
             self.leader_epoch = batch.leader_epoch
-            number = place.partition
-            try:
-                for each in _compiled(batch):
-                    offset = each.offset
-                    self.next_fetch_offset = offset + 1
-                    yield Entry(number, offset, each.key, each.value, each.timestamp, each.timestamp_type, each.headers)
-            except CorruptRecordException as error:
-                raise CorruptRecordError(f"the batch at offset {batch.base_offset} cannot be read: {error}") from error
-            except UnicodeDecodeError:
-                for entry in _without_headers(batch, number):
-                    if entry.offset >= self.next_fetch_offset:
-                        self.next_fetch_offset = entry.offset + 1
-                        yield entry
+            if not self.is_left_out(batch):
+                yield from self._of(batch, place.partition)
             self.next_fetch_offset = batch.next_offset  # which compaction may have left without a record
-            batch = records.next_batch()
-        yield from super()._unpack_records(place, _Rest(batch, records), *deserializers)
+            batch = batches.next_batch()
+        yield from self.by_kafka_python(place, _Rest(batch, batches))
+
+    def _of(self, batch: DefaultRecordBatch, number: int) -> Iterator[Entry]:
+        data = uncompressed(batch)
+        try:
+            for each in CompiledBatch(data):
+                offset = each.offset
+                self.next_fetch_offset = offset + 1
+                yield Entry(number, offset, each.key, each.value, each.timestamp, each.timestamp_type, each.headers)
+        except CorruptRecordException as error:
+            raise CorruptRecordError(f"the batch at offset {batch.base_offset} cannot be read: {error}") from error
+        except UnicodeDecodeError:
+            for entry in _without_headers(batch, data, number):
+                if entry.offset >= self.next_fetch_offset:
+                    self.next_fetch_offset = entry.offset + 1
+                    yield entry
 
 
 class _Rest:
@@ -61,20 +65,9 @@ class _Rest:
         return self._others.next_batch() if first is None else first
 
 
-def _compiled(batch: DefaultRecordBatch) -> CompiledBatch:
-    """The batch for aiokafka, uncompressed: it lacks some of the libraries for that."""
-    if batch.compression_type == DefaultRecordBatch.CODEC_NONE:
-        return CompiledBatch(batch._buffer)
-    batch._maybe_uncompress()
-    head = list(batch._header_data)
-    head[5] &= ~DefaultRecordBatch.CODEC_MASK
-    return CompiledBatch(DefaultRecordBatch.HEADER_STRUCT.pack(*head) + batch._buffer)
-
-
-def _without_headers(batch: DefaultRecordBatch, partition: int) -> list[Entry]:
+def _without_headers(batch: DefaultRecordBatch, data: bytearray, partition: int) -> list[Entry]:
     """The records of a batch, whatever their headers are; see kafka.apache.org, "Record Batch"."""
-    batch._maybe_uncompress()
-    data, at = batch._buffer, batch._pos
+    at = HEAD_BYTES
     found = []
     try:
         for _ in range(batch.records_count):

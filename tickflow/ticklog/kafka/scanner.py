@@ -12,6 +12,7 @@ from kafka.structs import TopicPartition
 from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import Bounds, Record
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
+from tickflow.ticklog.kafka.internals import read_records_by
 from tickflow.ticklog.kafka.records import QuickRecords
 
 REQUEST_MS = 5_000
@@ -80,7 +81,7 @@ class Scanner:
     def _asking(self) -> Iterator[Any]:
         if self._consumer is None:
             self._consumer = self._cluster.open(KafkaConsumer, group_id=None, **READING)
-            self._consumer._fetcher.PartitionRecords = QuickRecords  # no public way to it
+            read_records_by(self._consumer, QuickRecords)
         try:
             yield self._consumer
         except KafkaError as error:

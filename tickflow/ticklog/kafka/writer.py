@@ -15,6 +15,7 @@ from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.ticklog.base import Headers
 from tickflow.ticklog.kafka.cluster import PATIENCE, Cluster
+from tickflow.ticklog.kafka.internals import end_sending
 from tickflow.ticklog.kafka.partitioner import ByKey
 
 MAX_IN_FLIGHT = 10_000
@@ -141,7 +142,7 @@ class Writer:
             producer.close(timeout=_CLOSE_SECONDS)
         except KafkaTimeoutError:
             # kafka-python raises before it ends its thread, which would then go on trying.
-            producer._sender.force_close()
+            end_sending(producer)
             with suppress(KafkaError):
                 producer.close(timeout=_CLOSE_SECONDS)
         self._reap()

@@ -1,0 +1,142 @@
+"""Every name of kafka-python that it does not document and that the adapter needs, in one file.
+
+All of it was read in kafka-python 3.0.12. A release may move any of it without a word: after an upgrade compare each
+function here with the library's source, then set `READ_FROM`. `tests/ticklog/kafka/test_internals.py` fails until
+that is done, and names what has changed.
+"""
+
+import copy
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from kafka.consumer.fetcher import Fetcher
+from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+from kafka.protocol.consumer import IsolationLevel
+from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.util import decode_varint
+from kafka.structs import TopicPartition
+
+__all__ = [
+    "HEAD_BYTES",
+    "READ_FROM",
+    "DefaultRecordBatch",
+    "FetchedRecords",
+    "KafkaConnectionManager",
+    "KafkaNetClient",
+    "KafkaNetSocket",
+    "NetworkSelector",
+    "decode_varint",
+    "drop_unreadable",
+    "end_sending",
+    "ends_of_all",
+    "position",
+    "read_records_by",
+    "remember_to_rejoin",
+    "topic_id",
+    "uncompressed",
+]
+
+READ_FROM = "3.0.12"
+"""The release of kafka-python whose source this file was read from."""
+
+HEAD_BYTES: int = DefaultRecordBatch.HEADER_STRUCT.size
+"""The size of what stands before the records of a batch."""
+
+
+class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python has no types
+    """The records of one fetched partition; `entries` says which, one batch after the other."""
+
+    def entries(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
+        """The records of all batches; `next_fetch_offset` is to follow them."""
+        raise NotImplementedError
+
+    def by_kafka_python(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
+        """What kafka-python itself reads in those batches."""
+        return super()._unpack_records(place, batches, None, None)  # type: ignore[no-any-return]
+
+    def _unpack_records(self, place: TopicPartition, records: Any, *_: object) -> Iterator[Any]:
+        return self.entries(place, records)
+
+    def is_left_out(self, batch: DefaultRecordBatch) -> bool:
+        """Whether no record of the batch counts: a marker of a transaction, or part of one that was aborted.
+
+        The batches have to come in their order: a marker ends its producer's transaction.
+        """
+        if self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
+            self._consume_aborted_transactions_up_to(batch.last_offset)
+            if self._contains_abort_marker(batch):
+                self.aborted_producer_ids.discard(batch.producer_id)
+            elif self._is_batch_aborted(batch):
+                return True
+        return bool(batch.is_control_batch)
+
+
+def read_records_by(consumer: Any, kind: type[FetchedRecords]) -> None:
+    """Have a consumer's records read by `kind`."""
+    consumer._fetcher.PartitionRecords = kind
+
+
+def remember_to_rejoin(consumer: Any) -> None:
+    """Ask again for a rejoin that has begun.
+
+    One that new metadata called for, and that one poll did not see the end of, is otherwise forgotten: the member
+    would have no partitions for good, and not say so.
+    """
+    if consumer._coordinator.rejoining:
+        consumer._coordinator.request_rejoin()
+
+
+def drop_unreadable(consumer: Any) -> tuple[TopicPartition, int] | None:
+    """Drop the batch that a poll could not take apart; where it stands, `None` if there is none.
+
+    It stays the consumer's next batch otherwise, and each later poll would go round in it without end. Dropped, it is
+    fetched again.
+    """
+    batch = consumer._fetcher._next_partition_records
+    if not batch:
+        return None
+    batch.drain()
+    return batch.topic_partition, batch.next_fetch_offset
+
+
+def topic_id(consumer: Any, topic: str) -> str:
+    """The topic's id in the metadata that the consumer last heard, empty if it has none."""
+    found = consumer._client.cluster.topic_id(topic)
+    return str(found) if found else ""
+
+
+def ends_of_all(consumer: Any, places: Collection[TopicPartition], timeout_ms: int) -> Mapping[TopicPartition, int]:
+    """The ends of the partitions, what open transactions wrote included.
+
+    A consumer that reads what is committed calls the first open transaction the end.
+    """
+    everything = copy.copy(consumer._fetcher)
+    everything._isolation_level = IsolationLevel.READ_UNCOMMITTED
+    found: Mapping[TopicPartition, int] = everything.end_offsets(places, timeout_ms)
+    return found
+
+
+def position(consumer: Any, place: TopicPartition) -> int | None:
+    """Where the consumer reads on, from memory; `None` where it has no place, or the partition is not its own."""
+    state = consumer._subscription.assignment.get(place)
+    return None if state is None or state.position is None else int(state.position.offset)
+
+
+def end_sending(producer: Any) -> None:
+    """End a producer's thread, which would go on trying after a `close` that timed out."""
+    producer._sender.force_close()
+
+
+def uncompressed(batch: DefaultRecordBatch) -> bytearray:
+    """The batch with its head, whose contents lie from `HEAD_BYTES` on, uncompressed."""
+    if batch.compression_type == DefaultRecordBatch.CODEC_NONE:
+        return batch._buffer  # type: ignore[no-any-return]
+    batch._maybe_uncompress()
+    fields = list(batch._header_data)
+    fields[5] &= ~DefaultRecordBatch.CODEC_MASK
+    whole = bytearray(DefaultRecordBatch.HEADER_STRUCT.pack(*fields))
+    whole += batch._buffer
+    return whole
