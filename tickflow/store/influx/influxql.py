@@ -1,6 +1,10 @@
 """InfluxQL over InfluxDB's `/query`: bound parameters in, rows out.
 
 InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.com, "Query data with InfluxQL".
+
+InfluxQL knows databases and retention policies in the place of buckets. InfluxDB maps these to buckets (DBRP): the
+bucket `a` is the database `a`, the bucket `a/b` the policy `b` of the database `a`. A mapping that was made by hand, or
+by an upgrade from InfluxDB 1.x, goes first and may lead to another bucket than the one that is written to.
 """
 
 import re
@@ -51,6 +55,7 @@ class InfluxQL:
         self._headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
         self._org = org
         self._bucket = bucket
+        self._database = database_of(bucket)
         self._where = where
         self._clock = clock
         self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
@@ -102,6 +107,26 @@ class InfluxQL:
         found = self.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org})
         return max((rule.everySeconds for bucket in found.buckets for rule in bucket.retentionRules), default=0)
 
+    def misled(self) -> str | None:
+        """What bucket is needed, if InfluxDB answers queries of this one from another; `None` when all is well.
+
+        Only what the token may see is known. Raises as `rows` does.
+        """
+        mine = self.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org}).buckets
+        database, policy = self._database["db"], self._database.get("rp")
+        found = self.ask(_Mappings, "/api/v2/dbrps", {"db": database, "org": self._org}).content
+        fitting = [each for each in found if (each.default if policy is None else each.retention_policy == policy)]
+        first = min(fitting, key=lambda each: each.virtual, default=None)  # InfluxDB's own ones count last
+        if first is None or not mine or any(first.bucketID == bucket.id for bucket in mine):
+            return None
+        others = self.ask(_Buckets, "/api/v2/buckets", {"id": first.bucketID, "org": self._org}).buckets
+        name = others[0].name if others else first.bucketID
+        return (
+            "a bucket that is read where it is written: a DBRP mapping, as upgrades from InfluxDB 1.x make them, leads "
+            f"queries of it to the bucket {name!r}. Set INFLUXDB_BUCKET to {name!r}, or delete the mapping "
+            f"(influx v1 dbrp delete --id {first.id})"
+        )
+
     def ping(self) -> str | None:
         """Ask once, for at most `PING_SECONDS`; why InfluxDB is not there yet, or `None` when it is."""
         try:
@@ -135,7 +160,7 @@ class InfluxQL:
 
     def _post(self, query: str, params: Params, **options: str) -> bytes:
         bound = orjson.dumps(params or {}).decode()
-        fields = {"db": self._bucket, "epoch": "ns", "q": query, "params": bound, **options}
+        fields = {**self._database, "epoch": "ns", "q": query, "params": bound, **options}
         return self._request("POST", "/query", fields, encode_multipart=False)
 
     def _request(self, method: str, path: str, fields: Mapping[str, str], **options: Any) -> bytes:
@@ -164,12 +189,23 @@ class InfluxQL:
         )
 
     def _statement_error(self, words: str) -> StoreMisconfigured | StoreUnavailable:
-        if words.startswith("database not found"):
+        if words.startswith(("database not found", "default retention policy not set")):
             return StoreMisconfigured(
                 f"InfluxDB finds no bucket {self._bucket!r} that INFLUXDB_TOKEN may read: create it, or set "
-                "INFLUXDB_BUCKET and INFLUXDB_TOKEN to a bucket that exists and a token that may read it."
+                "INFLUXDB_BUCKET and INFLUXDB_TOKEN to a bucket that exists and a token that may read it. If it "
+                "exists, a DBRP mapping from InfluxDB 1.x leads elsewhere (influx v1 dbrp list): delete the mapping."
             )
         return StoreUnavailable(f"{self._where} could not answer a query: {words}")
+
+
+def database_of(bucket: str) -> dict[str, str]:
+    """The parameters of `/query` that name a bucket, as InfluxDB itself maps them.
+
+    >>> database_of("stock_data"), database_of("stocks/two_weeks")
+    ({'db': 'stock_data'}, {'db': 'stocks', 'rp': 'two_weeks'})
+    """
+    database, slash, policy = bucket.partition("/")
+    return {"db": database, "rp": policy} if slash else {"db": database}
 
 
 class _Rule(msgspec.Struct):
@@ -177,11 +213,25 @@ class _Rule(msgspec.Struct):
 
 
 class _Bucket(msgspec.Struct):
+    id: str = ""
+    name: str = ""
     retentionRules: list[_Rule] = []  # noqa: N815 - InfluxDB's name
 
 
 class _Buckets(msgspec.Struct):
     buckets: list[_Bucket]
+
+
+class _Mapping(msgspec.Struct):
+    id: str
+    retention_policy: str
+    bucketID: str  # noqa: N815 - InfluxDB's name
+    default: bool = False
+    virtual: bool = False
+
+
+class _Mappings(msgspec.Struct):
+    content: list[_Mapping] = []
 
 
 class _Series(msgspec.Struct, Generic[Row]):

@@ -72,7 +72,7 @@ class InfluxStore(MetricsStore):
     def connect(self) -> None:
         """Wait until InfluxDB answers, then check token and bucket once: a refusal is logged, and left to each call.
 
-        Raises `Stopped`.
+        Raises `SettingError` if InfluxDB answers queries of the bucket from another one, and `Stopped`.
         """
         saying = Saying(_logger)
         for delay in Backoff(longest=1.0):
@@ -265,7 +265,11 @@ class InfluxStore(MetricsStore):
         )
 
     def _check_access(self) -> None:
-        """Log a warning if the token may neither read nor write the bucket."""
+        """Log a warning if the token may neither read nor write the bucket; raise `SettingError` for a wrong one."""
+        with suppress(StoreError):  # a version that does not tell, or a refusal that the next lines find
+            needed = self._influxql.misled()
+            if needed:
+                raise SettingError("INFLUXDB_BUCKET", self._bucket, needed)
         with suppress(StoreUnavailable):
             try:
                 self.statuses()
