@@ -51,7 +51,7 @@ servers: $(RUN) ## Start real Kafka and InfluxDB without Docker, on localhost:90
 servers-down: $(RUN) ## End those two; their data stay
 	@$(BIN)/python -m devtools.servers down
 
-bench: $(DEV) $(BENCH) ## Measure what the README claims, about an hour; CASES="start memory" for some, SHORT=1 for a trial
+bench: $(DEV) $(BENCH) ## Measure speed and memory, about an hour; CASES="start memory" for some, SHORT=1 for a trial
 	@$(BIN)/python -m devtools.servers build
 	@$(BIN)/python -m benchmarks $(if $(SHORT),--short) $(CASES)
 
@@ -59,7 +59,7 @@ profile: $(DEV) $(BENCH) ## Show where the worker's time goes: tables, and a fla
 	@$(BIN)/python -m devtools.servers build
 	@$(BIN)/python -m benchmarks.profiling $(if $(SHORT),--short)
 
-tables: $(DEV) ## Write what the two before this measured into README.md and docs/performance.md
+tables: $(DEV) ## Write what `make bench` and `make profile` measured into docs/performance.md
 	@$(BIN)/python -m benchmarks.tables
 
 screenshots: $(DEV) ## Take the README's pictures of the page anew: three minutes of simulated ticks, and Chromium

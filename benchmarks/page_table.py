@@ -1,4 +1,4 @@
-"""The table of README.md that says what the page costs, from the figures of its cases."""
+"""The table of docs/performance.md that says what the page costs, from the figures of its cases."""
 
 from typing import Any
 

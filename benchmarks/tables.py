@@ -1,4 +1,4 @@
-"""Writes the measured tables of README.md and docs/performance.md: `make tables`, after `make bench` and `profile`.
+"""Writes the measured tables of docs/performance.md: `make tables`, after `make bench` and `profile`.
 
 The figures go from benchmarks/results/ into docs/performance.json, which is kept with the documents, and each table
 is made from that file alone; a test holds them equal. A table stands between two comments, `<!-- measured: NAME -->`
@@ -19,7 +19,7 @@ from benchmarks.page_table import MISSING, Figures
 PROJECT = Path(__file__).parent.parent
 RESULTS = PROJECT / "benchmarks" / "results"
 FIGURES = PROJECT / "docs" / "performance.json"
-DOCUMENTS = ("README.md", "docs/performance.md")
+DOCUMENT = PROJECT / "docs" / "performance.md"
 LEFT_OUT = {"runs", "machine"}
 """Of each result; they stay in benchmarks/results/."""
 
@@ -164,9 +164,7 @@ def main() -> int:
     before = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.is_file() else {}
     figures = collect(RESULTS, before)
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for name in DOCUMENTS:
-        path = PROJECT / name
-        path.write_text(filled(path.read_text(encoding="utf-8"), figures), encoding="utf-8")
+    DOCUMENT.write_text(filled(DOCUMENT.read_text(encoding="utf-8"), figures), encoding="utf-8")
     return 0
 
 

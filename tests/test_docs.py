@@ -32,7 +32,8 @@ from tickflow.sources.replay import Replay
 from tickflow.store.influx.store import InfluxStore
 from tickflow.ticks.tick import decode
 
-README, CONTRIBUTING, GUARANTEES = "README.md", "CONTRIBUTING.md", "docs/guarantees.md"
+README, CONTRIBUTING = "README.md", "CONTRIBUTING.md"
+SETTINGS, SOURCES, POINTS, OPERATING = (f"docs/{name}.md" for name in ("settings", "sources", "points", "operating"))
 SCRIPTS = ("stock_producer.py", "stock_analytics.py", "stock_dashboard.py")
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 QUERIES = (
@@ -57,7 +58,7 @@ def unquoted(cell: str) -> str:
 
 
 def test_the_settings_table_has_all_keys_in_their_order_and_their_defaults() -> None:
-    rows = table(README, "Settings")
+    rows = table(SETTINGS, "All keys")
     assert [unquoted(key) for key, _, _ in rows] == list(KEYS)
     for cell, default, meaning in rows:
         key = unquoted(cell)
@@ -67,7 +68,7 @@ def test_the_settings_table_has_all_keys_in_their_order_and_their_defaults() -> 
 
 
 def test_the_secrets_that_a_file_may_hold_are_all_of_them() -> None:
-    prose = section(README, "Settings").partition("\n|")[0]
+    prose = text(SETTINGS).partition("\n|")[0]
     assert set(re.findall(r"`(\w+)_FILE`", prose)) - {"KEY"} == set(SECRETS)
 
 
@@ -101,7 +102,7 @@ def test_each_flag_that_is_named_exists() -> None:
     known = set().union(*map(command_lines.flags, SCRIPTS))
     named = {
         flag
-        for name in (README, GUARANTEES)
+        for name in DOCS
         for line in commands(name)
         if line.startswith(("--", "python stock_"))
         for flag in re.findall(r"(?<!\S)--[a-z-]+", line)
@@ -137,7 +138,7 @@ def test_the_variables_for_the_servers_of_tests_are_those_that_ci_sets() -> None
 
 
 def test_the_exit_codes_are_those_of_the_scripts() -> None:
-    assert [int(row[0]) for row in table(README, "In the terminal")] == [DONE, UNDONE, BAD_SETTING]
+    assert [int(row[0]) for row in table(OPERATING, "Exit codes")] == [DONE, UNDONE, BAD_SETTING]
 
 
 # --- files ---
@@ -169,8 +170,8 @@ def test_each_file_that_is_named_exists() -> None:
 # --- what is stored ---
 
 
-def test_the_queries_stand_in_the_readme() -> None:
-    assert blocks(README, "sql") == ["\n".join(QUERIES) + "\n"]
+def test_the_documented_queries_are_shown() -> None:
+    assert blocks(POINTS, "sql") == ["\n".join(QUERIES) + "\n"]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
@@ -181,7 +182,7 @@ def test_the_shown_request_answers(influx: InfluxServer, bucket: str, query: str
     with store:
         store.write(points_of(a_row(time_ns=time.time_ns() - 10**9, price=3.5, ma_10=3.0)))
     shown = load_settings({}, env_file=PROJECT / ".env.example")
-    (command,) = [block for block in blocks(README, "sh") if block.startswith("curl")]
+    (command,) = [block for block in blocks(POINTS, "sh") if block.startswith("curl")]
     for old, new in {
         shown.influxdb_url: influx.url,
         shown.secret("INFLUXDB_TOKEN", ""): influx.token,
@@ -199,7 +200,7 @@ def test_the_table_of_a_point_has_its_tags_and_fields_with_their_kinds() -> None
     kinds = dict.fromkeys(FLOAT_FIELDS, "float") | dict.fromkeys(INTEGER_FIELDS, "integer")
     expected = {"symbol": "tag", "source": "tag", "is_anomaly": "boolean"} | kinds
     assert set(FIELDS) < set(expected)
-    assert {unquoted(row[0]): row[1] for row in table(README, "What one tick becomes")} == expected
+    assert {unquoted(row[0]): row[1] for row in table(POINTS, "Fields")} == expected
 
 
 def test_each_value_is_there_from_the_tick_that_the_table_says() -> None:
@@ -209,13 +210,13 @@ def test_each_value_is_there_from_the_tick_that_the_table_says() -> None:
     names = [name for name in FLOAT_FIELDS if hasattr(metrics, name)]
     assert names == [name for name in Metrics.__dataclass_fields__ if name in FLOAT_FIELDS]
     first = {name: next(i for i, value in enumerate(getattr(metrics, name), 1) if value == value) for name in names}
-    rows = {unquoted(row[0]): row[3] for row in table(README, "What one tick becomes")}
+    rows = {unquoted(row[0]): row[3] for row in table(POINTS, "Fields")}
     said = {name: int(re.match(r"\d+", rows[name])[0]) for name in names}  # type: ignore[index]  # each begins with one
     assert said == first
 
 
 def test_the_highest_score_is_said_as_it_is() -> None:
-    assert f"|z| <= {math.floor(MAX_Z_SCORE * 1000) / 1000}" in section(README, "Its limits")
+    assert f"|z| <= {math.floor(MAX_Z_SCORE * 1000) / 1000}" in section(README, "Limits")
 
 
 # --- what is put in ---
@@ -232,7 +233,7 @@ def test_a_line_to_paste_stands_in_the_readme_and_has_one_place(line: str) -> No
 
 
 def test_the_shown_file_can_be_replayed_whole(tmp_path: Path) -> None:
-    (body,) = blocks(README, "csv")
+    (body,) = blocks(SOURCES, "csv")
     (tmp_path / "trades.csv").write_text(body, encoding="utf-8")
     replay = Replay(tmp_path / "trades.csv", speed=math.inf)
     ticks = [tick for batch in replay.batches(lambda _: False) for tick in batch]
@@ -241,7 +242,7 @@ def test_the_shown_file_can_be_replayed_whole(tmp_path: Path) -> None:
 
 
 def test_the_shown_tick_is_accepted() -> None:
-    (body,) = blocks(README, "json")
+    (body,) = blocks(SOURCES, "json")
     ticks, _ = decode([records.entry(body.encode())])
     assert (ticks.symbols, ticks.sources) == (["AAPL"], ["my_feed"])
 
@@ -260,7 +261,11 @@ def test_each_example_in_a_document_runs() -> None:
 
 
 def test_no_measured_number_is_left_to_be_filled_in() -> None:
-    assert re.findall(r"MEASURED:[\w-]+", text(README)) == []
+    assert [name for name in DOCS if "MEASURED:" in text(name)] == []
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len(text(README).splitlines()) <= 200
 
 
 def test_the_changelog_tells_of_this_version() -> None:

@@ -1,4 +1,4 @@
-"""What the README quotes for those in trouble is what the program says, brought about for real where that is quick."""
+"""The messages that docs/troubleshooting.md quotes are those of the program, provoked for real where that is quick."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ from tickflow.store.influx.influxql import unreachable
 from tickflow.store.influx.store import InfluxStore
 from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
-ROWS = table("README.md", "Troubleshooting")
+ROWS = table("docs/troubleshooting.md", "Messages")
 SOURCES = "\n".join(
     path.read_text(encoding="utf-8")
     for folder in ("tickflow", "assets", ".")
