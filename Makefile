@@ -20,7 +20,7 @@ RUN := .venv/.run
 DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 
-.PHONY: help run test faults check fuzz servers servers-down bench profile tables screenshots lock clean
+.PHONY: help run test faults check fuzz servers servers-down bench profile tables settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ profile: $(DEV) $(BENCH) ## Show where the worker's time goes: tables, and a fla
 
 tables: $(DEV) ## Write what `make bench` and `make profile` measured into docs/performance.md
 	@$(BIN)/python -m benchmarks.tables
+
+settings: $(DEV) ## Write .env.example and the table of docs/settings.md from config.py
+	@$(BIN)/python -m devtools.settings_text
 
 screenshots: $(DEV) ## Take the README's pictures of the page anew: three minutes of simulated ticks, and Chromium
 	@$(BIN)/python scripts/screenshots.py docs

@@ -1,7 +1,7 @@
 """The settings of all three scripts: frozen, typed, and built once by `load_settings`.
 
 Precedence: flags over environment over `.env` over default. The `_FILE` variant of a secret's key names a file that
-holds the secret. Every key is described in `.env.example`.
+holds the secret. After a change run `make settings`: it writes `.env.example` and docs/settings.md from this file.
 """
 
 import argparse
@@ -125,57 +125,117 @@ _Mechanism = Annotated[
 ]
 
 
+def _setting(default: Any, meaning: str, *, shown: str | None = None) -> Any:
+    """A field with its default and what the setting is for: the text of help, `.env.example` and docs/settings.md.
+
+    `shown` is how people write the default, where that is not its plain text.
+    """
+    return Field(default, title=meaning, json_schema_extra={"shown": shown} if shown else None)
+
+
 class Settings(BaseModel):
-    """All settings; an attribute a key, in lower case. Secrets show as `**********`."""
+    """All settings; one attribute per key, in lower case. Secrets show as `**********`.
+
+    A field's `title` says what the setting is for, its `description` what values it takes; both become text for users.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    stack: Annotated[Literal["kafka", "embedded"], Field(description="kafka or embedded")] = "kafka"
-    embedded_file: Annotated[Path, Field(description="the file of the embedded stack")] = Path("data/stocks.db")
-    retention_days: Annotated[float, Field(gt=0, le=36_500, description="a number of days above 0, up to 36500")] = 7.0
+    stack: Annotated[Literal["kafka", "embedded"], Field(description="kafka or embedded")] = _setting(
+        "kafka", "what the scripts run on: Kafka and InfluxDB, or one SQLite file on this machine without any server"
+    )
+    embedded_file: Path = _setting(Path("data/stocks.db"), "the file of the embedded stack; its folder is created")
+    retention_days: Annotated[float, Field(gt=0, le=36_500, description="a number of days above 0, up to 36500")] = (
+        _setting(7.0, "how long the embedded stack keeps a tick, counted from when it was appended")
+    )
 
-    influxdb_url: _Url = "http://localhost:8086"
-    influxdb_token: SecretStr | None = None
-    influxdb_org: _Name = "myorg"
-    influxdb_bucket: _Name = "stock_data"
-    influxdb_batch_points: Annotated[int, _whole(1, 100_000)] = 5_000
-    influxdb_connections: Annotated[int, _whole(1, 16)] = 4
-    influxdb_gzip: Annotated[bool, Field(description="true or false")] = False
+    influxdb_url: _Url = _setting("http://localhost:8086", "where InfluxDB 2.x listens")
+    influxdb_token: SecretStr | None = _setting(None, "an InfluxDB token that may read and write the bucket")
+    influxdb_org: _Name = _setting("myorg", "the InfluxDB organisation that owns the bucket")
+    influxdb_bucket: _Name = _setting("stock_data", "the InfluxDB bucket of the metrics")
+    influxdb_batch_points: Annotated[int, _whole(1, 100_000)] = _setting(5_000, "the most points in one write request")
+    influxdb_connections: Annotated[int, _whole(1, 16)] = _setting(
+        4, "write requests at the same time; more than one only where a backlog waits"
+    )
+    influxdb_gzip: Annotated[bool, Field(description="true or false")] = _setting(
+        False, "compress write requests; for a distant InfluxDB, since on one machine it costs more than it saves"
+    )
 
-    kafka_servers: _Servers = ("localhost:9092",)
-    kafka_topic: _KafkaName = "stock-ticks"
-    kafka_group: _Name = "stock-analytics"
-    kafka_partitions: Annotated[int, _whole(1, 10_000)] = 6
-    kafka_batch_records: Annotated[int, _whole(1, 100_000)] = 20_000
-    kafka_instance_id: Annotated[_KafkaName | None, Field(description=NAME_RULE)] = None
-    kafka_security_protocol: _Protocol = "PLAINTEXT"
-    kafka_sasl_mechanism: _Mechanism = None
-    kafka_sasl_username: _Name | None = None
-    kafka_sasl_password: SecretStr | None = None
-    kafka_ssl_cafile: Path | None = None
-    kafka_ssl_certfile: Path | None = None
-    kafka_ssl_keyfile: Path | None = None
-    kafka_ssl_password: SecretStr | None = None
+    kafka_servers: _Servers = _setting(("localhost:9092",), "the brokers to connect to first")
+    kafka_topic: _KafkaName = _setting(
+        "stock-ticks", "the topic of the ticks; refused records go to the topic of this name with .dlq added"
+    )
+    kafka_group: _Name = _setting("stock-analytics", "the consumer group; its workers share the partitions")
+    kafka_partitions: Annotated[int, _whole(1, 10_000)] = _setting(
+        6,
+        "partitions of a topic that a script creates, the most workers that can share it; no effect on existing topics",
+    )
+    kafka_batch_records: Annotated[int, _whole(1, 100_000)] = _setting(
+        20_000, "the most records that a worker reads at once; with few ticks it takes what there is, without delay"
+    )
+    kafka_instance_id: Annotated[_KafkaName | None, Field(description=NAME_RULE)] = _setting(
+        None, "a name for this worker alone (static membership): after a restart it has its partitions back at once"
+    )
+    kafka_security_protocol: _Protocol = _setting("PLAINTEXT", "how to talk to the brokers")
+    kafka_sasl_mechanism: _Mechanism = _setting(None, "with SASL: how to authenticate")
+    kafka_sasl_username: _Name | None = _setting(None, "with SASL: the user")
+    kafka_sasl_password: SecretStr | None = _setting(None, "with SASL: the password of that user")
+    kafka_ssl_cafile: Path | None = _setting(
+        None, "with SSL: a PEM file of the certificate authorities to trust; without it, those of the system"
+    )
+    kafka_ssl_certfile: Path | None = _setting(None, "with SSL: a PEM file with the certificate of this client")
+    kafka_ssl_keyfile: Path | None = _setting(None, "with SSL: a PEM file with the key of that certificate")
+    kafka_ssl_password: SecretStr | None = _setting(None, "with SSL: the password of that key")
 
-    source: _Source = "simulated"
-    symbols: _Symbols = DEFAULT_SYMBOLS
-    producer_interval: Annotated[float | None, _seconds(0, 86_400)] = None
-    simulator_seed: Annotated[int | None, Field(ge=0, description="a whole number from 0 on")] = None
-    replay_file: Path | None = None
-    replay_speed: _Speed = 1.0
-    alpha_vantage_api_key: SecretStr | None = None
+    source: _Source = _setting("simulated", "where the producer takes its ticks from")
+    symbols: _Symbols = _setting(DEFAULT_SYMBOLS, "the symbols to simulate, or to request quotes for")
+    producer_interval: Annotated[float | None, _seconds(0, 86_400)] = _setting(
+        None, "the time between two ticks of one symbol; without it, UPDATE_INTERVAL"
+    )
+    simulator_seed: Annotated[int | None, Field(ge=0, description="a whole number from 0 on")] = _setting(
+        None, "runs with the same seed simulate the same prices; without one, each run differs"
+    )
+    replay_file: Path | None = _setting(
+        None, "the recorded file to replay: CSV (also .csv.gz) with the columns timestamp, symbol, price, volume"
+    )
+    replay_speed: _Speed = _setting(1.0, "how fast to replay; max does not wait at all")
+    alpha_vantage_api_key: SecretStr | None = _setting(
+        None, "your key for Alpha Vantage; a free one allows 25 requests a day"
+    )
 
-    max_record_bytes: Annotated[int, _whole(256, 1_000_000)] = 65_536
-    max_tick_age: _Age = None
-    history_size: Annotated[int, _whole(1, 1_000_000)] = 200
-    anomaly_threshold: Annotated[float, Field(gt=0, lt=MAX_Z_SCORE, description=THRESHOLD_RULE)] = 2.0
-    update_interval: Annotated[float, _seconds(0.1, 3600)] = 2.0
-    summary_interval: Annotated[float, _seconds(1, 86_400)] = 60.0
+    max_record_bytes: Annotated[int, _whole(256, 1_000_000)] = _setting(
+        65_536, "the largest record that is read as a tick, in bytes; larger ones are refused"
+    )
+    max_tick_age: _Age = _setting(
+        None,
+        "refuse a tick that was older than this when it reached the log; off accepts replays of old days",
+        shown="off",
+    )
+    history_size: Annotated[int, _whole(1, 1_000_000)] = _setting(
+        200, "prices kept per symbol for console and summary; the metrics do not depend on it"
+    )
+    anomaly_threshold: Annotated[float, Field(gt=0, lt=MAX_Z_SCORE, description=THRESHOLD_RULE)] = _setting(
+        2.0, "a tick with a z-score above this is an anomaly", shown="2.0"
+    )
+    update_interval: Annotated[float, _seconds(0.1, 3600)] = _setting(
+        2.0, "the time between two refreshes of page and console"
+    )
+    summary_interval: Annotated[float, _seconds(1, 86_400)] = _setting(
+        60.0, "the time between two summaries on the console of a worker"
+    )
 
-    dashboard_host: _Name = "127.0.0.1"
-    dashboard_port: Annotated[int, Field(ge=1, le=65_535, description="a port from 1 to 65535")] = 8050
-    dashboard_debug: Annotated[bool, Field(description="true or false")] = False
-    log_level: _LogLevel = "INFO"
+    dashboard_host: _Name = _setting(
+        "127.0.0.1", "the address on which the page listens; a loopback address, because the page has no login yet"
+    )
+    dashboard_port: Annotated[int, Field(ge=1, le=65_535, description="a port from 1 to 65535")] = _setting(
+        8050, "the port of the page"
+    )
+    dashboard_debug: Annotated[bool, Field(description="true or false")] = _setting(
+        False, "show errors of callbacks in the page; for developing, and on a loopback address only"
+    )
+    log_level: _LogLevel = _setting(
+        "INFO", "the least serious log lines to print; DEBUG adds each batch, commit, rebalance and retry"
+    )
 
     @property
     def tick_interval(self) -> float:
@@ -192,6 +252,28 @@ class Settings(BaseModel):
 
 KEYS = tuple(name.upper() for name in Settings.model_fields)
 SECRETS = tuple(name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation))
+
+
+def explained(key: str) -> tuple[str, str, str]:
+    """What a setting is for, what values it takes, and its default as people write it; each may be empty.
+
+    >>> explained("KAFKA_PARTITIONS")[1:]
+    ('a whole number from 1 to 10000', '6')
+    """
+    field = Settings.model_fields[key.lower()]
+    default: Any = field.default
+    shown = (field.json_schema_extra or {}).get("shown") if isinstance(field.json_schema_extra, dict) else None
+    if isinstance(shown, str):
+        text = shown
+    elif isinstance(default, tuple):
+        text = ",".join(default)
+    elif isinstance(default, bool):
+        text = str(default).lower()
+    elif isinstance(default, float):
+        text = f"{default:g}"
+    else:
+        text = "" if default is None else str(default)
+    return field.title or "", field.description or "", text
 
 
 def load_settings(
@@ -280,17 +362,20 @@ def add_flags(parser: argparse.ArgumentParser, keys: Sequence[str], aliases: Map
     """
     group = parser.add_argument_group("settings", "each overrides the environment and .env")
     group.add_argument(
-        "--embedded", action="store_const", const="embedded", dest="STACK", help="the same as STACK=embedded"
+        "--embedded",
+        action="store_const",
+        const="embedded",
+        dest="STACK",
+        help="one SQLite file in place of Kafka and InfluxDB; the same as --stack embedded",
     )
     for key in keys:
         names = [f"--{key.lower().replace('_', '-')}"]
         if aliases and key in aliases:
             names.insert(0, aliases[key])
-        field = Settings.model_fields[key.lower()]
-        default: Any = field.default
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        text = f"{field.description or key} (default: {'none' if shown is None else shown})".replace("%", "%%")
-        group.add_argument(*names, dest=key, metavar="VALUE", help=text)
+        meaning, expected, default = explained(key)
+        text = f"{meaning}. Expected: {expected}" if expected else meaning
+        text += f" (default: {default or 'none'})"
+        group.add_argument(*names, dest=key, metavar="VALUE", help=text.replace("%", "%%"))
 
 
 def flags_of(arguments: argparse.Namespace) -> dict[str, str]:

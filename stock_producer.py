@@ -239,12 +239,14 @@ def parser() -> argparse.ArgumentParser:
     result.formatter_class = argparse.RawDescriptionHelpFormatter
     add_flags(result, FLAGS, aliases={"PRODUCER_INTERVAL": "--interval"})
     group = result.add_argument_group("simulated ticks")
-    text = "at that symbol's tick of that number (from 1) its price jumps by so many percent; repeatable"
+    text = "let the price of SYMBOL jump by PERCENT at its tick number AT_TICK (the first is 1); repeatable"
     form = "SYMBOL:PERCENT:AT_TICK"
     group.add_argument("--inject", metavar=form, type=Injection.parse, action="append", default=[], help=text)
-    text = "RFC 3339; event times start here and step by the interval, so that two runs with one seed give equal ticks"
+    text = (
+        "the first event time (RFC 3339); event times then step by the interval, so that equal seeds give equal ticks"
+    )
     group.add_argument("--start-time", metavar="TIME", type=_moment, help=text)
-    result.add_argument("--ticks", metavar="N", type=_count, help="stop after N ticks a symbol")
+    result.add_argument("--ticks", metavar="N", type=_count, help="stop after N ticks of each symbol")
     return result
 
 

@@ -43,12 +43,17 @@ def parsed(script: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -
 
 def flags(script: str) -> set[str]:
     """All flags that the script's help lists."""
+    return set(re.findall(r"(?<!\S)--[a-z-]+", help_text(script)))
+
+
+def help_text(script: str) -> str:
+    """What the script prints for --help."""
     module = importlib.import_module(script.removesuffix(".py"))
-    told = io.StringIO()
-    with redirect_stdout(told):
+    printed = io.StringIO()
+    with redirect_stdout(printed):
         if hasattr(module, "parser"):
             module.parser().print_help()
         else:
             with pytest.raises(SystemExit):
                 module.main(StopEvent(), ["--help"])
-    return set(re.findall(r"(?<!\S)--[a-z-]+", told.getvalue()))
+    return printed.getvalue()

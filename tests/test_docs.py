@@ -59,8 +59,8 @@ def unquoted(cell: str) -> str:
 
 def test_the_settings_table_has_all_keys_in_their_order_and_their_defaults() -> None:
     rows = table(SETTINGS, "All keys")
-    assert [unquoted(key) for key, _, _ in rows] == list(KEYS)
-    for cell, default, meaning in rows:
+    assert [unquoted(key) for key, *_ in rows] == list(KEYS)
+    for cell, default, meaning, _ in rows:
         key = unquoted(cell)
         shown = None if default == "none" else getattr(load({key: unquoted(default)}), key.lower())
         assert shown == Settings.model_fields[key.lower()].default, f"{key}: {default}"
@@ -139,6 +139,14 @@ def test_the_variables_for_the_servers_of_tests_are_those_that_ci_sets() -> None
 
 def test_the_exit_codes_are_those_of_the_scripts() -> None:
     assert [int(row[0]) for row in table(OPERATING, "Exit codes")] == [DONE, UNDONE, BAD_SETTING]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_says_what_each_flag_is_for(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    entries = re.findall(r"^  (-.*(?:\n {8,}.*)*)", command_lines.help_text(script), re.MULTILINE)
+    assert len(entries) > 8
+    assert [entry for entry in entries if len(re.split(r"\s{2,}", entry, maxsplit=1)[-1].split()) < 3] == []
 
 
 # --- files ---

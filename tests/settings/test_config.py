@@ -8,7 +8,8 @@ import pytest
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from config import HIDDEN, KEYS, SECRETS, Settings, add_flags, flags_of, load_settings
+from config import HIDDEN, KEYS, SECRETS, Settings, add_flags, explained, flags_of, load_settings
+from devtools import settings_text
 from tests.loaded_settings import load, refusal
 from tests.scripts import PROJECT
 from tickflow.errors import SettingError
@@ -75,11 +76,42 @@ def test_env_example_has_exactly_the_keys_and_their_defaults() -> None:
     assert settings == load(INFLUXDB_TOKEN="tickflow-local-token")
 
 
-def test_env_example_explains_each_key_on_the_line_above() -> None:
-    lines = (PROJECT / ".env.example").read_text().splitlines()
-    for number, line in enumerate(lines):
-        if re.match(r"[A-Z]", line):
-            assert re.match(r"# [^-]", lines[number - 1]), line
+@pytest.mark.parametrize("key", KEYS)
+def test_each_setting_says_what_it_is_for(key: str) -> None:
+    meaning, expected, _ = explained(key)
+    assert len(meaning.split()) > 2
+    assert meaning != expected
+
+
+def test_env_example_and_the_documented_table_are_written_from_the_settings() -> None:
+    """If this fails, run `make settings`."""
+    assert settings_text.env_example() == settings_text.ENV_EXAMPLE.read_text(encoding="utf-8")
+    documented = settings_text.TABLE.read_text(encoding="utf-8")
+    assert settings_text.with_table(documented) == documented
+
+
+def test_another_meaning_makes_another_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = settings_text.env_example(), settings_text.with_table("<!-- settings -->\n\n<!-- end -->")
+    monkeypatch.setattr(settings_text, "explained", lambda _key: ("what it is for", "a value", "7"))
+    after = settings_text.env_example(), settings_text.with_table("<!-- settings -->\n\n<!-- end -->")
+    assert "# What it is for. Expected: a value.\nSTACK=7\n" in after[0]
+    assert "| `STACK` | `7` | what it is for | a value |" in after[1]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_help_of_a_flag_is_the_same_text(key: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_flags(parser, [key])
+    meaning, expected, default = explained(key)
+    assert {meaning, expected, default} <= {"", *re.split(r"\. Expected: | \(default: |\)$", _help_of(parser, key))}
+
+
+def _help_of(parser: argparse.ArgumentParser, key: str) -> str:
+    (text,) = (
+        action.help for action in parser._actions if f"--{key.lower().replace('_', '-')}" in action.option_strings
+    )
+    return (text or "").replace("%%", "%")
 
 
 # --- where a value comes from ---
