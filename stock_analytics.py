@@ -34,7 +34,7 @@ from tickflow.metrics.points import Ints, Points
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
-from tickflow.ticklog.base import Polled, Position, TickLog
+from tickflow.ticklog.base import Polled, Position, Record, TickLog
 from tickflow.ticks.tick import Refused, decode
 from tickflow.verbs import command_line
 from tickflow.worker import dead_letters
@@ -136,7 +136,7 @@ class StockAnalyticsEngine:
             self.partitions.follow(polled)
         except LogUnavailable as error:
             # Records of other partitions are never dropped: the log would go on behind them, and commit past them.
-            if not polled.records:
+            if not polled.records and not polled.read_up_to:
                 self.holdup.wait(POLL_SECONDS, str(error))
                 return Polled()
             self.holdup.say(f"held up in part: {error}")
@@ -149,28 +149,35 @@ class StockAnalyticsEngine:
             overrun = self.partitions[number]
             batch.tallies[number].lost += lost
             batch.positions[number] = overrun.position(overrun.emit_from)
-        for number, records in polled.records.items():
-            ours = self.partitions.get(number)
-            if ours is None or not records:
+        ends = {number: records[-1].offset + 1 for number, records in polled.records.items() if records}
+        for number, end in {**ends, **polled.read_up_to}.items():
+            ours, records = self.partitions.get(number), polled.records.get(number, ())
+            if ours is None:
                 continue
             tally = batch.tallies[number]
-            ours.consume(records, tally)
-            ticks, refused = decode(records, self._limits)
-            metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
-            begin = ticks.after(ours.emit_from)
-            ours.arrivals.diagnose(ticks, tally, begin)
-            tally.accepted += len(ticks) - begin
-            if begin < len(ticks):
-                points = Points.of(number, ticks, metrics).take(slice(begin, None))
-                batch.points.append(points)
-                batch.records += ticks.records[begin:]
-                self.observe(points, metrics.depth[begin:])
-            refused = [each for each in refused if each.record.offset >= ours.emit_from]
-            tally.refused.update(each.reason for each in refused)
-            batch.refused += refused
-            if not self.partitions.is_restoring(number, records):
-                batch.positions[number] = ours.position(records[-1].offset + 1)
+            ours.consume(records, end, tally)
+            if records:
+                self.take_in(number, records, batch)
+            if not self.partitions.is_restoring(number, end):
+                batch.positions[number] = ours.position(end)
         return batch
+
+    def take_in(self, number: int, records: Sequence[Record], batch: Batch) -> None:
+        """What the records of one partition become: points to store and records to refuse."""
+        ours, tally = self.partitions[number], batch.tallies[number]
+        ticks, refused = decode(records, self._limits)
+        metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
+        begin = ticks.after(ours.emit_from)
+        ours.arrivals.diagnose(ticks, tally, begin)
+        tally.accepted += len(ticks) - begin
+        if begin < len(ticks):
+            points = Points.of(number, ticks, metrics).take(slice(begin, None))
+            batch.points.append(points)
+            batch.records += ticks.records[begin:]
+            self.observe(points, metrics.depth[begin:])
+        refused = [each for each in refused if each.record.offset >= ours.emit_from]
+        tally.refused.update(each.reason for each in refused)
+        batch.refused += refused
 
     def observe(self, points: Points, depth: Ints) -> None:
         """Feed what people look at: the price history, the console, the freshness of the status."""
@@ -266,7 +273,7 @@ class StockAnalyticsEngine:
 
     def status(self) -> WorkerStatus:
         """What this worker says of itself now."""
-        return self._reporter.status(self.log.lag(), self.counters.total, self.holdup.reason)
+        return self._reporter.status(self.log.lag(), self.counters.total, self.holdup.reason or self.log.holdup)
 
 
 FLAGS = (

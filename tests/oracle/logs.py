@@ -29,8 +29,10 @@ def read_kafka(servers: str, topic: str) -> list[tuple[int, int, bytes]]:
 
 
 def read_kafka_records(servers: str, topic: str) -> list[LogRecord]:
-    """Every record of the topic, whole; none if there is no such topic."""
-    consumer = KafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, group_id=None)
+    """Every record of the topic that counts, whole; none if there is no such topic."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=servers, enable_auto_commit=False, group_id=None, isolation_level="read_committed"
+    )
     try:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         if not partitions:

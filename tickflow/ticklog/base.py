@@ -89,7 +89,9 @@ class Polled:
 
     `revoked` partitions are gone: drop their state. `assigned` ones (with the epoch of this assignment) are new,
     `out_of_range` ones stand at an offset that the log does not hold: both need a `seek` before they deliver. `more`
-    says whether the log held more behind these records, as last heard.
+    says whether the log held more behind these records, as last heard. `read_up_to` names the partitions that are
+    read on past their last record, or without one, and from where: what lies before holds no record that counts
+    (Kafka's own markers, records of aborted transactions).
     """
 
     records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class Polled:
     revoked: frozenset[int] = frozenset()
     out_of_range: Mapping[int, int] = field(default_factory=dict)
     more: bool = False
+    read_up_to: Mapping[int, int] = field(default_factory=dict)
 
 
 class TickLog(ABC):
@@ -122,6 +125,11 @@ class TickLog(ABC):
 
         When it changes under a member, all partitions are assigned anew.
         """
+        return ""
+
+    @property
+    def holdup(self) -> str:
+        """What keeps the log from handing out records that it holds, in a sentence; empty when nothing does."""
         return ""
 
     @abstractmethod

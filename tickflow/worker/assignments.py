@@ -39,9 +39,8 @@ class Assigned:
         metadata = to_metadata(next_offset, self.windows.oldest, self.windows.span, self.topic_id)
         return Position(next_offset, metadata, self.epoch, self.life)
 
-    def consume(self, records: Sequence[Record], tally: Tally) -> None:
-        """Count the records that are to be emitted, and the offsets among them that hold none."""
-        end = records[-1].offset + 1
+    def consume(self, records: Sequence[Record], end: int, tally: Tally) -> None:
+        """Count the records before `end` that are to be emitted, and the offsets there that hold none."""
         consumed = len(records) - bisect_left(records, self.emit_from, key=attrgetter("offset"))
         tally.consumed += consumed
         tally.skipped += max(end - max(self.emit_from, self.read_up_to), 0) - consumed
@@ -95,10 +94,10 @@ class Assignments(Mapping[int, Assigned]):
         for partition, position in polled.out_of_range.items():
             self._relocate(partition, position)
 
-    def is_restoring(self, partition: int, records: Sequence[Record]) -> bool:
-        """Whether the partition's replay goes on past these records; says how far it is."""
+    def is_restoring(self, partition: int, end: int) -> bool:
+        """Whether the partition's replay, which has come up to `end`, goes on; says how far it is."""
         ours = self._ours[partition]
-        done, to_do = records[-1].offset + 1 - ours.restore_from, ours.emit_from - ours.restore_from
+        done, to_do = end - ours.restore_from, ours.emit_from - ours.restore_from
         if done < to_do:
             self._restoring(f"restoring the windows of partition {partition}: {done:,} of {to_do:,} records")
             return True

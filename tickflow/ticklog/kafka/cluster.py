@@ -36,6 +36,7 @@ READING: Mapping[str, object] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "none",
     "allow_auto_create_topics": False,
+    "isolation_level": "read_committed",  # kafka-python's default hands out records of aborted transactions
     "fetch_max_wait_ms": 50,  # with kafka-python's 500, reads stall near the end of a partition
     "max_poll_records": 5_000,
     "request_timeout_ms": 15_000,

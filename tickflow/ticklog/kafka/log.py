@@ -45,7 +45,11 @@ class KafkaTickLog(TickLog):
         """The id that Kafka gave the topic, as this member last heard of it."""
         return self._reader.topic_id
 
-    def connect(self, *, create: bool = True) -> None:  # noqa: D102 - as in TickLog, like all below
+    @property
+    def holdup(self) -> str:  # noqa: D102 - as in TickLog, like all below
+        return self._reader.holdup
+
+    def connect(self, *, create: bool = True) -> None:  # noqa: D102
         self._cluster.check_security()
         if not create:
             return  # what reads connects by itself

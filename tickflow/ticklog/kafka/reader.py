@@ -5,7 +5,7 @@ on it: each assignment has a new epoch, and a partition is silent (paused) from 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,7 @@ from tickflow.ticklog.kafka import internals
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka.rebalances import Rebalances
 from tickflow.ticklog.kafka.records import QuickRecords
+from tickflow.ticklog.kafka.transactions import OpenTransactions
 
 REQUEST_MS = 5_000
 """The longest that one question to the cluster may take."""
@@ -43,6 +44,7 @@ SILENCE = 5.0
 _PROBE_MS = 2_000
 _CLOSE_MS = 3_000
 
+_NOTHING = Polled()
 _NOT_OURS_NOW = (CommitFailedError, RebalanceInProgressError, IllegalGenerationError, UnknownMemberIdError)
 
 
@@ -63,8 +65,15 @@ class Reader:
         self._unplaced: set[int] = set()
         self._strayed: dict[int, int] = {}
         self._ends: dict[int, int] = {}
+        self._places: dict[int, int] = {}
+        self._transactions = OpenTransactions(cluster.where, self._stable_ends)
         self._paused = False
         self._last_news = 0.0
+
+    @property
+    def holdup(self) -> str:
+        """See `TickLog.holdup`."""
+        return self._transactions.holdup
 
     def subscribe(self) -> None:
         """Join the group; the assignment comes with later polls. Waits until the topic can be found."""
@@ -83,13 +92,15 @@ class Reader:
             left_ms = (deadline - time.monotonic()) * 1000
             wait_ms = int(min(max(left_ms, SHORTEST_POLL_MS), LONGEST_POLL_MS))
             polled = self._poll_once(consumer, wait_ms)
-            if polled.records or polled.assigned or polled.revoked or polled.out_of_range:
+            if polled != _NOTHING:
                 self._last_news = time.monotonic()
                 break
             if time.monotonic() - self._last_news > SILENCE:
                 self._probe(consumer)
             if time.monotonic() >= deadline or self._cluster.stop.is_set():
                 break
+        if not paused:
+            self._transactions.watch(self._places, self._known_ends())
         polled.out_of_range = dict(self._strayed)
         return polled
 
@@ -99,6 +110,7 @@ class Reader:
             return
         place = TopicPartition(self._topic, partition)
         self._consumer.seek(place, int(offset))
+        self._places[partition] = int(offset)
         self._unplaced.discard(partition)
         self._strayed.pop(partition, None)
         if not self._paused:
@@ -109,7 +121,7 @@ class Reader:
         consumer, place = self._opened(), TopicPartition(self._topic, partition)
         with self._asking():
             start = consumer.beginning_offsets([place], timeout_ms=REQUEST_MS)[place]
-            end = consumer.end_offsets([place], timeout_ms=REQUEST_MS)[place]
+            end = internals.ends_of_all(consumer, [place], REQUEST_MS)[place]
         self._ends[partition] = end
         return Bounds(start, end)
 
@@ -141,6 +153,7 @@ class Reader:
     def lag(self) -> dict[int, int]:
         """See `TickLog.lag`; a partition that was not placed yet is left out."""
         lags = {}
+        ends = self._known_ends()
         for partition in self._epochs.keys() - self._unplaced:
             place = TopicPartition(self._topic, partition)
             try:
@@ -148,8 +161,7 @@ class Reader:
             except LogTruncationError as error:
                 self._stray(self._truncated(error))
                 continue
-            end = max(self._consumer.highwater(place) or 0, self._ends.get(partition, 0))
-            lags[partition] = max(end - position, 0)
+            lags[partition] = max(ends.get(partition, 0) - position, 0)
         return lags
 
     def close(self) -> None:
@@ -204,11 +216,24 @@ class Reader:
             for place, records in found.items()
             if place.partition in self._epochs and place.partition not in self._unplaced
         }
+        polled.read_up_to = self._moved(polled.records)
         polled.more = any(
             (consumer.highwater(TopicPartition(self._topic, number)) or 0) > records[-1].offset + 1
             for number, records in polled.records.items()
         )
         return polled
+
+    def _moved(self, records: Mapping[int, Sequence[Record]]) -> dict[int, int]:
+        """Note where the partitions are read on; those come back that went past their last record, or had none."""
+        moved = {}
+        for number, place in self._places.items():
+            position = internals.position(self._consumer, TopicPartition(self._topic, number))
+            if position is None or position == place:
+                continue
+            self._places[number] = position
+            if number not in records or position > records[number][-1].offset + 1:
+                moved[number] = position
+        return moved
 
     def _follow(self) -> tuple[frozenset[int], dict[int, int]]:
         before = dict(self._epochs)
@@ -229,6 +254,7 @@ class Reader:
         for partition in partitions:
             self._epochs.pop(partition, None)
             self._ends.pop(partition, None)
+            self._places.pop(partition, None)
             self._strayed.pop(partition, None)
             self._unplaced.discard(partition)
             if is_ours:
@@ -249,6 +275,7 @@ class Reader:
         }
         for partition in new:
             self._ends.pop(partition, None)
+            self._places.pop(partition, None)
             self._silence(partition)
         self._strayed |= new
         return new
@@ -268,11 +295,24 @@ class Reader:
         change = self._consumer.pause if paused else self._consumer.resume
         change(*places)
 
+    def _known_ends(self) -> dict[int, int]:
+        """Where the partitions that have a place end, as last heard."""
+        return {
+            number: max(self._consumer.highwater(TopicPartition(self._topic, number)) or 0, self._ends.get(number, 0))
+            for number in self._epochs.keys() - self._unplaced
+        }
+
+    def _stable_ends(self, numbers: Iterable[int]) -> dict[int, int]:
+        places = [TopicPartition(self._topic, number) for number in numbers]
+        with self._asking():
+            found = self._opened().end_offsets(places, timeout_ms=_PROBE_MS)  # of what is committed
+        return {place.partition: end for place, end in found.items()}
+
     def _probe(self, consumer: Any) -> None:
         """Ask for the ends: tells an idle topic from a cluster that is away, and keeps the lag right while paused."""
         places = [TopicPartition(self._topic, number) for number in self._epochs or (0,)]
         with self._asking():
-            ends = consumer.end_offsets(places, timeout_ms=_PROBE_MS)
+            ends = internals.ends_of_all(consumer, places, _PROBE_MS)
         self._ends |= {place.partition: end for place, end in ends.items()}
         self._last_news = time.monotonic()
 

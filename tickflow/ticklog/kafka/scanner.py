@@ -12,7 +12,7 @@ from kafka.structs import TopicPartition
 from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import Bounds, Record
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
-from tickflow.ticklog.kafka.internals import read_records_by
+from tickflow.ticklog.kafka.internals import position, read_records_by
 from tickflow.ticklog.kafka.records import QuickRecords
 
 REQUEST_MS = 5_000
@@ -48,9 +48,10 @@ class Scanner:
             if self._cluster.stop.is_set():
                 raise self._cluster.stopped()
             with self._asking() as consumer:
-                # Each time anew: between two portions the user may read another partition.
+                # Looked at each time: between two portions the user may read something else.
                 if consumer.assignment() != {place}:
                     consumer.assign([place])
+                if position(consumer, place) != at:
                     consumer.seek(place, at)
                 try:
                     records: Sequence[Record] = consumer.poll(timeout_ms=200).get(place, ())
@@ -62,11 +63,14 @@ class Scanner:
                         return  # all of it is gone
                     records = ()
                     consumer.seek(place, bounds.start)
-                position = consumer.position(place, timeout_ms=REQUEST_MS)
-            if position != at:
-                at, last_news = position, time.monotonic()
+                reached = consumer.position(place, timeout_ms=REQUEST_MS)
+            if reached != at:
+                at, last_news = reached, time.monotonic()
             elif time.monotonic() - last_news > PATIENCE_SECONDS:
-                raise LogUnavailable(f"{self._cluster.where} does not deliver partition {partition} of {topic}")
+                raise LogUnavailable(
+                    f"{self._cluster.where} does not deliver partition {partition} of {topic} from offset {at:,} on: "
+                    "perhaps a producer has left a transaction open there"
+                )
             wanted = [record for record in records if record.offset < stretch.end]
             if wanted:
                 yield wanted
