@@ -29,8 +29,9 @@ from config import Settings, add_flags, flags_of, load_settings
 from tickflow import process
 from tickflow.backoff import Backoff
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
-from tickflow.metrics.formulas import measure
-from tickflow.metrics.points import Ints, Points
+from tickflow.metrics.fields import Ints
+from tickflow.metrics.measures import measure
+from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written

@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from tickflow.metrics.formulas import measure
+from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points, to_lines
 from tickflow.metrics.windows import Windows
 from tickflow.ticklog.base import LOG_APPEND_TIME, Entry

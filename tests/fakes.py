@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from tickflow.errors import StoreError
-from tickflow.metrics.formulas import measure
+from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
 from tickflow.store.acks import Ack, AckStore

@@ -1,10 +1,9 @@
 """Points for tests: single ones by hand, and any number of them by hypothesis."""
 
-from dataclasses import fields
-
 from hypothesis import strategies as st
 
-from tickflow.metrics.points import FLOAT_FIELDS, Points
+from tickflow.metrics.fields import FLOAT_FIELDS, NAMES
+from tickflow.metrics.points import Points
 
 MORNING = 1_767_623_400_000_000_000
 """2026-01-05, 14:30 UTC, in ns."""
@@ -13,9 +12,8 @@ DAY = 86_400 * SECOND
 
 Row = tuple[object, ...]
 
-_NAMES = [column.name for column in fields(Points)]
 _PLAIN: dict[str, object] = {
-    **dict.fromkeys(_NAMES),
+    **dict.fromkeys(NAMES),
     "symbol": "AAPL",
     "source": "simulated",
     "time_ns": MORNING,

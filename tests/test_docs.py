@@ -24,8 +24,8 @@ from tests.markdown import DOCS, blocks, code, commands, section, table, text
 from tests.point_examples import a_row, points_of
 from tests.scripts import PROJECT
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
-from tickflow.metrics.formulas import Metrics, measure
-from tickflow.metrics.points import FIELDS, FLOAT_FIELDS, INTEGER_FIELDS
+from tickflow.metrics.fields import FIELDS, FLOAT_FIELDS, INTEGER_FIELDS, MEASURED
+from tickflow.metrics.measures import measure
 from tickflow.metrics.windows import Windows
 from tickflow.process import BAD_SETTING, DONE, UNDONE
 from tickflow.sources.replay import Replay
@@ -215,9 +215,8 @@ def test_each_value_is_there_from_the_tick_that_the_table_says() -> None:
     entries = [records.entry(records.body(price=100 + number % 3), offset=number) for number in range(25)]
     ticks, _ = decode(entries)
     metrics = measure(Windows().advance(ticks), 2.0)
-    names = [name for name in FLOAT_FIELDS if hasattr(metrics, name)]
-    assert names == [name for name in Metrics.__dataclass_fields__ if name in FLOAT_FIELDS]
-    first = {name: next(i for i, value in enumerate(getattr(metrics, name), 1) if value == value) for name in names}
+    names = [each.name for each in MEASURED if each.name in FLOAT_FIELDS]
+    first = {name: next(i for i, value in enumerate(metrics[name], 1) if value == value) for name in names}
     rows = {unquoted(row[0]): row[3] for row in table(POINTS, "Fields")}
     said = {name: int(re.match(r"\d+", rows[name])[0]) for name in names}  # type: ignore[index]  # each begins with one
     assert said == first

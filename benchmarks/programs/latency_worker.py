@@ -16,7 +16,8 @@ from benchmarks.figures import peak_mb
 from config import load_settings
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import Breakable
-from tickflow.metrics.points import Ints, Points
+from tickflow.metrics.fields import Ints
+from tickflow.metrics.points import Points
 from tickflow.process import StopEvent, set_up_logging
 from tickflow.stack import open_store
 from tickflow.store.base import MetricsStore, Written

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tests.fakes import MemoryStore
 from tests.point_examples import DAY, MORNING, SECOND, Row, a_row, bits, points_of, rows
-from tickflow.metrics.points import FLOAT_FIELDS, Points, point_time
+from tickflow.metrics.fields import FLOAT_FIELDS
+from tickflow.metrics.points import Points, point_time
 from tickflow.store import digest
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.store.influx import digest as influx_digest

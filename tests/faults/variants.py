@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from stock_analytics import StockAnalyticsEngine
 from tests import oracle
 from tickflow import process
 from tickflow.errors import Stopped
-from tickflow.metrics import formulas, points
-from tickflow.metrics.points import Ints
+from tickflow.metrics import measures, points
+from tickflow.metrics.fields import MEASURED, Floats, Ints
+from tickflow.metrics.formulas import deviation
 from tickflow.store.influx.store import InfluxStore
 from tickflow.store.sqlite.store import EmbeddedStore
 from tickflow.ticklog.base import TickLog
@@ -125,13 +127,13 @@ def drop_at_sigterm() -> None:
 
 def population() -> None:
     """Divides the squares by n in place of n - 1."""
-    deviation = formulas.deviation
 
-    def of_population(window: formulas.Floats) -> formulas.Floats:
-        result: formulas.Floats = deviation(window) * math.sqrt((len(window) - 1) / len(window))
+    def of_population(window: Floats) -> Floats:
+        result: Floats = deviation(window) * math.sqrt((len(window) - 1) / len(window))
         return result
 
-    patch(formulas, deviation=of_population)
+    table = [replace(each, formula=of_population) if each.formula is deviation else each for each in MEASURED]
+    patch(measures, MEASURED=table)
 
 
 def clock() -> None:

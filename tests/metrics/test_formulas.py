@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE, anomalies
-from tickflow.metrics.formulas import Metrics, deviation, mean, measure, z_score
+from tickflow.metrics.formulas import deviation, mean, z_score
+from tickflow.metrics.measures import measure
 from tickflow.metrics.windows import Windows
 from tickflow.ticklog.base import Entry
 from tickflow.ticks.tick import decode
@@ -36,9 +37,9 @@ def run(
         size = sizes[min(turn, len(sizes) - 1)]
         ticks, refused = decode(records[begin : begin + size])
         assert not refused
-        metrics: Metrics = measure(windows.advance(ticks), 2.0)
+        metrics = measure(windows.advance(ticks), 2.0)
         for name in NAMES:
-            columns[name] += getattr(metrics, name).tolist()
+            columns[name] += (metrics.depth if name == "depth" else metrics[name]).tolist()
         begin, turn = begin + size, turn + 1
     return columns, windows.oldest
 

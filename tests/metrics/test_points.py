@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.point_examples import MORNING, Row, a_row, bits, points_of, rows
-from tickflow.metrics.points import FIELDS, FLOAT_FIELDS, MEASUREMENT, Points, point_time, to_lines
+from tickflow.metrics.fields import FIELDS, FLOAT_FIELDS
+from tickflow.metrics.points import MEASUREMENT, Points, point_time, to_lines
 
 END_OF_TIME_US = 9_214_646_400_000_000  # the first microsecond of 2262
 LINE = re.compile(

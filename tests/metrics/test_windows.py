@@ -14,7 +14,7 @@ def test_nothing_is_old_before_the_first_tick() -> None:
 def test_an_empty_batch_changes_nothing() -> None:
     windows = Windows()
     view = windows.advance(decode([])[0])
-    assert view.prices.shape == (20, 0)
+    assert view.last("price", 20).shape == (20, 0)
     assert windows.oldest is None
 
 

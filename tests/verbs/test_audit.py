@@ -10,7 +10,8 @@ from tests.fakes import MemoryStore
 from tests.memory_log import MemoryLog, MemoryTopic
 from tests.records import body
 from tests.worker.test_counters import NEVER_STORED, PickyStore, Worker
-from tickflow.metrics.points import FIELDS, FLOAT_FIELDS, Points
+from tickflow.metrics.fields import FIELDS, FLOAT_FIELDS
+from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.store.base import MetricsStore
 from tickflow.ticks.tick import Limits

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from tests.metrics.test_formulas import record
-from tickflow.metrics.formulas import measure
+from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
 from tickflow.ticks.tick import decode

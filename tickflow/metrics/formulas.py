@@ -6,33 +6,10 @@ ticks were batched. Differences from the oldest value are summed in place of the
 deviation of exactly 0, and large prices lose no digits.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from tickflow.metrics.detectors.zscore import anomalies
-from tickflow.metrics.windows import WindowView
-
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """The metrics of each tick of a batch, as columns; NaN where a value is absent (warm-up, or no deviation).
-
-    `depth` is how many ticks (at most 20) the symbol's windows held, this one included.
-    """
-
-    ma_5: Floats
-    ma_10: Floats
-    ma_20: Floats
-    volatility: Floats
-    vol_avg_5: Floats
-    vol_avg_10: Floats
-    z_score: Floats
-    is_anomaly: npt.NDArray[np.bool_]
-    depth: npt.NDArray[np.int64]
 
 
 def mean(window: Floats) -> Floats:
@@ -77,25 +54,6 @@ def z_score(window: Floats, volatility: Floats) -> Floats:
     result = np.full_like(distance, np.nan)
     np.divide(distance, volatility, out=result, where=volatility > 0)
     return result
-
-
-def measure(view: WindowView, threshold: float) -> Metrics:
-    """All metrics of each tick in `view`; anomalies are flagged above `threshold` deviations."""
-    last_10, have_10 = view.prices[-10:], view.full(10)
-    ma_10 = np.where(have_10, mean(last_10), np.nan)
-    volatility = np.where(have_10, deviation(last_10), np.nan)
-    score = z_score(last_10, volatility)
-    return Metrics(
-        ma_5=np.where(view.full(5), mean(view.prices[-5:]), np.nan),
-        ma_10=ma_10,
-        ma_20=np.where(view.full(20), mean(view.prices), np.nan),
-        volatility=volatility,
-        vol_avg_5=np.where(view.full(5), mean(view.volumes[-5:]), np.nan),
-        vol_avg_10=np.where(have_10, mean(view.volumes), np.nan),
-        z_score=score,
-        is_anomaly=anomalies(score, threshold),
-        depth=view.depth,
-    )
 
 
 def _sum_of_differences(window: Floats, oldest: Floats) -> Floats:

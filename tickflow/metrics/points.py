@@ -7,7 +7,7 @@ of their partition (a million for times of whole milliseconds, else a thousand).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import chain
 from typing import Self
 
@@ -15,50 +15,31 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from tickflow.metrics.formulas import Metrics
+from tickflow.metrics.fields import (
+    FLAG_FIELDS,
+    FLOAT_FIELDS,
+    INTEGER_FIELDS,
+    NAMES,
+    TABLE,
+    TICK_COLUMNS,
+    Columns,
+    Ints,
+    Kind,
+)
+from tickflow.metrics.measures import Metrics
 from tickflow.ticks.tick import TickBatch
 
 MEASUREMENT = "stock_metrics"
-FLOAT_FIELDS = (
-    "price",
-    "change_percent",
-    "ma_5",
-    "ma_10",
-    "ma_20",
-    "volatility",
-    "vol_avg_5",
-    "vol_avg_10",
-    "z_score",
-)
-INTEGER_FIELDS = ("volume", "partition", "offset")
-FIELDS = (*FLOAT_FIELDS, *INTEGER_FIELDS, "is_anomaly")
 TOGETHER = 4_000
 """Points made into lines at a time: what lies between takes a kilobyte each."""
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+_KINDS = {each.name: each.kind for each in TABLE}
+_TYPES = {Kind.FLOAT: np.float64, Kind.INTEGER: np.int64, Kind.TIME: np.int64, Kind.BOOLEAN: np.bool_}
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
-    """Points as columns of equal length; `time_ns` in nanoseconds since 1970, NaN where a float field is absent."""
-
-    symbol: Sequence[str]
-    source: Sequence[str]
-    time_ns: Ints
-    price: Floats
-    change_percent: Floats
-    ma_5: Floats
-    ma_10: Floats
-    ma_20: Floats
-    volatility: Floats
-    vol_avg_5: Floats
-    vol_avg_10: Floats
-    z_score: Floats
-    volume: Ints
-    partition: Ints
-    offset: Ints
-    is_anomaly: npt.NDArray[np.bool_]
+class Points(Columns):
+    """Points as columns of equal length, which the table in `tickflow/metrics/fields.py` declares."""
 
     def __len__(self) -> int:
         return len(self.time_ns)
@@ -66,42 +47,29 @@ class Points:
     @classmethod
     def of(cls, partition: int, ticks: TickBatch, metrics: Metrics) -> Self:
         """The points of a partition's ticks and their metrics."""
-        return cls(
-            symbol=ticks.symbols,
-            source=ticks.sources,
-            time_ns=point_time(ticks.time_us, ticks.offsets),
-            price=ticks.prices,
-            change_percent=ticks.change_percent,
-            ma_5=metrics.ma_5,
-            ma_10=metrics.ma_10,
-            ma_20=metrics.ma_20,
-            volatility=metrics.volatility,
-            vol_avg_5=metrics.vol_avg_5,
-            vol_avg_10=metrics.vol_avg_10,
-            z_score=metrics.z_score,
-            volume=ticks.volumes,
-            partition=np.full(len(ticks), partition, dtype=np.int64),
-            offset=ticks.offsets,
-            is_anomaly=metrics.is_anomaly,
-        )
+        values: dict[str, object] = {name: getattr(ticks, column) for name, column in TICK_COLUMNS.items()}
+        values |= metrics.columns
+        values |= {
+            "time_ns": point_time(ticks.time_us, ticks.offsets),
+            "partition": np.full(len(ticks), partition, dtype=np.int64),
+            "offset": ticks.offsets,
+        }
+        return cls(**values)  # type: ignore[arg-type]  # by name, of the type that the table says
 
     @classmethod
     def from_rows(cls, rows: Iterable[Sequence[object]]) -> Self:
         """Points from rows in the order of this class's attributes; `None` where a float field is absent."""
-        columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(fields(cls))
+        columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(NAMES)
         return cls.from_columns(columns)
 
     @classmethod
     def from_columns(cls, columns: Iterable[Sequence[object]]) -> Self:
         """Points from columns in the order of this class's attributes; `None` where a float field is absent."""
         values: dict[str, object] = {}
-        for name, column in zip((column.name for column in fields(cls)), columns, strict=True):
-            if name in ("symbol", "source"):
-                values[name] = list(column)
-            elif name in FLOAT_FIELDS:
-                values[name] = np.array(column, dtype=np.float64)  # None becomes NaN
-            else:
-                values[name] = np.array(column, dtype=np.bool_ if name == "is_anomaly" else np.int64)
+        for name, column in zip(NAMES, columns, strict=True):
+            kind = _KINDS[name]
+            # `None` becomes NaN in a float, false in a flag.
+            values[name] = list(column) if kind is Kind.TAG else np.array(column, dtype=_TYPES[kind])
         return cls(**values)  # type: ignore[arg-type]  # by name, of the type that the loop above gave it
 
     @classmethod
@@ -110,17 +78,17 @@ class Points:
         if len(parts) == 1:
             return parts[0]
         values: dict[str, object] = {}
-        for name in (column.name for column in fields(cls)):
+        for name in NAMES:
             columns = [getattr(part, name) for part in parts]
-            values[name] = list(chain(*columns)) if name in ("symbol", "source") else np.concatenate(columns)
+            values[name] = list(chain(*columns)) if _KINDS[name] is Kind.TAG else np.concatenate(columns)
         return cls(**values)  # type: ignore[arg-type]  # by name, of the type of its parts
 
     def rows(self) -> list[tuple[object, ...]]:
         """One tuple a point, in the order of the attributes; plain Python values, `None` where a field is absent."""
         columns: list[Sequence[object]] = []
-        for column in fields(self):
-            values = getattr(self, column.name)
-            if column.name in FLOAT_FIELDS:
+        for name in NAMES:
+            values = getattr(self, name)
+            if _KINDS[name] is Kind.FLOAT:
                 columns.append([None if value != value else value for value in values.tolist()])
             else:
                 columns.append(values if isinstance(values, list) else list(values.tolist()))
@@ -129,12 +97,12 @@ class Points:
     def take(self, index: Sequence[int] | Ints | slice) -> "Points":
         """The points at `index`, in that order."""
         picked: dict[str, object] = {}
-        for column in fields(self):
-            values = getattr(self, column.name)
+        for name in NAMES:
+            values = getattr(self, name)
             if isinstance(values, list) and not isinstance(index, slice):
-                picked[column.name] = [values[i] for i in index]
+                picked[name] = [values[i] for i in index]
             else:
-                picked[column.name] = values[index]
+                picked[name] = values[index]
         return Points(**picked)  # type: ignore[arg-type]  # by name, each of its own type
 
     def repeat_themselves(self) -> bool:
@@ -177,7 +145,7 @@ def to_lines(points: Points) -> list[str]:
         columns = [
             alike.symbol,
             alike.source,
-            *(_texts(getattr(alike, name)) for name in (*names, *INTEGER_FIELDS, "is_anomaly", "time_ns")),
+            *(_texts(getattr(alike, name)) for name in (*names, *INTEGER_FIELDS, *FLAG_FIELDS, "time_ns")),
         ]
         made = _filled(_template(names), columns)
         if alike is points:
@@ -205,6 +173,6 @@ def _texts(column: npt.NDArray[np.generic]) -> list[str]:
 
 def _template(float_fields: Sequence[str]) -> list[str]:
     """What stands before each value of a line, from the end of the line before it on."""
-    floats = "".join(f"{name}=|," for name in float_fields)
-    integers = "".join(f"{name}=|i," for name in INTEGER_FIELDS)
-    return f"\n{MEASUREMENT},symbol=|,source=| {floats}{integers}is_anomaly=| ".split("|")
+    values = [f"{name}=|" for name in float_fields] + [f"{name}=|i" for name in INTEGER_FIELDS]
+    values += [f"{name}=|" for name in FLAG_FIELDS]
+    return f"\n{MEASUREMENT},symbol=|,source=| {','.join(values)} ".split("|")

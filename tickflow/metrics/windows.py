@@ -5,55 +5,54 @@ behind the current one (`WindowView.full`); else what needs it is absent. The se
 restart has to read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from tickflow.metrics.fields import DEPTH, DEPTHS, TICK_COLUMNS, Flags, Floats, Ints
 from tickflow.ticks.tick import TickBatch
 
-DEPTH = 20
-"""Ticks kept a symbol: the longest window."""
-VOLUME_DEPTH = 10
 WINDOW_SPAN = 1_000_000
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Column = TypeVar("Column", Floats, Ints)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowView:
-    """For each tick of a batch, its last values: `prices` (20, m), `volumes` (10, m), the tick in the last row.
+    """For each tick of a batch, the last values of its symbol, the tick's own in the last row.
 
-    `lags` (20, m) says how many offsets each lies behind the tick. A cell counts only where `full` says so.
+    `values` has for each field that a window is over an array (d, m), as deep as the longest window over it.
+    `lags` (`DEPTH`, m) says how many offsets each tick lies behind the newest. A cell counts only where `full` says so.
     """
 
-    prices: Floats
-    volumes: Floats
+    values: Mapping[str, Floats]
     lags: Ints
     available: Ints
     span: int
 
-    def full(self, n: int) -> npt.NDArray[np.bool_]:
+    def last(self, name: str, n: int) -> Floats:
+        """For each tick, the last `n` values of that field; shape (n, m)."""
+        return self.values[name][-n:]
+
+    def full(self, n: int) -> Flags:
         """For each tick, whether its window of the last `n` ticks counts; shape (m,)."""
-        result: npt.NDArray[np.bool_] = (self.available >= n) & (self.lags[-n] <= self.span)
+        result: Flags = (self.available >= n) & (self.lags[-n] <= self.span)
         return result
 
     @property
     def depth(self) -> Ints:
-        """For each tick, how many ticks its windows hold, this one included: 1 to 20."""
+        """For each tick, how many ticks its windows hold, this one included: 1 to `DEPTH`."""
         existing = np.arange(DEPTH, 0, -1)[:, None] <= self.available
         result: Ints = np.count_nonzero(existing & (self.lags <= self.span), axis=0)
         return result
 
 
 class Windows:
-    """The last 20 accepted ticks (price, volume, offset; 10 volumes) of each symbol of one partition.
+    """The last accepted ticks of each symbol of one partition: `DEPTH` offsets, and the values that windows take.
 
-    Rows of three arrays, a row a symbol, right-aligned: the newest tick is in the last column.
+    Rows of several arrays, one row per symbol, right-aligned: the newest tick is in the last column.
 
     >>> from tickflow.ticks.tick import decode
     >>> from tickflow.ticklog.base import Entry
@@ -67,8 +66,7 @@ class Windows:
     def __init__(self, span: int = WINDOW_SPAN) -> None:
         self.span = span
         self._slots: dict[str, int] = {}
-        self._prices = np.zeros((16, DEPTH))
-        self._volumes = np.zeros((16, VOLUME_DEPTH))
+        self._values = {name: np.zeros((16, depth)) for name, depth in DEPTHS.items()}
         self._offsets = np.zeros((16, DEPTH), dtype=np.int64)
         self._counts = np.zeros(16, dtype=np.int64)
 
@@ -104,18 +102,19 @@ class Windows:
             windows: Column = lane[at]
             return windows
 
-        prices = windows_of(self._prices, ticks.prices)
-        volumes = windows_of(self._volumes, ticks.volumes.astype(np.float64))
+        values = {
+            name: windows_of(known, np.asarray(getattr(ticks, TICK_COLUMNS[name]), dtype=np.float64))
+            for name, known in self._values.items()
+        }
         offsets = windows_of(self._offsets, ticks.offsets)
         newest = order[starts + news - 1]
-        self._prices[touched] = prices[:, newest].T
-        self._volumes[touched] = volumes[:, newest].T
+        for name, windows in values.items():
+            self._values[name][touched] = windows[:, newest].T
         self._offsets[touched] = offsets[:, newest].T
         self._counts[touched] = np.minimum(carried + news, DEPTH)
         # What lies before a symbol's first tick is 0: `available` masks it.
         return WindowView(
-            prices=prices,
-            volumes=volumes,
+            values=values,
             lags=ticks.offsets - offsets,
             available=carried[row] + rank + 1,
             span=self.span,
@@ -124,8 +123,7 @@ class Windows:
     def _slots_of(self, symbols: list[str]) -> Ints:
         found = places_of(symbols, self._slots)
         while len(self._slots) > len(self._counts):
-            self._prices = _twice_as_long(self._prices)
-            self._volumes = _twice_as_long(self._volumes)
+            self._values = {name: _twice_as_long(rows) for name, rows in self._values.items()}
             self._offsets = _twice_as_long(self._offsets)
             self._counts = _twice_as_long(self._counts)
         return found

@@ -1,9 +1,9 @@
 """The newest points of all symbols, of which some are replaced by newer ones."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
+from tickflow.metrics.fields import NAMES
 from tickflow.metrics.points import Points
 
 
@@ -16,12 +16,12 @@ def replaced(points: Points, place: Mapping[str, int], newer: Points) -> Points:
     """The points with these in the places of their symbols'."""
     at = [place[symbol] for symbol in newer.symbol]
     columns: dict[str, Any] = {}
-    for column in fields(Points):
-        values, news = getattr(points, column.name).copy(), getattr(newer, column.name)
+    for name in NAMES:
+        values, news = getattr(points, name).copy(), getattr(newer, name)
         if isinstance(values, list):
             for i, value in zip(at, news, strict=True):
                 values[i] = value
         else:
             values[at] = news
-        columns[column.name] = values
+        columns[name] = values
     return Points(**columns)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tickflow.metrics.formulas import measure
+from tickflow.metrics.fields import DEPTH, TABLE
+from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
-from tickflow.metrics.windows import DEPTH, WINDOW_SPAN, Windows
+from tickflow.metrics.windows import WINDOW_SPAN, Windows
 from tickflow.store.base import PointReader
 from tickflow.ticklog.base import Bounds, TickLog
 from tickflow.ticks.tick import END_YEAR_US, Limits, decode
@@ -27,10 +28,8 @@ SLICE = 5_000
 TOO_MANY = 4 * SLICE
 """Stored points above which a slice is halved before it is read."""
 
-_NEEDED = {"ma_5": 5, "vol_avg_5": 5, "ma_20": 20} | dict.fromkeys(
-    ("ma_10", "volatility", "vol_avg_10", "z_score", "is_anomaly"), 10
-)
-"""The ticks that a field's window takes; the others take the tick alone."""
+_NEEDED = {each.name: each.window for each in TABLE}
+"""How many ticks a field's value is computed from."""
 
 
 @dataclass(slots=True)
@@ -172,7 +171,7 @@ class Audit:
     def _differ(self, symbol: str, time_ns: int, expectation: Expectation, body: bytes) -> None:
         wanted, found = values(expectation.body), values(body)
         known = self._known(wanted, expectation.depth)
-        names = [name for name in wanted if _NEEDED.get(name, 1) <= known and repr(wanted[name]) != repr(found[name])]
+        names = [name for name in wanted if _NEEDED[name] <= known and repr(wanted[name]) != repr(found[name])]
         if names:
             self._found.different += 1
             where = f"{symbol} {wanted['partition']}/{wanted['offset']} at {moment(time_ns)}"

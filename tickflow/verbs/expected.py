@@ -9,7 +9,8 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from tickflow.metrics.points import FIELDS, FLOAT_FIELDS, Points
+from tickflow.metrics.fields import FIELDS, FLAG_FIELDS, FLOAT_FIELDS
+from tickflow.metrics.points import Points
 from tickflow.ticks.tick import Refused
 from tickflow.verbs.dead_letters import Letter
 
@@ -167,5 +168,5 @@ def values(body: bytes) -> dict[str, float | int | bool | None]:
             number = float(bits[column : column + 1].view(np.float64)[0])
             found[name] = None if number != number else number
         else:
-            found[name] = bool(bits[column]) if name == "is_anomaly" else int(bits[column])
+            found[name] = bool(bits[column]) if name in FLAG_FIELDS else int(bits[column])
     return found

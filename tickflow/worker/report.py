@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
-from tickflow.metrics.windows import DEPTH
 from tickflow.worker.counters import Counters
 from tickflow.worker.summary import Moved, SymbolFigures
 

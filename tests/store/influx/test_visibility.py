@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.metrics.test_formulas import record
-from tickflow.metrics.formulas import measure
+from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
 from tickflow.store.influx.visibility import ATTEMPTS, looks_half_written, whole

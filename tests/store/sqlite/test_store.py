@@ -10,6 +10,7 @@ import pytest
 
 from tests.point_examples import DAY, MORNING, Clock, a_row, bits, points_of
 from tickflow.errors import SettingError, Stopped, StoreUnavailable
+from tickflow.metrics.fields import NAMES
 from tickflow.metrics.points import Points
 from tickflow.store.base import WorkerStatus
 from tickflow.store.sqlite import store as embedded
@@ -225,7 +226,7 @@ def test_a_failed_batch_is_undone_whatever_the_failure(store: EmbeddedStore) -> 
             return [a_row(), a_row(time_ns=2**63)]  # the second does not fit
 
     with pytest.raises(OverflowError):
-        store.write(OddPoints(*[getattr(some(2), name) for name in Points.__slots__]))
+        store.write(OddPoints(*[getattr(some(2), name) for name in NAMES]))
     assert len(store.latest()) == 0
     store.write(some(2))
     assert len(store.points("AAPL", 0)) == 2

@@ -15,8 +15,8 @@ from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, recent_gap
 from tickflow.dashboard.queries.view import Drawn, Multiple, View
 from tickflow.dashboard.queries.watched import cursors_of
+from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
-from tickflow.metrics.windows import DEPTH
 from tickflow.store.base import PageQueries
 from tickflow.store.digest import Outline
 

@@ -21,8 +21,8 @@ from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, rece
 from tickflow.dashboard.queries.state import State, state_of
 from tickflow.dashboard.queries.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.queries.watched import cursors_of, watch
+from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
-from tickflow.metrics.windows import DEPTH
 from tickflow.sources.new_york import is_open
 from tickflow.store.base import MetricsStore, PageQueries
 from tickflow.store.digest import Digest

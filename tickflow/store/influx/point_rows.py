@@ -1,21 +1,21 @@
 """InfluxQL's rows of points: what to select for them, and the points that they are."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
-from tickflow.metrics.points import FLOAT_FIELDS, INTEGER_FIELDS, Points
+from tickflow.metrics.fields import ALWAYS, FLAG_FIELDS, FLOAT_FIELDS, INTEGER_FIELDS, NAMES
+from tickflow.metrics.points import Points
 from tickflow.store.influx.influxql import Integer
 
-_COLUMNS = [column.name for column in fields(Points) if column.name != "time_ns"]
-_ALWAYS = [_COLUMNS.index(name) + 1 for name in ("source", "price", *INTEGER_FIELDS, "is_anomaly")]
+_COLUMNS = [name for name in NAMES if name != "time_ns"]
+_ALWAYS = [_COLUMNS.index(name) + 1 for name in ("source", *ALWAYS)]
 SELECTED = ", ".join(f'"{name}"' for name in _COLUMNS)  # quoted, since `offset` is a keyword
 """The columns of a point after its time, in the order of `Points`."""
 
 _TYPES = {
     **dict.fromkeys(FLOAT_FIELDS, float | None),
     **dict.fromkeys(INTEGER_FIELDS, Integer | None),
-    "is_anomaly": bool | None,
+    **dict.fromkeys(FLAG_FIELDS, bool | None),
 }
 PointRow: Any = tuple[(Integer, *(_TYPES.get(name, str | None) for name in _COLUMNS))]  # type: ignore[misc]
 """A row of a point as it is selected: its time, then the columns, of which each may be absent."""

@@ -8,12 +8,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 
+from tickflow.metrics.fields import NAMES
 from tickflow.metrics.points import Points
 from tickflow.store.latest import places, replaced
 
-COLUMNS = ", ".join(f'"{column.name}"' for column in fields(Points))
+COLUMNS = ", ".join(f'"{name}"' for name in NAMES)
 WHOLE_EVERY = 60.0
 """Seconds after which all is read again: what retention took away is gone then at the latest."""
 GRACE_SECONDS = 5.0

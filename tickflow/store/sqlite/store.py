@@ -12,6 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
+from tickflow.metrics.fields import NAMES, TABLE, Kind
 from tickflow.metrics.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store.base import DAY_NS, Candles, MetricsStore, WorkerStatus, Written
@@ -32,14 +33,18 @@ SQLite's usual 2 MB many of them would go to the file twice."""
 
 _STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
 
-# The key's order is what the page reads by. The measured values have no declared type: a REAL column would turn -0.0
-# into 0, an untyped one keeps the bits.
-_SCHEMA = """
+# A float has no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits.
+_TYPES = {
+    Kind.TAG: "TEXT NOT NULL",
+    Kind.TIME: "INTEGER NOT NULL",
+    Kind.FLOAT: "",
+    Kind.INTEGER: "INTEGER NOT NULL",
+    Kind.BOOLEAN: "INTEGER NOT NULL",
+}
+# The key's order is what the page reads by.
+_SCHEMA = f"""
     CREATE TABLE IF NOT EXISTS store_points (
-        symbol TEXT NOT NULL, source TEXT NOT NULL, time_ns INTEGER NOT NULL,
-        price, change_percent, ma_5, ma_10, ma_20, volatility, vol_avg_5, vol_avg_10, z_score,
-        volume INTEGER NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL, is_anomaly INTEGER NOT NULL,
-        appended_ms INTEGER NOT NULL,
+        {", ".join(f'"{each.name}" {_TYPES[each.kind]}' for each in TABLE)}, appended_ms INTEGER NOT NULL,
         PRIMARY KEY (symbol, time_ns, source)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS store_points_appended ON store_points (appended_ms);
@@ -97,7 +102,7 @@ class EmbeddedStore(MetricsStore):
 
     def write(self, points: Points) -> Written:
         """Store the points, all or none of them, in one transaction."""
-        marks = ", ".join("?" * (len(fields(Points)) + 1))
+        marks = ", ".join("?" * (len(NAMES) + 1))
         appended_ms = int(self._clock() * 1000)
         # In the key's order each page is touched once a batch. Points of one identity stay in theirs: the last counts.
         rows = [(*row, appended_ms) for row in sorted(points.rows(), key=itemgetter(0))]

@@ -1,0 +1,238 @@
+"""Every field of a point, declared once: what it is computed from, how it is stored, and where people see it.
+
+`Columns` is the table, one line per field. Windows, metrics, points, both stores, the audit, the console, the page and
+its CSV are made from it. To add a field, add a line; see CONTRIBUTING.md.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.metrics import formulas
+from tickflow.metrics.detectors import zscore
+from tickflow.metrics.formulas import deviation, mean
+
+Texts = Sequence[str]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+class Kind(StrEnum):
+    """What a column holds. A float is NaN where it is absent, an added flag is false there; the others always exist."""
+
+    TAG = "tag"
+    TIME = "time"
+    FLOAT = "float"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+
+
+_KINDS: dict[Any, Kind] = {Floats: Kind.FLOAT, Ints: Kind.INTEGER, Flags: Kind.BOOLEAN}
+
+
+class Unit(StrEnum):
+    """What the values of a field count."""
+
+    NONE = ""
+    PRICE = "price"  # the currency that the symbol is quoted in
+    PERCENT = "percent"
+    SHARES = "shares"
+    DEVIATIONS = "deviations"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How the page draws a field: in which panel, in the colour of which token of `assets/page.css`."""
+
+    panel: str
+    color: str = "--measure"
+    width: float = 1.25
+    dash: str = "solid"
+
+
+DASHED, DOTTED = "6px,3px", "2px,2px"
+
+
+def _taken(*_columns: Any) -> Any:
+    """In the place of a formula: the value is taken as it is."""
+    raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of `Points`, as its line of the table declares it.
+
+    A field is taken from the tick (`tick` names the column of `TickBatch`), or computed by `formula` from the last
+    `window` values of the field `of`, and from the fields `after`. `window` is how many ticks a value needs.
+
+    `always`: every stored point has it, whichever version wrote it.
+
+    `label` is what people read; `console` is the label in the terminal, empty where it is not shown there, and
+    `summary` says whether the summary report has it. `line` is its line in the chart; `readout`, `csv`: whether the
+    values over the chart and the chart's CSV have it; `overview` is its key in the rows of the watch list.
+    `digits`: of a price, how many more than the price itself has; else how many after the point.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    unit: Unit = Unit.NONE
+    tick: str | None = None
+    formula: Callable[..., Any] = _taken
+    of: str | None = None
+    after: tuple[str, ...] = ()
+    window: int = 1
+    always: bool = False
+    digits: int = 0
+    console: str = ""
+    summary: bool = False
+    line: Line | None = None
+    readout: bool = False
+    csv: bool = True
+    overview: str = ""
+
+
+def _declared(label: str, **traits: Any) -> Any:
+    return field(metadata={"label": label, **traits})
+
+
+def tag(label: str, tick: str) -> Any:
+    """A text that names the series; part of a point's identity."""
+    return _declared(label, kind=Kind.TAG, tick=tick)
+
+
+def moment(label: str) -> Any:
+    """The point's time."""
+    return _declared(label, kind=Kind.TIME)
+
+
+def of_tick(tick: str, label: str, unit: Unit = Unit.NONE, **shown: Any) -> Any:
+    """A value that the tick itself carries, in that column of `TickBatch`."""
+    return _declared(label, tick=tick, unit=unit, **shown)
+
+
+def of_record(label: str) -> Any:
+    """Where the record lies in the log."""
+    return _declared(label, always=True, csv=False)
+
+
+def windowed(
+    formula: Callable[..., Any], of: str, window: int, label: str, *, after: tuple[str, ...] = (), **shown: Any
+) -> Any:
+    """A value computed from a window: the last `window` values of the field `of`; absent until so many exist.
+
+    `formula` takes an array of shape (window, m), the oldest value in row 0, and then the columns of the fields
+    `after`, which are declared above. The unit is that of `of`, unless given.
+    """
+    return _declared(label, formula=formula, of=of, window=window, after=after, **shown)
+
+
+def judged(formula: Callable[..., Any], after: tuple[str, ...], window: int, label: str, **shown: Any) -> Any:
+    """A flag that a detector's rule raises: it takes the columns of the fields `after`, and the threshold."""
+    return _declared(label, formula=formula, after=after, window=window, **shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The table. A column of a batch of points per attribute, in the order in which they are stored and shown.
+
+    `time_ns` is in ns since 1970. A float is NaN where it is absent.
+    """
+
+    symbol: Texts = tag("Symbol", "symbols")
+    source: Texts = tag("Source", "sources")
+    time_ns: Ints = moment("Time")
+    price: Floats = of_tick("prices", "Price", Unit.PRICE, always=True, readout=True, line=Line("y", "--price", 1.75))
+    change_percent: Floats = of_tick("change_percent", "Change", Unit.PERCENT, digits=2, csv=False)
+    ma_5: Floats = windowed(mean, "price", 5, "MA5", console="MA5", readout=True, line=Line("y", "--ma5"))
+    ma_10: Floats = windowed(
+        mean, "price", 10, "MA10", console="MA10", readout=True, line=Line("y", "--ma10", 1.25, DASHED)
+    )
+    ma_20: Floats = windowed(
+        mean, "price", 20, "MA20", console="MA20", readout=True, line=Line("y", "--ma20", 1.5, DOTTED)
+    )
+    volatility: Floats = windowed(
+        deviation, "price", 10, "Volatility", digits=1, console="vol", summary=True, readout=True, line=Line("y3"),
+        overview="volatility",
+    )  # fmt: skip
+    vol_avg_5: Floats = windowed(mean, "volume", 5, "Volume average of 5", line=Line("y2"))
+    vol_avg_10: Floats = windowed(mean, "volume", 10, "Volume average of 10", line=Line("y2", dash=DASHED))
+    z_score: Floats = windowed(
+        formulas.z_score, "price", 10, "|z|", after=("volatility",), unit=Unit.DEVIATIONS, digits=2, console="z",
+        readout=True, line=Line("y4"), overview="z",
+    )  # fmt: skip
+    volume: Ints = of_tick("volumes", "Volume", Unit.SHARES, always=True, readout=True, overview="volume")
+    partition: Ints = of_record("Partition")
+    offset: Ints = of_record("Offset")
+    is_anomaly: Flags = judged(zscore.anomalies, ("z_score",), zscore.WINDOW, "Anomaly", always=True)
+
+
+def table_of(columns: type[Columns]) -> tuple[Field, ...]:
+    """The declared fields, in their order. Raises `TypeError` for a line that makes no sense."""
+    declared: dict[str, dict[str, Any]] = {
+        column.name: {"kind": _KINDS.get(column.type)} | dict(column.metadata) for column in fields(columns)
+    }
+    names = list(declared)
+    for at, (name, traits) in enumerate(declared.items()):
+        if traits["kind"] is None:
+            raise TypeError(f"{name}: a field is Floats, Ints or Flags")
+        if not set(names[:at]).issuperset(traits.get("after", ())):
+            raise TypeError(f"{name}: the fields it is computed from are declared above it")
+        of = traits.get("of")
+        if of is None:
+            continue
+        if traits["kind"] is not Kind.FLOAT or traits["window"] < 1:
+            raise TypeError(f"{name}: what a window gives is a column of Floats, over at least one tick")
+        if not declared.get(of, {}).get("tick"):
+            raise TypeError(f"{name}: a window is over a field of the tick, which {of!r} is not")
+        traits.setdefault("unit", declared[of].get("unit", Unit.NONE))
+    return tuple(Field(name=name, **traits) for name, traits in declared.items())
+
+
+TABLE = table_of(Columns)
+NAMES = tuple(each.name for each in TABLE)
+"""All columns of a point, its tags and time first."""
+FLOAT_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.FLOAT)
+INTEGER_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.INTEGER)
+FLAG_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.BOOLEAN)
+FIELDS = (*FLOAT_FIELDS, *INTEGER_FIELDS, *FLAG_FIELDS)
+"""What is stored of a point beside its tags and its time."""
+MEASURED = tuple(each for each in TABLE if each.formula is not _taken)
+
+ALWAYS = tuple(each.name for each in TABLE if each.always)
+"""The fields that every stored point has, whichever version wrote it. Another flag is false where it is absent."""
+
+TICK_COLUMNS = {each.name: each.tick for each in TABLE if each.tick is not None}
+"""By field (or tag), the column of `TickBatch` that it is taken from."""
+DEPTHS = {
+    name: max(each.window for each in MEASURED if each.of == name)
+    for name in TICK_COLUMNS
+    if any(each.of == name for each in MEASURED)
+}
+"""By field that windows are over, how many values of a symbol the longest of them takes."""
+DEPTH = max(DEPTHS.values())
+"""How many ticks of a symbol the longest window takes."""
+
+COMPUTATION = 1
+"""Raised by whoever changes what a formula, a window or the rule of acceptance gives, be it by a bit.
+
+`tests/metrics/test_golden.py` fails when the bits change and this number does not.
+"""
+
+
+def version_of(table: Sequence[Field]) -> str:
+    """The version of the computation: the number above, and a digest of what the table declares.
+
+    Two workers of one version store the same bits for the same log.
+    """
+    declared = [(each.name, each.of, each.after, each.window, each.formula.__name__) for each in table]
+    return f"{COMPUTATION}-{zlib.crc32(repr(declared).encode()):08x}"
+
+
+VERSION = version_of(TABLE)
