@@ -1,0 +1,119 @@
+"""What the detectors must say, computed tick by tick from plain lists, with the formulas written out once more."""
+
+import itertools
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Trade(NamedTuple):
+    """One tick."""
+
+    symbol: str
+    time_us: int
+    price: float
+    volume: float
+
+
+@dataclass
+class Second:
+    """One traded second."""
+
+    stamp: int
+    close: float
+    volume: float
+
+
+@dataclass
+class Course:
+    """A symbol so far: its traded seconds (all of them), its newest second and its last price."""
+
+    seconds: list[Second] = field(default_factory=list)
+    last_price: float | None = None
+
+
+def usual_move(logs: list[float]) -> float:
+    """Of 58 log prices."""
+    assert len(logs) == 58
+    returns = [after - before for before, after in itertools.pairwise(logs)]
+    weights = [0.94**age for age in range(len(returns) - 1, -1, -1)]
+    square = sum(w * r * r for w, r in zip(weights, returns, strict=True)) / sum(weights)
+    steps = [abs(r) for r in returns if r]
+    return max(math.sqrt(square), min(steps) / 2 if steps else 0.0)
+
+
+def move(window: list[Second], least: float) -> tuple[float, int]:
+    """Score and direction of `move`."""
+    logs = [math.log(each.close) for each in window]
+    base, held = logs[55:58], logs[58:60]
+    up, down = max(0.0, min(held) - max(base)), max(0.0, min(base) - max(held))
+    if not up and not down:
+        return 0.0, 0
+    prices, bases = [each.close for each in window[58:]], [each.close for each in window[55:58]]
+    part = min(prices) / max(bases) - 1 if up else max(prices) / min(bases) - 1
+    scale = usual_move(logs[:58])
+    if abs(part) < least or not scale:
+        return 0.0, 0
+    return (up + down) / scale, 1 if up else -1
+
+
+def volume(window: list[Second]) -> float:
+    """Score of `volume`."""
+    logs = [math.log1p(each.volume) for each in window]
+    before = logs[:50]
+    deviation = max(statistics.stdev(before), 0.3)
+    return (statistics.fmean(logs[50:]) - statistics.fmean(before)) / deviation * math.sqrt(10)
+
+
+def volatility(window: list[Second]) -> float:
+    """Score of `volatility`."""
+    logs = [math.log(each.close) for each in window]
+    returns = [abs(after - before) for before, after in itertools.pairwise(logs)]
+    cut = 5 * statistics.fmean(returns)
+    before, last = ([min(each, cut) for each in part] for part in (returns[:39], returns[39:]))
+    if not sum(before) or not sum(last):
+        return 0.0
+    return math.log(statistics.fmean(last) / statistics.fmean(before)) / 0.2
+
+
+def bad_print(window: list[Second], was_within: bool, before: float, least: float) -> tuple[float, int]:
+    """Score and direction of `bad_print`: `before` is the price of the tick before, in this second or not."""
+    price = window[59].close
+    base = [each.close for each in (window[56:59] if was_within else window[55:58])]
+    logs = [math.log(each.close) for each in (window[1:59] if was_within else window[:58])]
+    if not min(base) <= price <= max(base) or min(base) <= before <= max(base):
+        return 0.0, 0
+    reference = max(base) if before > max(base) else min(base)
+    scale = usual_move(logs)
+    if abs(before - reference) < reference * least or not scale:
+        return 0.0, 0
+    return abs(math.log(before / reference)) / scale, 1 if before > reference else -1
+
+
+def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, tuple[float, int]]]:
+    """Of each trade, by detector: score and direction; empty in warm-up."""
+    courses: defaultdict[str, Course] = defaultdict(Course)
+    for trade in trades:
+        course = courses[trade.symbol]
+        seconds, before = course.seconds, course.last_price
+        stamp = trade.time_us // 1_000_000
+        was_within = bool(seconds) and stamp <= seconds[-1].stamp
+        if was_within:
+            seconds[-1].close = trade.price
+            seconds[-1].volume += trade.volume
+        else:
+            seconds.append(Second(stamp, trade.price, trade.volume))
+        course.last_price = trade.price
+        window = seconds[-60:]
+        if len(window) < 60 or before is None:
+            yield {}
+            continue
+        yield {
+            "move": move(window, least),
+            "volume": (volume(window), 0),
+            "volatility": (volatility(window), 0),
+            "bad_print": bad_print(window, was_within, before, least),
+        }

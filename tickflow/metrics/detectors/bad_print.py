@@ -1,0 +1,62 @@
+"""`bad_print`: a lone trade far from the price, which comes back with the next one; about the data, not the market.
+
+The tick before lay outside the range of the last prices of the three traded seconds before its own, and this tick is
+back inside. The score is how far it lay outside, in usual moves (see `move`). The tick that comes back is the one that
+is flagged; `price` is that of the print.
+"""
+
+import numpy as np
+
+from tickflow.metrics.detectors.logarithm import log
+from tickflow.metrics.detectors.move import usual_move
+from tickflow.metrics.detectors.seconds import Bools, Floats, Ints, Scored, View
+
+
+def score(view: View, floor: float = 0.0, least: float = 0.0) -> Scored:
+    """The ticks before which a print lay outside by `least` of the price and more than `floor` usual moves."""
+    first, second, third, fourth = view.closes_before
+    # The print and the way back in one second: the second itself is the only one that the print is kept out of.
+    high, low = np.maximum(np.maximum(first, second), third), np.minimum(np.minimum(first, second), third)
+    highest, lowest = np.maximum(view.high, view.prior), np.minimum(view.low, view.prior)
+    seconds = np.flatnonzero(view.ready & _outside(highest, lowest, high, low, least))
+    ticks = view.ticks_of(seconds)
+    ticks = ticks[(ticks > view.first[view.second[ticks]]) | ~view.is_new[view.second[ticks]]]
+    at = view.second[ticks]
+    prints = np.where(ticks > view.first[at], view.price[ticks - 1], view.prior[at])
+    within = _of(view, ticks, prints, high[at], low[at], floor, least, 0)
+    # The print was the last trade of its second, the way back begins another.
+    high, low = np.maximum(np.maximum(second, third), fourth), np.minimum(np.minimum(second, third), fourth)
+    at = np.flatnonzero(view.is_new & view.ready & _outside(first, first, high, low, least))
+    across = _of(view, view.first[at], first[at], high[at], low[at], floor, least, 1)
+    if not len(across):
+        return within
+    return Scored.of(*(np.concatenate(pair) for pair in zip(within.columns, across.columns, strict=True)))
+
+
+def _outside(highest: Floats, lowest: Floats, high: Floats, low: Floats, least: float) -> Bools:
+    result: Bools = (highest > high * (1 + least)) | (lowest < low * (1 - least))
+    return result
+
+
+def _of(
+    view: View, ticks: Ints, prints: Floats, high: Floats, low: Floats, floor: float, least: float, ago: int
+) -> Scored:
+    """Score the prints before `ticks`, which were made as many traded seconds ago as `ago` says."""
+    if not len(ticks):
+        return Scored.nothing()
+    price = view.price[ticks]
+    is_high = prints > high
+    is_back = (price <= high) & (price >= low) & (is_high | (prints < low))
+    reference = np.where(is_high, high, low)
+    kept = np.flatnonzero(is_back & (np.abs(prints - reference) >= reference * least))
+    if not len(kept):
+        return Scored.nothing()
+    rows = view.closed_prices(view.second[ticks[kept]])
+    usual = usual_move(rows[:, 1 - ago : rows.shape[1] - ago])
+    distance = np.abs(log(prints[kept]) - log(reference[kept]))
+    scores = np.zeros(len(kept))
+    np.divide(distance, usual, out=scores, where=usual > 0)
+    above = scores > floor
+    kept = kept[above]
+    direction: Ints = np.where(is_high[kept], 1, -1)
+    return Scored.of(view.order[ticks[kept]], scores[above], direction, prints[kept], reference[kept])

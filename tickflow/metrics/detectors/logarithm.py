@@ -1,0 +1,37 @@
+"""A natural logarithm whose bits every machine agrees on, pure.
+
+NumPy's own takes another way for another processor, and C libraries differ in the last bit. This one adds,
+multiplies and divides, which IEEE 754 rounds in one way only, so two workers on two kinds of machine raise the same
+alerts with the same scores.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_LN2_HIGH = 6.93147180369123816490e-01  # its last 32 bits are 0: a whole number up to 2**11 times it is exact
+_LN2_LOW = 1.90821492927058770002e-10
+_TERMS = tuple(2.0 / (2 * power + 1) for power in range(11, 0, -1))
+
+
+def log(values: Floats) -> Floats:
+    """The natural logarithm of each value (above 0), within two units in the last place.
+
+    ln(m · 2**e) = e · ln 2 + 2 artanh(f), with f = (m - 1) / (m + 1) and m between √½ and √2.
+
+    >>> log(np.array([1.0, 2.0, 1e12])).tolist() == [0.0, np.log(2.0), np.log(1e12)]
+    True
+    """
+    mantissa, exponent = np.frexp(values)
+    low = mantissa < 0.7071067811865476
+    mantissa = np.where(low, mantissa * 2.0, mantissa)
+    exponent = (exponent - low).astype(np.float64)
+    fraction = (mantissa - 1.0) / (mantissa + 1.0)
+    square = fraction * fraction
+    series = np.full_like(fraction, _TERMS[0])
+    for term in _TERMS[1:]:
+        series = series * square + term
+    tail: Floats = fraction * (square * series) + exponent * _LN2_LOW
+    result: Floats = exponent * _LN2_HIGH + (2.0 * fraction + tail)
+    return result

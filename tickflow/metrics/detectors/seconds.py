@@ -1,0 +1,333 @@
+"""The clock of the detectors: one observation per symbol and traded second.
+
+An observation is a second in which a symbol traded: its last price and the sum of its volume. The running second
+counts with what it holds so far. A late tick counts to the running second, so that time never runs backwards. Single
+trades are no clock for alerts: most do not move the price, and many of those that do are bad prints.
+
+`Seconds.view` lays a batch beside what went before, the detectors look at it, `Seconds.keep` takes the batch in.
+What they give depends on the ticks and their order alone, never on how they were batched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.metrics.detectors.logarithm import log
+from tickflow.metrics.windows import places_of
+
+OBSERVATIONS = 60
+"""How many traded seconds a detector looks back on, the running one included."""
+RING = 64
+SECOND_US = 1_000_000
+NEVER = -1
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a detector found in a batch, as columns of equal length, in the order of the log.
+
+    `at` is the tick's place in the batch; `direction` is -1, 0 or 1; `price` is the price that moved, `reference` the
+    one that it is held against. Ticks that are not here score below the floor that was asked for, or are in warm-up.
+    """
+
+    at: Ints
+    score: Floats
+    direction: Ints
+    price: Floats
+    reference: Floats
+
+    def flags(self, threshold: float | Floats) -> Bools:
+        """Which of the found ticks are flagged."""
+        result: Bools = self.score > threshold
+        return result
+
+    @classmethod
+    def of(cls, at: Ints, score: Floats, direction: Ints, price: Floats, reference: Floats) -> "Scored":
+        """The columns in the order of the log."""
+        order = np.argsort(at, kind="stable")
+        return cls(at[order], score[order], direction[order], price[order], reference[order])
+
+    @classmethod
+    def nothing(cls) -> "Scored":
+        """No tick at all."""
+        none, no_score = np.zeros(0, dtype=np.int64), np.zeros(0)
+        return cls(none, no_score, none, no_score, no_score)
+
+    @property
+    def columns(self) -> tuple[Ints, Floats, Ints, Floats, Floats]:
+        """The columns, in the order of `of`."""
+        return self.at, self.score, self.direction, self.price, self.reference
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+
+class View:
+    """A batch's ticks, by symbol and traded second; within a symbol in the order of the log.
+
+    Of each tick: `order` (its place in the batch), `price`, `time_us` (never before that of the symbol's tick before),
+    `volume` (of its second so far), `second` (the index of its traded second below). Of each traded second: `slot`
+    (its symbol's), `number` (how many traded seconds the symbol had before it), `first` and `end` (its ticks), `high`
+    and `low`.
+    """
+
+    def __init__(self, known: "Seconds", slots: Ints, time_us: Ints, prices: Floats, volumes: Floats) -> None:
+        self._known = known
+        count = len(slots)
+        self.order = np.argsort(slots.astype(np.uint16) if known.size <= 1 << 16 else slots, kind="stable")
+        slot = slots[self.order]
+        changes = np.empty(count, dtype=np.bool_)
+        changes[:1] = True
+        np.not_equal(slot[1:], slot[:-1], out=changes[1:])
+        self.begins = np.flatnonzero(changes)
+        """Of each symbol, its first tick."""
+        self.own = own = slot[self.begins]
+        self.price = prices[self.order]
+        self.time_us = self._in_time(time_us[self.order], known.newest_us[own])
+        stamps = self.time_us // SECOND_US
+        fresh = changes.copy()
+        np.not_equal(stamps[1:], stamps[:-1], out=fresh[1:], where=~changes[1:])
+        fresh[self.begins] = stamps[self.begins] != known.running_second(own)
+        opens = fresh | changes
+        self.first = np.flatnonzero(opens)
+        self.end = np.append(self.first[1:], count)[: len(self.first)]
+        self.second = np.cumsum(opens) - 1
+        self.slot = slot[self.first]
+        self.stamp = stamps[self.first]
+        self.is_new = fresh[self.first]
+        leading = self.second[self.begins]  # of each symbol, its first traded second in the batch
+        seconds = np.diff(np.append(leading, len(self.first)))
+        new = np.cumsum(self.is_new)
+        before = np.repeat(new[leading] - self.is_new[leading], seconds)
+        self.number = known.count[self.slot] - 1 + new - before
+        self.rank = np.arange(len(self.first)) - np.repeat(leading, seconds)
+        self.deepest = int(self.rank.max(initial=0))
+        self._leading, self._seconds = leading, seconds
+        begun = np.where(self.is_new, 0.0, known.volume[self.slot])
+        self.volume = _running_sums(volumes[self.order], self.first, self.end, begun)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @property
+    def ready(self) -> Bools:
+        """Of each traded second, whether sixty exist, itself included."""
+        result: Bools = self.number >= OBSERVATIONS - 1
+        return result
+
+    @cached_property
+    def close(self) -> Floats:
+        """The last price of each traded second, so far."""
+        result: Floats = self.price[self.end - 1]
+        return result
+
+    @cached_property
+    def log_close(self) -> Floats:
+        """Its logarithm."""
+        return log(self.close)
+
+    @cached_property
+    def log_volume(self) -> Floats:
+        """ln(1 + volume) of each traded second, so far."""
+        return log(1.0 + self.volume[self.end - 1])
+
+    @cached_property
+    def high(self) -> Floats:
+        """The highest price of each traded second, so far."""
+        return np.maximum.reduceat(self.price, self.first) if len(self) else self.price
+
+    @cached_property
+    def low(self) -> Floats:
+        """The lowest one."""
+        return np.minimum.reduceat(self.price, self.first) if len(self) else self.price
+
+    @cached_property
+    def prior(self) -> Floats:
+        """The symbol's price before the first tick of each traded second here; 0 where there is none."""
+        result: Floats = self._known.close.reshape(-1)[self.slot * RING + (self.number & (RING - 1))]
+        return np.where(self.is_new, self.closes_before[0], result)
+
+    @cached_property
+    def closes_before(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Of each traded second, the last prices of the four before it, the latest first; 0 where there is none."""
+        ring = self._known.close
+        first, second, third, fourth = (self._back(ring, self.close, lag) for lag in (1, 2, 3, 4))
+        return first, second, third, fourth
+
+    @cached_property
+    def log_before(self) -> Floats:
+        """The logarithm of the first of those."""
+        return self._back(self._known.log_close, self.log_close, 1)
+
+    @cached_property
+    def sums(self) -> Floats:
+        """Running sums of log volume, its square, absolute return and its square, shape (m, 4).
+
+        They tell cheaply which seconds cannot reach a floor and give no score: their last bits hang on the batches.
+        """
+        returns = np.where(self.number > 0, self.log_close - self.log_before, 0.0)
+        grown = np.empty((len(self.first), 4))
+        grown[:, 0] = self.log_volume
+        grown[:, 1] = self.log_volume * self.log_volume
+        grown[:, 2] = np.abs(returns)
+        grown[:, 3] = returns * returns
+        total = np.cumsum(grown, axis=0)
+        leading = self._leading
+        at = (self.number[leading] - 1) & (RING - 1)
+        begun = self._known.sums[self.own, at] - (total[leading] - grown[leading])
+        result: Floats = total + np.repeat(begun, self._seconds, axis=0)
+        return result
+
+    def sums_before(self, lag: int) -> Floats:
+        """Of each traded second, the sums of the one that lies `lag` before it, shape (m, 4)."""
+        result: Floats = self._known.sums.reshape(-1, 4)[self.slot * RING + ((self.number - lag) & (RING - 1))]
+        if self.deepest >= lag:
+            inside = np.flatnonzero(self.rank >= lag)
+            result[inside] = self.sums[inside - lag]
+        return result
+
+    def closed_prices(self, seconds: Ints) -> Floats:
+        """Log prices of the 59 observations before each of `seconds`, the oldest first, shape (k, 59)."""
+        return self._closed(self._known.log_close, self.log_close, seconds)
+
+    def closed_volumes(self, seconds: Ints) -> Floats:
+        """Their ln(1 + volume)."""
+        return self._closed(self._known.log_volume, self.log_volume, seconds)
+
+    def ticks_of(self, seconds: Ints) -> Ints:
+        """The ticks of these traded seconds."""
+        counts = self.end[seconds] - self.first[seconds]
+        ends = np.cumsum(counts)
+        result: Ints = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.first[seconds] - ends + counts, counts)
+        return result
+
+    def _back(self, ring: Floats, own: Floats, lag: int) -> Floats:
+        result: Floats = ring.reshape(-1)[self.slot * RING + ((self.number - lag) & (RING - 1))]
+        if self.deepest >= lag:
+            inside = np.flatnonzero(self.rank >= lag)
+            result[inside] = own[inside - lag]
+        return result
+
+    def _closed(self, ring: Floats, own: Floats, seconds: Ints) -> Floats:
+        lags = np.arange(OBSERVATIONS - 1, 0, -1)
+        at = self.number[seconds][:, None] - lags
+        result: Floats = ring.reshape(-1)[self.slot[seconds][:, None] * RING + (at & (RING - 1))]
+        rank = self.rank[seconds]
+        if rank.any():
+            inside = rank[:, None] >= lags
+            result[inside] = own[(seconds[:, None] - lags)[inside]]
+        return result
+
+    def _in_time(self, time_us: Ints, newest_us: Ints) -> Ints:
+        """The times, none before that of the symbol's tick before."""
+        time_us[self.begins] = np.maximum(time_us[self.begins], newest_us)
+        late = np.flatnonzero(time_us[1:] < time_us[:-1]) + 1
+        if len(late):
+            ends = np.append(self.begins[1:], len(time_us))
+            for symbol in np.unique(np.searchsorted(self.begins, late, side="right") - 1).tolist():
+                stretch = slice(self.begins[symbol], ends[symbol])
+                time_us[stretch] = np.maximum.accumulate(time_us[stretch])
+        return time_us
+
+
+class Seconds:
+    """The last traded seconds of each symbol of one partition: a ring of 64 per symbol, about 4 KB.
+
+    >>> seconds = Seconds()
+    >>> view = seconds.view(["A"] * 3, np.array([0, 900_000, 1_000_000]), np.array([5.0, 6.0, 7.0]), np.ones(3))
+    >>> view.close.tolist(), view.volume.tolist()
+    ([6.0, 7.0], [1.0, 2.0, 1.0])
+    """
+
+    def __init__(self) -> None:
+        self._slots: dict[str, int] = {}
+        self._reserve(16)
+
+    def _reserve(self, capacity: int) -> None:
+        self.newest_us = np.full(capacity, NEVER, dtype=np.int64)
+        self.count = np.zeros(capacity, dtype=np.int64)
+        self.ticks = np.zeros(capacity, dtype=np.int64)
+        self.volume = np.zeros(capacity)
+        self.close = np.zeros((capacity, RING))
+        self.log_close = np.zeros((capacity, RING))
+        self.log_volume = np.zeros((capacity, RING))
+        self.stamp = np.full((capacity, RING), NEVER, dtype=np.int64)
+        self.sums = np.zeros((capacity, RING, 4))
+
+    @property
+    def size(self) -> int:
+        """How many symbols were seen."""
+        return len(self._slots)
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols, by slot."""
+        return list(self._slots)
+
+    def running_second(self, slots: Ints) -> Ints:
+        """The running second of each slot, since 1970; -1 before a symbol's first tick."""
+        result: Ints = self.stamp[slots, (self.count[slots] - 1) & (RING - 1)]
+        return result
+
+    def slots_of(self, symbols: Sequence[str]) -> Ints:
+        """The slot of each symbol; a new one gets the next."""
+        found = places_of(symbols, self._slots)
+        if len(self._slots) > len(self.count):
+            kept = self._columns()
+            self._reserve(max(2 * len(self.count), len(self._slots)))
+            for column, values in zip(self._columns(), kept, strict=True):
+                column[: len(values)] = values
+        return found
+
+    def view(self, symbols: Sequence[str], time_us: Ints, prices: Floats, volumes: Floats) -> View:
+        """A batch in log order, beside what went before it; nothing is taken in yet."""
+        return View(self, self.slots_of(symbols), time_us, prices, volumes)
+
+    def keep(self, view: View) -> None:
+        """Take the batch in."""
+        if not len(view):
+            return
+        flat = view.slot * RING + (view.number & (RING - 1))
+        # Of a symbol with more new seconds than the ring holds, the later one of two in one place is written last.
+        self.close.reshape(-1)[flat] = view.close
+        self.log_close.reshape(-1)[flat] = view.log_close
+        self.log_volume.reshape(-1)[flat] = view.log_volume
+        self.stamp.reshape(-1)[flat] = view.stamp
+        self.sums.reshape(-1, 4)[flat] = view.sums
+        last = np.append(view.begins[1:], len(view)) - 1
+        own = view.own
+        self.newest_us[own] = view.time_us[last]
+        self.volume[own] = view.volume[last]
+        self.count[own] = view.number[view.second[last]] + 1
+        self.ticks[own] += last - view.begins + 1
+
+    def _columns(self) -> tuple[npt.NDArray[np.generic], ...]:
+        return (
+            *(self.newest_us, self.count, self.ticks, self.volume),
+            *(self.close, self.log_close, self.log_volume, self.stamp, self.sums),
+        )
+
+
+def _running_sums(values: Floats, first: Ints, end: Ints, begun: Floats) -> Floats:
+    """The sum of each second's values up to each tick, added in the order of the log, from `begun` on."""
+    values = values.astype(np.float64)
+    total = np.cumsum(values)
+    if len(total) and total[-1] + begun.max() < 2**53 and np.array_equal(values, np.rint(values)):
+        exact = begun.max() == 0 or np.array_equal(begun, np.rint(begun))
+        if exact:  # whole numbers: any order of adding gives the same
+            result: Floats = total + np.repeat(begun - (total[first] - values[first]), end - first)
+            return result
+    counts = end - first
+    running = values.copy()
+    running[first] = begun + values[first]
+    for step in range(1, int(counts.max(initial=0))):
+        at = first[counts > step] + step
+        running[at] = running[at - 1] + values[at]
+    return running

@@ -1,0 +1,57 @@
+"""`volatility`: prices that move more than they did, whichever way, pure.
+
+The logarithm of the mean absolute return of the last twenty against that of the 39 before, in the deviations that it
+has where nothing changes. Each return is cut at five means of all 59, so that one jump is no change of volatility.
+"""
+
+import numpy as np
+
+from tickflow.metrics.detectors.logarithm import log
+from tickflow.metrics.detectors.seconds import OBSERVATIONS, Floats, Ints, Scored, View
+
+LAST = 20
+BEFORE = OBSERVATIONS - 1 - LAST
+CUT = 5.0
+DEVIATION = 0.2
+"""Of the log ratio, for normal returns: 0.756 · √(1/20 + 1/39) = 0.21."""
+_SLACK = 1e-3
+
+
+def score(view: View, floor: float = 0.0) -> Scored:
+    """The ticks whose score exceeds `floor`; `price` and `reference` are the tick's and that of the second before."""
+    last, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS - 1))
+    known = view.closes_before[0]
+    with np.errstate(divide="ignore", invalid="ignore"):  # in warm-up there is no price before
+        reach = np.maximum(view.high / known, known / view.low) - 1.0  # at least the running return
+        recent = last[:, 2] - before[:, 2]
+        short = (recent + reach) / LAST
+        earlier = before[:, 2] - all_of_them[:, 2]
+        squares = before[:, 3] - all_of_them[:, 3]
+        # What is cut: min(r, c) >= r - r² / 4c, whatever r is.
+        least = earlier - squares / (4 * CUT * (recent + earlier) / (OBSERVATIONS - 1))
+        # The cut is at most that of the largest running return.
+        within_reach = ~(short * (1 + _SLACK) < np.exp(floor * DEVIATION) * least / BEFORE * (1 - _SLACK))
+    seconds = np.flatnonzero(view.ready & within_reach & (recent + reach > 0))
+    if not len(seconds):
+        return Scored.nothing()
+    closed = view.closed_prices(seconds)
+    returns = np.abs(closed[:, 1:] - closed[:, :-1])
+    ticks = view.ticks_of(seconds)
+    of = np.repeat(np.arange(len(seconds)), view.end[seconds] - view.first[seconds])
+    running = np.abs(log(view.price[ticks]) - closed[of, -1])
+    scores = ratio(np.concatenate([returns[of], running[:, None]], axis=1))
+    above = scores > floor
+    kept = ticks[above]
+    nothing: Ints = np.zeros(len(kept), dtype=np.int64)
+    return Scored.of(view.order[kept], scores[above], nothing, view.price[kept], known[view.second[kept]])
+
+
+def ratio(returns: Floats) -> Floats:
+    """The score of 59 absolute returns each, the oldest first, shape (k, 59) to (k,); 0 where one side is 0."""
+    cut = np.minimum(returns, (returns.sum(axis=1) / (OBSERVATIONS - 1) * CUT)[:, None])
+    before = np.ascontiguousarray(cut[:, :BEFORE]).sum(axis=1) / BEFORE
+    last = np.ascontiguousarray(cut[:, BEFORE:]).sum(axis=1) / LAST
+    is_known = (before > 0) & (last > 0)
+    result = np.zeros(len(returns))
+    result[is_known] = log(last[is_known] / before[is_known]) / DEVIATION
+    return result

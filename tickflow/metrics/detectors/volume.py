@@ -1,0 +1,61 @@
+"""`volume`: a burst of trading over ten traded seconds, pure.
+
+The mean of ln(1 + volume) of the last ten observations, the running one included, against the fifty before, in their
+sample deviation (at least 0.3), times the root of ten.
+"""
+
+import numpy as np
+
+from tickflow.metrics.detectors.logarithm import log
+from tickflow.metrics.detectors.seconds import OBSERVATIONS, Floats, Ints, Scored, View
+
+LAST, BEFORE = 10, 50
+LEAST_DEVIATION = 0.3
+_ROOT = 3.1622776601683795
+_SLACK = 1e-6
+"""What running sums may be wrong by, and more: none that could reach the floor is left out."""
+
+
+def score(view: View, floor: float = 0.0) -> Scored:
+    """The ticks whose score exceeds `floor`; `price` and `reference` are the tick's and that of the second before."""
+    nine, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS))
+    short = (view.log_volume + nine[:, 0] - before[:, 0]) / LAST
+    mean = (before[:, 0] - all_of_them[:, 0]) / BEFORE
+    variance = (before[:, 1] - all_of_them[:, 1]) / BEFORE - mean * mean
+    spread = np.sqrt(np.maximum(variance * (BEFORE / (BEFORE - 1)), LEAST_DEVIATION**2))
+    within_reach = short - mean > floor * spread / _ROOT * (1 - _SLACK) - _SLACK
+    seconds = np.flatnonzero(view.ready & within_reach)
+    if not len(seconds):
+        return Scored.nothing()
+    closed = view.closed_volumes(seconds)
+    usual, deviation = usual_volume(closed)
+    counts = view.end[seconds] - view.first[seconds]
+    ticks, of = view.ticks_of(seconds), np.repeat(np.arange(len(seconds)), counts)
+    closed_sum = np.ascontiguousarray(closed[:, -(LAST - 1) :]).sum(axis=1)
+    shorts = (closed_sum[of] + log(1.0 + view.volume[ticks])) / LAST
+    scores = (shorts - usual[of]) / deviation[of] * _ROOT
+    above = scores > floor
+    kept = ticks[above]
+    nothing: Ints = np.zeros(len(kept), dtype=np.int64)
+    before_it = view.closes_before[0][view.second[kept]]
+    return Scored.of(view.order[kept], scores[above], nothing, view.price[kept], before_it)
+
+
+def usual_volume(closed: Floats) -> tuple[Floats, Floats]:
+    """Mean and deviation of ln(1 + volume) of the fifty observations before the last ten; from shape (k, 59)."""
+    before = np.ascontiguousarray(closed[:, :BEFORE])
+    mean = before.sum(axis=1) / BEFORE
+    residual = before - mean[:, None]
+    deviation = np.sqrt((residual * residual).sum(axis=1) / (BEFORE - 1))
+    return mean, np.maximum(deviation, LEAST_DEVIATION)
+
+
+def ratio(view: View, tick: int) -> float:
+    """How many times the usual volume the last ten traded seconds had, at a tick of the view; NaN in warm-up."""
+    second = view.second[tick : tick + 1]
+    if not view.ready[second[0]]:
+        return float("nan")
+    closed = view.closed_volumes(second)
+    last = float(np.ascontiguousarray(closed[:, -(LAST - 1) :]).sum(axis=1)[0])
+    last = (last + float(log(1.0 + view.volume[tick : tick + 1])[0])) / LAST
+    return float(np.exp(last - usual_volume(closed)[0][0]))
