@@ -233,6 +233,12 @@ class Settings(BaseModel):
     dashboard_debug: Annotated[bool, Field(description="true or false")] = _setting(
         False, "show errors of callbacks in the page; for developing, and on a loopback address only"
     )
+    metrics_host: _Name = _setting(
+        "127.0.0.1", "the address on which a script serves /metrics, /health/live and /health/ready"
+    )
+    metrics_port: Annotated[int | None, Field(ge=1, le=65_535, description="a port from 1 to 65535")] = _setting(
+        None, "the port for metrics and health, one per script; without it they are not served"
+    )
     log_level: _LogLevel = _setting(
         "INFO", "the least serious log lines to print; DEBUG adds each batch, commit, rebalance and retry"
     )

@@ -22,6 +22,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TextIO
 
@@ -35,9 +36,13 @@ from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
+from tickflow.telemetry.health import State
+from tickflow.telemetry.serving import serving_worker
+from tickflow.telemetry.worker import Snapshot, WorkerTelemetry, snapshot_of
 from tickflow.ticklog.base import Polled, Position, Record, TickLog
 from tickflow.ticks.tick import Refused, decode
 from tickflow.verbs import command_line
+from tickflow.version import VERSION
 from tickflow.worker import dead_letters
 from tickflow.worker.assignments import Assignments
 from tickflow.worker.batch import Batch
@@ -86,11 +91,14 @@ class StockAnalyticsEngine:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._in_flight: Batch | None = None
         self.holdup = Holdup(self.log, self.partitions, self.report)
+        self.telemetry = WorkerTelemetry(self.worker, VERSION, clock)
 
     def run(self) -> None:
         """Connect, then poll, compute, store, refuse and commit until asked to stop."""
         try:
+            self.telemetry.wait_for(State.WAITING_FOR_STORE, f"connecting to {self.store.where}")
             self.store.connect()
+            self.telemetry.wait_for(State.WAITING_FOR_LOG, f"connecting to {self.log.where}")
             self.log.connect()
             self.log.subscribe()
             self.console.begin()
@@ -112,8 +120,11 @@ class StockAnalyticsEngine:
 
         Its own write begins as soon as that one is over, and the one before is committed meanwhile.
         """
-        polled = self.poll()
-        batch = self.process(polled)
+        with self.telemetry.poll_seconds.time():
+            polled = self.poll()
+        self.telemetry.read(self.partitions, polled.records)
+        with self.telemetry.compute_seconds.time():
+            batch = self.process(polled)
         write = self.store.prepared(Points.joined(batch.points)) if polled.more and batch.points else None
         before, self._in_flight = self._in_flight, batch
         if before:
@@ -131,14 +142,14 @@ class StockAnalyticsEngine:
         try:
             polled = self.log.poll(POLL_SECONDS)
         except LogUnavailable as error:
-            self.holdup.wait(POLL_SECONDS, str(error))
+            self.holdup.wait(POLL_SECONDS, str(error), State.WAITING_FOR_LOG)
             return Polled()
         try:
             self.partitions.follow(polled)
         except LogUnavailable as error:
             # Records of other partitions are never dropped: the log would go on behind them, and commit past them.
             if not polled.records and not polled.read_up_to:
-                self.holdup.wait(POLL_SECONDS, str(error))
+                self.holdup.wait(POLL_SECONDS, str(error), State.WAITING_FOR_LOG)
                 return Polled()
             self.holdup.say(f"held up in part: {error}")
         return polled
@@ -197,6 +208,11 @@ class StockAnalyticsEngine:
         """Store the points, trying for ever; those that the store can never take go to the dead letters."""
         if not batch.points:
             return
+        with self.telemetry.write_seconds.time():
+            self.write_points(batch)
+
+    def write_points(self, batch: Batch) -> None:
+        """Store the points of a batch that has some."""
         parts = [Points.joined(batch.points)]
         written = [self.store_points(parts[0], batch.attempt)]
         if written[0].expired and len(batch.points) > 1:
@@ -219,7 +235,7 @@ class StockAnalyticsEngine:
             except StoreError as error:
                 attempt = None
                 asked = error.retry_after if isinstance(error, StoreUnavailable) else None
-                self.holdup.wait(asked or next(backoff), str(error))
+                self.holdup.wait(asked or next(backoff), str(error), State.WAITING_FOR_STORE)
         self.holdup.over()
         return written
 
@@ -258,11 +274,13 @@ class StockAnalyticsEngine:
         if not self._uncommitted:
             return
         try:
-            committed = self.log.commit(self._uncommitted)
+            with self.telemetry.commit_seconds.time():
+                committed = self.log.commit(self._uncommitted)
             self.holdup.over()
         except LogUnavailable as error:
-            self.holdup.wait(POLL_SECONDS, str(error))
+            self.holdup.wait(POLL_SECONDS, str(error), State.WAITING_FOR_LOG)
             return
+        self.telemetry.commit({number: self._uncommitted[number].offset for number in committed})
         for number in committed:
             position = self._uncommitted.pop(number)
             self.counters.settle(number, position.epoch, position.offset)
@@ -270,7 +288,14 @@ class StockAnalyticsEngine:
     def report(self) -> None:
         """Write the status and say what is due on the console; neither can stop the loop."""
         self.console.speak(self.counters, self.log.lag)
+        if self.telemetry.is_due:
+            self.telemetry.publish(self.snapshot(), self.holdup.reason)
         self._reporter.report(self.status)
+
+    def snapshot(self) -> Snapshot:
+        """This worker's numbers now, for its metrics and its health."""
+        newest = self._reporter.newest_event
+        return snapshot_of(self.partitions, self.counters, self.log.ends(), self.holdup.state, newest)
 
     def status(self) -> WorkerStatus:
         """What this worker says of itself now."""
@@ -282,7 +307,7 @@ FLAGS = (
     *("INFLUXDB_BATCH_POINTS", "INFLUXDB_CONNECTIONS", "INFLUXDB_GZIP"),
     *("KAFKA_SERVERS", "KAFKA_TOPIC", "KAFKA_GROUP", "KAFKA_PARTITIONS", "KAFKA_INSTANCE_ID", "KAFKA_BATCH_RECORDS"),
     *("ANOMALY_THRESHOLD", "HISTORY_SIZE", "UPDATE_INTERVAL", "SUMMARY_INTERVAL"),
-    *("MAX_RECORD_BYTES", "MAX_TICK_AGE", "LOG_LEVEL"),
+    *("METRICS_HOST", "METRICS_PORT", "MAX_RECORD_BYTES", "MAX_TICK_AGE", "LOG_LEVEL"),
 )
 
 
@@ -301,7 +326,8 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())
     gc.freeze()  # what is there by now stays: looking through it again and again for garbage took a tenth of the CPU
-    engine.run()
+    with serving_worker(settings, engine.telemetry, partial(open_log, settings, stop), stop):
+        engine.run()
     return process.DONE
 
 

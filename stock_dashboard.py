@@ -20,6 +20,8 @@ from tickflow.dashboard.packed import Packed
 from tickflow.stack import open_acks, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
+from tickflow.telemetry.serving import serving
+from tickflow.version import VERSION
 
 FLAGS = (
     "EMBEDDED_FILE",
@@ -31,6 +33,8 @@ FLAGS = (
     "DASHBOARD_HOST",
     "DASHBOARD_PORT",
     "DASHBOARD_DEBUG",
+    "METRICS_HOST",
+    "METRICS_PORT",
     "LOG_LEVEL",
 )
 
@@ -55,6 +59,7 @@ class StockDashboard:
         self.store = store or open_store(self.settings, self.stop)
         self.acks = acks or open_acks(self.settings, self.stop)
         from tickflow.dashboard.app import build  # loads Dash: not for --help, nor to refuse a setting
+        from tickflow.telemetry.page import PageTelemetry, watch
 
         self.gate = Gate(self.store)
         self.app = build(
@@ -67,6 +72,8 @@ class StockDashboard:
             clock=clock,
         )
         self.packed = Packed(self.app.server)
+        self.telemetry = PageTelemetry(VERSION)
+        watch(self.app.server, self.telemetry)
 
     @property
     def url(self) -> str:
@@ -81,6 +88,8 @@ class StockDashboard:
         server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
         print(f"The page is at {self.url}  (Ctrl+C ends it)", flush=True)
         connecting = self.gate.start()
+        asking = (lambda: self.gate.store.statuses(), self.stop)
+        threading.Thread(target=self.telemetry.follow, args=asking, name="ready", daemon=True).start()
         self.packed.prepare()
         try:
             serve(server, self.stop)
@@ -98,7 +107,9 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     add_flags(parser, FLAGS, aliases={"DASHBOARD_PORT": "--port", "UPDATE_INTERVAL": "--interval"})
     settings = load_settings(flags=flags_of(parser.parse_args(argv)))
     process.set_up_logging(settings.log_level)
-    StockDashboard(settings, stop=stop).run()
+    dashboard = StockDashboard(settings, stop=stop)
+    with serving(settings, dashboard.telemetry):
+        dashboard.run()
     return process.DONE
 
 

@@ -22,8 +22,11 @@ from tickflow.sources.base import Source
 from tickflow.sources.replay import Replay
 from tickflow.sources.simulator import Injection, Simulator, stepping_clock
 from tickflow.stack import open_log
+from tickflow.telemetry.producer import ProducerTelemetry, Published
+from tickflow.telemetry.serving import serving
 from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import Tick, encode, is_symbol
+from tickflow.version import VERSION
 
 FLUSH_EVERY = 1.0
 """Seconds, at most, between two flushes of a source that never waits."""
@@ -65,7 +68,9 @@ class StockDataProducer:
         self._unconfirmed = Saying(logger)
         self._flushed = time.monotonic()
         self._progress_at = self._flushed + PROGRESS_EVERY / 3
-        self._cause = self._said = ""
+        self._cause = self._said = self._trouble = ""
+        self.telemetry = ProducerTelemetry(VERSION, lambda: Published(self.sent, self._acknowledged))
+        self._acknowledged = 0
 
     def start_streaming(self, use_real_data: bool = False, api_key: str | None = None, interval: float = 2) -> None:
         """Publish until the source ends or the process is asked to stop.
@@ -80,6 +85,7 @@ class StockDataProducer:
         source = self._open_source(use_real_data, api_key, interval)
         with self.log:
             logger.info("streaming %s, to %s", source.what, self.log.where)
+            self.telemetry.wait_for_log(self.log.where)
             self.log.connect()
             try:
                 self._stream(source)
@@ -91,6 +97,7 @@ class StockDataProducer:
     def _stream(self, source: Source) -> None:
         for batch in source.batches(partial(self._wait, source)):
             self._publish(batch)
+            self.telemetry.turn(trouble=self._trouble)
             now = time.monotonic()
             if now - self._flushed >= FLUSH_EVERY:
                 self._flush()
@@ -117,6 +124,7 @@ class StockDataProducer:
         """Use a source's pause to have all ticks confirmed, and to say how far it is; whether to stop."""
         until = time.monotonic() + seconds
         self._flush()
+        self.telemetry.turn(trouble=self._trouble, pause=True)
         while not self.stop.is_set() and (left := until - time.monotonic()) > 0:
             self.stop.wait(min(left, max(0.0, self._progress_at - time.monotonic())))
             if time.monotonic() >= self._progress_at:
@@ -129,9 +137,12 @@ class StockDataProducer:
             self.log.flush(FLUSH_AT_INTERVAL)
         except NotAcknowledged as error:
             self._cause = error.cause
-            self._unconfirmed(f"{self.sent - self.log.acknowledged:,} ticks are not acknowledged: {error.cause}")
+            self._trouble = f"{self.sent - self.log.acknowledged:,} ticks are not acknowledged: {error.cause}"
+            self._unconfirmed(self._trouble)
         else:
+            self._trouble = ""
             self._unconfirmed.over("ticks are acknowledged again")
+        self._acknowledged = self.log.acknowledged
         self._flushed = time.monotonic()
 
     def _finish(self, source: Source) -> None:
@@ -215,6 +226,8 @@ FLAGS = (
     "EMBEDDED_FILE",
     "KAFKA_SERVERS",
     "KAFKA_TOPIC",
+    "METRICS_HOST",
+    "METRICS_PORT",
     "LOG_LEVEL",
 )
 
@@ -257,7 +270,8 @@ def main(stop: StopEvent) -> int:
     set_up_logging(settings.log_level)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
     producer = StockDataProducer(settings, stop=stop, **extras)
-    producer.start_streaming(use_real_data=settings.source == "alpha_vantage", interval=settings.tick_interval)
+    with serving(settings, producer.telemetry):
+        producer.start_streaming(use_real_data=settings.source == "alpha_vantage", interval=settings.tick_interval)
     return DONE
 
 

@@ -17,7 +17,7 @@ GROUPS = {
     "SOURCE": "Producer",
     "MAX_RECORD_BYTES": "Worker",
     "DASHBOARD_HOST": "Page",
-    "LOG_LEVEL": "All scripts",
+    "METRICS_HOST": "All scripts",
 }
 """The first key of each group, and the heading above it."""
 EXAMPLES = {

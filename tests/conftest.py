@@ -39,7 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("influx")
 
 
-def _unavailable(reason: str) -> NoReturn:
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test for that reason; with `CI=true`, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -51,7 +52,7 @@ def need(server: Server) -> None:
     if reason is None and not is_built(server):
         reason = f"{NAMES[server]} is not built on this machine yet: python -m devtools.servers build"
     if reason is not None:
-        _unavailable(reason)
+        unavailable(reason)
 
 
 def _check_kafka(servers: str) -> None:

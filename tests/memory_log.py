@@ -150,6 +150,9 @@ class MemoryLog(TickLog):
             lags[partition] = self._shared.ends[partition] - place
         return dict(lags)
 
+    def ends(self) -> dict[int, int]:
+        return {partition: self._shared.ends[partition] for partition in self._places}
+
     def close(self) -> None:
         pass
 

@@ -9,5 +9,10 @@
     verbs/       what else the analytics script can do: audit, status
     dashboard/   queries/ read rows, drawing/ makes them a page         (stock_dashboard.py)
 
+Beside that way:
+
+    settings/    what a setting's text has to look like
+    telemetry/   what each script reports to whoever operates it
+
 Nothing here imports `config` or the scripts: it takes plain values. `stack.py` chooses the log and the store.
 """

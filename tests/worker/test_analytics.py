@@ -95,6 +95,9 @@ class ScriptedLog(TickLog):
         self.commits |= positions
         return frozenset(positions)
 
+    def ends(self) -> dict[int, int]:
+        return {}
+
     def lag(self) -> dict[int, int]:
         return {}
 

@@ -71,6 +71,11 @@ class Windows:
         self._counts = np.zeros(16, dtype=np.int64)
 
     @property
+    def symbols(self) -> int:
+        """How many symbols have a window."""
+        return len(self._slots)
+
+    @property
     def oldest(self) -> int | None:
         """The oldest offset that a window still holds, `None` before the first tick."""
         used = len(self._slots)

@@ -210,6 +210,10 @@ class TickLog(ABC):
         """By assigned partition, how many records lie between the read position and the end, as last heard."""
 
     @abstractmethod
+    def ends(self) -> dict[int, int]:
+        """By assigned partition, the offset after its last record, as last heard."""
+
+    @abstractmethod
     def close(self) -> None:
         """Leave the group and let go of all connections, within a few seconds."""
 

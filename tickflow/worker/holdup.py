@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable
+from tickflow.telemetry.health import State
 from tickflow.ticklog.base import TickLog
 from tickflow.worker.assignments import Assignments
 
@@ -20,14 +21,15 @@ class Holdup:
 
     def __init__(self, log: TickLog, partitions: Assignments, report: Callable[[], None]) -> None:
         self.reason = ""
+        self.state: State | None = None
         self.say = Saying(logger)
         self._log = log
         self._partitions = partitions
         self._report = report
 
-    def wait(self, seconds: float, reason: str) -> None:
+    def wait(self, seconds: float, reason: str, state: State = State.HELD_UP) -> None:
         """Stay in the group while held up: poll without records for that long. Raises `Stopped`."""
-        self.reason = reason
+        self.reason, self.state = reason, state
         self.say(f"held up: {reason}")
         until = time.monotonic() + seconds
         while True:
@@ -44,5 +46,5 @@ class Holdup:
 
     def over(self) -> None:
         """Say that nothing holds the worker up any more, if something did."""
-        self.reason = ""
+        self.reason, self.state = "", None
         self.say.over("going on")

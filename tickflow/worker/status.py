@@ -26,14 +26,14 @@ class Reporter:
         self._worker = worker
         self._clock = clock
         self._processed_at: int | None = None
-        self._newest_event: int | None = None
+        self.newest_event: int | None = None
         self._due_at = 0.0
         self._trouble = Saying(logger)
 
     def note(self, points: Points) -> None:
         """Take in a batch, of one point at least."""
         self._processed_at = self._clock()
-        self._newest_event = max(self._newest_event or 0, int(points.time_ns.max()))
+        self.newest_event = max(self.newest_event or 0, int(points.time_ns.max()))
 
     def status(self, lag: Mapping[int, int], done: Tally, held_up_by: str) -> WorkerStatus:
         """What the worker says of itself now."""
@@ -41,7 +41,7 @@ class Reporter:
             worker=self._worker,
             written_at=self._clock(),
             processed_at=self._processed_at,
-            newest_event=self._newest_event,
+            newest_event=self.newest_event,
             lag_records=sum(lag.values()),
             accepted=done.accepted,
             refused=done.refused.total() + done.refused_by_store,

@@ -105,6 +105,9 @@ class KafkaTickLog(TickLog):
     def lag(self) -> dict[int, int]:  # noqa: D102
         return self._reader.lag()
 
+    def ends(self) -> dict[int, int]:  # noqa: D102
+        return self._reader.ends()
+
     def close(self) -> None:  # noqa: D102
         try:
             self._reader.close()

@@ -164,6 +164,10 @@ class Reader:
             lags[partition] = max(ends.get(partition, 0) - position, 0)
         return lags
 
+    def ends(self) -> dict[int, int]:
+        """See `TickLog.ends`; a partition of which none was heard yet is left out."""
+        return self._known_ends()
+
     def close(self) -> None:
         """Leave the group, within about 3 s."""
         if self._consumer is not None:

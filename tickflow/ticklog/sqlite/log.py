@@ -183,6 +183,9 @@ class EmbeddedTickLog(TickLog):
             self.bounds(PARTITION)
         return {PARTITION: max(self._end - self._position, 0)}
 
+    def ends(self) -> dict[int, int]:  # noqa: D102
+        return {} if self._position is None else {PARTITION: self._end}
+
     def close(self) -> None:  # noqa: D102
         self._membership.release()
         self._position = None

@@ -1,0 +1,130 @@
+"""Metrics and health of the scripts as processes, while what they depend on is away."""
+
+import http.client
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from devtools.process import free_port
+from devtools.servers import Influxd, InfluxServer
+from tests.conftest import StartScript, unavailable
+from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
+from tests.scripts import PROJECT
+from tickflow.version import VERSION
+
+
+def get(port: int, path: str) -> tuple[int, str, float]:
+    """The status, the body and the seconds that the answer took; status 0 while nobody listens."""
+    begun = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), time.monotonic() - begun
+    except OSError:
+        return 0, "", 0.0
+    finally:
+        connection.close()
+
+
+def readiness(port: int) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(get(port, "/health/ready")[1] or "{}")
+    return found
+
+
+def values(port: int, name: str) -> dict[str, float]:
+    """By label, the values of one metric."""
+    found = re.findall(rf"^{name}(?:\{{([^}}]*)\}})? (\S+)$", get(port, "/metrics")[1], re.MULTILINE)
+    return {label: float(value) for label, value in found}
+
+
+def ready(port: int) -> Callable[[], bool]:
+    return lambda: get(port, "/health/ready")[0] == 200
+
+
+def promtool_says(text: str) -> str:
+    tool = shutil.which("promtool")
+    if tool is None:
+        unavailable("promtool is not installed (Debian: prometheus)")
+    done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    assert f'version = "{VERSION}"' in (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_all_three_scripts_report_and_promtool_finds_no_fault(script: StartScript, tmp_path: Path) -> None:
+    chain = EmbeddedChain(tmp_path / "stocks.db")
+    ports = {name: free_port() for name in ("stock_analytics.py", "stock_producer.py", "stock_dashboard.py")}
+    more = {"stock_producer.py": ("--interval", "0.2"), "stock_dashboard.py": ("--port", str(free_port()))}
+    for name, port in ports.items():
+        script(name, *more.get(name, ()), "--metrics-port", str(port), env=chain.env)
+    for name, port in ports.items():
+        wait_until(ready(port), f"readiness of {name}")
+    worker, producer = ports["stock_analytics.py"], ports["stock_producer.py"]
+    wait_until(lambda: sum(values(worker, "tickflow_points_stored_total").values()) >= 50, "50 stored points")
+    assert sum(values(producer, "tickflow_ticks_sent_total").values()) >= 50
+    wait_until(lambda: values(worker, "tickflow_symbols") == {"": 7.0}, "7 symbols")
+    assert values(worker, "tickflow_live") == {"": 1.0}
+    for name, port in ports.items():
+        assert promtool_says(get(port, "/metrics")[1]) == "", name
+
+
+def test_a_worker_says_that_the_store_is_away_and_at_once(
+    script: StartScript, kafka_servers: str, topic: str, own_influx: Influxd
+) -> None:
+    chain = KafkaChain(kafka_servers, topic, own_influx.server, "stock_data")
+    port, page = free_port(), free_port()
+    script("stock_producer.py", "--interval", "0.2", env=chain.env)
+    script("stock_analytics.py", "--metrics-port", str(port), env=chain.env)
+    script("stock_dashboard.py", "--port", str(free_port()), "--metrics-port", str(page), env=chain.env)
+    wait_until(ready(port), "readiness")
+    wait_until(ready(page), "readiness of the page")
+    own_influx.pause()
+    try:
+        wait_until(lambda: readiness(port).get("state") == "waiting_for_store", "the store's absence")
+        wait_until(lambda: readiness(page).get("state") == "waiting_for_store", "the store's absence on the page")
+        took = sorted(get(each, "/health/ready")[2] for each in (port, page) for _ in range(20))
+        assert get(port, "/health/ready")[0] == get(page, "/health/ready")[0] == 503
+        assert get(port, "/health/live")[0] == get(page, "/health/live")[0] == 200
+        assert took[len(took) // 2] < 0.2
+        assert "InfluxDB" in readiness(port)["sentence"]
+        wait_until(lambda: sum(values(port, "tickflow_lag_records").values()) > 0, "lag")
+        assert max(values(port, "tickflow_lag_seconds").values()) > 0
+        assert values(port, "tickflow_held_up")['by="waiting_for_store"'] == 1.0
+    finally:
+        own_influx.resume()
+    wait_until(ready(port), "readiness again")
+    wait_until(ready(page), "readiness of the page again")
+
+
+def test_the_lag_is_that_of_the_broker(
+    script: StartScript, kafka_servers: str, topic: str, influx: InfluxServer, bucket: str, tmp_path: Path
+) -> None:
+    chain = KafkaChain(kafka_servers, topic, influx, bucket)
+    port = free_port()
+    flags = ("--simulator-seed", "1", "--start-time", "2026-01-05T14:30:00Z", "--interval", "0", "--ticks", "2000")
+    assert script("stock_producer.py", *flags, env=chain.env).wait() == 0
+    script("stock_analytics.py", "--metrics-port", str(port), env=chain.env)
+    places = [TopicPartition(topic, number) for number in range(4)]
+    client = KafkaConsumer(bootstrap_servers=kafka_servers, group_id=chain.env["KAFKA_GROUP"], enable_auto_commit=False)
+    try:
+        wait_until(lambda: sum(values(port, "tickflow_points_stored_total").values()) == 14_000, "14,000 points")
+        wait_until(lambda: set(values(port, "tickflow_lag_records").values()) == {0.0}, "no lag")
+        ends = client.end_offsets(places)
+        committed = {place.partition: client.committed(place) or 0 for place in places}
+    finally:
+        client.close()
+    found = {int(label[11:-1]): value for label, value in values(port, "tickflow_end_offset").items()}
+    assert found == {place.partition: end for place, end in ends.items()}
+    offsets = {int(label[11:-1]): value for label, value in values(port, "tickflow_committed_offset").items()}
+    assert offsets == committed
+    assert set(values(port, "tickflow_lag_seconds").values()) == {0.0}

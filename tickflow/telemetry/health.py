@@ -1,0 +1,104 @@
+"""Whether a script lives and is ready, judged from what its own loop last noted: nothing is asked of any server.
+
+*Live* says that the loop turned within `LIVE_SECONDS`: a process that is not live hangs, and a restart may help it.
+*Ready* says that the script does its work now. A script that waits for a server is live and not ready: restarting it
+would not bring the server back.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+LIVE_SECONDS = 15.0
+
+
+class State(StrEnum):
+    """What a script is doing, as far as readiness goes."""
+
+    STARTING = "starting"
+    WAITING_FOR_LOG = "waiting_for_log"
+    WAITING_FOR_STORE = "waiting_for_store"
+    HELD_UP = "held_up"
+    RESTORING = "restoring"
+    BEHIND = "behind"
+    FINE = "fine"
+    STOPPING = "stopping"
+
+
+READY = frozenset({State.BEHIND, State.FINE})
+"""A worker with a backlog does its work: it is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One moment's answer: `share` is how much of a restore is done, from 0 to 1, where one is under way."""
+
+    state: State
+    sentence: str
+    share: float | None = None
+
+
+class Health:
+    """Notes each turn of a script's loop and what the script is doing; any thread may ask.
+
+    `clock` is in seconds, monotonic.
+
+    >>> now = [100.0]
+    >>> health = Health(clock=lambda: now[0])
+    >>> health.note(Report(State.FINE, "all is written"))
+    >>> health.is_live, health.is_ready
+    (True, True)
+    >>> now[0] += 20
+    >>> health.is_live, health.is_ready, health.report.sentence
+    (False, False, 'the loop has not turned for 20 s; it last reported: all is written')
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._turned_at = clock()
+        self._is_patient = False
+        self._ready_seconds = math.inf
+        self._report = Report(State.STARTING, "starting")
+
+    def note(self, report: Report, *, patient: bool = False, ready_seconds: float = math.inf) -> None:
+        """The loop turned, and this is what it does.
+
+        With `patient` it now waits for a server inside one call, which has time-outs of its own: no turn is expected.
+        A report that says ready counts for `ready_seconds`.
+        """
+        self._report = report
+        self._is_patient = patient
+        self._ready_seconds = ready_seconds
+        self._turned_at = self._clock()
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago the loop last turned."""
+        return self._clock() - self._turned_at
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the loop turned within `LIVE_SECONDS`."""
+        return self._is_patient or self.silent_seconds <= LIVE_SECONDS
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the script lives and does its work."""
+        return self.is_live and not self._is_overdue and self._report.state in READY
+
+    @property
+    def _is_overdue(self) -> bool:
+        return self.silent_seconds > self._ready_seconds
+
+    @property
+    def report(self) -> Report:
+        """What the script does; of a loop that hangs, that it hangs."""
+        report = self._report
+        if self._is_overdue:
+            return Report(State.WAITING_FOR_STORE, f"no answer for {self.silent_seconds:.0f} s", report.share)
+        if self.is_live:
+            return report
+        sentence = f"the loop has not turned for {self.silent_seconds:.0f} s; it last reported: {report.sentence}"
+        return Report(report.state, sentence, report.share)

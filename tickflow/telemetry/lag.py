@@ -1,0 +1,98 @@
+"""How far a worker is behind, in seconds: the age of the oldest record that is not committed, by its append time.
+
+A count of records says nothing without their rate. The age is exact where the worker has read the record; of records
+that wait unread it is known as soon as `look_up` or the next poll brings the first of them.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Stretch(NamedTuple):
+    """Records that one poll brought: the append time of the first (ms since 1970), and the offset after the last."""
+
+    append_ms: int
+    next_offset: int
+
+
+@dataclass(slots=True)
+class _Partition:
+    assignment: object
+    committed: int
+    looked_up_ms: int | None = None
+    caught_up_ms: int | None = None
+    in_flight: deque[Stretch] = field(default_factory=deque)
+
+
+class LagClock:
+    """The append time of the oldest uncommitted record of each partition; `now_ms` is the wall clock's.
+
+    >>> lag = LagClock()
+    >>> lag.follow({0: ("first assignment", 100)})
+    >>> lag.read(0, Stretch(append_ms=5_000, next_offset=110))
+    >>> lag.seconds(0, end=120, now_ms=9_000)
+    4.0
+    >>> lag.commit(0, 120, now_ms=9_500)
+    >>> lag.seconds(0, end=120, now_ms=10_000)
+    0.0
+    """
+
+    def __init__(self) -> None:
+        self._partitions: dict[int, _Partition] = {}
+
+    def follow(self, assigned: Mapping[int, tuple[object, int]]) -> None:
+        """Take over the assignment: by partition, what tells it from an earlier one, and the committed offset."""
+        for partition in self._partitions.keys() - assigned.keys():
+            del self._partitions[partition]
+        for partition, (assignment, committed) in assigned.items():
+            known = self._partitions.get(partition)
+            if known is None or known.assignment != assignment:
+                self._partitions[partition] = _Partition(assignment, committed)
+
+    def read(self, partition: int, stretch: Stretch) -> None:
+        """A poll brought records; those before the committed offset, which only warm windows, do not count."""
+        known = self._partitions.get(partition)
+        if known is not None and stretch.next_offset > known.committed:
+            known.in_flight.append(stretch)
+
+    def commit(self, partition: int, committed: int, now_ms: int) -> None:
+        """The group has committed up to that offset."""
+        known = self._partitions.get(partition)
+        if known is None:
+            return
+        known.committed = committed
+        known.looked_up_ms = None
+        while known.in_flight and known.in_flight[0].next_offset <= committed:
+            known.in_flight.popleft()
+        known.caught_up_ms = now_ms
+
+    def look_up(self, partition: int, committed: int, append_ms: int) -> None:
+        """The append time of the record at the committed offset, asked of the log."""
+        known = self._partitions.get(partition)
+        if known is not None and known.committed == committed:
+            known.looked_up_ms = append_ms
+
+    def unknown(self) -> list[tuple[int, int]]:
+        """Each partition of which nothing past the committed offset was read yet, with that offset."""
+        return [
+            (partition, known.committed)
+            for partition, known in list(self._partitions.items())
+            if not known.in_flight and known.looked_up_ms is None and known.caught_up_ms is None
+        ]
+
+    def seconds(self, partition: int, end: int, now_ms: int) -> float | None:
+        """The age of the oldest uncommitted record, 0 where there is none, `None` while it is not known."""
+        known = self._partitions.get(partition)
+        if known is None or end <= known.committed:
+            return None if known is None else 0.0
+        if known.in_flight:
+            since = known.in_flight[0].append_ms
+        elif known.looked_up_ms is not None:
+            since = known.looked_up_ms
+        elif known.caught_up_ms is not None:
+            since = known.caught_up_ms  # whatever waits came after that commit
+        else:
+            return None
+        return max(now_ms - since, 0) / 1000

@@ -1,0 +1,48 @@
+"""The metrics and the health of the producer."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tickflow.telemetry.health import Health, Report, State
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How many ticks were sent so far, and how many the log acknowledged."""
+
+    sent: int
+    acknowledged: int
+
+
+class ProducerTelemetry:
+    """What the producer reports; `published` is read at each scrape, from whole numbers alone."""
+
+    def __init__(self, version: str, published: Callable[[], Published]) -> None:
+        self.health = Health()
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_Collector(published))
+        Gauge("tickflow_build_info", "The program.", ("version",), registry=self.registry).labels(version).set(1)
+
+    def wait_for_log(self, where: str) -> None:
+        """The producer connects to the log, which may take as long as it likes."""
+        self.health.note(Report(State.WAITING_FOR_LOG, f"connecting to {where}"), patient=True)
+
+    def turn(self, *, trouble: str = "", pause: bool = False) -> None:
+        """The loop turned: `trouble` is why ticks are not acknowledged, `pause` that the source now waits."""
+        state = State.WAITING_FOR_LOG if trouble else State.FINE
+        self.health.note(Report(state, trouble or "ticks are published and acknowledged"), patient=pause)
+
+
+class _Collector(Collector):
+    def __init__(self, published: Callable[[], Published]) -> None:
+        self._published = published
+
+    def collect(self) -> Iterator[Metric]:
+        now = self._published()
+        yield CounterMetricFamily("tickflow_ticks_sent", "Ticks handed to the log.", value=now.sent)
+        yield CounterMetricFamily("tickflow_ticks_acknowledged", "Ticks the log confirmed.", value=now.acknowledged)

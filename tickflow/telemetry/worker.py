@@ -1,0 +1,234 @@
+"""The metrics and the health of one analytics worker.
+
+The loop publishes a `Snapshot` of its numbers at each turn; a scrape renders the newest one and never touches what the
+loop works on. Names and units follow Prometheus' conventions (https://prometheus.io/docs/practices/naming/).
+"""
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tickflow.telemetry.health import Health, Report, State
+from tickflow.telemetry.lag import LagClock, Stretch
+from tickflow.ticklog.base import Record
+from tickflow.worker.assignments import Assigned
+from tickflow.worker.counters import Counters, Tally
+
+BEHIND_SECONDS = 10.0
+"""A worker whose oldest uncommitted record is older than this is behind."""
+SNAPSHOT_SECONDS = 0.5
+"""The least time between two snapshots: making one copies the counters of every partition."""
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_RECORDS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+
+_TALLIES = {
+    "records_consumed": ("consumed", "Records taken from the log."),
+    "ticks_accepted": ("accepted", "Records that are ticks and became points."),
+    "points_stored": ("stored", "Points that the store confirmed."),
+    "points_refused_by_store": ("refused_by_store", "Points that the store can never take."),
+    "points_expired": ("expired", "Points outside the store's retention."),
+    "records_lost": ("lost", "Records that were gone from the log before they were read."),
+    "offsets_skipped": ("skipped", "Offsets without a record: Kafka's markers, aborted or compacted records."),
+    "records_cold": ("cold", "Records that windows needed after a restart and that were gone from the log."),
+    "ticks_late": ("late", "Ticks older than one before them."),
+    "ticks_without_zone": ("naive", "Ticks whose time came without a zone and was taken as UTC."),
+    "ticks_missing": ("gaps", "Ticks that a producer numbered and that never came."),
+    "ticks_repeated": ("repeats", "Ticks whose number came before."),
+    "commits_foreign": ("foreign", "Commits of the group that no worker of ours wrote."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A worker's numbers at one moment, by partition where a partition has them; offsets as Kafka counts them."""
+
+    tallies: Mapping[int, Tally] = field(default_factory=dict)
+    committed: Mapping[int, int] = field(default_factory=dict)
+    ends: Mapping[int, int] = field(default_factory=dict)
+    restoring: Mapping[int, float] = field(default_factory=dict)
+    symbols: int = 0
+    held_up: State | None = None
+    newest_event_ns: int | None = None
+
+
+class WorkerTelemetry:
+    """What one worker reports; `clock` is the wall clock in ns since 1970, `version` the program's."""
+
+    def __init__(self, worker: str, version: str, clock: Callable[[], int] = time.time_ns) -> None:
+        self.health = Health()
+        self.lag = LagClock()
+        self.registry = CollectorRegistry()
+        self._clock = clock
+        self._snapshot = Snapshot()
+        self._due_at = 0.0
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_Collector(self))
+        build = Gauge("tickflow_build_info", "The program.", ("version", "worker"), registry=self.registry)
+        build.labels(version, worker).set(1)
+        self.poll_seconds = self._histogram("poll_seconds", "Time of a poll, waiting for records included.")
+        self.compute_seconds = self._histogram("compute_seconds", "Time to decode and compute one batch.")
+        self.write_seconds = self._histogram("write_seconds", "Time until the store confirmed one batch.")
+        self.commit_seconds = self._histogram("commit_seconds", "Time of one commit.")
+        self.batch_records = self._histogram("batch_records", "Records in one batch.", _RECORDS)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last snapshot is old enough for another."""
+        return time.monotonic() >= self._due_at
+
+    def wait_for(self, state: State, sentence: str) -> None:
+        """The worker now waits for a server, within one call that has time-outs of its own."""
+        self.health.note(Report(state, sentence), patient=True)
+
+    def read(self, partitions: Mapping[int, Assigned], records: Mapping[int, Sequence[Record]]) -> None:
+        """A poll brought records of these partitions."""
+        self.lag.follow({n: ((ours.epoch, ours.life), ours.emit_from) for n, ours in partitions.items()})
+        for partition, found in records.items():
+            ours = partitions.get(partition)
+            if ours is None or not found:
+                continue
+            self.batch_records.observe(len(found))
+            first = bisect_left(found, ours.emit_from, key=attrgetter("offset"))
+            if first < len(found):
+                self.lag.read(partition, Stretch(found[first].timestamp, found[-1].offset + 1))
+
+    def commit(self, committed: Mapping[int, int]) -> None:
+        """The group has committed up to these offsets, by partition."""
+        now_ms = self._clock() // 1_000_000
+        for partition, offset in committed.items():
+            self.lag.commit(partition, offset, now_ms)
+
+    def publish(self, snapshot: Snapshot, sentence: str = "") -> None:
+        """Take over the loop's newest numbers, and judge its health by them; `sentence` is what holds it up."""
+        self._due_at = time.monotonic() + SNAPSHOT_SECONDS
+        self._snapshot = snapshot
+        self.health.note(self._judged(snapshot, sentence))
+
+    def lag_records(self) -> dict[int, int]:
+        """By partition, the records between the committed offset and the end of the log."""
+        snapshot = self._snapshot
+        return {
+            partition: max(end - snapshot.committed[partition], 0)
+            for partition, end in snapshot.ends.items()
+            if partition in snapshot.committed
+        }
+
+    def lag_seconds(self) -> dict[int, float]:
+        """By partition, the age of the oldest uncommitted record; partitions of which it is not known are left out."""
+        now_ms = self._clock() // 1_000_000
+        ages = {n: self.lag.seconds(n, end, now_ms) for n, end in self._snapshot.ends.items()}
+        return {partition: age for partition, age in ages.items() if age is not None}
+
+    def _judged(self, snapshot: Snapshot, sentence: str) -> Report:
+        if snapshot.held_up is not None:
+            return Report(snapshot.held_up, sentence)
+        if snapshot.restoring:
+            share = sum(snapshot.restoring.values()) / len(snapshot.restoring)
+            words = f"restoring the windows of {len(snapshot.restoring)} partitions: {share:.0%} done"
+            return Report(State.RESTORING, words, share)
+        records, oldest = sum(self.lag_records().values()), max(self.lag_seconds().values(), default=0.0)
+        if oldest > BEHIND_SECONDS:
+            return Report(State.BEHIND, f"{records:,} records behind, the oldest appended {oldest:,.0f} s ago")
+        if not snapshot.committed:
+            return Report(State.FINE, "no partition is assigned to this worker")
+        return Report(State.FINE, f"reads {len(snapshot.committed)} partitions, {records:,} records behind")
+
+    def _histogram(self, name: str, text: str, buckets: Iterable[float] = _SECONDS) -> Histogram:
+        return Histogram(f"tickflow_{name}", text, buckets=tuple(buckets), registry=self.registry)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The loop's newest numbers."""
+        return self._snapshot
+
+
+def snapshot_of(
+    partitions: Mapping[int, Assigned],
+    counters: Counters,
+    ends: Mapping[int, int],
+    held_up: State | None,
+    newest_event_ns: int | None,
+) -> Snapshot:
+    """A copy of the loop's numbers, which no later batch changes."""
+    tallies: dict[int, Tally] = {}
+    for number, account in counters.accounts.items():
+        tallies[number] = Tally()
+        tallies[number].add(account.tally)
+    return Snapshot(
+        tallies=tallies,
+        committed={number: counters.accounts[number].committed for number in partitions if number in counters.accounts},
+        ends=dict(ends),
+        restoring={
+            number: (ours.read_up_to - ours.restore_from) / (ours.emit_from - ours.restore_from)
+            for number, ours in partitions.items()
+            if ours.read_up_to < ours.emit_from
+        },
+        symbols=sum(ours.windows.symbols for ours in partitions.values()),
+        held_up=held_up,
+        newest_event_ns=newest_event_ns,
+    )
+
+
+class _Collector(Collector):
+    def __init__(self, telemetry: WorkerTelemetry) -> None:
+        self._telemetry = telemetry
+
+    def collect(self) -> Iterator[Metric]:
+        snapshot = self._telemetry.snapshot
+        for name, (attribute, text) in _TALLIES.items():
+            family = CounterMetricFamily(f"tickflow_{name}", text, labels=("partition",))
+            for partition, tally in snapshot.tallies.items():
+                family.add_metric((str(partition),), getattr(tally, attribute, 0))
+            yield family
+        refused = CounterMetricFamily("tickflow_records_refused", "Records that are no ticks.", labels=("reason",))
+        totals: dict[str, int] = {}
+        for tally in snapshot.tallies.values():
+            for reason, count in tally.refused.items():
+                totals[reason] = totals.get(reason, 0) + count
+        for reason, count in sorted(totals.items()):
+            refused.add_metric((str(reason),), count)
+        yield refused
+        yield _by_partition("committed_offset", "The group's committed offset.", snapshot.committed)
+        yield _by_partition("end_offset", "The end of the log, as last heard.", snapshot.ends)
+        yield _by_partition("lag_records", "End of the log minus committed offset.", self._telemetry.lag_records())
+        yield _by_partition("lag_seconds", "Age of the oldest uncommitted record.", self._telemetry.lag_seconds())
+        yield _by_partition("restore_ratio", "Done share of a restore under way.", snapshot.restoring)
+        yield GaugeMetricFamily("tickflow_symbols", "Symbols with a window.", value=snapshot.symbols)
+        held_up = GaugeMetricFamily("tickflow_held_up", "1 for what holds the worker up.", labels=("by",))
+        for state in (State.WAITING_FOR_LOG, State.WAITING_FOR_STORE, State.HELD_UP):
+            held_up.add_metric((state.value,), float(snapshot.held_up is state))
+        yield held_up
+        if snapshot.newest_event_ns is not None:
+            newest = snapshot.newest_event_ns / 1e9
+            yield GaugeMetricFamily("tickflow_newest_event_timestamp_seconds", "The newest event time.", value=newest)
+        health = self._telemetry.health
+        yield GaugeMetricFamily("tickflow_live", "1 while the loop turns.", value=float(health.is_live))
+        yield GaugeMetricFamily("tickflow_ready", "1 while the worker does its work.", value=float(health.is_ready))
+
+
+def _by_partition(name: str, text: str, values: Mapping[int, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"tickflow_{name}", text, labels=("partition",))
+    for partition, value in sorted(values.items()):
+        family.add_metric((str(partition),), value)
+    return family
+
+
+def follow_unknown_lag(
+    lag: LagClock, append_ms: Callable[[int, int], int | None], stop: threading.Event, every: float = 0.5
+) -> None:
+    """Until `stop` is set, ask the log for the append time of records that wait unread; for a thread of its own.
+
+    `append_ms` gives the append time of the record at (partition, offset), `None` where the log cannot say it now.
+    """
+    while not stop.wait(every):
+        for partition, committed in lag.unknown():
+            found = append_ms(partition, committed)
+            if found is not None:
+                lag.look_up(partition, committed, found)
