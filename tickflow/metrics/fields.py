@@ -48,9 +48,8 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How the page draws a field: in which panel, in the colour of which token of `assets/page.css`."""
+    """How the page draws a field: in the colour of which token of `assets/page.css`, how wide in px, how dashed."""
 
-    panel: str
     color: str = "--measure"
     width: float = 1.25
     dash: str = "solid"
@@ -74,8 +73,9 @@ class Field:
     `always`: every stored point has it, whichever version wrote it.
 
     `label` is what people read; `console` is the label in the terminal, empty where it is not shown there, and
-    `summary` says whether the summary report has it. `line` is its line in the chart; `readout`, `csv`: whether the
-    values over the chart and the chart's CSV have it; `overview` is its key in the rows of the watch list.
+    `summary` says whether the summary report has it. `panel` is its panel in the chart, `line` its
+    line there; `readout`, `csv`: whether the values over the chart and the chart's CSV have it; `overview` is its key
+    in the rows of the watch list.
     `digits`: of a price, how many more than the price itself has; else how many after the point.
     """
 
@@ -92,6 +92,7 @@ class Field:
     digits: int = 0
     console: str = ""
     summary: bool = False
+    panel: str = ""
     line: Line | None = None
     readout: bool = False
     csv: bool = True
@@ -148,26 +149,28 @@ class Columns:
     symbol: Texts = tag("Symbol", "symbols")
     source: Texts = tag("Source", "sources")
     time_ns: Ints = moment("Time")
-    price: Floats = of_tick("prices", "Price", Unit.PRICE, always=True, readout=True, line=Line("y", "--price", 1.75))
+    price: Floats = of_tick(
+        "prices", "Price", Unit.PRICE, always=True, readout=True, panel="y", line=Line("--price", 1.75)
+    )
     change_percent: Floats = of_tick("change_percent", "Change", Unit.PERCENT, digits=2, csv=False)
-    ma_5: Floats = windowed(mean, "price", 5, "MA5", console="MA5", readout=True, line=Line("y", "--ma5"))
+    ma_5: Floats = windowed(mean, "price", 5, "MA5", console="MA5", readout=True, panel="y", line=Line("--ma5"))
     ma_10: Floats = windowed(
-        mean, "price", 10, "MA10", console="MA10", readout=True, line=Line("y", "--ma10", 1.25, DASHED)
+        mean, "price", 10, "MA10", console="MA10", readout=True, panel="y", line=Line("--ma10", dash=DASHED)
     )
     ma_20: Floats = windowed(
-        mean, "price", 20, "MA20", console="MA20", readout=True, line=Line("y", "--ma20", 1.5, DOTTED)
+        mean, "price", 20, "MA20", console="MA20", readout=True, panel="y", line=Line("--ma20", 1.5, DOTTED)
     )
     volatility: Floats = windowed(
-        deviation, "price", 10, "Volatility", digits=1, console="vol", summary=True, readout=True, line=Line("y3"),
-        overview="volatility",
+        deviation, "price", 10, "Volatility", digits=1, console="vol", summary=True, readout=True,
+        panel="y3", line=Line(), overview="volatility",
     )  # fmt: skip
-    vol_avg_5: Floats = windowed(mean, "volume", 5, "Volume average of 5", line=Line("y2"))
-    vol_avg_10: Floats = windowed(mean, "volume", 10, "Volume average of 10", line=Line("y2", dash=DASHED))
+    vol_avg_5: Floats = windowed(mean, "volume", 5, "Volume average of 5", panel="y2", line=Line())
+    vol_avg_10: Floats = windowed(mean, "volume", 10, "Volume average of 10", panel="y2", line=Line(dash=DASHED))
     z_score: Floats = windowed(
         formulas.z_score, "price", 10, "|z|", after=("volatility",), unit=Unit.DEVIATIONS, digits=2, console="z",
-        readout=True, line=Line("y4"), overview="z",
+        readout=True, panel="y4", line=Line(), overview="z",
     )  # fmt: skip
-    volume: Ints = of_tick("volumes", "Volume", Unit.SHARES, always=True, readout=True, overview="volume")
+    volume: Ints = of_tick("volumes", "Volume", Unit.SHARES, always=True, readout=True, panel="y2", overview="volume")
     partition: Ints = of_record("Partition")
     offset: Ints = of_record("Offset")
     is_anomaly: Flags = judged(zscore.anomalies, ("z_score",), zscore.WINDOW, "Anomaly", always=True)

@@ -15,7 +15,8 @@ from tests.fakes import Feed
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tests.scripts import PROJECT
 from tickflow.dashboard.drawing import clock, figures
-from tickflow.dashboard.drawing.figures import LINES, directions, extension, figure
+from tickflow.dashboard.drawing.figures import directions, extension, figure
+from tickflow.dashboard.drawing.traces import LINES, TRACES, facts
 from tickflow.metrics.points import Points
 
 PRICES = [100.0, 101.0, 101.0, 99.0, 100.0, 100.5, 100.0, 99.5, 100.0, 100.0, 130.0, 60.0]
@@ -125,7 +126,7 @@ def test_an_extension_serves_every_trace() -> None:
     rows = Feed().points("AAPL", PRICES)
     added = extension(rows, 100.0, 1, 2.0)
     assert {"x", "y"} == set(added)
-    assert figures.TRACES == len(added["x"]) == len(added["y"]) == len(drawn(rows)["data"])
+    assert TRACES == len(added["x"]) == len(added["y"]) == len(drawn(rows)["data"])
 
 
 @given(st.lists(st.floats(1, 1000), min_size=1, max_size=50))
@@ -141,7 +142,18 @@ def test_no_colour_stands_for_two_things() -> None:
     assert not averages & directions_ and not marks & (averages | directions_)  # noqa: PT018 - one fact
     dashes = {named(drawing, name)["line"]["dash"] for name in ("MA5", "MA10", "MA20")}
     assert len(dashes) == 3, "and the averages are told apart without colour"
-    assert len(LINES) == 8
+
+
+def test_the_facts_for_the_browser_point_at_the_traces_that_a_figure_has() -> None:
+    told, data = facts(), drawn(Feed().points("AAPL", PRICES))["data"]
+    by_trace = {each["trace"]: each for each in told["fields"] if each["trace"] is not None}
+    assert sorted(by_trace) == list(range(len(LINES)))
+    for trace, each in by_trace.items():
+        assert (data[trace]["name"], data[trace]["line"]["color"]) == (each["label"], each["color"])
+        assert data[trace]["yaxis"] == each["panel"]
+    assert [data[at]["name"].split(",")[0] for at in told["marks"] + told["stems"]] == ["Anomaly"] * 2 + ["Volume"] * 2
+    assert [data[at]["name"] for at in told["band"]] == ["Band, low", "Band"]
+    assert told["candles"] == len(data) == TRACES
 
 
 @pytest.mark.parametrize(

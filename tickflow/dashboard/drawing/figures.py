@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.dashboard.drawing import clock
+from tickflow.dashboard.drawing.traces import BAND, LINES, MARKS, STEMS
 from tickflow.metrics.points import Points
 from tickflow.store.base import Candles
 from tickflow.store.digest import Outline
@@ -23,22 +24,6 @@ Floats = npt.NDArray[np.float64]
 Signs = npt.NDArray[np.int64]
 
 PANELS = {"y": (0.46, 1.0), "y2": (0.305, 0.425), "y3": (0.155, 0.265), "y4": (0.0, 0.115)}
-LINES = (
-    # name, column, panel, token of its colour, width, dash
-    ("Price", "price", "y", "--price", 1.75, "solid"),
-    ("MA5", "ma_5", "y", "--ma5", 1.25, "solid"),
-    ("MA10", "ma_10", "y", "--ma10", 1.25, "6px,3px"),
-    ("MA20", "ma_20", "y", "--ma20", 1.5, "2px,2px"),
-    ("Volatility", "volatility", "y3", "--measure", 1.25, "solid"),
-    ("|z|", "z_score", "y4", "--measure", 1.25, "solid"),
-    ("Volume average of 10", "vol_avg_10", "y2", "--measure", 1.25, "6px,3px"),
-    ("Volume average of 5", "vol_avg_5", "y2", "--measure", 1.25, "solid"),
-)
-MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
-STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
-BAND = (("Band, low", -1), ("Band", 1))
-"""Around MA10, as wide as the threshold: what leaves it is an anomaly."""
-TRACES = len(LINES) + len(MARKS) + len(STEMS) + len(BAND)
 
 
 def figure(
@@ -61,12 +46,13 @@ def figure(
         {
             "type": "scatter",
             "mode": "lines",
-            "name": name,
-            "yaxis": panel,
-            "line": {"color": color, "width": width, "dash": dash},
+            "name": each.label,
+            "yaxis": each.panel,
+            "line": {"color": each.line.color, "width": each.line.width, "dash": each.line.dash},
             "hoverinfo": "none",
         }
-        for name, _, panel, color, width, dash in LINES
+        for each in LINES
+        if each.line is not None
     ]
     data += [
         {
@@ -182,9 +168,9 @@ def directions(price: Floats, first: int = 1) -> Signs:
 def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, threshold: float) -> dict[str, list[Floats]]:
     time = clock.wall_ms(rows.time_ns)
     x, y = [], []
-    for _, column, *_ in LINES:
+    for each in LINES:
         x.append(time)
-        y.append(rows.price if column == "price" else shortened(getattr(rows, column)))
+        y.append(rows.price if each.name == "price" else shortened(getattr(rows, each.name)))
     above = np.where(rows.price >= rows.ma_10, 1, -1)
     for _, side in MARKS:
         marked = rows.is_anomaly & (above == side)

@@ -1,0 +1,100 @@
+"""The chart's traces: which there are and in which order, and what the browser has to know about the fields they show.
+
+All of it follows from the table in `tickflow/metrics/fields.py`. The browser copies none of it: `facts` is served to it
+as JSON.
+"""
+
+from typing import TypedDict
+
+from tickflow.metrics.fields import FIELDS, TABLE, Field
+
+_DRAWN_FIRST = ("y", "y3", "y4", "y2")
+
+
+def _drawn(each: Field) -> tuple[int, int]:
+    # Below the price, the longer window comes first, so that the shorter one lies on top of it.
+    return _DRAWN_FIRST.index(each.panel), 0 if each.panel == "y" else -each.window
+
+
+LINES = tuple(sorted((each for each in TABLE if each.line is not None), key=_drawn))
+"""The lines, the price's first. Every figure has these traces first, then those below, in this order."""
+MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
+STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
+BAND = (("Band, low", -1), ("Band", 1))
+"""Around MA10, as wide as the threshold: what leaves it is an anomaly."""
+TRACES = len(LINES) + len(MARKS) + len(STEMS) + len(BAND)
+
+
+def listed(fields: tuple[Field, ...]) -> list[Field]:
+    """Fields as a reader expects them: panel by panel from above, the shorter window first, the rest at the end.
+
+    >>> [each.name for each in listed(tuple(each for each in TABLE if each.readout))]
+    ['price', 'ma_5', 'ma_10', 'ma_20', 'volume', 'volatility', 'z_score']
+    """
+    return sorted(fields, key=lambda each: (each.panel or "~", each.window))
+
+
+READOUT = listed(tuple(each for each in TABLE if each.readout))
+"""The fields in the line of values over the chart."""
+_IN_CSV = listed(tuple(each for each in TABLE if each.csv and each.name in FIELDS))
+CSV = ["time_utc", "symbol", *(each.name for each in _IN_CSV), "source"]
+"""The columns of the chart's CSV."""
+
+
+class FieldFacts(TypedDict):
+    """A field for the browser. `trace` is the index of its line, `None` where it has none; `window` is in ticks.
+
+    `digits`: where `unit` is "price", how many more digits than the price has; else how many after the point.
+    """
+
+    name: str
+    label: str
+    unit: str
+    digits: int
+    window: int
+    panel: str
+    color: str | None
+    trace: int | None
+    readout: bool
+
+
+class ChartFacts(TypedDict):
+    """What the browser has to know about the chart: its fields, and the indexes of the other traces.
+
+    `fields` are in the order of the readout and the CSV. `candles` is the index that a trace of candles has.
+    """
+
+    fields: list[FieldFacts]
+    marks: list[int]
+    stems: list[int]
+    band: list[int]
+    candles: int
+    csv: list[str]
+
+
+def facts() -> ChartFacts:
+    """The facts about fields and traces, for the page to carry as JSON."""
+    traces = {each.name: index for index, each in enumerate(LINES)}
+    shown = tuple(each for each in TABLE if each.readout or each.line is not None)
+    marks, stems, band = len(LINES), len(LINES) + len(MARKS), len(LINES) + len(MARKS) + len(STEMS)
+    return {
+        "fields": [
+            {
+                "name": each.name,
+                "label": each.label,
+                "unit": str(each.unit),
+                "digits": each.digits,
+                "window": each.window,
+                "panel": each.panel,
+                "color": None if each.line is None else each.line.color,
+                "trace": traces.get(each.name),
+                "readout": each.readout,
+            }
+            for each in listed(shown)
+        ],
+        "marks": list(range(marks, stems)),
+        "stems": list(range(stems, band)),
+        "band": list(range(band, TRACES)),
+        "candles": TRACES,
+        "csv": CSV,
+    }
