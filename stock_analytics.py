@@ -14,9 +14,7 @@ bad setting or flag.
 import argparse
 import gc
 import logging
-import os
 import signal
-import socket
 import sys
 import time
 from collections import defaultdict, deque
@@ -50,9 +48,9 @@ from tickflow.worker.console import Console
 from tickflow.worker.counters import Counters
 from tickflow.worker.history import History, of_size, remember
 from tickflow.worker.holdup import POLL_SECONDS, Holdup
-from tickflow.worker.status import Reporter
+from tickflow.worker.status import Reporter, worker_name
 
-logger = logging.getLogger("tickflow.analytics")
+logger = logging.getLogger("tickflow.worker")
 
 
 class StockAnalyticsEngine:
@@ -84,7 +82,7 @@ class StockAnalyticsEngine:
         self.console = Console(
             out or sys.stdout, settings.update_interval, settings.summary_interval, self.price_history
         )
-        self.worker = settings.kafka_instance_id or f"{socket.gethostname()}-{os.getpid()}"
+        self.worker = worker_name(settings.kafka_instance_id)
         self._limits = command_line.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
         self._reporter = Reporter(self.store, self.worker, clock)
@@ -105,15 +103,21 @@ class StockAnalyticsEngine:
             logger.info("worker %s reads %s from %s", self.worker, self.log.topic, self.log.where)
             while not self.stop.is_set():
                 self.turn()
+            logger.info("asked to stop: storing and committing the batch in flight")
             self.finish()
         except Stopped:
             if self.holdup.reason:
-                logger.warning("stopped while held up (%s): what is not committed is read again", self.holdup.reason)
+                logger.warning(
+                    "stopped while held up (%s): the next start reads again from the commit", self.holdup.reason
+                )
+            else:
+                logger.info("asked to stop while waiting")
         finally:
             self.console.end(self.counters, self.log.lag)
             self.log.close()
             self._writer.shutdown()
             self.store.close()
+        logger.info("ended")
 
     def turn(self) -> None:
         """One batch: read and computed while the one before it is written, if there is that much to read.
@@ -142,14 +146,14 @@ class StockAnalyticsEngine:
         try:
             polled = self.log.poll(POLL_SECONDS)
         except LogUnavailable as error:
-            self.holdup.wait(POLL_SECONDS, str(error), State.WAITING_FOR_LOG)
+            self.holdup.wait(POLL_SECONDS, str(error), f"{self.log.where} answers again", State.WAITING_FOR_LOG)
             return Polled()
         try:
             self.partitions.follow(polled)
         except LogUnavailable as error:
             # Records of other partitions are never dropped: the log would go on behind them, and commit past them.
             if not polled.records and not polled.read_up_to:
-                self.holdup.wait(POLL_SECONDS, str(error), State.WAITING_FOR_LOG)
+                self.holdup.wait(POLL_SECONDS, str(error), f"{self.log.where} answers again", State.WAITING_FOR_LOG)
                 return Polled()
             self.holdup.say(f"held up in part: {error}")
         return polled
@@ -190,6 +194,10 @@ class StockAnalyticsEngine:
         refused = [each for each in refused if each.record.offset >= ours.emit_from]
         tally.refused.update(each.reason for each in refused)
         batch.refused += refused
+        logger.debug(
+            "batch: partition %d, offsets %d to %d, %d points, %d refused",
+            *(number, records[0].offset, records[-1].offset, len(ticks) - begin, len(refused)),
+        )
 
     def observe(self, points: Points, depth: Ints) -> None:
         """Feed what people look at: the price history, the console, the freshness of the status."""
@@ -235,7 +243,8 @@ class StockAnalyticsEngine:
             except StoreError as error:
                 attempt = None
                 asked = error.retry_after if isinstance(error, StoreUnavailable) else None
-                self.holdup.wait(asked or next(backoff), str(error), State.WAITING_FOR_STORE)
+                resumed = f"{self.store.where} accepts writes again"
+                self.holdup.wait(asked or next(backoff), str(error), resumed, State.WAITING_FOR_STORE)
         self.holdup.over()
         return written
 
@@ -257,7 +266,8 @@ class StockAnalyticsEngine:
                 if isinstance(error, NotAcknowledged) and error.refused:
                     unsent = deque(refused)  # else those on their way need no second copy
                 letters = self.log.dead_letter_topic
-                self.holdup.wait(delay, f"the dead-letter topic {letters} does not take them: {error}")
+                reason = f"the dead-letter topic {letters} does not accept records: {error}"
+                self.holdup.wait(delay, reason, f"the dead-letter topic {letters} accepts records again")
         self.holdup.over()
         if stage == dead_letters.DECODE:
             self.console.refused(each.record.key for each in refused)
@@ -278,8 +288,10 @@ class StockAnalyticsEngine:
                 committed = self.log.commit(self._uncommitted)
             self.holdup.over()
         except LogUnavailable as error:
-            self.holdup.wait(POLL_SECONDS, str(error), State.WAITING_FOR_LOG)
+            resumed = f"{self.log.where} accepts commits again"
+            self.holdup.wait(POLL_SECONDS, str(error), resumed, State.WAITING_FOR_LOG)
             return
+        logger.debug("committed %s", {number: self._uncommitted[number].offset for number in sorted(committed)})
         self.telemetry.commit({number: self._uncommitted[number].offset for number in committed})
         for number in committed:
             position = self._uncommitted.pop(number)
@@ -319,7 +331,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     command_line.check(parser, arguments)
     settings = load_settings(flags=flags_of(arguments))
-    process.set_up_logging(settings.log_level)
+    process.set_up_logging(settings.log_level, worker_name(settings.kafka_instance_id))
     if arguments.verb != "run":
         return command_line.perform(arguments, settings, stop)
     engine = StockAnalyticsEngine(settings, stop=stop)

@@ -8,6 +8,7 @@ stop, 2 a bad setting or flag.
 """
 
 import argparse
+import logging
 import sys
 import threading
 import time
@@ -22,6 +23,8 @@ from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
 from tickflow.telemetry.serving import serving
 from tickflow.version import VERSION
+
+logger = logging.getLogger("tickflow.dashboard")
 
 FLAGS = (
     "EMBEDDED_FILE",
@@ -93,12 +96,14 @@ class StockDashboard:
         self.packed.prepare()
         try:
             serve(server, self.stop)
+            logger.info("asked to stop")
         finally:
             connecting.join(timeout=2)
             self.acks.close()
             self.store.close()
         if self.gate.failed:
             raise self.gate.failed
+        logger.info("ended")
 
 
 def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
@@ -106,7 +111,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser, FLAGS, aliases={"DASHBOARD_PORT": "--port", "UPDATE_INTERVAL": "--interval"})
     settings = load_settings(flags=flags_of(parser.parse_args(argv)))
-    process.set_up_logging(settings.log_level)
+    process.set_up_logging(settings.log_level, "dashboard")
     dashboard = StockDashboard(settings, stop=stop)
     with serving(settings, dashboard.telemetry):
         dashboard.run()

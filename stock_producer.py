@@ -89,10 +89,13 @@ class StockDataProducer:
             self.log.connect()
             try:
                 self._stream(source)
+                if self.stop.is_set():
+                    logger.info("asked to stop: waiting for acknowledgements")
             except Stopped:
-                logger.info("asked to stop")
+                logger.info("asked to stop while waiting")
             finally:
                 self._finish(source)
+        logger.info("ended")
 
     def _stream(self, source: Source) -> None:
         for batch in source.batches(partial(self._wait, source)):
@@ -142,6 +145,7 @@ class StockDataProducer:
         else:
             self._trouble = ""
             self._unconfirmed.over("ticks are acknowledged again")
+            logger.debug("flush: %d of %d ticks acknowledged", self.log.acknowledged, self.sent)
         self._acknowledged = self.log.acknowledged
         self._flushed = time.monotonic()
 
@@ -267,7 +271,7 @@ def main(stop: StopEvent) -> int:
     """Run from the command line and the settings; the exit code."""
     arguments = parser().parse_args()
     settings = load_settings(flags=flags_of(arguments))
-    set_up_logging(settings.log_level)
+    set_up_logging(settings.log_level, "producer")
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
     producer = StockDataProducer(settings, stop=stop, **extras)
     with serving(settings, producer.telemetry):

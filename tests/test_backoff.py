@@ -42,7 +42,17 @@ def test_a_wait_is_said_at_once_then_every_ten_seconds_and_when_it_is_over(caplo
     assert heard == [(second, f"waiting, second {second}") for second in (0, 10, 20)]
     assert SAY_EVERY == 10
     saying.over("it is back")
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [("INFO", "it is back")]
+    expected = [("INFO", "resumed after 24 s: it is back")]
+    assert expected == [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def test_at_debug_each_attempt_shows(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    saying = Saying(logger, clock=lambda: 100.0)
+    saying("first")
+    saying("second")
+    expected = [("WARNING", "first"), ("DEBUG", "second")]
+    assert expected == [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
 def test_the_end_of_a_wait_that_nobody_heard_of_is_not_said(caplog: pytest.LogCaptureFixture) -> None:
@@ -53,7 +63,7 @@ def test_the_end_of_a_wait_that_nobody_heard_of_is_not_said(caplog: pytest.LogCa
     saying("away")
     saying.over("it is back")
     saying.over("it is back")
-    assert [record.getMessage() for record in caplog.records] == ["away", "it is back"]
+    assert [record.getMessage() for record in caplog.records] == ["away", "resumed after 0 s: it is back"]
 
 
 def test_a_new_wait_is_said_at_once_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""Waiting before the next attempt, and saying so: not too often, never not at all."""
+"""Delays between attempts, and log lines about a wait: one at once, then one every 10 s, and one when it is over."""
 
 import logging
 import random
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 SAY_EVERY = 10.0
-"""Seconds between two sentences about the same wait."""
+"""Seconds between two log lines about the same wait."""
 
 
 class Backoff:
@@ -31,7 +31,10 @@ class Backoff:
 
 
 class Saying:
-    """Logs a wait's reason at once and then at most every `every` seconds, and its end if the wait was spoken of."""
+    """Logs the reason of a wait at once and then at most every `every` seconds, and its end with its duration.
+
+    The sentences in between are logged at DEBUG: there each attempt shows.
+    """
 
     def __init__(
         self, logger: logging.Logger, every: float = SAY_EVERY, clock: Callable[[], float] = time.monotonic
@@ -39,22 +42,27 @@ class Saying:
         self._logger = logger
         self._every = every
         self._clock = clock
+        self._began = 0.0
         self._last: float | None = None
 
     def __call__(self, sentence: str) -> None:
-        """Say the sentence, unless one was said within the last `every` seconds."""
+        """Log the sentence as a warning, unless one was logged within the last `every` seconds."""
         now = self._clock()
+        if self._last is None:
+            self._began = now
         if self._last is None or now - self._last >= self._every:
             self._last = now
             self._logger.warning(sentence)
+        else:
+            self._logger.debug(sentence)
 
     def over(self, sentence: str) -> None:
-        """Say that the wait is over, if anything was said of it."""
+        """Log that the wait is over and how long it took, if a reason was logged."""
         if self._last is not None:
             self._last = None
-            self._logger.info(sentence)
+            self._logger.info("resumed after %.0f s: %s", self._clock() - self._began, sentence)
 
 
 def sleep(stop: threading.Event, seconds: float) -> bool:
-    """Sleep, but no longer than until `stop` is set; whether it is."""
+    """Sleep until the time is over or `stop` is set; return whether `stop` is set."""
     return stop.wait(seconds)

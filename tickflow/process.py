@@ -21,7 +21,7 @@ class StopEvent(threading.Event):
     """Set by SIGTERM and by Ctrl+C alike."""
 
     def listen(self) -> None:
-        """Take over both signals; a second Ctrl+C has no further effect: the first is being obeyed."""
+        """Take over both signals; a second Ctrl+C has no further effect."""
         signal.signal(signal.SIGTERM, self._heard)
         signal.signal(signal.SIGINT, self._heard)
 
@@ -29,13 +29,17 @@ class StopEvent(threading.Event):
         self.set()
 
 
-def set_up_logging(level: str) -> None:
-    """Log lines of this project go to stderr at `level`, those of its libraries only from WARNING on."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+def set_up_logging(level: str, name: str = "") -> None:
+    """Log lines of this project go to stderr at `level`, those of its libraries only from WARNING on.
+
+    `name` stands in each line, to tell the processes apart whose lines are collected in one place.
+    """
+    who = f"{name.replace('%', '%%')}: " if name else ""
+    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s %(levelname)s {who}%(message)s", stream=sys.stderr)
     logging.getLogger("tickflow").setLevel(level)
     for chatty in ("influxdb_client", "urllib3", "werkzeug"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    # It reports every attempt to reach an absent broker as an error; the tick log says what there is to say.
+    # kafka-python reports every attempt to reach an absent broker as an error; the tick log reports the wait itself.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 

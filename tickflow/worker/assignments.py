@@ -1,7 +1,7 @@
-"""The partitions that are a worker's own for now, each with its windows, and how it gets and loses them.
+"""The partitions that a worker owns at present, each with its windows.
 
-A partition that is assigned is restored: read from the oldest offset its windows need, silently up to the
-committed offset, and only then emitted. One that is revoked is forgotten.
+An assigned partition is restored: the worker reads from the oldest offset that the windows need, writes nothing up to
+the committed offset, and writes points from there on. The state of a revoked partition is dropped.
 """
 
 import logging
@@ -18,12 +18,12 @@ from tickflow.worker.arrivals import Arrivals
 from tickflow.worker.counters import Counters, Tally
 from tickflow.worker.restore import RestorePlan, plan, to_metadata
 
-logger = logging.getLogger("tickflow.analytics")
+logger = logging.getLogger("tickflow.worker")
 
 
 @dataclass(slots=True)
 class Assigned:
-    """A partition while it is ours: its windows, and the offset from which on its points are written."""
+    """A partition that this worker owns: its windows, and the offset from which its points are written."""
 
     epoch: int
     emit_from: int
@@ -40,7 +40,7 @@ class Assigned:
         return Position(next_offset, metadata, self.epoch, self.life)
 
     def consume(self, records: Sequence[Record], end: int, tally: Tally) -> None:
-        """Count the records before `end` that are to be emitted, and the offsets there that hold none."""
+        """Count the records from `emit_from` to `end`, and the offsets between them that hold no record."""
         consumed = len(records) - bisect_left(records, self.emit_from, key=attrgetter("offset"))
         tally.consumed += consumed
         tally.skipped += max(end - max(self.emit_from, self.read_up_to), 0) - consumed
@@ -69,15 +69,17 @@ class Assignments(Mapping[int, Assigned]):
         return len(self._ours)
 
     def holds(self, partition: int, position: Position) -> bool:
-        """Whether the partition is still ours by that position's assignment, and of the same topic."""
+        """Whether this worker still owns the partition by the assignment of that position, and it is the same topic."""
         ours = self._ours.get(partition)
         return ours is not None and (ours.epoch, ours.life) == (position.epoch, position.life)
 
     def follow(self, polled: Polled) -> None:
-        """Take over what a poll said of the assignment.
+        """Follow the changes of the assignment that a poll reports.
 
-        Raises `LogUnavailable` when the log cannot say where to begin; the next call tries again.
+        Raises `LogUnavailable` when the log does not answer where to begin; the next call tries again.
         """
+        if polled.revoked or polled.assigned:
+            logger.debug("rebalance: revoked %s, assigned %s", sorted(polled.revoked), sorted(polled.assigned))
         for partition in polled.revoked:
             self._ours.pop(partition, None)
             self._unplaced.pop(partition, None)
@@ -89,13 +91,13 @@ class Assignments(Mapping[int, Assigned]):
             try:
                 self._adopt(partition, epoch)
             except LogUnavailable:
-                self._unplaced[partition] = epoch  # last in line: the others are not to wait for it
+                self._unplaced[partition] = epoch  # last in the queue: the other partitions must not wait for it
                 raise
         for partition, position in polled.out_of_range.items():
             self._relocate(partition, position)
 
     def is_restoring(self, partition: int, end: int) -> bool:
-        """Whether the partition's replay, which has come up to `end`, goes on; says how far it is."""
+        """Whether the replay that fills the windows, now at offset `end`, is unfinished; logs its progress."""
         ours = self._ours[partition]
         done, to_do = end - ours.restore_from, ours.emit_from - ours.restore_from
         if done < to_do:
@@ -104,7 +106,7 @@ class Assignments(Mapping[int, Assigned]):
         return False
 
     def take_lost(self) -> dict[int, int]:
-        """By partition, how many records were lost since the last call: a commit behind them is due."""
+        """How many records were lost since the last call, by partition; the next commit must lie behind them."""
         lost, self._lost = self._lost, {}
         return lost
 
@@ -114,9 +116,9 @@ class Assignments(Mapping[int, Assigned]):
         begin = plan(commit, self._log.bounds(partition), self._span, topic_id)
         self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id)
         self._counters.open(partition, begin.emit_from - begin.lost)
-        self._count(partition, begin)
+        self._count(partition, begin, logging.INFO if commit is None else logging.WARNING)
         self._log.seek(partition, begin.seek)
-        logger.info("partition %d is ours: reading from %s", partition, _described(begin))
+        logger.info("partition %d is ours: reading from offset %s", partition, _described(begin))
 
     def _relocate(self, partition: int, position: int) -> None:
         ours = self._ours.get(partition)
@@ -124,30 +126,30 @@ class Assignments(Mapping[int, Assigned]):
             return
         bounds = self._log.bounds(partition)
         if position > bounds.end:
-            note = f"position {position:,} lies past the end at {bounds.end:,}: the topic was made anew, from its start"
+            note = f"position {position:,} lies past the end at {bounds.end:,}: a new topic; reading from its start"
             begin = RestorePlan(bounds.start, bounds.start, note=note)
             self._counters.open(partition, bounds.start)
             ours.life += 1
         else:
             lost = max(bounds.start - max(position, ours.emit_from), 0)
             cold = max(min(bounds.start, ours.emit_from) - position, 0)
-            note = f"the log's retention overran this worker: {lost:,} records were lost, {cold:,} to replay are gone"
+            note = f"the log's retention overran this worker: {lost:,} records lost, {cold:,} for its windows gone"
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
-        # Begun anew, as a restart would: no value may depend on whether one fell into the gap.
+        # As after a restart: no value may depend on whether a restart fell into the gap.
         ours.windows, ours.arrivals = Windows(self._span), Arrivals()
         ours.emit_from, ours.restore_from, ours.read_up_to = begin.emit_from, begin.seek, begin.seek
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)
 
-    def _count(self, partition: int, begin: RestorePlan) -> None:
+    def _count(self, partition: int, begin: RestorePlan, level: int = logging.WARNING) -> None:
         if begin.lost:
             self._lost[partition] = self._lost.get(partition, 0) + begin.lost
         self._counters.accounts[partition].tally.cold += begin.cold
         if begin.note:
-            logger.warning("partition %d: %s", partition, begin.note)
+            logger.log(level, "partition %d: %s", partition, begin.note)
 
 
 def _described(begin: RestorePlan) -> str:
     if begin.seek == begin.emit_from:
         return f"{begin.seek:,}"
-    return f"{begin.emit_from:,}, after a replay of {begin.emit_from - begin.seek:,} records for its windows"
+    return f"{begin.emit_from:,}, after {begin.emit_from - begin.seek:,} records before it that fill the windows"

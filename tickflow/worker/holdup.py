@@ -1,4 +1,4 @@
-"""What holds a worker up, and how it waits for it: as a member of its group, within reach of a stop, not silently."""
+"""How a worker waits while something holds it up: it stays in its group, obeys a stop, and logs the reason."""
 
 import logging
 import time
@@ -11,31 +11,37 @@ from tickflow.ticklog.base import TickLog
 from tickflow.worker.assignments import Assignments
 
 POLL_SECONDS = 0.25
-"""So long a poll waits for records at most: within it a stop is heard, and the status written."""
+"""How long a poll waits for records at most; after each poll a stop is obeyed and the status is written."""
 
-logger = logging.getLogger("tickflow.analytics")
+logger = logging.getLogger("tickflow.worker")
 
 
 class Holdup:
-    """`reason` is what the worker waits for, empty when nothing; `report` is called again and again meanwhile."""
+    """`reason` says what the worker waits for; it is empty while nothing holds it up. `report` is called during a
+    wait."""
 
     def __init__(self, log: TickLog, partitions: Assignments, report: Callable[[], None]) -> None:
         self.reason = ""
         self.state: State | None = None
         self.say = Saying(logger)
+        self._resumed = ""
         self._log = log
         self._partitions = partitions
         self._report = report
 
-    def wait(self, seconds: float, reason: str, state: State = State.HELD_UP) -> None:
-        """Stay in the group while held up: poll without records for that long. Raises `Stopped`."""
-        self.reason, self.state = reason, state
+    def wait(self, seconds: float, reason: str, resumed: str, state: State = State.HELD_UP) -> None:
+        """Stay in the group while held up: poll without records for that long. Raises `Stopped`.
+
+        `resumed` is the sentence that `over` logs.
+        """
+        self.reason, self._resumed, self.state = reason, resumed, state
         self.say(f"held up: {reason}")
+        logger.debug("next attempt in %.1f s", seconds)
         until = time.monotonic() + seconds
         while True:
             self._log.check_stop()
             self._report()
-            self._log.check_stop()  # to report to a frozen store takes its time
+            self._log.check_stop()  # again, since a report to a frozen store takes seconds
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -45,6 +51,6 @@ class Holdup:
                 self._log.stop.wait(min(left, POLL_SECONDS))
 
     def over(self) -> None:
-        """Say that nothing holds the worker up any more, if something did."""
+        """Log that nothing holds the worker up any more, if something did."""
         self.reason, self.state = "", None
-        self.say.over("going on")
+        self.say.over(self._resumed)

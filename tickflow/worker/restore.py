@@ -59,13 +59,13 @@ def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_i
         return RestorePlan(bounds.start, bounds.start, note=note)
     if commit.offset > bounds.end:
         note = (
-            f"the commit at {commit.offset:,} lies past the end at {bounds.end:,}: the topic was made anew, "
+            f"the commit at {commit.offset:,} lies past the end at {bounds.end:,}: the topic was created again; "
             "reading from its start"
         )
         return RestorePlan(bounds.start, bounds.start, note=note)
     metadata = _read(commit)
     if metadata is not None and topic_id and metadata.topic not in ("", topic_id):
-        note = f"the commit at {commit.offset:,} is of an earlier topic: it was made anew, reading from its start"
+        note = f"the commit at {commit.offset:,} belongs to an earlier topic of this name; reading from the start"
         return RestorePlan(bounds.start, bounds.start, note=note)
     needed = restore_offset(commit, span)
     if commit.offset < bounds.start:
@@ -77,7 +77,7 @@ def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_i
         return RestorePlan(bounds.start, bounds.start, lost=lost, cold=commit.offset - needed, note=note)
     if needed < bounds.start:
         cold = bounds.start - needed
-        note = f"{cold:,} records that the windows need are gone: some averages warm up anew"
+        note = f"{cold:,} records that the windows need are gone: some averages warm up again"
         return RestorePlan(bounds.start, commit.offset, cold=cold, note=note)
     return RestorePlan(needed, commit.offset)
 

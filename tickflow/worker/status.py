@@ -1,6 +1,8 @@
-"""What a worker reports about itself: its row in `stock_status`, every two seconds."""
+"""What a worker reports about itself: its name, and its row in `stock_status`, every two seconds."""
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 
@@ -12,13 +14,18 @@ from tickflow.worker.counters import Tally
 
 STATUS_SECONDS = 2.0
 
-logger = logging.getLogger("tickflow.analytics")
+logger = logging.getLogger("tickflow.worker")
+
+
+def worker_name(instance_id: str | None) -> str:
+    """The name of this process as a worker: its static membership's name, else host and process id."""
+    return instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
 
 class Reporter:
     """Writes one worker's status to the store; `clock` gives ns since 1970.
 
-    Of the worker it knows when it last took in ticks, by that clock, and the newest event among them.
+    Keeps the time of the worker's last batch, by that clock, and the newest event time among its ticks.
     """
 
     def __init__(self, store: StatusBoard, worker: str, clock: Callable[[], int]) -> None:
@@ -31,12 +38,12 @@ class Reporter:
         self._trouble = Saying(logger)
 
     def note(self, points: Points) -> None:
-        """Take in a batch, of one point at least."""
+        """Note that a batch was processed; it has at least one point."""
         self._processed_at = self._clock()
         self.newest_event = max(self.newest_event or 0, int(points.time_ns.max()))
 
     def status(self, lag: Mapping[int, int], done: Tally, held_up_by: str) -> WorkerStatus:
-        """What the worker says of itself now."""
+        """The worker's present status."""
         return WorkerStatus(
             worker=self._worker,
             written_at=self._clock(),
@@ -50,15 +57,15 @@ class Reporter:
         )
 
     def report(self, status: Callable[[], WorkerStatus]) -> None:
-        """Write the status where it is due; a failure is said, unless the worker is held up anyway."""
+        """Write the status if it is due; log a failure, unless the worker is held up anyway."""
         now = time.monotonic()
         if now < self._due_at:
             return
         self._due_at = now + STATUS_SECONDS
-        said = status()
+        current = status()
         try:
-            self._store.write_status(said)
+            self._store.write_status(current)
             self._trouble.over("the status is written again")
         except StoreError as error:
-            if not said.held_up_by:
+            if not current.held_up_by:
                 self._trouble(f"the status cannot be written: {error}")

@@ -69,7 +69,7 @@ def test_a_second_engine_of_the_group_waits_for_the_first_and_says_so(
     publish(first, b"1")
     epoch = join(first)[0]
     assert second.poll(0.3).assigned == {}
-    assert any("another engine of the group readers" in line for line in caplog.messages)
+    assert any("another worker of the group readers" in line for line in caplog.messages)
     assert second.commit({0: at(Commit(1, ""), epoch)}) == frozenset()
     second.seek(0, 0)
     assert not second.poll(0.2).records

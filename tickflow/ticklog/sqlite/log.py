@@ -201,11 +201,11 @@ class EmbeddedTickLog(TickLog):
 
     def _join(self, deadline: float) -> Polled:
         while not self._membership.acquire():
-            self._joining(f"another engine of the group {self._group} works on {self.where}: waiting until it ends")
+            self._joining(f"another worker of the group {self._group} reads {self.where}: waiting until it ends")
             left = deadline - time.monotonic()
             if left <= 0 or sleep(self.stop, min(_JOIN_EVERY, left)):
                 return Polled()
-        self._joining.over(f"it is this engine's turn to work on {self.where}")
+        self._joining.over(f"no other worker reads {self.where} any more")
         self._epoch += 1
         return Polled(assigned={PARTITION: self._epoch})
 
@@ -240,7 +240,7 @@ class EmbeddedTickLog(TickLog):
             return str(error)
         self._acknowledged += len(self._buffer)
         self._buffer.clear()
-        self._writing.over(f"{self.where} takes records again")
+        self._writing.over(f"{self.where} accepts records again")
         return None
 
     def _sweep(self) -> None:

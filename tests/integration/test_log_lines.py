@@ -1,0 +1,26 @@
+"""What a worker and a producer log: who speaks, the start, the end, and with DEBUG each step."""
+
+import re
+
+from tests.conftest import StartScript
+from tests.integration.chain import Chain
+from tests.integration.test_chain import chain, embedded_chain, kafka_chain  # fixtures
+
+__all__ = ["chain", "embedded_chain", "kafka_chain"]
+
+
+def test_a_first_start_warns_of_nothing_and_each_line_has_its_name(script: StartScript, chain: Chain) -> None:
+    worker = script("stock_analytics.py", env=chain.env | {"LOG_LEVEL": "DEBUG"})
+    worker.wait_for("is ours", 30)
+    producer = script("stock_producer.py", "--ticks", "12", "--interval", "0", env=chain.env)
+    assert producer.wait(30) == 0
+    chain.wait_for_points(84)
+    worker.wait_for("committed", 30)
+    worker.terminate()
+    assert worker.wait(15) == 0
+    for one, name in ((worker, rf"[\w.-]+-{worker.process.pid}|[\w.-]+-\d+"), (producer, "producer")):
+        lines = one.stderr.splitlines()
+        assert [line for line in lines if not re.match(rf"\S+ \S+ (INFO|DEBUG) ({name}): ", line)] == []
+        assert lines[-1].endswith(": ended")
+    for step in ("rebalance: revoked [], assigned [", "batch: partition ", "committed {", "asked to stop"):
+        assert step in worker.stderr, step
