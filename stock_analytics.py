@@ -193,7 +193,7 @@ class StockAnalyticsEngine:
             self.observe(points, metrics.depth[begin:])
         refused = [each for each in refused if each.record.offset >= ours.emit_from]
         tally.refused.update(each.reason for each in refused)
-        batch.refused += refused
+        batch.letters += self.letters_of(refused, dead_letters.DECODE)
         logger.debug(
             "batch: partition %d, offsets %d to %d, %d points, %d refused",
             *(number, records[0].offset, records[-1].offset, len(ticks) - begin, len(refused)),
@@ -230,7 +230,8 @@ class StockAnalyticsEngine:
         records = iter(batch.records)
         for part, outcome in zip(parts, written, strict=True):
             of_part = list(islice(records, len(part)))
-            self.refuse([Refused(of_part[at], words) for at, words in outcome.refused], dead_letters.STORE)
+            refused = [Refused(of_part[at], words) for at, words in outcome.refused]
+            self.deliver(self.letters_of(refused, dead_letters.STORE))
             batch.count(part, outcome)
 
     def store_points(self, points: Points, attempt: Future[Written] | None = None) -> Written:
@@ -250,27 +251,31 @@ class StockAnalyticsEngine:
 
     def settle(self, batch: Batch) -> None:
         """Refuse what is no tick, and commit a batch whose points are stored."""
-        self.refuse(batch.refused, dead_letters.DECODE)
+        self.deliver(batch.letters)
+        self.console.refused(letter.key for letter in batch.letters)
         self.commit(batch)
 
-    def refuse(self, refused: Sequence[Refused], stage: str) -> None:
-        """Publish records to the dead-letter topic until every one of them is acknowledged."""
+    def letters_of(self, refused: Sequence[Refused], stage: str) -> list[dead_letters.Letter]:
+        """The dead letters about those records, each as large as the topic takes it."""
         if not refused:
+            return []
+        largest = self.log.largest_letter
+        return [dead_letters.letter_of(self.log.topic, each, stage, largest) for each in refused]
+
+    def deliver(self, letters: Sequence[dead_letters.Letter]) -> None:
+        """Publish letters to the dead-letter topic until every one of them is acknowledged."""
+        if not letters:
             return
-        unsent = deque(refused)
+        delivery = dead_letters.Delivery(self.log, letters)
         for delay in Backoff():
             try:
-                dead_letters.publish(self.log, unsent, stage)
+                delivery.attempt()
                 break
             except (NotAcknowledged, LogUnavailable) as error:
-                if isinstance(error, NotAcknowledged) and error.refused:
-                    unsent = deque(refused)  # else those on their way need no second copy
-                letters = self.log.dead_letter_topic
-                reason = f"the dead-letter topic {letters} does not accept records: {error}"
-                self.holdup.wait(delay, reason, f"the dead-letter topic {letters} accepts records again")
+                topic = self.log.dead_letter_topic
+                reason = f"the dead-letter topic {topic} does not accept records: {error}"
+                self.holdup.wait(delay, reason, f"the dead-letter topic {topic} accepts records again")
         self.holdup.over()
-        if stage == dead_letters.DECODE:
-            self.console.refused(each.record.key for each in refused)
 
     def commit(self, batch: Batch) -> None:
         """Commit what is stored and refused; what the log cannot take now comes with the next batch.

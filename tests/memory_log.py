@@ -31,6 +31,12 @@ class MemoryTopic:
         self.entries[partition] = [each for each in self.entries[partition] if each.offset >= start]
 
 
+class MemoryReceipt:
+    """What became of a letter."""
+
+    is_acknowledged = is_refused = is_too_large = False
+
+
 class MemoryLog(TickLog):
     """One member. `give` and `take` change its assignment with its next poll; `troubles` fail its next calls.
 
@@ -49,6 +55,7 @@ class MemoryLog(TickLog):
         self._places: dict[int, int] = {}
         self._changes: deque[tuple[str, int]] = deque()
         self._unflushed: list[tuple[bytes | None, bytes | None, Headers]] = []
+        self._receipts: list[MemoryReceipt] = []
 
     def give(self, partition: int) -> None:
         self._changes.append(("give", partition))
@@ -71,9 +78,18 @@ class MemoryLog(TickLog):
         assert topic == self.dead_letter_topic
         self._unflushed.append((key, value, headers))
 
+    def post(self, key: bytes | None, value: bytes | None, headers: Headers, topic: str) -> "MemoryReceipt":
+        self.publish(key, value, headers=headers, topic=topic)
+        self._receipts.append(MemoryReceipt())
+        return self._receipts[-1]
+
     def flush(self, timeout: float) -> None:
         letters, self._unflushed = self._unflushed, []
-        if self._trouble("letters_fail"):
+        receipts, self._receipts = self._receipts, []
+        fails = self._trouble("letters_fail")
+        for receipt in receipts:
+            receipt.is_acknowledged, receipt.is_refused = not fails, fails
+        if fails:
             raise NotAcknowledged(len(letters), "as the test asked")
         self._shared.letters += letters
 

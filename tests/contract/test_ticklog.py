@@ -66,6 +66,16 @@ def test_records_come_back_byte_for_byte_in_the_order_of_publishing(logs: Logs) 
     assert [record.offset for record in records] == list(range(len(ODD_RECORDS)))
 
 
+def test_a_receipt_says_that_its_record_is_in_the_log(logs: Logs) -> None:
+    writer = logs.open()
+    topic = writer.dead_letter_topic
+    receipts = [writer.post(b"AAPL", b"%d" % number, [("h", b"1")], topic) for number in range(20)]
+    writer.flush(SECONDS)
+    assert all(receipt.is_acknowledged and not receipt.is_refused for receipt in receipts)
+    found = [record for portion in writer.read(0, writer.bounds(0, topic), topic) for record in portion]
+    assert [record.value for record in found] == [b"%d" % number for number in range(20)]
+
+
 @settings(
     max_examples=10,
     deadline=None,

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,10 @@ from tickflow.metrics.fields import MEASURED, Floats, Ints
 from tickflow.metrics.formulas import deviation
 from tickflow.store.influx.store import InfluxStore
 from tickflow.store.sqlite.store import EmbeddedStore
-from tickflow.ticklog.base import TickLog
 from tickflow.ticklog.kafka import reader as kafka_reader
 from tickflow.ticklog.kafka.writer import Writer
 from tickflow.ticklog.sqlite.file import LogFile
 from tickflow.ticklog.sqlite.log import EmbeddedTickLog
-from tickflow.ticks.tick import Refused
 from tickflow.worker import assignments, dead_letters, restore
 from tickflow.worker.batch import Batch
 from tickflow.worker.restore import RestorePlan
@@ -104,12 +102,11 @@ def now() -> None:
 def letters_unacknowledged() -> None:
     """Commits without waiting for the dead letters."""
 
-    def publish(log: TickLog, unsent: Iterable[Refused], stage: str = dead_letters.DECODE) -> None:
-        for each in unsent:
-            headers = dead_letters.headers_of(log.topic, each, stage)
-            log.publish(each.record.key, each.record.value, headers=headers, topic=log.dead_letter_topic)
+    def attempt(delivery: dead_letters.Delivery) -> None:
+        for each in delivery._letters:
+            delivery._log.post(each.key, each.value, each.headers, delivery._log.dead_letter_topic)
 
-    patch(dead_letters, publish=publish)
+    patch(dead_letters.Delivery, attempt=attempt)
 
 
 def drop_at_sigterm() -> None:

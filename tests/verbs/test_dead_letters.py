@@ -6,7 +6,7 @@ from tests.records import body, entry
 from tickflow.ticklog.base import Entry, Headers
 from tickflow.ticks.tick import Refused
 from tickflow.verbs.dead_letters import Letter, Listing, lines, parse, printable
-from tickflow.worker.dead_letters import DECODE, headers_of
+from tickflow.worker.dead_letters import DECODE, letter_of
 
 
 def letter(offset: int, reason: str = "not_json", value: bytes | None = b"nonsense", refused_ms: int = 0) -> Letter:
@@ -15,10 +15,19 @@ def letter(offset: int, reason: str = "not_json", value: bytes | None = b"nonsen
 
 def test_what_was_published_is_read_back() -> None:
     record = entry(b"\x00nonsense", b"k", offset=41)
-    headers = headers_of("ticks", Refused(record, "not_json"), DECODE)
+    headers = letter_of("ticks", Refused(record, "not_json"), DECODE).headers
     back = Entry(7, 99, record.key, record.value, 1_767_623_400_000, headers=headers)
     assert parse(back, "ticks") == Letter(0, 41, DECODE, "not_json", b"k", b"\x00nonsense", 1_767_623_400_000)
     assert parse(back, "others") is None
+
+
+def test_a_cut_letter_is_listed_with_the_size_that_its_record_has() -> None:
+    record = entry(b"x" * 3_000_000, b"k", offset=41)
+    written = letter_of("ticks", Refused(record, "too_large"), DECODE, largest=100_000)
+    back = parse(Entry(7, 99, written.key, written.value, 0, headers=written.headers), "ticks")
+    assert back is not None
+    assert (back.value, back.size) == (b"x" * 65_536, 3_000_000)
+    assert "3,000,000" in lines(Listing.of(iter([back]), limit=20))[-1]
 
 
 @pytest.mark.parametrize(

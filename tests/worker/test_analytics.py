@@ -19,7 +19,7 @@ from tickflow.errors import LogUnavailable, Stopped, StoreUnavailable
 from tickflow.metrics.points import Points
 from tickflow.process import StopEvent
 from tickflow.store.base import WorkerStatus, Written
-from tickflow.ticklog.base import Bounds, Commit, Entry, Headers, Polled, Position, Record, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Entry, Headers, Polled, Position, Receipt, Record, TickLog
 
 
 def ticks(partition: int, *offsets: int) -> dict[int, list[Entry]]:
@@ -53,6 +53,9 @@ class ScriptedLog(TickLog):
         topic: str | None = None,
         wait: bool = True,
     ) -> None:
+        raise AssertionError("no dead letters here")
+
+    def post(self, key: bytes | None, value: bytes | None, headers: Headers, topic: str) -> Receipt:
         raise AssertionError("no dead letters here")
 
     def flush(self, timeout: float) -> None:

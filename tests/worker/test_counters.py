@@ -18,7 +18,6 @@ from tickflow.metrics.points import Points
 from tickflow.process import StopEvent
 from tickflow.store.base import Written
 from tickflow.ticklog.base import Commit
-from tickflow.worker import dead_letters
 from tickflow.worker.counters import Account, Counters, Tally
 
 PARTITIONS = 2
@@ -149,7 +148,7 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     first.log.take(0)
     second.log.give(0)
     first.engine.write(batch)
-    first.engine.refuse(batch.refused, dead_letters.DECODE)
+    first.engine.deliver(batch.letters)
     first.engine.commit(batch)
     for _ in range(3):
         second.read()

@@ -102,6 +102,25 @@ class Polled:
     read_up_to: Mapping[int, int] = field(default_factory=dict)
 
 
+class Receipt(Protocol):
+    """What became of one record that was handed to the log: acknowledged, refused, or neither yet."""
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether the log has confirmed it."""
+        ...
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it will never be confirmed: it has to be handed over again."""
+        ...
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it was refused for its size."""
+        ...
+
+
 class TickLog(ABC):
     """A topic of ticks, its dead-letter topic beside it, and one consumer group's view of it.
 
@@ -154,6 +173,15 @@ class TickLog(ABC):
         Raises `Stopped` if asked to stop while blocked, `NotAcknowledged` once the log refused an earlier record.
         Without `wait` raises `LogUnavailable` after half a second in place of blocking: it was not handed over.
         """
+
+    @abstractmethod
+    def post(self, key: bytes | None, value: bytes | None, headers: Headers, topic: str) -> Receipt:
+        """Hand over one record as `publish` does without `wait`; the receipt says what becomes of it."""
+
+    @property
+    def largest_letter(self) -> int | None:
+        """How many bytes of key, value and headers the dead-letter topic takes; `None` where any number."""
+        return None
 
     @abstractmethod
     def flush(self, timeout: float) -> None:

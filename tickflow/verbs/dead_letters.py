@@ -12,13 +12,17 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from tickflow.ticklog.base import Record, TickLog
+from tickflow.worker.dead_letters import CUT_SIZE
 from tickflow.worker.report import counted
 
 _PREFIX = "__connect.errors."
 
 
 class Letter(NamedTuple):
-    """A dead letter: the original's place, key and value, the stage and the reason, and when it was refused."""
+    """A dead letter: the original's place, key and value, the stage and the reason, and when it was refused.
+
+    `size` is the value's true one where the letter holds only its beginning.
+    """
 
     partition: int
     offset: int
@@ -27,6 +31,7 @@ class Letter(NamedTuple):
     key: bytes | None
     value: bytes | None
     refused_ms: int
+    size: int | None = None
 
 
 def parse(record: Record, topic: str) -> Letter | None:
@@ -37,7 +42,10 @@ def parse(record: Record, topic: str) -> Letter | None:
         if texts["topic"] != topic:
             return None
         place = int(texts["partition"]), int(texts["offset"])
-        return Letter(*place, texts["stage"], texts["exception.message"], record.key, record.value, record.timestamp)
+        cut = dict(record.headers).get(CUT_SIZE)
+        size = None if cut is None else int(cut)
+        said = texts["stage"], texts["exception.message"]
+        return Letter(*place, *said, record.key, record.value, record.timestamp, size)
     except (KeyError, ValueError):
         return None
 
@@ -126,7 +134,7 @@ def show(log: TickLog, limit: int) -> None:
 
 def _line(letter: Letter) -> str:
     moment = datetime.fromtimestamp(letter.refused_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    size = "–" if letter.value is None else f"{len(letter.value):,}"
+    size = "–" if letter.value is None else f"{letter.size or len(letter.value):,}"
     return (
         f"{moment:<20}  {f'{letter.partition}/{letter.offset}':>16}  {printable(letter.reason.encode(), 20):<20}  "
         f"{printable(letter.key, 14):<14}  {size:>7}  {printable(letter.value, 60)}"

@@ -9,13 +9,13 @@ import numpy as np
 from tickflow.metrics.points import Points
 from tickflow.store.base import Written
 from tickflow.ticklog.base import Position, Record
-from tickflow.ticks.tick import Refused
 from tickflow.worker.counters import Tally
+from tickflow.worker.dead_letters import Letter
 
 
 @dataclass(slots=True)
 class Batch:
-    """Points to store, records to refuse, and the positions to commit after both.
+    """Points to store, letters about refused records, and the positions to commit after both.
 
     `points` has one entry a partition; `records` are those of all points, in their order. `tallies`, by partition,
     count when the positions are committed. `attempt` is the first write of the points, where another thread makes it.
@@ -23,7 +23,7 @@ class Batch:
 
     points: list[Points] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
     positions: dict[int, Position] = field(default_factory=dict)
     tallies: defaultdict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
     attempt: Future[Written] | None = None

@@ -2,11 +2,17 @@
 
 The headers are those of Kafka Connect's error reporting (KIP-298), so that its tools read them. At least once: a
 record may come twice, and is told apart by its topic, partition and offset.
+
+A record that does not fit the topic goes there cut: the first 64 KiB of its value and 1 KiB of its key, with the true
+sizes and SHA-256 of both in headers. The original stays where it lies in the log.
 """
 
-from collections import deque
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from tickflow.ticklog.base import Headers, TickLog
+from tickflow.errors import NotAcknowledged
+from tickflow.ticklog.base import Headers, Receipt, TickLog
 from tickflow.ticks.tick import Refused
 
 DECODE = "VALUE_CONVERTER"
@@ -14,31 +20,80 @@ DECODE = "VALUE_CONVERTER"
 STORE = "TASK_PUT"
 """The stage of a tick whose point the store can never take."""
 
+CUT_VALUE, CUT_KEY = 65_536, 1_024
+"""What remains of the value and the key of a record that does not fit, in bytes."""
+CUT_SIZE = "tickflow.value.bytes"
+"""The header of a cut letter that says how long the value is in the log."""
+
 FLUSH_SECONDS = 5.0
+_LONGEST_REASON = 2_000
 
 
-def headers_of(topic: str, refused: Refused, stage: str) -> Headers:
-    """Where the record stood, at which stage it failed, and why."""
+class Letter(NamedTuple):
+    """A record for the dead-letter topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def size(self) -> int:
+        """The bytes of all that it holds."""
+        held = len(self.key or b"") + len(self.value or b"")
+        return held + sum(len(name.encode()) + len(content) for name, content in self.headers)
+
+    def cut(self) -> "Letter":
+        """The letter as it goes out where it does not fit; one that is cut already stays as it is."""
+        if any(name == CUT_SIZE for name, _ in self.headers):
+            return self
+        headers = list(self.headers)
+        for what, content in (("value", self.value), ("key", self.key)):
+            if content is not None:
+                digest = hashlib.sha256(content).hexdigest()
+                headers += [(f"tickflow.{what}.bytes", b"%d" % len(content))]
+                headers += [(f"tickflow.{what}.sha256", digest.encode())]
+        value, key = self.value, self.key
+        return Letter(key and bytes(key[:CUT_KEY]), value and bytes(value[:CUT_VALUE]), headers)
+
+
+def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = None) -> Letter:
+    """The letter about a refused record: what it held, where it stood, at which stage it failed, and why.
+
+    It is cut at once where it is larger than `largest`: so it holds no more memory than it has to.
+    """
     record = refused.record
-    return [
+    headers = [
         ("__connect.errors.topic", topic.encode()),
         ("__connect.errors.partition", b"%d" % record.partition),
         ("__connect.errors.offset", b"%d" % record.offset),
         ("__connect.errors.stage", stage.encode()),
         ("__connect.errors.exception.class.name", b"InvalidTick" if stage == DECODE else b"RefusedByStore"),
-        ("__connect.errors.exception.message", str(refused.reason).encode()),
+        ("__connect.errors.exception.message", str(refused.reason)[:_LONGEST_REASON].encode()),
     ]
+    letter = Letter(record.key, record.value, headers)
+    return letter if largest is None or letter.size <= largest else letter.cut()
 
 
-def publish(log: TickLog, unsent: deque[Refused], stage: str = DECODE) -> None:
-    """Publish the records and wait until the log confirmed them; `unsent` keeps those it has not been handed yet.
+class Delivery:
+    """Letters on their way to the dead-letter topic: each is published until it is acknowledged, and then no more."""
 
-    Raises `NotAcknowledged`: then publish all of them again if it says that any was refused; else go on with `unsent`,
-    as after `LogUnavailable`.
-    """
-    while unsent:
-        record = unsent[0].record
-        headers = headers_of(log.topic, unsent[0], stage)
-        log.publish(record.key, record.value, headers=headers, topic=log.dead_letter_topic, wait=False)
-        unsent.popleft()
-    log.flush(FLUSH_SECONDS)
+    def __init__(self, log: TickLog, letters: Sequence[Letter]) -> None:
+        self._log = log
+        self._letters = list(letters)
+        self._receipts: list[Receipt | None] = [None] * len(letters)
+
+    def attempt(self) -> None:
+        """Publish those that are not on their way, and wait until the log has acknowledged all.
+
+        Raises `NotAcknowledged` and `LogUnavailable`: then try again later.
+        """
+        for at, (letter, receipt) in enumerate(zip(self._letters, self._receipts, strict=True)):
+            if receipt is not None and not receipt.is_refused:
+                continue
+            if receipt is not None and receipt.is_too_large:
+                letter = self._letters[at] = letter.cut()
+            self._receipts[at] = self._log.post(letter.key, letter.value, letter.headers, self._log.dead_letter_topic)
+        self._log.flush(FLUSH_SECONDS)
+        missing = sum(receipt is None or not receipt.is_acknowledged for receipt in self._receipts)
+        if missing:
+            raise NotAcknowledged(missing, f"{self._log.where} did not confirm them")

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
-from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Record, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Receipt, Record, TickLog
 from tickflow.ticklog.kafka import topics
 from tickflow.ticklog.kafka.cluster import Cluster
 from tickflow.ticklog.kafka.reader import Reader
@@ -68,6 +68,13 @@ class KafkaTickLog(TickLog):
         wait: bool = True,
     ) -> None:
         self._connected().publish(topic or self.topic, key, value, headers, wait)
+
+    def post(self, key: bytes | None, value: bytes | None, headers: Headers, topic: str) -> Receipt:  # noqa: D102
+        return self._connected().publish(topic, key, value, headers, wait=False)
+
+    @property
+    def largest_letter(self) -> int | None:  # noqa: D102
+        return self._connected().largest(self.dead_letter_topic)
 
     def flush(self, timeout: float) -> None:  # noqa: D102
         self._connected().flush(timeout)

@@ -43,8 +43,8 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
         limits[dead_letters] = int(_settings(admin, dead_letters).get("max.message.bytes", needed))
         if limits[dead_letters] < needed:
             _logger.warning(
-                "the topic %s takes records of %s bytes at most: the largest bad record would not fit, and would hold "
-                "up the worker; set its max.message.bytes to %s",
+                "the topic %s takes records of %s bytes at most: larger bad records go there cut; to have them "
+                "whole, set its max.message.bytes to %s",
                 *(dead_letters, limits[dead_letters], needed),
             )
         return limits

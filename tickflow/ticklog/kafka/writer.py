@@ -36,6 +36,37 @@ _NO_TIME_LIMIT_MS = 2**31 - 1
 _logger = logging.getLogger(__name__)
 
 
+class Sent:
+    """The receipt of a record: of kafka-python's `future`, or of an error that came before there was one."""
+
+    __slots__ = ("_error", "_future")
+
+    def __init__(self, future: Any, error: BaseException | None = None) -> None:
+        self._future = future
+        self._error = error
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """See `Receipt`."""
+        return self._future is not None and bool(self._future.is_done) and self._future.exception is None
+
+    @property
+    def is_refused(self) -> bool:
+        """See `Receipt`."""
+        return self._cause is not None
+
+    @property
+    def is_too_large(self) -> bool:
+        """See `Receipt`."""
+        return isinstance(self._cause, MessageSizeTooLargeError)
+
+    @property
+    def _cause(self) -> BaseException | None:
+        if self._future is None or not self._future.is_done:
+            return self._error
+        return self._future.exception  # type: ignore[no-any-return]
+
+
 class Writer:
     """An idempotent producer; connects at the first record. `limits`: by topic, the largest record in bytes."""
 
@@ -56,7 +87,12 @@ class Writer:
         self._reap()
         return self._acknowledged
 
-    def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, wait: bool = True) -> None:
+    def largest(self, topic: str) -> int | None:
+        """How many bytes of key, value and headers a record of the topic may have, `None` if nobody has said."""
+        limit = self._limits.get(topic)
+        return None if limit is None else limit - RECORD_OVERHEAD
+
+    def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, wait: bool = True) -> Sent:
         """Hand over one record; waits while too many are in flight or the topic cannot be found.
 
         Raises `NotAcknowledged` once if earlier records were refused: then this one was not handed over. Raises
@@ -73,8 +109,7 @@ class Writer:
         for name, content in headers:
             size += len(name) + len(content)
         if size + RECORD_OVERHEAD > self._limits.get(topic, size + RECORD_OVERHEAD):
-            self._note_refusal(MessageSizeTooLargeError())
-            return
+            return self._refuse(MessageSizeTooLargeError())
         if self._producer is None:
             self._producer = self._open()
         if len(pending) >= MAX_IN_FLIGHT:
@@ -88,11 +123,10 @@ class Writer:
             except KafkaTimeoutError:
                 self._waited(started, f"{NOT_FOUND} {topic}: make it, or start another worker, which does", wait)
             except KafkaError as error:
-                self._note_refusal(error)
-                return
+                return self._refuse(error)
             else:
                 pending.append(sent)
-                return
+                return Sent(sent)
 
     def _wait_for_room(self, wait: bool) -> None:
         started = time.monotonic()
@@ -107,11 +141,9 @@ class Writer:
 
         What was not confirmed in time stays in flight. What was refused is reported once.
         """
-        if self._producer is None:
-            return
         deadline = time.monotonic() + timeout
         started = time.monotonic()
-        while self._pending:
+        while self._pending and self._producer is not None:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
@@ -176,6 +208,11 @@ class Writer:
             else:
                 self._note_refusal(sent.exception)
                 self._is_broken = True
+
+    def _refuse(self, error: BaseException) -> Sent:
+        """Refuse a record that the producer never had."""
+        self._note_refusal(error)
+        return Sent(None, error)
 
     def _note_refusal(self, error: BaseException) -> None:
         self._refused += 1

@@ -14,7 +14,7 @@ from pathlib import Path
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.sqlite import is_passing, unusable
-from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Record, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Receipt, Record, TickLog
 from tickflow.ticklog.sqlite.file import PARTITION, LogFile, Membership, Published
 
 MAX_BUFFERED = 10_000
@@ -95,6 +95,10 @@ class EmbeddedTickLog(TickLog):
         due = len(self._buffer) >= WRITE_AT or now - self._oldest >= WRITE_AFTER
         if due and now >= self._write_again_at and self._write() is not None:
             self._write_again_at = time.monotonic() + _WRITE_AGAIN_AFTER
+
+    def post(self, key: bytes | None, value: bytes | None, headers: Headers, topic: str) -> Receipt:  # noqa: D102
+        self.publish(key, value, headers=headers, topic=topic, wait=False)
+        return _Buffered(self, self._acknowledged + len(self._buffer))
 
     def flush(self, timeout: float) -> None:  # noqa: D102
         deadline = time.monotonic() + timeout
@@ -274,3 +278,17 @@ class EmbeddedTickLog(TickLog):
         if self._file is None:
             raise RuntimeError("connect() was not called")
         return self._file
+
+
+class _Buffered:
+    """The receipt of the record of that number among all that were published; they are written in their order."""
+
+    is_refused = is_too_large = False
+
+    def __init__(self, log: EmbeddedTickLog, number: int) -> None:
+        self._log = log
+        self._number = number
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return self._log.acknowledged >= self._number
