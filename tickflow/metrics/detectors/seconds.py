@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.metrics.detectors.logarithm import log
-from tickflow.metrics.windows import places_of
+from tickflow.metrics.windows import Column, places_of
 
 OBSERVATIONS = 60
 """How many traded seconds a detector looks back on, the running one included."""
@@ -193,6 +193,11 @@ class View:
             result[inside] = self.sums[inside - lag]
         return result
 
+    def stamps(self, seconds: Ints) -> Ints:
+        """When (in seconds since 1970) the last sixty observations of each of `seconds` were, shape (k, 60)."""
+        before = self._closed(self._known.stamp, self.stamp, seconds)
+        return np.concatenate([before, self.stamp[seconds][:, None]], axis=1)
+
     def closed_prices(self, seconds: Ints) -> Floats:
         """Log prices of the 59 observations before each of `seconds`, the oldest first, shape (k, 59)."""
         return self._closed(self._known.log_close, self.log_close, seconds)
@@ -215,10 +220,10 @@ class View:
             result[inside] = own[inside - lag]
         return result
 
-    def _closed(self, ring: Floats, own: Floats, seconds: Ints) -> Floats:
+    def _closed(self, ring: Column, own: Column, seconds: Ints) -> Column:
         lags = np.arange(OBSERVATIONS - 1, 0, -1)
         at = self.number[seconds][:, None] - lags
-        result: Floats = ring.reshape(-1)[self.slot[seconds][:, None] * RING + (at & (RING - 1))]
+        result: Column = ring.reshape(-1)[self.slot[seconds][:, None] * RING + (at & (RING - 1))]
         rank = self.rank[seconds]
         if rank.any():
             inside = rank[:, None] >= lags
@@ -248,6 +253,8 @@ class Seconds:
 
     def __init__(self) -> None:
         self._slots: dict[str, int] = {}
+        self.symbols: list[str] = []
+        """The symbols, by slot."""
         self._reserve(16)
 
     def _reserve(self, capacity: int) -> None:
@@ -261,15 +268,25 @@ class Seconds:
         self.stamp = np.full((capacity, RING), NEVER, dtype=np.int64)
         self.sums = np.zeros((capacity, RING, 4))
 
+    def resume(
+        self, symbol: str, newest_us: int, count: int, ticks: int, volume: float, rings: tuple[Floats, Floats, Ints]
+    ) -> None:
+        """Take up a symbol's state: its counters, and the rings of prices, ln(1 + volume) and times."""
+        (slot,) = self.slots_of([symbol]).tolist()
+        self.newest_us[slot], self.count[slot], self.ticks[slot], self.volume[slot] = newest_us, count, ticks, volume
+        self.close[slot], self.log_volume[slot], self.stamp[slot] = rings
+        known = np.arange(max(count - RING, 0), count) & (RING - 1)
+        self.log_close[slot, known] = log(self.close[slot, known])
+        returns = np.diff(self.log_close[slot, known], prepend=self.log_close[slot, known[:1]])
+        volumes = self.log_volume[slot, known]
+        columns = (volumes, volumes * volumes, np.abs(returns), returns * returns)
+        for number, column in enumerate(columns):
+            self.sums[slot, known, number] = np.cumsum(column)
+
     @property
     def size(self) -> int:
         """How many symbols were seen."""
         return len(self._slots)
-
-    @property
-    def symbols(self) -> list[str]:
-        """The symbols, by slot."""
-        return list(self._slots)
 
     def running_second(self, slots: Ints) -> Ints:
         """The running second of each slot, since 1970; -1 before a symbol's first tick."""
@@ -279,6 +296,8 @@ class Seconds:
     def slots_of(self, symbols: Sequence[str]) -> Ints:
         """The slot of each symbol; a new one gets the next."""
         found = places_of(symbols, self._slots)
+        if len(self._slots) > len(self.symbols):
+            self.symbols = list(self._slots)
         if len(self._slots) > len(self.count):
             kept = self._columns()
             self._reserve(max(2 * len(self.count), len(self._slots)))

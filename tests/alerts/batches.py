@@ -1,0 +1,48 @@
+"""Trades as the batches of ticks that a watch takes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tests.metrics.detectors.oracle import Trade
+from tickflow.alerts.alert import Alert
+from tickflow.alerts.watch import Terms, Watch
+from tickflow.ticklog.base import Entry
+from tickflow.ticks.tick import Tick, TickBatch, decode, encode
+
+
+def batch(trades: Sequence[Trade], first_offset: int = 0) -> TickBatch:
+    """The ticks of whole-number trades, as the log gives them."""
+    entries = []
+    for offset, each in enumerate(trades, first_offset):
+        moment = datetime.fromtimestamp(each.time_us // 1_000_000, UTC).replace(microsecond=each.time_us % 1_000_000)
+        value = encode(Tick(each.symbol, each.price, moment, volume=int(each.volume)))
+        entries.append(Entry(0, offset, each.symbol.encode(), value, each.time_us // 1000))
+    ticks, refused = decode(entries)
+    assert not refused
+    return ticks
+
+
+def slices(ticks: TickBatch, sizes: Sequence[int]) -> list[TickBatch]:
+    """Batches of these sizes, the last one again and again."""
+    parts, at, left = [], 0, list(sizes)
+    while at < len(ticks):
+        size = left.pop(0) if len(left) > 1 else left[0]
+        parts.append(part_of(ticks, at, at + size))
+        at += size
+    return parts
+
+
+def part_of(ticks: TickBatch, begin: int, end: int) -> TickBatch:
+    """Some consecutive ticks."""
+    return TickBatch(**{name: getattr(ticks, name)[begin:end] for name in TickBatch.__dataclass_fields__})
+
+
+def alerts_of(parts: Sequence[TickBatch], terms: Terms, *, restart: bool = False) -> dict[tuple[str, str, int], Alert]:
+    """All alerts of the parts, as they are in the end; `restart`: each part goes to a watch resumed from a state."""
+    watch = Watch(0, terms)
+    found: dict[tuple[str, str, int], Alert] = {}
+    for part in parts:
+        if restart:
+            watch = Watch.resumed(0, terms, watch.state())
+        found |= {each.key: each for each in watch.advance(part)}
+    return found

@@ -1,0 +1,90 @@
+"""The watch: the same alerts, bit for bit, in whatever batches and through whatever restarts."""
+
+import pytest
+
+from tests.alerts.batches import alerts_of, batch, part_of, slices
+from tests.metrics.detectors.oracle import Trade
+from tests.metrics.detectors.test_detectors import trades
+from tickflow.alerts.budget import Budget
+from tickflow.alerts.rules import parse
+from tickflow.alerts.watch import Terms, Watch
+
+RULES = parse("JUMP price < 50.5; * change_1m < -0.5; * volume_10s > 2x; SLOW silence > 12; B* volume_5s >= 3000")
+TERMS = Terms(least_move=0.0004, rules=RULES)
+SECOND = 1_000_000
+
+
+@pytest.mark.parametrize("budget", [Budget(1.0), Budget(1 / 500, per_tick=True)])
+def test_batches_and_restarts_change_no_bit(budget: Budget) -> None:
+    terms = Terms(budget=budget, least_move=0.0004, rules=RULES)
+    ticks = batch(trades(3, 3_000))
+    whole = alerts_of([ticks], terms)
+    kinds = {detector for _, detector, _ in whole}
+    assert kinds >= {"move", "bad_print", *(rule.name for rule in RULES)}, "the trades are to reach the cases"
+    assert any(each.closed for each in whole.values())
+    assert {each.lasted for each in whole.values() if each.detector == "move"} >= {True, False}
+    for sizes in ([1_700, 1], [900, 7], [1, 300]):
+        assert alerts_of(slices(ticks, sizes), terms) == whole
+    assert alerts_of(slices(ticks, [1_500, 40]), terms, restart=True) == whole
+
+
+def test_ticks_before_the_state_are_left_alone() -> None:
+    ticks = batch(trades(3, 2_000))
+    whole = alerts_of([ticks], TERMS)
+    watch = Watch(0, TERMS)
+    found = {each.key: each for each in watch.advance(part_of(ticks, 0, 1_200))}
+    resumed = Watch.resumed(0, TERMS, watch.state())
+    found |= {each.key: each for each in resumed.advance(part_of(ticks, 700, 2_000))}
+    assert found == whole
+
+
+def test_a_state_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="no state of alerts"):
+        Watch.resumed(0, TERMS, b"\x93abc")
+
+
+def calm(symbol: str, count: int, start: int = 0) -> list[Trade]:
+    """A trade a second, which moves by a cent to and fro."""
+    return [Trade(symbol, (start + n) * SECOND, 100 + 0.01 * (n % 2), 100) for n in range(count)]
+
+
+def test_one_episode_is_one_alert_and_lasts_or_not() -> None:
+    for after, lasted in ((101.0, True), (100.3, False)):
+        moved = [Trade("A", (80 + n) * SECOND, 101.0 if n < 10 else after, 100) for n in range(140)]
+        found = alerts_of([batch([*calm("A", 80), *moved])], Terms(detectors=frozenset({"move"})))
+        (alert,) = (each for each in found.values() if each.direction == 1)
+        assert (alert.opened, alert.lasted) == (81 * SECOND * 1000, lasted)
+        assert alert.closed == alert.opened + (alert.ticks - 1 + 60) * SECOND * 1000
+        assert alert.move_percent == (101.0 / 100.01 - 1.0) * 100.0
+
+
+def test_what_is_not_known_yet_is_absent() -> None:
+    moved = [Trade("A", (80 + n) * SECOND, 101.0, 100) for n in range(20)]
+    (alert,) = alerts_of([batch([*calm("A", 80), *moved])], Terms(detectors=frozenset({"move"}))).values()
+    assert (alert.closed, alert.lasted, alert.notified) == (None, None, None)
+
+
+def test_a_silence_begins_with_another_symbols_tick_and_ends_with_its_own() -> None:
+    both = sorted([*calm("A", 80), *calm("B", 200), *calm("A", 5, 190)], key=lambda trade: trade.time_us)
+    found = alerts_of([batch(both)], Terms(detectors=frozenset({"silence"})))
+    (alert,) = found.values()
+    assert (alert.symbol, alert.score, alert.threshold) == ("A", 31.0, 30.0)
+    assert (alert.opened, alert.closed) == ((79 + 31) * SECOND * 1000, 190 * SECOND * 1000)
+    for sizes in ([1], [37]):
+        assert alerts_of(slices(batch(both), sizes), Terms(detectors=frozenset({"silence"})), restart=True) == found
+
+
+def test_where_all_fall_silent_nobody_is() -> None:
+    both = sorted([*calm("A", 80), *calm("B", 80), *calm("A", 5, 5_000), *calm("B", 5, 5_000)], key=lambda t: t.time_us)
+    silent = list(alerts_of([batch(both)], Terms(detectors=frozenset({"silence"}))).values())
+    assert [each.symbol for each in silent] == ["B"]  # by the first tick after the pause, for a moment
+    assert silent[0].closed == silent[0].opened
+
+
+def test_the_probe_raises_nothing() -> None:
+    jumps = [Trade(".PROBE", n * SECOND, 100.0 if n < 80 else 200.0, 100) for n in range(90)]
+    ticks = batch([each._replace(symbol="X") for each in jumps])
+    assert alerts_of([ticks], Terms(rules=parse("* price > 150")))
+    probes = part_of(ticks, 0, len(ticks))
+    probes.symbols[:] = [".PROBE"] * len(ticks)
+    assert not alerts_of([probes], Terms(rules=parse("* price > 150")))

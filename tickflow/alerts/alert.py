@@ -1,0 +1,112 @@
+"""An alert: one episode of one symbol, as it is stored, published and said."""
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from tickflow.alerts.budget import Budget, at_most
+
+MEASUREMENT = "stock_anomalies"
+MARKET = "*"
+"""The symbol of an alert about many."""
+
+FLOATS = ("score", "threshold", "price", "reference", "move_percent", "volume_ratio", "budget")
+INTEGERS = ("direction", "opened", "closed", "ticks", "partition", "offset")
+BOOLEANS = ("lasted", "notified")
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One episode; what is not known yet is `None`. Times in ns since 1970.
+
+    `time_ns` is that of the point whose tick raised it; with symbol and detector it is what an alert is known by.
+    `score` and `threshold` are those of the tick that raised it, or of the last one that had it said again (`said`
+    counts). `move_percent` is that of `price` over `reference`. `closed` is the end of the 60 s without a flag that
+    closed it, `ticks` how many ticks were flagged, `lasted` whether at least half of the move was there after 60 s.
+    Of a move: `within_us` is how long it took, `held_us` how long it has held.
+    """
+
+    symbol: str
+    detector: str
+    time_ns: int
+    score: float
+    threshold: float
+    price: float
+    reference: float
+    move_percent: float
+    direction: int
+    opened: int
+    partition: int
+    offset: int
+    ticks: int = 1
+    budget: float | None = None
+    volume_ratio: float | None = None
+    closed: int | None = None
+    lasted: bool | None = None
+    notified: bool | None = None
+    members: str | None = None
+    said: int = 1
+    held_us: int = 0
+    within_us: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What it is known by."""
+        return self.symbol, self.detector, self.time_ns
+
+    @property
+    def id(self) -> str:
+        """A short name of it for messages, the same at every attempt."""
+        return hashlib.sha256("|".join(map(str, self.key)).encode()).hexdigest()[:16]
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Alert).decode
+
+
+def to_line(alert: Alert) -> str:
+    """The alert as a line of InfluxDB's line protocol."""
+    detector = alert.detector.replace("\\", "\\\\").replace(" ", "\\ ").replace(",", "\\,").replace("=", "\\=")
+    symbol = alert.symbol.replace(" ", "\\ ").replace(",", "\\,").replace("=", "\\=")
+    fields = [f"{name}={value!r}" for name in FLOATS if (value := getattr(alert, name)) is not None]
+    fields += [f"{name}={value}i" for name in INTEGERS if (value := getattr(alert, name)) is not None]
+    fields += [f"{name}={str(value).lower()}" for name in BOOLEANS if (value := getattr(alert, name)) is not None]
+    if alert.members is not None:
+        members = alert.members.replace("\\", "\\\\").replace('"', '\\"')
+        fields.append(f'members="{members}"')
+    return f"{MEASUREMENT},symbol={symbol},detector={detector} {','.join(fields)} {alert.time_ns}"
+
+
+def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = False) -> str:
+    """What an alert says, and what it is worth by `earlier` ones of its kind.
+
+    >>> alert = Alert("AAPL", "move", 0, 11.2, 8.0, 100.42, 100.0, 0.42, 1, 0, 0, 7, budget=1.0, held_us=2_000_000,
+    ...               within_us=3_000_000)
+    >>> sentence(alert)
+    'AAPL +0.42 % in 3 s to 100.42, 11 usual moves, held 2 s. At most 1 a day for this symbol.'
+    """
+    if alert.symbol == MARKET:
+        said = (
+            f"{len((alert.members or '').split(','))} symbols moved {'up' if alert.direction > 0 else 'down'} at once: "
+        )
+        return f"{said}{alert.members}."
+    if alert.detector == "move":
+        words = f"{alert.symbol} {alert.move_percent:+.2f} % in {max(1, round(alert.within_us / 1e6))} s"
+        words += f" to {alert.price:g}, {alert.score:.0f} usual moves"
+        words += f", held {max(1, round(alert.held_us / 1e6))} s."
+    elif alert.detector == "volume":
+        words = f"{alert.symbol}: {alert.volume_ratio or 0:.1f} times the usual volume for ten traded seconds."
+    elif alert.detector == "volatility":
+        words = f"{alert.symbol}: prices move {2.718281828 ** (alert.score * 0.2):.1f} times as much as before."
+    elif alert.detector == "bad_print":
+        words = f"{alert.symbol}: a lone trade at {alert.price:g}, {alert.move_percent:+.2f} %, and back."
+    elif alert.detector == "silence":
+        words = f"{alert.symbol}: no trade for {alert.score:.0f} s; usual are {alert.threshold:.0f} s at most."
+    else:
+        words = f"{alert.symbol}: {alert.detector} ({alert.score:g})."
+    if alert.budget is not None:
+        words += f" {at_most(Budget(alert.budget, per_tick))}"
+    judged = [each.lasted for each in earlier if each.lasted is not None]
+    if judged:
+        words += f" Of the last {len(judged)} such alerts {sum(judged)} lasted a minute."
+    return words

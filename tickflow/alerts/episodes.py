@@ -1,0 +1,215 @@
+"""Episodes: one alert per run of flags of one symbol and detector, in the order of event time.
+
+An episode opens with the first flag, and closes after 60 s of its symbol's event time without one. It is said again
+only when its score has grown by half, and when that too exceeds the followed threshold. 60 s after it was opened it is
+known whether the move lasted. All of it is decided by the symbol's own ticks, so a replay decides the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from tickflow.alerts import budget as budgets
+from tickflow.alerts.alert import Alert
+from tickflow.alerts.budget import Budget, Followed
+from tickflow.metrics.detectors.logarithm import exp
+from tickflow.metrics.detectors.seconds import Floats, Ints
+
+CLOSED_AFTER_US = 60_000_000
+JUDGED_AFTER_US = 60_000_000
+GROWN = 1.5
+LASTS = 0.5
+"""The part of a move that is there after `JUDGED_AFTER_US` if it lasts."""
+
+
+class Flag(NamedTuple):
+    """A tick that scored: its place among the symbol's ticks of the batch, and what the detector found."""
+
+    at: int
+    detector: str
+    score: float
+    direction: int
+    price: float
+    reference: float
+    time_ns: int
+    offset: int
+    volume_ratio: float | None
+    fixed: float | None = None
+    """The threshold of a rule of one's own, which does not follow; a rule's score need not grow."""
+    held_us: int = 0
+    within_us: int = 0
+
+
+class Open(msgspec.Struct):
+    """An episode that is not over, or whose move is not judged yet. `bar`: its flags score above that."""
+
+    alert: Alert
+    bar: float
+    last_us: int
+    opened_us: int
+    is_open: bool = True
+
+
+@dataclass(slots=True)
+class Watched:
+    """A symbol that has raised an alert: its thresholds and its episodes, by detector."""
+
+    followed: dict[str, Followed] = field(default_factory=dict)
+    open: list[Open] = field(default_factory=list)
+
+    @property
+    def due_us(self) -> int | None:
+        """The event time at which something has to be decided next."""
+        due = [each.last_us + CLOSED_AFTER_US for each in self.open if each.is_open]
+        due += [each.opened_us + JUDGED_AFTER_US for each in self.open if _is_unjudged(each)]
+        return min(due, default=None)
+
+
+class Stretch(NamedTuple):
+    """A symbol's ticks of one batch: its name, event times that never fall, prices, the price before them.
+
+    `counted` is how many ticks the symbol had before.
+    """
+
+    symbol: str
+    time_us: Ints
+    price: Floats
+    price_before: float
+    counted: int
+
+
+class Episodes:
+    """The episodes of one partition. `thresholds` are the calibrated ones, by (detector, symbol)."""
+
+    def __init__(
+        self,
+        partition: int,
+        budget: Budget,
+        *,
+        follows: bool = True,
+        thresholds: Mapping[tuple[str, str], float] | None = None,
+    ) -> None:
+        self.partition = partition
+        self.budget = budget
+        self.follows = follows
+        self.thresholds = thresholds or {}
+        self.watched: dict[str, Watched] = {}
+
+    def bar(self, symbol: str, detector: str, begin: int, end: int) -> float:
+        """What a flag between two readings of the budget's clock must exceed at the least."""
+        watched = self.watched.get(symbol)
+        known = self._threshold(symbol, detector, begin, watched)
+        thresholds = [exp(known.q), exp(budgets.threshold_at(known, end, self.budget).q)]
+        if watched is None or detector not in watched.followed:
+            # It stands until the first alert, and from there on it may fall below where it stood.
+            after = budgets.threshold_at(budgets.raised(known), end, self.budget)
+            thresholds = [exp(known.q), exp(after.q)]
+        if watched:
+            thresholds += [each.bar for each in watched.open if each.alert.detector == detector]
+        return min(thresholds)
+
+    def take(self, stretch: Stretch, flags: list[Flag]) -> list[Alert]:
+        """Take in a symbol's ticks and flags (in order); the alerts that are new or have changed, as they are now."""
+        watched = self.watched.get(stretch.symbol)
+        if watched is None:
+            if not flags:
+                return []
+            watched = Watched()
+        changed: dict[tuple[str, int], Alert] = {}
+        at = 0
+        while True:
+            due_us = watched.due_us
+            due = len(stretch.time_us) if due_us is None else int(np.searchsorted(stretch.time_us, due_us))
+            if due < len(stretch.time_us) and (at == len(flags) or due <= flags[at].at):
+                self._decide(watched, stretch, due, changed)
+            elif at < len(flags):
+                self._flagged(watched, stretch, flags[at], changed)
+                at += 1
+            else:
+                break
+        if watched.followed or watched.open:
+            self.watched[stretch.symbol] = watched
+        return list(changed.values())
+
+    def _decide(self, watched: Watched, stretch: Stretch, at: int, changed: dict[tuple[str, int], Alert]) -> None:
+        now_us = int(stretch.time_us[at])
+        before = float(stretch.price[at - 1]) if at else stretch.price_before
+        for each in watched.open:
+            alert = each.alert
+            if _is_unjudged(each) and now_us >= each.opened_us + JUDGED_AFTER_US:
+                whole = alert.price - alert.reference
+                alert = msgspec.structs.replace(alert, lasted=(before - alert.reference) / whole >= LASTS)
+            if each.is_open and now_us >= each.last_us + CLOSED_AFTER_US:
+                each.is_open = False
+                alert = msgspec.structs.replace(alert, closed=(each.last_us + CLOSED_AFTER_US) * 1000)
+            if alert is not each.alert:
+                each.alert = changed[alert.detector, alert.time_ns] = alert
+        watched.open = [each for each in watched.open if each.is_open or _is_unjudged(each)]
+
+    def _flagged(self, watched: Watched, stretch: Stretch, flag: Flag, changed: dict[tuple[str, int], Alert]) -> None:
+        now_us = int(stretch.time_us[flag.at])
+        now = stretch.counted + flag.at if self.budget.per_tick else now_us
+        running = next((each for each in watched.open if each.is_open and each.alert.detector == flag.detector), None)
+        if running is not None:
+            if not flag.score > running.bar:
+                return
+            running.last_us = now_us
+            alert = msgspec.structs.replace(running.alert, ticks=running.alert.ticks + 1)
+            if flag.fixed is None and flag.score >= GROWN * alert.score:
+                followed = self._threshold(stretch.symbol, flag.detector, now, watched)
+                if budgets.exceeds(flag.score, followed):
+                    self._follow(watched, flag.detector, followed)
+                    alert = msgspec.structs.replace(
+                        alert, score=flag.score, threshold=exp(followed.q), said=alert.said + 1
+                    )
+            running.alert = changed[alert.detector, alert.time_ns] = alert
+            return
+        if flag.fixed is None:
+            followed = self._threshold(stretch.symbol, flag.detector, now, watched)
+            if not budgets.exceeds(flag.score, followed):
+                return
+            bar = exp(followed.q)
+            self._follow(watched, flag.detector, followed)
+        else:
+            bar = flag.fixed
+        alert = Alert(
+            symbol=stretch.symbol,
+            detector=flag.detector,
+            time_ns=flag.time_ns,
+            score=flag.score,
+            threshold=bar,
+            price=flag.price,
+            reference=flag.reference,
+            move_percent=(flag.price / flag.reference - 1.0) * 100.0 if flag.reference > 0 else 0.0,
+            direction=flag.direction,
+            opened=now_us * 1000,
+            partition=self.partition,
+            offset=flag.offset,
+            budget=None if flag.fixed is not None else self.budget.rate,
+            volume_ratio=flag.volume_ratio,
+            held_us=flag.held_us,
+            within_us=flag.within_us,
+        )
+        watched.open.append(Open(alert, bar, now_us, now_us))
+        changed[alert.detector, alert.time_ns] = alert
+
+    def _threshold(self, symbol: str, detector: str, now: int, watched: Watched | None = None) -> Followed:
+        watched = watched or self.watched.get(symbol)
+        known = watched.followed.get(detector) if watched else None
+        if known is None:
+            # A symbol's clock begins with its first alert: until then its threshold stands where it was set.
+            return budgets.start(now, self.thresholds.get((detector, symbol), budgets.START))
+        return budgets.threshold_at(known, now, self.budget)
+
+    def _follow(self, watched: Watched, detector: str, followed: Followed) -> None:
+        if self.follows:
+            watched.followed[detector] = budgets.raised(followed)
+
+
+def _is_unjudged(each: Open) -> bool:
+    """Whether it is still to be seen if the move lasts: one that has a direction, and is not back already."""
+    alert = each.alert
+    return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"

@@ -1,0 +1,195 @@
+"""Rules of one's own: `AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60`.
+
+A rule is a symbol (or a pattern with `*`), a metric with its time span, a comparison and a number:
+
+- `price` is that of the tick.
+- `change_5m` is in percent, against the last price at least five minutes ago.
+- `volume_1m` is what was traded within a minute: a number, or as many times the usual as `4x` says.
+- `silence` is the seconds since the symbol's last trade, as seen by the other ticks of its partition.
+
+Spans are whole numbers with s, m, h or d. They are kept in sixtieths of the span (a tenth of it for volumes), by event
+time. A rule that holds is one alert, until it has not held for a minute.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+SPANS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+LONGEST_US = 30 * SPANS_US["d"]
+USUAL_SPANS = 10
+"""How many spans of before a usual volume is the mean of."""
+
+_PATTERN = re.compile(r"[A-Za-z0-9^.$#/*][A-Za-z0-9^.$#/=:_&+@!*\-]{0,31}", re.ASCII)
+_METRIC = re.compile(r"price|silence|(change|volume)_([1-9]\d{0,4})([smhd])", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d{1,15}(?:\.\d{1,9})?|\.\d{1,9})", re.ASCII)
+_WORD = re.compile(r"\S+")
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    ">": lambda value, limit: value > limit,
+    "<": lambda value, limit: value < limit,
+    ">=": lambda value, limit: value >= limit,
+    "<=": lambda value, limit: value <= limit,
+}
+
+
+class RuleError(ValueError):
+    """A rule that cannot be read: `place` is where, counted from 1, `expected` what should stand there."""
+
+    def __init__(self, text: str, at: int, expected: str) -> None:
+        self.place = at + 1
+        self.found = found.group() if (found := _WORD.match(text, at)) else ""
+        self.expected = expected
+        there = repr(self.found) if self.found else "the end" if not text[at:].strip() else repr(text[at])
+        super().__init__(f"at character {self.place}, {there}: expected {expected}")
+
+
+class Rule(NamedTuple):
+    """One rule; `span_us` is 0 where the metric has none, `times` says that the limit counts usual volumes."""
+
+    pattern: str
+    metric: str
+    span_us: int
+    operator: str
+    limit: float
+    times: bool = False
+
+    @property
+    def name(self) -> str:
+        """The rule without its pattern, as its alerts are called.
+
+        >>> parse("AAPL price>200 ; * volume_1m > 4x")[1].name
+        'volume_1m > 4x'
+        """
+        span = f"_{_span(self.span_us)}" if self.span_us else ""
+        return f"{self.metric}{span} {self.operator} {self.limit:.15g}{'x' if self.times else ''}"
+
+    def __str__(self) -> str:
+        return f"{self.pattern} {self.name}"
+
+    def holds(self, value: float) -> bool:
+        """Whether the comparison holds."""
+        return _COMPARE[self.operator](value, self.limit)
+
+    def is_for(self, symbol: str) -> bool:
+        """Whether the rule is about that symbol."""
+        return self.pattern == "*" or fnmatchcase(symbol, self.pattern)
+
+
+def parse(text: str) -> tuple[Rule, ...]:
+    """The rules of a setting, with semicolons between; empty ones are left out. Raises `RuleError`.
+
+    >>> [str(rule) for rule in parse("AAPL price > 200; * change_90s < -3;")]
+    ['AAPL price > 200', '* change_90s < -3']
+    >>> parse("AAPL prize > 200")
+    Traceback (most recent call last):
+    tickflow.alerts.rules.RuleError: at character 6, 'prize': expected price, silence, or a span such as change_5m \
+or volume_1m
+    """
+    rules: list[Rule] = []
+    at = 0
+    for part in text.split(";"):
+        if part.strip():
+            rules.append(_rule(text, at, at + len(part)))
+        at += len(part) + 1
+    return tuple(dict.fromkeys(rules))
+
+
+def _rule(text: str, start: int, end: int) -> Rule:
+    at = _skip(text, start, end)
+    pattern = _PATTERN.match(text, at, end)
+    if pattern is None or not _ends(text, pattern.end(), end):
+        raise RuleError(text, at, "a symbol such as AAPL, or a pattern such as * or BRK*")
+    at = _skip(text, pattern.end(), end)
+    metric = _METRIC.match(text, at, end)
+    if metric is None or not (_ends(text, metric.end(), end) or text[metric.end()] in "<>"):
+        raise RuleError(text, at, "price, silence, or a span such as change_5m or volume_1m")
+    kind, span_us = metric[1] or metric[0], int(metric[2] or 0) * SPANS_US.get(metric[3] or "s", 0)
+    if span_us > LONGEST_US:
+        raise RuleError(text, at, "a span of 30 days at most")
+    at = _skip(text, metric.end(), end)
+    operator = next((each for each in (">=", "<=", ">", "<") if text.startswith(each, at, end)), None)
+    if operator is None or (kind == "silence" and operator.startswith("<")):
+        raise RuleError(text, at, "> or >=" if kind == "silence" else ">, <, >= or <=")
+    at = _skip(text, at + len(operator), end)
+    number = _NUMBER.match(text, at, end)
+    if number is None:
+        raise RuleError(text, at, "a number")
+    limit, at = float(number[0]) + 0.0, number.end()
+    times = kind == "volume" and text.startswith("x", at, end)
+    at = _skip(text, at + 1 if times or (kind == "change" and text.startswith("%", at, end)) else at, end)
+    if at < end:
+        raise RuleError(text, at, "the end of the rule, or a semicolon before the next one")
+    if kind in ("price", "volume", "silence") and limit <= 0:
+        raise RuleError(text, number.start(), "a number above 0")
+    return Rule(pattern[0], kind, span_us, operator, limit, times)
+
+
+def _skip(text: str, at: int, end: int) -> int:
+    while at < end and text[at].isspace():
+        at += 1
+    return at
+
+
+def _ends(text: str, at: int, end: int) -> bool:
+    return at >= end or text[at].isspace()
+
+
+def _span(span_us: int) -> str:
+    unit = next(unit for unit in "dhms" if span_us % SPANS_US[unit] == 0)
+    return f"{span_us // SPANS_US[unit]}{unit}"
+
+
+@dataclass(slots=True)
+class Course:
+    """What a rule with a span remembers of one symbol: (part of time, last price or volume), the newest last.
+
+    `begun` is the first part of time that was seen.
+    """
+
+    parts: deque[tuple[int, float]]
+    begun: int
+
+    def change(self, rule: Rule, time_us: int, price: float) -> tuple[float, float] | None:
+        """Take in a price; the change in percent and the price before, or `None` while the span is not full."""
+        part = time_us * 60 // rule.span_us
+        parts = self.parts
+        if parts and parts[-1][0] == part:
+            parts[-1] = (part, price)
+        else:
+            parts.append((part, price))
+        while len(parts) > 1 and parts[1][0] <= part - 60:
+            parts.popleft()
+        if parts[0][0] > part - 60:
+            return None
+        return (price / parts[0][1] - 1.0) * 100.0, parts[0][1]
+
+    def traded(self, rule: Rule, time_us: int, volume: float) -> tuple[float, float] | None:
+        """Take in a volume; that of the span (in usual ones, if the rule counts such) and the usual one."""
+        part = time_us * 10 // rule.span_us
+        parts = self.parts
+        if parts and parts[-1][0] == part:
+            parts[-1] = (part, parts[-1][1] + volume)
+        else:
+            parts.append((part, volume))
+        while parts[0][0] <= part - 10 * (USUAL_SPANS + 1):
+            parts.popleft()
+        now, before = 0.0, 0.0
+        for number, amount in parts:
+            if number > part - 10:
+                now += amount
+            else:
+                before += amount
+        if not rule.times:
+            return now, now
+        usual = before / USUAL_SPANS
+        if part - self.begun < 10 * (USUAL_SPANS + 1) or usual <= 0:
+            return None
+        return now / usual, usual
+
+
+def matching(rules: tuple[Rule, ...], symbol: str) -> Iterator[Rule]:
+    """The rules about a symbol, without those about silence."""
+    return (rule for rule in rules if rule.metric != "silence" and rule.is_for(symbol))

@@ -1,0 +1,358 @@
+"""The watch over one partition: ticks in, alerts out, and a state that a restart takes up again.
+
+`Watch.advance` is the whole way from accepted ticks to alerts; the worker, the back test and the audit all take it.
+What comes out depends on the ticks and their order alone, not on batches, restarts or machines.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+
+from tickflow.alerts.alert import Alert
+from tickflow.alerts.budget import CAP, FLOOR, Budget, Followed
+from tickflow.alerts.episodes import Episodes, Flag, Open, Stretch, Watched
+from tickflow.alerts.rules import Course, Rule, matching
+from tickflow.metrics.detectors import bad_print, move, silence, volatility, volume
+from tickflow.metrics.detectors.seconds import RING, SECOND_US, Scored, Seconds, View
+from tickflow.metrics.points import point_time
+from tickflow.ticks.tick import TickBatch
+
+STATE_VERSION = 1
+ONE_A_DAY = Budget(1.0)
+MOVE = "move"
+DETECTORS = ("move", "volume", "volatility", "bad_print", "silence")
+PROBE = ".PROBE"
+"""A symbol that measures the way of a tick; no market."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What alerts are raised by: the settings, as plain values. `least_move` is a part (0.001 is 0.1 %)."""
+
+    budget: Budget = ONE_A_DAY
+    follows: bool = True
+    least_move: float = 0.001
+    detectors: frozenset[str] = frozenset(DETECTORS)
+    rules: tuple[Rule, ...] = ()
+    thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+class _Symbol(msgspec.Struct, array_like=True):
+    """A symbol's state: its last observations, and its counters."""
+
+    name: str
+    newest_us: int
+    count: int
+    ticks: int
+    volume: float
+    close: bytes
+    log_volume: bytes
+    stamp: bytes
+
+
+class _Track(msgspec.Struct, array_like=True):
+    symbol: str
+    followed: dict[str, tuple[float, int]]
+    open: list[Open]
+
+
+class _Course(msgspec.Struct, array_like=True):
+    symbol: str
+    rule: str
+    begun: int
+    parts: list[tuple[int, float]]
+
+
+class State(msgspec.Struct):
+    """All that a partition's watch knows after the ticks before `offset`."""
+
+    offset: int
+    newest_us: int
+    symbols: list[_Symbol]
+    tracks: list[_Track]
+    courses: list[_Course]
+    silent: list[tuple[tuple[str, str], Alert]]
+    v: int = STATE_VERSION
+
+
+_encode_state = msgspec.msgpack.Encoder().encode
+_decode_state = msgspec.msgpack.Decoder(State).decode
+
+
+class Watch:
+    """The detectors, rules and episodes of one partition.
+
+    >>> Watch(0, Terms()).symbols
+    0
+    """
+
+    def __init__(self, partition: int, terms: Terms) -> None:
+        self.terms = terms
+        self.offset = 0
+        """Ticks before it are taken in already, and left alone."""
+        self._seconds = Seconds()
+        quiet = tuple(
+            (rule.name, rule.pattern, round(rule.limit * SECOND_US)) for rule in terms.rules if rule.metric == "silence"
+        )
+        self._silence = silence.Silence(self._seconds, quiet, usual="silence" in terms.detectors)
+        self._silent: dict[tuple[str, str], Alert] = {}
+        self._courses: dict[tuple[str, str], Course] = {}
+        self._rules: dict[str, tuple[Rule, ...]] = {}
+        self.episodes = Episodes(partition, terms.budget, follows=terms.follows, thresholds=terms.thresholds)
+
+    @property
+    def symbols(self) -> int:
+        """How many symbols were seen."""
+        return self._seconds.size
+
+    def advance(self, ticks: TickBatch) -> list[Alert]:
+        """Take in accepted ticks, in log order: the alerts that are new or have changed by them, as they are now."""
+        begin = ticks.after(self.offset)
+        chosen = (
+            [at for at in range(begin, len(ticks)) if ticks.symbols[at] != PROBE] if PROBE in ticks.symbols else None
+        )
+        if begin == len(ticks):
+            return []
+        where: Any = slice(begin, None) if chosen is None else np.array(chosen, dtype=np.int64)
+        symbols = ticks.symbols[begin:] if chosen is None else [ticks.symbols[at] for at in chosen]
+        offsets, time_us = ticks.offsets[where], ticks.time_us[where]
+        prices, volumes = ticks.prices[where], ticks.volumes[where].astype(np.float64)
+        self.offset = int(ticks.offsets[-1]) + 1
+        if not symbols:
+            return []
+        view = self._seconds.view(symbols, time_us, prices, volumes)
+        found = {name: each for name, score in self._scorers(view).items() if len(each := score())}
+        changed = self._raise(view, found, point_time(time_us, offsets), offsets, volumes)
+        if "silence" in self.terms.detectors or any(rule.metric == "silence" for rule in self.terms.rules):
+            changed += self._silences(view, time_us, offsets)
+        self._seconds.keep(view)
+        return changed
+
+    def _scorers(self, view: View) -> dict[str, Callable[[], Scored]]:
+        least, wanted = self.terms.least_move, self.terms.detectors
+        scorers: dict[str, Callable[[], Scored]] = {
+            "move": lambda: move.score(view, FLOOR, least),
+            "volume": lambda: volume.score(view, FLOOR),
+            "volatility": lambda: volatility.score(view, FLOOR),
+            "bad_print": lambda: bad_print.score(view, FLOOR, least),
+        }
+        return {name: score for name, score in scorers.items() if name in wanted}
+
+    def _raise(self, view: View, found: Mapping[str, Scored], time_ns: Any, offsets: Any, volumes: Any) -> list[Alert]:
+        """Put what was found, and what rules say, before the episodes: symbol by symbol, where there is anything."""
+        names = self._seconds.symbols
+        flags: dict[int, list[Flag]] = {}
+        if found or self.terms.rules:
+            place = np.empty(len(view), dtype=np.int64)
+            place[view.order] = np.arange(len(view))
+            symbol_of = np.searchsorted(view.begins, place, side="right") - 1
+            for name, scored in found.items():
+                self._select(view, name, scored, place, symbol_of, time_ns, offsets, flags)
+            if self.terms.rules:
+                self._apply_rules(view, time_ns, offsets, volumes, flags)
+        changed: list[Alert] = []
+        ends = np.append(view.begins[1:], len(view))
+        for number, slot in enumerate(view.own.tolist()):
+            symbol = names[slot]
+            if number not in flags and symbol not in self.episodes.watched:
+                continue
+            stretch = slice(int(view.begins[number]), int(ends[number]))
+            changed += self.episodes.take(
+                Stretch(
+                    symbol,
+                    view.time_us[stretch],
+                    view.price[stretch],
+                    float(view.prior[view.second[stretch.start]]),
+                    int(self._seconds.ticks[slot]),
+                ),
+                sorted(flags.get(number, []), key=lambda flag: (flag.at, flag.detector)),
+            )
+        return changed
+
+    def _select(
+        self,
+        view: View,
+        name: str,
+        scored: Scored,
+        place: Any,
+        symbol_of: Any,
+        time_ns: Any,
+        offsets: Any,
+        flags: dict[int, list[Flag]],
+    ) -> None:
+        """Those of a detector's findings that may be above their threshold, by symbol."""
+        symbols = symbol_of[scored.at]
+        ends = np.append(view.begins[1:], len(view))
+        for number in np.unique(symbols).tolist():
+            slot = int(view.own[number])
+            begin, last = int(view.begins[number]), int(ends[number]) - 1
+            counted = int(self._seconds.ticks[slot])
+            span = (counted, counted + last - begin)
+            if not self.terms.budget.per_tick:
+                span = int(view.time_us[begin]), int(view.time_us[last])
+            # The threshold falls with time: what does not reach its lowest within the batch needs no closer look.
+            bar = self.episodes.bar(self._seconds.symbols[slot], name, *span)
+            for at in np.flatnonzero((symbols == number) & (np.minimum(scored.score, CAP) > bar)).tolist():
+                tick = int(place[scored.at[at]])
+                flags.setdefault(number, []).append(
+                    Flag(
+                        at=tick - int(view.begins[number]),
+                        detector=name,
+                        score=float(scored.score[at]),
+                        direction=int(scored.direction[at]),
+                        price=float(scored.price[at]),
+                        reference=float(scored.reference[at]),
+                        time_ns=int(time_ns[scored.at[at]]),
+                        offset=int(offsets[scored.at[at]]),
+                        volume_ratio=_known(volume.ratio(view, tick)),
+                        held_us=_since(view, tick, 1) if name == MOVE else 0,
+                        within_us=_since(view, tick, 2) if name == MOVE else 0,
+                    )
+                )
+
+    def _apply_rules(self, view: View, time_ns: Any, offsets: Any, volumes: Any, flags: dict[int, list[Flag]]) -> None:
+        """The ticks at which a rule of one's own holds."""
+        ends = np.append(view.begins[1:], len(view)).tolist()
+        for number, (slot, begin, end) in enumerate(zip(view.own.tolist(), view.begins.tolist(), ends, strict=True)):
+            symbol = self._seconds.symbols[slot]
+            rules = self._rules.get(symbol)
+            if rules is None:
+                named = {rule.name: rule for rule in matching(self.terms.rules, symbol)}
+                rules = self._rules[symbol] = tuple(named.values())
+            for rule in rules:
+                for tick in range(begin, end):
+                    at = int(view.order[tick])
+                    price, time_us = float(view.price[tick]), int(view.time_us[tick])
+                    value = self._value(rule, symbol, time_us, price, float(volumes[at]))
+                    if value is None or not rule.holds(value[0]):
+                        continue
+                    is_price = rule.metric in ("price", "change")
+                    flags.setdefault(number, []).append(
+                        Flag(
+                            at=tick - begin,
+                            detector=rule.name,
+                            score=value[0],
+                            direction=(1 if rule.operator.startswith(">") else -1) if is_price else 0,
+                            price=price,
+                            reference=value[1] if is_price else price,
+                            time_ns=int(time_ns[at]),
+                            offset=int(offsets[at]),
+                            volume_ratio=None,
+                            fixed=rule.limit,
+                        )
+                    )
+
+    def _value(self, rule: Rule, symbol: str, time_us: int, price: float, volume: float) -> tuple[float, float] | None:
+        """A rule's metric at a tick, and what it is held against; `None` while that is not known."""
+        if rule.metric == "price":
+            return price, rule.limit
+        course = self._courses.get((symbol, rule.name))
+        if course is None:
+            course = self._courses[symbol, rule.name] = Course(deque(), time_us * 10 // rule.span_us)
+        return course.change(rule, time_us, price) if rule.metric == "change" else course.traded(rule, time_us, volume)
+
+    def _silences(self, view: View, time_us: Any, offsets: Any) -> list[Alert]:
+        """Silences that end with a tick of the batch, and such as begin."""
+        changed: dict[tuple[str, str, int], Alert] = {}
+        begun = self._silence.find(view, time_us)
+        names = self._seconds.symbols
+        known = set(self._silent)
+        if known:
+            for slot, tick in zip(view.own.tolist(), view.begins.tolist(), strict=True):
+                self._heard(names[slot], int(view.time_us[tick]), changed)
+        stamps = point_time(time_us, offsets)
+        for each in begun:
+            symbol, at = names[each.slot], each.at
+            if (symbol, each.kind) in known and each.since_us == self._seconds.newest_us[each.slot]:
+                continue  # found before a restart already
+            price = self._price_before(view, each.slot, at)
+            alert = Alert(
+                symbol=symbol,
+                detector=each.kind,
+                time_ns=int(stamps[at]),
+                score=(int(time_us[at]) - each.since_us) / 1e6,
+                threshold=each.limit_us / 1e6,
+                price=price,
+                reference=price,
+                move_percent=0.0,
+                direction=0,
+                opened=int(time_us[at]) * 1000,
+                partition=self.episodes.partition,
+                offset=int(offsets[at]),
+            )
+            self._silent[symbol, each.kind] = changed[alert.key] = alert
+            later = np.flatnonzero((view.slot[view.second] == each.slot) & (view.order > at))
+            if len(later):
+                self._heard(symbol, int(view.time_us[later[0]]), changed)
+        return list(changed.values())
+
+    def _heard(self, symbol: str, time_us: int, changed: dict[tuple[str, str, int], Alert]) -> None:
+        """The silences of a symbol end with its trade."""
+        for key in [key for key in self._silent if key[0] == symbol]:
+            alert = msgspec.structs.replace(self._silent.pop(key), closed=time_us * 1000)
+            changed[alert.key] = alert
+
+    def _price_before(self, view: View, slot: int, at: int) -> float:
+        """A symbol's last price before a place of the batch."""
+        earlier = np.flatnonzero((view.slot[view.second] == slot) & (view.order < at))
+        if len(earlier):
+            return float(view.price[earlier[-1]])
+        count = int(self._seconds.count[slot])
+        return float(self._seconds.close[slot, (count - 1) & (RING - 1)])
+
+    def state(self) -> bytes:
+        """All that is known now, for `resumed`."""
+        seconds = self._seconds
+        symbols = [
+            _Symbol(
+                name,
+                *(int(seconds.newest_us[slot]), int(seconds.count[slot]), int(seconds.ticks[slot])),
+                *(float(seconds.volume[slot]), seconds.close[slot].tobytes(), seconds.log_volume[slot].tobytes()),
+                seconds.stamp[slot].tobytes(),
+            )
+            for slot, name in enumerate(seconds.symbols)
+        ]
+        tracks = [
+            _Track(name, {detector: (known.q, known.since) for detector, known in each.followed.items()}, each.open)
+            for name, each in self.episodes.watched.items()
+        ]
+        courses = [_Course(*key, each.begun, list(each.parts)) for key, each in self._courses.items()]
+        silent = list(self._silent.items())
+        return _encode_state(State(self.offset, self._silence.newest_us, symbols, tracks, courses, silent))
+
+    @classmethod
+    def resumed(cls, partition: int, terms: Terms, state: bytes) -> Self:
+        """A watch that goes on from `state`. Raises `ValueError` if that is none, or of another version."""
+        try:
+            known = _decode_state(state)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"no state of alerts: {error}") from None
+        if known.v != STATE_VERSION:
+            raise ValueError(f"state of version {known.v}, this is version {STATE_VERSION}")
+        watch = cls(partition, terms)
+        watch.offset = known.offset
+        for each in known.symbols:
+            rings = (np.frombuffer(each.close), np.frombuffer(each.log_volume), np.frombuffer(each.stamp, np.int64))
+            watch._seconds.resume(each.name, each.newest_us, each.count, each.ticks, each.volume, rings)
+        watch._silence.resume(known.newest_us)
+        for track in known.tracks:
+            followed = {detector: Followed(*pair) for detector, pair in track.followed.items()}
+            watch.episodes.watched[track.symbol] = Watched(followed, track.open)
+        for course in known.courses:
+            watch._courses[course.symbol, course.rule] = Course(deque(course.parts), course.begun)
+        watch._silent = dict(known.silent)
+        return watch
+
+
+def _known(number: float) -> float | None:
+    return None if number != number else number
+
+
+def _since(view: View, tick: int, seconds: int) -> int:
+    """How long before a tick the traded second was that lies so many before its own, in µs."""
+    stamps = view.stamps(view.second[tick : tick + 1])[0]
+    return int(view.time_us[tick]) - int(stamps[-1 - seconds]) * SECOND_US

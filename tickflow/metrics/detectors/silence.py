@@ -1,0 +1,122 @@
+"""`silence`: a symbol that stopped trading while its partition goes on; about the data, not the market.
+
+It is silent once the partition's newest event time lies more than max(30 s, five times the longest of its last gaps)
+after its last trade. The gaps are those between its last sixty traded seconds. Time is that of the partition's ticks,
+in log order, so that a replay sees the same silences; where all symbols fall silent at once, time stands still.
+"""
+
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+import numpy as np
+
+from tickflow.metrics.detectors.seconds import OBSERVATIONS, RING, SECOND_US, Ints, Seconds, View
+
+LEAST_US = 30 * SECOND_US
+GAPS = 5
+FOREVER = np.iinfo(np.int64).max
+
+
+class Silent(NamedTuple):
+    """A silence: whose, since when, the tick of the batch that shows it, and the limit that it exceeds."""
+
+    slot: int
+    since_us: int
+    at: int
+    limit_us: int
+    kind: str
+
+
+class Silence:
+    """The silences of one partition.
+
+    `fixed` are limits of one's own: a name, the pattern of the symbols that it is for, and the limit in µs. `usual`
+    says whether to look for those that exceed the symbol's own gaps too.
+    """
+
+    def __init__(self, seconds: Seconds, fixed: tuple[tuple[str, str, int], ...] = (), *, usual: bool = True) -> None:
+        self._seconds = seconds
+        self._usual = usual
+        self._fixed = fixed
+        self._shortest = min([LEAST_US] * usual + [limit for _, _, limit in fixed], default=FOREVER // 2)
+        self.newest_us = -1
+        self.due = np.full(16, FOREVER, dtype=np.int64)
+        """By slot, the event time at which to look whether it is silent."""
+
+    def find(self, view: View, time_us: Ints) -> list[Silent]:
+        """The silences that begin within a batch (whose times are given in log order), before it is kept."""
+        if not len(time_us):
+            return []
+        clock = np.maximum(np.maximum.accumulate(time_us), self.newest_us)
+        self.newest_us = int(clock[-1])
+        if len(self.due) < self._seconds.size:
+            longer = np.full(2 * self._seconds.size, FOREVER, dtype=np.int64)
+            longer[: len(self.due)] = self.due
+            self.due = longer
+        found = self._before(view, clock)
+        place = np.empty(len(view), dtype=np.int64)
+        place[view.order] = np.arange(len(view))
+        last = np.append(view.begins[1:], len(view)) - 1
+        self.due[view.own] = view.time_us[last] + self._shortest + 1
+        if self.newest_us - int(view.time_us.min()) >= self._shortest:
+            found += self._within(view, clock, last)
+        return sorted(found, key=lambda each: (each.at, each.slot, each.kind))
+
+    def _before(self, view: View, clock: Ints) -> list[Silent]:
+        """Those of symbols whose last trade lies before the batch."""
+        found: list[Silent] = []
+        size = self._seconds.size
+        first = np.full(size, len(clock), dtype=np.int64)
+        first[view.own] = view.order[view.begins]
+        for slot in np.flatnonzero(self.due[:size] <= self.newest_us).tolist():
+            since_us, count = int(self._seconds.newest_us[slot]), int(self._seconds.count[slot])
+            numbers = np.arange(count - OBSERVATIONS, count) & (RING - 1)
+            stamps = self._seconds.stamp[slot, numbers] if count >= OBSERVATIONS else None
+            found += self._silences(slot, since_us, stamps, clock, int(first[slot]), int(self.due[slot]))
+        return found
+
+    def _within(self, view: View, clock: Ints, last: Ints) -> list[Silent]:
+        """Those that begin after a tick of the batch."""
+        found: list[Silent] = []
+        following = np.append(view.order[1:], 0)
+        following[last] = len(clock)
+        waited = clock[following - 1] - view.time_us
+        for tick in np.flatnonzero(waited >= self._shortest).tolist():
+            second = view.second[tick : tick + 1]
+            slot = int(view.slot[second[0]])
+            stamps = view.stamps(second)[0] if view.ready[second[0]] else None
+            since_us = int(view.time_us[tick])
+            found += self._silences(slot, since_us, stamps, clock, int(following[tick]), since_us + self._shortest + 1)
+        return found
+
+    def _silences(
+        self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, end: int, due_us: int
+    ) -> list[Silent]:
+        """The silences of one pause: since a trade, up to the tick `end`, none that was due before `due_us`."""
+        limits = [(name, limit) for name, pattern, limit in self._fixed if self._takes(pattern, slot)]
+        if self._usual and stamps is not None:
+            limits.append(("silence", max(LEAST_US, GAPS * int(np.diff(stamps).max()) * SECOND_US)))
+        found: list[Silent] = []
+        upcoming = FOREVER
+        for name, limit in limits:
+            deadline = since_us + limit + 1
+            if deadline < due_us:
+                continue  # was found already
+            at = int(np.searchsorted(clock, deadline))
+            if at < end:
+                found.append(Silent(slot, since_us, at, limit, name))
+            else:
+                upcoming = min(upcoming, deadline)
+        if end == len(clock):
+            self.due[slot] = upcoming
+        return found
+
+    def resume(self, newest_us: int) -> None:
+        """Go on after a restart, with what `seconds` knows; a silence that was found before may be found again."""
+        self.newest_us = newest_us
+        size = self._seconds.size
+        self.due = np.full(max(16, size), FOREVER, dtype=np.int64)
+        self.due[:size] = self._seconds.newest_us[:size] + self._shortest + 1
+
+    def _takes(self, pattern: str, slot: int) -> bool:
+        return pattern == "*" or fnmatchcase(self._seconds.symbols[slot], pattern)
