@@ -19,6 +19,7 @@ VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
+SCRIPTS := node_modules/.made
 
 .PHONY: help run test faults check fuzz servers servers-down bench profile tables settings screenshots lock clean
 
@@ -36,10 +37,11 @@ faults: $(DEV) ## Break everything under load (about 25 minutes) and write the t
 	@$(BIN)/python -m devtools.servers build
 	@TICKFLOW_FAULTS=full $(BIN)/python -m pytest -s -m faults tests/faults
 
-check: $(DEV) ## Check formatting, lint, types and the documentation
+check: $(DEV) $(SCRIPTS) ## Check formatting, lint, types and the documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@node_modules/.bin/biome ci --colors=off --log-level=warn .
 	@$(BIN)/python -m pytest -q tests/test_docs.py tests/test_troubleshooting.py
 
 fuzz: $(DEV) ## Fuzz the decoder of ticks for ten minutes
@@ -75,7 +77,7 @@ lock: $(VENV) ## Write the lock files anew from requirements*.txt; with UPGRADE=
 	for name in requirements requirements-dev benchmarks/requirements; do "$$folder/bin/"$(COMPILE) "$$name.txt" -o "$$name.lock" > /dev/null; done
 
 clean: ## Remove .venv and all caches; data/ stays
-	@rm -rf .venv benchmarks/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv benchmarks/.venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV):
@@ -99,4 +101,10 @@ $(BENCH): benchmarks/requirements.lock | $(VENV)
 	@echo 'Installing what benchmarks/requirements.lock pins into benchmarks/.venv (once) ...'
 	@$(BIN)/python -m venv benchmarks/.venv
 	@benchmarks/.venv/bin/python -m pip $(INSTALL) -r benchmarks/requirements.lock
+	@touch $@
+
+$(SCRIPTS): package-lock.json
+	@command -v npm > /dev/null || { echo 'There is no npm here, which installs the checker of the scripts in assets/: install it (Debian, Ubuntu: apt install npm)' >&2; exit 1; }
+	@echo 'Installing what package-lock.json pins into node_modules (once) ...'
+	@npm ci --silent
 	@touch $@

@@ -1,24 +1,21 @@
 /* One moment in all small charts: a line through each, and what its symbol cost then. */
-(function () {
-  "use strict";
+/** Show it over the charts of `place`: each `left`, `right`, `top` and `bottom` (px), the line's `x` and the `text`. */
+function show(place, charts) {
+  const lines = charts.map(({ left, right, top, bottom, x, text }) => {
+    const line = document.createElement("div"),
+      label = document.createElement("span");
+    line.className = "crosshair";
+    Object.assign(line.style, { left: `${x}px`, top: `${top}px`, height: `${bottom - top}px` });
+    label.className = "crosshair-label";
+    label.textContent = text;
+    label.style[x > (left + right) / 2 ? "right" : "left"] = "4px"; // on the side where there is more room
+    line.append(label);
+    return line;
+  });
+  hide(place);
+  place.append(...lines);
+}
 
-  /** Show it over the charts of `place`: each `left`, `right`, `top` and `bottom` (px), the line's `x` and the `text`. */
-  function show(place, charts) {
-    const lines = charts.map(({ left, right, top, bottom, x, text }) => {
-      const line = document.createElement("div"), label = document.createElement("span");
-      line.className = "crosshair";
-      Object.assign(line.style, { left: `${x}px`, top: `${top}px`, height: `${bottom - top}px` });
-      label.className = "crosshair-label";
-      label.textContent = text;
-      label.style[x > (left + right) / 2 ? "right" : "left"] = "4px"; // on the side where there is more room
-      line.append(label);
-      return line;
-    });
-    hide(place);
-    place.append(...lines);
-  }
+const hide = (place) => place.querySelectorAll(".crosshair").forEach((line) => line.remove());
 
-  const hide = (place) => place.querySelectorAll(".crosshair").forEach((line) => line.remove());
-
-  Object.assign(window.tickflow, { crosshair: { show, hide } });
-})();
+export const crosshair = { show, hide };

@@ -1,6 +1,5 @@
 /* Runs before the page is drawn: the reader's theme, so that nothing flashes in the other one. */
-(function () {
-  "use strict";
+(() => {
   const asked = window.matchMedia("(prefers-color-scheme: dark)");
 
   const known = (theme) => (theme === "light" || theme === "dark" ? theme : "auto");

@@ -1,121 +1,157 @@
 /* Whether what is shown is alive: how old it is, what to do where it is not, and the line of truth under the list. */
-(function () {
-  "use strict";
-  const { words, chart } = window.tickflow;
-  const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
-  const MOST_TICKS = 20; // of the longest average
-  const CLOSED = "The market is closed. Quotes come on trading days, from 9:30 to 16:00 New York time.";
-  const SEE_PRODUCER = "If more should come, see whether the producer runs: python stock_producer.py";
-  const element = (id) => document.getElementById(id);
-  const rows = () => window.tickflow.watch.rows;
+import { chart } from "./chart.js";
+import { facts } from "./facts.js";
+import { watch } from "./watch.js";
+import { words } from "./words.js";
 
-  function write(id, text) {
-    const place = element(id);
-    if (place && place.textContent !== text) place.textContent = text;
+/* The small charts of several symbols, which `page.js` names: they need this module themselves. */
+let beside = { youngest: () => null, any: () => false };
+const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
+const MOST_TICKS = facts.warm_up_ticks; // of the longest average
+const CLOSED = "The market is closed. Quotes come on trading days, from 9:30 to 16:00 New York time.";
+const SEE_PRODUCER = "If more should come, see whether the producer runs: python stock_producer.py";
+const element = (id) => document.getElementById(id);
+const rows = () => watch.rows;
+
+function write(id, text) {
+  const place = element(id);
+  if (place && place.textContent !== text) place.textContent = text;
+}
+
+function hidden(id, whether) {
+  const place = element(id);
+  if (place) place.hidden = whether;
+}
+
+/* Seconds since a symbol's tick was taken in: since any was, and how much older its event is than the newest one. */
+function ageOf(event_us) {
+  const state = heard.state;
+  if (!state || state.processed_s === null || state.processed_s === undefined) return null;
+  const since = state.processed_s + (performance.now() - heard.at) / 1000;
+  return since + Math.max(0, (state.newest_event_us - event_us) / 1e6);
+}
+
+/* The chosen symbol's age: a tick that has just come is younger than the workers' last word says. */
+function freshness(drawn) {
+  const state = heard.state,
+    now = performance.now();
+  const silent = (now - heard.at) / 1000;
+  const waited = (now - Math.max(heard.at, heard.shown)) / 1000; // a hidden page asks seldom: not the server's fault
+  if (waited > Math.max(3 * heard.refresh, 8)) {
+    return {
+      word: "no answer",
+      kind: "down",
+      sentence: `The dashboard has not answered for ${words.span(silent)}. It is asked again every ${heard.refresh} s; is it still running?`,
+    };
   }
-
-  function hidden(id, whether) {
-    const place = element(id);
-    if (place) place.hidden = whether;
+  if (!state) return { word: "connecting", kind: "empty" };
+  if (state.down) {
+    return {
+      word: "store down",
+      kind: "down",
+      sentence: `${state.down.replace(/\.?$/, ".")} Trying again every ${heard.refresh} s.`,
+    };
   }
-
-  /* Seconds since a symbol's tick was taken in: since any was, and how much older its event is than the newest one. */
-  function ageOf(event_us) {
-    const state = heard.state;
-    if (!state || state.processed_s === null || state.processed_s === undefined) return null;
-    const since = state.processed_s + (performance.now() - heard.at) / 1000;
-    return since + Math.max(0, (state.newest_event_us - event_us) / 1e6);
-  }
-
-  /* The chosen symbol's age: a tick that has just come is younger than the workers' last word says. */
-  function freshness(drawn) {
-    const state = heard.state, now = performance.now();
-    const silent = (now - heard.at) / 1000;
-    const waited = (now - Math.max(heard.at, heard.shown)) / 1000; // a hidden page asks seldom: not the server's fault
-    if (waited > Math.max(3 * heard.refresh, 8)) {
-      return { word: "no answer", kind: "down", sentence: `The dashboard has not answered for ${words.span(silent)}. It is asked again every ${heard.refresh} s; is it still running?` };
-    }
-    if (!state) return { word: "connecting", kind: "empty" };
-    if (state.down) {
-      return { word: "store down", kind: "down", sentence: `${state.down.replace(/\.?$/, ".")} Trying again every ${heard.refresh} s.` };
-    }
-    const gone = state.reported_s === null ? null : state.reported_s + silent;
-    let sentence = "";
-    if (state.gone) {
-      sentence = gone === null
+  const gone = state.reported_s === null ? null : state.reported_s + silent;
+  let sentence = "";
+  if (state.gone) {
+    sentence =
+      gone === null
         ? "No analytics has reported yet. Start it: python stock_analytics.py"
         : `The analytics has not reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
-    } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
-    const one = drawn?.rows ? pulse(drawn, heard.seen) : window.tickflow.multiples.youngest();
-    if (!one) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
-    if (one.kind === "closed") return { word: "market closed", kind: "closed", sentence, advice: CLOSED };
-    if (one.age === null) return { word: "stale", kind: "stale", sentence, advice: `No tick of ${one.symbol} since the analytics started. ${SEE_PRODUCER}` };
-    let advice = "";
-    if (one.kind === "stale") advice = `No new tick of ${one.symbol} for ${words.span(one.age)}. ${SEE_PRODUCER}`;
-    else if (one.warming) advice = `Warming up: ${one.warming} of the ${MOST_TICKS} ticks have come that all averages need.`;
-    return { word: `${one.kind} · ${words.span(one.age)}`, kind: one.kind, sentence, advice };
-  }
+  } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
+  const one = drawn?.rows ? pulse(drawn, heard.seen) : beside.youngest();
+  if (!one) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
+  if (one.kind === "closed") return { word: "market closed", kind: "closed", sentence, advice: CLOSED };
+  if (one.age === null)
+    return {
+      word: "stale",
+      kind: "stale",
+      sentence,
+      advice: `No tick of ${one.symbol} since the analytics started. ${SEE_PRODUCER}`,
+    };
+  let advice = "";
+  if (one.kind === "stale") advice = `No new tick of ${one.symbol} for ${words.span(one.age)}. ${SEE_PRODUCER}`;
+  else if (one.warming)
+    advice = `Warming up: ${one.warming} of the ${MOST_TICKS} ticks have come that all averages need.`;
+  return { word: `${one.kind} · ${words.span(one.age)}`, kind: one.kind, sentence, advice };
+}
 
-  /* Whether a symbol's ticks come (live, stale, closed), the seconds since the last, and while it warms up, how many
-     have come. `seen`: when this page got the last one. */
-  function pulse({ symbol, newest_us, gap_s, count }, seen) {
-    const row = rows().get(symbol);
-    let age = ageOf(Math.max(newest_us, row?.event_us ?? 0));
-    if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
-    if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
-    const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are cut to whole seconds
-    if (age === null || age > limit) return { symbol, kind: "stale", age };
-    return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
-  }
+/* Whether a symbol's ticks come (live, stale, closed), the seconds since the last, and while it warms up, how many
+   have come. `seen`: when this page got the last one. */
+function pulse({ symbol, newest_us, gap_s, count }, seen) {
+  const row = rows().get(symbol);
+  let age = ageOf(Math.max(newest_us, row?.event_us ?? 0));
+  if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
+  if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
+  const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are cut to whole seconds
+  if (age === null || age > limit) return { symbol, kind: "stale", age };
+  return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
+}
 
-  /* The same of several symbols: a word for each one's chart, and what to do in one line. */
-  const note = ({ kind, warming }) => (kind === "live" ? (warming ? `MA20 ${warming}/${MOST_TICKS}` : "") : kind === "closed" ? "market closed" : kind);
+/* The same of several symbols: a word for each one's chart, and what to do in one line. */
+const note = ({ kind, warming }) =>
+  kind === "live" ? (warming ? `MA20 ${warming}/${MOST_TICKS}` : "") : kind === "closed" ? "market closed" : kind;
 
-  function advise(pulses) {
-    const of = (kind) => pulses.filter((one) => one.kind === kind);
-    const parts = [], stale = of("stale").filter(({ age }) => age !== null), warming = of("live").filter((one) => one.warming);
-    if (of("closed").length) parts.push(CLOSED);
-    if (stale.length) parts.push(`No new tick ${stale.map(({ symbol, age }) => `of ${symbol} for ${words.span(age)}`).join(", ")}. ${SEE_PRODUCER}`);
-    if (warming.length) parts.push(`Warming up: of the ${MOST_TICKS} ticks that all averages need, ${warming.map((one) => `${one.symbol} has ${one.warming}`).join(", ")}.`);
-    return parts.join(" ");
-  }
+function advise(pulses) {
+  const of = (kind) => pulses.filter((one) => one.kind === kind);
+  const parts = [],
+    stale = of("stale").filter(({ age }) => age !== null),
+    warming = of("live").filter((one) => one.warming);
+  if (of("closed").length) parts.push(CLOSED);
+  if (stale.length)
+    parts.push(
+      `No new tick ${stale.map(({ symbol, age }) => `of ${symbol} for ${words.span(age)}`).join(", ")}. ${SEE_PRODUCER}`,
+    );
+  if (warming.length)
+    parts.push(
+      `Warming up: of the ${MOST_TICKS} ticks that all averages need, ${warming.map((one) => `${one.symbol} has ${one.warming}`).join(", ")}.`,
+    );
+  return parts.join(" ");
+}
 
-  function emptiness(drawn, kind) {
-    const empty = !drawn || !(drawn.rows || window.tickflow.multiples.any());
-    element("stage").classList.toggle("is-empty", empty);
-    element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period)); // its headline leads out of it
-    hidden("empty", !empty);
-    if (!empty) return;
-    let sentence = "Reading from the store …";
-    if (kind === "down") sentence = "Nothing to show until the store answers.";
-    else if (drawn?.period && rows().has(drawn.symbol)) {
-      sentence = `No ticks of ${drawn.symbol} in this period. Choose another one, or a range.`;
-    } else if (drawn) {
-      sentence = drawn.symbol && rows().size
+function emptiness(drawn, kind) {
+  const empty = !drawn || !(drawn.rows || beside.any());
+  element("stage").classList.toggle("is-empty", empty);
+  element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period)); // its headline leads out of it
+  hidden("empty", !empty);
+  if (!empty) return;
+  let sentence = "Reading from the store …";
+  if (kind === "down") sentence = "Nothing to show until the store answers.";
+  else if (drawn?.period && rows().has(drawn.symbol)) {
+    sentence = `No ticks of ${drawn.symbol} in this period. Choose another one, or a range.`;
+  } else if (drawn) {
+    sentence =
+      drawn.symbol && rows().size
         ? `No ticks of ${drawn.symbol} yet. Choose another symbol, or wait for its first tick.`
         : "No ticks yet. Start the producer: python stock_producer.py";
-    }
-    write("empty", sentence);
   }
+  write("empty", sentence);
+}
 
-  function truth(drawn) {
-    const state = heard.state;
-    const values = chart.values(), row = drawn && rows().get(drawn.symbol);
-    if (!state || state.down || !drawn?.rows || !values) {
-      tellTruth("");
-      return;
-    }
-    const label = row && row.event_us > drawn.newest_us ? "Last tick drawn" : "Last tick";
-    const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
-    if (drawn.source !== "replay") {
-      parts[0] += ` (${words.span((Date.now() * 1000 - drawn.newest_us) / 1e6)} ago)`;
-    }
-    parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
-    tellTruth(parts.join(" · "));
+function truth(drawn) {
+  const state = heard.state;
+  const values = chart.values(),
+    row = drawn && rows().get(drawn.symbol);
+  if (!state || state.down || !drawn?.rows || !values) {
+    tellTruth("");
+    return;
   }
+  const label = row && row.event_us > drawn.newest_us ? "Last tick drawn" : "Last tick";
+  const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
+  if (drawn.source !== "replay") {
+    parts[0] += ` (${words.span((Date.now() * 1000 - drawn.newest_us) / 1e6)} ago)`;
+  }
+  parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
+  tellTruth(parts.join(" · "));
+}
 
-  /* Under the watch list or, where that is a strip, under the chart. */
-  const tellTruth = (text) => ["truth", "truth-narrow"].forEach((place) => write(place, text));
+/* Under the watch list or, where that is a strip, under the chart. */
+const tellTruth = (text) => ["truth", "truth-narrow"].forEach((place) => write(place, text));
 
-  Object.assign(window.tickflow, { health: { heard, write, hidden, ageOf, freshness, pulse, note, advise, emptiness, truth } });
-})();
+/** Judge by these charts too, where several symbols are shown. */
+function look(charts) {
+  beside = charts;
+}
+
+export const health = { look, heard, write, hidden, ageOf, freshness, pulse, note, advise, emptiness, truth };

@@ -1,103 +1,113 @@
 /* The page by keyboard, and what leaves it: full screen, CSV. */
-(function () {
-  "use strict";
-  const { words, chart } = window.tickflow;
-  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-  const element = (id) => document.getElementById(id);
-  const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"];
-  const KEYS = [
-    ["↑ ↓", "the symbol before or after"],
-    ["1 … 6", "range: 5m, 15m, 1h, 6h, 1d, all"],
-    ["L", "live: go to the newest tick"],
-    ["P", "pause, or go on"],
-    ["/", "search a symbol"],
-    ["O", "overview of all symbols, or back"],
-    ["C", "candles or line"],
-    ["M", "several symbols, a small chart each, or one"],
-    ["W", "hide or show the watch list and the alerts"],
-    ["F", "chart on the full screen, or back"],
-    ["?", "these keys"],
-  ];
+import { chart } from "./chart.js";
+import { facts } from "./facts.js";
+import { multiples } from "./multiples.js";
+import { visits } from "./visits.js";
+import { watch } from "./watch.js";
+import { words } from "./words.js";
 
-  function step(by) {
-    const names = [...window.tickflow.watch.rows.keys()].sort();
-    const at = names.indexOf(chart.view.drawn?.symbol);
-    const next = names[Math.min(names.length - 1, Math.max(0, at + by))];
-    if (next) setProps("symbol", { value: next });
+const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+const element = (id) => document.getElementById(id);
+const RANGES = Object.keys(facts.ranges_ms);
+const KEYS = [
+  ["↑ ↓", "the symbol before or after"],
+  [`1 … ${RANGES.length}`, `range: ${RANGES.join(", ")}`],
+  ["L", "live: go to the newest tick"],
+  ["P", "pause, or go on"],
+  ["/", "search a symbol"],
+  ["O", "overview of all symbols, or back"],
+  ["C", "candles or line"],
+  ["M", "several symbols, a small chart each, or one"],
+  ["W", "hide or show the watch list and the alerts"],
+  ["F", "chart on the full screen, or back"],
+  ["?", "these keys"],
+];
+
+function step(by) {
+  const names = [...watch.rows.keys()].sort();
+  const at = names.indexOf(chart.view.drawn?.symbol);
+  const next = names[Math.min(names.length - 1, Math.max(0, at + by))];
+  if (next) setProps("symbol", { value: next });
+}
+
+function help() {
+  const dialog = element("keys");
+  if (dialog.open) {
+    dialog.close();
+    return;
   }
-
-  function help() {
-    const dialog = element("keys");
-    if (dialog.open) {
-      dialog.close();
-      return;
-    }
-    if (!dialog.childElementCount) {
-      const rows = KEYS.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("");
-      dialog.innerHTML = `<form method="dialog"><h2 class="heading">Keys</h2><dl class="keys">${rows}</dl><div class="period-buttons"><button class="plain">Close</button></div></form>`;
-    }
-    dialog.showModal();
+  if (!dialog.childElementCount) {
+    const rows = KEYS.map(([key, what]) => `<dt><kbd>${key}</kbd></dt><dd>${what}</dd>`).join("");
+    dialog.innerHTML = `<form method="dialog"><h2 class="heading">Keys</h2><dl class="keys">${rows}</dl><div class="period-buttons"><button class="plain">Close</button></div></form>`;
   }
+  dialog.showModal();
+}
 
-  function fullScreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else element("stage")?.requestFullscreen?.();
-  }
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else element("stage")?.requestFullscreen?.();
+}
 
-  const typed = (target) => target.closest?.("input, textarea, select, dialog[open], [role=radiogroup], [role=listbox]");
+const typed = (target) => target.closest?.("input, textarea, select, dialog[open], [role=radiogroup], [role=listbox]");
 
-  document.addEventListener("keydown", (event) => {
-    if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) event.target.blur(); // keys count again
-    if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;
-    const arrow = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const inList = event.target.closest?.(".ag-root, .alerts-list, [tabindex='0'].strip");
-    const act = {
-      "/": () => {
-        element("symbol").focus();
-        element("symbol").select();
-      },
-      "?": help,
-      l: () => window.tickflow.goLive(),
-      p: () => element("pause").click(),
-      o: () => element("overview").click(),
-      c: () => document.querySelector("[data-option=candles]").click(),
-      m: () => element("compare").click(),
-      w: () => element("side").click(),
-      f: fullScreen,
-    }[event.key.toLowerCase()];
-    if (arrow && !inList) step(arrow);
-    else if (/^[1-6]$/.test(event.key)) setProps("range", { value: RANGES[event.key - 1] });
-    else if (act) act();
-    else return;
-    event.preventDefault();
+document.addEventListener("keydown", (event) => {
+  if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) event.target.blur(); // keys count again
+  if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;
+  const arrow = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  const inList = event.target.closest?.(".ag-root, .alerts-list, [tabindex='0'].strip");
+  const act = {
+    "/": () => {
+      element("symbol").focus();
+      element("symbol").select();
+    },
+    "?": help,
+    l: () => visits.goLive(),
+    p: () => element("pause").click(),
+    o: () => element("overview").click(),
+    c: () => document.querySelector("[data-option=candles]").click(),
+    m: () => element("compare").click(),
+    w: () => element("side").click(),
+    f: fullScreen,
+  }[event.key.toLowerCase()];
+  if (arrow && !inList) step(arrow);
+  else if (RANGES[event.key - 1]) setProps("range", { value: RANGES[event.key - 1] });
+  else if (act) act();
+  else return;
+  event.preventDefault();
+});
+
+/* What is shown, as CSV: the rows in sight, or those of the overview as they are filtered and sorted. */
+const EXPORTED = ["symbol", "price", "change", "volatility", "z", "volume", "volume_ratio", "anomalies", "source"];
+
+async function csv() {
+  const lines =
+    document.body.dataset.view === "overview"
+      ? await overviewRows()
+      : document.body.dataset.charts === "several"
+        ? multiples.rowsInSight()
+        : chart.rowsInSight();
+  if (!lines) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(
+    new Blob([lines.map((line) => line.join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }),
+  );
+  link.download = `tickflow-${document.body.dataset.view === "overview" ? "overview" : chart.view.drawn.symbol}.csv`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+async function overviewRows() {
+  const grid = await window.dash_ag_grid.getApiAsync("watch");
+  const lines = [["time_utc", ...EXPORTED]];
+  grid.forEachNodeAfterFilterAndSort(({ data }) => {
+    lines.push([words.iso(data.event_us / 1000), ...EXPORTED.map((key) => data[key] ?? "")]);
   });
+  return lines;
+}
 
-  /* What is shown, as CSV: the rows in sight, or those of the overview as they are filtered and sorted. */
-  const EXPORTED = ["symbol", "price", "change", "volatility", "z", "volume", "volume_ratio", "anomalies", "source"];
-
-  async function csv() {
-    const lines = document.body.dataset.view === "overview" ? await overviewRows() : document.body.dataset.charts === "several" ? window.tickflow.multiples.rowsInSight() : chart.rowsInSight();
-    if (!lines) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }));
-    link.download = `tickflow-${document.body.dataset.view === "overview" ? "overview" : chart.view.drawn.symbol}.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-
-  async function overviewRows() {
-    const grid = await window.dash_ag_grid.getApiAsync("watch");
-    const lines = [["time_utc", ...EXPORTED]];
-    grid.forEachNodeAfterFilterAndSort(({ data }) => {
-      lines.push([words.iso(data.event_us / 1000), ...EXPORTED.map((key) => data[key] ?? "")]);
-    });
-    return lines;
-  }
-
-  document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#csv, #csv-overview")) csv();
-    if (event.target.closest?.("#full-screen")) fullScreen();
-    if (event.target.closest?.("#show-keys")) help();
-    if (event.target.matches?.("#keys, #period")) event.target.close(); // beside the dialog
-  });
-})();
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("#csv, #csv-overview")) csv();
+  if (event.target.closest?.("#full-screen")) fullScreen();
+  if (event.target.closest?.("#show-keys")) help();
+  if (event.target.matches?.("#keys, #period")) event.target.close(); // beside the dialog
+});

@@ -1,96 +1,110 @@
 /* The words over the chart: the headline, the fixed readout line, and the same for those who do not see the chart. */
-(function () {
-  "use strict";
-  const { words, chart, health } = window.tickflow;
-  const { write, hidden } = health;
-  const element = (id) => document.getElementById(id);
-  const rows = () => window.tickflow.watch.rows;
+import { chart } from "./chart.js";
+import { health } from "./health.js";
+import { multiples } from "./multiples.js";
+import { watch } from "./watch.js";
+import { words } from "./words.js";
 
-  /* Price and change: of a period its own, at its end and from its first tick on; else what the watch list says. */
-  function course(drawn) {
-    if (!drawn?.period) return drawn && rows().get(drawn.symbol);
-    const first = drawn.rows ? chart.values(0) : null, end = first && chart.values();
-    return end && { price: end.price, change: 100 * (end.price / first.price - 1) };
+const { write, hidden } = health;
+const element = (id) => document.getElementById(id);
+const rows = () => watch.rows;
+
+/* Price and change: of a period its own, at its end and from its first tick on; else what the watch list says. */
+function course(drawn) {
+  if (!drawn?.period) return drawn && rows().get(drawn.symbol);
+  const first = drawn.rows ? chart.values(0) : null,
+    end = first && chart.values();
+  return end && { price: end.price, change: 100 * (end.price / first.price - 1) };
+}
+
+function headline(drawn, paused) {
+  const row = drawn && rows().get(drawn.symbol),
+    badge = element("badge"),
+    told = course(drawn);
+  write("headline-symbol", drawn?.symbol || "");
+  write("headline-price", told ? words.price(told.price) : "");
+  write("headline-change", told ? words.change(told.change) : "");
+  const change = element("headline-change");
+  change.className = `headline-change ${told?.change > 0 ? "up" : told?.change < 0 ? "down" : ""}`;
+  let note = "";
+  if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
+  if (drawn?.period) note = words.period(drawn.period);
+  if (drawn?.rows < drawn?.total)
+    note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme ${drawn.cut ? "and none of the newest 10,000 anomalies" : "and no anomaly"} left out`;
+  write("headline-note", note);
+  behind(drawn, row, paused);
+  const source = row?.source || "";
+  for (const place of [badge, element("badge-full")]) {
+    place.hidden = !source;
+    place.dataset.source = source;
+    write(place.id, words.source(source));
   }
+}
 
-  function headline(drawn, paused) {
-    const row = drawn && rows().get(drawn.symbol), badge = element("badge"), told = course(drawn);
-    write("headline-symbol", drawn?.symbol || "");
-    write("headline-price", told ? words.price(told.price) : "");
-    write("headline-change", told ? words.change(told.change) : "");
-    const change = element("headline-change");
-    change.className = `headline-change ${told?.change > 0 ? "up" : told?.change < 0 ? "down" : ""}`;
-    let note = "";
-    if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
-    if (drawn?.period) note = period(drawn.period);
-    if (drawn?.rows < drawn?.total) note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme ${drawn.cut ? "and none of the newest 10,000 anomalies" : "and no anomaly"} left out`;
-    write("headline-note", note);
-    behind(drawn, row, paused);
-    const source = row?.source || "";
-    for (const place of [badge, element("badge-full")]) {
-      place.hidden = !source;
-      place.dataset.source = source;
-      write(place.id, words.source(source));
-    }
-  }
+/* How far what is seen lies behind the newest tick, and the way there. */
+function behind(drawn, row, paused) {
+  const several = document.body.dataset.charts === "several",
+    seen = several ? multiples : chart;
+  const back = paused || (several ? seen.zoomed() : chart.view.zoomed) || Boolean(drawn?.period);
+  const any = drawn?.rows || (several && seen.any());
+  hidden("go-live", !back || !(any || drawn?.period));
+  if (!drawn?.rows) write("go-live", "Go live");
+  if (!back || !drawn?.rows || !row) return;
+  const right = seen.seenNow()?.[1];
+  const edge_us = right ? Math.min(drawn.newest_us, words.utc(right, drawn.offsets) * 1000) : drawn.newest_us;
+  const seconds = Math.max(0, (row.event_us - edge_us) / 1e6);
+  write("go-live", seconds < 1 ? "Go live" : `${words.long(seconds)} behind, go live`);
+}
 
-  /* The part of time that is shown, in words. */
-  const period = ([from, to]) => `${words.day(from)}, ${words.time(from)} – ${words.time(to)} ET`;
-  const stretch = (drawn) => (drawn.period ? period(drawn.period) : `range ${drawn.range}`);
-
-  /* How far what is seen lies behind the newest tick, and the way there. */
-  function behind(drawn, row, paused) {
-    const several = document.body.dataset.charts === "several", seen = several ? window.tickflow.multiples : chart;
-    const back = paused || (several ? seen.zoomed() : chart.view.zoomed) || Boolean(drawn?.period);
-    const any = drawn?.rows || (several && seen.any());
-    hidden("go-live", !back || !(any || drawn?.period));
-    if (!drawn?.rows) write("go-live", "Go live");
-    if (!back || !drawn?.rows || !row) return;
-    const right = seen.seenNow()?.[1];
-    const edge_us = right ? Math.min(drawn.newest_us, words.utc(right, drawn.offsets) * 1000) : drawn.newest_us;
-    const seconds = Math.max(0, (row.event_us - edge_us) / 1e6);
-    write("go-live", seconds < 1 ? "Go live" : `${words.long(seconds)} behind, go live`);
-  }
-
-  /* The readout line, and the same in words for those who do not see the chart. */
-  function read(values, drawn) {
-    if (!values) return;
-    const places = words.digits(values.price);
-    const offset = words.utc(values.wall, drawn.offsets);
-    write("reading-time", `${words.time(values.wall)} ET`);
-    element("reading-time").title = `${words.day(offset)}, ${words.time(offset)} UTC`;
-    write("reading-utc", `${words.time(offset)} UTC`);
-    write("reading-price", words.fixed(values.price, places));
-    if (values.candle) ["o", "h", "l", "c"].forEach((side, k) => write(`reading-${side}`, words.fixed(values.candle[k], places)));
-    element("readout").classList.toggle("has-candles", Boolean(values.candle));
-    anomaly(values, places);
-    [5, 10, 20].forEach((window_, k) => write(`reading-ma${window_}`, measured(values.ma[k], window_, places, values, drawn)));
-    write("reading-volume", words.volume(values.volume));
-    write("reading-volatility", measured(values.volatility, 10, places + 1, values, drawn));
-    write("reading-z", measured(values.z, 10, 2, values, drawn));
-    write("reading-anomaly", String(chart.marked()));
-    if (!values.newest) return;
-    const told = course(drawn);
-    write("summary", `${drawn.symbol}, ${stretch(drawn)}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
+/* The readout line, and the same in words for those who do not see the chart. */
+function read(values, drawn) {
+  if (!values) return;
+  const places = words.digits(values.price);
+  const offset = words.utc(values.wall, drawn.offsets);
+  write("reading-time", `${words.time(values.wall)} ET`);
+  element("reading-time").title = `${words.day(offset)}, ${words.time(offset)} UTC`;
+  write("reading-utc", `${words.time(offset)} UTC`);
+  write("reading-price", words.fixed(values.price, places));
+  if (values.candle)
+    ["o", "h", "l", "c"].forEach((side, k) => write(`reading-${side}`, words.fixed(values.candle[k], places)));
+  element("readout").classList.toggle("has-candles", Boolean(values.candle));
+  anomaly(values, places);
+  [5, 10, 20].forEach((window_, k) =>
+    write(`reading-ma${window_}`, measured(values.ma[k], window_, places, values, drawn)),
+  );
+  write("reading-volume", words.volume(values.volume));
+  write("reading-volatility", measured(values.volatility, 10, places + 1, values, drawn));
+  write("reading-z", measured(values.z, 10, 2, values, drawn));
+  write("reading-anomaly", String(chart.marked()));
+  if (!values.newest) return;
+  const told = course(drawn);
+  write(
+    "summary",
+    `${drawn.symbol}, ${words.stretch(drawn)}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
       `at ${words.time(values.wall)} New York time, change ${told ? words.change(told.change) : "unknown"}, ` +
-      `${chart.marked()} anomalies in sight.`);
-  }
+      `${chart.marked()} anomalies in sight.`,
+  );
+}
 
-  /* The evidence of the anomaly under the pointer, at a fixed place over the chart. */
-  function anomaly({ evidence, price, ma, volatility, z }, places) {
-    hidden("evidence", !evidence);
-    if (!evidence) return;
-    const parts = [`Anomaly ${price >= ma[1] ? "▲ high" : "▼ low"}`, `price ${words.fixed(price, places)}`, `MA10 ${words.fixed(ma[1], places)}`,
-      `volatility ${words.fixed(volatility, places + 1)}`, `|z| ${words.fixed(z, 2)}`];
-    if (evidence.times !== null) parts.push(`volume × ${words.fixed(evidence.times, 2)}`);
-    write("evidence", [...parts, `offset ${evidence.offset} of partition ${evidence.partition}`].join(" · "));
-  }
+/* The evidence of the anomaly under the pointer, at a fixed place over the chart. */
+function anomaly({ evidence, price, ma, volatility, z }, places) {
+  hidden("evidence", !evidence);
+  if (!evidence) return;
+  const parts = [
+    `Anomaly ${price >= ma[1] ? "▲ high" : "▼ low"}`,
+    `price ${words.fixed(price, places)}`,
+    `MA10 ${words.fixed(ma[1], places)}`,
+    `volatility ${words.fixed(volatility, places + 1)}`,
+    `|z| ${words.fixed(z, 2)}`,
+  ];
+  if (evidence.times !== null) parts.push(`volume × ${words.fixed(evidence.times, 2)}`);
+  write("evidence", [...parts, `offset ${evidence.offset} of partition ${evidence.partition}`].join(" · "));
+}
 
-  /* A value that needs `window_` ticks; while they have not come, how many have. */
-  function measured(value, window_, places, values, drawn) {
-    if (value !== null && value !== undefined) return words.fixed(value, places);
-    return values.newest && drawn.count < window_ ? `${drawn.count}/${window_}` : words.NONE;
-  }
+/* A value that needs `window_` ticks; while they have not come, how many have. */
+function measured(value, window_, places, values, drawn) {
+  if (value !== null && value !== undefined) return words.fixed(value, places);
+  return values.newest && drawn.count < window_ ? `${drawn.count}/${window_}` : words.NONE;
+}
 
-  Object.assign(window.tickflow, { lines: { headline, read, stretch } });
-})();
+export const lines = { headline, read };

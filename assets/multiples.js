@@ -1,209 +1,332 @@
 /* Small multiples: the prices of several symbols, a small chart each on one time axis.
    The server sends rows; what stands where, and which part of time is seen, is decided here. */
-(function () {
-  "use strict";
-  const { words, frame, chart, plots, crosshair, health } = window.tickflow;
-  const { painter, seen, last, step, extremes } = frame;
-  const HEAD_PX = 22, GAP_PX = 26, FOOT_PX = 42, SIDE_PX = 62, LEAST_PX = 150;
-  const series = new Map(); // by symbol
-  let drawn = null;
-  let style = null; // the layout of the chosen symbol's own figure, for fonts and colours
-  let range = null; // what the reader zoomed to
-  let followed = null; // what is seen live
-  let cells = []; // where the charts stand, and what they show
-  let pointed = null; // the moment under the pointer
-  let notes = ""; // what the charts said of their symbols when they were drawn
+import { chart } from "./chart.js";
+import { crosshair } from "./crosshair.js";
+import { frame } from "./frame.js";
+import { health } from "./health.js";
+import { plots } from "./plots.js";
+import { watch } from "./watch.js";
+import { words } from "./words.js";
 
-  const graph = () => plots.drawing("multiples");
-  const ms = (bound) => (typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`));
-  const on = () => document.body.dataset.charts === "several";
+const { painter, seen, last, extremes } = frame;
+const HEAD_PX = 22,
+  GAP_PX = 26,
+  FOOT_PX = 42,
+  SIDE_PX = 62,
+  LEAST_PX = 150;
+const series = new Map(); // by symbol
+let drawn = null;
+let style = null; // the layout of the chosen symbol's own figure, for fonts and colours
+let range = null; // what the reader zoomed to
+let followed = null; // what is seen live
+let cells = []; // where the charts stand, and what they show
+let pointed = null; // the moment under the pointer
+let notes = ""; // what the charts said of their symbols when they were drawn
 
-  /** Take in what the server drew: rows of each symbol, in the order in which the charts stand. */
-  function show(rows, now, layout) {
-    const same = drawn && rows && String(drawn.symbols) === String(now.symbols) && drawn.range === now.range && String(drawn.period) === String(now.period);
-    drawn = now;
-    style = layout;
-    series.clear();
-    if (!same) range = null;
-    followed = null;
-    for (const { symbol, ...rest } of rows || []) series.set(symbol, { ...rest, seen: 0 });
-    learn(now.multiples);
-    draw();
+const graph = () => plots.drawing("multiples");
+const ms = (bound) =>
+  typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
+const on = () => document.body.dataset.charts === "several";
+
+/** Take in what the server drew: rows of each symbol, in the order in which the charts stand. */
+function show(rows, now, layout) {
+  const same =
+    drawn &&
+    rows &&
+    String(drawn.symbols) === String(now.symbols) &&
+    drawn.range === now.range &&
+    String(drawn.period) === String(now.period);
+  drawn = now;
+  style = layout;
+  series.clear();
+  if (!same) range = null;
+  followed = null;
+  for (const { symbol, ...rest } of rows || []) series.set(symbol, { ...rest, seen: 0 });
+  learn(now.multiples);
+  draw();
+}
+
+/** Up to where each symbol's rows go, and how often they come. */
+function learn(known) {
+  for (const each of known) if (series.has(each.symbol)) series.get(each.symbol).known = each;
+}
+
+/** New rows, at the right end of their charts. */
+function follow(rows, known) {
+  learn(known);
+  for (const { symbol, x, y, marks, sources } of rows) {
+    const one = series.get(symbol);
+    if (!one) continue;
+    one.x = one.x.concat(x);
+    one.y = one.y.concat(y);
+    one.marks = one.marks.concat(marks);
+    for (const each of sources) if (each[1] !== last(one.sources)?.[1]) one.sources.push(each);
+    one.seen = performance.now();
   }
+  draw();
+}
 
-  /** Up to where each symbol's rows go, and how often they come. */
-  function learn(known) {
-    for (const each of known) if (series.has(each.symbol)) series.get(each.symbol).known = each;
-  }
+/** The part of time all charts show: the range back from the newest tick of them all, moved on in steps. */
+function live() {
+  const all = [...series.values()].filter(({ x }) => x.length);
+  if (!all.length) return [0, 1];
+  const now = Math.max(...all.map(({ x }) => last(x))),
+    first = Math.min(...all.map(({ x }) => x[0]));
+  if (followed && now <= followed[1] && followed[1] - now < 0.3 * (followed[1] - followed[0])) return followed;
+  const there = Math.max(now - first, 10_000);
+  if (drawn.period) followed = drawn.period.slice();
+  else if (drawn.range_ms === null || there < drawn.range_ms) followed = [first - 0.01 * there, first + 1.12 * there];
+  else followed = [now - drawn.range_ms, now + 0.05 * drawn.range_ms];
+  return followed;
+}
 
-  /** New rows, at the right end of their charts. */
-  function follow(rows, known) {
-    learn(known);
-    for (const { symbol, x, y, marks, sources } of rows) {
-      const one = series.get(symbol);
-      if (!one) continue;
-      one.x = one.x.concat(x);
-      one.y = one.y.concat(y);
-      one.marks = one.marks.concat(marks);
-      for (const each of sources) if (each[1] !== last(one.sources)?.[1]) one.sources.push(each);
-      one.seen = performance.now();
-    }
-    draw();
-  }
+/** The lowest and the highest price in sight; in percent of the first one in sight where that is asked for. */
+function extent({ x, y }, sight) {
+  const [from, to] = seen(x, sight),
+    found = extremes(y, from, to);
+  return found[0] > found[1] ? null : { base: y[from], low: found[0], high: found[1] };
+}
 
-  /** The part of time all charts show: the range back from the newest tick of them all, moved on in steps. */
-  function live() {
-    const all = [...series.values()].filter(({ x }) => x.length);
-    if (!all.length) return [0, 1];
-    const now = Math.max(...all.map(({ x }) => last(x))), first = Math.min(...all.map(({ x }) => x[0]));
-    if (followed && now <= followed[1] && followed[1] - now < 0.3 * (followed[1] - followed[0])) return followed;
-    const there = Math.max(now - first, 10_000);
-    if (drawn.period) followed = drawn.period.slice();
-    else if (drawn.range_ms === null || there < drawn.range_ms) followed = [first - 0.01 * there, first + 1.12 * there];
-    else followed = [now - drawn.range_ms, now + 0.05 * drawn.range_ms];
-    return followed;
-  }
-
-  /** The lowest and the highest price in sight; in percent of the first one in sight where that is asked for. */
-  function extent({ x, y }, sight) {
-    const [from, to] = seen(x, sight), found = extremes(y, from, to);
-    return found[0] > found[1] ? null : { base: y[from], low: found[0], high: found[1] };
-  }
-
-  function draw() {
-    const place = document.getElementById("multiples");
-    if (!on() || !place || !series.size || !drawn) return;
-    const paint = painter(), sight = range || live(), percent = chart.view.percent;
-    const names = [...series.keys()], width = place.clientWidth || 800;
-    const columns = Math.min(names.length, width < 560 ? 1 : names.length <= 4 ? 2 : 3), lines = Math.ceil(names.length / columns);
-    const height = Math.max(place.parentElement.clientHeight, lines * LEAST_PX);
-    place.style.height = `${height}px`;
-    const extents = new Map(names.map((name) => [name, extent(series.get(name), sight)]));
-    const shares = [...extents.values()].filter(Boolean).map(({ base, low, high }) => [low / base, high / base]);
-    const common = [Math.min(...shares.map(([low]) => low)), Math.max(...shares.map(([, high]) => high))];
-    const layout = plain(paint, sight), data = [], pulses = pulsesOf();
-    notes = String(pulses.map(health.note));
-    cells = [];
-    names.forEach((name, i) => {
-      const { x, y, marks } = series.get(name), id = i ? i + 1 : "", column = i % columns, line = Math.floor(i / columns);
-      const left = (column * width) / columns + 12, right = ((column + 1) * width) / columns - SIDE_PX;
-      const cell = (height - FOOT_PX + GAP_PX) / lines, top = line * cell + HEAD_PX, bottom = (line + 1) * cell - GAP_PX;
-      const bottommost = i + columns >= names.length;
-      layout[`xaxis${id}`] = { ...layout.xaxis, anchor: `y${id}`, domain: [left / width, right / width], matches: i ? "x" : undefined, showticklabels: bottommost };
-      const axis = { anchor: `x${id}`, domain: [1 - bottom / height, 1 - top / height], side: "right", fixedrange: true, gridcolor: paint("--grid"), zeroline: false, tickfont: { color: paint("--muted"), size: 11 } };
-      layout[`yaxis${id}`] = axis;
-      const bounds = extents.get(name), pulse = pulses.find(({ symbol }) => symbol === name);
-      cells.push({ name, left, right, top, bottom, sight, base: percent && bounds?.base });
-      if (bounds) {
-        const { base } = bounds, [low, high] = percent ? common.map((share) => share * base) : [bounds.low, bounds.high];
-        const span = high - low || Math.abs(high) * 0.002;
-        frame.scale(axis, low - 0.08 * span, high + 0.08 * span, base, 4);
-      } else Object.assign(axis, { range: [0, 1], showticklabels: false, showgrid: false });
-      data.push({ type: "scatter", mode: "lines", name, x, y, xaxis: `x${id}`, yaxis: `y${id}`, line: { color: paint("--price"), width: 1.5 }, showlegend: false,
-        opacity: pulse?.kind === "stale" ? 0.5 : 1, hoverinfo: "none" });
-      data.push({ type: "scatter", mode: "markers", name: `${name} anomalies`, x: marks.map(([at]) => at), y: marks.map(([, price]) => price), xaxis: `x${id}`, yaxis: `y${id}`,
-        marker: { symbol: "circle-open", size: 7, color: paint("--anomaly"), line: { width: 1.5 } }, showlegend: false, hoverinfo: "skip" });
-      const price = last(y);
-      const note = pulse && health.note(pulse) ? ` · ${health.note(pulse)}` : "";
-      const text = x.length ? `<b>${name}</b>  ${words.price(price)}  ${changeOf(name) ?? ""}${note}` : `<b>${name}</b>  no tick in this range${note}`;
-      layout.annotations.push({ xref: "paper", yref: "paper", x: left / width, y: 1 - top / height, xanchor: "left", yanchor: "bottom", showarrow: false, text, font: { size: 12, color: paint("--price") } });
-    });
-    layout.annotations.push({ xref: "paper", yref: "paper", x: 1, y: 0, xanchor: "right", yanchor: "bottom", showarrow: false, text: `${frame.named([...series.values()].flatMap(({ sources }) => sources))} · New York time (ET)`, font: { size: 10, color: paint("--muted") } });
-    plots.draw("multiples", { data, layout });
-    tell(names);
-    cross();
-  }
-
-  const pulsesOf = () => (health.heard.state && !health.heard.state.down
-    ? [...series.entries()].filter(([, { known, x }]) => known && x.length).map(([symbol, { known, seen }]) => health.pulse({ ...known, symbol }, seen)) : []);
-
-  /** Whether there is anything in the charts. */
-  const any = () => on() && [...series.values()].some(({ x }) => x.length);
-
-  /** Of the symbols in the charts the one whose last tick is the youngest; none where they are empty. */
-  const youngest = () => (on() ? pulsesOf().sort((a, b) => (a.age ?? Infinity) - (b.age ?? Infinity))[0] : null);
-
-  /** Time goes on: what is to be done about symbols that do not tick, said over the charts (and returned), and in each one's head. */
-  function watch(quiet) {
-    const pulses = on() && !quiet ? pulsesOf() : [], advice = health.advise(pulses);
-    health.write("advice-several", advice);
-    if (on() && !quiet && String(pulses.map(health.note)) !== notes) draw();
-    return advice;
-  }
-
-  /** The line through all charts, at the moment under the pointer; the price is that of the last tick until then. */
-  function cross() {
-    const place = document.getElementById("multiples");
-    if (pointed === null || !cells.length || pointed < cells[0].sight[0] || pointed > cells[0].sight[1]) {
-      crosshair.hide(place);
-      return;
-    }
-    crosshair.show(place, cells.map(({ name, base, sight: [from, to], ...box }) => {
-      const { x, y } = series.get(name), at = frame.below(x, pointed + 1) - 1;
-      const price = at < 0 ? words.NONE : base ? frame.signed(100 * (y[at] / base - 1)) : words.price(y[at]);
-      return { ...box, x: box.left + ((pointed - from) / (to - from)) * (box.right - box.left), text: at < 0 ? price : `${words.time(x[at])} · ${price}` };
-    }));
-  }
-
-  function point(event) {
-    const under = event?.points?.find(({ data }) => data.mode === "lines");
-    pointed = under ? under.data.x[under.pointNumber] : null;
-    cross();
-  }
-
-  function plain(paint, sight) {
-    return {
-      paper_bgcolor: paint("--paper"), plot_bgcolor: paint("--paper"), font: paint(style.font), margin: { l: 0, r: 0, t: 0, b: 0 },
-      showlegend: false, hovermode: "x", hoverdistance: -1, dragmode: "pan", separators: ".,", annotations: [],
-      xaxis: { ...paint(style.xaxis), range: sight.slice(), nticks: 4 },
+function draw() {
+  const place = document.getElementById("multiples");
+  if (!on() || !place || !series.size || !drawn) return;
+  const paint = painter(),
+    sight = range || live(),
+    percent = chart.view.percent;
+  const names = [...series.keys()],
+    width = place.clientWidth || 800;
+  const columns = Math.min(names.length, width < 560 ? 1 : names.length <= 4 ? 2 : 3),
+    lines = Math.ceil(names.length / columns);
+  const height = Math.max(place.parentElement.clientHeight, lines * LEAST_PX);
+  place.style.height = `${height}px`;
+  const extents = new Map(names.map((name) => [name, extent(series.get(name), sight)]));
+  const shares = [...extents.values()].filter(Boolean).map(({ base, low, high }) => [low / base, high / base]);
+  const common = [Math.min(...shares.map(([low]) => low)), Math.max(...shares.map(([, high]) => high))];
+  const layout = plain(paint, sight),
+    data = [],
+    pulses = pulsesOf();
+  notes = String(pulses.map(health.note));
+  cells = [];
+  names.forEach((name, i) => {
+    const { x, y, marks } = series.get(name),
+      id = i ? i + 1 : "",
+      column = i % columns,
+      line = Math.floor(i / columns);
+    const left = (column * width) / columns + 12,
+      right = ((column + 1) * width) / columns - SIDE_PX;
+    const cell = (height - FOOT_PX + GAP_PX) / lines,
+      top = line * cell + HEAD_PX,
+      bottom = (line + 1) * cell - GAP_PX;
+    const bottommost = i + columns >= names.length;
+    layout[`xaxis${id}`] = {
+      ...layout.xaxis,
+      anchor: `y${id}`,
+      domain: [left / width, right / width],
+      matches: i ? "x" : undefined,
+      showticklabels: bottommost,
     };
-  }
-
-  /** A symbol's change in words: over a period its own, else what the watch list says. */
-  function changeOf(name) {
-    const { y } = series.get(name), row = window.tickflow.watch.rows.get(name);
-    if (drawn.period) return words.change(100 * (last(y) / y[0] - 1));
-    return row && words.change(row.change);
-  }
-
-  /** The charts in words. */
-  function tell(names) {
-    const parts = names.map((name) => {
-      const { x, y } = series.get(name);
-      return x.length ? `${name} last price ${words.price(last(y))}, change ${changeOf(name) ?? "unknown"}` : `${name} no tick`;
+    const axis = {
+      anchor: `x${id}`,
+      domain: [1 - bottom / height, 1 - top / height],
+      side: "right",
+      fixedrange: true,
+      gridcolor: paint("--grid"),
+      zeroline: false,
+      tickfont: { color: paint("--muted"), size: 11 },
+    };
+    layout[`yaxis${id}`] = axis;
+    const bounds = extents.get(name),
+      pulse = pulses.find(({ symbol }) => symbol === name);
+    cells.push({ name, left, right, top, bottom, sight, base: percent && bounds?.base });
+    if (bounds) {
+      const { base } = bounds,
+        [low, high] = percent ? common.map((share) => share * base) : [bounds.low, bounds.high];
+      const span = high - low || Math.abs(high) * 0.002;
+      frame.scale(axis, low - 0.08 * span, high + 0.08 * span, base, 4);
+    } else Object.assign(axis, { range: [0, 1], showticklabels: false, showgrid: false });
+    data.push({
+      type: "scatter",
+      mode: "lines",
+      name,
+      x,
+      y,
+      xaxis: `x${id}`,
+      yaxis: `y${id}`,
+      line: { color: paint("--price"), width: 1.5 },
+      showlegend: false,
+      opacity: pulse?.kind === "stale" ? 0.5 : 1,
+      hoverinfo: "none",
     });
-    const place = document.getElementById("multiples-summary");
-    if (place) place.textContent = `Small charts, ${window.tickflow.lines.stretch(drawn)}: ${parts.join("; ")}.`;
+    data.push({
+      type: "scatter",
+      mode: "markers",
+      name: `${name} anomalies`,
+      x: marks.map(([at]) => at),
+      y: marks.map(([, price]) => price),
+      xaxis: `x${id}`,
+      yaxis: `y${id}`,
+      marker: { symbol: "circle-open", size: 7, color: paint("--anomaly"), line: { width: 1.5 } },
+      showlegend: false,
+      hoverinfo: "skip",
+    });
+    const price = last(y);
+    const note = pulse && health.note(pulse) ? ` · ${health.note(pulse)}` : "";
+    const text = x.length
+      ? `<b>${name}</b>  ${words.price(price)}  ${changeOf(name) ?? ""}${note}`
+      : `<b>${name}</b>  no tick in this range${note}`;
+    layout.annotations.push({
+      xref: "paper",
+      yref: "paper",
+      x: left / width,
+      y: 1 - top / height,
+      xanchor: "left",
+      yanchor: "bottom",
+      showarrow: false,
+      text,
+      font: { size: 12, color: paint("--price") },
+    });
+  });
+  layout.annotations.push({
+    xref: "paper",
+    yref: "paper",
+    x: 1,
+    y: 0,
+    xanchor: "right",
+    yanchor: "bottom",
+    showarrow: false,
+    text: `${frame.named([...series.values()].flatMap(({ sources }) => sources))} · New York time (ET)`,
+    font: { size: 10, color: paint("--muted") },
+  });
+  plots.draw("multiples", { data, layout });
+  tell(names);
+  cross();
+}
+
+const pulsesOf = () =>
+  health.heard.state && !health.heard.state.down
+    ? [...series.entries()]
+        .filter(([, { known, x }]) => known && x.length)
+        .map(([symbol, { known, seen }]) => health.pulse({ ...known, symbol }, seen))
+    : [];
+
+/** Whether there is anything in the charts. */
+const any = () => on() && [...series.values()].some(({ x }) => x.length);
+
+/** Of the symbols in the charts the one whose last tick is the youngest; none where they are empty. */
+const youngest = () => (on() ? pulsesOf().sort((a, b) => (a.age ?? Infinity) - (b.age ?? Infinity))[0] : null);
+
+/** Time goes on: what is to be done about symbols that do not tick, said over the charts (and returned), and in each one's head. */
+function advise(quiet) {
+  const pulses = on() && !quiet ? pulsesOf() : [],
+    advice = health.advise(pulses);
+  health.write("advice-several", advice);
+  if (on() && !quiet && String(pulses.map(health.note)) !== notes) draw();
+  return advice;
+}
+
+/** The line through all charts, at the moment under the pointer; the price is that of the last tick until then. */
+function cross() {
+  const place = document.getElementById("multiples");
+  if (pointed === null || !cells.length || pointed < cells[0].sight[0] || pointed > cells[0].sight[1]) {
+    crosshair.hide(place);
+    return;
   }
+  crosshair.show(
+    place,
+    cells.map(({ name, base, sight: [from, to], ...box }) => {
+      const { x, y } = series.get(name),
+        at = frame.below(x, pointed + 1) - 1;
+      const price = at < 0 ? words.NONE : base ? frame.signed(100 * (y[at] / base - 1)) : words.price(y[at]);
+      return {
+        ...box,
+        x: box.left + ((pointed - from) / (to - from)) * (box.right - box.left),
+        text: at < 0 ? price : `${words.time(x[at])} · ${price}`,
+      };
+    }),
+  );
+}
 
-  /** The reader moved the charts. */
-  function moved(change) {
-    if (!Object.keys(change).some((key) => /^xaxis\d*\.range/.test(key))) return;
-    range = graph().layout.xaxis.range.map(ms);
-    draw();
+function point(event) {
+  const under = event?.points?.find(({ data }) => data.mode === "lines");
+  pointed = under ? under.data.x[under.pointNumber] : null;
+  cross();
+}
+
+function plain(paint, sight) {
+  return {
+    paper_bgcolor: paint("--paper"),
+    plot_bgcolor: paint("--paper"),
+    font: paint(style.font),
+    margin: { l: 0, r: 0, t: 0, b: 0 },
+    showlegend: false,
+    hovermode: "x",
+    hoverdistance: -1,
+    dragmode: "pan",
+    separators: ".,",
+    annotations: [],
+    xaxis: { ...paint(style.xaxis), range: sight.slice(), nticks: 4 },
+  };
+}
+
+/** A symbol's change in words: over a period its own, else what the watch list says. */
+function changeOf(name) {
+  const { y } = series.get(name),
+    row = watch.rows.get(name);
+  if (drawn.period) return words.change(100 * (last(y) / y[0] - 1));
+  return row && words.change(row.change);
+}
+
+/** The charts in words. */
+function tell(names) {
+  const parts = names.map((name) => {
+    const { x, y } = series.get(name);
+    return x.length
+      ? `${name} last price ${words.price(last(y))}, change ${changeOf(name) ?? "unknown"}`
+      : `${name} no tick`;
+  });
+  const place = document.getElementById("multiples-summary");
+  if (place) place.textContent = `Small charts, ${words.stretch(drawn)}: ${parts.join("; ")}.`;
+}
+
+/** The reader moved the charts. */
+function moved(change) {
+  if (!Object.keys(change).some((key) => /^xaxis\d*\.range/.test(key))) return;
+  range = graph().layout.xaxis.range.map(ms);
+  draw();
+}
+
+function goLive() {
+  range = null;
+  followed = null;
+}
+
+const seenNow = () => range || followed;
+
+/** The rows in sight, under a heading. */
+function rowsInSight() {
+  const sight = seenNow();
+  if (!sight) return null;
+  const lines = [["time_utc", "symbol", "price", "source"]];
+  for (const [symbol, { x, y, sources }] of series) {
+    x.forEach((at, i) => {
+      if (at >= sight[0] && at <= sight[1])
+        lines.push([words.iso(words.utc(at, drawn.offsets)), symbol, y[i], frame.sourceAt(sources, at)]);
+    });
   }
+  return lines;
+}
 
-  function goLive() {
-    range = null;
-    followed = null;
-  }
+plots.on("multiples", { moved, resized: draw, hovered: point, left: () => point(null) });
 
-  const seenNow = () => range || followed;
-
-  /** The rows in sight, under a heading. */
-  function rowsInSight() {
-    const sight = seenNow();
-    if (!sight) return null;
-    const lines = [["time_utc", "symbol", "price", "source"]];
-    for (const [symbol, { x, y, sources }] of series) {
-      x.forEach((at, i) => {
-        if (at >= sight[0] && at <= sight[1]) lines.push([words.iso(words.utc(at, drawn.offsets)), symbol, y[i], frame.sourceAt(sources, at)]);
-      });
-    }
-    return lines;
-  }
-
-  plots.on("multiples", { moved, resized: draw, hovered: point, left: () => point(null) });
-
-  Object.assign(window.tickflow, { multiples: { show, follow, draw, watch, any, youngest, goLive, seenNow, rowsInSight, zoomed: () => range !== null } });
-})();
+export const multiples = {
+  show,
+  follow,
+  draw,
+  advise,
+  any,
+  youngest,
+  goLive,
+  seenNow,
+  rowsInSight,
+  zoomed: () => range !== null,
+};

@@ -1,157 +1,188 @@
 /* What the reader chose beside symbol and range: kept in one store and in the URL, so that a link shows the same. */
-(function () {
-  "use strict";
-  const { words, chart } = window.tickflow;
-  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-  const WIDTHS = ["auto", "1s", "5s", "15s", "1m", "5m", "15m", "1h"];
-  const SYMBOL = /^[A-Z0-9.\-]{1,12}$/, MOST = 12, FIRST = 6; // small charts at a time, and to begin with
-  const HIDEABLE = ["MA5", "MA10", "MA20", "Anomaly", "Band"];
-  const state = { candles: null, scale: null, log: null, overview: null, symbols: null, side: null, hide: null, period: null };
-  const element = (id) => document.getElementById(id);
+import { chart } from "./chart.js";
+import { facts } from "./facts.js";
+import { watch } from "./watch.js";
+import { words } from "./words.js";
 
-  const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
-  const FIRST_MS = 1000, LAST_MS = 8_999_999_999_000; // about as far as a time in ns reaches: the server takes no more
-  const moment = (text) => Math.min(LAST_MS, Math.max(FIRST_MS, parsed(text)));
-  const parsed = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text || "") ? Date.parse(`${text}Z`) : NaN);
+const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+const WIDTHS = ["auto", ...facts.candle_widths];
+const MOST = facts.max_multiples,
+  FIRST = 6; // small charts at a time, and to begin with
+const HIDEABLE = ["MA5", "MA10", "MA20", "Anomaly", "Band"];
+const state = {
+  candles: null,
+  scale: null,
+  log: null,
+  overview: null,
+  symbols: null,
+  side: null,
+  hide: null,
+  period: null,
+};
+const element = (id) => document.getElementById(id);
 
-  /* At load, from the URL. */
-  function read(query) {
-    const candles = query.get("candles");
-    state.candles = WIDTHS.includes(candles) ? candles : null;
-    state.scale = query.get("scale") === "percent" ? "percent" : null;
-    state.log = query.get("log") === "1" ? "1" : null;
-    state.overview = query.get("view") === "overview" ? "overview" : null;
-    const symbols = [...new Set((query.get("symbols") || "").split(",").filter((name) => SYMBOL.test(name)))].slice(0, MOST);
-    state.symbols = symbols.length ? symbols : null;
-    state.side = query.get("side") === "0" ? "0" : null;
-    const hide = (query.get("hide") ?? "Band").split(",").filter((name) => HIDEABLE.includes(name));
-    state.hide = hide.join(",");
-    const from = moment(query.get("from")), to = moment(query.get("to"));
-    state.period = from < to ? [from, to] : null;
-    return { ...state };
+const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
+const FIRST_MS = 1000,
+  LAST_MS = facts.last_wall_ms - 1000; // about as far as a time in ns reaches: the server takes no more
+const moment = (text) => Math.min(LAST_MS, Math.max(FIRST_MS, parsed(text)));
+const parsed = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text || "") ? Date.parse(`${text}Z`) : NaN);
+
+/* At load, from the URL. */
+function read(query) {
+  const candles = query.get("candles");
+  state.candles = WIDTHS.includes(candles) ? candles : null;
+  state.scale = query.get("scale") === "percent" ? "percent" : null;
+  state.log = query.get("log") === "1" ? "1" : null;
+  state.overview = query.get("view") === "overview" ? "overview" : null;
+  const symbols = [...new Set((query.get("symbols") || "").split(",").filter((name) => words.isSymbol(name)))].slice(
+    0,
+    MOST,
+  );
+  state.symbols = symbols.length ? symbols : null;
+  state.side = query.get("side") === "0" ? "0" : null;
+  const hide = (query.get("hide") ?? "Band").split(",").filter((name) => HIDEABLE.includes(name));
+  state.hide = hide.join(",");
+  const from = moment(query.get("from")),
+    to = moment(query.get("to"));
+  state.period = from < to ? [from, to] : null;
+  return { ...state };
+}
+
+function write(query) {
+  const put = (key, value) => (value === null ? query.delete(key) : query.set(key, value));
+  put("candles", state.candles);
+  put("scale", state.scale);
+  put("log", state.log);
+  put("view", state.overview);
+  put("symbols", state.symbols?.join(",") ?? null);
+  put("side", state.side);
+  put("hide", state.hide === "Band" ? null : state.hide);
+  put("from", state.period && stamp(state.period[0]));
+  put("to", state.period && stamp(state.period[1]));
+}
+
+function set(changes) {
+  Object.assign(state, changes);
+  setProps("options", { data: { ...state } });
+}
+
+/* The chart's own part, and the looks of the switches. */
+function show() {
+  const hidden = new Set((state.hide || "").split(",").filter(Boolean));
+  chart.view.hidden = hidden;
+  chart.view.log = state.log === "1";
+  chart.view.percent = state.scale === "percent";
+  for (const button of document.querySelectorAll("[data-trace]"))
+    button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.trace)));
+  for (const button of document.querySelectorAll("[data-option]"))
+    button.setAttribute("aria-pressed", String(Boolean(state[button.dataset.option])));
+  document.body.dataset.charts = state.symbols ? "several" : "one";
+  element("compare")?.setAttribute("aria-pressed", String(Boolean(state.symbols)));
+  compared();
+  document.body.dataset.side = state.side ? "hidden" : "shown";
+  element("side")?.setAttribute("aria-expanded", String(!state.side));
+  const width = element("candle-width");
+  if (width) {
+    width.hidden = !state.candles;
+    width.value = state.candles || "auto";
   }
-
-  function write(query) {
-    const put = (key, value) => (value === null ? query.delete(key) : query.set(key, value));
-    put("candles", state.candles);
-    put("scale", state.scale);
-    put("log", state.log);
-    put("view", state.overview);
-    put("symbols", state.symbols && state.symbols.join(","));
-    put("side", state.side);
-    put("hide", state.hide === "Band" ? null : state.hide);
-    put("from", state.period && stamp(state.period[0]));
-    put("to", state.period && stamp(state.period[1]));
+  const period = element("period-open");
+  if (period) {
+    period.setAttribute("aria-pressed", String(Boolean(state.period)));
+    period.textContent = state.period
+      ? `${words.time(state.period[0]).slice(0, 5)} – ${words.time(state.period[1]).slice(0, 5)} ✕`
+      : "From – to";
+    period.title = state.period ? "Back to a range that ends at the newest tick" : "A range from one moment to another";
   }
+}
 
-  function set(changes) {
-    Object.assign(state, changes);
-    setProps("options", { data: { ...state } });
-  }
+/* Choosing a symbol adds it to those that are compared; of too many, the one added first goes. */
+function add(symbol) {
+  if (state.symbols && symbol && !state.symbols.includes(symbol))
+    state.symbols = [...state.symbols, symbol].slice(-MOST);
+}
 
-  /* The chart's own part, and the looks of the switches. */
-  function show() {
-    const hidden = new Set((state.hide || "").split(",").filter(Boolean));
-    chart.view.hidden = hidden;
-    chart.view.log = state.log === "1";
-    chart.view.percent = state.scale === "percent";
-    for (const button of document.querySelectorAll("[data-trace]")) button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.trace)));
-    for (const button of document.querySelectorAll("[data-option]")) button.setAttribute("aria-pressed", String(Boolean(state[button.dataset.option])));
-    document.body.dataset.charts = state.symbols ? "several" : "one";
-    element("compare")?.setAttribute("aria-pressed", String(Boolean(state.symbols)));
-    compared();
-    document.body.dataset.side = state.side ? "hidden" : "shown";
-    element("side")?.setAttribute("aria-expanded", String(!state.side));
-    const width = element("candle-width");
-    if (width) {
-      width.hidden = !state.candles;
-      width.value = state.candles || "auto";
-    }
-    const period = element("period-open");
-    if (period) {
-      period.setAttribute("aria-pressed", String(Boolean(state.period)));
-      period.textContent = state.period ? `${words.time(state.period[0]).slice(0, 5)} – ${words.time(state.period[1]).slice(0, 5)} ✕` : "From – to";
-      period.title = state.period ? "Back to a range that ends at the newest tick" : "A range from one moment to another";
-    }
-  }
+/* Compare the chosen symbol with those that follow it in the list, or go back to its own chart. */
+function compare() {
+  const names = [...watch.rows.keys()].sort(),
+    at = Math.max(0, names.indexOf(chart.view.drawn?.symbol));
+  const others = [...names.slice(at), ...names.slice(0, at)];
+  set({ symbols: state.symbols || !names.length ? null : others.slice(0, FIRST).sort() });
+}
 
-  /* Choosing a symbol adds it to those that are compared; of too many, the one added first goes. */
-  function add(symbol) {
-    if (state.symbols && symbol && !state.symbols.includes(symbol)) state.symbols = [...state.symbols, symbol].slice(-MOST);
-  }
-
-  /* Compare the chosen symbol with those that follow it in the list, or go back to its own chart. */
-  function compare() {
-    const names = [...window.tickflow.watch.rows.keys()].sort(), at = Math.max(0, names.indexOf(chart.view.drawn?.symbol));
-    const others = [...names.slice(at), ...names.slice(0, at)];
-    set({ symbols: state.symbols || !names.length ? null : others.slice(0, FIRST).sort() });
-  }
-
-  function compared() {
-    const place = element("compared");
-    if (!place || place.dataset.symbols === String(state.symbols)) return;
-    place.dataset.symbols = String(state.symbols);
-    place.replaceChildren(...(state.symbols || []).map((symbol) => {
+function compared() {
+  const place = element("compared");
+  if (!place || place.dataset.symbols === String(state.symbols)) return;
+  place.dataset.symbols = String(state.symbols);
+  place.replaceChildren(
+    ...(state.symbols || []).map((symbol) => {
       const remove = document.createElement("button");
-      Object.assign(remove, { type: "button", className: "chip", textContent: `${symbol} ✕`, title: `Remove ${symbol}` });
+      Object.assign(remove, {
+        type: "button",
+        className: "chip",
+        textContent: `${symbol} ✕`,
+        title: `Remove ${symbol}`,
+      });
       remove.dataset.remove = symbol;
       remove.setAttribute("aria-label", `Remove ${symbol}`);
       return remove;
-    }));
+    }),
+  );
+}
+
+function askPeriod() {
+  const dialog = element("period");
+  if (!dialog.childElementCount) {
+    dialog.innerHTML = `<form method="dialog"><h2 class="heading">From – to, New York time (ET)</h2>
+      <label class="moment">From <input type="datetime-local" step="1" required></label>
+      <label class="moment">To <input type="datetime-local" step="1" required></label>
+      <p class="period-trouble" role="alert" hidden>The end has to come after the beginning.</p>
+      <div class="period-buttons"><button class="plain" type="button">Cancel</button><button class="go-live" type="submit">Show</button></div></form>`;
+    const [from, to] = dialog.querySelectorAll("input"),
+      trouble = dialog.querySelector(".period-trouble");
+    dialog.querySelector(".plain").onclick = () => dialog.close();
+    dialog.querySelector("form").onsubmit = (event) => {
+      const period = [moment(from.value), moment(to.value)];
+      if (period[0] < period[1]) {
+        set({ period });
+        return;
+      }
+      event.preventDefault();
+      trouble.hidden = false;
+    };
   }
+  const seen = chart.seenNow() || [Date.now() - 3_600_000, Date.now()];
+  const [from, to] = dialog.querySelectorAll("input");
+  from.value = stamp(seen[0]);
+  to.value = stamp(seen[1]);
+  dialog.querySelector(".period-trouble").hidden = true;
+  dialog.showModal();
+}
 
-  function askPeriod() {
-    const dialog = element("period");
-    if (!dialog.childElementCount) {
-      dialog.innerHTML = `<form method="dialog"><h2 class="heading">From – to, New York time (ET)</h2>
-        <label class="moment">From <input type="datetime-local" step="1" required></label>
-        <label class="moment">To <input type="datetime-local" step="1" required></label>
-        <p class="period-trouble" role="alert" hidden>The end has to come after the beginning.</p>
-        <div class="period-buttons"><button class="plain" type="button">Cancel</button><button class="go-live" type="submit">Show</button></div></form>`;
-      const [from, to] = dialog.querySelectorAll("input"), trouble = dialog.querySelector(".period-trouble");
-      dialog.querySelector(".plain").onclick = () => dialog.close();
-      dialog.querySelector("form").onsubmit = (event) => {
-        const period = [moment(from.value), moment(to.value)];
-        if (period[0] < period[1]) {
-          set({ period });
-          return;
-        }
-        event.preventDefault();
-        trouble.hidden = false;
-      };
-    }
-    const seen = chart.seenNow() || [Date.now() - 3_600_000, Date.now()];
-    const [from, to] = dialog.querySelectorAll("input");
-    from.value = stamp(seen[0]);
-    to.value = stamp(seen[1]);
-    dialog.querySelector(".period-trouble").hidden = true;
-    dialog.showModal();
+document.addEventListener("click", (event) => {
+  const trace = event.target.closest?.("[data-trace]"),
+    option = event.target.closest?.("[data-option]");
+  if (trace) {
+    const hidden = new Set((state.hide || "").split(",").filter(Boolean));
+    if (!hidden.delete(trace.dataset.trace)) hidden.add(trace.dataset.trace);
+    set({ hide: HIDEABLE.filter((name) => hidden.has(name)).join(",") });
   }
+  if (option) set({ [option.dataset.option]: state[option.dataset.option] ? null : option.dataset.value });
+  if (event.target.closest?.("#period-open")) {
+    if (state.period) set({ period: null });
+    else askPeriod();
+  }
+  if (event.target.closest?.("#side")) set({ side: state.side ? null : "0" });
+  if (event.target.closest?.("#compare")) compare();
+  const gone = event.target.closest?.("[data-remove]")?.dataset.remove;
+  if (gone) {
+    const left = state.symbols.filter((symbol) => symbol !== gone);
+    set({ symbols: left.length ? left : null });
+  }
+  if (event.target.closest?.("#overview")) set({ overview: state.overview ? null : "overview" });
+});
+document.addEventListener("change", (event) => {
+  if (event.target.id === "candle-width") set({ candles: event.target.value });
+});
 
-  document.addEventListener("click", (event) => {
-    const trace = event.target.closest?.("[data-trace]"), option = event.target.closest?.("[data-option]");
-    if (trace) {
-      const hidden = new Set((state.hide || "").split(",").filter(Boolean));
-      if (!hidden.delete(trace.dataset.trace)) hidden.add(trace.dataset.trace);
-      set({ hide: HIDEABLE.filter((name) => hidden.has(name)).join(",") });
-    }
-    if (option) set({ [option.dataset.option]: state[option.dataset.option] ? null : option.dataset.value });
-    if (event.target.closest?.("#period-open")) {
-      if (state.period) set({ period: null });
-      else askPeriod();
-    }
-    if (event.target.closest?.("#side")) set({ side: state.side ? null : "0" });
-    if (event.target.closest?.("#compare")) compare();
-    const gone = event.target.closest?.("[data-remove]")?.dataset.remove;
-    if (gone) {
-      const left = state.symbols.filter((symbol) => symbol !== gone);
-      set({ symbols: left.length ? left : null });
-    }
-    if (event.target.closest?.("#overview")) set({ overview: state.overview ? null : "overview" });
-  });
-  document.addEventListener("change", (event) => {
-    if (event.target.id === "candle-width") set({ candles: event.target.value });
-  });
-
-  Object.assign(window.tickflow, { options: { state, read, write, set, show, add } });
-})();
+export const options = { state, read, write, set, show, add };

@@ -1,285 +1,282 @@
 /* The browser's side of the callbacks (`callbacks.py` names each): the URL, the answers, the clock, the pointer. */
-(function () {
-  "use strict";
-  const { chart, multiples, plots, scheme, watch, alerts, options, health, lines } = window.tickflow;
-  const { heard, write, hidden, freshness, emptiness, truth } = health;
-  const { rows } = watch;
-  const RANGES = ["5m", "15m", "1h", "6h", "1d", "all"], LENGTHS = [5, 15, 60, 360, 1440, Infinity]; // minutes
-  const SYMBOL = /^[A-Z0-9.\-]{1,12}$/;
-  const ASK_AGAIN_MS = 10_000;
-  const ANSWER_MS = 5_000;
-  let current = null; // the symbol that is chosen
-  let currentRange = null;
-  let currentView = null;
-  let paused = false;
-  let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the drawing that is asked for anew
-  const element = (id) => document.getElementById(id);
-  const same = () => window.dash_clientside.no_update;
-  const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-  const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_id }) => prop_id.split(".")[0]);
+import { alerts } from "./alerts.js";
+import "./cells.js";
+import { chart } from "./chart.js";
+import { facts } from "./facts.js";
+import { health } from "./health.js";
+import "./keys.js";
+import { lines } from "./lines.js";
+import { multiples } from "./multiples.js";
+import { options } from "./options.js";
+import { plots } from "./plots.js";
+import { scheme } from "./scheme.js";
+import { visits } from "./visits.js";
+import { watch } from "./watch.js";
+import { words } from "./words.js";
 
-  /* At load: what the URL asks for, and the theme that this reader chose before. */
-  function boot(refresh) {
-    heard.refresh = refresh;
-    heard.at = performance.now();
-    const asked = new URLSearchParams(window.location.search);
-    const symbol = asked.get("symbol"), range = asked.get("range");
-    return [SYMBOL.test(symbol || "") ? symbol : null, RANGES.includes(range) ? range : "15m", scheme.saved(), options.read(asked)];
-  }
+const { heard, write, hidden, freshness, emptiness, truth } = health;
+const { rows } = watch;
+const ASK_AGAIN_MS = 10_000;
+const ANSWER_MS = 5_000;
+let currentView = null;
+let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the drawing that is asked for anew
+const element = (id) => document.getElementById(id);
+const same = () => window.dash_clientside.no_update;
+const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_id }) => prop_id.split(".")[0]);
 
-  const viewOf = ({ symbol, range, period, candles, overview, symbols }) => JSON.stringify([symbol, range, period, candles, overview, symbols]);
+/* At load: what the URL asks for, and the theme that this reader chose before. */
+function boot(refresh) {
+  heard.refresh = refresh;
+  heard.at = performance.now();
+  const asked = new URLSearchParams(window.location.search);
+  const symbol = asked.get("symbol"),
+    range = asked.get("range");
+  return [
+    words.isSymbol(symbol) ? symbol : null,
+    range in facts.ranges_ms ? range : facts.default_range,
+    scheme.saved(),
+    options.read(asked),
+  ];
+}
 
-  function view(symbol, range, chosen, drawn, before) {
-    if (currentView && range !== currentRange) options.state.period = null; // another range ends it
-    current = symbol || null;
-    currentRange = range;
-    if (symbol) {
-      options.add(symbol);
-      const query = new URLSearchParams(window.location.search);
-      query.set("symbol", symbol);
-      query.set("range", range);
-      options.write(query);
-      window.history.replaceState(window.history.state, "", `?${query}`);
-      if (!rows.has(symbol)) watch.offer(symbol);
-      watch.mark(symbol);
-      alerts.chosen(symbol);
-    }
-    options.show();
-    if (by().includes("options")) redraw();
-    const { period, candles, overview, symbols } = options.state;
-    if (Boolean(overview) !== (document.body.dataset.view === "overview")) watch.widen(Boolean(overview));
-    setProps("range-narrow", { value: range });
-    currentView = { symbol: current, range, period, candles, overview: Boolean(overview), symbols: symbols || [] };
-    if (before && viewOf(before) === viewOf(currentView)) return same();
-    if (before && drawn && viewOf(drawn) === viewOf(currentView)) return same();
-    pause(false);
-    element("stage")?.classList.add("waiting");
-    heard.wanted = performance.now();
-    return currentView;
-  }
+const viewOf = ({ symbol, range, period, candles, overview, symbols }) =>
+  JSON.stringify([symbol, range, period, candles, overview, symbols]);
 
-  /* Dash keeps each beat of the intervals, so that it could be undone, for as long as the page is open. */
-  const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
-
-  /* Answers of the server: a drawing (all anew) or a delta (what came since). */
-  function apply(drawing, delta, drawn) {
-    forgetBeats();
-    const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
-    const answer = by().includes("drawing") ? drawing : delta;
-    if (answer?.state) takeIn(answer, answer === drawing, drawn, out);
-    return Object.values(out);
-  }
-
-  function takeIn(answer, whole, drawn, out) {
-    heard.state = answer.state;
-    heard.at = performance.now();
-    out.state = answer.state;
-    if (whole) {
-      const wanted = answer.drawn.symbol;
-      heard.seen = 0;
-      out.drawn = answer.drawn;
-      chart.view.drawn = answer.drawn;
-      element("stage").classList.remove("waiting");
-      const any = answer.drawn.rows || answer.multiples?.some(({ x }) => x.length);
-      element("stage").classList.toggle("is-empty", !any); // what is empty has no height to draw in
-      if (answer.figure && answer.drawn.rows) chart.show(answer.figure, answer.drawn);
-      if (visit && visit.symbol === wanted) goTo(visit);
-      if (wanted && !current) setProps("symbol", { value: wanted });
-    } else {
-      if (!drawn || answer.of !== drawn.id) return;
-      const other = current && viewOf(drawn) !== viewOf(currentView);
-      const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request found nobody
-      if (answer.rebuild || overdue) rebuild(drawn.id);
-      if (Boolean(drawn.paused) !== paused) out.drawn = { ...drawn, paused };
-      const next = answer.extend && !paused ? { ...drawn, ...answer.drawn, paused } : null;
-      const rowsDrawn = next && chart.follow(answer.extend, next);
-      if (rowsDrawn) { // else they come again with the next refresh
-        heard.seen = performance.now();
-        chart.learn(answer.evidence);
-        if (rowsDrawn < next.rows) next.rows = next.total = rowsDrawn;
-        out.drawn = next;
-      }
-    }
-    if (!answer.state.down) alerts.unread(answer.trouble || "");
-    if (answer.alerts) {
-      out.alerted = answer.alerts.stamp;
-      alerts.take(answer.alerts);
-    }
-    if (answer.watch) {
-      out.watched = answer.watch.cursors;
-      if (answer.watch.rows.length) watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
-    }
-    if (whole) multiples.show(answer.multiples, answer.drawn, answer.figure?.layout);
-    else if (answer.multiples && !paused) {
-      out.drawn = { ...(out.drawn === same() ? drawn : out.drawn), paused, multiples: answer.multiples.drawn };
-      multiples.follow(answer.multiples.rows, answer.multiples.drawn);
-    }
-  }
-
-  /* Ask for a drawing in the place of one that cannot be extended, or never came (`null`); once, and again if no answer
-     came, each time after longer: a slow answer is thrown away for the next one. */
-  function rebuild(id) {
-    const now = performance.now(), again = asked.id === id;
-    if (again && now - asked.at < asked.wait) return;
-    asked = { id, at: now, wait: again ? Math.min(2 * asked.wait, 60_000) : ASK_AGAIN_MS };
-    setProps("rebuild", { data: asked });
-  }
-
-  function select(chosen) {
-    const symbol = chosen?.[0]?.symbol;
-    if (symbol && symbol !== current) setProps("symbol", { value: symbol });
-  }
-
-  const narrowRange = (range) => (range && range !== currentRange ? range : same());
-
-  /* A request that found no server leaves the interval disabled (see `running` in callbacks.py): set it going again. */
-  function retry() {
-    const now = performance.now();
-    if (now - heard.retried < ANSWER_MS) return;
-    heard.retried = now;
-    setProps("refresh", { disabled: false });
-  }
-
-  let hover = null; // what of the chart is under the pointer
-
-  function read(drawn) {
-    if (drawn) lines.read(chart.values(chart.rowOf(hover)), drawn);
-  }
-
-  function point(event) {
-    hover = event;
-    read(chart.view.drawn);
-  }
-
-  plots.on("chart", { moved: chart.moved, resized: chart.refit, hovered: point, left: () => point(null) });
-
-  let announced = "";
-
-  /* Once for those who hear the page, not with each second or tick that it counts. */
-  function announce(text) {
-    const bare = text.replace(/\d+( [smhd]\b)?/g, "");
-    if (bare === announced) return;
-    announced = bare;
-    write("said", text);
-  }
-
-  function tell(_ticks, _state, drawn) {
-    read(drawn);
-    const { word, kind, sentence, advice } = freshness(drawn);
-    if (word === "no answer") retry();
-    if (word === "no answer" && !drawn) rebuild(null);
-    write("fresh", word);
-    element("fresh").dataset.kind = kind;
-    document.body.dataset.fresh = kind;
-    for (const place of ["banner", "banner-overview"]) {
-      write(place, sentence || "");
-      hidden(place, !sentence);
-    }
-    write("advice", advice || "");
-    hidden("advice", !advice || Boolean(sentence));
-    const several = multiples.watch(Boolean(sentence));
-    announce(sentence || several || advice || "");
-    lines.headline(drawn, paused);
-    emptiness(drawn, kind);
-    truth(drawn);
-    // The grid throws for one that is not ready; where it has rows, it is. On a narrow screen it is not shown.
-    if (document.querySelector("#watch .ag-row")?.offsetParent) {
-      window.dash_ag_grid.getApi("watch").refreshCells({ columns: ["event_us"], force: true });
-    }
-  }
-
-  function theme(choice) {
-    if (choice !== scheme.saved()) scheme.save(choice);
+function view(symbol, range, _chosen, drawn, before) {
+  if (currentView && range !== visits.at.range) options.state.period = null; // another range ends it
+  visits.at.symbol = symbol || null;
+  visits.at.range = range;
+  if (symbol) {
+    options.add(symbol);
     const query = new URLSearchParams(window.location.search);
-    if (choice === "auto") query.delete("theme");
-    else query.set("theme", choice);
+    query.set("symbol", symbol);
+    query.set("range", range);
+    options.write(query);
     window.history.replaceState(window.history.state, "", `?${query}`);
-    scheme.set(choice);
-    redraw();
-    return choice === "auto" ? null : choice;
+    if (!rows.has(symbol)) watch.offer(symbol);
+    watch.mark(symbol);
+    alerts.chosen(symbol);
   }
+  options.show();
+  if (by().includes("options")) redraw();
+  const { period, candles, overview, symbols } = options.state;
+  if (Boolean(overview) !== (document.body.dataset.view === "overview")) watch.widen(Boolean(overview));
+  setProps("range-narrow", { value: range });
+  currentView = {
+    symbol: visits.at.symbol,
+    range,
+    period,
+    candles,
+    overview: Boolean(overview),
+    symbols: symbols || [],
+  };
+  if (before && viewOf(before) === viewOf(currentView)) return same();
+  if (before && drawn && viewOf(drawn) === viewOf(currentView)) return same();
+  visits.pause(false);
+  element("stage")?.classList.add("waiting");
+  heard.wanted = performance.now();
+  return currentView;
+}
 
-  function redraw() {
-    chart.again();
-    multiples.draw();
-  }
+/* Dash keeps each beat of the intervals, so that it could be undone, for as long as the page is open. */
+const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
 
-  scheme.asked.addEventListener("change", () => {
-    scheme.set(scheme.saved());
-    redraw();
-  });
+/* Answers of the server: a drawing (all anew) or a delta (what came since). */
+function apply(drawing, delta, drawn) {
+  forgetBeats();
+  const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
+  const answer = by().includes("drawing") ? drawing : delta;
+  if (answer?.state) takeIn(answer, answer === drawing, drawn, out);
+  return Object.values(out);
+}
 
-  /* Browsers slow down the clocks of a hidden page: catch up as soon as it is seen again. */
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) return;
-    heard.shown = performance.now();
-    setProps("refresh", { n_intervals: Math.round(heard.shown), disabled: false });
-  });
-
-  document.addEventListener("click", (event) => {
-    const card = event.target.closest?.(".card");
-    if (card) setProps("symbol", { value: card.dataset.symbol });
-    if (event.target.closest?.("#pause")) {
-      if (paused) goLive();
-      else pause(true);
-      lines.headline(chart.view.drawn, paused);
+function takeIn(answer, whole, drawn, out) {
+  heard.state = answer.state;
+  heard.at = performance.now();
+  out.state = answer.state;
+  if (whole) {
+    const wanted = answer.drawn.symbol;
+    heard.seen = 0;
+    out.drawn = answer.drawn;
+    chart.view.drawn = answer.drawn;
+    element("stage").classList.remove("waiting");
+    const any = answer.drawn.rows || answer.multiples?.some(({ x }) => x.length);
+    element("stage").classList.toggle("is-empty", !any); // what is empty has no height to draw in
+    if (answer.figure && answer.drawn.rows) chart.show(answer.figure, answer.drawn);
+    visits.arrive(wanted);
+    if (wanted && !visits.at.symbol) setProps("symbol", { value: wanted });
+  } else {
+    if (!drawn || answer.of !== drawn.id) return;
+    const other = visits.at.symbol && viewOf(drawn) !== viewOf(currentView);
+    const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request found nobody
+    if (answer.rebuild || overdue) rebuild(drawn.id);
+    if (Boolean(drawn.paused) !== visits.at.paused) out.drawn = { ...drawn, paused: visits.at.paused };
+    const next = answer.extend && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
+    const rowsDrawn = next && chart.follow(answer.extend, next);
+    if (rowsDrawn) {
+      // else they come again with the next refresh
+      heard.seen = performance.now();
+      chart.learn(answer.evidence);
+      if (rowsDrawn < next.rows) next.rows = next.total = rowsDrawn;
+      out.drawn = next;
     }
-    if (event.target.closest?.("#go-live")) goLive();
-  });
-  document.addEventListener("dblclick", (event) => {
-    if (event.target.closest?.("#chart")) goLive();
-  });
-
-  let visit = null; // a moment to go to as soon as its symbol is drawn
-
-  /* Go to a moment in the chart; where the range does not reach it, in the shortest one that does. */
-  function goTo(moment) {
-    visit = null;
-    if (options.state.symbols) {
-      visit = moment;
-      options.set({ symbols: null });
-      if (moment.symbol !== current) setProps("symbol", { value: moment.symbol });
-      return;
-    }
-    if (moment.symbol !== current) {
-      visit = moment;
-      setProps("symbol", { value: moment.symbol });
-      return;
-    }
-    const place = chart.place(moment.wall);
-    if (place) {
-      chart.again(place);
-      hidden("go-live", false);
-      return;
-    }
-    const back = chart.view.drawn.newest_us / 1000 - moment.start_us / 1000;
-    const wider = RANGES.find((name, i) => i > RANGES.indexOf(currentRange) && back < LENGTHS[i] * 60_000);
-    if (wider && wider !== "all" && !options.state.period) {
-      visit = moment;
-      setProps("range", { value: wider });
-    } else options.set({ period: [moment.wall - 150_000, moment.wall + 150_000] });
   }
-
-  /* Stand still, or go on: then what was missed is added, or drawn anew. */
-  function pause(whether) {
-    if (paused === whether) return;
-    paused = whether;
-    const button = element("pause");
-    button.setAttribute("aria-pressed", String(paused));
-    button.textContent = paused ? "Paused" : "Pause";
+  if (!answer.state.down) alerts.unread(answer.trouble || "");
+  if (answer.alerts) {
+    out.alerted = answer.alerts.stamp;
+    alerts.take(answer.alerts);
   }
-
-  function goLive() {
-    pause(false);
-    if (options.state.period) options.set({ period: null });
-    chart.view.zoomed = false;
-    multiples.goLive();
-    redraw();
-    hidden("go-live", true);
+  if (answer.watch) {
+    out.watched = answer.watch.cursors;
+    if (answer.watch.rows.length)
+      watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
   }
+  if (whole) multiples.show(answer.multiples, answer.drawn, answer.figure?.layout);
+  else if (answer.multiples && !visits.at.paused) {
+    out.drawn = {
+      ...(out.drawn === same() ? drawn : out.drawn),
+      paused: visits.at.paused,
+      multiples: answer.multiples.drawn,
+    };
+    multiples.follow(answer.multiples.rows, answer.multiples.drawn);
+  }
+}
 
-  Object.assign(window.tickflow, { goTo, goLive });
-  window.dash_clientside = Object.assign({}, window.dash_clientside, {
-    tickflow: { filter: watch.filter, acked: (answer) => alerts.answered(answer), boot, view, apply, select, narrowRange, tell, theme },
-  });
-})();
+/* Ask for a drawing in the place of one that cannot be extended, or never came (`null`); once, and again if no answer
+   came, each time after longer: a slow answer is thrown away for the next one. */
+function rebuild(id) {
+  const now = performance.now(),
+    again = asked.id === id;
+  if (again && now - asked.at < asked.wait) return;
+  asked = { id, at: now, wait: again ? Math.min(2 * asked.wait, 60_000) : ASK_AGAIN_MS };
+  setProps("rebuild", { data: asked });
+}
+
+function select(chosen) {
+  const symbol = chosen?.[0]?.symbol;
+  if (symbol && symbol !== visits.at.symbol) setProps("symbol", { value: symbol });
+}
+
+const narrowRange = (range) => (range && range !== visits.at.range ? range : same());
+
+/* A request that found no server leaves the interval disabled (see `running` in callbacks.py): set it going again. */
+function retry() {
+  const now = performance.now();
+  if (now - heard.retried < ANSWER_MS) return;
+  heard.retried = now;
+  setProps("refresh", { disabled: false });
+}
+
+let hover = null; // what of the chart is under the pointer
+
+function read(drawn) {
+  if (drawn) lines.read(chart.values(chart.rowOf(hover)), drawn);
+}
+
+function point(event) {
+  hover = event;
+  read(chart.view.drawn);
+}
+
+plots.on("chart", { moved: chart.moved, resized: chart.refit, hovered: point, left: () => point(null) });
+
+let announced = "";
+
+/* Once for those who hear the page, not with each second or tick that it counts. */
+function announce(text) {
+  const bare = text.replace(/\d+( [smhd]\b)?/g, "");
+  if (bare === announced) return;
+  announced = bare;
+  write("said", text);
+}
+
+function tell(_ticks, _state, drawn) {
+  read(drawn);
+  const { word, kind, sentence, advice } = freshness(drawn);
+  if (word === "no answer") retry();
+  if (word === "no answer" && !drawn) rebuild(null);
+  write("fresh", word);
+  element("fresh").dataset.kind = kind;
+  document.body.dataset.fresh = kind;
+  for (const place of ["banner", "banner-overview"]) {
+    write(place, sentence || "");
+    hidden(place, !sentence);
+  }
+  write("advice", advice || "");
+  hidden("advice", !advice || Boolean(sentence));
+  const several = multiples.advise(Boolean(sentence));
+  announce(sentence || several || advice || "");
+  lines.headline(drawn, visits.at.paused);
+  emptiness(drawn, kind);
+  truth(drawn);
+  // The grid throws for one that is not ready; where it has rows, it is. On a narrow screen it is not shown.
+  if (document.querySelector("#watch .ag-row")?.offsetParent) {
+    window.dash_ag_grid.getApi("watch").refreshCells({ columns: ["event_us"], force: true });
+  }
+}
+
+function theme(choice) {
+  if (choice !== scheme.saved()) scheme.save(choice);
+  const query = new URLSearchParams(window.location.search);
+  if (choice === "auto") query.delete("theme");
+  else query.set("theme", choice);
+  window.history.replaceState(window.history.state, "", `?${query}`);
+  scheme.set(choice);
+  redraw();
+  return choice === "auto" ? null : choice;
+}
+
+function redraw() {
+  chart.again();
+  multiples.draw();
+}
+
+scheme.asked.addEventListener("change", () => {
+  scheme.set(scheme.saved());
+  redraw();
+});
+
+/* Browsers slow down the clocks of a hidden page: catch up as soon as it is seen again. */
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  heard.shown = performance.now();
+  setProps("refresh", { n_intervals: Math.round(heard.shown), disabled: false });
+});
+
+document.addEventListener("click", (event) => {
+  const card = event.target.closest?.(".card");
+  if (card) setProps("symbol", { value: card.dataset.symbol });
+  if (event.target.closest?.("#pause")) {
+    if (visits.at.paused) visits.goLive();
+    else visits.pause(true);
+    lines.headline(chart.view.drawn, visits.at.paused);
+  }
+  if (event.target.closest?.("#go-live")) visits.goLive();
+});
+document.addEventListener("dblclick", (event) => {
+  if (event.target.closest?.("#chart")) visits.goLive();
+});
+
+health.look(multiples);
+alerts.guide(visits.goTo);
+visits.on(redraw);
+
+window.dash_clientside = Object.assign({}, window.dash_clientside, {
+  tickflow: {
+    filter: watch.filter,
+    acked: (answer) => alerts.answered(answer),
+    boot,
+    view,
+    apply,
+    select,
+    narrowRange,
+    tell,
+    theme,
+  },
+});
+
+/* For tests, and for who looks at the page from the browser's console. */
+Object.assign(window.tickflow, { chart, multiples, options, watch, alerts, health });
+
+window.beginDash(); // the page's callbacks are there from the first one on

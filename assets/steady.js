@@ -1,52 +1,56 @@
 /* A list that changes under a pointer: what is pointed at stays where it is, and a click means what was pressed. */
-(function () {
-  "use strict";
-  const NEAR_PX = 8; // a finger is not quite still
+const NEAR_PX = 8; // a finger is not quite still
 
-  const pointers = new WeakMap(); // by list, where in it the pointer is
+const pointers = new WeakMap(); // by list, where in it the pointer is
 
-  /* What the pointer is over; `:hover` forgets an item that was made anew until the pointer moves. */
-  function under(list) {
-    const at = pointers.get(list), found = at && document.elementFromPoint(at.clientX, at.clientY);
-    return [...list.children].find((item) => item.contains(found));
-  }
+/* What the pointer is over; `:hover` forgets an item that was made anew until the pointer moves. */
+function under(list) {
+  const at = pointers.get(list),
+    found = at && document.elementFromPoint(at.clientX, at.clientY);
+  return [...list.children].find((item) => item.contains(found));
+}
 
-  const keyOf = (item) => item?.querySelector("[data-key]")?.dataset.key;
+const keyOf = (item) => item?.querySelector("[data-key]")?.dataset.key;
 
-  /** Change a list. The item under the pointer keeps its place, even where the list is too short to scroll; without a
-      pointer the one with the focus does or, once the list is scrolled, the first in sight. */
-  function keep(list, change) {
-    const pointed = list.querySelector(":scope > :active") || list.querySelector(":scope > :hover") || under(list);
-    const top = list.getBoundingClientRect().top;
-    const inSight = () => list.scrollTop > 0 && [...list.children].find((item) => item.getBoundingClientRect().bottom > top);
-    const item = pointed || list.querySelector(":scope > :focus-within") || inSight();
-    const key = item && keyOf(item), before = item && item.getBoundingClientRect().top;
-    change();
-    const now = key && list.querySelector(`[data-key="${key}"]`)?.closest("li");
-    if (!now) return;
-    const moved = () => now.getBoundingClientRect().top - before;
+/** Change a list. The item under the pointer keeps its place, even where the list is too short to scroll; without a
+    pointer the one with the focus does or, once the list is scrolled, the first in sight. */
+function keep(list, change) {
+  const pointed = list.querySelector(":scope > :active") || list.querySelector(":scope > :hover") || under(list);
+  const top = list.getBoundingClientRect().top;
+  const inSight = () =>
+    list.scrollTop > 0 && [...list.children].find((item) => item.getBoundingClientRect().bottom > top);
+  const item = pointed || list.querySelector(":scope > :focus-within") || inSight() || null;
+  const key = item && keyOf(item),
+    before = item?.getBoundingClientRect().top;
+  change();
+  const now = key && list.querySelector(`[data-key="${key}"]`)?.closest("li");
+  if (!now) return;
+  const moved = () => now.getBoundingClientRect().top - before;
+  list.scrollTop += moved();
+  if (pointed && moved() > 1) {
+    const content = list.lastElementChild.getBoundingClientRect().bottom - top + list.scrollTop;
+    list.style.paddingBottom = `${list.clientHeight + list.scrollTop + moved() - content}px`;
     list.scrollTop += moved();
-    if (pointed && moved() > 1) {
-      const content = list.lastElementChild.getBoundingClientRect().bottom - top + list.scrollTop;
-      list.style.paddingBottom = `${list.clientHeight + list.scrollTop + moved() - content}px`;
-      list.scrollTop += moved();
-    } else if (pointed && moved() < -1) list.style.paddingTop = `${parseFloat(list.style.paddingTop || 0) - moved()}px`;
-  }
+  } else if (pointed && moved() < -1) list.style.paddingTop = `${parseFloat(list.style.paddingTop || 0) - moved()}px`;
+}
 
-  /** Call `act` with the data of the button that a click in the list means. */
-  function watch(list, act) {
-    const dataOf = (target) => ({ ...target.closest("button")?.dataset });
-    let pressed = null;
-    list.addEventListener("pointerdown", ({ target, clientX, clientY }) => (pressed = { data: dataOf(target), clientX, clientY }));
-    list.addEventListener("click", ({ target, detail, clientX, clientY }) => {
-      const byPointer = detail > 0 && pressed && Math.hypot(clientX - pressed.clientX, clientY - pressed.clientY) < NEAR_PX;
-      act(byPointer ? pressed.data : dataOf(target));
-      pressed = null;
-    });
-    list.addEventListener("pointermove", ({ clientX, clientY }) => pointers.set(list, { clientX, clientY }));
-    list.addEventListener("pointerleave", () => pointers.delete(list));
-    list.addEventListener("pointerleave", () => Object.assign(list.style, { paddingTop: "", paddingBottom: "" }));
-  }
+/** Call `act` with the data of the button that a click in the list means. */
+function watch(list, act) {
+  const dataOf = (target) => ({ ...target.closest("button")?.dataset });
+  let pressed = null;
+  list.addEventListener(
+    "pointerdown",
+    ({ target, clientX, clientY }) => (pressed = { data: dataOf(target), clientX, clientY }),
+  );
+  list.addEventListener("click", ({ target, detail, clientX, clientY }) => {
+    const byPointer =
+      detail > 0 && pressed && Math.hypot(clientX - pressed.clientX, clientY - pressed.clientY) < NEAR_PX;
+    act(byPointer ? pressed.data : dataOf(target));
+    pressed = null;
+  });
+  list.addEventListener("pointermove", ({ clientX, clientY }) => pointers.set(list, { clientX, clientY }));
+  list.addEventListener("pointerleave", () => pointers.delete(list));
+  list.addEventListener("pointerleave", () => Object.assign(list.style, { paddingTop: "", paddingBottom: "" }));
+}
 
-  Object.assign(window.tickflow, { steady: { keep, watch } });
-})();
+export const steady = { keep, watch };

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from dash import Dash
 from flask import Response, request
@@ -11,12 +10,11 @@ from flask import Response, request
 from tickflow.dashboard.callbacks import register
 from tickflow.dashboard.drawing import page
 from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.modules import ASSETS, Modules
 from tickflow.dashboard.packed import whole
 from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.security import secure
 from tickflow.store.acks import AckStore
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 
 def build(
@@ -35,18 +33,21 @@ def build(
 
     With `debug` it shows errors of callbacks in the page; the debugger that runs code is not there in any case.
     """
+    modules = Modules()
     app = Dash(
         "tickflow",
         assets_folder=str(ASSETS),
-        assets_ignore="^(first|plotly-.*)\\.js$",  # the page's head loads these
+        assets_ignore="\\.js$",  # the page's head loads the scripts
         title=page.TITLE,
         update_title=None,
         compress=True,
         serve_locally=True,
         enable_mcp=False,
-        index_string=page.INDEX,
+        index_string=page.index(modules.tags()),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
+    app.renderer = page.RENDERER
+    modules.serve(app.server)
     app.logger.setLevel(logging.WARNING)
     app.layout = lambda: page.layout(update_interval=update_interval)
     register(app, gate, Board(acks), threshold=threshold, clock=clock)

@@ -10,7 +10,9 @@ from urllib.parse import urljoin
 import brotli
 from flask import Flask, Response, request
 
-SCRIPTS = ("/_dash-component-suites/", "/assets/vendor/")
+from tickflow.dashboard.modules import PREFIX
+
+SCRIPTS = ("/_dash-component-suites/", "/assets/vendor/", PREFIX)
 LATER = ("/_dash-component-suites/dash_ag_grid/async-community.js",)
 """What the page loads beside the scripts that it names itself."""
 QUALITY = 9

@@ -51,6 +51,11 @@ class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int | None = None
 
 
+def symbol_pattern() -> str:
+    """The rule of a symbol as a regular expression that JavaScript reads alike, for the whole of the text."""
+    return _SYMBOL.pattern
+
+
 _decode_tick = msgspec.json.Decoder(Tick).decode
 _encode = msgspec.json.Encoder().encode
 

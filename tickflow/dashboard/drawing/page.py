@@ -6,11 +6,13 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from tickflow.dashboard.drawing import ids, stage, watch_list
+from tickflow.dashboard.drawing import facts, ids, stage, watch_list
 from tickflow.dashboard.queries import ranges
 
 TITLE = "Tickflow"
 CLOCK_MS = 1000
+RENDERER = "window.beginDash = () => new DashRenderer();"
+"""Dash's own start of the page, put off until `assets/page.js` has the callbacks' side of the browser ready."""
 
 INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -22,6 +24,8 @@ INDEX = """<!DOCTYPE html>
             <path d='M1 12l4-5 3 3 6-8' fill='none' stroke='%230072b2' stroke-width='2'/></svg>">
         {%css%}
         <script src="assets/first.js"></script>
+        <script id="facts" type="application/json">{%facts%}</script>
+        {%modules%}
         <script id="plotly" src="assets/vendor/plotly-finance-4.1.1.min.js" defer></script>
     </head>
     <body>
@@ -35,6 +39,11 @@ INDEX = """<!DOCTYPE html>
     </body>
 </html>
 """
+
+
+def index(modules: str) -> str:
+    """The page's HTML, before Dash fills in its own; `modules` are the tags of its scripts."""
+    return INDEX.replace("{%facts%}", facts.as_script()).replace("{%modules%}", modules)
 
 
 def layout(*, update_interval: float) -> Component:

@@ -1,0 +1,265 @@
+/* The alerts: episodes of anomalies, beside the chart or, on a narrow screen, in a sheet. */
+import { facts } from "./facts.js";
+import { steady } from "./steady.js";
+import { words } from "./words.js";
+
+const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+const episodes = new Map(); // by key as text
+const LIMIT = facts.max_episodes;
+let go = () => {}; // to a moment in the chart, which `page.js` names
+
+let filter = "new"; // or "all"
+let only = false; // the chosen symbol's only
+let symbol = null;
+let trouble = ""; // why an acknowledgement was not kept
+let blind = ""; // why it is not known which alerts have been seen
+let known = false; // the first lot is no news
+let panel = null;
+const narrow = window.matchMedia("(max-width: 47.99em)");
+
+function make(tag, className, text = "", more = {}) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.textContent = text;
+  Object.assign(element, more);
+  return element;
+}
+
+/* The panel is one, and moves to where it is seen. */
+function place() {
+  if (!panel) build();
+  const home = document.getElementById(narrow.matches ? "sheet" : "alerts");
+  if (home && panel.parentElement !== home) home.append(panel);
+  if (!narrow.matches) document.getElementById("sheet")?.close?.();
+}
+
+function build() {
+  panel = make("div", "alerts");
+  const head = make("div", "alerts-head");
+  const count = make("span", "alerts-count");
+  count.setAttribute("role", "status");
+  const close = make("button", "plain alerts-close", "Close", {
+    type: "button",
+    onclick: () => document.getElementById("sheet").close(),
+  });
+  head.append(make("h2", "heading", "Alerts"), count);
+  if ("Notification" in window) head.append(bell());
+  head.append(close);
+  const bar = make("div", "alerts-bar");
+  const choose = (name, label) =>
+    make("button", "chip", label, {
+      type: "button",
+      onclick: () => {
+        filter = name;
+        draw();
+      },
+    });
+  const one = make("button", "chip alerts-only", "", {
+    type: "button",
+    onclick: () => {
+      only = !only;
+      draw();
+    },
+  });
+  const all = make("button", "plain alerts-all", "Ack all", {
+    type: "button",
+    title: "Acknowledge all that are listed",
+    onclick: () => acknowledge(shown().filter((each) => !each.acked)),
+  });
+  bar.append(choose("new", "New"), choose("all", "All"), one, all);
+  const list = make("ol", "alerts-list");
+  steady.watch(list, act);
+  panel.append(head, bar, make("p", "alerts-trouble"), list, make("p", "alerts-none"));
+}
+
+function bell() {
+  const button = make("button", "plain alerts-bell", "Notify me", {
+    type: "button",
+    title: "Notify me of new alerts while this page is in the background",
+  });
+  const look = () => {
+    button.hidden = window.Notification.permission !== "default";
+  };
+  button.onclick = () => window.Notification.requestPermission().then(look);
+  look();
+  return button;
+}
+
+const shown = () =>
+  [...episodes.values()]
+    .filter((each) => (filter === "all" || !each.acked) && (!only || each.key[0] === symbol))
+    .sort((a, b) => b.start_us - a.start_us);
+
+const direction = (each) => (each.high ? "▲ high" : "▼ low");
+
+function evidence(each) {
+  return `z ${words.fixed(each.z, 2)} · ${words.price(each.price)} vs MA10 ${words.price(each.ma10)}`;
+}
+
+function row(each) {
+  const item = make("li", `alert${each.acked ? " is-acked" : ""}`);
+  const go = make("button", "alert-go", "", {
+    type: "button",
+    title: `${words.day(each.wall_ms)}. Volatility ${words.price(each.volatility)}, volume ${words.fixed(each.volume_ratio, 1)} times its average, offset ${each.offset} of partition ${each.key[1]}: show it in the chart`,
+  });
+  const first = make("span", "alert-first");
+  first.append(
+    make("b", "", each.key[0]),
+    make("span", each.high ? "up" : "down", direction(each)),
+    make("span", "alert-time", `${words.time(each.wall_ms)} ET${each.ticks > 1 ? ` · ${each.ticks} ticks` : ""}`),
+  );
+  const second = make("span", "alert-evidence", evidence(each));
+  if (each.volume_ratio !== null)
+    second.append(make("span", "alert-more", ` · volume × ${words.fixed(each.volume_ratio, 1)}`));
+  go.append(first, second);
+  go.dataset.key = each.key.join();
+  item.append(go);
+  if (each.acked) item.append(make("span", "alert-acked", "seen"));
+  else {
+    const ack = make("button", "plain alert-ack", "Ack", { type: "button" });
+    ack.dataset.ack = each.key.join();
+    ack.setAttribute(
+      "aria-label",
+      `Ack: ${each.key[0]} ${each.high ? "high" : "low"}, ${words.day(each.wall_ms)}, ${words.time(each.wall_ms)}`,
+    );
+    item.append(ack);
+  }
+  return item;
+}
+
+/* A row was clicked: go to its moment, or acknowledge it. */
+function act({ key, ack }) {
+  const each = episodes.get(key ?? ack);
+  if (!each) return;
+  if (ack) {
+    acknowledge([each]);
+    return;
+  }
+  document.getElementById("sheet").close();
+  go({ symbol: each.key[0], wall: each.wall_ms, start_us: each.start_us });
+}
+
+/* A row that says the same stays the same element. */
+const made = new Map();
+function kept(each) {
+  const key = each.key.join(),
+    says = JSON.stringify([each.ticks, each.acked, each.z]);
+  if (made.get(key)?.says !== says) made.set(key, { says, item: row(each) });
+  return made.get(key).item;
+}
+
+/* Bring the list to these items, in this order, and touch none of those that stay. */
+function fill(place, items) {
+  const wanted = new Set(items);
+  for (const item of [...place.children]) if (!wanted.has(item)) item.remove();
+  items.forEach((item, i) => place.children[i] !== item && place.insertBefore(item, place.children[i] ?? null));
+}
+
+/* The list holds the newest ones alone: of a full list more may be new. */
+const many = (open) => (episodes.size >= LIMIT ? `${open}+` : String(open));
+
+function draw() {
+  place();
+  const find = (name) => panel.querySelector(`.${name}`);
+  const open = [...episodes.values()].filter((each) => !each.acked).length;
+  find("alerts-count").textContent = open ? `${many(open)} new` : "";
+  const [fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
+  fresh.setAttribute("aria-pressed", String(filter === "new"));
+  every.setAttribute("aria-pressed", String(filter === "all"));
+  const one = find("alerts-only");
+  one.textContent = `Only ${symbol || ""}`;
+  one.hidden = !symbol;
+  one.setAttribute("aria-pressed", String(only));
+  const button = document.getElementById("alerts-open");
+  button.textContent = open ? `Alerts ${many(open)}` : "Alerts";
+  button.setAttribute("aria-label", open ? `Alerts, ${many(open)} new` : "Alerts");
+  const list = shown();
+  find("alerts-all").hidden = !list.some((each) => !each.acked);
+  find("alerts-trouble").textContent = trouble || blind;
+  find("alerts-trouble").hidden = !trouble && !blind;
+  const focused = document.activeElement?.closest?.(".alerts-list") && document.activeElement.dataset.key;
+  const place_ = find("alerts-list");
+  steady.keep(place_, () => fill(place_, list.map(kept)));
+  if (focused && document.activeElement.dataset.key !== focused)
+    place_.querySelector(`[data-key="${focused}"]`)?.focus();
+  const none = find("alerts-none");
+  none.hidden = list.length > 0;
+  none.textContent = !known
+    ? "Not known yet."
+    : episodes.size === 0
+      ? "No anomaly yet."
+      : filter === "new"
+        ? "Nothing new: all is acknowledged."
+        : "No anomaly of this symbol.";
+}
+
+function take(news) {
+  const before = new Set(episodes.keys());
+  if (news.whole) episodes.clear();
+  for (const each of news.episodes) episodes.set(each.key.join(), each);
+  if (episodes.size > LIMIT) {
+    const old = [...episodes.entries()].sort((a, b) => a[1].start_us - b[1].start_us).slice(0, episodes.size - LIMIT);
+    old.forEach(([key]) => episodes.delete(key));
+  }
+  for (const key of made.keys()) if (!episodes.has(key)) made.delete(key); // the others stay the elements that they are
+  if (known) notify(news.episodes.filter((each) => !before.has(each.key.join()) && !each.acked));
+  known = true;
+  draw();
+}
+
+function notify(fresh) {
+  if (!fresh.length || !document.hidden || !("Notification" in window) || window.Notification.permission !== "granted")
+    return;
+  const [first] = fresh;
+  const more = fresh.length > 1 ? ` and ${fresh.length - 1} more` : "";
+  new window.Notification(`${first.key[0]} ${direction(first)}${more}`, {
+    body: evidence(first),
+    tag: "tickflow",
+    silent: true,
+  });
+}
+
+function acknowledge(chosen) {
+  if (!chosen.length) return;
+  chosen.forEach((each) => (each.asked = true));
+  setProps("acknowledge", { data: chosen.map((each) => each.key) });
+}
+
+/* The server's answer: on success the rows go quiet at once, and others learn of it with their next refresh. */
+function answered(answer) {
+  trouble = answer?.trouble || "";
+  for (const each of episodes.values()) {
+    if (each.asked && !trouble) each.acked = true;
+    each.asked = false;
+  }
+  draw();
+}
+
+function unread(sentence) {
+  const now = sentence && `Which alerts have been acknowledged is not known for now: ${sentence}`;
+  if (now === blind) return;
+  blind = now;
+  draw();
+}
+
+function chosen(name) {
+  if (symbol === name) return;
+  symbol = name;
+  draw();
+}
+
+narrow.addEventListener("change", place);
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("#alerts-open")) {
+    place();
+    document.getElementById("sheet").showModal();
+  }
+  if (event.target.id === "sheet") event.target.close(); // beside the panel
+});
+
+/** Clicks on an alert go to its moment by `goTo`. */
+function guide(goTo) {
+  go = goTo;
+}
+
+export const alerts = { guide, take, answered, unread, chosen, draw, acknowledge, episodes };

@@ -1,0 +1,37 @@
+/* The watch list's cells, called by the grid by the names that `watch_list.py` gives them. */
+import { health } from "./health.js";
+import { words } from "./words.js";
+
+const unknown = (value) => value === null || value === undefined;
+
+export const cells = {
+  tickflow_price: ({ value }) => words.price(value),
+  tickflow_change: ({ value }) => words.change(value),
+  tickflow_age: ({ value }) => words.span(health.ageOf(value)),
+  tickflow_volatility: ({ value }) => (unknown(value) ? words.NONE : words.fixed(value, words.digits(value) + 1)),
+  tickflow_score: ({ value }) => words.fixed(value, 2),
+  tickflow_volume: ({ value }) => words.volume(value),
+  tickflow_times: ({ value }) => (unknown(value) ? words.NONE : `× ${words.fixed(value, 2)}`),
+  tickflow_count: ({ value }) => words.fixed(value, 0),
+  tickflow_source: ({ value }) => words.source(value),
+  tickflow_leave: () => false, // arrows go from cell to cell; Tab leaves the list, however long it is
+};
+
+function Sparkline({ value }) {
+  if (!value || value.length < 2) return null;
+  const low = Math.min(...value);
+  const height = Math.max(...value) - low || 1;
+  const at = (price, i) =>
+    `${((60 * i) / (value.length - 1)).toFixed(1)},${(19 - (16 * (price - low)) / height).toFixed(1)}`;
+  const attributes = {
+    viewBox: "0 0 60 22",
+    className: "sparkline",
+    "aria-hidden": "true",
+    preserveAspectRatio: "none",
+  };
+  const line = { points: value.map(at).join(" "), fill: "none", vectorEffect: "non-scaling-stroke" };
+  return window.React.createElement("svg", attributes, window.React.createElement("polyline", line));
+}
+
+window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, cells);
+window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, { Sparkline });

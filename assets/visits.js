@@ -1,0 +1,73 @@
+/* Where the reader is: the chosen symbol and range, and the ways to a moment, to the newest tick, to a stand-still. */
+import { chart } from "./chart.js";
+import { facts } from "./facts.js";
+import { health } from "./health.js";
+import { multiples } from "./multiples.js";
+import { options } from "./options.js";
+
+const RANGES = Object.keys(facts.ranges_ms);
+const at = { symbol: null, range: null, paused: false };
+const element = (id) => document.getElementById(id);
+const { hidden } = health;
+const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+let redraw = () => {};
+
+let visit = null; // a moment to go to as soon as its symbol is drawn
+
+/* Go to a moment in the chart; where the range does not reach it, in the shortest one that does. */
+function goTo(moment) {
+  visit = null;
+  if (options.state.symbols) {
+    visit = moment;
+    options.set({ symbols: null });
+    if (moment.symbol !== at.symbol) setProps("symbol", { value: moment.symbol });
+    return;
+  }
+  if (moment.symbol !== at.symbol) {
+    visit = moment;
+    setProps("symbol", { value: moment.symbol });
+    return;
+  }
+  const place = chart.place(moment.wall);
+  if (place) {
+    chart.again(place);
+    hidden("go-live", false);
+    return;
+  }
+  const back = chart.view.drawn.newest_us / 1000 - moment.start_us / 1000;
+  const wider = RANGES.find((name, i) => i > RANGES.indexOf(at.range) && back < (facts.ranges_ms[name] ?? Infinity));
+  if (wider && wider !== "all" && !options.state.period) {
+    visit = moment;
+    setProps("range", { value: wider });
+  } else options.set({ period: [moment.wall - 150_000, moment.wall + 150_000] });
+}
+
+/* Stand still, or go on: then what was missed is added, or drawn anew. */
+function pause(whether) {
+  if (at.paused === whether) return;
+  at.paused = whether;
+  const button = element("pause");
+  button.setAttribute("aria-pressed", String(at.paused));
+  button.textContent = at.paused ? "Paused" : "Pause";
+}
+
+function goLive() {
+  pause(false);
+  if (options.state.period) options.set({ period: null });
+  chart.view.zoomed = false;
+  multiples.goLive();
+  redraw();
+  hidden("go-live", true);
+}
+
+/** A symbol is drawn now: go on to the moment that was asked for before, if it is one of this symbol. */
+function arrive(symbol) {
+  if (visit && visit.symbol === symbol) goTo(visit);
+}
+
+/** Call this where all charts have to be drawn again. */
+function on(draw) {
+  redraw = draw;
+}
+
+export const visits = { at, goTo, goLive, pause, arrive, on };

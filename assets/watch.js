@@ -1,0 +1,136 @@
+/* The watch list: its rows, in the grid and, on a narrow screen, as cards of a strip. */
+import { words } from "./words.js";
+
+const STRIP_LENGTH = 60;
+const rows = new Map(); // by symbol
+const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+
+/* The symbols to choose from: those of the list, and one that has no tick yet. */
+function offer(more = null) {
+  const known = [...rows.keys()];
+  if (more && !rows.has(more)) known.unshift(more);
+  setProps("symbol", { data: known });
+}
+
+/* The chosen symbol's row looks it; rows that come later too, whatever has been chosen by then. */
+let marked = null;
+function mark(symbol) {
+  marked = symbol;
+  if (rows.has(symbol)) setProps("watch", { selectedRows: { ids: [symbol] } });
+  for (const card of document.getElementById("strip")?.children || []) {
+    const chosen = card.dataset.symbol === symbol;
+    if (chosen && card.getAttribute("aria-pressed") !== "true")
+      card.scrollIntoView({ block: "nearest", inline: "nearest" });
+    card.setAttribute("aria-pressed", String(chosen));
+  }
+}
+
+let stepUs = 1;
+const STEPS = 24;
+
+/* A row with its course carried on: the last point moves, and one more comes each step. */
+function carried(row) {
+  const known = rows.get(row.symbol);
+  const ended_us = row.course || !known ? row.event_us : known.ended_us;
+  if (row.course || !known) return { ...row, course: row.course?.length ? row.course : [row.price], ended_us };
+  const further = row.event_us - ended_us >= stepUs;
+  const course = [...(further ? known.course.slice(1 - STEPS) : known.course.slice(0, -1)), row.price];
+  return { ...known, ...row, course, ended_us: further ? row.event_us : ended_us };
+}
+
+/* All columns at full width, or four of them beside the chart. */
+const FURTHER = ["volatility", "z", "volume", "volume_ratio", "anomalies", "event_us", "source"];
+function widen(overview) {
+  document.body.dataset.view = overview ? "overview" : "chart";
+  const button = document.getElementById("overview");
+  if (button) button.textContent = overview ? "Back to the chart" : "All columns";
+  window.dash_ag_grid.getApiAsync("watch").then((grid) => {
+    grid.setColumnsVisible(FURTHER, overview);
+    grid.setColumnWidths([
+      { key: "course", newWidth: overview ? 170 : 70 },
+      { key: "symbol", newWidth: overview ? 120 : 78 },
+      { key: "change", newWidth: overview ? 130 : 96 },
+    ]);
+  });
+}
+
+function filter(text) {
+  window.dash_ag_grid.getApiAsync("watch").then((grid) => grid.setGridOption("quickFilterText", text || ""));
+}
+
+/* A transaction that comes before the grid is there is lost with the next one: it gets all rows once it is. */
+let ready = false,
+  begun = false;
+function begin() {
+  if (begun) return;
+  begun = true;
+  window.dash_ag_grid.getApiAsync("watch").then(() => {
+    ready = true;
+    setProps("watch", { rowTransaction: { add: [...rows.values()], update: [], async: false } });
+    setTimeout(() => mark(marked), 100);
+  });
+}
+
+/* New rows of the watch list: for the grid, for the strip of a narrow screen, for the choice of symbols. */
+function take(news, symbol, step_us = null) {
+  if (step_us) stepUs = step_us;
+  news = news.map(carried);
+  const add = news.filter((row) => !rows.has(row.symbol)),
+    update = news.filter((row) => rows.has(row.symbol));
+  news.forEach((row) => rows.set(row.symbol, row));
+  if (add.length) {
+    offer(symbol);
+    document.body.style.setProperty("--watch-rows", rows.size);
+  }
+  const strip = document.getElementById("strip");
+  for (const row of news) {
+    let card = [...strip.children].find((one) => one.dataset.symbol === row.symbol);
+    if (!card && strip.children.length < STRIP_LENGTH) {
+      card = document.createElement("button");
+      card.type = "button";
+      card.className = "card";
+      card.dataset.symbol = row.symbol;
+      card.append(
+        ...["card-symbol", "card-price", "card-change"].map((name) => {
+          const part = document.createElement("span");
+          part.className = name;
+          return part;
+        }),
+      );
+      strip.append(card);
+    }
+    if (!card) continue;
+    const [name, price, change] = card.children;
+    name.textContent = row.symbol;
+    price.textContent = words.price(row.price);
+    change.textContent = words.change(row.change);
+    change.className = `card-change ${row.change > 0 ? "up" : row.change < 0 ? "down" : ""}`;
+  }
+  if (add.length) setTimeout(() => mark(marked), 100); // once the grid has the rows
+  if (!ready) begin();
+  else if (add.length) setProps("watch", { rowTransaction: { add, update, async: false } });
+  else refill(update);
+}
+
+/* Even so, each new value leaves an update with every cell that shows the same as before: React keeps it until the cell
+   is drawn for another reason. Now and then all are made anew, but not under the fingers of whoever is among them. */
+const FILLS = 200;
+let fills = 0;
+function freshen(grid) {
+  if (++fills < FILLS || document.querySelector("#watch :focus, #watch:hover")) return;
+  fills = 0;
+  grid.redrawRows();
+}
+
+/* Give rows their new values, and then their places where the grid is sorted or filtered. Each transaction leaves
+   updates behind in the grid's components, which nothing takes away, and costs the browser several times as much: it
+   is for rows that come. */
+function refill(update) {
+  const grid = window.dash_ag_grid.getApi("watch");
+  for (const row of update) grid.getRowNode(row.symbol)?.updateData(row);
+  if (grid.isAnyFilterPresent()) grid.refreshClientSideRowModel("filter");
+  else if (grid.getColumnState().some(({ sort }) => sort)) grid.refreshClientSideRowModel("sort");
+  freshen(grid);
+}
+
+export const watch = { rows, offer, mark, take, widen, filter };

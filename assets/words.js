@@ -1,0 +1,115 @@
+/* Numbers and times as people read them. */
+import { facts } from "./facts.js";
+
+const SYMBOL = new RegExp(facts.symbol_pattern);
+const NONE = "–";
+
+/** As many digits after the point as a price of this size needs. */
+function digits(price) {
+  const size = Math.abs(price);
+  if (size >= 1 || size === 0) return 2;
+  return Math.min(10, 3 - Math.floor(Math.log10(size)));
+}
+
+function fixed(value, places) {
+  if (value === null || value === undefined || Number.isNaN(value)) return NONE;
+  return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
+}
+
+const price = (value) => (value === null || value === undefined ? NONE : fixed(value, digits(value)));
+
+/** A change in percent, with a sign and an arrow, so that it reads without colour. */
+function change(value) {
+  if (value === null || value === undefined) return NONE;
+  const size = fixed(Math.abs(value), 2);
+  if (size === "0.00") return "0.00 %";
+  return value > 0 ? `▲ +${size} %` : `▼ −${size} %`;
+}
+
+function volume(value) {
+  if (value === null || value === undefined) return NONE;
+  for (const [size, unit] of [
+    [1e12, "T"],
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ]) {
+    if (value >= size) return `${fixed(value / size, value >= 100 * size ? 0 : 1)} ${unit}`;
+  }
+  return fixed(value, 0);
+}
+
+/** A length of time in its largest unit. */
+function span(seconds) {
+  if (seconds === null || seconds === undefined) return NONE;
+  for (const [size, unit] of [
+    [86400, "d"],
+    [3600, "h"],
+    [60, "m"],
+  ]) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
+  }
+  return `${Math.max(0, Math.floor(seconds))} s`;
+}
+
+/** A length of time in its two largest units. */
+function long(seconds) {
+  for (const [size, unit, next, less] of [
+    [86400, "d", 3600, "h"],
+    [3600, "h", 60, "m"],
+    [60, "m", 1, "s"],
+  ]) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${unit} ${Math.floor((seconds % size) / next)} ${less}`;
+  }
+  return span(seconds);
+}
+
+const two = (value) => String(value).padStart(2, "0");
+
+/** Times of day of `ms` since 1970, read as they stand: a wall clock's, or UTC. */
+function time(ms) {
+  const at = new Date(ms);
+  return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
+}
+
+function day(ms) {
+  return new Date(ms).toLocaleDateString("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
+}
+
+/** UTC of a wall clock's `ms`, by the offsets that came with the figure. */
+function utc(ms, offsets) {
+  let offset = 0;
+  for (const [from, its] of offsets) if (ms >= from || offset === 0) offset = its;
+  return ms - offset;
+}
+
+/** Whether a text is a symbol, by the rule of the ticks. */
+const isSymbol = (text) => SYMBOL.test(text || "");
+
+/** A source in capitals, "alpha_vantage" as ALPHA VANTAGE. */
+const source = (name) => (name || "").replaceAll("_", " ").toUpperCase();
+
+/** The part of time that is shown, in words. */
+const period = ([from, to]) => `${day(from)}, ${time(from)} – ${time(to)} ET`;
+const stretch = (drawn) => (drawn.period ? period(drawn.period) : `range ${drawn.range}`);
+
+const iso = (ms) => new Date(ms).toISOString();
+
+export const words = {
+  NONE,
+  digits,
+  fixed,
+  price,
+  change,
+  volume,
+  span,
+  long,
+  time,
+  day,
+  utc,
+  iso,
+  source,
+  period,
+  stretch,
+  isSymbol,
+};

@@ -1,0 +1,31 @@
+"""What the server and the browser both have to know: declared here or read from where it is, and served as one JSON.
+
+The page carries it as `<script id="facts" type="application/json">`; `assets/facts.js` reads it.
+"""
+
+from typing import Any
+
+import orjson
+
+from tickflow.dashboard.queries import alerts, ranges, view
+from tickflow.metrics.windows import DEPTH
+from tickflow.ticks.tick import symbol_pattern
+
+
+def facts() -> dict[str, Any]:
+    """The facts by name, plain values."""
+    return {
+        "ranges_ms": {name: None if length is None else length // 10**6 for name, length in ranges.RANGES.items()},
+        "default_range": ranges.DEFAULT,
+        "candle_widths": list(ranges.CANDLES),
+        "max_multiples": view.MAX_SYMBOLS,
+        "last_wall_ms": view.LAST_WALL_MS,
+        "max_episodes": alerts.MAX_EPISODES,
+        "warm_up_ticks": DEPTH,
+        "symbol_pattern": f"^(?:{symbol_pattern()})$",
+    }
+
+
+def as_script() -> str:
+    """The facts as JSON that may stand in a page: nothing in it ends the element."""
+    return orjson.dumps(facts()).decode().replace("<", "\\u003c")

@@ -1,0 +1,45 @@
+"""The page's ES modules, `assets/*.js`: served under an address with their version, so that a browser keeps them.
+
+The entry is `page.js`; it imports the others, and starts Dash's renderer once all of them are there. The page's head
+names each for preloading, so that a first visit does not fetch them one import after the other.
+"""
+
+import hashlib
+from pathlib import Path
+
+from flask import Flask, Response
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+ENTRY = "page"
+CLASSIC = frozenset({"first"})
+"""Scripts that are no modules: what runs before anything is drawn."""
+PREFIX = "/modules/"
+
+
+class Modules:
+    """The modules of a folder, as they were when this object was made."""
+
+    def __init__(self, folder: Path = ASSETS) -> None:
+        self._texts = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.js")) if path.stem not in CLASSIC}
+        digest = hashlib.sha256()
+        for name, text in self._texts.items():
+            digest.update(name.encode() + b"\0" + text + b"\0")
+        self.version = digest.hexdigest()[:12]
+
+    def serve(self, server: Flask) -> None:
+        """Answer requests for the modules of this version; another version's are not found."""
+
+        def module(version: str, name: str) -> Response:
+            if version != self.version or name not in self._texts:
+                return Response(status=404)
+            response = Response(self._texts[name], mimetype="text/javascript")
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+            return response
+
+        server.add_url_rule(f"{PREFIX}<version>/<name>.js", "modules", module)
+
+    def tags(self) -> str:
+        """What the page's head has to name: the entry, and what it imports."""
+        address = f"{PREFIX.lstrip('/')}{self.version}/"
+        preloads = (f'<link rel="modulepreload" href="{address}{name}.js">' for name in self._texts if name != ENTRY)
+        return "\n        ".join((*preloads, f'<script type="module" src="{address}{ENTRY}.js"></script>'))
