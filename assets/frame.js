@@ -1,16 +1,22 @@
 /* What frames the picture: colours from the style sheet, the ranges of the panels, and the labels that hang on them. */
+import { facts } from "./facts.js";
 import { words } from "./words.js";
 
-const PRICE = 0,
-  MA = [1, 2, 3],
-  VOLATILITY = 4,
-  Z = 5,
-  VOLUME_AVERAGES = [6, 7],
-  MARKS = [8, 9],
-  STEMS = [10, 11],
-  BAND = [12, 13],
-  CANDLES = 14;
-const TOKENS = ["--ma5", "--ma10", "--ma20"];
+const fieldOf = (name) => facts.chart.fields.find((field) => field.name === name);
+const trace = (name) => fieldOf(name).trace;
+const AVERAGES = facts.chart.fields.filter(
+  ({ panel, name, trace }) => panel === "y" && name !== "price" && trace !== null,
+);
+const PRICE = trace("price"),
+  MA = AVERAGES.map((field) => field.trace),
+  VOLATILITY = trace("volatility"),
+  Z = trace("z_score"),
+  VOLUME_AVERAGES = [trace("vol_avg_10"), trace("vol_avg_5")],
+  MARKS = facts.chart.marks,
+  STEMS = facts.chart.stems,
+  BAND = facts.chart.band,
+  CANDLES = facts.chart.candles;
+const TOKENS = AVERAGES.map(({ color }) => color);
 const DAY = 86_400_000,
   MAX_SESSIONS = 12;
 const PRICE_PANEL = 0.54; // its share of the height, as in figures.py

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from tickflow.dashboard.drawing import traces
 from tickflow.dashboard.queries import alerts, ranges, view
 from tickflow.metrics.windows import DEPTH
 from tickflow.ticks.tick import symbol_pattern
@@ -15,6 +16,7 @@ from tickflow.ticks.tick import symbol_pattern
 def facts() -> dict[str, Any]:
     """The facts by name, plain values."""
     return {
+        "chart": traces.facts(),
         "ranges_ms": {name: None if length is None else length // 10**6 for name, length in ranges.RANGES.items()},
         "default_range": ranges.DEFAULT,
         "candle_widths": list(ranges.CANDLES),
