@@ -24,8 +24,8 @@ from config import Settings
 from stock_dashboard import StockDashboard
 from tests.conftest import StartScript
 from tests.fakes import BusyStore, Feed, MemoryAcks, MemoryStore
-from tickflow.dashboard.app import ASSETS
 from tickflow.dashboard.drawing.stage import READOUT
+from tickflow.dashboard.modules import ASSETS
 from tickflow.dashboard.packed import LATER
 from tickflow.dashboard.security import MAX_BODY_BYTES
 from tickflow.errors import StoreMisconfigured, StoreUnavailable

@@ -9,7 +9,7 @@ import orjson
 
 from tickflow.dashboard.drawing import traces
 from tickflow.dashboard.queries import alerts, ranges, view
-from tickflow.metrics.windows import DEPTH
+from tickflow.metrics.fields import DEPTH
 from tickflow.ticks.tick import symbol_pattern
 
 
