@@ -10,7 +10,7 @@ import numpy as np
 
 from tickflow.metrics.points import MEASUREMENT, Points
 from tickflow.store.digest import MAX_ANOMALIES, Digest, Outline, digest, step_width
-from tickflow.store.influx.influxql import InfluxQL, Integer
+from tickflow.store.influx.influxql import InfluxQL, Integer, Value
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import whole
 
@@ -27,7 +27,7 @@ _ChosenRow: Any = tuple[(Integer, float, *PointRow.__args__[1:])]  # type: ignor
 
 def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
     """The digest of the symbol's points from `since_ns` on, before `until_ns`, in that many steps."""
-    params = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
     width = 0
     sums: list[tuple[int, int, int]] = []
 
@@ -66,7 +66,7 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
 
 def outline(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
     """The outline of what `read` gives for the same."""
-    params = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
     selected = f'SELECT "price", "is_anomaly", "source" {_WITHIN}'
     rows: list[_PriceRow] = [
         row

@@ -37,7 +37,33 @@ Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 Row = TypeVar("Row")
 Shape = TypeVar("Shape")
-Params = Mapping[str, object] | None
+
+_NO_NAME = r"\z."
+"""Matches nothing: an empty expression would match what has no symbol at all."""
+
+
+class Pattern:
+    """A regular expression to bind: made by `named` alone, of names that it quotes."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._text = f"^(?:{'|'.join(map(re.escape, names)) or _NO_NAME})$"
+
+    def __repr__(self) -> str:
+        return f"Pattern({self._text!r})"
+
+    @property
+    def bound(self) -> dict[str, str]:
+        """As InfluxDB takes it."""
+        return {"regex": self._text}
+
+
+Value = str | int | Pattern
+"""What may be bound: a text, an integer (a time too, in ns), or such names."""
+Params = Mapping[str, Value] | None
+
+MOST_CHARACTERS = 1_000
 
 _OF_ANOTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -159,8 +185,8 @@ class InfluxQL:
         return results
 
     def _post(self, query: str, params: Params, **options: str) -> bytes:
-        bound = orjson.dumps(params or {}).decode()
-        fields = {**self._database, "epoch": "ns", "q": query, "params": bound, **options}
+        values = orjson.dumps(bound(params or {})).decode()
+        fields = {**self._database, "epoch": "ns", "q": query, "params": values, **options}
         return self._request("POST", "/query", fields, encode_multipart=False)
 
     def _request(self, method: str, path: str, fields: Mapping[str, str], **options: Any) -> bytes:
@@ -253,19 +279,41 @@ def _decoder(row: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_Answer[row])
 
 
-_NO_NAME = r"\z."
-"""Matches nothing: an empty expression would match what has no symbol at all."""
+def bound(params: Mapping[str, object]) -> dict[str, str | int | dict[str, str]]:
+    """The parameters as InfluxDB takes them. Raises `TypeError`, `ValueError` for what is none of the above.
+
+    InfluxDB also takes objects, which are more than values: `{"identifier": "symbol"}` in the place of a symbol gives
+    all symbols' rows. Whatever reaches a query, a value stays a value.
+
+    >>> bound({"symbol": "AAPL", "since": 5})
+    {'symbol': 'AAPL', 'since': 5}
+    """
+    return {name: _bound(name, value) for name, value in params.items()}
 
 
-def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, object]]:
+def _bound(name: str, value: object) -> str | int | dict[str, str]:
+    if isinstance(value, Pattern):
+        return value.bound
+    if type(value) is str:
+        if len(value) > MOST_CHARACTERS:
+            raise ValueError(f"${name} has {len(value):,} characters")
+        value.encode()  # raises UnicodeEncodeError, a ValueError, for half a surrogate pair
+        return value
+    if type(value) is int:
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"${name} has more than 64 bits")
+        return value
+    raise TypeError(f"${name} is a {type(value).__name__}; only a text, an integer or names can be bound")
+
+
+def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, Value]]:
     """The condition that a point is of one of these symbols, which are bound; `None` means all.
 
     A regular expression takes InfluxDB half the time of as many comparisons.
     """
     if symbols is None:
         return "time >= 0", {}
-    names = "|".join(re.escape(symbol) for symbol in symbols if symbol)
-    return '"symbol" =~ $symbols', {"symbols": {"regex": f"^(?:{names or _NO_NAME})$"}}
+    return '"symbol" =~ $symbols', {"symbols": Pattern([symbol for symbol in symbols if symbol])}
 
 
 def _rows_of(result: _Result[Row]) -> list[Row]:

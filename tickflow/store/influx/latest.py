@@ -21,7 +21,7 @@ from typing import Any
 
 from tickflow.errors import StoreError
 from tickflow.metrics.points import MEASUREMENT, Points
-from tickflow.store.influx.influxql import InfluxQL, Integer, named
+from tickflow.store.influx.influxql import InfluxQL, Integer, Value, named
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import whole
 from tickflow.store.latest import places, replaced
@@ -133,7 +133,7 @@ class Latest:
         return points.take(sorted(range(len(points)), key=lambda at: points.symbol[at]))
 
     def _exactly(self, moments: _Moments) -> Points:
-        params: dict[str, object] = {f"s{i}": symbol for i, symbol in enumerate(moments)}
+        params: dict[str, Value] = {f"s{i}": symbol for i, symbol in enumerate(moments)}
         params |= {f"t{i}": time_ns for i, (time_ns, _) in enumerate(moments.values())}
         queries = [
             f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $s{i} AND time = $t{i} '  # noqa: S608 - names of our own, values are bound

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.metrics.points import MEASUREMENT
-from tickflow.store.influx.influxql import InfluxQL, Integer
+from tickflow.store.influx.influxql import InfluxQL, Integer, Value
 
 STATEMENTS = 100
 """Asked in one request."""
@@ -50,7 +50,7 @@ def _spans(influxql: InfluxQL, spans: Sequence[tuple[str, int, int, int]]) -> li
     found: list[_Flags] = []
     for start in range(0, len(spans), STATEMENTS):
         part = spans[start : start + STATEMENTS]
-        params: dict[str, object] = {f"s{i}": symbol for i, (symbol, *_) in enumerate(part)}
+        params: dict[str, Value] = {f"s{i}": symbol for i, (symbol, *_) in enumerate(part)}
         params |= {f"f{i}": since for i, (_, since, *_) in enumerate(part)}
         params |= {f"t{i}": until for i, (_, _, until, _) in enumerate(part)}
         queries = [
@@ -67,7 +67,7 @@ def _singles(influxql: InfluxQL, moments: Sequence[tuple[str, int]]) -> list[boo
     found: list[bool] = []
     for start in range(0, len(moments), STATEMENTS):
         part = moments[start : start + STATEMENTS]
-        params: dict[str, object] = {f"s{i}": symbol for i, (symbol, _) in enumerate(part)}
+        params: dict[str, Value] = {f"s{i}": symbol for i, (symbol, _) in enumerate(part)}
         params |= {f"t{i}": time_ns for i, (_, time_ns) in enumerate(part)}
         queries = [f"{_FLAGS.format(i)} ORDER BY time DESC LIMIT 1" for i in range(len(part))]
         found += [bool(rows and rows[0][1]) for rows in influxql.each(_FlagRow, queries, params)]

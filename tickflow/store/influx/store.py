@@ -20,7 +20,7 @@ from tickflow.metrics.points import MEASUREMENT, Points, to_lines
 from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.influx import answers, digest, latest, parts, preceded
-from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, named, unreachable
+from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, Value, named, unreachable
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import whole
 
@@ -144,7 +144,8 @@ class InfluxStore(MetricsStore):
         """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
         until = "" if until_ns is None else "AND time < $until"
         query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}'  # noqa: S608
-        params = {"symbol": symbol, "since": since_ns} | ({} if until_ns is None else {"until": until_ns})
+        params: dict[str, Value] = {"symbol": symbol, "since": since_ns}
+        params |= {} if until_ns is None else {"until": until_ns}
 
         def read() -> tuple[Points, int]:
             parts, left_out = zip(*map(points_of, self._influxql.batches(PointRow, query, params)), strict=True)
