@@ -7,6 +7,7 @@
     ├── LogError                the tick log
     │   ├── LogUnavailable      away for now: try again
     │   └── NotAcknowledged     records that were sent, but that the log never confirmed
+    ├── Overloaded              the page has more requests than it can answer
     └── StoreError              the metrics store
         ├── StoreUnavailable    away or overloaded for now: try again
         └── StoreMisconfigured  it answers, and refuses: a person must change something
@@ -58,6 +59,10 @@ class NotAcknowledged(LogError):
         self.cause = cause
         self.refused = count if refused is None else refused
         super().__init__(f"{count:,} records were not acknowledged: {cause}")
+
+
+class Overloaded(TickflowError):
+    """The page has more to do than it may; the sentence says what to do."""
 
 
 class StoreError(TickflowError):

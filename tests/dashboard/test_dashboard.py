@@ -153,12 +153,15 @@ def test_the_page_is_up_before_the_store(dashboard: StockDashboard) -> None:
         assert "does not answer yet" in drawing(client)["state"]["down"]
 
 
-@pytest.mark.parametrize("symbol", ["aapl", "A\n", "' OR 1=1 --", "A" * 13, 5, ["AAPL"], {"$gt": ""}, None, "AAPL "])
-def test_what_is_no_symbol_returns_no_row_of_another_kind(
-    client: FlaskClient, store: MemoryStore, symbol: object
-) -> None:
+@pytest.mark.parametrize("symbol", ["aapl", "A\n", "' OR 1=1 --", "A" * 13, 5, ["AAPL"], {"$gt": ""}, "AAPL "])
+def test_what_is_no_symbol_is_refused(client: FlaskClient, symbol: object) -> None:
+    body = asked("drawing", [{"symbol": symbol, "range": "15m"}, None], [])
+    assert client.post(UPDATE, json=body).status_code == 400
+
+
+def test_without_a_symbol_the_first_is_drawn(client: FlaskClient, store: MemoryStore) -> None:
     store.write(Feed().points("IBM", [100.0]))
-    assert drawing(client, symbol)["drawn"]["symbol"] == "IBM"
+    assert drawing(client, None)["drawn"]["symbol"] == "IBM"
 
 
 @pytest.mark.parametrize("path", ["/", "/_dash-layout", "/_dash-dependencies", "/assets/page.css", "/nothing"])
@@ -214,8 +217,8 @@ def test_refusals_are_plain_in_debug_too(store: MemoryStore, debug: bool) -> Non
 
 def test_a_body_over_64_kb_is_refused(client: FlaskClient) -> None:
     def posted(size: int) -> TestResponse:
-        body = json.dumps(asked("delta", [1], [None, "x" * size, None])).encode()
-        return client.post(UPDATE, data=body, content_type="application/json")
+        body = json.dumps(asked("delta", [1], [None, None, None])).encode()
+        return client.post(UPDATE, data=body + b" " * size, content_type="application/json")
 
     assert posted(MAX_BODY_BYTES - 1_000).status_code == 200
     assert posted(MAX_BODY_BYTES).status_code == 413

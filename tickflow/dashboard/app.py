@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from dash import Dash
-from flask import Response, request
+from flask import Flask, Response, request
 
 from tickflow.dashboard.callbacks import register
 from tickflow.dashboard.drawing import page
@@ -36,6 +36,7 @@ def build(
     modules = Modules()
     app = Dash(
         "tickflow",
+        server=Flask("tickflow", static_folder=None),
         assets_folder=str(ASSETS),
         assets_ignore="\\.js$",  # the page's head loads the scripts
         title=page.TITLE,
@@ -60,7 +61,7 @@ def build(
     app.server.after_request(whole)
     if not debug:
         app.server.after_request(_lasting)
-    secure(app, host)
+    secure(app, host, debug=debug)
     return app
 
 

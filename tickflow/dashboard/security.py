@@ -2,24 +2,127 @@
 
 The page has no login yet, so it is served to this machine only (the settings refuse any other host). A browser on
 this machine also opens pages of others, and those must reach nothing here: the Host header has to be a loopback name
-(against DNS rebinding), and a callback has to be JSON, which no foreign page may send without being asked.
+(against DNS rebinding), a request has to come from our own page (`Sec-Fetch-Site`, `Origin`), and a callback has to be
+JSON of exactly the form that our page posts (see `asked`).
 """
 
+import io
+import logging
 from urllib.parse import urlsplit
 
 from dash import Dash
+from dash.fingerprint import check_fingerprint
 from flask import Response, request
 
+from tickflow.dashboard.asked import Bodies, Refused
+from tickflow.errors import Overloaded
+
 MAX_BODY_BYTES = 64 * 1024
+MAX_ANSWER_BYTES = 2 * 2**20
+"""Of an answer that is made for a request; the page's own files have a size of their own."""
+MAX_TARGET = 8 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CATCH_ALL = "/<path:path>"
+CALLBACKS = "/_dash-update-component"
+SUITES = "/_dash-component-suites/"
+FILES = ("/assets/", SUITES)
+
+NEEDED = frozenset({
+    ("dash", "dash-renderer/build/dash_renderer.min.js"),
+    ("dash", "dash_table/bundle.js"),
+    ("dash", "dcc/dash_core_components-shared.js"),
+    ("dash", "dcc/dash_core_components.js"),
+    ("dash", "deps/polyfill@7.12.1.min.js"),
+    ("dash", "deps/prop-types@15.8.1.min.js"),
+    ("dash", "deps/react-dom@18.3.1.min.js"),
+    ("dash", "deps/react@18.3.1.min.js"),
+    ("dash", "html/dash_html_components.min.js"),
+    ("dash_ag_grid", "async-community.js"),
+    ("dash_ag_grid", "dash_ag_grid.min.js"),
+    ("dash_mantine_components", "dash_mantine_components.js"),
+})  # fmt: skip
+"""The files of Dash and its components that the page loads, by package: no other is served."""
+
+_DEBUG = frozenset({"/_reload-hash"})
+
+_logger = logging.getLogger(__name__)
 
 
-def secure(app: Dash, host: str) -> None:
+def secure(app: Dash, host: str, *, debug: bool = False) -> None:
     """Guard the app, served at `host`; to be called after its last callback, whose scripts the policy names."""
     app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     names = LOOPBACK | {host}
-    headers = {
+    headers = headers_of(app)
+    app.server.config[HEADERS] = headers
+    bodies = Bodies(app.callback_map)
+
+    def check() -> Response | None:
+        # Answers, not exceptions: those would be dressed up as tracebacks by Dash in debug.
+        if _name_of(request.host) not in names:
+            return refusal(403, "This page answers to its own name only.")
+        if _is_foreign():  # without a word in the log: whoever opened the other page knows nothing of it
+            return refusal(403, "This page answers to itself only, not to pages of other sites.")
+        if len(request.full_path) > MAX_TARGET:
+            return refusal(414, f"The address is too long: more than {MAX_TARGET:,} characters.")
+        rule = None if request.url_rule is None else request.url_rule.rule
+        if rule is None:
+            return None
+        if rule == CATCH_ALL or "\0" in request.path or (rule in _DEBUG and not debug):
+            return refusal(404, "There is nothing here.")  # Dash would serve the page under any path
+        if rule.startswith(SUITES) and not debug and not _is_needed():
+            return refusal(404, "There is nothing here.")
+        if request.method == "POST":
+            return _check_body()
+        return None
+
+    def _check_body() -> Response | None:
+        if request.path != CALLBACKS:
+            return None
+        if request.mimetype != "application/json":
+            return refusal(415, "A callback is JSON.")
+        length = request.content_length
+        if length is None:
+            return refusal(411, "A callback says how long it is.")
+        if length > MAX_BODY_BYTES:
+            return refusal(413, f"The request is too long: more than {MAX_BODY_BYTES:,} bytes.")
+        try:
+            body = bodies.checked(request.environ["wsgi.input"].read(length))
+        except Refused as refused:
+            _logger.warning("refused a request to %s: %s", refused.callback or "a callback", refused.why)
+            return refusal(400, "This is no request of this page. Load the page again.")
+        request.environ["wsgi.input"] = io.BytesIO(body)
+        request.environ["CONTENT_LENGTH"] = str(len(body))
+        return None
+
+    def dress(response: Response) -> Response:
+        if not request.path.startswith(FILES):
+            length = None if response.is_streamed else len(response.get_data())
+            if length is not None and length > MAX_ANSWER_BYTES:
+                _logger.warning("an answer of %d bytes was not sent: more than %d", length, MAX_ANSWER_BYTES)
+                response = refusal(503, "The answer would be too long. Ask for less: a shorter range, fewer symbols.")
+        if not request.path.startswith(FILES) or response.status_code >= 400:
+            response.headers["Cache-Control"] = "no-store"
+        for name, value in headers.items():
+            response.headers[name] = value
+        return response
+
+    def _overloaded(error: Overloaded) -> Response:
+        _logger.warning("%s", error)
+        response = refusal(503, str(error))
+        response.headers["Retry-After"] = "5"
+        return response
+
+    app.server.before_request(check)
+    app.server.after_request(dress)
+    app.server.register_error_handler(Overloaded, _overloaded)
+
+
+HEADERS = "TICKFLOW_HEADERS"
+
+
+def headers_of(app: Dash) -> dict[str, str]:
+    """The headers of every answer."""
+    return {
         "Content-Security-Policy": policy(app.csp_hashes()),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
@@ -29,28 +132,29 @@ def secure(app: Dash, host: str) -> None:
         "Cross-Origin-Resource-Policy": "same-origin",
     }
 
-    def check() -> Response | None:
-        # Answers, not exceptions: those would be dressed up as tracebacks by Dash in debug.
-        if _name_of(request.host) not in names:
-            return Response("This page answers to its own name only.", 403, mimetype="text/plain")
-        if request.url_rule is not None and request.url_rule.rule == CATCH_ALL:
-            return Response(status=404)  # Dash would serve the page under any path, the debugger's included
-        if request.method == "POST":
-            if request.mimetype != "application/json":
-                return Response(status=415)
-            if request.content_length is None:
-                return Response(status=411)
-            if request.content_length > MAX_BODY_BYTES:
-                return Response(status=413)
-        return None
 
-    def dress(response: Response) -> Response:
-        for name, value in headers.items():
-            response.headers[name] = value
-        return response
+def refusal(status: int, sentence: str) -> Response:
+    """An answer that says in a sentence why the request is refused."""
+    return Response(f"{sentence}\n", status, mimetype="text/plain")
 
-    app.server.before_request(check)
-    app.server.after_request(dress)
+
+def _is_foreign() -> bool:
+    """Whether a page of another site makes this request: but for a visit of our page, which any site may link to."""
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    origin = request.headers.get("Origin")
+    own = origin is None or origin in (f"http://{request.host}", f"https://{request.host}")
+    if own and site in ("same-origin", "none"):
+        return False
+    is_visit = (
+        request.headers.get("Sec-Fetch-Mode") == "navigate" and request.headers.get("Sec-Fetch-Dest") == "document"
+    )
+    return not (origin is None and is_visit and request.method == "GET" and request.path == "/")
+
+
+def _is_needed() -> bool:
+    arguments = request.view_args or {}
+    path, _ = check_fingerprint(arguments.get("fingerprinted_path", ""))
+    return (arguments.get("package_name"), path) in NEEDED
 
 
 def policy(script_hashes: list[str]) -> str:

@@ -1,32 +1,293 @@
-"""The web server: threads, quiet, and gone at once when asked to stop."""
+"""The web server: waitress, bounded in connections, sizes and times, and gone soon after it is asked to stop.
+
+A connection costs no thread until its request is there as a whole, so that many slow or silent ones hold up nobody.
+"""
 
 import errno
 import socket
 import threading
+import time
+from contextlib import suppress
+from typing import Any
 
 from flask import Flask
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher, WSGITask
+from waitress.utilities import Error
 
+from tickflow.dashboard.security import HEADERS, MAX_BODY_BYTES
 from tickflow.errors import SettingError
 
+THREADS = 10
+CONNECTIONS = 200
+MAX_HEADER_BYTES = 16 * 1024
+REQUEST_SECONDS = 10.0
+"""For the header and the body of a request, from its first byte on."""
+IDLE_SECONDS = 10.0
+"""After which a connection without a request is closed."""
+LEAST_BYTES = 10_000
+"""Of an answer that waits to be sent, a client has to take so many in each `IDLE_SECONDS`."""
+QUEUE_SECONDS = 5.0
+"""For which a request may wait for a thread."""
+STOP_SECONDS = 2.0
+"""For which a stop waits for answers under way."""
+_TURN_SECONDS = 1.0
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 2**20
 
-class QuietHandler(WSGIRequestHandler):
-    """Serves without a line per request, and without telling its version."""
-
-    def version_string(self) -> str:
-        """The one `Server` header."""
-        return "tickflow"
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        """Say nothing: a page that refreshes every 2 s would fill the terminal."""
+FULL = "All 200 connections of this page are in use. Try again in some seconds."
 
 
-def bind(app: Flask, host: str, port: int) -> BaseWSGIServer:
+def _is_under_way(channel: "_Channel") -> bool:
+    return not channel.is_waiting() and not channel.will_close
+
+
+class _TooSlow(Error):  # type: ignore[misc]  # waitress ships no types
+    code = 408
+    reason = "Request Timeout"
+
+
+class _Busy(Error):  # type: ignore[misc]
+    code = 503
+    reason = "Service Unavailable"
+
+
+def _refuse(task: Task) -> None:
+    task.channel.refused = True
+    task.response_headers.extend(task.channel.server.headers.items())
+    task.complete = True
+    ErrorTask.execute(task)
+
+
+class _Refusal(ErrorTask):  # type: ignore[misc]
+    """The server's own answer to a request that never reached the app, under the same headers as the app's."""
+
+    def execute(self) -> None:
+        """Send it, and close the connection once the client had a chance to read it."""
+        _refuse(self)
+
+
+class _Request(WSGITask):  # type: ignore[misc]
+    def execute(self) -> None:
+        """Have the app answer, unless the request has waited for too long."""
+        if time.monotonic() - self.channel.queued_at > QUEUE_SECONDS:
+            self.request.error = _Busy(f"The page is too busy: no answer within {QUEUE_SECONDS:g} s. Try again later.")
+            _refuse(self)
+        else:
+            super().execute()
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """One connection. Its methods run in the server's loop, but for those of tasks."""
+
+    task_class = _Request
+    error_task_class = _Refusal
+    refused = False
+    queued_at = 0.0
+    request: Any
+    close_when_flushed: bool
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.served = 0
+        self._begun = self._checked_at = time.monotonic()
+        self._sent = self._checked_sent = 0
+        self._lingers_since: float | None = None
+        self._drained = 0
+        super().__init__(*arguments, **named)
+
+    def received(self, data: bytes) -> bool:
+        """Bytes of a request."""
+        if self.request is None:
+            self._begun = time.monotonic()
+        return bool(super().received(data))
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send a part of an answer; how many bytes the client took."""
+        sent = int(super().send(data, do_close=do_close))
+        self._sent += sent
+        return sent
+
+    def is_waiting(self) -> bool:
+        """Whether no answer is under way."""
+        return not (self.requests or self.total_outbufs_len or self.will_close)
+
+    def readable(self) -> bool:
+        """Whether to read from it."""
+        if not self.connected or self.will_close:
+            return False
+        return self._lingers_since is not None or bool(super().readable())
+
+    def handle_read(self) -> None:
+        """Read; what comes after a refusal is thrown away."""
+        if self._lingers_since is None:
+            super().handle_read()
+            return
+        try:
+            data = self.recv(65_536)
+        except OSError:
+            data = b""
+        self._drained += len(data)
+        if not data or self._drained > _LINGER_BYTES:
+            self.will_close = True
+
+    def writable(self) -> bool:
+        """Whether there is something to send, or to close."""
+        return self.connected and bool(self.will_close or (self._lingers_since is None and super().writable()))
+
+    def handle_write(self) -> None:
+        """Send what waits; after a refusal keep the connection for a moment, for the client to read it.
+
+        To close it with bytes unread would reset it, and the answer would be lost.
+        """
+        if self.close_when_flushed and self.refused and not self.total_outbufs_len and self._lingers_since is None:
+            self._lingers_since = time.monotonic()
+            self.close_when_flushed = False
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                self.will_close = True
+            return
+        super().handle_write()
+
+    def look(self, now: float) -> None:
+        """Close it, or refuse its request, if it takes too long."""
+        if self._lingers_since is not None:
+            self.will_close = self.will_close or now - self._lingers_since > _LINGER_SECONDS
+        elif self.total_outbufs_len:
+            if now - self._checked_at > IDLE_SECONDS:
+                if self._sent - self._checked_sent < LEAST_BYTES:
+                    self.handle_close()  # not `will_close`, which waits until more can be sent
+                self._checked_at, self._checked_sent = now, self._sent
+            return
+        elif not self.requests and self.request is None:
+            self.will_close = self.will_close or time.time() - self.last_activity > IDLE_SECONDS
+        elif not self.requests and now - self._begun > REQUEST_SECONDS:
+            self._refuse(_TooSlow(f"The request was not there as a whole within {REQUEST_SECONDS:g} s."))
+        self._checked_at, self._checked_sent = now, self._sent
+
+    def _refuse(self, error: Error) -> None:
+        with self.requests_lock:
+            request, self.request = self.request, None
+            if request is not None:
+                request.error = error
+                request.completed = True
+                self.requests.append(request)
+                self.server.add_task(self)
+
+
+class Server(TcpWSGIServer):  # type: ignore[misc]
+    """Serves an app on a socket that listens."""
+
+    channel_class = _Channel
+
+    def __init__(self, app: Flask, listening: socket.socket) -> None:
+        self.headers = {"Cache-Control": "no-store", **app.config.get(HEADERS, {})}
+        self._stops_at: float | None = None
+        adjustments = Adjustments(
+            sockets=[listening],
+            threads=THREADS,
+            ident="tickflow",
+            connection_limit=2 * CONNECTIONS,  # waitress would take no further one; we make room
+            channel_timeout=IDLE_SECONDS,
+            cleanup_interval=1,
+            max_request_header_size=MAX_HEADER_BYTES,
+            max_request_body_size=MAX_BODY_BYTES,
+            clear_untrusted_proxy_headers=True,
+            asyncore_use_poll=True,
+        )
+        workers = ThreadedTaskDispatcher()
+        workers.set_thread_count(THREADS)
+        place = (listening.family, listening.type, listening.proto, listening.getsockname())
+        super().__init__(
+            app, map={}, _sock=listening, dispatcher=workers, adj=adjustments, bind_socket=False, sockinfo=place
+        )
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.effective_port)
+
+    def add_task(self, task: _Channel) -> None:
+        """Have a thread answer a request of that connection."""
+        task.queued_at = time.monotonic()
+        task.served += 1
+        super().add_task(task)
+
+    def handle_accept(self) -> None:
+        """Take a further connection: in the place of the one that waits for longest, if there are too many."""
+        present = [each for each in self.active_channels.values() if not each.will_close]
+        if len(present) >= CONNECTIONS:
+            waiting = [each for each in present if each.is_waiting()]
+            if not waiting:
+                self._turn_away()
+                return
+            # Those first that have asked for nothing yet.
+            longest = min(
+                waiting, key=lambda each: (each.served > 0, each.last_activity if each.served else each.creation_time)
+            )
+            if not longest.served:
+                self._say_full(longest.socket)
+            longest.will_close = True
+        super().handle_accept()
+
+    def maintenance(self, _now: float) -> None:
+        """Once a second: close what takes too long."""
+        now = time.monotonic()
+        for channel in list(self.active_channels.values()):
+            channel.look(now)
+
+    def readable(self) -> bool:
+        """Whether to take connections."""
+        return bool(super().readable()) and self._stops_at is None
+
+    def run(self) -> None:
+        """Serve until `stop` is called."""
+        while not self._is_over():
+            wasyncore.loop(_TURN_SECONDS if self._stops_at is None else 0.02, True, self._map, count=1)
+
+    def _is_over(self) -> bool:
+        if self._stops_at is None:
+            return False
+        return time.monotonic() > self._stops_at or not any(map(_is_under_way, self.active_channels.values()))
+
+    def stop(self) -> None:
+        """Take no further connection, and end the loop once the answers under way are sent. From any thread."""
+        self._stops_at = time.monotonic() + STOP_SECONDS
+        self.pull_trigger()
+
+    def pull_trigger(self) -> None:
+        """Wake the loop, if it still runs."""
+        with suppress(OSError):
+            super().pull_trigger()
+
+    def end(self) -> None:
+        """Close all sockets, after the loop."""
+        self.task_dispatcher.set_thread_count(0)
+        for channel in list(self.active_channels.values()):
+            channel.handle_close()
+        self.close()
+
+    def _turn_away(self) -> None:
+        taken = self.accept()
+        if taken is not None:
+            self._say_full(taken[0])
+            taken[0].close()
+
+    def _say_full(self, connection: socket.socket) -> None:
+        head = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(FULL)), "Retry-After": "10"}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {**self.headers, **head}.items())
+        connection.setblocking(False)
+        with suppress(OSError):  # it is closed in any case
+            connection.send(f"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n{lines}\r\n{FULL}".encode())
+
+
+def bind(app: Flask, host: str, port: int) -> Server:
     """A server for `app` that has its port already. Raises `SettingError` when it cannot have it."""
     try:
-        # Werkzeug itself prints and exits when a port is taken; with a socket of our own it has no reason to.
-        with _listening(host, port) as listening:
-            return make_server(host, port, app, threaded=True, request_handler=QuietHandler, fd=listening.fileno())
+        return Server(app, _listening(host, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             expected = "a free port: another program listens there; end it, or choose another with --dashboard-port"
@@ -49,14 +310,13 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(server: BaseWSGIServer, stop: threading.Event) -> None:
-    """Serve until `stop` is set; requests under way are not waited for."""
-    server.daemon_threads = True  # type: ignore[attr-defined]  # the threaded server has it
-    server.block_on_close = False  # type: ignore[attr-defined]  # so does this
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="server", daemon=True)
+def serve(server: Server, stop: threading.Event) -> None:
+    """Serve until `stop` is set; answers under way are sent, but waited for no longer than `STOP_SECONDS`."""
+    thread = threading.Thread(target=server.run, name="server", daemon=True)
     thread.start()
     try:
         stop.wait()
     finally:
-        server.shutdown()
-        server.server_close()
+        server.stop()
+        thread.join(STOP_SECONDS + 2)
+        server.end()

@@ -1,0 +1,232 @@
+"""The web server on a real socket: its bounds, its own answers, and its end."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.dashboard.serving import Served, received, served, status_of
+from tests.dashboard.test_dashboard import asked
+from tests.fakes import Feed, MemoryStore
+from tickflow.dashboard import server as server_module
+from tickflow.dashboard.security import MAX_BODY_BYTES
+from tickflow.dashboard.server import CONNECTIONS, MAX_HEADER_BYTES
+
+ASK = b"GET /_dash-dependencies HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+POST = (
+    b"POST /_dash-update-component HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+)
+DRAW = json.dumps(asked("drawing", [None, None], [])).encode()
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Served]:
+    store = MemoryStore()
+    store.write(Feed().points("AAPL", [100.0, 101.0]))
+    with served(store=store) as one:
+        yield one
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """One whose 10 s are 1 s."""
+    for name in ("IDLE_SECONDS", "REQUEST_SECONDS"):
+        monkeypatch.setattr(server_module, name, 1.0)
+    with served() as one:
+        yield one
+
+
+def connected(page: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", page.port), timeout=15)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * MAX_HEADER_BYTES + b"\r\n\r\n", 431),
+        (b"GET /?" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 414),
+        (
+            b"POST /_dash-update-component HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 70000\r\n\r\n"
+            + b"x" * 70_000,
+            413,
+        ),
+        (b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 403),
+        (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 403),
+        (b"TRACE / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 405),
+        (ASK + b"Connection: close\r\n\r\n", 200),
+    ],
+)
+def test_every_answer_has_the_headers_the_servers_own_too(page: Served, request_: bytes, status: int) -> None:
+    answer = page.raw(request_)
+    assert status_of(answer) == status
+    head = answer.partition(b"\r\n\r\n")[0].decode()
+    for header in (
+        "X-Content-Type-Options: nosniff",
+        "X-Frame-Options: DENY",
+        "Content-Security-Policy: default-src 'none'",
+    ):
+        assert header in head
+    assert "Cache-Control: no-store" in head
+    assert head.count("\r\nServer: tickflow") == 1
+    assert "waitress" not in answer.decode()
+
+
+def test_a_body_that_is_too_long_is_refused_and_the_client_reads_it(page: Served) -> None:
+    """Though it is still sending: to close at once would reset the connection, and the answer would be lost."""
+    for _ in range(20):
+        body = b"x" * (4 * MAX_BODY_BYTES)
+        status, _, text = page.ask("POST", "/_dash-update-component", body, {"Content-Type": "application/json"})
+        assert (status, b"Too Large" in text) == (413, True)
+
+
+def test_an_idle_connection_is_closed(hasty: Served) -> None:
+    with connected(hasty) as silent, connected(hasty) as kept:
+        kept.sendall(ASK + b"\r\n")
+        assert status_of(kept.recv(65_536)) == 200
+        begun = time.monotonic()
+        assert received(silent) == b""
+        received(kept)
+        assert time.monotonic() - begun < 8
+
+
+def test_a_request_that_trickles_in_is_refused(hasty: Served) -> None:
+    with connected(hasty) as slow:
+        begun = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            slow.sendall(b"POST /_dash-update-component HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n")
+            slow.settimeout(0.1)
+            answer = b""
+            while not answer and time.monotonic() - begun < 10:
+                slow.sendall(b"x")
+                with contextlib.suppress(TimeoutError):
+                    answer = slow.recv(65_536)
+    assert status_of(answer) == 408
+    assert b"within 1 s" in answer
+    assert time.monotonic() - begun < 8
+
+
+def test_a_client_that_does_not_read_is_let_go(hasty: Served) -> None:
+    with connected(hasty) as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        slow.sendall(b"GET /assets/vendor/plotly-finance-4.1.1.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20)
+        deadline = time.monotonic() + 10
+        while hasty.server.active_channels and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert not hasty.server.active_channels
+
+
+def test_beyond_all_connections_others_are_served_within_a_second(page: Served) -> None:
+    """200 silent ones and more: the one that waits for longest makes room, and is told why."""
+    with contextlib.ExitStack() as held:
+        silent = [held.enter_context(connected(page)) for _ in range(CONNECTIONS)]
+        for _ in range(20):
+            begun = time.monotonic()
+            status, _, _ = page.ask("GET", "/_dash-dependencies")
+            assert status == 200
+            assert time.monotonic() - begun < 1
+        told = received(silent[0])
+    assert status_of(told) == 503
+    assert b"All 200 connections" in told
+    assert b"X-Frame-Options: DENY" in told
+
+
+def test_when_all_are_busy_a_further_one_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    going = threading.Event()
+
+    class Slow(MemoryStore):
+        def latest(self, symbols: object = None) -> object:  # type: ignore[override]
+            going.wait(20)
+            return super().latest()
+
+    monkeypatch.setattr(server_module, "CONNECTIONS", 3)
+    with served(store=Slow()) as page, contextlib.ExitStack() as held:
+        busy = [held.enter_context(connected(page)) for _ in range(3)]
+        for each in busy:
+            each.sendall(POST % len(DRAW) + DRAW)
+        deadline = time.monotonic() + 10
+        while sum(bool(each.requests) for each in list(page.server.active_channels.values())) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with connected(page) as further:
+            assert status_of(received(further)) == 503
+        going.set()
+
+
+def test_a_request_that_waited_for_too_long_is_refused(monkeypatch: pytest.MonkeyPatch, page: Served) -> None:
+    monkeypatch.setattr(server_module, "QUEUE_SECONDS", -1.0)
+    answer = page.raw(ASK + b"\r\n")
+    assert status_of(answer) == 503
+    assert b"too busy" in answer
+
+
+def test_a_stop_sends_the_answer_that_is_under_way() -> None:
+    asked, going = threading.Event(), threading.Event()
+
+    class Slow(MemoryStore):
+        def statuses(self) -> list[object]:  # type: ignore[override]
+            asked.set()
+            going.wait(10)
+            return []
+
+    with served(store=Slow()) as page:
+        told: list[int] = []
+        asking = threading.Thread(
+            target=lambda: told.append(
+                page.ask("POST", "/_dash-update-component", DRAW, {"Content-Type": "application/json"})[0]
+            )
+        )
+        asking.start()
+        assert asked.wait(10)
+        page.stop.set()
+        time.sleep(0.2)
+        going.set()
+        asking.join(10)
+    assert told == [200]
+
+
+def test_a_stop_does_not_wait_for_those_who_are_silent(page: Served) -> None:
+    with served() as one, connected(one):
+        begun = time.monotonic()
+        one.stop.set()
+        one.thread.join(10)
+        assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    ],
+)
+@pytest.mark.parametrize(
+    "path", ["/", "/_dash-layout", "/assets/page.css", "/%0a%1b[31mWARNING forged", "/_dash-update-component"]
+)
+def test_a_page_of_another_site_reaches_nothing(
+    page: Served, headers: dict[str, str], path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    method = "POST" if "update" in path else "GET"
+    assert page.ask(method, path.replace(" ", "%20"), headers=headers)[0] == 403
+    assert caplog.messages == []
+
+
+def test_a_link_of_another_site_opens_the_page(page: Served) -> None:
+    visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert page.ask("GET", "/?symbol=AAPL", headers=visit)[0] == 200
+    assert page.ask("GET", "/_dash-layout", headers=visit)[0] == 403
+    own = {"Sec-Fetch-Site": "same-origin", "Origin": f"http://127.0.0.1:{page.port}"}
+    assert page.ask("GET", "/_dash-layout", headers=own)[0] == 200

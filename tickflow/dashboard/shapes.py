@@ -1,0 +1,141 @@
+"""What a browser may post to each callback: every value typed and bounded, only what our page and server can have said.
+
+`SHAPES` has a row for each callback of the server, in the order of its inputs and states as `app.callback_map` has
+them. A callback without a row is refused to everybody, and a test holds the table complete.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from tickflow.dashboard.drawing.multiples import MAX_ADDED
+from tickflow.dashboard.queries import ranges
+from tickflow.dashboard.queries.alerts import MAX_EPISODES
+from tickflow.dashboard.queries.refresh import MAX_EXTENDED
+from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS
+from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX
+
+_LONG = 2**63 - 1
+_EXACT = 2**53 - 1
+"""The largest integer that a browser holds exactly."""
+
+
+def _of(*names: str) -> str:
+    return rf"^(?:{'|'.join(map(re.escape, names))})\Z"
+
+
+def _count(most: int) -> Any:
+    return Annotated[int, msgspec.Meta(ge=0, le=most)]
+
+
+Meta = msgspec.Meta
+Symbol = Annotated[str, Meta(pattern=r"^[A-Z0-9.\-]{1,12}\Z")]
+Symbols = Annotated[list[Symbol], Meta(max_length=MAX_SYMBOLS)]
+Range = Annotated[str, Meta(pattern=_of(*ranges.RANGES))]
+Candles = Annotated[str, Meta(pattern=_of("auto", *ranges.CANDLES))]
+Source = Annotated[str, Meta(pattern=r"^[a-z0-9_]{0,32}\Z")]
+Identity = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9]{1,15}\Z")]
+WallMs = Annotated[float, Meta(gt=0, lt=LAST_WALL_MS)]
+Period = Annotated[list[WallMs], Meta(min_length=2, max_length=2)]
+Micros: Any = _count(END_YEAR_US)
+Offset: Any = _count(_LONG)
+Cursors = Annotated[dict[Annotated[str, Meta(pattern=r"^[0-9]{1,10}\Z")], Offset], Meta(max_length=10_000)]
+Watched = Annotated[
+    dict[Annotated[str, Meta(pattern=r"^(?:[0-9]{1,10}|newest_us)\Z")], Offset], Meta(max_length=10_001)
+]
+Seconds = Annotated[float, Meta(ge=0, le=1e10)]
+Price = Annotated[float, Meta(ge=0, le=PRICE_MAX)]
+Direction = Annotated[int, Meta(ge=-1, le=1)]
+Milliseconds = Annotated[float, Meta(ge=0, le=1e15)]
+Key = tuple[Symbol, Annotated[int, Meta(ge=0, le=2**31 - 1)], Offset]
+
+
+class View(msgspec.Struct, forbid_unknown_fields=True):
+    """See `queries.view.View`."""
+
+    symbol: Symbol | None
+    range: Range
+    period: Period | None = None
+    candles: Candles | None = None
+    symbols: Symbols = []
+    overview: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.period, self.symbols)
+
+
+class Multiple(msgspec.Struct, forbid_unknown_fields=True):
+    """See `queries.view.Multiple`."""
+
+    symbol: Symbol
+    cursors: Cursors
+    newest_us: Micros
+    count: _count(20)  # type: ignore[valid-type]
+    gap_s: Seconds | None
+    room: _count(MAX_ADDED)  # type: ignore[valid-type]
+
+
+class Drawn(msgspec.Struct, forbid_unknown_fields=True):
+    """See `queries.view.Drawn`."""
+
+    id: Identity
+    symbol: Symbol | None
+    range: Range
+    period: Period | None
+    candles: Candles | None
+    symbols: Symbols
+    multiples: Annotated[list[Multiple], Meta(max_length=MAX_SYMBOLS)]
+    overview: bool
+    paused: bool
+    range_ms: Milliseconds | None
+    cursors: Cursors
+    first_us: Micros
+    newest_us: Micros
+    count: _count(20)  # type: ignore[valid-type]
+    price: Price
+    direction: Direction
+    gap_s: Seconds | None
+    rows: _count(_EXACT)  # type: ignore[valid-type]
+    room: _count(MAX_EXTENDED)  # type: ignore[valid-type]
+    total: _count(_EXACT)  # type: ignore[valid-type]
+    cut: bool
+    candle_ms: Milliseconds
+    threshold: Annotated[float, Meta(ge=0, le=10)]
+    offsets: Annotated[list[tuple[float, int]], Meta(max_length=1_000)]
+    source: Source
+    failed: bool
+
+    def __post_init__(self) -> None:
+        _check(self.period, self.symbols)
+
+
+class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
+    """The drawing that is to be made again: its id, and when the browser asked for that."""
+
+    id: Identity | None
+    at: Milliseconds
+    wait: Milliseconds
+
+
+def _check(period: list[float] | None, symbols: list[str]) -> None:
+    if period is not None and not period[0] < period[1]:
+        raise ValueError("a period that ends before it begins")
+    if len(set(symbols)) < len(symbols):
+        raise ValueError("a symbol twice")
+
+
+class Shape(NamedTuple):
+    """The types of a callback's inputs and of its states, in their order."""
+
+    inputs: tuple[Any, ...]
+    states: tuple[Any, ...] = ()
+
+
+SHAPES: Mapping[str, Shape] = {
+    "acked.data": Shape((Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
+    "drawing.data": Shape((View | None, Rebuild | None)),
+    "delta.data": Shape((_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),
+}
+"""By the name of a callback's output in `app.callback_map`."""
