@@ -17,6 +17,7 @@ PROJECT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 APP = {"producer", "analytics", "dashboard"}
+MONITORING = {"prometheus", "alertmanager", "grafana"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -36,7 +37,7 @@ def test_it_fits_the_compose_schema() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("profile", ["app", "none"])
+@pytest.mark.parametrize("profile", ["app", "monitoring", "none"])
 def test_the_tool_itself_takes_it(profile: str) -> None:
     tools = [("docker-compose",), ("docker", "compose")]
     there = [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
@@ -50,17 +51,19 @@ def test_the_tool_itself_takes_it(profile: str) -> None:
 
 def test_it_has_no_version_key_and_only_known_services() -> None:
     assert "version" not in COMPOSE
-    assert set(SERVICES) == {"kafka", "influxdb"} | APP
+    assert set(SERVICES) == {"kafka", "influxdb"} | APP | MONITORING
 
 
 def test_without_a_profile_only_the_servers_start() -> None:
     assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"kafka", "influxdb"}
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["app"]} == APP
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]} == MONITORING
 
 
 def test_images_are_pinned() -> None:
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.1"
     assert SERVICES["influxdb"]["image"] == "influxdb:2.9.1"
+    assert all(re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"]) for name in MONITORING)
     assert {SERVICES[name]["image"] for name in APP} == {"tickflow:local"}
     assert re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.M) == ["python:3.13-slim"]
 
@@ -89,7 +92,12 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
 @each_service
 def test_volumes_are_named(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
-        assert volume.split(":")[0] in COMPOSE["volumes"]
+        source, _, rest = volume.partition(":")
+        if source.startswith("./"):  # configuration, from the project, which the container cannot change
+            assert (PROJECT / source).exists()
+            assert rest.endswith(":ro")
+        else:
+            assert source in COMPOSE["volumes"]
 
 
 def test_data_lie_where_the_images_have_a_folder_for_them() -> None:
@@ -151,7 +159,9 @@ def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
 
 
 def test_only_the_producer_is_given_the_alpha_vantage_key_and_no_secret_is_written_down() -> None:
-    assert [name for name in SERVICES if "ALPHA_VANTAGE_API_KEY" in SERVICES[name]["environment"]] == ["producer"]
+    assert [name for name in SERVICES if "ALPHA_VANTAGE_API_KEY" in SERVICES[name].get("environment", {})] == [
+        "producer"
+    ]
     assert SERVICES["producer"]["environment"]["ALPHA_VANTAGE_API_KEY"] is None
     dockerfile = (PROJECT / "Dockerfile").read_text()
     assert not [key for key in SECRETS if key in dockerfile]

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from tickflow.telemetry.health import Health, Report, State
 from tickflow.telemetry.lag import LagClock, Stretch
 from tickflow.ticklog.base import Record
+from tickflow.ticks.reasons import Reason
 from tickflow.worker.assignments import Assigned
 from tickflow.worker.counters import Counters, Tally
 
@@ -54,6 +55,7 @@ class Snapshot:
     ends: Mapping[int, int] = field(default_factory=dict)
     restoring: Mapping[int, float] = field(default_factory=dict)
     symbols: int = 0
+    discrepant: int = 0
     held_up: State | None = None
     newest_event_ns: int | None = None
 
@@ -170,6 +172,7 @@ def snapshot_of(
             for number, ours in partitions.items()
             if ours.read_up_to < ours.emit_from
         },
+        discrepant=len(counters.discrepancies()),
         symbols=sum(ours.windows.symbols for ours in partitions.values()),
         held_up=held_up,
         newest_event_ns=newest_event_ns,
@@ -188,12 +191,13 @@ class _Collector(Collector):
                 family.add_metric((str(partition),), getattr(tally, attribute, 0))
             yield family
         refused = CounterMetricFamily("tickflow_records_refused", "Records that are no ticks.", labels=("reason",))
-        totals: dict[str, int] = {}
+        # Each reason from 0 on: Prometheus sees no increase in a counter whose first sample is its first increase.
+        totals: dict[str, int] = {reason.value: 0 for reason in Reason}
         for tally in snapshot.tallies.values():
             for reason, count in tally.refused.items():
-                totals[reason] = totals.get(reason, 0) + count
+                totals[str(reason)] = totals.get(str(reason), 0) + count
         for reason, count in sorted(totals.items()):
-            refused.add_metric((str(reason),), count)
+            refused.add_metric((reason,), count)
         yield refused
         yield _by_partition("committed_offset", "The group's committed offset.", snapshot.committed)
         yield _by_partition("end_offset", "The end of the log, as last heard.", snapshot.ends)
@@ -201,6 +205,9 @@ class _Collector(Collector):
         yield _by_partition("lag_seconds", "Age of the oldest uncommitted record.", self._telemetry.lag_seconds())
         yield _by_partition("restore_ratio", "Done share of a restore under way.", snapshot.restoring)
         yield GaugeMetricFamily("tickflow_symbols", "Symbols with a window.", value=snapshot.symbols)
+        yield GaugeMetricFamily(
+            "tickflow_accounts_discrepant", "Partitions whose accounts do not add up.", value=snapshot.discrepant
+        )
         held_up = GaugeMetricFamily("tickflow_held_up", "1 for what holds the worker up.", labels=("by",))
         for state in (State.WAITING_FOR_LOG, State.WAITING_FOR_STORE, State.HELD_UP):
             held_up.add_metric((state.value,), float(snapshot.held_up is state))
