@@ -21,8 +21,32 @@ from tickflow.settings.addresses import is_http_url, is_loopback, is_server
 from tickflow.settings.env_file import read_env_file
 from tickflow.ticks.tick import is_symbol
 
+HERE = Path(__file__).absolute().parent
 DEFAULT_SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
 HIDDEN = "**********"
+FOUND = ""
+"""As `env_file`: the file that `find_env_file` finds."""
+OF_COMPOSE = ("INFLUXDB_USERNAME", "INFLUXDB_PASSWORD", "INFLUXDB_RETENTION", "GRAFANA_PASSWORD")
+"""Keys that docker-compose.yml reads from the same `.env`."""
+OTHER_NAMES = {
+    "BOOTSTRAP_SERVERS": "KAFKA_SERVERS",
+    "KAFKA_BROKER": "KAFKA_SERVERS",
+    "KAFKA_BROKERS": "KAFKA_SERVERS",
+    "KAFKA_BROKER_LIST": "KAFKA_SERVERS",
+    "KAFKA_BROKER_URL": "KAFKA_SERVERS",
+    "KAFKA_HOST": "KAFKA_SERVERS",
+    "KAFKA_URL": "KAFKA_SERVERS",
+    "KAFKA_CONSUMER_GROUP": "KAFKA_GROUP",
+    "KAFKA_GROUP_ID": "KAFKA_GROUP",
+    "INFLUXDB_HOST": "INFLUXDB_URL",
+    "INFLUXDB_ORGANIZATION": "INFLUXDB_ORG",
+    "INFLUXDB_DATABASE": "INFLUXDB_BUCKET",
+    "ALPHA_VANTAGE_KEY": "ALPHA_VANTAGE_API_KEY",
+    "ALPHAVANTAGE_KEY": "ALPHA_VANTAGE_API_KEY",
+    "TICKERS": "SYMBOLS",
+    "STOCK_SYMBOLS": "SYMBOLS",
+}
+"""Names that other programs use for a setting of ours: such a key in `.env` is refused with the right name."""
 
 
 def _checked(expected: str, accept: Callable[[Any], bool]) -> AfterValidator:
@@ -59,6 +83,13 @@ def _speed(value: object) -> object:
     return number
 
 
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("a path whose ~ is the home folder of a user of this machine") from None
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -92,6 +123,7 @@ def _seconds(least: float, most: float) -> Any:
 _Url = Annotated[str, _checked(URL_RULE, is_http_url), Field(description=URL_RULE)]
 _KafkaName = Annotated[str, _checked(NAME_RULE, _is_kafka_name), Field(description=NAME_RULE)]
 _Name = Annotated[str, _checked("1 to 200 characters", lambda text: 0 < len(text) <= 200)]
+_Path = Annotated[Path, AfterValidator(_expanded)]
 _List = Annotated[tuple[str, ...], BeforeValidator(_split)]
 _Servers = Annotated[_List, _checked(SERVERS_RULE, _are_servers), Field(description=SERVERS_RULE)]
 _Symbols = Annotated[_List, _checked(SYMBOLS_RULE, _are_symbols), Field(description=SYMBOLS_RULE)]
@@ -144,7 +176,7 @@ class Settings(BaseModel):
     stack: Annotated[Literal["kafka", "embedded"], Field(description="kafka or embedded")] = _setting(
         "kafka", "what the scripts run on: Kafka and InfluxDB, or one SQLite file on this machine without any server"
     )
-    embedded_file: Path = _setting(Path("data/stocks.db"), "the file of the embedded stack; its folder is created")
+    embedded_file: _Path = _setting(Path("data/stocks.db"), "the file of the embedded stack; its folder is created")
     retention_days: Annotated[float, Field(gt=0, le=36_500, description="a number of days above 0, up to 36500")] = (
         _setting(7.0, "how long the embedded stack keeps a tick, counted from when it was appended")
     )
@@ -180,11 +212,11 @@ class Settings(BaseModel):
     kafka_sasl_mechanism: _Mechanism = _setting(None, "with SASL: how to authenticate")
     kafka_sasl_username: _Name | None = _setting(None, "with SASL: the user")
     kafka_sasl_password: SecretStr | None = _setting(None, "with SASL: the password of that user")
-    kafka_ssl_cafile: Path | None = _setting(
+    kafka_ssl_cafile: _Path | None = _setting(
         None, "with SSL: a PEM file of the certificate authorities to trust; without it, those of the system"
     )
-    kafka_ssl_certfile: Path | None = _setting(None, "with SSL: a PEM file with the certificate of this client")
-    kafka_ssl_keyfile: Path | None = _setting(None, "with SSL: a PEM file with the key of that certificate")
+    kafka_ssl_certfile: _Path | None = _setting(None, "with SSL: a PEM file with the certificate of this client")
+    kafka_ssl_keyfile: _Path | None = _setting(None, "with SSL: a PEM file with the key of that certificate")
     kafka_ssl_password: SecretStr | None = _setting(None, "with SSL: the password of that key")
 
     source: _Source = _setting("simulated", "where the producer takes its ticks from")
@@ -195,7 +227,7 @@ class Settings(BaseModel):
     simulator_seed: Annotated[int | None, Field(ge=0, description="a whole number from 0 on")] = _setting(
         None, "runs with the same seed simulate the same prices; without one, each run differs"
     )
-    replay_file: Path | None = _setting(
+    replay_file: _Path | None = _setting(
         None, "the recorded file to replay: CSV (also .csv.gz) with the columns timestamp, symbol, price, volume"
     )
     replay_speed: _Speed = _setting(1.0, "how fast to replay; max does not wait at all")
@@ -282,21 +314,37 @@ def explained(key: str) -> tuple[str, str, str]:
     return field.title or "", field.description or "", text
 
 
+def find_env_file() -> Path | None:
+    """The `.env` that counts: the one in the current folder, else the one beside this file, else none."""
+    return next((path for path in (Path.cwd() / ".env", HERE / ".env") if path.is_file()), None)
+
+
+def origin_of_settings() -> str:
+    """Which `.env` is read, in words for the log."""
+    path = find_env_file()
+    if path is None:
+        return f"settings: no .env in {Path.cwd()} or {HERE}; environment, flags and defaults count"
+    return f"settings: {path}, below environment and flags"
+
+
 def load_settings(
     environ: Mapping[str, str] | None = None,
     *,
-    env_file: str | Path | None = ".env",
+    env_file: str | Path | None = FOUND,
     flags: Mapping[str, str] | None = None,
 ) -> Settings:
     """The settings from `flags`, `environ` (by default the process's own) and `env_file`; empty values count as absent.
+
+    `env_file` is by default the one that `find_env_file` finds; with `None`, no file is read.
 
     Raises `SettingError`, which names the key, the value and what was expected.
 
     >>> load_settings({"SYMBOLS": "IBM, SPY"}, env_file=None).symbols
     ('IBM', 'SPY')
     """
-    in_file = read_env_file(Path(env_file)) if env_file else {}
-    _refuse_misspelt(in_file, env_file or "")
+    path = find_env_file() if env_file == FOUND else env_file
+    in_file = read_env_file(Path(path)) if path else {}
+    _refuse_misspelt(in_file, path or "")
     found: dict[str, str] = {}
     for origin in (in_file, os.environ if environ is None else environ, flags or {}):
         found |= {key: origin[key].strip() for key in KEYS if origin.get(key, "").strip()}
@@ -311,10 +359,15 @@ def load_settings(
 
 def _refuse_misspelt(values: Mapping[str, str], env_file: str | Path) -> None:
     known = [*KEYS, *(f"{key}_FILE" for key in SECRETS)]
+    groups = {key.partition("_")[0] for key in KEYS if "_" in key}
     for key in values:
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
-        if near and key not in known:
-            raise SettingError(key, _shown(near[0], values[key]), f"a known key in {env_file}, perhaps {near[0]}")
+        if key in known or key in OF_COMPOSE:
+            continue
+        # A key that begins like one of ours is more likely meant for us than for another tool.
+        cutoff = 0.7 if key.partition("_")[0] in groups else 0.85
+        near = OTHER_NAMES.get(key) or next(iter(difflib.get_close_matches(key, known, n=1, cutoff=cutoff)), None)
+        if near:
+            raise SettingError(key, _shown(near, values[key]), f"a known key in {env_file}, perhaps {near}")
 
 
 def _read_secret(key: str, path: str) -> str:

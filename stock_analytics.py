@@ -24,7 +24,7 @@ from functools import partial
 from itertools import islice
 from typing import TextIO
 
-from config import Settings, add_flags, flags_of, load_settings
+from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow import process
 from tickflow.backoff import Backoff
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
@@ -100,7 +100,7 @@ class StockAnalyticsEngine:
             self.log.connect()
             self.log.subscribe()
             self.console.begin()
-            logger.info("worker %s reads %s from %s", self.worker, self.log.topic, self.log.where)
+            logger.info("reads the topic %s of %s, writes to %s", self.log.topic, self.log.where, self.store.where)
             while not self.stop.is_set():
                 self.turn()
             logger.info("asked to stop: storing and committing the batch in flight")
@@ -340,6 +340,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     if arguments.verb != "run":
         return command_line.perform(arguments, settings, stop)
     engine = StockAnalyticsEngine(settings, stop=stop)
+    logger.info("%s", origin_of_settings())
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())
     gc.freeze()  # what is there by now stays: looking through it again and again for garbage took a tenth of the CPU

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from config import Settings, add_flags, flags_of, load_settings
+from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow import process
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.packed import Packed
@@ -89,7 +89,8 @@ class StockDashboard:
         from tickflow.dashboard.server import bind, serve
 
         server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
-        print(f"The page is at {self.url}  (Ctrl+C ends it)", flush=True)
+        process.show(f"The page is at {self.url}  (Ctrl+C ends it)")
+        logger.info("reading from %s", self.store.where)
         connecting = self.gate.start()
         asking = (lambda: self.gate.store.statuses(), self.stop)
         threading.Thread(target=self.telemetry.follow, args=asking, name="ready", daemon=True).start()
@@ -113,6 +114,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     settings = load_settings(flags=flags_of(parser.parse_args(argv)))
     process.set_up_logging(settings.log_level, "dashboard")
     dashboard = StockDashboard(settings, stop=stop)
+    logger.info("%s", origin_of_settings())
     with serving(settings, dashboard.telemetry):
         dashboard.run()
     return process.DONE

@@ -14,7 +14,7 @@ from functools import partial
 
 import msgspec
 
-from config import Settings, add_flags, flags_of, load_settings
+from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow.backoff import Saying
 from tickflow.errors import NotAcknowledged, SettingError, Stopped
 from tickflow.process import DONE, Parser, StopEvent, run, set_up_logging
@@ -84,7 +84,7 @@ class StockDataProducer:
         """
         source = self._open_source(use_real_data, api_key, interval)
         with self.log:
-            logger.info("streaming %s, to %s", source.what, self.log.where)
+            logger.info("streaming %s, to the topic %s of %s", source.what, self.log.topic, self.log.where)
             self.telemetry.wait_for_log(self.log.where)
             self.log.connect()
             try:
@@ -274,6 +274,7 @@ def main(stop: StopEvent) -> int:
     set_up_logging(settings.log_level, "producer")
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
     producer = StockDataProducer(settings, stop=stop, **extras)
+    logger.info("%s", origin_of_settings())
     with serving(settings, producer.telemetry):
         producer.start_streaming(use_real_data=settings.source == "alpha_vantage", interval=settings.tick_interval)
     return DONE

@@ -15,7 +15,8 @@ LEASH = PROJECT / "devtools" / "leash.py"
 class Script:
     """One run of a script, in `cwd`, with PATH, HOME and `env` as its whole environment.
 
-    No `.env` is picked up but one that lies in `cwd`. It ends, at the latest, with the test run.
+    A `.env` in `cwd` is read; without one, a `.env` beside the scripts would be. It ends, at the latest, with the test
+    run.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], files: Path) -> None:

@@ -176,6 +176,24 @@ def test_each_file_that_is_named_exists() -> None:
     assert [each for each in sorted(named - MADE_AT_RUN - SERVED) if not (PROJECT / each).exists()] == []
 
 
+def test_each_file_that_code_names_exists() -> None:
+    """In docstrings, comments and strings, as `folder/module.py` or as a file's name alone."""
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    sources = [name for name in tracked if name.endswith((".py", ".js", ".css", ".sh")) and "vendor" not in name]
+    named = {
+        (each, name)
+        for name in sources
+        if not name.startswith("tests/")
+        for each in re.findall(r"`([\w/.-]+\.(?:py|js|css|md|sh|yml))`", text(name))
+    }
+    assert len(named) > 20
+    assert (
+        sorted((each, name) for each, name in named if not any(f"/{one}".endswith(f"/{each}") for one in tracked)) == []
+    )
+
+
 # --- what is stored ---
 
 

@@ -4,7 +4,9 @@ Exit codes: 0 finished or asked to stop; 1 work left undone; 2 a bad setting or 
 """
 
 import argparse
+import io
 import logging
+import os
 import signal
 import sys
 import threading
@@ -25,6 +27,12 @@ class StopEvent(threading.Event):
         signal.signal(signal.SIGTERM, self._heard)
         signal.signal(signal.SIGINT, self._heard)
 
+    @staticmethod
+    def ignore_further() -> None:
+        """Let no further request end the process by its signal: while Python finalizes, our handlers are gone."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def _heard(self, _signal: int, _frame: FrameType | None) -> None:
         self.set()
 
@@ -43,8 +51,31 @@ def set_up_logging(level: str, name: str = "") -> None:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
+def show(text: str) -> None:
+    """Print to standard output. A reader that went away (`| head`) has read enough: the rest is dropped.
+
+    Raises `TickflowError` where the text cannot be written, as on a full disk.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        raise TickflowError(f"standard output cannot be written: {error.strerror or error}") from error
+
+
+def _drop_output() -> None:
+    """Lead standard output to nowhere: else Python's own flush at exit fails again, with a traceback."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def run(main: Callable[[StopEvent], int]) -> int:
     """Run a script's `main` under its signals, and turn each foreseen failure into a sentence and an exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a dash or an arrow that the terminal's encoding lacks shows as ?
     stop = StopEvent()
     stop.listen()
     try:
@@ -57,6 +88,8 @@ def run(main: Callable[[StopEvent], int]) -> int:
     except TickflowError as error:
         print(error, file=sys.stderr)
         return UNDONE
+    finally:
+        stop.ignore_further()
 
 
 class Parser(argparse.ArgumentParser):

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import select
 import signal
 import socket
@@ -114,6 +115,7 @@ class Place:
         for name in (".venv", "config.py", "tickflow", "assets", *(path.name for path in PROJECT.glob("stock_*.py"))):
             if (PROJECT / name).exists():
                 (root / name).symlink_to(PROJECT / name)
+        (root / ".env").touch()  # else the one beside the scripts would count
         (root / "scripts").mkdir()
         (root / "scripts" / "run.sh").write_bytes((PROJECT / "scripts" / "run.sh").read_bytes())
         (root / "scripts" / "run.sh").chmod(0o755)
@@ -185,6 +187,9 @@ def test_the_real_scripts_end_with_their_terminal(place: Place, end: Callable[[T
     assert terminal.running() == {}
     place.assert_port_is_free()
     assert "Traceback" not in terminal.output
+    if end is not close:
+        terminal.end_of_output()
+        assert re.findall(r"stopped \(rc=(-?\d+)\)", terminal.output) == ["0"] * 3, terminal.output
 
 
 def test_settings_of_the_environment_reach_the_scripts_and_env_cannot_take_the_stack_away(place: Place) -> None:

@@ -159,4 +159,6 @@ def test_a_script_refuses_a_broken_env_and_an_unknown_flag(script: StartScript, 
     (tmp_path / ".env").write_text("KAFKA_SERVER=hush\n")
     run = script(name, cwd=tmp_path)
     assert run.wait() == 2
-    assert_one_sentence(run.stderr, "KAFKA_SERVER is 'hush'; expected a known key in .env, perhaps KAFKA_SERVERS.")
+    assert_one_sentence(
+        run.stderr, f"KAFKA_SERVER is 'hush'; expected a known key in {tmp_path / '.env'}, perhaps KAFKA_SERVERS."
+    )

@@ -8,7 +8,19 @@ import pytest
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from config import HIDDEN, KEYS, SECRETS, Settings, add_flags, explained, flags_of, load_settings
+import config
+from config import (
+    HIDDEN,
+    KEYS,
+    OF_COMPOSE,
+    SECRETS,
+    Settings,
+    add_flags,
+    explained,
+    flags_of,
+    load_settings,
+    origin_of_settings,
+)
 from devtools import settings_text
 from tests.loaded_settings import load, refusal
 from tests.scripts import PROJECT
@@ -144,12 +156,32 @@ def test_the_processs_own_environment_is_the_default_and_env_is_looked_for_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(config, "HERE", tmp_path)
     for key in KEYS:
         monkeypatch.delenv(key, raising=False)
     assert load_settings().kafka_topic == "stock-ticks"
     (tmp_path / ".env").write_text("KAFKA_TOPIC=in-file\nKAFKA_GROUP=in-file\n")
     monkeypatch.setenv("KAFKA_GROUP", "in-environment")
     assert (load_settings().kafka_topic, load_settings().kafka_group) == ("in-file", "in-environment")
+
+
+def test_env_beside_the_scripts_counts_where_the_current_folder_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, beside = tmp_path / "here", tmp_path / "beside"
+    here.mkdir()
+    beside.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(config, "HERE", beside)
+    for key in KEYS:
+        monkeypatch.delenv(key, raising=False)
+    assert origin_of_settings() == f"settings: no .env in {here} or {beside}; environment, flags and defaults count"
+    (beside / ".env").write_text("KAFKA_TOPIC=beside\n")
+    assert load_settings().kafka_topic == "beside"
+    assert origin_of_settings() == f"settings: {beside / '.env'}, below environment and flags"
+    (here / ".env").write_text("KAFKA_TOPIC=here\n")
+    assert load_settings().kafka_topic == "here"
+    assert str(here / ".env") in origin_of_settings()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +206,14 @@ def test_how_env_may_be_written(tmp_path: Path, line: str, expected: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "line", ["COMPOSE_PROJECT_NAME=x", "INFLUXDB_USERNAME=me", "INFLUXDB_PASSWORD=secret", "INFLUXDB_RETENTION=7d"]
+    "line",
+    [
+        "COMPOSE_PROJECT_NAME=x",
+        "KAFKA_HEAP_OPTS=-Xmx1g",
+        "INFLUXDB_USERNAME=me",
+        "INFLUXDB_PASSWORD=secret",
+        "INFLUXDB_RETENTION=7d",
+    ],
 )
 def test_keys_of_other_tools_may_stand_in_env(tmp_path: Path, line: str) -> None:
     (tmp_path / ".env").write_text(line)
@@ -189,6 +228,14 @@ def test_keys_of_other_tools_may_stand_in_env(tmp_path: Path, line: str) -> None
         ("ANOMALY_TRESHOLD", "ANOMALY_THRESHOLD"),
         ("SYMBOL", "SYMBOLS"),
         ("INFLUXDB_TOKEN_FIEL", "INFLUXDB_TOKEN_FILE"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SERVERS"),
+        ("BOOTSTRAP_SERVERS", "KAFKA_SERVERS"),
+        ("KAFKA_GROUP_ID", "KAFKA_GROUP"),
+        ("KAFKA_TOPIC_NAME", "KAFKA_TOPIC"),
+        ("INFLUXDB_BUCKET_NAME", "INFLUXDB_BUCKET"),
+        ("INFLUXDB_V2_TOKEN", "INFLUXDB_TOKEN"),
+        ("DASHBOARD_PORTS", "DASHBOARD_PORT"),
+        ("TICKERS", "SYMBOLS"),
     ],
 )
 def test_a_misspelt_key_in_env_is_refused_with_a_guess(tmp_path: Path, wrong: str, right: str) -> None:
@@ -197,6 +244,11 @@ def test_a_misspelt_key_in_env_is_refused_with_a_guess(tmp_path: Path, wrong: st
     assert error.key == wrong
     assert str(error).endswith(f", perhaps {right}.")
     assert ("hush-hush" in str(error)) == ("TOKEN" not in wrong)
+
+
+def test_the_keys_that_compose_alone_reads_are_those_of_its_file() -> None:
+    text = (PROJECT / "docker-compose.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"\$\{(\w+)", text)) - set(KEYS) == set(OF_COMPOSE)
 
 
 @pytest.mark.parametrize(
@@ -311,6 +363,9 @@ def test_settings_cannot_be_changed_nor_given_unknown_keys() -> None:
         ("KAFKA_SECURITY_PROTOCOL", "ssl", "SSL"),
         ("ANOMALY_THRESHOLD", "2.84", 2.84),
         ("EMBEDDED_FILE", "/tmp/a b.db", Path("/tmp/a b.db")),
+        ("EMBEDDED_FILE", "~/x.db", Path.home() / "x.db"),
+        ("REPLAY_FILE", "~/x.csv", Path.home() / "x.csv"),
+        ("KAFKA_SSL_CAFILE", "~/ca.pem", Path.home() / "ca.pem"),
     ],
 )
 def test_values_that_are_accepted(key: str, value: str, expected: object) -> None:

@@ -225,7 +225,7 @@ DEPTH = max(DEPTHS.values())
 COMPUTATION = 1
 """Raised by whoever changes what a formula, a window or the rule of acceptance gives, be it by a bit.
 
-`tests/metrics/test_golden.py` fails when the bits change and this number does not.
+A test fails when the bits change and this number does not.
 """
 
 

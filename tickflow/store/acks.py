@@ -1,6 +1,6 @@
 """What a reader has acknowledged, kept apart from the metrics: a page may write this without the right to write those.
 
-Two adapters implement it: `influx_acks.py` (a bucket of its own, `<bucket>_acks`) and `embedded_acks.py` (a table).
+Two adapters implement it: `influx/acks.py` (a bucket of its own, `<bucket>_acks`) and `sqlite/acks.py` (a table).
 """
 
 from abc import ABC, abstractmethod

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from tickflow import process
 from tickflow.metrics.fields import DEPTH, TABLE
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
@@ -218,9 +219,9 @@ def show(log: TickLog, store: PointReader, audit: Callable[[TickLog, PointReader
     with log, store:
         store.connect()
         log.connect(create=False)
-        print(f"{log.topic} of {log.where}, against {store.where}:")
+        process.show(f"{log.topic} of {log.where}, against {store.where}:")
         found = audit(log, store).run()
-    print("\n".join(lines(found)))
+    process.show("\n".join(lines(found)))
     return found.equal
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from tickflow import process
 from tickflow.ticklog.base import Record, TickLog
 from tickflow.worker.dead_letters import CUT_SIZE
 from tickflow.worker.report import counted
@@ -128,8 +129,7 @@ def show(log: TickLog, limit: int) -> None:
     with log:
         log.connect(create=False)
         listing = Listing.of(read(log), limit)
-        print(f"{log.dead_letter_topic} of {log.where}:")
-        print("\n".join(lines(listing)))
+        process.show("\n".join([f"{log.dead_letter_topic} of {log.where}:", *lines(listing)]))
 
 
 def _line(letter: Letter) -> str:

@@ -152,6 +152,14 @@ def test_an_existing_topic_is_taken_as_it_is_and_producers_times_are_warned_of(
     assert set(join(log)) == {0, 1}
 
 
+def test_a_compacted_topic_is_warned_of(logs: KafkaLogs, caplog: pytest.LogCaptureFixture) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=logs.servers)
+    admin.create_topics({logs.topic: {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}})
+    admin.close()
+    logs.open()
+    assert sum("is compacted (cleanup.policy=compact)" in line for line in caplog.messages) == 1
+
+
 def test_several_may_make_the_topics_at_once(logs: KafkaLogs) -> None:
     members = [logs.make() for _ in range(4)]
     threads = [threading.Thread(target=log.connect) for log in members]

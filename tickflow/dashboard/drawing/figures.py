@@ -2,7 +2,7 @@
 
 One figure, four panels on one time axis. A colour is the name of a token of `assets/page.css` ("--up"), which the
 browser fills in, so that a theme needs no new figure. Ranges, labels at line ends and the tag of the last price
-belong to the view and are set in the browser, by `assets/chart.js`.
+belong to the view; the scripts in `assets/` set them in the browser.
 
 Every trace has `x` and `y` and no other column, so that one `extendData` serves all of them. Row i of the points is
 item i of the lines and items 3i to 3i + 2 of the volume's stems.

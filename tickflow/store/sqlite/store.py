@@ -84,7 +84,7 @@ class EmbeddedStore(MetricsStore):
         self, path: Path, *, retention_days: float, stop: threading.Event, clock: Callable[[], float] = time.time
     ) -> None:
         self.stop = stop
-        self.where = f"the file {path} (EMBEDDED_FILE)"
+        self.where = f"the file {path.absolute()} (EMBEDDED_FILE)"
         self._path = path
         self._retention_ms = int(retention_days * 86_400_000)
         self._clock = clock

@@ -36,6 +36,12 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
                 "cannot be told and are not refused; set it to LogAppendTime to have them refused",
                 topic,
             )
+        if "compact" in settings.get("cleanup.policy", ""):
+            _logger.warning(
+                "the topic %s is compacted (cleanup.policy=%s): Kafka deletes all but the newest tick of each symbol, "
+                "so that a restart or an audit cannot recompute the windows; set its cleanup.policy to delete",
+                *(topic, settings["cleanup.policy"]),
+            )
         limits = {topic: int(settings.get("max.message.bytes", DEFAULT_LIMIT))}
         needed = limits[topic] + HEADROOM
         if dead_letters in missing:

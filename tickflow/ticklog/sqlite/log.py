@@ -47,7 +47,7 @@ class EmbeddedTickLog(TickLog):
     ) -> None:
         self.topic = topic
         self.stop = stop
-        self.where = f"the file {path} (EMBEDDED_FILE)"
+        self.where = f"the file {path.absolute()} (EMBEDDED_FILE)"
         self._path = path
         self._group = group
         self._retention_ms = round(retention_days * 86_400_000)
