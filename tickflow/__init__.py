@@ -1,18 +1,19 @@
 """What the three scripts share. The folders, in the order in which one tick passes through them:
 
     sources/     make ticks: simulated, replayed, or real quotes        (stock_producer.py)
-    ticks/       a tick: its JSON form, its rules, reasons for refusal
+    ticks/       a tick: its JSON form, its rules, the reasons for refusal
     ticklog/     keeps ticks as records: kafka/ or sqlite/
-    worker/      reads records, and commits what is stored              (stock_analytics.py)
-    metrics/     windows, formulas and detectors; the points they give
+    worker/      reads records, commits what is stored                  (stock_analytics.py)
+    metrics/     fields, windows, formulas, detectors; the points they give
+    alerts/      turns anomalies into few alerts: episodes, budget, rules
     store/       keeps points: influx/ or sqlite/
-    verbs/       what else the analytics script can do: audit, status
     dashboard/   queries/ read rows, drawing/ makes them a page         (stock_dashboard.py)
 
 Beside that way:
 
-    settings/    what a setting's text has to look like
-    telemetry/   what each script reports to whoever operates it
+    verbs/       what else the worker script can do: status, dead-letters, audit
+    settings/    the forms that the text of a setting takes
+    telemetry/   what each script reports to its operator: metrics and health
 
-Nothing here imports `config` or the scripts: it takes plain values. `stack.py` chooses the log and the store.
+Nothing here imports `config` or the scripts: these modules take plain values. `stack.py` chooses the log and the store.
 """
