@@ -277,11 +277,11 @@ class Settings(BaseModel):
 
     @property
     def tick_interval(self) -> float:
-        """Seconds between two ticks of a simulated symbol, or two quotes."""
+        """Seconds between two ticks of one simulated symbol, or between two quotes."""
         return self.update_interval if self.producer_interval is None else self.producer_interval
 
     def secret(self, key: str, need: str) -> str:
-        """The secret of that key; missing, it is a `SettingError` that says what to do."""
+        """The secret of that key. Raises `SettingError` with `need` if it is missing."""
         value: SecretStr | None = getattr(self, key.lower())
         if value is None:
             raise SettingError(key, None, need)
@@ -363,7 +363,7 @@ def _refuse_misspelt(values: Mapping[str, str], env_file: str | Path) -> None:
     for key in values:
         if key in known or key in OF_COMPOSE:
             continue
-        # A key that begins like one of ours is more likely meant for us than for another tool.
+        # a key that begins like one of ours is more likely meant for us than for another tool
         cutoff = 0.7 if key.partition("_")[0] in groups else 0.85
         near = OTHER_NAMES.get(key) or next(iter(difflib.get_close_matches(key, known, n=1, cutoff=cutoff)), None)
         if near:

@@ -1,14 +1,14 @@
-"""Analytics: reads ticks from the log, computes their metrics, stores them as points, and says what it sees.
+"""The worker: reads ticks from the log, computes their metrics, stores them as points, and prints what it finds.
 
     python stock_analytics.py             run until Ctrl+C or SIGTERM
-    python stock_analytics.py status      what the workers last said of themselves
-    python stock_analytics.py dead-letters --limit 50   the refused records: how many by reason, and the newest
+    python stock_analytics.py status      what the workers last reported
+    python stock_analytics.py dead-letters --limit 50   the refused records: counts per reason, and the newest
     python stock_analytics.py audit       recompute everything from the log and compare it with the store, bit for bit
     python stock_analytics.py --embedded  the same on one SQLite file, without Kafka and InfluxDB
 
-Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` asks a running
-worker for its summary. Exit codes: 0 asked to stop (audit: all is equal), 1 work left undone (audit: it is not), 2 a
-bad setting or flag.
+Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` makes a running
+worker print its summary. Exit codes: 0 asked to stop (audit: no differences), 1 work left undone (audit: differences),
+2 a bad setting or flag.
 """
 
 import argparse
@@ -56,8 +56,8 @@ logger = logging.getLogger("tickflow.worker")
 class StockAnalyticsEngine:
     """One worker of the consumer group: every accepted record becomes one stored point, through any crash.
 
-    Everything has a default made from `settings`; `log`, `store`, `out` (the console), `clock` (ns since 1970) and
-    `span` (see `windows`) can be given. `run` returns when `stop` is set.
+    Every argument has a default made from `settings`: `log`, `store`, `out` (the console), `clock` (ns since 1970) and
+    `span` (see `tickflow/metrics/windows.py`). `run` returns when `stop` is set.
     """
 
     def __init__(
@@ -120,9 +120,9 @@ class StockAnalyticsEngine:
         logger.info("ended")
 
     def turn(self) -> None:
-        """One batch: read and computed while the one before it is written, if there is that much to read.
+        """Read and compute one batch. If a backlog waits, the previous batch is written meanwhile.
 
-        Its own write begins as soon as that one is over, and the one before is committed meanwhile.
+        The write of the new batch starts as soon as the previous write has ended; the previous batch is then committed.
         """
         with self.telemetry.poll_seconds.time():
             polled = self.poll()
@@ -142,7 +142,7 @@ class StockAnalyticsEngine:
         self.report()
 
     def poll(self) -> Polled:
-        """The next records, after the changes of the assignment that came with them."""
+        """The next records; changes of the assignment that came with them are followed first."""
         try:
             polled = self.log.poll(POLL_SECONDS)
         except LogUnavailable as error:
@@ -151,7 +151,8 @@ class StockAnalyticsEngine:
         try:
             self.partitions.follow(polled)
         except LogUnavailable as error:
-            # Records of other partitions are never dropped: the log would go on behind them, and commit past them.
+            # The records of other partitions must not be dropped: the log would read on behind them and commit past
+            # them.
             if not polled.records and not polled.read_up_to:
                 self.holdup.wait(POLL_SECONDS, str(error), f"{self.log.where} answers again", State.WAITING_FOR_LOG)
                 return Polled()
@@ -159,7 +160,7 @@ class StockAnalyticsEngine:
         return polled
 
     def process(self, polled: Polled) -> Batch:
-        """Decode, advance the windows, measure; what lies before a partition's `emit_from` only warms its windows."""
+        """Decode, advance the windows, measure. Records before a partition's `emit_from` only fill its windows."""
         batch = Batch()
         for number, lost in self.partitions.take_lost().items():
             overrun = self.partitions[number]
@@ -179,7 +180,7 @@ class StockAnalyticsEngine:
         return batch
 
     def take_in(self, number: int, records: Sequence[Record], batch: Batch) -> None:
-        """What the records of one partition become: points to store and records to refuse."""
+        """Turn the records of one partition into points to store and records to refuse."""
         ours, tally = self.partitions[number], batch.tallies[number]
         ticks, refused = decode(records, self._limits)
         metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
@@ -200,7 +201,7 @@ class StockAnalyticsEngine:
         )
 
     def observe(self, points: Points, depth: Ints) -> None:
-        """Feed what people look at: the price history, the console, the freshness of the status."""
+        """Update what people look at: the price history, the console, and the time of the newest tick in the status."""
         remember(self.price_history, points.symbol, points.price.tolist())
         self.console.take(points, depth)
         self._reporter.note(points)
@@ -213,7 +214,7 @@ class StockAnalyticsEngine:
             self._in_flight = None
 
     def write(self, batch: Batch) -> None:
-        """Store the points, trying for ever; those that the store can never take go to the dead letters."""
+        """Store the points, retrying for ever; points that the store refuses for good become dead letters."""
         if not batch.points:
             return
         with self.telemetry.write_seconds.time():
@@ -224,7 +225,8 @@ class StockAnalyticsEngine:
         parts = [Points.joined(batch.points)]
         written = [self.store_points(parts[0], batch.attempt)]
         if written[0].expired and len(batch.points) > 1:
-            # The store says how many it dropped, not which: once more a partition, over itself, so that each can count.
+            # The store reports how many points it dropped, not which: each partition is written again, to count its
+            # own.
             parts = batch.points
             written = [self.store_points(part) for part in parts]
         records = iter(batch.records)
@@ -235,7 +237,7 @@ class StockAnalyticsEngine:
             batch.count(part, outcome)
 
     def store_points(self, points: Points, attempt: Future[Written] | None = None) -> Written:
-        """Store points, trying for ever; `attempt` is the first, where it has begun."""
+        """Store points, retrying for ever; `attempt` is a first attempt that another thread has already started."""
         backoff = Backoff()
         while True:
             try:
@@ -250,20 +252,20 @@ class StockAnalyticsEngine:
         return written
 
     def settle(self, batch: Batch) -> None:
-        """Refuse what is no tick, and commit a batch whose points are stored."""
+        """Publish the refused records of a batch whose points are stored, and commit it."""
         self.deliver(batch.letters)
         self.console.refused(letter.key for letter in batch.letters)
         self.commit(batch)
 
     def letters_of(self, refused: Sequence[Refused], stage: str) -> list[dead_letters.Letter]:
-        """The dead letters about those records, each as large as the topic takes it."""
+        """The dead letters about those records, each cut to what the topic takes."""
         if not refused:
             return []
         largest = self.log.largest_letter
         return [dead_letters.letter_of(self.log.topic, each, stage, largest) for each in refused]
 
     def deliver(self, letters: Sequence[dead_letters.Letter]) -> None:
-        """Publish letters to the dead-letter topic until every one of them is acknowledged."""
+        """Publish letters to the dead-letter topic until all of them are acknowledged."""
         if not letters:
             return
         delivery = dead_letters.Delivery(self.log, letters)
@@ -278,9 +280,10 @@ class StockAnalyticsEngine:
         self.holdup.over()
 
     def commit(self, batch: Batch) -> None:
-        """Commit what is stored and refused; what the log cannot take now comes with the next batch.
+        """Commit what is stored and refused. Positions that the log cannot take now are committed with the next batch.
 
-        What the group does not take is still due while the partition is ours; else its next owner reads it again.
+        A position that the group refuses stays due while the partition is ours; after that its next owner reads from
+        the last commit.
         """
         self._uncommitted |= batch.positions
         self._uncommitted = {n: at for n, at in self._uncommitted.items() if self.partitions.holds(n, at)}
@@ -303,19 +306,19 @@ class StockAnalyticsEngine:
             self.counters.settle(number, position.epoch, position.offset)
 
     def report(self) -> None:
-        """Write the status and say what is due on the console; neither can stop the loop."""
+        """Write the status and print what is due; neither can stop the loop."""
         self.console.speak(self.counters, self.log.lag)
         if self.telemetry.is_due:
             self.telemetry.publish(self.snapshot(), self.holdup.reason)
         self._reporter.report(self.status)
 
     def snapshot(self) -> Snapshot:
-        """This worker's numbers now, for its metrics and its health."""
+        """The present figures of this worker, for its metrics and its health."""
         newest = self._reporter.newest_event
         return snapshot_of(self.partitions, self.counters, self.log.ends(), self.holdup.state, newest)
 
     def status(self) -> WorkerStatus:
-        """What this worker says of itself now."""
+        """The present status of this worker."""
         return self._reporter.status(self.log.lag(), self.counters.total, self.holdup.reason or self.log.holdup)
 
 
@@ -329,7 +332,7 @@ FLAGS = (
 
 
 def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
-    """Run the script; the exit code comes back."""
+    """Run the script; return the exit code."""
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command_line.add_arguments(parser)
     add_flags(parser, FLAGS, aliases={"UPDATE_INTERVAL": "--interval"})
@@ -343,7 +346,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     logger.info("%s", origin_of_settings())
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())
-    gc.freeze()  # what is there by now stays: looking through it again and again for garbage took a tenth of the CPU
+    gc.freeze()  # searching the loaded modules for garbage again and again took 10 % of the CPU
     with serving_worker(settings, engine.telemetry, partial(open_log, settings, stop), stop):
         engine.run()
     return process.DONE

@@ -1,10 +1,10 @@
-"""The dashboard: a page that shows what the analytics stored, and keeps itself up to date.
+"""The dashboard: a page that shows what the workers stored, and refreshes itself.
 
     python stock_dashboard.py             serve it until Ctrl+C or SIGTERM, at http://127.0.0.1:8050/
     python stock_dashboard.py --embedded  the same from one SQLite file, without InfluxDB
 
-It reads from the store alone, and is up before the store is: it then says what it waits for. Exit codes: 0 asked to
-stop, 2 a bad setting or flag.
+It reads from the store only. Started before the store, it serves the page and logs what it waits for. Exit codes: 0
+asked to stop, 2 a bad setting or flag.
 """
 
 import argparse
@@ -43,9 +43,9 @@ FLAGS = (
 
 
 class StockDashboard:
-    """The page over a store, which it only reads; what readers acknowledge goes into `acks`.
+    """The page over a store, which it only reads; acknowledgements of readers go into `acks`.
 
-    `store` and `acks` are by default those that the settings name. `clock` is the wall clock, in ns since 1970.
+    `store` and `acks` are by default those of the settings. `clock` is the wall clock, in ns since 1970.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class StockDashboard:
         self.stop = stop or threading.Event()
         self.store = store or open_store(self.settings, self.stop)
         self.acks = acks or open_acks(self.settings, self.stop)
-        from tickflow.dashboard.app import build  # loads Dash: not for --help, nor to refuse a setting
+        from tickflow.dashboard.app import build  # loads Dash: not needed for --help or to refuse a setting
         from tickflow.telemetry.page import PageTelemetry, watch
 
         self.gate = Gate(self.store)
@@ -80,12 +80,14 @@ class StockDashboard:
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         host = self.settings.dashboard_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.dashboard_port}/"
 
     def run(self) -> None:
-        """Serve the page until `stop` is set. Raises `SettingError` for a port that is taken, or a hopeless store."""
+        """Serve the page until `stop` is set. Raises `SettingError` if the port is taken, or if a setting keeps the
+        store away.
+        """
         from tickflow.dashboard.server import bind, serve
 
         server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
@@ -108,7 +110,7 @@ class StockDashboard:
 
 
 def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
-    """Run the script; the exit code comes back."""
+    """Run the script; return the exit code."""
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser, FLAGS, aliases={"DASHBOARD_PORT": "--port", "UPDATE_INTERVAL": "--interval"})
     settings = load_settings(flags=flags_of(parser.parse_args(argv)))

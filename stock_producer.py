@@ -1,4 +1,4 @@
-"""The producer: takes ticks from a source and publishes them to the tick log. `python stock_producer.py --help`."""
+"""The producer: takes ticks from a source and publishes them to the tick log. See `python stock_producer.py --help`."""
 
 import argparse
 import logging
@@ -29,19 +29,19 @@ from tickflow.ticks.tick import Tick, encode, is_symbol
 from tickflow.version import VERSION
 
 FLUSH_EVERY = 1.0
-"""Seconds, at most, between two flushes of a source that never waits."""
+"""The longest time between two flushes of a source that never waits, in seconds."""
 FLUSH_AT_INTERVAL, FLUSH_AT_EXIT = 0.8, 10.0
-"""How long a flush waits for acknowledgements: short of each pause, and once at the end."""
+"""How long a flush waits for acknowledgements, in seconds: in each pause, and once at the end."""
 PROGRESS_EVERY = 10.0
 
 logger = logging.getLogger("tickflow.producer")
 
 
 class StockDataProducer:
-    """Publishes the ticks of one source, keyed by symbol, each marked with this run and its number in it.
+    """Publishes the ticks of one source, keyed by symbol; each tick carries the id of this run and its number.
 
-    `injections` are jumps of simulated prices, `start_time` is the first event time of simulated ticks (by default they
-    carry the time of day), `ticks` ends the run after that many ticks a symbol.
+    `injections` are jumps of simulated prices. `start_time` is the first event time of simulated ticks; by default they
+    carry the present time. `ticks` ends the run after that many ticks of each symbol.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class StockDataProducer:
     def start_streaming(self, use_real_data: bool = False, api_key: str | None = None, interval: float = 2) -> None:
         """Publish until the source ends or the process is asked to stop.
 
-        `use_real_data`: real prices from Alpha Vantage, with `api_key` or else the setting's. Otherwise the recorded
-        ones of `REPLAY_FILE` if `SOURCE` is `replay`, and simulated ones if not. `interval`: seconds between two
-        simulated ticks of a symbol, or between two rounds of quotes.
+        `use_real_data`: real prices from Alpha Vantage, with `api_key` or else the key of the settings. Otherwise
+        recorded prices from `REPLAY_FILE` if `SOURCE` is `replay`, else simulated prices. `interval`: seconds between
+        two simulated ticks of one symbol, or between two rounds of quotes.
 
         Raises `SettingError` before it connects to anything, `NotAcknowledged` if the log did not confirm all ticks,
-        `SourceError` if the source failed, or had to leave something out.
+        and `SourceError` if the source failed or had to leave something out.
         """
         source = self._open_source(use_real_data, api_key, interval)
         with self.log:
@@ -120,11 +120,11 @@ class StockDataProducer:
             self.sent += 1
 
     def _is_complete(self, source: Source) -> bool:
-        """Whether `ticks` were sent of every symbol that more may come of."""
+        """Whether `ticks` ticks were sent of every symbol of the source."""
         return bool(source.symbols) and all(self._seq.get(symbol, 0) >= self._ticks for symbol in source.symbols)
 
     def _wait(self, source: Source, seconds: float) -> bool:
-        """Use a source's pause to have all ticks confirmed, and to say how far it is; whether to stop."""
+        """Use a pause of the source to have all ticks confirmed and to log progress; return whether to stop."""
         until = time.monotonic() + seconds
         self._flush()
         self.telemetry.turn(trouble=self._trouble, pause=True)
@@ -135,7 +135,9 @@ class StockDataProducer:
         return self.stop.is_set()
 
     def _flush(self) -> None:
-        """Have what was sent confirmed, as far as it goes in a second; what is missing at the end, `_finish` tells."""
+        """Have the sent ticks confirmed as far as possible within a second; `_finish` reports what is missing
+        at the end.
+        """
         try:
             self.log.flush(FLUSH_AT_INTERVAL)
         except NotAcknowledged as error:
@@ -150,7 +152,7 @@ class StockDataProducer:
         self._flushed = time.monotonic()
 
     def _finish(self, source: Source) -> None:
-        """Have everything confirmed. Raises `NotAcknowledged` with the count of all ticks that were not."""
+        """Have all ticks confirmed. Raises `NotAcknowledged` with the number of all ticks that were not."""
         try:
             self.log.flush(FLUSH_AT_EXIT)
         except NotAcknowledged as error:
@@ -164,7 +166,7 @@ class StockDataProducer:
         line = f"{self.sent:,} ticks sent, {self.log.acknowledged:,} acknowledged"
         far = source.progress()
         self._progress_at = time.monotonic() + (PROGRESS_EVERY / 3 if far else PROGRESS_EVERY)
-        if line != self._said:  # hours of waiting for a market to open need no line each 10 s
+        if line != self._said:  # while a market is closed for hours, the same line every 10 s tells nothing
             self._said = line
             logger.info("%s%s", line, far and f"; {far}")
 
@@ -202,7 +204,7 @@ class StockDataProducer:
 DESCRIPTION = """\
 Publish stock ticks, keyed by symbol, to the tick log (Kafka; with --embedded one SQLite file).
 
-Where they come from is --source:
+--source chooses where they come from:
   simulated      a random walk per symbol, marked as such; the same --simulator-seed gives the same prices
   replay         a CSV file (.csv, .csv.gz) with the columns timestamp, symbol, price, volume; all its symbols
   alpha_vantage  real quotes; needs ALPHA_VANTAGE_API_KEY (environment or .env); never replaced by simulated ones
@@ -215,7 +217,7 @@ examples:
   python stock_producer.py --simulator-seed 1 --start-time 2026-01-05T14:30:00Z --ticks 1000 --interval 1
 
 exit codes:
-  0  the source came to its end, or asked to stop (Ctrl+C, SIGTERM): all ticks were acknowledged
+  0  the source ended, or the producer was asked to stop (Ctrl+C, SIGTERM): all ticks were acknowledged
   1  ticks were not acknowledged, or rows of a file were refused: one sentence says how many
   2  a setting or a flag is wrong: one sentence says which
 """
@@ -268,7 +270,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(stop: StopEvent) -> int:
-    """Run from the command line and the settings; the exit code."""
+    """Run from the command line and the settings; return the exit code."""
     arguments = parser().parse_args()
     settings = load_settings(flags=flags_of(arguments))
     set_up_logging(settings.log_level, "producer")

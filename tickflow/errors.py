@@ -1,18 +1,18 @@
-"""Everything that can go wrong on purpose.
+"""The errors that this project raises on purpose.
 
     TickflowError
     ├── SettingError            a setting or a flag is wrong: exit code 2
     ├── Stopped                 asked to stop while waiting
-    ├── SourceError             a source cannot deliver, and says why
-    ├── LogError                the tick log
-    │   ├── LogUnavailable      away for now: try again
-    │   └── NotAcknowledged     records that were sent, but that the log never confirmed
+    ├── SourceError             a source cannot deliver; the message has the reason
+    ├── LogError                the tick log failed
+    │   ├── LogUnavailable      the log does not answer at present: try again
+    │   └── NotAcknowledged     records were sent, but the log never confirmed them
     ├── Overloaded              the page has more requests than it can answer
-    └── StoreError              the metrics store
-        ├── StoreUnavailable    away or overloaded for now: try again
-        └── StoreMisconfigured  it answers, and refuses: a person must change something
+    └── StoreError              the metrics store failed
+        ├── StoreUnavailable    the store does not answer or is overloaded at present: try again
+        └── StoreMisconfigured  the store answers and refuses: a person must change something
 
-Each carries its data as attributes and is a sentence for a person when printed.
+Each error carries its data as attributes. Printed, it is a sentence for a person.
 """
 
 
@@ -44,14 +44,14 @@ class LogError(TickflowError):
 
 
 class LogUnavailable(LogError):
-    """The tick log cannot be reached for now."""
+    """The tick log cannot be reached at present."""
 
 
 class NotAcknowledged(LogError):
-    """Records were handed to the log, which did not confirm them.
+    """Records were handed to the log, and the log did not confirm them.
 
-    `count` is how many; `cause` is the first reason given. Of these, `refused` (by default all) will never be
-    confirmed, the others are still on their way: a later flush may find them confirmed.
+    `count` is their number, `cause` the first reason given. `refused` of them (by default all) will never be confirmed;
+    the others are still in flight, and a later flush may find them confirmed.
     """
 
     def __init__(self, count: int, cause: str, refused: int | None = None) -> None:
@@ -62,7 +62,7 @@ class NotAcknowledged(LogError):
 
 
 class Overloaded(TickflowError):
-    """The page has more to do than it may; the sentence says what to do."""
+    """The page has more requests than it can answer; the message says what to do."""
 
 
 class StoreError(TickflowError):
@@ -70,7 +70,9 @@ class StoreError(TickflowError):
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be reached, or asked for patience; `retry_after` is its own wish in seconds, if it had one."""
+    """The store cannot be reached, or asks its clients to slow down; `retry_after` is the delay in seconds that it
+    asked for, if any.
+    """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         self.retry_after = retry_after

@@ -38,9 +38,9 @@ class StopEvent(threading.Event):
 
 
 def set_up_logging(level: str, name: str = "") -> None:
-    """Log lines of this project go to stderr at `level`, those of its libraries only from WARNING on.
+    """Send log lines of this project to stderr at `level`, and those of its libraries only from WARNING on.
 
-    `name` stands in each line, to tell the processes apart whose lines are collected in one place.
+    `name` stands in each line: it tells processes apart whose lines end up in one file.
     """
     who = f"{name.replace('%', '%%')}: " if name else ""
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s %(levelname)s {who}%(message)s", stream=sys.stderr)
@@ -52,9 +52,9 @@ def set_up_logging(level: str, name: str = "") -> None:
 
 
 def show(text: str) -> None:
-    """Print to standard output. A reader that went away (`| head`) has read enough: the rest is dropped.
+    """Print to standard output. If the reader has closed it (`| head`), drop the rest without an error.
 
-    Raises `TickflowError` where the text cannot be written, as on a full disk.
+    Raises `TickflowError` if the text cannot be written, as on a full disk.
     """
     try:
         print(text, flush=True)
@@ -66,16 +66,16 @@ def show(text: str) -> None:
 
 
 def _drop_output() -> None:
-    """Lead standard output to nowhere: else Python's own flush at exit fails again, with a traceback."""
+    """Point standard output at /dev/null: otherwise Python's own flush at exit fails again and prints a traceback."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def run(main: Callable[[StopEvent], int]) -> int:
-    """Run a script's `main` under its signals, and turn each foreseen failure into a sentence and an exit code."""
+    """Run a script's `main` with signal handling; turn each expected failure into a message and an exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a dash or an arrow that the terminal's encoding lacks shows as ?
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal's encoding lacks shows as ?
     stop = StopEvent()
     stop.listen()
     try:
@@ -93,7 +93,7 @@ def run(main: Callable[[StopEvent], int]) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one sentence on stderr and exit code 2, without the usage text."""
+    """An argument parser that reports a mistake as one sentence on stderr with exit code 2, without the usage text."""
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 - argparse's own
         self.exit(BAD_SETTING, f"{self.prog}: {message}. See {self.prog} --help.\n")

@@ -1,7 +1,7 @@
-"""Opening the one SQLite file of the embedded stack, and telling its passing troubles from those a person must end.
+"""Opens the SQLite file of the embedded stack, and tells temporary failures from those that a person must fix.
 
-Several processes share the file: write-ahead logging lets them read while one writes. `synchronous=NORMAL` keeps
-every committed transaction through a killed process; a power cut may take the last ones.
+Several processes share the file: write-ahead logging lets them read while one writes. With `synchronous=NORMAL` every
+committed transaction survives a killed process; a power cut may lose the last ones.
 """
 
 import logging
@@ -13,16 +13,16 @@ from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped
 
 BUSY_SECONDS = 1.0
-"""How long SQLite itself waits for another process's lock; kept short, so that a caller can look at `stop` between."""
+"""How long SQLite itself waits for another process's lock; short, so that the caller can check `stop` in between."""
 
 WAL_BYTES = 64 * 2**20
-"""The size to which the write-ahead file is cut back after a burst."""
+"""The size to which the write-ahead file is truncated after a burst."""
 
 CHECKPOINT_PAGES = 4_000
-"""So many pages (16 MB) in the write-ahead file before they go to the database: one that several batches changed goes
-once. Readers look each page up there first, and up to 4,096 of them in a single step.
+"""The write-ahead file is copied into the database at this many pages (16 MB).
 
-The store has them go once a minute as well, for days on which little is written.
+A page that several batches changed is then written once. The bound matters to readers too: they search the write-ahead
+file first, up to 4,096 pages in a single step. The store also forces a copy once a minute, for days with few writes.
 """
 
 _PASSING = frozenset({
@@ -38,11 +38,11 @@ _logger = logging.getLogger(__name__)
 
 
 def open_database(path: Path, stop: threading.Event, schema: str = "") -> sqlite3.Connection:
-    """A connection to the file, which is created with its folder where missing; transactions are the caller's to begin.
+    """Open the file; create it and its folder if missing. The caller begins its own transactions.
 
-    `schema` is a script that may be run at every start (`CREATE TABLE IF NOT EXISTS`). Waits, and says so, while the
-    file is locked or the disk is full. Raises `SettingError` for a path that cannot be such a file, and `Stopped`.
-    Any thread may use the connection, but one at a time.
+    `schema` is a script that may run at every start (`CREATE TABLE IF NOT EXISTS`). While the file is locked or the
+    disk is full, this waits and logs the reason. Raises `SettingError` for a path that cannot be such a file, and
+    `Stopped`. Any thread may use the connection, one at a time.
     """
     _make_folder(path)
     saying = Saying(_logger)
@@ -64,12 +64,12 @@ def open_database(path: Path, stop: threading.Event, schema: str = "") -> sqlite
 
 
 def is_passing(error: sqlite3.Error) -> bool:
-    """Whether trying again may help by itself: the file is locked, the disk full or failing."""
+    """Whether trying again may help: the file is locked, or the disk is full or failing."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _PASSING
 
 
 def unusable(path: Path, error: Exception) -> SettingError:
-    """The sentence for a file with which nothing can be done until a person acts."""
+    """The error for a file that is unusable until a person acts."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         expected = "a new file, or one that tickflow made: this one is not an SQLite database, and is left as it is"
@@ -92,7 +92,7 @@ def _make_folder(path: Path) -> None:
 def _open(path: Path, schema: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
-        # Takes effect in an empty file only; in any other it would just wait for whoever is writing.
+        # only an empty file obeys this pragma; in any other it would just wait for the lock of a writer
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")

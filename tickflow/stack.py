@@ -1,4 +1,4 @@
-"""Which tick log and which store stand behind the two interfaces; the choice of `STACK`, made in one place."""
+"""Opens the tick log and the store that `STACK` chooses; no other module makes this choice."""
 
 import threading
 from pathlib import Path
@@ -10,7 +10,7 @@ from tickflow.ticklog.base import TickLog
 
 
 class Secret(Protocol):
-    """A value that does not show itself."""
+    """A value that does not show in logs."""
 
     def get_secret_value(self) -> str:
         """The value."""
@@ -18,7 +18,7 @@ class Secret(Protocol):
 
 
 class StackSettings(Protocol):
-    """The settings that a stack is made of; `config.Settings` has them."""
+    """The settings of a stack; `config.Settings` has them."""
 
     @property
     def stack(self) -> str: ...  # noqa: D102 - each is a key of .env.example
@@ -76,7 +76,7 @@ TOKEN_NEEDED = "the token of your InfluxDB (copy .env.example to .env for the on
 
 
 def open_log(settings: StackSettings, stop: threading.Event) -> TickLog:
-    """The tick log that `STACK` names, not connected yet."""
+    """The tick log that `STACK` chooses, not connected yet."""
     if settings.stack == "embedded":
         from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
@@ -102,7 +102,7 @@ def open_log(settings: StackSettings, stop: threading.Event) -> TickLog:
 
 
 def kafka_security(settings: StackSettings) -> dict[str, object]:
-    """The settings of Kafka's security, under the names of kafka-python's clients."""
+    """The security settings of Kafka, under the names that kafka-python's clients use."""
     password, key_password = settings.kafka_sasl_password, settings.kafka_ssl_password
     options: dict[str, object] = {
         "security_protocol": settings.kafka_security_protocol,
@@ -118,12 +118,12 @@ def kafka_security(settings: StackSettings) -> dict[str, object]:
 
 
 def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
-    """The metrics store that `STACK` names, not connected yet. Raises `SettingError` without a token."""
+    """The metrics store that `STACK` chooses, not connected yet. Raises `SettingError` without a token."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.store import EmbeddedStore
 
         return EmbeddedStore(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
-    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)  # before the client is loaded: to refuse should be quick
+    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)  # first: loading the client takes time
     from tickflow.store.influx.store import InfluxStore
 
     return InfluxStore(
@@ -139,7 +139,7 @@ def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
 
 
 def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
-    """Where acknowledgements are kept on that stack. Raises `SettingError` without a token."""
+    """The store of acknowledgements on that stack. Raises `SettingError` without a token."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.acks import EmbeddedAcks
 

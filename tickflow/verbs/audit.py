@@ -1,8 +1,8 @@
-"""The audit: what a recomputation of the log says must be stored, held against what is, bit for bit.
+"""The audit: recomputes every point from the log and compares the result with the store, bit for bit.
 
-It reads the log from its start up to what the group has committed, without joining the group, and the store as the
-page does; so it may run beside the workers. What it cannot know it does not judge: points of records that the log no
-longer holds, values whose windows reach back before the log's start, and what is not committed yet.
+It reads the log from its start up to the group's commit, without joining the group, so it may run beside the workers.
+It judges nothing that it cannot know: points of records that the log no longer holds, values whose windows reach back
+before the start of the log, and records that are not committed yet.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,21 +25,22 @@ from tickflow.worker.report import counted
 FIRST_NS, END_NS = 0, END_YEAR_US * 1000
 EXAMPLES = 20
 SLICE = 5_000
-"""Points of a symbol compared at a time."""
+"""How many points of one symbol are compared at a time."""
 TOO_MANY = 4 * SLICE
-"""Stored points above which a slice is halved before it is read."""
+"""A slice with more stored points than this is halved before it is read."""
 
 _NEEDED = {each.name: each.window for each in TABLE}
-"""How many ticks a field's value is computed from."""
+"""How many ticks the value of each field is computed from."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the audit found: counts, and the first differences in words.
+    """The result of an audit: counts, and the first differences in words.
 
-    `foreign` points come from no record of the log, `shared` ticks have the symbol, source and time of a later one and
-    are no point any more. Not judged: `expired` points, which the store need not keep any longer, `older` ones, whose
-    records the log no longer holds, `newer` ones, which are not committed, and dead letters `forgotten` by retention.
+    `foreign` points come from no record of the log. `shared` ticks have the symbol, source and time of a later tick,
+    which has overwritten their point. Not judged are: `expired` points, which the store may have dropped; `older`
+    points, whose records the log no longer holds; `newer` points, which are not committed; and dead letters `forgotten`
+    by retention.
     """
 
     records: int = 0
@@ -60,19 +61,19 @@ class Findings:
 
     @property
     def equal(self) -> bool:
-        """Whether nothing is lost, foreign, different or missing."""
+        """Whether no point is lost, foreign or different, and no dead letter is missing."""
         return not (self.lost or self.foreign or self.different or self.letters_missing)
 
     def note(self, words: str) -> None:
-        """Keep a difference in words, if it is among the first."""
+        """Keep a difference in words if it is among the first."""
         if len(self.examples) < EXAMPLES:
             self.examples.append(words)
 
 
 class Audit:
-    """One comparison of a connected log with a connected store, of the points from `since_ns` on, before `until_ns`.
+    """Compares a connected log with a connected store: the points from `since_ns` on, before `until_ns`.
 
-    Dead letters are those of records that were appended within that time. `limits` and `threshold` must be those of the
+    It covers the dead letters of records that were appended in that time. `limits` and `threshold` must be those of the
     workers.
     """
 
@@ -115,7 +116,7 @@ class Audit:
         return found
 
     def _recompute(self, partition: int, expected: Expected) -> None:
-        """Take in what the partition's records must have become, up to the group's commit."""
+        """Note what the records of the partition must have become, up to the group's commit."""
         commit, held = self._log.committed(partition), self._log.bounds(partition, self._log.topic)
         end = held.start if commit is None or commit.offset > held.end else max(commit.offset, held.start)
         windows = Windows(self._span)
@@ -130,7 +131,7 @@ class Audit:
             expected.refuse(
                 each for each in refused if self._since_ns <= each.record.timestamp * 1_000_000 < self._until_ns
             )
-        # Asked again: what retention took meanwhile was perhaps not read.
+        # asked again: retention may have deleted records before they were read
         start = self._log.bounds(partition, self._log.topic).start
         self._judged[partition] = Bounds(start, max(start, end))
         self._ends[partition] = held.end
@@ -148,7 +149,7 @@ class Audit:
                 self._found.note(f"no dead letter of {partition}/{offset}, refused as {reason}")
 
     def _stored(self, symbol: str, since_ns: int, until_ns: int) -> Iterator[Points]:
-        """The symbol's stored points of that time, in portions that fit into memory."""
+        """The symbol's stored points of that time, in slices that fit into memory."""
         if until_ns - since_ns > 1 and self._store.count(symbol, since_ns, until_ns) > TOO_MANY:
             middle = (since_ns + until_ns) // 2
             yield from self._stored(symbol, since_ns, middle)
@@ -157,7 +158,7 @@ class Audit:
             yield self._store.points(symbol, since_ns, until_ns)
 
     def _compare(self, symbol: str, wanted: dict[Identity, Expectation], points: Points) -> None:
-        """Hold stored points against the wanted ones; what was there is no longer wanted."""
+        """Compare stored points with the wanted ones, and remove from `wanted` those that are there."""
         self._log.check_stop()
         columns = (points.time_ns.tolist(), points.source, points.partition.tolist(), points.offset.tolist())
         for time_ns, source, partition, offset, body in zip(*columns, bodies(points), strict=True):
@@ -180,7 +181,9 @@ class Audit:
                 self._found.note(f"different: {where}: {name} is {found[name]}, expected {wanted[name]}")
 
     def _known(self, wanted: dict[str, float | int | bool | None], depth: int) -> int:
-        """How long the windows are that the log still holds whole: before its start, ticks may have been in them."""
+        """For each field, whether its whole window lies in the log: ticks of a cut window may lie before the
+        log's start.
+        """
         start = self._judged[int(wanted["partition"] or 0)].start
         is_cold = start > 0 and int(wanted["offset"] or 0) - start <= self._span
         return depth if is_cold else DEPTH
@@ -192,7 +195,7 @@ class Audit:
             if offset < judged.start:
                 self._found.older += 1
                 return
-            if offset >= self._ends[partition]:  # the log may have grown since; a record is there before its point
+            if offset >= self._ends[partition]:  # the log may have grown since
                 self._ends[partition] = self._log.bounds(partition, self._log.topic).end
             if judged.end <= offset < self._ends[partition]:
                 self._found.newer += 1
@@ -215,7 +218,7 @@ class Audit:
 
 
 def show(log: TickLog, store: PointReader, audit: Callable[[TickLog, PointReader], Audit]) -> bool:
-    """Connect, audit, print the findings; whether log and store are equal."""
+    """Connect, audit and print the result; return whether log and store are equal."""
     with log, store:
         store.connect()
         log.connect(create=False)
@@ -236,7 +239,7 @@ def moment(time_ns: int) -> str:
 
 
 def lines(found: Findings) -> list[str]:
-    """The findings for people, the verdict last."""
+    """The result for people, with the verdict last."""
     not_judged = {
         "outside the store's retention": found.expired,
         "of records that the log no longer holds": found.older,

@@ -1,4 +1,4 @@
-"""What `stock_analytics.py` can do beside running: its verbs, their flags, and what each is given."""
+"""The verbs of `stock_analytics.py`, their flags, and how each is called."""
 
 import argparse
 from datetime import datetime
@@ -27,7 +27,7 @@ class VerbSettings(StackSettings, Protocol):
 
 
 def add_arguments(parser: Parser) -> None:
-    """Give a parser the verb and the flags of single verbs."""
+    """Add the verb and the flags of single verbs to a parser."""
     parser.add_argument("verb", nargs="?", choices=VERBS, default="run", help="what to do (default: run)")
     group = parser.add_argument_group("flags of single verbs")
     group.add_argument("--limit", type=count, metavar="N", help=f"dead-letters: list the newest N (default: {LISTED})")
@@ -36,7 +36,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def check(parser: Parser, arguments: argparse.Namespace) -> None:
-    """Complain of a flag that was given to another verb than its own."""
+    """Refuse a flag that belongs to another verb."""
     for flag, verb in _OWNERS.items():
         if getattr(arguments, flag) is not None and arguments.verb != verb:
             parser.error(f"--{flag} belongs to the verb {verb}")
@@ -46,7 +46,7 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 
 def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEvent) -> int:
-    """Do what any verb but `run` says; the exit code comes back."""
+    """Perform any verb but `run`; return the exit code."""
     if arguments.verb == "status":
         status.show(open_store(settings, stop))
     elif arguments.verb == "audit":
@@ -63,14 +63,14 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
 
 
 def count(text: str) -> int:
-    """A whole number from 0 on, from a command line."""
+    """Parse a whole number from 0 on."""
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 999999999")
     return int(text)
 
 
 def time_ns(text: str) -> int:
-    """A date or a time as RFC 3339 has them, in ns since 1970; without a zone it is UTC.
+    """Parse a date or a time of RFC 3339 into ns since 1970; without a zone it is UTC.
 
     >>> time_ns("1970-01-01T00:00:01Z"), time_ns("1970-01-02")
     (1000000000, 86400000000000)
@@ -85,7 +85,7 @@ def time_ns(text: str) -> int:
 
 
 def limits_of(settings: VerbSettings) -> Limits:
-    """The rules for ticks that settings can change."""
+    """The limits for ticks that settings can change."""
     age = settings.max_tick_age
     return Limits(settings.max_record_bytes, None if age is None else round(age * 1_000_000))
 

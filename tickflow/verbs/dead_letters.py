@@ -1,7 +1,7 @@
-"""The dead letters, read back: what was refused, where it stood, and why; the verb `dead-letters`.
+"""The verb `dead-letters`: lists which records were refused, where they stood in the log, and why.
 
-Read without joining the group. A record may have been refused more than once (see `deadletters`): it is told apart by
-the partition and offset of the original, and counted once.
+It reads without joining the group. A record may have been refused more than once (see
+`tickflow/worker/dead_letters.py`): the partition and offset of the original identify it, and it counts once.
 """
 
 import heapq
@@ -20,9 +20,10 @@ _PREFIX = "__connect.errors."
 
 
 class Letter(NamedTuple):
-    """A dead letter: the original's place, key and value, the stage and the reason, and when it was refused.
+    """A dead letter: the place, key and value of the original, the stage and reason of its refusal, and when it was
+    refused.
 
-    `size` is the value's true one where the letter holds only its beginning.
+    `size` is the true size of the value, also where the letter holds only its beginning.
     """
 
     partition: int
@@ -36,10 +37,10 @@ class Letter(NamedTuple):
 
 
 def parse(record: Record, topic: str) -> Letter | None:
-    """The letter that a record of the dead-letter topic is; `None` if it is none of `topic`'s."""
+    """The letter in a record of the dead-letter topic; `None` if it is no letter about `topic`."""
     found = {name.removeprefix(_PREFIX): content for name, content in record.headers if name.startswith(_PREFIX)}
     try:
-        texts = {name: (content or b"").decode() for name, content in found.items()}  # Kafka Connect writes null, too
+        texts = {name: (content or b"").decode() for name, content in found.items()}  # Kafka Connect writes null too
         if texts["topic"] != topic:
             return None
         place = int(texts["partition"]), int(texts["offset"])
@@ -52,7 +53,7 @@ def parse(record: Record, topic: str) -> Letter | None:
 
 
 def read(log: TickLog) -> Iterator[Letter | None]:
-    """All letters that the log holds, in the order of each partition of the dead-letter topic; `None` for strangers."""
+    """All letters in the log, in the order of each partition of the dead-letter topic; `None` for other records."""
     topic = log.dead_letter_topic
     for partition in log.partitions(topic):
         for portion in log.read(partition, log.bounds(partition, topic), topic):
@@ -62,10 +63,10 @@ def read(log: TickLog) -> Iterator[Letter | None]:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the dead-letter topic holds: how many records by reason, the newest letters, the oldest of them first.
+    """What the dead-letter topic holds: the number of records per reason, and the newest letters, oldest first.
 
-    `repeated` counts letters about a record that an earlier one was about, `strangers` records that are no letters of
-    this topic.
+    `repeated` counts letters about a record that has an earlier letter; `strangers` counts records that are no letters
+    of this topic.
     """
 
     by_reason: Counter[str]
@@ -75,7 +76,7 @@ class Listing:
 
     @classmethod
     def of(cls, letters: Iterator[Letter | None], limit: int) -> "Listing":
-        """Count all letters, and keep the newest `limit`."""
+        """Count all letters and keep the newest `limit`."""
         by_reason: Counter[str] = Counter()
         known: dict[int, set[int]] = defaultdict(set)
         newest: list[tuple[tuple[int, int, int], Letter]] = []
@@ -95,16 +96,16 @@ class Listing:
 
 
 def lines(listing: Listing) -> list[str]:
-    """The listing for people."""
+    """The listing as lines for people."""
     total = listing.by_reason.total()
     if not total:
         return ["no record was refused"]
     found = [f"{counted(total, 'record')} refused", f"{'count':>10}  reason"]
     found += [f"{count:>10,}  {printable(reason.encode(), 60)}" for reason, count in listing.by_reason.most_common()]
     if listing.repeated:
-        found.append(f"({listing.repeated:,} letters more are repeats, as a restart may leave them)")
+        found.append(f"({listing.repeated:,} further letters are repeats, which a restart may leave)")
     if listing.strangers:
-        found.append(f"({listing.strangers:,} records there are no dead letters of this topic)")
+        found.append(f"({listing.strangers:,} further records are no dead letters of this topic)")
     if listing.newest:
         header = f"{'refused at':<20}  {'partition/offset':>16}  {'reason':<20}  {'key':<14}  {'bytes':>7}  value"
         found += ["", f"the newest {len(listing.newest):,}:", header]
@@ -113,7 +114,7 @@ def lines(listing: Listing) -> list[str]:
 
 
 def printable(data: bytes | None, width: int) -> str:
-    """Bytes in at most `width` plain characters, whatever they are; a dash for none at all.
+    """Bytes as at most `width` plain characters; a dash for none at all.
 
     >>> printable(b"AAPL", 14), printable(None, 14), printable(b"\\xff\\x1b[2J", 14), printable(b"x" * 99, 9)
     ('AAPL', '–', '\\\\xff\\\\x1b[2J', 'xxxxxxxx…')
@@ -125,7 +126,7 @@ def printable(data: bytes | None, width: int) -> str:
 
 
 def show(log: TickLog, limit: int) -> None:
-    """Print what the dead-letter topic of a log holds, with the newest `limit` letters."""
+    """Print what the dead-letter topic holds, with the newest `limit` letters."""
     with log:
         log.connect(create=False)
         listing = Listing.of(read(log), limit)

@@ -1,4 +1,4 @@
-"""What the log says must be in the store and among the dead letters; kept on disk, so that memory stays small."""
+"""The points and dead letters that the log demands; kept on disk, so that memory stays small."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,11 +29,13 @@ _SCHEMA = """
 """
 
 Identity = tuple[int, str]
-"""A point's time and source; with its symbol it is what a point is known by."""
+"""The time and source of a point; together with its symbol they identify it."""
 
 
 class Expectation(NamedTuple):
-    """An expected point: how many ticks its windows held, when its record was appended, and its fields' bits."""
+    """An expected point: the number of ticks in its windows, the append time of its record, and the bits of its
+    fields.
+    """
 
     depth: int
     appended_ms: int
@@ -50,16 +52,16 @@ class Slice:
 
 
 class Expected:
-    """Points, refusals and dead letters in a temporary database, which is gone with this object."""
+    """Points, refusals and dead letters in a temporary database, which is deleted together with this object."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # no name: a file of its own, deleted at the end
+        self._database = sqlite3.connect("", isolation_level=None)  # without a name: a temporary file
         self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
         self.ticks = 0
-        """How many points were added; fewer remain where two have the same symbol, source and time."""
+        """How many points were added; fewer remain where two share symbol, source and time."""
 
     def add(self, points: Points, depth: npt.NDArray[np.int64], appended_ms: Sequence[int]) -> None:
-        """Take in points, in the order of the log: of two with the same identity the later one remains."""
+        """Add points in the order of the log; of two with the same identity the later one remains."""
         self.ticks += len(points)
         columns = (points.symbol, points.time_ns.tolist(), points.source, depth.tolist(), appended_ms, bodies(points))
         with self._together():
@@ -68,29 +70,31 @@ class Expected:
             )
 
     def refuse(self, refused: Iterable[Refused]) -> None:
-        """Take in records that must be among the dead letters."""
+        """Add records that must be among the dead letters."""
         rows = ((each.record.partition, each.record.offset, str(each.reason)) for each in refused)
         with self._together():
             self._database.executemany("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", rows)
 
     def deliver(self, letters: Iterable[Letter]) -> None:
-        """Take in the dead letters that are there."""
+        """Add the dead letters that exist."""
         rows = ((each.partition, each.offset, each.stage) for each in letters)
         with self._together():
             self._database.executemany("INSERT OR REPLACE INTO letters VALUES (?, ?, ?)", rows)
 
     def symbols(self) -> set[str]:
-        """The symbols of the points."""
+        """The symbols of all points."""
         return {symbol for (symbol,) in self._database.execute("SELECT DISTINCT symbol FROM points")}
 
     def counts(self) -> tuple[int, int]:
-        """How many points and how many refused records there are."""
+        """The number of points and the number of refused records."""
         (points,) = self._database.execute("SELECT count(*) FROM points").fetchone()
         (refused,) = self._database.execute("SELECT count(*) FROM refused").fetchone()
         return points, refused
 
     def slices(self, symbol: str, since_ns: int, until_ns: int, size: int) -> Iterator[Slice]:
-        """The symbol's points in portions of about `size`, whose times together cover all from `since_ns` on."""
+        """The symbol's points in slices of about `size`; their time ranges together cover all time from
+        `since_ns` on.
+        """
         query = (
             "SELECT time_ns, source, depth, appended_ms, body FROM points WHERE symbol = ? AND time_ns >= ? "
             "ORDER BY time_ns LIMIT ?"
@@ -99,17 +103,17 @@ class Expected:
             rows = self._database.execute(query, (symbol, since_ns, size + 1)).fetchall()
             end = until_ns
             if len(rows) > size and rows[-1][0] > since_ns:
-                end = rows[-1][0]  # it and what has its time belong to the next portion
+                end = rows[-1][0]  # this point and all others of its time belong to the next slice
             yield Slice(since_ns, end, {(row[0], row[1]): Expectation(*row[2:]) for row in rows if row[0] < end})
             since_ns = end
 
     def is_letter(self, partition: int, offset: int, stage: str) -> bool:
-        """Whether such a dead letter is there."""
+        """Whether this dead letter exists."""
         query = "SELECT 1 FROM letters WHERE partition = ? AND offset = ? AND stage = ?"
         return self._database.execute(query, (partition, offset, stage)).fetchone() is not None
 
     def undelivered(self, stage: str) -> Iterator[tuple[int, int, str]]:
-        """The refused records (partition, offset, reason) without a dead letter of that stage."""
+        """The refused records (partition, offset, reason) that have no dead letter of that stage."""
         yield from self._database.execute(
             "SELECT partition, offset, reason FROM refused AS r WHERE NOT EXISTS "
             "(SELECT 1 FROM letters AS l WHERE (l.partition, l.offset, l.stage) = (r.partition, r.offset, ?)) "
@@ -118,13 +122,13 @@ class Expected:
         )
 
     def first_letter(self, partition: int) -> int | None:
-        """The lowest offset of the partition that a dead letter is about."""
+        """The lowest offset of that partition that any dead letter names."""
         query = "SELECT min(offset) FROM letters WHERE partition = ?"
         (first,) = self._database.execute(query, (partition,)).fetchone()
         return None if first is None else int(first)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Delete the database."""
         self._database.close()
 
     def __enter__(self) -> Self:

@@ -1,1 +1,1 @@
-"""What one analytics worker does between a poll and its commit, and what it says of that."""
+"""What one worker does between a poll and its commit, and what it reports meanwhile."""

@@ -1,10 +1,10 @@
-"""What the ticks of one partition say of their way here: late ones, and gaps and repeats in the producers' numbers."""
+"""Diagnoses how ticks arrived: late ones, and gaps and repeats in the numbers of their producers."""
 
 from tickflow.ticks.tick import TickBatch
 from tickflow.worker.counters import Tally
 
 MAX_GAP = 2**53
-"""The most that one gap counts: a `seq` may have thousands of digits, too many for Python to show their sum."""
+"""The largest count of one gap: a `seq` may have thousands of digits, and Python refuses to print such a number."""
 
 
 class Arrivals:
@@ -15,7 +15,7 @@ class Arrivals:
         self._numbered: dict[str, tuple[str, int]] = {}
 
     def diagnose(self, ticks: TickBatch, tally: Tally, begin: int = 0) -> None:
-        """Count into `tally` what is noteworthy among the ticks from index `begin` on; the others only teach."""
+        """Count into `tally` what is noteworthy from index `begin` on; earlier ticks only update what is known."""
         late = gaps = repeats = 0
         newest, numbered = self._newest, self._numbered
         columns = zip(ticks.symbols, ticks.time_us.tolist(), ticks.producers, ticks.seqs, strict=True)

@@ -1,4 +1,4 @@
-"""What one poll became, on its way to the store, to the dead letters and to the commit."""
+"""The result of one poll, on its way to the store, to the dead letters and to the commit."""
 
 from collections import defaultdict
 from concurrent.futures import Future
@@ -17,8 +17,9 @@ from tickflow.worker.dead_letters import Letter
 class Batch:
     """Points to store, letters about refused records, and the positions to commit after both.
 
-    `points` has one entry a partition; `records` are those of all points, in their order. `tallies`, by partition,
-    count when the positions are committed. `attempt` is the first write of the points, where another thread makes it.
+    `points` has one entry per partition; `records` are the records of all points, in the same order. `tallies`, by
+    partition, count when the positions are committed. `attempt` is the first write of the points, if another thread
+    makes it.
     """
 
     points: list[Points] = field(default_factory=list)
@@ -29,7 +30,7 @@ class Batch:
     attempt: Future[Written] | None = None
 
     def count(self, points: Points, written: Written) -> None:
-        """Count what the store made of `points`, which are of one partition where any of them expired."""
+        """Count how the store took `points`; if any of them expired, all must be of one partition."""
         refused = [int(points.partition[at]) for at, _ in written.refused]
         for number, count in zip(*np.unique(points.partition, return_counts=True), strict=True):
             tally = self.tallies[int(number)]

@@ -1,7 +1,7 @@
-"""What people read in the terminal while analytics runs, and when.
+"""What a worker prints on the terminal, and when.
 
-A line a symbol and interval (never one a tick), anomalies at once but not without end, a summary now and then. Nothing
-here can stop the loop: a terminal that went away is left alone.
+One line per symbol and interval (never one per tick), anomalies at once up to a limit, and a summary now and then.
+Nothing here can stop the worker: output to a closed terminal is dropped.
 """
 
 import io
@@ -21,9 +21,9 @@ from tickflow.worker.counters import Counters
 from tickflow.worker.summary import Summary
 
 MAX_SYMBOLS = 30
-"""Symbols shown an interval; the rest is counted."""
+"""How many symbols are shown per interval; the others are only counted."""
 MAX_ANOMALIES = 10
-"""Anomalies shown an interval; the rest is counted."""
+"""How many anomalies are shown per interval; the others are only counted."""
 
 _STYLES = {"alert": "1;31", "up": "36", "down": "33", "faint": "2", "bold": "1"}
 
@@ -31,16 +31,16 @@ Lag = Callable[[], Mapping[int, int]]
 
 
 def painter(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> report.Paint:
-    """Colours text on a terminal, unless NO_COLOR is set (see no-color.org); elsewhere leaves it as it is."""
+    """Colours text on a terminal unless NO_COLOR is set (see no-color.org); elsewhere returns it unchanged."""
     if stream is None or not stream.isatty() or environ.get("NO_COLOR"):
         return lambda text, style: text
     return lambda text, style: f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
 
 
 class Console:
-    """The terminal of one worker; `interval` and `summary_interval` in seconds, `clock` in seconds, monotonic.
+    """The terminal output of one worker; `interval` and `summary_interval` in seconds, `clock` in monotonic seconds.
 
-    `history` has the last prices of each symbol; it is read, never written.
+    `history` has the last prices of each symbol; the console only reads it.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class Console:
         history: Mapping[str, Sequence[float]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._out = out  # a process may have been started without a standard output
+        self._out = out  # None if the process was started without standard output
         if isinstance(out, io.TextIOWrapper):
-            out.reconfigure(errors="replace")  # arrows, where they cannot be shown, are not to end all lines
+            out.reconfigure(errors="replace")  # an arrow that the encoding lacks must not end the output
         self._paint = painter(out)
         self._interval = interval
         self._summary_interval = summary_interval
@@ -67,13 +67,13 @@ class Console:
         self._next_lines = self._next_summary = 0.0
 
     def begin(self) -> None:
-        """Begin to count the time; before that nothing is shown."""
+        """Start the clock; before this call nothing is printed."""
         self._begun = self._clock()
         self._next_lines = self._begun + self._interval
         self._next_summary = self._begun + self._summary_interval
 
     def take(self, points: Points, depth: npt.NDArray[np.int64]) -> None:
-        """Take in a partition's batch and show its anomalies; `depth` as in `Metrics`."""
+        """Add the batch of one partition and print its anomalies; `depth` as in `Metrics`."""
         self._summary.add(points, depth)
         for at in points.is_anomaly.nonzero()[0].tolist():
             self._anomalies += 1
@@ -81,16 +81,18 @@ class Console:
                 self._say(report.anomaly_line(points, at, self._paint))
 
     def refused(self, keys: Iterable[bytes | None]) -> None:
-        """Count refused records under their keys, where these are symbols: others may be any number, of any length."""
+        """Count refused records under their keys; keys that are no symbols are left out, since they may be many
+        and long.
+        """
         names = ((key or b"").decode("ascii", "replace") for key in keys)
         self._refused.update(name for name in names if is_symbol(name))
 
     def want_summary(self) -> None:
-        """Ask for a summary with the next `speak`; a signal handler may call this."""
+        """Request a summary at the next `speak`; a signal handler may call this."""
         self._summary_wanted = True
 
     def speak(self, counters: Counters, lag: Lag) -> None:
-        """Say what is due."""
+        """Print whatever is due."""
         if self._begun is None:
             return
         now = self._clock()
@@ -103,7 +105,7 @@ class Console:
             self._say_summary(counters, lag, now - self._begun)
 
     def end(self, counters: Counters, lag: Lag) -> None:
-        """Say the last summary, if there was a beginning."""
+        """Print the last summary, if the clock was ever started."""
         if self._begun is not None:
             self._say_summary(counters, lag, self._clock() - self._begun)
 
@@ -125,5 +127,5 @@ class Console:
             return
         try:
             print(line, file=self._out, flush=True)
-        except (OSError, ValueError):  # the terminal or pipe was closed: the points matter more than the lines
+        except (OSError, ValueError):  # the terminal or the pipe was closed
             self._out = None

@@ -1,7 +1,7 @@
-"""What became of the records that a worker took in, partition by partition, in numbers that add up.
+"""Counts what became of the records that a worker read, per partition, in numbers that add up.
 
-A batch counts when its position is committed, not before: one that a rebalance, a stop or a failed commit takes back
-is read again, by this worker or another, and counts there. So at any quiet moment, for each partition:
+A batch counts only when its position is committed. A batch that a rebalance, a stop or a failed commit takes back is
+read again, by this worker or another, and counts there. So at any quiet moment, for each partition:
 
     committed - start = accepted + refused + lost + skipped
     accepted = stored + refused by the store + expired
@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, fields
 class Tally:
     """Records and ticks by what became of them.
 
-    `consumed` records were taken from the log: `accepted` ones are ticks and became points, `refused` ones went to the
-    dead-letter topic, by reason. `stored`, `refused_by_store` and `expired` divide the accepted. `lost` records were
-    gone from the log before they were read, `skipped` offsets never held one (Kafka's own markers, compaction);
-    `cold` records were gone that the windows needed (see `restore`). `late` ticks were older than one before them,
-    `naive` ones had no zone. `gaps` counts ticks that a producer numbered but that never came, `repeats` those that
-    came again.
+    `consumed` records were read from the log: `accepted` ones are ticks and became points, `refused` ones went to the
+    dead-letter topic, counted per reason. `stored`, `refused_by_store` and `expired` divide the accepted ones. `lost`
+    records were gone from the log before they were read. `skipped` offsets hold no record (Kafka's transaction markers,
+    aborted records, compaction). `cold` records were gone that the windows needed (see `restore`). `late` ticks were
+    older than an earlier one of their symbol, `naive` ones had no time zone. `gaps` counts ticks that a producer
+    numbered but that never arrived, `repeats` those that arrived again.
     """
 
     consumed: int = 0
@@ -39,7 +39,7 @@ class Tally:
     repeats: int = 0
 
     def add(self, other: "Tally") -> None:
-        """Take in what another one counted."""
+        """Add the counts of another tally."""
         for each in fields(other):
             if each.name == "refused":
                 self.refused.update(other.refused)
@@ -49,10 +49,10 @@ class Tally:
 
 @dataclass(slots=True)
 class Account:
-    """One partition since this worker first had it: what was committed, and what became of it.
+    """One partition since this worker first owned it: what was committed, and what became of it.
 
-    `start` and `committed` are offsets of the newest assignment; `advanced` counts the offsets between the two, over
-    all assignments.
+    `start` and `committed` are offsets of the newest assignment; `advanced` counts the offsets between them, over all
+    assignments.
     """
 
     start: int
@@ -62,7 +62,7 @@ class Account:
 
     @property
     def discrepancy(self) -> str:
-        """The equation that does not hold, with its numbers; empty when both do."""
+        """The equation that does not hold, with its numbers; empty if both hold."""
         tally = self.tally
         refused = tally.refused.total()
         if self.advanced != tally.accepted + refused + tally.lost + tally.skipped:
@@ -81,7 +81,7 @@ class Account:
 
 
 class Counters:
-    """The accounts of a worker's partitions, and what waits for its commit: by partition and epoch of assignment.
+    """The accounts of a worker's partitions, and the pending counts of uncommitted batches, by partition and epoch.
 
     >>> counters = Counters()
     >>> counters.open(0, 100)
@@ -99,36 +99,36 @@ class Counters:
         self._pending: dict[tuple[int, int], Tally] = {}
 
     def open(self, partition: int, start: int) -> None:
-        """Begin to count at `start`: the partition was assigned, or its topic was made anew."""
+        """Start counting at `start`: the partition was assigned, or its topic was created again."""
         account = self.accounts.setdefault(partition, Account(start, start))
         account.start = account.committed = start
         self.drop([partition])
 
     def pending(self, partition: int, epoch: int) -> Tally:
-        """What this assignment of the partition counted since its last commit, to be counted on."""
+        """The counts of this assignment since its last commit; the caller adds to them."""
         return self._pending.setdefault((partition, epoch), Tally())
 
     def settle(self, partition: int, epoch: int, committed: int) -> None:
-        """Count what was pending: it is committed up to that offset."""
+        """Add the pending counts to the account: they are committed up to that offset."""
         account = self.accounts[partition]
         account.advanced += committed - account.committed
         account.committed = committed
         account.tally.add(self._pending.pop((partition, epoch), Tally()))
 
     def drop(self, partitions: Iterable[int]) -> None:
-        """Forget what is pending of partitions that were taken away: whoever has them next reads it again."""
+        """Forget the pending counts of revoked partitions: their next owner reads those records again."""
         gone = frozenset(partitions)
         self._pending = {place: tally for place, tally in self._pending.items() if place[0] not in gone}
 
     @property
     def total(self) -> Tally:
-        """All partitions together."""
+        """The sum over all partitions."""
         result = Tally()
         for account in self.accounts.values():
             result.add(account.tally)
         return result
 
     def discrepancies(self) -> dict[int, str]:
-        """By partition, the equation that does not hold; empty when all add up."""
+        """The equation that does not hold, by partition; empty if all add up."""
         found = {number: account.discrepancy for number, account in sorted(self.accounts.items())}
         return {number: words for number, words in found.items() if words}

@@ -1,10 +1,10 @@
-"""Where a refused record goes: the dead-letter topic, with its original bytes and the reason.
+"""Publishes refused records to the dead-letter topic, with their original bytes and the reason.
 
-The headers are those of Kafka Connect's error reporting (KIP-298), so that its tools read them. At least once: a
-record may come twice, and is told apart by its topic, partition and offset.
+The headers are those of Kafka Connect's error reporting (KIP-298), so that its tools can read them. Delivery is at
+least once: a record may appear twice; topic, partition and offset identify it.
 
-A record that does not fit the topic goes there cut: the first 64 KiB of its value and 1 KiB of its key, with the true
-sizes and SHA-256 of both in headers. The original stays where it lies in the log.
+A record that is too large for the topic is cut: the letter has the first 64 KiB of the value and 1 KiB of the key, with
+the true sizes and SHA-256 of both in headers. The original stays in the log.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from tickflow.ticks.tick import Refused
 DECODE = "VALUE_CONVERTER"
 """The stage of a record that is not a tick."""
 STORE = "TASK_PUT"
-"""The stage of a tick whose point the store can never take."""
+"""The stage of a tick whose point the store refuses for good."""
 
 CUT_VALUE, CUT_KEY = 65_536, 1_024
-"""What remains of the value and the key of a record that does not fit, in bytes."""
+"""How much of the value and of the key a cut letter holds, in bytes."""
 CUT_SIZE = "tickflow.value.bytes"
-"""The header of a cut letter that says how long the value is in the log."""
+"""The header of a cut letter with the true size of the value."""
 
 FLUSH_SECONDS = 5.0
 _LONGEST_REASON = 2_000
@@ -38,12 +38,12 @@ class Letter(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The bytes of all that it holds."""
+        """Bytes of key, value and headers."""
         held = len(self.key or b"") + len(self.value or b"")
         return held + sum(len(name.encode()) + len(content) for name, content in self.headers)
 
     def cut(self) -> "Letter":
-        """The letter as it goes out where it does not fit; one that is cut already stays as it is."""
+        """The letter cut to fit; a letter that is cut already is returned unchanged."""
         if any(name == CUT_SIZE for name, _ in self.headers):
             return self
         headers = list(self.headers)
@@ -57,9 +57,9 @@ class Letter(NamedTuple):
 
 
 def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = None) -> Letter:
-    """The letter about a refused record: what it held, where it stood, at which stage it failed, and why.
+    """The letter about a refused record: its content, its place, the stage at which it failed, and the reason.
 
-    It is cut at once where it is larger than `largest`: so it holds no more memory than it has to.
+    A letter larger than `largest` is cut here, so that no large record stays in memory.
     """
     record = refused.record
     headers = [
@@ -75,7 +75,7 @@ def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = No
 
 
 class Delivery:
-    """Letters on their way to the dead-letter topic: each is published until it is acknowledged, and then no more."""
+    """Letters on their way to the dead-letter topic: each is published until it is acknowledged, and not again."""
 
     def __init__(self, log: TickLog, letters: Sequence[Letter]) -> None:
         self._log = log
@@ -83,9 +83,9 @@ class Delivery:
         self._receipts: list[Receipt | None] = [None] * len(letters)
 
     def attempt(self) -> None:
-        """Publish those that are not on their way, and wait until the log has acknowledged all.
+        """Publish the letters that are not in flight, and wait until the log has acknowledged all.
 
-        Raises `NotAcknowledged` and `LogUnavailable`: then try again later.
+        Raises `NotAcknowledged` and `LogUnavailable`; the caller may then try again.
         """
         for at, (letter, receipt) in enumerate(zip(self._letters, self._receipts, strict=True)):
             if receipt is not None and not receipt.is_refused:

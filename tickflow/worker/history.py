@@ -1,4 +1,4 @@
-"""The newest prices of a symbol, for people to look at."""
+"""The newest prices of each symbol, for console and summary."""
 
 from array import array
 from collections import defaultdict, deque
@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 LARGE = 2_000
-"""From so many prices on, moving them all for each new one costs more CPU than their memory is worth."""
+"""From this size on a deque is used: shifting so many prices per new one costs more CPU than the saved memory
+is worth.
+"""
 
 
 def of_size(maxlen: int) -> "History | deque[float]":
-    """An empty place for the last `maxlen` prices."""
+    """An empty container for the last `maxlen` prices."""
     return History(maxlen) if maxlen < LARGE else deque(maxlen=maxlen)
 
 
 class History(array):  # type: ignore[type-arg]  # its items are floats; at run time 3.11 knows no array[float]
-    """The last `maxlen` prices, the oldest first: what a `deque` of floats keeps, in a quarter of its memory.
+    """The last `maxlen` prices, oldest first: what a `deque` of floats holds, in a quarter of the memory.
 
     >>> history = History(2)
     >>> for price in (1.0, 2.0, 3.0):
@@ -33,17 +35,17 @@ class History(array):  # type: ignore[type-arg]  # its items are floats; at run 
         return history
 
     def append(self, price: float) -> None:
-        """Take in the newest price, and let go of the oldest where there are too many."""
+        """Append the newest price; drop the oldest one if there are too many."""
         self.extend((price,))
 
     def extend(self, prices: Iterable[float]) -> None:
-        """Take in the newest prices, the newest last, and let go of the oldest where there are too many."""
+        """Append the newest prices, oldest first; drop the oldest ones if there are too many."""
         super().extend(prices)
         del self[: max(0, len(self) - self.maxlen)]
 
 
 def remember(histories: Mapping[str, History | deque[float]], symbols: Sequence[str], prices: Sequence[float]) -> None:
-    """Take in prices of many symbols, each symbol's together: a call a price would cost three times as much."""
+    """Append prices of many symbols, one call per symbol: one call per price would cost three times as much."""
     news: defaultdict[str, list[float]] = defaultdict(list)
     for symbol, price in zip(symbols, prices, strict=True):
         news[symbol].append(price)

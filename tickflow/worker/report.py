@@ -1,6 +1,7 @@
-"""How figures read in the terminal: a line a symbol and interval, an anomaly, the summary report.
+"""How figures read in the terminal: the line of a symbol, an anomaly, the summary.
 
-Pure text: functions take figures and return lines. Warm-up shows as `7/20`, a value that does not exist as a dash.
+Pure text: these functions take figures and return lines. Warm-up shows as `7/20`, a value that does not exist as a
+dash.
 """
 
 import math
@@ -33,7 +34,7 @@ def price(value: float) -> str:
 
 
 def change(percent: float) -> str:
-    """A change in percent, with a sign and an arrow, so that nothing hangs on colour.
+    """A change in percent with a sign and an arrow, so that it reads without colour.
 
     >>> change(-1.234)
     '▼ -1.23 %'
@@ -43,7 +44,7 @@ def change(percent: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number of things, in words.
+    """A number and its noun, singular or plural.
 
     >>> counted(1, "tick"), counted(1_200, "tick")
     ('1 tick', '1,200 ticks')
@@ -61,7 +62,7 @@ def clock(time_ns: int) -> str:
 
 
 def ago(nanoseconds: int) -> str:
-    """A span of time in words.
+    """A duration in words.
 
     >>> ago(2_400_000_000), ago(192 * 1_000_000_000), ago(7_300 * 1_000_000_000)
     ('2 s', '3 m 12 s', '2 h 1 m')
@@ -99,7 +100,7 @@ def anomaly_line(points: Points, at: int, paint: Paint) -> str:
 
 
 def sparkline(prices: Sequence[float], width: int = 16) -> str:
-    """The course of the prices, oldest first, as `width` blocks at most; each shows the last price of its stretch.
+    """The trend of the prices, oldest first, in at most `width` blocks; each block shows the last price of its section.
 
     >>> sparkline([1, 2, 3, 4, 4, 4, 1])
     '▁▃▆███▁'
@@ -114,7 +115,7 @@ def sparkline(prices: Sequence[float], width: int = 16) -> str:
 
 
 def interval_lines(moved: Moved, paint: Paint) -> list[str]:
-    """A line for each of the busiest symbols that had ticks, in the order of their names; one for all others."""
+    """One line for each of the busiest symbols that had ticks, ordered by name, and one line for all others."""
     lines = [symbol_line(each, paint) for each in sorted(moved.busiest, key=lambda each: each.symbol)]
     if moved.others:
         others, ticks = counted(moved.others, "more symbol"), counted(moved.others_ticks, "tick")
@@ -131,12 +132,13 @@ def summary_report(
     seconds: float,
     limit: int = 50,
 ) -> list[str]:
-    """The report: a row a symbol, then the worker's totals. `refused` is by key; `lag` is by partition, in
-    records; `history` has the last prices of each symbol.
+    """The summary: one row per symbol, then the totals of the worker.
+
+    `refused` is by key; `lag` is by partition, in records; `history` has the last prices of each symbol.
     """
     header = (
         f"{'symbol':<12} {'ticks':>10} {'last':>12} {'min':>12} {'max':>12} {'change':>12} {'volatility':>10} "
-        f"{'anomalies':>9} {'refused':>8} {'lag':>8}  course"
+        f"{'anomalies':>9} {'refused':>8} {'lag':>8}  trend"
     )
     lines = [f"Summary after {seconds:,.0f} s", header]
     for each in sorted(symbols, key=lambda each: (-each.ticks, each.symbol))[:limit]:
@@ -173,7 +175,7 @@ def summary_report(
 
 
 def accounts(counters: Counters) -> list[str]:
-    """Whether what was committed is what became of it: a line when it adds up, else one a partition that does not."""
+    """Whether the accounts add up: one line if they do, else one line per partition where they do not."""
     wrong = counters.discrepancies()
     if wrong:
         return [f"THE ACCOUNTS DO NOT ADD UP, partition {number}: {words}" for number, words in wrong.items()]

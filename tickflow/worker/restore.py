@@ -1,7 +1,7 @@
-"""What a worker replays when a partition is assigned to it, so that its windows are as if it had never been away.
+"""Decides what a worker replays when a partition is assigned to it, so that its windows are as if it had never stopped.
 
-The metadata of each commit carries the oldest offset that a window still needs. On assignment the worker reads
-from there, fills the windows without writing, and starts to write at the committed offset.
+The metadata of each commit carries the oldest offset that a window still needs. On assignment the worker reads from
+there, fills the windows without writing, and starts to write at the committed offset.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
 
 
 def to_metadata(next_offset: int, oldest: int | None, span: int = WINDOW_SPAN, topic_id: str = "") -> str:
-    """The metadata of a commit at `next_offset`, when the windows' oldest tick is at `oldest`.
+    """The metadata of a commit at `next_offset`, if the oldest tick of the windows is at offset `oldest`.
 
-    `topic_id` tells the topic from a later one of its name (since version 2).
+    `topic_id` tells the topic from a later one of the same name (since version 2).
 
     >>> to_metadata(500, 120)
     '{"v":2,"restore":120}'
@@ -35,10 +35,10 @@ def to_metadata(next_offset: int, oldest: int | None, span: int = WINDOW_SPAN, t
 
 @dataclass(frozen=True, slots=True)
 class RestorePlan:
-    """Where to read from (`seek`), where to begin to write (`emit_from`), and what is missing.
+    """Where to read from (`seek`), where to start to write (`emit_from`), and what is missing.
 
-    `lost` counts records that were never processed and that the log no longer holds; `cold` counts those that the
-    windows need but that are gone. `note` is a sentence for the log, empty when nothing is worth saying.
+    `lost` counts records that were never processed and that the log no longer holds; `cold` counts records that the
+    windows need but that are gone. `note` is a sentence for the log, or empty.
     """
 
     seek: int
@@ -49,7 +49,7 @@ class RestorePlan:
 
 
 def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_id: str = "") -> RestorePlan:
-    """The replay that a commit asks for, in a partition that holds `bounds`, of the topic with that id.
+    """The replay for a commit, in a partition that holds `bounds`, of the topic with that id.
 
     >>> plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900))
     RestorePlan(seek=120, emit_from=500, lost=0, cold=0, note='')
@@ -83,7 +83,7 @@ def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_i
 
 
 def restore_offset(commit: Commit, span: int = WINDOW_SPAN) -> int:
-    """The oldest offset the commit's windows need; without metadata that can be read, `span` before the commit."""
+    """The oldest offset that the windows of the commit need; without readable metadata, `span` before the commit."""
     metadata = _read(commit)
     return max(commit.offset - span, 0) if metadata is None else metadata.restore
 

@@ -18,7 +18,7 @@ logger = logging.getLogger("tickflow.worker")
 
 
 def worker_name(instance_id: str | None) -> str:
-    """The name of this process as a worker: its static membership's name, else host and process id."""
+    """The name of this process as a worker: that of its static membership, else host and process id."""
     return instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
 

@@ -1,4 +1,4 @@
-"""What a worker saw of each symbol since its start: the figures of the summary report and of the console."""
+"""The figures of each symbol since the worker's start, for console and summary."""
 
 import heapq
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from tickflow.metrics.windows import places_of
 
 @dataclass(slots=True)
 class SymbolFigures:
-    """One symbol: over all its ticks, and its newest tick's metrics (NaN where absent)."""
+    """One symbol: figures over all its ticks, and the metrics of its newest tick (NaN where absent)."""
 
     symbol: str
     source: str
@@ -36,12 +36,12 @@ class SymbolFigures:
 
     @property
     def change_percent(self) -> float:
-        """From the first price seen to the last, in percent."""
+        """From the first price to the last, in percent."""
         return (self.last / self.first - 1) * 100
 
 
 _NEWEST = ("partition", "time_ns", "ma_5", "ma_10", "ma_20", "volatility", "z_score")
-"""The columns of `Points` of which a symbol's figures are the newest value."""
+"""The columns of `Points` whose newest value the figures keep."""
 
 _ROW = np.dtype(
     [(name, np.int64) for name in ("partition", "ticks", "anomalies", "time_ns", "depth", "ticks_since_shown")]
@@ -50,7 +50,7 @@ _ROW = np.dtype(
 
 
 class Moved(NamedTuple):
-    """The busiest symbols first, then by name; how many others had ticks, and how many ticks."""
+    """The busiest symbols first, then by name; and how many other symbols had ticks, and how many ticks."""
 
     busiest: list[SymbolFigures]
     others: int
@@ -58,7 +58,7 @@ class Moved(NamedTuple):
 
 
 class Summary:
-    """The figures of every symbol, fed with the points of each batch: a row of an array for each."""
+    """The figures of every symbol, one array row each, updated from the points of each batch."""
 
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}
@@ -66,7 +66,7 @@ class Summary:
         self._rows = np.zeros(16, dtype=_ROW)
 
     def add(self, points: Points, depth: npt.NDArray[np.int64]) -> None:
-        """Take in a batch of one partition; `depth` is each tick's count of ticks in its windows."""
+        """Add a batch of one partition; `depth` is the number of ticks in the windows at each tick."""
         self._sources.update(zip(points.symbol, points.source, strict=True))
         known = len(self._slots)
         slot = places_of(points.symbol, self._slots)
@@ -82,18 +82,18 @@ class Summary:
         np.minimum.at(rows["low"], slot, points.price)
         np.maximum.at(rows["high"], slot, points.price)
         np.add.at(rows["anomalies"], slot[points.is_anomaly], 1)
-        # Of several values for one row the last one stays.
+        # of several values for one row, numpy keeps the last one
         rows["last"][slot], rows["depth"][slot] = points.price, depth
         for name in _NEWEST:
             rows[name][slot] = getattr(points, name)
 
     @property
     def figures(self) -> list[SymbolFigures]:
-        """Those of every symbol."""
+        """The figures of every symbol."""
         return self._figures(range(len(self._slots)))
 
     def moved(self, limit: int) -> Moved:
-        """The symbols that had ticks since `mark_shown` was last called; a row is told of the busiest alone."""
+        """The symbols that had ticks since `mark_shown` was last called; only the busiest get a row."""
         ticks = self._rows["ticks_since_shown"]
         slots = np.flatnonzero(ticks)
         symbols = list(self._slots)
@@ -103,7 +103,7 @@ class Summary:
         return Moved(self._figures([at for _, _, at in busiest]), len(slots) - len(busiest), others)
 
     def mark_shown(self) -> None:
-        """Begin to count anew for `moved`."""
+        """Restart the count that `moved` reports."""
         self._rows["ticks_since_shown"] = 0
 
     def _figures(self, slots: Sequence[int]) -> list[SymbolFigures]:
