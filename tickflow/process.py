@@ -12,9 +12,10 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from tickflow.errors import SettingError, Stopped, TickflowError
+from tickflow.log_lines import FORMAT, LineFormatter, Throttle, one_line
 
 DONE, UNDONE, BAD_SETTING = 0, 1, 2
 
@@ -42,10 +43,9 @@ def set_up_logging(level: str, name: str = "") -> None:
 
     `name` stands in each line: it tells processes apart whose lines end up in one file.
     """
-    who = f"{name.replace('%', '%%')}: " if name else ""
-    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s %(levelname)s {who}%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler_of(sys.stderr, name)])
     logging.getLogger("tickflow").setLevel(level)
-    for chatty in ("influxdb_client", "urllib3", "werkzeug"):
+    for chatty in ("influxdb_client", "urllib3", "werkzeug", "waitress.queue"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     # kafka-python reports every attempt to reach an absent broker as an error; the tick log reports the wait itself.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
@@ -72,6 +72,15 @@ def _drop_output() -> None:
     os.close(nowhere)
 
 
+def handler_of(stream: TextIO, name: str = "") -> logging.Handler:
+    """What writes log lines to that stream: see `tickflow.log_lines`."""
+    who = f"{name.replace('%', '%%')}: " if name else ""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LineFormatter(FORMAT.replace("%(message)s", f"{who}%(message)s")))
+    handler.addFilter(Throttle())
+    return handler
+
+
 def run(main: Callable[[StopEvent], int]) -> int:
     """Run a script's `main` with signal handling; turn each expected failure into a message and an exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -81,12 +90,12 @@ def run(main: Callable[[StopEvent], int]) -> int:
     try:
         return main(stop)
     except SettingError as error:
-        print(error, file=sys.stderr)
+        print(one_line(str(error)), file=sys.stderr)
         return BAD_SETTING
     except Stopped:
         return DONE
     except TickflowError as error:
-        print(error, file=sys.stderr)
+        print(one_line(str(error)), file=sys.stderr)
         return UNDONE
     finally:
         stop.ignore_further()

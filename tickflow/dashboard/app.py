@@ -42,6 +42,7 @@ def build(
         title=page.TITLE,
         update_title=None,
         compress=True,
+        add_log_handler=False,  # its lines are made as all others are
         serve_locally=True,
         enable_mcp=False,
         index_string=page.index(modules.tags()),

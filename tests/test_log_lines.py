@@ -1,0 +1,90 @@
+"""Log lines: what comes from outside cannot make one, end one, or fill the log with them."""
+
+import io
+import logging
+import re
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tickflow.log_lines import FORMAT, LineFormatter, Throttle, one_line
+from tickflow.process import handler_of
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ .*")
+
+
+def a_record(
+    message: object, *values: object, level: int = logging.WARNING, exc_info: object = None
+) -> logging.LogRecord:
+    return logging.LogRecord("tickflow.x", level, "x.py", 1, message, values, exc_info)  # type: ignore[arg-type]
+
+
+@given(st.text())
+def test_whatever_is_logged_is_one_line_without_control_characters(text: str) -> None:
+    line = LineFormatter(FORMAT).format(a_record("of outside: %s", text))
+    assert line.splitlines() == [line]
+    assert LINE.fullmatch(line)
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", line)
+    line.encode()
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"])))
+def test_a_plain_text_stays_as_it_is(text: str) -> None:
+    assert one_line(text) == text
+
+
+def test_a_traceback_is_one_line() -> None:
+    try:
+        raise ValueError("forged\n2026-01-01T00:00:00.000Z ERROR \x1b[31m")
+    except ValueError:
+        line = LineFormatter(FORMAT).format(a_record("it failed", exc_info=sys.exc_info()))
+    assert line.splitlines() == [line]
+    assert "it failed Traceback (most recent call last): | File" in line
+    assert "ValueError: forged" in line
+    assert "\x1b" not in line
+
+
+def test_the_time_is_in_utc_and_says_so() -> None:
+    record = a_record("x")
+    record.created = 1_767_623_400.5
+    assert LineFormatter(FORMAT).format(record) == "2026-01-05T14:30:00.500Z WARNING x"
+
+
+def test_at_most_ten_a_second_of_a_kind_and_the_rest_is_counted() -> None:
+    now = 0.0
+    throttle = Throttle(monotonic=lambda: now)
+    assert sum(throttle.filter(a_record("refused %s", at)) for at in range(1_000)) == 10
+    assert throttle.filter(a_record("of another kind"))
+    now = 1.0
+    record = a_record("refused %s", "x")
+    assert throttle.filter(record)
+    assert LineFormatter("%(message)s").format(record) == "refused x (and 990 more of this kind, left out)"
+
+
+def test_what_is_known_of_kinds_is_bounded() -> None:
+    throttle = Throttle()
+    for at in range(5_000):
+        throttle.filter(a_record(f"of its own {at}"))
+    assert len(throttle._kinds) <= 1_000
+
+
+def test_debug_is_not_limited() -> None:
+    throttle = Throttle()
+    assert all(throttle.filter(a_record("batch", level=logging.DEBUG)) for _ in range(100))
+
+
+@pytest.mark.parametrize("name", ["waitress", "tickflow", "flask.app", "anybody"])
+def test_everybodys_lines_are_made_so(name: str) -> None:
+    """The web server's and Flask's own too: what they log of a path may hold anything."""
+    stream = io.StringIO()
+    handler = handler_of(stream)
+    logger = logging.Logger(name)
+    logger.addHandler(handler)
+    for _ in range(50):
+        logger.warning("Exception while serving /\n\x1b[31m2026-01-01T00:00:00.000Z ERROR forged")
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 10
+    assert all(LINE.fullmatch(line) for line in lines)
+    assert "\x1b" not in stream.getvalue()

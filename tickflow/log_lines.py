@@ -1,0 +1,86 @@
+"""Log lines: one line per event, in UTC, without control characters, and at most ten a second of a kind."""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+MOST_A_SECOND = 10
+MOST_KINDS = 1_000
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+# Also what ends a line elsewhere than in a terminal, and what turns the direction of a text.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+
+def one_line(text: str) -> str:
+    r"""The text with each control character as its escape, so that it is one line of what it says, and of no other.
+
+    >>> one_line("AAPL\n\x1b[31mERROR forged")
+    'AAPL\\n\\x1b[31mERROR forged'
+    """
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+class LineFormatter(logging.Formatter):
+    """Makes a record one line; the lines of a traceback stand beside one another."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        """The moment in UTC, to the millisecond, with its zone."""
+        return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+    def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
+        """A traceback in one line."""
+        text: str = super().formatException(ei)  # type: ignore[arg-type]  # its own type, which it does not export
+        return " | ".join(line.strip() for line in text.splitlines())
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        record.message = record.getMessage()
+        record.asctime = self.formatTime(record)
+        parts = [self.formatMessage(record)]
+        if record.exc_info and record.exc_info[0] is not None:
+            parts.append(self.formatException(record.exc_info))
+        if record.stack_info:
+            parts.append(" | ".join(line.strip() for line in record.stack_info.splitlines()))
+        if left_out := getattr(record, LEFT_OUT, 0):
+            parts.append(f"(and {left_out:,} more of this kind, left out)")
+        return one_line(" ".join(parts))
+
+
+LEFT_OUT = "left_out"
+
+
+class Throttle(logging.Filter):
+    """Lets through ten records a second of a kind: of one logger, level and message before its values are put in.
+
+    The first of a kind that follows bears how many were left out. DEBUG, which somebody asked for, is not limited.
+    """
+
+    def __init__(self, most: int = MOST_A_SECOND, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._most = most
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._kinds: dict[tuple[str, int, str], list[float]] = {}  # by kind: since when, how many, how many left out
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to let it through."""
+        if record.levelno < logging.INFO:
+            return True
+        message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        now = self._monotonic()
+        with self._lock:
+            if len(self._kinds) >= MOST_KINDS:
+                self._kinds.clear()
+            window = self._kinds.setdefault((record.name, record.levelno, message), [now, 0, 0])
+            if now - window[0] >= 1:
+                setattr(record, LEFT_OUT, int(window[2]))
+                window[:] = [now, 0, 0]
+            window[1] += 1
+            if window[1] <= self._most:
+                return True
+            window[2] += 1
+            return False
