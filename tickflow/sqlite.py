@@ -1,5 +1,8 @@
 """Opens the SQLite file of the embedded stack, and tells temporary failures from those that a person must fix.
 
+The file says which version of the tables it has. An older file is brought up to date when it is opened. A newer one is
+refused, since what this version does not know about it would be lost.
+
 Several processes share the file: write-ahead logging lets them read while one writes. With `synchronous=NORMAL` every
 committed transaction survives a killed process; a power cut may lose the last ones.
 """
@@ -7,6 +10,7 @@ committed transaction survives a killed process; a power cut may lose the last o
 import logging
 import sqlite3
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tickflow.backoff import Backoff, Saying, sleep
@@ -25,6 +29,15 @@ A page that several batches changed is then written once. The bound matters to r
 file first, up to 4,096 pages in a single step. The store also forces a copy once a minute, for days with few writes.
 """
 
+APPLICATION_ID = 0x7469636B
+"""In the head of the file: "tick". A file of a version before 1 has 0 there, and so has any file of another program
+that does not say whose it is."""
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], object], ...] = (
+    lambda _connection: None,  # from files without a version, whose tables were the same
+)
+"""Step n brings the tables from version n to n + 1, within a transaction. A further column needs no step."""
+
 _PASSING = frozenset({
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -37,18 +50,25 @@ _PASSING = frozenset({
 _logger = logging.getLogger(__name__)
 
 
-def open_database(path: Path, stop: threading.Event, schema: str = "") -> sqlite3.Connection:
+Declared = Mapping[str, Mapping[str, str]]
+"""The columns of tables, by table and column; each value is the column's SQL declaration."""
+
+
+def open_database(
+    path: Path, stop: threading.Event, schema: str = "", columns: Declared | None = None
+) -> sqlite3.Connection:
     """Open the file; create it and its folder if missing. The caller begins its own transactions.
 
-    `schema` is a script that may run at every start (`CREATE TABLE IF NOT EXISTS`). While the file is locked or the
-    disk is full, this waits and logs the reason. Raises `SettingError` for a path that cannot be such a file, and
-    `Stopped`. Any thread may use the connection, one at a time.
+    `schema` is a script that may run at every start (`CREATE TABLE IF NOT EXISTS`). `columns` names all columns of some
+    of its tables; those that an older file lacks are added. While the file is locked or the disk is full, this waits
+    and logs the reason. Raises `SettingError` for a path that cannot be such a file and for a file of a newer version,
+    and `Stopped`. Any thread may use the connection, one at a time.
     """
     _make_folder(path)
     saying = Saying(_logger)
     for delay in Backoff(longest=1.0):
         try:
-            connection = _open(path, schema)
+            connection = _open(path, schema, columns or {})
         except ValueError as error:
             raise unusable(path, error) from None
         except sqlite3.Error as error:
@@ -77,6 +97,8 @@ def unusable(path: Path, error: Exception) -> SettingError:
         expected = (
             "an intact SQLite database: this one is damaged; move it away, and a new one is made at the next start"
         )
+    elif code == sqlite3.SQLITE_ERROR and isinstance(error, sqlite3.Error):
+        expected = f"a file with the tables of this version ({error})"
     else:
         expected = f"a file that can be made and written there ({error})"
     return SettingError("EMBEDDED_FILE", str(path), expected)
@@ -89,9 +111,10 @@ def _make_folder(path: Path) -> None:
         raise unusable(path, error) from None
 
 
-def _open(path: Path, schema: str) -> sqlite3.Connection:
+def _open(path: Path, schema: str, columns: Declared) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
+        _refuse_newer(connection, path)
         # only an empty file obeys this pragma; in any other it would just wait for the lock of a writer
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -100,7 +123,62 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.executescript(schema or "SELECT count(*) FROM sqlite_master")
-    except sqlite3.Error:
+        if schema:
+            _bring_up_to_date(connection, path, columns)
+    except (sqlite3.Error, SettingError):
         connection.close()
         raise
     return connection
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `SettingError` for the file of another program, and for one that a newer version has made or changed."""
+    if _number(connection, "application_id") not in (0, APPLICATION_ID):
+        expected = "a new file, or one that tickflow made: this one belongs to another program, and is left as it is"
+        raise SettingError("EMBEDDED_FILE", str(path), expected)
+    version = _number(connection, "user_version")
+    if version > len(MIGRATIONS):
+        raise _newer(path, f"its tables have version {version}, and this program knows those up to {len(MIGRATIONS)}")
+
+
+def _newer(path: Path, why: str) -> SettingError:
+    expected = (
+        f"a file of this version of tickflow or of an older one: a newer one has written to this file ({why}); "
+        "run that version, or set EMBEDDED_FILE to another file"
+    )
+    return SettingError("EMBEDDED_FILE", str(path), expected)
+
+
+def _bring_up_to_date(connection: sqlite3.Connection, path: Path, columns: Declared) -> None:
+    """Take the steps that the file lacks, and add the columns that it lacks."""
+    if _number(connection, "user_version") == len(MIGRATIONS) and not _missing(connection, path, columns):
+        return
+    connection.execute("BEGIN IMMEDIATE")  # of two programs that open the file at once, the second finds all done
+    try:
+        _refuse_newer(connection, path)
+        for step in MIGRATIONS[_number(connection, "user_version") :]:
+            step(connection)
+        for table, name, declaration in _missing(connection, path, columns):
+            connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {declaration}')
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _missing(connection: sqlite3.Connection, path: Path, columns: Declared) -> list[tuple[str, str, str]]:
+    """The columns that the file's tables lack: table, name, declaration. Raises `SettingError` for unknown ones."""
+    missing = []
+    for table, declared in columns.items():
+        there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        if unknown := sorted(there - declared.keys()):
+            raise _newer(path, f"{table} has {', '.join(unknown)} too, which this program does not know")
+        missing += [(table, name, declaration) for name, declaration in declared.items() if name not in there]
+    return missing

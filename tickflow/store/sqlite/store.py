@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from operator import itemgetter
@@ -33,27 +33,43 @@ SQLite's usual 2 MB many of them would go to the file twice."""
 
 _STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
 
-# A float has no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits.
+# A float has no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits. A flag that is
+# added to an older file is false in its points.
 _TYPES = {
     Kind.TAG: "TEXT NOT NULL",
     Kind.TIME: "INTEGER NOT NULL",
     Kind.FLOAT: "",
     Kind.INTEGER: "INTEGER NOT NULL",
-    Kind.BOOLEAN: "INTEGER NOT NULL",
+    Kind.BOOLEAN: "INTEGER NOT NULL DEFAULT 0",
 }
+_POINTS = {each.name: _TYPES[each.kind] for each in TABLE} | {"appended_ms": "INTEGER NOT NULL"}
+_STATUSES = {
+    "worker": "TEXT PRIMARY KEY",
+    "written_at": "INTEGER NOT NULL",
+    "processed_at": "INTEGER",
+    "newest_event": "INTEGER",
+    "lag_records": "INTEGER NOT NULL",
+    "accepted": "INTEGER NOT NULL",
+    "refused": "INTEGER NOT NULL",
+    "expired": "INTEGER NOT NULL",
+    "held_up_by": "TEXT NOT NULL",
+}
+_TABLES = {"store_points": _POINTS, "store_statuses": _STATUSES}
+
+
+def _listed(columns: Mapping[str, str]) -> str:
+    return ", ".join(f'"{name}" {declaration}' for name, declaration in columns.items())
+
+
 # The key's order is what the page reads by.
 _SCHEMA = f"""
     CREATE TABLE IF NOT EXISTS store_points (
-        {", ".join(f'"{each.name}" {_TYPES[each.kind]}' for each in TABLE)}, appended_ms INTEGER NOT NULL,
+        {_listed(_POINTS)},
         PRIMARY KEY (symbol, time_ns, source)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS store_points_appended ON store_points (appended_ms);
     CREATE INDEX IF NOT EXISTS store_points_anomalies ON store_points (time_ns) WHERE is_anomaly = 1;
-    CREATE TABLE IF NOT EXISTS store_statuses (
-        worker TEXT PRIMARY KEY, written_at INTEGER NOT NULL, processed_at INTEGER, newest_event INTEGER,
-        lag_records INTEGER NOT NULL, accepted INTEGER NOT NULL, refused INTEGER NOT NULL, expired INTEGER NOT NULL,
-        held_up_by TEXT NOT NULL
-    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS store_statuses ({_listed(_STATUSES)}) WITHOUT ROWID;
 """
 
 # Two seeks a step instead of a pass over all its points: the cost does not grow with how often a symbol ticks.
@@ -98,7 +114,7 @@ class EmbeddedStore(MetricsStore):
 
         Raises `SettingError` for a path that cannot be such a file, and `Stopped`.
         """
-        self._idle.append(open_database(self._path, self.stop, _SCHEMA))
+        self._idle.append(open_database(self._path, self.stop, _SCHEMA, _TABLES))
 
     def write(self, points: Points) -> Written:
         """Store the points, all or none of them, in one transaction."""

@@ -1,0 +1,21 @@
+"""Embedded files as earlier versions made them, to be opened by this one.
+
+`embedded-0.db.gz` is from before files had a version: 70 ticks of two symbols and a record that is none, in the log
+with the group's commit, and their points and dead letter. Each release adds a file of its own.
+"""
+
+import gzip
+from pathlib import Path
+
+DATA = Path(__file__).parent / "data"
+OLD_FILES = sorted(path.name for path in DATA.glob("embedded-*.db.gz"))
+TICKS = 70
+FOR_EVER = 36_500.0
+"""Days: retention is not to take what was stored when the file was made."""
+
+
+def old_file(name: str, folder: Path) -> Path:
+    """A copy of the file in that folder."""
+    path = folder / name.removesuffix(".gz")
+    path.write_bytes(gzip.decompress((DATA / name).read_bytes()))
+    return path
