@@ -103,15 +103,15 @@ class MemoryStore(MetricsStore):
         rows = self.points(symbol, since_ns, until_ns)
         width = step_width(int(rows.time_ns[0]), until_ns, steps) if len(rows) else 1
         kept: set[int] = {0, len(rows) - 1, *np.flatnonzero(rows.is_anomaly).tolist()} if len(rows) else set()
-        volumes: dict[int, int] = {}
+        volumes: dict[int, float] = {}
         for _, group in itertools.groupby(range(len(rows)), key=lambda i: int(rows.time_ns[i]) // width):
             inside = list(group)
             kept |= {pick(inside, key=lambda i: float(rows.price[i])) for pick in (min, max)}
             last = max(kept.intersection(inside))
-            volumes[last] = sum(int(rows.volume[i]) for i in inside if i not in kept)
+            volumes[last] = sum(float(rows.volume[i]) for i in inside if i not in kept)
         places = sorted(kept)
-        volume = [int(rows.volume[i]) + volumes.get(i, 0) for i in places]
-        return Digest(rows.take(places), np.array(volume, dtype=np.int64), len(rows), cut=False)
+        volume = [float(rows.volume[i]) + volumes.get(i, 0) for i in places]
+        return Digest(rows.take(places), np.array(volume, dtype=np.float64), len(rows), cut=False)
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
         points = self.digest(symbol, since_ns, until_ns, steps).points

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from tickflow.metrics.fields import FLOAT_FIELDS, NAMES
+from tickflow.metrics.fields import ALWAYS, FLOAT_FIELDS, NAMES
 from tickflow.metrics.points import Points
 
 MORNING = 1_767_623_400_000_000_000
@@ -11,6 +11,8 @@ SECOND = 10**9
 DAY = 86_400 * SECOND
 
 Row = tuple[object, ...]
+OPTIONAL = tuple(name for name in FLOAT_FIELDS if name not in ALWAYS)
+"""The floats that a point may lack."""
 
 _PLAIN: dict[str, object] = {
     **dict.fromkeys(NAMES),
@@ -18,7 +20,7 @@ _PLAIN: dict[str, object] = {
     "source": "simulated",
     "time_ns": MORNING,
     "price": 187.25,
-    "volume": 100,
+    "volume": 100.0,
     "partition": 0,
     "offset": 0,
     "is_anomaly": False,
@@ -63,9 +65,9 @@ def rows(draw: st.DrawFn, symbol: str = "AAPL", min_size: int = 0, max_size: int
             symbol=symbol,
             source=draw(st.sampled_from(["simulated", "replay"])),
             time_ns=time_ns,
-            **{name: draw(_any_float) for name in FLOAT_FIELDS[1:]},
+            **{name: draw(_any_float) for name in OPTIONAL},
             price=draw(st.floats(1e-9, 1e12)),
-            volume=draw(st.integers(0, 2**53 - 1)),
+            volume=draw(st.integers(0, 2**53 - 1).map(float) | st.floats(0, 2**53, exclude_max=True)),
             partition=draw(st.integers(0, 9_999)),
             offset=draw(st.integers(0, 2**63 - 1)),
             is_anomaly=draw(st.booleans()),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.old_files import FOR_EVER, OLD_FILES, TICKS, old_file
-from tests.point_examples import MORNING, a_row, points_of
+from tests.point_examples import MORNING, a_row, bits, points_of
 from tickflow.errors import SettingError, StoreMisconfigured
 from tickflow.sqlite import APPLICATION_ID, MIGRATIONS, open_database
 from tickflow.store.sqlite.store import EmbeddedStore
@@ -53,6 +53,15 @@ def test_a_file_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_points
         assert store.latest(["NVDA"]).time_ns.tolist() == [MORNING]
     assert pragma(path, "user_version") == len(MIGRATIONS)
     assert run(path, "SELECT * FROM store_points WHERE symbol <> 'NVDA' ORDER BY symbol, time_ns") == before
+
+
+@pytest.mark.parametrize("name", OLD_FILES)
+def test_a_file_whose_volumes_were_whole_takes_fractions(name: str, tmp_path: Path) -> None:
+    volumes = [0.0, 0.0015, 100.0, 2.0**53 - 1, 1e-9]
+    made = [a_row(symbol="NVDA", time_ns=MORNING + at, volume=volume) for at, volume in enumerate(volumes)]
+    with opened(old_file(name, tmp_path)) as store:
+        store.write(points_of(*made))
+        assert bits(store.points("NVDA", 0)) == bits(points_of(*made))
 
 
 def test_a_column_that_an_older_file_lacks_is_added_and_absent_in_its_points(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import MemoryStore
-from tests.point_examples import DAY, MORNING, SECOND, Row, a_row, bits, points_of, rows
-from tickflow.metrics.fields import FLOAT_FIELDS
+from tests.point_examples import DAY, MORNING, OPTIONAL, SECOND, Row, a_row, bits, points_of, rows
 from tickflow.metrics.points import Points, point_time
 from tickflow.store import digest
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
@@ -108,7 +107,7 @@ def test_points_come_back_with_the_same_bits(store: MetricsStore, data: st.DataO
     ],
 )
 def test_extreme_values_keep_their_bits(store: MetricsStore, value: float) -> None:
-    written = points_of(a_row(price=1e12, volume=2**53 - 1, offset=2**63 - 1, **dict.fromkeys(FLOAT_FIELDS[1:], value)))
+    written = points_of(a_row(price=1e12, volume=2**53 - 1, offset=2**63 - 1, **dict.fromkeys(OPTIONAL, value)))
     store.write(written)
     assert bits(store.latest()) == bits(written)
 
@@ -448,7 +447,7 @@ def a_course(count: int, *, twice: bool = False) -> Points:
                 time_ns=time_ns,
                 price=price,
                 offset=offset,
-                volume=1 + offset % 7,
+                volume=(1 + offset % 7) / 8,
                 is_anomaly=offset % 20 == 3,
                 source="replay" if twice and offset == count // 2 else "simulated",
             )

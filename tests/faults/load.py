@@ -173,7 +173,7 @@ class Load(threading.Thread):
         if chance() < 0.9:
             tick["timestamp"] = f"{tick['timestamp']}Z"
         if chance() < 0.9:
-            tick["volume"] = self._random.randrange(10_000)
+            tick["volume"] = self._random.randrange(10_000) if chance() < 0.7 else round(self._random.uniform(0, 50), 4)
         if chance() < 0.3:
             tick["change_percent"] = round(self._random.uniform(-5, 5), 3)
         if chance() < 0.8:
@@ -196,7 +196,8 @@ class Load(threading.Thread):
                 (key, json.dumps(tick | {"price": -1}).encode()),
                 (key, json.dumps(tick | {"timestamp": "now"}).encode()),
                 (key, json.dumps(tick | {"timestamp": "2260-01-01T00:00:00Z"}).encode()),
-                (key, json.dumps(tick | {"volume": 1.5}).encode()),
+                (key, json.dumps(tick | {"volume": "1.5"}).encode()),
+                (key, json.dumps(tick | {"volume": 2**53}).encode()),
                 (key, json.dumps([tick]).encode()),
             ]
         )

@@ -52,13 +52,13 @@ def test_a_line_gives_back_every_field_with_its_bits_and_no_absent_one(made: lis
 
 
 def test_the_whole_line_of_a_full_point_and_of_one_in_warm_up() -> None:
-    floats = {name: 0.5 + i for i, name in enumerate(FLOAT_FIELDS)}
-    full = a_row(**floats, volume=7, partition=2, offset=9, is_anomaly=True)
+    floats = {name: 0.5 + i for i, name in enumerate(FLOAT_FIELDS)} | {"volume": 7.0}
+    full = a_row(**floats, partition=2, offset=9, is_anomaly=True)
     assert to_lines(points_of(full, a_row(symbol="BRK.B", price=167.0))) == [
         "stock_metrics,symbol=AAPL,source=simulated price=0.5,change_percent=1.5,ma_5=2.5,ma_10=3.5,ma_20=4.5,"
-        "volatility=5.5,vol_avg_5=6.5,vol_avg_10=7.5,z_score=8.5,volume=7i,partition=2i,offset=9i,is_anomaly=true "
+        "volatility=5.5,vol_avg_5=6.5,vol_avg_10=7.5,z_score=8.5,volume=7.0,partition=2i,offset=9i,is_anomaly=true "
         f"{MORNING}",
-        "stock_metrics,symbol=BRK.B,source=simulated price=167.0,volume=100i,partition=0i,offset=0i,is_anomaly=false "
+        "stock_metrics,symbol=BRK.B,source=simulated price=167.0,volume=100.0,partition=0i,offset=0i,is_anomaly=false "
         f"{MORNING}",
     ]
 
@@ -79,7 +79,11 @@ def test_no_rows_are_no_points_with_every_column() -> None:
     none = Points.from_rows([])
     assert len(none) == 0
     assert none.rows() == []
-    assert [str(column.dtype) for column in (none.price, none.volume, none.is_anomaly)] == ["float64", "int64", "bool"]
+    assert [str(column.dtype) for column in (none.price, none.volume, none.is_anomaly)] == [
+        "float64",
+        "float64",
+        "bool",
+    ]
     assert none.symbol == []
 
 

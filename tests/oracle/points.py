@@ -14,8 +14,8 @@ from tests.oracle.rules import Refusal, judge, micros_of
 
 SPAN = 1_000_000
 METRICS = ("ma_5", "ma_10", "ma_20", "volatility", "vol_avg_5", "vol_avg_10", "z_score")
-FLOATS = ("price", "change_percent", *METRICS)
-INTEGERS = ("volume", "partition", "offset")
+FLOATS = ("price", "volume", "change_percent", *METRICS)
+INTEGERS = ("partition", "offset")
 COLUMNS = ("symbol", "source", "time_ns", *FLOATS, *INTEGERS, "is_anomaly")
 
 
@@ -56,7 +56,7 @@ def _row(partition: int, offset: int, tick: Mapping[str, Any], micros: int) -> d
         "time_ns": micros * 1000 + offset % slot,
         "price": float(tick["price"]),
         "change_percent": np.nan if tick.get("change_percent") is None else float(tick["change_percent"]),
-        "volume": tick.get("volume") or 0,
+        "volume": float(tick.get("volume") or 0),
         "partition": partition,
         "offset": offset,
     }

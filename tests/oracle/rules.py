@@ -68,7 +68,7 @@ def _judge(key: bytes | None, value: bytes | None, time_ms: int, time_type: int)
     _hold(1e-9 <= fields["price"] <= 1e12, "price_range")
     _hold(0 <= micros < micros_of(datetime(2262, 1, 1, tzinfo=UTC)), "timestamp_range")
     _hold(time_type != 1 or micros <= time_ms * 1000 + AHEAD_MICROS, "timestamp_future")
-    _hold(0 <= (fields.get("volume") or 0) < 2**53, "volume_range")
+    _hold(0 <= float(fields.get("volume") or 0) < 2**53, "volume_range")
     source = fields.get("source")
     _hold(source is None or re.fullmatch(r"[a-z0-9_]{1,32}", source), "source_invalid")
     producer = fields.get("producer")
@@ -122,10 +122,10 @@ def _check_type(name: str, value: object) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if name in ("symbol", "timestamp", "source", "producer"):
         right = isinstance(value, str)
-    elif name in ("price", "change_percent"):
+    elif name in ("price", "change_percent", "volume"):
         right = is_number
         _hold(not is_number or _is_finite(value), f"{name}_range")
-    elif name in ("volume", "seq"):
+    elif name == "seq":
         right = is_number and (isinstance(value, int) or value == math.inf)
     else:
         return

@@ -74,7 +74,7 @@ def test_a_quote_without_a_usable_change_has_none(change: str) -> None:
         {"price": "0.0000"},
         {"price": "nan"},
         {"price": "1e999"},
-        {"volume": "12.5"},
+        {"volume": "12.5.1"},
         {"volume": "-3"},
         {"volume": ""},
         {"latest_trading_day": "yesterday"},

@@ -82,7 +82,7 @@ def test_times_out_of_order_are_passed_on_as_recorded(tmp_path: Path) -> None:
         ("2013-10-07T13:30:00Z,SPY,1e999,500", "price_range"),
         ("2013-10-07T13:30:00Z,SPY,0,500", "price_range"),
         ("2013-10-07T13:30:00Z,SPY,-1,500", "price_range"),
-        ("2013-10-07T13:30:00Z,SPY,167.41,5.5", "volume_type"),
+        ("2013-10-07T13:30:00Z,SPY,167.41,5.5.5", "volume_type"),
         ("2013-10-07T13:30:00Z,SPY,167.41,", "volume_type"),
         ("2013-10-07T13:30:00Z,SPY,167.41,-1", "volume_range"),
         (f"2013-10-07T13:30:00Z,SPY,167.41,{2**53}", "volume_range"),

@@ -72,8 +72,8 @@ def test_prices_at_their_limits_are_accepted(price: float) -> None:
     assert accept(body(price=price)).prices.tolist() == [float(price)]
 
 
-@pytest.mark.parametrize("volume", [0, 1, 2**53 - 1])
-def test_volumes_at_their_limits_are_accepted(volume: int) -> None:
+@pytest.mark.parametrize("volume", [0, 1, 2**53 - 1, 0.0015, 5e-324, 1.5, 2**53 - 1.0])
+def test_volumes_at_their_limits_are_accepted(volume: float) -> None:
     assert accept(body(volume=volume)).volumes.tolist() == [volume]
 
 
@@ -184,7 +184,7 @@ ticks_strategy = st.builds(
     symbol=symbols,
     price=st.floats(1e-9, 1e12),
     timestamp=times,
-    volume=st.none() | st.integers(0, 2**53 - 1),
+    volume=st.none() | st.integers(0, 2**53 - 1) | st.floats(0, 2**53, exclude_max=True),
     change_percent=st.none() | st.floats(allow_nan=False, allow_infinity=False),
     source=st.none() | st.from_regex(r"[a-z0-9_]{1,32}", fullmatch=True),
     producer=st.none() | st.text(st.characters(codec="utf-8", exclude_characters="[{"), min_size=1, max_size=64),
@@ -245,7 +245,7 @@ EDGES: dict[str, list[object]] = {
         *("2026-01-05T14:30:00Z", "2026-01-05T14:29:59.999999Z", "2026-01-05T14:35:01", "2026-01-05T14:35:01.000001Z"),
         *("1969-12-31T23:59:59.999999Z", "2261-12-31T23:59:59.999999Z", "2262-01-01T00:00:00Z"),
     ],
-    "volume": [None, 0, -1, 2**53 - 1, 2**53, 2**63],
+    "volume": [None, 0, -1, -0.0, 0.0015, -5e-324, 2**53 - 1, 2**53 - 0.5, 2**53, 2**63, True, "1"],
     "change_percent": [None, -0.5],
     "source": [None, "", "replay", "Replay"],
     "producer": [None, "", "é", "x" * 64, "x" * 65],

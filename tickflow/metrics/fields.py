@@ -170,7 +170,7 @@ class Columns:
         formulas.z_score, "price", 10, "|z|", after=("volatility",), unit=Unit.DEVIATIONS, digits=2, console="z",
         readout=True, panel="y4", line=Line(), overview="z",
     )  # fmt: skip
-    volume: Ints = of_tick("volumes", "Volume", Unit.SHARES, always=True, readout=True, panel="y2", overview="volume")
+    volume: Floats = of_tick("volumes", "Volume", Unit.SHARES, always=True, readout=True, panel="y2", overview="volume")
     partition: Ints = of_record("Partition")
     offset: Ints = of_record("Offset")
     is_anomaly: Flags = judged(zscore.anomalies, ("z_score",), zscore.WINDOW, "Anomaly", always=True)

@@ -75,7 +75,7 @@ class Quote:
 
     symbol: str
     price: float
-    volume: int
+    volume: float
     trading_day: date
     change_percent: float | None
 
@@ -200,7 +200,7 @@ class AlphaVantageSource:
         self._interval = interval
         self._call_gap = call_gap
         self._now = now
-        self._last: dict[str, tuple[date, float, int]] = {}
+        self._last: dict[str, tuple[date, float, float]] = {}
         self._next_call = 0.0
 
     @property

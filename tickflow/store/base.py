@@ -66,7 +66,7 @@ class Candles:
     high: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     close: npt.NDArray[np.float64]
-    volume: npt.NDArray[np.int64]
+    volume: npt.NDArray[np.float64]
     ticks: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -76,8 +76,8 @@ class Candles:
     def from_rows(cls, rows: Sequence[Sequence[object]]) -> Self:
         """Candles from rows in the order of this class's attributes."""
         columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * 7
-        time_ns, volume, ticks = (np.array(columns[at], dtype=np.int64) for at in (0, 5, 6))
-        first, high, low, last = (np.array(columns[at], dtype=np.float64) for at in range(1, 5))
+        time_ns, ticks = (np.array(columns[at], dtype=np.int64) for at in (0, 6))
+        first, high, low, last, volume = (np.array(columns[at], dtype=np.float64) for at in range(1, 6))
         return cls(time_ns, first, high, low, last, volume, ticks)
 
 

@@ -24,7 +24,7 @@ class Digest:
     """
 
     points: Points
-    volume: npt.NDArray[np.int64]
+    volume: npt.NDArray[np.float64]
     total: int
     cut: bool
 
@@ -53,17 +53,21 @@ def step_width(since_ns: int, until_ns: int, steps: int) -> int:
     return max(1, -(-(until_ns - since_ns) // steps))
 
 
-def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, int, int]]) -> Digest:
+def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, float, int]]) -> Digest:
     """The digest of chosen points, each once, in the order of time.
 
     `sums` has for each step of that width its beginning, a multiple of the width since 1970, the volume of all points
     in it, and their number.
     """
-    begins, volumes, counts = (np.array(column, dtype=np.int64) for column in zip(*sums, strict=True))
+    columns = list(zip(*sums, strict=True))
+    begins, counts = (np.array(columns[at], dtype=np.int64) for at in (0, 2))
+    volumes = np.array(columns[1], dtype=np.float64)
     step = np.searchsorted(begins, points.time_ns // width_ns * width_ns)
     step = np.minimum(step, len(begins) - 1)  # a point may have come between the reading of the sums and its own
-    told = np.bincount(step, weights=points.volume, minlength=len(begins)).astype(np.int64)
+    chosen = np.bincount(step, minlength=len(begins))
+    left_out = volumes - np.bincount(step, weights=points.volume, minlength=len(begins))
+    left_out[chosen >= counts] = 0  # what remains there is the rounding of two sums
     volume = points.volume.copy()
     last = np.flatnonzero(np.diff(step, append=-1))
-    volume[last] += np.maximum(0, volumes - told)[step[last]]
+    volume[last] += np.maximum(0, left_out)[step[last]]
     return Digest(points, volume, int(counts.sum()), int(points.is_anomaly.sum()) >= MAX_ANOMALIES)

@@ -38,13 +38,14 @@ class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
     """One price of one symbol at one moment.
 
     `timestamp` is the event's own time; without a zone it is taken as UTC. `change_percent` is the source's own
-    figure, in percent. `producer` and `seq` (this run, and its counter per symbol from 1) are for diagnosis only.
+    figure, in percent. `volume` is in shares (coins, contracts), of which fractions are common. `producer` and `seq`
+    (this run, and its counter per symbol from 1) are for diagnosis only.
     """
 
     symbol: str
     price: float
     timestamp: datetime
-    volume: int | None = None
+    volume: float | None = None
     change_percent: float | None = None
     source: str | None = None
     producer: str | None = None
@@ -70,7 +71,6 @@ def encode(tick: Tick) -> bytes:
 
 
 _read_float = msgspec.json.Decoder(float).decode
-_read_int = msgspec.json.Decoder(int).decode
 _NO_LOG_TIME = 0
 
 
@@ -80,11 +80,13 @@ def from_text(symbol: str, price: str, timestamp: str, volume: str, source: str)
     The texts are read as `decode` reads a record, so that what passes here is accepted there; only the rules about
     the log's own time are left to the reader.
 
-    >>> from_text("SPY", "167.41", "2013-10-07T13:30:00.007Z", "1e2", "replay")
+    >>> from_text("SPY", "167.41", "2013-10-07T13:30:00.007Z", "none", "replay")
     <Reason.VOLUME_TYPE: 'volume_type'>
     """
     try:
-        tick = Tick(symbol, _read_float(price), msgspec.convert(timestamp, datetime), _read_int(volume), source=source)
+        tick = Tick(
+            symbol, _read_float(price), msgspec.convert(timestamp, datetime), _read_float(volume), source=source
+        )
     except msgspec.DecodeError:
         return _reason_of_text(price, timestamp)
     if not symbol.isascii():
@@ -165,7 +167,7 @@ class TickBatch:
     offsets: npt.NDArray[np.int64]
     time_us: npt.NDArray[np.int64]
     prices: npt.NDArray[np.float64]
-    volumes: npt.NDArray[np.int64]
+    volumes: npt.NDArray[np.float64]
     change_percent: npt.NDArray[np.float64]
     producers: list[str | None]
     seqs: list[int | None]
@@ -207,7 +209,7 @@ def _batch(records: Sequence[Record], symbols: list[str], sources: list[str], ti
         offsets=np.array([record.offset for record in records], dtype=np.int64),
         time_us=np.array([epoch_us(tick.timestamp) for tick in ticks], dtype=np.int64),
         prices=np.array([tick.price for tick in ticks], dtype=np.float64),
-        volumes=np.array([tick.volume or 0 for tick in ticks], dtype=np.int64),
+        volumes=np.array([tick.volume or 0.0 for tick in ticks], dtype=np.float64),
         change_percent=np.array([tick.change_percent for tick in ticks], dtype=np.float64),  # None becomes NaN
         producers=[tick.producer for tick in ticks],
         seqs=[tick.seq for tick in ticks],

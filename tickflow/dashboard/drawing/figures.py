@@ -28,7 +28,7 @@ PANELS = {"y": (0.46, 1.0), "y2": (0.305, 0.425), "y3": (0.155, 0.265), "y4": (0
 
 def figure(
     rows: Points,
-    volumes: npt.NDArray[np.int64],
+    volumes: npt.NDArray[np.float64],
     *,
     symbol: str,
     revision: str,
@@ -165,7 +165,7 @@ def directions(price: Floats, first: int = 1) -> Signs:
     return np.where(last_move < 0, first, signs[np.maximum(last_move, 0)])
 
 
-def _columns(rows: Points, volumes: npt.NDArray[np.int64], signs: Signs, threshold: float) -> dict[str, list[Floats]]:
+def _columns(rows: Points, volumes: npt.NDArray[np.float64], signs: Signs, threshold: float) -> dict[str, list[Floats]]:
     time = clock.wall_ms(rows.time_ns)
     x, y = [], []
     for each in LINES:

@@ -20,7 +20,7 @@ _ENDS = ("ASC", "DESC")
 _ANOMALIES = f'SELECT {SELECTED} {_WITHIN} AND "is_anomaly" = true'
 """In the order of time, since InfluxDB takes twice as long for the other one."""
 _PriceRow: Any = tuple[Integer, float | None, bool | None, str | None]
-_SumRow: Any = tuple[Integer, Integer, Integer]
+_SumRow: Any = tuple[Integer, float, Integer]
 _ChosenRow: Any = tuple[(Integer, float, *PointRow.__args__[1:])]  # type: ignore[misc]
 """A point's row with the value by which it was chosen second."""
 
@@ -29,7 +29,7 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
     """The digest of the symbol's points from `since_ns` on, before `until_ns`, in that many steps."""
     params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
     width = 0
-    sums: list[tuple[int, int, int]] = []
+    sums: list[tuple[int, float, int]] = []
 
     def chosen() -> tuple[Points, int]:
         nonlocal width
@@ -60,7 +60,7 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
 
     points = whole(chosen)
     if not sums:
-        return Digest(points, np.array([], dtype=np.int64), 0, cut=False)
+        return Digest(points, np.array([], dtype=np.float64), 0, cut=False)
     return digest(points, width, sums)
 
 

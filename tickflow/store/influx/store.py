@@ -224,7 +224,7 @@ class InfluxStore(MetricsStore):
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
         rows = self._influxql.rows(
-            tuple[Integer, float, float, float, float, Integer, Integer],
+            tuple[Integer, float, float, float, float, float, Integer],
             'SELECT first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price") '  # noqa: S608
             f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until '
             f"GROUP BY time({width_ns}ns) fill(none)",

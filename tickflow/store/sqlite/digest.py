@@ -33,7 +33,7 @@ def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: i
     bound = {"symbol": symbol, "since": since_ns, "until": until_ns}
     times, width = _chosen(connection, bound, steps)
     if not times:
-        return Digest(Points.from_rows([]), np.array([], dtype=np.int64), 0, cut=False)
+        return Digest(Points.from_rows([]), np.array([], dtype=np.float64), 0, cut=False)
     sums = connection.execute(_SUMS, bound | {"width": width}).fetchall()
     return digest(Points.from_rows(_rows_at(connection, _AT, symbol, times)), width, sums)
 
