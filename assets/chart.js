@@ -1,11 +1,13 @@
 /* The view of the chart: what is seen of which figure, and how it goes on with the ticks. */
+import { facts } from "./facts.js";
 import { frame } from "./frame.js";
 import { plots } from "./plots.js";
 import { words } from "./words.js";
 
 const { view, painter, shown, fit, below, last } = frame;
-const { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGES, MARKS, STEMS, CANDLES } = frame.TRACES;
+const { PRICE, MA, VOLATILITY, Z, MARKS, STEMS, CANDLES } = frame.TRACES;
 
+const LINES = facts.chart.fields.filter(({ trace }) => trace !== null);
 const NEAR_PX = 6;
 const INDICES = [...Array(CANDLES).keys()]; // candles are carried on by themselves
 
@@ -167,6 +169,7 @@ function values(row = null) {
     ma: MA.map(at),
     volatility: at(VOLATILITY),
     z: at(Z),
+    of: Object.fromEntries(LINES.map(({ name, trace }) => [name, at(trace)])),
     candle: candleAt(data[CANDLES], data[PRICE].x[i]),
     evidence: view.evidence.get(data[PRICE].x[i]) ?? null,
     volume: data[STEMS[0]].y[3 * i + 1] ?? data[STEMS[1]].y[3 * i + 1],
@@ -198,42 +201,18 @@ function rowsInSight() {
     range = seenNow();
   if (!gd?.data?.length || !range) return null;
   const marked = new Set(MARKS.flatMap((i) => [...gd.data[i].x]));
-  const lines = [
-    [
-      "time_utc",
-      "symbol",
-      "price",
-      "ma_5",
-      "ma_10",
-      "ma_20",
-      "volume",
-      "vol_avg_5",
-      "vol_avg_10",
-      "volatility",
-      "z_score",
-      "is_anomaly",
-      "source",
-    ],
-  ];
+  const lines = [facts.chart.csv];
   gd.data[PRICE].x.forEach((x, i) => {
     if (x < range[0] || x > range[1]) return;
-    const at = (trace) => gd.data[trace].y[i] ?? "";
-    const volume = gd.data[STEMS[0]].y[3 * i + 1] ?? gd.data[STEMS[1]].y[3 * i + 1] ?? "";
-    lines.push(
-      [
-        words.iso(words.utc(x, view.drawn.offsets)),
-        view.drawn.symbol,
-        at(PRICE),
-        ...MA.map(at),
-        volume,
-        at(VOLUME_AVERAGES[1]),
-        at(VOLUME_AVERAGES[0]),
-        at(VOLATILITY),
-        at(Z),
-        marked.has(x),
-        frame.sourceAt(view.raw.layout.meta.sources, x),
-      ].map((value) => (Number.isNaN(value) ? "" : value)),
-    );
+    const row = {
+      time_utc: words.iso(words.utc(x, view.drawn.offsets)),
+      symbol: view.drawn.symbol,
+      volume: gd.data[STEMS[0]].y[3 * i + 1] ?? gd.data[STEMS[1]].y[3 * i + 1],
+      is_anomaly: marked.has(x),
+      source: frame.sourceAt(view.raw.layout.meta.sources, x),
+    };
+    for (const { name, trace } of LINES) row[name] = gd.data[trace].y[i];
+    lines.push(facts.chart.csv.map((name) => (Number.isNaN(row[name]) ? "" : (row[name] ?? ""))));
   });
   return lines;
 }
@@ -243,7 +222,7 @@ const seenNow = () => graph()?.layout?.xaxis?.range?.map(ms) ?? null;
 
 /** The row under the pointer; a mark of an anomaly that is near draws it to its own. */
 function rowOf(hover) {
-  const point = hover?.points?.find(({ curveNumber }) => curveNumber <= VOLUME_AVERAGES[1]);
+  const point = hover?.points?.find(({ curveNumber }) => curveNumber < LINES.length);
   const gd = graph();
   if (!point || !gd?.layout?.xaxis?.range) return null;
   const x = gd.data[PRICE].x,

@@ -77,7 +77,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 /* What is shown, as CSV: the rows in sight, or those of the overview as they are filtered and sorted. */
-const EXPORTED = ["symbol", "price", "change", "volatility", "z", "volume", "volume_ratio", "anomalies", "source"];
+const EXPORTED = ["symbol", "price", "change", ...facts.chart.overview, "volume_ratio", "anomalies", "source"];
 
 async function csv() {
   const lines =

@@ -1,5 +1,6 @@
 /* The words over the chart: the headline, the fixed readout line, and the same for those who do not see the chart. */
 import { chart } from "./chart.js";
+import { facts } from "./facts.js";
 import { health } from "./health.js";
 import { multiples } from "./multiples.js";
 import { watch } from "./watch.js";
@@ -8,6 +9,8 @@ import { words } from "./words.js";
 const { write, hidden } = health;
 const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
+/* The fields of the readout line that have a line in the chart, but for the price. */
+const READINGS = facts.chart.fields.filter(({ name, readout, trace }) => readout && trace !== null && name !== "price");
 
 /* Price and change: of a period its own, at its end and from its first tick on; else what the watch list says. */
 function course(drawn) {
@@ -69,12 +72,12 @@ function read(values, drawn) {
     ["o", "h", "l", "c"].forEach((side, k) => write(`reading-${side}`, words.fixed(values.candle[k], places)));
   element("readout").classList.toggle("has-candles", Boolean(values.candle));
   anomaly(values, places);
-  [5, 10, 20].forEach((window_, k) =>
-    write(`reading-ma${window_}`, measured(values.ma[k], window_, places, values, drawn)),
-  );
   write("reading-volume", words.volume(values.volume));
-  write("reading-volatility", measured(values.volatility, 10, places + 1, values, drawn));
-  write("reading-z", measured(values.z, 10, 2, values, drawn));
+  for (const { name, unit, digits, window } of READINGS)
+    write(
+      `reading-${name}`,
+      measured(values.of[name], window, unit === "price" ? places + digits : digits, values, drawn),
+    );
   write("reading-anomaly", String(chart.marked()));
   if (!values.newest) return;
   const told = course(drawn);

@@ -1,4 +1,5 @@
 /* The watch list: its rows, in the grid and, on a narrow screen, as cards of a strip. */
+import { facts } from "./facts.js";
 import { words } from "./words.js";
 
 const STRIP_LENGTH = 60;
@@ -39,7 +40,7 @@ function carried(row) {
 }
 
 /* All columns at full width, or four of them beside the chart. */
-const FURTHER = ["volatility", "z", "volume", "volume_ratio", "anomalies", "event_us", "source"];
+const FURTHER = [...facts.chart.overview, "volume_ratio", "anomalies", "event_us", "source"];
 function widen(overview) {
   document.body.dataset.view = overview ? "overview" : "chart";
   const button = document.getElementById("overview");

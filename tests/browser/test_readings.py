@@ -46,7 +46,7 @@ def test_with_candles_the_fixed_line_reads_open_high_low_and_close(running: Runn
     expect(page.locator("#reading-c")).to_have_text(newest[3])
     assert [text(page, f"#reading-{side}") for side in "ohlc"] == newest
     expect(page.locator("#reading-price")).to_be_hidden()
-    expect(page.locator("#reading-ma10")).to_be_visible()
+    expect(page.locator("#reading-ma_10")).to_be_visible()
 
 
 def test_where_another_day_begins_the_time_axis_has_a_mark(running: Running, visit: Visit) -> None:

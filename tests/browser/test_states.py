@@ -147,11 +147,11 @@ def test_an_empty_store_says_what_to_do_and_is_drawn_when_ticks_come(running: Ru
 def test_warm_up_is_counted_not_invented(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", [150.0, 151.0, 150.5, 150.0, 151.0, 152.0, 151.0])
     page = visit()
-    expect(page.locator("#reading-ma20")).to_have_text("7/20")
+    expect(page.locator("#reading-ma_20")).to_have_text("7/20")
     expect(page.locator("#reading-volatility")).to_have_text("7/10")
-    expect(page.locator("#reading-ma5")).to_have_text("150.90")
+    expect(page.locator("#reading-ma_5")).to_have_text("150.90")
     running.market.tick("AAPL", 151.0)
-    expect(page.locator("#reading-ma20")).to_have_text("8/20")
+    expect(page.locator("#reading-ma_20")).to_have_text("8/20")
     expect(page.locator("#advice")).to_have_text("Warming up: 8 of the 20 ticks have come that all averages need.")
 
 

@@ -295,7 +295,7 @@ def test_answers_are_compressed(client: FlaskClient) -> None:
 
 
 def test_the_readout_names_all_that_is_measured() -> None:
-    assert {"ma5", "ma10", "ma20", "volume", "volatility", "z", "anomaly"} <= {key for key, *_ in READOUT}
+    assert {"ma_5", "ma_10", "ma_20", "volume", "volatility", "z_score", "anomaly"} <= {key for key, *_ in READOUT}
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ from tests.fakes import MemoryStore
 from tests.memory_log import MemoryLog, MemoryTopic
 from tests.records import body
 from tests.worker.test_counters import NEVER_STORED, PickyStore, Worker
+from tickflow.metrics import fields
 from tickflow.metrics.fields import FIELDS, FLOAT_FIELDS
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN
@@ -35,6 +36,12 @@ class Chain:
             self.worker.log.give(partition)
         self.feed(TICKS)
         self.work()
+
+    def take_over(self) -> None:
+        """Another worker has the partitions from here on."""
+        self.worker = Worker(self.topic, self.store)
+        for partition in range(2):
+            self.worker.log.give(partition)
 
     def feed(self, count: int) -> None:
         for _ in range(count):
@@ -212,6 +219,31 @@ def test_of_many_differences_the_first_are_listed(chain: Chain) -> None:
     assert found.lost == 2 * TICKS
     assert len(found.examples) == audit.EXAMPLES
     assert lines(found)[-2:] == ["… and more", "NOT EQUAL: 120 lost, 0 foreign, 0 different, 0 dead letters missing"]
+
+
+def test_what_differs_and_was_computed_by_another_version_is_counted_apart(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fields, "VERSION", "2-another")
+    chain.take_over()
+    chain.feed(10)
+    chain.work()
+
+    def change(offset: int) -> None:
+        def changed(points: Points) -> Points:
+            column, at = points.ma_5.copy(), points.offset == offset
+            column[at] = np.nextafter(column[at], np.inf)
+            return replace(points, ma_5=column)
+
+        chain.rewrite(changed)
+
+    change(TICKS - 1)
+    found = chain.audit()
+    assert (found.different, found.other_version, found.equal) == (0, 1, True)
+    assert "  1 different, and computed by another version of the program" in lines(found)
+    change(TICKS)
+    found = chain.audit()
+    assert (found.different, found.other_version, found.equal) == (1, 1, False)
 
 
 def test_the_bits_of_a_point_tell_its_fields(chain: Chain) -> None:

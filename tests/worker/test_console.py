@@ -83,7 +83,7 @@ def test_a_quiet_price_has_no_score() -> None:
     feed = Feed()
     feed.ticks("AAPL", *[100.0] * 10)
     line = feed.after(2.0)
-    assert "vol     0.00" in line
+    assert "vol      0.00" in line
     assert "z     –" in line
 
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tickflow.metrics import fields
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.ticklog.base import Bounds, Commit
-from tickflow.worker.restore import RestorePlan, plan, restore_offset, to_metadata
+from tickflow.worker.restore import RestorePlan, computed_since, plan, restore_offset, to_metadata
 
 METADATA_LIMIT = 4096
 BIGGEST = 2**63 - 1
@@ -73,7 +74,7 @@ def test_the_longest_metadata_fits_into_a_commit() -> None:
         "by hand",
         '{"v":1}',
         '{"restore":5}',
-        '{"v":3,"restore":5}',
+        '{"v":4,"restore":5}',
         '{"v":2,"restore":5,"topic":7}',
         '{"v":0,"restore":5}',
         '{"v":"1","restore":5}',
@@ -98,7 +99,35 @@ def test_any_metadata_gives_an_offset_not_past_the_commit(metadata: str, offset:
 
 
 def test_a_commit_of_version_1_is_read() -> None:
-    assert plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900), topic_id="a") == RestorePlan(120, 500)
+    assert plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900), topic_id="a") == RestorePlan(120, 500, since=500)
+
+
+def test_points_after_the_takeover_by_another_version_are_told_from_those_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = Commit(500, to_metadata(500, 120))
+    assert plan(first, Bounds(0, 900)).since == 0
+    monkeypatch.setattr(fields, "VERSION", "2-another")
+    taken_over = plan(first, Bounds(0, 900))
+    assert (taken_over.emit_from, taken_over.since) == (500, 500)
+    later = Commit(700, to_metadata(700, 600, since=taken_over.since))
+    assert plan(later, Bounds(0, 900)).since == 500, "it stays with every commit of that version"
+    assert plan(later, Bounds(800, 900)).since == 500, "through a gap too"
+
+
+@pytest.mark.parametrize("metadata", ["", "by hand"])
+def test_a_commit_that_says_nothing_excuses_nothing(metadata: str) -> None:
+    assert computed_since(Commit(500, metadata)) == 0
+
+
+def test_windows_that_were_shorter_when_the_commit_was_made_are_filled_from_a_span_before_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commit = Commit(500, to_metadata(500, 480))
+    assert restore_offset(commit, span=300) == 480
+    monkeypatch.setattr("tickflow.worker.restore.DEPTH", fields.DEPTH + 1)
+    assert restore_offset(commit, span=300) == 200
+    assert restore_offset(Commit(500, to_metadata(500, 480)), span=300) == 480
 
 
 def test_a_commit_of_an_earlier_topic_means_the_start_however_large_the_new_one_is() -> None:

@@ -21,6 +21,7 @@ from tickflow.verbs import dead_letters as letters
 from tickflow.verbs.expected import Expectation, Expected, Identity, bodies, values
 from tickflow.worker import dead_letters
 from tickflow.worker.report import counted
+from tickflow.worker.restore import computed_since
 
 FIRST_NS, END_NS = 0, END_YEAR_US * 1000
 EXAMPLES = 20
@@ -39,8 +40,8 @@ class Findings:
 
     `foreign` points come from no record of the log. `shared` ticks have the symbol, source and time of a later tick,
     which has overwritten their point. Not judged are: `expired` points, which the store may have dropped; `older`
-    points, whose records the log no longer holds; `newer` points, which are not committed; and dead letters `forgotten`
-    by retention.
+    points, whose records the log no longer holds; `newer` points, which are not committed; points that an
+    `other_version` of the computation gave and this one would not; and dead letters `forgotten` by retention.
     """
 
     records: int = 0
@@ -55,6 +56,7 @@ class Findings:
     shared: int = 0
     expired: int = 0
     older: int = 0
+    other_version: int = 0
     newer: int = 0
     forgotten: int = 0
     examples: list[str] = field(default_factory=list)
@@ -96,6 +98,7 @@ class Audit:
         self._span = span
         self._judged: dict[int, Bounds] = {}
         self._ends: dict[int, int] = {}
+        self._since: dict[int, int] = {}
         self._found = Findings()
 
     def run(self) -> Findings:
@@ -119,6 +122,7 @@ class Audit:
         """Note what the records of the partition must have become, up to the group's commit."""
         commit, held = self._log.committed(partition), self._log.bounds(partition, self._log.topic)
         end = held.start if commit is None or commit.offset > held.end else max(commit.offset, held.start)
+        self._since[partition] = 0 if commit is None else computed_since(commit)
         windows = Windows(self._span)
         for records in self._log.read(partition, Bounds(held.start, end)):
             self._found.records += len(records)
@@ -174,7 +178,9 @@ class Audit:
         wanted, found = values(expectation.body), values(body)
         known = self._known(wanted, expectation.depth)
         names = [name for name in wanted if _NEEDED[name] <= known and repr(wanted[name]) != repr(found[name])]
-        if names:
+        if names and int(wanted["offset"] or 0) < self._since[int(wanted["partition"] or 0)]:
+            self._found.other_version += 1
+        elif names:
             self._found.different += 1
             where = f"{symbol} {wanted['partition']}/{wanted['offset']} at {moment(time_ns)}"
             for name in names:
@@ -244,6 +250,7 @@ def lines(found: Findings) -> list[str]:
         "outside the store's retention": found.expired,
         "of records that the log no longer holds": found.older,
         "not committed yet": found.newer,
+        "different, and computed by another version of the program": found.other_version,
         "refused by the store": found.refused_by_store,
         "overwritten by a later tick of the same time": found.shared,
         "dead letters of older refusals gone with their topic's retention": found.forgotten,

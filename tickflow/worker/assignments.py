@@ -23,7 +23,10 @@ logger = logging.getLogger("tickflow.worker")
 
 @dataclass(slots=True)
 class Assigned:
-    """A partition that this worker owns: its windows, and the offset from which its points are written."""
+    """A partition that this worker owns: its windows, and the offset from which its points are written.
+
+    All points from offset `since` on come from this version of the computation.
+    """
 
     epoch: int
     emit_from: int
@@ -31,12 +34,13 @@ class Assigned:
     read_up_to: int
     windows: Windows
     topic_id: str
+    since: int = 0
     life: int = 0
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     def position(self, next_offset: int) -> Position:
         """What to commit once everything before `next_offset` is stored and refused."""
-        metadata = to_metadata(next_offset, self.windows.oldest, self.windows.span, self.topic_id)
+        metadata = to_metadata(next_offset, self.windows.oldest, self.windows.span, self.topic_id, self.since)
         return Position(next_offset, metadata, self.epoch, self.life)
 
     def consume(self, records: Sequence[Record], end: int, tally: Tally) -> None:
@@ -114,7 +118,9 @@ class Assignments(Mapping[int, Assigned]):
         commit = self._log.committed(partition)
         topic_id = self._log.topic_id
         begin = plan(commit, self._log.bounds(partition), self._span, topic_id)
-        self._ours[partition] = Assigned(epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id)
+        self._ours[partition] = Assigned(
+            epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id, begin.since
+        )
         self._counters.open(partition, begin.emit_from - begin.lost)
         self._count(partition, begin, logging.INFO if commit is None else logging.WARNING)
         self._log.seek(partition, begin.seek)
@@ -130,6 +136,7 @@ class Assignments(Mapping[int, Assigned]):
             begin = RestorePlan(bounds.start, bounds.start, note=note)
             self._counters.open(partition, bounds.start)
             ours.life += 1
+            ours.since = 0
         else:
             lost = max(bounds.start - max(position, ours.emit_from), 0)
             cold = max(min(bounds.start, ours.emit_from) - position, 0)

@@ -8,12 +8,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tickflow.metrics.fields import DEPTH
+from tickflow.metrics.fields import TABLE, Field, Unit
 from tickflow.metrics.points import Points
 from tickflow.worker.counters import Counters
 from tickflow.worker.summary import Moved, SymbolFigures
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_CONSOLE = tuple(each for each in TABLE if each.console)
+_SUMMARY = tuple(each for each in TABLE if each.summary)
+_WIDTHS = dict.fromkeys(Unit, 9) | {Unit.DEVIATIONS: 5}
 
 Paint = Callable[[str, str], str]
 """Gives text a style: alert, up, down, faint or bold."""
@@ -77,14 +80,13 @@ def ago(nanoseconds: int) -> str:
 
 def symbol_line(figures: SymbolFigures, paint: Paint) -> str:
     """One symbol's newest tick and averages."""
-    averages = (("MA5", figures.ma_5, 5), ("MA10", figures.ma_10, 10), ("MA20", figures.ma_20, DEPTH))
-    shown = "  ".join(f"{name} {_or_warmup(value, figures.depth, n):>9}" for name, value, n in averages)
+    shown = "  ".join(f"{each.console} {_metric(figures, each):>{_WIDTHS[each.unit]}}" for each in _CONSOLE)
     moved = change(figures.change_percent)
     style = "up" if figures.change_percent > 0 else "down" if figures.change_percent < 0 else "faint"
     return (
         f"{clock(figures.time_ns)} {paint(f'{figures.symbol:<12}', 'bold')} {price(figures.last):>12} "
-        f"{paint(f'{moved:>11}', style)}  {shown}  vol {_or_warmup(figures.volatility, figures.depth, 10):>8}  "
-        f"z {_score(figures.z_score, figures.depth):>5}  {paint(counted(figures.ticks_since_shown, 'tick'), 'faint')}"
+        f"{paint(f'{moved:>11}', style)}  {shown}  "
+        f"{paint(counted(figures.ticks_since_shown, 'tick'), 'faint')}"
     )
 
 
@@ -136,15 +138,17 @@ def summary_report(
 
     `refused` is by key; `lag` is by partition, in records; `history` has the last prices of each symbol.
     """
+    metrics = "".join(f"{each.label.lower():>10} " for each in _SUMMARY)
     header = (
-        f"{'symbol':<12} {'ticks':>10} {'last':>12} {'min':>12} {'max':>12} {'change':>12} {'volatility':>10} "
+        f"{'symbol':<12} {'ticks':>10} {'last':>12} {'min':>12} {'max':>12} {'change':>12} {metrics}"
         f"{'anomalies':>9} {'refused':>8} {'lag':>8}  trend"
     )
     lines = [f"Summary after {seconds:,.0f} s", header]
     for each in sorted(symbols, key=lambda each: (-each.ticks, each.symbol))[:limit]:
+        metrics = "".join(f"{_metric(each, field):>10} " for field in _SUMMARY)
         lines.append(
             f"{each.symbol:<12} {each.ticks:>10,} {price(each.last):>12} {price(each.low):>12} {price(each.high):>12} "
-            f"{change(each.change_percent):>12} {_or_warmup(each.volatility, each.depth, 10):>10} {each.anomalies:>9,} "
+            f"{change(each.change_percent):>12} {metrics}{each.anomalies:>9,} "
             f"{refused.get(each.symbol, 0):>8,} {lag.get(each.partition, 0):>8,}  "
             f"{sparkline(tuple(history.get(each.symbol, ())))}"
         )
@@ -184,11 +188,8 @@ def accounts(counters: Counters) -> list[str]:
     return [f"accounts: {counted(advanced, 'offset')} committed in {where}, all accounted for"]
 
 
-def _or_warmup(value: float, depth: int, needed: int) -> str:
-    return f"{min(depth, needed)}/{needed}" if math.isnan(value) else price(value)
-
-
-def _score(value: float, depth: int) -> str:
+def _metric(figures: SymbolFigures, field: Field) -> str:
+    value = figures.metrics[field.name]
     if math.isnan(value):
-        return "–" if depth >= 10 else f"{depth}/10"
-    return f"{value:.2f}"
+        return "–" if figures.depth >= field.window else f"{figures.depth}/{field.window}"
+    return price(value) if field.unit is Unit.PRICE else f"{value:,.{field.digits}f}"

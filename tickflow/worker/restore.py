@@ -8,29 +8,39 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tickflow.metrics import fields
+from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.ticklog.base import Bounds, Commit
 
-VERSION = 2
-_READ = (1, 2)
+VERSION = 3
+_READ = (1, 2, 3)
+_DEPTH_BEFORE = 20
+"""How many ticks per symbol the windows held before the metadata said so, in version 3."""
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):
     v: int
     restore: int
     topic: str = ""
+    depth: int = _DEPTH_BEFORE
+    by: str = ""
+    since: int = 0
 
 
-def to_metadata(next_offset: int, oldest: int | None, span: int = WINDOW_SPAN, topic_id: str = "") -> str:
+def to_metadata(
+    next_offset: int, oldest: int | None, span: int = WINDOW_SPAN, topic_id: str = "", since: int = 0
+) -> str:
     """The metadata of a commit at `next_offset`, if the oldest tick of the windows is at offset `oldest`.
 
-    `topic_id` tells the topic from a later one of the same name (since version 2).
+    `topic_id` tells the topic from a later one of the same name (since version 2). The points from offset `since` on
+    were computed by this version of the computation (since version 3).
 
-    >>> to_metadata(500, 120)
-    '{"v":2,"restore":120}'
+    >>> to_metadata(500, 120).startswith('{"v":3,"restore":120')
+    True
     """
     restore = next_offset if oldest is None else max(oldest, next_offset - span)
-    return msgspec.json.encode(_Metadata(VERSION, restore, topic_id)).decode()
+    return msgspec.json.encode(_Metadata(VERSION, restore, topic_id, DEPTH, fields.VERSION, since)).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,8 @@ class RestorePlan:
     """Where to read from (`seek`), where to start to write (`emit_from`), and what is missing.
 
     `lost` counts records that were never processed and that the log no longer holds; `cold` counts records that the
-    windows need but that are gone. `note` is a sentence for the log, or empty.
+    windows need but that are gone. `since` is the offset from which on all points come from this version of the
+    computation. `note` is a sentence for the log, or empty.
     """
 
     seek: int
@@ -46,13 +57,14 @@ class RestorePlan:
     lost: int = 0
     cold: int = 0
     note: str = ""
+    since: int = 0
 
 
 def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_id: str = "") -> RestorePlan:
     """The replay for a commit, in a partition that holds `bounds`, of the topic with that id.
 
     >>> plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900))
-    RestorePlan(seek=120, emit_from=500, lost=0, cold=0, note='')
+    RestorePlan(seek=120, emit_from=500, lost=0, cold=0, note='', since=500)
     """
     if commit is None:
         note = "no commit of this group yet (or the broker expired it): reading from the start"
@@ -67,25 +79,41 @@ def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_i
     if metadata is not None and topic_id and metadata.topic not in ("", topic_id):
         note = f"the commit at {commit.offset:,} belongs to an earlier topic of this name; reading from the start"
         return RestorePlan(bounds.start, bounds.start, note=note)
-    needed = restore_offset(commit, span)
+    needed, since = restore_offset(commit, span), computed_since(commit)
     if commit.offset < bounds.start:
         lost = bounds.start - commit.offset
         note = (
             f"{lost:,} records were lost: the log's retention overran this group (committed {commit.offset:,}, "
             f"log starts at {bounds.start:,})"
         )
-        return RestorePlan(bounds.start, bounds.start, lost=lost, cold=commit.offset - needed, note=note)
+        return RestorePlan(bounds.start, bounds.start, lost=lost, cold=commit.offset - needed, note=note, since=since)
     if needed < bounds.start:
         cold = bounds.start - needed
         note = f"{cold:,} records that the windows need are gone: some averages warm up again"
-        return RestorePlan(bounds.start, commit.offset, cold=cold, note=note)
-    return RestorePlan(needed, commit.offset)
+        return RestorePlan(bounds.start, commit.offset, cold=cold, note=note, since=since)
+    return RestorePlan(needed, commit.offset, since=since)
 
 
 def restore_offset(commit: Commit, span: int = WINDOW_SPAN) -> int:
-    """The oldest offset that the windows of the commit need; without readable metadata, `span` before the commit."""
+    """The oldest offset that the windows of the commit need.
+
+    It is `span` before the commit where the metadata cannot be read, and where the windows were shorter then.
+    """
     metadata = _read(commit)
-    return max(commit.offset - span, 0) if metadata is None else metadata.restore
+    if metadata is None or metadata.depth < DEPTH:
+        return max(commit.offset - span, 0)
+    return metadata.restore
+
+
+def computed_since(commit: Commit) -> int:
+    """The offset from which on the points were computed by this version of the computation; at most the commit's own.
+
+    A commit without readable metadata (an operator's reset) gives 0: nothing is excused.
+    """
+    metadata = _read(commit)
+    if metadata is None:
+        return 0
+    return metadata.since if metadata.by == fields.VERSION else commit.offset
 
 
 def _read(commit: Commit) -> _Metadata | None:

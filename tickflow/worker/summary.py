@@ -1,20 +1,21 @@
 """The figures of each symbol since the worker's start, for console and summary."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from tickflow.metrics.fields import TABLE
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import places_of
 
 
 @dataclass(slots=True)
 class SymbolFigures:
-    """One symbol: figures over all its ticks, and the metrics of its newest tick (NaN where absent)."""
+    """One symbol: figures over all its ticks, and the metrics of its newest tick by field (NaN where absent)."""
 
     symbol: str
     source: str
@@ -27,11 +28,7 @@ class SymbolFigures:
     anomalies: int
     time_ns: int
     depth: int
-    ma_5: float
-    ma_10: float
-    ma_20: float
-    volatility: float
-    z_score: float
+    metrics: Mapping[str, float]
     ticks_since_shown: int = 0
 
     @property
@@ -40,12 +37,13 @@ class SymbolFigures:
         return (self.last / self.first - 1) * 100
 
 
-_NEWEST = ("partition", "time_ns", "ma_5", "ma_10", "ma_20", "volatility", "z_score")
+_METRICS = tuple(each.name for each in TABLE if each.console or each.summary)
+_NEWEST = ("partition", "time_ns", *_METRICS)
 """The columns of `Points` whose newest value the figures keep."""
 
 _ROW = np.dtype(
     [(name, np.int64) for name in ("partition", "ticks", "anomalies", "time_ns", "depth", "ticks_since_shown")]
-    + [(name, np.float64) for name in ("first", "last", "low", "high", *_NEWEST[2:])]
+    + [(name, np.float64) for name in ("first", "last", "low", "high", *_METRICS)]
 )
 
 
@@ -113,7 +111,8 @@ class Summary:
             SymbolFigures(
                 symbol=symbols[at],
                 source=self._sources[symbols[at]],
-                **dict(zip(names, self._rows[at].tolist(), strict=True)),
+                metrics={name: float(self._rows[name][at]) for name in _METRICS},
+                **{name: self._rows[name][at].item() for name in names if name not in _METRICS},
             )
             for at in slots
         ]

@@ -32,6 +32,24 @@ def test_each_field_that_is_not_there_yet_is_missed(name: str) -> None:
     assert looks_half_written(replace(points(), **{name: column}))
 
 
+def test_points_of_a_version_without_a_field_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = replace(points(30), ma_5=np.full(30, np.nan))
+    excused: dict[str, dict[int, int]] = {}
+    pauses: list[float] = []
+    assert whole(lambda: (older, 0), pauses.append, excused=excused) is older
+    assert len(pauses) == ATTEMPTS
+    assert excused == {"ma_5": {0: 87}}
+    assert whole(lambda: (older, 0), pauses.append, excused=excused) is older
+    assert len(pauses) == ATTEMPTS, "and not again"
+    later = points(40)
+    mixed = Points.joined([older, later.take(slice(30, None))])
+    assert not looks_half_written(mixed, excused)
+    column = mixed.ma_5.copy()
+    column[-1] = np.nan
+    assert looks_half_written(replace(mixed, ma_5=column), excused), "a point of this version is still waited for"
+    assert looks_half_written(replace(mixed, partition=mixed.partition + 1), excused), "each partition by itself"
+
+
 def test_another_symbol_source_or_partition_may_warm_up_anew() -> None:
     joined = Points.joined([points(), points(5, "B")])
     assert not looks_half_written(joined)

@@ -1,28 +1,35 @@
 """The page's main part: the headline, the switches, the readout line and the chart of the chosen symbol."""
 
+from typing import NamedTuple
+
 from dash import html
 from dash.development.base_component import Component
 
-from tickflow.dashboard.drawing import ids
+from tickflow.dashboard.drawing import ids, traces
 from tickflow.dashboard.queries import ranges
 
-READOUT = (
-    # key, label, name of the trace that a click hides, or none
-    ("time", "Time", None),
-    ("price", "Price", None),
-    ("o", "O", None),
-    ("h", "H", None),
-    ("l", "L", None),
-    ("c", "C", None),
-    ("ma5", "MA5", "MA5"),
-    ("ma10", "MA10", "MA10"),
-    ("ma20", "MA20", "MA20"),
-    ("volume", "Volume", None),
-    ("volatility", "Volatility", None),
-    ("z", "|z|", None),
-    ("anomaly", "Anomalies", "Anomaly"),
-    ("band", "Band", "Band"),
-)
+
+class Reading(NamedTuple):
+    """A value of the readout line; `trace` names the trace that a click on `label` hides, `swatch` is its colour."""
+
+    key: str
+    label: str
+    trace: str | None = None
+    swatch: str = ""
+
+
+def _readings() -> list[Reading]:
+    price, *others = traces.READOUT
+    candle = [Reading(side, side.upper()) for side in "ohlc"]
+    found = [Reading("time", "Time"), Reading(price.name, price.label), *candle]
+    for each in others:
+        is_switch = each.line is not None and each.panel == price.panel
+        color = each.line.color.removeprefix("--") if each.line is not None else ""
+        found.append(Reading(each.name, each.label, each.label if is_switch else None, color))
+    return [*found, Reading("anomaly", "Anomalies", "Anomaly", "anomaly"), Reading("band", "Band", "Band", "band")]
+
+
+READOUT = _readings()
 KINDS = (
     # option, value, label, what it does
     ("candles", "auto", "Candles", "Candles in the place of the line"),
@@ -58,7 +65,7 @@ def section() -> Component:
                 id=ids.READOUT,
                 className="readout",
                 role="group",
-                children=[_reading(key, label, trace) for key, label, trace in READOUT],
+                children=[_reading(each) for each in READOUT],
                 **{"aria-label": "Values at the pointer, or the newest"},
             ),
             html.P("Reading from the store …", id=ids.EMPTY, className="empty"),
@@ -132,13 +139,14 @@ def _kinds() -> Component:
     )
 
 
-def _reading(key: str, label: str, trace: str | None) -> Component:
+def _reading(each: Reading) -> Component:
     """One value of the readout line; where it belongs to a line of the chart, its name is a switch for that line."""
+    key, label, trace, color = each
     name: Component
     if trace is None:
         name = html.Span(label, className="reading-name")
     else:
-        swatch = html.Span(className=f"swatch swatch-{key}", **{"aria-hidden": "true"})
+        swatch = html.Span(className=f"swatch swatch-{color}", **{"aria-hidden": "true"})
         name = html.Button(
             [swatch, label],
             className="reading-name switch",

@@ -41,6 +41,10 @@ CSV = ["time_utc", "symbol", *(each.name for each in _IN_CSV), "source"]
 """The columns of the chart's CSV."""
 
 
+OVERVIEW = tuple(each for each in TABLE if each.overview)
+"""The fields that the rows of the watch list have in the overview."""
+
+
 class FieldFacts(TypedDict):
     """A field for the browser. `trace` is the index of its line, `None` where it has none; `window` is in ticks.
 
@@ -61,7 +65,8 @@ class FieldFacts(TypedDict):
 class ChartFacts(TypedDict):
     """What the browser has to know about the chart: its fields, and the indexes of the other traces.
 
-    `fields` are in the order of the readout and the CSV. `candles` is the index that a trace of candles has.
+    `fields` are in the order of the readout and the CSV. `candles` is the index that a trace of candles has. `overview`
+    has the keys of the fields in the rows of the watch list.
     """
 
     fields: list[FieldFacts]
@@ -70,6 +75,7 @@ class ChartFacts(TypedDict):
     band: list[int]
     candles: int
     csv: list[str]
+    overview: list[str]
 
 
 def facts() -> ChartFacts:
@@ -97,4 +103,5 @@ def facts() -> ChartFacts:
         "band": list(range(band, TRACES)),
         "candles": TRACES,
         "csv": CSV,
+        "overview": [each.overview for each in OVERVIEW],
     }

@@ -5,6 +5,8 @@ from typing import Any
 import dash_ag_grid as dag
 
 from tickflow.dashboard.drawing import ids
+from tickflow.dashboard.drawing.traces import OVERVIEW
+from tickflow.metrics.fields import Field, Unit
 
 RIGHT = "rightAligned"
 
@@ -53,6 +55,19 @@ def _further(field: str, name: str, cell: str, **more: Any) -> dict[str, Any]:
     }
 
 
+_CELLS = {
+    Unit.PRICE: "volatility",
+    Unit.DEVIATIONS: "score",
+    Unit.SHARES: "volume",
+    Unit.PERCENT: "change",
+    Unit.NONE: "count",
+}
+
+
+def _tooltip(each: Field) -> dict[str, str]:
+    return {"headerTooltip": f"Of the last {each.window} ticks"} if each.window > 1 else {}
+
+
 COLUMNS: list[dict[str, Any]] = [
     {"field": "symbol", "headerName": "Symbol", "width": 78, "cellClass": "watch-symbol"},
     {
@@ -83,14 +98,7 @@ COLUMNS: list[dict[str, Any]] = [
         "valueFormatter": _cell("change"),
         "cellClassRules": {"up": "params.value > 0", "down": "params.value < 0"},
     },
-    _further("volatility", "Volatility", "volatility", headerTooltip="Of the last 10 ticks"),
-    _further(
-        "z",
-        "|z|",
-        "score",
-        headerTooltip="Distance from MA10 in volatilities",
-    ),
-    _further("volume", "Volume", "volume"),
+    *(_further(each.overview, each.label, _CELLS[each.unit], **_tooltip(each)) for each in OVERVIEW),
     _further(
         "volume_ratio", "Volume / average", "times", headerTooltip="Against the mean of the last 10", minWidth=140
     ),

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 
 from tickflow.dashboard.drawing import clock
+from tickflow.dashboard.drawing.traces import OVERVIEW
 from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.deltas import OVERLAP_NS
 from tickflow.dashboard.queries.view import Drawn
+from tickflow.metrics.fields import Field, Unit
 from tickflow.metrics.points import Points
 from tickflow.store.base import PageQueries
 
@@ -63,13 +65,18 @@ def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Dr
 
 def _add_measures(rows: list[dict[str, Any]], points: Points, anomalies: dict[str, int]) -> None:
     """What the overview's further columns show; the volume is told as a multiple of its average."""
-    measures = zip(points.volatility.tolist(), points.z_score.tolist(), points.vol_avg_10.tolist(), strict=True)
-    for row, volume, (volatility, z_score, average) in zip(rows, points.volume.tolist(), measures, strict=True):
-        row["volatility"] = float(f"{volatility:.5g}")
-        row["z"] = round(z_score, 2)
-        row["volume"] = volume
+    for each in OVERVIEW:
+        for row, value in zip(rows, getattr(points, each.name).tolist(), strict=True):
+            row[each.overview] = _rounded(value, each)
+    for row, volume, average in zip(rows, points.volume.tolist(), points.vol_avg_10.tolist(), strict=True):
         row["volume_ratio"] = round(volume / average, 2) if average > 0 else None
         row["anomalies"] = anomalies.get(row["symbol"], 0)
+
+
+def _rounded(value: float, field: Field) -> float:
+    if field.tick is not None:
+        return value
+    return round(value, field.digits) if field.unit is Unit.DEVIATIONS else float(f"{value:.5g}")
 
 
 def _add_courses(store: PageQueries, answer: Answer, begin: int, newest: int) -> None:

@@ -58,7 +58,7 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
             sorted({(row[0], row[2]): row for row in rows}.values(), key=lambda row: (row[0], row[2] or ""))
         )
 
-    points = whole(chosen)
+    points = whole(chosen, excused=influxql.excused)
     if not sums:
         return Digest(points, np.array([], dtype=np.float64), 0, cut=False)
     return digest(points, width, sums)

@@ -20,6 +20,7 @@ import urllib3
 
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
 from tickflow.store.influx import answers
+from tickflow.store.influx.visibility import Excused
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -85,6 +86,8 @@ class InfluxQL:
         self._where = where
         self._clock = clock
         self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
+        self.excused: Excused = {}
+        """What is known of the points that the bucket holds; see `visibility`."""
         self._askers = ThreadPoolExecutor(AT_ONCE, "asker")
 
     def rows(self, row: type[Row], query: str, params: Params = None) -> list[Row]:

@@ -141,7 +141,8 @@ class Latest:
             for i, (_, offset) in enumerate(moments.values())
         ]
         return whole(
-            lambda: points_of([row for rows in self._influxql.each(PointRow, queries, params) for row in rows])
+            lambda: points_of([row for rows in self._influxql.each(PointRow, queries, params) for row in rows]),
+            excused=self._influxql.excused,
         )
 
 
@@ -160,4 +161,4 @@ def of(influxql: InfluxQL, symbols: Sequence[str] | None = None, until_ns: int |
         rows = [row for row in influxql.rows(PointRow, query, params) if wanted is None or row[1] in wanted]
         return points_of(sorted(rows, key=lambda row: str(row[1])))
 
-    return whole(read)
+    return whole(read, excused=influxql.excused)

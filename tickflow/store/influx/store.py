@@ -151,7 +151,7 @@ class InfluxStore(MetricsStore):
             parts, left_out = zip(*map(points_of, self._influxql.batches(PointRow, query, params)), strict=True)
             return Points.joined(parts), sum(left_out)
 
-        return whole(read)
+        return whole(read, excused=self._influxql.excused)
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
         """How many points the symbol has from `since_ns` on, before `until_ns`."""
@@ -173,7 +173,10 @@ class InfluxStore(MetricsStore):
         if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
         query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
-        return whole(lambda: points_of(self._influxql.rows(PointRow, query, {"symbol": symbol, "count": count})[::-1]))
+        return whole(
+            lambda: points_of(self._influxql.rows(PointRow, query, {"symbol": symbol, "count": count})[::-1]),
+            excused=self._influxql.excused,
+        )
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
         """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
@@ -185,7 +188,9 @@ class InfluxStore(MetricsStore):
             f'WHERE {condition} AND "is_anomaly" = true AND time >= $since ORDER BY time DESC LIMIT $count'
         )
         params |= {"since": since_ns, "count": count}
-        return whole(lambda: points_of(self._influxql.rows(PointRow, query, params)[::-1]))
+        return whole(
+            lambda: points_of(self._influxql.rows(PointRow, query, params)[::-1]), excused=self._influxql.excused
+        )
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""

@@ -1,53 +1,99 @@
 """Points that InfluxDB shows before they are whole.
 
 A write becomes visible field by field: a query that runs beside it may see a point's price and not yet its volume.
-Such a point would pass for one with absent fields. Each of our points says enough of itself to tell: what is there of
-it must be what a window of 5, 10 or 20 ticks gives, and a point after a whole one has what that one had.
+Such a point would pass for one with absent fields. Our points tell whether they are whole: where a field of one window
+is there, all fields of that window and of shorter ones must be, and a point after a whole one has what that one had.
+
+Points that an older version wrote lack the fields that were declared later. After the first wait in vain, the reader
+remembers up to which offset that is so, and waits for those fields no more.
 """
 
 import time
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
+from tickflow.metrics.fields import MEASURED, TABLE, Flags
 from tickflow.metrics.points import Points
 
 ATTEMPTS = 6
 PAUSE_SECONDS = 0.05
-"""So long a write of 5,000 points takes to become visible, at most; waited before each new attempt."""
+"""The pause before each attempt. A write of 5,000 points takes at most this long to become visible."""
+
+Excused = dict[str, dict[int, int]]
+"""By field and partition, the offset up to which points are known to lack the field for good."""
+
+_ALWAYS = {each.name for each in TABLE if each.always}
+_WINDOWED = tuple(each for each in MEASURED if each.of in _ALWAYS)
+_WINDOWS = sorted({each.window for each in _WINDOWED})
+_CARRIED = (*(each.name for each in _WINDOWED if not each.after), "change_percent")
+"""The fields that a point after another has if that one had them."""
 
 
-def whole(read: Callable[[], tuple[Points, int]], sleep: Callable[[float], None] = time.sleep) -> Points:
+def whole(
+    read: Callable[[], tuple[Points, int]],
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    excused: Excused | None = None,
+) -> Points:
     """The points that `read` returns, once they look whole; after some attempts as they are.
 
-    `read` returns points, and how many it left out since not even the fields were there that every point has. What
-    stays odd is another program's point, or a symbol after a span of silence.
+    `read` returns points, and the number of points that it left out because they lacked a field that every point has.
+    What stays incomplete comes from another program or an older version, or from a symbol after a long silence; it is
+    noted in `excused`.
     """
+    excused = {} if excused is None else excused
     points, left_out = read()
     for _ in range(ATTEMPTS):
-        if not left_out and not looks_half_written(points):
-            break
+        if not left_out and not looks_half_written(points, excused):
+            return points
         sleep(PAUSE_SECONDS)
         points, left_out = read()
+    for name, absent in _absent(points, excused).items():
+        known = excused.setdefault(name, {})
+        for partition in np.unique(points.partition[absent]).tolist():
+            offset = int(points.offset[absent & (points.partition == partition)].max())
+            known[partition] = max(offset, known.get(partition, -1))
     return points
 
 
-def looks_half_written(points: Points) -> bool:
-    """Whether a field is absent that its point, or the same symbol's point before it, says must be there."""
-    five, ten, twenty = (~np.isnan(ma) for ma in (points.ma_5, points.ma_10, points.ma_20))
-    deviates = ~np.isnan(points.volatility)
-    odd = (
-        (five != ~np.isnan(points.vol_avg_5))
-        | (ten != deviates)
-        | (ten != ~np.isnan(points.vol_avg_10))
-        | (twenty & ~ten)
-        | (ten & ~five)
-        | ((points.volatility > 0) & np.isnan(points.z_score))
-    )
-    if odd.any():
-        return True
+def looks_half_written(points: Points, excused: Excused | None = None) -> bool:
+    """Whether a field is absent that its point, or the same symbol's point before it, shows must be there."""
+    return bool(_absent(points, excused or {}))
+
+
+def _absent(points: Points, excused: Excused) -> dict[str, Flags]:
+    """By field, the points that lack it though it must be there; fields that no point lacks are left out."""
+    there = {name: ~np.isnan(getattr(points, name)) for name in (*_CARRIED, *(each.name for each in _WINDOWED))}
+    full = {n: np.logical_or.reduce([there[each.name] for each in _WINDOWED if each.window >= n]) for n in _WINDOWS}
+    expected = {each.name: full[each.window] for each in _WINDOWED}
+    for each in _WINDOWED:
+        if each.after:  # a score of no deviation is absent
+            expected[each.name] = np.logical_and.reduce([getattr(points, name) > 0 for name in each.after])
+    follows = _follows(points)
+    found = {}
+    for name, is_there in there.items():
+        absent = expected.get(name, np.zeros(len(points), dtype=np.bool_)) & ~is_there
+        if name in _CARRIED:
+            absent[1:] |= follows & is_there[:-1] & ~is_there[1:]
+        if absent.any():
+            absent &= ~_is_excused(points, excused.get(name, {}))
+        if absent.any():
+            found[name] = absent
+    return found
+
+
+def _follows(points: Points) -> npt.NDArray[np.bool_]:
+    """Whether each point but the first belongs to the series and the partition of the one before, and comes later."""
     symbol, source = np.array(points.symbol), np.array(points.source)
-    follows = (symbol[1:] == symbol[:-1]) & (source[1:] == source[:-1])
-    follows &= (points.partition[1:] == points.partition[:-1]) & (points.offset[1:] > points.offset[:-1])
-    carries = ~np.isnan(points.change_percent)
-    return any(bool((follows & there[:-1] & ~there[1:]).any()) for there in (five, ten, twenty, carries))
+    same = (symbol[1:] == symbol[:-1]) & (source[1:] == source[:-1])
+    result: Flags = same & (points.partition[1:] == points.partition[:-1]) & (points.offset[1:] > points.offset[:-1])
+    return result
+
+
+def _is_excused(points: Points, up_to: dict[int, int]) -> Flags:
+    excused = np.zeros(len(points), dtype=np.bool_)
+    for partition, offset in up_to.items():
+        excused |= (points.partition == partition) & (points.offset <= offset)
+    return excused
