@@ -35,7 +35,7 @@ from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.telemetry.health import State
-from tickflow.telemetry.serving import serving_worker
+from tickflow.telemetry.unread import serving_worker
 from tickflow.telemetry.worker import Snapshot, WorkerTelemetry, snapshot_of
 from tickflow.ticklog.base import Polled, Position, Record, TickLog
 from tickflow.ticks.tick import Refused, decode
@@ -74,6 +74,7 @@ class StockAnalyticsEngine:
         self.settings = settings = settings or load_settings()
         self.stop = stop or process.StopEvent()
         self.store = store or open_store(settings, self.stop)
+        self.worker = worker_name(settings.kafka_instance_id)
         self.log = log or open_log(settings, self.stop)
         self.price_history: defaultdict[str, History | deque[float]]
         self.price_history = defaultdict(lambda: of_size(settings.history_size))
@@ -82,7 +83,6 @@ class StockAnalyticsEngine:
         self.console = Console(
             out or sys.stdout, settings.update_interval, settings.summary_interval, self.price_history
         )
-        self.worker = worker_name(settings.kafka_instance_id)
         self._limits = command_line.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
         self._reporter = Reporter(self.store, self.worker, clock)

@@ -85,6 +85,6 @@ def test_sigterm_in_the_middle_and_a_new_start_change_nothing(script: StartScrip
     assert source.wait(60) == 0
     chain.wait_for_points(TRADES)
     stop(worker)
-    assert "after a replay of" in worker.stderr
+    assert "records before it that fill the windows" in worker.stderr
     assert "all accounted for" in worker.stdout
     assert_whole_and_equal(chain)

@@ -1,20 +1,13 @@
 """Telemetry as the settings want it: served at `METRICS_PORT` if that is set, and at no other address."""
 
-import logging
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from prometheus_client import CollectorRegistry
-
-from tickflow.errors import LogUnavailable, Stopped
 from tickflow.telemetry.health import Health
-from tickflow.telemetry.server import TelemetryServer
-from tickflow.telemetry.worker import WorkerTelemetry, follow_unknown_lag
-from tickflow.ticklog.base import Bounds, TickLog
 
-_logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 
 class TelemetrySettings(Protocol):
@@ -29,7 +22,7 @@ class TelemetrySettings(Protocol):
 class Telemetry(Protocol):
     """What any script has to report."""
 
-    registry: CollectorRegistry
+    registry: "CollectorRegistry"
     health: Health
 
 
@@ -39,33 +32,7 @@ def serving(settings: TelemetrySettings, telemetry: Telemetry) -> Iterator[None]
     if settings.metrics_port is None:
         yield
         return
+    from tickflow.telemetry.server import TelemetryServer  # loads prometheus_client: not to refuse a setting
+
     with TelemetryServer(settings.metrics_host, settings.metrics_port, telemetry.registry, telemetry.health):
         yield
-
-
-@contextmanager
-def serving_worker(
-    settings: TelemetrySettings, telemetry: WorkerTelemetry, open_log: Callable[[], TickLog], stop: threading.Event
-) -> Iterator[None]:
-    """The same for a worker; a log of its own, from `open_log`, says how old the records are that wait unread."""
-    with serving(settings, telemetry):
-        if settings.metrics_port is not None:
-            threading.Thread(target=_follow, args=(telemetry, open_log(), stop), name="lag", daemon=True).start()
-        yield
-
-
-def _follow(telemetry: WorkerTelemetry, log: TickLog, stop: threading.Event) -> None:
-    def append_ms(partition: int, offset: int) -> int | None:
-        try:
-            for records in log.read(partition, Bounds(offset, offset + 1)):
-                return records[0].timestamp if records else None
-        except LogUnavailable as error:
-            _logger.debug("the append time of partition %d, offset %d is not known: %s", partition, offset, error)
-        return None
-
-    try:
-        with log:
-            log.connect(create=False)
-            follow_unknown_lag(telemetry.lag, append_ms, stop)
-    except Stopped:
-        return

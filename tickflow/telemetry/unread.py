@@ -1,0 +1,41 @@
+"""Telemetry of a worker, with the age of the records that wait unread: asked of the log, by a connection of its own."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tickflow.errors import LogUnavailable, Stopped
+from tickflow.telemetry.serving import TelemetrySettings, serving
+from tickflow.telemetry.worker import WorkerTelemetry, follow_unknown_lag
+from tickflow.ticklog.base import Bounds, TickLog
+
+_logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def serving_worker(
+    settings: TelemetrySettings, telemetry: WorkerTelemetry, open_log: Callable[[], TickLog], stop: threading.Event
+) -> Iterator[None]:
+    """As `serving`, for a worker: a log of its own, from `open_log`, says how old the records are that wait unread."""
+    with serving(settings, telemetry):
+        if settings.metrics_port is not None:
+            threading.Thread(target=_follow, args=(telemetry, open_log(), stop), name="lag", daemon=True).start()
+        yield
+
+
+def _follow(telemetry: WorkerTelemetry, log: TickLog, stop: threading.Event) -> None:
+    def append_ms(partition: int, offset: int) -> int | None:
+        try:
+            for records in log.read(partition, Bounds(offset, offset + 1)):
+                return records[0].timestamp if records else None
+        except LogUnavailable as error:
+            _logger.debug("the append time of partition %d, offset %d is not known: %s", partition, offset, error)
+        return None
+
+    try:
+        with log:
+            log.connect(create=False)
+            follow_unknown_lag(telemetry.lag, append_ms, stop)
+    except Stopped:
+        return
