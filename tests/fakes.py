@@ -60,11 +60,11 @@ class MemoryStore(MetricsStore):
                 found[symbol] = float(rows.price[0])
         return found
 
-    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
         self._check()
         rows = Points.from_rows(self._of(symbol))
         inside = (rows.time_ns >= since_ns) & (rows.time_ns < (until_ns or np.iinfo(np.int64).max))
-        return rows.take(np.flatnonzero(inside))
+        return rows.take(np.flatnonzero(inside)[:most])
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
         return sum(since_ns <= time_ns < until_ns for name, _, time_ns in self._rows if name == symbol)
@@ -207,8 +207,8 @@ class Breakable(MetricsStore):
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         return self._reading().first_prices(since_ns, symbols)
 
-    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
-        return self._reading().points(symbol, since_ns, until_ns)
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
+        return self._reading().points(symbol, since_ns, until_ns, most)
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
         return self._reading().count(symbol, since_ns, until_ns)

@@ -72,6 +72,14 @@ def test_writing_no_points_is_nothing(store: MetricsStore) -> None:
     assert len(store.latest()) == 0
 
 
+def test_of_many_points_the_first_may_be_asked_for(store: MetricsStore) -> None:
+    written = points_of(*(a_row(time_ns=MORNING + at, price=1.0 + at) for at in range(5)))
+    store.write(written)
+    assert store.points("AAPL", MORNING + 1, MORNING + 4, 2).price.tolist() == [2.0, 3.0]
+    assert store.points("AAPL", MORNING, None, 9).price.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert len(store.points("AAPL", MORNING, None, 0)) == 0
+
+
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_points_come_back_with_the_same_bits(store: MetricsStore, data: st.DataObject) -> None:

@@ -64,7 +64,7 @@ def test_a_callback_without_a_shape_is_refused() -> None:
 
 def test_what_passes_says_the_same(drawn: dict[str, Any]) -> None:
     body = asked("delta", [7], [drawn, {"0": 1, "newest_us": 5}, None])
-    assert json.loads(BODIES.checked(json.dumps(body).encode())) == body
+    assert json.loads(BODIES.checked(json.dumps(body).encode()).body) == body
 
 
 def test_the_values_of_a_drawing_are_taken_back(client: FlaskClient) -> None:

@@ -109,6 +109,8 @@ def test_a_request_that_trickles_in_is_refused(hasty: Served) -> None:
                 slow.sendall(b"x")
                 with contextlib.suppress(TimeoutError):
                     answer = slow.recv(65_536)
+            slow.settimeout(5)
+            answer += received(slow)
     assert status_of(answer) == 408
     assert b"within 1 s" in answer
     assert time.monotonic() - begun < 8

@@ -62,7 +62,7 @@ def build(
     app.server.after_request(whole)
     if not debug:
         app.server.after_request(_lasting)
-    secure(app, host, debug=debug)
+    secure(app, host, update_interval=update_interval, debug=debug)
     return app
 
 

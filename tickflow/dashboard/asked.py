@@ -1,7 +1,7 @@
 """The check of a callback's whole body, before Dash sees it: what passes is written again from what was understood."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,6 +41,14 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     state: list[_Value] = []
 
 
+class Checked(NamedTuple):
+    """A body that passed: the callback it is for, its values by input or state (`drawn.data`), and its bytes."""
+
+    callback: str
+    values: dict[str, Any]
+    body: bytes
+
+
 class Bodies:
     """Checks bodies against an app's callbacks (`app.callback_map`), each by its row of `shapes`."""
 
@@ -52,7 +60,7 @@ class Bodies:
             if output in shapes and is_of_the_server(callback)
         }
 
-    def checked(self, body: bytes) -> bytes:
+    def checked(self, body: bytes) -> "Checked":
         """The body again, of nothing but what was checked. Raises `Refused`."""
         try:
             asked = self._body.decode(body)
@@ -86,7 +94,7 @@ class _Callback:
         ]
         self._outputs: Any = places if several else places[0]
 
-    def checked(self, asked: _Body) -> bytes:
+    def checked(self, asked: _Body) -> "Checked":
         outputs = msgspec.to_builtins(asked.outputs)
         if outputs != self._outputs:
             raise Refused(asked.output, OTHER_PARTS)
@@ -97,13 +105,16 @@ class _Callback:
         names = {f"{each.id}.{each.property}" for each in asked.inputs}
         if not names.issuperset(asked.changedPropIds) or len(asked.changedPropIds) > len(names):
             raise Refused(asked.output, OTHER_PARTS)
-        return msgspec.json.encode({
+        body = msgspec.json.encode({
             "output": asked.output,
             "outputs": outputs,
             "inputs": inputs,
             "changedPropIds": asked.changedPropIds,
             "state": states,
         })  # fmt: skip
+        return Checked(
+            asked.output, {f"{each['id']}.{each['property']}": each["value"] for each in [*inputs, *states]}, body
+        )
 
 
 _Parts = list[tuple[str, str, "msgspec.json.Decoder[Any]"]]

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from tickflow.backoff import Backoff, Saying, sleep
+from tickflow.dashboard.rationed import Rationed
 from tickflow.errors import SettingError, Stopped, StoreError, StoreUnavailable
 from tickflow.store.base import MetricsStore
 
@@ -19,6 +20,7 @@ class Gate:
     def __init__(self, store: MetricsStore) -> None:
         self.failed: SettingError | None = None
         self._store = store
+        self._rationed = Rationed(store)
         self._open = threading.Event()
 
     def start(self) -> threading.Thread:
@@ -29,10 +31,10 @@ class Gate:
 
     @property
     def store(self) -> MetricsStore:
-        """The store. Raises `StoreUnavailable` until it is connected."""
+        """The store, as requests may use it. Raises `StoreUnavailable` until it is connected."""
         if not self._open.is_set():
             raise StoreUnavailable(f"{self._store.where} does not answer yet.")
-        return self._store
+        return self._rationed
 
     def _connect(self) -> None:
         saying = Saying(_logger)

@@ -15,6 +15,8 @@ from dash.fingerprint import check_fingerprint
 from flask import Response, request
 
 from tickflow.dashboard.asked import Bodies, Refused
+from tickflow.dashboard.rationed import Rationed
+from tickflow.dashboard.viewers import VIEWERS, Viewers
 from tickflow.errors import Overloaded
 
 MAX_BODY_BYTES = 64 * 1024
@@ -48,15 +50,17 @@ _DEBUG = frozenset({"/_reload-hash"})
 _logger = logging.getLogger(__name__)
 
 
-def secure(app: Dash, host: str, *, debug: bool = False) -> None:
+def secure(app: Dash, host: str, *, update_interval: float, debug: bool = False) -> None:
     """Guard the app, served at `host`; to be called after its last callback, whose scripts the policy names."""
     app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     names = LOOPBACK | {host}
     headers = headers_of(app)
     app.server.config[HEADERS] = headers
     bodies = Bodies(app.callback_map)
+    viewers = Viewers(update_interval)
 
     def check() -> Response | None:
+        Rationed.begin()
         # Answers, not exceptions: those would be dressed up as tracebacks by Dash in debug.
         if _name_of(request.host) not in names:
             return refusal(403, "This page answers to its own name only.")
@@ -86,15 +90,19 @@ def secure(app: Dash, host: str, *, debug: bool = False) -> None:
         if length > MAX_BODY_BYTES:
             return refusal(413, f"The request is too long: more than {MAX_BODY_BYTES:,} bytes.")
         try:
-            body = bodies.checked(request.environ["wsgi.input"].read(length))
+            asked = bodies.checked(request.environ["wsgi.input"].read(length))
         except Refused as refused:
             _logger.warning("refused a request to %s: %s", refused.callback or "a callback", refused.why)
             return refusal(400, "This is no request of this page. Load the page again.")
-        request.environ["wsgi.input"] = io.BytesIO(body)
-        request.environ["CONTENT_LENGTH"] = str(len(body))
+        drawn = asked.values.get("drawn.data")
+        if drawn is not None and not viewers.admit(drawn.id):
+            return refusal(503, f"{VIEWERS} pages watch already. Close one, or try again later.")
+        request.environ["wsgi.input"] = io.BytesIO(asked.body)
+        request.environ["CONTENT_LENGTH"] = str(len(asked.body))
         return None
 
     def dress(response: Response) -> Response:
+        Rationed.end()
         if not request.path.startswith(FILES):
             length = None if response.is_streamed else len(response.get_data())
             if length is not None and length > MAX_ANSWER_BYTES:

@@ -123,8 +123,8 @@ class PointReader(Connected):
     """Gives back stored points in the order of time: what the audit, the page and a notebook need."""
 
     @abstractmethod
-    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
-        """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
+        """The symbol's first `most` (by default all) points from `since_ns` on, before `until_ns`, in order of time."""
 
     @abstractmethod
     def newest(self, symbol: str, count: int) -> Points:

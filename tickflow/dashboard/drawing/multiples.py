@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.drawing.figures import sources
 from tickflow.dashboard.queries import ranges
-from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, recent_gap
+from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, recent_gap, recent_rows
 from tickflow.dashboard.queries.view import Drawn, Multiple, View
 from tickflow.dashboard.queries.watched import cursors_of
 from tickflow.metrics.fields import DEPTH
@@ -80,9 +80,9 @@ def further(store: PageQueries, drawn: Drawn, latest: Points) -> Answer:
         if offset == each["cursors"].get(partition, -1):
             known.append(each)
             continue
-        rows = store.points(each["symbol"], each["newest_us"] * 1000 - OVERLAP_NS, end_of(latest, each["symbol"]))
-        new = new_rows(rows, each["cursors"], each["newest_us"])
-        if new is None or len(new) > each["room"]:
+        rows = recent_rows(store, each["symbol"], each["newest_us"], end_of(latest, each["symbol"]))
+        new = None if rows is None else new_rows(rows, each["cursors"], each["newest_us"])
+        if rows is None or new is None or len(new) > each["room"]:
             return {"rebuild": True}
         if not len(new):
             known.append(each)

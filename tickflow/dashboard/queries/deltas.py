@@ -3,10 +3,13 @@
 import numpy as np
 
 from tickflow.metrics.points import Points
+from tickflow.store.base import PageQueries
 
 OVERLAP_NS = 30 * 1_000_000_000
 """So far before what is known rows are read again: they may have come late, or from a slower partition."""
 GAPS = 10
+MAX_READ = 5_000
+"""Rows that a refresh reads of a symbol: what a browser says of its newest row must not decide how many those are."""
 
 
 def end_of(latest: Points, symbol: str) -> int | None:
@@ -16,6 +19,25 @@ def end_of(latest: Points, symbol: str) -> int | None:
     chart would say another price than the watch list.
     """
     return int(latest.time_ns[latest.symbol.index(symbol)]) + 1 if symbol in latest.symbol else None
+
+
+def recent_rows(store: PageQueries, symbol: str, newest_us: int, until: int | None) -> Points | None:
+    """The symbol's rows from 30 s before `newest_us` on, before `until`: the newest `MAX_READ`, if they are more.
+
+    `None`: those do not reach back to `newest_us`, so that only a drawing of all rows would be right. Raises
+    `StoreError`.
+    """
+    rows = store.points(symbol, newest_us * 1000 - OVERLAP_NS, until, MAX_READ)
+    if len(rows) < MAX_READ:
+        return rows
+    rows = newest_rows(store, symbol, until)
+    return rows if len(rows) and rows.time_ns[0] // 1000 <= newest_us else None
+
+
+def newest_rows(store: PageQueries, symbol: str, until: int | None) -> Points:
+    """The symbol's newest `MAX_READ` rows, without those from `until` on. Raises `StoreError`."""
+    rows = store.newest(symbol, MAX_READ)
+    return rows if until is None else rows.take(slice(0, int(np.searchsorted(rows.time_ns, until))))
 
 
 def new_rows(rows: Points, cursors: dict[str, int], newest_us: int) -> Points | None:

@@ -17,7 +17,7 @@ import numpy as np
 from tickflow.dashboard.drawing import clock, figures, multiples
 from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.alerts import Board
-from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, recent_gap
+from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, newest_rows, recent_gap, recent_rows
 from tickflow.dashboard.queries.state import State, state_of
 from tickflow.dashboard.queries.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.queries.watched import cursors_of, watch
@@ -120,9 +120,9 @@ def refresh(
         return answer | {"rebuild": drawn["failed"] or came or "rebuild" in answer}
     if drawn["paused"] or drawn["period"]:
         return answer
-    rows = store.points(symbol, drawn["newest_us"] * 1000 - OVERLAP_NS, end_of(latest, symbol))
-    new = new_rows(rows, drawn["cursors"], drawn["newest_us"])
-    if new is None or len(new) > MAX_DELTA or len(new) > drawn["room"]:
+    rows = recent_rows(store, symbol, drawn["newest_us"], end_of(latest, symbol))
+    new = None if rows is None else new_rows(rows, drawn["cursors"], drawn["newest_us"])
+    if rows is None or new is None or len(new) > MAX_DELTA or len(new) > drawn["room"]:
         return answer | {"rebuild": True}
     if not len(new):
         return answer
@@ -171,7 +171,7 @@ def _window(store: PageQueries, symbol: str, view: View, until: int | None) -> t
     if are_all or newest.time_ns[0] < begin:
         return _whole(newest.take(slice(int(np.searchsorted(newest.time_ns, begin)), None))), newest
     shown = _between(store, symbol, begin, end)
-    return shown, newest if newest.time_ns[0] < end - OVERLAP_NS else store.points(symbol, end - OVERLAP_NS, end)
+    return shown, newest if newest.time_ns[0] < end - OVERLAP_NS else newest_rows(store, symbol, end)
 
 
 def _between(store: PageQueries, symbol: str, begin: int, end: int) -> Digest:

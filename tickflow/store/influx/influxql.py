@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -19,6 +20,7 @@ import orjson
 import urllib3
 
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
+from tickflow.store.deadline import is_over, seconds_left, too_slow
 from tickflow.store.influx import answers
 from tickflow.store.influx.visibility import Excused
 
@@ -114,7 +116,7 @@ class InfluxQL:
 
         InfluxDB answers a request with one of its cores.
         """
-        asked = [self._askers.submit(self._post, query, params) for _, query in queries]
+        asked = [self._askers.submit(copy_context().run, self._post, query, params) for _, query in queries]
         wait(asked)  # none may be under way when an error is raised
         return [self._decode(row, each.result()) for (row, _), each in zip(queries, asked, strict=True)]
 
@@ -199,11 +201,13 @@ class InfluxQL:
                 self._url + path,
                 fields=fields,
                 headers=self._headers,
-                timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+                timeout=urllib3.Timeout(connect=seconds_left(CONNECT_SECONDS), read=seconds_left(READ_SECONDS)),
                 redirect=False,
                 **options,
             )
         except urllib3.exceptions.HTTPError as error:
+            if isinstance(error, urllib3.exceptions.TimeoutError) and is_over():
+                raise too_slow() from None
             raise unreachable(self._where, error) from None
         if answer.status == 200:
             return answer.data

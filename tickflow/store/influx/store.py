@@ -140,12 +140,16 @@ class InfluxStore(MetricsStore):
         )
         return {symbol: price for _, price, symbol in rows}
 
-    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
-        """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
+        """The symbol's first `most` (by default all) points from `since_ns` on, before `until_ns`, in order of time."""
+        if most is not None and most <= 0:  # to InfluxQL, LIMIT 0 means no limit
+            return Points.from_rows([])
         until = "" if until_ns is None else "AND time < $until"
-        query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until}'  # noqa: S608
+        limit = "" if most is None else "LIMIT $most"
+        query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until} {limit}'  # noqa: S608
         params: dict[str, Value] = {"symbol": symbol, "since": since_ns}
         params |= {} if until_ns is None else {"until": until_ns}
+        params |= {} if most is None else {"most": most}
 
         def read() -> tuple[Points, int]:
             parts, left_out = zip(*map(points_of, self._influxql.batches(PointRow, query, params)), strict=True)

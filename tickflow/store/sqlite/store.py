@@ -16,6 +16,7 @@ from tickflow.metrics.fields import NAMES, TABLE, Kind
 from tickflow.metrics.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store.base import DAY_NS, Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.deadline import DEADLINE, is_over, too_slow
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.sqlite import anomalies, digest
 from tickflow.store.sqlite.latest import COLUMNS, Latest
@@ -27,6 +28,9 @@ PRUNE_ROWS = 2_000
 """Points deleted at a time: a few milliseconds, so that nobody waits long for the lock."""
 VACUUM_PAGES = 1_000
 BATCH_ROWS = 10_000
+_NO_LIMIT = -1
+_STEPS = 50_000
+"""Of SQLite's machine, some milliseconds: so often it is looked whether a request's time is over."""
 WRITE_CACHE_KB = 8_000
 """The cache of pages while points are written: a batch of 5,000 in 500 symbols touches about a thousand pages, and with
 SQLite's usual 2 MB many of them would go to the file twice."""
@@ -165,12 +169,13 @@ class EmbeddedStore(MetricsStore):
             found = (connection.execute(query, (symbol, since_ns)).fetchone() for symbol in names)
             return dict(row for row in found if row is not None)
 
-    def points(self, symbol: str, since_ns: int, until_ns: int | None = None) -> Points:
-        """The symbol's points from `since_ns` on, before `until_ns`, in the order of time."""
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
+        """The symbol's first `most` (by default all) points from `since_ns` on, before `until_ns`, in order of time."""
         until = "" if until_ns is None else "AND time_ns < ?"
-        query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns"  # noqa: S608
+        query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns LIMIT ?"  # noqa: S608
+        limit = _NO_LIMIT if most is None else most
         with self._connection() as connection:
-            bound = (symbol, since_ns) if until_ns is None else (symbol, since_ns, until_ns)
+            bound = (symbol, since_ns, limit) if until_ns is None else (symbol, since_ns, until_ns, limit)
             cursor = connection.execute(query, bound)
             parts = [Points.from_rows(cursor.fetchmany(BATCH_ROWS))]
             while rows := cursor.fetchmany(BATCH_ROWS):
@@ -282,10 +287,13 @@ class EmbeddedStore(MetricsStore):
             connection = self._idle.pop()
         except IndexError:
             connection = self._open()
+        connection.set_progress_handler(is_over if DEADLINE.get() is not None else None, _STEPS)
         try:
             yield connection
         except sqlite3.Error as error:
             connection.close()
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise too_slow() from None
             if is_passing(error):
                 raise StoreUnavailable(f"{self.where} cannot be used for now: {error}") from None
             raise StoreMisconfigured(str(unusable(self._path, error))) from None

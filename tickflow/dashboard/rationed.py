@@ -1,0 +1,138 @@
+"""What the page's requests may ask of the store: for 5 s each, 5,000 rows a read, and four reads at once over all."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tickflow.errors import Overloaded, StoreUnavailable
+from tickflow.metrics.points import Points
+from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.deadline import DEADLINE, seconds_left
+from tickflow.store.digest import Digest, Outline
+
+WORK_SECONDS = 5.0
+MAX_ROWS = 5_000
+READS_AT_ONCE = 4
+
+
+class Rationed(MetricsStore):
+    """A store as the page's requests may use it: `begin` is called when one comes, `end` when it is answered."""
+
+    def __init__(self, store: MetricsStore) -> None:
+        self.stop = store.stop
+        self.where = store.where
+        self._store = store
+        self._turns = threading.BoundedSemaphore(READS_AT_ONCE)
+
+    @staticmethod
+    def begin() -> None:
+        """From now on, the request of this thread has `WORK_SECONDS`."""
+        DEADLINE.set(time.monotonic() + WORK_SECONDS)
+
+    @staticmethod
+    def end() -> None:
+        """What this thread does now belongs to no request."""
+        DEADLINE.set(None)
+
+    @contextmanager
+    def _turn(self) -> Iterator[MetricsStore]:
+        """The store, for one read."""
+        if not self._turns.acquire(timeout=seconds_left(WORK_SECONDS)):
+            raise Overloaded("The page has too much to read for others just now. Try again in some seconds.")
+        before = DEADLINE.get()
+        if before is None:  # of no request: a download, which reads for as long as it is taken
+            DEADLINE.set(time.monotonic() + WORK_SECONDS)
+        try:
+            yield self._store
+        finally:
+            DEADLINE.set(before)
+            self._turns.release()
+
+    def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
+        """As of the store. Without `most`, more than `MAX_ROWS` are refused rather than left out without a word."""
+        with self._turn() as store:
+            found = store.points(symbol, since_ns, until_ns, MAX_ROWS + 1 if most is None else min(most, MAX_ROWS))
+        if len(found) > MAX_ROWS:
+            raise StoreUnavailable(f"More than {MAX_ROWS:,} rows of {symbol} were asked for at once.")
+        return found
+
+    def newest(self, symbol: str, count: int) -> Points:
+        """As of the store."""
+        with self._turn() as store:
+            return store.newest(symbol, min(count, MAX_ROWS))
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        """As of the store."""
+        with self._turn() as store:
+            return store.latest(symbols)
+
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
+        """As of the store."""
+        with self._turn() as store:
+            return store.count(symbol, since_ns, until_ns)
+
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """As of the store."""
+        with self._turn() as store:
+            return store.first_prices(since_ns, symbols)
+
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:
+        """As of the store."""
+        return self._store.keeps(time_ns, appended_ms)
+
+    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+        """As of the store."""
+        with self._turn() as store:
+            return store.anomalies(since_ns, min(count, MAX_ROWS), symbols)
+
+    def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
+        """As of the store."""
+        with self._turn() as store:
+            return store.preceded(moments)
+
+    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+        """As of the store."""
+        with self._turn() as store:
+            return store.anomaly_counts(since_ns, symbols)
+
+    def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
+        """As of the store."""
+        with self._turn() as store:
+            return store.trends(since_ns, until_ns, steps)
+
+    def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+        """As of the store."""
+        with self._turn() as store:
+            return store.digest(symbol, since_ns, until_ns, steps)
+
+    def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+        """As of the store."""
+        with self._turn() as store:
+            return store.outline(symbol, since_ns, until_ns, steps)
+
+    def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
+        """As of the store."""
+        with self._turn() as store:
+            return store.candles(symbol, since_ns, until_ns, width_ns)
+
+    def statuses(self) -> list[WorkerStatus]:
+        """As of the store."""
+        with self._turn() as store:
+            return store.statuses()
+
+    def connect(self) -> None:
+        """As of the store."""
+        self._store.connect()
+
+    def close(self) -> None:
+        """As of the store."""
+        self._store.close()
+
+    def write(self, points: Points) -> Written:
+        """As of the store."""
+        return self._store.write(points)
+
+    def write_status(self, status: WorkerStatus) -> None:
+        """As of the store."""
+        self._store.write_status(status)
