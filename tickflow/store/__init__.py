@@ -1,1 +1,1 @@
-"""The metrics store: where points are kept, and read by the page."""
+"""The metrics store: keeps points, and answers the queries of the page."""

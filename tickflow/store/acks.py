@@ -1,6 +1,7 @@
-"""What a reader has acknowledged, kept apart from the metrics: a page may write this without the right to write those.
+"""Acknowledgements of alerts, kept apart from the metrics: a page may write acknowledgements without the right to write
+metrics.
 
-Two adapters implement it: `influx/acks.py` (a bucket of its own, `<bucket>_acks`) and `sqlite/acks.py` (a table).
+Two adapters implement this: `influx/acks.py` (a bucket of its own, `<bucket>_acks`) and `sqlite/acks.py` (a table).
 """
 
 from abc import ABC, abstractmethod
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The acknowledgement of an episode of anomalies, known by (symbol, partition, first_offset).
+    """The acknowledgement of an episode of anomalies, identified by (symbol, partition, first_offset).
 
-    `time_ns` is when the episode began: a log made anew counts its offsets from 0 again. `acked_ns` is the wall clock.
+    `time_ns` is when the episode began; it tells episodes apart when a new log counts its offsets from 0 again.
+    `acked_ns` is the wall clock.
     """
 
     symbol: str
@@ -27,12 +29,12 @@ class AckStore(ABC):
 
     @abstractmethod
     def acknowledge(self, acks: Sequence[Ack]) -> None:
-        """Keep the acknowledgements; that of an episode which has one already takes its place."""
+        """Store the acknowledgements; each replaces an earlier one of the same episode."""
 
     @abstractmethod
     def acknowledged(self, since_ns: int) -> list[Ack]:
-        """All acknowledgements of episodes that began at or after `since_ns`, in the order of their beginnings."""
+        """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""

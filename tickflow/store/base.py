@@ -1,6 +1,7 @@
-"""What every metrics store can do: take points and worker statuses, and give them back as rows.
+"""What every metrics store can do: take points and worker statuses, and return them as rows.
 
-The protocols are small, so that each user names what it needs; two adapters, `influx/` and `sqlite/`, implement all.
+The protocols are small, so that each user names what it needs; both adapters, `influx/` and `sqlite/`, implement all of
+them.
 """
 
 import threading
@@ -22,10 +23,10 @@ DAY_NS = 86_400 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What became of the points of one `write`.
+    """The outcome of one `write`.
 
-    `refused` are the indexes of points that the store can never take, each with its own words; `expired` counts those
-    that lie outside its retention; all others are stored.
+    `refused` are the indexes of points that the store refuses for good, each with the store's own message; `expired`
+    counts points outside the store's retention; all others are stored.
     """
 
     stored: int
@@ -35,11 +36,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """What one worker last said of itself; times in ns since 1970.
+    """The last report of one worker about itself; times in ns since 1970.
 
-    `written_at`: the wall clock when it said so. `processed_at`: the wall clock when it last took in ticks (`None`: not
-    yet). `newest_event`: the newest event time among them. `held_up_by`: what it waits for, empty when nothing.
-    The counters are since the worker's start.
+    `written_at`: the wall clock of the report. `processed_at`: the wall clock of its last batch (`None`: no batch yet).
+    `newest_event`: the newest event time among its ticks. `held_up_by`: what it waits for, or empty. The counters run
+    from the worker's start.
     """
 
     worker: str
@@ -55,10 +56,10 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """A symbol's ticks in steps of equal length, as columns; steps without a tick are left out.
+    """The ticks of one symbol in steps of equal length, as columns; steps without a tick are left out.
 
-    `time_ns` is where a step begins, a multiple of its length since 1970; `open` and `close` are the first and the last
-    price in it, `volume` is the sum, `ticks` how many there were.
+    `time_ns` is the start of a step, a multiple of its length since 1970; `open` and `close` are its first and last
+    price, `volume` is the sum, `ticks` the number of ticks.
     """
 
     time_ns: npt.NDArray[np.int64]
@@ -74,7 +75,7 @@ class Candles:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[object]]) -> Self:
-        """Candles from rows in the order of this class's attributes."""
+        """Candles from rows whose items are in the order of this class's attributes."""
         columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * 7
         time_ns, ticks = (np.array(columns[at], dtype=np.int64) for at in (0, 6))
         first, high, low, last, volume = (np.array(columns[at], dtype=np.float64) for at in range(1, 6))
@@ -82,15 +83,15 @@ class Candles:
 
 
 class Connected(ABC):
-    """A connection to a store, made by `connect`, not by the constructor.
+    """A store that connects in `connect`, not in its constructor.
 
-    `stop` is the event that ends every wait inside (`Stopped`). All calls of a store may raise `StoreUnavailable` (try
-    again) and `StoreMisconfigured` (a person must act).
+    Setting `stop` ends every wait of the store with `Stopped`. Every call may raise `StoreUnavailable` (try again) and
+    `StoreMisconfigured` (a person must act).
     """
 
     stop: threading.Event
     where: str
-    """For messages: which store this is, and which setting names it."""
+    """The store and the setting that names it, for messages."""
 
     @abstractmethod
     def connect(self) -> None:
@@ -108,19 +109,21 @@ class Connected(ABC):
 
 
 class PointWriter(Connected):
-    """Takes the points of `stock_metrics`, each known by (symbol, source, time): what a worker needs."""
+    """Writes the points of `stock_metrics`, each identified by (symbol, source, time). Workers need this."""
 
     @abstractmethod
     def write(self, points: Points) -> Written:
-        """Store the points, one attempt, synchronously: they are stored when it returns, a rewrite over itself."""
+        """Store the points in one attempt; they are stored when this returns. A point that is written again overwrites
+        itself.
+        """
 
     def prepared(self, points: Points) -> Callable[[], Written]:
-        """`write` in two steps: this call does what needs no store, the call that it returns does the rest."""
+        """`write` in two steps: this call prepares the points without the store; the returned function stores them."""
         return partial(self.write, points)
 
 
 class PointReader(Connected):
-    """Gives back stored points in the order of time: what the audit, the page and a notebook need."""
+    """Reads stored points in time order. The audit, the page and notebooks need this."""
 
     @abstractmethod
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
@@ -128,74 +131,78 @@ class PointReader(Connected):
 
     @abstractmethod
     def newest(self, symbol: str, count: int) -> Points:
-        """The symbol's newest `count` points, in the order of time."""
+        """The symbol's newest `count` points, in time order."""
 
     @abstractmethod
     def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
+        """The newest point of each symbol (by default of all symbols), ordered by symbol."""
 
     @abstractmethod
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
-        """How many points the symbol has from `since_ns` on, before `until_ns`."""
+        """The number of the symbol's points from `since_ns` on, before `until_ns`."""
 
     @abstractmethod
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """By symbol (by default all), the price of its first point at or after `since_ns`."""
+        """The first price at or after `since_ns` of each symbol (by default of all symbols)."""
 
     @abstractmethod
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
-        """Whether its retention leaves a point of that time, whose record was appended then (ms since 1970)."""
+        """Whether the retention keeps a point of that time whose record was appended at `appended_ms` (ms since
+        1970).
+        """
 
 
 class PageQueries(PointReader):
-    """What the page asks for: few rows that stand for many, and the anomalies."""
+    """The queries of the page: few rows that represent many points, and the anomalies."""
 
     @abstractmethod
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
+        """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order."""
 
     @abstractmethod
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
-        """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+        """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
 
     @abstractmethod
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
+        """The number of anomalies from `since_ns` on, by symbol (by default of all); symbols without one are
+        left out.
+        """
 
     @abstractmethod
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """By symbol, the last price in each of `steps` equal steps from `since_ns` to `until_ns`.
 
-        Steps without a tick are left out, and so are symbols without one.
+        Steps without a tick and symbols without a tick are left out.
         """
 
     @abstractmethod
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn: see `Digest`.
+        """A selection of the symbol's points from `since_ns` on, before `until_ns`, small enough to draw: see `Digest`.
 
-        The steps are equal, and lie between its first point within and `until_ns`.
+        The steps are equal and lie between the first point of the range and `until_ns`.
         """
 
     @abstractmethod
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-        """The outline of what `digest` gives for the same arguments."""
+        """The outline of what `digest` returns for the same arguments."""
 
     @abstractmethod
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
+        """Candles of that width from the symbol's points from `since_ns` on, before `until_ns`."""
 
 
 class StatusBoard(Connected):
-    """Where each worker writes what it does, and where people and the page read it."""
+    """The status board: each worker writes its status there; people and the page read it."""
 
     @abstractmethod
     def write_status(self, status: WorkerStatus) -> None:
-        """Store one worker's status."""
+        """Store the status of one worker."""
 
     @abstractmethod
     def statuses(self) -> list[WorkerStatus]:
-        """The newest status of every worker that wrote one within the last day, the most recent first."""
+        """The newest status of every worker that wrote one within the last day, most recent first."""
 
 
 class MetricsStore(PointWriter, PageQueries, StatusBoard):
-    """All of it: what each of the two adapters implements."""
+    """All protocols together: what each adapter implements."""

@@ -1,4 +1,4 @@
-"""A long range in few of its points: of each of some equal steps the highest and the lowest, and all anomalies."""
+"""A selection of the points of a long range: the highest and lowest point of each step, and all anomalies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ import numpy.typing as npt
 from tickflow.metrics.points import Points
 
 MAX_ANOMALIES = 10_000
-"""More of them, older ones, are left out: more than a screen can show."""
+"""The most anomalies in a digest; older ones are left out, since more would not fit on a screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Points of a symbol that stand for all `total` points of a range, in the order of time.
+    """Points of one symbol that represent all `total` points of a range, in time order.
 
-    They are the highest and the lowest of each of some equal steps, the first and the last of the range, and all
-    anomalies: each is one that is stored, at its own time. `volume` is what each stands for: its own, and for the last
-    one of a step also that of the points left out in it, so that no volume is lost. `cut`: whether anomalies were left
-    out.
+    They are the highest and the lowest point of each step (the steps are equal), the first and the last of the range,
+    and all anomalies. Each is a stored point at its own time. `volume` is the point's own volume; the last point of a
+    step also carries the volume of the points left out in that step, so that the total is kept. `cut` says whether
+    anomalies were left out.
     """
 
     points: Points
@@ -31,7 +31,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Some columns of the same points as those of a `Digest`: enough for a small chart, and read quicker."""
+    """Some columns of the points of a `Digest`: enough for a small chart, and faster to read."""
 
     time_ns: npt.NDArray[np.int64]
     price: npt.NDArray[np.float64]
@@ -43,27 +43,27 @@ class Outline:
 
     @classmethod
     def from_rows(cls, rows: Sequence[tuple[int, float, bool | None, str]]) -> Self:
-        """The outline of rows (time, price, whether it is an anomaly, source) in the order of time."""
+        """The outline from rows (time, price, whether it is an anomaly, source) in time order."""
         time_ns, price, flags, source = zip(*rows, strict=True) if rows else ((), (), (), ())
         return cls(np.array(time_ns, np.int64), np.array(price, np.float64), np.array(flags, np.bool_), source)
 
 
 def step_width(since_ns: int, until_ns: int, steps: int) -> int:
-    """The width of at most `steps` equal steps (one more, where the first begins within one), in ns."""
+    """The width in ns of at most `steps` equal steps; one more step, if the first one starts before the range."""
     return max(1, -(-(until_ns - since_ns) // steps))
 
 
 def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, float, int]]) -> Digest:
-    """The digest of chosen points, each once, in the order of time.
+    """The digest of the chosen points, without duplicates, in time order.
 
-    `sums` has for each step of that width its beginning, a multiple of the width since 1970, the volume of all points
-    in it, and their number.
+    `sums` has for each step of that width its start (a multiple of the width since 1970), and the volume and number of
+    all its points.
     """
     columns = list(zip(*sums, strict=True))
     begins, counts = (np.array(columns[at], dtype=np.int64) for at in (0, 2))
     volumes = np.array(columns[1], dtype=np.float64)
     step = np.searchsorted(begins, points.time_ns // width_ns * width_ns)
-    step = np.minimum(step, len(begins) - 1)  # a point may have come between the reading of the sums and its own
+    step = np.minimum(step, len(begins) - 1)  # a point may have arrived between the two queries
     chosen = np.bincount(step, minlength=len(begins))
     left_out = volumes - np.bincount(step, weights=points.volume, minlength=len(begins))
     left_out[chosen >= counts] = 0  # what remains there is the rounding of two sums

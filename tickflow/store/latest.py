@@ -1,4 +1,4 @@
-"""The newest points of all symbols, of which some are replaced by newer ones."""
+"""The newest point of every symbol, as columns in which newer points replace older ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,12 @@ from tickflow.metrics.points import Points
 
 
 def places(points: Points) -> dict[str, int]:
-    """By symbol, where its point is."""
+    """By symbol, the index of its point."""
     return {symbol: at for at, symbol in enumerate(points.symbol)}
 
 
 def replaced(points: Points, place: Mapping[str, int], newer: Points) -> Points:
-    """The points with these in the places of their symbols'."""
+    """The points, with these in place of the older points of the same symbols."""
     at = [place[symbol] for symbol in newer.symbol]
     columns: dict[str, Any] = {}
     for name in NAMES:

@@ -1,4 +1,4 @@
-"""Acknowledgements on InfluxDB: a bucket of their own, beside that of the metrics."""
+"""Acknowledgements in InfluxDB: in a bucket of their own, beside that of the metrics."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,9 +22,9 @@ _Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}$")]
 
 
 class InfluxAcks(AckStore):
-    """Acknowledgements in `bucket`, which the first one creates where it is missing, if the token may.
+    """Acknowledgements in `bucket`; the first acknowledgement creates a missing bucket if the token may.
 
-    Without the bucket nothing is acknowledged; that is no error. Thread-safe.
+    Without the bucket nothing is acknowledged yet; that is no error. Thread-safe.
     """
 
     def __init__(self, url: str, *, token: str, org: str, bucket: str, clock: Callable[[], float] = time.time) -> None:
@@ -39,7 +39,7 @@ class InfluxAcks(AckStore):
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
 
     def acknowledge(self, acks: Sequence[Ack]) -> None:
-        """Keep the acknowledgements; the time of a point is that of its episode's beginning."""
+        """Store the acknowledgements; the time of each point is the start of its episode."""
         if not acks:
             return
         lines = "\n".join(_point(ack).to_line_protocol() for ack in acks)
@@ -52,7 +52,7 @@ class InfluxAcks(AckStore):
             raise self._failure(error)
 
     def acknowledged(self, since_ns: int) -> list[Ack]:
-        """All acknowledgements of episodes that began at or after `since_ns`, in the order of their beginnings."""
+        """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
         try:
             rows = self._influxql.rows(
                 tuple[Integer, str, _Digits, Integer, Integer],
@@ -60,8 +60,9 @@ class InfluxAcks(AckStore):
                 {"since": since_ns},
             )
         except StoreMisconfigured:
-            # "database not found" is said of a bucket that is missing and of one that the token may not read. To write
-            # nothing tells them apart: 404 is the first. (401: the metrics' own reads say what is wrong.)
+            # InfluxDB answers "database not found" both for a missing bucket and for one that the token may not read. A
+            # write of nothing tells them apart: 404 means missing. (401: the reads of the metrics report what is
+            # wrong.)
             error = self._try(lambda: self._writer.write(self._bucket, self._org, b"\n", WritePrecision.NS))
             if error is not None and error.status in (401, NO_BUCKET):
                 return []
@@ -72,12 +73,12 @@ class InfluxAcks(AckStore):
         return sorted(found, key=lambda ack: (ack.time_ns, ack.symbol))
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._client.close()
         self._influxql.close()
 
     def _try(self, call: Callable[[], object]) -> ApiException | None:
-        """InfluxDB's refusal, for the caller to look at."""
+        """Return InfluxDB's refusal to the caller."""
         try:
             call()
         except ApiException as error:

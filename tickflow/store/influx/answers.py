@@ -1,7 +1,8 @@
 """What InfluxDB's refusals mean: which points, how many, and what a person must do.
 
-The bodies are those of InfluxDB 2.9: 400 for lines it cannot parse (nothing of the request is written, the bad lines
-are quoted), 422 for points it dropped (all others are written, `dropped=N`), and JSON with `message` for the rest.
+The bodies are those of InfluxDB 2.9. 400: lines that it cannot parse; nothing of the request is written, and the body
+quotes the bad lines. 422: points that it dropped; all others are written, and the body has `dropped=N`. Everything
+else: JSON with `message`.
 """
 
 import re
@@ -17,7 +18,7 @@ UNPARSABLE = 400
 DROPPED = 422
 
 REFUSED_SHARE = 0.01
-"""Above this share of a batch, refused points are a sign that something is wrong, not of a few odd ticks."""
+"""If a larger share of a batch is refused, the cause is a mistake in the setup, not a few odd ticks."""
 
 _BAD_LINE = re.compile(r"^unable to parse '(.*?)': (.*)$", re.MULTILINE)
 _OUTSIDE_RETENTION = re.compile(r"outside retention policy.*dropped=(\d+)", re.DOTALL)
@@ -27,7 +28,7 @@ _TYPE_CONFLICT = re.compile(
 
 
 def message_of(body: bytes | str | None) -> str:
-    """The words of an error's body, at most 300 characters of what is not InfluxDB's JSON."""
+    """The message in the body of an error; at most 300 characters of a body that is not InfluxDB's JSON."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
     try:
         return str(orjson.loads(text)["message"])
@@ -36,7 +37,7 @@ def message_of(body: bytes | str | None) -> str:
 
 
 def bad_lines(message: str) -> dict[str, str]:
-    """The lines that a 400 quotes, each with the reason.
+    """The lines that the body of a 400 quotes, each with its reason.
 
     >>> bad_lines("unable to parse 'm a=x 1': invalid boolean")
     {'m a=x 1': 'invalid boolean'}
@@ -47,7 +48,7 @@ def bad_lines(message: str) -> dict[str, str]:
 def expired(message: str) -> int | None:
     """How many points a 422 dropped because they lie outside the bucket's retention; `None` for another reason.
 
-    InfluxDB names the retention only when nothing else was wrong: a conflict of types hides it.
+    InfluxDB names the retention only if nothing else was wrong: a conflict of field types hides it.
 
     >>> expired("partial write: dropped 2 points outside retention policy of duration 1h0m0s - ... dropped=2 for ...")
     2
@@ -59,7 +60,7 @@ def expired(message: str) -> int | None:
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """The seconds to wait that a `Retry-After` header asks for, as a number or as a date (RFC 9110, 10.2.3).
+    """The delay in seconds that a `Retry-After` header asks for, as a number or as a date (RFC 9110, 10.2.3).
 
     >>> retry_after("7", now=0.0), retry_after("Thu, 01 Jan 1970 00:00:30 GMT", now=10.0), retry_after("soon", now=0.0)
     (7.0, 20.0, None)
@@ -75,7 +76,7 @@ def retry_after(header: str | None, now: float) -> float | None:
 
 
 def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, bucket: str, now: float) -> StoreError:
-    """The error that an answer amounts to, as a sentence that names the setting and what to do."""
+    """The error for an answer, as a sentence that names the setting and what to do."""
     words = message[:300]
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(
@@ -111,7 +112,9 @@ def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, 
 
 
 def check_share(refused: Sequence[tuple[int, str]], total: int) -> None:
-    """Raise `StoreMisconfigured` if more of a batch is refused than a few odd ticks: one point, or 1 %."""
+    """Raise `StoreMisconfigured` if more of a batch is refused than a few odd ticks: more than one point and more than
+    1 %.
+    """
     if len(refused) > max(1, REFUSED_SHARE * total):
         raise StoreMisconfigured(
             f"InfluxDB refuses {len(refused):,} of {total:,} points, the first with these words: {refused[0][1]}; "

@@ -1,7 +1,7 @@
-"""A long range in few of its points, from InfluxDB: it goes over them, and few rows leave it.
+"""The digest of a long range in InfluxDB: InfluxDB scans the points, and only few rows are transferred.
 
-Within GROUP BY time(), top() and bottom() alone leave a point its own time; other selectors give that of the step. See
-docs.influxdata.com, "InfluxQL selector functions".
+Within GROUP BY time(), only top() and bottom() keep the time of a point; other selectors return the start of the step.
+See docs.influxdata.com, "InfluxQL selector functions".
 """
 
 from typing import Any
@@ -18,11 +18,11 @@ _WITHIN = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND
 _SELECTORS = ('top("price", 1)', 'bottom("price", 1)')
 _ENDS = ("ASC", "DESC")
 _ANOMALIES = f'SELECT {SELECTED} {_WITHIN} AND "is_anomaly" = true'
-"""In the order of time, since InfluxDB takes twice as long for the other one."""
+"""InfluxDB takes twice as long for descending time, so rows are read in ascending order."""
 _PriceRow: Any = tuple[Integer, float | None, bool | None, str | None]
 _SumRow: Any = tuple[Integer, float, Integer]
 _ChosenRow: Any = tuple[(Integer, float, *PointRow.__args__[1:])]  # type: ignore[misc]
-"""A point's row with the value by which it was chosen second."""
+"""The row of a point, and the value by which the second selector chose it."""
 
 
 def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
@@ -65,7 +65,7 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
 
 
 def outline(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-    """The outline of what `read` gives for the same."""
+    """The outline of what `read` returns for the same arguments."""
     params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
     selected = f'SELECT "price", "is_anomaly", "source" {_WITHIN}'
     rows: list[_PriceRow] = [

@@ -1,10 +1,10 @@
-"""InfluxQL over InfluxDB's `/query`: bound parameters in, rows out.
+"""InfluxQL over InfluxDB's `/query`: bound parameters go in, rows come out.
 
 InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.com, "Query data with InfluxQL".
 
-InfluxQL knows databases and retention policies in the place of buckets. InfluxDB maps these to buckets (DBRP): the
-bucket `a` is the database `a`, the bucket `a/b` the policy `b` of the database `a`. A mapping that was made by hand, or
-by an upgrade from InfluxDB 1.x, goes first and may lead to another bucket than the one that is written to.
+InfluxQL has databases and retention policies instead of buckets, and InfluxDB maps them to buckets (DBRP): the bucket
+`a` is the database `a`, the bucket `a/b` is the policy `b` of the database `a`. A mapping that was made by hand, or by
+an upgrade from InfluxDB 1.x, takes precedence and may lead to another bucket than the one that is written to.
 """
 
 import re
@@ -26,27 +26,29 @@ from tickflow.store.influx.visibility import Excused
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
-"""How long to wait for each byte; with the time to connect it fits into the 15 s that a stop may take."""
+"""How long to wait for each byte; together with the time to connect it fits into the 15 s that a stop may take."""
 
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
 AT_ONCE = 4
-"""Requests under way at once for one question, over all readers: more would only wait for InfluxDB's cores."""
+"""The most requests in flight at once for one question, over all readers: more would only queue for InfluxDB's
+cores.
+"""
 POOL = 32
-"""Connections that are kept: as many as pages that refresh at once may need, and more."""
+"""The most connections that are kept open: enough for all pages that refresh at once."""
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-"""An integer of a row: InfluxDB's have 64 bits."""
+"""An integer in a row; InfluxDB's integers have 64 bits."""
 
 Row = TypeVar("Row")
 Shape = TypeVar("Shape")
 
 _NO_NAME = r"\z."
-"""Matches nothing: an empty expression would match what has no symbol at all."""
+"""Matches nothing. An empty expression would match every point without a symbol."""
 
 
 class Pattern:
-    """A regular expression to bind: made by `named` alone, of names that it quotes."""
+    """A regular expression to bind; only `named` makes one, from names that it quotes."""
 
     __slots__ = ("_text",)
 
@@ -58,12 +60,12 @@ class Pattern:
 
     @property
     def bound(self) -> dict[str, str]:
-        """As InfluxDB takes it."""
+        """The expression as InfluxDB takes it."""
         return {"regex": self._text}
 
 
 Value = str | int | Pattern
-"""What may be bound: a text, an integer (a time too, in ns), or such names."""
+"""What may be bound: text, an integer (also a time in ns), or a list of names."""
 Params = Mapping[str, Value] | None
 
 MOST_CHARACTERS = 1_000
@@ -72,9 +74,9 @@ _OF_ANOTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class InfluxQL:
-    """Queries one bucket. Thread-safe: every query takes a connection of the pool for itself.
+    """Queries one bucket. Thread-safe: every query uses a pooled connection of its own.
 
-    Neither `http_proxy` and its like nor redirects are followed: the token goes to `url` alone.
+    Follows neither `http_proxy` and similar variables nor redirects: the token goes to `url` only.
     """
 
     def __init__(
@@ -93,40 +95,40 @@ class InfluxQL:
         self._askers = ThreadPoolExecutor(AT_ONCE, "asker")
 
     def rows(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
-        """The rows of all series of a query with one statement, each a tuple of that type.
+        """The rows of all series that a single-statement query returns, each a tuple of that type.
 
-        The time comes first, in ns since 1970; an absent field is `None`. Without such data there are no rows. Raises
-        `StoreUnavailable`, `StoreMisconfigured`, the latter also for an answer of any other shape.
+        The time comes first, in ns since 1970; an absent field is `None`; without data there are no rows. Raises
+        `StoreUnavailable`, and `StoreMisconfigured` also for an answer of any other shape.
         """
         return self._decode(row, self._post(query, params))
 
     def batches(self, row: type[Row], query: str, params: Params = None) -> Iterator[list[Row]]:
-        """The same in portions, for many rows: the first byte comes at once, and they need less memory."""
+        """The same in portions, for many rows: the first byte arrives at once, and less memory is needed."""
         body = self._post(query, params, chunked="true", chunk_size=str(BATCH_ROWS))
         for document in body.splitlines() or [body]:
             yield self._decode(row, document)
 
     def each(self, row: type[Row], queries: Sequence[str], params: Params = None) -> list[list[Row]]:
-        """The rows of each of some statements, asked in one request, which share their parameters."""
+        """The rows of each statement; all are sent in one request and share their parameters."""
         results = self._results(row, self._post("; ".join(queries), params), len(queries))
         return [_rows_of(result) for result in results]
 
     def together(self, queries: Sequence[tuple[type[Row], str]], params: Params = None) -> list[list[Row]]:
-        """The rows of each of some queries, which share their parameters and are asked at the same time.
+        """The rows of each query; the queries share their parameters and run at the same time.
 
-        InfluxDB answers a request with one of its cores.
+        InfluxDB uses one core per request.
         """
         asked = [self._askers.submit(copy_context().run, self._post, query, params) for _, query in queries]
-        wait(asked)  # none may be under way when an error is raised
+        wait(asked)  # no request may be in flight when an error is raised
         return [self._decode(row, each.result()) for (row, _), each in zip(queries, asked, strict=True)]
 
     def grouped(self, row: type[Row], query: str, params: Params = None) -> dict[str, list[Row]]:
-        """The rows of a query that groups by one tag, by that tag's values."""
+        """The rows of a query that groups by one tag, by the values of that tag."""
         (result,) = self._results(row, self._post(query, params), 1)
         return {value: series.values for series in result.series for value in series.tags.values()}
 
     def ask(self, shape: type[Shape], path: str, fields: Mapping[str, str]) -> Shape:
-        """What InfluxDB's API answers to a GET, as that type. Raises as `rows` does."""
+        """The answer of InfluxDB's API to a GET, decoded as that type. Raises as `rows` does."""
         document = self._request("GET", path, fields)
         try:
             return msgspec.json.decode(document, type=shape)
@@ -134,20 +136,21 @@ class InfluxQL:
             raise self._not_influxdb(error) from None
 
     def kept_seconds(self) -> int:
-        """For how many seconds the bucket keeps points; 0 is for ever. InfluxQL itself says 0 of every bucket."""
+        """How many seconds the bucket keeps points; 0 means for ever. (InfluxQL itself returns 0 for every bucket.)"""
         found = self.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org})
         return max((rule.everySeconds for bucket in found.buckets for rule in bucket.retentionRules), default=0)
 
     def misled(self) -> str | None:
-        """What bucket is needed, if InfluxDB answers queries of this one from another; `None` when all is well.
+        """The bucket to set instead, if InfluxDB answers queries of this bucket from another one; `None` if all is
+        well.
 
-        Only what the token may see is known. Raises as `rows` does.
+        Only the mappings that the token may see are known. Raises as `rows` does.
         """
         mine = self.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org}).buckets
         database, policy = self._database["db"], self._database.get("rp")
         found = self.ask(_Mappings, "/api/v2/dbrps", {"db": database, "org": self._org}).content
         fitting = [each for each in found if (each.default if policy is None else each.retention_policy == policy)]
-        first = min(fitting, key=lambda each: each.virtual, default=None)  # InfluxDB's own ones count last
+        first = min(fitting, key=lambda each: each.virtual, default=None)  # InfluxDB's own mappings come last
         if first is None or not mine or any(first.bucketID == bucket.id for bucket in mine):
             return None
         others = self.ask(_Buckets, "/api/v2/buckets", {"id": first.bucketID, "org": self._org}).buckets
@@ -159,7 +162,7 @@ class InfluxQL:
         )
 
     def ping(self) -> str | None:
-        """Ask once, for at most `PING_SECONDS`; why InfluxDB is not there yet, or `None` when it is."""
+        """Ask once, for at most `PING_SECONDS`; return why InfluxDB does not answer, or `None` if it does."""
         try:
             answer = self._pool.request("GET", f"{self._url}/ping", timeout=PING_SECONDS, redirect=False)
         except urllib3.exceptions.HTTPError as error:
@@ -167,7 +170,7 @@ class InfluxQL:
         return f"{self._where} answers {answer.status}" if answer.status >= 500 else None
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._askers.shutdown()
         self._pool.clear()
 
@@ -176,12 +179,12 @@ class InfluxQL:
         return _rows_of(result)
 
     def _results(self, row: type[Row], document: bytes, count: int) -> list["_Result[Row]"]:
-        # The decoder takes `-0` for the integer 0, without its sign. Twice, since neighbours share a comma.
+        # The decoder reads `-0` as the integer 0 and loses its sign; twice, since neighbours share a comma.
         document = document.replace(b",-0,", b",-0.0,").replace(b",-0,", b",-0.0,")
         try:
             results: list[_Result[Row]] = _decoder(row).decode(document).results  # type: ignore[arg-type]  # types can be hashed
             for result in results:
-                if result.error is not None:  # of the statement; the HTTP status is 200 all the same
+                if result.error is not None:  # an error of the statement comes with HTTP status 200
                     raise self._statement_error(result.error)
             if len(results) != count:
                 raise msgspec.ValidationError(f"{len(results)} results to {count} statements")
@@ -287,10 +290,10 @@ def _decoder(row: Any) -> msgspec.json.Decoder[Any]:
 
 
 def bound(params: Mapping[str, object]) -> dict[str, str | int | dict[str, str]]:
-    """The parameters as InfluxDB takes them. Raises `TypeError`, `ValueError` for what is none of the above.
+    """The parameters as InfluxDB takes them. Raises `TypeError` or `ValueError` for any other type.
 
-    InfluxDB also takes objects, which are more than values: `{"identifier": "symbol"}` in the place of a symbol gives
-    all symbols' rows. Whatever reaches a query, a value stays a value.
+    InfluxDB also takes objects, which are more than values: `{"identifier": "symbol"}` in place of a symbol returns the
+    rows of all symbols. Here a value stays a value.
 
     >>> bound({"symbol": "AAPL", "since": 5})
     {'symbol': 'AAPL', 'since': 5}
@@ -314,7 +317,7 @@ def _bound(name: str, value: object) -> str | int | dict[str, str]:
 
 
 def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, Value]]:
-    """The condition that a point is of one of these symbols, which are bound; `None` means all.
+    """The condition that a point belongs to one of these symbols, which are bound as parameters; `None` means all.
 
     A regular expression takes InfluxDB half the time of as many comparisons.
     """
@@ -328,7 +331,7 @@ def _rows_of(result: _Result[Row]) -> list[Row]:
 
 
 def unreachable(where: str, error: Exception) -> StoreUnavailable | StoreMisconfigured:
-    """The error for a request that never got an answer."""
+    """The error for a request that got no answer."""
     if isinstance(error, urllib3.exceptions.SSLError):
         return StoreMisconfigured(f"{where} cannot be trusted: {error}; check INFLUXDB_URL and its certificate.")
     if isinstance(error, urllib3.exceptions.NewConnectionError):

@@ -1,17 +1,19 @@
-"""The newest point of each symbol in InfluxDB, kept from one read to the next.
+"""The newest point of each symbol in InfluxDB, cached between reads.
 
-Each read asks for the time and the offset of every symbol's last point, and for the points that are not known yet. It
-does not ask for what is newer than some moment: partitions lag behind one another by any length, and a tick may come
-with any time of its own. That would not be cheaper either, since what costs InfluxDB is how many series and fields a
-query touches, not how much of them it finds: 2,000 symbols take it 50 ms, their whole points 130.
+Each read asks for time and offset of the last point of every symbol, then for the points that the cache lacks. It
+cannot ask for "everything newer than T" instead: partitions lag behind one another by any amount, and a tick may carry
+any time. Nor would that be cheaper: the cost to InfluxDB is the number of series and fields that a query touches, not
+the number of points it finds. For 2,000 symbols the times take 50 ms, the whole points 130 ms.
 
-A query that runs beside a write may see a later record of it and not an earlier one of another symbol. Readers that
-go by offsets would miss that one for good. So exactly those points are read whose moments were told, and moments are
-asked for again until no point is missing that precedes, in its partition's log, one that is there.
+A query that runs during a write may see a later record of it and miss an earlier one of another symbol. A reader that
+continues from the highest offset would never see the missed one. So the points are read exactly at the times that the
+first query returned, and the times are asked for again until no point is missing that precedes, in the log of its
+partition, a point that was found.
 
-So a point that is stored when a read begins is told by it, or a later one of its symbol by the next. Only a point that
-was written again with other values under its time and offset (after a change of ANOMALY_THRESHOLD, say) may be told as
-it was, for `WHOLE_EVERY` seconds at most or until the symbol's next tick.
+So a read returns every point that was stored when the read began; if a later point of the same symbol arrives
+meanwhile, the next read returns that one. One exception: a point that was rewritten with other values under the same
+time and offset (say after a change of ANOMALY_THRESHOLD) may be returned in its old form, until the symbol's next tick
+or for at most `WHOLE_EVERY` seconds.
 """
 
 import threading
@@ -29,19 +31,19 @@ from tickflow.store.latest import places, replaced
 WHOLE_EVERY = 60.0
 ATTEMPTS = 3
 MOST_NAMED = 1_000
-"""Of more symbols, it is quicker to ask for all and to choose here."""
+"""For more symbols than this, it is faster to ask for all and to choose here."""
 
 STATEMENTS = 100
-"""Asked in one request."""
+"""How many symbols are asked for in one request."""
 
 _Moments = dict[str, tuple[int, int]]
-"""By symbol, time and offset of its last point."""
+"""By symbol, the time and the offset of its last point."""
 _MomentRow: Any = tuple[Integer, Integer]
 _MOMENTS = f'SELECT last("offset") FROM "{MEASUREMENT}" GROUP BY "symbol"'  # noqa: S608 - a name of our own
 
 
 class Latest:
-    """What `MetricsStore.latest` says, for all readers of a store. Thread-safe."""
+    """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe."""
 
     def __init__(self, influxql: InfluxQL, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._influxql = influxql
@@ -54,10 +56,10 @@ class Latest:
         self._failure: StoreError | None = None
 
     def read(self) -> Points:
-        """The newest point of each symbol, in the order of the symbols' names."""
+        """The newest point of each symbol, ordered by symbol."""
         asked = self._monotonic()
         with self._lock:
-            if self._begun_at <= asked:  # else it was read for another reader, since this one asked
+            if self._begun_at <= asked:  # otherwise another reader has read it since this one asked
                 begun = self._monotonic()
                 self._failure = None
                 try:
@@ -65,7 +67,7 @@ class Latest:
                 except StoreError as error:
                     self._failure = error
                 self._begun_at = begun
-            if self._failure is not None:  # for those who waited too: else they would wait again, one after the other
+            if self._failure is not None:  # also for the readers that waited: they need not query again
                 raise self._failure.with_traceback(None)
             return self._points
 
@@ -88,7 +90,7 @@ class Latest:
                 break
 
     def _late(self, moments: _Moments) -> list[str]:
-        """The symbols whose last point is not known, though a later record of the same partition is."""
+        """The symbols whose last point is unknown although a later record of the same partition is known."""
         partitions = self._points.partition.tolist()
         known: dict[int, int] = {}
         for partition, offset in zip(partitions, self._points.offset.tolist(), strict=True):
@@ -102,7 +104,7 @@ class Latest:
         ]
 
     def _take_in(self, moments: _Moments, symbols: Sequence[str]) -> None:
-        """Put the points of these moments in the place of older ones of the same symbols."""
+        """Replace older points of the same symbols by the points at these times."""
         if symbols:
             newer = self._at(moments, symbols)
             known = [at for at, symbol in enumerate(newer.symbol) if symbol in self._place]
@@ -113,7 +115,7 @@ class Latest:
         return {symbol: rows[0] for symbol, rows in found.items()}
 
     def _at(self, moments: _Moments, symbols: Sequence[str] | None = None) -> Points:
-        """The points of these symbols' moments, by default of all, in the order of their names."""
+        """The points of these symbols at these times (by default of all), ordered by symbol."""
         if not moments:
             return Points.from_rows([])
         wanted = moments if symbols is None else {symbol: moments[symbol] for symbol in symbols}
@@ -123,7 +125,7 @@ class Latest:
         others = [symbol for symbol in sorted(wanted) if symbol not in right]
         if not others:
             return found
-        # A newer one has come meanwhile, with an earlier time than the last of another symbol.
+        # A newer point has arrived meanwhile, with an earlier time than the last point of another symbol.
         parts = [found.take(list(right.values()))]
         parts += [
             self._exactly({symbol: wanted[symbol] for symbol in others[start : start + STATEMENTS]})
@@ -147,7 +149,7 @@ class Latest:
 
 
 def of(influxql: InfluxQL, symbols: Sequence[str] | None = None, until_ns: int | None = None) -> Points:
-    """The newest point of each of these symbols, by default of all, before `until_ns`, in the order of their names."""
+    """The newest point before `until_ns` of each of these symbols (by default of all), ordered by symbol."""
     condition, params = named(symbols if symbols is None or len(symbols) <= MOST_NAMED else None)
     if until_ns is not None:
         condition, params = f"{condition} AND time < $until", params | {"until": until_ns}

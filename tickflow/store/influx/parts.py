@@ -1,4 +1,4 @@
-"""Lines on their way into InfluxDB: in as few requests as it takes, apart from those that it can never take."""
+"""Sends lines to InfluxDB in as few requests as possible, and separates those that it refuses for good."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ from tickflow.store.base import Written
 from tickflow.store.influx import answers
 
 FEWEST_LINES = 1_000
-"""Fewer of them are not divided among connections."""
+"""Fewer lines than this are not divided among connections."""
 
 
 def size_of(lines: int, most: int, connections: int) -> int:
-    """How many lines one request carries.
+    """The number of lines per request.
 
     >>> size_of(4_000, most=5_000, connections=2), size_of(50, most=5_000, connections=2)
     (2000, 1000)
@@ -24,7 +24,8 @@ def size_of(lines: int, most: int, connections: int) -> int:
 
 
 def order_of(symbols: Sequence[str]) -> list[int]:
-    """The indexes symbol by symbol, which costs InfluxDB less than symbols mixed; those of one stay in their order.
+    """The indexes sorted by symbol, which costs InfluxDB less than mixed symbols; lines of one symbol stay in their
+    order.
 
     >>> order_of(["B", "A", "B"])
     [0, 2, 1]
@@ -43,11 +44,11 @@ def write(
     post: Callable[[list[list[str]]], list[ApiException | None]],
     failure: Callable[[ApiException, str], StoreError],
 ) -> Written:
-    """Write lines in the order of these indexes, `size` at most in a request.
+    """Write the lines in the order of these indexes, at most `size` per request.
 
-    `post` sends some requests, `at_once` at most, and returns InfluxDB's refusal of each; with 1, lines arrive in their
-    order. A part that is too large is divided, lines that cannot be parsed are left out. What else is refused is
-    raised, as `failure` of the refusal and its words, and no other request is begun.
+    `post` sends at most `at_once` requests at a time and returns InfluxDB's refusal of each; with 1, lines arrive in
+    order. A request that is too large is divided; lines that cannot be parsed are left out. Any other refusal is raised
+    as `failure` makes it, and no further request is started.
     """
     refused: list[tuple[int, str]] = []
     expired = 0

@@ -1,4 +1,4 @@
-"""InfluxQL's rows of points: what to select for them, and the points that they are."""
+"""Rows of points in InfluxQL: the columns to select, and the points from the rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +18,14 @@ _TYPES = {
     **dict.fromkeys(FLAG_FIELDS, bool | None),
 }
 PointRow: Any = tuple[(Integer, *(_TYPES.get(name, str | None) for name in _COLUMNS))]  # type: ignore[misc]
-"""A row of a point as it is selected: its time, then the columns, of which each may be absent."""
+"""A row of a point as it is selected: its time, then the columns, each of which may be absent."""
 
 
 def points_of(rows: Sequence[tuple[Any, ...]]) -> tuple[Points, int]:
-    """The points of rows as they were selected, the time first; and how many rows were none.
+    """The points of the rows, and how many rows are no points.
 
-    A row without what is there in every point is not one: not whole yet, or another program's.
+    A row that lacks a field which every point has is no point: it is not visible as a whole yet, or another program
+    wrote it.
     """
     points = [row for row in rows if None not in (row[at] for at in _ALWAYS)]
     columns: list[Sequence[Any]] = list(zip(*points, strict=True)) or [()] * (len(_COLUMNS) + 1)

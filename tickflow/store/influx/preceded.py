@@ -1,7 +1,8 @@
-"""Whether anomalies follow anomalies, from InfluxDB: in few statements, since each takes it half a millisecond.
+"""Whether anomalies follow anomalies, from InfluxDB: in few statements, since each statement takes it half a
+millisecond.
 
-Many moments of one symbol lie within few of its points. Those are read at once, so far as they go; only what lies
-before them is asked for by itself.
+Many of the times that are asked about lie among few points of one symbol. Those points are read at once; only times
+before the points that were read get a statement of their own.
 """
 
 from collections.abc import Sequence
@@ -14,16 +15,16 @@ from tickflow.metrics.points import MEASUREMENT
 from tickflow.store.influx.influxql import InfluxQL, Integer, Value
 
 STATEMENTS = 100
-"""Asked in one request."""
+"""How many statements one request has."""
 ROWS_FOR_ONE = 200
-"""Rows of one statement that cost about as much as another statement."""
+"""How many rows of one statement cost about as much as another statement."""
 
 _FlagRow: Any = tuple[Integer, bool | None]
 _FLAGS = f'SELECT "is_anomaly" FROM "{MEASUREMENT}" WHERE "symbol" = $s{{0}} AND time < $t{{0}}'  # noqa: S608 - a name
 
 
 def read(influxql: InfluxQL, moments: Sequence[tuple[str, int]]) -> list[bool]:
-    """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+    """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
     times: dict[str, list[int]] = {}
     for symbol, time_ns in moments:
         times.setdefault(symbol, []).append(time_ns)
@@ -36,17 +37,17 @@ def read(influxql: InfluxQL, moments: Sequence[tuple[str, int]]) -> list[bool]:
 
 
 _Flags = tuple[npt.NDArray[np.int64], Sequence[bool | None]]
-"""Of some of a symbol's points, one after another: their times, and whether they are anomalies."""
+"""Times of consecutive points of one symbol, and whether each is an anomaly."""
 
 
 def _before(flags: _Flags, time_ns: int) -> bool | None:
-    """Whether the last point before that time is an anomaly; `None` if it is not among these."""
+    """Whether the last point before that time is an anomaly; `None` if that point was not read."""
     at = int(np.searchsorted(flags[0], time_ns)) - 1
     return None if at < 0 else bool(flags[1][at])
 
 
 def _spans(influxql: InfluxQL, spans: Sequence[tuple[str, int, int, int]]) -> list[_Flags]:
-    """Of each (symbol, from when, before when, how many) the newest points there."""
+    """For each (symbol, since when, until when, how many), the newest points of the symbol in that range."""
     found: list[_Flags] = []
     for start in range(0, len(spans), STATEMENTS):
         part = spans[start : start + STATEMENTS]

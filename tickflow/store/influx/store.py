@@ -31,11 +31,11 @@ _logger = logging.getLogger(__name__)
 
 
 class InfluxStore(MetricsStore):
-    """Points in the bucket's `stock_metrics`, worker statuses in its `stock_status`.
+    """Points in the measurement `stock_metrics` of the bucket, worker statuses in `stock_status`.
 
-    Thread-safe: reads and writes may come from any number of threads, each uses a pooled connection of its own. A write
-    takes several where `connections` says so; no request has more than `batch_points`. Environment variables such as
-    `http_proxy` do not divert its requests.
+    Thread-safe: any number of threads may read and write; each uses a pooled connection of its own. A write uses up to
+    `connections` of them; no request has more than `batch_points`. Environment variables such as `http_proxy` do not
+    divert its requests.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class InfluxStore(MetricsStore):
         gzip: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not (token.isascii() and token.isprintable()):  # it could not be sent, and the error would show it
+        if not (token.isascii() and token.isprintable()):  # the client's error would show it
             raise SettingError("INFLUXDB_TOKEN", "**********", "plain printable characters, as InfluxDB's tokens have")
         self.stop = stop
         self.where = f"InfluxDB at {url} (INFLUXDB_URL)"
@@ -70,9 +70,10 @@ class InfluxStore(MetricsStore):
         self._senders = ThreadPoolExecutor(connections, "sender")
 
     def connect(self) -> None:
-        """Wait until InfluxDB answers, then check token and bucket once: a refusal is logged, and left to each call.
+        """Wait until InfluxDB answers, then check token and bucket once. A refusal is logged only: each later call
+        meets it again.
 
-        Raises `SettingError` if InfluxDB answers queries of the bucket from another one, and `Stopped`.
+        Raises `SettingError` if InfluxDB answers queries of this bucket from another one, and `Stopped`.
         """
         saying = Saying(_logger)
         for delay in Backoff(longest=1.0):
@@ -87,20 +88,22 @@ class InfluxStore(MetricsStore):
         self._check_access()
 
     def write(self, points: Points) -> Written:
-        """Store the points, one attempt, in as few requests as InfluxDB takes, several at a time if there are many."""
+        """Store the points in one attempt, in as few requests as InfluxDB takes; many points are sent over several
+        connections.
+        """
         return self.prepared(points)()
 
     def prepared(self, points: Points) -> Callable[[], Written]:
-        """The points as lines, and the call that stores them."""
+        """The points as lines, and the function that stores them."""
         lines = to_lines(points)
         size = parts.size_of(len(lines), self._batch_points, self._connections)
-        # Requests that are under way at once come in any order, and of points of one identity the last is to stay.
+        # Concurrent requests arrive in any order, but of points with one identity the last must win.
         at_once = 1 if points.repeat_themselves() else self._connections
         order = parts.order_of(points.symbol)
         return partial(parts.write, lines, order, size, at_once, self._post_all, self._failure)
 
     def write_status(self, status: WorkerStatus) -> None:
-        """Store what a worker says of itself."""
+        """Store the status of one worker."""
         point = Point(STATUS_MEASUREMENT).tag("worker", status.worker).field("held_up_by", status.held_up_by)
         for name in _STATUS_INTEGERS:
             point.field(name, getattr(status, name))  # None is not written
@@ -112,7 +115,7 @@ class InfluxStore(MetricsStore):
                 raise self._failure(error, message)
 
     def statuses(self) -> list[WorkerStatus]:
-        """The newest status of every worker that wrote one within the last day, the most recent first."""
+        """The newest status of every worker that wrote one within the last day, most recent first."""
         selected = ", ".join(f'"{name}"' for name in ("worker", *_STATUS_INTEGERS, "held_up_by"))
         rows = self._influxql.rows(
             _STATUS_ROW,
@@ -124,13 +127,13 @@ class InfluxStore(MetricsStore):
         return sorted(found, key=lambda status: (-status.written_at, status.worker))
 
     def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
+        """The newest point of each symbol (by default of all), ordered by symbol."""
         if symbols is None:
             return self._latest.read()
         return latest.of(self._influxql, symbols) if symbols else Points.from_rows([])
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """By symbol (by default all), the price of its first point at or after `since_ns`."""
+        """The first price at or after `since_ns` of each symbol (by default of all)."""
         condition, params = named(symbols)
         rows = self._influxql.rows(
             tuple[Integer, float, str],
@@ -158,7 +161,7 @@ class InfluxStore(MetricsStore):
         return whole(read, excused=self._influxql.excused)
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
-        """How many points the symbol has from `since_ns` on, before `until_ns`."""
+        """The number of the symbol's points from `since_ns` on, before `until_ns`."""
         rows = self._influxql.rows(
             tuple[Integer, Integer],
             f'SELECT count("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until',  # noqa: S608
@@ -167,13 +170,13 @@ class InfluxStore(MetricsStore):
         return rows[0][1] if rows else 0
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
-        """Whether the bucket's retention leaves a point of that time."""
+        """Whether the bucket's retention keeps a point of that time."""
         if self._kept_seconds is None:
             self._kept_seconds = self._influxql.kept_seconds()
         return not self._kept_seconds or time_ns >= (self._clock() - self._kept_seconds) * 1e9
 
     def newest(self, symbol: str, count: int) -> Points:
-        """The symbol's newest `count` points, in the order of time."""
+        """The symbol's newest `count` points, in time order."""
         if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
         query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol ORDER BY time DESC LIMIT $count'  # noqa: S608
@@ -183,7 +186,7 @@ class InfluxStore(MetricsStore):
         )
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
+        """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order."""
         if count <= 0:
             return Points.from_rows([])
         condition, params = named(symbols)
@@ -197,11 +200,13 @@ class InfluxStore(MetricsStore):
         )
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
-        """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+        """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
         return preceded.read(self._influxql, moments)
 
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
+        """The number of anomalies from `since_ns` on, by symbol (by default of all); symbols without one are
+        left out.
+        """
         condition, params = named(symbols)
         rows = self._influxql.grouped(
             tuple[Integer, Integer],
@@ -223,15 +228,15 @@ class InfluxStore(MetricsStore):
         return {symbol: [price for _, price in values] for symbol, values in rows.items()}
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
+        """A selection of the symbol's points from `since_ns` on, before `until_ns`, small enough to draw."""
         return digest.read(self._influxql, symbol, since_ns, until_ns, steps)
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-        """The outline of what `digest` gives for the same."""
+        """The outline of what `digest` returns for the same arguments."""
         return digest.outline(self._influxql, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
+        """Candles of that width from the symbol's points from `since_ns` on, before `until_ns`."""
         rows = self._influxql.rows(
             tuple[Integer, float, float, float, float, float, Integer],
             'SELECT first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price") '  # noqa: S608
@@ -242,27 +247,27 @@ class InfluxStore(MetricsStore):
         return Candles.from_rows(rows)
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._senders.shutdown()
         self._client.close()
         self._influxql.close()
 
     def _post(self, lines: list[str]) -> ApiException | None:
-        """One request; InfluxDB's refusal comes back for the caller to look at."""
+        """Send one request; InfluxDB's refusal is returned to the caller."""
         try:
             self._writer.write(self._bucket, self._org, "\n".join(lines).encode(), WritePrecision.NS)
         except ApiException as error:
-            if not error.status:  # the client's way of saying that TLS failed
+            if not error.status:  # this is how the client reports a failure of TLS
                 raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from None
             return error
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.where, error) from None
-        except UnicodeDecodeError:  # the client decodes every answer, and a proxy's pages may be in any encoding
+        except UnicodeDecodeError:  # the client decodes every answer, and the page of a proxy may be in any encoding
             raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from None
         return None
 
     def _post_all(self, requests: list[list[str]]) -> list[ApiException | None]:
-        """Some requests, a connection each, at once; all of them are over when it returns or raises."""
+        """Send several requests at once, one connection each; all have ended when this returns or raises."""
         if len(requests) == 1:
             return [self._post(requests[0])]
         sent = [self._senders.submit(self._post, lines) for lines in requests]
@@ -275,8 +280,10 @@ class InfluxStore(MetricsStore):
         )
 
     def _check_access(self) -> None:
-        """Log a warning if the token may neither read nor write the bucket; raise `SettingError` for a wrong one."""
-        with suppress(StoreError):  # a version that does not tell, or a refusal that the next lines find
+        """Log a warning if the token may neither read nor write the bucket; raise `SettingError` for a diverted
+        bucket.
+        """
+        with suppress(StoreError):  # an old version, or a refusal that the next lines report
             needed = self._influxql.misled()
             if needed:
                 raise SettingError("INFLUXDB_BUCKET", self._bucket, needed)

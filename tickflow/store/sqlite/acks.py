@@ -1,4 +1,4 @@
-"""Acknowledgements on the embedded stack: a table in the one SQLite file."""
+"""Acknowledgements on the embedded stack: a table in the SQLite file."""
 
 import sqlite3
 import threading
@@ -22,9 +22,9 @@ _COLUMNS = 'symbol, "partition", first_offset, time_ns, acked_ns'
 
 
 class EmbeddedAcks(AckStore):
-    """Acknowledgements in the table `store_acks`; those given longer than `retention_days` ago are forgotten.
+    """Acknowledgements in the table `store_acks`; those older than `retention_days` are deleted.
 
-    Thread-safe: each call opens the file for itself, for it is asked seldom.
+    Thread-safe: each call opens the file for itself, which is cheap enough for rare calls.
     """
 
     def __init__(self, path: Path, *, retention_days: float, stop: threading.Event) -> None:
@@ -33,7 +33,7 @@ class EmbeddedAcks(AckStore):
         self._stop = stop
 
     def acknowledge(self, acks: Sequence[Ack]) -> None:
-        """Keep the acknowledgements, all or none of them."""
+        """Store the acknowledgements, all or none of them."""
         with self._open() as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -48,7 +48,7 @@ class EmbeddedAcks(AckStore):
                 raise self._failure(error) from None
 
     def acknowledged(self, since_ns: int) -> list[Ack]:
-        """All acknowledgements of episodes that began at or after `since_ns`, in the order of their beginnings."""
+        """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
         query = f"SELECT {_COLUMNS} FROM store_acks WHERE time_ns >= ? ORDER BY time_ns, symbol"  # noqa: S608
         with self._open() as connection:
             try:
@@ -57,7 +57,7 @@ class EmbeddedAcks(AckStore):
                 raise self._failure(error) from None
 
     def close(self) -> None:
-        """Nothing is held between two calls."""
+        """Do nothing: between two calls nothing is open."""
 
     def _open(self) -> "closing[sqlite3.Connection]":
         try:

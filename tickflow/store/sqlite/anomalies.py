@@ -1,4 +1,4 @@
-"""Anomalies of the embedded store, found by the index over them alone."""
+"""Anomalies of the embedded store, read from the index over anomalies only."""
 
 import json
 import sqlite3
@@ -11,7 +11,7 @@ _BEFORE = "SELECT is_anomaly FROM store_points WHERE symbol = ? AND time_ns < ? 
 
 
 def newest(connection: sqlite3.Connection, since_ns: int, count: int, symbols: Sequence[str] | None) -> Points:
-    """The newest `count` anomalies of these symbols (`None`: all) from `since_ns` on, in the order of time."""
+    """The newest `count` anomalies of these symbols (`None`: all) from `since_ns` on, in time order."""
     among, names = _among(symbols)
     query = (
         f"SELECT {COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? {among} "  # noqa: S608
@@ -22,15 +22,15 @@ def newest(connection: sqlite3.Connection, since_ns: int, count: int, symbols: S
 
 
 def preceded(connection: sqlite3.Connection, moments: Sequence[tuple[str, int]]) -> list[bool]:
-    """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+    """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
     found = [connection.execute(_BEFORE, moment).fetchone() for moment in moments]
     return [row is not None and bool(row[0]) for row in found]
 
 
 def counts(connection: sqlite3.Connection, since_ns: int, symbols: Sequence[str] | None) -> dict[str, int]:
-    """By symbol (`None`: all), how many anomalies it has from `since_ns` on; those without one are left out."""
+    """The number of anomalies from `since_ns` on, by symbol (`None`: all); symbols without one are left out."""
     among, names = _among(symbols)
-    # The sign keeps SQLite from going over all points in the order of symbols.
+    # The plus sign keeps SQLite from scanning all points in the order of symbols.
     query = (
         "SELECT symbol, count(*) FROM store_points "  # noqa: S608 - names of our own, values are bound
         f"WHERE is_anomaly = 1 AND time_ns >= ? {among} GROUP BY +symbol"
@@ -39,9 +39,9 @@ def counts(connection: sqlite3.Connection, since_ns: int, symbols: Sequence[str]
 
 
 def _among(symbols: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
-    """The further condition that a point is of one of these symbols, and what it binds; `None` means all.
+    """A further condition that a point belongs to one of these symbols, and the values it binds; `None` means all.
 
-    The sign keeps SQLite with the index over anomalies.
+    The plus sign in it makes SQLite stay with the index over anomalies.
     """
     if symbols is None:
         return "", ()

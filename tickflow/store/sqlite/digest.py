@@ -1,4 +1,4 @@
-"""A long range in few of its points, from the embedded file: SQLite goes over them, and few rows leave it."""
+"""The digest of a long range in the embedded file: SQLite scans the points, and only few rows are returned."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -13,8 +13,8 @@ from tickflow.store.sqlite.latest import COLUMNS
 _WITHIN = "FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until"
 _ENDS = f"SELECT min(time_ns), max(time_ns) {_WITHIN}"
 _SUMS = f"SELECT time_ns / :width * :width AS step, sum(volume), count(*) {_WITHIN} GROUP BY step ORDER BY step"
-# With a single min() or max(), SQLite takes the other columns from that row. See sqlite.org/lang_select.html, "Bare
-# columns in an aggregate query".
+# With a single min() or max(), SQLite takes the other columns from the row of that value. See
+# sqlite.org/lang_select.html, "Bare columns in an aggregate query".
 _EXTREMES = f"SELECT {{extreme}}(price), time_ns {_WITHIN} GROUP BY time_ns / :width"
 _ANOMALIES = (
     "SELECT time_ns FROM store_points WHERE is_anomaly = 1 AND +symbol = :symbol AND time_ns >= :since "
@@ -39,13 +39,13 @@ def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: i
 
 
 def outline(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-    """The outline of what `read` gives for the same."""
+    """The outline of what `read` returns for the same arguments."""
     times, _ = _chosen(connection, {"symbol": symbol, "since": since_ns, "until": until_ns}, steps)
     return Outline.from_rows(list(_rows_at(connection, _OUTLINED_AT, symbol, times)))
 
 
 def _chosen(connection: sqlite3.Connection, bound: dict[str, Any], steps: int) -> tuple[list[int], int]:
-    """When the points of the digest are, and how wide its steps."""
+    """The times of the points of the digest, and the width of its steps."""
     first, last = connection.execute(_ENDS, bound).fetchone()
     if first is None:
         return [], 1

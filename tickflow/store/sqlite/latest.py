@@ -1,7 +1,7 @@
-"""The newest point of each symbol in the embedded file, kept from one read to the next.
+"""The newest point of each symbol in the embedded file, cached between reads.
 
-A read takes in what was written since the one before: found by when it was written, since a tick's own time may be
-any. A whole read goes over all symbols, which takes 2,000 of them tens of milliseconds.
+A read fetches what was written since the previous read. It goes by the time of writing, since a tick may carry any
+time. A full read scans all symbols: for 2,000 of them it takes tens of milliseconds.
 """
 
 import sqlite3
@@ -15,22 +15,24 @@ from tickflow.store.latest import places, replaced
 
 COLUMNS = ", ".join(f'"{name}"' for name in NAMES)
 WHOLE_EVERY = 60.0
-"""Seconds after which all is read again: what retention took away is gone then at the latest."""
+"""Seconds after which everything is read again: by then, points that retention deleted are gone from the cache."""
 GRACE_SECONDS = 5.0
-"""A point may be seen so long after the time that it bears as written: its writer waited for the file."""
+"""How long after its time of writing a point may become visible: its writer waited for the file."""
 SAME_SECONDS = 1.0
-"""A point written so shortly before the last read may have been written again under the same millisecond."""
+"""A point written this shortly before the last read may have been overwritten within the same millisecond."""
 MOST_ROWS = 5_000
-"""More of them are not gone through one by one."""
+"""More new rows than this are not processed one by one: everything is read again."""
 
-# Each name is found by one seek behind the one before; SELECT DISTINCT would read every point.
+# Each name is found by one seek behind the previous one; SELECT DISTINCT would read every point.
 _NEXT_SYMBOL = "SELECT min(symbol) FROM store_points WHERE symbol > ?"
 _NEWEST = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? ORDER BY time_ns DESC LIMIT 1"  # noqa: S608
 _WRITTEN = "SELECT symbol, time_ns, appended_ms FROM store_points WHERE appended_ms >= ? LIMIT ?"
 
 
 class Latest:
-    """What `MetricsStore.latest` says, for all readers of a store. Thread-safe. `clock` is the one of the points."""
+    """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe. `clock` is that of
+    the points.
+    """
 
     def __init__(self, clock: Callable[[], float], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -38,26 +40,26 @@ class Latest:
         self._lock = threading.Lock()
         self._points = Points.from_rows([])
         self._place: dict[str, int] = {}
-        self._written: dict[str, tuple[int, int]] = {}  # by symbol, time and writing of the point that was taken in
+        self._written: dict[str, tuple[int, int]] = {}  # by symbol, the cached point's time and time of writing
         self._whole_at = float("-inf")
         self._read_at = (0.0, 0.0)
 
     def forget(self) -> None:
-        """Read all the next time: points were deleted."""
+        """Read everything the next time: points were deleted."""
         self._whole_at = float("-inf")
 
     def read(self, connection: sqlite3.Connection) -> Points:
-        """The newest point of each symbol, in the order of the symbols' names."""
+        """The newest point of each symbol, ordered by symbol."""
         asked = self._monotonic()
         with self._lock:
             if self._read_at[1] > asked and self._whole_at > float("-inf"):
-                return self._points  # read for another reader, since this one asked
+                return self._points  # another reader has read it since this one asked
             now = (self._clock(), self._monotonic())
-            # In one transaction, so that all of it is of one moment: with a later record's point and without an
-            # earlier one's, readers who go by offsets would miss that one for good.
+            # One transaction reads one state of the file. Otherwise a later record might be seen without an earlier
+            # one, and a reader that continues from the highest offset would never see the earlier one.
             connection.execute("BEGIN")
             if not self._take_in(connection, *now):
-                self._whole_at = now[1]  # before the read: a `forget` meanwhile counts
+                self._whole_at = now[1]  # before the read, so that a `forget` during the read counts
                 self._points = Points.from_rows(_newest(connection, symbols(connection)))
                 self._place = places(self._points)
                 self._written = {}
@@ -66,11 +68,11 @@ class Latest:
             return self._points
 
     def _take_in(self, connection: sqlite3.Connection, clock: float, moment: float) -> bool:
-        """Take in what was written since the last read; whether that could be done."""
+        """Read what was written since the last read; return whether that was possible."""
         clock_before, moment_before = self._read_at
         if moment - self._whole_at >= WHOLE_EVERY or clock < clock_before:
             return False
-        # A clock that was put back is by no more than what passed since, else it would show.
+        # A clock that was set back by more than the time since the last read would show here.
         since = clock_before - (moment - moment_before) - GRACE_SECONDS
         rows = connection.execute(_WRITTEN, (int(since * 1000), MOST_ROWS)).fetchall()
         if len(rows) == MOST_ROWS or any(row[0] not in self._place for row in rows):

@@ -1,4 +1,4 @@
-"""The metrics store of the embedded stack: tables in the one SQLite file, for one machine."""
+"""The metrics store of the embedded stack: tables in the SQLite file, for one machine."""
 
 import itertools
 import sqlite3
@@ -23,21 +23,22 @@ from tickflow.store.sqlite.latest import COLUMNS, Latest
 from tickflow.store.sqlite.latest import symbols as all_symbols
 
 PRUNE_EVERY = 60.0
-"""Seconds between two sweeps for points that outlived the retention."""
+"""Seconds between two sweeps that delete points older than the retention."""
 PRUNE_ROWS = 2_000
-"""Points deleted at a time: a few milliseconds, so that nobody waits long for the lock."""
+"""How many points are deleted at a time: this takes a few milliseconds, so that nobody waits long for the lock."""
 VACUUM_PAGES = 1_000
 BATCH_ROWS = 10_000
 _NO_LIMIT = -1
 _STEPS = 50_000
 """Of SQLite's machine, some milliseconds: so often it is looked whether a request's time is over."""
 WRITE_CACHE_KB = 8_000
-"""The cache of pages while points are written: a batch of 5,000 in 500 symbols touches about a thousand pages, and with
-SQLite's usual 2 MB many of them would go to the file twice."""
+"""The page cache while points are written. A batch of 5,000 points of 500 symbols touches about a thousand pages; with
+SQLite's usual 2 MB many of them would be written twice.
+"""
 
 _STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
 
-# A float has no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits. A flag that is
+# Floats have no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits. A flag that is
 # added to an older file is false in its points.
 _TYPES = {
     Kind.TAG: "TEXT NOT NULL",
@@ -65,7 +66,7 @@ def _listed(columns: Mapping[str, str]) -> str:
     return ", ".join(f'"{name}" {declaration}' for name, declaration in columns.items())
 
 
-# The key's order is what the page reads by.
+# The page reads in the order of this key.
 _SCHEMA = f"""
     CREATE TABLE IF NOT EXISTS store_points (
         {_listed(_POINTS)},
@@ -76,7 +77,7 @@ _SCHEMA = f"""
     CREATE TABLE IF NOT EXISTS store_statuses ({_listed(_STATUSES)}) WITHOUT ROWID;
 """
 
-# Two seeks a step instead of a pass over all its points: the cost does not grow with how often a symbol ticks.
+# Two seeks per step instead of a scan of all its points: the cost does not grow with the tick rate of a symbol.
 _LAST_WITHIN = (
     "SELECT price FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
 )
@@ -96,8 +97,8 @@ _CANDLES = """
 class EmbeddedStore(MetricsStore):
     """Points and worker statuses in the tables `store_points` and `store_statuses` of the file.
 
-    Points are deleted `retention_days` after they were written, whatever their own time says. Thread-safe: each call
-    uses a connection of its own, which is kept for the next one. `clock` gives seconds since 1970.
+    Points are deleted `retention_days` after they were written, whatever their event time. Thread-safe: each call uses
+    a connection of its own, which is kept for later calls. `clock` gives seconds since 1970.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class EmbeddedStore(MetricsStore):
         self._latest = Latest(clock)
 
     def connect(self) -> None:
-        """Open the file, which is created where missing; wait while it is locked or the disk is full.
+        """Open the file, creating it if missing; wait while it is locked or the disk is full.
 
         Raises `SettingError` for a path that cannot be such a file, and `Stopped`.
         """
@@ -124,7 +125,8 @@ class EmbeddedStore(MetricsStore):
         """Store the points, all or none of them, in one transaction."""
         marks = ", ".join("?" * (len(NAMES) + 1))
         appended_ms = int(self._clock() * 1000)
-        # In the key's order each page is touched once a batch. Points of one identity stay in theirs: the last counts.
+        # In the order of the key, each page is touched once per batch. Points of one identity stay in order: the last
+        # one wins.
         rows = [(*row, appended_ms) for row in sorted(points.rows(), key=itemgetter(0))]
         with self._writing() as connection:
             connection.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KB}")
@@ -136,7 +138,7 @@ class EmbeddedStore(MetricsStore):
         return Written(len(points))
 
     def write_status(self, status: WorkerStatus) -> None:
-        """Store what a worker says of itself, over what it said before."""
+        """Store the status of one worker over its previous one."""
         with self._writing() as connection:
             connection.execute(
                 f"INSERT OR REPLACE INTO store_statuses ({_STATUS_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
@@ -145,7 +147,7 @@ class EmbeddedStore(MetricsStore):
         self._sweep()
 
     def statuses(self) -> list[WorkerStatus]:
-        """The newest status of every worker that wrote one within the last day, the most recent first."""
+        """The newest status of every worker that wrote one within the last day, most recent first."""
         with self._connection() as connection:
             rows = connection.execute(
                 f"SELECT {_STATUS_COLUMNS} FROM store_statuses WHERE written_at >= ? ORDER BY written_at DESC, worker",  # noqa: S608
@@ -154,7 +156,7 @@ class EmbeddedStore(MetricsStore):
         return [WorkerStatus(*row) for row in rows]
 
     def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """The newest point of each symbol (by default of all), in the order of the symbols' names."""
+        """The newest point of each symbol (by default of all), ordered by symbol."""
         with self._connection() as connection:
             if symbols is None:
                 return self._latest.read(connection)
@@ -162,7 +164,7 @@ class EmbeddedStore(MetricsStore):
             return Points.from_rows(row for rows in newest for row in rows)
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """By symbol (by default all), the price of its first point at or after `since_ns`."""
+        """The first price at or after `since_ns` of each symbol (by default of all)."""
         query = "SELECT symbol, price FROM store_points WHERE symbol = ? AND time_ns >= ? ORDER BY time_ns LIMIT 1"
         with self._connection() as connection:
             names = list(all_symbols(connection)) if symbols is None else symbols
@@ -183,33 +185,35 @@ class EmbeddedStore(MetricsStore):
         return Points.joined(parts)
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
-        """How many points the symbol has from `since_ns` on, before `until_ns`."""
+        """The number of the symbol's points from `since_ns` on, before `until_ns`."""
         query = "SELECT count(*) FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ?"
         with self._connection() as connection:
             return int(connection.execute(query, (symbol, since_ns, until_ns)).fetchone()[0])
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
-        """Whether its retention leaves a point whose record was appended then: a point is as old as its writing."""
+        """Whether the retention keeps a point whose record was appended then: it counts from the time of writing."""
         return appended_ms >= self._clock() * 1000 - self._retention_ms
 
     def newest(self, symbol: str, count: int) -> Points:
-        """The symbol's newest `count` points, in the order of time."""
+        """The symbol's newest `count` points, in time order."""
         with self._connection() as connection:
-            rows = _newest(connection, symbol, max(0, count))  # to SQLite, a negative limit means none
+            rows = _newest(connection, symbol, max(0, count))  # to SQLite, a negative limit means no limit
         return Points.from_rows(rows[::-1])
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (by default all) from `since_ns` on, in the order of time."""
+        """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order."""
         with self._connection() as connection:
             return anomalies.newest(connection, since_ns, count, symbols)
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
-        """For each (symbol, time in ns), whether the symbol's last point before that time is an anomaly."""
+        """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
         with self._connection() as connection:
             return anomalies.preceded(connection, moments)
 
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """By symbol (by default all), how many anomalies it has from `since_ns` on; those without one are left out."""
+        """The number of anomalies from `since_ns` on, by symbol (by default of all); symbols without one are
+        left out.
+        """
         with self._connection() as connection:
             return anomalies.counts(connection, since_ns, symbols)
 
@@ -227,31 +231,31 @@ class EmbeddedStore(MetricsStore):
         return found
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-        """The symbol's points from `since_ns` on, before `until_ns`, in so few that they can be drawn."""
+        """A selection of the symbol's points from `since_ns` on, before `until_ns`, small enough to draw."""
         with self._connection() as connection:
             return digest.read(connection, symbol, since_ns, until_ns, steps)
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-        """The outline of what `digest` gives for the same."""
+        """The outline of what `digest` returns for the same arguments."""
         with self._connection() as connection:
             return digest.outline(connection, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """The symbol's candles of that width, made of its points from `since_ns` on and before `until_ns`."""
+        """Candles of that width from the symbol's points from `since_ns` on, before `until_ns`."""
         bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
         with self._connection() as connection:
             return Candles.from_rows(connection.execute(_CANDLES, bound).fetchall())
 
     def close(self) -> None:
-        """Let go of all connections, those in use as soon as their call is done."""
+        """Close all connections; those in use are closed at the end of their call."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
 
     def _sweep(self, rows: int = 0) -> None:
-        """Delete a chunk of what outlived the retention: more than was just written, so that it always catches up.
+        """Delete a chunk of expired points: more points than were just written, so that sweeping always catches up.
 
-        A sweep begins once a minute and takes as many calls as it needs.
+        A sweep starts once a minute and takes as many calls as it needs.
         """
         now = self._clock()
         if now < self._next_sweep:
@@ -274,7 +278,7 @@ class EmbeddedStore(MetricsStore):
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection within a transaction, which ends with the block."""
+        """A connection within a transaction that ends with the block."""
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
@@ -282,7 +286,9 @@ class EmbeddedStore(MetricsStore):
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that nobody else uses meanwhile. After an error it is closed, which undoes its transaction."""
+        """A connection that no other call uses meanwhile. After an error it is closed, which rolls its
+        transaction back.
+        """
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -312,6 +318,6 @@ class EmbeddedStore(MetricsStore):
 
 
 def _newest(connection: sqlite3.Connection, symbol: str, count: int) -> list[tuple[object, ...]]:
-    """The symbol's newest rows, the newest first."""
+    """The symbol's newest rows, newest first."""
     query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? ORDER BY time_ns DESC LIMIT ?"  # noqa: S608
     return connection.execute(query, (symbol, count)).fetchall()
