@@ -101,10 +101,7 @@ THRESHOLD_RULE = (
     "a number above 0 and below 2.846: a price is part of its own window of ten, so that |z| can never exceed "
     "(n-1)/sqrt(n) = 2.846 and such a threshold would never raise an alert"
 )
-SYMBOLS_RULE = (
-    "symbols with commas between, each once and of 1 to 32 characters: the first one of A-Z a-z 0-9 ^ . $ # /, "
-    "then these and = : _ & + @ ! - and blanks"
-)
+SYMBOLS_RULE = "symbols with commas between, each 1 to 12 of A-Z, 0-9, dot, hyphen, and each once"
 
 
 def _is_kafka_name(text: str) -> bool:

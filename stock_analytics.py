@@ -75,7 +75,7 @@ class StockAnalyticsEngine:
         self.stop = stop or process.StopEvent()
         self.store = store or open_store(settings, self.stop)
         self.worker = worker_name(settings.kafka_instance_id)
-        self.log = log or open_log(settings, self.stop)
+        self.log = log or open_log(settings, self.stop, self.worker)
         self.price_history: defaultdict[str, History | deque[float]]
         self.price_history = defaultdict(lambda: of_size(settings.history_size))
         self.counters = Counters()
@@ -105,6 +105,7 @@ class StockAnalyticsEngine:
                 self.turn()
             logger.info("asked to stop: storing and committing the batch in flight")
             self.finish()
+            self._reporter.end(self.status())
         except Stopped:
             if self.holdup.reason:
                 logger.warning(
@@ -112,6 +113,7 @@ class StockAnalyticsEngine:
                 )
             else:
                 logger.info("asked to stop while waiting")
+                self._reporter.end(self.status())
         finally:
             self.console.end(self.counters, self.log.lag)
             self.log.close()
@@ -319,7 +321,10 @@ class StockAnalyticsEngine:
 
     def status(self) -> WorkerStatus:
         """The present status of this worker."""
-        return self._reporter.status(self.log.lag(), self.counters.total, self.holdup.reason or self.log.holdup)
+        held_up_by, health = self.holdup.reason or self.log.holdup, self.telemetry.health.report
+        return self._reporter.status(
+            self.log.lag(), self.counters.total, held_up_by, health.state.value, health.sentence
+        )
 
 
 FLAGS = (

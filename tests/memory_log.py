@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 
 from tickflow.errors import LogUnavailable, NotAcknowledged
-from tickflow.ticklog.base import Bounds, Commit, Entry, Headers, Polled, Position, Record, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Entry, GroupView, Headers, Polled, Position, Record, TickLog
 
 
 class MemoryTopic:
@@ -165,6 +165,9 @@ class MemoryLog(TickLog):
         for partition, place in self._places.items():
             lags[partition] = self._shared.ends[partition] - place
         return dict(lags)
+
+    def group_view(self) -> GroupView:
+        return GroupView("unknown")
 
     def ends(self) -> dict[int, int]:
         return {partition: self._shared.ends[partition] for partition in self._places}

@@ -75,8 +75,8 @@ class StackSettings(Protocol):
 TOKEN_NEEDED = "the token of your InfluxDB (copy .env.example to .env for the one that docker-compose sets up)"  # noqa: S105
 
 
-def open_log(settings: StackSettings, stop: threading.Event) -> TickLog:
-    """The tick log that `STACK` chooses, not connected yet."""
+def open_log(settings: StackSettings, stop: threading.Event, client_id: str = "tickflow") -> TickLog:
+    """The tick log that `STACK` chooses, not connected yet; Kafka's brokers know its client by `client_id`."""
     if settings.stack == "embedded":
         from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
@@ -98,6 +98,7 @@ def open_log(settings: StackSettings, stop: threading.Event) -> TickLog:
         security=kafka_security(settings),
         stop=stop,
         batch_records=settings.kafka_batch_records,
+        client_id=client_id,
     )
 
 

@@ -1,40 +1,75 @@
-"""What `status` prints of a worker."""
+"""The verb `status` as a process, while what it asks is there, away and frozen."""
 
-from dataclasses import replace
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-import pytest
+from devtools.servers import Influxd
+from tests.conftest import StartScript
+from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
+from tests.scripts import Script
 
-from tests.fakes import MemoryStore
-from tickflow.store.base import WorkerStatus
-from tickflow.verbs.status import line, show
-
-NOW_NS = 1_767_623_400 * 10**9
-WORKING = WorkerStatus("host-7", NOW_NS - 2 * 10**9, NOW_NS - 3 * 10**9, NOW_NS, 5, 1_200, 3, 0, "")
-
-
-def test_a_working_worker_is_shown_with_its_figures() -> None:
-    expected = (
-        "host-7: reported 2 s ago, last tick 3 s ago, 5 records to read, 1,200 ticks accepted, 3 refused, 0 expired"
-    )
-    assert expected == line(WORKING, NOW_NS)
+LOADED_SECONDS = 20.0
+"""Starting Python on a machine with a load of 15 takes seconds; the verb's own limit is 3 s."""
 
 
-def test_a_worker_without_a_tick_says_so() -> None:
-    assert ", no tick yet, " in line(replace(WORKING, processed_at=None), NOW_NS)
+def asked(script: StartScript, env: Mapping[str, str], *flags: str) -> Script:
+    done = script("stock_analytics.py", "status", *flags, env=env)
+    done.wait(60)
+    return done
 
 
-def test_what_holds_a_worker_up_is_shown() -> None:
-    assert line(replace(WORKING, held_up_by="no broker"), NOW_NS).endswith("0 expired, held up: no broker")
+def as_json(script: StartScript, env: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(asked(script, env, "--json").stdout)
+    return found
 
 
-def test_the_old_figures_of_a_worker_that_no_longer_reports_are_left_out() -> None:
-    ended = replace(WORKING, written_at=NOW_NS - 192 * 10**9)
-    assert line(ended, NOW_NS) == "host-7: no report for 3 m 12 s: it has ended, or cannot reach the store"
+def test_a_working_chain_is_fine_and_a_stopped_one_is_not(script: StartScript, tmp_path: Path) -> None:
+    chain = EmbeddedChain(tmp_path / "stocks.db")
+    producer = script("stock_producer.py", "--interval", "0.2", env=chain.env)
+    worker = script("stock_analytics.py", env=chain.env)
+    chain.wait_for_points(20)
+    wait_until(lambda: as_json(script, chain.env)["ok"], "a system that is fine")
+    fine = asked(script, chain.env)
+    assert (fine.wait(), fine.stdout.splitlines()[0]) == (0, "Fine: nothing is wrong.")
+    worker.terminate()
+    assert worker.wait() == 0
+    stopped = asked(script, chain.env)
+    assert stopped.wait() == 1
+    assert stopped.stdout.startswith("TROUBLE: no worker of the group stock-analytics runs")
+    assert "1 worker ended within the last day" in stopped.stdout
+    producer.terminate()
 
 
-def test_workers_that_report_come_first(capsys: pytest.CaptureFixture[str]) -> None:
-    store = MemoryStore()
-    store.write_status(replace(WORKING, worker="ended", written_at=NOW_NS - 3_600 * 10**9))
-    store.write_status(WORKING)
-    show(store, lambda: NOW_NS)
-    assert [text.partition(":")[0] for text in capsys.readouterr().out.splitlines()] == ["host-7", "ended"]
+def test_a_frozen_store_and_an_absent_log_delay_it_by_three_seconds_at_most(
+    script: StartScript, kafka_servers: str, topic: str, own_influx: Influxd
+) -> None:
+    chain = KafkaChain(kafka_servers, topic, own_influx.server, "stock_data")
+    script("stock_producer.py", "--interval", "0.2", env=chain.env)
+    script("stock_analytics.py", env=chain.env)
+    wait_until(lambda: as_json(script, chain.env)["ok"], "a system that is fine")
+    found = as_json(script, chain.env)
+    assert {each["owner"] for each in found["partitions"].values()} == {found["workers"][0]["worker"]}
+    own_influx.pause()
+    try:
+        begun = time.monotonic()
+        frozen = asked(script, chain.env)
+        took = time.monotonic() - begun
+        assert "TROUBLE: the store does not answer: no answer within 3 s" in frozen.stdout
+        assert "4 partitions, 1 worker in" in frozen.stdout
+        assert frozen.wait() == 1
+        assert took < LOADED_SECONDS
+        away = asked(script, chain.env | {"KAFKA_SERVERS": "127.0.0.1:1"})
+        assert "TROUBLE: the log does not answer: Kafka at 127.0.0.1:1 (KAFKA_SERVERS)" in away.stdout
+    finally:
+        own_influx.resume()
+
+
+def test_watching_ends_when_it_is_asked_to(script: StartScript, tmp_path: Path) -> None:
+    chain = EmbeddedChain(tmp_path / "stocks.db")
+    watching = script("stock_analytics.py", "status", "--watch", env=chain.env)
+    watching.wait_for("TROUBLE: no worker of the group", 60)
+    watching.terminate()
+    assert watching.wait() == 1

@@ -19,7 +19,7 @@ from tickflow.errors import LogUnavailable, Stopped, StoreUnavailable
 from tickflow.metrics.points import Points
 from tickflow.process import StopEvent
 from tickflow.store.base import WorkerStatus, Written
-from tickflow.ticklog.base import Bounds, Commit, Entry, Headers, Polled, Position, Receipt, Record, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Entry, GroupView, Headers, Polled, Position, Receipt, Record, TickLog
 
 
 def ticks(partition: int, *offsets: int) -> dict[int, list[Entry]]:
@@ -100,6 +100,9 @@ class ScriptedLog(TickLog):
 
     def ends(self) -> dict[int, int]:
         return {}
+
+    def group_view(self) -> GroupView:
+        return GroupView("unknown")
 
     def lag(self) -> dict[int, int]:
         return {}

@@ -39,8 +39,10 @@ class WorkerStatus:
     """The last report of one worker about itself; times in ns since 1970.
 
     `written_at`: the wall clock of the report. `processed_at`: the wall clock of its last batch (`None`: no batch yet).
-    `newest_event`: the newest event time among its ticks. `held_up_by`: what it waits for, or empty. The counters run
-    from the worker's start.
+    `newest_event`: the newest event time among its ticks. `held_up_by`: what it waits for, or empty. `notice`:
+    what a person should know of its records, or empty. `state` and `doing`: what it does, in one word (see
+    `telemetry.health.State`, or `ended`) and in a sentence; empty from an older worker. The counters run from the
+    worker's start; `foreign` counts commits of the group that no worker of ours made.
     """
 
     worker: str
@@ -52,6 +54,10 @@ class WorkerStatus:
     refused: int
     expired: int
     held_up_by: str
+    notice: str = ""
+    state: str = ""
+    doing: str = ""
+    foreign: int = 0
 
 
 @dataclass(frozen=True, slots=True)

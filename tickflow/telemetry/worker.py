@@ -188,7 +188,7 @@ class _Collector(Collector):
         for name, (attribute, text) in _TALLIES.items():
             family = CounterMetricFamily(f"tickflow_{name}", text, labels=("partition",))
             for partition, tally in snapshot.tallies.items():
-                family.add_metric((str(partition),), getattr(tally, attribute, 0))
+                family.add_metric((str(partition),), getattr(tally, attribute))
             yield family
         refused = CounterMetricFamily("tickflow_records_refused", "Records that are no ticks.", labels=("reason",))
         # Each reason from 0 on: Prometheus sees no increase in a counter whose first sample is its first increase.

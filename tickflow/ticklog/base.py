@@ -83,6 +83,29 @@ class Bounds(NamedTuple):
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A consumer group as the log itself knows it, whether its workers report or not.
+
+    `state`: `stable`, `rebalancing`, `empty` (no member) or `unknown` (no such group, or no such topic). `members` are
+    the names of all members, `owners` names the one that has a partition. `bounds` has every partition of the topic.
+    """
+
+    state: str
+    members: Sequence[str] = ()
+    owners: Mapping[int, str] = field(default_factory=dict)
+    committed: Mapping[int, Commit] = field(default_factory=dict)
+    bounds: Mapping[int, Bounds] = field(default_factory=dict)
+
+    @property
+    def lag(self) -> dict[int, int]:
+        """By partition, the records between the committed offset (else the start of the log) and its end."""
+        return {
+            number: max(end - max(self.committed[number].offset if number in self.committed else 0, start), 0)
+            for number, (start, end) in self.bounds.items()
+        }
+
+
 @dataclass(slots=True)
 class Polled:
     """What one `poll` brought.
@@ -236,6 +259,10 @@ class TickLog(ABC):
     @abstractmethod
     def lag(self) -> dict[int, int]:
         """By assigned partition, how many records lie between the read position and the end, as last heard."""
+
+    @abstractmethod
+    def group_view(self) -> GroupView:
+        """The group as the log knows it, without joining it, in a few seconds at most. Raises `LogUnavailable`."""
 
     @abstractmethod
     def ends(self) -> dict[int, int]:

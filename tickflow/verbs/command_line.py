@@ -2,6 +2,7 @@
 
 import argparse
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from tickflow.process import DONE, UNDONE, Parser, StopEvent
@@ -12,7 +13,7 @@ from tickflow.verbs import audit, dead_letters, status
 VERBS = ("run", "status", "dead-letters", "audit")
 LISTED = 20
 
-_OWNERS = {"limit": "dead-letters", "from": "audit", "to": "audit"}
+_OWNERS = {"json": "status", "watch": "status", "limit": "dead-letters", "from": "audit", "to": "audit"}
 
 
 class VerbSettings(StackSettings, Protocol):
@@ -30,6 +31,8 @@ def add_arguments(parser: Parser) -> None:
     """Add the verb and the flags of single verbs to a parser."""
     parser.add_argument("verb", nargs="?", choices=VERBS, default="run", help="what to do (default: run)")
     group = parser.add_argument_group("flags of single verbs")
+    group.add_argument("--json", action="store_true", help="status: print JSON, for programs")
+    group.add_argument("--watch", action="store_true", help="status: look again every 2 s, until Ctrl+C")
     group.add_argument("--limit", type=count, metavar="N", help=f"dead-letters: list the newest N (default: {LISTED})")
     group.add_argument("--from", type=time_ns, metavar="T", help="audit: from this time on, as 2026-01-05T14:30:00Z")
     group.add_argument("--to", type=time_ns, metavar="T", help="audit: up to this time (default: everything)")
@@ -38,7 +41,7 @@ def add_arguments(parser: Parser) -> None:
 def check(parser: Parser, arguments: argparse.Namespace) -> None:
     """Refuse a flag that belongs to another verb."""
     for flag, verb in _OWNERS.items():
-        if getattr(arguments, flag) is not None and arguments.verb != verb:
+        if getattr(arguments, flag) not in (None, False) and arguments.verb != verb:
             parser.error(f"--{flag} belongs to the verb {verb}")
     since_ns, until_ns = _range(arguments)
     if since_ns >= until_ns:
@@ -48,8 +51,20 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
 def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEvent) -> int:
     """Perform any verb but `run`; return the exit code."""
     if arguments.verb == "status":
-        status.show(open_store(settings, stop))
-    elif arguments.verb == "audit":
+        is_fine = status.show(
+            lambda: status.Inquiry(
+                settings.kafka_topic,
+                settings.kafka_group,
+                partial(open_log, settings),
+                partial(open_store, settings),
+                connect_store=settings.stack == "embedded",
+            ),
+            as_json=arguments.json,
+            watch=arguments.watch,
+            stop=stop,
+        )
+        return DONE if is_fine else UNDONE
+    if arguments.verb == "audit":
         limits, range_ns = limits_of(settings), _range(arguments)
         is_equal = audit.show(
             open_log(settings, stop),
@@ -57,8 +72,7 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
             lambda log, store: audit.Audit(log, store, limits, settings.anomaly_threshold, *range_ns),
         )
         return DONE if is_equal else UNDONE
-    else:
-        dead_letters.show(open_log(settings, stop), LISTED if arguments.limit is None else arguments.limit)
+    dead_letters.show(open_log(settings, stop), LISTED if arguments.limit is None else arguments.limit)
     return DONE
 
 

@@ -1,36 +1,214 @@
-"""The verb `status`: what the workers last reported about themselves."""
+"""The verb `status`: within three seconds, whatever is down, what runs, what is wrong, and what to do about it.
 
+The log is asked for the group (who has which partition, what is committed), the store for what the workers last
+reported; each in a thread of its own, so that one that is away or frozen does not delay the other.
+"""
+
+import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 
 from tickflow import process
+from tickflow.errors import LogUnavailable, SettingError, Stopped, TickflowError
 from tickflow.store.base import StatusBoard, WorkerStatus
-from tickflow.worker.report import ago
+from tickflow.ticklog.base import Bounds, TickLog
+from tickflow.verbs.verdict import SILENT_NS, Evidence, troubles
+from tickflow.worker.report import ago, counted
+from tickflow.worker.status import ENDED
 
-SILENT_NS = 10_000_000_000
-"""A worker without a report for this long has ended, or cannot reach the store: it reports every 2 s."""
+PATIENCE_SECONDS = 3.0
+WATCH_SECONDS = 2.0
+NEWEST = 5
+"""Offsets from the end in which the newest record is looked for: the last ones may be markers of a transaction."""
+
+
+class Inquiry:
+    """One look at the system; `open_log` and `open_store` make connections that end when the given event is set.
+
+    `connect_store` is for the embedded file, whose tables may have to be made. A server is asked at once, since
+    connecting would wait until it answers and not say why it does not.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        group: str,
+        open_log: Callable[[threading.Event], TickLog],
+        open_store: Callable[[threading.Event], StatusBoard],
+        *,
+        connect_store: bool = False,
+        patience: float = PATIENCE_SECONDS,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._open_log = open_log
+        self._open_store = open_store
+        self._connect_store = connect_store
+        self._patience = patience
+        self._clock_ns = clock_ns
+        self._lock = threading.Lock()
+        self._found = Evidence(clock_ns(), topic, group)
+        self._raised: SettingError | None = None
+
+    def evidence(self) -> Evidence:
+        """What was found out within the patience. Raises `SettingError`."""
+        stop = threading.Event()
+        asked = {
+            "log_trouble": threading.Thread(target=self._ask_log, args=(stop,), daemon=True),
+            "store_trouble": threading.Thread(target=self._ask_store, args=(stop,), daemon=True),
+        }
+        for thread in asked.values():
+            thread.start()
+        deadline = time.monotonic() + self._patience
+        for thread in asked.values():
+            thread.join(max(deadline - time.monotonic(), 0))
+        stop.set()
+        with self._lock:
+            if self._raised is not None:
+                raise self._raised
+            found = self._found
+        answered = {"log_trouble": found.group is not None, "store_trouble": found.statuses is not None}
+        late = {part for part, thread in asked.items() if thread.is_alive() and not answered[part]}
+        words = f"no answer within {self._patience:g} s"
+        return replace(
+            found,
+            now_ns=self._clock_ns(),
+            log_trouble=words if "log_trouble" in late else found.log_trouble,
+            store_trouble=words if "store_trouble" in late else found.store_trouble,
+        )
+
+    def _note(self, **found: object) -> None:
+        with self._lock:
+            self._found = replace(self._found, **found)  # type: ignore[arg-type]  # by name, of the field's type
+
+    def _ask_log(self, stop: threading.Event) -> None:
+        try:
+            with self._open_log(stop) as log:
+                log.connect(create=False)
+                group = log.group_view()
+                self._note(group=group)
+                ages: dict[int, float] = {}
+                newest = None
+                for number, (start, end) in group.bounds.items():
+                    if group.lag[number]:
+                        begin = end - group.lag[number]
+                        waiting_ms = _first_ms(log, number, Bounds(begin, min(begin + NEWEST, end)))
+                        if waiting_ms is not None:
+                            ages[number] = max(self._clock_ns() / 1e9 - waiting_ms / 1000, 0.0)
+                            self._note(oldest_seconds=dict(ages))
+                    last_ms = _last_ms(log, number, Bounds(max(start, end - NEWEST), end))
+                    if last_ms is not None:
+                        newest = max(newest or 0, last_ms * 1_000_000)
+                        self._note(newest_append_ns=newest)
+        except Stopped:
+            return
+        except SettingError as error:
+            self._raised = error
+        except TickflowError as error:
+            self._note(log_trouble=str(error))
+
+    def _ask_store(self, stop: threading.Event) -> None:
+        try:
+            with self._open_store(stop) as store:
+                if self._connect_store:
+                    store.connect()
+                self._note(statuses=tuple(store.statuses()))
+        except Stopped:
+            return
+        except SettingError as error:
+            self._raised = error
+        except TickflowError as error:
+            self._note(store_trouble=str(error))
+
+
+def _first_ms(log: TickLog, partition: int, stretch: Bounds) -> int | None:
+    for records in log.read(partition, stretch):
+        return records[0].timestamp
+    return None
+
+
+def _last_ms(log: TickLog, partition: int, stretch: Bounds) -> int | None:
+    found = None
+    try:
+        for records in log.read(partition, stretch):
+            found = records[-1].timestamp
+    except LogUnavailable:
+        return found
+    return found
+
+
+def show(inquiry: Callable[[], Inquiry], *, as_json: bool, watch: bool, stop: threading.Event) -> bool:
+    """Print the verdict, with `watch` again and again until `stop` is set; whether nothing is wrong."""
+    while True:
+        found = inquiry().evidence()
+        wrong = troubles(found)
+        process.show(_as_json(found, wrong) if as_json else "\n".join(lines(found, wrong)))
+        if not watch or stop.wait(WATCH_SECONDS):
+            return not wrong
+        if not as_json:
+            process.show("")
+
+
+def lines(found: Evidence, wrong: Sequence[str]) -> list[str]:
+    """What people read: each trouble first, then the group and the workers."""
+    result = [f"TROUBLE: {each}" for each in wrong] or ["Fine: nothing is wrong."]
+    group = found.group
+    if group is not None and group.bounds:
+        records = sum(group.lag.values())
+        oldest = max(found.oldest_seconds.values(), default=0.0)
+        age = f", the oldest appended {ago(round(oldest * 1e9))} ago" if records and oldest else ""
+        came = "no record yet" if found.newest_append_ns is None else "newest record "
+        if found.newest_append_ns is not None:
+            came += f"{ago(found.now_ns - found.newest_append_ns)} ago"
+        result.append(
+            f"{found.topic}: {counted(len(group.bounds), 'partition')}, {counted(len(group.members), 'worker')} in "
+            f"{found.group_name} ({group.state}), {counted(records, 'record')} to store{age}, {came}"
+        )
+    statuses = found.statuses or ()
+    shown = [each for each in statuses if found.now_ns - each.written_at <= SILENT_NS and each.state != ENDED]
+    result += [line(each, found.now_ns) for each in shown]
+    ended = sum(each.state == ENDED for each in statuses)
+    if ended:
+        result.append(f"{counted(ended, 'worker')} ended within the last day")
+    return result
 
 
 def line(status: WorkerStatus, now_ns: int) -> str:
-    """One worker's report for people; the figures of a worker that no longer reports are left out: they are old."""
-    silence_ns = now_ns - status.written_at
-    if silence_ns > SILENT_NS:
-        return f"{status.worker}: no report for {ago(silence_ns)}: it has ended, or cannot reach the store"
+    """One worker's report, for people.
+
+    >>> line(WorkerStatus("host-7", 0, 1_000_000_000, None, 5, 1_200, 3, 0, "no broker"), 2_000_000_000)
+    'host-7: reported 2 s ago, last tick 1 s ago, 5 records to read, 1,200 ticks accepted, 3 refused, 0 expired'
+    """
     newest = "no tick yet" if status.processed_at is None else f"last tick {ago(now_ns - status.processed_at)} ago"
-    held_up = f", held up: {status.held_up_by}" if status.held_up_by else ""
     return (
-        f"{status.worker}: reported {ago(silence_ns)} ago, {newest}, {status.lag_records:,} records to read, "
-        f"{status.accepted:,} ticks accepted, {status.refused:,} refused, {status.expired:,} expired{held_up}"
+        f"{status.worker}: reported {ago(now_ns - status.written_at)} ago, {newest}, {status.lag_records:,} records to "
+        f"read, {status.accepted:,} ticks accepted, {status.refused:,} refused, {status.expired:,} expired"
     )
 
 
-def show(store: StatusBoard, clock_ns: Callable[[], int] = time.time_ns) -> None:
-    """Print one line per worker, those that report first."""
-    with store:
-        store.connect()
-        statuses = store.statuses()
-    if not statuses:
-        process.show("No worker has reported within the last day. Start one: python stock_analytics.py")
-    now_ns = clock_ns()
-    for each in sorted(statuses, key=lambda each: now_ns - each.written_at > SILENT_NS):
-        process.show(line(each, now_ns))
+def _as_json(found: Evidence, wrong: Sequence[str]) -> str:
+    group = found.group
+    partitions = {} if group is None else group.bounds
+    return json.dumps(
+        {
+            "ok": not wrong,
+            "troubles": list(wrong),
+            "topic": found.topic,
+            "group": found.group_name,
+            "state": None if group is None else group.state,
+            "members": None if group is None else list(group.members),
+            "partitions": {
+                number: {
+                    "owner": group.owners.get(number) if group else None,
+                    "committed": group.committed[number].offset if group and number in group.committed else None,
+                    "end": bounds.end,
+                    "lag_records": group.lag[number] if group else None,
+                    "lag_seconds": found.oldest_seconds.get(number, None if group and group.lag[number] else 0.0),
+                }
+                for number, bounds in partitions.items()
+            },
+            "newest_append_ns": found.newest_append_ns,
+            "workers": None if found.statuses is None else [asdict(each) for each in found.statuses],
+        }
+    )

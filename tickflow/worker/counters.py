@@ -21,7 +21,8 @@ class Tally:
     records were gone from the log before they were read. `skipped` offsets hold no record (Kafka's transaction markers,
     aborted records, compaction). `cold` records were gone that the windows needed (see `restore`). `late` ticks were
     older than an earlier one of their symbol, `naive` ones had no time zone. `gaps` counts ticks that a producer
-    numbered but that never arrived, `repeats` those that arrived again.
+    numbered but that never arrived, `repeats` those that arrived again. `foreign` counts commits of the
+    group that no worker of ours made.
     """
 
     consumed: int = 0
@@ -37,6 +38,7 @@ class Tally:
     naive: int = 0
     gaps: int = 0
     repeats: int = 0
+    foreign: int = 0
 
     def add(self, other: "Tally") -> None:
         """Add the counts of another tally."""

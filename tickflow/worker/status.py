@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from tickflow.backoff import Saying
 from tickflow.errors import StoreError
@@ -13,6 +14,8 @@ from tickflow.store.base import StatusBoard, WorkerStatus
 from tickflow.worker.counters import Tally
 
 STATUS_SECONDS = 2.0
+ENDED = "ended"
+"""The state of a worker that was asked to stop, and did."""
 
 logger = logging.getLogger("tickflow.worker")
 
@@ -42,7 +45,9 @@ class Reporter:
         self._processed_at = self._clock()
         self.newest_event = max(self.newest_event or 0, int(points.time_ns.max()))
 
-    def status(self, lag: Mapping[int, int], done: Tally, held_up_by: str) -> WorkerStatus:
+    def status(
+        self, lag: Mapping[int, int], done: Tally, held_up_by: str, state: str = "", doing: str = ""
+    ) -> WorkerStatus:
         """The worker's present status."""
         return WorkerStatus(
             worker=self._worker,
@@ -54,7 +59,17 @@ class Reporter:
             refused=done.refused.total() + done.refused_by_store,
             expired=done.expired,
             held_up_by=held_up_by,
+            state=state,
+            doing=doing,
+            foreign=done.foreign,
         )
+
+    def end(self, status: WorkerStatus) -> None:
+        """Write the last status of a worker that was asked to stop; a store that is away will not have it."""
+        try:
+            self._store.write_status(replace(status, state=ENDED, doing="ended", held_up_by="", lag_records=0))
+        except StoreError as error:
+            logger.debug("the last status is not written: %s", error)
 
     def report(self, status: Callable[[], WorkerStatus]) -> None:
         """Write the status if it is due; log a failure, unless the worker is held up anyway."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tickflow.store.base import WorkerStatus
+from tickflow.worker.status import ENDED
 
 GONE_AFTER_S = 10.0
 """A worker writes its status every 2 s; one that has not for so long is gone."""
@@ -18,7 +19,9 @@ def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
     `reported_s`: seconds since the last word of any worker. All three are `None` while unknown. The counts and
     `held_up_by` are those of the workers that are not gone.
     """
-    present = [status for status in statuses if now_ns - status.written_at < GONE_AFTER_S * 1e9]
+    present = [
+        status for status in statuses if status.state != ENDED and now_ns - status.written_at < GONE_AFTER_S * 1e9
+    ]
     processed = max((status.processed_at for status in statuses if status.processed_at is not None), default=None)
     newest = max((status.newest_event for status in statuses if status.newest_event is not None), default=None)
     reported = max((status.written_at for status in statuses), default=None)

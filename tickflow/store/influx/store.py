@@ -24,8 +24,11 @@ from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, Influx
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import whole
 
-_STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired")
-_STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), str | None)]  # type: ignore[misc]
+_STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired", "foreign")
+_STATUS_TEXTS = ("held_up_by", "notice", "state", "doing")
+_LATER: dict[str, Any] = {"notice": "", "state": "", "doing": "", "foreign": 0}
+"""Fields that an older worker does not write, and what they mean then."""
+_STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), *[str | None] * len(_STATUS_TEXTS))]  # type: ignore[misc]
 
 _logger = logging.getLogger(__name__)
 
@@ -104,8 +107,8 @@ class InfluxStore(MetricsStore):
 
     def write_status(self, status: WorkerStatus) -> None:
         """Store the status of one worker."""
-        point = Point(STATUS_MEASUREMENT).tag("worker", status.worker).field("held_up_by", status.held_up_by)
-        for name in _STATUS_INTEGERS:
+        point = Point(STATUS_MEASUREMENT).tag("worker", status.worker)
+        for name in (*_STATUS_INTEGERS, *_STATUS_TEXTS):
             point.field(name, getattr(status, name))  # None is not written
         point.time(status.written_at, WritePrecision.NS)
         error = self._post([point.to_line_protocol()])
@@ -116,14 +119,19 @@ class InfluxStore(MetricsStore):
 
     def statuses(self) -> list[WorkerStatus]:
         """The newest status of every worker that wrote one within the last day, most recent first."""
-        selected = ", ".join(f'"{name}"' for name in ("worker", *_STATUS_INTEGERS, "held_up_by"))
+        selected = ", ".join(f'"{name}"' for name in ("worker", *_STATUS_INTEGERS, *_STATUS_TEXTS))
         rows = self._influxql.rows(
             _STATUS_ROW,
             f'SELECT {selected} FROM "{STATUS_MEASUREMENT}" WHERE time >= $since '  # noqa: S608 - names of our own
             'GROUP BY "worker" ORDER BY time DESC LIMIT 1',
             {"since": int(self._clock() * 1e9) - DAY_NS},
         )
-        found = [WorkerStatus(worker, written_at, *others) for written_at, worker, *others in rows]
+        names = (*_STATUS_INTEGERS, *_STATUS_TEXTS)
+        found = []
+        for written_at, worker, *values in rows:
+            told: dict[str, Any] = dict(zip(names, values, strict=True))
+            told |= {name: value for name, value in _LATER.items() if told[name] is None}
+            found.append(WorkerStatus(worker, written_at, **told))
         return sorted(found, key=lambda status: (-status.written_at, status.worker))
 
     def latest(self, symbols: Sequence[str] | None = None) -> Points:

@@ -36,7 +36,8 @@ WRITE_CACHE_KB = 8_000
 SQLite's usual 2 MB many of them would be written twice.
 """
 
-_STATUS_COLUMNS = ", ".join(column.name for column in fields(WorkerStatus))
+_STATUS_COLUMNS = ", ".join(f'"{column.name}"' for column in fields(WorkerStatus))
+_STATUS_PLACES = ", ".join("?" for _ in fields(WorkerStatus))
 
 # Floats have no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits. A flag that is
 # added to an older file is false in its points.
@@ -58,6 +59,10 @@ _STATUSES = {
     "refused": "INTEGER NOT NULL",
     "expired": "INTEGER NOT NULL",
     "held_up_by": "TEXT NOT NULL",
+    "notice": "TEXT NOT NULL DEFAULT ''",
+    "state": "TEXT NOT NULL DEFAULT ''",
+    "doing": "TEXT NOT NULL DEFAULT ''",
+    "foreign": "INTEGER NOT NULL DEFAULT 0",
 }
 _TABLES = {"store_points": _POINTS, "store_statuses": _STATUSES}
 
@@ -141,7 +146,7 @@ class EmbeddedStore(MetricsStore):
         """Store the status of one worker over its previous one."""
         with self._writing() as connection:
             connection.execute(
-                f"INSERT OR REPLACE INTO store_statuses ({_STATUS_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                f"INSERT OR REPLACE INTO store_statuses ({_STATUS_COLUMNS}) VALUES ({_STATUS_PLACES})",  # noqa: S608
                 astuple(status),
             )
         self._sweep()

@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
-from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Receipt, Record, TickLog
-from tickflow.ticklog.kafka import topics
+from tickflow.ticklog.base import Bounds, Commit, GroupView, Headers, Polled, Position, Receipt, Record, TickLog
+from tickflow.ticklog.kafka import group, topics
 from tickflow.ticklog.kafka.cluster import Cluster
 from tickflow.ticklog.kafka.reader import Reader
 from tickflow.ticklog.kafka.scanner import Scanner
@@ -16,7 +16,7 @@ class KafkaTickLog(TickLog):
 
     `partitions` counts where the topic has to be made; a poll brings `batch_records` at most. `security` holds the
     settings of TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member a static one:
-    restarted, it has its partitions back at once.
+    restarted, it has its partitions back at once. `client_id` names the member to the brokers.
     """
 
     def __init__(
@@ -30,13 +30,15 @@ class KafkaTickLog(TickLog):
         security: Mapping[str, object],
         stop: threading.Event,
         batch_records: int = 20_000,
+        client_id: str = "tickflow",
     ) -> None:
         self.topic = topic
+        self._group = group
         self.stop = stop
         self._cluster = Cluster(servers, security, stop)
         self.where = self._cluster.where
         self._partitions = partitions
-        self._reader = Reader(self._cluster, topic, group, instance_id, batch_records)
+        self._reader = Reader(self._cluster, topic, group, instance_id, batch_records, client_id)
         self._scanner = Scanner(self._cluster)
         self._writer: Writer | None = None
 
@@ -111,6 +113,9 @@ class KafkaTickLog(TickLog):
 
     def lag(self) -> dict[int, int]:  # noqa: D102
         return self._reader.lag()
+
+    def group_view(self) -> GroupView:  # noqa: D102
+        return group.view(self._cluster, self.topic, self._group)
 
     def ends(self) -> dict[int, int]:  # noqa: D102
         return self._reader.ends()

@@ -51,7 +51,16 @@ _NOT_OURS_NOW = (CommitFailedError, RebalanceInProgressError, IllegalGenerationE
 class Reader:
     """A member of a consumer group of one topic."""
 
-    def __init__(self, cluster: Cluster, topic: str, group: str, instance_id: str | None, batch_records: int) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        topic: str,
+        group: str,
+        instance_id: str | None,
+        batch_records: int,
+        client_id: str = "tickflow",
+    ) -> None:
+        self._client_id = client_id
         self._cluster = cluster
         self._topic = topic
         self._group = group
@@ -181,6 +190,7 @@ class Reader:
                 KafkaConsumer,
                 group_id=self._group,
                 group_instance_id=self._instance_id,
+                client_id=self._client_id,
                 # Eager: the cooperative one hands partitions to members that have lost their membership.
                 partition_assignment_strategy=[RangePartitionAssignor],
                 session_timeout_ms=10_000,

@@ -200,6 +200,13 @@ class Membership:
         self._lock = lock
         return True
 
+    def is_taken(self) -> bool:
+        """Whether some instance has the lock; takes it for a moment where nobody has. Raises `SettingError`."""
+        try:
+            return not self.acquire()
+        finally:
+            self.release()
+
     def release(self) -> None:
         """Give the lock back."""
         if self._lock is not None:

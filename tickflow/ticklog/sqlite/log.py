@@ -14,7 +14,7 @@ from pathlib import Path
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.sqlite import is_passing, unusable
-from tickflow.ticklog.base import Bounds, Commit, Headers, Polled, Position, Receipt, Record, TickLog
+from tickflow.ticklog.base import Bounds, Commit, GroupView, Headers, Polled, Position, Receipt, Record, TickLog
 from tickflow.ticklog.sqlite.file import PARTITION, LogFile, Membership, Published
 
 MAX_BUFFERED = 10_000
@@ -171,6 +171,18 @@ class EmbeddedTickLog(TickLog):
     def committed(self, partition: int) -> Commit | None:  # noqa: D102
         with self._asking() as file:
             return file.committed(self._group, self.topic)
+
+    def group_view(self) -> GroupView:  # noqa: D102
+        with self._asking() as file:
+            committed, bounds = file.committed(self._group, self.topic), file.bounds(self.topic)
+        is_taken = Membership(self._path, self._group).is_taken()
+        return GroupView(
+            state="stable" if is_taken else "empty",
+            members=("worker",) if is_taken else (),
+            owners={PARTITION: "worker"} if is_taken else {},
+            committed={} if committed is None else {PARTITION: committed},
+            bounds={PARTITION: bounds},
+        )
 
     def commit(self, positions: Mapping[int, Position]) -> frozenset[int]:  # noqa: D102
         position = positions.get(PARTITION)
