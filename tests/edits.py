@@ -2,16 +2,29 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.scripts import PROJECT
 
 
-class EditedCopy:
-    """A copy of the scripts and of `tickflow` in `folder`, to paste lines into."""
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """Virtual environments and caches, and at the top what programs have put there."""
+    out = {".venv", "__pycache__"} | {name for name in names if name.endswith("_cache")}
+    if Path(folder) == PROJECT:
+        out |= {".git", ".hypothesis", "node_modules", "data", "htmlcov", "mutants"}
+    return out & set(names)
 
-    def __init__(self, folder: Path) -> None:
+
+class EditedCopy:
+    """A copy of the scripts and of `tickflow` in `folder`, to paste lines into; `whole`: of all else as well."""
+
+    def __init__(self, folder: Path, *, whole: bool = False) -> None:
         self.folder = folder
+        if whole:
+            shutil.copytree(PROJECT, folder, ignore=_left_out)
+            return
         folder.mkdir()
         for name in ("config.py", "stock_producer.py", "stock_analytics.py"):
             shutil.copy(PROJECT / name, folder)
@@ -26,6 +39,19 @@ class EditedCopy:
         text, count = pattern.subn(lambda match: match[1] + line, file.read_text(encoding="utf-8"))
         assert count == 1, f"{count} lines of {name} begin with {beginning[0]!r}"
         file.write_text(text, encoding="utf-8")
+
+    def add(self, name: str, lines: str, *, before: str) -> None:
+        """Put lines before the one line of the file that begins with `before`, its indentation aside."""
+        file = self.folder / name
+        there = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        (at,) = (number for number, each in enumerate(there) if each.lstrip().startswith(before))
+        file.write_text("".join([*there[:at], lines + "\n", *there[at:]]), encoding="utf-8")
+
+    def python(self, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
+        """What this Python says to these arguments, in the copy."""
+        return subprocess.run(
+            [sys.executable, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=timeout
+        )
 
     def script(self, name: str) -> str:
         """The path of one of its scripts."""

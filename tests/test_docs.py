@@ -24,7 +24,7 @@ from tests.markdown import DOCS, blocks, code, commands, section, table, text
 from tests.point_examples import a_row, points_of
 from tests.scripts import PROJECT
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
-from tickflow.metrics.fields import FIELDS, FLOAT_FIELDS, INTEGER_FIELDS, MEASURED
+from tickflow.metrics.fields import DEPTH, FIELDS, FLOAT_FIELDS, INTEGER_FIELDS, MEASURED
 from tickflow.metrics.measures import measure
 from tickflow.metrics.windows import Windows
 from tickflow.process import BAD_SETTING, DONE, UNDONE
@@ -231,7 +231,7 @@ def test_the_table_of_a_point_has_its_tags_and_fields_with_their_kinds() -> None
 
 
 def test_each_value_is_there_from_the_tick_that_the_table_says() -> None:
-    entries = [records.entry(records.body(price=100 + number % 3), offset=number) for number in range(25)]
+    entries = [records.entry(records.body(price=100 + number % 3), offset=number) for number in range(DEPTH + 5)]
     ticks, _ = decode(entries)
     metrics = measure(Windows().advance(ticks), 2.0)
     names = [each.name for each in MEASURED if each.name in FLOAT_FIELDS]

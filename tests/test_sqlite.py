@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.old_files import FOR_EVER, OLD_FILES, TICKS, old_file
@@ -52,7 +53,8 @@ def test_a_file_of_an_earlier_version_is_brought_up_to_date_and_keeps_its_points
         store.write(points_of(a_row(symbol="NVDA", time_ns=MORNING)))
         assert store.latest(["NVDA"]).time_ns.tolist() == [MORNING]
     assert pragma(path, "user_version") == len(MIGRATIONS)
-    assert run(path, "SELECT * FROM store_points WHERE symbol <> 'NVDA' ORDER BY symbol, time_ns") == before
+    after = run(path, "SELECT * FROM store_points WHERE symbol <> 'NVDA' ORDER BY symbol, time_ns")
+    assert [row[: len(before[0])] for row in after] == before, "columns that were added come last"
 
 
 @pytest.mark.parametrize("name", OLD_FILES)
@@ -68,7 +70,7 @@ def test_a_column_that_an_older_file_lacks_is_added_and_absent_in_its_points(tmp
     path = old_file(OLD_FILES[0], tmp_path)
     run(path, "ALTER TABLE store_points DROP COLUMN ma_20")
     with opened(path) as store:
-        assert store.points("AAPL", 0).rows()[-1][7] is None
+        assert np.isnan(store.points("AAPL", 0).ma_20).all()
         store.write(points_of(a_row(time_ns=MORNING + 10**12, ma_20=5.0)))
         assert store.latest(["AAPL"]).ma_20.tolist() == [5.0]
 

@@ -1,6 +1,7 @@
 """What windows keep, for how long, and how far back a restart must read."""
 
 from tests.metrics.test_formulas import record, run
+from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.windows import Windows
 from tickflow.ticklog.base import Bounds, Commit
 from tickflow.ticks.tick import decode
@@ -18,9 +19,9 @@ def test_an_empty_batch_changes_nothing() -> None:
     assert windows.oldest is None
 
 
-def test_the_oldest_offset_is_the_20th_last_of_the_slowest_symbol() -> None:
+def test_the_oldest_offset_is_that_of_the_longest_window_of_the_slowest_symbol() -> None:
     records = [record(offset, "FAST", 1.0 + offset) for offset in range(100)]
-    assert run(records, [100])[1] == 80
+    assert run(records, [100])[1] == 100 - DEPTH
     records.insert(0, record(0, "SLOW", 5.0))
     assert run(records, [13])[1] == 0
 

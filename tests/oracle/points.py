@@ -1,7 +1,7 @@
 """The points and dead letters that a log's records must become, computed from whole windows."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,34 @@ from tests.oracle.logs import LogRecord
 from tests.oracle.rules import Refusal, judge, micros_of
 
 SPAN = 1_000_000
-METRICS = ("ma_5", "ma_10", "ma_20", "volatility", "vol_avg_5", "vol_avg_10", "z_score")
+
+
+def average(windows: Any) -> Any:
+    return windows.mean(axis=1)
+
+
+def deviation(windows: Any) -> Any:
+    equal = windows.max(axis=1) == windows.min(axis=1)
+    return np.where(equal, 0.0, windows.std(axis=1, ddof=1))
+
+
+def score(windows: Any) -> Any:
+    spread = deviation(windows)
+    distance = np.abs(windows[:, -1] - windows.mean(axis=1))
+    return np.divide(distance, spread, out=np.full_like(spread, np.nan), where=spread > 0)
+
+
+WINDOWED = {
+    "ma_5": ("price", 5, average),
+    "ma_10": ("price", 10, average),
+    "ma_20": ("price", 20, average),
+    "volatility": ("price", 10, deviation),
+    "vol_avg_5": ("volume", 5, average),
+    "vol_avg_10": ("volume", 10, average),
+    "z_score": ("price", 10, score),
+}
+"""By field: the column of the ticks, how many of them, and what is computed from each window."""
+METRICS = tuple(WINDOWED)
 FLOATS = ("price", "volume", "change_percent", *METRICS)
 INTEGERS = ("partition", "offset")
 COLUMNS = ("symbol", "source", "time_ns", *FLOATS, *INTEGERS, "is_anomaly")
@@ -73,7 +100,7 @@ def _points(rows: Sequence[Mapping[str, Any]], threshold: float) -> pd.DataFrame
 
 
 def _with_metrics(ticks: pd.DataFrame) -> pd.DataFrame:
-    def over(column: str, n: int, formula: Callable[[Any], Any]) -> pd.Series:
+    for name, (column, n, formula) in WINDOWED.items():
         result = pd.Series(np.nan, index=ticks.index)
         if len(ticks) >= n:
             # In extended precision: the oracle's own rounding is not to count as a difference, at whatever price.
@@ -81,24 +108,5 @@ def _with_metrics(ticks: pd.DataFrame) -> pd.DataFrame:
             windows = np.lib.stride_tricks.sliding_window_view(values, n)
             result.iloc[n - 1 :] = formula(windows).astype(float)
         behind = ticks["offset"] - ticks["offset"].shift(n - 1)
-        return result.where(behind <= SPAN)
-
-    def average(windows: Any) -> Any:
-        return windows.mean(axis=1)
-
-    def deviation(windows: Any) -> Any:
-        equal = windows.max(axis=1) == windows.min(axis=1)
-        return np.where(equal, 0.0, windows.std(axis=1, ddof=1))
-
-    def score(windows: Any) -> Any:
-        spread = deviation(windows)
-        distance = np.abs(windows[:, -1] - windows.mean(axis=1))
-        return np.divide(distance, spread, out=np.full_like(spread, np.nan), where=spread > 0)
-
-    for n in (5, 10, 20):
-        ticks[f"ma_{n}"] = over("price", n, average)
-    ticks["volatility"] = over("price", 10, deviation)
-    for n in (5, 10):
-        ticks[f"vol_avg_{n}"] = over("volume", n, average)
-    ticks["z_score"] = over("price", 10, score)
+        ticks[name] = result.where(behind <= SPAN)
     return ticks

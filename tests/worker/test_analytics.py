@@ -20,6 +20,7 @@ from tickflow.metrics.points import Points
 from tickflow.process import StopEvent
 from tickflow.store.base import WorkerStatus, Written
 from tickflow.ticklog.base import Bounds, Commit, Entry, GroupView, Headers, Polled, Position, Receipt, Record, TickLog
+from tickflow.worker.restore import to_metadata
 
 
 def ticks(partition: int, *offsets: int) -> dict[int, list[Entry]]:
@@ -242,7 +243,7 @@ def test_a_worker_without_ticks_says_of_itself_that_it_is_there(monkeypatch: pyt
 def test_a_replay_says_how_far_it_is_writes_nothing_and_ends_when_asked_to(caplog: pytest.LogCaptureFixture) -> None:
     class CommittedLog(ScriptedLog):
         def committed(self, partition: int) -> Commit | None:
-            return Commit(100, '{"v":2,"restore":10}')
+            return Commit(100, to_metadata(100, 10))
 
     log = CommittedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, *range(10, 40)))], away={})
     store = CountingStore()

@@ -19,6 +19,12 @@ bounds = st.tuples(offsets, offsets).map(lambda pair: Bounds(*sorted(pair)))
 spans = st.integers(1, 2_000_000)
 
 
+@pytest.fixture
+def windows_of_20(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As deep as they were when commits of version 1 and 2 were made."""
+    monkeypatch.setattr("tickflow.worker.restore.DEPTH", 20)
+
+
 @st.composite
 def commits(draw: st.DrawFn) -> tuple[Commit, int]:
     """A commit as the engine makes it, and the oldest offset its windows need."""
@@ -98,6 +104,7 @@ def test_any_metadata_gives_an_offset_not_past_the_commit(metadata: str, offset:
     assert 0 <= restore_offset(Commit(offset, metadata), span) <= offset
 
 
+@pytest.mark.usefixtures("windows_of_20")
 def test_a_commit_of_version_1_is_read() -> None:
     assert plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900), topic_id="a") == RestorePlan(120, 500, since=500)
 
@@ -139,6 +146,7 @@ def test_a_commit_of_an_earlier_topic_means_the_start_however_large_the_new_one_
     assert "earlier topic" in anew.note
 
 
+@pytest.mark.usefixtures("windows_of_20")
 def test_fields_of_a_later_version_of_this_format_do_no_harm() -> None:
     metadata = json.dumps({"v": 1, "restore": 7, "more": [1, 2]})
     assert restore_offset(Commit(10, metadata)) == 7

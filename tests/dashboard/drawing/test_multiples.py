@@ -7,6 +7,7 @@ from tests.fakes import BusyStore, Feed, MemoryStore
 from tickflow.dashboard.drawing import clock, multiples
 from tickflow.dashboard.drawing.multiples import MAX_ADDED, MAX_ROWS, draw, further
 from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
+from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
 
 PRICES = [100.0, 101.0, 100.5, 99.0, 100.0, 101.5]
@@ -151,7 +152,7 @@ def test_each_symbol_says_how_many_ticks_have_come_and_how_often(store: MemorySt
     assert first["gap_s"] is not None
     store.write(feed_after(store).points("AAPL", [103.0] * 30))
     drawn["multiples"] = further(store, drawn, store.latest())["multiples"]["drawn"]
-    assert drawn["multiples"][0]["count"] == 20
+    assert drawn["multiples"][0]["count"] == min(DEPTH, 36)
 
 
 def test_of_a_period_they_say_it_of_today(store: MemoryStore) -> None:
@@ -160,4 +161,4 @@ def test_of_a_period_they_say_it_of_today(store: MemoryStore) -> None:
     view = chosen({"symbol": "AAPL", "symbols": ["AAPL"], "period": [begin, begin + 3_000.5]})
     (row,), (multiple,) = draw(store, view, store.latest())
     assert len(row["x"]) == 3
-    assert (multiple["count"], multiple["gap_s"]) == (20, 1.0)
+    assert (multiple["count"], multiple["gap_s"]) == (min(DEPTH, 36), 1.0)

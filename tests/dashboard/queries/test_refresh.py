@@ -16,6 +16,7 @@ from tickflow.dashboard.queries.refresh import Answer, draw, refresh
 from tickflow.dashboard.queries.state import state_of
 from tickflow.dashboard.queries.view import chosen, nothing_drawn
 from tickflow.errors import StoreUnavailable
+from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
 
 NOW = MORNING + 3600 * SECOND
@@ -41,7 +42,7 @@ def test_a_drawing_holds_the_rows_of_the_range_counted_back_from_the_newest() ->
     store.write(feed.points("AAPL", [float(price) for price in range(100, 130)]))
     answer = drawn_from(store, range_name="5m")
     assert prices_of(answer) == [124.0, 125.0, 126.0, 127.0, 128.0, 129.0]
-    assert tuple(answer["drawn"][key] for key in ("rows", "count", "range_ms")) == (6, 20, 300_000.0)
+    assert tuple(answer["drawn"][key] for key in ("rows", "count", "range_ms")) == (6, min(DEPTH, 30), 300_000.0)
     assert len(prices_of(drawn_from(store, range_name="all"))) == 30
 
 
@@ -267,7 +268,7 @@ def test_warm_up_counts_the_symbols_own_ticks() -> None:
     before = drawn_from(store)
     assert before["drawn"]["count"] == 7
     store.write(feed.points("AAPL", [100.0] * 20))
-    assert refreshed(store, before)["drawn"]["count"] == 20
+    assert refreshed(store, before)["drawn"]["count"] == min(DEPTH, 27)
 
 
 def test_the_watch_list_counts_every_change_from_where_the_range_starts() -> None:
@@ -428,7 +429,7 @@ def test_of_a_period_changes_count_from_its_begin_and_ticks_are_told_of_as_they_
     (row,) = answer["watch"]["rows"]
     assert row["change"] == round(100 * (200 / 110 - 1), 4)
     assert [float(price) for price in row["course"]] == [110.0, 111.0, 112.0]
-    assert (answer["drawn"]["gap_s"], answer["drawn"]["count"]) == (60.0, 20)
+    assert (answer["drawn"]["gap_s"], answer["drawn"]["count"]) == (60.0, min(DEPTH, 50))
 
 
 def test_before_a_period_without_ticks_there_is_no_course() -> None:
