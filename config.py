@@ -238,6 +238,9 @@ class Settings(BaseModel):
     max_record_bytes: Annotated[int, _whole(256, 1_000_000)] = _setting(
         65_536, "the largest record that is read as a tick, in bytes; larger ones are refused"
     )
+    max_batch_bytes: Annotated[int, _whole(1_048_576, 1_073_741_824)] = _setting(
+        67_108_864, "the most that a batch of Kafka's may unpack to, in bytes; a larger one is refused as a whole"
+    )
     max_tick_age: _Age = _setting(
         None,
         "refuse a tick that was older than this when it reached the log; off accepts replays of old days",

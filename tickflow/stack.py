@@ -41,6 +41,8 @@ class StackSettings(Protocol):
     @property
     def kafka_batch_records(self) -> int: ...  # noqa: D102
     @property
+    def max_batch_bytes(self) -> int: ...  # noqa: D102
+    @property
     def kafka_servers(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def kafka_topic(self) -> str: ...  # noqa: D102
@@ -99,6 +101,7 @@ def open_log(settings: StackSettings, stop: threading.Event, client_id: str = "t
         stop=stop,
         batch_records=settings.kafka_batch_records,
         client_id=client_id,
+        batch_bytes=settings.max_batch_bytes,
     )
 
 

@@ -57,6 +57,17 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     headers: Headers = ()
 
 
+class Oversized(Entry, frozen=True, gc=False):
+    """Stands, at the first of their offsets, for the `records` of a batch that unpacks to more than `bound` bytes.
+
+    `packed` is the size of the batch as it lies in the log.
+    """
+
+    records: int = 0
+    packed: int = 0
+    bound: int = 0
+
+
 class Commit(NamedTuple):
     """What a group keeps for a partition: the next offset to read, and up to 4,096 bytes of metadata."""
 

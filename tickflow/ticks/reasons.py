@@ -15,6 +15,7 @@ class Reason(StrEnum):
 
     TOMBSTONE = "tombstone"
     TOO_LARGE = "too_large"
+    BATCH_TOO_LARGE = "batch_too_large"
     NESTING = "nesting"
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"

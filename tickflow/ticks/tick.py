@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tickflow.ticklog.base import LOG_APPEND_TIME, Entry, Record
+from tickflow.ticklog.base import LOG_APPEND_TIME, Entry, Oversized, Record
 from tickflow.ticks.reasons import Reason as Reason  # a part of what decoding gives
 from tickflow.ticks.reasons import reason_of
 
@@ -261,7 +261,7 @@ def _are_in_time(batch: TickBatch, limits: Limits) -> bool:
 def _read(record: Record, limits: Limits) -> tuple[str, str, Tick] | Reason:
     value = record.value
     if value is None:
-        return Reason.TOMBSTONE
+        return Reason.BATCH_TOO_LARGE if isinstance(record, Oversized) else Reason.TOMBSTONE
     if len(value) > limits.max_record_bytes:
         return Reason.TOO_LARGE
     if value.count(b"[") + value.count(b"{") > MAX_NESTING:

@@ -5,6 +5,9 @@ least once: a record may appear twice; topic, partition and offset identify it.
 
 A record that is too large for the topic is cut: the letter has the first 64 KiB of the value and 1 KiB of the key, with
 the true sizes and SHA-256 of both in headers. The original stays in the log.
+
+A batch that unpacks to more than `MAX_BATCH_BYTES` has one letter, at its first offset, without key and value: headers
+say how many records it holds, its size in the log, and the bound.
 """
 
 import hashlib
@@ -12,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tickflow.errors import NotAcknowledged
-from tickflow.ticklog.base import Headers, Receipt, TickLog
+from tickflow.ticklog.base import Headers, Oversized, Receipt, TickLog
 from tickflow.ticks.tick import Refused
 
 DECODE = "VALUE_CONVERTER"
@@ -70,6 +73,12 @@ def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = No
         ("__connect.errors.exception.class.name", b"InvalidTick" if stage == DECODE else b"RefusedByStore"),
         ("__connect.errors.exception.message", str(refused.reason)[:_LONGEST_REASON].encode()),
     ]
+    if isinstance(record, Oversized):
+        headers += [
+            ("tickflow.batch.records", b"%d" % record.records),
+            ("tickflow.batch.bytes", b"%d" % record.packed),
+            ("tickflow.batch.bound", b"%d" % record.bound),
+        ]
     letter = Letter(record.key, record.value, headers)
     return letter if largest is None or letter.size <= largest else letter.cut()
 

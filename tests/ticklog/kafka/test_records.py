@@ -1,6 +1,7 @@
 """What is read of Kafka's batches is what kafka-python reads of them, whatever lies in them."""
 
 import struct
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.record.util import calc_crc32c
 from kafka.structs import TopicPartition
 
-from tickflow.ticklog.kafka.records import QuickRecords
+from tickflow.ticklog.base import Oversized
+from tickflow.ticklog.kafka.records import Budget
+from tickflow.ticklog.kafka.records import QuickRecords as AnyRecords
 
 PLACE = TopicPartition("stock-ticks", 3)
+QuickRecords = partial(AnyRecords, Budget())
 ATTRIBUTES = 21
 """Where a batch says its compression, the kind of its timestamps, and whether it is a marker."""
 LAST_OFFSET, HEADER_END = 23, 61
@@ -36,7 +40,7 @@ batches = st.lists(
 
 def a_batch(made: Made, codec: int = 0, flag: int = 0, offset: int = 0, magic: int = 2) -> bytes:
     """A batch as a broker sends it: with its first offset, its kind and a right checksum."""
-    builder = MemoryRecordsBuilder(magic, codec, 2**20)
+    builder = MemoryRecordsBuilder(magic, codec, 2**30)
     for time_ms, key, value, headers in made:
         builder.append(time_ms, key, value, headers)
     builder.close()
@@ -103,6 +107,51 @@ class NotText(str):
 
     def encode(self, *_: str) -> bytes:
         return b"\xff\xfe"
+
+
+@pytest.mark.parametrize("codec", range(5))
+def test_a_large_batch_is_read_alike(codec: int) -> None:
+    """In Python, as its headers might be too many to be made at all."""
+    made: Made = [(n, b"AAPL", bytes([n]) * 50_000, [("name", b"%d" % n), ("null", None)]) for n in range(100)]
+    assert_same(a_batch(made, codec, 0, 7), 9)
+
+
+def test_of_too_many_headers_none_is_read() -> None:
+    made: Made = [(1, b"A", b"1", [("h", b"")] * 100), (2, b"A", b"2", [("h", b"")] * 101)]
+    large: Made = [(3, None, b"x" * 5_000_000, [])]
+    for more in ([], large):
+        found, _ = read(QuickRecords, a_batch([*made, *more]))
+        assert [each[6] for each in found[:2]] == [[("h", b"")] * 100, []]
+
+
+@settings(max_examples=100)
+@given(batches, codecs, st.integers(0, 3_000))
+def test_nothing_is_unpacked_past_the_bound(made: list[tuple[Made, int, int, int]], codec: int, bound: int) -> None:
+    """A batch at the bound is read, one above it is `Oversized`, and the others beside it are read on."""
+    data = b"".join(a_batch(records, codec, flag, offset) for records, _, flag, offset in made)
+    plain = [len(a_batch(records, 0, flag, offset)) - HEADER_END for records, _, flag, offset in made]
+    part = AnyRecords(Budget(bound), 0, PLACE, MemoryRecords(data))
+    found = []
+    while part:
+        found += part.take(1_000)
+    oversized = [(each.offset, each.records, each.bound) for each in found if isinstance(each, Oversized)]
+    assert oversized == [
+        (offset, len(records), bound) for (records, _, _, offset), size in zip(made, plain, strict=True) if size > bound
+    ]
+    kept = [len(records) for (records, *_), size in zip(made, plain, strict=True) if size <= bound]
+    assert len(found) == sum(kept) + len(oversized)
+
+
+def test_a_poll_begins_no_batch_once_its_budget_is_spent() -> None:
+    budget = Budget()
+    data = b"".join(a_batch([(1, b"A", b"x" * 1_000_000, [])] * 10, 4, 0, 10 * at) for at in range(10))
+    part = AnyRecords(budget, 0, PLACE, MemoryRecords(data))
+    counts = []
+    while part:
+        budget.renew()
+        counts.append(len(part.take(1_000)))
+    assert sum(counts) == 100
+    assert max(counts) <= 50
 
 
 @pytest.mark.parametrize("codec", range(5))

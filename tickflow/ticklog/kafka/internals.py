@@ -6,7 +6,7 @@ that is done, and names what has changed.
 """
 
 import copy
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from kafka.consumer.fetcher import Fetcher
@@ -18,6 +18,8 @@ from kafka.protocol.consumer import IsolationLevel
 from kafka.record.default_records import DefaultRecordBatch
 from kafka.record.util import decode_varint
 from kafka.structs import TopicPartition
+
+from tickflow.ticklog.kafka.unpacking import TooLarge, unpack
 
 __all__ = [
     "HEAD_BYTES",
@@ -74,9 +76,16 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-p
         return bool(batch.is_control_batch)
 
 
-def read_records_by(consumer: Any, kind: type[FetchedRecords]) -> None:
-    """Have a consumer's records read by `kind`."""
-    consumer._fetcher.PartitionRecords = kind
+def read_records_by(consumer: Any, kind: Callable[..., FetchedRecords], is_over: Callable[[], bool]) -> None:
+    """Have a consumer's records read by `kind`; a poll takes no more of them once `is_over`."""
+    fetcher = consumer._fetcher
+    append = fetcher._append
+
+    def append_unless_over(drained: Any, part: Any, most: int, update_offsets: bool) -> int:
+        taken: int = append(drained, part, most, update_offsets)
+        return most if is_over() else taken  # as if there were as many as a poll may bring
+
+    fetcher.PartitionRecords, fetcher._append = kind, append_unless_over
 
 
 def remember_to_rejoin(consumer: Any) -> None:
@@ -130,13 +139,18 @@ def end_sending(producer: Any) -> None:
     producer._sender.force_close()
 
 
-def uncompressed(batch: DefaultRecordBatch) -> bytearray:
-    """The batch with its head, whose contents lie from `HEAD_BYTES` on, uncompressed."""
+def uncompressed(batch: DefaultRecordBatch, bound: int) -> bytearray:
+    """The batch with its head, whose contents lie from `HEAD_BYTES` on, uncompressed.
+
+    Raises `TooLarge` where they would be more than `bound` bytes, `CorruptRecordError`, and `UnsupportedCodecError`.
+    """
     if batch.compression_type == DefaultRecordBatch.CODEC_NONE:
+        if len(batch._buffer) - HEAD_BYTES > bound:
+            raise TooLarge
         return batch._buffer  # type: ignore[no-any-return]
-    batch._maybe_uncompress()
+    batch._assert_has_codec(batch.compression_type)
     fields = list(batch._header_data)
     fields[5] &= ~DefaultRecordBatch.CODEC_MASK
     whole = bytearray(DefaultRecordBatch.HEADER_STRUCT.pack(*fields))
-    whole += batch._buffer
+    unpack(batch.compression_type, memoryview(batch._buffer)[HEAD_BYTES:], whole, bound)
     return whole

@@ -7,6 +7,7 @@ from tickflow.ticklog.base import Bounds, Commit, GroupView, Headers, Polled, Po
 from tickflow.ticklog.kafka import group, topics
 from tickflow.ticklog.kafka.cluster import Cluster
 from tickflow.ticklog.kafka.reader import Reader
+from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES
 from tickflow.ticklog.kafka.scanner import Scanner
 from tickflow.ticklog.kafka.writer import Writer
 
@@ -14,7 +15,8 @@ from tickflow.ticklog.kafka.writer import Writer
 class KafkaTickLog(TickLog):
     """A Kafka topic, its dead-letter topic, and a member of a consumer group.
 
-    `partitions` counts where the topic has to be made; a poll brings `batch_records` at most. `security` holds the
+    `partitions` counts where the topic has to be made; a poll brings `batch_records` at most. A batch
+    that unpacks to more than `batch_bytes` is one `Oversized` in the place of its records. `security` holds the
     settings of TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member a static one:
     restarted, it has its partitions back at once. `client_id` names the member to the brokers.
     """
@@ -31,6 +33,7 @@ class KafkaTickLog(TickLog):
         stop: threading.Event,
         batch_records: int = 20_000,
         client_id: str = "tickflow",
+        batch_bytes: int = MAX_BATCH_BYTES,
     ) -> None:
         self.topic = topic
         self._group = group
@@ -38,8 +41,8 @@ class KafkaTickLog(TickLog):
         self._cluster = Cluster(servers, security, stop)
         self.where = self._cluster.where
         self._partitions = partitions
-        self._reader = Reader(self._cluster, topic, group, instance_id, batch_records, client_id)
-        self._scanner = Scanner(self._cluster)
+        self._reader = Reader(self._cluster, topic, group, instance_id, batch_records, client_id, batch_bytes)
+        self._scanner = Scanner(self._cluster, batch_bytes)
         self._writer: Writer | None = None
 
     @property

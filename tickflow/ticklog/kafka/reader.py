@@ -7,6 +7,7 @@ on it: each assignment has a new epoch, and a partition is silent (paused) from 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -29,7 +30,7 @@ from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
 from tickflow.ticklog.kafka import internals
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka.rebalances import Rebalances
-from tickflow.ticklog.kafka.records import QuickRecords
+from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 from tickflow.ticklog.kafka.transactions import OpenTransactions
 
 REQUEST_MS = 5_000
@@ -59,6 +60,7 @@ class Reader:
         instance_id: str | None,
         batch_records: int,
         client_id: str = "tickflow",
+        batch_bytes: int = MAX_BATCH_BYTES,
     ) -> None:
         self._client_id = client_id
         self._cluster = cluster
@@ -66,6 +68,7 @@ class Reader:
         self._group = group
         self._instance_id = instance_id
         self._batch_records = batch_records
+        self._budget = Budget(batch_bytes)
         self._consumer: Any = None
         self._rebalances = Rebalances()
         self.topic_id = ""
@@ -199,13 +202,16 @@ class Reader:
                 metadata_max_age_ms=30_000,
                 **{**READING, "max_poll_records": self._batch_records},
             )
-            internals.read_records_by(self._consumer, QuickRecords)
+            internals.read_records_by(
+                self._consumer, partial(QuickRecords, self._budget), lambda: self._budget.left <= 0
+            )
         return self._consumer
 
     def _poll_once(self, consumer: Any, wait_ms: int) -> Polled:
         found: Mapping[TopicPartition, list[Record]] = {}
         strayed: Mapping[TopicPartition, int] = {}
         internals.remember_to_rejoin(consumer)
+        self._budget.renew()
         try:
             with self._asking():
                 found = consumer.poll(timeout_ms=wait_ms)

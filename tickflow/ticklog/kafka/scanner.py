@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -13,7 +14,7 @@ from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import Bounds, Record
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka.internals import position, read_records_by
-from tickflow.ticklog.kafka.records import QuickRecords
+from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 
 REQUEST_MS = 5_000
 PATIENCE_SECONDS = 15.0
@@ -23,8 +24,9 @@ PATIENCE_SECONDS = 15.0
 class Scanner:
     """Reads what it is told to, from a consumer without a group that connects at the first question."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, batch_bytes: int = MAX_BATCH_BYTES) -> None:
         self._cluster = cluster
+        self._budget = Budget(batch_bytes)
         self._consumer: Any = None
 
     def partitions(self, topic: str) -> list[int]:
@@ -53,6 +55,7 @@ class Scanner:
                     consumer.assign([place])
                 if position(consumer, place) != at:
                     consumer.seek(place, at)
+                self._budget.renew()
                 try:
                     records: Sequence[Record] = consumer.poll(timeout_ms=200).get(place, ())
                 except UNREADABLE as error:
@@ -85,7 +88,7 @@ class Scanner:
     def _asking(self) -> Iterator[Any]:
         if self._consumer is None:
             self._consumer = self._cluster.open(KafkaConsumer, group_id=None, **READING)
-            read_records_by(self._consumer, QuickRecords)
+            read_records_by(self._consumer, partial(QuickRecords, self._budget), lambda: self._budget.left <= 0)
         try:
             yield self._consumer
         except KafkaError as error:

@@ -1,0 +1,44 @@
+"""Records that are made to harm: batches that unpack to far more than they are, sent as they are to real Kafka."""
+
+from typing import Literal
+
+from confluent_kafka import Producer
+from kafka import KafkaProducer
+
+Codec = Literal["gzip", "snappy", "lz4", "zstd"]
+CODECS: tuple[Codec, ...] = ("gzip", "snappy", "lz4", "zstd")
+
+
+def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 1, partition: int = 0) -> int:
+    """One batch of `count` records of `size` blanks each; the offset of the first one."""
+    placed: list[int] = []
+    producer = Producer(
+        {
+            "bootstrap.servers": servers,
+            "compression.type": codec,
+            "message.max.bytes": 1_000_000_000,
+            "batch.size": 2**31 - 1,
+            "batch.num.messages": count,
+            "linger.ms": 1_000,
+            "queue.buffering.max.kbytes": 2_000_000,
+        }
+    )
+    blanks = b" " * size
+    for _ in range(count):
+        producer.produce(
+            topic, blanks, b"AAPL", partition, on_delivery=lambda error, message: placed.append(message.offset() or 0)
+        )
+    assert producer.flush(120) == 0
+    assert len(placed) == count
+    return min(placed)
+
+
+def send_headers(servers: str, topic: str, count: int, partition: int = 0) -> int:
+    """A record with so many empty headers, in a batch of gzip; its offset."""
+    producer = KafkaProducer(
+        bootstrap_servers=servers, compression_type="gzip", max_request_size=2**30, batch_size=2**29, linger_ms=0
+    )
+    sent = producer.send(topic, value=b"no tick", key=b"AAPL", partition=partition, headers=[("", b"")] * count)
+    offset = int(sent.get(120).offset)
+    producer.close()
+    return offset
