@@ -32,15 +32,19 @@ from tickflow.ticks.tick import Reason, Tick, from_text
 
 BASE_URL = "https://www.alphavantage.co/query?"
 CALL_GAP = 1.1
-"""Seconds between two calls, at least: one a second is allowed."""
+"""The least time between two calls, in seconds: one call a second is allowed."""
 CALL_TIMEOUT = 8.0
 FREE_CALLS_A_DAY = 25
 UNKNOWN_AFTER = 3
-"""Rounds without a single quote after which a symbol counts as unknown; one empty answer is often a mere hiccup."""
+"""Rounds without a single quote after which a symbol counts as unknown; one empty answer alone is often a brief
+failure.
+"""
 ANSWERED = -1
-"""In the place of a count of rounds: the symbol gave a quote once, so that Alpha Vantage knows it."""
+"""Stands in place of the count of rounds once a symbol has given a quote: Alpha Vantage knows it."""
 UNKNOWN_EVERY = 10
-"""Rounds between two questions for an unknown symbol: a listing may come, and each question costs a free key 4 %."""
+"""An unknown symbol is asked for once per this many rounds: it may be listed later, but each call costs a free key 4 %
+of its day.
+"""
 
 logger = logging.getLogger("tickflow.producer")
 
@@ -50,7 +54,7 @@ class NoQuote(SourceError):
 
 
 class Throttled(NoQuote):
-    """Asked too often within a second or a minute; `wait` is how many seconds to wait."""
+    """Too many calls within a second or a minute; `wait` is the delay in seconds."""
 
     def __init__(self, message: str, wait: float) -> None:
         self.wait = wait
@@ -62,16 +66,16 @@ class DailyLimitReached(NoQuote):
 
 
 class KeyRefused(NoQuote):
-    """The key is not valid, or its plan does not include this."""
+    """The key is not valid, or its plan does not include this request."""
 
 
 class EmptyAnswer(NoQuote):
-    """Neither a quote nor a cause: the answer for symbols that Alpha Vantage does not know, and at times for others."""
+    """Neither a quote nor a reason: the answer for unknown symbols, and at times for known ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A quote: the price and volume of its trading day, and the change against the day before in percent."""
+    """A quote: price and volume of its trading day, and the change from the previous day in percent."""
 
     symbol: str
     price: float
@@ -81,7 +85,8 @@ class Quote:
 
 
 def parse_quote(payload: object, symbol: str, key: str = "") -> Quote:
-    """The quote in an answer to `GLOBAL_QUOTE`. Raises the kind of `NoQuote` that the answer means, without `key`.
+    """The quote in an answer to `GLOBAL_QUOTE`. Raises the kind of `NoQuote` that the answer means; the key is never
+    shown.
 
     >>> parse_quote({"Global Quote": {"01. symbol": "IBM", "05. price": "301.5", "06. volume": "42",
     ...     "07. latest trading day": "2026-01-05", "10. change percent": "1.04%"}}, "IBM").change_percent
@@ -90,7 +95,7 @@ def parse_quote(payload: object, symbol: str, key: str = "") -> Quote:
     if not isinstance(payload, dict):
         raise NoQuote(f"Alpha Vantage answered for {symbol} with something that is no quote")
     for name, body in payload.items():
-        if name.startswith("Global Quote") and isinstance(body, dict) and body:  # a suffix says that it is delayed
+        if name.startswith("Global Quote") and isinstance(body, dict) and body:  # a suffix marks a delayed quote
             return _read(body, symbol)
     for name in ("Error Message", "Information", "Note"):
         if payload.get(name):
@@ -120,7 +125,7 @@ def _read(body: Mapping[str, Any], symbol: str) -> Quote:
 
 
 def _refusal(text: str, symbol: str) -> NoQuote:
-    """What Alpha Vantage's sentence means; the order counts: the one about speed names the daily limit too."""
+    """Classify Alpha Vantage's sentence. The order matters: the sentence about speed names the daily limit too."""
     said = f"Alpha Vantage said: {text[:400]}"
     low = text.lower()
     if "per second" in low or "sparingly" in low or "burst pattern" in low:
@@ -139,7 +144,7 @@ def _refusal(text: str, symbol: str) -> NoQuote:
 
 
 def redacted(text: str, key: str) -> str:
-    """The text without the key, as it is or as a URL shows it."""
+    """The text without the key, neither plain nor as a URL encodes it."""
     for form in sorted({key, quote(key, safe=""), quote_plus(key)}, key=len, reverse=True):
         if form:
             text = text.replace(form, "**********")
@@ -147,7 +152,7 @@ def redacted(text: str, key: str) -> str:
 
 
 class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
-    """The package's client with a time-out, without which one lost answer would stop everything for ever."""
+    """The package's client with a time-out; without one, a single lost answer would block it for ever."""
 
     def __init__(self, key: str, base_url: str, timeout: float) -> None:
         super().__init__(quote(key, safe=""), output_format="json")  # the package puts it into the URL as it is
@@ -156,7 +161,7 @@ class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
         self._timeout = timeout
 
     def _handle_api_call(self, url: str) -> dict[str, object]:
-        """The whole answer in the place of the quote: `parse_quote` is to judge it, not the package."""
+        """The whole answer in place of the quote: `parse_quote` judges it, not the package."""
         url = url.replace(AlphaVantage._ALPHA_VANTAGE_API_URL, self._base_url, 1)
         try:
             response = requests.get(url, proxies=self.proxy, timeout=self._timeout)
@@ -170,20 +175,22 @@ class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
 
 
 class Client:
-    """Fetches quotes through the `alpha_vantage` package; `timeout` is in seconds, to connect and for each silence."""
+    """Fetches quotes through the `alpha_vantage` package; `timeout` in seconds applies to connecting and to
+    each silence.
+    """
 
     def __init__(self, key: str, *, base_url: str | None = None, timeout: float = CALL_TIMEOUT) -> None:
         self._key = key
         self._series = _Series(key, base_url or BASE_URL, timeout)
 
     def quote(self, symbol: str) -> Quote:
-        """The quote of a symbol now. Raises a `NoQuote`."""
+        """The present quote of a symbol. Raises a `NoQuote`."""
         answer, _ = self._series.get_quote_endpoint(symbol)
         return parse_quote(answer["answer"], symbol, self._key)
 
 
 class AlphaVantageSource:
-    """Every `interval` seconds the quotes of `symbols`, as far as they changed. `now` is the wall clock."""
+    """The quotes of `symbols` every `interval` seconds, if they changed. `now` is the wall clock."""
 
     def __init__(
         self,
@@ -205,16 +212,16 @@ class AlphaVantageSource:
 
     @property
     def symbols(self) -> Sequence[str]:
-        """The symbols that quotes may come of: all but those that count as unknown for now."""
+        """The symbols that may still give quotes: all but those that count as unknown."""
         return tuple(symbol for symbol in self._asked if self._misses[symbol] < UNKNOWN_AFTER)
 
     @property
     def what(self) -> str:
-        """For the line at the start."""
+        """What the first log line says of this source."""
         return f"real prices of {', '.join(self._asked)} from Alpha Vantage, asked every {self._interval:g} s"
 
     def warn_of_budget(self) -> None:
-        """Say it if a free key will not last for a day of this."""
+        """Warn if a free key will not last for a day at this rate."""
         round_seconds = max(self._interval, len(self._asked) * self._call_gap)
         calls = len(self._asked) * 86_400 / round_seconds
         if calls > FREE_CALLS_A_DAY:
@@ -245,11 +252,11 @@ class AlphaVantageSource:
                 return
 
     def progress(self) -> str:
-        """Nothing: it has no end."""
+        """Empty: this source has no end."""
         return ""
 
     def _fetch(self, symbol: str, wait: Wait) -> Quote | None:
-        """The symbol's quote, or `None` if there is none this round."""
+        """The symbol's quote, or `None` if this round has none."""
         patience = 0.0
         while True:
             self._sleep(wait, self._next_call - time.monotonic())
@@ -278,15 +285,15 @@ class AlphaVantageSource:
                 return None
 
     def _is_due(self, symbol: str) -> bool:
-        """Whether to ask for the symbol in this round: an unknown one rarely."""
+        """Whether to ask for the symbol in this round; an unknown symbol is asked for rarely."""
         misses = self._misses[symbol]
         if misses < UNKNOWN_AFTER or (misses - UNKNOWN_AFTER + 1) % UNKNOWN_EVERY == 0:
             return True
-        self._misses[symbol] += 1  # a round passes for it
+        self._misses[symbol] += 1  # one round less to wait
         return False
 
     def _miss(self, symbol: str, error: EmptyAnswer) -> None:
-        """Count a round without a quote and without a cause, and say what follows from it."""
+        """Count a round without a quote and without a reason, and log the consequence."""
         if self._misses[symbol] == ANSWERED:
             logger.warning("%s; it gave quotes before, and is asked again in the next round", error)
             return
@@ -309,9 +316,9 @@ class AlphaVantageSource:
         return True
 
     def _tick(self, found: Quote) -> Tick:
-        """The quote as a tick at its day's close; during that day (paid plans) at the time it was asked for.
+        """The quote as a tick at the close of its day; during that day (paid plans) at the time of the request.
 
-        A time that lies ahead would be refused by whoever reads the log, and nobody knows the close before it comes.
+        The reader of the log would refuse a time in the future, and nobody knows the close before it comes.
         """
         moment = min(close_of(found.trading_day), self._now())
         return Tick(found.symbol, found.price, moment, found.volume, found.change_percent, "alpha_vantage")

@@ -6,30 +6,30 @@ from typing import Protocol
 from tickflow.ticks.tick import Tick
 
 Wait = Callable[[float], bool]
-"""Waits that many seconds, but no longer than until the process is asked to stop; whether it was."""
+"""Waits that many seconds, or until the process is asked to stop; returns whether it was."""
 
 
 class Source(Protocol):
-    """Where ticks come from."""
+    """A source of ticks."""
 
     @property
     def what(self) -> str:
-        """For the line at the start: what is streamed, and from where."""
+        """What is streamed and from where, for the first log line."""
         ...
 
     @property
     def symbols(self) -> Sequence[str]:
-        """The symbols that more ticks may come of; empty where the source cannot know."""
+        """The symbols of which more ticks may come; empty if the source cannot know them."""
         ...
 
     def batches(self, wait: Wait) -> Iterator[Sequence[Tick]]:
-        """The ticks that are due, again and again; between two batches it waits by `wait` until more are.
+        """Yield batches of the ticks that are due; between two batches the source waits by calling `wait`.
 
-        Ends when there are no more, or when `wait` says so. Raises `SourceError` when it cannot go on, or when, at
-        its end, some of what it should have delivered was unusable.
+        Ends when there are no more ticks, or when `wait` returns true. Raises `SourceError` when it cannot continue, or
+        at its end if part of its data was unusable.
         """
         ...
 
     def progress(self) -> str:
-        """How far it is, in a few words; empty where there is no end to compare with."""
+        """The progress in a few words; empty if the source has no end."""
         ...

@@ -10,7 +10,7 @@ USUAL_CLOSE = time(16)
 
 
 def close_of(day: date) -> datetime:
-    """When the exchange closed on that day, in UTC (at 13:00 on half days); 16:00 there if it was not open at all.
+    """When the exchange closed on that day, in UTC (13:00 New York time on half days); 16:00 if it did not open at all.
 
     >>> close_of(date(2024, 11, 29)).isoformat()  # the day after Thanksgiving
     '2024-11-29T18:00:00+00:00'
@@ -39,16 +39,16 @@ def is_open(now: datetime) -> bool:
 
 
 def seconds_to_midnight(now: datetime) -> float:
-    """Seconds until a new day begins in New York, and a few more to be sure of it."""
+    """Seconds until the next day begins in New York, plus a few more as a margin."""
     there = now.astimezone(NEW_YORK)
     midnight = datetime.combine(there.date() + timedelta(days=1), time(), NEW_YORK)
     return (midnight.astimezone(UTC) - now).total_seconds() + 5
 
 
 def _exchange() -> Any:
-    """The exchange's calendar; the library makes it once and keeps it."""
+    """The exchange's calendar; the library builds it once and keeps it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library uses what pandas 3.1 calls deprecated
-        import exchange_calendars  # here, since it takes a second or two that only real prices should cost
+        import exchange_calendars  # imported here, since it takes a second or two that only real prices need
 
         return exchange_calendars.get_calendar("XNYS")

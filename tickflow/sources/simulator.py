@@ -25,21 +25,24 @@ from tickflow.sources.base import Wait
 from tickflow.ticks.tick import PRICE_MAX, Tick, is_symbol
 
 Clock = Callable[[], int]
-"""Gives the event time of the next step, in microseconds since 1970."""
+"""Returns the event time of the next step, in microseconds since 1970."""
 
 YEAR_SECONDS = 252 * 6.5 * 3600
-"""The seconds in which a market is open in a year: the time that annual volatilities are spread over."""
+"""The seconds per year in which a market is open: annual volatilities are spread over them."""
 
 MIN_STEP_SECONDS = 10.0
-"""Prices move at each step as much as in this many seconds, if the interval is shorter: a page that is refreshed every
-2 s shows movement, and prices in cents do not stand still."""
+"""The least time, in seconds, that the price moves of one step stand for, however short the interval: so a page that
+refreshes every 2 s shows movement, and prices in cents do not stand still.
+"""
 
 TAIL_DEGREES = 4
 """Degrees of freedom of the returns' Student t: Cont (2001) gives tail indexes between 2 and 5."""
 
 JUMP_RATE, JUMP_SIZE = 1 / 500, (5.0, 12.0)
-"""Jumps a step, and their size in usual returns: news (R. Merton, "Option pricing when underlying stock returns are
-discontinuous", 1976). With seven symbols every 2 s, one jump in about two and a half minutes."""
+"""The chance of a jump per step, and the size of jumps in usual returns: news (R. Merton, "Option pricing when
+underlying stock returns are discontinuous", 1976). With seven symbols every 2 s, one jump comes about every two and a
+half minutes.
+"""
 
 CLUSTER_SECONDS, CLUSTER_SPREAD = 300.0, 0.45
 """Log-volatility reverts to its mean in about this time, and has this standard deviation around it: the volatility is
@@ -51,14 +54,16 @@ both follow the flow of information (P. Clark, 1973; J. Karpoff, "The relation b
 volume", 1987)."""
 
 BLOCK = 256
-"""Steps drawn at a time. It is part of the seed: another size deals the same random numbers to other steps."""
+"""Steps drawn at a time. The seed depends on it: another size would give the same random numbers to other steps."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """What a symbol is like: its first price (USD), volatility a year (0.25 is 25 %), and median volume of a tick."""
+    """The character of a symbol: its first price (USD), its annual volatility (0.25 is 25 %), and its median volume per
+    tick.
+    """
 
     level: float
     volatility: float
@@ -87,7 +92,7 @@ def character_of(symbol: str) -> Character:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """For demonstrations: from the `at_tick`-th tick on (counted from 1) the symbol's price is `percent` higher."""
+    """A jump for demonstrations: from the `at_tick`-th tick on (counted from 1) the price is `percent` higher."""
 
     symbol: str
     percent: float
@@ -128,7 +133,7 @@ class _Walk:
         self._steps = 0
 
     def block(self) -> list[tuple[float, int, float]]:
-        """The next `BLOCK` steps as (price, volume, change in percent against the run's first level)."""
+        """The next `BLOCK` steps as (price, volume, change in percent since the start of the run)."""
         rng = self._rng
         noise = CLUSTER_SPREAD * math.sqrt(1 - self._memory**2) * rng.standard_normal(BLOCK)
         clusters = np.fromiter(
@@ -162,14 +167,16 @@ class _Walk:
 def _quoted(
     prices: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Prices as US exchanges quote them: in cents, else in hundredths of a cent (Regulation NMS, rule 612)."""
+    """Prices as US exchanges quote them: in cents, below one dollar in hundredths of a cent (Regulation NMS,
+    rule 612).
+    """
     return np.where(prices >= 1, np.round(prices, 2), np.maximum(np.round(prices, 4), 0.0001))
 
 
 class Simulator:
-    """Ticks of `symbols`, all of them at each step, a step every `interval` seconds; unbounded.
+    """Ticks of all `symbols` at each step, one step every `interval` seconds, without end.
 
-    `clock` gives the event times; where it stands still or goes back, a step is 1 us after the one before.
+    `clock` gives the event times; if it stands still or goes back, the next step is 1 us after the previous one.
     """
 
     def __init__(
@@ -191,12 +198,12 @@ class Simulator:
 
     @property
     def what(self) -> str:
-        """For the line at the start."""
+        """What the first log line says of this source."""
         pace = f"every {self._interval:g} s" if self._interval else "without pause"
         return f"simulated prices, not real ones, of {', '.join(self.symbols)} {pace} (SIMULATOR_SEED={self._seed})"
 
     def steps(self) -> Iterator[list[Tick]]:
-        """Per step one tick a symbol, unpaced."""
+        """One tick per symbol and step, without waiting."""
         last_us = -1
         while True:
             for row in zip(*[walk.block() for walk in self._walks], strict=True):
@@ -208,28 +215,28 @@ class Simulator:
                 ]
 
     def batches(self, wait: Wait) -> Iterator[list[Tick]]:
-        """The steps, one every `interval` seconds by the monotonic clock; without pause if it is 0."""
+        """The steps, one every `interval` seconds by the monotonic clock; with an interval of 0, without a pause."""
         due = time.monotonic()
         for step in self.steps():
             yield step
             if self._interval:
                 now = time.monotonic()
-                due = max(due + self._interval, now - self._interval)  # after a long sleep, no burst to catch up
+                due = max(due + self._interval, now - self._interval)  # after the machine slept, no burst to catch up
                 if wait(max(0.0, due - now)):
                     return
 
     def progress(self) -> str:
-        """Nothing: it has no end."""
+        """Empty: this source has no end."""
         return ""
 
 
 def wall_clock() -> int:
-    """Now, in microseconds since 1970."""
+    """The present time in microseconds since 1970."""
     return time.time_ns() // 1000
 
 
 def stepping_clock(start: datetime, interval: float) -> Clock:
-    """A clock that starts at `start` and goes `interval` seconds (at least 1 us) further at each reading."""
+    """A clock that starts at `start` and advances by `interval` seconds (at least 1 us) at each reading."""
     first, step = (start - _EPOCH) // timedelta(microseconds=1), max(1, round(interval * 1_000_000))
     times = iter(range(first, 1 << 62, step))
     return lambda: next(times)

@@ -1,1 +1,1 @@
-"""The tick log: where ticks wait, in order, by partition and offset."""
+"""The tick log: keeps ticks in order, by partition and offset."""

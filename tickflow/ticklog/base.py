@@ -1,7 +1,7 @@
-"""What every tick log can do, in the terms of Kafka: records, partitions, offsets, groups, commits.
+"""What every tick log can do, in Kafka's terms: records, partitions, offsets, groups, commits.
 
-A log is written with `publish` and `flush`, and read as a member of a consumer group with `subscribe`, `poll`,
-`seek` and `commit`. Two adapters implement it: `kafka.py` and `embedded.py`.
+A log is written with `publish` and `flush`, and read as a member of a consumer group with `subscribe`, `poll`, `seek`
+and `commit`. Two adapters implement it: `kafka/` and `sqlite/`.
 """
 
 import threading
@@ -15,7 +15,7 @@ import msgspec
 from tickflow.errors import Stopped
 
 LOG_APPEND_TIME = 1
-"""The `timestamp_type` of a record whose time was given by the log itself when it was appended."""
+"""The `timestamp_type` of a record whose time the log set when it appended the record."""
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -23,8 +23,8 @@ Headers = Sequence[tuple[str, bytes]]
 class Record(Protocol):
     """One record as the log returns it; the attributes are those of kafka-python's ConsumerRecord.
 
-    `timestamp` is in milliseconds since 1970: the log's own append time if `timestamp_type` is `LOG_APPEND_TIME`,
-    else whatever the producer claimed.
+    `timestamp` is in milliseconds since 1970: the log's own append time if `timestamp_type` is `LOG_APPEND_TIME`, else
+    the time that the producer gave.
     """
 
     @property
@@ -43,10 +43,10 @@ class Record(Protocol):
     def headers(self) -> Headers: ...  # noqa: D102
 
 
-# One is made for every record. A struct is made in a sixth of a named tuple's time, and without `gc` none of them is
-# looked through by the garbage collector, which finds no cycle in what lies in them.
+# One struct is made per record. It takes a sixth of a named tuple's time to make, and with `gc=False` the garbage
+# collector skips it: it cannot be part of a cycle.
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A plain `Record`, for logs whose client brings none of its own."""
+    """A plain `Record`, for logs whose client has no record class of its own."""
 
     partition: int
     offset: int
@@ -69,16 +69,16 @@ class Oversized(Entry, frozen=True, gc=False):
 
 
 class Commit(NamedTuple):
-    """What a group keeps for a partition: the next offset to read, and up to 4,096 bytes of metadata."""
+    """What the group stores for a partition: the next offset to read, and up to 4,096 bytes of metadata."""
 
     offset: int
     metadata: str
 
 
 class Position(NamedTuple):
-    """A commit to be made, valid only while the partition's assignment still has this `epoch`.
+    """A commit to make; it is valid only while `epoch` is the partition's present assignment.
 
-    `life` is for whoever reads: how often the topic was made anew under that assignment.
+    `life` is for the reader: how often the topic was created again under that assignment.
     """
 
     offset: int
@@ -88,7 +88,7 @@ class Position(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """The offsets a partition holds: from `start`, up to but without `end`."""
+    """The offsets that a partition holds: from `start` up to, not including, `end`."""
 
     start: int
     end: int
@@ -119,13 +119,13 @@ class GroupView:
 
 @dataclass(slots=True)
 class Polled:
-    """What one `poll` brought.
+    """The result of one `poll`.
 
-    `revoked` partitions are gone: drop their state. `assigned` ones (with the epoch of this assignment) are new,
-    `out_of_range` ones stand at an offset that the log does not hold: both need a `seek` before they deliver. `more`
-    says whether the log held more behind these records, as last heard. `read_up_to` names the partitions that are
-    read on past their last record, or without one, and from where: what lies before holds no record that counts
-    (Kafka's own markers, records of aborted transactions).
+    `revoked` partitions are gone: drop their state. `assigned` partitions (with the epoch of this assignment) are new,
+    and `out_of_range` partitions stand at an offset that the log does not hold: both deliver nothing before a `seek`.
+    `more` says whether the log held further records, as last known. `read_up_to` has the partitions that were read past
+    their last record, or without any record, and the offset reached: the offsets in between hold no record that counts
+    (transaction markers, records of aborted transactions).
     """
 
     records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class Polled:
 
 
 class Receipt(Protocol):
-    """What became of one record that was handed to the log: acknowledged, refused, or neither yet."""
+    """The state of one published record: acknowledged, refused, or neither yet."""
 
     @property
     def is_acknowledged(self) -> bool:
@@ -146,26 +146,26 @@ class Receipt(Protocol):
 
     @property
     def is_refused(self) -> bool:
-        """Whether it will never be confirmed: it has to be handed over again."""
+        """Whether the log will never confirm it: the caller has to publish it again."""
         ...
 
     @property
     def is_too_large(self) -> bool:
-        """Whether it was refused for its size."""
+        """Whether the log refused it for its size."""
         ...
 
 
 class TickLog(ABC):
-    """A topic of ticks, its dead-letter topic beside it, and one consumer group's view of it.
+    """A topic of ticks, its dead-letter topic, and one consumer group's position in it.
 
-    Connects in `connect`, not in the constructor. `stop` is the event that ends every wait inside (`Stopped`).
-    Not thread-safe: one thread uses a log.
+    It connects in `connect`, not in the constructor. Setting `stop` ends every wait with `Stopped`. Not thread-safe:
+    one thread uses a log.
     """
 
     topic: str
     stop: threading.Event
     where: str
-    """For messages: what it is and which setting names it."""
+    """The log and the setting that names it, for messages."""
 
     @property
     def dead_letter_topic(self) -> str:
@@ -174,22 +174,22 @@ class TickLog(ABC):
 
     @property
     def topic_id(self) -> str:
-        """What tells the tick topic from a later one of the same name; empty where the log knows none.
+        """Tells the tick topic from a later topic of the same name; empty if the log has no such id.
 
-        When it changes under a member, all partitions are assigned anew.
+        When it changes under a member, all partitions are assigned again.
         """
         return ""
 
     @property
     def holdup(self) -> str:
-        """What keeps the log from handing out records that it holds, in a sentence; empty when nothing does."""
+        """What keeps the log from returning records that it holds, as a sentence; empty if nothing does."""
         return ""
 
     @abstractmethod
     def connect(self, *, create: bool = True) -> None:
-        """Wait until the log answers, and create its topics where they are missing. Raises `Stopped`.
+        """Wait until the log answers, and create missing topics. Raises `Stopped`.
 
-        Without `create` nothing is made: enough for `partitions`, `bounds`, `read` and `committed`.
+        With `create=False` nothing is created: enough for `partitions`, `bounds`, `read` and `committed`.
         """
 
     @abstractmethod
@@ -202,24 +202,24 @@ class TickLog(ABC):
         topic: str | None = None,
         wait: bool = True,
     ) -> None:
-        """Hand over one record (to `topic`, by default the tick topic); blocks while the log cannot take it.
+        """Publish one record (to `topic`, by default the tick topic); wait while the log cannot take it.
 
-        Raises `Stopped` if asked to stop while blocked, `NotAcknowledged` once the log refused an earlier record.
-        Without `wait` raises `LogUnavailable` after half a second in place of blocking: it was not handed over.
+        Raises `Stopped` if asked to stop while waiting, and `NotAcknowledged` once after the log refused an earlier
+        record. With `wait=False`, raises `LogUnavailable` after half a second instead; the record was then not taken.
         """
 
     @abstractmethod
     def post(self, key: bytes | None, value: bytes | None, headers: Headers, topic: str) -> Receipt:
-        """Hand over one record as `publish` does without `wait`; the receipt says what becomes of it."""
+        """Publish one record as `publish` does with `wait=False`; the receipt tells its state."""
 
     @property
     def largest_letter(self) -> int | None:
-        """How many bytes of key, value and headers the dead-letter topic takes; `None` where any number."""
+        """How many bytes of key, value and headers a dead letter may have; `None` if there is no limit."""
         return None
 
     @abstractmethod
     def flush(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds until the log confirmed all records. Raises `NotAcknowledged`."""
+        """Wait at most `timeout` seconds until the log has confirmed all records. Raises `NotAcknowledged`."""
 
     @property
     @abstractmethod
@@ -232,14 +232,15 @@ class TickLog(ABC):
 
     @abstractmethod
     def poll(self, timeout: float, *, paused: bool = False) -> Polled:
-        """Wait at most `timeout` seconds for records and changes of the assignment; no records while `paused`.
+        """Wait at most `timeout` seconds for records and changes of the assignment; while `paused`, no records are
+        returned.
 
-        Raises `LogUnavailable` when the log cannot be read for now.
+        Raises `LogUnavailable` when the log cannot be read at present.
         """
 
     @abstractmethod
     def seek(self, partition: int, offset: int) -> None:
-        """Read on from `offset`."""
+        """Continue to read at `offset`."""
 
     @abstractmethod
     def bounds(self, partition: int, topic: str | None = None) -> Bounds:
@@ -247,13 +248,13 @@ class TickLog(ABC):
 
     @abstractmethod
     def partitions(self, topic: str | None = None) -> list[int]:
-        """The partitions of the topic, in order; none if there is no such topic. Raises `LogUnavailable`."""
+        """The partitions of the topic, in order; empty without such a topic. Raises `LogUnavailable`."""
 
     @abstractmethod
     def read(self, partition: int, stretch: Bounds, topic: str | None = None) -> Iterator[Sequence[Record]]:
-        """The records within a stretch of offsets, in portions, without joining the group or disturbing it.
+        """The records in a range of offsets, in portions, without joining the group or disturbing it.
 
-        What the log does not hold, or loses meanwhile, is left out. Raises `LogUnavailable`, `Stopped`.
+        Records that the log does not hold, or loses meanwhile, are left out. Raises `LogUnavailable`, `Stopped`.
         """
 
     @abstractmethod
@@ -262,14 +263,14 @@ class TickLog(ABC):
 
     @abstractmethod
     def commit(self, positions: Mapping[int, Position]) -> frozenset[int]:
-        """Commit those positions whose epoch is still current; the partitions that were committed come back.
+        """Commit the positions whose epoch is still current; return the partitions that were committed.
 
         Raises `LogUnavailable`.
         """
 
     @abstractmethod
     def lag(self) -> dict[int, int]:
-        """By assigned partition, how many records lie between the read position and the end, as last heard."""
+        """How many records lie between the read position and the end, by assigned partition, as last known."""
 
     @abstractmethod
     def group_view(self) -> GroupView:
@@ -277,11 +278,11 @@ class TickLog(ABC):
 
     @abstractmethod
     def ends(self) -> dict[int, int]:
-        """By assigned partition, the offset after its last record, as last heard."""
+        """The offset after the last record, by assigned partition, as last known."""
 
     @abstractmethod
     def close(self) -> None:
-        """Leave the group and let go of all connections, within a few seconds."""
+        """Leave the group and close all connections, within a few seconds."""
 
     def check_stop(self) -> None:
         """Raise `Stopped` if the process was asked to stop."""

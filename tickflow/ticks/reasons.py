@@ -47,14 +47,14 @@ class Reason(StrEnum):
 
 
 def reason_of(error: msgspec.ValidationError) -> Reason:
-    """The rule that msgspec's typed decoder found broken, read from its message (its errors carry nothing else)."""
+    """The rule that msgspec's typed decoder found broken, derived from its message (its errors carry nothing else)."""
     text = str(error)
     if missing := _MISSING.match(text):
         return Reason(f"{missing[1]}_missing")
     field = _FIELD.search(text)
     if field is None:
         return Reason.NOT_AN_OBJECT
-    if "out of range" in text and field[1] in _NUMBERS:  # a number like 1e999 is found to be so in any field
+    if "out of range" in text and field[1] in _NUMBERS:  # a number like 1e999 is out of range in any field
         return Reason(f"{field[1]}_range")
     if "RFC3339" in text:
         return Reason.TIMESTAMP_INVALID

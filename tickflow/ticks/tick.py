@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickflow.ticklog.base import LOG_APPEND_TIME, Entry, Oversized, Record
-from tickflow.ticks.reasons import Reason as Reason  # a part of what decoding gives
+from tickflow.ticks.reasons import Reason as Reason  # part of the result of decoding
 from tickflow.ticks.reasons import reason_of
 
 MAX_RECORD_BYTES = 65_536
@@ -53,7 +53,7 @@ class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def symbol_pattern() -> str:
-    """The rule of a symbol as a regular expression that JavaScript reads alike, for the whole of the text."""
+    """The rule for a symbol, as a regular expression for the whole text that JavaScript reads alike."""
     return _SYMBOL.pattern
 
 
@@ -75,10 +75,10 @@ _NO_LOG_TIME = 0
 
 
 def from_text(symbol: str, price: str, timestamp: str, volume: str, source: str) -> Tick | Reason:
-    """A tick from texts such as the cells of a CSV row, or the rule that would have its record refused.
+    """A tick from texts such as the cells of a CSV row, or the rule that would refuse its record.
 
-    The texts are read as `decode` reads a record, so that what passes here is accepted there; only the rules about
-    the log's own time are left to the reader.
+    The texts are read as `decode` reads a record, so what passes here is accepted there; only the rules about the log's
+    own time are left to the reader.
 
     >>> from_text("SPY", "167.41", "2013-10-07T13:30:00.007Z", "none", "replay")
     <Reason.VOLUME_TYPE: 'volume_type'>
@@ -118,7 +118,7 @@ def is_symbol(text: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _known(symbol: str) -> tuple[str, bytes] | None:
-    """The symbol, the same object each time, and the key that its records bear; `None` if it is no symbol."""
+    """The symbol (the same object each time) and the key of its records; `None` if the text is no symbol."""
     return (symbol, symbol.encode()) if is_symbol(symbol) else None
 
 
@@ -139,7 +139,7 @@ def epoch_us(moment: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The two rules that a setting can change: the record's size, and how old a tick may be (`None`: any age)."""
+    """The two limits that a setting can change: the size of a record, and the age of a tick (`None`: any age)."""
 
     max_record_bytes: int = MAX_RECORD_BYTES
     max_age_us: int | None = None
@@ -147,7 +147,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A record that is not a tick, and why."""
+    """A record that is not a tick, and the reason."""
 
     record: Record
     reason: str
@@ -182,7 +182,7 @@ class TickBatch:
 
 
 def decode(records: Sequence[Record], limits: Limits | None = None) -> tuple[TickBatch, list[Refused]]:
-    """Read records of one partition as ticks; what is not one comes back beside them with its reason."""
+    """Read records of one partition as ticks; return the refused ones beside them, each with its reason."""
     limits = limits or Limits()
     batch = _read_together(records, limits)
     if batch is not None:
@@ -218,12 +218,12 @@ def _batch(records: Sequence[Record], symbols: list[str], sources: list[str], ti
 
 
 def _read_together(records: Sequence[Record], limits: Limits) -> TickBatch | None:
-    """All records as ticks, in half of the time that `_read` takes; `None` where that might refuse any of them."""
+    """All records as ticks, in half the time that `_read` takes; `None` if any of them might be refused."""
     values = [record.value for record in records if record.value is not None]
     if not values or len(values) < len(records):
         return None
     whole = b"".join(values)
-    openings = whole.count(b"[") + whole.count(b"{")  # of which every tick has one
+    openings = whole.count(b"[") + whole.count(b"{")  # the fields that every tick has
     if not whole.isascii() or openings >= len(values) + MAX_NESTING or max(map(len, values)) > limits.max_record_bytes:
         return None
     try:
@@ -252,7 +252,7 @@ def _are_in_time(batch: TickBatch, limits: Limits) -> bool:
     if kinds != {LOG_APPEND_TIME}:
         return LOG_APPEND_TIME not in kinds
     appended_ms = np.array([record.timestamp for record in batch.records])
-    # In whole milliseconds, rounded to the strict side: the append times in microseconds might exceed 64 bits.
+    # In whole milliseconds, rounded to the strict side: append times in microseconds might exceed 64 bits.
     not_ahead = np.all(-(-(batch.time_us - MAX_AHEAD_US) // 1000) <= appended_ms)
     not_old = limits.max_age_us is None or np.all((batch.time_us + limits.max_age_us) // 1000 >= appended_ms)
     return bool(not_ahead and not_old)

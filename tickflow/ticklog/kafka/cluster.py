@@ -1,4 +1,4 @@
-"""Reaching a Kafka cluster: waiting until it answers, and putting its failures into words that name the setting."""
+"""Connects to a Kafka cluster: waits until it answers, and turns its failures into messages that name the setting."""
 
 import logging
 import socket
@@ -30,22 +30,22 @@ from tickflow.errors import SettingError, Stopped
 from tickflow.ticklog.kafka.network import DIRECTLY, open_network
 
 PATIENCE = 1.0
-"""Seconds that a wait may last before it is spoken of."""
+"""How many seconds a wait may last before it is logged."""
 
 READING: Mapping[str, object] = {
     "enable_auto_commit": False,
     "auto_offset_reset": "none",
     "allow_auto_create_topics": False,
-    "isolation_level": "read_committed",  # kafka-python's default hands out records of aborted transactions
+    "isolation_level": "read_committed",  # kafka-python's default returns records of aborted transactions
     "fetch_max_wait_ms": 50,  # with kafka-python's 500, reads stall near the end of a partition
     "max_poll_records": 5_000,
     "request_timeout_ms": 15_000,
     "metrics_enabled": False,
 }
-"""The options of every `KafkaConsumer`, whether it is a group's member or reads by itself."""
+"""The options of every `KafkaConsumer`, with or without a group."""
 
 UNREADABLE = (CorruptRecordError, UnsupportedCodecError)
-"""What kafka-python says of records that it has, but cannot take apart."""
+"""The errors of kafka-python for records that it received but cannot decode."""
 
 _ATTEMPT_MS = 10_000
 _SLICE = 0.2
@@ -59,7 +59,7 @@ Result = TypeVar("Result")
 
 
 class Cluster:
-    """The addresses of a cluster and how to log in there; `stop` ends every wait."""
+    """The addresses of a cluster and how to log in; setting `stop` ends every wait."""
 
     def __init__(self, servers: Sequence[str], security: Mapping[str, object], stop: threading.Event) -> None:
         self.stop = stop
@@ -70,7 +70,7 @@ class Cluster:
         self._problem: BaseException | None = None
 
     def check_security(self) -> None:
-        """Raise `SettingError` for a certificate or a key that cannot be used: kafka-python would retry in silence."""
+        """Raise `SettingError` for an unusable certificate or key: kafka-python would retry without a message."""
         given = {name: str(value) for name, value in self._security.items() if name.startswith("ssl_")}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if "ssl_cafile" in given:
@@ -93,9 +93,10 @@ class Cluster:
         return self.patiently(lambda: self.connect(factory, **options))
 
     def patiently(self, attempt: Callable[[], Result]) -> Result:
-        """What `attempt` returns, tried again while Kafka fails it, saying so every 10 s. Raises `Stopped`.
+        """The result of `attempt`, which is repeated while Kafka fails it; the reason is logged every 10 s. Raises
+        `Stopped`.
 
-        Each attempt runs in a thread of its own: kafka-python's waits cannot be interrupted, ours can.
+        Each attempt runs in a thread of its own: kafka-python's waits cannot be interrupted, this one can.
         """
         waiting, refused = Saying(_logger), Saying(_logger)
         started = time.monotonic()
@@ -103,7 +104,7 @@ class Cluster:
 
         def say() -> None:
             cause = self.explain(self._problem) if self._problem else "no answer yet"
-            # That a login is refused is news, even if the wait was spoken of a moment ago.
+            # A refused login is logged at once, even if the wait was logged a moment ago.
             saying = refused if isinstance(self._problem, _LOGIN_REFUSED) else waiting
             saying(f"waiting for {self.where}: {cause}")
 
@@ -130,11 +131,11 @@ class Cluster:
         raise self.stopped()
 
     def stopped(self) -> Stopped:
-        """The error of a wait that was ended."""
+        """The error for a wait that a stop ended."""
         return Stopped(f"asked to stop while waiting for {self.where}")
 
     def explain(self, error: BaseException) -> str:
-        """The failure in words, with the settings that have to do with it."""
+        """The failure in words, with the settings that matter for it."""
         if isinstance(error, _LOGIN_REFUSED):
             reason = str(error.args[0]) if error.args else type(error).__name__
             return f"it refuses the login ({reason.removeprefix('SaslAuthenticationFailedError: ')}): see {_LOGIN}"
@@ -152,13 +153,14 @@ class Cluster:
             reason = "; ".join(map(str, error.args)) or "no connection"
             if "refused" in reason:
                 return reason
-            # Hanging up is how a broker refuses; kafka-python may notice that before it reads why.
+            # A broker refuses a login by closing the connection; kafka-python may notice that before it reads the
+            # reason.
             hint = f"; a refused login can look like this: see {_LOGIN}" if self._protocol.startswith("SASL") else ""
             return f"{reason} (KAFKA_SECURITY_PROTOCOL is {self._protocol}{hint})"
-        return str(error)  # with the error's name: kafka-python puts it there
+        return str(error)  # kafka-python puts the name of the error into its text
 
     def unreadable(self, place: TopicPartition, offset: int, error: BaseException) -> str:
-        """That the records at that place cannot be taken apart, and what to do about them."""
+        """The message for records that cannot be decoded: where they are, and what to do."""
         return (
             f"{self.where}: partition {place.partition} of {place.topic} cannot be read on from offset {offset:,} "
             f"({error}): install what this compression needs, or, where the batch is damaged, have Kafka delete the "
@@ -178,7 +180,7 @@ class Cluster:
             return factory(
                 bootstrap_servers=self._servers,
                 bootstrap_timeout_ms=_ATTEMPT_MS,
-                # kafka-python's 30 s would leave us waiting long after the broker is back.
+                # With kafka-python's 30 s we would still wait long after the broker is back.
                 reconnect_backoff_max_ms=1000,
                 kafka_client=remember,
                 proxy_url=DIRECTLY,
@@ -186,18 +188,20 @@ class Cluster:
                 **options,
             )
         except BaseException:
-            # A client whose construction fails leaves its network thread running, out of reach.
+            # A client whose constructor fails leaves its network thread running, with nobody left to stop it.
             for each in network:
                 each.close()
             raise
 
     def _note(self, error: BaseException) -> None:
-        # A broker that refuses a login hangs up, and now and then that is all that is heard of it.
+        # A broker that refuses a login closes the connection, and sometimes this is the only sign of the refusal.
         if isinstance(error, _LOGIN_REFUSED) or not isinstance(self._problem, _LOGIN_REFUSED):
             self._problem = error
 
     def _reach(self) -> None:
-        """Raise kafka-python's error, with the reason, unless a server accepts connections: it only says "time-out"."""
+        """Raise kafka-python's error with the reason if no server accepts a connection; kafka-python itself reports a
+        time-out.
+        """
         reason = ""
         for server in self._servers:
             host, _, port = server.rpartition(":")

@@ -1,8 +1,8 @@
-"""Every name of kafka-python that it does not document and that the adapter needs, in one file.
+"""Every undocumented name of kafka-python that the adapter needs, in one file.
 
-All of it was read in kafka-python 3.0.12. A release may move any of it without a word: after an upgrade compare each
-function here with the library's source, then set `READ_FROM`. `tests/ticklog/kafka/test_internals.py` fails until
-that is done, and names what has changed.
+All of it was read in kafka-python 3.0.12. Any release may change it without notice: after an upgrade compare each
+function here with the library's source, then set `READ_FROM`. Until then `tests/ticklog/kafka/test_internals.py` fails
+and names what has changed.
 """
 
 import copy
@@ -45,27 +45,27 @@ READ_FROM = "3.0.12"
 """The release of kafka-python whose source this file was read from."""
 
 HEAD_BYTES: int = DefaultRecordBatch.HEADER_STRUCT.size
-"""The size of what stands before the records of a batch."""
+"""The size of the header of a batch, in bytes."""
 
 
 class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python has no types
-    """The records of one fetched partition; `entries` says which, one batch after the other."""
+    """The records of one fetched partition; `entries` has those of one batch after the other."""
 
     def entries(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
-        """The records of all batches; `next_fetch_offset` is to follow them."""
+        """The records of all batches; `next_fetch_offset` is updated on the way."""
         raise NotImplementedError
 
     def by_kafka_python(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
-        """What kafka-python itself reads in those batches."""
+        """What kafka-python itself reads from those batches."""
         return super()._unpack_records(place, batches, None, None)  # type: ignore[no-any-return]
 
     def _unpack_records(self, place: TopicPartition, records: Any, *_: object) -> Iterator[Any]:
         return self.entries(place, records)
 
     def is_left_out(self, batch: DefaultRecordBatch) -> bool:
-        """Whether no record of the batch counts: a marker of a transaction, or part of one that was aborted.
+        """Whether no record of the batch counts: it is a transaction marker, or belongs to an aborted transaction.
 
-        The batches have to come in their order: a marker ends its producer's transaction.
+        Batches must come in order: a marker ends the transaction of its producer.
         """
         if self.isolation_level == IsolationLevel.READ_COMMITTED and batch.has_producer_id():
             self._consume_aborted_transactions_up_to(batch.last_offset)
@@ -89,19 +89,19 @@ def read_records_by(consumer: Any, kind: Callable[..., FetchedRecords], is_over:
 
 
 def remember_to_rejoin(consumer: Any) -> None:
-    """Ask again for a rejoin that has begun.
+    """Request again a rejoin that has begun.
 
-    One that new metadata called for, and that one poll did not see the end of, is otherwise forgotten: the member
-    would have no partitions for good, and not say so.
+    kafka-python forgets a rejoin that new metadata requested and that one poll did not complete: the member would then
+    have no partitions for good, without a message.
     """
     if consumer._coordinator.rejoining:
         consumer._coordinator.request_rejoin()
 
 
 def drop_unreadable(consumer: Any) -> tuple[TopicPartition, int] | None:
-    """Drop the batch that a poll could not take apart; where it stands, `None` if there is none.
+    """Drop the batch that a poll could not decode; return its place, or `None` if there is none.
 
-    It stays the consumer's next batch otherwise, and each later poll would go round in it without end. Dropped, it is
+    Otherwise it stays the consumer's next batch, and every later poll would fail on it for ever. Once dropped, it is
     fetched again.
     """
     batch = consumer._fetcher._next_partition_records
@@ -112,15 +112,15 @@ def drop_unreadable(consumer: Any) -> tuple[TopicPartition, int] | None:
 
 
 def topic_id(consumer: Any, topic: str) -> str:
-    """The topic's id in the metadata that the consumer last heard, empty if it has none."""
+    """The topic's id in the consumer's newest metadata; empty if it has none."""
     found = consumer._client.cluster.topic_id(topic)
     return str(found) if found else ""
 
 
 def ends_of_all(consumer: Any, places: Collection[TopicPartition], timeout_ms: int) -> Mapping[TopicPartition, int]:
-    """The ends of the partitions, what open transactions wrote included.
+    """The ends of the partitions, including what open transactions wrote.
 
-    A consumer that reads what is committed calls the first open transaction the end.
+    For a consumer that reads committed records only, the first open transaction is the end.
     """
     everything = copy.copy(consumer._fetcher)
     everything._isolation_level = IsolationLevel.READ_UNCOMMITTED
@@ -129,13 +129,13 @@ def ends_of_all(consumer: Any, places: Collection[TopicPartition], timeout_ms: i
 
 
 def position(consumer: Any, place: TopicPartition) -> int | None:
-    """Where the consumer reads on, from memory; `None` where it has no place, or the partition is not its own."""
+    """The consumer's read position, from memory; `None` if it has none, or does not own the partition."""
     state = consumer._subscription.assignment.get(place)
     return None if state is None or state.position is None else int(state.position.offset)
 
 
 def end_sending(producer: Any) -> None:
-    """End a producer's thread, which would go on trying after a `close` that timed out."""
+    """End a producer's thread, which would keep running after a `close` that timed out."""
     producer._sender.force_close()
 
 

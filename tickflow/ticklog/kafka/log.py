@@ -47,7 +47,7 @@ class KafkaTickLog(TickLog):
 
     @property
     def topic_id(self) -> str:
-        """The id that Kafka gave the topic, as this member last heard of it."""
+        """The id that Kafka gave the topic, as this member last knew it."""
         return self._reader.topic_id
 
     @property
@@ -57,7 +57,7 @@ class KafkaTickLog(TickLog):
     def connect(self, *, create: bool = True) -> None:  # noqa: D102
         self._cluster.check_security()
         if not create:
-            return  # what reads connects by itself
+            return  # reading connects by itself
         limits = self._cluster.patiently(
             lambda: topics.prepare(self._cluster, self.topic, self.dead_letter_topic, self._partitions)
         )

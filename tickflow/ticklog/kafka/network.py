@@ -1,4 +1,4 @@
-"""kafka-python's network layer, mended in four places (seen in 3.0.12)."""
+"""kafka-python's network layer, corrected in four places (seen in 3.0.12)."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -11,17 +11,19 @@ DIRECTLY = "tickflow-direct://"
 
 
 class WideSocket(socket.socket):
-    """Receives more at once than the 4 KB that kafka-python asks for: a fetched megabyte is hundreds of those."""
+    """Receives more at once than the 4 KB that kafka-python asks for: a fetched megabyte would take hundreds of
+    calls.
+    """
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """The next bytes that came, up to `size` or 64 KB."""
+        """The next bytes, up to `size` or 64 KB."""
         return super().recv(max(size, 65_536), flags)
 
 
 class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no types
-    """Closes the sockets of failed attempts to connect, which kafka-python leaves to the garbage collector.
+    """Closes the sockets of failed connection attempts, which kafka-python leaves to the garbage collector.
 
-    It registers under its scheme, as kafka-python's own proxies do.
+    It is registered under its own scheme, as kafka-python's proxies are.
     """
 
     SCHEMES = ("tickflow-direct",)
@@ -40,10 +42,10 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no
 
 
 class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
-    """Tells `note` why a connection failed: kafka-python only logs that a login was refused, and reports a time-out.
+    """Tells `note` why a connection failed: kafka-python logs a refused login and then reports a time-out.
 
-    And keeps `allow_auto_create_topics` to its word, which kafka-python takes and forgets: a worker that asks for a
-    topic that was deleted would have the broker make it, with its producers' times and its own number of partitions.
+    It also enforces `allow_auto_create_topics`, which kafka-python accepts and ignores: otherwise a worker that asks
+    for a deleted topic would make the broker create it, with its default partitions and the producers' times.
     """
 
     def __init__(self, net: NetworkSelector, note: Callable[[BaseException], None], /, **configs: object) -> None:
@@ -52,13 +54,13 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python
         self.cluster.config["allow_auto_create_topics"] = configs.get("allow_auto_create_topics", False)
 
     def get_connection(self, *place: Any, **options: Any) -> Any:
-        """A connection that is about to be made, or there."""
+        """A connection, open or about to be opened."""
         connection = super().get_connection(*place, **options)
         connection.init_future.add_errback(self._tell)
         return connection
 
 
 def open_network(note: Callable[[BaseException], None], configs: Mapping[str, Any]) -> KafkaNetClient:
-    """The network part of a client of kafka-python; goes by the name of `kafka_client` in the client's settings."""
+    """The network part of a kafka-python client, passed to it as `kafka_client`."""
     net = NetworkSelector(**configs)
     return KafkaNetClient(net, Connections(net, note, **configs), **configs)

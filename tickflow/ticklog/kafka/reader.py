@@ -1,7 +1,7 @@
-"""The consuming side of the Kafka adapter: a group member whose every partition is placed by its user.
+"""The consuming side of the Kafka adapter: a group member that reads a partition only from the position its user sets.
 
-The assignment changes inside `KafkaConsumer.poll` only. The listener notes it, and the poll that it happened in acts
-on it: each assignment has a new epoch, and a partition is silent (paused) from its assignment until the first `seek`.
+The assignment changes only inside `KafkaConsumer.poll`. The listener notes the change, and the same poll acts on it:
+each assignment has a new epoch, and a partition is paused from its assignment until the first `seek`.
 """
 
 import time
@@ -34,13 +34,13 @@ from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 from tickflow.ticklog.kafka.transactions import OpenTransactions
 
 REQUEST_MS = 5_000
-"""The longest that one question to the cluster may take."""
+"""The longest time that one request to the cluster may take."""
 
 SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
-"""Bounds of one `KafkaConsumer.poll`: shorter ones can keep a member from ever joining, longer ones delay a stop."""
+"""Bounds of one `KafkaConsumer.poll`: with shorter ones a member may never join, longer ones delay a stop."""
 
 SILENCE = 5.0
-"""Seconds without any news after which the cluster is asked whether it is still there."""
+"""After this many seconds without any answer, the cluster is asked whether it is still there."""
 
 _PROBE_MS = 2_000
 _CLOSE_MS = 3_000
@@ -88,10 +88,10 @@ class Reader:
         return self._transactions.holdup
 
     def subscribe(self) -> None:
-        """Join the group; the assignment comes with later polls. Waits until the topic can be found."""
+        """Join the group; later polls bring the assignment. Waits until the topic exists."""
         consumer = self._opened()
         consumer.subscribe(topics=[self._topic], listener=self._rebalances)
-        # A group's leader that hears of the topic's partitions only while it hands them out does so twice in a row.
+        # A group leader that learns the topic's partitions only while it assigns them would assign them twice in a row.
         self._cluster.patiently(consumer.topics)
         self._last_news = time.monotonic()
 
@@ -117,7 +117,7 @@ class Reader:
         return polled
 
     def seek(self, partition: int, offset: int) -> None:
-        """See `TickLog.seek`; nothing happens for a partition that is not ours any more (the next poll says so)."""
+        """See `TickLog.seek`; does nothing for a partition that is no longer ours (the next poll reports it)."""
         if partition not in self._epochs:
             return
         place = TopicPartition(self._topic, partition)
@@ -141,7 +141,7 @@ class Reader:
         """See `TickLog.committed`."""
         consumer, place = self._opened(), TopicPartition(self._topic, partition)
         with self._asking():
-            # Twice: the first answer may be that to an older question, which kafka-python kept when it came too late.
+            # Asked twice: the first answer may belong to an older, late request, which kafka-python kept.
             consumer.committed(place, timeout_ms=REQUEST_MS)
             found = consumer.committed(place, metadata=True, timeout_ms=REQUEST_MS)
         return None if found is None else Commit(found.offset, found.metadata or "")
@@ -163,7 +163,7 @@ class Reader:
         return frozenset(current)
 
     def lag(self) -> dict[int, int]:
-        """See `TickLog.lag`; a partition that was not placed yet is left out."""
+        """See `TickLog.lag`; partitions without a position yet are left out."""
         lags = {}
         ends = self._known_ends()
         for partition in self._epochs.keys() - self._unplaced:
@@ -177,7 +177,7 @@ class Reader:
         return lags
 
     def ends(self) -> dict[int, int]:
-        """See `TickLog.ends`; a partition of which none was heard yet is left out."""
+        """See `TickLog.ends`; partitions whose end is unknown are left out."""
         return self._known_ends()
 
     def close(self) -> None:
@@ -194,7 +194,7 @@ class Reader:
                 group_id=self._group,
                 group_instance_id=self._instance_id,
                 client_id=self._client_id,
-                # Eager: the cooperative one hands partitions to members that have lost their membership.
+                # Eager: the cooperative assignor gives partitions to members that have already lost their membership.
                 partition_assignment_strategy=[RangePartitionAssignor],
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=1_000,
@@ -216,7 +216,7 @@ class Reader:
             with self._asking():
                 found = consumer.poll(timeout_ms=wait_ms)
         except NoOffsetForPartitionError:
-            pass  # of partitions that this very poll was assigned: they are placed by the user
+            pass  # of partitions that this very poll was assigned: their user sets the position
         except OffsetOutOfRangeError as error:
             strayed = error.args[0]
         except LogTruncationError as error:
@@ -230,7 +230,7 @@ class Reader:
         polled = Polled()
         polled.revoked, polled.assigned = self._follow()
         polled.out_of_range = self._stray(strayed)
-        # What came for a partition without a place is dropped: the seek that it waits for says where to begin.
+        # Records of a partition without a position are dropped: the coming seek decides where to start.
         polled.records = {
             place.partition: records
             for place, records in found.items()
@@ -244,7 +244,7 @@ class Reader:
         return polled
 
     def _moved(self, records: Mapping[int, Sequence[Record]]) -> dict[int, int]:
-        """Note where the partitions are read on; those come back that went past their last record, or had none."""
+        """Note the read positions; return those of partitions that went past their last record, or had none."""
         moved = {}
         for number, place in self._places.items():
             position = internals.position(self._consumer, TopicPartition(self._topic, number))
@@ -259,18 +259,18 @@ class Reader:
         before = dict(self._epochs)
         for kind, partitions in self._rebalances.take():
             self._renew(partitions, is_ours=kind == "assigned")
-        if self._is_made_anew():  # under a member, which may not even hear of a rebalance
+        if self._is_made_anew():  # under a member, which may not even notice a rebalance
             self._renew(list(self._epochs), is_ours=True)
         revoked = frozenset(number for number, epoch in before.items() if self._epochs.get(number) != epoch)
         assigned = {number: epoch for number, epoch in self._epochs.items() if before.get(number) != epoch}
         for partition in assigned:
-            # Any position will do: without one, every poll would fail until the user has placed all partitions.
+            # Any position will do: without one, every poll would fail until the user has set all positions.
             self._consumer.seek(TopicPartition(self._topic, partition), 0)
             self._silence(partition)
         return revoked, assigned
 
     def _renew(self, partitions: Iterable[int], *, is_ours: bool) -> None:
-        """Forget what was known of the partitions; those that are ours begin a new epoch."""
+        """Forget the state of the partitions; those that are ours start a new epoch."""
         for partition in partitions:
             self._epochs.pop(partition, None)
             self._ends.pop(partition, None)
@@ -282,12 +282,12 @@ class Reader:
                 self._epochs[partition] = self._epoch
 
     def _is_made_anew(self) -> bool:
-        """Whether another topic stands under the name since the last poll; takes over its id."""
+        """Whether the topic was created again since the last poll; keeps its new id."""
         known, self.topic_id = self.topic_id, internals.topic_id(self._consumer, self._topic) or self.topic_id
         return known not in ("", self.topic_id)
 
     def _stray(self, strayed: Mapping[TopicPartition, int]) -> dict[int, int]:
-        """Silence the partitions whose place the log does not hold; what is new comes back."""
+        """Pause the partitions whose position the log does not hold; return those that are new."""
         new = {
             place.partition: offset
             for place, offset in strayed.items()
@@ -316,7 +316,7 @@ class Reader:
         change(*places)
 
     def _known_ends(self) -> dict[int, int]:
-        """Where the partitions that have a place end, as last heard."""
+        """The ends of the partitions that have a position, as last known."""
         return {
             number: max(self._consumer.highwater(TopicPartition(self._topic, number)) or 0, self._ends.get(number, 0))
             for number in self._epochs.keys() - self._unplaced
@@ -325,11 +325,13 @@ class Reader:
     def _stable_ends(self, numbers: Iterable[int]) -> dict[int, int]:
         places = [TopicPartition(self._topic, number) for number in numbers]
         with self._asking():
-            found = self._opened().end_offsets(places, timeout_ms=_PROBE_MS)  # of what is committed
+            found = self._opened().end_offsets(places, timeout_ms=_PROBE_MS)  # the end of what is committed
         return {place.partition: end for place, end in found.items()}
 
     def _probe(self, consumer: Any) -> None:
-        """Ask for the ends: tells an idle topic from a cluster that is away, and keeps the lag right while paused."""
+        """Ask for the ends: this tells an idle topic from an unreachable cluster, and keeps the lag right while
+        paused.
+        """
         places = [TopicPartition(self._topic, number) for number in self._epochs or (0,)]
         with self._asking():
             ends = internals.ends_of_all(consumer, places, _PROBE_MS)

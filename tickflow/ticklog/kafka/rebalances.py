@@ -1,4 +1,4 @@
-"""What happened to a group member's assignment, kept until its loop can act on it."""
+"""The changes of a group member's assignment, kept until its loop can act on them."""
 
 import threading
 from typing import Literal
@@ -8,26 +8,26 @@ from kafka.structs import TopicPartition
 
 
 class Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
-    """Notes what happens to the assignment; runs in kafka-python's own thread, where the consumer may not be called."""
+    """Notes changes of the assignment; runs in kafka-python's own thread, where the consumer must not be called."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._noted: list[tuple[Literal["revoked", "assigned"], list[int]]] = []
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Note that they were taken away."""
+        """Note that partitions were revoked."""
         self._note("revoked", revoked)
 
     def on_partitions_lost(self, lost: set[TopicPartition]) -> None:
-        """Note that they were taken away without a word before."""
+        """Note that partitions were lost without notice."""
         self._note("revoked", lost)
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Note that they were given."""
+        """Note that partitions were assigned."""
         self._note("assigned", assigned)
 
     def take(self) -> list[tuple[Literal["revoked", "assigned"], list[int]]]:
-        """What was noted since the last call, in its order."""
+        """What was noted since the last call, in order."""
         with self._lock:
             noted, self._noted = self._noted, []
         return noted

@@ -45,7 +45,7 @@ class Budget:
 
 
 class QuickRecords(FetchedRecords):
-    """The records of one fetched partition, as entries, batch by batch while they are taken."""
+    """The records of one fetched partition, as entries, decoded batch by batch on demand."""
 
     def __init__(self, budget: Budget, *arguments: Any, **options: Any) -> None:
         self._budget = budget
@@ -79,7 +79,7 @@ class QuickRecords(FetchedRecords):
             self.leader_epoch = batch.leader_epoch
             if not self.is_left_out(batch):
                 yield from self._of(batch, place.partition)
-            self.next_fetch_offset = batch.next_offset  # which compaction may have left without a record
+            self.next_fetch_offset = batch.next_offset  # compaction may have left a batch without records
             batch = batches.next_batch()
         yield from self.by_kafka_python(place, _Rest(batch, batches))
 
@@ -126,7 +126,7 @@ class QuickRecords(FetchedRecords):
 
 
 class _Rest:
-    """What is left of the batches, a first one before all others."""
+    """The remaining batches, with one put before them."""
 
     def __init__(self, first: Any, others: Any) -> None:
         self._first = first
@@ -139,14 +139,14 @@ class _Rest:
 
 
 def _in_python(batch: DefaultRecordBatch, data: bytearray, partition: int) -> Iterator[Entry]:
-    """The records of a batch, whatever their headers are; see kafka.apache.org, "Record Batch"."""
+    """The records of a batch, whatever their headers; see kafka.apache.org, "Record Batch"."""
     at = HEAD_BYTES
     contents = memoryview(data)
     try:
         for _ in range(batch.records_count):
             length, at = decode_varint(data, at)
             end = at + length
-            delta, at = decode_varint(data, at + 1)  # behind the attributes, which have no meaning yet
+            delta, at = decode_varint(data, at + 1)  # after the attributes, which have no meaning yet
             place, at = decode_varint(data, at)
             key, at = _content(data, contents, at)
             value, at = _content(data, contents, at)
@@ -175,6 +175,6 @@ def _headers(data: bytearray, contents: memoryview, at: int) -> list[tuple[str, 
 
 
 def _content(data: bytearray, contents: memoryview, at: int) -> tuple[bytes | None, int]:
-    """A key or a value, and where it ends."""
+    """A key or a value, and the index after it."""
     size, at = decode_varint(data, at)
     return (None, at) if size < 0 else (bytes(contents[at : at + size]), at + size)

@@ -1,4 +1,4 @@
-"""Reading stretches of any topic as nobody's member: no group notices, nothing is committed."""
+"""Reads ranges of any topic without a group: no group notices, and nothing is committed."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,11 @@ from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 
 REQUEST_MS = 5_000
 PATIENCE_SECONDS = 15.0
-"""How long a stretch may bring nothing before the reading is given up."""
+"""How long a range may bring no records before the read fails."""
 
 
 class Scanner:
-    """Reads what it is told to, from a consumer without a group that connects at the first question."""
+    """Reads ranges with a consumer without a group, which connects at the first request."""
 
     def __init__(self, cluster: Cluster, batch_bytes: int = MAX_BATCH_BYTES) -> None:
         self._cluster = cluster
@@ -50,7 +50,7 @@ class Scanner:
             if self._cluster.stop.is_set():
                 raise self._cluster.stopped()
             with self._asking() as consumer:
-                # Looked at each time: between two portions the user may read something else.
+                # Checked each time: between two portions the caller may read another range.
                 if consumer.assignment() != {place}:
                     consumer.assign([place])
                 if position(consumer, place) != at:
@@ -63,7 +63,7 @@ class Scanner:
                 except OffsetOutOfRangeError:
                     bounds = self.bounds(topic, partition)
                     if not at < bounds.start < stretch.end:
-                        return  # all of it is gone
+                        return  # retention deleted the rest
                     records = ()
                     consumer.seek(place, bounds.start)
                 reached = consumer.position(place, timeout_ms=REQUEST_MS)
@@ -79,7 +79,7 @@ class Scanner:
                 yield wanted
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             consumer.close(autocommit=False, timeout_ms=1_000)

@@ -1,4 +1,4 @@
-"""The tick topic and its dead-letter topic: made where they are missing, else taken as they are."""
+"""The tick topic and its dead-letter topic: created if missing, otherwise used as they are."""
 
 import logging
 from contextlib import suppress
@@ -10,19 +10,19 @@ from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, 
 from tickflow.ticklog.kafka.cluster import Cluster
 
 DEFAULT_LIMIT = 1_048_588
-"""A broker's own `max.message.bytes`, for clusters that do not tell it."""
+"""The broker's default `max.message.bytes`, for clusters that do not report it."""
 
 HEADROOM = 2**20
-"""What a dead letter may be larger than the record it holds: its headers."""
+"""How much larger a dead letter may be than its record, in bytes: room for its headers."""
 
 _logger = logging.getLogger(__name__)
 
 
 def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) -> dict[str, int]:
-    """Make the two topics where they are missing; by topic, the size in bytes of the largest record it takes.
+    """Create the missing ones of both topics; return the size in bytes of the largest record of each topic.
 
-    Whoever creates a topic has the broker set its records' times, since the rule against ticks from the future
-    rests on them. Raises what kafka-python raises.
+    A new topic makes the broker set the time of each record, since the rule against ticks from the future depends on
+    it. Raises what kafka-python raises.
     """
     admin = cluster.connect(KafkaAdminClient)
     try:
@@ -75,7 +75,7 @@ def _create(admin: Any, topic: str, partitions: int, configs: dict[str, str]) ->
         "replication_factor": -1,  # the broker's default
         "configs": {"message.timestamp.type": "LogAppendTime", **configs},
     }
-    with suppress(TopicAlreadyExistsError):  # someone else was faster
+    with suppress(TopicAlreadyExistsError):  # another process was faster
         admin.create_topics({topic: wanted})
         _logger.info("created the topic %s with %d partitions", topic, partitions)
     admin.wait_for_topics([topic])

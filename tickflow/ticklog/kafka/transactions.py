@@ -1,4 +1,4 @@
-"""Transactions that producers leave open: Kafka hands out nothing behind the first one, and does not say so."""
+"""Detects open transactions: Kafka returns nothing behind the first one, and does not report why."""
 
 import logging
 import time
@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from tickflow.backoff import Saying
 
 PATIENCE_SECONDS = 5.0
-"""How long a partition with more to read may stand still before it is asked why: a transaction takes milliseconds."""
+"""How long a partition with unread records may stand still before Kafka is asked why; a transaction takes
+milliseconds.
+"""
 
 _logger = logging.getLogger(__name__)
 
 
 class OpenTransactions:
-    """Notices partitions that stand still although they hold more, and says which transactions hold them up.
+    """Detects partitions that stand still although they hold more, and reports the transactions that block them.
 
-    `stable_ends` asks Kafka where each partition's first open transaction begins (its last stable offset).
+    `stable_ends` asks Kafka where the first open transaction of each partition begins (its last stable offset).
     """
 
     def __init__(self, where: str, stable_ends: Callable[[Iterable[int]], Mapping[int, int]]) -> None:
@@ -28,7 +30,7 @@ class OpenTransactions:
 
     @property
     def holdup(self) -> str:
-        """What is held up where, in a sentence; empty when nothing is."""
+        """What is blocked and where, as a sentence; empty if nothing is."""
         if not self._held:
             return ""
         places = ", ".join(
@@ -41,7 +43,7 @@ class OpenTransactions:
         )
 
     def watch(self, places: Mapping[int, int], ends: Mapping[int, int]) -> None:
-        """Take in where each partition is read on, and where it ends. Raises what `stable_ends` raises."""
+        """Note the read position and the end of each partition. Raises what `stable_ends` raises."""
         now = time.monotonic()
         before = self._still
         self._still = {}

@@ -1,4 +1,4 @@
-"""The producing side of the Kafka adapter: every record is followed until the broker confirmed or refused it."""
+"""The producing side of the Kafka adapter: follows every record until the broker has confirmed or refused it."""
 
 import logging
 import time
@@ -19,13 +19,13 @@ from tickflow.ticklog.kafka.internals import end_sending
 from tickflow.ticklog.kafka.partitioner import ByKey
 
 MAX_IN_FLIGHT = 10_000
-"""Records handed over and not confirmed yet; kafka-python itself sets no bound."""
+"""The most unconfirmed records in flight; kafka-python itself sets no bound."""
 
 BATCH_BYTES = 262_144
-"""Of small batches, each costs as much as a hundred records."""
+"""The size of a batch: a batch costs as much as a hundred records, so small batches are expensive."""
 
 RECORD_OVERHEAD = 128
-"""Bytes that Kafka needs for a record beyond its key, value and headers, rounded up."""
+"""An upper bound of the bytes that Kafka needs for a record besides key, value and headers."""
 
 NOT_FOUND = "nobody says where to find the topic"
 
@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Sent:
-    """The receipt of a record: of kafka-python's `future`, or of an error that came before there was one."""
+    """The receipt of a record: made from kafka-python's `future`, or from an error before there was one."""
 
     __slots__ = ("_error", "_future")
 
@@ -68,7 +68,9 @@ class Sent:
 
 
 class Writer:
-    """An idempotent producer; connects at the first record. `limits`: by topic, the largest record in bytes."""
+    """An idempotent producer that connects at the first record. `limits` has the largest record of each topic,
+    in bytes.
+    """
 
     def __init__(self, cluster: Cluster, limits: Mapping[str, int]) -> None:
         self._cluster = cluster
@@ -88,15 +90,15 @@ class Writer:
         return self._acknowledged
 
     def largest(self, topic: str) -> int | None:
-        """How many bytes of key, value and headers a record of the topic may have, `None` if nobody has said."""
+        """How many bytes of key, value and headers a record of the topic may have; `None` if unknown."""
         limit = self._limits.get(topic)
         return None if limit is None else limit - RECORD_OVERHEAD
 
     def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, wait: bool = True) -> Sent:
-        """Hand over one record; waits while too many are in flight or the topic cannot be found.
+        """Publish one record; wait while too many are in flight or the topic cannot be found.
 
-        Raises `NotAcknowledged` once if earlier records were refused: then this one was not handed over. Raises
-        `Stopped` if asked to stop while waiting, `LogUnavailable` instead of waiting on without `wait`.
+        Raises `NotAcknowledged` once if earlier records were refused: then this record was not sent. Raises `Stopped`
+        if asked to stop while waiting; with `wait=False`, raises `LogUnavailable` instead of waiting.
         """
         pending = self._pending
         if pending and pending[0].is_done:
@@ -139,7 +141,7 @@ class Writer:
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for all confirmations; raises `NotAcknowledged`.
 
-        What was not confirmed in time stays in flight. What was refused is reported once.
+        Records that were not confirmed in time stay in flight. A refusal is reported once.
         """
         deadline = time.monotonic() + timeout
         started = time.monotonic()
@@ -147,7 +149,7 @@ class Writer:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            # Also sends what lingers for company. Whether it failed is told by the futures, not by this call.
+            # This also sends incomplete batches. The futures tell whether it failed, not this call.
             with suppress(KafkaError):
                 self._producer.flush(min(left, _SLICE))
             self._reap()
@@ -156,7 +158,7 @@ class Writer:
         self._raise_refused(waiting, f"no confirmation from {self._cluster.where} within {timeout:g} s")
 
     def close(self) -> None:
-        """Let go of the connection, within about 3 s; what is still in flight is lost, and said."""
+        """Close the connection, within about 3 s; log how many records in flight were lost."""
         self._abandon()
         if self._refused or self._pending:
             _logger.error(
@@ -165,7 +167,7 @@ class Writer:
             )
 
     def _abandon(self) -> None:
-        """Let go of the producer: after one refusal by the broker an idempotent one takes no more records at all."""
+        """Close the producer: after one refusal by the broker an idempotent producer takes no more records at all."""
         self._is_broken = False
         if self._producer is None:
             return
@@ -173,7 +175,7 @@ class Writer:
         try:
             producer.close(timeout=_CLOSE_SECONDS)
         except KafkaTimeoutError:
-            # kafka-python raises before it ends its thread, which would then go on trying.
+            # Kafka-python raises before it has ended its thread, which would keep running.
             end_sending(producer)
             with suppress(KafkaError):
                 producer.close(timeout=_CLOSE_SECONDS)
@@ -188,12 +190,12 @@ class Writer:
             allow_auto_create_topics=False,
             value_serializer=_Bytes(),
             partitioner=ByKey(),
-            linger_ms=5,  # time for company; a tick that comes alone waits this long
+            linger_ms=5,  # time to fill a batch; a single tick waits this long
             batch_size=min(BATCH_BYTES, *self._limits.values()),
             max_request_size=max(self._limits.values()),
             max_block_ms=500,
             request_timeout_ms=15_000,
-            # A broker that is away means waiting, however long: a record that expires here would be a lost tick.
+            # While a broker is away, records wait as long as it takes: a record that expires here would be a lost tick.
             delivery_timeout_ms=_NO_TIME_LIMIT_MS,
             metadata_max_age_ms=30_000,
             metrics_enabled=False,
@@ -210,7 +212,7 @@ class Writer:
                 self._is_broken = True
 
     def _refuse(self, error: BaseException) -> Sent:
-        """Refuse a record that the producer never had."""
+        """Refuse a record that the producer never received."""
         self._note_refusal(error)
         return Sent(None, error)
 
@@ -243,7 +245,7 @@ _NOTHING = object()
 
 
 class _Bytes(Serializer):  # type: ignore[misc]  # kafka-python has no types
-    """Lets a record through that has neither key nor value, which `send` would not take: dead letters may be such."""
+    """Passes a record without key and value, which `send` refuses: a dead letter may be one."""
 
     def serialize(self, _topic: str, _headers: object, data: object) -> object:
         return None if data is _NOTHING else data

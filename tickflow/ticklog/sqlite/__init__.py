@@ -1,1 +1,1 @@
-"""The tick log of the embedded stack, in its one SQLite file."""
+"""The tick log of the embedded stack, in its SQLite file."""

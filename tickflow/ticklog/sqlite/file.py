@@ -1,6 +1,6 @@
-"""The tables of the embedded tick log, and what is done to them; errors are sqlite3's own.
+"""The tables of the embedded tick log and the operations on them; errors are those of sqlite3.
 
-Offsets are handed out by `log_topics` and never reused, whatever retention deletes.
+`log_topics` assigns the offsets; none is used twice, whatever retention deletes.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ _decode_headers = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
 
 
 class Published(NamedTuple):
-    """A record that is still to be appended."""
+    """A record that is not appended yet."""
 
     topic: str
     key: bytes | None
@@ -53,13 +53,15 @@ class Published(NamedTuple):
 
 
 class LogFile:
-    """The log's tables in the file at `path`, made where they are missing. See `open_database` for what it raises."""
+    """The log's tables in the file at `path`, created if missing. Raises what `open_database` raises."""
 
     def __init__(self, path: Path, stop: threading.Event) -> None:
         self._database = open_database(path, stop, _SCHEMA)
 
     def append(self, records: Sequence[Published], clock: Callable[[], float]) -> None:
-        """Append all of the records in one transaction, under the time of `clock` (never before the record before)."""
+        """Append all records in one transaction, with the time of `clock` (never before that of the previous
+        record).
+        """
         with self._transaction() as execute:
             now_ms = int(clock() * 1000)
             for topic, group in groupby(sorted(records, key=lambda each: each.topic), lambda each: each.topic):
@@ -85,7 +87,7 @@ class LogFile:
                 )
 
     def read(self, topic: str, offset: int) -> list[Entry]:
-        """The records from `offset` on, or from the first one after it: up to 5,000, and about 16 MiB."""
+        """The records from `offset` on: up to 5,000, and about 16 MiB."""
         found = self._database.execute(
             f"SELECT offset, key, value, time_ms, headers FROM log_records WHERE {_OF_TOPIC} AND offset >= ? "  # noqa: S608 - a constant
             "ORDER BY offset LIMIT ?",
@@ -104,7 +106,7 @@ class LogFile:
         return entries
 
     def bounds(self, topic: str) -> Bounds:
-        """The offsets that the topic holds; a topic that was never written holds none from 0 on."""
+        """The offsets that the topic holds; a topic that was never written is empty from 0 on."""
         row = self._database.execute(
             "SELECT (SELECT min(offset) FROM log_records WHERE topic = id), next FROM log_topics WHERE name = ?",
             (topic,),
@@ -117,7 +119,7 @@ class LogFile:
         return int(self._database.execute("PRAGMA data_version").fetchone()[0])
 
     def commit(self, group: str, topic: str, commit: Commit) -> None:
-        """Keep the group's place."""
+        """Store the group's commit."""
         with self._transaction() as execute:
             execute(
                 "INSERT OR REPLACE INTO log_commits VALUES (?, ?, ?, ?, ?)",
@@ -125,7 +127,7 @@ class LogFile:
             )
 
     def committed(self, group: str, topic: str) -> Commit | None:
-        """The group's place, if it has one."""
+        """The group's commit, if there is one."""
         row = self._database.execute(
             "SELECT offset, metadata FROM log_commits WHERE consumers = ? AND topic = ? AND partition = ?",
             (group, topic, PARTITION),
@@ -133,9 +135,9 @@ class LogFile:
         return None if row is None else Commit(*row)
 
     def sweep(self, topic: str, before_ms: int) -> bool:
-        """Delete a chunk of the records that were appended before; whether there may be more.
+        """Delete a chunk of the records that were appended before that time; return whether there may be more.
 
-        The space is used again by later records; much of it unused is given back to the disk.
+        Later records use the space again; if much of it is unused, it is returned to the disk.
         """
         oldest = f"SELECT offset, time_ms FROM log_records WHERE {_OF_TOPIC} ORDER BY offset LIMIT ?"  # noqa: S608 - a constant
         first = self._database.execute(oldest, (topic, 1)).fetchone()
@@ -152,7 +154,7 @@ class LogFile:
         return deleted == _SWEEP_RECORDS
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
     @contextmanager
@@ -168,9 +170,10 @@ class LogFile:
 
 
 class Membership:
-    """The right to read for a group: a lock that the operating system takes back when its holder ends, however.
+    """The right to read for a group: a lock that the operating system releases when its holder ends, however it ends.
 
-    The lock is an open transaction on a file of its own beside the log's, since one on the log's would keep others out.
+    The lock is an open transaction on a file of its own beside the log's file: on the log's file it would lock others
+    out.
     """
 
     def __init__(self, path: Path, group: str) -> None:
@@ -184,7 +187,9 @@ class Membership:
         return self._lock is not None
 
     def acquire(self) -> bool:
-        """Take the lock, unless another holds it; whether it is held now. Raises `SettingError`."""
+        """Take the lock unless another process holds it; return whether this instance holds it now. Raises
+        `SettingError`.
+        """
         if self._lock is not None:
             return True
         lock = None
@@ -208,7 +213,7 @@ class Membership:
             self.release()
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None

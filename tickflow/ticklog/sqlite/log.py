@@ -19,7 +19,7 @@ from tickflow.ticklog.sqlite.file import PARTITION, LogFile, Membership, Publish
 
 MAX_BUFFERED = 10_000
 WRITE_AT, WRITE_AFTER = 500, 0.05
-"""The number of records, and the age in seconds of the oldest, at which `publish` writes its buffer."""
+"""`publish` writes its buffer at this number of records, or when the oldest is this many seconds old."""
 
 _LOOK_EVERY, _JOIN_EVERY, _WRITE_AGAIN_AFTER = 0.02, 0.2, 0.5
 _SWEEP_EVERY, _SWEEP_CHUNKS = 60.0, 5
@@ -29,10 +29,10 @@ _logger = logging.getLogger(__name__)
 
 
 class EmbeddedTickLog(TickLog):
-    """A tick log in the file `path`, which the store of the embedded stack shares.
+    """A tick log in the file `path`, which it shares with the store of the embedded stack.
 
     Records are deleted `retention_days` after they were appended. `clock` gives seconds since 1970. `publish` writes
-    its buffer only when that is full or old: flush after the last record of a round.
+    its buffer only when it is full or old: call `flush` after the last record of a round.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class EmbeddedTickLog(TickLog):
             if left <= 0:
                 raise NotAcknowledged(len(self._buffer), f"{self.where}: {problem}", refused=0)
             self._writing(f"waiting for {self.where}: {problem}; {len(self._buffer):,} records are not written yet")
-            time.sleep(min(delay, left))  # a stop must not end it: what it waits for would be lost
+            time.sleep(min(delay, left))  # a stop must not end this sleep: the records that it waits for would be lost
         self._sweep()
 
     @property
@@ -195,7 +195,7 @@ class EmbeddedTickLog(TickLog):
     def lag(self) -> dict[int, int]:  # noqa: D102
         if self._position is None or self._strayed is not None:
             return {}
-        with suppress(LogUnavailable):  # then the end as last heard
+        with suppress(LogUnavailable):  # on failure, use the last known end
             self.bounds(PARTITION)
         return {PARTITION: max(self._end - self._position, 0)}
 
@@ -240,12 +240,12 @@ class EmbeddedTickLog(TickLog):
         if not entries:
             return Polled()
         self._position = entries[-1].offset + 1
-        # Whether there are more is not said: a batch that is written while the next is computed takes a third longer,
-        # since SQLite hands Python's lock over at every row.
+        # `more` is not set: to write a batch while the next one is computed takes a third longer here, since SQLite
+        # releases Python's lock at every row.
         return Polled(records={PARTITION: entries})
 
     def _write(self) -> str | None:
-        """Write the buffer in one transaction; what stands in the way, if that may pass. Raises `SettingError`."""
+        """Write the buffer in one transaction; return what prevents it if that may pass. Raises `SettingError`."""
         if not self._buffer:
             return None
         try:
@@ -260,7 +260,7 @@ class EmbeddedTickLog(TickLog):
         return None
 
     def _sweep(self) -> None:
-        """Delete what is too old, a little at a time: what is left of it goes with the next poll."""
+        """Delete expired records, a few at a time; the next poll deletes more."""
         now = self._clock()
         if self._swept_at is not None and abs(now - self._swept_at) < _SWEEP_EVERY:
             return
@@ -293,7 +293,7 @@ class EmbeddedTickLog(TickLog):
 
 
 class _Buffered:
-    """The receipt of the record of that number among all that were published; they are written in their order."""
+    """The receipt of the record with that number among all published ones; they are written in order."""
 
     is_refused = is_too_large = False
 
