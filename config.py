@@ -15,6 +15,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from tickflow.alerts.budget import BUDGET_RULE
+from tickflow.alerts.budget import parse as parse_budget
+from tickflow.alerts.rules import parse as parse_rules
+from tickflow.alerts.watch import DETECTORS
 from tickflow.errors import SettingError
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
 from tickflow.settings.addresses import is_http_url, is_loopback, is_server
@@ -101,6 +105,7 @@ THRESHOLD_RULE = (
     "a number above 0 and below 2.846: a price is part of its own window of ten, so that |z| can never exceed "
     "(n-1)/sqrt(n) = 2.846 and such a threshold would never raise an alert"
 )
+DETECTORS_RULE = f"some of {', '.join(DETECTORS)}, with commas between"
 SYMBOLS_RULE = "symbols with commas between, each 1 to 12 of A-Z, 0-9, dot, hyphen, and each once"
 
 
@@ -110,6 +115,22 @@ def _is_kafka_name(text: str) -> bool:
 
 def _are_servers(servers: tuple[str, ...]) -> bool:
     return bool(servers) and all(map(is_server, servers))
+
+
+def _is_budget(text: str) -> bool:
+    try:
+        return bool(parse_budget(text))
+    except ValueError:
+        return False
+
+
+def _are_detectors(names: tuple[str, ...]) -> bool:
+    return set(names) <= set(DETECTORS)
+
+
+def _rules(text: str | None) -> str | None:
+    parse_rules(text or "")
+    return text
 
 
 def _whole(least: int, most: int) -> Any:
@@ -251,6 +272,27 @@ class Settings(BaseModel):
     )
     anomaly_threshold: Annotated[float, Field(gt=0, lt=MAX_Z_SCORE, description=THRESHOLD_RULE)] = _setting(
         2.0, "a tick with a z-score above this is an anomaly", shown="2.0"
+    )
+    alerts: Annotated[bool, Field(description="true or false")] = _setting(
+        True, "watch for moves, bursts, bad prints, silences and your own rules; what is found is stored and published"
+    )
+    alert_budget: Annotated[str, _checked(BUDGET_RULE, _is_budget), Field(description=BUDGET_RULE)] = _setting(
+        "1", "how many alerts there may be; the thresholds follow it"
+    )
+    alert_follow: Annotated[bool, Field(description="on or off")] = _setting(
+        True, "whether a threshold rises at each alert and falls with time; off keeps the calibrated one", shown="on"
+    )
+    alert_min_move: Annotated[float, Field(ge=0, le=100, description="a number from 0 to 100")] = _setting(
+        0.1, "the smallest move that is worth an alert, in percent"
+    )
+    alert_detectors: Annotated[_List, _checked(DETECTORS_RULE, _are_detectors), Field(description=DETECTORS_RULE)] = (
+        _setting(DETECTORS, "what is watched for")
+    )
+    alert_rules: Annotated[str | None, AfterValidator(_rules)] = _setting(
+        None, "your own rules, as AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60"
+    )
+    alert_thresholds: Path | None = _setting(
+        None, "the file of thresholds that the verb calibrate writes; without it each symbol begins at 8 usual moves"
     )
     update_interval: Annotated[float, _seconds(0.1, 3600)] = _setting(
         2.0, "the time between two refreshes of page and console"

@@ -26,6 +26,8 @@ from typing import TextIO
 
 from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow import process
+from tickflow.alerts.desk import Desk
+from tickflow.alerts.opening import open_desk
 from tickflow.backoff import Backoff
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
 from tickflow.metrics.fields import Ints
@@ -57,7 +59,8 @@ class StockAnalyticsEngine:
     """One worker of the consumer group: every accepted record becomes one stored point, through any crash.
 
     Every argument has a default made from `settings`: `log`, `store`, `out` (the console), `clock` (ns since 1970) and
-    `span` (see `tickflow/metrics/windows.py`). `run` returns when `stop` is set.
+    `span` (see `tickflow/metrics/windows.py`). With a given log or store, alerts are
+    raised only by a given `desk`. `run` returns when `stop` is set.
     """
 
     def __init__(
@@ -70,16 +73,19 @@ class StockAnalyticsEngine:
         out: TextIO | None = None,
         clock: Callable[[], int] = time.time_ns,
         span: int = WINDOW_SPAN,
+        desk: Desk | None = None,
     ) -> None:
         self.settings = settings = settings or load_settings()
         self.stop = stop or process.StopEvent()
+        is_whole = log is None and store is None
         self.store = store or open_store(settings, self.stop)
         self.worker = worker_name(settings.kafka_instance_id)
         self.log = log or open_log(settings, self.stop, self.worker)
+        self.desk = open_desk(settings, self.log, self.stop) if desk is None and is_whole else desk
         self.price_history: defaultdict[str, History | deque[float]]
         self.price_history = defaultdict(lambda: of_size(settings.history_size))
         self.counters = Counters()
-        self.partitions = Assignments(self.log, self.counters, span)
+        self.partitions = Assignments(self.log, self.counters, span, self.desk)
         self.console = Console(
             out or sys.stdout, settings.update_interval, settings.summary_interval, self.price_history
         )
@@ -99,6 +105,8 @@ class StockAnalyticsEngine:
             self.telemetry.wait_for(State.WAITING_FOR_LOG, f"connecting to {self.log.where}")
             self.log.connect()
             self.log.subscribe()
+            if self.desk:
+                self.desk.start()
             self.console.begin()
             logger.info("reads the topic %s of %s, writes to %s", self.log.topic, self.log.where, self.store.where)
             while not self.stop.is_set():
@@ -116,6 +124,8 @@ class StockAnalyticsEngine:
                 self._reporter.end(self.status())
         finally:
             self.console.end(self.counters, self.log.lag)
+            if self.desk:
+                self.desk.close()
             self.log.close()
             self._writer.shutdown()
             self.store.close()
@@ -186,6 +196,8 @@ class StockAnalyticsEngine:
         ours, tally = self.partitions[number], batch.tallies[number]
         ticks, refused = decode(records, self._limits)
         metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
+        if self.desk:
+            self.desk.take(number, ticks)
         begin = ticks.after(ours.emit_from)
         ours.arrivals.diagnose(ticks, tally, begin)
         tally.accepted += len(ticks) - begin
@@ -306,6 +318,8 @@ class StockAnalyticsEngine:
         for number in committed:
             position = self._uncommitted.pop(number)
             self.counters.settle(number, position.epoch, position.offset)
+            if self.desk:
+                self.desk.committed(number, position.offset)
 
     def report(self) -> None:
         """Write the status and print what is due; neither can stop the loop."""
@@ -332,6 +346,7 @@ FLAGS = (
     *("INFLUXDB_BATCH_POINTS", "INFLUXDB_CONNECTIONS", "INFLUXDB_GZIP"),
     *("KAFKA_SERVERS", "KAFKA_TOPIC", "KAFKA_GROUP", "KAFKA_PARTITIONS", "KAFKA_INSTANCE_ID", "KAFKA_BATCH_RECORDS"),
     *("ANOMALY_THRESHOLD", "HISTORY_SIZE", "UPDATE_INTERVAL", "SUMMARY_INTERVAL"),
+    *("ALERTS", "ALERT_BUDGET", "ALERT_FOLLOW", "ALERT_MIN_MOVE", "ALERT_DETECTORS", "ALERT_RULES", "ALERT_THRESHOLDS"),
     *("METRICS_HOST", "METRICS_PORT", "MAX_RECORD_BYTES", "MAX_BATCH_BYTES", "MAX_TICK_AGE", "LOG_LEVEL"),
 )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tickflow.store.acks import AckStore
+from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
 from tickflow.ticklog.base import TickLog
 
@@ -156,3 +157,15 @@ def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
         org=settings.influxdb_org,
         bucket=f"{settings.influxdb_bucket}_acks",
     )
+
+
+def open_alerts(settings: StackSettings, stop: threading.Event) -> AlertStore:
+    """Where alerts are kept on that stack. Raises `SettingError` without a token."""
+    if settings.stack == "embedded":
+        from tickflow.store.sqlite.alerts import EmbeddedAlerts
+
+        return EmbeddedAlerts(settings.embedded_file, stop=stop)
+    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)
+    from tickflow.store.influx.alerts import InfluxAlerts
+
+    return InfluxAlerts(settings.influxdb_url, token=token, org=settings.influxdb_org, bucket=settings.influxdb_bucket)

@@ -217,6 +217,9 @@ class TickLog(ABC):
         """How many bytes of key, value and headers a dead letter may have; `None` if there is no limit."""
         return None
 
+    def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: B027 - some need none
+        """Make a further topic where it is missing, with these settings of Kafka. Raises `LogUnavailable`."""
+
     @abstractmethod
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds until the log has confirmed all records. Raises `NotAcknowledged`."""

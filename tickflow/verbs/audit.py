@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tickflow import process
+from tickflow.alerts.alert import Alert
+from tickflow.alerts.replay import alerts_of_log, differences, judged
+from tickflow.alerts.watch import Terms
 from tickflow.metrics.fields import DEPTH, TABLE
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN, Windows
+from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
 from tickflow.ticklog.base import Bounds, TickLog
 from tickflow.ticks.tick import END_YEAR_US, Limits, decode
@@ -52,6 +56,8 @@ class Findings:
     foreign: int = 0
     different: int = 0
     letters_missing: int = 0
+    alerts: int = 0
+    alerts_wrong: int = 0
     refused_by_store: int = 0
     shared: int = 0
     expired: int = 0
@@ -63,8 +69,8 @@ class Findings:
 
     @property
     def equal(self) -> bool:
-        """Whether no point is lost, foreign or different, and no dead letter is missing."""
-        return not (self.lost or self.foreign or self.different or self.letters_missing)
+        """Whether no point is lost, foreign or different, no dead letter is missing, and no alert is wrong."""
+        return not (self.lost or self.foreign or self.different or self.letters_missing or self.alerts_wrong)
 
     def note(self, words: str) -> None:
         """Keep a difference in words if it is among the first."""
@@ -88,7 +94,9 @@ class Audit:
         since_ns: int = FIRST_NS,
         until_ns: int = END_NS,
         span: int = WINDOW_SPAN,
+        alerts: tuple[AlertStore, Terms] | None = None,
     ) -> None:
+        self._alerts = alerts
         self._log = log
         self._store = store
         self._limits = limits
@@ -116,7 +124,43 @@ class Audit:
                     for points in self._stored(symbol, part.since_ns, part.until_ns):
                         self._compare(symbol, wanted, points)
                     self._miss(symbol, wanted, expected)
+        if self._alerts is not None:
+            self._compare_alerts(*self._alerts)
         return found
+
+    def _compare_alerts(self, store: AlertStore, terms: Terms) -> None:
+        """Hold the stored alerts against those that the log gives, where it still holds all of its partition."""
+        found = self._found
+        wanted: dict[tuple[str, str, int], Alert] = {}
+        whole = [number for number, judged in self._judged.items() if judged.start == 0]
+        for number in whole:
+            self._log.check_stop()
+            wanted |= alerts_of_log(self._log, number, self._judged[number], terms, self._limits)
+        inside = {key: each for key, each in wanted.items() if self._since_ns <= each.time_ns < self._until_ns}
+        for stored in judged(store.alerts(self._since_ns, self._until_ns)):
+            judged_up_to = self._judged.get(stored.partition)
+            if judged_up_to is not None and (judged_up_to.start > 0 or stored.offset >= judged_up_to.end):
+                continue  # of records that are gone, or not committed yet
+            expected = inside.pop(stored.key, None)
+            where = f"{stored.symbol} {stored.detector} at {moment(stored.time_ns)}"
+            if expected is None:
+                found.alerts_wrong += 1
+                found.note(f"foreign alert: {where}: the ticks give none")
+                continue
+            found.alerts += 1
+            names = differences(expected, stored)
+            # What is open goes on with ticks that are not committed yet.
+            if names and (expected.closed is not None or self._is_at_rest(stored.partition)):
+                found.alerts_wrong += 1
+                for name in names:
+                    wrong, right = getattr(stored, name), getattr(expected, name)
+                    found.note(f"different alert: {where}: {name} is {wrong}, expected {right}")
+        for missing in inside.values():
+            found.alerts_wrong += 1
+            found.note(f"lost alert: {missing.symbol} {missing.detector} at {moment(missing.time_ns)}")
+
+    def _is_at_rest(self, partition: int) -> bool:
+        return self._log.bounds(partition, self._log.topic).end == self._judged[partition].end
 
     def _recompute(self, partition: int, expected: Expected) -> None:
         """Note what the records of the partition must have become, up to the group's commit."""
@@ -258,15 +302,17 @@ def lines(found: Findings) -> list[str]:
     said = [
         f"{counted(found.records, 'record')} recomputed: {counted(found.expected, 'point')} expected, "
         f"{found.stored:,} found; {counted(found.refused, 'record')} refused",
+        *([f"{counted(found.alerts, 'alert')} compared"] if found.alerts else []),
         *(f"  {count:,} {words}" for words, count in not_judged.items() if count),
         *found.examples,
     ]
-    differences = found.lost + found.foreign + found.different + found.letters_missing
-    if differences > EXAMPLES and len(found.examples) == EXAMPLES:
+    wrong = found.lost + found.foreign + found.different + found.letters_missing + found.alerts_wrong
+    if wrong > EXAMPLES and len(found.examples) == EXAMPLES:
         said.append("… and more")
     verdict = "EQUAL" if found.equal else "NOT EQUAL"
     return [
         *said,
         f"{verdict}: {found.lost:,} lost, {found.foreign:,} foreign, {found.different:,} different, "
-        f"{counted(found.letters_missing, 'dead letter')} missing",
+        f"{counted(found.letters_missing, 'dead letter')} missing"
+        + (f", {counted(found.alerts_wrong, 'alert')} wrong" if found.alerts_wrong else ""),
     ]

@@ -5,8 +5,10 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+from tickflow.alerts.opening import DeskSettings
+from tickflow.alerts.terms import terms_of
 from tickflow.process import DONE, UNDONE, Parser, StopEvent
-from tickflow.stack import StackSettings, open_log, open_store
+from tickflow.stack import open_alerts, open_log, open_store
 from tickflow.ticks.tick import Limits, epoch_us
 from tickflow.verbs import audit, dead_letters, status
 
@@ -16,7 +18,7 @@ LISTED = 20
 _OWNERS = {"json": "status", "watch": "status", "limit": "dead-letters", "from": "audit", "to": "audit"}
 
 
-class VerbSettings(StackSettings, Protocol):
+class VerbSettings(DeskSettings, Protocol):
     """The settings that the verbs need; `config.Settings` has them."""
 
     @property
@@ -66,10 +68,11 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
         return DONE if is_fine else UNDONE
     if arguments.verb == "audit":
         limits, range_ns = limits_of(settings), _range(arguments)
+        alerts = (open_alerts(settings, stop), terms_of(settings)) if settings.alerts else None
         is_equal = audit.show(
             open_log(settings, stop),
             open_store(settings, stop),
-            lambda log, store: audit.Audit(log, store, limits, settings.anomaly_threshold, *range_ns),
+            lambda log, store: audit.Audit(log, store, limits, settings.anomaly_threshold, *range_ns, alerts=alerts),
         )
         return DONE if is_equal else UNDONE
     dead_letters.show(open_log(settings, stop), LISTED if arguments.limit is None else arguments.limit)

@@ -7,9 +7,10 @@ the committed offset, and writes points from there on. The state of a revoked pa
 import logging
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
+from tickflow.alerts.desk import Desk
 from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable
 from tickflow.metrics.windows import WINDOW_SPAN, Windows
@@ -54,8 +55,9 @@ class Assigned:
 class Assignments(Mapping[int, Assigned]):
     """The worker's partitions, by number, kept in step with what each poll reports."""
 
-    def __init__(self, log: TickLog, counters: Counters, span: int = WINDOW_SPAN) -> None:
+    def __init__(self, log: TickLog, counters: Counters, span: int = WINDOW_SPAN, desk: Desk | None = None) -> None:
         self._log = log
+        self._desk = desk
         self._span = span
         self._counters = counters
         self._ours: dict[int, Assigned] = {}
@@ -89,6 +91,8 @@ class Assignments(Mapping[int, Assigned]):
             self._unplaced.pop(partition, None)
             self._lost.pop(partition, None)
         self._counters.drop(polled.revoked)
+        if self._desk:
+            self._desk.drop(list(polled.revoked))
         self._unplaced |= polled.assigned
         for partition, epoch in list(self._unplaced.items()):
             del self._unplaced[partition]
@@ -117,7 +121,8 @@ class Assignments(Mapping[int, Assigned]):
     def _adopt(self, partition: int, epoch: int) -> None:
         commit = self._log.committed(partition)
         topic_id = self._log.topic_id
-        begin = plan(commit, self._log.bounds(partition), self._span, topic_id)
+        bounds = self._log.bounds(partition)
+        begin = self._with_alerts(partition, plan(commit, bounds, self._span, topic_id), bounds.start, topic_id)
         self._ours[partition] = Assigned(
             epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id, begin.since
         )
@@ -142,11 +147,18 @@ class Assignments(Mapping[int, Assigned]):
             cold = max(min(bounds.start, ours.emit_from) - position, 0)
             note = f"the log's retention overran this worker: {lost:,} records lost, {cold:,} for its windows gone"
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
+        begin = self._with_alerts(partition, begin, bounds.start, self._log.topic_id)
         # As after a restart: no value may depend on whether a restart fell into the gap.
         ours.windows, ours.arrivals = Windows(self._span), Arrivals()
         ours.emit_from, ours.restore_from, ours.read_up_to = begin.emit_from, begin.seek, begin.seek
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)
+
+    def _with_alerts(self, partition: int, begin: RestorePlan, start: int, topic_id: str) -> RestorePlan:
+        """The plan, read from further back where the alerts need it."""
+        if self._desk is None:
+            return begin
+        return replace(begin, seek=self._desk.adopt(partition, begin.emit_from, begin.seek, start, topic_id))
 
     def _count(self, partition: int, begin: RestorePlan, level: int = logging.WARNING) -> None:
         if begin.lost:

@@ -81,6 +81,9 @@ class KafkaTickLog(TickLog):
     def largest_letter(self) -> int | None:  # noqa: D102
         return self._connected().largest(self.dead_letter_topic)
 
+    def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: D102
+        topics.make(self._cluster, topic, partitions, configs)
+
     def flush(self, timeout: float) -> None:  # noqa: D102
         self._connected().flush(timeout)
 

@@ -1,12 +1,14 @@
 """The tick topic and its dead-letter topic: created if missing, otherwise used as they are."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
+from tickflow.errors import LogUnavailable
 from tickflow.ticklog.kafka.cluster import Cluster
 
 DEFAULT_LIMIT = 1_048_588
@@ -56,6 +58,21 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
         return limits
     finally:
         admin.close()
+
+
+def make(cluster: Cluster, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
+    """Make one further topic where it is missing. Raises `LogUnavailable`."""
+    try:
+        admin = cluster.connect(KafkaAdminClient)
+        try:
+            if _missing(admin, [topic]):
+                _create(admin, topic, partitions, dict(configs))
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise LogUnavailable(
+            f"{cluster.where}: the topic {topic} cannot be created: {cluster.explain(error)}"
+        ) from error
 
 
 def _missing(admin: Any, topics: list[str]) -> set[str]:

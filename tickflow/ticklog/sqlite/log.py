@@ -266,7 +266,7 @@ class EmbeddedTickLog(TickLog):
             return
         before_ms = int(now * 1000) - self._retention_ms
         try:
-            for topic in (self.topic, self.dead_letter_topic):
+            for topic in (self.topic, self.dead_letter_topic, f"{self.topic}.alerts"):
                 for _ in range(_SWEEP_CHUNKS):
                     if not self._opened().sweep(topic, before_ms):
                         break

@@ -1,0 +1,174 @@
+"""Alerts of real workers on both stacks: what is stored is what the ticks give, bit for bit, through kills."""
+
+import random
+import sqlite3
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from stock_analytics import StockAnalyticsEngine
+from tests.alerts.batches import part_of
+from tests.conftest import StartScript
+from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
+from tests.loaded_settings import load
+from tests.metrics.detectors.oracle import Trade
+from tests.metrics.detectors.test_detectors import trades
+from tickflow.alerts.alert import Alert, decode
+from tickflow.alerts.desk import alerts_topic
+from tickflow.alerts.opening import open_desk
+from tickflow.alerts.replay import alerts_of_log
+from tickflow.alerts.terms import terms_of
+from tickflow.process import StopEvent
+from tickflow.stack import open_alerts, open_log
+from tickflow.ticklog.base import TickLog
+from tickflow.ticks.tick import Limits, Tick, encode
+
+RULES = "JUMP price < 50.5; * change_1m < -0.5; * volume_10s > 2x; SLOW silence > 12"
+ALERTS = {"ALERT_RULES": RULES, "ALERT_MIN_MOVE": "0.04", "ALERT_BUDGET": "20"}
+
+
+@pytest.fixture(params=["kafka", "embedded"])
+def chain(request: pytest.FixtureRequest, tmp_path: Path) -> Chain:
+    made: Chain
+    if request.param == "embedded":
+        made = EmbeddedChain(tmp_path / "stocks.db")
+    else:
+        servers, influx, bucket, topic = map(request.getfixturevalue, ("kafka_servers", "influx", "bucket", "topic"))
+        made = KafkaChain(servers, topic, influx, bucket)
+    made.env |= ALERTS
+    return made
+
+
+def publish(log: TickLog, made: Sequence[Trade]) -> None:
+    for each in made:
+        moment = datetime.fromtimestamp(each.time_us // 1_000_000, UTC).replace(microsecond=each.time_us % 1_000_000)
+        log.publish(each.symbol.encode(), encode(Tick(each.symbol, each.price, moment, volume=int(each.volume))))
+    log.flush(30)
+
+
+def stored(chain: Chain) -> list[Alert]:
+    store = open_alerts(load(chain.env), threading.Event())
+    try:
+        return store.alerts(0)
+    finally:
+        store.close()
+
+
+def expected(chain: Chain, log: TickLog) -> list[Alert]:
+    settings = load(chain.env)
+    found: list[Alert] = []
+    for number in log.partitions():
+        found += alerts_of_log(log, number, log.bounds(number, log.topic), terms_of(settings), Limits()).values()
+    return sorted(found, key=lambda each: (each.time_ns, each.symbol, each.detector))
+
+
+def plain(alerts: Sequence[Alert]) -> list[str]:
+    """The stored fields of each, as text with all bits."""
+    return [repr(Alert(**{name: getattr(each, name) for name in STORED})) for each in alerts]
+
+
+STORED = (
+    *("symbol", "detector", "time_ns", "score", "threshold", "price", "reference", "move_percent", "direction"),
+    *("opened", "partition", "offset", "ticks", "budget", "volume_ratio", "closed", "lasted"),
+)
+
+
+def test_kills_and_restarts_change_no_alert_and_lose_none(chain: Chain, script: StartScript) -> None:
+    made, rng = trades(3, 3_000), random.Random(7)
+    log = open_log(load(chain.env), StopEvent())
+    log.connect()
+    at = 0
+    for round_number in range(6):
+        worker = script("stock_analytics.py", env=chain.env)
+        for _ in range(3):
+            size = rng.randrange(40, 250)
+            publish(log, made[at : at + size])
+            at += size
+            chain.wait_for_points(rng.randrange(max(1, at - size), at + 1), 90)
+        if round_number == 3:
+            worker.interrupt()
+            worker.wait()
+        else:
+            worker.kill()
+    publish(log, made[at:])
+    with working(chain):
+        chain.wait_for_points(len(made))
+        wanted = plain(expected(chain, log))
+        assert len(wanted) > 60
+        wait_until(lambda: plain(stored(chain)) == wanted, "equal alerts")
+    published: dict[str, Alert] = {}
+    topic = alerts_topic(log.topic)
+    for number in log.partitions(topic):
+        for records in log.read(number, log.bounds(number, topic), topic):
+            for record in records:
+                alert = decode(record.value or b"")
+                published[alert.id] = alert
+    assert plain(sorted(published.values(), key=lambda each: (each.time_ns, each.symbol, each.detector))) == wanted
+    log.close()
+    audit = script("stock_analytics.py", "audit", env=chain.env)
+    assert audit.wait() == 0
+    assert f"{len(wanted)} alerts compared" in audit.output
+
+
+def test_the_audit_finds_what_was_changed_lost_or_added(tmp_path: Path, script: StartScript) -> None:
+    chain = EmbeddedChain(tmp_path / "stocks.db")
+    chain.env |= ALERTS
+    log = open_log(load(chain.env), StopEvent())
+    log.connect()
+    publish(log, trades(3, 1_500))
+    with working(chain):
+        chain.wait_for_points(1_500)
+    log.close()
+    with sqlite3.connect(chain.file) as file:
+        first, second, third = file.execute("SELECT rowid FROM store_anomalies ORDER BY time_ns LIMIT 3").fetchall()
+        file.execute("UPDATE store_anomalies SET score = score * 1.0000001 WHERE rowid = ?", first)
+        file.execute("DELETE FROM store_anomalies WHERE rowid = ?", second)
+        file.execute("UPDATE store_anomalies SET time_ns = time_ns + 1 WHERE rowid = ?", third)
+    audit = script("stock_analytics.py", "audit", env=chain.env)
+    assert audit.wait() == 1
+    for words in ("different alert: ", "lost alert: ", "foreign alert: ", "4 alerts wrong"):
+        assert words in audit.output
+
+
+def test_a_restart_reads_from_the_checkpoint_and_not_from_the_start(chain: Chain) -> None:
+    settings = load(chain.env)
+    log = open_log(settings, StopEvent())
+    log.connect()
+    publish(log, trades(5, 2_000))
+    with working(chain):
+        chain.wait_for_points(2_000)
+    stop = StopEvent()
+    engine = StockAnalyticsEngine(settings, stop=stop)
+    assert engine.desk is not None
+    number, offset = max(
+        ((number, log.bounds(number, log.topic).end) for number in log.partitions()), key=lambda pair: pair[1]
+    )
+    engine.log.connect()
+    assert engine.desk.adopt(number, offset, offset, 0, engine.log.topic_id) in range(offset - 100, offset + 1)
+    assert engine.desk.adopt(number, offset - 1, offset - 1, 0, engine.log.topic_id) <= offset - 1
+    engine.log.close()
+    log.close()
+
+
+def test_what_fails_in_the_watch_ends_the_alerts_and_not_the_loop(tmp_path: Path) -> None:
+    chain = EmbeddedChain(tmp_path / "stocks.db")
+    settings = load(chain.env)
+    log = open_log(settings, StopEvent())
+    log.connect()
+    publish(log, trades(3, 300))
+    desk = open_desk(settings, log, StopEvent())
+    assert desk is not None
+    desk.adopt(0, 0, 0, 0, "")
+    (records,) = log.read(0, log.bounds(0, log.topic))
+    from tickflow.ticks.tick import decode as decode_ticks
+
+    ticks, _ = decode_ticks(records)
+    broken = part_of(ticks, 0, len(ticks))
+    broken.symbols.pop()
+    desk.take(0, broken)
+    desk.take(0, ticks)
+    assert desk.waiting == 0
+    log.close()

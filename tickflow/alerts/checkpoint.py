@@ -1,0 +1,164 @@
+"""Where the state of the alerts is kept, each with the offset that it stands for.
+
+On Kafka: the compacted topic `<topic>.state`, one partition. A state is cut into chunks below the usual record limit;
+two generations per partition of ticks take turns, so that the older one stays whole while the newer one is written.
+On the embedded stack: a table of the one file.
+"""
+
+import threading
+import zlib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from tickflow.errors import NotAcknowledged
+from tickflow.sqlite import open_database
+from tickflow.ticklog.base import Bounds, Record, TickLog
+
+CHUNK = 400_000
+FLUSH_SECONDS = 10.0
+_TAIL = 64
+"""Records at the end of the topic in which a state is looked for first; then ever more."""
+
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS alert_states (
+        consumers TEXT NOT NULL, topic TEXT NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+        state BLOB NOT NULL, PRIMARY KEY (consumers, topic, "partition", "offset")
+    ) WITHOUT ROWID;
+"""
+
+
+class Checkpoint(NamedTuple):
+    """The state of a partition's watch after the ticks before `offset`, of the topic with that id."""
+
+    partition: int
+    offset: int
+    topic_id: str
+    state: bytes
+
+
+class Checkpoints(Protocol):
+    """Keeps the newest checkpoints of each partition."""
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint; it is safe when this returns. Raises what the log or the file raises."""
+        ...
+
+
+def state_topic(topic: str) -> str:
+    """The topic of the states.
+
+    >>> state_topic("stock-ticks")
+    'stock-ticks.state'
+    """
+    return f"{topic}.state"
+
+
+class KafkaCheckpoints:
+    """Writes checkpoints to the state topic by a log of its own."""
+
+    def __init__(self, log: TickLog, group: str) -> None:
+        self._log = log
+        self._group = group
+        self._generations: dict[int, int] = {}
+
+    def keep(self, checkpoint: Checkpoint) -> None:  # noqa: D102 - as in Checkpoints
+        packed = zlib.compress(checkpoint.state, 1)
+        chunks = [packed[at : at + CHUNK] for at in range(0, len(packed), CHUNK)] or [b""]
+        generation = self._generations.get(checkpoint.partition, 0)
+        topic = state_topic(self._log.topic)
+        headers = [
+            ("group", self._group.encode()),
+            ("offset", str(checkpoint.offset).encode()),
+            ("topic_id", checkpoint.topic_id.encode()),
+            ("chunks", str(len(chunks)).encode()),
+        ]
+        receipts = []
+        for number, chunk in enumerate(chunks):
+            key = f"{self._group}/{checkpoint.partition}/{generation}/{number}".encode()
+            receipts.append(self._log.post(key, chunk, headers, topic))
+        self._log.flush(FLUSH_SECONDS)
+        if not all(receipt.is_acknowledged for receipt in receipts):
+            raise NotAcknowledged(len(receipts), f"the topic {topic} did not confirm the state of the alerts", 0)
+        self._generations[checkpoint.partition] = 1 - generation
+
+
+def newest_in_log(log: TickLog, group: str, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
+    """The newest whole checkpoint in the state topic that fits; read from the end. Raises `LogUnavailable`."""
+    topic = state_topic(log.topic)
+    if not log.partitions(topic):
+        return None
+    bounds = log.bounds(0, topic)
+    begin, end, tail = bounds.end, bounds.end, _TAIL
+    chunks: dict[tuple[str, int], dict[int, bytes]] = {}
+    counts: dict[tuple[str, int], tuple[int, str]] = {}
+    while begin > bounds.start:
+        begin = max(bounds.start, end - tail)
+        for records in log.read(0, Bounds(begin, end), topic):
+            for record in records:
+                _collect(record, group, partition, chunks, counts)
+        whole = [key for key, (count, _) in counts.items() if len(chunks[key]) == count]
+        for generation, offset in sorted(whole, key=lambda key: -key[1]):
+            count, topic_id = counts[generation, offset]
+            packed = b"".join(chunks[generation, offset][number] for number in range(count))
+            found = Checkpoint(partition, offset, topic_id, zlib.decompress(packed))
+            if fits(found):
+                return found
+        end, tail = begin, 2 * tail
+    return None
+
+
+def _collect(
+    record: Record,
+    group: str,
+    partition: int,
+    chunks: dict[tuple[str, int], dict[int, bytes]],
+    counts: dict[tuple[str, int], tuple[int, str]],
+) -> None:
+    name = (record.key or b"").decode(errors="replace")
+    if not name.startswith(f"{group}/{partition}/") or record.value is None:
+        return
+    given = dict(record.headers)
+    _, _, generation, number = name.rsplit("/", 3)
+    key = generation, int(given["offset"])
+    counts[key] = int(given["chunks"]), given["topic_id"].decode()
+    chunks.setdefault(key, {}).setdefault(int(number), record.value)
+
+
+class EmbeddedCheckpoints:
+    """Keeps the two newest checkpoints in the table `alert_states`."""
+
+    def __init__(self, path: Path, topic: str, group: str, stop: threading.Event) -> None:
+        self._path = path
+        self._topic = topic
+        self._group = group
+        self._stop = stop
+
+    def keep(self, checkpoint: Checkpoint) -> None:  # noqa: D102 - as in Checkpoints
+        place = (self._group, self._topic, checkpoint.partition)
+        state = zlib.compress(checkpoint.state, 1)
+        with closing(open_database(self._path, self._stop, _SCHEMA)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?)", (*place, checkpoint.offset, state)
+            )
+            # A commit that was set back leaves later states behind: they go with the next one.
+            connection.execute(
+                'DELETE FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) AND "offset" NOT IN '
+                '(SELECT "offset" FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '
+                'AND "offset" <= ? ORDER BY "offset" DESC LIMIT 2)',
+                (*place, *place, checkpoint.offset),
+            )
+            connection.execute("COMMIT")
+
+    def newest(self, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
+        """The newest checkpoint that fits."""
+        with closing(open_database(self._path, self._stop, _SCHEMA)) as connection:
+            rows = connection.execute(
+                'SELECT "offset", state FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '
+                'ORDER BY "offset" DESC',
+                (self._group, self._topic, partition),
+            ).fetchall()
+        found = (Checkpoint(partition, offset, "", zlib.decompress(state)) for offset, state in rows)
+        return next(filter(fits, found), None)

@@ -1,0 +1,263 @@
+"""What the worker's loop hands its ticks to: watches over its partitions, and a thread that carries alerts out.
+
+The loop calls `adopt`, `take`, `committed` and `drop`; none of them waits for a server but `adopt`, and none raises.
+The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints, trying for ever. Of a partition a
+checkpoint is kept only once all alerts before it are stored and published, and once its offset is committed. So
+after a crash the replay from the newest checkpoint raises again whatever may be missing, the same bits over itself.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tickflow.alerts.alert import Alert, encode
+from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
+from tickflow.alerts.watch import Terms, Watch
+from tickflow.backoff import Backoff, Saying
+from tickflow.errors import LogError, LogUnavailable, NotAcknowledged, Stopped, StoreError, TickflowError
+from tickflow.metrics.windows import WINDOW_SPAN
+from tickflow.store.alerts import AlertStore
+from tickflow.ticklog.base import TickLog
+from tickflow.ticks.tick import TickBatch
+
+CHECKPOINT_SECONDS = 10.0
+"""What a restart has to read again at most, in seconds of ticks."""
+FIRST_SECONDS = 1.0
+"""The first checkpoint of a partition comes sooner: without one a restart reads a million records."""
+FLUSH_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
+
+logger = logging.getLogger("tickflow.alerts")
+
+Key = tuple[str, str, int]
+
+
+@dataclass(slots=True)
+class Watched:
+    """A partition: its watch, and what of it is still to be carried out."""
+
+    watch: Watch
+    topic_id: str
+    life: int
+    pending: dict[Key, Alert] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+    committed: int = 0
+    next_checkpoint: float = 0.0
+    kept: int = -1
+
+
+class Desk:
+    """The alerts of one worker.
+
+    `newest` finds the newest checkpoint of a partition that fits, for the loop; `open_checkpoints` opens for the thread
+    what it writes checkpoints with, and the log that it publishes by (its waits end with the event that it is given).
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        store: AlertStore,
+        *,
+        newest: Callable[[int, Callable[[Checkpoint], bool]], Checkpoint | None],
+        open_checkpoints: Callable[[threading.Event], tuple[Checkpoints, TickLog | None]],
+        every: float = CHECKPOINT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.terms = terms
+        self._store = store
+        self._newest = newest
+        self._open_checkpoints = open_checkpoints
+        self._every = every
+        self._clock = clock
+        self._watched: dict[int, Watched] = {}
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._ended = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        self._saying = Saying(logger)
+        self.raised = 0
+        """Alerts since the start, those of replays included."""
+        self.trouble = ""
+        """What keeps alerts from being carried out, empty when nothing does."""
+
+    @property
+    def waiting(self) -> int:
+        """How many alerts are not stored and published yet."""
+        with self._lock:
+            return sum(len(each.pending) for each in self._watched.values())
+
+    def start(self) -> None:
+        """Begin to carry alerts out."""
+        self._thread.start()
+
+    def adopt(self, partition: int, committed: int, seek: int, start: int, topic_id: str, life: int = 0) -> int:
+        """Take over a partition whose windows are read from `seek` on; where its records must be read from.
+
+        `start` is where the log begins, `committed` where the worker goes on to write points.
+
+        Raises `LogUnavailable` when the checkpoints cannot be read for now.
+        """
+
+        def fits(checkpoint: Checkpoint) -> bool:
+            return start <= checkpoint.offset <= committed and (not topic_id or checkpoint.topic_id in ("", topic_id))
+
+        watch = Watch(partition, self.terms)
+        try:
+            found = self._newest(partition, fits)
+            if found is not None:
+                watch = Watch.resumed(partition, self.terms, found.state)
+        except LogUnavailable:
+            raise
+        except (TickflowError, ValueError, OSError) as error:
+            logger.warning("partition %d: alerts begin without their state: %s", partition, error)
+            found = None
+        if found is None:
+            # Before the first checkpoint, or without it: as far back as windows ever reach.
+            place = max(start, committed - WINDOW_SPAN)
+            if place > start:
+                logger.warning(
+                    "partition %d: no state of alerts up to offset %s: they begin %s records before it, and may differ "
+                    "from those before the restart",
+                    *(partition, f"{committed:,}", f"{committed - place:,}"),
+                )
+        else:
+            place = found.offset
+        with self._lock:
+            self._watched[partition] = Watched(
+                watch,
+                topic_id,
+                life,
+                committed=committed,
+                next_checkpoint=self._clock() + min(self._every, FIRST_SECONDS),
+            )
+        return min(seek, place)
+
+    def drop(self, partitions: Sequence[int]) -> None:
+        """Forget partitions: their next owner raises again what is not carried out."""
+        with self._lock:
+            for partition in partitions:
+                self._watched.pop(partition, None)
+
+    def take(self, partition: int, ticks: TickBatch) -> None:
+        """Look at accepted ticks. What fails here ends the alerts of the partition, not the loop."""
+        ours = self._watched.get(partition)
+        if ours is None or not len(ticks):
+            return
+        try:
+            changed = ours.watch.advance(ticks)
+            if changed:
+                with self._lock:
+                    ours.pending |= {each.key: each for each in changed}
+                self.raised += sum(each.offset >= ticks.offsets[0] for each in changed)
+                self._work.set()
+            if self._clock() >= ours.next_checkpoint and ours.checkpoint is None:
+                self._prepare(partition, ours)
+        except Exception:
+            logger.exception("partition %d: no alerts until the next start; everything else goes on", partition)
+            self.drop([partition])
+
+    def committed(self, partition: int, offset: int) -> None:
+        """Everything before `offset` is committed: a checkpoint up to there may be kept."""
+        ours = self._watched.get(partition)
+        if ours is not None:
+            ours.committed = offset
+            if ours.checkpoint is not None and ours.checkpoint.offset <= offset:
+                self._work.set()
+
+    def close(self) -> None:
+        """Carry out what there is, keep a last checkpoint, and end, within a few seconds."""
+        for partition, ours in list(self._watched.items()):
+            if ours.watch.offset == ours.committed:
+                self._prepare(partition, ours)
+        self._closing.set()
+        self._work.set()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_SECONDS)
+            if self._thread.is_alive():
+                logger.warning("%d alerts are not stored yet: the next start raises them again", self.waiting)
+        self._ended.set()
+
+    def _prepare(self, partition: int, ours: Watched) -> None:
+        if ours.watch.offset > ours.kept:
+            ours.checkpoint = Checkpoint(partition, ours.watch.offset, ours.topic_id, ours.watch.state())
+        ours.next_checkpoint = self._clock() + self._every
+
+    def _run(self) -> None:
+        checkpoints, log = None, None
+        backoff = Backoff(longest=5.0)
+        while True:
+            self._work.wait(1.0)
+            self._work.clear()
+            is_last = self._closing.is_set()
+            try:
+                if checkpoints is None and (self.waiting or self._is_due()):
+                    checkpoints, log = self._open_checkpoints(self._ended)
+                self._carry_out(checkpoints, log)
+                backoff = Backoff(longest=5.0)
+                self.trouble = ""
+                self._saying.over("alerts are stored and published again")
+            except Stopped:
+                break
+            except (StoreError, LogError) as error:
+                self.trouble = str(error)
+                self._saying(f"alerts wait: {error}")
+                if not is_last:
+                    self._closing.wait(next(backoff))
+                    self._work.set()
+            except Exception as error:  # a thread that ends in silence would be worse
+                self.trouble = str(error)
+                logger.exception("alerts wait, after an error of this program")
+                if not is_last:
+                    self._closing.wait(next(backoff))
+                    self._work.set()
+            if is_last:
+                break
+        if log is not None:
+            log.close()
+        self._store.close()
+
+    def _is_due(self) -> bool:
+        return any(each.checkpoint is not None for each in list(self._watched.values()))
+
+    def _carry_out(self, checkpoints: Checkpoints | None, log: TickLog | None) -> None:
+        """Store and publish what is pending, then keep the checkpoints that may be kept."""
+        with self._lock:
+            due = {partition: (each, dict(each.pending), each.checkpoint) for partition, each in self._watched.items()}
+        alerts = [alert for _, pending, _ in due.values() for alert in pending.values()]
+        if alerts:
+            self._store.write(alerts)
+            if log is not None:
+                self._publish(log, alerts)
+        for ours, pending, _ in due.values():
+            with self._lock:
+                for key, alert in pending.items():
+                    if ours.pending.get(key) is alert:
+                        del ours.pending[key]
+        for partition, (ours, _, checkpoint) in due.items():
+            if checkpoint is None or checkpoint.offset > ours.committed or self._watched.get(partition) is not ours:
+                continue
+            if checkpoints is not None:
+                checkpoints.keep(checkpoint)
+                ours.kept = checkpoint.offset
+                with self._lock:
+                    if ours.checkpoint is checkpoint:
+                        ours.checkpoint = None
+
+    def _publish(self, log: TickLog, alerts: Sequence[Alert]) -> None:
+        topic = alerts_topic(log.topic)
+        receipts = [log.post(each.id.encode(), encode(each), [], topic) for each in alerts]
+        log.flush(FLUSH_SECONDS)
+        if not all(receipt.is_acknowledged for receipt in receipts):
+            raise NotAcknowledged(len(receipts), f"the topic {topic} did not confirm alerts", 0)
+
+
+def alerts_topic(topic: str) -> str:
+    """The topic of the alerts.
+
+    >>> alerts_topic("stock-ticks")
+    'stock-ticks.alerts'
+    """
+    return f"{topic}.alerts"

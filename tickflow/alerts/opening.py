@@ -1,0 +1,63 @@
+"""A desk made from the settings, on whichever stack they name."""
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from tickflow.alerts.checkpoint import (
+    Checkpoint,
+    Checkpoints,
+    EmbeddedCheckpoints,
+    KafkaCheckpoints,
+    newest_in_log,
+    state_topic,
+)
+from tickflow.alerts.desk import CHECKPOINT_SECONDS, Desk, alerts_topic
+from tickflow.alerts.terms import AlertSettings, terms_of
+from tickflow.stack import StackSettings, open_alerts, open_log
+from tickflow.ticklog.base import TickLog
+
+COMPACTED = {
+    "cleanup.policy": "compact",
+    "min.cleanable.dirty.ratio": "0.1",
+    "segment.ms": "600000",
+    "max.compaction.lag.ms": "600000",
+}
+"""The state topic's own settings: a state is superseded every few seconds, and old ones need not stay for long."""
+
+
+class DeskSettings(StackSettings, AlertSettings, Protocol):
+    """What a desk is made of."""
+
+    @property
+    def alerts(self) -> bool: ...  # noqa: D102 - a key of .env.example
+
+
+def open_desk(
+    settings: DeskSettings, log: TickLog, stop: threading.Event, every: float = CHECKPOINT_SECONDS
+) -> Desk | None:
+    """The desk of a worker that reads `log`; `None` where alerts are off. Raises `SettingError`."""
+    if not settings.alerts:
+        return None
+    terms, group = terms_of(settings), settings.kafka_group
+    if settings.stack == "embedded":
+        table = EmbeddedCheckpoints(settings.embedded_file, settings.kafka_topic, group, stop)
+
+        def open_table(ended: threading.Event) -> tuple[Checkpoints, TickLog]:
+            publisher = open_log(settings, ended)
+            publisher.connect()
+            return EmbeddedCheckpoints(settings.embedded_file, settings.kafka_topic, group, ended), publisher
+
+        return Desk(terms, open_alerts(settings, stop), newest=table.newest, open_checkpoints=open_table, every=every)
+
+    def newest(partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
+        return newest_in_log(log, group, partition, fits)
+
+    def open_topics(ended: threading.Event) -> tuple[Checkpoints, TickLog]:
+        publisher = open_log(settings, ended)
+        publisher.connect()
+        publisher.make_topic(state_topic(settings.kafka_topic), 1, COMPACTED)
+        publisher.make_topic(alerts_topic(settings.kafka_topic), 1, {})
+        return KafkaCheckpoints(publisher, group), publisher
+
+    return Desk(terms, open_alerts(settings, stop), newest=newest, open_checkpoints=open_topics, every=every)

@@ -1,0 +1,88 @@
+"""Alerts on InfluxDB: the measurement `stock_anomalies` in the bucket of the metrics."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import urllib3
+from influxdb_client import InfluxDBClient, WritePrecision
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.rest import ApiException
+
+from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, MEASUREMENT, Alert, to_line
+from tickflow.store.alerts import AlertStore
+from tickflow.store.influx import answers
+from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, named, unreachable
+
+_SELECTED = ", ".join(f'"{name}"' for name in ("symbol", "detector", *FLOATS, *INTEGERS, *BOOLEANS, "members"))
+_NAMES = ("time_ns", "symbol", "detector", *FLOATS, *INTEGERS, *BOOLEANS, "members")
+_ROW: Any = tuple[  # type: ignore[misc]
+    (
+        Integer,
+        str,
+        str,
+        *[float | None] * len(FLOATS),
+        *[Integer | None] * len(INTEGERS),
+        *[bool | None] * len(BOOLEANS),
+        str | None,
+    )
+]
+
+
+class InfluxAlerts(AlertStore):
+    """Alerts in `bucket`. Thread-safe."""
+
+    def __init__(self, url: str, *, token: str, org: str, bucket: str, clock: Callable[[], float] = time.time) -> None:
+        self.where = f"InfluxDB at {url} (INFLUXDB_URL)"
+        self._org = org
+        self._bucket = bucket
+        self._clock = clock
+        url = url.rstrip("/")
+        self._influxql = InfluxQL(url, token=token, org=org, bucket=bucket, where=self.where, clock=clock)
+        timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
+        self._client = InfluxDBClient(url, token=token, org=org, timeout=timeout)
+        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def write(self, alerts: Sequence[Alert]) -> None:
+        """Store the alerts in one request; those outside the bucket's retention are dropped."""
+        if not alerts:
+            return
+        lines = "\n".join(map(to_line, alerts))
+        try:
+            self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS)
+        except ApiException as error:
+            if not error.status:  # the client's way of saying that TLS failed
+                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from None
+            message = answers.message_of(error.body)
+            if error.status == answers.DROPPED and answers.expired(message) is not None:
+                return
+            raise answers.failure(
+                error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
+            ) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self.where, error) from None
+
+    def alerts(  # noqa: D102 - as in AlertStore
+        self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
+    ) -> list[Alert]:
+        if symbols is not None and not symbols:
+            return []
+        condition, params = named(symbols)
+        until = "" if until_ns is None else "AND time < $until"
+        limit = "" if count is None else "LIMIT $count"
+        params |= {"since": since_ns}
+        params |= {} if until_ns is None else {"until": until_ns}
+        params |= {} if count is None else {"count": count}
+        rows = self._influxql.rows(
+            _ROW,
+            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f"WHERE {condition} AND time >= $since {until} ORDER BY time DESC {limit}",
+            params,
+        )
+        found = [Alert(**dict(zip(_NAMES, row, strict=True))) for row in rows]
+        return sorted(found, key=lambda each: (each.time_ns, each.symbol, each.detector))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+        self._influxql.close()

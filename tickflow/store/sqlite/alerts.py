@@ -1,0 +1,98 @@
+"""Alerts on the embedded stack: the table `store_anomalies` in the one SQLite file."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, Alert
+from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
+from tickflow.sqlite import is_passing, open_database, unusable
+from tickflow.store.alerts import AlertStore
+
+MOST_ROWS = 200_000
+"""The newest that are kept."""
+
+COLUMNS = ("symbol", "detector", "time_ns", *FLOATS, *INTEGERS, *BOOLEANS, "members")
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+# As on InfluxDB: what is not known keeps what is there. Values have no declared type: REAL would turn -0.0 into 0.
+_SCHEMA = f"""
+    CREATE TABLE IF NOT EXISTS store_anomalies (
+        symbol TEXT NOT NULL, detector TEXT NOT NULL, time_ns INTEGER NOT NULL,
+        {", ".join(f'"{name}"' for name in (*FLOATS, *INTEGERS, *BOOLEANS))}, members TEXT,
+        PRIMARY KEY (symbol, detector, time_ns)
+    );
+    CREATE INDEX IF NOT EXISTS store_anomalies_time ON store_anomalies (time_ns);
+"""
+_WRITE = (
+    f"INSERT INTO store_anomalies ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - names of our own
+    "ON CONFLICT (symbol, detector, time_ns) DO UPDATE SET "
+    + ", ".join(f'"{name}" = coalesce(excluded."{name}", "{name}")' for name in COLUMNS[3:])
+)
+
+
+class EmbeddedAlerts(AlertStore):
+    """Alerts in the table. Thread-safe: each call opens the file for itself, for there are few."""
+
+    def __init__(self, path: Path, *, stop: threading.Event) -> None:
+        self.where = f"the file {path} (EMBEDDED_FILE)"
+        self._path = path
+        self._stop = stop
+
+    def write(self, alerts: Sequence[Alert]) -> None:
+        """Store the alerts, all or none of them."""
+        if not alerts:
+            return
+        with self._open() as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(_WRITE, [[getattr(each, name) for name in COLUMNS] for each in alerts])
+                newest = "SELECT max(rowid) FROM store_anomalies"
+                connection.execute(f"DELETE FROM store_anomalies WHERE rowid <= ({newest}) - ?", (MOST_ROWS,))  # noqa: S608
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._failure(error) from None
+
+    def alerts(  # noqa: D102 - as in AlertStore
+        self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
+    ) -> list[Alert]:
+        conditions, bound = ["time_ns >= ?"], [since_ns]
+        values: list[int | str] = [*bound]
+        if until_ns is not None:
+            conditions.append("time_ns < ?")
+            values.append(until_ns)
+        if symbols is not None:
+            conditions.append("symbol IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(list(symbols)))
+        query = (
+            f"SELECT {_NAMES} FROM store_anomalies WHERE {' AND '.join(conditions)} "  # noqa: S608 - names of our own
+            "ORDER BY time_ns DESC, symbol DESC, detector DESC LIMIT ?"
+        )
+        with self._open() as connection:
+            try:
+                rows = connection.execute(query, (*values, -1 if count is None else count)).fetchall()
+            except sqlite3.Error as error:
+                raise self._failure(error) from None
+        return [_alert(row) for row in reversed(rows)]
+
+    def close(self) -> None:
+        """Nothing is held between two calls."""
+
+    def _open(self) -> "closing[sqlite3.Connection]":
+        try:
+            return closing(open_database(self._path, self._stop, _SCHEMA))
+        except SettingError as error:
+            raise StoreMisconfigured(str(error)) from None
+
+    def _failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
+        if is_passing(error):
+            return StoreUnavailable(f"{self.where} cannot be used for now: {error}")
+        return StoreMisconfigured(str(unusable(self._path, error)))
+
+
+def _alert(row: Sequence[object]) -> Alert:
+    values = dict(zip(COLUMNS, row, strict=True))
+    values |= {name: bool(values[name]) for name in BOOLEANS if values[name] is not None}
+    return Alert(**values)  # type: ignore[arg-type]  # by name, of the type that was written
