@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test faults check fuzz servers servers-down bench profile tables settings screenshots lock clean
+.PHONY: help run test faults attacks check fuzz servers servers-down bench profile tables settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test: $(DEV) ## Run all tests, on real Kafka and InfluxDB where this machine can
 faults: $(DEV) ## Break everything under load (about 25 minutes) and write the table of docs/guarantees.md
 	@$(BIN)/python -m devtools.servers build
 	@TICKFLOW_FAULTS=full $(BIN)/python -m pytest -s -m faults tests/faults
+
+attacks: $(DEV) ## Attack the page with 5,000 hostile requests on each stack, and with hundreds of connections
+	@$(BIN)/python -m devtools.servers build
+	@TICKFLOW_ATTACKS=full $(BIN)/python -m pytest -s -n 0 tests/attacks
 
 check: $(DEV) $(SCRIPTS) ## Check formatting, lint, types and the documentation
 	@$(BIN)/ruff format --check .

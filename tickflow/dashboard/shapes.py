@@ -15,7 +15,7 @@ from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.alerts import MAX_EPISODES
 from tickflow.dashboard.queries.refresh import MAX_EXTENDED
 from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS
-from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX
+from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL
 
 _LONG = 2**63 - 1
 _EXACT = 2**53 - 1
@@ -31,7 +31,7 @@ def _count(most: int) -> Any:
 
 
 Meta = msgspec.Meta
-Symbol = Annotated[str, Meta(pattern=r"^[A-Z0-9.\-]{1,12}\Z")]
+Symbol = Annotated[str, Meta(pattern=rf"^(?:{SYMBOL})\Z")]
 Symbols = Annotated[list[Symbol], Meta(max_length=MAX_SYMBOLS)]
 Range = Annotated[str, Meta(pattern=_of(*ranges.RANGES))]
 Candles = Annotated[str, Meta(pattern=_of("auto", *ranges.CANDLES))]

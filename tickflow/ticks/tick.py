@@ -29,7 +29,9 @@ END_YEAR_US = (datetime(2262, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UT
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE = _EPOCH.replace(tzinfo=None)
-_SYMBOL = re.compile(r"[A-Z0-9.\-]{1,12}")
+SYMBOL = r"[A-Z0-9.\-]{1,12}"
+"""A symbol, as a regular expression."""
+_SYMBOL = re.compile(SYMBOL)
 _SOURCE = re.compile(r"[a-z0-9_]{1,32}")
 _SYMBOL_CUT, _SOURCE_CUT = 13, 33  # enough to refuse a text by, and to remember of one as long as its record
 

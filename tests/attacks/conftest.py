@@ -1,0 +1,91 @@
+"""The suite's fixtures: the page as a process of its own on either stack, with ticks in its store."""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from devtools.influxdb import InfluxServer
+from devtools.process import free_port
+from tests.browser.conftest import chromium as chromium
+from tests.conftest import StartScript
+from tests.fakes import Feed
+from tests.scripts import Script
+from tickflow.store.base import MetricsStore
+from tickflow.store.influx.store import InfluxStore
+from tickflow.store.sqlite.store import EmbeddedStore
+
+FULL = os.environ.get("TICKFLOW_ATTACKS") == "full"
+
+
+class Page:
+    """A dashboard that runs as a process at `port`."""
+
+    def __init__(self, port: int, script: Script, store: MetricsStore, folder: Path) -> None:
+        self.folder = folder
+        self.port = port
+        self.script = script
+        self.store = store
+        self.url = f"http://127.0.0.1:{port}/"
+
+    @property
+    def memory_mb(self) -> float:
+        """Its resident memory."""
+        status = Path(f"/proc/{self.script.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]  # it is always there
+
+
+def fill(store: MetricsStore) -> None:
+    """Three symbols, one of them with an anomaly."""
+    feed = Feed()
+    for symbol in ("AAPL", "MSFT", "TSLA"):
+        store.write(feed.points(symbol, [100.0 + at % 3 for at in range(200)]))
+    store.write(feed.points("AAPL", [200.0]))
+
+
+@pytest.fixture
+def embedded_page(script: StartScript, tmp_path: Path) -> Iterator[Page]:
+    with _embedded(script, tmp_path) as page:
+        yield page
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.influx)])
+def page(request: pytest.FixtureRequest, script: StartScript, tmp_path: Path) -> Iterator[Page]:
+    if request.param == "embedded":
+        with _embedded(script, tmp_path) as page:
+            yield page
+        return
+    server: InfluxServer = request.getfixturevalue("influx")
+    bucket: str = request.getfixturevalue("bucket")
+    store = InfluxStore(server.url, token=server.token, org=server.org, bucket=bucket, stop=threading.Event())
+    env = {
+        "INFLUXDB_URL": server.url,
+        "INFLUXDB_TOKEN": server.token,
+        "INFLUXDB_ORG": server.org,
+        "INFLUXDB_BUCKET": bucket,
+    }
+    with store:
+        fill(store)
+        yield _started(script, store, env, tmp_path)
+
+
+@contextmanager
+def _embedded(script: StartScript, folder: Path) -> Iterator[Page]:
+    file = folder / "stocks.db"
+    with EmbeddedStore(file, retention_days=7, stop=threading.Event()) as store:
+        store.connect()
+        fill(store)
+        yield _started(script, store, {"STACK": "embedded", "EMBEDDED_FILE": str(file)}, folder)
+
+
+def _started(script: StartScript, store: MetricsStore, env: dict[str, str], folder: Path) -> Page:
+    port = free_port()
+    running = script("stock_dashboard.py", env={**env, "DASHBOARD_PORT": str(port)})
+    running.wait_for("The page is at")
+    time.sleep(1)  # for the store to be connected; what comes before is an answer too
+    return Page(port, running, store, folder)

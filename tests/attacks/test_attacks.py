@@ -1,0 +1,154 @@
+"""The page under attack, as a process on either stack: no 500, no bypass, no traceback, little time and memory.
+
+`make attacks` sends 5,000 requests to each stack; CI a tenth of them.
+"""
+
+import contextlib
+import http.client
+import json
+import re
+import socket
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.attacks.conftest import FULL, Page
+from tests.attacks.hostile import JSON, UPDATE, Request, hostile
+from tests.dashboard.test_dashboard import asked
+
+REQUESTS = 5_000 if FULL else 500
+SEED = 2026
+SENDERS = 4
+SLOWEST_SECONDS = 5.0
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING) dashboard: [ -~]*")
+
+
+def answered(page: Page, request: Request) -> tuple[int, bytes, float]:
+    """Status, body and seconds; 0 for no answer at all."""
+    begun = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
+    # What http.client itself would refuse to send is sent: it is for the server to refuse.
+    connection._validate_path = connection._validate_host = lambda *_: None  # type: ignore[attr-defined]
+    try:
+        connection.putrequest(
+            request.method, request.path, skip_host="Host" in request.headers, skip_accept_encoding=True
+        )
+        for name, value in request.headers.items():
+            connection.putheader(name, value)
+        if request.body is not None:
+            connection.putheader("Content-Length", str(len(request.body)))
+        connection.endheaders(request.body)
+        answer = connection.getresponse()
+        return answer.status, answer.read(), time.monotonic() - begun
+    finally:
+        connection.close()
+
+
+def bodies_of(page: Page) -> list[dict[str, Any]]:
+    """What the page itself would post: a view, a refresh of it, an acknowledgement."""
+    view = {"symbol": "AAPL", "range": "1h", "candles": "auto", "symbols": ["MSFT", "TSLA"], "overview": True}
+    draw = asked("drawing", [view, None], [])
+    status, body, _ = answered(page, Request("", "POST", UPDATE, JSON, json.dumps(draw).encode(), frozenset()))
+    assert status == 200
+    drawing = json.loads(body)["response"]["drawing"]["data"]
+    assert drawing["state"]["down"] is None
+    assert drawing["drawn"]["rows"] > 0
+    delta = asked("delta", [1], [drawing["drawn"], drawing["watch"]["cursors"], drawing["alerts"]["stamp"]])
+    acknowledge = {
+        "output": "acked.data",
+        "outputs": {"id": "acked", "property": "data"},
+        "inputs": [{"id": "acknowledge", "property": "data", "value": [["NONE", 0, 5]]}],
+        "changedPropIds": ["acknowledge.data"],
+    }
+    return [draw, delta, acknowledge]
+
+
+def settled(page: Page) -> float:
+    """Its memory in MB, once that has stayed the same for 2 s: at first it packs its scripts."""
+    deadline = time.monotonic() + 30
+    seen = [page.memory_mb]
+    while time.monotonic() < deadline:
+        time.sleep(0.5)
+        seen.append(page.memory_mb)
+        if len(seen) > 4 and max(seen[-5:]) - min(seen[-5:]) < 1:
+            break
+    return seen[-1]
+
+
+def test_hostile_requests(page: Page) -> None:
+    known = bodies_of(page)
+    for request in hostile(SEED + 1, REQUESTS // 5, known):  # so that what is kept once is there before
+        answered(page, request)
+    before = settled(page)
+    with ThreadPoolExecutor(SENDERS) as pool:
+        requests = list(hostile(SEED, REQUESTS, known))
+        answers = list(pool.map(lambda each: answered(page, each), requests))
+    wrong = [
+        (request.kind, request.method, request.path[:80], dict(request.headers), (request.body or b"")[:300], status)
+        for request, (status, _, _) in zip(requests, answers, strict=True)
+        if status not in request.right
+    ]
+    told = Counter(status for status, _, _ in answers)
+    slowest = max(seconds for _, _, seconds in answers)
+    grown = settled(page) - before
+    print(f"\n{REQUESTS} requests: {dict(sorted(told.items()))}, slowest {slowest:.2f} s, memory {grown:+.1f} MB")
+    assert told[500] == 0
+    assert wrong == []
+    assert not any(b"Traceback" in body for _, body, _ in answers)
+    assert slowest < SLOWEST_SECONDS
+    assert grown < 20
+    assert min(told[each] for each in (200, 400, 403, 404, 413, 415)) > 0, "each kind was reached"
+    lines = [line for line in page.script.stderr.splitlines() if line]
+    assert [line for line in lines if not LINE.fullmatch(line)] == []
+    assert "Traceback" not in page.script.output + page.script.stderr
+    assert bodies_of(page), "and it still draws"
+
+
+def test_the_page_answers_others_beside_slow_idle_and_many_connections(embedded_page: Page) -> None:
+    page = embedded_page
+    begin = b"POST /_dash-update-component HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\n"
+    over = threading.Event()
+
+    def trickle(slow: list[socket.socket]) -> None:
+        while not over.wait(0.5):
+            for each in slow:
+                with contextlib.suppress(OSError):
+                    each.send(b" ")
+
+    with contextlib.ExitStack() as held:
+
+        def connected() -> socket.socket:
+            return held.enter_context(socket.create_connection(("127.0.0.1", page.port), timeout=10))
+
+        idle = [connected() for _ in range(50)]
+        slow = [connected() for _ in range(50)]
+        for each in slow:
+            each.sendall(begin)
+        trickling = threading.Thread(target=trickle, args=(slow,))
+        trickling.start()
+        try:
+            further = [connected() for _ in range(200)]
+            times = []
+            draw = json.dumps(asked("drawing", [None, None], [])).encode()
+            for _ in range(20):
+                status, _, seconds = answered(page, Request("", "POST", UPDATE, JSON, draw, frozenset()))
+                assert status == 200
+                times.append(seconds)
+                time.sleep(0.1)
+        finally:
+            over.set()
+            trickling.join()
+    print(f"\nslowest of 20 answers beside {len(idle) + len(slow) + len(further)} connections: {max(times):.2f} s")
+    assert max(times) < 1
+
+
+@pytest.mark.parametrize("path", ["/", "/_dash-layout", UPDATE])
+def test_half_a_request_costs_the_others_nothing(embedded_page: Page, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", embedded_page.port), timeout=10) as one:
+        one.sendall(f"GET {path} HTTP/1.1\r\nHo".encode())
+        _, _, seconds = answered(embedded_page, Request("", "GET", "/", {}, None, frozenset()))
+    assert seconds < 1
