@@ -50,6 +50,7 @@ from tickflow.worker.console import Console
 from tickflow.worker.counters import Counters
 from tickflow.worker.history import History, of_size, remember
 from tickflow.worker.holdup import POLL_SECONDS, Holdup
+from tickflow.worker.notices import Notices
 from tickflow.worker.status import Reporter, worker_name
 
 logger = logging.getLogger("tickflow.worker")
@@ -92,6 +93,7 @@ class StockAnalyticsEngine:
         self._limits = command_line.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
         self._reporter = Reporter(self.store, self.worker, clock)
+        self.notices = Notices(self.log.dead_letter_topic)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._in_flight: Batch | None = None
         self.holdup = Holdup(self.log, self.partitions, self.report)
@@ -200,6 +202,8 @@ class StockAnalyticsEngine:
             self.desk.take(number, ticks)
         begin = ticks.after(ours.emit_from)
         ours.arrivals.diagnose(ticks, tally, begin)
+        if tally.naive:
+            self.notices.naive(ticks, begin)
         tally.accepted += len(ticks) - begin
         if begin < len(ticks):
             points = Points.of(number, ticks, metrics).take(slice(begin, None))
@@ -209,6 +213,7 @@ class StockAnalyticsEngine:
         refused = [each for each in refused if each.record.offset >= ours.emit_from]
         tally.refused.update(each.reason for each in refused)
         batch.letters += self.letters_of(refused, dead_letters.DECODE)
+        self.notices.took(len(ticks) - begin, (each.reason for each in refused))
         logger.debug(
             "batch: partition %d, offsets %d to %d, %d points, %d refused",
             *(number, records[0].offset, records[-1].offset, len(ticks) - begin, len(refused)),
@@ -249,6 +254,8 @@ class StockAnalyticsEngine:
             refused = [Refused(of_part[at], words) for at, words in outcome.refused]
             self.deliver(self.letters_of(refused, dead_letters.STORE))
             batch.count(part, outcome)
+            if outcome.expired:
+                self.notices.expired(part, outcome)
 
     def store_points(self, points: Points, attempt: Future[Written] | None = None) -> Written:
         """Store points, retrying for ever; `attempt` is a first attempt that another thread has already started."""
@@ -324,6 +331,7 @@ class StockAnalyticsEngine:
     def report(self) -> None:
         """Write the status and print what is due; neither can stop the loop."""
         self.console.speak(self.counters, self.log.lag)
+        self.notices.speak()
         if self.telemetry.is_due:
             self.telemetry.publish(self.snapshot(), self.holdup.reason)
         self._reporter.report(self.status)
@@ -336,9 +344,8 @@ class StockAnalyticsEngine:
     def status(self) -> WorkerStatus:
         """The present status of this worker."""
         held_up_by, health = self.holdup.reason or self.log.holdup, self.telemetry.health.report
-        return self._reporter.status(
-            self.log.lag(), self.counters.total, held_up_by, health.state.value, health.sentence
-        )
+        notice, state = self.notices.sentence(), health.state.value
+        return self._reporter.status(self.log.lag(), self.counters.total, held_up_by, notice, state, health.sentence)
 
 
 FLAGS = (

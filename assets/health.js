@@ -60,6 +60,7 @@ function freshness(drawn) {
         ? "No analytics has reported yet. Start it: python stock_analytics.py"
         : `The analytics has not reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
   } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
+  else sentence = state.notice;
   const one = drawn?.rows ? pulse(drawn, heard.seen) : beside.youngest();
   if (!one) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
   if (one.kind === "closed") return { word: "market closed", kind: "closed", sentence, advice: CLOSED };
@@ -124,9 +125,17 @@ function emptiness(drawn, kind) {
     sentence =
       drawn.symbol && rows().size
         ? `No ticks of ${drawn.symbol} yet. Choose another symbol, or wait for its first tick.`
-        : "No ticks yet. Start the producer: python stock_producer.py";
+        : nothingYet(heard.state);
   }
   write("empty", sentence);
+}
+
+/* Why no tick is stored: the notice of a worker that lives, else that no producer runs. */
+function nothingYet(state) {
+  if (!state || state.down || state.gone) return "No ticks yet. Start the producer: python stock_producer.py";
+  if (state.held_up_by) return `No ticks yet. The analytics waits: ${state.held_up_by}`;
+  if (state.notice) return `No ticks yet. The analytics reports: ${state.notice}`;
+  return "No ticks yet. The analytics runs and has nothing to read. Start the producer: python stock_producer.py";
 }
 
 function truth(drawn) {

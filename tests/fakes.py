@@ -286,7 +286,13 @@ class Feed:
 
 
 def a_status(
-    *, now_ns: int, processed_ns: int | None, newest_ns: int | None, worker: str = "worker-1", held_up_by: str = ""
+    *,
+    now_ns: int,
+    processed_ns: int | None,
+    newest_ns: int | None,
+    worker: str = "worker-1",
+    held_up_by: str = "",
+    notice: str = "",
 ) -> WorkerStatus:
     """What a worker says of itself at `now_ns`."""
     return WorkerStatus(
@@ -299,4 +305,5 @@ def a_status(
         refused=0,
         expired=0,
         held_up_by=held_up_by,
+        notice=notice,
     )

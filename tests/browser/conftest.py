@@ -79,13 +79,15 @@ class Market:
         self.store.write(self.feed.points(symbol, list(prices)))
         self.report(ticked=True)
 
-    def report(self, *, ticked: bool = False, held_up_by: str = "") -> None:
+    def report(self, *, ticked: bool = False, held_up_by: str = "", notice: str = "") -> None:
         """The worker's status, as it is written every 2 s."""
         now = time.time_ns()
         if ticked:
             self._processed = now
         newest = int(self.feed.now.timestamp() * 1e9)
-        status = a_status(now_ns=now, processed_ns=self._processed, newest_ns=newest, held_up_by=held_up_by)
+        status = a_status(
+            now_ns=now, processed_ns=self._processed, newest_ns=newest, held_up_by=held_up_by, notice=notice
+        )
         self.store.write_status(status)
 
     def _now(self) -> datetime:

@@ -144,6 +144,20 @@ def test_an_empty_store_says_what_to_do_and_is_drawn_when_ticks_come(running: Ru
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
 
 
+def test_an_empty_page_says_what_the_worker_says(running: Running, visit: Visit) -> None:
+    running.market.report(notice="all 3,000 records refused, to stock-ticks.dlq (key_missing 3,000).")
+    page = visit()
+    words = "all 3,000 records refused, to stock-ticks.dlq (key_missing 3,000)."
+    expect(page.locator("#empty")).to_have_text(f"No ticks yet. The analytics reports: {words}")
+    expect(page.locator("#banner")).to_have_text(words)
+    running.market.report(held_up_by="InfluxDB does not answer")
+    expect(page.locator("#empty")).to_have_text("No ticks yet. The analytics waits: InfluxDB does not answer")
+    running.market.report()
+    expect(page.locator("#empty")).to_have_text(
+        re.compile("The analytics runs and has nothing to read. Start the prod")
+    )
+
+
 def test_warm_up_is_counted_not_invented(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", [150.0, 151.0, 150.5, 150.0, 151.0, 152.0, 151.0])
     page = visit()

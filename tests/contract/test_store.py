@@ -281,7 +281,7 @@ def test_a_status_keeps_what_is_not_known_yet(store: MetricsStore) -> None:
 
 @pytest.mark.parametrize("words", ['said "no", \\ twice=2', "two\nlines", "back\\", 'é "', ",=  "])
 def test_a_status_keeps_its_words(store: MetricsStore, words: str) -> None:
-    status = a_status(held_up_by=words)
+    status = a_status(held_up_by=words, notice=words[::-1])
     store.write_status(status)
     assert store.statuses() == [status]
 

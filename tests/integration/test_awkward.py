@@ -315,6 +315,11 @@ def test_a_bucket_with_a_finite_retention_drops_what_is_old_and_all_is_accounted
             wait_until(lambda: engine.counters.total.accepted == 60, "ticks")
             done = engine.counters.total
             assert (done.stored, done.expired) == (20, 40)
+            notice = engine.status().notice
+            assert (
+                f"the bucket {chain.bucket!r} keeps points for 1 hour. Use a bucket that keeps points longer" in notice
+            )
+            assert "dropped as too old, of a batch from 2026-01-05T14:30:" in notice
             assert engine.counters.discrepancies() == {}
             by_partition = [account.tally.expired for account in engine.counters.accounts.values()]
             assert sum(each > 0 for each in by_partition) > 1, "more than one partition had some of them"

@@ -7,7 +7,7 @@ them.
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
@@ -26,12 +26,13 @@ class Written:
     """The outcome of one `write`.
 
     `refused` are the indexes of points that the store refuses for good, each with the store's own message; `expired`
-    counts points outside the store's retention; all others are stored.
+    counts points outside the store's retention, which `kept` tells in words; all others are stored.
     """
 
     stored: int
     refused: Sequence[tuple[int, str]] = ()
     expired: int = 0
+    kept: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

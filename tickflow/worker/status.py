@@ -46,7 +46,13 @@ class Reporter:
         self.newest_event = max(self.newest_event or 0, int(points.time_ns.max()))
 
     def status(
-        self, lag: Mapping[int, int], done: Tally, held_up_by: str, state: str = "", doing: str = ""
+        self,
+        lag: Mapping[int, int],
+        done: Tally,
+        held_up_by: str,
+        notice: str = "",
+        state: str = "",
+        doing: str = "",
     ) -> WorkerStatus:
         """The worker's present status."""
         return WorkerStatus(
@@ -59,6 +65,7 @@ class Reporter:
             refused=done.refused.total() + done.refused_by_store,
             expired=done.expired,
             held_up_by=held_up_by,
+            notice=notice,
             state=state,
             doing=doing,
             foreign=done.foreign,

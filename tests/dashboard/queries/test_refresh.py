@@ -368,6 +368,16 @@ def test_a_replay_of_old_days_is_as_fresh_as_its_processing() -> None:
     assert (1.0, old // 1000, False) == (state["processed_s"], state["newest_event_us"], state["gone"])
 
 
+def test_the_state_has_the_notices_of_the_workers_that_live() -> None:
+    names = {"a": "all 9 records refused.", "b": "", "c": "all 9 records refused.", "d": "ticks are dropped."}
+    written = [
+        a_status(now_ns=NOW, processed_ns=NOW, newest_ns=NOW, worker=name, notice=words)
+        for name, words in names.items()
+    ]
+    assert state_of(written, NOW)["notice"] == "all 9 records refused. ticks are dropped."
+    assert state_of(written, NOW + 11 * SECOND)["notice"] == ""
+
+
 def test_a_worker_that_has_not_reported_for_ten_seconds_is_gone() -> None:
     written = a_status(now_ns=NOW, processed_ns=NOW, newest_ns=NOW, held_up_by="the store")
     assert tuple(state_of([written], NOW + 9 * SECOND)[key] for key in ("held_up_by", "gone")) == ("the store", False)

@@ -17,7 +17,7 @@ def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
 
     `processed_s`: seconds since ticks were last taken in. `newest_event_us`: the newest event among them.
     `reported_s`: seconds since the last word of any worker. All three are `None` while unknown. The counts and
-    `held_up_by` are those of the workers that are not gone.
+    `held_up_by` and `notice` are those of the workers that are not gone.
     """
     present = [
         status for status in statuses if status.state != ENDED and now_ns - status.written_at < GONE_AFTER_S * 1e9
@@ -34,6 +34,7 @@ def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
         "lag": sum(status.lag_records for status in present),
         "refused": sum(status.refused for status in present),
         "held_up_by": "; ".join(sorted({status.held_up_by for status in present if status.held_up_by})),
+        "notice": " ".join(sorted({status.notice for status in present if status.notice})),
     }
 
 

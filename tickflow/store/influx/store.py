@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -103,7 +104,7 @@ class InfluxStore(MetricsStore):
         # Concurrent requests arrive in any order, but of points with one identity the last must win.
         at_once = 1 if points.repeat_themselves() else self._connections
         order = parts.order_of(points.symbol)
-        return partial(parts.write, lines, order, size, at_once, self._post_all, self._failure)
+        return partial(self._write, lines, order, size, at_once)
 
     def write_status(self, status: WorkerStatus) -> None:
         """Store the status of one worker."""
@@ -179,9 +180,8 @@ class InfluxStore(MetricsStore):
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
         """Whether the bucket's retention keeps a point of that time."""
-        if self._kept_seconds is None:
-            self._kept_seconds = self._influxql.kept_seconds()
-        return not self._kept_seconds or time_ns >= (self._clock() - self._kept_seconds) * 1e9
+        seconds = self._retention()
+        return not seconds or time_ns >= (self._clock() - seconds) * 1e9
 
     def newest(self, symbol: str, count: int) -> Points:
         """The symbol's newest `count` points, in time order."""
@@ -260,6 +260,22 @@ class InfluxStore(MetricsStore):
         self._client.close()
         self._influxql.close()
 
+    def _write(self, lines: list[str], order: list[int], size: int, at_once: int) -> Written:
+        written = parts.write(lines, order, size, at_once, self._post_all, self._failure)
+        if not written.expired:
+            return written
+        seconds = 0
+        with suppress(StoreError):  # the points are written; a token may write and yet not read the bucket's settings
+            seconds = self._influxql.kept_seconds()
+        kept = f"keeps points for {span_of(seconds)}" if seconds else "has a shorter retention"
+        return replace(written, kept=f"the bucket {self._bucket!r} {kept}")
+
+    def _retention(self) -> int:
+        """For how many seconds the bucket keeps points, as it was when first asked for; 0 is for ever."""
+        if self._kept_seconds is None:
+            self._kept_seconds = self._influxql.kept_seconds()
+        return self._kept_seconds
+
     def _post(self, lines: list[str]) -> ApiException | None:
         """Send one request; InfluxDB's refusal is returned to the caller."""
         try:
@@ -302,3 +318,15 @@ class InfluxStore(MetricsStore):
                 error = self._post(["# may this token write?"])
                 if error is not None:
                     _logger.warning(self._failure(error, answers.message_of(error.body)))
+
+
+def span_of(seconds: int) -> str:
+    """A bucket's retention in words.
+
+    >>> span_of(3600), span_of(604_800), span_of(5400)
+    ('1 hour', '7 days', '90 minutes')
+    """
+    units = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+    unit, length = next(each for each in units if seconds % each[1] == 0)
+    number = seconds // length
+    return f"{number:,} {unit}" if number == 1 else f"{number:,} {unit}s"

@@ -1,0 +1,139 @@
+"""What commonly causes each reason for a refusal, and what cures it: for log lines, `dead-letters`, docs/feeds.md."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tickflow.ticks.reasons import Reason
+
+
+class Cure(NamedTuple):
+    """The commonest cause of a refusal, and what to do about it; two sentences."""
+
+    cause: str
+    cure: str
+
+
+CURES: Mapping[str, Cure] = {
+    Reason.TOMBSTONE: Cure(
+        "The value is null: a delete marker for compaction, or a producer that sent no value.",
+        "Send the tick's JSON as the value; prices are never deleted.",
+    ),
+    Reason.TOO_LARGE: Cure(
+        "The value is larger than MAX_RECORD_BYTES: an array of ticks, or a whole order book.",
+        "Send one record per tick.",
+    ),
+    Reason.NESTING: Cure(
+        "The value nests or lists more than 100 objects and arrays: a batch, not a tick.",
+        "Send one flat JSON object per tick, or translate the topic with --source topic and a map.",
+    ),
+    Reason.NOT_UTF8: Cure(
+        "The bytes are no UTF-8 text: a binary format such as Avro or Protobuf, or compression by the program itself.",
+        "Send JSON in UTF-8, and leave compression to Kafka (compression.type).",
+    ),
+    Reason.NOT_JSON: Cure(
+        "The value is no JSON: CSV, Python's single quotes, NaN, or the magic byte 0 of a schema registry before it.",
+        "Send plain JSON without a schema registry's serializer; print one record with kcat to see its first bytes.",
+    ),
+    Reason.NOT_AN_OBJECT: Cure(
+        "The value is JSON, but no object: an array of ticks, a bare number, or JSON encoded twice into a string.",
+        "Send one JSON object per tick, encoded once.",
+    ),
+    Reason.SYMBOL_MISSING: Cure(
+        "The object has no `symbol`: another name (s, ticker), or Connect's envelope of schema and payload.",
+        'Name the field "symbol"; for Connect set value.converter.schemas.enable=false; or use --source topic.',
+    ),
+    Reason.SYMBOL_TYPE: Cure(
+        "`symbol` is no string: a number as an instrument's id, or null.",
+        'Send the symbol as a JSON string such as "AAPL".',
+    ),
+    Reason.SYMBOL_INVALID: Cure(
+        "`symbol` has characters that a symbol cannot have, or it is empty or too long.",
+        "Trim it, and keep to the characters that docs/feeds.md lists.",
+    ),
+    Reason.KEY_MISSING: Cure(
+        "The record has no key: a console producer without key, or a client that was given the value alone.",
+        "Send the symbol as the record's key, in plain bytes: the order of a symbol's ticks depends on it.",
+    ),
+    Reason.KEY_MISMATCH: Cure(
+        "The key is not the symbol: a key in JSON quotes, an id of its own, or another spelling than in `symbol`.",
+        "Send exactly the bytes of `symbol` as the key (in Connect: key.converter=StringConverter).",
+    ),
+    Reason.PRICE_MISSING: Cure(
+        "The object has no `price`: another name (p, last, close), or a quote with bid and ask alone.",
+        'Name the field "price"; for quotes decide for the midpoint yourself; or use --source topic and a map.',
+    ),
+    Reason.PRICE_TYPE: Cure(
+        'The price is text such as "187.5" (exchanges do so to keep digits), null, or a boolean.',
+        "Send a JSON number without quotes; --source topic and a map turn text into numbers.",
+    ),
+    Reason.PRICE_RANGE: Cure(
+        "The price is zero, negative, or beyond 1e12; vendors send 0 for a price that they do not know.",
+        "Leave such ticks out. Prices below zero, as of oil in April 2020, cannot be stored.",
+    ),
+    Reason.TIMESTAMP_MISSING: Cure(
+        "The object has no `timestamp`: another name (t, ts, time, T).",
+        'Name the field "timestamp", or use --source topic and a map.',
+    ),
+    Reason.TIMESTAMP_TYPE: Cure(
+        "The time is a number: seconds or milliseconds since 1970.",
+        "Send RFC 3339 text such as 2026-01-05T14:30:00.123Z; --source topic and a map turn epochs into it.",
+    ),
+    Reason.TIMESTAMP_INVALID: Cure(
+        "The time is no RFC 3339 date and time: a date alone, m/d/Y, a name of a zone, or a day that does not exist.",
+        "Send text such as 2026-01-05T14:30:00.123Z, with Z or an offset such as -05:00.",
+    ),
+    Reason.TIMESTAMP_RANGE: Cure(
+        "The year lies outside 1970 to 2261: milliseconds taken for seconds, or a default date such as 0001-01-01.",
+        "Check the unit of the epoch before it is turned into text.",
+    ),
+    Reason.TIMESTAMP_FUTURE: Cure(
+        "The time lies more than 5 minutes ahead of the broker's clock: local time marked Z, or a wrong clock.",
+        "Send the time in UTC, and let NTP set the clocks of the feed's machine and of the broker.",
+    ),
+    Reason.TIMESTAMP_TOO_OLD: Cure(
+        "The tick is older than MAX_TICK_AGE, which is set: a replay of old days, or a feed that lags.",
+        "Unset MAX_TICK_AGE for replays, or give the worker of the live feed a topic of its own.",
+    ),
+    Reason.VOLUME_TYPE: Cure(
+        'The volume is text such as "100", a boolean, or a kind of number that this version does not take.',
+        "Send a JSON number without quotes, or leave `volume` out.",
+    ),
+    Reason.VOLUME_RANGE: Cure(
+        "The volume is negative, or 2^53 and more: -1 for unknown, or a signed size for the seller's side.",
+        "Leave `volume` out where it is unknown, and send sizes without a sign.",
+    ),
+    Reason.CHANGE_PERCENT_TYPE: Cure(
+        'The change is text such as "1.04%".',
+        "Send a JSON number in percent such as 1.04, or leave it out.",
+    ),
+    Reason.CHANGE_PERCENT_RANGE: Cure(
+        "The change is no finite number, as after a division by zero.",
+        "Leave `change_percent` out where there is none.",
+    ),
+    Reason.SOURCE_TYPE: Cure("`source` is no string.", "Send a short name of your feed, or leave it out."),
+    Reason.SOURCE_INVALID: Cure(
+        "`source` has capitals, blanks or other characters, or more than 32 of them.",
+        "Use 1 to 32 of a-z, 0-9 and underscore, such as my_feed.",
+    ),
+    Reason.PRODUCER_TYPE: Cure("`producer` is no string.", "Send the run's name as a string, or leave it out."),
+    Reason.PRODUCER_INVALID: Cure(
+        "`producer` is empty or longer than 64 characters.",
+        "Send 1 to 64 characters that are new for every run, or leave it out.",
+    ),
+    Reason.SEQ_TYPE: Cure(
+        "`seq` is no whole number.",
+        "Send a counter per symbol that begins at 1 in every run, or leave it out.",
+    ),
+    Reason.SEQ_RANGE: Cure("`seq` is negative.", "Send a counter per symbol from 1 on, or leave it out."),
+}
+"""By reason. docs/feeds.md has the same table, held equal by a test."""
+
+
+def advice(reason: str) -> str:
+    """Cause and cure of a reason in one line; empty for one that is not in the table, such as a store's own words.
+
+    >>> advice("source_type")
+    '`source` is no string. Send a short name of your feed, or leave it out.'
+    """
+    found = CURES.get(reason)
+    return f"{found.cause} {found.cure}" if found else ""

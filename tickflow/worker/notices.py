@@ -1,0 +1,115 @@
+"""What a person should hear about the records that a worker takes in: refused ones, expired ones, times without a zone.
+
+Each is said when it first comes, with its commonest cause and what to do, and then every ten seconds while it goes on.
+The same words stand in the worker's status, for the page.
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from tickflow.metrics.points import Points
+from tickflow.store.base import Written
+from tickflow.ticks.cures import advice
+from tickflow.ticks.tick import TickBatch
+from tickflow.worker.report import counted
+
+SAY_EVERY = 10.0
+LASTING = 60.0
+"""Seconds that the status speaks of refused and expired records after the last of them."""
+SHARE = 0.1
+"""Of the records of these seconds; fewer refused ones are odd records, no fault for the page to speak of."""
+SOURCES = 1_000
+"""Sources of naive times that are remembered: a feed may name as many as it likes."""
+
+logger = logging.getLogger("tickflow.worker")
+
+
+class Notices:
+    """The words of one worker; `clock` is monotonic, in seconds. `letters` is the name of its dead-letter topic."""
+
+    def __init__(self, letters: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._letters = letters
+        self._clock = clock
+        self._naive: set[str] = set()
+        self._refused: Counter[str] = Counter()
+        self._refused_said = self._expired_said = -SAY_EVERY
+        self._taken: deque[tuple[float, int, Counter[str]]] = deque()
+        self._accepted = False
+        self._expired = 0
+        self._expired_words = ""
+        self._expired_at = -LASTING
+
+    def naive(self, ticks: TickBatch, begin: int) -> None:
+        """Say of each source, once, that its times come without a zone; of the ticks from index `begin` on."""
+        if len(self._naive) >= SOURCES:
+            return
+        found = {source for source, naive in zip(ticks.sources[begin:], ticks.naive[begin:], strict=True) if naive}
+        for source in sorted(found - self._naive):
+            self._naive.add(source)
+            logger.warning(
+                "times of the source %s come without a zone and are taken as UTC; if they are local times, they are "
+                "hours off: send Z or an offset such as -05:00 (said once for each source)",
+                source,
+            )
+
+    def took(self, accepted: int, reasons: Iterable[str]) -> None:
+        """Take in what became of a batch: how many ticks, and the reason of each refusal."""
+        refused = Counter(map(str, reasons))
+        if accepted or refused:
+            self._accepted = self._accepted or accepted > 0
+            self._refused += refused
+            self._taken.append((self._clock(), accepted, refused))
+        self.speak()
+
+    def expired(self, points: Points, written: Written) -> None:
+        """Take in that the store dropped some of these points, which lie outside its retention."""
+        oldest, newest = (_moment(int(each)) for each in (points.time_ns.min(), points.time_ns.max()))
+        self._expired += written.expired
+        self._expired_at = self._clock()
+        self._expired_words = (
+            f"dropped as too old, of a batch from {oldest} to {newest}: "
+            f"{written.kept}. Use a bucket that keeps points longer (INFLUXDB_BUCKET), or lengthen its retention."
+        )
+        self.speak()
+
+    def speak(self) -> None:
+        """Say what is due."""
+        now = self._clock()
+        if self._refused and now - self._refused_said >= SAY_EVERY:
+            self._refused_said = now
+            logger.warning("%s", self._refusals(self._refused, 0 if self._accepted else self._refused.total()))
+            self._refused.clear()
+        if self._expired and now - self._expired_said >= SAY_EVERY:
+            self._expired_said = now
+            logger.warning("%s %s", counted(self._expired, "tick"), self._expired_words)
+            self._expired = 0
+
+    def sentence(self) -> str:
+        """What the status says: empty while nothing is wrong, or while few records of the last minute are refused."""
+        now = self._clock()
+        while self._taken and now - self._taken[0][0] > LASTING and (self._accepted or len(self._taken) > 1):
+            self._taken.popleft()
+        refused: Counter[str] = sum((each for _, _, each in self._taken), Counter())
+        total = refused.total() + sum(accepted for _, accepted, _ in self._taken)
+        parts = []
+        if refused and refused.total() >= SHARE * total:
+            parts.append(self._refusals(refused, total))
+        if now - self._expired_at < LASTING:
+            parts.append(f"Ticks are {self._expired_words}")
+        return " ".join(parts)
+
+    def _refusals(self, refused: Counter[str], total: int) -> str:
+        most = refused.most_common(1)[0][0]
+        of_all = f"all {counted(total, 'record')}" if total == refused.total() and total > 1 else ""
+        of_some = f"{refused.total():,} of {counted(total, 'record')}" if total else counted(refused.total(), "record")
+        named = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common(3))
+        more = f" and {len(refused) - 3} reasons more" if len(refused) > 3 else ""
+        words = f"{of_all or of_some} refused, to {self._letters} ({named}{more})"
+        return f"{words}. {advice(most)}".rstrip()
+
+
+def _moment(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
