@@ -22,6 +22,10 @@ CURES: Mapping[str, Cure] = {
         "The value is larger than MAX_RECORD_BYTES: an array of ticks, or a whole order book.",
         "Send one record per tick.",
     ),
+    Reason.BATCH_TOO_LARGE: Cure(
+        "The record's compressed batch unpacks to more than a worker takes: a compression bomb, or a huge batch.size.",
+        "Lower the producer's batch.size; a batch of ticks needs no more than a few MB unpacked.",
+    ),
     Reason.NESTING: Cure(
         "The value nests or lists more than 100 objects and arrays: a batch, not a tick.",
         "Send one flat JSON object per tick, or translate the topic with --source topic and a map.",
