@@ -23,6 +23,7 @@ from tickflow.errors import SettingError
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
 from tickflow.settings.addresses import is_http_url, is_loopback, is_server
 from tickflow.settings.env_file import read_env_file
+from tickflow.sources.files.names import ROLES, parse_columns
 from tickflow.ticks.tick import is_symbol
 
 HERE = Path(__file__).absolute().parent
@@ -106,7 +107,41 @@ THRESHOLD_RULE = (
     "(n-1)/sqrt(n) = 2.846 and such a threshold would never raise an alert"
 )
 DETECTORS_RULE = f"some of {', '.join(DETECTORS)}, with commas between"
-SYMBOLS_RULE = "symbols with commas between, each 1 to 12 of A-Z, 0-9, dot, hyphen, and each once"
+SYMBOL_RULE = "one symbol as a tick has it, such as AAPL, BRK.B or EURUSD"
+SYMBOLS_RULE = (
+    "symbols with commas between, each once and of 1 to 32 characters: the first one of A-Z a-z 0-9 ^ . $ # /, "
+    "then these and = : _ & + @ ! - and blanks"
+)
+
+
+COLUMNS_RULE = f"ROLE=COLUMN with commas between, as in price=Close,time=Date+Time; roles: {', '.join(ROLES)}"
+ZONE_RULE = "a time zone such as America/New_York, Europe/Berlin, UTC or -05:00"
+LENGTH_RULE = "a number of seconds from 0 to 31536000, or month"
+
+
+def _is_zone(text: str) -> bool:
+    from tickflow.sources.files.zones import zone_of  # loads numpy: only where a zone is set
+
+    try:
+        zone_of(text)
+    except SettingError:
+        return False
+    return True
+
+
+def _are_columns(text: str) -> bool:
+    try:
+        return bool(parse_columns(text))
+    except ValueError:
+        return False
+
+
+def _length(value: object) -> object:
+    return -1.0 if isinstance(value, str) and value.lower() == "month" else value
+
+
+def _is_length(seconds: float | None) -> bool:
+    return seconds is None or seconds == -1 or 0 <= seconds <= 31_536_000
 
 
 def _is_kafka_name(text: str) -> bool:
@@ -249,9 +284,39 @@ class Settings(BaseModel):
         None, "runs with the same seed simulate the same prices; without one, each run differs"
     )
     replay_file: _Path | None = _setting(
-        None, "the recorded file to replay: CSV (also .csv.gz) with the columns timestamp, symbol, price, volume"
+        None, "the recorded file to replay, a folder, a pattern such as day*.csv, or - for the standard input"
     )
     replay_speed: _Speed = _setting(1.0, "how fast to replay; max does not wait at all")
+    replay_timezone: Annotated[str, _checked(ZONE_RULE, _is_zone), Field(description=ZONE_RULE)] | None = _setting(
+        None, "whose clock the times of a replayed file are, where they do not state it"
+    )
+    replay_symbol: Annotated[str, _checked(SYMBOL_RULE, is_symbol), Field(description=SYMBOL_RULE)] | None = _setting(
+        None, "the symbol of a replayed file whose rows do not name theirs"
+    )
+    replay_columns: Annotated[str, _checked(COLUMNS_RULE, _are_columns), Field(description=COLUMNS_RULE)] | None = (
+        _setting(None, "which columns of a replayed file are what, by their names or numbers, where recognition fails")
+    )
+    replay_dates: Annotated[Literal["mdy", "dmy"] | None, Field(description="mdy or dmy")] = _setting(
+        None, "whether 1/2/2024 has the month first or the day"
+    )
+    replay_decimal: Annotated[Literal["point", "comma"] | None, Field(description="point or comma")] = _setting(
+        None, "the decimal sign of a replayed file, where it could be either"
+    )
+    replay_epoch: Annotated[Literal["s", "ms", "us", "ns"] | None, Field(description="s, ms, us or ns")] = _setting(
+        None, "the unit of times that are numbers since 1970, where their size does not tell it"
+    )
+    replay_bars: Annotated[Literal["close", "ohlc"], Field(description="close or ohlc")] = _setting(
+        "close", "what a bar becomes: one tick, its close at its end, or four ticks: open, high, low, close"
+    )
+    replay_bar_length: Annotated[
+        float | None, BeforeValidator(_length), _checked(LENGTH_RULE, _is_length), Field(description=LENGTH_RULE)
+    ] = _setting(None, "the length of a bar, where it cannot be told; 0 where times mark the end of bars already")
+    replay_quotes: Annotated[Literal["mid", "refuse"], Field(description="mid or refuse")] = _setting(
+        "mid", "what a file of quotes becomes: midpoints of bid and ask (their source is replay_mid), or nothing"
+    )
+    replay_sort: Annotated[Literal["auto", "always", "never"], Field(description="auto, always or never")] = _setting(
+        "auto", "which files are sorted by time, on disk: auto sorts those that have the newest row first"
+    )
     alpha_vantage_api_key: SecretStr | None = _setting(
         None, "your key for Alpha Vantage; a free one allows 25 requests a day"
     )

@@ -19,7 +19,7 @@ from tickflow.backoff import Saying
 from tickflow.errors import NotAcknowledged, SettingError, Stopped
 from tickflow.process import DONE, Parser, StopEvent, run, set_up_logging
 from tickflow.sources.base import Source
-from tickflow.sources.replay import Replay
+from tickflow.sources.replay_flags import ALIASES, Wishes, add_replay_flags, moment_us, options_of, wishes_of
 from tickflow.sources.simulator import Injection, Simulator, stepping_clock
 from tickflow.stack import open_log
 from tickflow.telemetry.producer import ProducerTelemetry, Published
@@ -41,7 +41,8 @@ class StockDataProducer:
     """Publishes the ticks of one source, keyed by symbol; each tick carries the id of this run and its number.
 
     `injections` are jumps of simulated prices. `start_time` is the first event time of simulated ticks; by default they
-    carry the present time. `ticks` ends the run after that many ticks of each symbol.
+    carry the present time. `ticks` ends the run after that many ticks of each symbol. `wishes`
+    say which part of a file is replayed, and how.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class StockDataProducer:
         injections: Sequence[Injection] = (),
         ticks: int | None = None,
         start_time: datetime | None = None,
+        wishes: Wishes | None = None,
     ) -> None:
         settings = settings or load_settings()
         self.symbols = list(settings.symbols)
@@ -63,6 +65,7 @@ class StockDataProducer:
         self._injections = injections
         self._ticks = math.inf if ticks is None else ticks
         self._start_time = start_time
+        self._wishes = wishes or Wishes()
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
         self._unconfirmed = Saying(logger)
@@ -87,6 +90,7 @@ class StockDataProducer:
             logger.info("streaming %s, to the topic %s of %s", source.what, self.log.topic, self.log.where)
             self.telemetry.wait_for_log(self.log.where)
             self.log.connect()
+            self._continue(source)
             try:
                 self._stream(source)
                 if self.stop.is_set():
@@ -96,6 +100,26 @@ class StockDataProducer:
             finally:
                 self._finish(source)
         logger.info("ended")
+
+    def _continue(self, source: Source) -> None:
+        """Give the run of a replay a name to find it by, and with `--resume` leave out what the log has of it."""
+        if self.settings.source != "replay":
+            return
+        from tickflow.sources.replay import Replay
+        from tickflow.sources.resume import new_run, published_before
+
+        if not isinstance(source, Replay):
+            return
+        identity = source.identity()
+        self._run = new_run(identity)
+        if not self._wishes.resume:
+            return
+        before = published_before(self.log, identity)
+        if before is None:
+            logger.info("--resume: the log has no tick of this replay; it starts at the beginning")
+            return
+        logger.info("--resume: the log has %s ticks of this replay; it goes on after them", f"{before.ticks:,}")
+        self._run, self._seq, source.done = before.run, dict(before.counts), before.counts
 
     def _stream(self, source: Source) -> None:
         for batch in source.batches(partial(self._wait, source)):
@@ -187,7 +211,7 @@ class StockDataProducer:
 
             return AlphaVantageSource(Client(key), self.symbols, interval=interval)
         if not simulated:
-            return Replay(settings.replay_file, speed=settings.replay_speed)
+            return self._open_replay()
         for injection in self._injections:
             if injection.symbol not in self.symbols:
                 expected = f"one of the streamed symbols {','.join(self.symbols)}"
@@ -200,13 +224,34 @@ class StockDataProducer:
             clock=None if self._start_time is None else stepping_clock(self._start_time, interval),
         )
 
+    def _open_replay(self) -> Source:
+        from tickflow.sources.replay import Part, Replay  # what reads files of all kinds: only where needed
+
+        settings, wishes = self.settings, self._wishes
+        zone = settings.replay_timezone
+        part = Part(
+            frozenset(wishes.symbols), moment_us("--from", wishes.begin, zone), moment_us("--to", wishes.end, zone)
+        )
+        source = Replay(
+            settings.replay_file,
+            speed=settings.replay_speed,
+            options=options_of(settings),
+            part=part,
+            loop=wishes.loop,
+            shift=wishes.shift,
+        )
+        for line in source.understood():
+            logger.info("%s", line)
+        return source
+
 
 DESCRIPTION = """\
 Publish stock ticks, keyed by symbol, to the tick log (Kafka; with --embedded one SQLite file).
 
 --source chooses where they come from:
   simulated      a random walk per symbol, marked as such; the same --simulator-seed gives the same prices
-  replay         a CSV file (.csv, .csv.gz) with the columns timestamp, symbol, price, volume; all its symbols
+  replay         a file of ticks, bars or quotes, a folder or a pattern of them: text of any layout, JSON, Parquet,
+                 Feather, Databento DBN, packed or not; --explain shows what it was understood as
   alpha_vantage  real quotes; needs ALPHA_VANTAGE_API_KEY (environment or .env); never replaced by simulated ones
 """
 EXAMPLES = """\
@@ -214,6 +259,7 @@ examples:
   python stock_producer.py --embedded
   python stock_producer.py --symbols AAPL,MSFT --interval 0.5 --inject AAPL:8:30
   python stock_producer.py --source replay --replay-file trades.csv.gz --replay-speed max
+  python stock_producer.py --source replay --replay-file AAPL_2024.csv --timezone America/New_York --explain
   python stock_producer.py --simulator-seed 1 --start-time 2026-01-05T14:30:00Z --ticks 1000 --interval 1
 
 exit codes:
@@ -228,6 +274,7 @@ FLAGS = (
     "SIMULATOR_SEED",
     "REPLAY_FILE",
     "REPLAY_SPEED",
+    *ALIASES,
     "STACK",
     "EMBEDDED_FILE",
     "KAFKA_SERVERS",
@@ -256,7 +303,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     result = Parser("stock_producer.py", description=DESCRIPTION, epilog=EXAMPLES)
     result.formatter_class = argparse.RawDescriptionHelpFormatter
-    add_flags(result, FLAGS, aliases={"PRODUCER_INTERVAL": "--interval"})
+    add_flags(result, FLAGS, aliases={"PRODUCER_INTERVAL": "--interval", **ALIASES})
     group = result.add_argument_group("simulated ticks")
     text = "let the price of SYMBOL jump by PERCENT at its tick number AT_TICK (the first is 1); repeatable"
     form = "SYMBOL:PERCENT:AT_TICK"
@@ -265,8 +312,18 @@ def parser() -> argparse.ArgumentParser:
         "the first event time (RFC 3339); event times then step by the interval, so that equal seeds give equal ticks"
     )
     group.add_argument("--start-time", metavar="TIME", type=_moment, help=text)
+    add_replay_flags(result)
     result.add_argument("--ticks", metavar="N", type=_count, help="stop after N ticks of each symbol")
     return result
+
+
+def explain(settings: Settings) -> int:
+    """Print what the file was understood as; no log is needed."""
+    from tickflow.sources.replay import Replay
+
+    for line in Replay(settings.replay_file, options=options_of(settings)).explain():
+        print(line)
+    return DONE
 
 
 def main(stop: StopEvent) -> int:
@@ -274,8 +331,14 @@ def main(stop: StopEvent) -> int:
     arguments = parser().parse_args()
     settings = load_settings(flags=flags_of(arguments))
     set_up_logging(settings.log_level, "producer")
+    if arguments.explain:
+        return explain(settings)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
-    producer = StockDataProducer(settings, stop=stop, **extras)
+    wishes = wishes_of(arguments)
+    if settings.source != "replay" and wishes != Wishes(wishes.symbols):
+        expected = "replay: --from, --to, --loop, --shift-to and --resume are for replayed files"
+        raise SettingError("SOURCE", settings.source, expected)
+    producer = StockDataProducer(settings, stop=stop, wishes=wishes, **extras)
     logger.info("%s", origin_of_settings())
     with serving(settings, producer.telemetry):
         producer.start_streaming(use_real_data=settings.source == "alpha_vantage", interval=settings.tick_interval)

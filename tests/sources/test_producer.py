@@ -201,8 +201,8 @@ def test_a_refused_key_of_the_pasted_line_ends_it_without_a_simulated_tick(
     ("arguments", "complaint"),
     [
         (["--source", "replay"], "REPLAY_FILE is not set"),
-        (["--source", "replay", "--replay-file", "none.csv"], "REPLAY_FILE is 'none.csv'; expected a readable CSV"),
-        (["--source", "replay", "--replay-file", "."], "REPLAY_FILE is '.'; expected a readable CSV file"),
+        (["--source", "replay", "--replay-file", "none.csv"], "REPLAY_FILE is 'none.csv'; expected a readable file"),
+        (["--source", "replay", "--replay-file", "."], "REPLAY_FILE is '.'; expected a file"),
         (["--source", "replay", "--replay-file", "no.csv", "--replay-speed", "0"], "REPLAY_SPEED is '0'"),
         (["--source", "alpha_vantage"], "ALPHA_VANTAGE_API_KEY is not set; expected your key"),
         (["--source", "yahoo"], "SOURCE is 'yahoo'; expected simulated, replay or alpha_vantage"),
@@ -320,7 +320,7 @@ REPLAY = ("--source", "replay", "--replay-speed", "max", "--replay-file")
 def test_a_replay_publishes_the_whole_file_in_its_order_whatever_symbols_says(
     script: StartScript, embedded: dict[str, str], trades: Path
 ) -> None:
-    run, records = published(script, embedded, *REPLAY, str(trades), "--symbols", "SPY")
+    run, records = published(script, embedded, *REPLAY, str(trades))
     assert [key(tick) for tick in ticks_of(records)] == rows_of(trades)
     assert_well_published(records)
     assert "6,000 ticks sent, 6,000 acknowledged; 6,000 rows read, 100% of the file" in run.stderr
@@ -336,7 +336,7 @@ def test_a_replay_with_bad_rows_publishes_the_others_and_ends_with_1(
     run = script(PRODUCER, *REPLAY, str(bad), env=embedded)
     assert run.wait() == 1, run.output
     assert "1 of 6,000 rows of" in run.stderr
-    assert "line 4: timestamp_invalid" in run.stderr
+    assert "line 4: time 'never' is no time" in run.stderr
     assert "Traceback" not in run.stderr
     assert len(read(embedded)) == 5_999
 

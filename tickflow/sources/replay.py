@@ -1,164 +1,326 @@
-"""Recorded ticks from a CSV file (plain or .gz), at the speed they were recorded, faster, or without waiting.
+"""Recorded ticks from files, at the speed they were recorded, faster, or without waiting.
 
-The columns `timestamp`, `symbol`, `price` and `volume` are needed, in any order; others are passed over. Every symbol
-of the file is published, whatever `SYMBOLS` says, in the order of the file and with the times it gives. The file is
-streamed: its size does not matter.
+What the files mean is found by `tickflow.sources.files`; here is when their ticks are due. Every symbol is published
+unless `symbols` names some, with the times the files give, in order of time where there are several files. The files
+are streamed: their size does not matter.
 """
 
-import csv
-import gzip
-import io
+import hashlib
 import logging
 import math
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+
+import numpy as np
 
 from tickflow.errors import SettingError, SourceError
 from tickflow.sources.base import Wait
-from tickflow.ticks.tick import Reason, Tick, epoch_us, from_text
+from tickflow.sources.files.columns import Columns
+from tickflow.sources.files.explain import explained, spelled
+from tickflow.sources.files.options import Options, Refusal
+from tickflow.sources.files.plan import BARS
+from tickflow.sources.files.sources import Opened, Reading, open_all
+from tickflow.ticks.tick import Tick, epoch_us
 
-COLUMNS = ("timestamp", "symbol", "price", "volume")
 BATCH = 1000
 SHOWN_REFUSALS = 5
+LONG_GAP = 60.0
+"""Seconds of waiting from which on the next tick is announced, and said again each time they have passed."""
+FAR = 10.0
 
 logger = logging.getLogger("tickflow.producer")
 
 
-class Replay:
-    """The ticks of `path`, at `speed` times the recorded speed (`math.inf`: as fast as they are taken).
+@dataclass(frozen=True)
+class Part:
+    """Which ticks of the files are replayed: of some symbols (none: of all), from a time on, before a time."""
 
-    Opens the file and reads its header at once: raises `SettingError` naming `REPLAY_FILE` if either fails. `clock` is
-    monotonic, in seconds.
+    symbols: frozenset[str] = frozenset()
+    begin_us: int | None = None
+    end_us: int | None = None
+
+    def of(self, columns: Columns) -> Columns:
+        """The ticks of that part."""
+        keep = np.ones(len(columns), bool)
+        if self.symbols:
+            keep &= np.fromiter((symbol in self.symbols for symbol in columns.symbols.tolist()), bool, len(columns))
+        if self.begin_us is not None:
+            keep &= columns.time_us >= self.begin_us
+        if self.end_us is not None:
+            keep &= columns.time_us < self.end_us
+        return columns if keep.all() else columns.take(keep)
+
+
+class Replay:
+    """The ticks of the files that `path` names, at `speed` times the recorded speed (`math.inf`: without waiting).
+
+    Recognises the files at once: raises `SettingError` with what is wrong. `loop` begins again at the end, for ever;
+    `shift` moves all times so that the first tick is of now. `done` says, by symbol, how many ticks an earlier run
+    published already: they are passed over. `clock` is monotonic, in seconds; `now` gives the time of day.
     """
 
-    def __init__(self, path: Path | None, *, speed: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        speed: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+        options: Options | None = None,
+        part: Part | None = None,
+        loop: bool = False,
+        shift: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         if path is None:
-            raise SettingError("REPLAY_FILE", None, "the CSV file to replay (SOURCE is replay)")
+            raise SettingError("REPLAY_FILE", None, "the file to replay (SOURCE is replay)")
         self.symbols: Sequence[str] = ()
-        self.read = self.refused = 0
+        self.done: Mapping[str, int] = {}
+        self.skipped = 0
         self._path = path
         self._speed = speed
         self._clock = clock
+        self._now = now
+        self._part = part or Part()
+        self._loop, self._shift = loop, shift
+        self._options = options or Options()
+        self.opened: Opened = open_all(path, self._options)
+        self._reading = self._new_reading()
+        self._rounds = 0
         self._first_refusal = ""
-        try:
-            self._raw: BinaryIO = path.open("rb")
-            self._size = path.stat().st_size
-        except OSError as error:
-            raise SettingError("REPLAY_FILE", str(path), f"a readable CSV file ({error.strerror})") from None
-        self._at = 0
-        self._rows = csv.reader(_text_of(self._raw, path))
-        try:
-            self._columns = self._header()
-        except SettingError:
-            self._raw.close()
-            raise
+        self._shown = 0
+        self._next = ""
+        self._went_back = False
+        self._given = self._bytes = 0
+        self._ahead = (0, 0, 0)
         self._started = clock()
+        if loop and any(
+            file.member.path is None and file.member.name.startswith("the standard") for file in self.opened.files
+        ):
+            raise SettingError("--loop", None, "a file, which can be read again; the standard input cannot")
+
+    @property
+    def read(self) -> int:
+        """Rows that were read."""
+        return self._reading.tally.read
+
+    @property
+    def refused(self) -> int:
+        """Rows that were refused."""
+        return self._reading.tally.refused
 
     @property
     def what(self) -> str:
         """For the line at the start."""
         pace = "as fast as possible" if math.isinf(self._speed) else f"at {self._speed:g} times the recorded speed"
-        return f"the recorded ticks of {self._path} {pace}"
+        count = len(self.opened.files)
+        files = f", {count:,} files," if count > 1 else ""
+        return f"the recorded ticks of {self._path}{files} {pace}"
+
+    def understood(self) -> Iterator[str]:
+        """What was recognised and guessed of each kind of file, a line each."""
+        said: set[str] = set()
+        for file in self.opened.files:
+            notes = [note for note in file.plan.notes if not note.startswith(("price:", "volume:", "time:"))]
+            order = (
+                ["the newest row comes first: sorted on disk"]
+                if self._reading.sorts(file) and file.plan.direction < 0
+                else []
+            )
+            line = "; ".join([file.form, *notes, *order])
+            if line not in said and len(said) < SHOWN_REFUSALS:
+                yield f"{file.member.name}: {line}"
+            said.add(line)
+
+    def explain(self) -> Iterator[str]:
+        """What `--explain` prints."""
+        return explained(self._path, self.opened, self._options)
+
+    def identity(self) -> str:
+        """What tells this replay from others: the files' beginnings and sizes, and all that changes its ticks."""
+        seen = hashlib.sha256()
+        for file in self.opened.files:
+            seen.update(hashlib.sha256(file.member.head).digest())
+            size = 0 if file.member.path is None else file.member.path.stat().st_size
+            seen.update(f"{file.names}{size}{file.plan}".encode())
+        seen.update(repr((spelled(self.opened.files, self._options), self._part, self._options.quotes)).encode())
+        return seen.hexdigest()[:16]
 
     def batches(self, wait: Wait) -> Iterator[list[Tick]]:
         """The ticks that are due, at most `BATCH` together. Raises `SourceError` at the end if rows were refused."""
         self._started = self._clock()
-        first_us: int | None = None
-        batch: list[Tick] = []
+        while True:
+            stopped = yield from self._round(wait)
+            self._rounds += 1
+            if stopped or not self._loop:
+                break
+            if not self._reading.tally.read - self._reading.tally.refused:
+                break
+            logger.info("%s: came to its end, begins again (--loop)", self._path)
+            self._reading = self._new_reading()
+        if not stopped:
+            self._complain()
+
+    def _round(self, wait: Wait) -> Generator[list[Tick], None, bool]:
+        """One pass over the files; whether it was asked to stop."""
+        began: float | None = None
+        first_us = shift_us = 0
         paced = not math.isinf(self._speed)
-        try:
-            for tick in self._ticks():
-                if paced:
-                    time_us = epoch_us(tick.timestamp)
-                    first_us = time_us if first_us is None else first_us
-                    due = self._started + (time_us - first_us) / 1e6 / self._speed
-                    if due > self._clock():
-                        yield batch
-                        batch = []
-                        if wait(due - self._clock()):
-                            return
-                batch.append(tick)
-                if len(batch) >= BATCH:
+        left = dict(self.done)
+        self._bytes = 0
+        for columns in self._reading.columns():
+            part = self._part.of(columns)
+            self._ahead = (self.opened.done - self._bytes, len(part), self._given)
+            if left:
+                part = self._without_done(part, left)
+            if not len(part):
+                self._bytes = self.opened.done
+                continue
+            if began is None:
+                began = self._clock()
+                first_us = int(part.time_us[0])
+                shift_us = epoch_us(self._now()) - first_us if self._shift else 0
+            self._look_back(part)
+            if shift_us:
+                part = replace(part, time_us=part.time_us + shift_us)
+            if not paced:
+                for start in range(0, len(part), BATCH):
+                    batch = part.take(slice(start, start + BATCH)).ticks()
+                    self._given += len(batch)
                     yield batch
-                    batch = []
-            yield batch
-        except (OSError, EOFError, zlib.error) as error:
-            yield batch
-            raise SourceError(
-                f"{self._path} is damaged after line {self._rows.line_num:,} ({error}); "
-                f"the {self.read - self.refused:,} ticks before it were published."
-            ) from None
+                self._bytes = self.opened.done
+                continue
+            due = began + (part.time_us - first_us - shift_us) / 1e6 / self._speed
+            start = 0
+            while start < len(part):
+                now = self._clock()
+                if due[start] > now:
+                    if self._pause(float(due[start]), int(part.time_us[start]), wait):
+                        return True
+                    now = self._clock()
+                # Up to the first that is not due: one behind the others in time goes with those before it.
+                late = np.flatnonzero(due[start : start + BATCH] > max(now, due[start]))
+                end = start + (int(late[0]) if len(late) else min(BATCH, len(part) - start))
+                self._given += end - start
+                yield part.take(slice(start, end)).ticks()
+                start = end
+            self._bytes = self.opened.done
+        return False
+
+    def _pause(self, due: float, time_us: int, wait: Wait) -> bool:
+        """Wait for the next tick; a long pause is announced, and again each minute. Whether to stop."""
+        moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
+        is_long = due - self._clock() >= FAR
+        try:
+            while (left := due - self._clock()) > 0:
+                if is_long:
+                    self._next = f"; the next tick is of {moment}, in {_duration(left)}"
+                    logger.info(
+                        "the next tick is of %s, in %s at this speed (--replay-speed max does not wait)",
+                        moment,
+                        _duration(left),
+                    )
+                if wait(min(left, LONG_GAP) if is_long else left):
+                    return True
         finally:
-            self._at = self._raw.tell()
-            self._raw.close()
-        if self.refused:
-            raise SourceError(
-                f"{self.refused:,} of {self.read:,} rows of {self._path} were refused and not published, all others "
-                f"were; the first: {self._first_refusal}."
+            self._next = ""
+        return False
+
+    def _without_done(self, part: Columns, left: dict[str, int]) -> Columns:
+        """What no earlier run published: of each symbol, the first so many ticks are left out."""
+        keep = np.ones(len(part), bool)
+        for at, symbol in enumerate(part.symbols.tolist()):
+            if left.get(symbol, 0) > 0:
+                left[symbol] -= 1
+                keep[at] = False
+        self.skipped += int((~keep).sum())
+        for symbol in [symbol for symbol, count in left.items() if not count]:
+            del left[symbol]
+        return part.take(keep)
+
+    def _look_back(self, part: Columns) -> None:
+        if self._went_back or len(part) < 2:
+            return
+        back = np.flatnonzero(np.diff(part.time_us) < 0)
+        if len(back):
+            self._went_back = True
+            same = part.symbols[back[0]] == part.symbols[back[0] + 1]
+            logger.warning(
+                "%s, line %s: times go back%s; the replay keeps the order of the file (--sort always sorts it)",
+                *(self._path, f"{int(part.lines[back[0] + 1]):,}"),
+                "" if same else ", where another symbol begins",
             )
 
     def progress(self) -> str:
-        """The part of the file that was read, the rate, and the time left at this rate."""
+        """The ticks and refused rows so far, the part of the file where its size is known, the rate, the time left."""
         seconds = max(self._clock() - self._started, 1e-6)
-        done = min(1.0, (self._at if self._raw.closed else self._raw.tell()) / max(self._size, 1))
-        left = f", {_duration(seconds * (1 - done) / done)} left" if 0 < done < 1 else ""
-        refused = f", {self.refused:,} refused" if self.refused else ""
-        return f"{self.read:,} rows read{refused}, {done:.0%} of the file, {self.read / seconds:,.0f} rows/s{left}"
+        tally = self._reading.tally
+        rows = self._given + tally.refused
+        size = self.opened.size
+        done = min(1.0, self._bytes_given() / size) if size else 0.0
+        part = f", {done:.0%} of {'the file' if len(self.opened.files) == 1 else 'the files'}" if size else ""
+        left = f", {_duration(seconds * (1 - done) / done)} left" if 0 < done < 1 and math.isinf(self._speed) else ""
+        refused = f", {tally.refused:,} refused" if tally.refused else ""
+        skipped = f", {self.skipped:,} passed over that were published before" if self.skipped else ""
+        return f"{rows:,} rows read{refused}{skipped}{part}, {rows / seconds:,.0f} rows/s{left}{self._next}"
 
-    def _header(self) -> tuple[int, ...]:
-        try:
-            names = [name.strip().lower() for name in next(self._rows, [])]
-        except (OSError, EOFError, zlib.error, csv.Error) as error:
-            raise SettingError("REPLAY_FILE", str(self._path), f"a readable CSV file ({error})") from None
-        wrong = [name for name in COLUMNS if names.count(name) != 1]
-        if wrong:
-            found = "is missing" if wrong[0] not in names else "is there twice"
-            expected = f"a CSV file whose first line names the columns {', '.join(COLUMNS)}; {wrong[0]} {found}"
-            raise SettingError("REPLAY_FILE", str(self._path), expected)
-        return tuple(names.index(name) for name in COLUMNS)
+    def _bytes_given(self) -> float:
+        """How many bytes of the files the ticks so far come from: reading is ahead of them by a chunk."""
+        ahead, rows, before = self._ahead
+        return self._bytes + (ahead * (self._given - before) / rows if rows and self._bytes < self.opened.done else 0)
 
-    def _ticks(self) -> Iterator[Tick]:
-        timestamp, symbol, price, volume = self._columns
-        needed = max(self._columns) + 1
-        while True:
-            try:
-                for row in self._rows:
-                    if not row:  # an empty line
-                        continue
-                    self.read += 1
-                    if len(row) < needed:
-                        self._refuse("columns_missing")
-                        continue
-                    tick = from_text(row[symbol], row[price], row[timestamp], row[volume], "replay")
-                    if isinstance(tick, Reason):
-                        self._refuse(tick)
-                    else:
-                        yield tick
-                return
-            except csv.Error as error:  # one unreadable line; the reader goes on after it
-                self.read += 1
-                self._refuse(str(error))
+    def _complain(self) -> None:
+        tally = self._reading.tally
+        if tally.empty:
+            logger.info("%s rows of %s have no price and were passed over", f"{tally.empty:,}", self._path)
+        if tally.passed:
+            logger.info(
+                "%s lines of %s are no ticks (comments, headers, other kinds) and were passed over",
+                f"{tally.passed:,}",
+                self._path,
+            )
+        refused = (
+            f"{tally.refused:,} of {tally.read:,} rows of {self._path} were refused and not published, all others "
+            f"were; the first: {self._first_refusal}."
+            if tally.refused
+            else ""
+        )
+        if tally.damaged:
+            good = tally.read - tally.refused - tally.empty
+            raise SourceError(
+                f"{'; '.join(tally.damaged)}; the {good:,} ticks before it were published. {refused}".strip()
+            )
+        if refused:
+            raise SourceError(refused)
 
-    def _refuse(self, reason: str) -> None:
-        self.refused += 1
-        where = f"line {self._rows.line_num:,}: {reason}"
+    def _new_reading(self) -> Reading:
+        for counted in self.opened.counted:
+            counted.done = 0
+        return Reading(self.opened, self._options, self._refuse)
+
+    def _refuse(self, name: str, refusal: Refusal) -> None:
+        where = f"line {refusal.line:,}: {refusal.why}"
+        if len(self.opened.files) > 1:
+            where = f"{name}, {where}"
         self._first_refusal = self._first_refusal or where
-        if self.refused <= SHOWN_REFUSALS:
-            logger.warning("%s, %s; refused, the replay goes on", self._path, where)
-        if self.refused == SHOWN_REFUSALS:
+        self._shown += 1
+        if self._shown <= SHOWN_REFUSALS:
+            logger.warning("%s, line %s: %s; refused, the replay goes on", name, f"{refusal.line:,}", refusal.why)
+        if self._shown == SHOWN_REFUSALS:
             logger.warning("further refused rows are only counted")
 
-
-def _text_of(raw: BinaryIO, path: Path) -> TextIO:
-    """The file's text; bytes that are not UTF-8 become U+FFFD, which no rule for a tick lets pass."""
-    binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="")
+    @property
+    def has_bars(self) -> bool:
+        """Whether any file has bars."""
+        return any(file.plan.kind == BARS for file in self.opened.files)
 
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

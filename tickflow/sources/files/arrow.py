@@ -1,0 +1,117 @@
+"""Parquet and Feather (Arrow) files, batch by batch; pyarrow is loaded only when such a file is there."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.sources.files.options import Unreadable
+from tickflow.sources.files.packing import Member, on_disk
+from tickflow.sources.files.table import ROWS, Cells, Chunk
+
+PARQUET, ARROW, FEATHER = b"PAR1", b"ARROW1", b"FEA1"
+
+
+def is_arrow(head: bytes) -> bool:
+    """Whether a file is Parquet or Feather."""
+    return head.startswith((PARQUET, ARROW, FEATHER))
+
+
+class ArrowTable:
+    """A Parquet or Feather file. Raises `Unreadable` where it is damaged."""
+
+    def __init__(self, member: Member) -> None:
+        import pyarrow
+
+        self._errors: tuple[type[BaseException], ...] = (
+            pyarrow.ArrowException,
+            OSError,
+            ValueError,
+            NotImplementedError,
+        )
+        self._file = on_disk(member)
+        self.form = "Parquet" if member.head.startswith(PARQUET) else "Feather (Arrow)"
+        pyarrow.set_cpu_count(1)
+        try:
+            self._open()
+        except self._errors as error:
+            raise Unreadable(f"a {self.form} file that is whole ({_short(error)})") from None
+        schema = self._schema
+        self.names: list[str] = list(schema.names)
+        self.zone = "UTC" if any(getattr(field.type, "tz", None) for field in schema) else None
+
+    def _open(self) -> None:
+        if self.form == "Parquet":
+            import pyarrow.parquet
+
+            self._parquet: Any = pyarrow.parquet.ParquetFile(self._file, buffer_size=1 << 20, pre_buffer=False)
+            self._schema = self._parquet.schema_arrow
+            self.rows: int | None = self._parquet.metadata.num_rows
+        else:
+            import pyarrow.feather
+            import pyarrow.ipc
+
+            self._parquet = None
+            try:
+                self._ipc: Any = pyarrow.ipc.open_file(self._file)
+                self._schema, self.rows = self._ipc.schema, None
+            except pyarrow.ArrowInvalid:
+                self._ipc = pyarrow.feather.read_table(self._file)
+                self._schema, self.rows = self._ipc.schema, self._ipc.num_rows
+
+    def chunks(self, needed: set[int] | None = None) -> Iterator[Chunk]:
+        """All rows, counted from 1; of columns that are not `needed` nothing is read. Raises `EOFError` if damaged."""
+        at = 1
+        try:
+            for batch in self._batches(needed):
+                columns: list[Cells] = []
+                for index, name in enumerate(self.names):
+                    columns.append(() if needed is not None and index not in needed else _cells(batch.column(name)))
+                yield Chunk(columns, np.arange(at, at + batch.num_rows))
+                at += batch.num_rows
+        except self._errors as error:
+            raise EOFError(_short(error)) from None
+
+    def _batches(self, needed: set[int] | None) -> Iterator[Any]:
+        if self._parquet is not None:
+            names = None if needed is None else [self.names[index] for index in sorted(needed)]
+            yield from self._parquet.iter_batches(batch_size=ROWS, columns=names, use_threads=False)
+        elif hasattr(self._ipc, "num_record_batches"):
+            for number in range(self._ipc.num_record_batches):
+                batch = self._ipc.get_batch(number)
+                for start in range(0, batch.num_rows, ROWS):
+                    yield batch.slice(start, ROWS)
+        else:
+            yield from self._ipc.to_batches(max_chunksize=ROWS)
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]
+
+
+def _cells(column: Any) -> Cells:
+    """An Arrow column as numbers, times or texts."""
+    import pyarrow
+    import pyarrow.compute
+
+    kind = column.type
+    types = pyarrow.types
+    if types.is_dictionary(kind):
+        column = column.dictionary_decode()
+        kind = column.type
+    if types.is_timestamp(kind):
+        values: npt.NDArray[Any] = (
+            column.cast(pyarrow.int64()).fill_null(np.iinfo(np.int64).min).to_numpy(zero_copy_only=False)
+        )
+        return values.view(f"datetime64[{kind.unit}]")
+    if types.is_floating(kind) or (types.is_integer(kind) and column.null_count):
+        return np.asarray(column.cast(pyarrow.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    if types.is_uint64(kind):
+        return np.asarray(column.to_numpy(zero_copy_only=False).astype(np.int64))
+    if types.is_integer(kind):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    if types.is_string(kind) or types.is_large_string(kind):
+        found: Sequence[str] = column.fill_null("").to_pylist() if column.null_count else column.to_pylist()
+        return found
+    return ["" if value is None else str(value) for value in column.to_pylist()]

@@ -1,0 +1,164 @@
+"""Databento's DBN: trades, quotes with trades, and bars; databento-dbn is loaded only when such a file is there."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from tickflow.sources.files.columns import symbols_of
+from tickflow.sources.files.options import Unreadable
+from tickflow.sources.files.packing import Member
+from tickflow.sources.files.table import Chunk
+
+MAGIC = b"DBN"
+_PIECE = 262_144
+_UNDEFINED = 2**63 - 1
+_BARS = {"ohlcv-1s": 1, "ohlcv-1m": 60, "ohlcv-1h": 3600, "ohlcv-1d": 86_400, "ohlcv-eod": 86_400}
+_QUOTES = {"bbo-1s", "bbo-1m", "cbbo-1s", "cbbo-1m", "cmbp-1", "mbp-1", "mbp-10", "mbo"}
+_TRADES = {"trades", "tbbo", "tcbbo"}
+
+
+def is_dbn(head: bytes) -> bool:
+    """Whether a file, unpacked, is DBN."""
+    return head.startswith(MAGIC) and len(head) > 8 and head[3] in (1, 2, 3)
+
+
+class DbnFile:
+    """A DBN file: `names` are its columns. Raises `Unreadable` where it is damaged or holds no prices."""
+
+    def __init__(self, member: Member) -> None:
+        import databento_dbn
+
+        self._library = databento_dbn
+        self._member = member
+        self._by_day: dict[tuple[int, str], str] = {}
+        decoder = self._decoder()
+        try:
+            decoder.write(member.head)
+            found = decoder.decode()
+        except Exception as error:  # noqa: BLE001 - its errors have one class each for a dozen causes
+            raise Unreadable(f"a DBN file that is whole ({_short(error)})") from None
+        if not found:
+            raise Unreadable("a DBN file with its metadata; this one ends within them")
+        metadata = found[0]
+        self.schema = str(metadata.schema or "")
+        self.bar_s = _BARS.get(self.schema)
+        if self.bar_s is None and self.schema not in _TRADES | _QUOTES:
+            raise Unreadable(f"DBN of trades, quotes or bars; the schema of this one is {self.schema or 'mixed'!r}")
+        self._spans: dict[int, list[tuple[str, str, str]]] = {}
+        for symbol, intervals in dict(metadata.mappings).items():
+            for span in intervals:
+                raw, number = (
+                    (symbol, str(span["symbol"])) if str(span["symbol"]).isdigit() else (str(span["symbol"]), symbol)
+                )
+                if number.isdigit():
+                    self._spans.setdefault(int(number), []).append(
+                        (str(span["start_date"]), str(span["end_date"]), raw)
+                    )
+        if self.bar_s is not None:
+            self.names = ["ts_event", "symbol", "open", "high", "low", "close", "volume"]
+        else:
+            self.names = ["ts_event", "symbol", "price", "size"]
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the file says which symbol each number of an instrument stands for."""
+        return bool(self._spans)
+
+    def _decoder(self) -> Any:
+        return self._library.DBNDecoder()
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All trades or bars, counted from 1. Raises `EOFError` where the file is cut."""
+        with self._member.open() as stream:
+            yield from self._read(stream)
+
+    def _read(self, stream: Any) -> Iterator[Chunk]:
+        decoder, number = self._decoder(), 0
+        while True:
+            piece = stream.read(_PIECE)
+            if not piece:
+                break
+            try:
+                decoder.write(piece)
+                records = decoder.decode()
+            except Exception as error:  # noqa: BLE001 - as above
+                raise EOFError(_short(error)) from None
+            rows, numbers = [], []
+            passed = 0
+            for record in records:
+                name = type(record).__name__
+                if name == "Metadata":
+                    continue
+                if name.startswith("SymbolMapping"):
+                    self._spans.setdefault(record.instrument_id, []).append(
+                        ("0000", "9999", str(record.stype_out_symbol))
+                    )
+                    continue
+                number += 1
+                row = self._row(record)
+                if row is None:
+                    passed += 1
+                else:
+                    rows.append(row)
+                    numbers.append(number)
+            if rows or passed:
+                yield self._chunk(rows, numbers, passed)
+        rest = getattr(decoder, "buffer", None)
+        left = len(rest()) if callable(rest) else 0
+        if left:
+            raise EOFError(f"it ends in the middle of a record, with {left} bytes")
+
+    def _row(self, record: Any) -> tuple[Any, ...] | None:
+        if self.bar_s is not None:
+            if not hasattr(record, "close") or record.close == _UNDEFINED:
+                return None
+            return (
+                record.ts_event,
+                self._symbol(record),
+                record.open,
+                record.high,
+                record.low,
+                record.close,
+                record.volume,
+            )
+        action = str(getattr(record, "action", ""))
+        if self.schema not in _TRADES and not action.endswith("T") and "TRADE" not in action.upper():
+            return None
+        price = getattr(record, "price", _UNDEFINED)
+        if price == _UNDEFINED:
+            return None
+        return record.ts_event, self._symbol(record), price, record.size
+
+    def _chunk(self, rows: list[tuple[Any, ...]], numbers: list[int], passed: int) -> Chunk:
+        if not rows:
+            return Chunk([() for _ in self.names], np.array([], dtype=np.int64), passed=passed)
+        columns = list(zip(*rows, strict=True))
+        cells: list[Any] = []
+        for name, values in zip(self.names, columns, strict=True):
+            if name == "ts_event":
+                stamps = np.array(values, dtype=np.uint64)
+                stamps[stamps > np.uint64(2**63 - 1)] = np.uint64(2**63)  # undefined: becomes not-a-time
+                cells.append(stamps.view(np.int64).view("datetime64[ns]"))
+            elif name == "symbol":
+                cells.append(symbols_of(values))
+            elif name in ("size", "volume"):
+                cells.append(np.array(values, dtype=np.float64))
+            else:  # a billionth is exact in the quotient of two whole numbers
+                cells.append(np.array([value / 1_000_000_000 for value in values], dtype=np.float64))
+        return Chunk(cells, np.array(numbers, dtype=np.int64), passed=passed)
+
+    def _symbol(self, record: Any) -> str:
+        number = record.instrument_id
+        spans = self._spans.get(number)
+        if not spans:
+            return ""
+        if len(spans) == 1:
+            return spans[0][2]
+        day = datetime.fromtimestamp(record.ts_event / 1e9, UTC).date().isoformat()
+        return next((symbol for start, end, symbol in spans if start <= day < end), spans[-1][2])
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]

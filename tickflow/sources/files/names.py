@@ -1,0 +1,335 @@
+"""What columns are called in people's files, by role; and what a file's name says of its symbol and of its bars."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+_ROLES: dict[str, str] = {
+    # The first name of a role that is found wins.
+    "symbol": "symbol ticker tickers sym instrument rawsymbol instrumentsymbol tradingsymbol symbolname"
+    " stock stocksymbol tic"
+    " symbolid pair currencypair market contract productid securityid secid security asset code ric act_symbol name s"
+    " underlying root symroot isin",
+    "date": "date day tradedate tradingday datum fecha dt dates tradingdate quotedate businessdate"
+    " sessiondate dtyyyymmdd"
+    " yyyymmdd observationdate timeperiod",
+    "clock": "time clock timeofday zeit hora uhrzeit hour timem tm",
+    "time": "timestamp datetime dateandtime dateutc gmttime utctime timeutc timegmt localtime"
+    " datetimeutc exchangetime"
+    " tradetime executiontime transacttime eventtime siptimestamp participanttimestamp tsevent"
+    " tsrecv ts unix unixtime"
+    " unixtimestamp unixtimestamps epoch epochtime epochms timestampms timestampns timestampus"
+    " opentime starttime begin"
+    " begins_at beginsat start createdat time date datestr timeperiodstart timeexchange"
+    " time_exchange barstart windowstart"
+    " updated lastupdated latestupdate t timems timens timestamps trade_time index datetimeet startsat",
+    "price": "price last lastprice tradeprice px p lasttrade lastsale saleprice trdprice pricelast"
+    " executionprice rate value"
+    " kurs cours precio preis spot lasttradeprice tradepx settle settlement settlementprice mid midprice pr prc lp",
+    "close": "close closelast closeprice closingprice last pxlast c closeask_bid schluss schlusskurs"
+    " cierre cloture closing"
+    " dernier adjclose adjustedclose closeadj adjclosingprice clos closevalue mdclose",
+    "open": "open openprice o openingprice eroffnung erster ouverture apertura pxopen first openvalue mdopen",
+    "high": "high highprice h max hoch tageshoch plushaut maximo pxhigh highvalue mdhigh hochst haut",
+    "low": "low lowprice l min tief tagestief plusbas minimo pxlow lowvalue mdlow tiefst bas",
+    "volume": "volume vol v qty quantity size lastsize lastsz tradesize tradevolume tradevol lastqty"
+    " shares sharestraded amount amt"
+    " volumebtc volumeeth volumefrom volumeusd lastvolume sz totalvolume umsatz stuck stucke volumen menge volumebase"
+    " basevolume volbtc tickvol tickvolume q volumes units pxvolume turnover volumetraded tottrdqty",
+    "bid": "bid bidprice bestbid bidpx bidpx00 bid1 bid1price bp b bestbidprice bidpx0 bidprice1 pricebid",
+    "ask": "ask askprice bestask askpx askpx00 ask1 ask1price offer ap a bestaskprice askpx0 askprice1"
+    " priceask ofr ofrprice",
+    "bidsize": "bidsize bidvolume bestbidsize bidsz bidsz00 bs bidqty bidsiz bidamount bidqty",
+    "asksize": "asksize askvolume bestasksize asksz asksz00 as askqty offersize ofrsiz askamount",
+    "endtime": "closetime endtime end timeperiodend",
+}
+ROLES = ("time", "symbol", "price", "volume", "open", "high", "low", "close", "bid", "ask")
+"""The roles that `--columns` takes."""
+
+RANKS: dict[str, dict[str, int]] = {
+    role: {re.sub(r"[^a-z0-9]", "", name): rank for rank, name in reversed(list(enumerate(text.split())))}
+    for role, text in _ROLES.items()
+}
+
+_NOT_SYMBOLS = frozenset(
+    [
+        "TEST",
+        "TESTS",
+        "DATA",
+        "SAMPLE",
+        "TICK",
+        "TICKS",
+        "TRADE",
+        "TRADES",
+        "QUOTE",
+        "QUOTES",
+        "STOCK",
+        "STOCKS",
+        "PRICE",
+        "PRICES",
+        "BAR",
+        "BARS",
+        "OHLC",
+        "OHLCV",
+        "CSV",
+        "FILE",
+        "EXPORT",
+        "DOWNLOAD",
+        "TABLE",
+        "HISTORY",
+        "HIST",
+        "HISTORICAL",
+        "DAILY",
+        "HOURLY",
+        "MINUTE",
+        "SECOND",
+        "WEEKLY",
+        "MONTHLY",
+        "DAY",
+        "HOUR",
+        "NEW",
+        "OLD",
+        "OUT",
+        "INPUT",
+        "OUTPUT",
+        "RESULT",
+        "RESULTS",
+        "MARKET",
+        "INTRADAY",
+        "BOOK",
+        "EOD",
+        "ALL",
+        "A",
+        "B",
+        "C",
+        "X",
+        "Y",
+        "Z",
+        "CRYPTO",
+        "FOREX",
+        "FX",
+        "EQUITY",
+        "FUTURES",
+        "INDEX",
+        "README",
+        "SHEET1",
+        "TAQ",
+    ]
+)
+_INTERVAL_WORDS = {
+    "tick": 0, "second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hourly": 3600,
+    "daily": 86_400, "day": 86_400, "weekly": 604_800, "week": 604_800,
+}  # fmt: skip
+_UNITS = {
+    "s": 1,
+    "sec": 1,
+    "m": 60,
+    "min": 60,
+    "t": 60,
+    "h": 3600,
+    "hour": 3600,
+    "d": 86_400,
+    "day": 86_400,
+    "w": 604_800,
+    "wk": 604_800,
+}
+_EXCHANGES = "(?:Binance|Bitstamp|Coinbase|Kraken|Gemini|Bitfinex|Poloniex|OKX|Bybit|BitMEX)"
+_STEM = re.compile(
+    r"\.(csv|txt|tsv|json|jsonl|ndjson|parquet|pq|feather|arrow|dbn|zst|gz|bz2|xz|zip|dat|prn|us|log)$", re.IGNORECASE
+)
+
+
+def plain(name: str) -> str:
+    """A column's name in small letters and digits only, without what stands in brackets or before a number's dot.
+
+    >>> plain("<CLOSE>"), plain("Close/Last"), plain("4. close"), plain(" Volume (BTC)"), plain("Schlußkurs")
+    ('close', 'closelast', 'close', 'volume', 'schlusskurs')
+    """
+    text = (
+        name.strip()
+        .strip("\ufeff\"'")
+        .lower()
+        .replace("ß", "ss")
+        .replace("é", "e")
+        .replace("ö", "o")
+        .replace("ü", "u")
+        .replace("ô", "o")
+    )
+    text = re.sub(r"^\d+[a-z]?\.\s*", "", text)
+    short = re.sub(r"[(\[{][^)\]}]*[)\]}]", "", text)
+    found = re.sub(r"[^a-z0-9]", "", short)
+    return found or re.sub(r"[^a-z0-9]", "", text)
+
+
+def roles(names: Sequence[str]) -> dict[str, list[int]]:
+    """By role, the columns whose names stand for it, the best first."""
+    found: dict[str, list[int]] = {}
+    short = [plain(name) for name in names]
+    for role, ranks in RANKS.items():
+        ranked = [(ranks[text], at) for at, text in enumerate(short) if text in ranks]
+        if not ranked:  # nested names as in JSON, and prefixes of a feed: "k.c", "data.p", "bar_close"
+            ranked = [(ranks[tail], at) for at, name in enumerate(names) if (tail := _tail(name)) in ranks]
+        found[role] = [at for _, at in sorted(ranked)]
+    return found
+
+
+def _tail(name: str) -> str:
+    return plain(name.rsplit(".", 1)[-1]) if "." in name and not re.match(r"^\d+\.", name) else ""
+
+
+def stem(file: str) -> str:
+    """A file's name without folder and endings.
+
+    >>> stem("/x/AAPL_2024.csv.gz")
+    'AAPL_2024'
+    """
+    name = file.replace("\\", "/").rsplit("/", 1)[-1].rsplit("!", 1)[-1]
+    while (shorter := _STEM.sub("", name)) != name:
+        name = shorter
+    return name
+
+
+def symbol_in(file: str) -> str | None:
+    """The symbol that a file's name begins with or holds, where that is plain to see.
+
+    >>> symbol_in("AAPL_2024.csv"), symbol_in("BTCUSDT-1m-2024-01.csv"), symbol_in("DAT_ASCII_EURUSD_M1_2023.csv")
+    ('AAPL', 'BTCUSDT', 'EURUSD')
+    >>> symbol_in("BRK-A.csv"), symbol_in("trades.csv"), symbol_in("EA-15m-no-bad-divs.csv"), symbol_in("aapl.us.txt")
+    ('BRK-A', None, None, 'AAPL')
+    """
+    name = stem(file)
+    if re.fullmatch(r"[a-z]{1,5}", name) and re.search(r"\.us\.txt", file):
+        return name.upper()
+    if found := re.match(r"DAT_[A-Z]+_([A-Z0-9]{3,10})_(?:M1|T)", name):
+        return found[1]
+    if found := re.match(r"{_EXCHANGES}_([A-Z0-9]{{4,12}})_", name):
+        return found[1]
+    if re.fullmatch(r"[A-Z0-9^$][A-Z0-9.^=]{0,9}(?:-[A-Z]{1,4})?", name):
+        return name if _is_ticker(name) else None
+    if found := re.match(r"([A-Z][A-Z0-9.^=]{0,11}(?:-[A-Z]{1,4})?)[-_ ,.](.+)", name):
+        rest = re.split(r"[-_ ,.]+", found[2])
+        if _is_ticker(found[1]) and all(map(_says_when, rest)):
+            return found[1]
+    return None
+
+
+def _is_ticker(text: str) -> bool:
+    return (
+        text not in _NOT_SYMBOLS
+        and re.search(r"[A-Z]", text) is not None
+        and not re.fullmatch(r"[A-Z]{2,5}\d{6,}", text)
+    )
+
+
+def _says_when(word: str) -> bool:
+    """Whether a word of a file's name is a date, an interval, or what kind of rows the file has."""
+    low = word.lower()
+    return bool(
+        re.fullmatch(r"\d{1,9}|\d+[a-z]{1,3}|[mh]\d{1,2}|d1?|w1|mn1?|\d{1,2}[a-z]{3}\d{2,4}", low)
+        or low in _INTERVAL_WORDS
+        or low
+        in {
+            "to",
+            "full",
+            "trades",
+            "trade",
+            "quotes",
+            "quote",
+            "ticks",
+            "klines",
+            "aggtrades",
+            "ohlc",
+            "ohlcv",
+            "history",
+        }
+        or low
+        in {
+            "historical",
+            "data",
+            "prices",
+            "bars",
+            "candlestick",
+            "bid",
+            "ask",
+            "last",
+            "1min",
+            "historicaldata",
+            "us",
+            "d",
+        }
+        or low
+        in {
+            "message",
+            "adjsplitdiv",
+            "unadjusted",
+            "adjsplit",
+            "outright",
+            "max",
+            "stock",
+            "price",
+            "jan",
+            "feb",
+            "mar",
+        }
+    )
+
+
+def interval_in(file: str) -> int | None:
+    """The seconds of a bar, as a file's name says them; 0 for ticks.
+
+    >>> interval_in("BTCUSDT-15m-2024-01.csv"), interval_in("20140605_aapl_minute_trade.csv"), interval_in("AAPL.csv")
+    (900, 60, None)
+    """
+    for word in re.split(r"[-_ ,.!/]+", stem(file).lower()):
+        if word in _INTERVAL_WORDS:
+            return _INTERVAL_WORDS[word]
+        if found := re.fullmatch(r"(\d{1,3})(s|sec|m|min|t|h|hour|d|day|w|wk)", word):
+            return int(found[1]) * _UNITS[found[2]]
+        if found := re.fullmatch(r"([mh])(\d{1,2})", word):
+            return int(found[2]) * _UNITS[found[1]]
+        if word == "d1":
+            return 86_400
+    return None
+
+
+def date_in(file: str) -> datetime | None:
+    """The one day that a file's name gives, as LEAN's, LOBSTER's and TAQ's do.
+
+    >>> date_in("AAPL_2012-06-21_34200000_57600000_message_10.csv").date().isoformat()
+    '2012-06-21'
+    """
+    for found in re.finditer(r"(?<!\d)((?:19|20)\d\d)([-_]?)(\d\d)\2(\d\d)(?!\d)", stem(file)):
+        try:
+            return datetime(int(found[1]), int(found[3]), int(found[4]))  # noqa: DTZ001 - a wall clock's
+        except ValueError:
+            continue
+    return None
+
+
+def column_of(given: str, names: Sequence[str]) -> int | None:
+    """The column that a person names: as it is written, in other letters, or by its number from 1.
+
+    >>> column_of("close", ["Date", "Close"]), column_of("2", ["Date", "Close"]), column_of("Volume", ["Date"])
+    (1, 1, None)
+    """
+    for same in (str.strip, lambda text: text.strip().lower(), plain):
+        hits = [at for at, name in enumerate(names) if same(name) == same(given) and same(given)]
+        if len(hits) == 1:
+            return hits[0]
+    return int(given) - 1 if given.isdecimal() and 0 < int(given) <= len(names) else None
+
+
+def parse_columns(text: str) -> Mapping[str, tuple[str, ...]]:
+    """`price=Close,time=Date+Time` by role. Raises `ValueError` with what is wrong.
+
+    >>> parse_columns("price=Close,time=Date+Time")
+    {'price': ('Close',), 'time': ('Date', 'Time')}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, re.split(r",\s*(?=\w+\s*=)", text.strip())):
+        role, equals, column = part.partition("=")
+        role = role.strip().lower()
+        if not equals or role not in ROLES or not column.strip() or role in found:
+            raise ValueError(part)
+        found[role] = tuple(each.strip() for each in column.split("+")) if role == "time" else (column.strip(),)
+    return found

@@ -1,0 +1,49 @@
+"""What a person may say about a file; whatever is not said is recognised, or asked for by the flag that says it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+EPOCH_UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+"""Nanoseconds in each unit of a time since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Each field is a flag of the producer and a setting; `None` and "auto" mean: recognise it.
+
+    `columns` gives columns by role (`price`, `time`, ...), each as the names or numbers (from 1) that were given for
+    it. `bar_us` is the length of a bar in microseconds; 0 says that times mark the end of bars already.
+    """
+
+    timezone: str | None = None
+    symbol: str | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    dates: str | None = None
+    decimal: str | None = None
+    epoch: str | None = None
+    bars: str = "close"
+    bar_us: int | None = None
+    quotes: str = "mid"
+    sort: str = "auto"
+
+
+class Unreadable(Exception):
+    """A file that cannot be read as it is; its text completes "expected ..." and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that is no tick: the line (or row) it stands in, and why, with the cell."""
+
+    line: int
+    why: str
+
+
+def quoted(cell: str, longest: int = 60) -> str:
+    """A cell as a sentence shows it, cut when long.
+
+    >>> quoted("x" * 100, 5)
+    "'xxxxx'..."
+    """
+    return repr(cell) if len(cell) <= longest else f"{cell[:longest]!r}..."

@@ -1,0 +1,325 @@
+"""How a file is packed, found by its first bytes and never by its name: gzip, bz2, xz, zstd, zip; nested, too.
+
+`members` opens each file that a path holds. Streams are read forward only and in pieces, so that size does not matter.
+"""
+
+import bz2
+import gzip
+import io
+import lzma
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+import zstandard
+
+from tickflow.sources.files.options import Unreadable
+
+HEAD = 262_144
+"""Bytes from the start of an unpacked file by which it is recognised."""
+
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError, ValueError)
+"""What the unpacking libraries raise for a file that is cut or damaged."""
+
+_DEPTH = 3
+_PIECE = 262_144
+_ZSTD_PIECE = 1_024  # a kilobyte of run-length blocks unpacks to 32 MB at most
+_ZSTD_WINDOW = 1 << 27  # 128 MB: as far back as `zstd --long` refers
+_ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
+_OTHER: tuple[tuple[bytes, str], ...] = (
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
+    (b"%PDF", "a PDF"),
+    (b"\x89HDF", "an HDF5 file: convert it to Parquet, as with pandas.read_hdf(...).to_parquet(...)"),
+    (b"SQLite format 3", "an SQLite database: export the table as CSV"),
+    (b"Rar!", "a RAR archive: unpack it first"),
+    (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
+)
+
+
+class Head(io.RawIOBase):
+    """A stream whose first bytes were read for a look and are delivered again.
+
+    A read fills its buffer. What comes before damage is delivered; the read after it raises.
+    """
+
+    def __init__(self, stream: IO[bytes], size: int = HEAD, layers: Sequence[Any] = ()) -> None:
+        self._stream = stream
+        self._layers = layers  # what it is unpacked from: gzip and its like do not close what they read
+        self._error: BaseException | None = None
+        self._left = memoryview(b"")
+        pieces, missing = [], size
+        while missing and (piece := self._some(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        self.head = b"".join(pieces)
+        self._left = memoryview(self.head)
+        if self._error is not None and not self.head:
+            raise self._error
+
+    def _some(self, size: int) -> bytes:
+        """At most that many bytes; none at the end, and none where damage begins, which is kept."""
+        if self._error is not None:
+            return b""
+        try:
+            read: Callable[[int], bytes] = getattr(self._stream, "read1", self._stream.read)
+            return read(size)
+        except DAMAGED as error:
+            self._error = error
+            return b""
+
+    def readable(self) -> bool:  # noqa: D102 - io's own
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: D102 - io's own
+        if self._left:
+            count = min(len(buffer), len(self._left))
+            buffer[:count] = self._left[:count]
+            self._left = self._left[count:]
+            return count
+        filled = 0
+        while filled < len(buffer) and (piece := self._some(len(buffer) - filled)):
+            buffer[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        if not filled and self._error is not None:
+            raise self._error
+        return filled
+
+    def close(self) -> None:  # noqa: D102 - io's own
+        if self.closed:
+            return
+        super().close()
+        for layer in [self._stream, *reversed(self._layers)]:
+            layer.close()
+
+
+@dataclass
+class Counted:
+    """How much of a packed file was read; `size` is 0 where nobody knows it (a pipe)."""
+
+    size: int = 0
+    done: int = 0
+
+
+class _Counting(io.RawIOBase):
+    def __init__(self, raw: IO[bytes], counted: Counted) -> None:
+        self._raw, self._counted = raw, counted
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._raw.read(len(buffer))
+        buffer[: len(found)] = found
+        self._counted.done += len(found)
+        return len(found)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+@dataclass
+class Member:
+    """One unpacked file: its name for people, the names on the way to it, and how to open it.
+
+    `path` is the file itself where it is not packed, for the readers that need to jump about in it.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    open: Callable[[], Head]
+    counted: Counted
+    packing: tuple[str, ...] = ()
+    path: Path | None = None
+    head: bytes = field(default=b"", repr=False)
+
+
+def members(path: Path) -> list[Member]:
+    """The files that `path` holds: itself, unpacked, or the members of a zip; "-" is the standard input.
+
+    Raises `Unreadable`, and `OSError` where it cannot be opened.
+    """
+    if str(path) == "-":
+        return _of_pipe(sys.stdin.buffer, "the standard input")
+    if path.is_fifo():
+        return _of_pipe(path.open("rb"), str(path))
+    with path.open("rb") as raw:
+        start = raw.read(8)
+    counted = Counted(path.stat().st_size)
+    if start.startswith(_ZIP):
+        return list(_of_zip(path, str(path), (*path.parts[-5:],), counted))
+    return [_single(str(path), path.parts[-5:], lambda: _Counting(path.open("rb"), counted), counted, path)]
+
+
+def _of_pipe(stream: IO[bytes], name: str) -> list[Member]:
+    counted = Counted()
+    first = Head(cast(IO[bytes], _Counting(stream, counted)), 8)
+    if first.head.startswith(_ZIP):
+        return list(_of_zip(_spooled(first), name, (name,), counted))
+    opened: list[Head] = []
+
+    def again() -> Head:  # a pipe is opened once: the look and the reading share it
+        if not opened:
+            opened.append(Head(_unpacked(cast(IO[bytes], first), name)[0]))
+        return opened[0]
+
+    return [Member(name, (name,), again, counted, head=again().head)]
+
+
+def _single(name: str, names: tuple[str, ...], raw: Callable[[], Any], counted: Counted, path: Path | None) -> Member:
+    unpacked, packing = _unpacked(raw(), name)
+    with Head(unpacked) as opened:
+        head = opened.head
+    counted.done = 0
+    return Member(
+        *(name, names, lambda: Head(_unpacked(raw(), name)[0]), counted, packing),
+        path=None if packing else path,
+        head=head,
+    )
+
+
+def _of_zip(file: Path | IO[bytes], name: str, names: tuple[str, ...], counted: Counted) -> Iterator[Member]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_data(entry.filename)]
+    except DAMAGED as error:
+        raise Unreadable(f"a zip file that is whole ({error})") from None
+    if any(entry.filename == "[Content_Types].xml" for entry in entries):
+        raise Unreadable("a table of text; this is an Excel workbook: save it as CSV")
+    if not entries:
+        raise Unreadable("a zip file with something in it; this one is empty")
+    counted.size = sum(entry.file_size for entry in entries)
+    for entry in entries:
+        if entry.flag_bits & 1:
+            raise Unreadable(f"a file without a password; {entry.filename} in it has one")
+        inner = f"{name}!{entry.filename}"
+
+        def raw(entry: zipfile.ZipInfo = entry) -> Any:
+            return _Counting(cast(IO[bytes], _ZipMember(file, entry)), counted)
+
+        yield _single(inner, (*names, *entry.filename.split("/")), raw, counted, None)
+
+
+class _ZipMember(io.RawIOBase):
+    """A member whose archive is open no longer than it; many may be open at once."""
+
+    def __init__(self, file: Path | IO[bytes], entry: zipfile.ZipInfo) -> None:
+        self._archive = zipfile.ZipFile(file)
+        self._stream = self._archive.open(entry)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
+        self._archive.close()
+        super().close()
+
+
+def _is_data(name: str) -> bool:
+    base = name.rsplit("/", 1)[-1]
+    return not (base.startswith((".", "_")) or name.startswith("__MACOSX") or base.lower().endswith((".md", ".pdf")))
+
+
+def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
+    """The stream within all its packings, and these from the outside."""
+    packing: list[str] = []
+    layers: list[Any] = []
+    while True:
+        layers.append(raw)
+        head = Head(raw, 16, tuple(layers))
+        kind = next((kind for magic, kind in _MAGIC if head.head.startswith(magic)), None)
+        if kind is None:
+            if head.head.startswith(_ZIP):
+                if not packing:
+                    return cast(IO[bytes], head), ()
+                head.close()
+                raise Unreadable("a file packed once; this is a zip within another packing: unpack it first")
+            for magic, what in _OTHER:
+                if head.head.startswith(magic):
+                    head.close()
+                    raise Unreadable(f"a table of ticks; {name} is {what}")
+            return cast(IO[bytes], head), tuple(packing)
+        if len(packing) == _DEPTH:
+            raise Unreadable(f"a file packed at most {_DEPTH} times")
+        packing.append(kind)
+        raw = _opened(kind, io.BufferedReader(head, _PIECE))
+
+
+def _opened(kind: str, raw: io.BufferedReader) -> IO[bytes]:
+    if kind == "gzip":
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+    if kind == "bz2":
+        return cast(IO[bytes], bz2.BZ2File(raw))
+    if kind == "xz":
+        return cast(IO[bytes], lzma.LZMAFile(raw))
+    return cast(IO[bytes], _Zstd(raw))
+
+
+class _Zstd(io.RawIOBase):
+    """zstd frames, unpacked a little at a time; raises `EOFError` for a file that ends within a frame.
+
+    The library's own stream takes a cut file for one that came to its end.
+    """
+
+    def __init__(self, raw: io.BufferedReader) -> None:
+        self._raw = raw
+        self._rest = b""
+        self._ready = memoryview(b"")
+        self._frame: Any = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            piece = self._rest or self._raw.read(_ZSTD_PIECE)
+            self._rest = b""
+            if not piece:
+                if self._frame is not None:
+                    raise EOFError("it ends in the middle of a zstd frame")
+                return 0
+            if self._frame is None:
+                self._frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+            self._ready = memoryview(self._frame.decompress(piece))
+            if self._frame.eof:
+                self._rest, self._frame = self._frame.unused_data, None
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _spooled(stream: Any) -> IO[bytes]:
+    """A copy on disk, for what is read from its end."""
+    spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the reader
+    while piece := stream.read(_PIECE):
+        spool.write(piece)
+    spool.seek(0)
+    return cast(IO[bytes], spool)
+
+
+def on_disk(member: Member) -> Any:
+    """The member as a path, or as a copy on disk where it is packed: for formats that are read from their end."""
+    if member.path is not None:
+        return str(member.path)
+    with member.open() as stream:
+        return _spooled(stream)

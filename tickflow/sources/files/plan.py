@@ -1,0 +1,65 @@
+"""What was understood of a file: which column is what, in which unit and zone, and what becomes of a row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+TRADES, BARS, QUOTES = "trades", "bars", "quotes"
+
+
+@dataclass(frozen=True)
+class TimeRule:
+    """Where the time stands and how it is read.
+
+    `how` is "text" (a date with or without a time of day, in one column or two), "epoch" (a number since 1970 in
+    `unit`), "clock" (a time of day in `unit`, or as text, on the day `date_us`) or "typed". `zone` is that of times
+    that state none themselves; `None` where all state theirs.
+    """
+
+    columns: tuple[int, ...]
+    how: str
+    unit: str | None = None
+    order: str | None = None
+    zone: tzinfo | None = None
+    date_us: int | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """The prices of one symbol in a row, by role; `symbol` is `None` where a column names it."""
+
+    columns: Mapping[str, int]
+    symbol: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How rows become ticks. `bar_us` is a bar's length; 0 where times mark its end; -1 for calendar months."""
+
+    kind: str
+    time: TimeRule
+    series: tuple[Series, ...]
+    symbol: int | None = None
+    comma: bool = False
+    scale: float = 1.0
+    bars: str = "close"
+    bar_us: int = 0
+    select: tuple[int, frozenset[str]] | None = None
+    direction: int = 1
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def needed(self) -> set[int]:
+        """The columns that are read."""
+        found = {*self.time.columns}
+        for series in self.series:
+            found.update(series.columns.values())
+        if self.symbol is not None:
+            found.add(self.symbol)
+        if self.select is not None:
+            found.add(self.select[0])
+        return found
+
+
+MONTHS = -1
+"""A bar length of calendar months."""

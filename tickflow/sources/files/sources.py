@@ -1,0 +1,175 @@
+"""What a person names to be replayed: a file, a folder, a pattern such as `day*.csv`, or "-"; opened, and in order."""
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from tickflow.errors import SettingError
+from tickflow.sources.files.columns import Columns
+from tickflow.sources.files.convert import Converted
+from tickflow.sources.files.opened import File, open_file
+from tickflow.sources.files.options import Options, Refusal, Unreadable
+from tickflow.sources.files.order import merged, sorted_on_disk
+from tickflow.sources.files.packing import DAMAGED, Counted, Member, members
+
+KEY = "REPLAY_FILE"
+MOST_FILES = 10_000
+
+
+@dataclass
+class Tally:
+    """What became of the rows so far."""
+
+    read: int = 0
+    refused: int = 0
+    empty: int = 0
+    passed: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Opened:
+    """All files, recognised; `counted` tells how far their reading is."""
+
+    files: list[File]
+    counted: list[Counted]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all, packed; 0 if one is a pipe."""
+        sizes = [each.size for each in self.counted]
+        return sum(sizes) if all(sizes) else 0
+
+    @property
+    def done(self) -> int:
+        """Bytes that were read."""
+        return sum(each.done for each in self.counted)
+
+
+def paths_of(path: Path) -> list[Path]:
+    """The files of a folder or a pattern, by name. Raises `SettingError`."""
+    text = str(path)
+    if text == "-" or path.is_fifo() or path.is_char_device():
+        return [path]
+    if path.is_dir():
+        found = sorted(islice((each for each in _within(path) if _is_data(each, path)), MOST_FILES + 1))
+        if not found:
+            raise SettingError(KEY, text, "a file, or a folder with files of ticks; this one has none")
+    elif path.exists() or not glob.has_magic(text):
+        return [path]
+    else:
+        found = sorted(Path(each) for each in glob.glob(text, recursive=True) if Path(each).is_file())
+        if not found:
+            raise SettingError(KEY, text, "a file; no name fits this pattern")
+    if len(found) > MOST_FILES:
+        raise SettingError(KEY, text, f"at most {MOST_FILES:,} files; there are more")
+    return found
+
+
+def _within(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of the folders in it; those that may not be looked into are left out."""
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        yield from (Path(place) / name for name in sorted(files))
+
+
+def _is_data(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    return not hidden and path.suffix.lower() not in (".md", ".py", ".ipynb", ".pdf", ".png", ".sha256", ".checksum")
+
+
+def open_all(path: Path, options: Options) -> Opened:
+    """Recognise all files that `path` names. Raises `SettingError` with what is wrong, and with which of them."""
+    files: list[File] = []
+    counted: dict[int, Counted] = {}
+    for each in paths_of(path):
+        member: Member | None = None
+        try:
+            for member in members(each):
+                files.append(open_file(member, options))
+                counted[id(member.counted)] = member.counted
+        except Unreadable as error:
+            name = str(each) if member is None else member.name
+            raise SettingError(KEY, name, str(error)) from None
+        except OSError as error:
+            what = error.strerror or " ".join(str(error).split())
+            raise SettingError(KEY, str(each), f"a readable file ({what})") from None
+        except DAMAGED as error:
+            raise SettingError(KEY, str(each), f"a file that is whole ({' '.join(str(error).split())[:200]})") from None
+    for each_counted in counted.values():
+        each_counted.done = 0
+    return Opened(files, list(counted.values()))
+
+
+class Reading:
+    """The ticks of all files in order of time, and the account of their rows.
+
+    `refuse` is called with each refused row and its file. What is damaged ends its file, and is noted in the tally.
+    """
+
+    def __init__(self, opened: Opened, options: Options, refuse: Callable[[str, Refusal], None]) -> None:
+        self.opened = opened
+        self.tally = Tally()
+        self._options = options
+        self._refuse = refuse
+
+    def columns(self) -> Iterator[Columns]:
+        """All ticks."""
+        files = self.opened.files
+        begins = [int(file.first.time_us.min()) if len(file.first) else 0 for file in files]
+        yield from merged([self._stream(file) for file in files], begins if len(files) > 1 else None)
+
+    def _stream(self, file: File) -> Callable[[], Iterator[Columns]]:
+        def stream() -> Iterator[Columns]:
+            rows = self._rows(file)
+            if self.sorts(file):
+                return sorted_on_disk(rows, newest_first=file.plan.direction < 0)
+            return rows
+
+        return stream
+
+    def sorts(self, file: File) -> bool:
+        """Whether a file is sorted: where asked for, or where the newest row comes first."""
+        return self._options.sort == "always" or (self._options.sort == "auto" and file.plan.direction < 0)
+
+    def _rows(self, file: File) -> Iterator[Columns]:
+        last = 0
+        try:
+            for converted in file.converted():
+                self._count(converted, file)
+                if len(converted.ticks):
+                    last = int(converted.ticks.lines[-1])
+                    yield converted.ticks
+        except (*DAMAGED, Unreadable) as error:
+            what = " ".join(str(error).split())[:200]
+            self.tally.damaged.append(f"{file.member.name} is damaged after line {last:,} ({what})")
+
+    def _count(self, converted: Converted, file: File) -> None:
+        tally = self.tally
+        lines = (
+            len(set(converted.ticks.lines.tolist()))
+            if file.plan.bars == "ohlc" or len(file.plan.series) > 1
+            else len(converted.ticks)
+        )
+        tally.read += lines + len(converted.refused) + converted.empty
+        tally.refused += len(converted.refused)
+        tally.empty += converted.empty
+        tally.passed += converted.passed
+        for refusal in converted.refused:
+            self._refuse(file.member.name, refusal)
+
+
+def with_flags(options: Options, **changes: object) -> Options:
+    """The options with some changed."""
+    return replace(options, **changes)  # type: ignore[arg-type]  # names and types are those of the caller
+
+
+def shared_notes(files: Sequence[File]) -> list[str]:
+    """What was understood of all files alike."""
+    common = set(files[0].plan.notes)
+    for file in files[1:]:
+        common &= set(file.plan.notes)
+    return [note for note in files[0].plan.notes if note in common]

@@ -1,0 +1,319 @@
+"""Delimited text: which separator and header a file has, and its rows as cells, block by block.
+
+No cell of a tick holds a line break, so that a line is a row whatever quotation marks it has: one stray mark costs its
+line and no other.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.sources.files import names as column_names
+from tickflow.sources.files.amounts import is_empty, number
+from tickflow.sources.files.options import Refusal, Unreadable, quoted
+from tickflow.sources.files.text import Encoding, Readable, blocks
+from tickflow.sources.files.times import read_time
+
+Cells = Sequence[str] | npt.NDArray[Any]
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+ROWS = 20_000
+"""Rows to a chunk, at most: what is in memory at a time."""
+
+
+@dataclass
+class Chunk:
+    """Some rows: cells by column, the line of each row, and the rows that could not be taken apart.
+
+    `passed` counts lines that are no rows: comments and repeated headers.
+    """
+
+    columns: Sequence[Cells]
+    lines: npt.NDArray[np.int64]
+    refused: list[Refusal] = field(default_factory=list)
+    passed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the rows of a text lie: `header` is the first line of data's number less one; `levels` are its lines.
+
+    `drops` says that each row begins with a cell more than the header, which counts the rows.
+    """
+
+    separator: str
+    names: tuple[str, ...]
+    skipped: int
+    levels: tuple[tuple[str, ...], ...] = ()
+    drops: bool = False
+    has_header: bool = True
+    only: tuple[int, frozenset[str]] | None = None
+    """Lines whose cell of that index is something else are no rows of the table (messages of other kinds)."""
+
+    @property
+    def width(self) -> int:
+        """Cells to a row."""
+        return len(self.names) + self.drops
+
+
+def split(line: str, separator: str) -> list[str]:
+    """The cells of one line. Raises `ValueError` where a quotation mark has no partner.
+
+    >>> split('a, "b,c" ,d', ","), split("1;'2'", ";")
+    (['a', 'b,c', 'd'], ['1', '2'])
+    """
+    if '"' not in line:
+        cells = line.split(separator)
+        if "'" in line:
+            cells = [each.strip()[1:-1] if re.fullmatch(r"\s*'[^']*'\s*", each) else each for each in cells]
+        return [each.strip() for each in cells]
+    try:
+        (row,) = csv.reader([line], delimiter=separator, skipinitialspace=True, strict=False)
+    except (csv.Error, ValueError) as error:
+        raise ValueError(str(error)) from None
+    opened = re.sub(r'""', "", line).count('"')
+    if opened % 2:
+        raise ValueError('a quotation mark (") without its partner')
+    return [each.strip().strip('"').strip() for each in row]
+
+
+def shape_of(lines: Sequence[str], wanted: Sequence[str] = ()) -> Shape:
+    """The separator, the header and the first row of a text. `wanted` are column names that a person gave.
+
+    Raises `Unreadable` for what is no table.
+    """
+    filled = [(at, line) for at, line in enumerate(lines) if line.strip()]
+    if not filled:
+        raise Unreadable("a file with rows; this one is empty")
+    first = filled[0][1].lstrip("\ufeff").lstrip()
+    if re.match(r"<(!doctype|html|\?xml|head|body|script|error|!--)", first, re.IGNORECASE):
+        text = " ".join(re.sub(r"<[^>]*>", " ", " ".join(lines[:40])).split())
+        raise Unreadable(f"a table of ticks; this is a web page, perhaps an error that was saved: {quoted(text)}")
+    best: tuple[tuple[float, ...], Shape] | None = None
+    for separator in ("\t", ";", "|", ","):
+        found = _shape(filled, separator, wanted)
+        if found is not None and (best is None or found[0] > best[0]):
+            best = found
+    if best is None:
+        text = " ".join(" ".join(line for _, line in filled[:3]).split())
+        raise Unreadable(
+            f"a table of ticks, with commas, semicolons, tabs or pipes between its columns; this begins {quoted(text)}"
+        )
+    return best[1]
+
+
+def _shape(
+    filled: Sequence[tuple[int, str]], separator: str, wanted: Sequence[str]
+) -> tuple[tuple[float, ...], Shape] | None:
+    rows: list[tuple[int, list[str]]] = []
+    for at, line in filled:
+        try:
+            rows.append((at, split(line, separator)))
+        except ValueError:
+            continue
+    counts = Counter(len(cells) for _, cells in rows)
+    if not counts:
+        return None
+    width, often = max(counts.items(), key=lambda item: (item[0] > 1) * item[1])
+    if width < 2:
+        return None
+    share = often / len(rows)
+    for position, (at, cells) in enumerate(rows[:60]):
+        if cells and cells[0].startswith("#") and not _looks_named(_uncommented(cells), wanted):
+            continue
+        if _looks_named(_uncommented(cells), wanted):
+            levels, body = _levels(rows[position:])
+            header = list(_uncommented(levels[0])) if len(levels) == 1 else _joined(levels)
+            while header and not header[-1] and len(header) > 1:
+                header.pop()
+            drops = _is_counted(header, body)
+            shape = Shape(
+                separator, tuple(header), body[0][0] if body else rows[-1][0] + 1, tuple(map(tuple, levels)), drops
+            )
+            agrees = sum(len(cells) >= len(header) for _, cells in body) / max(1, len(body))
+            return (2.0, agrees, share, len(header)), shape
+        if _is_data(cells) and len(cells) >= 2:
+            if position and len(cells) < width:
+                continue
+            body = rows[position:]
+            before = rows[position - 1][1] if position else []
+            if len(before) == len(cells) and all(before) and not any(map(_is_value, before)):
+                shape = Shape(separator, tuple(_uncommented(before)), at, (tuple(before),))
+                return (1.5, share, 0.0, len(cells)), shape
+            while len(cells) > 2 and not any(c[len(cells) - 1] for _, c in body if len(c) == len(cells)):
+                cells = cells[:-1]
+            numbered = tuple(str(number) for number in range(1, len(cells) + 1))
+            shape = Shape(separator, numbered, at, has_header=False)
+            return (1.0, share, 0.0, len(cells)), shape
+    return None
+
+
+def _uncommented(cells: Sequence[str]) -> list[str]:
+    return [cells[0].lstrip("#% ").strip(), *cells[1:]] if cells and cells[0].startswith(("#", "%")) else list(cells)
+
+
+def _looks_named(cells: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether these cells name columns: a time and something else, by known or given names, and no cell is a value."""
+    if len(cells) < 2 or sum(map(_is_value, cells)) > len(cells) / 4:
+        return False
+    by_name = [each for each in wanted if not each.isdecimal()]
+    if by_name and all(column_names.column_of(each, cells) is not None for each in by_name):
+        return True
+    found = column_names.roles(cells)
+    is_timed = bool(found["time"] or found["date"] or found["clock"])
+    has_price = any(found[role] for role in ("price", "close", "bid", "open", "volume", "symbol", "ask"))
+    multi = column_names.plain(cells[0]) in ("price", "ticker", "attributes", "") and len(
+        set(map(column_names.plain, cells[1:]))
+    ) < len(cells)
+    names_prices = any(found[role] for role in ("close", "price", "open"))
+    unnamed_first = not cells[0].strip() and names_prices
+    wide = bool(found["time"] or found["date"]) and all(
+        re.fullmatch(r"[A-Z0-9^$.=/\- ]{1,20}", each) for each in cells[1:] if each
+    )
+    return (is_timed and has_price) or (multi and names_prices) or unnamed_first or (wide and any(cells[1:]))
+
+
+def _is_value(cell: str) -> bool:
+    return bool(cell) and not is_empty(cell) and (number(cell) is not None or read_time(cell, "mdy") is not None)
+
+
+def _is_data(cells: Sequence[str]) -> bool:
+    return sum(map(_is_value, cells)) >= 2
+
+
+def _levels(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[list[str]], Sequence[tuple[int, list[str]]]]:
+    """The lines of the header (one, or the two and three of pandas' tables of several symbols), and the rows after."""
+    levels = [rows[0][1]]
+    for level, (_, cells) in enumerate(rows[1:3], 1):
+        first = column_names.plain(cells[0])
+        is_level = (
+            level == 1
+            and first in ("ticker", "price", "symbol", "symbols", "")
+            and len(cells) == len(levels[0])
+            and not any(map(_is_value, cells))
+        )
+        is_index = first in ("date", "datetime", "timestamp", "time", "index") and not any(cells[1:])
+        if not (is_level or is_index):
+            break
+        levels.append(cells)
+    return levels, rows[len(levels) :]
+
+
+def _joined(levels: Sequence[Sequence[str]]) -> list[str]:
+    """One name for each column of a header of several lines: "Close AAPL", and the index by its own name."""
+    index = next((level[0] for level in levels[1:] if not any(level[1:])), levels[0][0] or "Date")
+    two = [level for level in levels if any(level[1:])]
+    if len(two) == 1:
+        return [index, *two[0][1:]]
+    fields = max(two, key=lambda level: sum(bool(hits) for hits in column_names.roles(level[1:]).values()))
+    tickers = two[1] if fields is two[0] else two[0]
+    return [index, *(f"{name}\0{ticker}" for name, ticker in zip(fields[1:], tickers[1:], strict=False))]
+
+
+def _is_counted(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) -> bool:
+    """Whether each row has one cell more than the header, first, and these count 1, 2, 3 (as R writes its tables)."""
+    firsts = [cells[0] for _, cells in body[:50] if len(cells) == len(header) + 1]
+    if len(firsts) < min(2, len(body)) or not firsts or len(firsts) < len(body[:50]) - 1:
+        return False
+    return firsts in ([str(n) for n in range(1, len(firsts) + 1)], [str(n) for n in range(len(firsts))])
+
+
+class Rows:
+    """The rows of a text of that shape, in chunks."""
+
+    def __init__(self, shape: Shape, encoding: Encoding) -> None:
+        self._shape = shape
+        self._encoding = encoding
+        self._headers = {tuple(level) for level in shape.levels}
+
+    def chunks(self, stream: Readable) -> Iterator[Chunk]:
+        """All rows after the header; lines are counted from 1."""
+        at, skip = 1, self._shape.skipped
+        for block in blocks(stream, self._encoding):
+            text = block.decode("utf-8", "surrogatepass")
+            lines = text.split("\n")
+            if not lines[-1]:
+                lines.pop()
+            start = 0
+            if skip:
+                start = min(skip, len(lines))
+                skip -= start
+            for cut in range(start, len(lines), ROWS):
+                yield self._chunk(lines[cut : cut + ROWS], at + cut)
+            at += len(lines)
+
+    def _chunk(self, lines: list[str], first: int) -> Chunk:
+        shape = self._shape
+        separator, width = shape.separator, shape.width
+        joined = separator.join(lines)
+        if '"' not in joined and "'" not in joined and "#" not in joined and not shape.only:
+            cells = joined.split(separator)
+            if len(cells) == width * len(lines) and self._is_even(lines) and not self._holds_header(cells, width):
+                columns = [cells[index::width] for index in range(shape.drops, width)]
+                if f"{separator} " in joined or f" {separator}" in joined:
+                    columns = [[cell.strip() for cell in column] for column in columns]
+                return Chunk(columns, np.arange(first, first + len(lines)))
+        return self._one_by_one(lines, first)
+
+    def _is_even(self, lines: list[str]) -> bool:
+        separator, expected = self._shape.separator, self._shape.width - 1
+        return all(line.count(separator) == expected for line in lines)
+
+    def _holds_header(self, cells: list[str], width: int) -> bool:
+        return any(level[-1] in cells[width - 1 :: width] for level in self._headers if level[-1])
+
+    def _one_by_one(self, lines: list[str], first: int) -> Chunk:
+        shape = self._shape
+        rows: list[list[str]] = []
+        numbers: list[int] = []
+        refused: list[Refusal] = []
+        passed = 0
+        for at, line in enumerate(lines, first):
+            if not line.strip():
+                continue
+            if line.lstrip().startswith("#"):
+                passed += 1
+                continue
+            try:
+                cells = split(line, shape.separator)
+            except ValueError as error:
+                refused.append(Refusal(at, f"{error}: {quoted(line)}"))
+                continue
+            if tuple(cells) in self._headers or (tuple(cells[: len(shape.names)]) == shape.names and shape.has_header):
+                passed += 1
+                continue
+            if shape.only and (len(cells) <= shape.only[0] or cells[shape.only[0]] not in shape.only[1]):
+                passed += 1
+                continue
+            while len(cells) > shape.width and not cells[-1]:
+                cells.pop()
+            if len(cells) > shape.width:
+                refused.append(
+                    Refusal(
+                        at,
+                        f"{len(cells)} cells where {'the header' if shape.has_header else 'the first row'} has "
+                        f"{shape.width}; the first too many is {quoted(cells[shape.width])}",
+                    )
+                )
+            elif len(cells) < shape.width:
+                refused.append(
+                    Refusal(
+                        at,
+                        f"{len(cells)} cells where {'the header' if shape.has_header else 'the first row'} has "
+                        f"{shape.width}; the last is {quoted(cells[-1])}",
+                    )
+                )
+            else:
+                rows.append(cells[shape.drops :])
+                numbers.append(at)
+        columns = list(zip(*rows, strict=True)) if rows else [() for _ in shape.names]
+        return Chunk(columns, np.array(numbers, dtype=np.int64), refused, passed)

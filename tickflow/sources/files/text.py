@@ -1,0 +1,119 @@
+"""Text of any encoding as UTF-8 lines with numbers, in blocks of bounded size."""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from tickflow.sources.files.options import Unreadable
+
+BLOCK = 1 << 20
+LONGEST_LINE = 1 << 20
+
+
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        """At most that many bytes; none at the end."""
+        ...
+
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A codec's name, and the bytes of the mark that stands before the text."""
+
+    codec: str
+    mark: int = 0
+
+    @property
+    def said(self) -> str:
+        """For people."""
+        return f"{self.codec.upper()}{' with a byte order mark' if self.mark else ''}"
+
+
+def encoding_of(head: bytes) -> Encoding:
+    """The encoding of a text that begins so: by its mark, by its zero bytes, else UTF-8 or Latin-1.
+
+    Raises `Unreadable` for what is no text.
+
+    >>> encoding_of("Größe".encode("latin-1")).codec
+    'latin-1'
+    """
+    for mark, codec in _BOMS:
+        if head.startswith(mark):
+            return Encoding(codec, len(mark))
+    if b"\0" in head[:4096]:
+        even, odd = head[0:4096:2].count(0), head[1:4096:2].count(0)
+        half = len(head[:4096]) / 2
+        if odd > 0.4 * half and even < 0.1 * half:
+            return Encoding("utf-16-le")
+        if even > 0.4 * half and odd < 0.1 * half:
+            return Encoding("utf-16-be")
+        raise Unreadable("a table of ticks; this is neither text nor a known binary format")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return Encoding("latin-1")
+    return Encoding("utf-8")
+
+
+def blocks(stream: Readable, encoding: Encoding, size: int = BLOCK) -> Iterator[bytes]:
+    """The text in UTF-8 without its mark, cut at line ends, which are all `\\\\n`. Bytes that are wrong become U+FFFD.
+
+    Raises `Unreadable` for a line over `LONGEST_LINE`.
+    """
+    stream.read(encoding.mark)
+    decoder = None
+    if encoding.codec != "utf-8":
+        decoder = codecs.getincrementaldecoder(encoding.codec)("replace")
+    rest, cr = b"", b""
+    while True:
+        piece = stream.read(size) or b""
+        raw = piece if decoder is None else decoder.decode(piece, final=not piece).encode("utf-8", "replace")
+        raw = cr + raw
+        cr = b""
+        if piece and raw.endswith(b"\r"):  # perhaps half of a line end
+            raw, cr = raw[:-1], b"\r"
+        if b"\r" in raw:
+            raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if not piece:
+            if rest or raw:
+                yield _valid(rest + raw)
+            return
+        cut = raw.rfind(b"\n") + 1
+        if not cut:
+            rest += raw
+            if len(rest) > LONGEST_LINE:
+                raise Unreadable(f"a table of text; this has a line of more than {LONGEST_LINE:,} bytes")
+            continue
+        yield _valid(rest + raw[:cut])
+        rest = raw[cut:]
+
+
+def _valid(block: bytes) -> bytes:
+    if block.isascii():
+        return block
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return block.decode("utf-8", "replace").encode()
+    return block
+
+
+def first_lines(head: bytes, encoding: Encoding, is_whole: bool, most: int) -> list[str]:
+    """The whole lines at the start of a text; the last one is left out where it may be cut."""
+    text = codecs.getincrementaldecoder(encoding.codec)("replace").decode(head[encoding.mark :], final=is_whole)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if not is_whole and len(lines) > 1:
+        lines.pop()
+    return lines[:most]

@@ -1,0 +1,130 @@
+"""From wall time to UTC: the order of rows tells the folds of a clock change apart; an hour that is not is refused."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.errors import SettingError
+
+Micros = npt.NDArray[np.int64]
+
+BUCKET_US = 900_000_000
+"""A quarter of an hour: since 1970 every clock change lay at a multiple of it."""
+FOLLOWS_US = 1_800_000_000
+"""A row at most half an hour after the one before it takes the first fold: the second lies an hour later still."""
+
+_NORMAL, _FOLD, _GAP = 0, 1, 2
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock's
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
+
+
+def zone_of(text: str, key: str = "REPLAY_TIMEZONE") -> tzinfo:
+    """The zone of a name such as America/New_York, UTC or -05:00. Raises `SettingError`.
+
+    >>> zone_of("-05:00").utcoffset(None)
+    datetime.timedelta(days=-1, seconds=68400)
+    """
+    if text.upper() in ("UTC", "Z", "GMT"):
+        return UTC
+    if found := _OFFSET.fullmatch(text):
+        minutes = int(found[2]) * 60 + int(found[3] or 0)
+        if minutes < 24 * 60:
+            return timezone(timedelta(minutes=minutes if found[1] == "+" else -minutes))
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        expected = "a time zone such as America/New_York, Europe/Berlin, UTC or -05:00"
+        raise SettingError(key, text, expected) from None
+
+
+@lru_cache(maxsize=100_000)
+def _offsets(bucket: int, zone: tzinfo) -> tuple[int, int, int]:
+    """Of a quarter of an hour on the wall: its kind, and what to subtract from it in the first and second fold."""
+    try:
+        wall = _EPOCH + timedelta(microseconds=bucket * BUCKET_US)
+    except OverflowError:
+        return _NORMAL, 0, 0
+    first, second = (wall.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta(0) for fold in (0, 1))
+    kind = _NORMAL if first == second else _FOLD if first > second else _GAP
+    return kind, first // timedelta(microseconds=1), second // timedelta(microseconds=1)
+
+
+@dataclass
+class Clock:
+    """Turns the wall times of one file into UTC, row after row; `direction` is -1 where the newest comes first.
+
+    `step_us` is the length of a bar, of which a symbol has one a time; 0 for ticks, of which many may share one.
+    `folded` counts the rows in an hour that came twice whose order told which of the two it was.
+    """
+
+    zone: tzinfo
+    direction: int = 1
+    step_us: int = 0
+    folded: int = 0
+    _before: int | None = field(default=None, repr=False)
+    _of_symbol: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def to_utc(self, wall: Micros, symbols: Sequence[str] | None = None) -> tuple[Micros, dict[int, str]]:
+        """UTC of each wall time, and the rows that have none, by index, with the reason."""
+        if not len(wall):
+            return wall, {}
+        buckets = wall // BUCKET_US
+        unique, where = np.unique(buckets, return_inverse=True)
+        known = np.array([_offsets(int(bucket), self.zone) for bucket in unique], dtype=np.int64)[where]
+        utc: Micros = wall - known[:, 1]
+        refused: dict[int, str] = {}
+        if known[:, 0].any():
+            refused = self._unusual(utc, known, symbols)
+        self._before = int(utc[-1])
+        return utc, refused
+
+    def _unusual(self, utc: Micros, known: Micros, symbols: Sequence[str] | None) -> dict[int, str]:
+        refused: dict[int, str] = {}
+        name = offsets_said(self.zone)
+        before = self._before
+        follows = max(FOLLOWS_US, self.step_us)
+        for index in range(len(utc)):
+            kind, first, second = (int(each) for each in known[index])
+            symbol = symbols[index] if symbols is not None else ""
+            if kind == _GAP:
+                refused[index] = f"there was no such hour in {name}: the clocks went forward"
+                continue
+            if kind == _FOLD:
+                early = int(utc[index])
+                near, far = sorted((early, early + first - second), key=lambda time: time * self.direction)
+                last = self._of_symbol.get(symbol, before)
+                ahead = None if last is None else (near - last) * self.direction
+                if ahead is not None and (ahead <= 0 if self.step_us else ahead < -FOLLOWS_US):
+                    utc[index] = far
+                elif ahead is not None and ahead <= follows:
+                    utc[index] = near
+                else:
+                    refused[index] = (
+                        f"that hour came twice in {name}, and the rows before it do not tell which one it is: "
+                        "give times with their offset, or --timezone as an offset"
+                    )
+                    continue
+                self.folded += 1
+                self._of_symbol[symbol] = int(utc[index])
+            before = int(utc[index])
+        return refused
+
+
+def offsets_said(zone: tzinfo | None) -> str:
+    """A zone for people.
+
+    >>> offsets_said(ZoneInfo("Europe/Berlin")), offsets_said(UTC)
+    ('Europe/Berlin', 'UTC')
+    """
+    return "" if zone is None else str(getattr(zone, "key", zone))
+
+
+def spelled(zones: Sequence[tzinfo]) -> str:
+    """Zones as --timezone takes them."""
+    return ", ".join(offsets_said(zone).removeprefix("UTC") or "UTC" for zone in zones)
