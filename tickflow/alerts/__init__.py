@@ -1,1 +1,1 @@
-"""Alerts: what of the detectors' findings a person should read, how often, and how it reaches them."""
+"""Alerts: which of the detectors' findings a person should read, how often, and how they reach that person."""

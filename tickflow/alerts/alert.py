@@ -1,4 +1,4 @@
-"""An alert: one episode of one symbol, as it is stored, published and said."""
+"""An alert: one episode of one symbol, as it is stored, published and worded."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from tickflow.alerts.budget import Budget, at_most
 
 MEASUREMENT = "stock_anomalies"
 MARKET = "*"
-"""The symbol of an alert about many."""
+"""Stands in place of the symbol in an alert about many symbols."""
 
 FLOATS = ("score", "threshold", "price", "reference", "move_percent", "volume_ratio", "budget")
 INTEGERS = ("direction", "opened", "closed", "ticks", "partition", "offset")
@@ -17,13 +17,13 @@ BOOLEANS = ("lasted", "notified")
 
 
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One episode; what is not known yet is `None`. Times in ns since 1970.
+    """One episode; a value that is not known yet is `None`. Times in ns since 1970.
 
-    `time_ns` is that of the point whose tick raised it; with symbol and detector it is what an alert is known by.
-    `score` and `threshold` are those of the tick that raised it, or of the last one that had it said again (`said`
-    counts). `move_percent` is that of `price` over `reference`. `closed` is the end of the 60 s without a flag that
-    closed it, `ticks` how many ticks were flagged, `lasted` whether at least half of the move was there after 60 s.
-    Of a move: `within_us` is how long it took, `held_us` how long it has held.
+    `time_ns` is that of the point whose tick raised the alert; together with symbol and detector it identifies the
+    alert. `score` and `threshold` are those of the tick that raised it, or of the last tick that had it repeated
+    (`said` counts the messages). `move_percent` is the change of `price` from `reference`. `closed` is the end of the
+    60 s without a flag that closed the episode, `ticks` the number of flagged ticks, `lasted` whether at least half of
+    the move was left after 60 s. For a move, `within_us` is its duration, and `held_us` how long it has held.
     """
 
     symbol: str
@@ -51,12 +51,12 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What it is known by."""
+        """The identity of the alert."""
         return self.symbol, self.detector, self.time_ns
 
     @property
     def id(self) -> str:
-        """A short name of it for messages, the same at every attempt."""
+        """A short id for messages, the same at every attempt to send."""
         return hashlib.sha256("|".join(map(str, self.key)).encode()).hexdigest()[:16]
 
 
@@ -78,7 +78,7 @@ def to_line(alert: Alert) -> str:
 
 
 def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = False) -> str:
-    """What an alert says, and what it is worth by `earlier` ones of its kind.
+    """The text of an alert, and how good earlier alerts of its kind were.
 
     >>> alert = Alert("AAPL", "move", 0, 11.2, 8.0, 100.42, 100.0, 0.42, 1, 0, 0, 7, budget=1.0, held_us=2_000_000,
     ...               within_us=3_000_000)

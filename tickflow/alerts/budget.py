@@ -1,12 +1,12 @@
-"""How many alerts there may be: a threshold that follows its budget, with a bound that no data can break, pure.
+"""How many alerts there may be: a threshold that follows its budget, with a bound that holds for any data; pure.
 
-The log threshold q rises by `GAIN` at each alert and falls with time, by `GAIN` · budget for each trading day (or by
-`GAIN` for each 1/budget ticks), never below ln(`FLOOR`). This is adaptive conformal inference (Gibbs and Candès,
-"Adaptive Conformal Inference Under Distribution Shift", NeurIPS 2021) on a logarithmic scale.
+The log threshold q rises by `GAIN` at each alert and falls with time, by `GAIN` · budget per trading day (or by `GAIN`
+per 1/budget ticks), but never below ln(`FLOOR`). This is adaptive conformal inference (Gibbs and Candès, "Adaptive
+Conformal Inference Under Distribution Shift", NeurIPS 2021) on a logarithmic scale.
 
-The bound: with scores cut at `CAP`, alerts <= budget · T + ln(CAP / FLOOR) / GAIN + 1, whatever the data. For each
-alert raises q by GAIN, in T days q falls by no more than GAIN · budget · T, and no alert comes while q >= ln(CAP). So
-before the last of n alerts ln(FLOOR) + (n - 1) · GAIN - GAIN · budget · T <= q < ln(CAP).
+The bound: with scores cut at `CAP`, alerts <= budget · T + ln(CAP / FLOOR) / GAIN + 1 for any data. Proof: each alert
+raises q by GAIN, in T days q falls by at most GAIN · budget · T, and no alert is raised while q >= ln(CAP). So before
+the last of n alerts ln(FLOOR) + (n - 1) · GAIN - GAIN · budget · T <= q < ln(CAP).
 """
 
 import math
@@ -22,7 +22,7 @@ GAIN = 0.5
 CAP = 100.0
 FLOOR = 4.0
 START = 8.0
-"""The threshold of a symbol that nothing is known of."""
+"""The threshold of a symbol about which nothing is known."""
 DAY_US = 86_400_000_000
 
 _LOG_CAP, _LOG_FLOOR = (float(log(np.array([value]))[0]) for value in (CAP, FLOOR))
@@ -32,9 +32,9 @@ _BUDGET = re.compile(r"(?:(\d{1,9}(?:\.\d{1,9})?)|1/([1-9]\d{0,11}))", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many alerts per symbol and detector: `rate` a trading day, or `rate` a tick.
+    """How many alerts per symbol and detector: `rate` per trading day, or `rate` per tick.
 
-    A trading day is a weekday of event time, all 24 hours of it (UTC); Saturdays and Sundays take no time.
+    A trading day is a weekday of event time, all 24 hours of it (UTC); Saturdays and Sundays do not count as time.
     """
 
     rate: float
@@ -42,23 +42,23 @@ class Budget:
 
     @property
     def constant(self) -> float:
-        """What the alerts may exceed the budget by, however long the time."""
+        """By how much the alerts may exceed the budget, over any length of time."""
         return (_LOG_CAP - _LOG_FLOOR) / GAIN + 1
 
     def elapsed(self, since: int, until: int) -> float:
-        """The time between two readings of the clock: trading days of times in µs since 1970, or ticks."""
+        """The budget time between two moments: in trading days for times in µs since 1970, or in ticks."""
         return float(until - since) if self.per_tick else (weekday_us(until) - weekday_us(since)) / DAY_US
 
 
 class Followed(NamedTuple):
-    """A threshold: its logarithm `q` as it was at `since` (µs since 1970, or ticks)."""
+    """A threshold: its logarithm `q` at the moment `since` (µs since 1970, or ticks)."""
 
     q: float
     since: int
 
 
 def start(since: int, threshold: float = START) -> Followed:
-    """A threshold at its beginning; never below the floor."""
+    """The first threshold of a symbol; never below the floor."""
     return Followed(max(float(log(np.array([threshold]))[0]), _LOG_FLOOR), since)
 
 
@@ -73,29 +73,29 @@ def threshold_at(followed: Followed, now: int, budget: Budget) -> Followed:
 
 
 def exceeds(score: float, followed: Followed) -> bool:
-    """Whether a score, cut at the cap, lies above a threshold as of now."""
+    """Whether a score, cut at the cap, exceeds a threshold of the same moment."""
     return followed.q < _LOG_CAP and min(score, CAP) > exp(followed.q)
 
 
 def raised(followed: Followed) -> Followed:
-    """The threshold after an alert at its time."""
+    """The threshold after an alert."""
     return Followed(followed.q + GAIN, followed.since)
 
 
 def weekday_us(time_us: int) -> int:
-    """How much of the time since 1970 lies on Mondays to Fridays, in µs.
+    """The time since 1970 that fell on Mondays to Fridays, in µs.
 
     >>> friday = 1_381_449_600_000_000 + DAY_US  # 11 October 2013
     >>> (weekday_us(friday + 4 * DAY_US) - weekday_us(friday)) // DAY_US
     2
     """
     days, rest = divmod(time_us, DAY_US)
-    weeks, day = divmod(days + _THURSDAY, 7)  # since Monday, 29 December 1969
+    weeks, day = divmod(days + _THURSDAY, 7)  # counted from Monday, 29 December 1969
     return (weeks * 5 + min(day, 5) - _THURSDAY) * DAY_US + (rest if day < 5 else 0)
 
 
 def parse(text: str) -> Budget:
-    """The budget that a setting names: `1` or `0.5` a trading day, or `1/10000` ticks. Raises `ValueError`.
+    """The budget in the text of a setting: `1` or `0.5` per trading day, or `1/10000` ticks. Raises `ValueError`.
 
     >>> parse("1/10000"), parse("5")
     (Budget(rate=0.0001, per_tick=True), Budget(rate=5.0, per_tick=False))

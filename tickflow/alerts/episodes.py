@@ -1,8 +1,8 @@
 """Episodes: one alert per run of flags of one symbol and detector, in the order of event time.
 
-An episode opens with the first flag, and closes after 60 s of its symbol's event time without one. It is said again
-only when its score has grown by half, and when that too exceeds the followed threshold. 60 s after it was opened it is
-known whether the move lasted. All of it is decided by the symbol's own ticks, so a replay decides the same.
+An episode opens with its first flag and closes after 60 s of the symbol's event time without a flag. Its alert is
+repeated only if the score has grown by half and also exceeds the followed threshold. 60 s after the opening it is
+decided whether the move lasted. Only the symbol's own ticks decide, so a replay decides the same.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ CLOSED_AFTER_US = 60_000_000
 JUDGED_AFTER_US = 60_000_000
 GROWN = 1.5
 LASTS = 0.5
-"""The part of a move that is there after `JUDGED_AFTER_US` if it lasts."""
+"""The share of a move that must be left after `JUDGED_AFTER_US` for the move to have lasted."""
 
 
 class Flag(NamedTuple):
-    """A tick that scored: its place among the symbol's ticks of the batch, and what the detector found."""
+    """A tick with a score: its index among the symbol's ticks of the batch, and what the detector found."""
 
     at: int
     detector: str
@@ -38,13 +38,13 @@ class Flag(NamedTuple):
     offset: int
     volume_ratio: float | None
     fixed: float | None = None
-    """The threshold of a rule of one's own, which does not follow; a rule's score need not grow."""
+    """The threshold of a user's rule: it does not follow a budget, and the score need not grow."""
     held_us: int = 0
     within_us: int = 0
 
 
 class Open(msgspec.Struct):
-    """An episode that is not over, or whose move is not judged yet. `bar`: its flags score above that."""
+    """An episode that is open, or whose move is not judged yet. Its flags score above `bar`."""
 
     alert: Alert
     bar: float
@@ -62,16 +62,16 @@ class Watched:
 
     @property
     def due_us(self) -> int | None:
-        """The event time at which something has to be decided next."""
+        """The event time of the next decision."""
         due = [each.last_us + CLOSED_AFTER_US for each in self.open if each.is_open]
         due += [each.opened_us + JUDGED_AFTER_US for each in self.open if _is_unjudged(each)]
         return min(due, default=None)
 
 
 class Stretch(NamedTuple):
-    """A symbol's ticks of one batch: its name, event times that never fall, prices, the price before them.
+    """A symbol's ticks of one batch: its name, event times that never decrease, prices, and the previous price.
 
-    `counted` is how many ticks the symbol had before.
+    `counted` is the number of the symbol's ticks before the batch.
     """
 
     symbol: str
@@ -99,12 +99,12 @@ class Episodes:
         self.watched: dict[str, Watched] = {}
 
     def bar(self, symbol: str, detector: str, begin: int, end: int) -> float:
-        """What a flag between two readings of the budget's clock must exceed at the least."""
+        """The least score that a flag must exceed between two readings of the budget's clock."""
         watched = self.watched.get(symbol)
         known = self._threshold(symbol, detector, begin, watched)
         thresholds = [exp(known.q), exp(budgets.threshold_at(known, end, self.budget).q)]
         if watched is None or detector not in watched.followed:
-            # It stands until the first alert, and from there on it may fall below where it stood.
+            # It stays until the first alert; after that it may fall below its first value.
             after = budgets.threshold_at(budgets.raised(known), end, self.budget)
             thresholds = [exp(known.q), exp(after.q)]
         if watched:
@@ -112,7 +112,9 @@ class Episodes:
         return min(thresholds)
 
     def take(self, stretch: Stretch, flags: list[Flag]) -> list[Alert]:
-        """Take in a symbol's ticks and flags (in order); the alerts that are new or have changed, as they are now."""
+        """Process a symbol's ticks and flags (in order); return the alerts that are new or changed, in their present
+        state.
+        """
         watched = self.watched.get(stretch.symbol)
         if watched is None:
             if not flags:
@@ -200,7 +202,7 @@ class Episodes:
         watched = watched or self.watched.get(symbol)
         known = watched.followed.get(detector) if watched else None
         if known is None:
-            # A symbol's clock begins with its first alert: until then its threshold stands where it was set.
+            # A symbol's clock starts with its first alert: until then its threshold stays as it was set.
             return budgets.start(now, self.thresholds.get((detector, symbol), budgets.START))
         return budgets.threshold_at(known, now, self.budget)
 
@@ -210,6 +212,6 @@ class Episodes:
 
 
 def _is_unjudged(each: Open) -> bool:
-    """Whether it is still to be seen if the move lasts: one that has a direction, and is not back already."""
+    """Whether it is still open if the move lasts: it has a direction, and the price is not back already."""
     alert = each.alert
     return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"

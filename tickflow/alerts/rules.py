@@ -1,14 +1,15 @@
-"""Rules of one's own: `AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60`.
+"""Rules of the user: `AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60`.
 
 A rule is a symbol (or a pattern with `*`), a metric with its time span, a comparison and a number:
 
-- `price` is that of the tick.
-- `change_5m` is in percent, against the last price at least five minutes ago.
-- `volume_1m` is what was traded within a minute: a number, or as many times the usual as `4x` says.
+- `price` is the price of the tick.
+- `change_5m` is the change in percent since the last price at least five minutes ago.
+- `volume_1m` is the volume traded within a minute; the limit is a number, or a multiple of the usual volume such as
+  `4x`.
 - `silence` is the seconds since the symbol's last trade, as seen by the other ticks of its partition.
 
-Spans are whole numbers with s, m, h or d. They are kept in sixtieths of the span (a tenth of it for volumes), by event
-time. A rule that holds is one alert, until it has not held for a minute.
+Spans are whole numbers with s, m, h or d. A span is divided into sixty parts (ten for volumes), by event time. A rule
+that holds raises one alert, until it has not held for a minute.
 """
 
 import re
@@ -21,7 +22,7 @@ from typing import NamedTuple
 SPANS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 LONGEST_US = 30 * SPANS_US["d"]
 USUAL_SPANS = 10
-"""How many spans of before a usual volume is the mean of."""
+"""How many previous spans the usual volume is the mean of."""
 
 _PATTERN = re.compile(r"[A-Za-z0-9^.$#/*][A-Za-z0-9^.$#/=:_&+@!*\-]{0,31}", re.ASCII)
 _METRIC = re.compile(r"price|silence|(change|volume)_([1-9]\d{0,4})([smhd])", re.ASCII)
@@ -36,7 +37,9 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 
 class RuleError(ValueError):
-    """A rule that cannot be read: `place` is where, counted from 1, `expected` what should stand there."""
+    """A rule that cannot be read: `place` is the position of the mistake, counted from 1, `expected` what should stand
+    there.
+    """
 
     def __init__(self, text: str, at: int, expected: str) -> None:
         self.place = at + 1
@@ -47,7 +50,9 @@ class RuleError(ValueError):
 
 
 class Rule(NamedTuple):
-    """One rule; `span_us` is 0 where the metric has none, `times` says that the limit counts usual volumes."""
+    """One rule; `span_us` is 0 for a metric without a span, `times` says that the limit is a multiple of the
+    usual volume.
+    """
 
     pattern: str
     metric: str
@@ -58,7 +63,7 @@ class Rule(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The rule without its pattern, as its alerts are called.
+        """The rule without its pattern: the name of its alerts.
 
         >>> parse("AAPL price>200 ; * volume_1m > 4x")[1].name
         'volume_1m > 4x'
@@ -74,7 +79,7 @@ class Rule(NamedTuple):
         return _COMPARE[self.operator](value, self.limit)
 
     def is_for(self, symbol: str) -> bool:
-        """Whether the rule is about that symbol."""
+        """Whether the rule applies to that symbol."""
         return self.pattern == "*" or fnmatchcase(symbol, self.pattern)
 
 
@@ -144,16 +149,16 @@ def _span(span_us: int) -> str:
 
 @dataclass(slots=True)
 class Course:
-    """What a rule with a span remembers of one symbol: (part of time, last price or volume), the newest last.
+    """What a rule with a span remembers of one symbol: (part of the span, last price or volume), oldest first.
 
-    `begun` is the first part of time that was seen.
+    `begun` is the first part that was seen.
     """
 
     parts: deque[tuple[int, float]]
     begun: int
 
     def change(self, rule: Rule, time_us: int, price: float) -> tuple[float, float] | None:
-        """Take in a price; the change in percent and the price before, or `None` while the span is not full."""
+        """Add a price; return the change in percent and the old price, or `None` until the span is full."""
         part = time_us * 60 // rule.span_us
         parts = self.parts
         if parts and parts[-1][0] == part:
@@ -167,7 +172,9 @@ class Course:
         return (price / parts[0][1] - 1.0) * 100.0, parts[0][1]
 
     def traded(self, rule: Rule, time_us: int, volume: float) -> tuple[float, float] | None:
-        """Take in a volume; that of the span (in usual ones, if the rule counts such) and the usual one."""
+        """Add a volume; return the volume of the span (in multiples of the usual, if the rule counts so) and the usual
+        one.
+        """
         part = time_us * 10 // rule.span_us
         parts = self.parts
         if parts and parts[-1][0] == part:
@@ -191,5 +198,5 @@ class Course:
 
 
 def matching(rules: tuple[Rule, ...], symbol: str) -> Iterator[Rule]:
-    """The rules about a symbol, without those about silence."""
+    """The rules about a symbol, except those about silence."""
     return (rule for rule in rules if rule.metric != "silence" and rule.is_for(symbol))

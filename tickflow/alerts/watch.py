@@ -1,7 +1,7 @@
-"""The watch over one partition: ticks in, alerts out, and a state that a restart takes up again.
+"""The watch over one partition: ticks go in, alerts come out, and a restart resumes from its saved state.
 
-`Watch.advance` is the whole way from accepted ticks to alerts; the worker, the back test and the audit all take it.
-What comes out depends on the ticks and their order alone, not on batches, restarts or machines.
+`Watch.advance` is the whole way from accepted ticks to alerts; the worker, the back test and the audit all use it. Its
+result depends only on the ticks and their order, not on batches, restarts or machines.
 """
 
 from collections import deque
@@ -26,12 +26,14 @@ ONE_A_DAY = Budget(1.0)
 MOVE = "move"
 DETECTORS = ("move", "volume", "volatility", "bad_print", "silence")
 PROBE = ".PROBE"
-"""A symbol that measures the way of a tick; no market."""
+"""A symbol that measures the delay of ticks; no market."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What alerts are raised by: the settings, as plain values. `least_move` is a part (0.001 is 0.1 %)."""
+    """The terms on which alerts are raised: the settings, as plain values. `least_move` is a fraction (0.001 is
+    0.1 %).
+    """
 
     budget: Budget = ONE_A_DAY
     follows: bool = True
@@ -68,7 +70,7 @@ class _Course(msgspec.Struct, array_like=True):
 
 
 class State(msgspec.Struct):
-    """All that a partition's watch knows after the ticks before `offset`."""
+    """Everything that a partition's watch knows after the ticks before `offset`."""
 
     offset: int
     newest_us: int
@@ -93,7 +95,7 @@ class Watch:
     def __init__(self, partition: int, terms: Terms) -> None:
         self.terms = terms
         self.offset = 0
-        """Ticks before it are taken in already, and left alone."""
+        """Ticks before this offset were processed already and are ignored."""
         self._seconds = Seconds()
         quiet = tuple(
             (rule.name, rule.pattern, round(rule.limit * SECOND_US)) for rule in terms.rules if rule.metric == "silence"
@@ -106,11 +108,11 @@ class Watch:
 
     @property
     def symbols(self) -> int:
-        """How many symbols were seen."""
+        """The number of symbols seen."""
         return self._seconds.size
 
     def advance(self, ticks: TickBatch) -> list[Alert]:
-        """Take in accepted ticks, in log order: the alerts that are new or have changed by them, as they are now."""
+        """Process accepted ticks, in log order; return the alerts that are new or changed, in their present state."""
         begin = ticks.after(self.offset)
         chosen = (
             [at for at in range(begin, len(ticks)) if ticks.symbols[at] != PROBE] if PROBE in ticks.symbols else None
@@ -143,7 +145,7 @@ class Watch:
         return {name: score for name, score in scorers.items() if name in wanted}
 
     def _raise(self, view: View, found: Mapping[str, Scored], time_ns: Any, offsets: Any, volumes: Any) -> list[Alert]:
-        """Put what was found, and what rules say, before the episodes: symbol by symbol, where there is anything."""
+        """Pass the findings and the results of the rules to the episodes, symbol by symbol."""
         names = self._seconds.symbols
         flags: dict[int, list[Flag]] = {}
         if found or self.terms.rules:
@@ -184,7 +186,7 @@ class Watch:
         offsets: Any,
         flags: dict[int, list[Flag]],
     ) -> None:
-        """Those of a detector's findings that may be above their threshold, by symbol."""
+        """The findings of a detector that may exceed their threshold, by symbol."""
         symbols = symbol_of[scored.at]
         ends = np.append(view.begins[1:], len(view))
         for number in np.unique(symbols).tolist():
@@ -194,7 +196,7 @@ class Watch:
             span = (counted, counted + last - begin)
             if not self.terms.budget.per_tick:
                 span = int(view.time_us[begin]), int(view.time_us[last])
-            # The threshold falls with time: what does not reach its lowest within the batch needs no closer look.
+            # The threshold falls with time: a finding below its lowest value within the batch needs no closer look.
             bar = self.episodes.bar(self._seconds.symbols[slot], name, *span)
             for at in np.flatnonzero((symbols == number) & (np.minimum(scored.score, CAP) > bar)).tolist():
                 tick = int(place[scored.at[at]])
@@ -215,7 +217,7 @@ class Watch:
                 )
 
     def _apply_rules(self, view: View, time_ns: Any, offsets: Any, volumes: Any, flags: dict[int, list[Flag]]) -> None:
-        """The ticks at which a rule of one's own holds."""
+        """The ticks at which a rule of the user holds."""
         ends = np.append(view.begins[1:], len(view)).tolist()
         for number, (slot, begin, end) in enumerate(zip(view.own.tolist(), view.begins.tolist(), ends, strict=True)):
             symbol = self._seconds.symbols[slot]
@@ -247,7 +249,7 @@ class Watch:
                     )
 
     def _value(self, rule: Rule, symbol: str, time_us: int, price: float, volume: float) -> tuple[float, float] | None:
-        """A rule's metric at a tick, and what it is held against; `None` while that is not known."""
+        """A rule's metric at a tick, and the reference it is compared with; `None` while unknown."""
         if rule.metric == "price":
             return price, rule.limit
         course = self._courses.get((symbol, rule.name))
@@ -256,7 +258,7 @@ class Watch:
         return course.change(rule, time_us, price) if rule.metric == "change" else course.traded(rule, time_us, volume)
 
     def _silences(self, view: View, time_us: Any, offsets: Any) -> list[Alert]:
-        """Silences that end with a tick of the batch, and such as begin."""
+        """The silences that end with a tick of the batch, and those that begin."""
         changed: dict[tuple[str, str, int], Alert] = {}
         begun = self._silence.find(view, time_us)
         names = self._seconds.symbols
@@ -291,13 +293,13 @@ class Watch:
         return list(changed.values())
 
     def _heard(self, symbol: str, time_us: int, changed: dict[tuple[str, str, int], Alert]) -> None:
-        """The silences of a symbol end with its trade."""
+        """End the silences of a symbol at its trade."""
         for key in [key for key in self._silent if key[0] == symbol]:
             alert = msgspec.structs.replace(self._silent.pop(key), closed=time_us * 1000)
             changed[alert.key] = alert
 
     def _price_before(self, view: View, slot: int, at: int) -> float:
-        """A symbol's last price before a place of the batch."""
+        """A symbol's last price before an index of the batch."""
         earlier = np.flatnonzero((view.slot[view.second] == slot) & (view.order < at))
         if len(earlier):
             return float(view.price[earlier[-1]])
@@ -305,7 +307,7 @@ class Watch:
         return float(self._seconds.close[slot, (count - 1) & (RING - 1)])
 
     def state(self) -> bytes:
-        """All that is known now, for `resumed`."""
+        """Everything that is known now, for `resumed`."""
         seconds = self._seconds
         symbols = [
             _Symbol(
@@ -326,7 +328,7 @@ class Watch:
 
     @classmethod
     def resumed(cls, partition: int, terms: Terms, state: bytes) -> Self:
-        """A watch that goes on from `state`. Raises `ValueError` if that is none, or of another version."""
+        """A watch that resumes from `state`. Raises `ValueError` for a state of another version or form."""
         try:
             known = _decode_state(state)
         except msgspec.DecodeError as error:
@@ -353,6 +355,6 @@ def _known(number: float) -> float | None:
 
 
 def _since(view: View, tick: int, seconds: int) -> int:
-    """How long before a tick the traded second was that lies so many before its own, in µs."""
+    """The time in µs between a tick and the traded second that lies `lag` before its own."""
     stamps = view.stamps(view.second[tick : tick + 1])[0]
     return int(view.time_us[tick]) - int(stamps[-1 - seconds]) * SECOND_US

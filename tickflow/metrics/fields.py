@@ -1,4 +1,4 @@
-"""Every field of a point, declared once: what it is computed from, how it is stored, and where people see it.
+"""Every field of a point, declared once: how it is computed, how it is stored, and where people see it.
 
 `Columns` is the table, one line per field. Windows, metrics, points, both stores, the audit, the console, the page and
 its CSV are made from it. To add a field, add a line; see CONTRIBUTING.md.
@@ -24,7 +24,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 class Kind(StrEnum):
-    """What a column holds. A float is NaN where it is absent, an added flag is false there; the others always exist."""
+    """The type of a column. An absent float is NaN, an absent flag is false; the other types are never absent."""
 
     TAG = "tag"
     TIME = "time"
@@ -37,7 +37,7 @@ _KINDS: dict[Any, Kind] = {Floats: Kind.FLOAT, Ints: Kind.INTEGER, Flags: Kind.B
 
 
 class Unit(StrEnum):
-    """What the values of a field count."""
+    """The unit of a field."""
 
     NONE = ""
     PRICE = "price"  # the currency that the symbol is quoted in
@@ -48,7 +48,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How the page draws a field: in the colour of which token of `assets/page.css`, how wide in px, how dashed."""
+    """How the page draws a field: the colour token of `assets/page.css`, the width in px, and the dash pattern."""
 
     color: str = "--measure"
     width: float = 1.25
@@ -59,7 +59,7 @@ DASHED, DOTTED = "6px,3px", "2px,2px"
 
 
 def _taken(*_columns: Any) -> Any:
-    """In the place of a formula: the value is taken as it is."""
+    """Stands in place of a formula: the tick's value is taken unchanged."""
     raise NotImplementedError
 
 
@@ -68,15 +68,14 @@ class Field:
     """A column of `Points`, as its line of the table declares it.
 
     A field is taken from the tick (`tick` names the column of `TickBatch`), or computed by `formula` from the last
-    `window` values of the field `of`, and from the fields `after`. `window` is how many ticks a value needs.
+    `window` values of the field `of` and from the fields `after`. `window` is the number of ticks that a value needs.
 
-    `always`: every stored point has it, whichever version wrote it.
+    `always`: every stored point has the field, whichever version wrote it.
 
-    `label` is what people read; `console` is the label in the terminal, empty where it is not shown there, and
-    `summary` says whether the summary report has it. `panel` is its panel in the chart, `line` its
-    line there; `readout`, `csv`: whether the values over the chart and the chart's CSV have it; `overview` is its key
-    in the rows of the watch list.
-    `digits`: of a price, how many more than the price itself has; else how many after the point.
+    `label` is the name for people; `console` is the label in the terminal, empty if it is not shown there; `summary`
+    says whether the summary has the field. `panel` is its panel in the chart, `line` its line there. `readout` and
+    `csv` say whether the values over the chart and the chart's CSV have it. `overview` is its key in the rows of the
+    watch list. `digits`: for a price, how many more digits than the price itself has; else the digits after the point.
     """
 
     name: str
@@ -104,46 +103,46 @@ def _declared(label: str, **traits: Any) -> Any:
 
 
 def tag(label: str, tick: str) -> Any:
-    """A text that names the series; part of a point's identity."""
+    """A text that names the series; it belongs to a point's identity."""
     return _declared(label, kind=Kind.TAG, tick=tick)
 
 
 def moment(label: str) -> Any:
-    """The point's time."""
+    """The time of the point."""
     return _declared(label, kind=Kind.TIME)
 
 
 def of_tick(tick: str, label: str, unit: Unit = Unit.NONE, **shown: Any) -> Any:
-    """A value that the tick itself carries, in that column of `TickBatch`."""
+    """A value of the tick itself, from that column of `TickBatch`."""
     return _declared(label, tick=tick, unit=unit, **shown)
 
 
 def of_record(label: str) -> Any:
-    """Where the record lies in the log."""
+    """The place of the record in the log."""
     return _declared(label, always=True, csv=False)
 
 
 def windowed(
     formula: Callable[..., Any], of: str, window: int, label: str, *, after: tuple[str, ...] = (), **shown: Any
 ) -> Any:
-    """A value computed from a window: the last `window` values of the field `of`; absent until so many exist.
+    """A value computed from a window: the last `window` values of the field `of`; absent until there are so many.
 
-    `formula` takes an array of shape (window, m), the oldest value in row 0, and then the columns of the fields
-    `after`, which are declared above. The unit is that of `of`, unless given.
+    `formula` takes an array of shape (window, m) with the oldest value in row 0, and then the columns of the fields
+    `after`, which must be declared above. The unit is that of `of` unless given.
     """
     return _declared(label, formula=formula, of=of, window=window, after=after, **shown)
 
 
 def judged(formula: Callable[..., Any], after: tuple[str, ...], window: int, label: str, **shown: Any) -> Any:
-    """A flag that a detector's rule raises: it takes the columns of the fields `after`, and the threshold."""
+    """A flag raised by a detector's rule, which takes the columns of the fields `after` and the threshold."""
     return _declared(label, formula=formula, after=after, window=window, **shown)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The table. A column of a batch of points per attribute, in the order in which they are stored and shown.
+    """The table. Each attribute is a column of a batch of points, in the order in which fields are stored and shown.
 
-    `time_ns` is in ns since 1970. A float is NaN where it is absent.
+    `time_ns` is in ns since 1970. An absent float is NaN.
     """
 
     symbol: Texts = tag("Symbol", "symbols")
@@ -177,7 +176,7 @@ class Columns:
 
 
 def table_of(columns: type[Columns]) -> tuple[Field, ...]:
-    """The declared fields, in their order. Raises `TypeError` for a line that makes no sense."""
+    """The declared fields, in order. Raises `TypeError` for an inconsistent line."""
     declared: dict[str, dict[str, Any]] = {
         column.name: {"kind": _KINDS.get(column.type)} | dict(column.metadata) for column in fields(columns)
     }
@@ -205,32 +204,32 @@ FLOAT_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.FLOAT)
 INTEGER_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.INTEGER)
 FLAG_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.BOOLEAN)
 FIELDS = (*FLOAT_FIELDS, *INTEGER_FIELDS, *FLAG_FIELDS)
-"""What is stored of a point beside its tags and its time."""
+"""The stored columns of a point, except its tags and its time."""
 MEASURED = tuple(each for each in TABLE if each.formula is not _taken)
 
 ALWAYS = tuple(each.name for each in TABLE if each.always)
-"""The fields that every stored point has, whichever version wrote it. Another flag is false where it is absent."""
+"""The fields that every stored point has, whichever version wrote it. Any other flag is false where it is absent."""
 
 TICK_COLUMNS = {each.name: each.tick for each in TABLE if each.tick is not None}
-"""By field (or tag), the column of `TickBatch` that it is taken from."""
+"""By field (or tag), the column of `TickBatch` that it comes from."""
 DEPTHS = {
     name: max(each.window for each in MEASURED if each.of == name)
     for name in TICK_COLUMNS
     if any(each.of == name for each in MEASURED)
 }
-"""By field that windows are over, how many values of a symbol the longest of them takes."""
+"""By field with windows over it, the number of values of a symbol in the longest of them."""
 DEPTH = max(DEPTHS.values())
-"""How many ticks of a symbol the longest window takes."""
+"""The number of ticks of a symbol in the longest window."""
 
 COMPUTATION = 1
-"""Raised by whoever changes what a formula, a window or the rule of acceptance gives, be it by a bit.
+"""Increase this number whenever a formula, a window or the rules of acceptance change a result, even by one bit.
 
 A test fails when the bits change and this number does not.
 """
 
 
 def version_of(table: Sequence[Field]) -> str:
-    """The version of the computation: the number above, and a digest of what the table declares.
+    """The version of the computation: `REVISION` and a digest of the table.
 
     Two workers of one version store the same bits for the same log.
     """

@@ -1,9 +1,9 @@
 """The formulas, over windows of the last ticks of a symbol; pure and vectorised.
 
-A window here is an array of shape (n, m): m windows side by side, n ticks each, the oldest in row 0. Every value
-is computed from its own window alone, by the same additions in the same order, so its bits do not depend on how
-ticks were batched. Differences from the oldest value are summed in place of the values: equal prices give a
-deviation of exactly 0, and large prices lose no digits.
+A window here is an array of shape (n, m): m windows side by side, n ticks each, the oldest in row 0. Every value is
+computed from its own window alone, by the same additions in the same order, so its bits do not depend on how ticks were
+batched. Differences from the oldest value are summed instead of the values: equal prices give a deviation of exactly 0,
+and large prices lose no digits.
 """
 
 import numpy as np
@@ -42,9 +42,10 @@ def deviation(window: Floats) -> Floats:
 
 
 def z_score(window: Floats, volatility: Floats) -> Floats:
-    """How many deviations each window's newest value lies from its mean, without sign; NaN where there is none.
+    """How many deviations each window's newest value lies from its mean, without sign; NaN where the deviation is 0.
 
-    The distance too is taken from the differences: the mean itself is rounded, at large prices by more than 1e-9 of it.
+    The distance is computed from the differences too: the mean itself is rounded, at large prices by more than 1e-9 of
+    it.
 
     >>> z_score(np.array([[8.0, 9.0], [10.0, 9.0], [12.0, 9.0]]), np.array([1.0, 0.0])).tolist()
     [2.0, nan]

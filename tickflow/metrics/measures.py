@@ -1,4 +1,4 @@
-"""The metrics of a batch's ticks: every field that the table computes, in the order in which it declares them."""
+"""The metrics of the ticks of a batch: every field that the table computes, in its order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

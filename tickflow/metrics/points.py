@@ -1,9 +1,9 @@
-"""What is stored of a tick: a point of `stock_metrics`, its identity, and its line protocol.
+"""Points: what is stored per tick in `stock_metrics`, its identity, and its line protocol.
 
-A point's identity is (symbol, source, time). Its time is the event's own, with the log position in the digits below
-its resolution, so that ticks of one instant do not overwrite each other while a rewrite of the same record
-overwrites itself. It is unique while the ticks of one symbol and one instant lie within `slot` consecutive offsets
-of their partition (a million for times of whole milliseconds, else a thousand).
+The identity of a point is (symbol, source, time). Its time is the event time, with the log position in the digits below
+the event's resolution, so that ticks of one instant do not overwrite each other while a rewrite of the same record
+overwrites itself. It is unique while the ticks of one symbol and one instant lie within `slot` consecutive offsets of
+their partition (a million for times of whole milliseconds, else a thousand).
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ from tickflow.ticks.tick import TickBatch
 
 MEASUREMENT = "stock_metrics"
 TOGETHER = 4_000
-"""Points made into lines at a time: what lies between takes a kilobyte each."""
+"""How many points are turned into lines at a time: each takes a kilobyte on the way."""
 
 _KINDS = {each.name: each.kind for each in TABLE}
 _TYPES = {Kind.FLOAT: np.float64, Kind.INTEGER: np.int64, Kind.TIME: np.int64, Kind.BOOLEAN: np.bool_}
@@ -74,7 +74,7 @@ class Points(Columns):
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """All points of `parts` (at least one), in order."""
+        """All points of `parts` (at least one part), in order."""
         if len(parts) == 1:
             return parts[0]
         values: dict[str, object] = {}
@@ -84,7 +84,7 @@ class Points(Columns):
         return cls(**values)  # type: ignore[arg-type]  # by name, of the type of its parts
 
     def rows(self) -> list[tuple[object, ...]]:
-        """One tuple a point, in the order of the attributes; plain Python values, `None` where a field is absent."""
+        """One tuple per point, in the order of the attributes; plain Python values, `None` where a field is absent."""
         columns: list[Sequence[object]] = []
         for name in NAMES:
             values = getattr(self, name)
@@ -108,7 +108,7 @@ class Points(Columns):
     def repeat_themselves(self) -> bool:
         """Whether two of the points have the same identity, so that the later one overwrites the earlier one."""
         times, counts = np.unique(self.time_ns, return_counts=True)
-        alike = np.flatnonzero(np.isin(self.time_ns, times[counts > 1])).tolist()  # hardly ever any
+        alike = np.flatnonzero(np.isin(self.time_ns, times[counts > 1])).tolist()  # rarely any
         return len({(self.symbol[at], self.source[at], int(self.time_ns[at])) for at in alike}) < len(alike)
 
 
@@ -132,10 +132,10 @@ def to_lines(points: Points) -> list[str]:
     if len(points) > TOGETHER:
         starts = range(0, len(points), TOGETHER)
         return [line for at in starts for line in to_lines(points.take(slice(at, at + TOGETHER)))]
-    # Points with the same absent fields share a template, and are filled in column by column: several times faster
-    # than putting each line together from its fields. orjson writes a column's numbers in a tenth of repr's time.
+    # Points with the same absent fields share a template, which is filled column by column: this is several times
+    # faster than to build each line from its fields. orjson writes the numbers of a column in a tenth of repr's time.
     lines = [""] * len(points)
-    kind_of = np.zeros(len(points), dtype=np.int64)  # a bit a float field: whether it is there
+    kind_of = np.zeros(len(points), dtype=np.int64)  # one bit per float field: whether it is present
     for bit, name in enumerate(FLOAT_FIELDS):
         kind_of |= ~np.isnan(getattr(points, name)) << np.int64(bit)
     for kind in set(kind_of.tolist()):
@@ -156,7 +156,9 @@ def to_lines(points: Points) -> list[str]:
 
 
 def _filled(template: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
-    """The columns' texts in rows, a word of the template before each; one `join` of all is the quickest way."""
+    """The texts of the columns as rows, each value after its part of the template; a single `join` is the
+    fastest way.
+    """
     count, step = len(columns[0]), 2 * len(columns)
     pieces = [""] * (count * step)
     for number, (word, column) in enumerate(zip(template, columns, strict=True)):
@@ -167,12 +169,12 @@ def _filled(template: Sequence[str], columns: Sequence[Sequence[str]]) -> list[s
 
 
 def _texts(column: npt.NDArray[np.generic]) -> list[str]:
-    """Each value as JSON writes it, which is how line protocol writes it too; none may be NaN."""
+    """Each value as JSON writes it, which is also how line protocol writes it; none may be NaN."""
     return orjson.dumps(np.ascontiguousarray(column), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
 
 
 def _template(float_fields: Sequence[str]) -> list[str]:
-    """What stands before each value of a line, from the end of the line before it on."""
+    """The text before each value of a line, from the end of the previous line on."""
     values = [f"{name}=|" for name in float_fields] + [f"{name}=|i" for name in INTEGER_FIELDS]
     values += [f"{name}=|" for name in FLAG_FIELDS]
     return f"\n{MEASUREMENT},symbol=|,source=| {','.join(values)} ".split("|")

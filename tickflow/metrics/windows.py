@@ -21,10 +21,10 @@ Column = TypeVar("Column", Floats, Ints)
 
 @dataclass(frozen=True, slots=True)
 class WindowView:
-    """For each tick of a batch, the last values of its symbol, the tick's own in the last row.
+    """For each tick of a batch, the last values of its symbol, with the tick's own in the last row.
 
-    `values` has for each field that a window is over an array (d, m), as deep as the longest window over it.
-    `lags` (`DEPTH`, m) says how many offsets each tick lies behind the newest. A cell counts only where `full` says so.
+    `values` has an array (d, m) for each field with windows over it, where d is the length of the longest window.
+    `lags` (`DEPTH`, m) says how many offsets each tick lies before the newest. A cell counts only where `full` says so.
     """
 
     values: Mapping[str, Floats]
@@ -43,7 +43,7 @@ class WindowView:
 
     @property
     def depth(self) -> Ints:
-        """For each tick, how many ticks its windows hold, this one included: 1 to `DEPTH`."""
+        """For each tick, how many ticks its windows hold, including itself: 1 to `DEPTH`."""
         existing = np.arange(DEPTH, 0, -1)[:, None] <= self.available
         result: Ints = np.count_nonzero(existing & (self.lags <= self.span), axis=0)
         return result
@@ -72,7 +72,7 @@ class Windows:
 
     @property
     def symbols(self) -> int:
-        """How many symbols have a window."""
+        """The number of symbols that have a window."""
         return len(self._slots)
 
     @property
@@ -85,24 +85,28 @@ class Windows:
         return int(oldest.min())
 
     def advance(self, ticks: TickBatch) -> WindowView:
-        """Take in the ticks of a batch, in log order, and return each one's windows, in the same order."""
+        """Add the ticks of a batch, in log order; return the windows of each, in the same order."""
         slots = self._slots_of(ticks.symbols)
         order = np.argsort(slots, kind="stable")
         touched, starts, news = np.unique(slots[order], return_index=True, return_counts=True)
         carried = self._counts[touched]
 
-        # Of each tick: its place when the batch is in the order of the symbols, its symbol's row, its rank in there.
+        # For each tick: its index when the batch is sorted by symbol, the row of its symbol, its rank within the
+        # symbol.
         place, row = np.empty_like(slots), np.empty_like(slots)
         place[order] = np.arange(len(slots))
         row[order] = np.repeat(np.arange(len(touched)), news)
         rank = place - starts[row]
 
         def windows_of(known: Column, new: Column) -> Column:
-            """A column a tick: the last of its symbol, itself the lowest. A row a symbol is `known`."""
+            """One column per tick: the last values of its symbol, its own in the last row. `known` has one row
+            per symbol.
+            """
             depth = known.shape[1]
             lane = np.concatenate([known[touched].ravel(), new[order]])
             back = np.arange(depth - 1, -1, -1)[:, None]
-            # So far back lies a new tick, or else one of those carried over, which end where the next row begins.
+            # The value that far back is a new tick, or else one of the carried ticks, which end where the next row
+            # begins.
             at = np.where(back <= rank, len(touched) * depth + place, (row + 1) * depth + rank) - back
             windows: Column = lane[at]
             return windows
@@ -117,7 +121,7 @@ class Windows:
             self._values[name][touched] = windows[:, newest].T
         self._offsets[touched] = offsets[:, newest].T
         self._counts[touched] = np.minimum(carried + news, DEPTH)
-        # What lies before a symbol's first tick is 0: `available` masks it.
+        # Cells before a symbol's first tick are 0; `available` masks them.
         return WindowView(
             values=values,
             lags=ticks.offsets - offsets,
@@ -135,7 +139,7 @@ class Windows:
 
 
 def places_of(symbols: Sequence[str], known: dict[str, int]) -> Ints:
-    """The place of each symbol; a new one gets the next place in `known`.
+    """The place of each symbol; a new symbol gets the next place in `known`.
 
     >>> places_of(["B", "A", "B"], {"A": 0}).tolist()
     [1, 0, 1]
@@ -147,6 +151,6 @@ def places_of(symbols: Sequence[str], known: dict[str, int]) -> Ints:
 
 
 def _twice_as_long(rows: Column) -> Column:
-    longer = np.zeros((2 * len(rows), *rows.shape[1:]), dtype=rows.dtype)  # takes no memory before it is written to
+    longer = np.zeros((2 * len(rows), *rows.shape[1:]), dtype=rows.dtype)  # takes no memory until it is written to
     longer[: len(rows)] = rows
     return longer

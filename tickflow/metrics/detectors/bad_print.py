@@ -1,8 +1,8 @@
-"""`bad_print`: a lone trade far from the price, which comes back with the next one; about the data, not the market.
+"""`bad_print`: a lone trade far from the price, reversed by the next trade; about the data, not the market.
 
-The tick before lay outside the range of the last prices of the three traded seconds before its own, and this tick is
-back inside. The score is how far it lay outside, in usual moves (see `move`). The tick that comes back is the one that
-is flagged; `price` is that of the print.
+The previous tick lay outside the price range of the three traded seconds before its own, and this tick is back inside.
+The score is the distance of the previous tick from that range, in usual moves (see `move`). The tick that comes back is
+flagged; `price` is that of the print.
 """
 
 import numpy as np
@@ -13,9 +13,9 @@ from tickflow.metrics.detectors.seconds import Bools, Floats, Ints, Scored, View
 
 
 def score(view: View, floor: float = 0.0, least: float = 0.0) -> Scored:
-    """The ticks before which a print lay outside by `least` of the price and more than `floor` usual moves."""
+    """The ticks after a print that lay outside by `least` of the price and by more than `floor` usual moves."""
     first, second, third, fourth = view.closes_before
-    # The print and the way back in one second: the second itself is the only one that the print is kept out of.
+    # The print and the return lie in one second: only the print itself is kept out of that second's range.
     high, low = np.maximum(np.maximum(first, second), third), np.minimum(np.minimum(first, second), third)
     highest, lowest = np.maximum(view.high, view.prior), np.minimum(view.low, view.prior)
     seconds = np.flatnonzero(view.ready & _outside(highest, lowest, high, low, least))
@@ -24,7 +24,7 @@ def score(view: View, floor: float = 0.0, least: float = 0.0) -> Scored:
     at = view.second[ticks]
     prints = np.where(ticks > view.first[at], view.price[ticks - 1], view.prior[at])
     within = _of(view, ticks, prints, high[at], low[at], floor, least, 0)
-    # The print was the last trade of its second, the way back begins another.
+    # The print was the last trade of its second; the return begins another second.
     high, low = np.maximum(np.maximum(second, third), fourth), np.minimum(np.minimum(second, third), fourth)
     at = np.flatnonzero(view.is_new & view.ready & _outside(first, first, high, low, least))
     across = _of(view, view.first[at], first[at], high[at], low[at], floor, least, 1)
@@ -41,7 +41,7 @@ def _outside(highest: Floats, lowest: Floats, high: Floats, low: Floats, least: 
 def _of(
     view: View, ticks: Ints, prints: Floats, high: Floats, low: Floats, floor: float, least: float, ago: int
 ) -> Scored:
-    """Score the prints before `ticks`, which were made as many traded seconds ago as `ago` says."""
+    """Score the prints before `ticks`; `ago` says how many traded seconds ago each was made."""
     if not len(ticks):
         return Scored.nothing()
     price = view.price[ticks]

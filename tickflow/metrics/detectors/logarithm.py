@@ -1,7 +1,7 @@
-"""A natural logarithm whose bits every machine agrees on, pure.
+"""A natural logarithm with the same bits on every machine; pure.
 
-NumPy's own takes another way for another processor, and C libraries differ in the last bit. This one adds,
-multiplies and divides, which IEEE 754 rounds in one way only, so two workers on two kinds of machine raise the same
+NumPy's own computes differently on different processors, and C libraries differ in the last bit. This one only adds,
+multiplies and divides, which IEEE 754 rounds in exactly one way, so two workers on different machines raise the same
 alerts with the same scores.
 """
 
@@ -40,7 +40,7 @@ def log(values: Floats) -> Floats:
 
 
 def exp(value: float) -> float:
-    """The exponential of a number between -700 and 700, with bits that every machine agrees on.
+    """The exponential of a number between -700 and 700, with the same bits on every machine.
 
     >>> exp(0.0), abs(exp(1.0) - 2.718281828459045) < 1e-15
     (1.0, True)

@@ -1,9 +1,10 @@
-"""`move`: a price that left the range of the last seconds and held there, pure.
+"""`move`: the price left the range of the last seconds and held there; pure.
 
-With the log prices x1 … x60 of the last sixty traded seconds (x60 the running one): held are x59 and x60, base are
-x56, x57 and x58. The score is how far both held ones lie outside the base's range, in usual moves: the root of the
-exponentially weighted mean square of the returns before the held ones (RiskMetrics' 0.94 per observation), at least
-half of the smallest price step among them. A lone spike scores 0, for only one second of it is outside.
+Take the log prices x1 … x60 of the last sixty traded seconds (x60 is the running one). x59 and x60 are the held prices;
+x56, x57 and x58 are the base. The score is the distance of the nearer held price from the base's range, in usual moves:
+the root of the exponentially weighted mean square of the returns before the held prices (RiskMetrics' 0.94 per
+observation), but at least half of the smallest price step among them. A lone spike scores 0, since only one second of
+it is outside.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ DECAY = 0.94
 """See J. P. Morgan and Reuters, "RiskMetrics: Technical Document" (4th edition, 1996)."""
 RETURNS = 57
 _AGES = np.arange(RETURNS - 1, -1, -1)
-# By multiplication alone: `**` may round in another way on another machine.
+# By multiplication alone: `**` may round differently on another machine.
 _WEIGHTS = np.cumprod(np.r_[1.0, np.full(RETURNS - 1, DECAY)])[_AGES]
 _TOTAL = float(np.cumsum(_WEIGHTS[::-1])[-1])
 

@@ -1,11 +1,11 @@
 """The clock of the detectors: one observation per symbol and traded second.
 
-An observation is a second in which a symbol traded: its last price and the sum of its volume. The running second
+An observation is a second in which the symbol traded: its last price and the sum of its volume. The running second
 counts with what it holds so far. A late tick counts to the running second, so that time never runs backwards. Single
 trades are no clock for alerts: most do not move the price, and many of those that do are bad prints.
 
-`Seconds.view` lays a batch beside what went before, the detectors look at it, `Seconds.keep` takes the batch in.
-What they give depends on the ticks and their order alone, never on how they were batched.
+`Seconds.view` puts a batch after the earlier observations, the detectors read that view, and `Seconds.keep` adds the
+batch. The results depend only on the ticks and their order, never on how the ticks were batched.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from tickflow.metrics.detectors.logarithm import log
 from tickflow.metrics.windows import Column, places_of
 
 OBSERVATIONS = 60
-"""How many traded seconds a detector looks back on, the running one included."""
+"""How many traded seconds a detector looks back, including the running one."""
 RING = 64
 SECOND_US = 1_000_000
 NEVER = -1
@@ -31,10 +31,10 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a detector found in a batch, as columns of equal length, in the order of the log.
+    """The findings of a detector in a batch, as columns of equal length, in log order.
 
-    `at` is the tick's place in the batch; `direction` is -1, 0 or 1; `price` is the price that moved, `reference` the
-    one that it is held against. Ticks that are not here score below the floor that was asked for, or are in warm-up.
+    `at` is the tick's index in the batch; `direction` is -1, 0 or 1; `price` is the price that moved, `reference` the
+    price it is compared with. Ticks that are not here score below the floor of the request, or are in warm-up.
     """
 
     at: Ints
@@ -44,25 +44,25 @@ class Scored:
     reference: Floats
 
     def flags(self, threshold: float | Floats) -> Bools:
-        """Which of the found ticks are flagged."""
+        """Which of the findings are flagged."""
         result: Bools = self.score > threshold
         return result
 
     @classmethod
     def of(cls, at: Ints, score: Floats, direction: Ints, price: Floats, reference: Floats) -> "Scored":
-        """The columns in the order of the log."""
+        """The columns in log order."""
         order = np.argsort(at, kind="stable")
         return cls(at[order], score[order], direction[order], price[order], reference[order])
 
     @classmethod
     def nothing(cls) -> "Scored":
-        """No tick at all."""
+        """No finding at all."""
         none, no_score = np.zeros(0, dtype=np.int64), np.zeros(0)
         return cls(none, no_score, none, no_score, no_score)
 
     @property
     def columns(self) -> tuple[Ints, Floats, Ints, Floats, Floats]:
-        """The columns, in the order of `of`."""
+        """The columns in the order of `of`."""
         return self.at, self.score, self.direction, self.price, self.reference
 
     def __len__(self) -> int:
@@ -70,12 +70,11 @@ class Scored:
 
 
 class View:
-    """A batch's ticks, by symbol and traded second; within a symbol in the order of the log.
+    """The ticks of a batch by symbol and traded second; within a symbol in log order.
 
-    Of each tick: `order` (its place in the batch), `price`, `time_us` (never before that of the symbol's tick before),
-    `volume` (of its second so far), `second` (the index of its traded second below). Of each traded second: `slot`
-    (its symbol's), `number` (how many traded seconds the symbol had before it), `first` and `end` (its ticks), `high`
-    and `low`.
+    Per tick: `order` (its index in the batch), `price`, `time_us` (never before the symbol's previous tick), `volume`
+    (of its second so far), `second` (the index of its traded second below). Per traded second: `slot` (of its symbol),
+    `number` (how many traded seconds the symbol had before it), `first` and `end` (its ticks), `high` and `low`.
     """
 
     def __init__(self, known: "Seconds", slots: Ints, time_us: Ints, prices: Floats, volumes: Floats) -> None:
@@ -87,7 +86,7 @@ class View:
         changes[:1] = True
         np.not_equal(slot[1:], slot[:-1], out=changes[1:])
         self.begins = np.flatnonzero(changes)
-        """Of each symbol, its first tick."""
+        """The first tick of each symbol."""
         self.own = own = slot[self.begins]
         self.price = prices[self.order]
         self.time_us = self._in_time(time_us[self.order], known.newest_us[own])
@@ -102,7 +101,7 @@ class View:
         self.slot = slot[self.first]
         self.stamp = stamps[self.first]
         self.is_new = fresh[self.first]
-        leading = self.second[self.begins]  # of each symbol, its first traded second in the batch
+        leading = self.second[self.begins]  # the first traded second of each symbol in the batch
         seconds = np.diff(np.append(leading, len(self.first)))
         new = np.cumsum(self.is_new)
         before = np.repeat(new[leading] - self.is_new[leading], seconds)
@@ -118,59 +117,60 @@ class View:
 
     @property
     def ready(self) -> Bools:
-        """Of each traded second, whether sixty exist, itself included."""
+        """Whether sixty traded seconds exist, for each traded second including itself."""
         result: Bools = self.number >= OBSERVATIONS - 1
         return result
 
     @cached_property
     def close(self) -> Floats:
-        """The last price of each traded second, so far."""
+        """The last price of each traded second so far."""
         result: Floats = self.price[self.end - 1]
         return result
 
     @cached_property
     def log_close(self) -> Floats:
-        """Its logarithm."""
+        """The logarithm of `close`."""
         return log(self.close)
 
     @cached_property
     def log_volume(self) -> Floats:
-        """ln(1 + volume) of each traded second, so far."""
+        """ln(1 + volume) of each traded second so far."""
         return log(1.0 + self.volume[self.end - 1])
 
     @cached_property
     def high(self) -> Floats:
-        """The highest price of each traded second, so far."""
+        """The highest price of each traded second so far."""
         return np.maximum.reduceat(self.price, self.first) if len(self) else self.price
 
     @cached_property
     def low(self) -> Floats:
-        """The lowest one."""
+        """The lowest price of each traded second so far."""
         return np.minimum.reduceat(self.price, self.first) if len(self) else self.price
 
     @cached_property
     def prior(self) -> Floats:
-        """The symbol's price before the first tick of each traded second here; 0 where there is none."""
+        """The symbol's price before the first tick of each traded second; 0 if there is none."""
         result: Floats = self._known.close.reshape(-1)[self.slot * RING + (self.number & (RING - 1))]
         return np.where(self.is_new, self.closes_before[0], result)
 
     @cached_property
     def closes_before(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """Of each traded second, the last prices of the four before it, the latest first; 0 where there is none."""
+        """The last prices of the four traded seconds before each traded second, newest first; 0 where there is none."""
         ring = self._known.close
         first, second, third, fourth = (self._back(ring, self.close, lag) for lag in (1, 2, 3, 4))
         return first, second, third, fourth
 
     @cached_property
     def log_before(self) -> Floats:
-        """The logarithm of the first of those."""
+        """The logarithm of the newest of these prices."""
         return self._back(self._known.log_close, self.log_close, 1)
 
     @cached_property
     def sums(self) -> Floats:
         """Running sums of log volume, its square, absolute return and its square, shape (m, 4).
 
-        They tell cheaply which seconds cannot reach a floor and give no score: their last bits hang on the batches.
+        They are a cheap test for seconds that cannot reach a floor. They give no score, since their last bits depend on
+        the batches.
         """
         returns = np.where(self.number > 0, self.log_close - self.log_before, 0.0)
         grown = np.empty((len(self.first), 4))
@@ -186,7 +186,7 @@ class View:
         return result
 
     def sums_before(self, lag: int) -> Floats:
-        """Of each traded second, the sums of the one that lies `lag` before it, shape (m, 4)."""
+        """For each traded second, the sums of the one that lies `lag` before it, shape (m, 4)."""
         result: Floats = self._known.sums.reshape(-1, 4)[self.slot * RING + ((self.number - lag) & (RING - 1))]
         if self.deepest >= lag:
             inside = np.flatnonzero(self.rank >= lag)
@@ -194,16 +194,16 @@ class View:
         return result
 
     def stamps(self, seconds: Ints) -> Ints:
-        """When (in seconds since 1970) the last sixty observations of each of `seconds` were, shape (k, 60)."""
+        """The times (in seconds since 1970) of the last sixty observations of each of `seconds`, shape (k, 60)."""
         before = self._closed(self._known.stamp, self.stamp, seconds)
         return np.concatenate([before, self.stamp[seconds][:, None]], axis=1)
 
     def closed_prices(self, seconds: Ints) -> Floats:
-        """Log prices of the 59 observations before each of `seconds`, the oldest first, shape (k, 59)."""
+        """Log prices of the 59 observations before each of `seconds`, oldest first, shape (k, 59)."""
         return self._closed(self._known.log_close, self.log_close, seconds)
 
     def closed_volumes(self, seconds: Ints) -> Floats:
-        """Their ln(1 + volume)."""
+        """ln(1 + volume) of the same observations."""
         return self._closed(self._known.log_volume, self.log_volume, seconds)
 
     def ticks_of(self, seconds: Ints) -> Ints:
@@ -231,7 +231,7 @@ class View:
         return result
 
     def _in_time(self, time_us: Ints, newest_us: Ints) -> Ints:
-        """The times, none before that of the symbol's tick before."""
+        """The times, each raised to that of the symbol's previous tick if that was later."""
         time_us[self.begins] = np.maximum(time_us[self.begins], newest_us)
         late = np.flatnonzero(time_us[1:] < time_us[:-1]) + 1
         if len(late):
@@ -271,7 +271,7 @@ class Seconds:
     def resume(
         self, symbol: str, newest_us: int, count: int, ticks: int, volume: float, rings: tuple[Floats, Floats, Ints]
     ) -> None:
-        """Take up a symbol's state: its counters, and the rings of prices, ln(1 + volume) and times."""
+        """Restore a symbol's state: its counters, and its rings of prices, ln(1 + volume) and times."""
         (slot,) = self.slots_of([symbol]).tolist()
         self.newest_us[slot], self.count[slot], self.ticks[slot], self.volume[slot] = newest_us, count, ticks, volume
         self.close[slot], self.log_volume[slot], self.stamp[slot] = rings
@@ -285,16 +285,16 @@ class Seconds:
 
     @property
     def size(self) -> int:
-        """How many symbols were seen."""
+        """The number of symbols seen."""
         return len(self._slots)
 
     def running_second(self, slots: Ints) -> Ints:
-        """The running second of each slot, since 1970; -1 before a symbol's first tick."""
+        """The running second of each slot, since 1970; -1 before the symbol's first tick."""
         result: Ints = self.stamp[slots, (self.count[slots] - 1) & (RING - 1)]
         return result
 
     def slots_of(self, symbols: Sequence[str]) -> Ints:
-        """The slot of each symbol; a new one gets the next."""
+        """The slot of each symbol; a new symbol gets the next free slot."""
         found = places_of(symbols, self._slots)
         if len(self._slots) > len(self.symbols):
             self.symbols = list(self._slots)
@@ -306,15 +306,15 @@ class Seconds:
         return found
 
     def view(self, symbols: Sequence[str], time_us: Ints, prices: Floats, volumes: Floats) -> View:
-        """A batch in log order, beside what went before it; nothing is taken in yet."""
+        """A batch in log order, after the earlier observations; nothing is kept yet."""
         return View(self, self.slots_of(symbols), time_us, prices, volumes)
 
     def keep(self, view: View) -> None:
-        """Take the batch in."""
+        """Keep the batch."""
         if not len(view):
             return
         flat = view.slot * RING + (view.number & (RING - 1))
-        # Of a symbol with more new seconds than the ring holds, the later one of two in one place is written last.
+        # If a symbol has more new seconds than the ring holds, the later one of two with one place is written last.
         self.close.reshape(-1)[flat] = view.close
         self.log_close.reshape(-1)[flat] = view.log_close
         self.log_volume.reshape(-1)[flat] = view.log_volume
@@ -335,12 +335,12 @@ class Seconds:
 
 
 def _running_sums(values: Floats, first: Ints, end: Ints, begun: Floats) -> Floats:
-    """The sum of each second's values up to each tick, added in the order of the log, from `begun` on."""
+    """The sum of each second's values up to each tick, added in log order, from `begun` on."""
     values = values.astype(np.float64)
     total = np.cumsum(values)
     if len(total) and total[-1] + begun.max() < 2**53 and np.array_equal(values, np.rint(values)):
         exact = begun.max() == 0 or np.array_equal(begun, np.rint(begun))
-        if exact:  # whole numbers: any order of adding gives the same
+        if exact:  # for whole numbers, any order of additions gives the same sum
             result: Floats = total + np.repeat(begun - (total[first] - values[first]), end - first)
             return result
     counts = end - first

@@ -1,8 +1,8 @@
-"""`silence`: a symbol that stopped trading while its partition goes on; about the data, not the market.
+"""`silence`: a symbol stopped trading while its partition continues; about the data, not the market.
 
-It is silent once the partition's newest event time lies more than max(30 s, five times the longest of its last gaps)
-after its last trade. The gaps are those between its last sixty traded seconds. Time is that of the partition's ticks,
-in log order, so that a replay sees the same silences; where all symbols fall silent at once, time stands still.
+A symbol is silent once the partition's newest event time lies more than max(30 s, five times the longest of its recent
+gaps) after its last trade. The gaps are those between its last sixty traded seconds. Time is that of the partition's
+ticks, in log order, so that a replay finds the same silences; if all symbols fall silent at once, time stands still.
 """
 
 from fnmatch import fnmatchcase
@@ -18,7 +18,7 @@ FOREVER = np.iinfo(np.int64).max
 
 
 class Silent(NamedTuple):
-    """A silence: whose, since when, the tick of the batch that shows it, and the limit that it exceeds."""
+    """A silence: the symbol, its start, the tick of the batch that shows it, and the limit that it exceeds."""
 
     slot: int
     since_us: int
@@ -30,8 +30,8 @@ class Silent(NamedTuple):
 class Silence:
     """The silences of one partition.
 
-    `fixed` are limits of one's own: a name, the pattern of the symbols that it is for, and the limit in µs. `usual`
-    says whether to look for those that exceed the symbol's own gaps too.
+    `fixed` are limits of the user: a name, the pattern of its symbols, and the limit in µs. `usual` says whether to
+    look also for silences that exceed the symbol's own gaps.
     """
 
     def __init__(self, seconds: Seconds, fixed: tuple[tuple[str, str, int], ...] = (), *, usual: bool = True) -> None:
@@ -41,10 +41,10 @@ class Silence:
         self._shortest = min([LEAST_US] * usual + [limit for _, _, limit in fixed], default=FOREVER // 2)
         self.newest_us = -1
         self.due = np.full(16, FOREVER, dtype=np.int64)
-        """By slot, the event time at which to look whether it is silent."""
+        """By slot, the event time at which to check whether the symbol is silent."""
 
     def find(self, view: View, time_us: Ints) -> list[Silent]:
-        """The silences that begin within a batch (whose times are given in log order), before it is kept."""
+        """The silences that begin within a batch (with its times in log order), before the batch is kept."""
         if not len(time_us):
             return []
         clock = np.maximum(np.maximum.accumulate(time_us), self.newest_us)
@@ -63,7 +63,7 @@ class Silence:
         return sorted(found, key=lambda each: (each.at, each.slot, each.kind))
 
     def _before(self, view: View, clock: Ints) -> list[Silent]:
-        """Those of symbols whose last trade lies before the batch."""
+        """The silences of symbols whose last trade lies before the batch."""
         found: list[Silent] = []
         size = self._seconds.size
         first = np.full(size, len(clock), dtype=np.int64)
@@ -76,7 +76,7 @@ class Silence:
         return found
 
     def _within(self, view: View, clock: Ints, last: Ints) -> list[Silent]:
-        """Those that begin after a tick of the batch."""
+        """The silences that begin after a tick of the batch."""
         found: list[Silent] = []
         following = np.append(view.order[1:], 0)
         following[last] = len(clock)
@@ -92,7 +92,7 @@ class Silence:
     def _silences(
         self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, end: int, due_us: int
     ) -> list[Silent]:
-        """The silences of one pause: since a trade, up to the tick `end`, none that was due before `due_us`."""
+        """The silences of one pause, from a trade up to the tick `end`; none that was due before `due_us`."""
         limits = [(name, limit) for name, pattern, limit in self._fixed if self._takes(pattern, slot)]
         if self._usual and stamps is not None:
             limits.append(("silence", max(LEAST_US, GAPS * int(np.diff(stamps).max()) * SECOND_US)))
@@ -101,7 +101,7 @@ class Silence:
         for name, limit in limits:
             deadline = since_us + limit + 1
             if deadline < due_us:
-                continue  # was found already
+                continue  # it was found already
             at = int(np.searchsorted(clock, deadline))
             if at < end:
                 found.append(Silent(slot, since_us, at, limit, name))
@@ -112,7 +112,7 @@ class Silence:
         return found
 
     def resume(self, newest_us: int) -> None:
-        """Go on after a restart, with what `seconds` knows; a silence that was found before may be found again."""
+        """Resume after a restart with the state of `seconds`; a silence that was found before may be found again."""
         self.newest_us = newest_us
         size = self._seconds.size
         self.due = np.full(max(16, size), FOREVER, dtype=np.int64)

@@ -1,7 +1,8 @@
-"""`volatility`: prices that move more than they did, whichever way, pure.
+"""`volatility`: prices move more than before, in whichever direction; pure.
 
-The logarithm of the mean absolute return of the last twenty against that of the 39 before, in the deviations that it
-has where nothing changes. Each return is cut at five means of all 59, so that one jump is no change of volatility.
+The logarithm of the ratio of two mean absolute returns, of the last twenty and of the 39 before, in standard deviations
+of this ratio for an unchanged market. Each return is cut at five times the mean of all 59, so that a single jump is no
+change of volatility.
 """
 
 import numpy as np
@@ -13,12 +14,12 @@ LAST = 20
 BEFORE = OBSERVATIONS - 1 - LAST
 CUT = 5.0
 DEVIATION = 0.2
-"""Of the log ratio, for normal returns: 0.756 · √(1/20 + 1/39) = 0.21."""
+"""The standard deviation of the log ratio, for normal returns: 0.756 · √(1/20 + 1/39) = 0.21."""
 _SLACK = 1e-3
 
 
 def score(view: View, floor: float = 0.0) -> Scored:
-    """The ticks whose score exceeds `floor`; `price` and `reference` are the tick's and that of the second before."""
+    """The ticks whose score exceeds `floor`; `price` is that of the tick, `reference` that of the previous second."""
     last, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS - 1))
     known = view.closes_before[0]
     with np.errstate(divide="ignore", invalid="ignore"):  # in warm-up there is no price before
@@ -27,7 +28,7 @@ def score(view: View, floor: float = 0.0) -> Scored:
         short = (recent + reach) / LAST
         earlier = before[:, 2] - all_of_them[:, 2]
         squares = before[:, 3] - all_of_them[:, 3]
-        # What is cut: min(r, c) >= r - r² / 4c, whatever r is.
+        # What is cut: min(r, c) >= r - r² / 4c for any r.
         least = earlier - squares / (4 * CUT * (recent + earlier) / (OBSERVATIONS - 1))
         # The cut is at most that of the largest running return.
         within_reach = ~(short * (1 + _SLACK) < np.exp(floor * DEVIATION) * least / BEFORE * (1 - _SLACK))
@@ -47,7 +48,7 @@ def score(view: View, floor: float = 0.0) -> Scored:
 
 
 def ratio(returns: Floats) -> Floats:
-    """The score of 59 absolute returns each, the oldest first, shape (k, 59) to (k,); 0 where one side is 0."""
+    """The score of 59 absolute returns each, oldest first, shape (k, 59) to (k,); 0 where one side is 0."""
     cut = np.minimum(returns, (returns.sum(axis=1) / (OBSERVATIONS - 1) * CUT)[:, None])
     before = np.ascontiguousarray(cut[:, :BEFORE]).sum(axis=1) / BEFORE
     last = np.ascontiguousarray(cut[:, BEFORE:]).sum(axis=1) / LAST

@@ -1,7 +1,7 @@
-"""`volume`: a burst of trading over ten traded seconds, pure.
+"""`volume`: a burst of trading over ten traded seconds; pure.
 
-The mean of ln(1 + volume) of the last ten observations, the running one included, against the fifty before, in their
-sample deviation (at least 0.3), times the root of ten.
+The mean of ln(1 + volume) of the last ten observations, including the running one, compared with the fifty before: the
+difference in their sample deviation (at least 0.3), times the root of ten.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ LAST, BEFORE = 10, 50
 LEAST_DEVIATION = 0.3
 _ROOT = 3.1622776601683795
 _SLACK = 1e-6
-"""What running sums may be wrong by, and more: none that could reach the floor is left out."""
+"""A margin above the rounding error of running sums: with it, no tick that could reach the floor is skipped."""
 
 
 def score(view: View, floor: float = 0.0) -> Scored:
-    """The ticks whose score exceeds `floor`; `price` and `reference` are the tick's and that of the second before."""
+    """The ticks whose score exceeds `floor`; `price` is that of the tick, `reference` that of the previous second."""
     nine, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS))
     short = (view.log_volume + nine[:, 0] - before[:, 0]) / LAST
     mean = (before[:, 0] - all_of_them[:, 0]) / BEFORE
@@ -51,7 +51,9 @@ def usual_volume(closed: Floats) -> tuple[Floats, Floats]:
 
 
 def ratio(view: View, tick: int) -> float:
-    """How many times the usual volume the last ten traded seconds had, at a tick of the view; NaN in warm-up."""
+    """The volume of the last ten traded seconds as a multiple of the usual volume, at a tick of the view; NaN
+    in warm-up.
+    """
     second = view.second[tick : tick + 1]
     if not view.ready[second[0]]:
         return float("nan")
