@@ -2,6 +2,8 @@
 
 On Linux the kernel kills the command when the thread that started it ends, however that came about (a killed test run
 cannot clean up). Elsewhere the command simply runs. The command takes this program's place, so its pid is the same.
+
+Its signals have their defaults, even where its starter ignores some of them (nohup, a background job).
 """
 
 import ctypes
@@ -17,4 +19,6 @@ if __name__ == "__main__":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # it died before the kernel was told
             sys.exit(1)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     os.execvp(sys.argv[1], sys.argv[1:])

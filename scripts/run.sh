@@ -8,6 +8,16 @@ cd "$(dirname "$0")/.." || exit 1
 PATH=$PWD/.venv/bin:$PATH STACK=embedded PYTHONUNBUFFERED=1
 export PATH STACK PYTHONUNBUFFERED
 
+# A shell cannot trap a signal that was ignored when the shell started. SIGTERM is to end everything even then, so start
+# once more, by a program that can take it back. What nohup and a background job ignore (SIGHUP, SIGINT) stays ignored.
+if [ -z "${TICKFLOW_HEARS:-}" ]; then
+    export TICKFLOW_HEARS=yes
+    exec python -ISc 'import os, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' scripts/run.sh
+fi
+unset TICKFLOW_HEARS
+
 # Read the settings once before three scripts do, and find out while nothing runs whether the page can have its port.
 url=$(python - <<'END'
 import socket, sys

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,15 @@ DEAF = (
 class Terminal:
     """A terminal with a command in it; its processes are known by a variable that they all inherit."""
 
-    def __init__(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: list[str], cwd: Path, env: Mapping[str, str], ignored: Sequence[signal.Signals] = ()
+    ) -> None:
+        def prepare() -> None:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # its controlling terminal
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+                # The tests themselves may run under nohup or as a background job.
+                signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
         self.mark = f"TICKFLOW_TEST={uuid.uuid4().hex}"
         name, _, value = self.mark.partition("=")
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -47,7 +55,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # its controlling terminal
+            preexec_fn=prepare,
         )
         os.close(slave)
         self.output = ""
@@ -126,13 +134,13 @@ class Place:
         self.env = {"DASHBOARD_PORT": str(self.port), "EMBEDDED_FILE": str(root / "stocks.db")}
         self._terminals: list[Terminal] = []
 
-    def start(self, *, make: bool = False, **env: str) -> Terminal:
-        """Run run.sh in a terminal, under `make` if asked."""
+    def start(self, *, make: bool = False, ignored: Sequence[signal.Signals] = (), **env: str) -> Terminal:
+        """Run run.sh in a terminal, under `make` if asked, with those signals ignored."""
         command = [str(self.root / "scripts" / "run.sh")]
         if make:
             (self.root / "Makefile").write_text("run:\n\t@scripts/run.sh\n")
             command = ["make", "--no-print-directory", "run"]
-        self._terminals.append(Terminal(command, self.root, self.env | env))
+        self._terminals.append(Terminal(command, self.root, self.env | env, ignored))
         return self._terminals[-1]
 
     def answers(self) -> bool:
@@ -190,6 +198,28 @@ def test_the_real_scripts_end_with_their_terminal(place: Place, end: Callable[[T
     if end is not close:
         terminal.end_of_output()
         assert re.findall(r"stopped \(rc=(-?\d+)\)", terminal.output) == ["0"] * 3, terminal.output
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    [[signal.SIGHUP, signal.SIGINT], [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]],
+    ids=["as nohup and background jobs do", "and SIGTERM too"],
+)
+@pytest.mark.parametrize("make", [False, True])
+def test_started_with_signals_ignored_it_ends_at_sigterm_all_the_same(
+    place: Place, ignored: list[signal.Signals], make: bool
+) -> None:
+    terminal = place.start(make=make, ignored=ignored)
+    terminal.wait_until(place.answers)
+    terminal.wait_until(lambda: "The page is at" in terminal.output)
+    pid = min(pid for pid, line in terminal.running().items() if re.match(r"\S*sh \S*scripts/run\.sh", line))
+    os.kill(pid, signal.SIGTERM)
+    code = terminal.wait()
+    assert make or code == 0, terminal.output
+    assert terminal.running() == {}
+    place.assert_port_is_free()
+    terminal.end_of_output()
+    assert re.findall(r"stopped \(rc=(-?\d+)\)", terminal.output) == ["0"] * 3, terminal.output
 
 
 def test_settings_of_the_environment_reach_the_scripts_and_env_cannot_take_the_stack_away(place: Place) -> None:
