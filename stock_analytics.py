@@ -324,6 +324,7 @@ class StockAnalyticsEngine:
         self.telemetry.commit({number: self._uncommitted[number].offset for number in committed})
         for number in committed:
             position = self._uncommitted.pop(number)
+            self.partitions.note_commit(number, position)
             self.counters.settle(number, position.epoch, position.offset)
             if self.desk:
                 self.desk.committed(number, position.offset)

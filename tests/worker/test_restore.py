@@ -1,9 +1,10 @@
 """What a restart replays: enough for the windows, never a point twice as new, and every gap counted exactly."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tickflow.metrics import fields
@@ -96,7 +97,53 @@ def test_the_longest_metadata_fits_into_a_commit() -> None:
 def test_metadata_not_of_this_version_falls_back_to_a_span_before_the_commit(metadata: str) -> None:
     assert restore_offset(Commit(2_500_000, metadata)) == 2_500_000 - WINDOW_SPAN
     assert restore_offset(Commit(10, metadata)) == 0
-    assert plan(Commit(2_500_000, metadata), Bounds(0, 3_000_000)) == RestorePlan(1_500_000, 2_500_000)
+    found = plan(Commit(2_500_000, metadata), Bounds(0, 3_000_000))
+    assert replace(found, note="") == RestorePlan(1_500_000, 2_500_000, foreign=True)
+    assert "the commit at 2,500,000 (with" in found.note
+    assert len(found.note) < 400
+
+
+def test_past_the_workers_own_commit_a_foreign_one_is_not_followed() -> None:
+    own = Commit(500, to_metadata(500, 120))
+    found = plan(Commit(560, ""), Bounds(0, 900), own=own)
+    assert replace(found, note="") == RestorePlan(120, 500, since=found.since, foreign=True)
+    assert "the commit at 560 (without metadata) was made by no worker" in found.note
+    assert "own commit at 500 again" in found.note
+
+
+def test_an_operators_reset_to_an_earlier_place_is_followed() -> None:
+    own = Commit(500, to_metadata(500, 120))
+    found = plan(Commit(100, ""), Bounds(0, 900), own=own)
+    assert (found.seek, found.emit_from, found.foreign) == (0, 100, True)
+
+
+def test_a_commit_of_another_worker_is_none_of_a_stranger() -> None:
+    own = Commit(500, to_metadata(500, 120))
+    found = plan(Commit(560, to_metadata(560, 200)), Bounds(0, 900), own=own)
+    assert (found.seek, found.emit_from, found.note, found.foreign) == (200, 560, "", False)
+
+
+_anything = st.text(max_size=4_096) | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(["v", "restore", "topic", "depth", "by", "since"]), inner)
+    ),
+).map(json.dumps)
+
+
+@given(_anything, offsets, offsets, offsets, st.none() | offsets)
+@example("[" * 4_096, 5, 0, 9, None)
+@example('{"v":' + "[" * 4_000, 5, 0, 9, None)
+@example("\ud800", 5, 0, 9, 2)
+def test_whatever_anybody_commits_gives_a_plan_within_the_log(
+    metadata: str, offset: int, start: int, end: int, own: int | None
+) -> None:
+    start, end = min(start, end), max(start, end)
+    ours = None if own is None else Commit(own, to_metadata(own, None))
+    found = plan(Commit(offset, metadata), Bounds(start, end), own=ours)
+    assert start <= found.seek <= found.emit_from <= end
+    assert min(found.lost, found.cold) >= 0
+    assert 0 <= computed_since(Commit(offset, metadata)) <= offset
 
 
 @given(st.text(max_size=60), offsets, spans)

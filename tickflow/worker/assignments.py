@@ -14,7 +14,7 @@ from tickflow.alerts.desk import Desk
 from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable
 from tickflow.metrics.windows import WINDOW_SPAN, Windows
-from tickflow.ticklog.base import Polled, Position, Record, TickLog
+from tickflow.ticklog.base import Commit, Polled, Position, Record, TickLog
 from tickflow.worker.arrivals import Arrivals
 from tickflow.worker.counters import Counters, Tally
 from tickflow.worker.restore import RestorePlan, plan, to_metadata
@@ -63,6 +63,7 @@ class Assignments(Mapping[int, Assigned]):
         self._ours: dict[int, Assigned] = {}
         self._unplaced: dict[int, int] = {}
         self._lost: dict[int, int] = {}
+        self._committed: dict[int, Commit] = {}
         self._restoring = Saying(logger, every=5.0)
 
     def __getitem__(self, partition: int) -> Assigned:
@@ -113,6 +114,10 @@ class Assignments(Mapping[int, Assigned]):
             return True
         return False
 
+    def note_commit(self, partition: int, position: Position) -> None:
+        """Remember this worker's last commit of a partition, to tell it from another program's."""
+        self._committed[partition] = Commit(position.offset, position.metadata)
+
     def take_lost(self) -> dict[int, int]:
         """How many records were lost since the last call, by partition; the next commit must lie behind them."""
         lost, self._lost = self._lost, {}
@@ -122,11 +127,13 @@ class Assignments(Mapping[int, Assigned]):
         commit = self._log.committed(partition)
         topic_id = self._log.topic_id
         bounds = self._log.bounds(partition)
-        begin = self._with_alerts(partition, plan(commit, bounds, self._span, topic_id), bounds.start, topic_id)
+        begin = plan(commit, bounds, self._span, topic_id, self._committed.get(partition))
+        begin = self._with_alerts(partition, begin, bounds.start, topic_id)
         self._ours[partition] = Assigned(
             epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id, begin.since
         )
         self._counters.open(partition, begin.emit_from - begin.lost)
+        self._counters.accounts[partition].tally.foreign += begin.foreign
         self._count(partition, begin, logging.INFO if commit is None else logging.WARNING)
         self._log.seek(partition, begin.seek)
         logger.info("partition %d is ours: reading from offset %s", partition, _described(begin))

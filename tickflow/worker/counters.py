@@ -22,7 +22,7 @@ class Tally:
     aborted records, compaction). `cold` records were gone that the windows needed (see `restore`). `late` ticks were
     older than an earlier one of their symbol, `naive` ones had no time zone. `gaps` counts ticks that a producer
     numbered but that never arrived, `repeats` those that arrived again. `foreign` counts commits of the
-    group that no worker of ours made.
+    group that no worker made.
     """
 
     consumed: int = 0

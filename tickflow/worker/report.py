@@ -169,6 +169,7 @@ def summary_report(
         "lost from the log": total.lost,
         "offsets without a record": total.skipped,
         "gone from the windows' replay": total.cold,
+        "commits of another program": total.foreign,
         "late": total.late,
         "without a time zone": total.naive,
         "missing by their numbers": total.gaps,

@@ -4,7 +4,7 @@ The metadata of each commit carries the oldest offset that a window still needs.
 there, fills the windows without writing, and starts to write at the committed offset.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -49,7 +49,7 @@ class RestorePlan:
 
     `lost` counts records that were never processed and that the log no longer holds; `cold` counts records that the
     windows need but that are gone. `since` is the offset from which on all points come from this version of the
-    computation. `note` is a sentence for the log, or empty.
+    computation. `note` is a sentence for the log, or empty. `foreign`: no worker wrote the commit.
     """
 
     seek: int
@@ -58,14 +58,39 @@ class RestorePlan:
     cold: int = 0
     note: str = ""
     since: int = 0
+    foreign: bool = False
 
 
-def plan(commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_id: str = "") -> RestorePlan:
+def plan(
+    commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_id: str = "", own: Commit | None = None
+) -> RestorePlan:
     """The replay for a commit, in a partition that holds `bounds`, of the topic with that id.
 
+    A commit that no worker wrote has no metadata, or that of another program. Where it lies past `own`, this worker's
+    last one, reading starts at `own` again: whoever committed has not stored those ticks.
+
     >>> plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900))
-    RestorePlan(seek=120, emit_from=500, lost=0, cold=0, note='', since=500)
+    RestorePlan(seek=120, emit_from=500, lost=0, cold=0, note='', since=500, foreign=False)
     """
+    if commit is not None and _read(commit) is None:
+        return _plan_of_foreign(commit, bounds, span, topic_id, own)
+    return _plan(commit, bounds, span, topic_id)
+
+
+def _plan_of_foreign(commit: Commit, bounds: Bounds, span: int, topic_id: str, own: Commit | None) -> RestorePlan:
+    said = f"with the metadata {commit.metadata[:40]!a}" if commit.metadata else "without metadata"
+    note = f"the commit at {commit.offset:,} ({said}) was made by no worker: by an operator or by another program"
+    if own is not None and own.offset < commit.offset:
+        begin = _plan(own, bounds, span, topic_id)
+        note += f"; reading from this worker's own commit at {own.offset:,} again"
+    else:
+        begin = _plan(commit, bounds, span, topic_id)
+        note += "; where the last worker stopped is not known, and `audit` tells whether ticks before it are missing"
+    note += f". {begin.note}" if begin.note else ""
+    return replace(begin, note=note, foreign=True)
+
+
+def _plan(commit: Commit | None, bounds: Bounds, span: int, topic_id: str) -> RestorePlan:
     if commit is None:
         note = "no commit of this group yet (or the broker expired it): reading from the start"
         return RestorePlan(bounds.start, bounds.start, note=note)
@@ -113,12 +138,12 @@ def computed_since(commit: Commit) -> int:
     metadata = _read(commit)
     if metadata is None:
         return 0
-    return metadata.since if metadata.by == fields.VERSION else commit.offset
+    return min(max(metadata.since, 0), commit.offset) if metadata.by == fields.VERSION else commit.offset
 
 
 def _read(commit: Commit) -> _Metadata | None:
     try:
         metadata = msgspec.json.decode(commit.metadata, type=_Metadata)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):  # anybody may commit anything
         return None
     return metadata if metadata.v in _READ and 0 <= metadata.restore <= commit.offset else None

@@ -14,6 +14,7 @@ from kafka.errors import (
     CorruptRecordError,
     GroupAuthorizationFailedError,
     IllegalSaslStateError,
+    InconsistentGroupProtocolError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -143,6 +144,11 @@ class Cluster:
             return "this user (KAFKA_SASL_USERNAME) lacks the rights on the topic (KAFKA_TOPIC) or its .dlq"
         if isinstance(error, GroupAuthorizationFailedError):
             return "this user (KAFKA_SASL_USERNAME) lacks the rights on the group (KAFKA_GROUP)"
+        if isinstance(error, InconsistentGroupProtocolError):
+            return (
+                "the group (KAFKA_GROUP) has a member that is no worker of this version: stop that program, or set "
+                "another KAFKA_GROUP"
+            )
         if isinstance(error, ClusterAuthorizationFailedError):
             return "this user (KAFKA_SASL_USERNAME) may not do this in the cluster: have the topics made for it"
         if isinstance(error, MessageSizeTooLargeError):
