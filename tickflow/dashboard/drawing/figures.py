@@ -1,11 +1,11 @@
-"""Rows become a figure: a plain dict in Plotly's form, with numpy arrays, no I/O and no graph objects.
+"""Turns rows into a figure: a plain dict in Plotly's form, with numpy arrays, without I/O and without graph objects.
 
-One figure, four panels on one time axis. A colour is the name of a token of `assets/page.css` ("--up"), which the
-browser fills in, so that a theme needs no new figure. Ranges, labels at line ends and the tag of the last price
+One figure has four panels on one time axis. A colour is the name of a token of `assets/page.css` ("--up"), which the
+browser replaces, so that a theme needs no new figure. Ranges, labels at the ends of lines and the tag of the last price
 belong to the view; the scripts in `assets/` set them in the browser.
 
 Every trace has `x` and `y` and no other column, so that one `extendData` serves all of them. Row i of the points is
-item i of the lines and items 3i to 3i + 2 of the volume's stems.
+item i of the lines and items 3i to 3i + 2 of the stems of the volume.
 """
 
 from typing import Any
@@ -36,10 +36,10 @@ def figure(
     candles: Candles | None = None,
     candle_ms: float = 0.0,
 ) -> Figure:
-    """The figure of a symbol's rows, in the order of time; `volumes` is what each row stands for (see `Digest`).
+    """The figure of a symbol's rows, in time order; `volumes` is the volume that each row represents (see `Digest`).
 
-    `revision` is equal for figures between which zoom and hidden lines are to be kept. `threshold` is drawn in the
-    panel of z. `candles`, `candle_ms` wide, come as one more trace, the last.
+    Figures with the same `revision` keep the reader's zoom and hidden lines. `threshold` is drawn in the panel of z.
+    `candles`, `candle_ms` wide, become one more trace, the last one.
     """
     columns = _columns(rows, volumes, directions(rows.price), threshold)
     data: list[Figure] = [
@@ -61,7 +61,7 @@ def figure(
             "name": name,
             "yaxis": "y",
             "marker": {
-                "symbol": "triangle-up",  # beside the line, with its tip to the tick
+                "symbol": "triangle-up",  # beside the line, with its tip at the tick
                 "angle": 180 if side > 0 else 0,
                 "standoff": 7,
                 "size": 9,
@@ -128,13 +128,17 @@ def _candlestick(candles: Candles, width_ms: float) -> Figure:
 
 
 def extension(rows: Points, price: float, direction: int, threshold: float) -> dict[str, list[Floats]]:
-    """What `extendData` adds to each trace for further rows, after a row of that price and direction."""
+    """What `extendData` adds to each trace for further rows; `price` and `direction` are those of the row
+    before them.
+    """
     signs = directions(np.concatenate([[price], rows.price]), direction)[1:]
     return _columns(rows, rows.volume, signs, threshold)
 
 
 def evidence(rows: Points) -> list[list[float | None]]:
-    """Of each anomaly what its mark cannot show: wall-clock ms, partition, offset, volume against its average of 10."""
+    """For each anomaly what its mark cannot show: wall-clock ms, partition, offset, volume relative to its
+    average of 10.
+    """
     at = np.flatnonzero(rows.is_anomaly)
     average = rows.vol_avg_10[at]
     ratio = np.round(np.divide(rows.volume[at], average, out=np.full(len(at), np.nan), where=average > 0), 2)
@@ -146,16 +150,14 @@ def evidence(rows: Points) -> list[list[float | None]]:
 
 
 def sources(rows: Points | Outline) -> list[tuple[float, str]]:
-    """Where the rows' ticks come from: from when on, in wall-clock ms, and the source's name."""
+    """The sources of the rows: from when on, in wall-clock ms, and the name of the source."""
     at = [i for i, source in enumerate(rows.source) if not i or source != rows.source[i - 1]]
     times: list[float] = clock.wall_ms(rows.time_ns[at]).tolist()
     return list(zip(times, (rows.source[i] for i in at), strict=True))
 
 
 def directions(price: Floats, first: int = 1) -> Signs:
-    """By the tick rule, 1 where a price rose and -1 where it fell; an unchanged price goes on as before.
-
-    See Lee and Ready, "Inferring Trade Direction from Intraday Data" (The Journal of Finance 46, 1991).
+    """The tick rule: 1 where a price rose and -1 where it fell; an unchanged price keeps the previous direction.
 
     >>> directions(np.array([5.0, 6.0, 6.0, 4.0, 4.0])).tolist()
     [1, 1, 1, -1, -1]
@@ -177,7 +179,7 @@ def _columns(rows: Points, volumes: npt.NDArray[np.float64], signs: Signs, thres
         x.append(time[marked])
         y.append(rows.price[marked])
     for _, _, side in STEMS:
-        # From the ground to the volume, then a gap: one path, however many ticks and however unevenly they come.
+        # From the ground to the volume, then a gap: a single path for any number of ticks at any distances.
         stem = np.full((len(rows), 3), np.nan)
         stem[:, 0] = 0
         stem[:, 1] = volumes
@@ -191,13 +193,13 @@ def _columns(rows: Points, volumes: npt.NDArray[np.float64], signs: Signs, thres
 
 
 def shortened(values: Floats) -> Floats:
-    """Each value with two digits more than the page tells of it: all digits would be most of what a figure carries.
+    """Each value with two digits more than the page shows: all digits would be most of the size of a figure.
 
     >>> shortened(np.array([187.123456789, 0.00123456789, 0.0, np.nan])).tolist()
     [187.1235, 0.00123457, 0.0, nan]
     """
     size = np.abs(values)
-    common = (size > 1e-200) & (size < 1e200)  # what is rounded is multiplied first
+    common = (size > 1e-200) & (size < 1e200)  # the rounded number is multiplied first
     scale = 10.0 ** np.maximum(4, 5 - np.floor(np.log10(size, out=np.zeros_like(size), where=common)))
     return np.where(common, np.round(np.where(common, values, 0) * scale) / scale, values)
 
@@ -233,7 +235,7 @@ def _layout(symbol: str, revision: str, threshold: float) -> Figure:
         "xaxis": {
             "type": "date",
             "anchor": "y4",
-            "rangeslider": {"visible": False},  # candles bring one along
+            "rangeslider": {"visible": False},  # candles bring a price line of their own
             "autorange": False,
             "gridcolor": "--grid",
             "linecolor": "--line",

@@ -1,12 +1,13 @@
-"""What the callbacks do, as plain functions: `draw` answers a view with a whole figure, `refresh` with what is new.
+"""The logic of the callbacks, as plain functions: `draw` answers a view with a whole figure, `refresh` with what is
+new.
 
-A browser keeps `Drawn`, small and plain, and sends it with each refresh, so that the server remembers nothing and
-any number of readers disturb one another as little as any number of servers would.
+A browser keeps `Drawn`, small and plain, and sends it with each refresh. So the server stores nothing per reader, and
+any number of servers could answer.
 
 Deltas lose no point: the browser has one cursor per partition, the highest offset drawn. A refresh reads from 30 s
-before the newest time drawn and sends the rows above their partition's cursor. Where an extension at the right end
-would not be right, the figure is made anew: a row that belongs before what is drawn, a log that began anew, more rows
-than an extension should carry, or more of them by now than a browser likes.
+before the newest drawn time and sends the rows above their partition's cursor. The figure is drawn again where an
+extension at the right end would be wrong or too large: for a row that belongs before what is drawn, for a log that was
+created again, for more rows than an extension should carry, and when a figure has grown too large.
 """
 
 from datetime import UTC, datetime
@@ -28,11 +29,11 @@ from tickflow.store.base import MetricsStore, PageQueries
 from tickflow.store.digest import Digest
 
 FIRST_ROWS = 2_000
-"""Read at once: a short range has no more."""
+"""A range with at most this many rows is read in one go."""
 MAX_DRAWN = 5_000
-"""Rows drawn; of a range with more, the store gives the digest."""
+"""The most rows drawn; for a range with more, the store gives the digest."""
 MAX_EXTENDED = 5_000
-"""Rows by which a figure is extended; above, it is made anew."""
+"""The most rows by which a figure is extended; beyond that, it is drawn again."""
 MAX_DELTA = 1_000
 LIVE_SOURCE = "alpha_vantage"
 
@@ -42,7 +43,7 @@ Answer = dict[str, Any]
 def draw(
     store: MetricsStore, view: object, *, identity: str, threshold: float, now_ns: int, board: Board | None = None
 ) -> Answer:
-    """The whole answer to a view: the figure, what it shows, the whole watch list, all alerts, the state.
+    """The whole answer to a view: the figure, what it shows, the whole watch list, all alerts, and the state.
 
     Raises `StoreError`.
     """
@@ -100,7 +101,7 @@ def refresh(
     board: Board | None = None,
     stamp: object = 0,
 ) -> Answer:
-    """What is new for a browser that shows `drawn`, whose watch list goes up to `watched` and its alerts to `stamp`.
+    """What is new for a browser that shows `drawn`, with a watch list up to `watched` and alerts up to `stamp`.
 
     Raises `StoreError`.
     """
@@ -127,7 +128,7 @@ def refresh(
     if not len(new):
         return answer
     if set(new.source) != {drawn["source"]}:
-        return answer | {"rebuild": True}  # only a figure says where which row comes from
+        return answer | {"rebuild": True}  # only a whole figure shows which row comes from which source
     extension = figures.extension(new, drawn["price"], drawn["direction"], drawn["threshold"])
     if new.is_anomaly.any():
         answer["evidence"] = figures.evidence(new)
@@ -135,7 +136,7 @@ def refresh(
 
 
 def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
-    """What the workers say, and of a live source whether its exchange is closed: then no tick is no fault."""
+    """What the workers report; for a live source also whether its exchange is closed, when silence is no fault."""
     state = state_of(store.statuses(), now_ns)
     if LIVE_SOURCE in latest.source:
         state["closed"] = not is_open(datetime.fromtimestamp(now_ns / 1e9, UTC))
@@ -143,7 +144,7 @@ def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
 
 
 def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: object) -> Answer:
-    """The alerts that changed after `stamp`, if any did, and why it is not known who has seen them, if that is so."""
+    """The alerts that changed after `stamp`, and why acknowledgements are unknown, if they are."""
     if board is None:
         return {}
     board.look(store, latest)
@@ -153,7 +154,8 @@ def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: obj
 
 
 def _window(store: PageQueries, symbol: str, view: View, until: int | None) -> tuple[Digest, Points]:
-    """What is drawn of the symbol, and its newest rows: at least 20 if it has so many, and those of 30 s drawn.
+    """What is drawn of the symbol, and its newest rows: at least 20 if it has so many, and those of the last 30 s
+    drawn.
 
     Rows from `until` on are left to the next refresh.
     """
@@ -208,7 +210,7 @@ def _drawn_of(empty: Drawn, shown: Digest, recent: Points) -> Drawn:
 
 
 def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
-    """What changes in `drawn` by the rows `new`; `recent` are those of the last 30 s too."""
+    """The changes of `drawn` by the rows `new`; `recent` also has those of the last 30 s."""
     gap = recent_gap(recent)
     if len(recent) < 3:
         gap = round(int(new.time_ns[-1]) // 1000 - drawn["newest_us"], 1) / 1e6 / len(new)

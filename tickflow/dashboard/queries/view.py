@@ -1,4 +1,4 @@
-"""What a browser asks for and what it shows: small and plain, kept there and sent with each request."""
+"""What a browser requests and what it shows: small and plain, kept in the browser and sent with each request."""
 
 from typing import TypedDict
 
@@ -6,14 +6,14 @@ from tickflow.dashboard.queries import ranges
 from tickflow.ticks.tick import is_symbol
 
 LAST_WALL_MS = 9_000_000_000_000.0
-"""In the year 2255: about as far as a time in ns reaches."""
+"""A time in the year 2255, about the largest in ns."""
 
 MAX_SYMBOLS = 12
-"""Small multiples at a time."""
+"""The most small multiples at a time."""
 
 
 class Multiple(TypedDict):
-    """One of the small multiples: up to where its rows go, and how many may still be added; else as in `Drawn`."""
+    """One of the small multiples: up to where its rows go, and how many more may be added; the rest as in `Drawn`."""
 
     symbol: str
     cursors: dict[str, int]
@@ -24,13 +24,13 @@ class Multiple(TypedDict):
 
 
 class Drawn(TypedDict):
-    """What a browser's figure shows; times in us since 1970 (nanoseconds are too large for a number in JavaScript).
+    """What a browser's figure shows; times in us since 1970, since JavaScript cannot hold nanoseconds exactly.
 
-    `id` names the drawing; a delta fits only the one it was made for. `paused`: rows are not to be added for now.
-    `candle_ms`: the width of the candles. `cursors`: by partition, the highest offset.
-    `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of the last
-    row. `gap_s`: the symbol's recent seconds between two ticks. `total`: rows in the range, of which `rows` are drawn;
-    `cut`: whether even anomalies were left out. `room`: how many may still be added. `offsets`: see `clock.offsets`.
+    `id` names the drawing; a delta fits only the drawing it was made for. `paused`: no rows are added at present.
+    `candle_ms`: the width of the candles. `cursors`: the highest offset by partition. `count`: how many ticks of the
+    symbol there are, at most 20, for the warm-up. `price` and `direction`: of the last row. `gap_s`: the symbol's
+    recent time between two ticks. `total`: rows in the range, of which `rows` are drawn; `cut`: whether even anomalies
+    were left out. `room`: how many more rows may be added. `offsets`: see `clock.offsets`.
     """
 
     id: str
@@ -62,10 +62,10 @@ class Drawn(TypedDict):
 
 
 class View(TypedDict):
-    """What a browser asks for. `period`: from when to when, in ms of the exchange's wall clock, in the range's place.
+    """What a browser requests. `period`: from when to when, in ms of the exchange's wall clock, in place of the range.
 
-    `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: those of the small
-    multiples, none for one chart.
+    `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: those of the small multiples;
+    empty for a single chart.
     """
 
     symbol: str | None
@@ -77,7 +77,7 @@ class View(TypedDict):
 
 
 def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
-    """The state of a browser whose figure is empty; `failed`: since the store did not answer."""
+    """The state of a browser whose figure is empty; `failed`: because the store did not answer."""
     length = ranges.RANGES[view["range"]]
     return Drawn(
         id=identity,
@@ -110,7 +110,7 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
 
 
 def chosen(view: object) -> View:
-    """What a browser asks for; whatever makes no sense counts as not chosen.
+    """What a browser requests; whatever is invalid counts as not chosen.
 
     >>> view = chosen({"symbol": "AAPL", "range": "1h", "period": [5, 9], "candles": "1m"})
     >>> view["symbol"], view["range"], view["period"], view["candles"]
