@@ -4,6 +4,7 @@ import pytest
 
 from tests.records import body, entry
 from tickflow.ticklog.base import Entry, Headers
+from tickflow.ticks.cures import CURES
 from tickflow.ticks.tick import Refused
 from tickflow.verbs.dead_letters import Letter, Listing, lines, parse, printable
 from tickflow.worker.dead_letters import DECODE, letter_of
@@ -74,6 +75,14 @@ def test_the_listing_shows_no_control_characters_and_no_endless_line() -> None:
     assert len(text[-1]) < 170
     assert "100,006" in text[-1]
     assert r"\x1b[2J\r\n" in text[-1]
+
+
+def test_explained_each_reason_has_its_cause_and_its_cure_below_it() -> None:
+    found = Listing.of(iter([letter(1, "key_missing"), letter(2, "time outside range")]), limit=0)
+    shown = lines(found, explain=True)
+    at = next(n for n, line in enumerate(shown) if line.endswith("key_missing"))
+    assert [line.strip() for line in shown[at + 1 : at + 3]] == list(CURES["key_missing"])
+    assert len(shown) == len(lines(found)) + 2, "what a store says has no explanation"
 
 
 def test_without_letters_it_says_so() -> None:

@@ -15,7 +15,14 @@ from tickflow.verbs import audit, dead_letters, status
 VERBS = ("run", "status", "dead-letters", "audit")
 LISTED = 20
 
-_OWNERS = {"json": "status", "watch": "status", "limit": "dead-letters", "from": "audit", "to": "audit"}
+_OWNERS = {
+    "json": "status",
+    "watch": "status",
+    "limit": "dead-letters",
+    "explain": "dead-letters",
+    "from": "audit",
+    "to": "audit",
+}
 
 
 class VerbSettings(DeskSettings, Protocol):
@@ -36,6 +43,8 @@ def add_arguments(parser: Parser) -> None:
     group.add_argument("--json", action="store_true", help="status: print JSON, for programs")
     group.add_argument("--watch", action="store_true", help="status: look again every 2 s, until Ctrl+C")
     group.add_argument("--limit", type=count, metavar="N", help=f"dead-letters: list the newest N (default: {LISTED})")
+    text = "dead-letters: add to each reason its commonest cause and the cure"
+    group.add_argument("--explain", action="store_true", help=text)
     group.add_argument("--from", type=time_ns, metavar="T", help="audit: from this time on, as 2026-01-05T14:30:00Z")
     group.add_argument("--to", type=time_ns, metavar="T", help="audit: up to this time (default: everything)")
 
@@ -75,7 +84,8 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
             lambda log, store: audit.Audit(log, store, limits, settings.anomaly_threshold, *range_ns, alerts=alerts),
         )
         return DONE if is_equal else UNDONE
-    dead_letters.show(open_log(settings, stop), LISTED if arguments.limit is None else arguments.limit)
+    limit = LISTED if arguments.limit is None else arguments.limit
+    dead_letters.show(open_log(settings, stop), limit, arguments.explain)
     return DONE
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tickflow import process
 from tickflow.ticklog.base import Record, TickLog
+from tickflow.ticks.cures import CURES
 from tickflow.worker.dead_letters import CUT_SIZE
 from tickflow.worker.report import counted
 
@@ -95,13 +96,16 @@ class Listing:
         return cls(by_reason, [each for _, each in sorted(newest)], repeated, strangers)
 
 
-def lines(listing: Listing) -> list[str]:
-    """The listing as lines for people."""
+def lines(listing: Listing, explain: bool = False) -> list[str]:
+    """The listing as lines for people; with `explain`, each reason with its commonest cause and its cure."""
     total = listing.by_reason.total()
     if not total:
         return ["no record was refused"]
     found = [f"{counted(total, 'record')} refused", f"{'count':>10}  reason"]
-    found += [f"{count:>10,}  {printable(reason.encode(), 60)}" for reason, count in listing.by_reason.most_common()]
+    for reason, count in listing.by_reason.most_common():
+        found.append(f"{count:>10,}  {printable(reason.encode(), 60)}")
+        if explain and reason in CURES:
+            found += [f"{'':>10}    {words}" for words in CURES[reason]]
     if listing.repeated:
         found.append(f"({listing.repeated:,} further letters are repeats, which a restart may leave)")
     if listing.strangers:
@@ -125,12 +129,12 @@ def printable(data: bytes | None, width: int) -> str:
     return text if len(text) <= width and len(data) <= width else text[: width - 1] + "…"
 
 
-def show(log: TickLog, limit: int) -> None:
-    """Print what the dead-letter topic holds, with the newest `limit` letters."""
+def show(log: TickLog, limit: int, explain: bool = False) -> None:
+    """Print what the dead-letter topic holds, with the newest `limit` letters; `explain` as in `lines`."""
     with log:
         log.connect(create=False)
         listing = Listing.of(read(log), limit)
-        process.show("\n".join([f"{log.dead_letter_topic} of {log.where}:", *lines(listing)]))
+        process.show("\n".join([f"{log.dead_letter_topic} of {log.where}:", *lines(listing, explain)]))
 
 
 def _line(letter: Letter) -> str:

@@ -1,0 +1,87 @@
+"""docs/feeds.md: each client's example publishes an accepted tick, and the table of refusals is the code's."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import NewTopic
+
+from devtools.building import kafka_libs
+from tests import markdown
+from tests.oracle.logs import read_kafka_records
+from tickflow.ticklog.base import Entry
+from tickflow.ticks.cures import CURES
+from tickflow.ticks.tick import decode
+
+DOCUMENT = "docs/feeds.md"
+PARTITIONS = 6
+
+
+def test_the_table_of_refusals_is_that_of_the_code() -> None:
+    expected = [[f"`{reason}`", *words] for reason, words in CURES.items()]
+    assert markdown.table(DOCUMENT, "Why records are refused") == expected
+
+
+@pytest.fixture
+def feed_topic(kafka_servers: str, topic: str) -> str:
+    """A topic of several partitions."""
+    admin = KafkaAdminClient(bootstrap_servers=kafka_servers.split(","))
+    admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
+    admin.close()
+    return topic
+
+
+def block(heading: str, language: str) -> str:
+    """The one fenced block of that language in the section."""
+    _, _, rest = markdown.section(DOCUMENT, heading).partition(f"```{language}\n")
+    return rest.partition("```")[0]
+
+
+def go_program(folder: Path) -> list[str]:
+    """The document's Go program, built; the test is skipped where its module cannot be had."""
+    (folder / "main.go").write_text(block("Go, franz-go", "go"), encoding="utf-8")
+    for command in ("go mod init feed", "go mod edit -require=github.com/twmb/franz-go@v1.18.1", "go mod tidy"):
+        if subprocess.run(command.split(), cwd=folder, capture_output=True, timeout=120).returncode:
+            pytest.skip("Go cannot fetch the module franz-go here")
+    subprocess.run(["go", "build", "-o", "feed", "."], cwd=folder, check=True, capture_output=True, timeout=300)
+    return [str(folder / "feed")]
+
+
+def command_of(client: str, folder: Path) -> list[str]:
+    """What runs the document's example of that client."""
+    if client == "Go, franz-go":
+        if not shutil.which("go"):
+            pytest.skip("no go on this machine")
+        return go_program(folder)
+    if client.startswith("Python"):
+        return [sys.executable, "-c", block(client, "python")]
+    script = block(client, "console")
+    if client == "kcat" and not shutil.which("kcat"):
+        pytest.skip("no kcat on this machine")
+    java = f"java -cp '{kafka_libs()}/*' org.apache.kafka.tools.ConsoleProducer"
+    return ["bash", "-euo", "pipefail", "-c", script.replace("kafka-console-producer.sh", java)]
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "client",
+    ["Python, confluent-kafka", "Python, kafka-python", "Kafka's console producer (Java)", "kcat", "Go, franz-go"],
+)
+def test_the_example_publishes_an_accepted_tick_to_the_partition_of_its_symbol(
+    kafka_servers: str, feed_topic: str, tmp_path: Path, client: str
+) -> None:
+    env = os.environ | {"KAFKA_SERVERS": kafka_servers, "KAFKA_TOPIC": feed_topic}
+    for command in (command_of(client, tmp_path), command_of("Python, kafka-python", tmp_path)):
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+    records = read_kafka_records(kafka_servers, feed_topic)
+    found = [Entry(each.partition, each.offset, each.key, each.value, 0, 0) for each in records]
+    ticks, refused = decode(found)
+    assert not refused
+    assert ticks.symbols == ["AAPL", "AAPL"]
+    assert len({each.partition for each in found}) == 1, "one symbol is in one partition, whoever publishes it"
