@@ -95,6 +95,10 @@ def _expanded(path: Path) -> Path:
         raise ValueError("a path whose ~ is the home folder of a user of this machine") from None
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -384,6 +388,13 @@ class Settings(BaseModel):
     log_level: _LogLevel = _setting(
         "INFO", "the least serious log lines to print; DEBUG adds each batch, commit, rebalance and retry"
     )
+
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower), Field(description="text or json")] = (
+        _setting("text", "the form of log lines; json has one object per line, with partition and offset as fields")
+    )
+    price_lines: Annotated[
+        Literal["auto", "on", "off"], BeforeValidator(_lower), Field(description="auto, on or off")
+    ] = _setting("auto", "print prices and anomalies on the console of a worker; auto: where it is a terminal")
 
     @property
     def tick_interval(self) -> float:

@@ -46,7 +46,7 @@ from tickflow.version import VERSION
 from tickflow.worker import dead_letters
 from tickflow.worker.assignments import Assignments
 from tickflow.worker.batch import Batch
-from tickflow.worker.console import Console
+from tickflow.worker.console import Console, wants_price_lines
 from tickflow.worker.counters import Counters
 from tickflow.worker.history import History, of_size, remember
 from tickflow.worker.holdup import POLL_SECONDS, Holdup
@@ -88,7 +88,11 @@ class StockAnalyticsEngine:
         self.counters = Counters()
         self.partitions = Assignments(self.log, self.counters, span, self.desk)
         self.console = Console(
-            out or sys.stdout, settings.update_interval, settings.summary_interval, self.price_history
+            out or sys.stdout,
+            settings.update_interval,
+            settings.summary_interval,
+            self.price_history,
+            price_lines=wants_price_lines(settings.price_lines, out or sys.stdout),
         )
         self._limits = command_line.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
@@ -356,6 +360,7 @@ FLAGS = (
     *("ANOMALY_THRESHOLD", "HISTORY_SIZE", "UPDATE_INTERVAL", "SUMMARY_INTERVAL"),
     *("ALERTS", "ALERT_BUDGET", "ALERT_FOLLOW", "ALERT_MIN_MOVE", "ALERT_DETECTORS", "ALERT_RULES", "ALERT_THRESHOLDS"),
     *("METRICS_HOST", "METRICS_PORT", "MAX_RECORD_BYTES", "MAX_BATCH_BYTES", "MAX_TICK_AGE", "LOG_LEVEL"),
+    *("LOG_FORMAT", "PRICE_LINES"),
 )
 
 
@@ -367,7 +372,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     command_line.check(parser, arguments)
     settings = load_settings(flags=flags_of(arguments))
-    process.set_up_logging(settings.log_level, worker_name(settings.kafka_instance_id))
+    process.set_up_logging(settings.log_level, worker_name(settings.kafka_instance_id), settings.log_format)
     if arguments.verb != "run":
         return command_line.perform(arguments, settings, stop)
     engine = StockAnalyticsEngine(settings, stop=stop)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow import process
 from tickflow.dashboard.gate import Gate
-from tickflow.dashboard.packed import Packed
 from tickflow.stack import open_acks, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
@@ -39,6 +38,7 @@ FLAGS = (
     "METRICS_HOST",
     "METRICS_PORT",
     "LOG_LEVEL",
+    "LOG_FORMAT",
 )
 
 
@@ -62,6 +62,7 @@ class StockDashboard:
         self.store = store or open_store(self.settings, self.stop)
         self.acks = acks or open_acks(self.settings, self.stop)
         from tickflow.dashboard.app import build  # loads Dash: not needed for --help or to refuse a setting
+        from tickflow.dashboard.packed import Packed
         from tickflow.telemetry.page import PageTelemetry, watch
 
         self.gate = Gate(self.store)
@@ -114,7 +115,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser, FLAGS, aliases={"DASHBOARD_PORT": "--port", "UPDATE_INTERVAL": "--interval"})
     settings = load_settings(flags=flags_of(parser.parse_args(argv)))
-    process.set_up_logging(settings.log_level, "dashboard")
+    process.set_up_logging(settings.log_level, "dashboard", settings.log_format)
     dashboard = StockDashboard(settings, stop=stop)
     logger.info("%s", origin_of_settings())
     with serving(settings, dashboard.telemetry):

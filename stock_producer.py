@@ -282,6 +282,7 @@ FLAGS = (
     "METRICS_HOST",
     "METRICS_PORT",
     "LOG_LEVEL",
+    "LOG_FORMAT",
 )
 
 
@@ -330,7 +331,7 @@ def main(stop: StopEvent) -> int:
     """Run from the command line and the settings; return the exit code."""
     arguments = parser().parse_args()
     settings = load_settings(flags=flags_of(arguments))
-    set_up_logging(settings.log_level, "producer")
+    set_up_logging(settings.log_level, "producer", settings.log_format)
     if arguments.explain:
         return explain(settings)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}

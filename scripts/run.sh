@@ -5,8 +5,8 @@
 # setting or a taken port, before anything is started; else that of the script which ended by itself.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-PATH=$PWD/.venv/bin:$PATH STACK=embedded PYTHONUNBUFFERED=1
-export PATH STACK PYTHONUNBUFFERED
+PATH=$PWD/.venv/bin:$PATH STACK=embedded PYTHONUNBUFFERED=1 PRICE_LINES=${PRICE_LINES:-on}
+export PATH STACK PYTHONUNBUFFERED PRICE_LINES
 
 # A shell cannot trap a signal that was ignored when the shell started. SIGTERM is to end everything even then, so start
 # once more, by a program that can take it back. What nohup and a background job ignore (SIGHUP, SIGINT) stays ignored.

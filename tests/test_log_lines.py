@@ -1,6 +1,7 @@
 """Log lines: what comes from outside cannot make one, end one, or fill the log with them."""
 
 import io
+import json
 import logging
 import re
 import sys
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickflow.log_lines import FORMAT, LineFormatter, Throttle, one_line
+from tickflow.log_lines import FORMAT, JsonFormatter, LineFormatter, Throttle, one_line
 from tickflow.process import handler_of
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ .*")
@@ -88,3 +89,20 @@ def test_everybodys_lines_are_made_so(name: str) -> None:
     assert len(lines) == 10
     assert all(LINE.fullmatch(line) for line in lines)
     assert "\x1b" not in stream.getvalue()
+
+
+def test_a_json_line_is_one_object_with_the_fields_that_were_passed() -> None:
+    record = logging.LogRecord("tickflow.worker", logging.INFO, __file__, 1, "partition %d\n is ours", (3,), None)
+    record.__dict__ |= {"partition": 3, "offset": 120, "epoch": 2}
+    line = JsonFormatter("host-7").format(record)
+    assert "\n" not in line
+    found = json.loads(line)
+    assert found.pop("time").endswith("Z")
+    assert found == {
+        "level": "INFO",
+        "name": "host-7",
+        "message": "partition 3\n is ours",
+        "partition": 3,
+        "offset": 120,
+        "epoch": 2,
+    }

@@ -1,5 +1,6 @@
 """Log lines: one line per event, in UTC, without control characters, and at most ten a second of a kind."""
 
+import json
 import logging
 import re
 import threading
@@ -51,6 +52,30 @@ class LineFormatter(logging.Formatter):
 
 
 LEFT_OUT = "left_out"
+_STANDARD = frozenset({*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, "message", "asctime", LEFT_OUT})
+
+
+class JsonFormatter(LineFormatter):
+    """Makes a record one JSON object in one line: its time, level, name and message, and what was passed as `extra`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a JSON object."""
+        fields: dict[str, object] = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "name": self._name or record.name,
+            "message": record.getMessage(),
+            **{key: value for key, value in record.__dict__.items() if key not in _STANDARD},
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["exception"] = self.formatException(record.exc_info)
+        if left_out := getattr(record, LEFT_OUT, 0):
+            fields[LEFT_OUT] = left_out
+        return json.dumps(fields, default=str)  # ASCII: no control character is left as it is
 
 
 class Throttle(logging.Filter):

@@ -12,21 +12,24 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from tickflow.errors import SettingError, Stopped, TickflowError
-from tickflow.log_lines import FORMAT, LineFormatter, Throttle, one_line
+from tickflow.log_lines import FORMAT, JsonFormatter, LineFormatter, Throttle, one_line
+from tickflow.version import VERSION
 
 DONE, UNDONE, BAD_SETTING = 0, 1, 2
 
 
 class StopEvent(threading.Event):
-    """Set by SIGTERM and by Ctrl+C alike."""
+    """Set by SIGTERM, by Ctrl+C and by a closed terminal (SIGHUP) alike."""
 
     def listen(self) -> None:
         """Take over both signals; a second Ctrl+C has no further effect."""
         signal.signal(signal.SIGTERM, self._heard)
         signal.signal(signal.SIGINT, self._heard)
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: as it was
+            signal.signal(signal.SIGHUP, self._heard)
 
     @staticmethod
     def ignore_further() -> None:
@@ -38,12 +41,12 @@ class StopEvent(threading.Event):
         self.set()
 
 
-def set_up_logging(level: str, name: str = "") -> None:
+def set_up_logging(level: str, name: str = "", form: str = "text") -> None:
     """Send log lines of this project to stderr at `level`, and those of its libraries only from WARNING on.
 
-    `name` stands in each line: it tells processes apart whose lines end up in one file.
+    `name` stands in each line: it tells processes apart whose lines end up in one file. `form` is `text` or `json`.
     """
-    logging.basicConfig(level=logging.WARNING, handlers=[handler_of(sys.stderr, name)])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler_of(sys.stderr, name, form)])
     logging.getLogger("tickflow").setLevel(level)
     for chatty in ("influxdb_client", "urllib3", "werkzeug", "waitress.queue"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
@@ -72,11 +75,12 @@ def _drop_output() -> None:
     os.close(nowhere)
 
 
-def handler_of(stream: TextIO, name: str = "") -> logging.Handler:
+def handler_of(stream: TextIO, name: str = "", form: str = "text") -> logging.Handler:
     """What writes log lines to that stream: see `tickflow.log_lines`."""
     who = f"{name.replace('%', '%%')}: " if name else ""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(LineFormatter(FORMAT.replace("%(message)s", f"{who}%(message)s")))
+    as_text = LineFormatter(FORMAT.replace("%(message)s", f"{who}%(message)s"))
+    handler.setFormatter(JsonFormatter(name) if form == "json" else as_text)
     handler.addFilter(Throttle())
     return handler
 
@@ -102,7 +106,14 @@ def run(main: Callable[[StopEvent], int]) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that reports a mistake as one sentence on stderr with exit code 2, without the usage text."""
+    """An argument parser that reports a mistake as one sentence on stderr with exit code 2, without the usage text.
+
+    `--version` prints the version.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.add_argument("--version", action="version", version=f"tickflow {VERSION}", help="print the version")
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 - argparse's own
         self.exit(BAD_SETTING, f"{self.prog}: {message}. See {self.prog} --help.\n")

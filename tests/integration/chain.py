@@ -56,6 +56,7 @@ class KafkaChain(Chain):
     def __post_init__(self) -> None:
         self.env = {
             "STACK": "kafka",
+            "PRICE_LINES": "on",
             "KAFKA_SERVERS": self.servers,
             "KAFKA_TOPIC": self.topic,
             "KAFKA_GROUP": f"group-of-{self.topic}",
@@ -83,7 +84,7 @@ class EmbeddedChain(Chain):
     file: Path
 
     def __post_init__(self) -> None:
-        self.env = {"STACK": "embedded", "EMBEDDED_FILE": str(self.file)}
+        self.env = {"STACK": "embedded", "EMBEDDED_FILE": str(self.file), "PRICE_LINES": "on"}
 
     def records(self) -> list[tuple[int, int, bytes]]:
         return oracle.read_embedded_log(str(self.file), "stock-ticks") if self.file.exists() else []

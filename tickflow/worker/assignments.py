@@ -136,7 +136,8 @@ class Assignments(Mapping[int, Assigned]):
         self._counters.accounts[partition].tally.foreign += begin.foreign
         self._count(partition, begin, logging.INFO if commit is None else logging.WARNING)
         self._log.seek(partition, begin.seek)
-        logger.info("partition %d is ours: reading from offset %s", partition, _described(begin))
+        place = {"partition": partition, "offset": begin.emit_from, "epoch": epoch}
+        logger.info("partition %d is ours: reading from offset %s", partition, _described(begin), extra=place)
 
     def _relocate(self, partition: int, position: int) -> None:
         ours = self._ours.get(partition)
