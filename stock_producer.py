@@ -14,7 +14,7 @@ from functools import partial
 
 import msgspec
 
-from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
+from config import SYMBOLS_RULE, Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow.backoff import Saying
 from tickflow.errors import NotAcknowledged, SettingError, Stopped
 from tickflow.process import DONE, Parser, StopEvent, run, set_up_logging
@@ -197,7 +197,7 @@ class StockDataProducer:
     def _open_source(self, use_real_data: bool, api_key: str | None, interval: float) -> Source:
         settings = self.settings
         if not self.symbols or not all(map(is_symbol, self.symbols)) or len(set(self.symbols)) < len(self.symbols):
-            raise SettingError("SYMBOLS", ",".join(self.symbols), "symbols of A-Z, 0-9, dot, hyphen, each once")
+            raise SettingError("SYMBOLS", ",".join(self.symbols), SYMBOLS_RULE)
         if not 0 <= interval <= 86_400:
             raise SettingError("PRODUCER_INTERVAL", str(interval), "a number of seconds from 0 to 86400")
         simulated = not use_real_data and settings.source != "replay"

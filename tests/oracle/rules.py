@@ -62,7 +62,7 @@ def _judge(key: bytes | None, value: bytes | None, time_ms: int, time_type: int)
     fields = _fields(value)
     micros = _micros(fields["timestamp"])
     symbol = fields["symbol"]
-    _hold(re.fullmatch(r"[A-Z0-9.\-]{1,12}", symbol), "symbol_invalid")
+    _hold(_is_symbol(symbol), "symbol_invalid")
     _hold(key is not None, "key_missing")
     _hold(key == symbol.encode(), "key_mismatch")
     _hold(1e-9 <= fields["price"] <= 1e12, "price_range")
@@ -75,6 +75,13 @@ def _judge(key: bytes | None, value: bytes | None, time_ms: int, time_type: int)
     _hold(producer is None or 1 <= len(producer) <= 64, "producer_invalid")
     _hold((fields.get("seq") or 0) >= 0, "seq_range")
     return Accepted(fields, micros)
+
+
+def _is_symbol(text: str) -> bool:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    first = letters + letters.lower() + "0123456789^.$#/"
+    others = first + "=:_&+@!- "
+    return 1 <= len(text) <= 32 and text[0] in first and all(each in others for each in text[1:]) and text[-1] != " "
 
 
 def _hold(rule: object, reason: str) -> None:

@@ -12,10 +12,10 @@ from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
 BAD = [
     ("STACK", "redis", "kafka or embedded"),
     ("SOURCE", "yahoo", "simulated, replay or alpha_vantage"),
-    ("SYMBOLS", "aapl", "each 1 to 12 of A-Z, 0-9, dot, hyphen"),
+    ("SYMBOLS", "=AAPL", "each once and of 1 to 32 characters"),
     ("SYMBOLS", "AAPL,MSFT,AAPL", "each once"),
-    ("SYMBOLS", "AAPL MSFT", "commas between"),
-    ("SYMBOLS", "ABCDEFGHIJKLM", "each 1 to 12"),
+    ("SYMBOLS", "AAPL;MSFT", "commas between"),
+    ("SYMBOLS", "A" * 33, "of 1 to 32 characters"),
     ("SYMBOLS", ",", "symbols with commas between"),
     ("KAFKA_SERVERS", "localhost", "host:port"),
     ("KAFKA_SERVERS", "localhost:0", "host:port"),
@@ -133,7 +133,7 @@ def test_files_for_ssl_must_be_there(tmp_path: Path, key: str) -> None:
 
 PRODUCER, ANALYTICS, DASHBOARD = "stock_producer.py", "stock_analytics.py", "stock_dashboard.py"
 REFUSED_BY_SCRIPTS = [
-    (PRODUCER, {"SYMBOLS": "aapl"}, "SYMBOLS is 'aapl'; expected symbols"),
+    (PRODUCER, {"SYMBOLS": "=AAPL"}, "SYMBOLS is '=AAPL'; expected symbols"),
     (PRODUCER, {"KAFKA_PARTITIONS": "0"}, "KAFKA_PARTITIONS is '0'; expected a whole number from 1 to 10000"),
     (ANALYTICS, {"ANOMALY_THRESHOLD": "3"}, "ANOMALY_THRESHOLD is '3'; expected a number above 0 and below 2.846"),
     (ANALYTICS, {"KAFKA_SERVERS": "localhost"}, "KAFKA_SERVERS is 'localhost'; expected host:port"),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.symbols import any_symbol
 from tickflow.errors import SettingError
 from tickflow.sources.simulator import BLOCK, KNOWN, Injection, Simulator, character_of, stepping_clock
 from tickflow.ticklog.base import Entry
@@ -118,9 +119,9 @@ def test_an_injection_moves_its_symbol_from_its_tick_on_and_no_other() -> None:
         "AAPL:-100:3",
         "AAPL:nan:3",
         "AAPL:inf:3",
-        "aapl:5:3",
+        "=AAPL:5:3",
         ":5:3",
-        "AAPL:5:3:4",
+        ":5:3:4",
         "AAPL\n:5:3",
     ],
 )
@@ -139,7 +140,7 @@ def test_times_strictly_increase_though_the_clock_stands_still_or_goes_back() ->
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**63),
-    symbol=st.from_regex(r"[A-Z0-9.\-]{1,12}", fullmatch=True),
+    symbol=any_symbol,
     interval=st.sampled_from([0, 0.001, 2, 60, 86_400]),
     percent=st.floats(-99.999999, 10_000),
 )

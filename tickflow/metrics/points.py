@@ -126,8 +126,8 @@ def point_time(time_us: Ints, offset: Ints) -> Ints:
 def to_lines(points: Points) -> list[str]:
     """The points as InfluxDB line protocol, a line each, in their order, without line ends.
 
-    Tags need no escaping: the tick's rules leave no comma, space or equals sign in them. Floats are written with the
-    fewest digits that give back the same bits. See docs.influxdata.com, "Line protocol".
+    Of what line protocol escapes in tags, a symbol may have blanks and equals signs. Floats are written with the fewest
+    digits that give back the same bits. See docs.influxdata.com, "Line protocol".
     """
     if len(points) > TOGETHER:
         starts = range(0, len(points), TOGETHER)
@@ -143,7 +143,7 @@ def to_lines(points: Points) -> list[str]:
         names = [name for bit, name in enumerate(FLOAT_FIELDS) if kind >> bit & 1]
         alike = points if len(index) == len(points) else points.take(index)
         columns = [
-            alike.symbol,
+            _escaped(alike.symbol),
             alike.source,
             *(_texts(getattr(alike, name)) for name in (*names, *INTEGER_FIELDS, *FLAG_FIELDS, "time_ns")),
         ]
@@ -166,6 +166,12 @@ def _filled(template: Sequence[str], columns: Sequence[Sequence[str]]) -> list[s
         pieces[2 * number + 1 :: step] = column
     pieces[0] = pieces[0].removeprefix("\n")
     return "".join(pieces).split("\n")
+
+
+def _escaped(symbols: Sequence[str]) -> Sequence[str]:
+    """The symbols as line protocol writes them in a tag; most have nothing to escape."""
+    odd = {each: each.replace("=", "\\=").replace(" ", "\\ ") for each in set(symbols) if "=" in each or " " in each}
+    return [odd.get(each, each) for each in symbols] if odd else symbols
 
 
 def _texts(column: npt.NDArray[np.generic]) -> list[str]:

@@ -104,8 +104,10 @@ class Injection:
 
         >>> Injection.parse("AAPL:-7.5:30")
         Injection(symbol='AAPL', percent=-7.5, at_tick=30)
+        >>> Injection.parse("X:BTCUSD:8:30").symbol
+        'X:BTCUSD'
         """
-        symbol, *numbers = text.split(":")
+        symbol, *numbers = text.rsplit(":", 2)  # a symbol may have colons of its own
         try:
             percent, at_tick = float(numbers[0]), int(numbers[1])
         except (ValueError, IndexError):

@@ -29,11 +29,11 @@ END_YEAR_US = (datetime(2262, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UT
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE = _EPOCH.replace(tzinfo=None)
-SYMBOL = r"[A-Z0-9.\-]{1,12}"
-"""A symbol, as a regular expression."""
+SYMBOL = r"[A-Za-z0-9^.$#/](?:[A-Za-z0-9^.$#/=:_&+@!\- ]{0,30}[A-Za-z0-9^.$#/=:_&+@!\-])?"
+"""A symbol, as a regular expression for the whole text."""
 _SYMBOL = re.compile(SYMBOL)
 _SOURCE = re.compile(r"[a-z0-9_]{1,32}")
-_SYMBOL_CUT, _SOURCE_CUT = 13, 33  # enough to refuse a text by, and to remember of one as long as its record
+_SYMBOL_CUT, _SOURCE_CUT = 33, 33  # enough to refuse a text by, and to remember of one as long as its record
 
 
 class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,10 +110,13 @@ def _reason_of_text(price: str, timestamp: str) -> Reason:
 
 
 def is_symbol(text: str) -> bool:
-    """Whether all of `text` is a symbol: 1 to 12 of the characters A-Z, 0-9, dot and hyphen.
+    """Whether all of `text` is a symbol, and case counts: 1 to 32 characters, of which the first is one of
+    `A-Z a-z 0-9 ^ . $ # /`, the others of these and `= : _ & + @ ! -` and blanks, the last no blank.
 
-    >>> is_symbol("BRK.B"), is_symbol("aapl"), is_symbol("AAPL\\n")
-    (True, False, False)
+    So none begins a formula of a spreadsheet, and none needs quotes in a CSV.
+
+    >>> is_symbol("BRK.B"), is_symbol("ES=F"), is_symbol("AAPL  240119C00190000"), is_symbol("=A"), is_symbol("AAPL\\n")
+    (True, True, True, False, False)
     """
     return _SYMBOL.fullmatch(text) is not None
 

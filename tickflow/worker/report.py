@@ -78,13 +78,13 @@ def ago(nanoseconds: int) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} m"
 
 
-def symbol_line(figures: SymbolFigures, paint: Paint) -> str:
-    """One symbol's newest tick and averages."""
+def symbol_line(figures: SymbolFigures, paint: Paint, width: int = 12) -> str:
+    """One symbol's newest tick and averages; the symbol in a column of that width."""
     shown = "  ".join(f"{each.console} {_metric(figures, each):>{_WIDTHS[each.unit]}}" for each in _CONSOLE)
     moved = change(figures.change_percent)
     style = "up" if figures.change_percent > 0 else "down" if figures.change_percent < 0 else "faint"
     return (
-        f"{clock(figures.time_ns)} {paint(f'{figures.symbol:<12}', 'bold')} {price(figures.last):>12} "
+        f"{clock(figures.time_ns)} {paint(f'{figures.symbol:<{width}}', 'bold')} {price(figures.last):>12} "
         f"{paint(f'{moved:>11}', style)}  {shown}  "
         f"{paint(counted(figures.ticks_since_shown, 'tick'), 'faint')}"
     )
@@ -116,9 +116,15 @@ def sparkline(prices: Sequence[float], width: int = 16) -> str:
     return "".join(_BLOCKS[round((each - low) / (high - low) * steps) if high > low else 0] for each in picked)
 
 
+def symbol_width(figures: Sequence[SymbolFigures]) -> int:
+    """How wide the column of these symbols is; most are short."""
+    return max([12, *(len(each.symbol) for each in figures)])
+
+
 def interval_lines(moved: Moved, paint: Paint) -> list[str]:
     """One line for each of the busiest symbols that had ticks, ordered by name, and one line for all others."""
-    lines = [symbol_line(each, paint) for each in sorted(moved.busiest, key=lambda each: each.symbol)]
+    width = symbol_width(moved.busiest)
+    lines = [symbol_line(each, paint, width) for each in sorted(moved.busiest, key=lambda each: each.symbol)]
     if moved.others:
         others, ticks = counted(moved.others, "more symbol"), counted(moved.others_ticks, "tick")
         lines.append(paint(f"… and {others} with {ticks}", "faint"))
@@ -138,16 +144,19 @@ def summary_report(
 
     `refused` is by key; `lag` is by partition, in records; `history` has the last prices of each symbol.
     """
+    shown = sorted(symbols, key=lambda each: (-each.ticks, each.symbol))[:limit]
+    width = symbol_width(shown)
     metrics = "".join(f"{each.label.lower():>10} " for each in _SUMMARY)
     header = (
-        f"{'symbol':<12} {'ticks':>10} {'last':>12} {'min':>12} {'max':>12} {'change':>12} {metrics}"
+        f"{'symbol':<{width}} {'ticks':>10} {'last':>12} {'min':>12} {'max':>12} {'change':>12} {metrics}"
         f"{'anomalies':>9} {'refused':>8} {'lag':>8}  trend"
     )
     lines = [f"Summary after {seconds:,.0f} s", header]
-    for each in sorted(symbols, key=lambda each: (-each.ticks, each.symbol))[:limit]:
+    for each in shown:
         metrics = "".join(f"{_metric(each, field):>10} " for field in _SUMMARY)
         lines.append(
-            f"{each.symbol:<12} {each.ticks:>10,} {price(each.last):>12} {price(each.low):>12} {price(each.high):>12} "
+            f"{each.symbol:<{width}} {each.ticks:>10,} "
+            f"{price(each.last):>12} {price(each.low):>12} {price(each.high):>12} "
             f"{change(each.change_percent):>12} {metrics}{each.anomalies:>9,} "
             f"{refused.get(each.symbol, 0):>8,} {lag.get(each.partition, 0):>8,}  "
             f"{sparkline(tuple(history.get(each.symbol, ())))}"

@@ -9,7 +9,7 @@ from typing import Any
 from kafka.partitioner import DefaultPartitioner, murmur2
 
 LONGEST_KEY = 64
-"""Longer keys are not remembered: a symbol has at most 12 bytes, a refused record's key may have a million."""
+"""Longer keys are not remembered: a symbol has at most 32 bytes, a refused record's key may have a million."""
 
 _hash = lru_cache(maxsize=65_536)(murmur2)
 
