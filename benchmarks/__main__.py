@@ -114,10 +114,10 @@ def main() -> int:
 
 @contextlib.contextmanager
 def _ended_by_a_signal_as_by_itself() -> Iterator[None]:
-    """A SIGTERM within ends what the cases have started, as Ctrl+C does, and takes the temporary files away."""
+    """On SIGTERM during the block, end what the cases have started, as Ctrl+C does, and delete temporary files."""
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:
-        signal.signal(number, signal.SIG_IGN)  # once is enough: it is being obeyed
+        signal.signal(number, signal.SIG_IGN)  # one SIGTERM is enough
         sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

@@ -23,15 +23,17 @@ from devtools.servers import Influxd, InfluxServer, KafkaServer
 
 PROJECT = Path(__file__).parent.parent
 LEASH = (sys.executable, str(PROJECT / "devtools" / "leash.py"))
-"""What comes before a command that is to end with the benchmark, however that ends."""
+"""Prefix of a command that must end together with the benchmark, however that ends."""
 CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
-"""Where `make bench` installs benchmarks/requirements.lock: the contenders do not fit beside our own libraries."""
+"""Where `make bench` installs benchmarks/requirements.lock: the contenders need other versions than our own
+libraries.
+"""
 
 
 class Bench:
-    """Real servers from when they are first asked for: the given ones, or its own in `folder`.
+    """Real servers, started on first use: those of the environment, or its own in `folder`.
 
-    `short`: just to see that a case works; its figures say little.
+    `short`: a trial run to see that a case works; its figures mean little.
     """
 
     def __init__(self, folder: Path, *, short: bool = False) -> None:
@@ -50,7 +52,7 @@ class Bench:
 
     @functools.cached_property
     def influx(self) -> InfluxServer:
-        """Where InfluxDB is, and its keys."""
+        """The address of InfluxDB and its keys."""
         url = os.environ.get("TICKFLOW_TEST_INFLUX_URL")
         if not url:
             return self._start_influx()
@@ -60,7 +62,7 @@ class Bench:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for program in self._programs:  # of a case that did not come to its end
+        for program in self._programs:  # left by a case that was interrupted
             if program.poll() is None:
                 program.kill()
                 program.wait()
@@ -92,7 +94,7 @@ class Bench:
         return name
 
     def preload(self, topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> int:
-        """Fill a topic with records (key, value); how many there were."""
+        """Fill a topic with records (key, value); return their number."""
         producer = KafkaProducer(bootstrap_servers=self.kafka, acks="all", linger_ms=20, batch_size=256 * 1024)
         futures = [producer.send(topic, value, key=key) for key, value in records]
         producer.flush(timeout=120)
@@ -119,17 +121,17 @@ class Bench:
         }
 
     def of(self, full: int, short: int) -> int:
-        """How many, in this run."""
+        """The count to use in this run: the full one or the short one."""
         return short if self.short else full
 
     def stored(self, bucket: str) -> int:
-        """How many points of ticks a bucket holds."""
+        """The number of points of ticks in a bucket."""
         parameters = urllib.parse.urlencode({"db": bucket, "q": 'SELECT count("price") FROM "stock_metrics"'})
         (result,) = self.influx.call("GET", f"/query?{parameters}", timeout=300)["results"]
         return int(result["series"][0]["values"][0][1]) if "series" in result else 0
 
     def check_stored(self, bucket: str, ticks: int) -> None:
-        """Raises `RuntimeError` unless the bucket holds so many points, at the latest after some seconds."""
+        """Raise `RuntimeError` unless the bucket holds that many points within some seconds."""
         found = [self.stored(bucket)]
         while found[-1] != ticks and len(found) < 6:
             time.sleep(1)
@@ -140,7 +142,7 @@ class Bench:
             raise RuntimeError(f"{found[-1]:,} points are stored of {ticks:,} ticks")
 
     def wait_committed(self, environment: Mapping[str, str], records: int, timeout: float = 900) -> None:
-        """Wait until the group of a program has committed so many records of its topic."""
+        """Wait until a program's group has committed that many records of its topic."""
         consumer = KafkaConsumer(
             bootstrap_servers=self.kafka, group_id=environment["KAFKA_GROUP"], enable_auto_commit=False
         )
@@ -154,7 +156,7 @@ class Bench:
         consumer.close()
 
     def influxd_cpu(self) -> float:
-        """The CPU seconds that InfluxDB has taken so far; NaN for one that was given."""
+        """The CPU seconds of InfluxDB so far; NaN for an InfluxDB that was given."""
         pids = [server.pid for server in self._started if isinstance(server, Influxd)]
         return cpu_of(pids[0]) if pids else math.nan
 
@@ -180,12 +182,12 @@ class Bench:
     def measure(
         self, program: list[str], environment: dict[str, str], *, python: str | Path = sys.executable
     ) -> dict[str, Any]:
-        """Run a program and return the JSON line it ends with."""
+        """Run a program and return the JSON line that it prints last."""
         return figures_of(self.start(program, environment, python=python))
 
 
 def figures_of(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for a program's end and return the JSON line it ends with."""
+    """Wait for the end of a program and return the JSON line that it printed last."""
     output, _ = process.communicate(timeout=900)
     if process.returncode:
         raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {output}")
@@ -194,19 +196,19 @@ def figures_of(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def cpu_of(pid: int) -> float:
-    """The CPU seconds that a process has taken so far."""
+    """The CPU seconds of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The median of each figure over some runs of one program; moments have none."""
+    """The median of each figure over several runs of one program; moments have no median."""
     names = [name for name in runs[0] if not name.endswith("_at")]
     return {name: round(statistics.median(run[name] for run in runs), 3) for name in names}
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows as aligned columns, the first left, the others right."""
+    """Rows as aligned columns: the first column to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join(

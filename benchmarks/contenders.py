@@ -1,7 +1,7 @@
-"""One worker of ours, the programs that others would write for the same, and what bounds them all.
+"""One worker of ours, the programs that others would write for the same task, and programs that bound them all.
 
-The same preloaded topic of 500 symbols, rounds of all of them, each round in another order; after each the bucket must
-hold exactly the ticks. The tutorial's script runs for some seconds once most windows are full, not over all ticks.
+All read the same preloaded topic of 500 symbols, in rounds of changing order; after each run the bucket must hold
+exactly the ticks. The tutorial's script does not read all ticks: it runs for some seconds once most windows are full.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from tickflow.metrics.windows import Windows
 
 SYMBOLS = 500
 WARM_UP = SYMBOLS * 20
-"""Ticks after which most of the tutorial's windows are full: before, it has less to do."""
+"""How many ticks fill most of the tutorial's windows; before that it has less to do."""
 
 TUTORIAL = "tutorial script"
 BATCHING = "the same, batching mode"
@@ -28,9 +28,9 @@ LOOP = "limit: our client polls, ready lines posted as ours"
 ONE, FOUR = "limit: InfluxDB, one connection", "limit: InfluxDB, four connections"
 
 WANTED = {TUTORIAL: 90.0, QUIX: 3.5, BYTEWAX: 2.0, TUNED: 1.6, PLAIN: 0.85, LOOP: 0.85}
-"""By how much our worker should exceed them."""
+"""By which factor our worker should be faster."""
 CPU_WANTED = 0.6
-"""Of bytewax's CPU a tick."""
+"""The largest share of bytewax's CPU per tick."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _programs(ticks: int, lines: Path, seconds: int) -> dict[str, list[str]]:
-    """The name of each program with its module and arguments."""
+    """The module and the arguments of each program, by name."""
     count = ["--ticks", str(ticks)]
     tutorial = ["benchmarks.programs.tutorial", *count, "--seconds", str(seconds), "--warm-up", str(WARM_UP)]
     limits = ["benchmarks.programs.limits", *count, "--lines", str(lines)]
@@ -104,12 +104,12 @@ def _measured(bench: Bench, name: str, program: list[str], topic: str, ticks: in
     figures["influxd_us_per_tick"] = round((bench.influxd_cpu() - before) / stored * 1e6, 3)
     if name != POLL:
         bench.check_stored(bucket, stored)
-    bench.influx.delete_bucket(bucket)  # a store that grows from program to program would be another one to each
+    bench.influx.delete_bucket(bucket)  # a store that grows from program to program would be another one for each
     return figures
 
 
 def _write_lines(path: Path, ticks: int) -> None:
-    """What our worker would write for the topic's ticks, symbol by symbol within a batch, as it does."""
+    """The lines that our worker would write for the topic's ticks, sorted by symbol within a batch."""
     windows = Windows()
     with path.open("w") as file:
         for batch in load.batches(ticks, SYMBOLS, load_settings({}, env_file=None).kafka_batch_records):

@@ -1,4 +1,4 @@
-"""What a measured program says of itself, as one JSON line."""
+"""What a measured program reports, as one JSON line."""
 
 import json
 import resource
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Figures:
-    """A clock over wall time and CPU time of this process, from `begin` to `end`."""
+    """Measures wall time and CPU time of this process, from `begin` to `end`."""
 
     def __init__(self) -> None:
         self.begun_at = 0.0
@@ -39,8 +39,8 @@ class Figures:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had resident."""
-    # Not ru_maxrss: that begins with the size of the process that started this one.
+    """The peak resident memory of this process."""
+    # Not ru_maxrss: it starts at the size of the process that started this one.
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 

@@ -35,7 +35,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _visit(visitor: Visitor, url: str) -> dict[str, float]:
-    """One visit: what came over the wire until the chart was drawn, headers included."""
+    """One visit: the bytes over the wire until the chart was drawn, headers included."""
     received: list[float] = []
 
     def listen() -> None:

@@ -1,4 +1,6 @@
-"""What each knob for high rates does: our worker on one topic, one setting changed at a time, alternating rounds."""
+"""The effect of each setting for high rates: our worker on one topic, one setting changed at a time,
+alternating rounds.
+"""
 
 from typing import Any
 

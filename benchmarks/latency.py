@@ -1,4 +1,4 @@
-"""How long a tick takes until it is stored, at two steady rates: from its own time to the end of the write."""
+"""How long a tick takes until it is stored, at two steady rates: from its event time to the end of the write."""
 
 import signal
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.bench import Bench, figures_of, table
 
 RATES = {2_000: (15.0, 60.0), 20_000: (None, 250.0)}
-"""Ticks a second, and the milliseconds within which half and 99 of 100 should be stored."""
+"""Ticks per second, and the milliseconds within which 50 % and 99 % of them should be stored."""
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""One worker of ours on a topic of which half is malformed, against a clean one of as many records; alternating rounds.
+"""One worker of ours on a topic with half of its records malformed, and on a clean one of equal length; alternating
+rounds.
 
-The malformed half is the corpus of the tests, over and over, without its few largest records.
+The malformed half repeats the corpus of the tests, without its few largest records.
 """
 
 import statistics

@@ -1,6 +1,7 @@
-"""The worker's memory: what a symbol takes with long and short histories, and whether it stays flat over many ticks.
+"""The worker's memory: how much a symbol takes with long and short histories, and whether it stays flat over many
+ticks.
 
-In one process without servers; the clients of Kafka and InfluxDB come on top of it.
+Measured in one process without servers; the clients of Kafka and InfluxDB come on top.
 """
 
 import statistics
@@ -10,10 +11,10 @@ from benchmarks.bench import Bench, table
 
 SYMBOLS = 5_000
 HISTORIES = {200: 10.0, 20: 2.0}
-"""HISTORY_SIZE, and the kilobytes that a symbol may then take."""
+"""The values of HISTORY_SIZE, and the kilobytes that a symbol may then take."""
 FULL_AFTER = 210
 FEW = 10
-"""Symbols of the run whose memory is taken off, with as many ticks."""
+"""How many symbols the baseline run has, whose memory is subtracted; it has as many ticks."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _settled(bench: Bench, ticks: int, symbols: int, history: int) -> float:
-    """At the end, the median of some runs: where the allocator leaves gaps differs from run to run by megabytes."""
+    """At the end, the median of several runs: gaps in the allocator's memory differ by megabytes from run to run."""
     return statistics.median(_resident(bench, ticks, symbols, history)[-1] for _ in range(bench.of(5, 1)))
 
 

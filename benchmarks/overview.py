@@ -14,12 +14,12 @@ SYMBOLS = 2_000
 SHARE = 10
 TICKS = 30
 GAP = timedelta(seconds=20)
-"""Between two ticks of a symbol: so long it takes until each tenth has had its turn."""
+"""Time between two ticks of a symbol: after it, each tenth has had its turn."""
 ROUNDS = 20
 INTERVAL = 2.0
 SETTLED = 6.0
 PAUSE = 1.0
-"""Right after a burst the embedded store reads more: what is measured is 200 ticks at once, every second."""
+"""Right after a burst the embedded store reads more: measured are 200 ticks at once, every second."""
 LIMITS = {"server ms": 20, "browser ms": 100}
 ROWS = "document.querySelectorAll('#watch .ag-row').length > 10"
 WORK = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
@@ -48,7 +48,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _browser(bench: Bench) -> dict[str, Any]:
-    """What a refresh costs the page, by Chromium's own clock over its main thread; less what it costs at rest."""
+    """The cost of a refresh in the page, by Chromium's clock of its main thread, minus the cost of an idle page."""
     history = History(SYMBOLS, TICKS, gap=GAP)
     settings = settings_of(bench, "embedded", "overview-browser", UPDATE_INTERVAL=str(INTERVAL))
     with opened(settings) as (store, _), Site(settings, bench.folder) as site, Visitor() as visitor:
@@ -69,7 +69,7 @@ def _browser(bench: Bench) -> dict[str, Any]:
 
 
 def _spent(visitor: Visitor, turn: Any) -> dict[str, float]:
-    """Milliseconds of work for one refresh, by kind: the mean of `ROUNDS`."""
+    """Milliseconds of work per refresh, by kind: the mean of `ROUNDS`."""
     before, begun = visitor.work(), visitor.refreshes()["answered"]
     while visitor.refreshes()["answered"] < begun + ROUNDS:
         turn()

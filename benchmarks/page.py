@@ -1,6 +1,6 @@
-"""The page's refreshes on both stacks, beside the plain way: the whole figure and list at each of them.
+"""The page's refreshes on both stacks, and the plain way: sending whole figure and list at each refresh.
 
-Seven symbols, four panels. Bytes are those of the answer's JSON, gzip as it goes over the wire; milliseconds are the
+Seven symbols, four panels. Bytes are those of the answer's JSON and of its gzip over the wire; milliseconds are the
 server's whole work for it.
 """
 
@@ -47,7 +47,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 class Reader:
-    """A browser's part of the talk: it opens a view, and refreshes with what it was answered before."""
+    """A browser's side of the protocol: it opens a view, then refreshes with what it received before."""
 
     def __init__(self, store: MetricsStore, acks: AckStore, view: dict[str, object]) -> None:
         self._store = store
@@ -57,7 +57,7 @@ class Reader:
         self.opened_ms = self.open()
 
     def open(self) -> float:
-        """Draw the whole view; how many ms it took."""
+        """Draw the whole view; return the ms that it took."""
         milliseconds = self._timed(
             lambda: draw(self._store, self._view, identity="1", threshold=2.0, now_ns=time.time_ns(), board=self._board)
         )
@@ -66,7 +66,7 @@ class Reader:
         return milliseconds
 
     def refresh(self) -> float:
-        """Take in what is new; how many ms it took."""
+        """Fetch what is new; return the ms that it took."""
         milliseconds = self._timed(
             lambda: refresh(
                 self._store, self._drawn, self._watched, now_ns=time.time_ns(), board=self._board, stamp=self._stamp
@@ -78,7 +78,7 @@ class Reader:
         return milliseconds
 
     def reading(self, names: Sequence[str]) -> float:
-        """Read every point of these symbols, as the plain way does at each refresh; how many ms it took."""
+        """Read every point of these symbols, as the plain way does at each refresh; return the ms that it took."""
         begun = time.perf_counter()
         for name in names:
             self._store.points(name, 0)
@@ -87,7 +87,7 @@ class Reader:
     def rounds(
         self, history: History, names: Sequence[str], rounds: int, *, whole: bool = False, pause: float = 0.0
     ) -> dict[str, Any]:
-        """Let those symbols tick and refresh, or draw the `whole` anew, so many times."""
+        """Repeatedly let those symbols tick, then refresh, or draw the `whole` again."""
         times, processor, sizes, packed = [], [], [], []
         for _ in range(rounds):
             time.sleep(pause)

@@ -1,4 +1,4 @@
-"""The table of docs/performance.md that says what the page costs, from the figures of its cases."""
+"""The table of the page's costs in docs/performance.md, from the figures of its cases."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _STORES = {"embedded": "embedded", "influxdb": "InfluxDB"}
 
 
 def rows(figures: Figures) -> list[list[str]]:
-    """What, as measured, the same by sending whole figures (or reading all points), and what was wanted."""
+    """Per row: what, measured, the same when sending whole figures (or reading all points), and the target."""
     found = [["what", "measured", "the plain way", "wanted"]]
     page, overview, opening, viewers = (figures.get(case, {}) for case in ("page", "overview", "opening", "viewers"))
     for name, store in _STORES.items():
@@ -43,7 +43,7 @@ def rows(figures: Figures) -> list[list[str]]:
 
 
 def _long(figures: Figures) -> list[list[str]]:
-    """What an open page does in the long run."""
+    """The memory of an open page over time."""
     soak, quiet = figures.get("soak", {}), figures.get("quiet", {})
     what = f"an open page through {soak.get('refreshes', 0):,.0f} refreshes, compressed in time"
     heap, server = (_course(soak.get(name)) for name in ("heap_mb", "server_mb"))
@@ -61,7 +61,7 @@ def _number(found: Figures | None, key: str, unit: str, scale: float = 1, digits
 
 
 def _answer(found: Figures | None) -> str:
-    """An answer's time on the server and its size."""
+    """The server's time for an answer, and its size."""
     if not found:
         return MISSING
     return f"{found['ms']:,.1f} ms, {found['bytes'] / 1e3:,.1f} KB ({found['gzip'] / 1e3:,.1f} KB over the wire)"
@@ -72,7 +72,7 @@ def _lateness(found: Figures | None) -> str:
 
 
 def _course(found: Figures | None) -> str:
-    """Megabytes in the course of the soak."""
+    """Megabytes at the start, the middle and the end of the soak."""
     if not found:
         return MISSING
     parts = (f"{found[part]:,.1f}" for part in ("begin", "middle", "end"))

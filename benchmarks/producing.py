@@ -1,4 +1,6 @@
-"""Our producer against a bare loop over kafka-python's, on real Kafka: simulated ticks without pauses, and a replay."""
+"""Our producer compared with a bare loop over kafka-python's, on real Kafka: simulated ticks without pauses,
+and a replay.
+"""
 
 import csv
 import statistics

@@ -33,7 +33,9 @@ PARTS = (
     ("accounts, console, status", r"(arrivals|counters|assignments|console|statuses)\.py|(observe|report) \("),
     ("the rest of the loop", r"stock_analytics\.py|worker\.py"),
 )
-"""Names of parts, and what a frame of a stack looks like that belongs to one; the first that fits any frame counts."""
+"""Names of parts, and the pattern of a stack frame that belongs to each; the first pattern that fits any frame
+counts.
+"""
 
 
 def main() -> int:
@@ -61,7 +63,7 @@ def main() -> int:
 
 
 def shares(stacks: list[str]) -> dict[str, float]:
-    """The percent of each part, of the time between the first poll and the end; the largest first.
+    """The percentage of each part in the time between the first poll and the end; the largest first.
 
     >>> run = "main;run (stock_analytics.py:9)"
     >>> shares([f"{run};decode (tickflow/ticks/tick.py:16) 3", f"{run} 1"])
@@ -70,7 +72,7 @@ def shares(stacks: list[str]) -> dict[str, float]:
     counts: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
-        if ";" not in stack or ("<module>" in stack and "Engine.run (" not in stack):  # still being loaded
+        if ";" not in stack or ("<module>" in stack and "Engine.run (" not in stack):  # modules are still loading
             continue
         counts[next((name for name, looks in PARTS if re.search(looks, stack)), "other")] += int(count)
     whole = sum(counts.values())
@@ -78,7 +80,7 @@ def shares(stacks: list[str]) -> dict[str, float]:
 
 
 def _record(bench: Bench, topic: str, ticks: int, output: Path, kind: str, *options: str) -> str:
-    """What py-spy wrote of a run."""
+    """The stacks that py-spy sampled in a run."""
     bucket = bench.new_bucket()
     command = ["record", "--rate", str(SAMPLES_PER_SECOND), "--format", kind, "--output", str(output), *options, "--"]
     worker = [sys.executable, "-m", "benchmarks.worker", "--ticks", str(ticks)]

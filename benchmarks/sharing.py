@@ -1,4 +1,6 @@
-"""Two workers of one group against one, on the same preloaded topic: what both do in all, and how they share it."""
+"""Two workers of one group compared with one, on the same preloaded topic: their total rate, and how they share
+the work.
+"""
 
 import signal
 import statistics
@@ -8,7 +10,7 @@ from benchmarks import load
 from benchmarks.bench import Bench, figures_of, table
 
 Timeline = list[list[float]]
-"""Pairs: a moment, and how many records were committed by then."""
+"""Pairs of a moment and the number of records committed by then."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def _timelines(bench: Bench, topic: str, ticks: int, workers: int) -> list[Timel
 
 
 def _together(timelines: list[Timeline]) -> tuple[float, float]:
-    """From when to when all of them were at work."""
+    """The period in which all of them were working."""
     return max(each[0][0] for each in timelines), min(each[-1][0] for each in timelines)
 
 

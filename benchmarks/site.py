@@ -1,4 +1,4 @@
-"""The dashboard of a benchmark: the script as a process of its own, at a free port."""
+"""The dashboard of a benchmark: the script as a process of its own, on a free port."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ UP_SECONDS = 60.0
 
 
 class Site:
-    """`stock_dashboard.py` with these settings; ended with the block."""
+    """`stock_dashboard.py` with these settings; it ends with the block."""
 
     def __init__(self, settings: dict[str, str], folder: Path) -> None:
         self._settings = settings
@@ -42,14 +42,14 @@ class Site:
         end(self._process)
 
     def resident_mb(self) -> float:
-        """The memory that the process has now."""
+        """The present memory of the process."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
 
 def start(script: str, settings: dict[str, str], folder: Path) -> subprocess.Popen[str]:
-    """Start a script with these settings and no others, `.env` neither."""
+    """Start a script with these settings only; no `.env` counts."""
     return subprocess.Popen(
         [*LEASH, sys.executable, str(PROJECT / script)],
         cwd=folder,
@@ -60,7 +60,7 @@ def start(script: str, settings: dict[str, str], folder: Path) -> subprocess.Pop
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End a script as Ctrl+C does; what it says no longer counts."""
+    """End a script as Ctrl+C does; its further output does not count."""
     process.terminate()
     try:
         process.communicate(timeout=20)
@@ -71,7 +71,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def scripts(names: Sequence[str], settings: dict[str, str], folder: Path) -> Iterator[None]:
-    """Those scripts as processes, for as long as the block runs; what they print goes into a file each."""
+    """Those scripts as processes during the block; each prints into a file of its own."""
     with ExitStack() as stack:
         for name in names:
             output = stack.enter_context((folder / f"{name}.txt").open("w"))

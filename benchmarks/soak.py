@@ -1,8 +1,8 @@
-"""A page that stays open for three hours, in a twentieth of the time: whether browser and server keep growing.
+"""A page that stays open for three hours, compressed into a twentieth of the time: do browser and server keep growing?
 
 The real chain on the embedded stack: a replay of seven symbols that tick every 2 s, at 20 times its speed, and a page
-that refreshes every 0.1 s in the place of every 2 s. Memory is looked at every 250 refreshes, the browser's heap after
-a forced collection of garbage.
+that refreshes every 0.1 s instead of every 2 s. Memory is read every 250 refreshes, the browser's heap after a forced
+garbage collection.
 """
 
 import os
@@ -18,7 +18,7 @@ from benchmarks.visitor import DRAWN, Visitor
 from tests.trades import COLUMNS, OPENING
 
 REFRESHES = int(os.environ.get("TICKFLOW_SOAK_REFRESHES", "5400"))
-"""Of three hours."""
+"""The refreshes of three hours."""
 EVERY = 250
 SPEED = 20
 INTERVAL = 2.0
@@ -70,7 +70,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _course(samples: list[dict[str, float]], half: list[dict[str, float]], name: str) -> dict[str, float]:
-    """Where a value began and ended, and how much it grows in 1,000 refreshes: the slope of its second half."""
+    """A value at start, middle and end, and its growth per 1,000 refreshes: the slope of its second half."""
     x, y = [each["refreshes"] / 1000 for each in half], [each[name] for each in half]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     spread = sum((value - mean_x) ** 2 for value in x)
@@ -84,7 +84,7 @@ def _course(samples: list[dict[str, float]], half: list[dict[str, float]], name:
 
 
 def _write_trades(file: Path, ticks: int) -> None:
-    """Every symbol ticks once an interval, within which the symbols take turns."""
+    """Every symbol ticks once per interval, one after the other."""
     rng = random.Random(4)
     prices = {symbol: 100.0 + 50 * at for at, symbol in enumerate(SYMBOLS)}
     with file.open("w") as lines:

@@ -32,7 +32,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _microseconds(stage: Callable[[list[list[Entry]]], Callable[[list[Entry]], None]], ticks: int) -> float:
-    """CPU a tick, once the windows are full."""
+    """CPU per tick, once the windows are full."""
     batches = list(load.batches(WARM_UP + ticks, SYMBOLS))
     first = WARM_UP // load.BATCH
     work = stage(batches[:first])

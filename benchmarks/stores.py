@@ -1,4 +1,4 @@
-"""The two stacks' stores, filled with a history of ticks: what a page that is measured reads."""
+"""The stores of both stacks, filled with a history of ticks for the page that is measured."""
 
 import dataclasses
 import threading
@@ -49,9 +49,9 @@ def opened(values: dict[str, str]) -> Iterator[tuple[MetricsStore, AckStore]]:
 
 
 class History:
-    """The same course of `ticks` prices for each symbol, `gap` apart; all symbols tick at the same moments.
+    """The same series of `ticks` prices for each symbol, `gap` apart; all symbols tick at the same moments.
 
-    `turn` gives the next tick of some symbols, at the next moment.
+    `turn` returns the next tick of some symbols, at the next moment.
     """
 
     def __init__(self, symbols: int, ticks: int, *, gap: timedelta = timedelta(seconds=1)) -> None:
@@ -74,14 +74,14 @@ class History:
                 store.write(points.take(slice(at, at + AT_A_TIME)))
 
     def turn(self, store: MetricsStore, names: Sequence[str]) -> None:
-        """One tick more of these symbols."""
+        """One further tick of these symbols."""
         last = self._course.take(slice(-1, None))
         moment = dataclasses.replace(last, time_ns=np.array([int(self._next.timestamp() * 1000) * 1_000_000]))
         self._next += self._gap
         store.write(Points.joined([self._as(name, moment) for name in names]))
 
     def _as(self, name: str, points: Points) -> Points:
-        """These points as a symbol's next ones in the log."""
+        """These points as the next ones of a symbol in the log."""
         offsets = np.arange(self._offset, self._offset + len(points))
         self._offset += len(points)
         prices = points.price + offsets[-1] % 7 / 100  # so that every tick moves the price

@@ -1,4 +1,4 @@
-"""What more symbols cost: the worker's own CPU a tick, and apart from it InfluxDB's."""
+"""What more symbols cost: the worker's own CPU per tick, and separately InfluxDB's."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ NUMBERS = (5, 500, 5_000, 50_000)
 PAIRS = ((5_000, 5), (50_000, 500))
 WANTED = 1.5
 TICKS_EACH = 50
-"""Of each symbol at least, so that most of its windows are full."""
+"""The least ticks per symbol, so that most windows are full."""
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -21,11 +21,11 @@ RESULTS = PROJECT / "benchmarks" / "results"
 FIGURES = PROJECT / "docs" / "performance.json"
 DOCUMENT = PROJECT / "docs" / "performance.md"
 LEFT_OUT = {"runs", "machine"}
-"""Of each result; they stay in benchmarks/results/."""
+"""Keys of a result that are not copied; they stay in benchmarks/results/."""
 
 
 def collect(results: Path, before: Figures) -> Figures:
-    """The figures of all cases with a result; those of the others as they were."""
+    """The figures of all cases that have a result; the other cases keep their figures."""
     found = dict(before)
     for path in sorted(results.glob("*.json")):
         found[path.stem] = {name: value for name, value in json.loads(path.read_text()).items() if name not in LEFT_OUT}
@@ -33,7 +33,7 @@ def collect(results: Path, before: Figures) -> Figures:
 
 
 def filled(text: str, figures: Figures) -> str:
-    """A document with its tables made anew."""
+    """A document with its tables written again."""
 
     def table(match: re.Match[str]) -> str:
         rows = TABLES[match[2]](figures)
@@ -99,7 +99,7 @@ LEAST, MOST = True, False
 
 
 def _wanted() -> Iterable[tuple[str, tuple[object, ...], tuple[bool, float], str]]:
-    """What, where its figure is, at least (or at most) how much, and the unit."""
+    """Per target: what, the path of its figure, the bound (at least or at most), and the unit."""
     names = {
         the.TUTORIAL: "the tutorial's script",
         the.PLAIN: "the limit program, plain",

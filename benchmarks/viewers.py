@@ -1,6 +1,7 @@
-"""Twenty viewers of one server, who refresh every 2 s: whether any refresh comes later than the next is due.
+"""Twenty viewers of one server that refresh every 2 s: does any refresh come later than the next one is due?
 
-Viewers speak HTTP as the page does, from threads of this process. Beside it the plain way: whole figures each time.
+Viewers speak HTTP as the page does, from threads of this process. For comparison the plain way: whole figures each
+time.
 """
 
 import statistics
@@ -73,10 +74,10 @@ def _watched(url: str, names: Sequence[str], whole: bool) -> dict[str, float]:
 
 
 class Viewer:
-    """One page that is open, without its browser.
+    """One open page, without its browser.
 
-    What it posts to a callback is what the page says that it wants (`/_dash-dependencies`): a value that is asked for
-    and not known here ends it.
+    It posts to each callback what the page declares (`/_dash-dependencies`); a declared value that is not known here
+    ends the run.
     """
 
     def __init__(self, url: str, symbol: str, *, begins: float) -> None:
@@ -87,7 +88,7 @@ class Viewer:
         self._values |= dict.fromkeys(f"{name}.data" for name in (ids.REBUILD, ids.WATCHED, ids.DRAWN, ids.ALERTED))
 
     def watch(self, whole: bool, refreshes: int = REFRESHES, interval: float = INTERVAL) -> list[float]:
-        """Open the page, then refresh so many times, at a pace of its own; the ms that each took."""
+        """Open the page, then refresh at its own pace; return the ms of each refresh."""
         time.sleep(self._begins)
         self._callbacks = {each["output"]: each for each in orjson.loads(self._sent("GET", "_dash-dependencies"))}
         self._take(self._ask(ids.DRAWING))
@@ -98,9 +99,9 @@ class Viewer:
             time.sleep(max(0.0, due - time.monotonic()))
             self._values[f"{ids.REFRESH}.n_intervals"] = number
             answer = self._ask(ids.DRAWING if whole else ids.DELTA)
-            # What the page asks to be drawn anew is drawn at once.
+            # What the page wants drawn again is drawn at once.
             self._take(self._ask(ids.DRAWING) if answer.get("rebuild") else answer)
-            # From when it was due: a refresh that had to wait for the one before is late too.
+            # Counted from when it was due: a refresh that had to wait for the previous one is late too.
             times.append((time.monotonic() - due) * 1000)
         return times
 
@@ -111,7 +112,7 @@ class Viewer:
         return int(drawn["rows"]) if isinstance(drawn, dict) else 0
 
     def _take(self, answer: dict[str, Any]) -> None:
-        """Keep of an answer what the next refresh must say."""
+        """Keep the parts of an answer that the next refresh must send."""
         if answer["state"]["down"]:
             raise RuntimeError(answer["state"]["down"])
         before = {} if "figure" in answer else self._values[f"{ids.DRAWN}.data"]

@@ -1,4 +1,4 @@
-"""A visitor of the page in Debian's Chromium, and what can be told of the page from within the browser."""
+"""A visitor of the page in Debian's Chromium, and what the browser reports about the page."""
 
 import time
 from collections.abc import Callable
@@ -30,13 +30,15 @@ COUNTING = """
         });
     };
 """
-"""Runs in the page before its own scripts: counts the refreshes that it asks for."""
+"""Runs in the page before its own scripts and counts the refreshes that the page requests."""
 
 DRAWN = "(document.querySelector('#chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0) > 0"
 
 
 class Visitor:
-    """One browser, in a profile of its own; what must never happen in it is kept in `errors` and `elsewhere`."""
+    """One browser with a profile of its own; errors and requests to other hosts are kept in `errors` and
+    `elsewhere`.
+    """
 
     def __init__(self, *, width: int = 1440, height: int = 900) -> None:
         self._size = ViewportSize(width=width, height=height)
@@ -56,7 +58,7 @@ class Visitor:
         self._playwright.stop()
 
     def open(self, url: str, before: Callable[[], None] = lambda: None) -> Page:
-        """A page at `url`, which is being loaded; `before` is called once `devtools` is there."""
+        """A page at `url` while it loads; `before` is called once `devtools` is there."""
         origin = url.partition("?")[0]
         self.page = self._context.new_page()
         self.page.add_init_script(COUNTING)
@@ -74,7 +76,7 @@ class Visitor:
         return self.page
 
     def until(self, expression: str, *, seconds: float = WAIT_SECONDS, look_ms: float = 20) -> None:
-        """Wait until `expression` is true in the page; it is looked at every `look_ms`."""
+        """Wait until `expression` is true in the page; it is evaluated every `look_ms`."""
         deadline = time.monotonic() + seconds
         while not self.page.evaluate(expression):
             if time.monotonic() > deadline:
@@ -82,19 +84,19 @@ class Visitor:
             self.page.wait_for_timeout(look_ms)
 
     def refreshes(self) -> dict[str, float]:
-        """How many refreshes the page asked for, and what became of them."""
+        """How many refreshes the page requested, and how each ended."""
         counts: dict[str, float] = self.page.evaluate("window.refreshes")
         return counts
 
     def memory(self) -> dict[str, float]:
-        """The page's heap in MB after a forced collection of garbage, its elements and its listeners."""
-        for _ in range(2):  # what finalizers let go of goes with the second
+        """After a forced garbage collection: the page's heap in MB, its elements and its listeners."""
+        for _ in range(2):  # the second collection takes what finalizers released
             self.devtools.send("HeapProfiler.collectGarbage")
         used = self.devtools.send("Runtime.getHeapUsage")["usedSize"]
         counters = self.devtools.send("Memory.getDOMCounters")
         return {"heap_mb": used / 2**20, "nodes": counters["nodes"], "listeners": counters["jsEventListeners"]}
 
     def work(self) -> dict[str, float]:
-        """Seconds that the page has spent so far, by kind; `TaskDuration` is all of them."""
+        """Seconds that the page has spent so far, by kind; `TaskDuration` is their sum."""
         metrics: list[dict[str, Any]] = self.devtools.send("Performance.getMetrics")["metrics"]
         return {each["name"]: each["value"] for each in metrics if each["name"].endswith("Duration")}

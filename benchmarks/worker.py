@@ -1,6 +1,6 @@
 """A program to measure: our worker, one process, until it has committed a given number of records.
 
-Prints one JSON line: ticks, seconds from the first batch to the last commit, CPU microseconds a tick, peak memory.
+Prints one JSON line: ticks, seconds from the first batch to the last commit, CPU microseconds per tick, peak memory.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from tickflow.worker.batch import Batch
 
 
 class MeasuredEngine(StockAnalyticsEngine):
-    """The engine as it is, with a clock started by its first records and stopped by its last commit."""
+    """The worker, with a clock that its first records start and its last commit stops."""
 
     def __init__(self, ticks: int, stop: StopEvent) -> None:
         super().__init__(load_settings(), stop=stop, out=io.StringIO())

@@ -1,4 +1,4 @@
-"""Builds Kafka and InfluxDB from the ordinary package registries, once a machine, into a cache outside the checkout.
+"""Builds Kafka and InfluxDB from the ordinary package registries, once per machine, into a cache outside the checkout.
 
 Layout of the cache: `kafka/libs/*.jar` and `influxdb/bin/influxd`.
 """
@@ -69,7 +69,7 @@ import _ "github.com/influxdata/influxdb/v2/cmd/influxd"
 
 
 def cache_folder() -> Path:
-    """Where the built servers lie: `${XDG_CACHE_HOME:-$HOME/.cache}/tickflow-servers`."""
+    """Where the built servers are: `${XDG_CACHE_HOME:-$HOME/.cache}/tickflow-servers`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tickflow-servers"
 
 
@@ -84,20 +84,20 @@ def influxd() -> Path:
 
 
 def is_built(server: Server) -> bool:
-    """Whether the cache holds this server in the version that is wanted."""
+    """Whether the cache holds this server in the required version."""
     if server == "kafka":
         return all((kafka_libs() / f"{jar}-{KAFKA}.jar").exists() for jar in ("kafka_2.13", "kafka-tools"))
     return influxd().exists() and _holds(influxd(), f"github.com/influxdata/influxdb/v2\tv{INFLUXDB}\t")
 
 
 def _holds(path: Path, text: str) -> bool:
-    # Go writes the versions of a program's modules into it.
+    # Go writes the versions of all modules into a program.
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content.find(text.encode()) != -1
 
 
 def why_not(server: Server) -> str | None:
-    """One sentence on why this machine can neither run nor build this server; None when it can."""
+    """Why this machine can neither run nor build this server, in one sentence; None if it can."""
     missing = []
     if server == "kafka":
         if not _has_java():
@@ -126,7 +126,7 @@ def _has_java() -> bool:
 
 
 def _has_go() -> bool:
-    # From 1.21 on Go fetches the newer Go that a module asks for.
+    # From 1.21 on, Go fetches the newer Go that a module asks for.
     match = re.search(r"go1\.(\d+)", _said("go", "version"))
     return match is not None and int(match[1]) >= 21
 
@@ -173,7 +173,7 @@ def _build_influxdb(work: Path, made: Path) -> None:
     (work / "go.mod").write_text(GO_MOD)
     (work / "tools.go").write_text(TOOLS_GO)
     tools = work / "tools"
-    # Flux, its query language, is written in Rust, and pins an older compiler which rustup would fetch.
+    # Flux, InfluxDB's query language, is written in Rust and pins an older compiler, which rustup would download.
     environ = {"GOBIN": str(tools), "PKG_CONFIG": str(tools / "pkg-config"), "RUSTUP_TOOLCHAIN": "stable"}
     _run(["go", "mod", "tidy"], work, environ)
     _run(["go", "install", "github.com/influxdata/pkg-config@v0.3.0"], work, environ)
@@ -199,7 +199,7 @@ def _run(command: list[str], folder: Path, environ: dict[str, str] | None = None
 
 
 def _put(made: Path, place: Path) -> None:
-    # Renamed into its place whole: who looks there finds all of it or nothing.
+    # Renamed as a whole: others see either nothing or all of it.
     if place.exists():
         place.rename(made.with_name("old"))
     made.rename(place)

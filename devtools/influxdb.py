@@ -16,25 +16,27 @@ USER, PASSWORD = "tickflow", "tickflow-local-password"
 
 @dataclass(frozen=True)
 class InfluxServer:
-    """How to reach an InfluxDB. The token may create buckets."""
+    """The address and keys of an InfluxDB. The token may create buckets."""
 
     url: str
     org: str
     token: str = field(repr=False)
 
     def create_bucket(self, name: str, retention: int = 0) -> None:
-        """Create a bucket that keeps its points for `retention` seconds; 0: for ever."""
+        """Create a bucket that keeps its points for `retention` seconds; 0 means for ever."""
         org = self.call("GET", f"/api/v2/orgs?org={self.org}")["orgs"][0]["id"]
         rules = [{"type": "expire", "everySeconds": retention}] if retention else []
         self.call("POST", "/api/v2/buckets", {"orgID": org, "name": name, "retentionRules": rules})
 
     def delete_bucket(self, name: str) -> None:
-        """Delete a bucket and its points; no such bucket: nothing."""
+        """Delete a bucket and its points, if it exists."""
         for bucket in self.call("GET", f"/api/v2/buckets?org={self.org}&name={name}")["buckets"]:
             self.call("DELETE", f"/api/v2/buckets/{bucket['id']}")
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
-        """The JSON that the server answers, None for an empty answer. Raises `ServerError` with its error text."""
+        """The server's answer, decoded from JSON; None for an empty answer. Raises `ServerError` with its error
+        text.
+        """
         request = urllib.request.Request(self.url + path, method=method)
         request.add_header("Authorization", f"Token {self.token}")
         data = None if body is None else json.dumps(body).encode()
@@ -51,13 +53,13 @@ class InfluxServer:
 
 
 class Influxd(ServerProcess):
-    """A real InfluxDB with its data in `folder`; on `port`, or a free one, of 127.0.0.1.
+    """A real InfluxDB with its data in `folder`, on `port` of 127.0.0.1, or on a free port.
 
-    Its first start sets it up with that organisation, bucket (kept for ever) and token.
+    Its first start creates the organisation, the bucket (kept for ever) and the token.
     """
 
     name = "InfluxDB"
-    stop_signal = signal.SIGINT  # influxd 2.9.1 does not catch SIGTERM: it would end on the spot
+    stop_signal = signal.SIGINT  # influxd 2.9.1 does not catch SIGTERM: it would end at once, without a shutdown
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class Influxd(ServerProcess):
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The one of its API."""
+        """The port of its API."""
         return (self.port,)
 
     def _prepare(self) -> list[str]:

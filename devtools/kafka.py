@@ -44,9 +44,9 @@ rootLogger.appenderRef.console.ref=console
 
 
 class KafkaServer(ServerProcess):
-    """A real broker with its data in `folder`; on `port`, or a free one, of 127.0.0.1.
+    """A real broker with its data in `folder`, on `port` of 127.0.0.1, or on a free port.
 
-    `host` is the name under which it tells clients to reach it.
+    `host` is the name that it gives to clients as its address.
     """
 
     name = "Kafka"
@@ -64,7 +64,7 @@ class KafkaServer(ServerProcess):
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The one for clients, and the controller's."""
+        """The port for clients, and that of the controller."""
         return self.port, self._controller_port
 
     def _prepare(self) -> list[str]:
@@ -86,7 +86,7 @@ class KafkaServer(ServerProcess):
         return [*java, "kafka.Kafka", str(settings)]
 
     def _is_ready(self) -> bool:
-        # The broker's port answers before the broker takes part in its own cluster; this line is its last at start.
+        # The port answers before the broker has joined its own cluster; this line is the last one of its start.
         return "Kafka Server started" in self.new_log()
 
 

@@ -1,9 +1,9 @@
-"""Runs a command that ends with whoever started it: `python leash.py COMMAND ARGUMENT...`.
+"""Runs a command that ends together with its starter: `python leash.py COMMAND ARGUMENT...`.
 
-On Linux the kernel kills the command when the thread that started it ends, however that came about (a killed test run
-cannot clean up). Elsewhere the command simply runs. The command takes this program's place, so its pid is the same.
+On Linux the kernel kills the command when the thread that started it ends, for whatever reason (a killed test run
+cannot clean up). Elsewhere the command simply runs. The command replaces this program, so its pid is the same.
 
-Its signals have their defaults, even where its starter ignores some of them (nohup, a background job).
+Its signals have their default handlers, even if its starter ignores some of them (nohup, a background job).
 """
 
 import ctypes
@@ -17,7 +17,7 @@ if __name__ == "__main__":
     parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the kernel was told
+        if os.getppid() != parent:  # the starter died before the kernel knew
             sys.exit(1)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""A server as a process of ours: started, waited for, stopped, killed, frozen, started again."""
+"""A server as a child process: start, wait, stop, kill, freeze, restart."""
 
 import random
 import signal
@@ -16,19 +16,19 @@ TAIL = 15
 
 
 class ServerError(Exception):
-    """A server cannot be built, started or reached; the sentence says which, why and what to do."""
+    """A server cannot be built, started or reached; the message says which one, why, and what to do."""
 
 
 class ServerProcess(ABC):
-    """A server whose data, settings and log lie in `folder`; its ports stay the same over `restart()`.
+    """A server whose data, settings and log are in `folder`; its ports stay the same over `restart()`.
 
-    Server and starter live and die together (see `leash.py`), unless it is started `detached`. Start it from a thread
-    that outlives it.
+    Server and starter end together (see `leash.py`), unless it is started `detached`. Start it from a thread that
+    outlives it.
     """
 
     name: str
     stop_signal = signal.SIGTERM
-    """What makes the server end in order."""
+    """The signal on which the server shuts down."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,15 +39,15 @@ class ServerProcess(ABC):
     @property
     @abstractmethod
     def ports(self) -> tuple[int, ...]:
-        """The ports of 127.0.0.1 that the server listens on."""
+        """The ports of 127.0.0.1 on which the server listens."""
 
     @abstractmethod
     def _prepare(self) -> list[str]:
-        """Write what the server needs into the folder; the command that starts it."""
+        """Write the server's files into the folder; return the command that starts it."""
 
     @abstractmethod
     def _is_ready(self) -> bool:
-        """Whether the server that was just started does its work by now."""
+        """Whether the server that was just started is ready."""
 
     def start(self, timeout: float = 60.0, *, detached: bool = False) -> Self:
         """Start the server and wait until it is ready.
@@ -63,7 +63,7 @@ class ServerProcess(ABC):
             command = [sys.executable, "-ISE", str(LEASH), *command]
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            # A session of its own: Ctrl+C in the terminal is for the starter, which then ends the server in order.
+            # A session of its own: Ctrl+C in the terminal is for the starter, which then shuts the server down.
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
@@ -82,7 +82,7 @@ class ServerProcess(ABC):
         return self
 
     def stop(self, timeout: float = 30.0) -> None:
-        """End the server in order; after `timeout` seconds kill it. Stopped already: nothing."""
+        """Shut the server down; after `timeout` seconds kill it. Does nothing if it is stopped already."""
         if self._process is None:
             return
         self.resume()
@@ -94,7 +94,7 @@ class ServerProcess(ABC):
         self._process = None
 
     def kill(self) -> None:
-        """End the server at once, as a power cut would. Stopped already: nothing."""
+        """End the server at once, as a power cut would. Does nothing if it is stopped already."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -105,17 +105,17 @@ class ServerProcess(ABC):
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a frozen server go on."""
+        """Resume a frozen server."""
         self._signal(signal.SIGCONT)
 
     def restart(self, timeout: float = 60.0) -> None:
-        """Stop the server if it runs, and start it on the same ports and data."""
+        """Stop the server if it runs, and start it on the same ports with the same data."""
         self.stop()
         self.start(timeout)
 
     @property
     def pid(self) -> int:
-        """The server's process id; `ServerError` when it does not run."""
+        """The server's process id; raises `ServerError` if it does not run."""
         if self._process is None:
             raise ServerError(f"{self.name} does not run.")
         return self._process.pid
@@ -140,10 +140,10 @@ class ServerProcess(ABC):
 
 
 def free_port() -> int:
-    """A port that nothing listens on.
+    """A port on which nothing listens.
 
-    Below the range that outgoing connections are numbered from (32768 on): a client that tries again and again to
-    reach a stopped server could else be given that very port as its own and connect to itself.
+    It lies below the range of outgoing connections (from 32768 on): a client that keeps trying to reach a stopped
+    server could otherwise be given that very port as its own, and connect to itself.
     """
     while True:
         port = random.choice(PORTS)
@@ -163,12 +163,12 @@ def is_taken(port: int) -> bool:
 
 
 def identity(pid: int) -> str | None:
-    """What tells this process from a later one with the same pid: when it started. None if it has ended."""
+    """The start time of a process, which tells it from a later one with the same pid. None if it has ended."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return _identity_by_ps(pid) if not Path("/proc/self").exists() else None
-    fields = status.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = status.rpartition(")")[2].split()  # the process name before it may contain anything
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
 

@@ -34,7 +34,7 @@ ENDS_WITHIN = 30.0
 
 @dataclass(frozen=True)
 class Record:
-    """What `up` notes of a server that it started, so that `down` ends that process and no other."""
+    """The record of a server that `up` started, so that `down` ends that process and no other."""
 
     pid: int
     identity: str
@@ -47,7 +47,7 @@ def state_folder() -> Path:
 
 
 def up(ports: Mapping[Server, int]) -> None:
-    """Start what does not run yet, detached, on those ports."""
+    """Start the servers that do not run yet, detached, on those ports."""
     for server in SERVERS:
         if _running(server) is None:
             build(server)
@@ -69,7 +69,7 @@ def up(ports: Mapping[Server, int]) -> None:
 
 
 def down(wipe: bool) -> None:
-    """End what `up` started; with `wipe` remove its data too."""
+    """End the servers that `up` started; with `wipe`, delete their data too."""
     for server in reversed(SERVERS):
         record = _running(server)
         print(f"{NAMES[server]}: {'does not run' if record is None else 'ending'}.", flush=True)
@@ -83,7 +83,7 @@ def down(wipe: bool) -> None:
 
 
 def status() -> bool:
-    """Print what runs where; whether both do."""
+    """Print which server runs where; return whether both do."""
     all_run = True
     for server in SERVERS:
         record = _running(server)
@@ -124,7 +124,7 @@ def _process(server: Server, port: int) -> ServerProcess:
 
 
 def setting(key: str, folder: Path = PROJECT) -> str:
-    """A setting that InfluxDB is set up with: from the environment, `.env`, `.env.example`, or the default."""
+    """A setting for InfluxDB's first start: from the environment, `.env`, `.env.example`, or the default."""
     if os.environ.get(key):
         return os.environ[key]
     for file in (folder / ".env", folder / ".env.example"):

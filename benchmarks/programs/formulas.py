@@ -1,6 +1,6 @@
-"""The same metrics in plain Python, a tick at a time, for frameworks that hand over one tick at a time.
+"""The same metrics in plain Python, for frameworks that pass one tick at a time.
 
-At windows of 20 that is quicker than numpy. Their points lack only where the tick lay in the log.
+For windows of 20 ticks this is faster than numpy. These points only lack the place of the tick in the log.
 """
 
 import math
@@ -13,7 +13,7 @@ State = tuple[list[float], list[int]]
 
 
 def advanced(state: State | None, price: float, volume: int) -> State:
-    """The windows with one more tick."""
+    """Add one tick to the windows."""
     if state is None:
         return [price], [volume]
     prices, volumes = state

@@ -1,7 +1,8 @@
 """A program to measure: our worker until it is asked to stop; prints how long ticks took until they were stored.
 
-From a tick's own time, which its producer took from the clock, to the return of the write that holds its point; both
-on this machine's clock. What came in the first seconds does not count. One JSON line: ticks, and percentiles in ms.
+The time runs from a tick's event time, which its producer took from the clock, to the return of the write that holds
+its point; both on this machine's clock. The first seconds do not count. Prints one JSON line: the number of ticks, and
+percentiles in ms.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from tickflow.store.base import MetricsStore, Written
 
 
 class TimedStore(Breakable):
-    """A store that notes the age of what it has stored, once it has been at work for some seconds."""
+    """A store that notes the age of the points that it stores, except in the first seconds."""
 
     def __init__(self, store: MetricsStore, skip_seconds: float) -> None:
         super().__init__(store)

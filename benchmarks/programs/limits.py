@@ -32,11 +32,11 @@ BATCH = 5_000
 UNDER_WAY = 2
 
 Poll = Callable[[], int]
-"""Reads on, and says how many records came."""
+"""Keeps reading and counts the records."""
 
 
 class Lines:
-    """The file of lines, handed out from its start."""
+    """The file of lines, read in portions from its start."""
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
@@ -77,7 +77,7 @@ def by_our_client(log: TickLog) -> Poll:
 
 
 def polled(poll: Poll, ticks: int, figures: Figures) -> Iterator[int]:
-    """How many records each poll brought, until it were so many in all."""
+    """The number of records in each poll, until their sum reaches the count."""
     left = ticks
     while left > 0:
         if count := poll():

@@ -1,6 +1,6 @@
-"""A program to measure: the memory of our engine alone, over a log and a store that keep nothing.
+"""A program to measure: the memory of our worker alone, over a log and a store that keep nothing.
 
-Prints one JSON line: `resident_mb`, before the first tick and then after each share of them.
+Prints one JSON line: `resident_mb` before the first tick and after each portion of them.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SHARES = 10
 
 
 class PassingLog(MemoryLog):
-    """Delivers the ticks one batch after the other, keeps none of them, and stops the engine after the last."""
+    """Delivers the ticks batch by batch, keeps none of them, and stops the worker after the last."""
 
     def __init__(self, ticks: int, symbols: int, stop: StopEvent) -> None:
         self.held = MemoryTopic(1)
@@ -52,7 +52,7 @@ class PassingLog(MemoryLog):
 
 
 class PassingStore(MemoryStore):
-    """Makes the lines, as the store on InfluxDB does, and lets them go."""
+    """Makes the lines, as the InfluxDB store does, and drops them."""
 
     def write(self, points: Points) -> Written:
         return Written(len(to_lines(points)))

@@ -1,4 +1,4 @@
-"""Line protocol to InfluxDB in the plainest way: one POST a batch over a kept connection, any refusal an error."""
+"""Line protocol to InfluxDB in the plainest way: one POST per batch over a kept connection; any refusal is an error."""
 
 import os
 
@@ -6,7 +6,7 @@ import urllib3
 
 
 class Posting:
-    """The bucket that the environment names. Thread-safe, a connection a thread."""
+    """The bucket that the environment names. Thread-safe, with one connection per thread."""
 
     def __init__(self) -> None:
         self._pool = urllib3.PoolManager(maxsize=4, retries=False)
@@ -15,7 +15,7 @@ class Posting:
         self._url = f"{os.environ['INFLUXDB_URL']}/api/v2/write?org={org}&bucket={bucket}&precision=ns"
 
     def post(self, lines: bytes) -> None:
-        """Write lines, with line ends between."""
+        """Write lines that are separated by line ends."""
         answer = self._pool.request("POST", self._url, body=lines, headers=self._headers)
         if answer.status != 204:
             raise RuntimeError(f"InfluxDB answers {answer.status}: {answer.data[:500]!r}")

@@ -1,7 +1,7 @@
-"""A program to measure: our producer, from its first tick until the last is confirmed; prints our usual JSON line.
+"""A program to measure: our producer, from its first tick until the last one is confirmed; prints our usual JSON line.
 
-`--bare` measures a loop over kafka-python's producer in its place, with our options for it and ready-made records as
-large as ours; it looks at no acknowledgement.
+`--bare` measures a loop over kafka-python's producer instead, with our options and with ready-made records of the same
+size; it does not check acknowledgements.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tickflow.ticks.tick import Tick, encode
 
 
 class MeasuredProducer(StockDataProducer):
-    """The producer as it is, with a clock started by its first ticks."""
+    """The producer with a clock that its first ticks start."""
 
     figures: Figures
 

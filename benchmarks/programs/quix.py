@@ -1,8 +1,8 @@
 """A program to measure: Quix Streams 3 as its documentation builds such a consumer.
 
-A StreamingDataFrame with state (RocksDB and its changelog topic, both as by default), a sink derived from BatchingSink,
-at-least-once. Beyond the defaults: a checkpoint each second instead of each fifth, so that the sink's batches stay
-small and the last one does not wait.
+A StreamingDataFrame with state (RocksDB and its changelog topic, both by default), a sink derived from BatchingSink,
+at-least-once. One change from the defaults: a checkpoint every second rather than every five, so that the sink's
+batches stay small and the last one does not wait.
 """
 
 import argparse
@@ -24,7 +24,7 @@ CHECKPOINT_SECONDS = 1.0
 
 
 class InfluxSink(BatchingSink):  # type: ignore[misc]  # it comes without types here
-    """Writes each checkpoint's lines, and ends the application with the last tick."""
+    """Writes the lines of each checkpoint, and ends the application with the last tick."""
 
     def __init__(self, figures: Figures, ticks: int) -> None:
         super().__init__()

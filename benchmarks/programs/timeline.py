@@ -1,4 +1,4 @@
-"""A program to measure: our worker until it is asked to stop; prints when it had committed how many records.
+"""A program to measure: our worker until it is asked to stop; prints how many records it had committed at which time.
 
 One JSON line: `timeline`, pairs of seconds on the machine's monotonic clock and records.
 """
@@ -12,7 +12,7 @@ from tickflow.process import StopEvent, set_up_logging
 
 
 class TimedEngine(MeasuredEngine):
-    """The engine as it is, which notes each change of its count."""
+    """The worker, which also notes each change of its count of committed records."""
 
     def __init__(self, stop: StopEvent) -> None:
         super().__init__(sys.maxsize, stop)

@@ -1,8 +1,8 @@
 """A program to measure: the consumer that tutorials show, for comparison.
 
-A json deserializer, lists of the last prices, numpy per tick, one `Point` written synchronously a tick, commits by the
-client's default. With `--batching` the points are written by the client's batching mode as it is by default, which
-goes on over errors. Runs for a given time, or until the topic's end, and prints the same JSON line as our worker.
+A json deserializer, lists of the last prices, numpy per tick, one synchronous write of a `Point` per tick, the client's
+default commits. With `--batching` the points are written by the client's batching mode with its defaults, which ignores
+write errors. Runs for a given time, or until the topic's end, and prints the same JSON line as our worker.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.figures import Figures
 
 
 def point_of(tick: dict[str, Any], prices: deque[float]) -> Point:
-    """The point of a tick, after the prices of its symbol so far."""
+    """The point of a tick, given the earlier prices of its symbol."""
     prices.append(tick["price"])
     recent = list(prices)
     point = Point("stock_metrics").tag("symbol", tick["symbol"]).field("price", float(tick["price"]))
@@ -67,7 +67,7 @@ def main() -> int:
         is_over = count > arguments.warm_up and time.monotonic() - figures.begun_at >= arguments.seconds
         if is_over or count == arguments.ticks:
             break
-    writer.close()  # what is buffered is written by this alone
+    writer.close()  # only this call writes what is still buffered
     figures.end(count - arguments.warm_up)
     print(figures.to_json(stored=count), flush=True)
     consumer.close()
