@@ -8,11 +8,17 @@ from typing import Any
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
-from tickflow.errors import LogUnavailable
+from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.kafka.cluster import Cluster
 
 DEFAULT_LIMIT = 1_048_588
 """The broker's default `max.message.bytes`, for clusters that do not report it."""
+
+LEAST_LETTER = 2**17
+"""What a dead-letter topic has to take, in bytes: a letter that is cut, with its headers."""
+
+LARGEST = 2**31 - 1
+"""The largest `max.message.bytes` that Kafka takes."""
 
 HEADROOM = 2**20
 """How much larger a dead letter may be than its record, in bytes: room for its headers."""
@@ -24,7 +30,7 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
     """Create the missing ones of both topics; return the size in bytes of the largest record of each topic.
 
     A new topic makes the broker set the time of each record, since the rule against ticks from the future depends on
-    it. Raises what kafka-python raises.
+    it. Raises what kafka-python raises, and `SettingError` for settings of a topic that cannot work.
     """
     admin = cluster.connect(KafkaAdminClient)
     try:
@@ -45,10 +51,18 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
                 *(topic, settings["cleanup.policy"]),
             )
         limits = {topic: int(settings.get("max.message.bytes", DEFAULT_LIMIT))}
-        needed = limits[topic] + HEADROOM
+        needed = min(limits[topic] + HEADROOM, LARGEST)
         if dead_letters in missing:
             _create(admin, dead_letters, 1, {"max.message.bytes": str(needed)})
-        limits[dead_letters] = int(_settings(admin, dead_letters).get("max.message.bytes", needed))
+        of_letters = _settings(admin, dead_letters)
+        limits[dead_letters] = int(of_letters.get("max.message.bytes", needed))
+        if limits[dead_letters] < LEAST_LETTER:
+            raise SettingError(
+                f"max.message.bytes of the topic {dead_letters}",
+                str(limits[dead_letters]),
+                f"{LEAST_LETTER} or more, so that a refused record fits at least cut (kafka-configs.sh --alter)",
+            )
+        _check_replicas(admin, {topic: settings, dead_letters: of_letters})
         if limits[dead_letters] < needed:
             _logger.warning(
                 "the topic %s takes records of %s bytes at most: larger bad records go there cut; to have them "
@@ -84,6 +98,19 @@ def _missing(admin: Any, topics: list[str]) -> set[str]:
         elif found["error_code"]:
             raise error(found["name"])
     return missing
+
+
+def _check_replicas(admin: Any, settings: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise `SettingError` for a topic that wants more copies of a record than it has: nothing can be written to it."""
+    for found in admin.describe_topics(list(settings)):
+        wanted = int(settings[found["name"]].get("min.insync.replicas", 1))
+        copies = min((len(each["replica_nodes"]) for each in found["partitions"]), default=wanted)
+        if copies < wanted:
+            raise SettingError(
+                f"min.insync.replicas of the topic {found['name']}",
+                str(wanted),
+                f"{copies} or less, as the topic has no more replicas: nothing can be written to it",
+            )
 
 
 def _create(admin: Any, topic: str, partitions: int, configs: dict[str, str]) -> None:
