@@ -1,4 +1,4 @@
-"""A local server in the place of Alpha Vantage."""
+"""A local server that stands in for Alpha Vantage."""
 
 import json
 import threading
@@ -25,7 +25,7 @@ def answer(symbol: str = "IBM", price: str = "301.5000", suffix: str = "", **cha
 
 @dataclass
 class Stub:
-    """A local server with the answers of Alpha Vantage: the next one of a symbol, the last of them for ever."""
+    """A local server with answers of Alpha Vantage: per symbol one after the other, then the last one for ever."""
 
     answers: dict[str, list[object]]
     queries: list[dict[str, str]] = field(default_factory=list)

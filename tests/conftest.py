@@ -162,7 +162,7 @@ def script(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     def start(name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Script:
         place = files / f"{len(started)}-{Path(name).stem}.out"
-        ((cwd or tmp_path) / ".env").touch()  # else the one beside the scripts would count
+        ((cwd or tmp_path) / ".env").touch()  # otherwise the .env beside the scripts would count
         started.append(Script(name, arguments, cwd=cwd or tmp_path, env=env or {}, files=place))
         return started[-1]
 

@@ -1,4 +1,4 @@
-"""The edits that users are told to make, pasted into a copy of the project as they stand in the documentation."""
+"""The documented edits, pasted verbatim into a copy of the project."""
 
 import re
 import shutil
@@ -31,7 +31,7 @@ class EditedCopy:
         shutil.copytree(PROJECT / "tickflow", folder / "tickflow", ignore=shutil.ignore_patterns("__pycache__"))
 
     def paste(self, name: str, line: str) -> None:
-        """Put `line` in place of the one line of the file that begins as it does, and keep the indentation."""
+        """Replace the only line of the file that begins like `line`; keep the indentation."""
         beginning = re.match(r"[\w.]+(?: =|\()", line)
         assert beginning, line
         file = self.folder / name
@@ -41,14 +41,14 @@ class EditedCopy:
         file.write_text(text, encoding="utf-8")
 
     def add(self, name: str, lines: str, *, before: str) -> None:
-        """Put lines before the one line of the file that begins with `before`, its indentation aside."""
+        """Insert lines before the only line of the file that begins with `before`, ignoring indentation."""
         file = self.folder / name
         there = file.read_text(encoding="utf-8").splitlines(keepends=True)
         (at,) = (number for number, each in enumerate(there) if each.lstrip().startswith(before))
         file.write_text("".join([*there[:at], lines + "\n", *there[at:]]), encoding="utf-8")
 
     def python(self, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-        """What this Python says to these arguments, in the copy."""
+        """The output of this Python for these arguments, in the copy."""
         return subprocess.run(
             [sys.executable, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=timeout
         )

@@ -144,7 +144,7 @@ class MemoryStore(MetricsStore):
 
 
 class BusyStore(MemoryStore):
-    """A store that takes in the next of `coming` right after each time it told its newest points."""
+    """A store that adds the next item of `coming` each time it has returned its newest points."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -271,7 +271,7 @@ class Feed:
         self._windows = Windows()
 
     def points(self, symbol: str, prices: Sequence[float], volume: int = 100, at: datetime | None = None) -> Points:
-        """The points of a symbol's next prices; `at` is a time of one's own for the first."""
+        """The points of a symbol's next prices; `at` is a given time for the first of them."""
         entries = []
         for price in prices:
             tick = Tick(symbol, price, at or self.now, volume=volume, source=self.source)
@@ -294,7 +294,7 @@ def a_status(
     held_up_by: str = "",
     notice: str = "",
 ) -> WorkerStatus:
-    """What a worker says of itself at `now_ns`."""
+    """A worker's status at `now_ns`."""
     return WorkerStatus(
         worker=worker,
         written_at=now_ns,

@@ -1,4 +1,4 @@
-"""Records that are made to harm: batches that unpack to far more than they are, sent as they are to real Kafka."""
+"""Malicious records: batches that unpack to far more than their size, sent to real Kafka."""
 
 from typing import Literal
 

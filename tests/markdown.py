@@ -1,4 +1,4 @@
-"""What the documents say, in pieces: fenced blocks, tables, code within a line, links."""
+"""Reads the documents: fenced blocks, tables, code within a line, links."""
 
 import re
 
@@ -15,7 +15,7 @@ def text(name: str) -> str:
 
 
 def blocks(name: str, language: str) -> list[str]:
-    """What stands in the document's fences of that language."""
+    """The content of the document's fences of that language."""
     return [body for found, body in _FENCE.findall(text(name)) if found == language]
 
 
@@ -55,6 +55,6 @@ def links(name: str) -> list[str]:
 
 
 def anchors(name: str) -> set[str]:
-    """What `#...` can lead to in the document, by the rule that code hosts make them."""
+    """The anchors of the document, by the rule that code hosts derive them from headings."""
     headings = re.findall(r"^#+ (.*)$", _FENCE.sub("", text(name)), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

@@ -44,7 +44,7 @@ def a_row(**values: object) -> Row:
 
 
 def points_of(*rows: Row) -> Points:
-    """The points of such rows."""
+    """The points of these rows."""
     return Points.from_rows(rows)
 
 

@@ -35,12 +35,12 @@ class Script:
 
     @property
     def stdout(self) -> str:
-        """What it has written to stdout so far."""
+        """The output on stdout so far."""
         return self._read("stdout")
 
     @property
     def stderr(self) -> str:
-        """What it has written to stderr so far."""
+        """The output on stderr so far."""
         return self._read("stderr")
 
     @property

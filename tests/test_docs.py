@@ -204,7 +204,7 @@ def test_the_documented_queries_are_shown() -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.parametrize(("query", "expected"), [(QUERIES[0], {"last": "3.5"}), (QUERIES[1], {"ma_10": "3"})])
 def test_the_shown_request_answers(influx: InfluxServer, bucket: str, query: str, expected: dict[str, str]) -> None:
-    """With the address, the token and the bucket of this test in the place of those of .env.example."""
+    """With the address, the token and the bucket of this test instead of those of .env.example."""
     store = InfluxStore(influx.url, token=influx.token, org=influx.org, bucket=bucket, stop=threading.Event())
     with store:
         store.write(points_of(a_row(time_ns=time.time_ns() - 10**9, price=3.5, ma_10=3.0)))

@@ -10,7 +10,7 @@ from tickflow.errors import NotAcknowledged, SettingError, StoreUnavailable, Tic
 
 
 def drawn() -> dict[str, str]:
-    """From the tree in the module's docstring: each error and the one it stands under."""
+    """From the tree in the module's docstring: each error and its parent."""
     parents: dict[str, str] = {}
     above: list[tuple[int, str]] = []
     for line in inspect.cleandoc(errors.__doc__ or "").splitlines():

@@ -1,4 +1,4 @@
-"""What the other tests take for granted: the trades, and the scripts as processes in a clean environment."""
+"""Tests of the fixtures: the trades, and the scripts as processes in a clean environment."""
 
 import csv
 import os

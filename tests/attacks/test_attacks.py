@@ -31,7 +31,7 @@ def answered(page: Page, request: Request) -> tuple[int, bytes, float]:
     """Status, body and seconds; 0 for no answer at all."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
-    # What http.client itself would refuse to send is sent: it is for the server to refuse.
+    # Sent even where http.client itself would refuse: the server must refuse it.
     connection._validate_path = connection._validate_host = lambda *_: None  # type: ignore[attr-defined]
     try:
         connection.putrequest(
@@ -49,7 +49,7 @@ def answered(page: Page, request: Request) -> tuple[int, bytes, float]:
 
 
 def bodies_of(page: Page) -> list[dict[str, Any]]:
-    """What the page itself would post: a view, a refresh of it, an acknowledgement."""
+    """Requests as the page itself posts them: a view, its refresh, an acknowledgement."""
     view = {"symbol": "AAPL", "range": "1h", "candles": "auto", "symbols": ["MSFT", "TSLA"], "overview": True}
     draw = asked("drawing", [view, None], [])
     status, body, _ = answered(page, Request("", "POST", UPDATE, JSON, json.dumps(draw).encode(), frozenset()))

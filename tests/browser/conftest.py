@@ -53,7 +53,7 @@ def until(page: Page, expression: str) -> None:
 
 
 class Market:
-    """What producer and analytics would do to a store: ticks as points, and a worker's status.
+    """Does to a store what producer and worker would do: ticks as points, and a worker's status.
 
     Event times are those of now, or those of `day` for a replay.
     """

@@ -1,4 +1,4 @@
-"""What the browser tests look at: the chart's rows and the part of time in sight."""
+"""Helpers of the browser tests: the rows of the chart and the visible time range."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What readers do with the page, over the whole chain on either stack, the three scripts as processes."""
+"""Readers use the page, over the whole chain on each stack, with the three scripts as processes."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""What a reader chooses: symbol, range, period, view, theme, kept in the address; at every width."""
+"""The choices of a reader: symbol, range, period, view, theme, kept in the address; at every width."""
 
 import re
 from datetime import UTC, datetime, timedelta

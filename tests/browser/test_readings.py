@@ -1,4 +1,4 @@
-"""What the chart tells in words: the evidence of an anomaly, open to close of a candle, the days on its axis."""
+"""The words in the chart: the evidence of an anomaly, open to close of a candle, the days on its axis."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the page says of itself: live, stale, held up, gone, empty, warming up, and whose data it is."""
+"""The state that the page shows: live, stale, held up, gone, empty, warming up, and the source of its data."""
 
 import re
 import time

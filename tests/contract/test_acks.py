@@ -1,4 +1,4 @@
-"""What every store of acknowledgements holds to, on the embedded file and on a real InfluxDB alike."""
+"""The contract of every store of acknowledgements, on the embedded file and on a real InfluxDB."""
 
 import contextlib
 import threading

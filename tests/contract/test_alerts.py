@@ -1,4 +1,4 @@
-"""What every store of alerts holds to, on the embedded file and on a real InfluxDB alike."""
+"""The contract of every store of alerts, on the embedded file and on a real InfluxDB."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""What both logs say of a consumer group to somebody who does not join it."""
+"""What both logs report about a consumer group to a program outside the group."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every metrics store holds to, on the embedded file and on a real InfluxDB alike."""
+"""The contract of every metrics store, on the embedded file and on a real InfluxDB."""
 
 import itertools
 import threading
@@ -369,7 +369,7 @@ def test_what_preceded_a_moment_is_that_symbols_own_last_point(store: MetricsSto
 def test_what_preceded_many_moments_is_what_was_written(
     store: MetricsStore, rows_for_one: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many of a symbol's rows InfluxDB is asked for at once, and for moments without a point too."""
+    """For any number of rows per request, and also for times without a point."""
     monkeypatch.setattr(influx_preceded, "ROWS_FOR_ONE", rows_for_one)
     monkeypatch.setattr(influx_preceded, "STATEMENTS", 7)
     rng = np.random.default_rng(8)

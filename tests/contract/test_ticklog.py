@@ -1,4 +1,4 @@
-"""What holds for every tick log; the names of the tests are the contract."""
+"""The contract of every tick log; the names of the tests are its text."""
 
 import threading
 import time

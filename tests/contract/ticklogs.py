@@ -1,4 +1,4 @@
-"""What the tests of the tick logs share: the two logs behind one face, and reading as an engine would."""
+"""Helpers of the tick log tests: both logs behind one interface, and reading as a worker does."""
 
 import sqlite3
 import threading

@@ -48,7 +48,7 @@ class Served:
             connection.close()
 
     def raw(self, data: bytes, timeout: float = 15.0) -> bytes:
-        """What comes back for these bytes, until the server closes."""
+        """The server's answer to these bytes, until it closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             connection.sendall(data)
             return received(connection)

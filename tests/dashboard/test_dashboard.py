@@ -52,7 +52,7 @@ def client(dashboard: StockDashboard) -> Iterator[FlaskClient]:
 
 
 def asked(output: str, inputs: list[object], states: list[object]) -> dict[str, Any]:
-    """What a browser posts to a callback; values in the order of its inputs and states."""
+    """The body that a browser posts to a callback; values in the order of its inputs and states."""
     names = {"drawing": (["view", "rebuild"], []), "delta": (["refresh"], ["drawn", "watched", "alerted"])}[output]
     sides = []
     for ids, values in zip(names, (inputs, states), strict=True):

@@ -56,7 +56,7 @@ class Counting(MemoryStore):
 
 
 def test_a_body_that_asks_for_all_rows_reads_no_more_than_its_share() -> None:
-    """1.4 KB that said `newest_us` 0 for thirteen charts cost 39 s and 1 GB."""
+    """A body of 1.4 KB with `newest_us` 0 for thirteen charts cost 39 s and 1 GB."""
     store, feed = Counting(), Feed()
     store.write(feed.points("AAPL", [100.0 + at % 7 for at in range(12_000)]))
     dashboard = StockDashboard(Settings(), store=store, acks=MemoryAcks())

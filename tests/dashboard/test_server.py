@@ -127,7 +127,7 @@ def test_a_client_that_does_not_read_is_let_go(hasty: Served) -> None:
 
 
 def test_beyond_all_connections_others_are_served_within_a_second(page: Served) -> None:
-    """200 silent ones and more: the one that waits for longest makes room, and is told why."""
+    """With more than 200 silent connections, the oldest is closed, with the reason, to make room."""
     with contextlib.ExitStack() as held:
         silent = [held.enter_context(connected(page)) for _ in range(CONNECTIONS)]
         for _ in range(20):

@@ -26,7 +26,7 @@ def often(short: int, full: int) -> int:
 
 @dataclass
 class Result:
-    """What the oracle found in log and store."""
+    """The findings of the oracle in log and store."""
 
     points: oracle.Verdict
     letters: oracle.LettersVerdict
@@ -39,7 +39,7 @@ class Result:
 
     @property
     def foreign(self) -> int:
-        """What is there and should not be."""
+        """Points that are stored and should not be."""
         return self.points.foreign + self.letters.foreign
 
     def __str__(self) -> str:
@@ -155,7 +155,7 @@ class Case:
         self.end_workers()
 
     def judge(self, expected: oracle.Expected | None = None, refused_by_store: Collection[str] = ()) -> Result:
-        """What the oracle says of log and store; the points of those symbols must be dead letters instead.
+        """The oracle's verdict on log and store; the points of those symbols must be dead letters instead.
 
         `expected` is to be given where the log has lost its beginning.
         """

@@ -14,7 +14,7 @@ HEADERS = ("Authorization", "Content-Type", "Content-Encoding", "Accept")
 
 
 class TcpProxy:
-    """Passes every connection on to `target`, a port of 127.0.0.1, until told otherwise."""
+    """Forwards every connection to `target`, a port of 127.0.0.1, until its behaviour is changed."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -85,7 +85,7 @@ class TcpProxy:
 
 
 class Trick(Enum):
-    """What else the proxy can do with a request."""
+    """The other things that the proxy can do with a request."""
 
     HOLD = auto()
     """Never answer, and never pass it on."""

@@ -13,7 +13,7 @@ HOUR = 3600
 
 
 def test_the_clock_is_set(case: MakeCase, stand: Stand, tmp_path: Path) -> None:
-    """The worker's and, with it, the clock of whoever appends to the embedded log; Kafka's broker keeps its own."""
+    """The clock of the worker and of whatever appends to the embedded log; Kafka's broker has its own clock."""
     times = often(2, 20)
     file = tmp_path / "clock"
     file.write_text("0")

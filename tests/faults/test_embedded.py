@@ -1,4 +1,4 @@
-"""What can happen to the embedded stack alone: a full disk, a frozen worker, one SIGTERM after the other."""
+"""Faults of the embedded stack only: a full disk, a frozen worker, one SIGTERM after another."""
 
 import resource
 import signal

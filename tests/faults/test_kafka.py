@@ -85,7 +85,7 @@ def test_the_network_between_a_worker_and_the_broker(
 
 
 def test_retention_overruns_a_stopped_worker(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """The gap is told to the record, and what follows it is computed as if nothing had gone before."""
+    """The gap is reported exactly, and what follows it is computed as if nothing had come before."""
     one = case("retention overran a stopped worker", kafka_stand)
     worker = one.worker()
     worker.wait_for("is ours", 30)
@@ -117,7 +117,7 @@ def test_retention_overruns_a_stopped_worker(case: MakeCase, kafka_stand: KafkaS
         pd.concat([part.points for part in parts], ignore_index=True), {**parts[0].letters, **parts[1].letters}
     )
     one.finish(1, expected)
-    # By partition: one whose first worker stopped before it could commit is told twice.
+    # Per partition: if its first worker stopped before it could commit, the line appears twice.
     told = dict(re.findall(r"partition (\d+): ([\d,]+) records were lost", early.stderr + worker.stderr))
     lost = {number: at - committed.get(number, 0) for number, at in cut.items()}
     assert {int(number): int(count.replace(",", "")) for number, count in told.items()} == lost

@@ -1,4 +1,4 @@
-"""kill -9 of the producer: nothing that it was told is in the log is missing, and its numbers show the rest."""
+"""kill -9 of the producer: every acknowledged tick is in the log, and the numbering shows the others."""
 
 import json
 from collections import defaultdict

@@ -40,7 +40,7 @@ from tickflow.worker.restore import RestorePlan
 
 
 def patch(place: object, **changes: object) -> None:
-    """Put other things in the place of a module's or a class's own."""
+    """Replace attributes of a module or a class."""
     for name, value in changes.items():
         assert hasattr(place, name), f"{place} has no {name} any more: this variant breaks nothing"
         setattr(place, name, value)

@@ -19,7 +19,7 @@ from tickflow.process import StopEvent
 
 
 class Chain(ABC):
-    """What the scripts need as environment, and what an independent reader finds in log and store."""
+    """The environment of the scripts, and what an independent reader finds in log and store."""
 
     env: dict[str, str]
 
@@ -32,7 +32,7 @@ class Chain(ABC):
         """Every stored point."""
 
     def verdict(self) -> oracle.Verdict:
-        """What the store holds, held against what the log says it must."""
+        """The content of the store compared with what the log demands."""
         return oracle.compare(oracle.expected_points(self.records()), self.stored())
 
     @abstractmethod

@@ -1,4 +1,5 @@
-"""Programs that use the group of the workers: kept out, told apart by their commits, and undone where possible."""
+"""Other programs that use the workers' group: they are kept out, recognised by their commits, and undone where
+possible."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What windows keep, for how long, and how far back a restart must read."""
+"""The content of windows, how long they keep it, and how far back a restart must read."""
 
 from tests.metrics.test_formulas import record, run
 from tickflow.metrics.fields import DEPTH

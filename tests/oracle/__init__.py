@@ -1,8 +1,8 @@
-"""What must be in the store, worked out from the tick log alone, and the comparison with what is there.
+"""Computes from the tick log alone what must be stored, and compares it with what is stored.
 
 Independent of `tickflow`: plain Python and pandas, no import from the project. It re-reads the topic from its start,
 judges every record (`rules`), recomputes every point from whole windows (`points`), reads the store back whole
-(`stores`), and reports what is lost, doubled or different (`verdict`). `journal` holds what a producer was told against
+(`stores`), and reports what is lost, doubled or different (`verdict`). `journal` compares a producer's receipts with
 what the log has.
 """
 

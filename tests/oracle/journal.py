@@ -1,4 +1,4 @@
-"""A journal of acknowledged sends: what a producer was told is in the log must be in the log, at that very place."""
+"""A journal of acknowledged sends: every record that was acknowledged must be in the log, at the acknowledged place."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from tests.oracle.logs import LogRecord
 
 
 class Acknowledged(NamedTuple):
-    """Where the log said that it put a record, and the record's fingerprint."""
+    """The acknowledged place of a record, and the record's fingerprint."""
 
     partition: int
     offset: int
@@ -34,13 +34,13 @@ class JournalFile:
 
 
 def read_journal(path: Path) -> list[Acknowledged]:
-    """What the file notes; a last line that was cut off counts as not written."""
+    """The entries of the file; a last line that was cut off does not count."""
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     found = (line.split() for line in lines)
     return [Acknowledged(int(partition), int(offset), mark) for partition, offset, mark in found]
 
 
 def missing(journal: Iterable[Acknowledged], records: Sequence[LogRecord]) -> list[Acknowledged]:
-    """The acknowledged sends that the log does not hold where it said so."""
+    """The acknowledged sends that are not at their acknowledged place in the log."""
     held = {(each.partition, each.offset): fingerprint(each.key, each.value) for each in records}
     return [each for each in journal if held.get((each.partition, each.offset)) != each.fingerprint]

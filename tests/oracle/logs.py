@@ -1,4 +1,4 @@
-"""What a log holds, read whole and without the project's own readers."""
+"""Reads the whole content of a log, without the project's own readers."""
 
 import sqlite3
 import struct

@@ -48,7 +48,7 @@ COLUMNS = ("symbol", "source", "time_ns", *FLOATS, *INTEGERS, "is_anomaly")
 
 @dataclass(frozen=True)
 class Expected:
-    """What a topic must have become: the points, and by place each refused record with its reason."""
+    """The demands of a topic: the points, and each refused record by place with its reason."""
 
     points: pd.DataFrame
     letters: Mapping[tuple[int, int], tuple[LogRecord, str]]

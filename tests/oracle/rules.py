@@ -1,4 +1,4 @@
-"""The rules of a tick, read from its documentation and written again in plain Python: what is accepted, what is not."""
+"""The rules for a tick, written again from their documentation in plain Python."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What a store holds, read whole and without the project's own readers."""
+"""Reads the whole content of a store, without the project's own readers."""
 
 import json
 import sqlite3

@@ -11,7 +11,7 @@ from tests.oracle.logs import LogRecord
 from tests.oracle.points import COLUMNS, FLOATS, METRICS
 
 BY_STORE = "refused by the store"
-"""Stands for the reason of a tick that the store can never take: the words are the store's own."""
+"""In place of the reason for a tick that the store refuses for good: the words are the store's own."""
 STORE_STAGE = "TASK_PUT"
 
 

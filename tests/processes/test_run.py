@@ -123,7 +123,7 @@ class Place:
         for name in (".venv", "config.py", "tickflow", "assets", *(path.name for path in PROJECT.glob("stock_*.py"))):
             if (PROJECT / name).exists():
                 (root / name).symlink_to(PROJECT / name)
-        (root / ".env").touch()  # else the one beside the scripts would count
+        (root / ".env").touch()  # otherwise the .env beside the scripts would count
         (root / "scripts").mkdir()
         (root / "scripts" / "run.sh").write_bytes((PROJECT / "scripts" / "run.sh").read_bytes())
         (root / "scripts" / "run.sh").chmod(0o755)

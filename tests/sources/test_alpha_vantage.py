@@ -246,7 +246,7 @@ def test_a_refused_key_ends_the_run_with_a_sentence_that_does_not_show_it(stub: 
 
 
 EMPTY = [{}, {"Global Quote": {}}, {"Global Quote - DATA DELAYED BY 15 MINUTES": {}}, {"Error Message": BAD_CALL}]
-"""Every form in which Alpha Vantage says nothing of a symbol."""
+"""Every form of an empty answer of Alpha Vantage."""
 
 
 @pytest.mark.parametrize("empty", EMPTY)

@@ -148,7 +148,7 @@ def test_the_documented_simulated_line_can_be_pasted(
 
 
 def with_stub(tmp_path: Path, copy: str, stub: Stub) -> str:
-    """A script that runs the copy, with the stub in the place of Alpha Vantage."""
+    """A script that runs the copy with the stub instead of Alpha Vantage."""
     runner = tmp_path / "runner.py"
     runner.write_text(
         "import runpy\n"

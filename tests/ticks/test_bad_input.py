@@ -1,4 +1,4 @@
-"""What is not a tick, rule by rule: each kind of bad input and the reason it is refused with."""
+"""Bad input, rule by rule: each kind and the reason of its refusal."""
 
 from pathlib import Path
 
@@ -40,5 +40,5 @@ def test_every_reason_but_age_has_a_case_in_the_corpus() -> None:
 @pytest.mark.parametrize("name", ["symbol", "timestamp", "source", "producer"])
 @pytest.mark.parametrize("literal", ["1e999", "-1e999", "9" * 5000], ids=["huge", "minus huge", "5,000 digits"])
 def test_a_number_out_of_all_range_in_a_text_field_is_of_the_wrong_type(name: str, literal: str) -> None:
-    # The decoder reads such a number before it looks for what the field is to hold.
+    # The decoder reads such a number before it checks the type of the field.
     assert reason(raw(name, literal)) == Reason(f"{name}_type")

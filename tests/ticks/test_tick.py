@@ -1,4 +1,4 @@
-"""What is a tick, up to the edges of each rule; decode takes any bytes and never raises."""
+"""Accepted ticks, up to the edges of each rule; decode takes any bytes and never raises."""
 
 import dataclasses
 import json

@@ -196,7 +196,7 @@ def test_a_store_that_asks_for_no_wait_at_all_is_not_asked_without_end() -> None
 
 
 class CountingStore(MemoryStore):
-    """Notes when it was asked for what; refuses the first `patience` writes with a wish of 0.4 s."""
+    """Notes the time of each call; refuses the first `patience` writes with a Retry-After of 0.4 s."""
 
     def __init__(self, patience: int = 0) -> None:
         super().__init__()

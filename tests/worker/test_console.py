@@ -1,4 +1,4 @@
-"""What people read: warm-up, digits, limits, colour only on a terminal."""
+"""The console's text: warm-up, digits, limits, colour only on a terminal."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""What became of the records adds up, per partition, through rebalances, failed commits, gaps, and a stop."""
+"""The counts of records add up, per partition, through rebalances, failed commits, gaps, and a stop."""
 
 import io
 from collections import Counter
@@ -143,7 +143,7 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     topic.append(0, *RECORDS["no tick"])
     first.log.give(0)
     first.read()
-    store.away = 1  # the poll while held up is the one that hears of the rebalance
+    store.away = 1  # the poll while held up is the one that sees the rebalance
     batch = first.engine.process(first.engine.poll())
     first.log.take(0)
     second.log.give(0)

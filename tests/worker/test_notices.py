@@ -1,4 +1,4 @@
-"""What a worker says of refused and expired records and of times without a zone, and how often."""
+"""What a worker reports about refused and expired records and times without a zone, and how often."""
 
 import logging
 from collections.abc import Iterator

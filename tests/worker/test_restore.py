@@ -1,4 +1,4 @@
-"""What a restart replays: enough for the windows, never a point twice as new, and every gap counted exactly."""
+"""A restart replays enough for the windows, emits no point twice as new, and counts every gap exactly."""
 
 import json
 from dataclasses import replace

@@ -103,7 +103,7 @@ def test_a_refresh_sends_just_the_new_rows() -> None:
 
 
 def test_rows_of_another_partition_are_not_mistaken_for_old_ones() -> None:
-    """A symbol moves when partitions are added; its offsets start anew there."""
+    """A symbol moves when partitions are added; its offsets start from 0 there."""
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0] * 40))
     before = drawn_from(store)
@@ -250,7 +250,7 @@ def test_a_long_range_is_a_digest_and_says_so() -> None:
 
 
 def test_a_symbol_that_ticks_very_often_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What came within 30 s is more than is read at once: late ones among it must not ask for a drawing for ever."""
+    """More rows came within 30 s than are read at once: late ones among them must not cause endless drawings."""
     monkeypatch.setattr(module, "FIRST_ROWS", 20)
     store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
     store.write(feed.points("AAPL", [100.0] * 100))

@@ -1,4 +1,5 @@
-"""What the detectors must say, computed tick by tick from plain lists, with the formulas written out once more."""
+"""The scores that the detectors must give, computed tick by tick from plain lists, with the formulas written out
+again."""
 
 import itertools
 import math
@@ -94,7 +95,7 @@ def bad_print(window: list[Second], was_within: bool, before: float, least: floa
 
 
 def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, tuple[float, int]]]:
-    """Of each trade, by detector: score and direction; empty in warm-up."""
+    """For each trade, by detector: score and direction; empty in warm-up."""
     courses: defaultdict[str, Course] = defaultdict(Course)
     for trade in trades:
         course = courses[trade.symbol]

@@ -1,4 +1,4 @@
-"""What reaches InfluxDB of a value: a value, in every query. No text of it is ever part of the query itself."""
+"""A bound value reaches InfluxDB as a value, in every query; its text never becomes part of a query."""
 
 import inspect
 import json

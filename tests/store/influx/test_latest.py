@@ -1,4 +1,4 @@
-"""What is kept of InfluxDB's newest points between two reads is what a whole read would find."""
+"""The cache of InfluxDB's newest points equals what a whole read would find."""
 
 import threading
 import time

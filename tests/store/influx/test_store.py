@@ -1,4 +1,4 @@
-"""What InfluxDB alone does: its refusals, its absence, and the documented queries."""
+"""The InfluxDB adapter only: refusals, absence, and the documented queries."""
 
 import json
 import logging
@@ -390,7 +390,7 @@ def test_a_write_that_fails_on_one_of_two_connections_ends_when_both_are_over() 
 
 
 def test_no_other_request_is_begun_once_one_of_two_failed() -> None:
-    # Each would wait anew where the server does not answer: 10 s, while a stop has to be over within 15.
+    # Where the server does not answer, each call would wait another 10 s, while a stop has to end within 15 s.
     with HttpStub(lambda _path, _body: Answer(503)) as stub, at_stub(stub, batch_points=1_000, connections=2) as store:
         with pytest.raises(StoreUnavailable):
             store.write(some(10_000))

@@ -1,4 +1,4 @@
-"""Half-written points are told from whole ones, and waited for; what stays odd is taken as it is."""
+"""Half-written points are recognised and waited for; what stays incomplete is returned as it is."""
 
 from dataclasses import replace
 

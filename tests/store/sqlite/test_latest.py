@@ -1,4 +1,4 @@
-"""What is kept between two reads of the newest points is what a whole read would find."""
+"""The cache of the newest points equals what a whole read would find."""
 
 import threading
 from collections.abc import Iterator

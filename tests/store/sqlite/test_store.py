@@ -1,4 +1,4 @@
-"""What the embedded store alone does: one file, its retention, and its troubles."""
+"""The embedded store only: one file, its retention, and its failures."""
 
 import sqlite3
 import threading
@@ -135,7 +135,8 @@ def test_of_one_identity_in_one_write_the_last_counts(store: EmbeddedStore) -> N
 def test_once_a_minute_what_was_written_goes_from_the_write_ahead_file_to_the_database(
     path: Path, store: EmbeddedStore, clock: Clock, tmp_path: Path
 ) -> None:
-    """What is in both no longer hangs on when the system writes a file back: see docs/guarantees.md, power cuts."""
+    """The content of both no longer depends on when the system writes a file back: see docs/guarantees.md, power
+    cuts."""
     store.write(some(1))
     store.write(some(100))
     clock.now += 61

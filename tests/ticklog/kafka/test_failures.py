@@ -1,4 +1,4 @@
-"""What holds for the Kafka adapter while the broker is away, frozen, killed or refuses the login."""
+"""The Kafka adapter while the broker is away, frozen or killed, or refuses the login."""
 
 import logging
 import threading
@@ -26,7 +26,7 @@ def own_logs(own_kafka: KafkaServer, topic: str) -> Iterator[KafkaLogs]:
 
 
 class PasswordKafka(KafkaServer):
-    """A broker that wants a login: bob, with the password bob-secret."""
+    """A broker that requires a login: bob, with the password bob-secret."""
 
     def _prepare(self) -> list[str]:
         command = super()._prepare()

@@ -1,4 +1,4 @@
-"""What holds for the Kafka adapter beyond the contract: groups, refusals, topics as they are found."""
+"""The Kafka adapter beyond the contract: groups, refusals, existing topics."""
 
 import threading
 import time
@@ -309,7 +309,7 @@ def test_a_topic_made_anew_in_the_very_poll_that_took_its_partition_away_is_not_
 
 
 def test_a_rebalance_that_outlasts_a_poll_is_seen_through(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one that new metadata call for, kafka-python forgets that it waits for it."""
+    """kafka-python forgets that it waits for a rejoin that new metadata requested."""
     log = logs.reader()
     join(log)
     assert isinstance(log, KafkaTickLog)

@@ -1,4 +1,4 @@
-"""What is read of Kafka's batches is what kafka-python reads of them, whatever lies in them."""
+"""Our reader returns the same records from Kafka's batches as kafka-python's, whatever they hold."""
 
 import struct
 from functools import partial

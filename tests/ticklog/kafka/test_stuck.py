@@ -1,4 +1,4 @@
-"""What could hold the Kafka adapter up without a word, or without an end."""
+"""Whatever could block the Kafka adapter silently or for ever."""
 
 import threading
 from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_a_dead_letter_topic_that_is_gone_does_not_keep_others_out_of_the_group(
 
 
 class Lost:
-    """A producer that is never told where its topic is kept; its third attempt asks to stop."""
+    """A producer that never learns where its topic is; its third attempt asks to stop."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop

@@ -1,4 +1,4 @@
-"""What is read of transactions: committed records, and no other one; and who holds a partition up is said."""
+"""Transactions: only committed records are read, and whoever blocks a partition is named."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What holds for the embedded log beyond the contract: its file, its lock, its retention, several processes."""
+"""The embedded log beyond the contract: its file, its lock, its retention, several processes."""
 
 import signal
 import sqlite3
