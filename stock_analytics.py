@@ -4,6 +4,8 @@
     python stock_analytics.py status      what the workers last reported
     python stock_analytics.py dead-letters --limit 50   the refused records: counts per reason, and the newest
     python stock_analytics.py audit       recompute everything from the log and compare it with the store, bit for bit
+    python stock_analytics.py backtest    how often would alerts have fired, on what is recorded?
+    python stock_analytics.py calibrate   each symbol's thresholds from recorded days
     python stock_analytics.py --embedded  the same on one SQLite file, without Kafka and InfluxDB
 
 Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` makes a running

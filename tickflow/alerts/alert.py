@@ -1,6 +1,7 @@
 """An alert: one episode of one symbol, as it is stored, published and worded."""
 
 import hashlib
+import urllib.parse
 from collections.abc import Sequence
 
 import msgspec
@@ -75,6 +76,15 @@ def to_line(alert: Alert) -> str:
         members = alert.members.replace("\\", "\\\\").replace('"', '\\"')
         fields.append(f'members="{members}"')
     return f"{MEASUREMENT},symbol={symbol},detector={detector} {','.join(fields)} {alert.time_ns}"
+
+
+def link(page: str, alert: Alert) -> str:
+    """The address of the alert's moment on the page that is served at `page`.
+
+    >>> link("http://localhost:8050", Alert("BRK.B", "move", 9_000_000_000, 1, 1, 1, 1, 1, 1, 9_000_000_000, 0, 7))
+    'http://localhost:8050/?symbol=BRK.B&at=9000'
+    """
+    return f"{page}/?{urllib.parse.urlencode({'symbol': alert.symbol, 'at': alert.opened // 1_000_000})}"
 
 
 def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = False) -> str:

@@ -127,22 +127,12 @@ class Watch:
         if not symbols:
             return []
         view = self._seconds.view(symbols, time_us, prices, volumes)
-        found = {name: each for name, score in self._scorers(view).items() if len(each := score())}
+        found = {name: each for name, score in scorers(view, self.terms).items() if len(each := score())}
         changed = self._raise(view, found, point_time(time_us, offsets), offsets, volumes)
         if "silence" in self.terms.detectors or any(rule.metric == "silence" for rule in self.terms.rules):
             changed += self._silences(view, time_us, offsets)
         self._seconds.keep(view)
         return changed
-
-    def _scorers(self, view: View) -> dict[str, Callable[[], Scored]]:
-        least, wanted = self.terms.least_move, self.terms.detectors
-        scorers: dict[str, Callable[[], Scored]] = {
-            "move": lambda: move.score(view, FLOOR, least),
-            "volume": lambda: volume.score(view, FLOOR),
-            "volatility": lambda: volatility.score(view, FLOOR),
-            "bad_print": lambda: bad_print.score(view, FLOOR, least),
-        }
-        return {name: score for name, score in scorers.items() if name in wanted}
 
     def _raise(self, view: View, found: Mapping[str, Scored], time_ns: Any, offsets: Any, volumes: Any) -> list[Alert]:
         """Pass the findings and the results of the rules to the episodes, symbol by symbol."""
@@ -348,6 +338,18 @@ class Watch:
             watch._courses[course.symbol, course.rule] = Course(deque(course.parts), course.begun)
         watch._silent = dict(known.silent)
         return watch
+
+
+def scorers(view: View, terms: Terms) -> dict[str, Callable[[], Scored]]:
+    """The detectors that the terms want, by name, each for what exceeds the floor in a batch."""
+    least = terms.least_move
+    every: dict[str, Callable[[], Scored]] = {
+        "move": lambda: move.score(view, FLOOR, least),
+        "volume": lambda: volume.score(view, FLOOR),
+        "volatility": lambda: volatility.score(view, FLOOR),
+        "bad_print": lambda: bad_print.score(view, FLOOR, least),
+    }
+    return {name: score for name, score in every.items() if name in terms.detectors}
 
 
 def _known(number: float) -> float | None:

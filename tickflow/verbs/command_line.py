@@ -1,27 +1,44 @@
 """The verbs of `stock_analytics.py`, their flags, and how each is called."""
 
 import argparse
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
+from tickflow.alerts.alert import link
+from tickflow.alerts.budget import Budget
+from tickflow.alerts.budget import parse as parse_budget
 from tickflow.alerts.opening import DeskSettings
-from tickflow.alerts.terms import terms_of
+from tickflow.alerts.rules import Rule, RuleError
+from tickflow.alerts.rules import parse as parse_rules
+from tickflow.alerts.terms import Calibration, terms_of
+from tickflow.alerts.terms import write as write_thresholds
+from tickflow.alerts.watch import DETECTORS, Terms
 from tickflow.process import DONE, UNDONE, Parser, StopEvent
 from tickflow.stack import open_alerts, open_log, open_store
 from tickflow.ticks.tick import Limits, epoch_us
-from tickflow.verbs import audit, dead_letters, status
+from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, status
 
-VERBS = ("run", "status", "dead-letters", "audit")
+VERBS = ("run", "status", "dead-letters", "audit", "calibrate", "backtest")
 LISTED = 20
 
-_OWNERS = {
-    "json": "status",
-    "watch": "status",
-    "limit": "dead-letters",
-    "explain": "dead-letters",
-    "from": "audit",
-    "to": "audit",
+_LOOKING_BACK = ("audit", "calibrate", "backtest")
+_OWNERS: dict[str, tuple[str, ...]] = {
+    "json": ("status",),
+    "watch": ("status",),
+    "limit": ("dead-letters", "backtest"),
+    "explain": ("dead-letters",),
+    "from": _LOOKING_BACK,
+    "to": _LOOKING_BACK,
+    "file": ("calibrate", "backtest"),
+    "rules": ("backtest",),
+    "detector": ("backtest",),
+    "budget": ("calibrate", "backtest"),
+    "curve": ("backtest",),
+    "out": ("calibrate",),
 }
 
 
@@ -33,6 +50,10 @@ class VerbSettings(DeskSettings, Protocol):
     @property
     def max_record_bytes(self) -> int: ...  # noqa: D102
     @property
+    def dashboard_host(self) -> str: ...  # noqa: D102
+    @property
+    def dashboard_port(self) -> int: ...  # noqa: D102
+    @property
     def max_tick_age(self) -> float | None: ...  # noqa: D102
 
 
@@ -42,18 +63,31 @@ def add_arguments(parser: Parser) -> None:
     group = parser.add_argument_group("flags of single verbs")
     group.add_argument("--json", action="store_true", help="status: print JSON, for programs")
     group.add_argument("--watch", action="store_true", help="status: look again every 2 s, until Ctrl+C")
-    group.add_argument("--limit", type=count, metavar="N", help=f"dead-letters: list the newest N (default: {LISTED})")
+    group.add_argument(
+        "--limit", type=count, metavar="N", help=f"dead-letters, backtest: list the newest N (default: {LISTED})"
+    )
     text = "dead-letters: add to each reason its commonest cause and the cure"
     group.add_argument("--explain", action="store_true", help=text)
-    group.add_argument("--from", type=time_ns, metavar="T", help="audit: from this time on, as 2026-01-05T14:30:00Z")
-    group.add_argument("--to", type=time_ns, metavar="T", help="audit: up to this time (default: everything)")
+    group.add_argument(
+        "--from",
+        type=time_ns,
+        metavar="T",
+        help="audit, calibrate, backtest: from this time on, as 2026-01-05T14:30:00Z",
+    )
+    group.add_argument("--to", type=time_ns, metavar="T", help="the same three: up to this time (default: everything)")
+    group.add_argument("--file", type=Path, metavar="F", help="calibrate, backtest: a recorded file, not the topic")
+    group.add_argument("--budget", type=budget, metavar="B", help="calibrate, backtest: in place of ALERT_BUDGET")
+    group.add_argument("--rules", type=rules, metavar="R", help="backtest: in place of ALERT_RULES, and no detector")
+    group.add_argument("--detector", choices=DETECTORS, help="backtest: this one alone")
+    group.add_argument("--curve", action="store_true", help="backtest: budget against alerts, for several budgets")
+    group.add_argument("--out", type=Path, metavar="F", help="calibrate: the file to write (default: ALERT_THRESHOLDS)")
 
 
 def check(parser: Parser, arguments: argparse.Namespace) -> None:
     """Refuse a flag that belongs to another verb."""
-    for flag, verb in _OWNERS.items():
-        if getattr(arguments, flag) not in (None, False) and arguments.verb != verb:
-            parser.error(f"--{flag} belongs to the verb {verb}")
+    for flag, verbs in _OWNERS.items():
+        if getattr(arguments, flag) not in (None, False) and arguments.verb not in verbs:
+            parser.error(f"--{flag} belongs to the verb {' or '.join(verbs)}")
     since_ns, until_ns = _range(arguments)
     if since_ns >= until_ns:
         parser.error("--from must lie before --to")
@@ -84,9 +118,71 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
             lambda log, store: audit.Audit(log, store, limits, settings.anomaly_threshold, *range_ns, alerts=alerts),
         )
         return DONE if is_equal else UNDONE
+    if arguments.verb in ("calibrate", "backtest"):
+        return look_back(arguments, settings, stop)
     limit = LISTED if arguments.limit is None else arguments.limit
     dead_letters.show(open_log(settings, stop), limit, arguments.explain)
     return DONE
+
+
+def look_back(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEvent) -> int:
+    """Perform `calibrate` or `backtest`."""
+    terms, limits = terms_of(settings), limits_of(settings)
+    if arguments.budget is not None:
+        terms = replace(terms, budget=arguments.budget)
+    if arguments.rules is not None:
+        terms = replace(terms, rules=arguments.rules, detectors=frozenset())
+    if arguments.detector is not None:
+        terms = replace(terms, detectors=frozenset({arguments.detector}), rules=arguments.rules or ())
+    if arguments.file is not None:
+        return perform_on(lambda: recorded.of_file(arguments.file, limits), arguments, settings, terms)
+    with open_log(settings, stop) as log:
+        log.connect(create=False)
+        return perform_on(lambda: recorded.of_log(log, limits), arguments, settings, terms)
+
+
+def perform_on(
+    ticks: Callable[[], recorded.Recorded], arguments: argparse.Namespace, settings: VerbSettings, terms: Terms
+) -> int:
+    """Perform `calibrate` or `backtest` on recorded ticks."""
+    range_ns = _range(arguments)
+    if arguments.verb == "calibrate":
+        made, said = calibrate.thresholds(calibrate.collect(ticks(), terms, *range_ns), terms)
+        print("\n".join(said) or "there are no ticks in that time")
+        path = arguments.out or settings.alert_thresholds
+        if not made:
+            return UNDONE
+        if path is None:
+            print("nothing is written: name a file with --out or ALERT_THRESHOLDS")
+            return DONE
+        write_thresholds(path, Calibration(str(terms.budget.rate), made))
+        print(f"{len(made)} thresholds are in {path}: set ALERT_THRESHOLDS to it, for every worker")
+        return DONE
+    if arguments.curve:
+        for rate, found, per_day in backtest.curve(ticks, terms, *range_ns):
+            print(f"budget {rate:g} a day: {found:,} alerts, {per_day:.2g} per symbol and day")
+        return DONE
+    page = f"http://{settings.dashboard_host}:{settings.dashboard_port}"
+    listed = LISTED if arguments.limit is None else arguments.limit
+    findings = backtest.run(ticks(), terms, *range_ns)
+    print("\n".join(backtest.lines(findings, listed, lambda alert: link(page, alert))))
+    return DONE
+
+
+def budget(text: str) -> Budget:
+    """Parse a budget."""
+    try:
+        return parse_budget(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is none: {error}") from None
+
+
+def rules(text: str) -> tuple[Rule, ...]:
+    """Parse rules."""
+    try:
+        return parse_rules(text)
+    except RuleError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def count(text: str) -> int:

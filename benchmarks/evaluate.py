@@ -1,0 +1,282 @@
+"""What the alerts are worth, measured: `make evaluate` writes the tables and pictures of docs/detection.md.
+
+Each walk has a phase to calibrate on and another to be judged on. False alarms are episodes of the untouched second
+phase; events are laid on copies of it. An oracle knows the true deviation of every step; chance is what as many flags
+at random places would find.
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.walks import WALKS, Floats, Ints, Walk
+from tickflow.alerts.budget import FLOOR, START, Budget
+from tickflow.alerts.calibration import episodes_above, threshold_for
+from tickflow.alerts.episodes import Episodes, Flag, Stretch
+from tickflow.metrics.detectors import bad_print, move, volatility, volume
+from tickflow.metrics.detectors.seconds import Scored, Seconds, View
+
+PROJECT = Path(__file__).parent.parent
+TARGET = PROJECT / "docs" / "detection.md"
+DAY = PROJECT.parent / "shared" / "data" / "us_equity_trades_2013-10-07.csv.gz"
+PROMISE = 1e-4
+PHASE = 400_000
+CHUNK = 20_000
+WITHIN = 12
+"""Ticks of a walk within which an event counts as found."""
+DETECTORS: dict[str, Callable[[View], Scored]] = {
+    "move": lambda view: move.score(view, 1.5),
+    "volume": lambda view: volume.score(view, 1.5),
+    "volatility": lambda view: volatility.score(view, 1.5),
+    "bad_print": lambda view: bad_print.score(view, 1.5),
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a detector said of a walk: the ticks that scored, and how much."""
+
+    at: Ints
+    score: Floats
+
+
+def scores_of(walk: Walk, names: Sequence[str]) -> dict[str, Scores]:
+    seconds = Seconds()
+    parts: dict[str, list[tuple[Ints, Floats]]] = {name: [] for name in names}
+    for begin in range(0, len(walk.price), CHUNK):
+        piece = slice(begin, begin + CHUNK)
+        symbols = ["W"] * len(walk.price[piece])
+        view = seconds.view(symbols, walk.time_us[piece].copy(), walk.price[piece], walk.volume[piece])
+        for name in names:
+            found = DETECTORS[name](view)
+            parts[name].append((found.at + begin, found.score))
+        seconds.keep(view)
+    return {
+        name: Scores(np.concatenate([at for at, _ in each]), np.concatenate([score for _, score in each]))
+        for name, each in parts.items()
+    }
+
+
+def documented(walk: Walk) -> Scores:
+    """The documented rule: |price - ma_10| in deviations of the same ten prices."""
+    windows = np.lib.stride_tricks.sliding_window_view(walk.price, 10)
+    deviation = windows.std(axis=1, ddof=1)
+    score = np.zeros(len(walk.price))
+    np.divide(np.abs(windows[:, -1] - windows.mean(axis=1)), deviation, out=score[9:], where=deviation > 0)
+    at = np.flatnonzero(score > 0)
+    return Scores(at, score[at])
+
+
+def oracle_scores(walk: Walk) -> Scores:
+    returns = np.abs(np.diff(np.log(walk.price), prepend=np.log(walk.price[0]))) / walk.deviation
+    at = np.arange(len(returns))
+    return Scores(at, returns)
+
+
+def places(rng: np.random.Generator, count: int, length: int, apart: int = 400) -> Ints:
+    """Where events are laid: far enough apart that none is in another's window."""
+    slots = rng.permutation((length - 2 * apart) // apart)[:count]
+    return np.sort(slots) * apart + apart + rng.integers(0, apart // 4, len(slots))
+
+
+def jumped(walk: Walk, at: Ints, deviations: float, rng: np.random.Generator) -> Walk:
+    """Every jump is undone halfway to the next one by a drift of 150 ticks, so that prices stay where they were."""
+    logs = np.log(walk.price)
+    for place in at:
+        size = deviations * walk.deviation[place] * rng.choice((-1.0, 1.0))
+        shape = np.r_[np.ones(100), np.linspace(1, 0, 150)]
+        logs[place : place + 250] += size * shape[: len(logs) - place]
+    price: Floats = np.exp(logs)
+    return replace(walk, price=np.round(price, 2) if walk.name == "cents" else price)
+
+
+def spiked(walk: Walk, at: Ints, deviations: float) -> Walk:
+    price = walk.price.copy()
+    price[at] *= np.exp(deviations * walk.deviation[at])
+    return replace(walk, price=price)
+
+
+def wilder(walk: Walk, at: Ints, times: float, length: int = 20) -> Walk:
+    returns = np.diff(np.log(walk.price), prepend=np.log(walk.price[0]))
+    for place in at:
+        returns[place : place + length] *= times
+    return replace(walk, price=walk.price[0] * np.exp(np.cumsum(returns)))
+
+
+def busier(walk: Walk, at: Ints, times: float, length: int = 10) -> Walk:
+    volumes = walk.volume.copy()
+    for place in at:
+        volumes[place : place + length] *= times
+    return replace(walk, volume=volumes)
+
+
+def found(scores: Scores, threshold: float, at: Ints, within: int = WITHIN) -> tuple[float, Floats]:
+    """The share of events after which a score exceeds the threshold in time, and the delays in ticks."""
+    flagged = scores.at[scores.score > threshold]
+    following = np.searchsorted(flagged, at)
+    behind = np.append(flagged, np.iinfo(np.int64).max)[following] - at
+    hits = behind[behind < within]
+    return len(hits) / len(at), hits.astype(np.float64)
+
+
+def judge_walks(phase: int, seeds: int) -> list[dict[str, float | str]]:
+    rows: list[dict[str, float | str]] = []
+    for make in WALKS:
+        sums: dict[str, list[float]] = {}
+        counts: dict[str, list[int]] = {}
+        for seed in range(seeds):
+            rng = np.random.default_rng([seed, len(make.__name__)])
+            calibrated, judged = make(rng, phase), make(rng, phase)
+            names = list(DETECTORS)
+            before, after = scores_of(calibrated, names), scores_of(judged, names)
+            before |= {"documented": documented(calibrated), "oracle": oracle_scores(calibrated)}
+            after |= {"documented": documented(judged), "oracle": oracle_scores(judged)}
+            thresholds: dict[str, float] = {}
+            for name in before:
+                made = threshold_for(PROMISE * phase, calibrated.time_us[before[name].at], before[name].score)
+                if made is None:
+                    raise SystemExit(f"{phase} ticks are not enough")
+                thresholds[name] = made.value if name != "documented" else 2.0
+                alarms = episodes_above(thresholds[name], judged.time_us[after[name].at], after[name].score)
+                counts.setdefault(name, []).append(alarms)
+            at = places(rng, 500, phase)
+            for size in (8, 10, 12):
+                walk = jumped(judged, at, size, rng)
+                share, delays = found(scores_of(walk, ["move"])["move"], thresholds["move"], at)
+                best, _ = found(oracle_scores(walk), thresholds["oracle"], at, 1)
+                rule, _ = found(documented(walk), 2.0, at)
+                sums.setdefault(f"jump {size}", []).append(share)
+                sums.setdefault(f"jump {size} oracle", []).append(best)
+                sums.setdefault(f"jump {size} documented", []).append(rule)
+                if len(delays):
+                    sums.setdefault("delay", []).append(float(np.median(delays)))
+            spikes = scores_of(spiked(judged, at, 20), ["move", "bad_print"])
+            sums.setdefault("spikes as move", []).append(found(spikes["move"], thresholds["move"], at, 3)[0])
+            sums.setdefault("spikes as bad_print", []).append(
+                found(spikes["bad_print"], thresholds["bad_print"], at, 3)[0]
+            )
+            for times in (3, 5):
+                wild = scores_of(wilder(judged, at, times), ["volatility"])["volatility"]
+                sums.setdefault(f"volatility x{times}", []).append(found(wild, thresholds["volatility"], at, 30)[0])
+            busy = scores_of(busier(judged, at, 10), ["volume"])["volume"]
+            sums.setdefault("volume x10", []).append(found(busy, thresholds["volume"], at)[0])
+            chance = 1 - (1 - PROMISE) ** WITHIN
+            sums.setdefault("chance", []).append(chance)
+        row: dict[str, float | str] = {"walk": make.__name__}
+        for name, per_seed in counts.items():
+            promised = PROMISE * phase * seeds
+            total = sum(per_seed)
+            # The threshold is uncertain too: it comes from as many alerts of the first phase.
+            spread = 1.96 * (1 / max(total, 1) + 1 / promised) ** 0.5
+            row |= {name: total / promised}
+            row |= {
+                f"{name} low": total / promised * np.exp(-spread),
+                f"{name} high": total / promised * np.exp(spread),
+            }
+        row |= {name: float(np.mean(values)) for name, values in sums.items()}
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    return rows
+
+
+def real_day() -> dict[str, Walk]:
+    """The regular hours of the real day, by symbol; empty where it is not at hand."""
+    if not DAY.is_file():
+        return {}
+    columns: dict[str, list[tuple[int, float, float]]] = {}
+    with gzip.open(DAY, "rt", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if not "13:30" <= row["timestamp"][11:16] < "20:00":
+                continue
+            moment = round(datetime.fromisoformat(row["timestamp"]).timestamp() * 1e6)
+            columns.setdefault(row["symbol"], []).append((moment, float(row["price"]), float(row["volume"])))
+    made = {}
+    for symbol, rows in columns.items():
+        time_us, price, size = (np.array(column) for column in zip(*rows, strict=True))
+        made[symbol] = Walk(symbol, time_us.astype(np.int64), price, size, np.ones(len(price)))
+    return made
+
+
+def alerts_on(walk: Walk, scores: Scores, budget: float, start: float = START) -> list[tuple[int, float]]:
+    """The followed alerts of one detector: (tick, score)."""
+    episodes = Episodes(0, Budget(budget), thresholds={("move", walk.name): start})
+    said = []
+    for at, score in zip(scores.at.tolist(), scores.score.tolist(), strict=True):
+        flag = Flag(0, "move", score, 0, 1.0, 1.0, at, at, None)
+        stretch = Stretch(walk.name, walk.time_us[at : at + 1], np.ones(1), 1.0, at)
+        said += [(at, score) for each in episodes.take(stretch, [flag]) if each.time_ns == at and each.ticks == 1]
+    return said
+
+
+def judge_day(least: float = 0.001) -> list[dict[str, float | str]]:
+    rows: list[dict[str, float | str]] = []
+    for symbol, walk in sorted(real_day().items()):
+        rng = np.random.default_rng(7)
+        DETECTORS["move"] = lambda view: move.score(view, FLOOR, least)
+        plain = scores_of(walk, ["move"])["move"]
+        row: dict[str, float | str] = {"symbol": symbol, "ticks": len(walk.price)}
+        for threshold in (4.0, 5.0, 6.0, 8.0):
+            row[f"alerts at {threshold:g}"] = episodes_above(threshold, walk.time_us[plain.at], plain.score)
+        lasting = [lasted(walk, at) for at, _ in alerts_on(walk, plain, 5.0, FLOOR)]
+        row |= {"alerts": len(lasting), "lasted": sum(lasting)}
+        for basis in (20, 40):
+            for threshold in (6.0, 8.0):
+                hits, delays = 0, []
+                begins = walk.time_us[0] + 600_000_000 + np.arange(55) * 400_000_000
+                for begin in begins[begins < walk.time_us[-1] - 120_000_000]:
+                    begin += int(rng.integers(0, 60_000_000))
+                    first = int(np.searchsorted(walk.time_us, begin))
+                    lead = int(np.searchsorted(walk.time_us, begin - 900_000_000))
+                    end = int(np.searchsorted(walk.time_us, begin + 60_000_000))
+                    price = walk.price[lead:end].copy()
+                    price[first - lead :] = np.round(price[first - lead :] * (1 + rng.choice((-1, 1)) * basis / 1e4), 2)
+                    part = Walk(symbol, walk.time_us[lead:end], price, walk.volume[lead:end], walk.deviation[lead:end])
+                    scores = scores_of(part, ["move"])["move"]
+                    behind = scores.at[(scores.score > threshold) & (scores.at >= first - lead)]
+                    delay = (part.time_us[behind[0]] - part.time_us[first - lead]) / 1e6 if len(behind) else 1e9
+                    hits += delay < 15
+                    delays.append(delay)
+                row[f"{basis} bp at {threshold:g}"] = hits / len(delays)
+                row[f"{basis} bp at {threshold:g} median"] = float(np.median(delays))
+                row[f"{basis} bp at {threshold:g} p90"] = float(np.quantile(delays, 0.9))
+        rule = documented(walk)
+        row["documented share"] = float(np.mean(rule.score > 2.0) * len(rule.score) / len(walk.price))
+        row["documented episodes"] = episodes_above(2.0, walk.time_us[rule.at], rule.score)
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    return rows
+
+
+def lasted(walk: Walk, at: int) -> bool:
+    """Whether half of the move is there a minute later."""
+    later = int(np.searchsorted(walk.time_us, walk.time_us[at] + 60_000_000)) - 1
+    before = walk.price[max(0, int(np.searchsorted(walk.time_us, walk.time_us[at] - 5_000_000)) - 1)]
+    return bool((walk.price[later] - before) / (walk.price[at] - before) >= 0.5) if walk.price[at] != before else False
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="one seed: for a trial")
+    parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "detection.json")
+    parser.add_argument("--only", choices=("walks", "day"))
+    arguments = parser.parse_args(argv)
+    begun = time.monotonic()
+    result: dict[str, object] = {}
+    if arguments.only != "day":
+        result["walks"] = judge_walks(PHASE, 1 if arguments.short else 6)
+    if arguments.only != "walks":
+        result["day"] = judge_day()
+    result["seconds"] = round(time.monotonic() - begun)
+    arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

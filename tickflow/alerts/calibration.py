@@ -1,0 +1,75 @@
+"""Thresholds from recorded days: for each symbol the one that would have given as many alerts as its budget allows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.alerts.budget import poisson_interval
+
+LEAST_EXPECTED = 20.0
+"""Expected alerts below which a threshold would be a guess: with 20, its count is known to within 45 % either way."""
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A threshold; between `low` and `high` it lies in 95 of 100 such records. `alerts` it would have given."""
+
+    value: float
+    low: float
+    high: float
+    alerts: int
+
+
+def episodes_above(threshold: float, time_us: Ints, scores: Floats, gap_us: int = 60_000_000) -> int:
+    """How many episodes the scores above a threshold make: a new one after a minute without any.
+
+    >>> episodes_above(5.0, np.array([0, 1, 61_000_001]), np.array([6.0, 7.0, 9.0]))
+    2
+    """
+    times = time_us[scores > threshold]
+    return int(len(times) > 0) + int(np.count_nonzero(np.diff(times) >= gap_us))
+
+
+def threshold_for(expected: float, time_us: Ints, scores: Floats) -> Threshold | None:
+    """The threshold that gives `expected` episodes of these scores (in the order of time), or `None` for too few.
+
+    `scores` are those above some floor. Where fewer than `expected` episodes exceed it, the floor itself is the answer.
+    """
+    if expected < LEAST_EXPECTED:
+        return None
+    fewest, most = poisson_interval(round(expected))
+    value = _reaching(expected, time_us, scores)
+    return Threshold(
+        value,
+        _reaching(most, time_us, scores),
+        _reaching(fewest, time_us, scores),
+        episodes_above(value, time_us, scores),
+    )
+
+
+def _reaching(count: float, time_us: Ints, scores: Floats) -> float:
+    """The lowest threshold with no more episodes than that."""
+    levels = np.unique(scores)
+    if not len(levels):
+        return 0.0
+    floor = float(np.nextafter(levels[0], 0))
+    # Few episodes at the top, more further down, until they grow together again: the highest crossing is the one.
+    step = max(1, len(scores) // 4_000)
+    from_top = levels[::-1]
+    previous = 0
+    for at in range(0, len(from_top), step):
+        if episodes_above(float(from_top[at]), time_us, scores) > count:
+            low, high = previous, at
+            while high - low > 1:
+                middle = (low + high) // 2
+                if episodes_above(float(from_top[middle]), time_us, scores) > count:
+                    high = middle
+                else:
+                    low = middle
+            return float(from_top[low])
+        previous = at
+    return floor

@@ -1,0 +1,37 @@
+"""Recorded ticks for the verbs that look back: from the topic, or from a file as the producer replays it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tickflow.sources.replay import Replay
+from tickflow.ticklog.base import Bounds, Entry, TickLog
+from tickflow.ticks.tick import Limits, TickBatch, decode, encode
+
+FILE_BATCH = 20_000
+_NO_LOG_TIME = 0
+
+Recorded = Iterator[tuple[int, TickBatch]]
+"""Batches of ticks in log order, each with its partition; a partition's batches follow one another."""
+
+
+def of_log(log: TickLog, limits: Limits) -> Recorded:
+    """The ticks that the topic holds, partition by partition. Raises what `TickLog.read` raises."""
+    for partition in log.partitions():
+        held = log.bounds(partition, log.topic)
+        for records in log.read(partition, Bounds(held.start, held.end)):
+            yield partition, decode(list(records), limits)[0]
+
+
+def of_file(path: Path, limits: Limits) -> Recorded:
+    """The ticks of a recorded file, as partition 0. Raises what the replay raises."""
+    entries: list[Entry] = []
+    offset = 0
+    for ticks in Replay(path, speed=float("inf")).batches(lambda _: False):
+        for tick in ticks:
+            entries.append(Entry(0, offset, tick.symbol.encode(), encode(tick), 0, _NO_LOG_TIME))
+            offset += 1
+        if len(entries) >= FILE_BATCH:
+            yield 0, decode(entries, limits)[0]
+            entries = []
+    if entries:
+        yield 0, decode(entries, limits)[0]
