@@ -13,7 +13,7 @@ let only = false; // the chosen symbol's only
 let symbol = null;
 let trouble = ""; // why an acknowledgement was not kept
 let blind = ""; // why it is not known which alerts have been seen
-let known = false; // the first lot is no news
+let known = false; // the first answer is no news
 let panel = null;
 const narrow = window.matchMedia("(max-width: 47.99em)");
 
@@ -25,7 +25,7 @@ function make(tag, className, text = "", more = {}) {
   return element;
 }
 
-/* The panel is one, and moves to where it is seen. */
+/* There is one panel; it moves to wherever it shows. */
 function place() {
   if (!panel) build();
   const home = document.getElementById(narrow.matches ? "sheet" : "alerts");
@@ -139,7 +139,7 @@ function act({ key, ack }) {
   go({ symbol: each.key[0], wall: each.wall_ms, start_us: each.start_us });
 }
 
-/* A row that says the same stays the same element. */
+/* A row with unchanged text stays the same element. */
 const made = new Map();
 function kept(each) {
   const key = each.key.join(),
@@ -148,14 +148,14 @@ function kept(each) {
   return made.get(key).item;
 }
 
-/* Bring the list to these items, in this order, and touch none of those that stay. */
+/* Show these items in this order, without touching elements that stay. */
 function fill(place, items) {
   const wanted = new Set(items);
   for (const item of [...place.children]) if (!wanted.has(item)) item.remove();
   items.forEach((item, i) => place.children[i] !== item && place.insertBefore(item, place.children[i] ?? null));
 }
 
-/* The list holds the newest ones alone: of a full list more may be new. */
+/* The list holds only the newest alerts: if it is full, there may be more. */
 const many = (open) => (episodes.size >= LIMIT ? `${open}+` : String(open));
 
 function draw() {
@@ -201,7 +201,7 @@ function take(news) {
     const old = [...episodes.entries()].sort((a, b) => a[1].start_us - b[1].start_us).slice(0, episodes.size - LIMIT);
     old.forEach(([key]) => episodes.delete(key));
   }
-  for (const key of made.keys()) if (!episodes.has(key)) made.delete(key); // the others stay the elements that they are
+  for (const key of made.keys()) if (!episodes.has(key)) made.delete(key); // the other rows keep their elements
   if (known) notify(news.episodes.filter((each) => !before.has(each.key.join()) && !each.acked));
   known = true;
   draw();
@@ -225,7 +225,7 @@ function acknowledge(chosen) {
   setProps("acknowledge", { data: chosen.map((each) => each.key) });
 }
 
-/* The server's answer: on success the rows go quiet at once, and others learn of it with their next refresh. */
+/* The server's answer: on success the rows turn quiet at once; other readers see it with their next refresh. */
 function answered(answer) {
   trouble = answer?.trouble || "";
   for (const each of episodes.values()) {
@@ -257,7 +257,7 @@ document.addEventListener("click", (event) => {
   if (event.target.id === "sheet") event.target.close(); // beside the panel
 });
 
-/** Clicks on an alert go to its moment by `goTo`. */
+/** A click on an alert calls `goTo` with its moment. */
 function guide(goTo) {
   go = goTo;
 }

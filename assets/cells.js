@@ -1,4 +1,4 @@
-/* The watch list's cells, called by the grid by the names that `watch_list.py` gives them. */
+/* The cells of the watch list; the grid calls them by the names in `watch_list.py`. */
 import { health } from "./health.js";
 import { words } from "./words.js";
 
@@ -14,7 +14,7 @@ export const cells = {
   tickflow_times: ({ value }) => (unknown(value) ? words.NONE : `× ${words.fixed(value, 2)}`),
   tickflow_count: ({ value }) => words.fixed(value, 0),
   tickflow_source: ({ value }) => words.source(value),
-  tickflow_leave: () => false, // arrows go from cell to cell; Tab leaves the list, however long it is
+  tickflow_leave: () => false, // arrow keys move from cell to cell; Tab leaves the list, whatever its length
 };
 
 function Sparkline({ value }) {

@@ -1,4 +1,4 @@
-/* The view of the chart: what is seen of which figure, and how it goes on with the ticks. */
+/* The view of the chart: which figure and which time range show, and how new ticks extend them. */
 import { facts } from "./facts.js";
 import { frame } from "./frame.js";
 import { plots } from "./plots.js";
@@ -9,11 +9,11 @@ const { PRICE, MA, VOLATILITY, Z, MARKS, STEMS, CANDLES } = frame.TRACES;
 
 const LINES = facts.chart.fields.filter(({ trace }) => trace !== null);
 const NEAR_PX = 6;
-const INDICES = [...Array(CANDLES).keys()]; // candles are carried on by themselves
+const INDICES = [...Array(CANDLES).keys()]; // the browser extends candles itself
 
 const graph = () => plots.drawing("chart");
 
-/** A whole figure: the raw one in today's colours, with `data`'s values, seen as `range` or as it comes. */
+/** A whole figure: the raw one in the present colours, with the values of `data`, showing `range` if given. */
 function figure(data, range) {
   const paint = painter();
   const traces = view.raw.data.map((raw, i) => {
@@ -30,14 +30,14 @@ function figure(data, range) {
 
 const pick = (from, keys) => Object.fromEntries(keys.map((key) => [key, from[key]]));
 
-/** New ticks move the last candle, or begin another. */
+/** New ticks change the last candle or start another one. */
 function carry(candles, extend) {
   const width = view.drawn.candle_ms,
     { x, open, high, low, close } = candles;
   extend.x[PRICE].forEach((at, i) => {
     const price = extend.y[PRICE][i],
       end = x.length - 1;
-    // Steps begin at multiples of their width in UTC, as the store makes them.
+    // Steps start at multiples of their width in UTC, as in the store.
     const offset = view.drawn.offsets.at(-1)[1],
       step = Math.floor((at - offset) / width) * width + offset;
     if (end >= 0 && step <= x[end]) {
@@ -63,7 +63,7 @@ function show(raw, drawn) {
   draw(figure(raw.data, same ? gd.layout.xaxis.range.map(ms) : null));
 }
 
-/** Draw the figure as it stands anew: after another theme, other lines, or back to the newest tick. */
+/** Draw the present figure again: after a change of theme or lines, or to return to the newest tick. */
 function again(range = null) {
   if (!view.raw) return;
   const gd = graph();
@@ -71,7 +71,7 @@ function again(range = null) {
   draw(figure(gd ? gd.data : view.raw.data, range || (view.zoomed && gd ? gd.layout.xaxis.range.map(ms) : null)));
 }
 
-/** A part of time with this moment in its middle, `null` where nothing is drawn of it. */
+/** A time range around this moment, or `null` if nothing is drawn there. */
 function place(moment) {
   const x = graph()?.data?.[PRICE]?.x;
   if (!x?.length || moment < x[0] || moment > last(x)) return null;
@@ -108,10 +108,10 @@ function follow(extend, drawn) {
   return gd.data[PRICE].x.length;
 }
 
-/** A page that stays open lets go of what lies a quarter of the range before it, unless its reader looks elsewhere. */
+/** An open page drops rows older than the range by a quarter of it, unless the reader looks at another range. */
 function kept(data, candles) {
   const { range_ms, rows, total } = view.drawn;
-  if (view.zoomed || !range_ms || rows !== total) return null; // a thinned range is drawn anew in time
+  if (view.zoomed || !range_ms || rows !== total) return null; // a thinned range is drawn again anyway
   const from = last(data[PRICE].x) - 1.25 * range_ms;
   const gone = candles ? below(candles.x, from) : 0;
   if (gone) for (const side of ["x", "open", "high", "low", "close"]) candles[side].splice(0, gone);
@@ -126,7 +126,7 @@ function moved(change) {
   refit();
 }
 
-/** Draw the same part of time with panels and labels that fit it, and the place that there is now. */
+/** Draw the same time range with panels and labels that fit it and the present size. */
 function refit() {
   const gd = graph(),
     layout = { ...gd.layout, xaxis: { ...gd.layout.xaxis, range: gd.layout.xaxis.range.map(ms) } };
@@ -135,14 +135,14 @@ function refit() {
   draw({ data: gd.data, layout });
 }
 
-/** A bound of the axis in ms: Plotly gives back text after a zoom. */
+/** A bound of the axis in ms: after a zoom Plotly returns it as text. */
 function ms(bound) {
   return typeof bound === "number"
     ? bound
     : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
 }
 
-/** The part of time seen live: the range back from the newest tick, with a little room, moved on in steps. */
+/** The live time range: back from the newest tick, with a small margin, moving in steps. */
 function live(x, current) {
   if (!x.length) return [0, 1];
   const first = x[0],
@@ -155,7 +155,7 @@ function live(x, current) {
   return [now - wanted, now + 0.05 * wanted];
 }
 
-/** The values at a row, by default at the newest. */
+/** The values of a row, by default of the newest. */
 function values(row = null) {
   const gd = graph();
   if (!gd || !view.raw || !gd.data?.length || !gd.data[PRICE].x.length) return null;
@@ -176,13 +176,13 @@ function values(row = null) {
   };
 }
 
-/** Open, high, low and close of the candle that holds this moment. */
+/** Open, high, low and close of the candle at this moment. */
 function candleAt(candles, moment) {
   const i = candles ? below(candles.x, moment + 1) - 1 : -1;
   return i < 0 ? null : ["open", "high", "low", "close"].map((side) => candles[side][i]);
 }
 
-/** Keep what an anomaly's mark cannot show, by its moment. */
+/** Keep the evidence of anomalies, which their marks cannot show, by moment. */
 function learn(evidence) {
   for (const [wall, partition, offset, times] of evidence || []) view.evidence.set(wall, { partition, offset, times });
 }
@@ -195,7 +195,7 @@ function marked() {
   return MARKS.reduce((sum, i) => sum + gd.data[i].x.filter((x) => x >= from && x <= to).length, 0);
 }
 
-/** The rows in sight, under a heading; of a thinned range, the rows that are drawn. */
+/** The visible rows, under a header row; in a thinned range, the rows that are drawn. */
 function rowsInSight() {
   const gd = graph(),
     range = seenNow();
@@ -217,10 +217,10 @@ function rowsInSight() {
   return lines;
 }
 
-/** The part of time in sight, in ms of the wall clock. */
+/** The visible time range, in ms of the wall clock. */
 const seenNow = () => graph()?.layout?.xaxis?.range?.map(ms) ?? null;
 
-/** The row under the pointer; a mark of an anomaly that is near draws it to its own. */
+/** The row under the pointer; the mark of a nearby anomaly attracts the pointer. */
 function rowOf(hover) {
   const point = hover?.points?.find(({ curveNumber }) => curveNumber < LINES.length);
   const gd = graph();

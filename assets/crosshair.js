@@ -1,4 +1,4 @@
-/* One moment in all small charts: a line through each, and what its symbol cost then. */
+/* One moment in all small charts: a line through each, with the price of its symbol at that moment. */
 /** Show it over the charts of `place`: each `left`, `right`, `top` and `bottom` (px), the line's `x` and the `text`. */
 function show(place, charts) {
   const lines = charts.map(({ left, right, top, bottom, x, text }) => {
@@ -8,7 +8,7 @@ function show(place, charts) {
     Object.assign(line.style, { left: `${x}px`, top: `${top}px`, height: `${bottom - top}px` });
     label.className = "crosshair-label";
     label.textContent = text;
-    label.style[x > (left + right) / 2 ? "right" : "left"] = "4px"; // on the side where there is more room
+    label.style[x > (left + right) / 2 ? "right" : "left"] = "4px"; // on the side with more room
     line.append(label);
     return line;
   });

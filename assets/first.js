@@ -9,9 +9,9 @@
       const theme = window.localStorage.getItem("tickflow-theme");
       if (theme !== null) return known(theme);
     } catch {
-      /* a browser that keeps nothing */
+      /* the browser has no storage */
     }
-    return known(new URLSearchParams(window.location.search).get("theme")); // a link's counts for who chose none
+    return known(new URLSearchParams(window.location.search).get("theme")); // from a link, without a choice
   }
 
   function set(theme) {
@@ -25,7 +25,7 @@
     try {
       window.localStorage.setItem("tickflow-theme", theme);
     } catch {
-      /* then it holds until the page is left */
+      /* then the choice lasts until the page is closed */
     }
   }
 

@@ -1,4 +1,4 @@
-/* What frames the picture: colours from the style sheet, the ranges of the panels, and the labels that hang on them. */
+/* The frame of the chart: colours from the style sheet, panel ranges, and the labels that depend on them. */
 import { facts } from "./facts.js";
 import { words } from "./words.js";
 
@@ -19,7 +19,7 @@ const PRICE = trace("price"),
 const TOKENS = AVERAGES.map(({ color }) => color);
 const DAY = 86_400_000,
   MAX_SESSIONS = 12;
-const PRICE_PANEL = 0.54; // its share of the height, as in figures.py
+const PRICE_PANEL = 0.54; // the panel's share of the height, as in figures.py
 const view = {
   key: null,
   zoomed: false,
@@ -50,7 +50,7 @@ const shown = (trace) =>
 
 const last = (values) => values[values.length - 1];
 
-/** How many items of sorted `x` lie below the bound. */
+/** The number of items of sorted `x` below the bound. */
 function below(x, bound) {
   let low = 0,
     high = x.length;
@@ -62,7 +62,7 @@ function below(x, bound) {
   return low;
 }
 
-/** The items of sorted `x` within the range, and one more on either side, where the line comes from and goes. */
+/** The items of sorted `x` in the range, and one more on either side, so that lines reach the edges. */
 function seen(x, [from, to]) {
   return [Math.max(0, below(x, from) - 1), Math.min(x.length, below(x, to) + 1)];
 }
@@ -82,7 +82,7 @@ function step(span) {
   return power * [1, 2, 5, 10].find((factor) => factor * power >= span);
 }
 
-/** The sources that rows come from, `sources` being pairs of from when on and a name, each named once. */
+/** The names of the rows' sources, each once; `sources` has pairs of a start time and a name. */
 const named = (sources) => [...new Set(sources.map(([, name]) => words.source(name)))].join(", ");
 
 /** The source of the row at x. */
@@ -90,7 +90,7 @@ const sourceAt = (sources, x) => sources.findLast(([from]) => from <= x)?.[1] ??
 
 const ceiling = (value) => (value > 0 ? Math.ceil((value * 1.08) / step(value / 8)) * step(value / 8) : 1);
 
-/** Ranges of the panels that fit what is seen, changing in steps, and the labels that hang on them. */
+/** Panel ranges that fit the visible rows, changing in steps, and the labels that depend on them. */
 function fit(data, layout, paint) {
   const x = data[PRICE].x;
   const [from, to] = seen(x, layout.xaxis.range);
@@ -116,7 +116,7 @@ function fit(data, layout, paint) {
   label(data, layout, paint, places);
 }
 
-/** The axis of prices: linear or logarithmic, told in prices or in percent since the first price in sight. */
+/** The price axis: linear or logarithmic, in prices or in percent since the first visible price. */
 function scale(axis, low, high, base, ticks = 8) {
   view.low = low;
   view.high = high;
@@ -179,7 +179,7 @@ function label(data, layout, paint, places) {
       width: 44,
       font: { size: 11, color: paint(color) },
     }));
-  // A number of the axis under a label would show halfway: it goes.
+  // A number of the axis that a label would cover in part is hidden.
   layout.yaxis.ticktext = layout.yaxis.ticktext.map((text, i) =>
     ends.some(({ y }) => Math.abs(y - layout.yaxis.tickvals[i]) < gap) ? "" : text,
   );
@@ -259,7 +259,7 @@ function label(data, layout, paint, places) {
   ];
 }
 
-/** Where another session begins: the first tick in sight of another day of the exchange; none where there are too many. */
+/** Where a new session begins: the first visible tick of each day of the exchange; empty if there are too many. */
 function sessions(x, range) {
   const [from, to] = seen(x, range),
     found = [];

@@ -1,10 +1,10 @@
-/* Whether what is shown is alive: how old it is, what to do where it is not, and the line of truth under the list. */
+/* Whether the figures are fresh: their age, what to do if they are not, and the status line under the list. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
 
-/* The small charts of several symbols, which `page.js` names: they need this module themselves. */
+/* The small charts of several symbols; `page.js` passes them in, since they import this module. */
 let beside = { youngest: () => null, any: () => false };
 const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
 const MOST_TICKS = facts.warm_up_ticks; // of the longest average
@@ -23,7 +23,7 @@ function hidden(id, whether) {
   if (place) place.hidden = whether;
 }
 
-/* Seconds since a symbol's tick was taken in: since any was, and how much older its event is than the newest one. */
+/* Seconds since a symbol's last tick: since the last tick of any, plus the difference of their event times. */
 function ageOf(event_us) {
   const state = heard.state;
   if (!state || state.processed_s === null || state.processed_s === undefined) return null;
@@ -31,12 +31,12 @@ function ageOf(event_us) {
   return since + Math.max(0, (state.newest_event_us - event_us) / 1e6);
 }
 
-/* The chosen symbol's age: a tick that has just come is younger than the workers' last word says. */
+/* The age of the chosen symbol: a tick that has just arrived is newer than the workers' last report. */
 function freshness(drawn) {
   const state = heard.state,
     now = performance.now();
   const silent = (now - heard.at) / 1000;
-  const waited = (now - Math.max(heard.at, heard.shown)) / 1000; // a hidden page asks seldom: not the server's fault
+  const waited = (now - Math.max(heard.at, heard.shown)) / 1000; // a hidden page refreshes rarely
   if (waited > Math.max(3 * heard.refresh, 8)) {
     return {
       word: "no answer",
@@ -85,12 +85,12 @@ function pulse({ symbol, newest_us, gap_s, count }, seen) {
   let age = ageOf(Math.max(newest_us, row?.event_us ?? 0));
   if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
   if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
-  const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are cut to whole seconds
+  const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are truncated to whole seconds
   if (age === null || age > limit) return { symbol, kind: "stale", age };
   return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
 }
 
-/* The same of several symbols: a word for each one's chart, and what to do in one line. */
+/* The same for several symbols: a word for each chart, and one line of advice. */
 const note = ({ kind, warming }) =>
   kind === "live" ? (warming ? `MA20 ${warming}/${MOST_TICKS}` : "") : kind === "closed" ? "market closed" : kind;
 
@@ -114,7 +114,7 @@ function advise(pulses) {
 function emptiness(drawn, kind) {
   const empty = !drawn || !(drawn.rows || beside.any());
   element("stage").classList.toggle("is-empty", empty);
-  element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period)); // its headline leads out of it
+  element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period)); // its headline leads back
   hidden("empty", !empty);
   if (!empty) return;
   let sentence = "Reading from the store …";
@@ -130,7 +130,7 @@ function emptiness(drawn, kind) {
   write("empty", sentence);
 }
 
-/* Why no tick is stored: the notice of a worker that lives, else that no producer runs. */
+/* Why no tick is stored: the notice of a live worker, or else that no producer runs. */
 function nothingYet(state) {
   if (!state || state.down || state.gone) return "No ticks yet. Start the producer: python stock_producer.py";
   if (state.held_up_by) return `No ticks yet. The analytics waits: ${state.held_up_by}`;
@@ -155,10 +155,10 @@ function truth(drawn) {
   tellTruth(parts.join(" · "));
 }
 
-/* Under the watch list or, where that is a strip, under the chart. */
+/* Under the watch list or, on a narrow screen, under the chart. */
 const tellTruth = (text) => ["truth", "truth-narrow"].forEach((place) => write(place, text));
 
-/** Judge by these charts too, where several symbols are shown. */
+/** Judge these charts too when several symbols are shown. */
 function look(charts) {
   beside = charts;
 }

@@ -1,4 +1,4 @@
-/* The page by keyboard, and what leaves it: full screen, CSV. */
+/* The keyboard, full screen, and CSV. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { multiples } from "./multiples.js";
@@ -51,7 +51,7 @@ function fullScreen() {
 const typed = (target) => target.closest?.("input, textarea, select, dialog[open], [role=radiogroup], [role=listbox]");
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) event.target.blur(); // keys count again
+  if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) event.target.blur(); // the keys work again
   if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;
   const arrow = { ArrowUp: -1, ArrowDown: 1 }[event.key];
   const inList = event.target.closest?.(".ag-root, .alerts-list, [tabindex='0'].strip");
@@ -76,7 +76,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-/* What is shown, as CSV: the rows in sight, or those of the overview as they are filtered and sorted. */
+/* The visible rows as CSV, or the rows of the overview as they are filtered and sorted. */
 const EXPORTED = ["symbol", "price", "change", ...facts.chart.overview, "volume_ratio", "anomalies", "source"];
 
 async function csv() {

@@ -1,4 +1,4 @@
-/* The words over the chart: the headline, the fixed readout line, and the same for those who do not see the chart. */
+/* The text over the chart: the headline, the readout, and the same for screen readers. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { health } from "./health.js";
@@ -9,10 +9,10 @@ import { words } from "./words.js";
 const { write, hidden } = health;
 const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
-/* The fields of the readout line that have a line in the chart, but for the price. */
+/* The fields of the readout that have a line in the chart, except the price. */
 const READINGS = facts.chart.fields.filter(({ name, readout, trace }) => readout && trace !== null && name !== "price");
 
-/* Price and change: of a period its own, at its end and from its first tick on; else what the watch list says. */
+/* Price and change: those of the watch list or, for a chosen period, its last price and its own change. */
 function course(drawn) {
   if (!drawn?.period) return drawn && rows().get(drawn.symbol);
   const first = drawn.rows ? chart.values(0) : null,
@@ -44,7 +44,7 @@ function headline(drawn, paused) {
   }
 }
 
-/* How far what is seen lies behind the newest tick, and the way there. */
+/* How far the visible range lies behind the newest tick, and the button that returns to it. */
 function behind(drawn, row, paused) {
   const several = document.body.dataset.charts === "several",
     seen = several ? multiples : chart;
@@ -59,7 +59,7 @@ function behind(drawn, row, paused) {
   write("go-live", seconds < 1 ? "Go live" : `${words.long(seconds)} behind, go live`);
 }
 
-/* The readout line, and the same in words for those who do not see the chart. */
+/* The readout, and the same in words for screen readers. */
 function read(values, drawn) {
   if (!values) return;
   const places = words.digits(values.price);
@@ -104,7 +104,7 @@ function anomaly({ evidence, price, ma, volatility, z }, places) {
   write("evidence", [...parts, `offset ${evidence.offset} of partition ${evidence.partition}`].join(" · "));
 }
 
-/* A value that needs `window_` ticks; while they have not come, how many have. */
+/* A value that needs `window_` ticks; during warm-up, the number of ticks so far. */
 function measured(value, window_, places, values, drawn) {
   if (value !== null && value !== undefined) return words.fixed(value, places);
   return values.newest && drawn.count < window_ ? `${drawn.count}/${window_}` : words.NONE;

@@ -17,18 +17,18 @@ const HEAD_PX = 22,
 const series = new Map(); // by symbol
 let drawn = null;
 let style = null; // the layout of the chosen symbol's own figure, for fonts and colours
-let range = null; // what the reader zoomed to
-let followed = null; // what is seen live
-let cells = []; // where the charts stand, and what they show
+let range = null; // the range that the reader zoomed to
+let followed = null; // the live range
+let cells = []; // the places of the charts, and what they show
 let pointed = null; // the moment under the pointer
-let notes = ""; // what the charts said of their symbols when they were drawn
+let notes = ""; // the symbols' words in the charts as drawn
 
 const graph = () => plots.drawing("multiples");
 const ms = (bound) =>
   typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
 const on = () => document.body.dataset.charts === "several";
 
-/** Take in what the server drew: rows of each symbol, in the order in which the charts stand. */
+/** Take the server's drawing: the rows of each symbol, in the order of the charts. */
 function show(rows, now, layout) {
   const same =
     drawn &&
@@ -46,7 +46,7 @@ function show(rows, now, layout) {
   draw();
 }
 
-/** Up to where each symbol's rows go, and how often they come. */
+/** For each symbol, the time of its newest row and the interval between its ticks. */
 function learn(known) {
   for (const each of known) if (series.has(each.symbol)) series.get(each.symbol).known = each;
 }
@@ -66,7 +66,7 @@ function follow(rows, known) {
   draw();
 }
 
-/** The part of time all charts show: the range back from the newest tick of them all, moved on in steps. */
+/** The time range of all charts: back from their newest tick, moving in steps. */
 function live() {
   const all = [...series.values()].filter(({ x }) => x.length);
   if (!all.length) return [0, 1];
@@ -80,7 +80,7 @@ function live() {
   return followed;
 }
 
-/** The lowest and the highest price in sight; in percent of the first one in sight where that is asked for. */
+/** The lowest and the highest visible price; if wanted, in percent of the first visible one. */
 function extent({ x, y }, sight) {
   const [from, to] = seen(x, sight),
     found = extremes(y, from, to);
@@ -212,10 +212,10 @@ const pulsesOf = () =>
 /** Whether there is anything in the charts. */
 const any = () => on() && [...series.values()].some(({ x }) => x.length);
 
-/** Of the symbols in the charts the one whose last tick is the youngest; none where they are empty. */
+/** The symbol in the charts with the newest tick; none if they are empty. */
 const youngest = () => (on() ? pulsesOf().sort((a, b) => (a.age ?? Infinity) - (b.age ?? Infinity))[0] : null);
 
-/** Time goes on: what is to be done about symbols that do not tick, said over the charts (and returned), and in each one's head. */
+/** Each second: the advice about silent symbols over the charts (also returned), and each chart's word. */
 function advise(quiet) {
   const pulses = on() && !quiet ? pulsesOf() : [],
     advice = health.advise(pulses);
@@ -268,7 +268,7 @@ function plain(paint, sight) {
   };
 }
 
-/** A symbol's change in words: over a period its own, else what the watch list says. */
+/** A symbol's change in words: that of the watch list or, for a chosen period, the change over it. */
 function changeOf(name) {
   const { y } = series.get(name),
     row = watch.rows.get(name);

@@ -1,4 +1,4 @@
-/* What the reader chose beside symbol and range: kept in one store and in the URL, so that a link shows the same. */
+/* The reader's choices except symbol and range: kept in one store and in the URL, so that a link shows the same. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { watch } from "./watch.js";
@@ -7,7 +7,7 @@ import { words } from "./words.js";
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const WIDTHS = ["auto", ...facts.candle_widths];
 const MOST = facts.max_multiples,
-  FIRST = 6; // small charts at a time, and to begin with
+  FIRST = 6; // the most small charts, and the number at first
 const HIDEABLE = ["MA5", "MA10", "MA20", "Anomaly", "Band"];
 const state = {
   candles: null,
@@ -23,11 +23,11 @@ const element = (id) => document.getElementById(id);
 
 const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
 const FIRST_MS = 1000,
-  LAST_MS = facts.last_wall_ms - 1000; // about as far as a time in ns reaches: the server takes no more
+  LAST_MS = facts.last_wall_ms - 1000; // the server accepts no later time: nanoseconds reach about that far
 const moment = (text) => Math.min(LAST_MS, Math.max(FIRST_MS, parsed(text)));
 const parsed = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text || "") ? Date.parse(`${text}Z`) : NaN);
 
-/* At load, from the URL. */
+/* Read from the URL when the page loads. */
 function read(query) {
   const candles = query.get("candles");
   state.candles = WIDTHS.includes(candles) ? candles : null;
@@ -66,7 +66,7 @@ function set(changes) {
   setProps("options", { data: { ...state } });
 }
 
-/* The chart's own part, and the looks of the switches. */
+/* Apply the choices to the chart and to the look of the switches. */
 function show() {
   const hidden = new Set((state.hide || "").split(",").filter(Boolean));
   chart.view.hidden = hidden;
@@ -96,7 +96,7 @@ function show() {
   }
 }
 
-/* Choosing a symbol adds it to those that are compared; of too many, the one added first goes. */
+/* A chosen symbol joins the compared ones; if there are too many, the one that was added first is removed. */
 function add(symbol) {
   if (state.symbols && symbol && !state.symbols.includes(symbol))
     state.symbols = [...state.symbols, symbol].slice(-MOST);

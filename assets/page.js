@@ -1,4 +1,4 @@
-/* The browser's side of the callbacks (`callbacks.py` names each): the URL, the answers, the clock, the pointer. */
+/* The callbacks in the browser (declared in `callbacks.py`): the URL, the answers, the clock, the pointer. */
 import { alerts } from "./alerts.js";
 import "./cells.js";
 import { chart } from "./chart.js";
@@ -19,13 +19,13 @@ const { rows } = watch;
 const ASK_AGAIN_MS = 10_000;
 const ANSWER_MS = 5_000;
 let currentView = null;
-let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the drawing that is asked for anew
+let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the drawing that was requested again
 const element = (id) => document.getElementById(id);
 const same = () => window.dash_clientside.no_update;
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_id }) => prop_id.split(".")[0]);
 
-/* At load: what the URL asks for, and the theme that this reader chose before. */
+/* When the page loads: the view in the URL, and the theme that this reader chose before. */
 function boot(refresh) {
   heard.refresh = refresh;
   heard.at = performance.now();
@@ -44,7 +44,7 @@ const viewOf = ({ symbol, range, period, candles, overview, symbols }) =>
   JSON.stringify([symbol, range, period, candles, overview, symbols]);
 
 function view(symbol, range, _chosen, drawn, before) {
-  if (currentView && range !== visits.at.range) options.state.period = null; // another range ends it
+  if (currentView && range !== visits.at.range) options.state.period = null; // another range ends the pause
   visits.at.symbol = symbol || null;
   visits.at.range = range;
   if (symbol) {
@@ -79,10 +79,10 @@ function view(symbol, range, _chosen, drawn, before) {
   return currentView;
 }
 
-/* Dash keeps each beat of the intervals, so that it could be undone, for as long as the page is open. */
+/* Dash keeps every tick of an interval for undo, as long as the page is open; this removes them. */
 const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
 
-/* Answers of the server: a drawing (all anew) or a delta (what came since). */
+/* Answers of the server: a drawing (everything) or a delta (what is new). */
 function apply(drawing, delta, drawn) {
   forgetBeats();
   const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
@@ -102,20 +102,20 @@ function takeIn(answer, whole, drawn, out) {
     chart.view.drawn = answer.drawn;
     element("stage").classList.remove("waiting");
     const any = answer.drawn.rows || answer.multiples?.some(({ x }) => x.length);
-    element("stage").classList.toggle("is-empty", !any); // what is empty has no height to draw in
+    element("stage").classList.toggle("is-empty", !any); // an empty element has no height to draw in
     if (answer.figure && answer.drawn.rows) chart.show(answer.figure, answer.drawn);
     visits.arrive(wanted);
     if (wanted && !visits.at.symbol) setProps("symbol", { value: wanted });
   } else {
     if (!drawn || answer.of !== drawn.id) return;
     const other = visits.at.symbol && viewOf(drawn) !== viewOf(currentView);
-    const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request found nobody
+    const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request got no answer
     if (answer.rebuild || overdue) rebuild(drawn.id);
     if (Boolean(drawn.paused) !== visits.at.paused) out.drawn = { ...drawn, paused: visits.at.paused };
     const next = answer.extend && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
     const rowsDrawn = next && chart.follow(answer.extend, next);
     if (rowsDrawn) {
-      // else they come again with the next refresh
+      // otherwise the next refresh would bring them again
       heard.seen = performance.now();
       chart.learn(answer.evidence);
       if (rowsDrawn < next.rows) next.rows = next.total = rowsDrawn;
@@ -160,7 +160,7 @@ function select(chosen) {
 
 const narrowRange = (range) => (range && range !== visits.at.range ? range : same());
 
-/* A request that found no server leaves the interval disabled (see `running` in callbacks.py): set it going again. */
+/* A request without an answer leaves the interval disabled (see `running` in callbacks.py): start it again. */
 function retry() {
   const now = performance.now();
   if (now - heard.retried < ANSWER_MS) return;
@@ -168,7 +168,7 @@ function retry() {
   setProps("refresh", { disabled: false });
 }
 
-let hover = null; // what of the chart is under the pointer
+let hover = null; // what the pointer is over in the chart
 
 function read(drawn) {
   if (drawn) lines.read(chart.values(chart.rowOf(hover)), drawn);
@@ -183,7 +183,7 @@ plots.on("chart", { moved: chart.moved, resized: chart.refit, hovered: point, le
 
 let announced = "";
 
-/* Once for those who hear the page, not with each second or tick that it counts. */
+/* For screen readers: once, not with each second or tick that it counts. */
 function announce(text) {
   const bare = text.replace(/\d+( [smhd]\b)?/g, "");
   if (bare === announced) return;
@@ -210,7 +210,7 @@ function tell(_ticks, _state, drawn) {
   lines.headline(drawn, visits.at.paused);
   emptiness(drawn, kind);
   truth(drawn);
-  // The grid throws for one that is not ready; where it has rows, it is. On a narrow screen it is not shown.
+  // The grid throws until it is ready; once it has rows, it is. On a narrow screen it does not show.
   if (document.querySelector("#watch .ag-row")?.offsetParent) {
     window.dash_ag_grid.getApi("watch").refreshCells({ columns: ["event_us"], force: true });
   }
@@ -237,7 +237,7 @@ scheme.asked.addEventListener("change", () => {
   redraw();
 });
 
-/* Browsers slow down the clocks of a hidden page: catch up as soon as it is seen again. */
+/* Browsers slow down the timers of a hidden page: catch up as soon as it shows again. */
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   heard.shown = performance.now();
@@ -276,7 +276,7 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
   },
 });
 
-/* For tests, and for who looks at the page from the browser's console. */
+/* For tests and for the browser's console. */
 Object.assign(window.tickflow, { chart, multiples, options, watch, alerts, health });
 
-window.beginDash(); // the page's callbacks are there from the first one on
+window.beginDash(); // the page's callbacks must exist before the first one runs

@@ -8,12 +8,12 @@ const CONFIG = {
   toImageButtonOptions: { format: "png", scale: 2, filename: "tickflow" },
 };
 const waiting = new Map(); // figures by place, until Plotly is there
-const hands = new Map(); // what is called for a place's events
+const hands = new Map(); // the handlers of a place's events
 
-/** The element with the drawing, once there is one; it has `data` and `layout` as they are drawn. */
+/** The element with the drawing, once there is one; its `data` and `layout` are those drawn. */
 const drawing = (id) => document.querySelector(`#${id} .js-plotly-plot`);
 
-/** Draw a figure in the place of what is drawn there; as soon as Plotly is there, if it is not yet. */
+/** Replace the drawing in a place by this figure; if Plotly has not loaded yet, do so when it has. */
 function draw(id, { data, layout }) {
   if (!window.Plotly) {
     waiting.set(id, { data, layout });
@@ -43,10 +43,10 @@ function listen(id, gd) {
   }).observe(gd);
 }
 
-/** Add to the traces with these indices; of each, at most so many points stay. */
+/** Add points to the traces with these indices; each trace keeps at most `most` points. */
 const extend = (id, added, indices, most) => window.Plotly.extendTraces(drawing(id), added, indices, most);
 
-/** Who hears of a place: `moved` by its reader, to other ranges; `hovered` and `left`; `resized`. */
+/** Set the handlers of a place: `moved` (the reader changed the range), `hovered`, `left`, `resized`. */
 const on = (id, events) => hands.set(id, events);
 
 document.getElementById("plotly").addEventListener("load", () => {

@@ -1,9 +1,9 @@
-/* A list that changes under a pointer: what is pointed at stays where it is, and a click means what was pressed. */
-const NEAR_PX = 8; // a finger is not quite still
+/* A list that changes under the pointer: the item under it stays, and a click acts on the pressed item. */
+const NEAR_PX = 8; // a finger moves a little
 
-const pointers = new WeakMap(); // by list, where in it the pointer is
+const pointers = new WeakMap(); // by list, the position of the pointer in it
 
-/* What the pointer is over; `:hover` forgets an item that was made anew until the pointer moves. */
+/* The item under the pointer; `:hover` misses an element that was replaced, until the pointer moves. */
 function under(list) {
   const at = pointers.get(list),
     found = at && document.elementFromPoint(at.clientX, at.clientY);
@@ -34,7 +34,7 @@ function keep(list, change) {
   } else if (pointed && moved() < -1) list.style.paddingTop = `${parseFloat(list.style.paddingTop || 0) - moved()}px`;
 }
 
-/** Call `act` with the data of the button that a click in the list means. */
+/** Call `act` with the data of the clicked button. */
 function watch(list, act) {
   const dataOf = (target) => ({ ...target.closest("button")?.dataset });
   let pressed = null;

@@ -1,4 +1,4 @@
-/* Where the reader is: the chosen symbol and range, and the ways to a moment, to the newest tick, to a stand-still. */
+/* Navigation: the chosen symbol and range, and how to go to a moment, to the newest tick, or to pause. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { health } from "./health.js";
@@ -14,7 +14,7 @@ let redraw = () => {};
 
 let visit = null; // a moment to go to as soon as its symbol is drawn
 
-/* Go to a moment in the chart; where the range does not reach it, in the shortest one that does. */
+/* Go to a moment in the chart; if the range does not include it, switch to the shortest one that does. */
 function goTo(moment) {
   visit = null;
   if (options.state.symbols) {
@@ -42,7 +42,7 @@ function goTo(moment) {
   } else options.set({ period: [moment.wall - 150_000, moment.wall + 150_000] });
 }
 
-/* Stand still, or go on: then what was missed is added, or drawn anew. */
+/* Pause or resume; on resuming, what was missed is added or everything is drawn again. */
 function pause(whether) {
   if (at.paused === whether) return;
   at.paused = whether;
@@ -60,7 +60,7 @@ function goLive() {
   hidden("go-live", true);
 }
 
-/** A symbol is drawn now: go on to the moment that was asked for before, if it is one of this symbol. */
+/** A symbol has been drawn: go to the moment that was requested before, if it belongs to this symbol. */
 function arrive(symbol) {
   if (visit && visit.symbol === symbol) goTo(visit);
 }

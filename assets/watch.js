@@ -6,14 +6,14 @@ const STRIP_LENGTH = 60;
 const rows = new Map(); // by symbol
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 
-/* The symbols to choose from: those of the list, and one that has no tick yet. */
+/* The symbols to choose from: those of the list, and a chosen one without ticks. */
 function offer(more = null) {
   const known = [...rows.keys()];
   if (more && !rows.has(more)) known.unshift(more);
   setProps("symbol", { data: known });
 }
 
-/* The chosen symbol's row looks it; rows that come later too, whatever has been chosen by then. */
+/* Highlight the row of the chosen symbol; also for rows that arrive later. */
 let marked = null;
 function mark(symbol) {
   marked = symbol;
@@ -29,7 +29,7 @@ function mark(symbol) {
 let stepUs = 1;
 const STEPS = 24;
 
-/* A row with its course carried on: the last point moves, and one more comes each step. */
+/* A row with its trend continued: the last point moves, and each step adds one more. */
 function carried(row) {
   const known = rows.get(row.symbol);
   const ended_us = row.course || !known ? row.event_us : known.ended_us;
@@ -59,7 +59,7 @@ function filter(text) {
   window.dash_ag_grid.getApiAsync("watch").then((grid) => grid.setGridOption("quickFilterText", text || ""));
 }
 
-/* A transaction that comes before the grid is there is lost with the next one: it gets all rows once it is. */
+/* A transaction before the grid is ready would be lost: the grid gets all rows once it is ready. */
 let ready = false,
   begun = false;
 function begin() {

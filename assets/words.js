@@ -4,7 +4,7 @@ import { facts } from "./facts.js";
 const SYMBOL = new RegExp(facts.symbol_pattern);
 const NONE = "–";
 
-/** As many digits after the point as a price of this size needs. */
+/** The number of digits after the point that a price of this size needs. */
 function digits(price) {
   const size = Math.abs(price);
   if (size >= 1 || size === 0) return 2;
@@ -39,7 +39,7 @@ function volume(value) {
   return fixed(value, 0);
 }
 
-/** A length of time in its largest unit. */
+/** A duration in its largest unit. */
 function span(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
   for (const [size, unit] of [
@@ -52,7 +52,7 @@ function span(seconds) {
   return `${Math.max(0, Math.floor(seconds))} s`;
 }
 
-/** A length of time in its two largest units. */
+/** A duration in its two largest units. */
 function long(seconds) {
   for (const [size, unit, next, less] of [
     [86400, "d", 3600, "h"],
@@ -66,7 +66,7 @@ function long(seconds) {
 
 const two = (value) => String(value).padStart(2, "0");
 
-/** Times of day of `ms` since 1970, read as they stand: a wall clock's, or UTC. */
+/** The time of day of `ms` since 1970, without conversion: of a wall clock, or UTC. */
 function time(ms) {
   const at = new Date(ms);
   return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
@@ -76,7 +76,7 @@ function day(ms) {
   return new Date(ms).toLocaleDateString("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
 }
 
-/** UTC of a wall clock's `ms`, by the offsets that came with the figure. */
+/** UTC of a wall clock's `ms`, by the offsets in the figure. */
 function utc(ms, offsets) {
   let offset = 0;
   for (const [from, its] of offsets) if (ms >= from || offset === 0) offset = its;
@@ -89,7 +89,7 @@ const isSymbol = (text) => SYMBOL.test(text || "");
 /** A source in capitals, "alpha_vantage" as ALPHA VANTAGE. */
 const source = (name) => (name || "").replaceAll("_", " ").toUpperCase();
 
-/** The part of time that is shown, in words. */
+/** The visible time range in words. */
 const period = ([from, to]) => `${day(from)}, ${time(from)} – ${time(to)} ET`;
 const stretch = (drawn) => (drawn.period ? period(drawn.period) : `range ${drawn.range}`);
 
