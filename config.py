@@ -13,7 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
 
 from tickflow.alerts.budget import BUDGET_RULE
 from tickflow.alerts.budget import parse as parse_budget
@@ -23,12 +32,12 @@ from tickflow.errors import SettingError
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
 from tickflow.settings.addresses import is_http_url, is_loopback, is_server
 from tickflow.settings.env_file import read_env_file
+from tickflow.settings.secret_file import HIDDEN, read_secret, without_secrets
 from tickflow.sources.files.names import ROLES, parse_columns
 from tickflow.ticks.tick import is_symbol
 
 HERE = Path(__file__).absolute().parent
 DEFAULT_SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
-HIDDEN = "**********"
 FOUND = ""
 """As `env_file`: the file that `find_env_file` finds."""
 OF_COMPOSE = ("INFLUXDB_USERNAME", "INFLUXDB_PASSWORD", "INFLUXDB_RETENTION", "GRAFANA_PASSWORD")
@@ -396,6 +405,13 @@ class Settings(BaseModel):
         Literal["auto", "on", "off"], BeforeValidator(_lower), Field(description="auto, on or off")
     ] = _setting("auto", "print prices and anomalies on the console of a worker; auto: where it is a terminal")
 
+    _notices: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What of the settings deserves a warning, though it works."""
+        return self._notices
+
     @property
     def tick_interval(self) -> float:
         """Seconds between two ticks of one simulated symbol, or between two quotes."""
@@ -467,14 +483,16 @@ def load_settings(
     in_file = read_env_file(Path(path)) if path else {}
     _refuse_misspelt(in_file, path or "")
     found: dict[str, str] = {}
+    notices: list[str] = []
     for origin in (in_file, os.environ if environ is None else environ, flags or {}):
         found |= {key: origin[key].strip() for key in KEYS if origin.get(key, "").strip()}
-        found |= {key: _read_secret(key, origin[f"{key}_FILE"]) for key in SECRETS if origin.get(f"{key}_FILE")}
+        found |= _secrets_in_files(origin, notices)
     try:
         settings = Settings.model_validate({key.lower(): value for key, value in found.items()})
     except ValidationError as error:
         raise _first(error, found) from None
     _check_together(settings)
+    settings._notices = tuple(notices)
     return settings
 
 
@@ -485,20 +503,24 @@ def _refuse_misspelt(values: Mapping[str, str], env_file: str | Path) -> None:
         if key in known or key in OF_COMPOSE:
             continue
         # a key that begins like one of ours is more likely meant for us than for another tool
-        cutoff = 0.7 if key.partition("_")[0] in groups else 0.85
-        near = OTHER_NAMES.get(key) or next(iter(difflib.get_close_matches(key, known, n=1, cutoff=cutoff)), None)
+        name = key.upper()  # one in lower case would be left out without a word
+        cutoff = 0.7 if name.partition("_")[0] in groups else 0.85
+        near = OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), None)
         if near:
             raise SettingError(key, _shown(near, values[key]), f"a known key in {env_file}, perhaps {near}")
 
 
-def _read_secret(key: str, path: str) -> str:
-    try:
-        secret = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise SettingError(f"{key}_FILE", path, f"a readable file that holds the secret ({error})") from None
-    if not secret:
-        raise SettingError(f"{key}_FILE", path, "a file that holds the secret; this one is empty")
-    return secret
+def _secrets_in_files(origin: Mapping[str, str], notices: list[str]) -> dict[str, str]:
+    found = {}
+    for key in SECRETS:
+        path = origin.get(f"{key}_FILE")
+        if not path:
+            continue
+        if origin.get(key, "").strip():
+            raise SettingError(f"{key}_FILE", HIDDEN, f"no value where {key} has one too: set one of the two")
+        found[key], notice = read_secret(f"{key}_FILE", path)
+        notices += [notice] if notice else []
+    return found
 
 
 def _first(error: ValidationError, found: Mapping[str, str]) -> SettingError:
@@ -507,13 +529,13 @@ def _first(error: ValidationError, found: Mapping[str, str]) -> SettingError:
     field = Settings.model_fields[name]
     expected = field.description or problem["msg"].removeprefix("Value error, ")
     key = name.upper()
-    return SettingError(key, _shown(key, found[key]), expected)
+    return SettingError(key, _shown(key, found[key], [found[each] for each in SECRETS if each in found]), expected)
 
 
-def _shown(key: str, value: str) -> str:
+def _shown(key: str, value: str, secrets: Sequence[str] = ()) -> str:
     if key in SECRETS or key.removesuffix("_FILE") in SECRETS:
         return HIDDEN
-    return re.sub(r"//[^/]*@", f"//{HIDDEN}@", value)  # a URL may carry a password
+    return without_secrets(value, secrets)
 
 
 def _check_together(settings: Settings) -> None:

@@ -374,7 +374,9 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     command_line.check(parser, arguments)
     settings = load_settings(flags=flags_of(arguments))
-    process.set_up_logging(settings.log_level, worker_name(settings.kafka_instance_id), settings.log_format)
+    process.set_up_logging(
+        settings.log_level, worker_name(settings.kafka_instance_id), settings.log_format, settings.notices
+    )
     if arguments.verb != "run":
         return command_line.perform(arguments, settings, stop)
     engine = StockAnalyticsEngine(settings, stop=stop)

@@ -115,7 +115,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser, FLAGS, aliases={"DASHBOARD_PORT": "--port", "UPDATE_INTERVAL": "--interval"})
     settings = load_settings(flags=flags_of(parser.parse_args(argv)))
-    process.set_up_logging(settings.log_level, "dashboard", settings.log_format)
+    process.set_up_logging(settings.log_level, "dashboard", settings.log_format, settings.notices)
     dashboard = StockDashboard(settings, stop=stop)
     logger.info("%s", origin_of_settings())
     with serving(settings, dashboard.telemetry):

@@ -331,7 +331,7 @@ def main(stop: StopEvent) -> int:
     """Run from the command line and the settings; return the exit code."""
     arguments = parser().parse_args()
     settings = load_settings(flags=flags_of(arguments))
-    set_up_logging(settings.log_level, "producer", settings.log_format)
+    set_up_logging(settings.log_level, "producer", settings.log_format, settings.notices)
     if arguments.explain:
         return explain(settings)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}

@@ -7,15 +7,17 @@ import argparse
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from tickflow.errors import SettingError, Stopped, TickflowError
 from tickflow.log_lines import FORMAT, JsonFormatter, LineFormatter, Throttle, one_line
+from tickflow.settings.secret_file import without_secrets
 from tickflow.version import VERSION
 
 DONE, UNDONE, BAD_SETTING = 0, 1, 2
@@ -41,10 +43,11 @@ class StopEvent(threading.Event):
         self.set()
 
 
-def set_up_logging(level: str, name: str = "", form: str = "text") -> None:
+def set_up_logging(level: str, name: str = "", form: str = "text", notices: Sequence[str] = ()) -> None:
     """Send log lines of this project to stderr at `level`, and those of its libraries only from WARNING on.
 
     `name` stands in each line: it tells processes apart whose lines end up in one file. `form` is `text` or `json`.
+    The `notices` of the settings are logged as warnings.
     """
     logging.basicConfig(level=logging.WARNING, handlers=[handler_of(sys.stderr, name, form)])
     logging.getLogger("tickflow").setLevel(level)
@@ -52,6 +55,8 @@ def set_up_logging(level: str, name: str = "", form: str = "text") -> None:
         logging.getLogger(chatty).setLevel(logging.ERROR)
     # kafka-python reports every attempt to reach an absent broker as an error; the tick log reports the wait itself.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    for notice in notices:
+        logging.getLogger("tickflow").warning("%s", notice)
 
 
 def show(text: str) -> None:
@@ -115,5 +120,19 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*arguments, **options)
         self.add_argument("--version", action="version", version=f"tickflow {VERSION}", help="print the version")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuses what is no flag by its name alone: what follows may be a secret, which belongs on no command line."""
+        for each in sys.argv[1:] if args is None else args:
+            flag = each.partition("=")[0]
+            if re.match("--.*(token|password|api-key)", flag) and flag not in self._option_string_actions:
+                key = flag.lstrip("-").replace("-", "_").upper()
+                self.error(f"there is no flag {flag}: a command line is visible to every user; set {key} or {key}_FILE")
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            names = [each.partition("=")[0] for each in rest if each.startswith("-")]
+            self.error(f"there is no flag {names[0]}" if names else "an argument too many, which is no flag")
+        return found, rest
+
     def error(self, message: str) -> NoReturn:  # noqa: D102 - argparse's own
+        message = re.sub("'([^']*)'", lambda found: f"'{without_secrets(found[1])}'", message)
         self.exit(BAD_SETTING, f"{self.prog}: {message}. See {self.prog} --help.\n")

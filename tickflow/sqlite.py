@@ -8,6 +8,7 @@ committed transaction survives a killed process; a power cut may lose the last o
 """
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
@@ -105,8 +106,10 @@ def unusable(path: Path, error: Exception) -> SettingError:
 
 
 def _make_folder(path: Path) -> None:
+    """Make what is missing for this user alone: the folder, and the file, whose rights SQLite gives its companions."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except (OSError, ValueError) as error:
         raise unusable(path, error) from None
 
