@@ -128,7 +128,7 @@ SYMBOLS_RULE = (
 
 
 COLUMNS_RULE = f"ROLE=COLUMN with commas between, as in price=Close,time=Date+Time; roles: {', '.join(ROLES)}"
-ZONE_RULE = "a time zone such as America/New_York, Europe/Berlin, UTC or -05:00"
+ZONE_RULE = "a time zone such as America/New_York, Europe/Berlin, UTC or UTC-05:00"
 LENGTH_RULE = "a number of seconds from 0 to 31536000, or month"
 
 

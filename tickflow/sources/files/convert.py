@@ -64,6 +64,9 @@ class Converter:
         if plan.select is not None and len(chunk):
             chunk, cut = _selected(chunk, plan.select)
             passed += cut
+        if plan.messages and len(chunk):
+            chunk, cut = self._without_messages(chunk)
+            passed += cut
         count = len(chunk)
         named = None if plan.symbol is None else [text.strip() for text in _texts(chunk.columns[plan.symbol])]
         start, end = self._times(chunk, named, why)
@@ -99,6 +102,12 @@ class Converter:
         refused = [*chunk.refused, *(Refusal(int(chunk.lines[index]), text) for index, text in why.items())]
         refused.sort(key=lambda refusal: refusal.line)
         return Converted(ticks, refused, int((empty & good).sum()), passed)
+
+    def _without_messages(self, chunk: Chunk) -> tuple[Chunk, int]:
+        columns = {*self.plan.time.columns, *(at for series in self.plan.series for at in series.columns.values())}
+        filled = [chunk.columns[at] for at in columns]
+        keep = np.fromiter((any(cells) for cells in zip(*filled, strict=True)), bool, len(chunk))
+        return (chunk, 0) if keep.all() else _kept(chunk, keep)
 
     # --- prices ---
 
@@ -303,8 +312,10 @@ def _numbers(cells: Cells, comma: bool) -> Numbers:
 def _selected(chunk: Chunk, select: tuple[int, frozenset[str]]) -> tuple[Chunk, int]:
     column, wanted = select
     mask = np.fromiter((str(cell) in wanted for cell in _texts(chunk.columns[column])), bool, len(chunk))
-    if mask.all():
-        return chunk, 0
+    return (chunk, 0) if mask.all() else _kept(chunk, mask)
+
+
+def _kept(chunk: Chunk, mask: npt.NDArray[np.bool_]) -> tuple[Chunk, int]:
     where = _where(mask)
     columns = [
         cells[where] if isinstance(cells, np.ndarray) else [cells[at] for at in where] if len(cells) else cells

@@ -80,7 +80,7 @@ def spelled(files: list[File], options: Options) -> dict[str, str]:
 
     add(
         "timezone",
-        {offsets_said(plan.time.zone).removeprefix("UTC") or "UTC" if plan.time.zone else None for plan in plans},
+        {offsets_said(plan.time.zone) if plan.time.zone else None for plan in plans},
     )
     add("symbol", {_symbol(plan) for plan in plans})
     if all(file.names == files[0].names and _columns(file) == _columns(files[0]) for file in files):

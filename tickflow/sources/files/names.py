@@ -13,7 +13,7 @@ _ROLES: dict[str, str] = {
     "date": "date day tradedate tradingday datum fecha dt dates tradingdate quotedate businessdate"
     " sessiondate dtyyyymmdd"
     " yyyymmdd observationdate timeperiod",
-    "clock": "time clock timeofday zeit hora uhrzeit hour timem tm",
+    "clock": "time minute clock timeofday zeit hora uhrzeit hour timem tm",
     "time": "timestamp datetime dateandtime dateutc gmttime utctime timeutc timegmt localtime"
     " datetimeutc exchangetime"
     " tradetime executiontime transacttime eventtime siptimestamp participanttimestamp tsevent"
@@ -23,13 +23,13 @@ _ROLES: dict[str, str] = {
     " begins_at beginsat start createdat time date datestr timeperiodstart timeexchange"
     " time_exchange barstart windowstart"
     " updated lastupdated latestupdate t timems timens timestamps trade_time index datetimeet startsat",
-    "price": "price last lastprice tradeprice px p lasttrade lastsale saleprice trdprice pricelast"
+    "price": "price last lastprice lastpx tradeprice px p lasttrade lastsale saleprice trdprice pricelast"
     " executionprice rate value"
     " kurs cours precio preis spot lasttradeprice tradepx settle settlement settlementprice mid midprice pr prc lp",
-    "close": "close closelast closeprice closingprice last pxlast c closeask_bid schluss schlusskurs"
+    "close": "close zuletzt closelast closeprice closingprice last pxlast c closeask_bid schluss schlusskurs"
     " cierre cloture closing"
     " dernier adjclose adjustedclose closeadj adjclosingprice clos closevalue mdclose",
-    "open": "open openprice o openingprice eroffnung erster ouverture apertura pxopen first openvalue mdopen",
+    "open": "open openprice o openingprice eroffnung eroffn erster ouverture apertura pxopen first openvalue mdopen",
     "high": "high highprice h max hoch tageshoch plushaut maximo pxhigh highvalue mdhigh hochst haut",
     "low": "low lowprice l min tief tagestief plusbas minimo pxlow lowvalue mdlow tiefst bas",
     "volume": "volume vol v qty quantity size lastsize lastsz tradesize tradevolume tradevol lastqty"
@@ -225,7 +225,7 @@ def _says_when(word: str) -> bool:
     """Whether a word of a file's name is a date, an interval, or what kind of rows the file has."""
     low = word.lower()
     return bool(
-        re.fullmatch(r"\d{1,9}|\d+[a-z]{1,3}|[mh]\d{1,2}|d1?|w1|mn1?|\d{1,2}[a-z]{3}\d{2,4}", low)
+        re.fullmatch(r"\d{1,9}|[mh]|\d+[a-z]{1,3}|[mh]\d{1,2}|d1?|w1|mn1?|\d{1,2}[a-z]{3}\d{2,4}", low)
         or low in _INTERVAL_WORDS
         or low
         in {

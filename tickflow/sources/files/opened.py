@@ -184,7 +184,7 @@ def _json_file(
 ) -> File:  # fmt: skip
     reader = jsonrows.JsonRows(names)
     sample = _gathered(reader.chunks(first), len(names))
-    seen = Seen(names, sample, member.names, has_header=header, symbol=symbol, zone=zone, notes=notes)
+    seen = Seen(names, sample, member.names, has_header=header, symbol=symbol, zone=zone, notes=notes, messages=True)
     return _finish(member, options, seen, said, lambda: reader.chunks(rows()))
 
 

@@ -53,8 +53,8 @@ def sorted_on_disk(
 
 
 def _sorted(ticks: Columns, newest_first: bool) -> Columns:
-    if newest_first:
-        ticks = ticks.take(slice(None, None, -1))
+    if newest_first:  # of one time the later row comes first; what comes of one row keeps its order
+        return ticks.take(np.lexsort((np.arange(len(ticks)), -ticks.lines, ticks.time_us)))
     return ticks.take(np.argsort(ticks.time_us, kind="stable"))
 
 

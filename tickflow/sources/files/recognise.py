@@ -43,6 +43,7 @@ class Seen:
     zone: str | None = None
     bar_s: int | None = None
     notes: list[str] = field(default_factory=list)
+    messages: bool = False
 
     @property
     def columns(self) -> Sequence[Cells]:
@@ -92,7 +93,7 @@ class _Recogniser:
         series = self._named(series, symbol, known)
         plan = Plan(
             kind, time, tuple(series), symbol, comma, known.scale if known else 1.0, self.options.bars,
-            select=known.select if known else None,
+            select=known.select if known else None, messages=self.seen.messages,
         )  # fmt: skip
         plan = self._bars(plan, known)
         plan = replace(plan, direction=self._direction(plan))
@@ -141,9 +142,12 @@ class _Recogniser:
     def _comma(self) -> bool:
         if self.options.decimal is not None:
             return self.options.decimal == "comma"
+        roles = ("open", "high", "low", "close", "price", "bid", "ask", "volume")
+        named = {at for role in roles for at in (*self.roles[role], *self.given.get(role, ()))}
         cells = [
-            cell for at, cells in enumerate(self.filled)
-            if isinstance(self.seen.columns[at], (list, tuple)) and self._is_numeric(at) for cell in cells[:500]
+            cell for at in (sorted(named) or range(len(self.filled)))
+            if not isinstance(self.seen.columns[at], np.ndarray) and self._is_numeric(at)
+            for cell in self.filled[at][:500]
         ]  # fmt: skip
         if not any("," in cell for cell in cells):
             return False

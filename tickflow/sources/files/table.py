@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -221,10 +222,10 @@ def _joined(levels: Sequence[Sequence[str]]) -> list[str]:
 
 def _is_counted(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) -> bool:
     """Whether each row has one cell more than the header, first, and these count 1, 2, 3 (as R writes its tables)."""
-    firsts = [cells[0] for _, cells in body[:50] if len(cells) == len(header) + 1]
-    if len(firsts) < min(2, len(body)) or not firsts or len(firsts) < len(body[:50]) - 1:
+    firsts = [int(cells[0]) for _, cells in body[:50] if len(cells) == len(header) + 1 and cells[0].isdecimal()]
+    if len(firsts) < 0.9 * len(body[:50]) or len(firsts) < 2 or firsts[0] > 1:
         return False
-    return firsts in ([str(n) for n in range(1, len(firsts) + 1)], [str(n) for n in range(len(firsts))])
+    return sum(b - a == 1 for a, b in pairwise(firsts)) >= 0.9 * (len(firsts) - 1)
 
 
 class Rows:

@@ -25,7 +25,7 @@ _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
 
 
 def zone_of(text: str, key: str = "REPLAY_TIMEZONE") -> tzinfo:
-    """The zone of a name such as America/New_York, UTC or -05:00. Raises `SettingError`.
+    """The zone of a name such as America/New_York, UTC or UTC-05:00. Raises `SettingError`.
 
     >>> zone_of("-05:00").utcoffset(None)
     datetime.timedelta(days=-1, seconds=68400)
@@ -39,7 +39,7 @@ def zone_of(text: str, key: str = "REPLAY_TIMEZONE") -> tzinfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        expected = "a time zone such as America/New_York, Europe/Berlin, UTC or -05:00"
+        expected = "a time zone such as America/New_York, Europe/Berlin, UTC or UTC-05:00"
         raise SettingError(key, text, expected) from None
 
 
@@ -123,8 +123,3 @@ def offsets_said(zone: tzinfo | None) -> str:
     ('Europe/Berlin', 'UTC')
     """
     return "" if zone is None else str(getattr(zone, "key", zone))
-
-
-def spelled(zones: Sequence[tzinfo]) -> str:
-    """Zones as --timezone takes them."""
-    return ", ".join(offsets_said(zone).removeprefix("UTC") or "UTC" for zone in zones)
