@@ -1,8 +1,8 @@
-"""Where the state of the alerts is kept, each with the offset that it stands for.
+"""Stores the state of the alerts, each state with its offset.
 
-On Kafka: the compacted topic `<topic>.state`, one partition. A state is cut into chunks below the usual record limit;
-two generations per partition of ticks take turns, so that the older one stays whole while the newer one is written.
-On the embedded stack: a table of the one file.
+On Kafka: the compacted topic `<topic>.state` with one partition. A state is cut into chunks below the usual record
+limit. Each partition of ticks has two generations in turn, so that the older one stays complete while the newer one is
+written. On the embedded stack: a table of the SQLite file.
 """
 
 import threading
@@ -19,7 +19,7 @@ from tickflow.ticklog.base import Bounds, Record, TickLog
 CHUNK = 400_000
 FLUSH_SECONDS = 10.0
 _TAIL = 64
-"""Records at the end of the topic in which a state is looked for first; then ever more."""
+"""How many records at the end of the topic are searched for a state first; then more and more."""
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS alert_states (
@@ -42,7 +42,7 @@ class Checkpoints(Protocol):
     """Keeps the newest checkpoints of each partition."""
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint; it is safe when this returns. Raises what the log or the file raises."""
+        """Store a checkpoint; it is safe when this returns. Raises what the log or the file raises."""
         ...
 
 
@@ -56,7 +56,7 @@ def state_topic(topic: str) -> str:
 
 
 class KafkaCheckpoints:
-    """Writes checkpoints to the state topic by a log of its own."""
+    """Writes checkpoints to the state topic, through a log of its own."""
 
     def __init__(self, log: TickLog, group: str) -> None:
         self._log = log
@@ -85,7 +85,7 @@ class KafkaCheckpoints:
 
 
 def newest_in_log(log: TickLog, group: str, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
-    """The newest whole checkpoint in the state topic that fits; read from the end. Raises `LogUnavailable`."""
+    """The newest complete checkpoint in the state topic that fits, read from the end. Raises `LogUnavailable`."""
     topic = state_topic(log.topic)
     if not log.partitions(topic):
         return None
@@ -127,7 +127,7 @@ def _collect(
 
 
 class EmbeddedCheckpoints:
-    """Keeps the two newest checkpoints in the table `alert_states`."""
+    """Stores the two newest checkpoints in the table `alert_states`."""
 
     def __init__(self, path: Path, topic: str, group: str, stop: threading.Event) -> None:
         self._path = path
@@ -143,7 +143,7 @@ class EmbeddedCheckpoints:
             connection.execute(
                 "INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?)", (*place, checkpoint.offset, state)
             )
-            # A commit that was set back leaves later states behind: they go with the next one.
+            # A commit that was set back leaves later states behind: the next checkpoint deletes them.
             connection.execute(
                 'DELETE FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) AND "offset" NOT IN '
                 '(SELECT "offset" FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '

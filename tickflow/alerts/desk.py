@@ -1,9 +1,9 @@
-"""What the worker's loop hands its ticks to: watches over its partitions, and a thread that carries alerts out.
+"""The alerts of one worker: watches over its partitions, and a thread that stores and publishes their alerts.
 
-The loop calls `adopt`, `take`, `committed` and `drop`; none of them waits for a server but `adopt`, and none raises.
-The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints, trying for ever. Of a partition a
-checkpoint is kept only once all alerts before it are stored and published, and once its offset is committed. So
-after a crash the replay from the newest checkpoint raises again whatever may be missing, the same bits over itself.
+The worker's loop calls `adopt`, `take`, `committed` and `drop`; only `adopt` waits for a server, and none of them
+raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints, retrying for ever. It keeps
+a checkpoint of a partition only when all earlier alerts are stored and published and its offset is committed. So after
+a crash the replay from the newest checkpoint raises any missing alert again, with the same bits.
 """
 
 import logging
@@ -23,9 +23,9 @@ from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import TickBatch
 
 CHECKPOINT_SECONDS = 10.0
-"""What a restart has to read again at most, in seconds of ticks."""
+"""The most ticks that a restart reads again, in seconds."""
 FIRST_SECONDS = 1.0
-"""The first checkpoint of a partition comes sooner: without one a restart reads a million records."""
+"""The first checkpoint of a partition comes sooner: without one, a restart reads a million records."""
 FLUSH_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 
@@ -36,7 +36,7 @@ Key = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Watched:
-    """A partition: its watch, and what of it is still to be carried out."""
+    """A partition: its watch, and its alerts and checkpoints that are still pending."""
 
     watch: Watch
     topic_id: str
@@ -51,8 +51,8 @@ class Watched:
 class Desk:
     """The alerts of one worker.
 
-    `newest` finds the newest checkpoint of a partition that fits, for the loop; `open_checkpoints` opens for the thread
-    what it writes checkpoints with, and the log that it publishes by (its waits end with the event that it is given).
+    `newest` finds the newest checkpoint of a partition that fits; the loop calls it. `open_checkpoints` opens the store
+    of checkpoints and the log to publish with; the thread calls it, and the given event ends their waits.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class Desk:
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._saying = Saying(logger)
         self.raised = 0
-        """Alerts since the start, those of replays included."""
+        """Alerts since the start, including those of replays."""
         self.trouble = ""
-        """What keeps alerts from being carried out, empty when nothing does."""
+        """What prevents alerts from being stored and published; empty if nothing does."""
 
     @property
     def waiting(self) -> int:
@@ -90,15 +90,16 @@ class Desk:
             return sum(len(each.pending) for each in self._watched.values())
 
     def start(self) -> None:
-        """Begin to carry alerts out."""
+        """Start the thread."""
         self._thread.start()
 
     def adopt(self, partition: int, committed: int, seek: int, start: int, topic_id: str, life: int = 0) -> int:
-        """Take over a partition whose windows are read from `seek` on; where its records must be read from.
+        """Watch a partition whose windows are read from `seek` on; return the offset from which its records must be
+        read.
 
-        `start` is where the log begins, `committed` where the worker goes on to write points.
+        `start` is the first offset in the log, `committed` the offset from which the worker writes points.
 
-        Raises `LogUnavailable` when the checkpoints cannot be read for now.
+        Raises `LogUnavailable` when the checkpoints cannot be read at present.
         """
 
         def fits(checkpoint: Checkpoint) -> bool:
@@ -115,7 +116,7 @@ class Desk:
             logger.warning("partition %d: alerts begin without their state: %s", partition, error)
             found = None
         if found is None:
-            # Before the first checkpoint, or without it: as far back as windows ever reach.
+            # Without a checkpoint: as far back as windows ever reach.
             place = max(start, committed - WINDOW_SPAN)
             if place > start:
                 logger.warning(
@@ -136,13 +137,13 @@ class Desk:
         return min(seek, place)
 
     def drop(self, partitions: Sequence[int]) -> None:
-        """Forget partitions: their next owner raises again what is not carried out."""
+        """Forget partitions: their next owner raises the pending alerts again."""
         with self._lock:
             for partition in partitions:
                 self._watched.pop(partition, None)
 
     def take(self, partition: int, ticks: TickBatch) -> None:
-        """Look at accepted ticks. What fails here ends the alerts of the partition, not the loop."""
+        """Watch accepted ticks. A failure here ends the alerts of the partition, not the loop."""
         ours = self._watched.get(partition)
         if ours is None or not len(ticks):
             return
@@ -160,7 +161,7 @@ class Desk:
             self.drop([partition])
 
     def committed(self, partition: int, offset: int) -> None:
-        """Everything before `offset` is committed: a checkpoint up to there may be kept."""
+        """Note that everything before `offset` is committed: a checkpoint up to there may be stored."""
         ours = self._watched.get(partition)
         if ours is not None:
             ours.committed = offset
@@ -168,7 +169,7 @@ class Desk:
                 self._work.set()
 
     def close(self) -> None:
-        """Carry out what there is, keep a last checkpoint, and end, within a few seconds."""
+        """Finish pending alerts, store a last checkpoint, and end the thread, within a few seconds."""
         for partition, ours in list(self._watched.items()):
             if ours.watch.offset == ours.committed:
                 self._prepare(partition, ours)
@@ -207,7 +208,7 @@ class Desk:
                 if not is_last:
                     self._closing.wait(next(backoff))
                     self._work.set()
-            except Exception as error:  # a thread that ends in silence would be worse
+            except Exception as error:  # a thread that ended without a message would be worse
                 self.trouble = str(error)
                 logger.exception("alerts wait, after an error of this program")
                 if not is_last:
@@ -223,7 +224,7 @@ class Desk:
         return any(each.checkpoint is not None for each in list(self._watched.values()))
 
     def _carry_out(self, checkpoints: Checkpoints | None, log: TickLog | None) -> None:
-        """Store and publish what is pending, then keep the checkpoints that may be kept."""
+        """Store and publish pending alerts, then store the checkpoints that are allowed."""
         with self._lock:
             due = {partition: (each, dict(each.pending), each.checkpoint) for partition, each in self._watched.items()}
         alerts = [alert for _, pending, _ in due.values() for alert in pending.values()]

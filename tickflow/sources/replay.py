@@ -1,8 +1,8 @@
-"""Recorded ticks from files, at the speed they were recorded, faster, or without waiting.
+"""Recorded ticks from files, at the recorded speed, faster, or without waiting.
 
-What the files mean is found by `tickflow.sources.files`; here is when their ticks are due. Every symbol is published
-unless `symbols` names some, with the times the files give, in order of time where there are several files. The files
-are streamed: their size does not matter.
+`tickflow.sources.files` reads the files; this module decides when their ticks are due. Every symbol is published unless
+`symbols` names some, with the times in the files, in time order if there are several files. The files are streamed:
+their size does not matter.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from tickflow.ticks.tick import Tick, epoch_us
 BATCH = 1000
 SHOWN_REFUSALS = 5
 LONG_GAP = 60.0
-"""Seconds of waiting from which on the next tick is announced, and said again each time they have passed."""
+"""A wait of at least this many seconds is logged, and logged again each time as many have passed."""
 FAR = 10.0
 
 logger = logging.getLogger("tickflow.producer")

@@ -1,4 +1,4 @@
-"""Files as people have them: recognised by their content, read in bounded memory, turned into columns of ticks.
+"""Reads files as people have them: recognises them by content, in bounded memory, and turns them into columns of ticks.
 
-packing -> text, jsonrows, arrow or dbn (cells) -> recognise (what they mean) -> convert (ticks) -> order, merge.
+packing -> text, jsonrows, arrow or dbn (cells) -> recognise (their meaning) -> convert (ticks) -> order, merge.
 """

@@ -13,7 +13,7 @@ from tickflow.sources.files.options import Unreadable, quoted
 Floats = npt.NDArray[np.float64]
 
 EMPTY = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", "nil", "#n/a", ".", "–", "\\n"})
-"""What stands for "no value", in lower case."""
+"""Cells that mean "no value", in lower case."""
 
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _CURRENCY = re.compile(r"^([+-]?)(?:US\$|USD|EUR|GBP|[$€£¥])\s?|\s?(?:USD|EUR|GBP|[$€£¥])$")
@@ -25,7 +25,7 @@ _SPACES = re.compile(r"[ '’\u00a0\u202f]")
 
 
 def is_empty(cell: str) -> bool:
-    """Whether a cell says that there is no value.
+    """Whether a cell means "no value".
 
     >>> is_empty(" N/A "), is_empty("0")
     (True, False)
@@ -34,7 +34,7 @@ def is_empty(cell: str) -> bool:
 
 
 def number(cell: str, comma: bool = False) -> float | None:
-    """The number that a cell holds, correctly rounded; NaN where it is empty, `None` where it is no number.
+    """The number in a cell, correctly rounded; NaN if it is empty, `None` if it is no number.
 
     `comma` says that the decimal sign is a comma.
 
@@ -68,21 +68,21 @@ def number(cell: str, comma: bool = False) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A column's numbers; NaN where a cell is empty; `bad` are the indexes of the cells that are no numbers."""
+    """The numbers of a column; NaN for an empty cell; `bad` are the indexes of the cells that are no numbers."""
 
     values: Floats
     bad: Sequence[int] = ()
 
 
 def numbers(cells: Sequence[str], comma: bool = False) -> Numbers:
-    """All cells as numbers, as `number` reads each."""
+    """All cells as numbers, each read as `number` does."""
     if not comma:
         try:
             values = np.array(list(map(float, cells)), dtype=np.float64)
         except ValueError:
             pass
         else:
-            # float() takes more than a number: 1_000, nan, infinity, digits of other scripts
+            # Float() accepts more than numbers: 1_000, nan, infinity, digits of other scripts.
             joined = "".join(cells)
             if np.isfinite(values).all() and joined.isascii() and "_" not in joined:
                 return Numbers(values)
@@ -94,8 +94,8 @@ def numbers(cells: Sequence[str], comma: bool = False) -> Numbers:
 def decimal_sign(cells: Sequence[str]) -> bool:
     """Whether these cells have a decimal comma.
 
-    A few cells against many are errors of their rows. Raises `Unreadable` where many need a comma and many a point,
-    or where only a guess could tell.
+    A few cells against many are errors of their rows. Raises `Unreadable` if many need a comma and many a point, or if
+    only a guess could decide.
 
     >>> decimal_sign(["187.50", "1,234.00"]), decimal_sign(["187,50", "1.234"]), decimal_sign(["1.234"])
     (False, True, False)

@@ -1,4 +1,4 @@
-"""Parquet and Feather (Arrow) files, batch by batch; pyarrow is loaded only when such a file is there."""
+"""Parquet and Feather (Arrow) files, batch by batch; pyarrow is loaded only for such a file."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def is_arrow(head: bytes) -> bool:
 
 
 class ArrowTable:
-    """A Parquet or Feather file. Raises `Unreadable` where it is damaged."""
+    """A Parquet or Feather file. Raises `Unreadable` if it is damaged."""
 
     def __init__(self, member: Member) -> None:
         import pyarrow
@@ -61,7 +61,7 @@ class ArrowTable:
                 self._schema, self.rows = self._ipc.schema, self._ipc.num_rows
 
     def chunks(self, needed: set[int] | None = None) -> Iterator[Chunk]:
-        """All rows, counted from 1; of columns that are not `needed` nothing is read. Raises `EOFError` if damaged."""
+        """All rows, counted from 1; only the `needed` columns are read. Raises `EOFError` if damaged."""
         at = 1
         try:
             for batch in self._batches(needed):

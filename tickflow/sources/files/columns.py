@@ -1,4 +1,4 @@
-"""Ticks as columns of equal length, in the order in which they are to be published."""
+"""Ticks as columns of equal length, in the order in which they are published."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ US_TO_DATETIME = "datetime64[us]"
 
 @dataclass(frozen=True)
 class Columns:
-    """Time in microseconds since 1970, price, volume (NaN: none), symbol, and the line each came from."""
+    """Time in microseconds since 1970, price, volume (NaN: none), symbol, and the line of each row."""
 
     time_us: npt.NDArray[np.int64]
     prices: npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ class Columns:
         return len(self.time_us)
 
     def take(self, which: Any) -> "Columns":
-        """The rows of a mask, a slice or indexes."""
+        """The rows that a mask, a slice or indexes select."""
         return Columns(
             *(self.time_us[which], self.prices[which], self.volumes[which], self.symbols[which], self.lines[which]),
             self.source,
@@ -47,7 +47,7 @@ class Columns:
 
 
 def _volumes(volumes: npt.NDArray[np.float64]) -> Sequence[Any]:
-    """Whole numbers as such, and nothing where there is none."""
+    """Whole numbers as integers, an absent number as `None`."""
     absent = np.isnan(volumes)
     if not absent.any():
         if (np.mod(volumes, 1) == 0).all():
@@ -59,7 +59,7 @@ def _volumes(volumes: npt.NDArray[np.float64]) -> Sequence[Any]:
 
 
 def joined(parts: Sequence[Columns]) -> Columns:
-    """All rows of several, one after the other."""
+    """The rows of several batches, one after the other."""
     if len(parts) == 1:
         return parts[0]
     return Columns(
@@ -73,7 +73,7 @@ def joined(parts: Sequence[Columns]) -> Columns:
 
 
 def symbols_of(cells: Sequence[str]) -> npt.NDArray[Any]:
-    """Texts as an array of the texts themselves."""
+    """Texts as an array of objects."""
     found = np.empty(len(cells), dtype=object)
     found[:] = cells
     return found

@@ -1,4 +1,4 @@
-"""Rows into ticks, by the plan that was made of the file; each row that is no tick with its line and its cell."""
+"""Turns rows into ticks by the plan of their file; a row that is no tick is refused with its line and its cell."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ MID = "replay_mid"
 
 @dataclass
 class Converted:
-    """Ticks, and what became of the other rows: refused, or `empty`: without any price."""
+    """Ticks, and the other rows: refused ones, and the number of `empty` ones, which have no price."""
 
     ticks: Columns
     refused: list[Refusal] = field(default_factory=list)
@@ -54,11 +54,11 @@ class Converter:
 
     @property
     def folded(self) -> int:
-        """The rows in an hour that came twice whose order told which of the two it was."""
+        """How many rows in a repeated hour were placed by their order."""
         return self._clock.folded if self._clock is not None else 0
 
     def convert(self, chunk: Chunk) -> Converted:
-        """The ticks of a chunk, in its order."""
+        """The ticks of a chunk, in order."""
         plan, why = self.plan, dict[int, str]()
         passed = chunk.passed
         if plan.select is not None and len(chunk):
@@ -171,7 +171,7 @@ class Converter:
     # --- times ---
 
     def _times(self, chunk: Chunk, named: list[str] | None, why: dict[int, str]) -> tuple[Micros, Micros]:
-        """When each row's tick, or its bar, begins and ends."""
+        """The start and the end of each row's tick or bar."""
         plan, rule = self.plan, self.plan.time
         found = times_of(chunk.columns, rule)
         for index in _where(found.bad):
@@ -213,7 +213,7 @@ class Converter:
 
 
 def times_of(columns: Sequence[Cells], rule: TimeRule) -> Times:
-    """The times of all rows as their cells give them."""
+    """The times of all rows as written in their cells."""
     cells = columns[rule.columns[0]]
     if isinstance(cells, np.ndarray) and cells.dtype.kind == "M":
         return _typed(cells, rule)
@@ -240,7 +240,7 @@ def _typed(cells: npt.NDArray[Any], rule: TimeRule) -> Times:
 
 
 def _clock_times(cells: Sequence[str], rule: TimeRule) -> Times:
-    """Times of day on the rule's date: as text, or as a number of milliseconds or seconds since midnight."""
+    """Times of day on the date of the rule: text, or a number of milliseconds or seconds since midnight."""
     count = len(cells)
     date = rule.date_us or 0
     if rule.unit in ("ms", "s"):

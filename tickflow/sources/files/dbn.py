@@ -1,4 +1,4 @@
-"""Databento's DBN: trades, quotes with trades, and bars; databento-dbn is loaded only when such a file is there."""
+"""Databento's DBN: trades, quotes with trades, and bars; databento-dbn is loaded only for such a file."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,12 +20,12 @@ _TRADES = {"trades", "tbbo", "tcbbo"}
 
 
 def is_dbn(head: bytes) -> bool:
-    """Whether a file, unpacked, is DBN."""
+    """Whether a file, once unpacked, is DBN."""
     return head.startswith(MAGIC) and len(head) > 8 and head[3] in (1, 2, 3)
 
 
 class DbnFile:
-    """A DBN file: `names` are its columns. Raises `Unreadable` where it is damaged or holds no prices."""
+    """A DBN file: `names` are its columns. Raises `Unreadable` if it is damaged or holds no prices."""
 
     def __init__(self, member: Member) -> None:
         import databento_dbn
@@ -63,14 +63,14 @@ class DbnFile:
 
     @property
     def is_named(self) -> bool:
-        """Whether the file says which symbol each number of an instrument stands for."""
+        """Whether the file maps the number of each instrument to a symbol."""
         return bool(self._spans)
 
     def _decoder(self) -> Any:
         return self._library.DBNDecoder()
 
     def chunks(self) -> Iterator[Chunk]:
-        """All trades or bars, counted from 1. Raises `EOFError` where the file is cut."""
+        """All trades or bars, counted from 1. Raises `EOFError` if the file is cut."""
         with self._member.open() as stream:
             yield from self._read(stream)
 
@@ -139,13 +139,13 @@ class DbnFile:
         for name, values in zip(self.names, columns, strict=True):
             if name == "ts_event":
                 stamps = np.array(values, dtype=np.uint64)
-                stamps[stamps > np.uint64(2**63 - 1)] = np.uint64(2**63)  # undefined: becomes not-a-time
+                stamps[stamps > np.uint64(2**63 - 1)] = np.uint64(2**63)  # an undefined time becomes not-a-time
                 cells.append(stamps.view(np.int64).view("datetime64[ns]"))
             elif name == "symbol":
                 cells.append(symbols_of(values))
             elif name in ("size", "volume"):
                 cells.append(np.array(values, dtype=np.float64))
-            else:  # a billionth is exact in the quotient of two whole numbers
+            else:  # a billionth is exact as the quotient of two whole numbers
                 cells.append(np.array([value / 1_000_000_000 for value in values], dtype=np.float64))
         return Chunk(cells, np.array(numbers, dtype=np.int64), passed=passed)
 

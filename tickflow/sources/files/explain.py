@@ -1,4 +1,4 @@
-"""What `--explain` shows: what a file was understood as, its first ticks, and the rows that would be refused."""
+"""The output of `--explain`: how a file was understood, its first ticks, and the rows that would be refused."""
 
 import shlex
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ TICKS, REFUSALS, ROWS = 5, 5, 1_000_000
 
 
 def explained(path: Path, opened: Opened, options: Options) -> Iterator[str]:
-    """The lines of the explanation, one after the other."""
+    """The lines of the explanation."""
     refused: list[tuple[str, Refusal]] = []
     reading = Reading(opened, options, lambda name, refusal: refused.append((name, refusal)))
     files = opened.files
@@ -62,7 +62,7 @@ def _order(file: File, reading: Reading) -> str:
 
 
 def command(path: Path, files: list[File], options: Options) -> str:
-    """A command that reads the file as it was understood, without a guess."""
+    """A command that reads the file in the same way, with nothing left to recognise."""
     flags = ["python", "stock_producer.py", "--source", "replay", "--replay-file", str(path)]
     for name, value in spelled(files, options).items():
         flags += [f"--{name}", value]
@@ -70,7 +70,7 @@ def command(path: Path, files: list[File], options: Options) -> str:
 
 
 def spelled(files: list[File], options: Options) -> dict[str, str]:
-    """The flags that state what was understood of all files alike."""
+    """The flags for what holds for all files."""
     plans = [file.plan for file in files]
     found: dict[str, str] = {}
 
@@ -100,7 +100,7 @@ def _symbol(plan: Plan) -> str | None:
 
 
 def _columns(file: File) -> str | None:
-    """`--columns` for what was found; `None` where the layout says more than columns can."""
+    """`--columns` for the recognised columns; `None` if the layout cannot be expressed by columns."""
     plan = file.plan
     if len(plan.series) > 1 or plan.scale != 1.0 or plan.select or plan.time.how == "clock":
         return None

@@ -1,6 +1,6 @@
-"""JSON as rows: lines of objects or arrays, arrays of them, and the answers of APIs with their rows somewhere within.
+"""JSON as rows: lines of objects or arrays, arrays of them, and answers of APIs with the rows somewhere inside.
 
-Nested objects become columns such as "k.c". Small files are read whole; a large array is walked through.
+Nested objects become columns such as "k.c". Small files are read whole; a large array is streamed.
 """
 
 import io
@@ -19,7 +19,7 @@ from tickflow.sources.files.text import Encoding, Readable, blocks
 from tickflow.sources.files.times import read_time
 
 WHOLE = 8 << 20
-"""Bytes up to which a file is read at once: the objects take some ten times as much."""
+"""Files up to this many bytes are read whole: the objects take about ten times as much memory."""
 DEPTH = 6
 _SYMBOLS = ("symbol", "ticker", "2. symbol", "s", "instrument", "pair", "product_id", "from_currency", "underlying")
 _loads = msgspec.json.Decoder().decode
@@ -27,7 +27,7 @@ _loads = msgspec.json.Decoder().decode
 
 @dataclass
 class Answer:
-    """Where the rows of a JSON text are, and what stands beside them."""
+    """Where the rows of a JSON text are, and the values beside them."""
 
     rows: Iterable[Any]
     said: str
@@ -39,7 +39,7 @@ class Answer:
 
 
 def is_json(text: str) -> bool:
-    """Whether a text begins as JSON does."""
+    """Whether a text starts like JSON."""
     return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
 
 
@@ -67,7 +67,7 @@ def _value(line: str) -> Any:
 
 
 def flat(row: Any, prefix: str = "", depth: int = 0) -> dict[str, Any]:
-    """A row's values by name; positions count from 1 where it is an array.
+    """The values of a row by name; for an array, the names are positions from 1.
 
     >>> flat({"k": {"c": "1.5"}, "s": "BTC"}), flat([1, "2"])
     ({'k.c': '1.5', 's': 'BTC'}, {'1': 1, '2': '2'})
@@ -93,13 +93,15 @@ def cell(value: Any) -> str:
 
 
 class JsonRows:
-    """Rows (objects or arrays) as chunks; `names` come from the first of them, and a row with others keeps these."""
+    """Rows (objects or arrays) as chunks; `names` come from the first rows, and later rows with other names
+    keep these.
+    """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
 
     def chunks(self, rows: Iterable[tuple[int, Any]], size: int = ROWS) -> Iterator[Chunk]:
-        """Rows with their numbers; `None`, or what is no object or array, is refused."""
+        """Rows with their numbers; `None` and anything that is no object or array are refused."""
         names = self._names
         cells: list[list[str]] = []
         numbers: list[int] = []
@@ -113,7 +115,7 @@ class JsonRows:
             else:
                 by_name = flat(row)
                 if not any(name in by_name for name in names):
-                    passed += 1  # a message of another kind, as feeds send at their start
+                    passed += 1  # a message of another kind, which feeds send at their start
                     continue
                 cells.append([cell(by_name.get(name)) for name in names])
                 numbers.append(number)
@@ -129,7 +131,7 @@ class JsonRows:
 
 
 def names_of(rows: Sequence[Any]) -> list[str]:
-    """The columns of the first rows, in the order in which they appear; raises `Unreadable` if there are none."""
+    """The columns of the first rows, in order of appearance; raises `Unreadable` if there are none."""
     found: dict[str, None] = {}
     for row in rows:
         if isinstance(row, (dict, list)):
@@ -140,7 +142,7 @@ def names_of(rows: Sequence[Any]) -> list[str]:
 
 
 def lines_of(stream: Readable, encoding: Encoding) -> Iterator[tuple[int, Any]]:
-    """Each line's value; what is no JSON comes as a `Refusal`. A line's rows may lie in an array of their own."""
+    """The value of each line; a line that is no JSON becomes a `Refusal`. The rows of a line may be in an array."""
     number = 0
     for block in blocks(stream, encoding):
         lines = block.decode("utf-8", "replace").split("\n")
@@ -159,7 +161,7 @@ def lines_of(stream: Readable, encoding: Encoding) -> Iterator[tuple[int, Any]]:
 
 
 def _unwrapped(value: Any) -> Sequence[Any]:
-    """The rows of one message: itself, or those of the array it carries, with what stands beside it."""
+    """The rows of one message: itself, or those of its array together with the values beside it."""
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         return value
     if isinstance(value, dict):
@@ -177,7 +179,7 @@ def _unwrapped(value: Any) -> Sequence[Any]:
 
 
 def answer_of(value: Any) -> Answer:
-    """Where the rows of a JSON value are. Raises `Unreadable` with the message of an answer that has none."""
+    """Where the rows of a JSON value are. Raises `Unreadable` with the message of an answer without rows."""
     for special in (_yahoo, _by_time, _parallel):
         if found := special(value):
             return found
@@ -191,7 +193,7 @@ def answer_of(value: Any) -> Answer:
 
 
 def _beside(value: Any, path: str, answer: Answer) -> None:
-    """The symbol and the zone that stand beside the rows."""
+    """The symbol and the zone beside the rows."""
     for level in _levels(value, path):
         for name in _SYMBOLS:
             each = {key.lower(): item for key, item in level.items()}.get(name)
@@ -269,7 +271,7 @@ def _yahoo(value: Any) -> Answer | None:
 
 
 def _parallel(value: Any) -> Answer | None:
-    """Arrays of equal length side by side, {"t": [...], "c": [...]}, as Finnhub has them; or the columns of pandas."""
+    """Parallel arrays, {"t": [...], "c": [...]}, as Finnhub has them; or the columns of pandas."""
     if not isinstance(value, dict):
         return None
     arrays = {
@@ -309,7 +311,7 @@ def _across(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def _by_time(value: Any) -> Answer | None:
-    """Rows by their time: {"2024-01-05": {"4. close": ...}}, as Alpha Vantage's and pandas' index."""
+    """Rows keyed by time: {"2024-01-05": {"4. close": ...}}, as Alpha Vantage and pandas write them."""
     if not isinstance(value, dict):
         return None
     for name, each in [("", value), *value.items()]:
@@ -344,7 +346,7 @@ def _message(value: Any) -> str:
 
 
 def whole(stream: Readable, encoding: Encoding, size: int) -> Any | None:
-    """The value of a text of at most that many bytes, or `None` where it is longer. Raises `Unreadable`."""
+    """The value of a text of at most that many bytes; `None` if it is longer. Raises `Unreadable`."""
     raw = _all_of(stream, size + 1)
     if len(raw) > size:
         return None
@@ -364,7 +366,7 @@ def whole(stream: Readable, encoding: Encoding, size: int) -> Any | None:
 
 
 def first_rows(head: bytes, encoding: Encoding, most: int) -> tuple[str, list[Any], dict[str, Any]]:
-    """Of a large file: the path of its first array of rows for ijson, its first rows, and the values before it."""
+    """For a large file: the path of its first array of rows for ijson, its first rows, and the values before it."""
     path, rows, beside = "", list[Any](), dict[str, Any]()
     parse = _parser(io.BytesIO(head[encoding.mark :]))
     builder: Any = None
@@ -393,12 +395,12 @@ def first_rows(head: bytes, encoding: Encoding, most: int) -> tuple[str, list[An
             elif event in ("string", "number", "boolean") and not rows:
                 beside[prefix] = value
     except (ijson.JSONError, ValueError):
-        pass  # the head ends somewhere
+        pass  # the head is cut somewhere
     return path, rows, beside
 
 
 def items(stream: Readable, encoding: Encoding, path: str) -> Iterator[tuple[int, Any]]:
-    """The rows at that path, one after the other. Raises `Unreadable` where the JSON is damaged."""
+    """The rows at that path, one after the other. Raises `Unreadable` if the JSON is damaged."""
     import ijson
 
     stream.read(encoding.mark)

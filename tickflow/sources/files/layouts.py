@@ -1,6 +1,6 @@
-"""Layouts without a header that are known: by the file's name, by what stands in which column, or both.
+"""Known layouts without a header, recognised by the file's name, by the content of its columns, or by both.
 
-LEAN, Binance, NYSE TAQ, LOBSTER, TrueFX, HistData, Stooq, MetaTrader and plain rows of a time and prices. The layouts
+LEAN, Binance, NYSE TAQ, LOBSTER, TrueFX, HistData, Stooq, MetaTrader, and plain rows of a time and prices. The layouts
 are those that their vendors document.
 """
 
@@ -28,7 +28,7 @@ CANDLES = (
 
 @dataclass(frozen=True)
 class Known:
-    """A layout that was recognised: what it is, its columns by role, and what it says of times and prices."""
+    """A recognised layout: its name, its columns by role, and the meaning of its times and prices."""
 
     what: str
     columns: Mapping[str, int]
@@ -43,7 +43,7 @@ class Known:
 
 
 class Sample:
-    """The first rows, by column, with what their cells are."""
+    """The first rows by column, with tests for the content of a column."""
 
     def __init__(self, columns: Sequence[Sequence[str]]) -> None:
         self.columns = columns
@@ -56,7 +56,7 @@ class Sample:
         return numbers(self.columns[at]).values
 
     def all(self, at: int, test: Callable[[str], object]) -> bool:
-        """Whether the test holds for each filled cell of the column, of which there is one at least."""
+        """Whether the test holds for each filled cell of the column; at least one must be filled."""
         filled = [cell for cell in self.columns[at] if cell]
         return bool(filled) and all(map(test, filled))
 
@@ -79,12 +79,12 @@ class Sample:
         return self.all(at, lambda cell: read_time(cell, "mdy") or read_time(cell, "dmy"))
 
     def is_flag(self, at: int) -> bool:
-        """Whether a column holds true and false."""
+        """Whether a column holds true and false only."""
         return self.all(at, lambda cell: cell.lower() in ("true", "false"))
 
 
 def headerless(sample: Sample, file: Sequence[str]) -> Known | None:
-    """The layout of rows without a header; `file` are the names on the way to the file, its own last."""
+    """The layout of rows without a header; `file` are the names on the path to the file, its own last."""
     for recognise in (_lean, _lobster, _taq, _binance_trades, _stooq, _truefx):
         if known := recognise(sample, file):
             return known
@@ -145,7 +145,7 @@ def _lean(sample: Sample, file: Sequence[str]) -> Known | None:
 
 
 def _contract(rest: str) -> str:
-    """An option's or a future's contract: "american_call_415000_20141018" becomes "20141018 C 41.5"."""
+    """The contract of an option or a future: "american_call_415000_20141018" becomes "20141018 C 41.5"."""
     parts = rest.split("_")
     days = [part for part in parts if re.fullmatch(r"\d{8}", part)]
     right = next((part[0].upper() for part in parts if part in ("call", "put")), "")
@@ -180,7 +180,7 @@ def _lean_columns(sample: Sample, resolution: str, kind: str) -> tuple[dict[str,
 
 
 def _lean_days(sample: Sample, file: Sequence[str], market: str | None) -> Known | None:
-    """LEAN's days and hours, one file a symbol: `19980102 00:00,136300,162500,135000,162500,6315000`."""
+    """LEAN's daily and hourly bars, one file per symbol: `19980102 00:00,136300,162500,135000,162500,6315000`."""
     if not sample.all(0, lambda cell: re.fullmatch(r"\d{8} \d\d:\d\d", cell)):
         return None
     name = names.stem(file[-1]).lower()
@@ -300,7 +300,7 @@ def _truefx(sample: Sample, file: Sequence[str]) -> Known | None:
 
 
 def _plain(sample: Sample, file: Sequence[str]) -> Known | None:
-    """A time (or a date and a time of day), perhaps a symbol before it, then prices."""
+    """A time (or a date and a time of day), perhaps after a symbol, then prices."""
     at, columns = 0, dict[str, int]()
     if not (sample.is_time(0) or sample.is_epoch(0)):
         if len(sample) > 2 and sample.all(0, lambda cell: re.fullmatch(r"[A-Za-z][\w.^/=:-]{0,20}", cell)):
@@ -358,7 +358,7 @@ def _are_alike(sample: Sample, one: int, two: int) -> bool:
 
 
 def candles(four: Sequence[Any]) -> tuple[str, ...] | None:
-    """The order of four columns of prices, as far as highs and lows tell; `None` where they are no bars.
+    """The order of four columns of prices, as their highs and lows show it; `None` if they are no bars.
 
     >>> candles([[1.0, 2.0], [1.5, 2.5], [0.5, 1.5], [1.2, 2.2]])
     ('open', 'high', 'low', 'close')

@@ -1,4 +1,4 @@
-"""What columns are called in people's files, by role; and what a file's name says of its symbol and of its bars."""
+"""The names of columns in people's files, by role; and what a file's name says about its symbol and its bars."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -140,7 +140,7 @@ _STEM = re.compile(
 
 
 def plain(name: str) -> str:
-    """A column's name in small letters and digits only, without what stands in brackets or before a number's dot.
+    """A column's name in lower-case letters and digits only, without text in brackets or a leading number and dot.
 
     >>> plain("<CLOSE>"), plain("Close/Last"), plain("4. close"), plain(" Volume (BTC)"), plain("Schlußkurs")
     ('close', 'closelast', 'close', 'volume', 'schlusskurs')
@@ -162,12 +162,12 @@ def plain(name: str) -> str:
 
 
 def roles(names: Sequence[str]) -> dict[str, list[int]]:
-    """By role, the columns whose names stand for it, the best first."""
+    """By role, the columns whose names mean that role, best first."""
     found: dict[str, list[int]] = {}
     short = [plain(name) for name in names]
     for role, ranks in RANKS.items():
         ranked = [(ranks[text], at) for at, text in enumerate(short) if text in ranks]
-        if not ranked:  # nested names as in JSON, and prefixes of a feed: "k.c", "data.p", "bar_close"
+        if not ranked:  # nested names in JSON and prefixes of feeds: "k.c", "data.p", "bar_close"
             ranked = [(ranks[tail], at) for at, name in enumerate(names) if (tail := _tail(name)) in ranks]
         found[role] = [at for _, at in sorted(ranked)]
     return found
@@ -190,7 +190,7 @@ def stem(file: str) -> str:
 
 
 def symbol_in(file: str) -> str | None:
-    """The symbol that a file's name begins with or holds, where that is plain to see.
+    """The symbol in a file's name, if it is unambiguous.
 
     >>> symbol_in("AAPL_2024.csv"), symbol_in("BTCUSDT-1m-2024-01.csv"), symbol_in("DAT_ASCII_EURUSD_M1_2023.csv")
     ('AAPL', 'BTCUSDT', 'EURUSD')
@@ -222,7 +222,7 @@ def _is_ticker(text: str) -> bool:
 
 
 def _says_when(word: str) -> bool:
-    """Whether a word of a file's name is a date, an interval, or what kind of rows the file has."""
+    """Whether a word of a file's name is a date, an interval, or the kind of its rows."""
     low = word.lower()
     return bool(
         re.fullmatch(r"\d{1,9}|[mh]|\d+[a-z]{1,3}|[mh]\d{1,2}|d1?|w1|mn1?|\d{1,2}[a-z]{3}\d{2,4}", low)
@@ -275,7 +275,7 @@ def _says_when(word: str) -> bool:
 
 
 def interval_in(file: str) -> int | None:
-    """The seconds of a bar, as a file's name says them; 0 for ticks.
+    """The length of a bar in seconds, from the file's name; 0 for ticks.
 
     >>> interval_in("BTCUSDT-15m-2024-01.csv"), interval_in("20140605_aapl_minute_trade.csv"), interval_in("AAPL.csv")
     (900, 60, None)
@@ -293,7 +293,7 @@ def interval_in(file: str) -> int | None:
 
 
 def date_in(file: str) -> datetime | None:
-    """The one day that a file's name gives, as LEAN's, LOBSTER's and TAQ's do.
+    """The single day in a file's name, as in LEAN's, LOBSTER's and TAQ's files.
 
     >>> date_in("AAPL_2012-06-21_34200000_57600000_message_10.csv").date().isoformat()
     '2012-06-21'
@@ -307,7 +307,7 @@ def date_in(file: str) -> datetime | None:
 
 
 def column_of(given: str, names: Sequence[str]) -> int | None:
-    """The column that a person names: as it is written, in other letters, or by its number from 1.
+    """The index of the column that a person names: exactly, ignoring case and punctuation, or by its number from 1.
 
     >>> column_of("close", ["Date", "Close"]), column_of("2", ["Date", "Close"]), column_of("Volume", ["Date"])
     (1, 1, None)

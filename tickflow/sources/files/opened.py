@@ -1,4 +1,4 @@
-"""One file of ticks: opened, recognised, and read as columns of ticks."""
+"""One file of ticks: opens it, recognises it, and reads it as columns of ticks."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ from tickflow.sources.files.table import SEPARATORS, Chunk, Rows, Shape, shape_o
 from tickflow.sources.files.text import encoding_of, first_lines
 
 LINES = 5_000
-"""Rows by which a file is recognised, at most."""
+"""The most rows that recognition reads."""
 
 
 @dataclass
 class File:
-    """A file that is understood: `plan` says how; `form` is for people."""
+    """A recognised file: `plan` says how to read it; `form` describes it for people."""
 
     member: Member
     plan: Plan
@@ -35,14 +35,14 @@ class File:
     rows: int | None = None
 
     def converted(self) -> Iterator[Converted]:
-        """All rows as ticks, in the file's order. Raises what unpacking raises for damaged files."""
+        """All rows as ticks, in the file's order. For a damaged file, raises what unpacking raises."""
         converter = Converter(self.plan)
         for chunk in self._chunks():
             yield converter.convert(chunk)
 
 
 def open_file(member: Member, options: Options) -> File:
-    """Recognise a file. Raises `Unreadable` with what it should be, and what to say."""
+    """Recognise a file. Raises `Unreadable` with what the file should be, or which flag to give."""
     head = member.head
     if not head:
         raise Unreadable("a file with rows; this one is empty")
@@ -103,7 +103,7 @@ def _delimited(member: Member, options: Options, encoding: Any, lines: list[str]
 
 
 def _messages(lines: list[str]) -> Shape | None:
-    """NYSE TAQ's messages, whose kinds have different columns: those of trades are the rows."""
+    """NYSE TAQ's messages, whose kinds have different columns: the trades are the rows."""
     rows = [split(line, ",") for line in lines[:500] if line.strip() and '"' not in line]
     kinds = {cells[0] for cells in rows}
     trades = [cells for cells in rows if cells[0] == TAQ_TRADE]
@@ -114,7 +114,7 @@ def _messages(lines: list[str]) -> Shape | None:
 
 
 def _gathered(chunks: Iterator[Chunk], width: int) -> Chunk:
-    """The first rows of several chunks in one."""
+    """The first rows of several chunks as one chunk."""
     found = [chunk for chunk, _ in zip(chunks, range(4), strict=False)]
     if not found:
         return Chunk([() for _ in range(width)], np.array([], dtype=np.int64))

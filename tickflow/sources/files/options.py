@@ -1,4 +1,4 @@
-"""What a person may say about a file; whatever is not said is recognised, or asked for by the flag that says it."""
+"""What a user may say about a file; everything else is recognised, or the error names the flag that says it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ EPOCH_UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 class Options:
     """Each field is a flag of the producer and a setting; `None` and "auto" mean: recognise it.
 
-    `columns` gives columns by role (`price`, `time`, ...), each as the names or numbers (from 1) that were given for
-    it. `bar_us` is the length of a bar in microseconds; 0 says that times mark the end of bars already.
+    `columns` gives columns by role (`price`, `time`, ...), each as a tuple of names or numbers (from 1). `bar_us` is
+    the length of a bar in microseconds; 0 means that times already mark the end of bars.
     """
 
     timezone: str | None = None
@@ -29,19 +29,19 @@ class Options:
 
 
 class Unreadable(Exception):
-    """A file that cannot be read as it is; its text completes "expected ..." and says what to do."""
+    """A file that cannot be read as it is; the text completes "expected ..." and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that is no tick: the line (or row) it stands in, and why, with the cell."""
+    """A row that is no tick: its line (or row) number, and the reason, with the cell."""
 
     line: int
     why: str
 
 
 def quoted(cell: str, longest: int = 60) -> str:
-    """A cell as a sentence shows it, cut when long.
+    """A cell in quotes for a message, cut if it is long.
 
     >>> quoted("x" * 100, 5)
     "'xxxxx'..."

@@ -1,4 +1,4 @@
-"""Ticks in order of time: a sort on disk in bounded memory, and the merging of several files."""
+"""Ticks in time order: a sort on disk in bounded memory, and the merge of several files."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,16 +12,16 @@ import numpy.typing as npt
 from tickflow.sources.files.columns import Columns, joined
 
 RUN_ROWS = 400_000
-"""Rows that are sorted in memory at a time: some 20 MB."""
+"""How many rows are sorted in memory at a time: about 20 MB."""
 BLOCK_ROWS = 16_384
 
 
 def sorted_on_disk(
     parts: Iterator[Columns], *, newest_first: bool, rows: int = RUN_ROWS, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[Columns]:
-    """All ticks by time; those of one time in the order of the file, or against it where that has the newest first.
+    """All ticks by time; ticks of one time in the order of the file, or reversed if the file has the newest row first.
 
-    Runs of `rows` ticks lie in a temporary folder, 36 bytes a tick, until they are merged.
+    Sorted runs of `rows` ticks are kept in a temporary folder, 36 bytes per tick, until they are merged.
     """
     with tempfile.TemporaryDirectory(prefix="tickflow-sort-") as folder:
         runs: list[Path] = []
@@ -47,7 +47,7 @@ def sorted_on_disk(
             runs.append(_write(last, Path(folder) / f"{len(runs)}.npy", names))
         known = np.array(list(names), dtype=object)
         streams = [_read(run, known, source) for run in runs]
-        if newest_first:  # of equal times the later row, in the later run, comes first
+        if newest_first:  # among equal times, the later row (in the later run) comes first
             streams.reverse()
         yield from merged([partial(iter, stream) for stream in streams])
 
@@ -84,7 +84,7 @@ def _read(path: Path, names: npt.NDArray[Any], source: str) -> Iterator[Columns]
 
 
 class _Stream:
-    """One of the streams that are merged: what it holds, and how far back in time it may still go."""
+    """One of the merged streams: its pending ticks, and how far back in time it may still go."""
 
     def __init__(self, opened: Callable[[], Iterator[Columns]]) -> None:
         self._open = opened
@@ -94,21 +94,21 @@ class _Stream:
         self._latest = -(2**62)
 
     def fill(self) -> bool:
-        """Whether it holds something, after a look for more where it did not."""
+        """Whether it has pending ticks, after an attempt to read more."""
         if self._parts is None:
             self._parts = self._open()
         while self.held is None or not len(self.held):
             self.held = next(self._parts, None)
             if self.held is None:
                 return False
-            # A tick behind its file's latest time stays at its place in the file: it comes with that time.
+            # A tick older than its file's latest time keeps its place in the file: it is emitted with that time.
             self.keys = np.maximum.accumulate(np.maximum(self.held.time_us, self._latest))
             if len(self.keys):
                 self._latest = int(self.keys[-1])
         return True
 
     def cut(self, until: int) -> tuple[Columns, npt.NDArray[np.int64]] | None:
-        """What lies up to that time, taken out."""
+        """Remove and return the pending ticks up to that time."""
         assert self.held is not None  # noqa: S101 - `fill` said so
         count = int(np.searchsorted(self.keys, until, side="right"))
         if not count:
@@ -121,10 +121,10 @@ class _Stream:
 def merged(
     streams: Sequence[Callable[[], Iterator[Columns]]], begins: Sequence[int] | None = None
 ) -> Iterator[Columns]:
-    """The ticks of all streams by time; of one time, those of the stream that was named first come first.
+    """The ticks of all streams by time; among ticks of one time, those of the first stream come first.
 
-    `begins` are the first times of the streams: one is opened only when its time has come, so that the files of a
-    thousand days are not all open.
+    `begins` are the first times of the streams: a stream is opened only when its time has come, so that the files of a
+    thousand days are not all open at once.
     """
     if len(streams) == 1:
         yield from streams[0]()
@@ -159,7 +159,7 @@ def _interleaved(taken: Sequence[tuple[int, Columns, npt.NDArray[np.int64]]]) ->
         ticks = joined([ticks for _, ticks, _ in taken])
         yield ticks.take(np.argsort(np.concatenate([keys for _, _, keys in taken]), kind="stable"))
         return
-    # Midpoints and trades in one merge differ in their mark, which is that of a whole block: one row at a time.
+    # Midpoints and trades in one merge have different marks, and a mark holds for a whole block: one row at a time.
     rows = [(int(key), number, at) for number, (_, _, keys) in enumerate(taken) for at, key in enumerate(keys)]
     for _, number, at in sorted(rows):
         yield taken[number][1].take(slice(at, at + 1))

@@ -1,6 +1,6 @@
-"""How a file is packed, found by its first bytes and never by its name: gzip, bz2, xz, zstd, zip; nested, too.
+"""Unpacks files by their first bytes, never by their names: gzip, bz2, xz, zstd, zip; nested, too.
 
-`members` opens each file that a path holds. Streams are read forward only and in pieces, so that size does not matter.
+`members` opens each file in a path. Streams are read forward only and in pieces, so their size does not matter.
 """
 
 import bz2
@@ -21,14 +21,14 @@ import zstandard
 from tickflow.sources.files.options import Unreadable
 
 HEAD = 262_144
-"""Bytes from the start of an unpacked file by which it is recognised."""
+"""How many bytes from the start of an unpacked file are used to recognise it."""
 
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError, ValueError)
-"""What the unpacking libraries raise for a file that is cut or damaged."""
+"""The errors of the unpacking libraries for a file that is cut or damaged."""
 
 _DEPTH = 3
 _PIECE = 262_144
-_ZSTD_PIECE = 1_024  # a kilobyte of run-length blocks unpacks to 32 MB at most
+_ZSTD_PIECE = 1_024  # one kilobyte of run-length blocks unpacks to at most 32 MB
 _ZSTD_WINDOW = 1 << 27  # 128 MB: as far back as `zstd --long` refers
 _ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -48,14 +48,14 @@ _OTHER: tuple[tuple[bytes, str], ...] = (
 
 
 class Head(io.RawIOBase):
-    """A stream whose first bytes were read for a look and are delivered again.
+    """A stream whose first bytes were peeked at and are delivered again.
 
-    A read fills its buffer. What comes before damage is delivered; the read after it raises.
+    A read fills its buffer. Data before a damaged place are delivered; the next read raises.
     """
 
     def __init__(self, stream: IO[bytes], size: int = HEAD, layers: Sequence[Any] = ()) -> None:
         self._stream = stream
-        self._layers = layers  # what it is unpacked from: gzip and its like do not close what they read
+        self._layers = layers  # the packed stream below: gzip and similar classes do not close it
         self._error: BaseException | None = None
         self._left = memoryview(b"")
         pieces, missing = [], size
@@ -68,7 +68,7 @@ class Head(io.RawIOBase):
             raise self._error
 
     def _some(self, size: int) -> bytes:
-        """At most that many bytes; none at the end, and none where damage begins, which is kept."""
+        """At most that many bytes; empty at the end and at a damaged place, which is remembered."""
         if self._error is not None:
             return b""
         try:
@@ -105,7 +105,7 @@ class Head(io.RawIOBase):
 
 @dataclass
 class Counted:
-    """How much of a packed file was read; `size` is 0 where nobody knows it (a pipe)."""
+    """How much of a packed file was read; `size` is 0 if unknown (a pipe)."""
 
     size: int = 0
     done: int = 0
@@ -131,9 +131,9 @@ class _Counting(io.RawIOBase):
 
 @dataclass
 class Member:
-    """One unpacked file: its name for people, the names on the way to it, and how to open it.
+    """One unpacked file: its name for people, the names on the path to it, and how to open it.
 
-    `path` is the file itself where it is not packed, for the readers that need to jump about in it.
+    `path` is the file itself if it is not packed, for readers that need random access.
     """
 
     name: str
@@ -146,9 +146,9 @@ class Member:
 
 
 def members(path: Path) -> list[Member]:
-    """The files that `path` holds: itself, unpacked, or the members of a zip; "-" is the standard input.
+    """The files in `path`: the file itself, unpacked, or the members of a zip; "-" is standard input.
 
-    Raises `Unreadable`, and `OSError` where it cannot be opened.
+    Raises `Unreadable`, and `OSError` if it cannot be opened.
     """
     if str(path) == "-":
         return _of_pipe(sys.stdin.buffer, "the standard input")
@@ -169,7 +169,7 @@ def _of_pipe(stream: IO[bytes], name: str) -> list[Member]:
         return list(_of_zip(_spooled(first), name, (name,), counted))
     opened: list[Head] = []
 
-    def again() -> Head:  # a pipe is opened once: the look and the reading share it
+    def again() -> Head:  # a pipe is opened only once: recognition and reading share it
         if not opened:
             opened.append(Head(_unpacked(cast(IO[bytes], first), name)[0]))
         return opened[0]
@@ -212,7 +212,7 @@ def _of_zip(file: Path | IO[bytes], name: str, names: tuple[str, ...], counted: 
 
 
 class _ZipMember(io.RawIOBase):
-    """A member whose archive is open no longer than it; many may be open at once."""
+    """A member whose archive stays open only as long as the member; many may be open at once."""
 
     def __init__(self, file: Path | IO[bytes], entry: zipfile.ZipInfo) -> None:
         self._archive = zipfile.ZipFile(file)
@@ -236,7 +236,7 @@ def _is_data(name: str) -> bool:
 
 
 def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
-    """The stream within all its packings, and these from the outside."""
+    """The stream inside all its packings, and the packings from the outside in."""
     packing: list[str] = []
     layers: list[Any] = []
     while True:
@@ -271,9 +271,9 @@ def _opened(kind: str, raw: io.BufferedReader) -> IO[bytes]:
 
 
 class _Zstd(io.RawIOBase):
-    """zstd frames, unpacked a little at a time; raises `EOFError` for a file that ends within a frame.
+    """zstd frames, unpacked piece by piece; raises `EOFError` if the file ends within a frame.
 
-    The library's own stream takes a cut file for one that came to its end.
+    The library's own stream treats a cut file as complete.
     """
 
     def __init__(self, raw: io.BufferedReader) -> None:
@@ -309,7 +309,7 @@ class _Zstd(io.RawIOBase):
 
 
 def _spooled(stream: Any) -> IO[bytes]:
-    """A copy on disk, for what is read from its end."""
+    """A copy on disk, for formats that are read from their end."""
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the reader
     while piece := stream.read(_PIECE):
         spool.write(piece)
@@ -318,7 +318,7 @@ def _spooled(stream: Any) -> IO[bytes]:
 
 
 def on_disk(member: Member) -> Any:
-    """The member as a path, or as a copy on disk where it is packed: for formats that are read from their end."""
+    """The member as a path, or, if it is packed, as a copy on disk: for formats that are read from their end."""
     if member.path is not None:
         return str(member.path)
     with member.open() as stream:

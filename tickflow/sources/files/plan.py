@@ -1,4 +1,4 @@
-"""What was understood of a file: which column is what, in which unit and zone, and what becomes of a row."""
+"""How to read a file: the role, unit and zone of each column, and how rows become ticks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ TRADES, BARS, QUOTES = "trades", "bars", "quotes"
 
 @dataclass(frozen=True)
 class TimeRule:
-    """Where the time stands and how it is read.
+    """Where the time is and how it is read.
 
     `how` is "text" (a date with or without a time of day, in one column or two), "epoch" (a number since 1970 in
-    `unit`), "clock" (a time of day in `unit`, or as text, on the day `date_us`) or "typed". `zone` is that of times
-    that state none themselves; `None` where all state theirs.
+    `unit`), "clock" (a time of day in `unit`, or as text, on the day `date_us`) or "typed". `zone` applies to times
+    without a zone of their own; `None` if all have one.
     """
 
     columns: tuple[int, ...]
@@ -26,7 +26,7 @@ class TimeRule:
 
 @dataclass(frozen=True)
 class Series:
-    """The prices of one symbol in a row, by role; `symbol` is `None` where a column names it."""
+    """The prices of one symbol in a row, by role; `symbol` is `None` if a column names it."""
 
     columns: Mapping[str, int]
     symbol: str | None = None
@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Plan:
-    """How rows become ticks. `bar_us` is a bar's length; 0 where times mark its end; -1 for calendar months."""
+    """How rows become ticks. `bar_us` is the length of a bar; 0 if times mark its end; -1 for calendar months."""
 
     kind: str
     time: TimeRule

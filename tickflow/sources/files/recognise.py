@@ -1,4 +1,4 @@
-"""What a file is: from its names and its first rows a `Plan`, or a sentence that says which flag would make it one."""
+"""Recognises a file: makes a `Plan` from its names and first rows, or an error that says which flag is needed."""
 
 import math
 import re
@@ -29,9 +29,9 @@ _STANDARD_S = (
 
 @dataclass
 class Seen:
-    """The first rows of a file as a reader delivers them, and what the file says of itself.
+    """The first rows of a file, and what the file says about itself.
 
-    `symbol`, `zone` and `bar_s` come from the data themselves (the metadata of DBN or of a JSON answer).
+    `symbol`, `zone` and `bar_s` come from the data (the metadata of DBN or of a JSON answer).
     """
 
     names: Sequence[str]
@@ -52,7 +52,7 @@ class Seen:
 
 
 def plan_of(seen: Seen, options: Options) -> Plan:
-    """The plan for a file. Raises `Unreadable` with what is missing or may be read in two ways."""
+    """The plan for a file. Raises `Unreadable` with what is missing or ambiguous."""
     return _Recogniser(seen, options).plan()
 
 
@@ -120,7 +120,7 @@ class _Recogniser:
         return found
 
     def _column(self, role: str) -> int | None:
-        """The best column for a number of that role."""
+        """The best column of numbers for that role."""
         if role in self.given:
             return self.given[role][0]
         for at in self.roles[role]:
@@ -216,7 +216,7 @@ class _Recogniser:
         if "volume" in self.given:
             return self.given["volume"][0]
         short = [column_names.plain(name) for name in self.names]
-        for at, name in enumerate(short):  # "s" is a size where it is no symbol
+        for at, name in enumerate(short):  # "s" is a size if it is no symbol
             if name == "s" and at != symbol and self._is_numeric(at):
                 return at
         candidates = [at for at in self.roles["volume"] if at not in taken and at != symbol and self._is_numeric(at)]
@@ -316,7 +316,7 @@ class _Recogniser:
     # --- several symbols in a row ---
 
     def _several(self) -> tuple[str, list[Series], None] | None:
-        """pandas' tables with two header lines: a field and a ticker to each column."""
+        """pandas' tables with two header lines: each column has a field and a ticker."""
         by_ticker: dict[str, dict[str, int]] = {}
         for at, name in enumerate(self.names):
             label, divides, ticker = name.partition("\0")
@@ -339,7 +339,7 @@ class _Recogniser:
         return BARS, series, None
 
     def _wide(self, symbol: int | None) -> tuple[str, list[Series], None] | None:
-        """A time, and a column of prices for each symbol, which its header names."""
+        """A time, and one column of prices per symbol, which the header names."""
         if symbol is not None:
             return None
         times = set(self._time_candidates())
@@ -437,7 +437,7 @@ class _Recogniser:
         return 2 if any(moment.has_clock for moment in moments) else 3
 
     def _clock(self, date: int) -> int | None:
-        """The column with the time of day that belongs to a date."""
+        """The column with the time of day for a date."""
         for at in [*self.roles["clock"], *self.roles["time"]]:
             cells = self.filled[at][:200]
             if at != date and cells and all(read_clock(cell) for cell in cells):
@@ -445,7 +445,7 @@ class _Recogniser:
         return None
 
     def _rule(self, columns: tuple[int, ...]) -> TimeRule | None:
-        """How the times of these columns are read, or `None` if they are none."""
+        """How the times of these columns are read; `None` if they are no times."""
         first = self.seen.columns[columns[0]]
         if isinstance(first, np.ndarray) and first.dtype.kind == "M":
             return TimeRule(columns, "typed")
@@ -483,7 +483,7 @@ class _Recogniser:
         return unit if often >= 0.5 * len(cells) else None
 
     def _order(self, cells: Sequence[str], share: Mapping[str, float]) -> str | None:
-        """Whether the month or the day comes first; `None` where it is written so that there is no question."""
+        """Whether the month or the day comes first; `None` if the form of the date leaves no doubt."""
         if self.options.dates:
             return self.options.dates if self._has_order(cells) else None
         if not self._has_order(cells):
@@ -531,7 +531,7 @@ class _Recogniser:
         return TimeRule((at,), "clock", unit=unit, date_us=epoch)
 
     def _zoned(self, rule: TimeRule, known: Known | None) -> TimeRule:
-        """The rule with the zone of the times that state none. Raises `Unreadable` where nobody says it."""
+        """The rule with the zone of times that have none. Raises `Unreadable` if the zone is unknown."""
         if rule.how == "epoch":
             return rule
         if rule.how == "typed":
@@ -542,7 +542,7 @@ class _Recogniser:
         found = times_of(self.seen.columns, replace(rule, zone=UTC) if rule.how == "typed" else rule)
         good = ~found.bad
         share = float(found.zoned[good].mean()) if good.any() else 0.0
-        if share == 1.0 or (share >= 0.5 and self.options.timezone is None):  # the few without one are refused
+        if share == 1.0 or (share >= 0.5 and self.options.timezone is None):  # the few without a zone are refused
             return rule
         zone: tzinfo | None = None
         origin = "--timezone"
@@ -575,7 +575,7 @@ class _Recogniser:
     # --- bars and order ---
 
     def _walls(self, plan: Plan) -> tuple[Micros, list[str], bool]:
-        """The sample's times (on the wall, or in UTC), the symbol of each, and whether they are dates alone."""
+        """The times of the sample (wall time or UTC), the symbol of each, and whether they are dates only."""
         found = times_of(self.seen.columns, plan.time)
         good = np.flatnonzero(~found.bad)
         symbols = self.texts[plan.symbol] if plan.symbol is not None else [""] * len(found.us)
@@ -639,7 +639,7 @@ class _Recogniser:
             return named * SECOND_US, "the file's name"
         common = math.gcd(*steps)
         share = steps[least] / sum(steps.values())
-        # One odd row does not make the bars shorter: the length is the commonest step where most steps are.
+        # A single odd row does not make the bars shorter: their length is the most common step, if most steps have it.
         length = often if steps[often] >= 0.5 * sum(steps.values()) else least if share > 0.05 else common
         if length not in {each * SECOND_US for each in _STANDARD_S}:
             fits = [
@@ -651,7 +651,7 @@ class _Recogniser:
         return length, "from the steps between rows"
 
     def _direction(self, plan: Plan) -> int:
-        """-1 where the newest row comes first."""
+        """-1 if the newest row comes first."""
         times, symbols, _ = self._walls(plan)
         back = ahead = 0
         last: dict[str, int] = {}

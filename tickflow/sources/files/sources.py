@@ -1,4 +1,6 @@
-"""What a person names to be replayed: a file, a folder, a pattern such as `day*.csv`, or "-"; opened, and in order."""
+"""Opens what a user names for a replay (a file, a folder, a pattern such as `day*.csv`, or "-") and puts it in
+order.
+"""
 
 import glob
 import os
@@ -21,7 +23,7 @@ MOST_FILES = 10_000
 
 @dataclass
 class Tally:
-    """What became of the rows so far."""
+    """How many rows were read so far, by what became of them."""
 
     read: int = 0
     refused: int = 0
@@ -32,20 +34,20 @@ class Tally:
 
 @dataclass
 class Opened:
-    """All files, recognised; `counted` tells how far their reading is."""
+    """All files, recognised; `counted` holds how much of them was read."""
 
     files: list[File]
     counted: list[Counted]
 
     @property
     def size(self) -> int:
-        """Bytes in all, packed; 0 if one is a pipe."""
+        """The size of all files in bytes, packed; 0 if one is a pipe."""
         sizes = [each.size for each in self.counted]
         return sum(sizes) if all(sizes) else 0
 
     @property
     def done(self) -> int:
-        """Bytes that were read."""
+        """How many bytes were read."""
         return sum(each.done for each in self.counted)
 
 
@@ -70,7 +72,7 @@ def paths_of(path: Path) -> list[Path]:
 
 
 def _within(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of the folders in it; those that may not be looked into are left out."""
+    """The files of a folder and its subfolders; folders that may not be read are left out."""
     for place, folders, files in os.walk(folder):
         folders.sort()
         yield from (Path(place) / name for name in sorted(files))
@@ -82,7 +84,7 @@ def _is_data(path: Path, folder: Path) -> bool:
 
 
 def open_all(path: Path, options: Options) -> Opened:
-    """Recognise all files that `path` names. Raises `SettingError` with what is wrong, and with which of them."""
+    """Recognise all files in `path`. Raises `SettingError` with the problem and the file."""
     files: list[File] = []
     counted: dict[int, Counted] = {}
     for each in paths_of(path):
@@ -105,9 +107,9 @@ def open_all(path: Path, options: Options) -> Opened:
 
 
 class Reading:
-    """The ticks of all files in order of time, and the account of their rows.
+    """The ticks of all files in time order, and the tally of their rows.
 
-    `refuse` is called with each refused row and its file. What is damaged ends its file, and is noted in the tally.
+    `refuse` is called with each refused row and its file. A damaged file ends at the damage, which the tally notes.
     """
 
     def __init__(self, opened: Opened, options: Options, refuse: Callable[[str, Refusal], None]) -> None:
@@ -132,7 +134,7 @@ class Reading:
         return stream
 
     def sorts(self, file: File) -> bool:
-        """Whether a file is sorted: where asked for, or where the newest row comes first."""
+        """Whether a file is sorted: on request, or if the newest row comes first."""
         return self._options.sort == "always" or (self._options.sort == "auto" and file.plan.direction < 0)
 
     def _rows(self, file: File) -> Iterator[Columns]:
@@ -168,7 +170,7 @@ def with_flags(options: Options, **changes: object) -> Options:
 
 
 def shared_notes(files: Sequence[File]) -> list[str]:
-    """What was understood of all files alike."""
+    """What holds for all files."""
     common = set(files[0].plan.notes)
     for file in files[1:]:
         common &= set(file.plan.notes)

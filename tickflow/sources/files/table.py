@@ -1,7 +1,7 @@
-"""Delimited text: which separator and header a file has, and its rows as cells, block by block.
+"""Delimited text: recognises separator and header, and reads rows as cells, block by block.
 
-No cell of a tick holds a line break, so that a line is a row whatever quotation marks it has: one stray mark costs its
-line and no other.
+No cell of a tick holds a line break, so a line is a row whatever its quotation marks: a stray mark spoils its own line
+and no other.
 """
 
 import csv
@@ -25,12 +25,12 @@ Cells = Sequence[str] | npt.NDArray[Any]
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 ROWS = 20_000
-"""Rows to a chunk, at most: what is in memory at a time."""
+"""The most rows in a chunk: the rows in memory at a time."""
 
 
 @dataclass
 class Chunk:
-    """Some rows: cells by column, the line of each row, and the rows that could not be taken apart.
+    """Several rows: cells by column, the line of each row, and the rows that could not be split.
 
     `passed` counts lines that are no rows: comments and repeated headers.
     """
@@ -46,9 +46,9 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Shape:
-    """How the rows of a text lie: `header` is the first line of data's number less one; `levels` are its lines.
+    """The shape of a text: `header` is the number of lines before the data, `levels` are the header's lines.
 
-    `drops` says that each row begins with a cell more than the header, which counts the rows.
+    `drops` says that each row starts with one cell more than the header, which counts the rows.
     """
 
     separator: str
@@ -58,16 +58,16 @@ class Shape:
     drops: bool = False
     has_header: bool = True
     only: tuple[int, frozenset[str]] | None = None
-    """Lines whose cell of that index is something else are no rows of the table (messages of other kinds)."""
+    """Lines with another value in the cell of that index are no rows of the table (messages of other kinds)."""
 
     @property
     def width(self) -> int:
-        """Cells to a row."""
+        """The number of cells per row."""
         return len(self.names) + self.drops
 
 
 def split(line: str, separator: str) -> list[str]:
-    """The cells of one line. Raises `ValueError` where a quotation mark has no partner.
+    """The cells of one line. Raises `ValueError` for a quotation mark without a partner.
 
     >>> split('a, "b,c" ,d', ","), split("1;'2'", ";")
     (['a', 'b,c', 'd'], ['1', '2'])
@@ -88,9 +88,9 @@ def split(line: str, separator: str) -> list[str]:
 
 
 def shape_of(lines: Sequence[str], wanted: Sequence[str] = ()) -> Shape:
-    """The separator, the header and the first row of a text. `wanted` are column names that a person gave.
+    """The separator, the header and the first row of a text. `wanted` are column names that the user gave.
 
-    Raises `Unreadable` for what is no table.
+    Raises `Unreadable` for text that is no table.
     """
     filled = [(at, line) for at, line in enumerate(lines) if line.strip()]
     if not filled:
@@ -163,7 +163,9 @@ def _uncommented(cells: Sequence[str]) -> list[str]:
 
 
 def _looks_named(cells: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether these cells name columns: a time and something else, by known or given names, and no cell is a value."""
+    """Whether these cells are column names: a time and something else, by known or given names, and no cell is
+    a value.
+    """
     if len(cells) < 2 or sum(map(_is_value, cells)) > len(cells) / 4:
         return False
     by_name = [each for each in wanted if not each.isdecimal()]
@@ -192,7 +194,9 @@ def _is_data(cells: Sequence[str]) -> bool:
 
 
 def _levels(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[list[str]], Sequence[tuple[int, list[str]]]]:
-    """The lines of the header (one, or the two and three of pandas' tables of several symbols), and the rows after."""
+    """The lines of the header (one, or the two or three of pandas' tables of several symbols), and the rows
+    after them.
+    """
     levels = [rows[0][1]]
     for level, (_, cells) in enumerate(rows[1:3], 1):
         first = column_names.plain(cells[0])
@@ -210,7 +214,7 @@ def _levels(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[list[str]], Seq
 
 
 def _joined(levels: Sequence[Sequence[str]]) -> list[str]:
-    """One name for each column of a header of several lines: "Close AAPL", and the index by its own name."""
+    """One name per column for a header of several lines: "Close AAPL", and the index by its own name."""
     index = next((level[0] for level in levels[1:] if not any(level[1:])), levels[0][0] or "Date")
     two = [level for level in levels if any(level[1:])]
     if len(two) == 1:
@@ -221,7 +225,7 @@ def _joined(levels: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _is_counted(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) -> bool:
-    """Whether each row has one cell more than the header, first, and these count 1, 2, 3 (as R writes its tables)."""
+    """Whether each row starts with one extra cell, and these count 1, 2, 3 (as R writes its tables)."""
     firsts = [int(cells[0]) for _, cells in body[:50] if len(cells) == len(header) + 1 and cells[0].isdecimal()]
     if len(firsts) < 0.9 * len(body[:50]) or len(firsts) < 2 or firsts[0] > 1:
         return False

@@ -1,4 +1,4 @@
-"""Text of any encoding as UTF-8 lines with numbers, in blocks of bounded size."""
+"""Text of any encoding as numbered UTF-8 lines, in blocks of bounded size."""
 
 import codecs
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ LONGEST_LINE = 1 << 20
 
 
 class Readable(Protocol):
-    """What bytes are read from."""
+    """A stream of bytes."""
 
     def read(self, size: int = -1, /) -> bytes | None:
         """At most that many bytes; none at the end."""
@@ -30,21 +30,21 @@ _BOMS = (
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A codec's name, and the bytes of the mark that stands before the text."""
+    """The name of a codec, and the byte order mark before the text."""
 
     codec: str
     mark: int = 0
 
     @property
     def said(self) -> str:
-        """For people."""
+        """The name of the encoding for people."""
         return f"{self.codec.upper()}{' with a byte order mark' if self.mark else ''}"
 
 
 def encoding_of(head: bytes) -> Encoding:
-    """The encoding of a text that begins so: by its mark, by its zero bytes, else UTF-8 or Latin-1.
+    """The encoding of a text that starts with these bytes: by its mark, by its zero bytes, else UTF-8 or Latin-1.
 
-    Raises `Unreadable` for what is no text.
+    Raises `Unreadable` if it is no text.
 
     >>> encoding_of("Größe".encode("latin-1")).codec
     'latin-1'
@@ -111,7 +111,7 @@ def _valid(block: bytes) -> bytes:
 
 
 def first_lines(head: bytes, encoding: Encoding, is_whole: bool, most: int) -> list[str]:
-    """The whole lines at the start of a text; the last one is left out where it may be cut."""
+    """The complete lines at the start of a text; the last one is left out if it may be cut."""
     text = codecs.getincrementaldecoder(encoding.codec)("replace").decode(head[encoding.mark :], final=is_whole)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not is_whole and len(lines) > 1:

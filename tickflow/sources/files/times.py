@@ -84,7 +84,7 @@ _ONLY_CLOCK = re.compile(rf"(?:{_CLOCK})(?:{_ZONE})", re.ASCII | re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time as a cell gives it: microseconds since 1970, in UTC if `zoned`, else on a wall somewhere."""
+    """The time in a cell: microseconds since 1970, in UTC if `zoned`, else wall time of an unknown zone."""
 
     us: int
     zoned: bool
@@ -154,7 +154,7 @@ def _date_of(part: dict[str, str | None], order: str | None) -> tuple[int, int, 
         return year, _MONTHS[name.lower().replace("é", "e").replace("ä", "ae")], int(part["day"] or "")
     if part.get("one"):
         if part["sep"] == ".":
-            order = DAY_FIRST  # 5.1.2024 is a day first wherever dots are written
+            order = DAY_FIRST  # with dots, 5.1.2024 has the day first everywhere
         if order is None:
             raise ValueError("the order of day and month")
         one, two = int(part["one"] or ""), int(part["two"] or "")
@@ -191,7 +191,7 @@ def _clock_of(part: dict[str, str | None]) -> int | None:
 
 
 def _fraction_us(digits: str) -> int:
-    """The microseconds of the digits behind the point; half of one and more counts as one, as in msgspec."""
+    """The microseconds of the digits after the point; half a microsecond is rounded up, as in msgspec."""
     padded = digits.ljust(7, "0")
     return int(padded[:6]) + (padded[6] >= "5")
 
@@ -207,7 +207,7 @@ def _offset_of(part: dict[str, str | None]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """A column of times: `us` in UTC where `zoned`, else wall time; `bad` where the cell is no time."""
+    """A column of times: `us` in UTC where `zoned`, else wall time; `bad` where a cell is no time."""
 
     us: Micros
     zoned: Mask
@@ -215,7 +215,7 @@ class Times:
 
 
 def read_times(cells: Sequence[str], order: str | None = None) -> Times:
-    """All cells as times, each as `read_time` reads it."""
+    """All cells as times, each read as `read_time` does."""
     count = len(cells)
     us, zoned, bad = np.zeros(count, np.int64), np.zeros(count, bool), np.zeros(count, bool)
     lengths = np.fromiter(map(len, cells), np.int64, count)
@@ -241,7 +241,7 @@ _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Micros, bool, Mask] | None:
-    """Cells of one length in the shape of the first: the times, whether they have a zone, and which are of it."""
+    """Cells with the length and the shape of the first: the times, whether they have a zone, and which cells fit."""
     first = cells[0]
     if not first.isascii() or first != first.strip() or read_time(first, order) is None:
         return None
@@ -259,7 +259,7 @@ def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Mic
     digit = np.array([char.isdigit() for char in first])
     fixed = np.frombuffer(first.encode(), np.uint8)
     is_read: Mask = (matrix[:, ~digit] == fixed[~digit]).all(1)
-    digits = matrix[:, digit] - 48  # unsigned: what is no digit becomes more than nine
+    digits = matrix[:, digit] - 48  # unsigned: anything but a digit becomes more than nine
     is_read &= (digits < 10).all(1)
     places = np.cumsum(digit) - 1
 
@@ -304,7 +304,7 @@ def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Mic
 
 
 def _days(year: Micros, month: Micros, day: Micros) -> Micros:
-    """Days since 1970 of a date of the Gregorian calendar; years begin in March, so that leap days come last."""
+    """Days since 1970 of a Gregorian date; years start in March, so that leap days come last."""
     year = year - (month <= 2)
     era = year // 400
     of_era = year - era * 400
@@ -315,11 +315,11 @@ def _days(year: Micros, month: Micros, day: Micros) -> Micros:
 
 # --- numbers since 1970 ---
 
-_LEAST_S, _MOST_S = 157_766_400, 4_102_444_800  # 1975 to 2100: the ranges of the four units do not touch
+_LEAST_S, _MOST_S = 157_766_400, 4_102_444_800  # 1975 to 2100: the ranges of the four units do not overlap
 
 
 def epoch_unit(values: Sequence[float]) -> str | None:
-    """The unit in which all these numbers are times from 1975 to 2100, or `None`.
+    """The unit in which all these numbers are times from 1975 to 2100; `None` if there is none.
 
     >>> epoch_unit([1704465000]), epoch_unit([1704465000123456]), epoch_unit([42])
     ('s', 'us', None)
@@ -347,7 +347,7 @@ def read_epochs(cells: Sequence[str], unit: str) -> Times:
 
 
 def epochs_of(values: npt.NDArray[np.int64], unit: str) -> Times:
-    """The same of numbers."""
+    """The same for numbers."""
     factor = EPOCH_UNITS[unit]
     scale = 1_000_000_000 // factor
     bad = (values < _LEAST_S * scale) | (values >= _MOST_S * scale)
@@ -381,7 +381,7 @@ def _decimal(cell: str) -> Decimal | None:
 
 
 def seconds_us(cell: str, unit: str) -> int | None:
-    """A number of seconds or milliseconds as microseconds, exactly rounded; `None` if it is none.
+    """A number of seconds or milliseconds as microseconds, exactly rounded; `None` if it is no number.
 
     >>> seconds_us("34200.0174595", "s"), seconds_us("15300000", "ms"), seconds_us("x", "s")
     (34200017460, 15300000000, None)

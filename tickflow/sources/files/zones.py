@@ -1,4 +1,4 @@
-"""From wall time to UTC: the order of rows tells the folds of a clock change apart; an hour that is not is refused."""
+"""From wall time to UTC: in a repeated hour the order of rows decides; a time in a skipped hour is refused."""
 
 import re
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from tickflow.errors import SettingError
 Micros = npt.NDArray[np.int64]
 
 BUCKET_US = 900_000_000
-"""A quarter of an hour: since 1970 every clock change lay at a multiple of it."""
+"""A quarter of an hour: every clock change since 1970 was at a multiple of it."""
 FOLLOWS_US = 1_800_000_000
-"""A row at most half an hour after the one before it takes the first fold: the second lies an hour later still."""
+"""A row at most half an hour after the previous one takes the first fold: the second fold is an hour later."""
 
 _NORMAL, _FOLD, _GAP = 0, 1, 2
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock's
@@ -45,7 +45,9 @@ def zone_of(text: str, key: str = "REPLAY_TIMEZONE") -> tzinfo:
 
 @lru_cache(maxsize=100_000)
 def _offsets(bucket: int, zone: tzinfo) -> tuple[int, int, int]:
-    """Of a quarter of an hour on the wall: its kind, and what to subtract from it in the first and second fold."""
+    """For a quarter of an hour of wall time: its kind, and what to subtract from it in the first and the second
+    fold.
+    """
     try:
         wall = _EPOCH + timedelta(microseconds=bucket * BUCKET_US)
     except OverflowError:
@@ -57,10 +59,10 @@ def _offsets(bucket: int, zone: tzinfo) -> tuple[int, int, int]:
 
 @dataclass
 class Clock:
-    """Turns the wall times of one file into UTC, row after row; `direction` is -1 where the newest comes first.
+    """Turns the wall times of one file into UTC, row by row; `direction` is -1 if the newest row comes first.
 
-    `step_us` is the length of a bar, of which a symbol has one a time; 0 for ticks, of which many may share one.
-    `folded` counts the rows in an hour that came twice whose order told which of the two it was.
+    `step_us` is the length of a bar (a symbol has one bar per time); 0 for ticks, of which many may share a time.
+    `folded` counts rows in a repeated hour that were placed by their order.
     """
 
     zone: tzinfo
@@ -71,7 +73,7 @@ class Clock:
     _of_symbol: dict[str, int] = field(default_factory=dict, repr=False)
 
     def to_utc(self, wall: Micros, symbols: Sequence[str] | None = None) -> tuple[Micros, dict[int, str]]:
-        """UTC of each wall time, and the rows that have none, by index, with the reason."""
+        """UTC of each wall time, and, by index, the rows that have none, with the reason."""
         if not len(wall):
             return wall, {}
         buckets = wall // BUCKET_US
@@ -117,7 +119,7 @@ class Clock:
 
 
 def offsets_said(zone: tzinfo | None) -> str:
-    """A zone for people.
+    """A zone in words.
 
     >>> offsets_said(ZoneInfo("Europe/Berlin")), offsets_said(UTC)
     ('Europe/Berlin', 'UTC')
