@@ -1,0 +1,96 @@
+"""The Helm chart, rendered and held against Kubernetes' own schemas; no cluster is needed."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config import KEYS, SECRETS, load_settings
+from devtools import helm
+from tests.conftest import unavailable
+from tests.scripts import PROJECT
+from tickflow.version import VERSION
+
+CHART = PROJECT / "charts" / "tickflow"
+SASL = ("sasl.mechanism=SCRAM-SHA-512", "sasl.caSecret=kafka-ca", "secrets.producer=tickflow-producer")
+VARIANTS = {
+    "as it is": (),
+    "everything": (
+        *SASL,
+        "worker.keda.enabled=true",
+        "monitoring.serviceMonitor=true",
+        "producer.source=alpha_vantage",
+    ),
+    "workers alone": ("producer.enabled=false", "page.enabled=false", "networkPolicy.enabled=false"),
+}
+OWN_KINDS = {"ScaledObject", "ServiceMonitor"}
+"""Kinds that operators bring: Kubernetes has no schema of them."""
+
+
+def rendered(sets: Sequence[str]) -> list[dict[str, Any]]:
+    tool = helm.find()
+    if tool is None:
+        unavailable("Helm is not built on this machine yet: python -m devtools.helm")
+    flags = [part for each in sets for part in ("--set", each)]
+    done = subprocess.run([tool, "template", "demo", str(CHART), *flags], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [each for each in yaml.safe_load_all(done.stdout) if each]
+
+
+def containers(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in ("StatefulSet", "Deployment")]
+    return [container for pod in pods for container in pod["containers"]]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_kubernetes_accepts_what_it_renders(name: str, tmp_path: Path) -> None:
+    objects = rendered(VARIANTS[name])
+    file = tmp_path / "rendered.yaml"
+    file.write_text(yaml.safe_dump_all([each for each in objects if each["kind"] not in OWN_KINDS]))
+    tool = str(Path(sys.executable).parent / "kubernetes-validate")
+    done = subprocess.run([tool, "--strict", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_each_container_is_given_settings_that_are_accepted(name: str) -> None:
+    for container in containers(rendered(VARIANTS[name])):
+        known = {*KEYS, *(f"{key}_FILE" for key in SECRETS)}
+        given = {each["name"]: each.get("value") for each in container["env"]}
+        assert set(given) <= known
+        assert len(given) == len(container["env"])
+        assert not set(given) & set(SECRETS), "a secret comes from a file"
+        plain = {key: value for key, value in given.items() if value and not value.startswith(("/secrets/", "/ca/"))}
+        plain.pop("KAFKA_SECURITY_PROTOCOL", None)
+        assert load_settings(plain, env_file=None).stack == "kafka"
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_each_container_is_confined_and_probed(name: str) -> None:
+    for container in containers(rendered(VARIANTS[name])):
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+        assert container["resources"]["limits"]["memory"]
+
+
+def test_a_worker_is_a_static_member_under_the_name_of_its_pod() -> None:
+    (worker,) = [each for each in rendered(()) if each["kind"] == "StatefulSet"]
+    (container,) = containers([worker])
+    (instance,) = [each for each in container["env"] if each["name"] == "KAFKA_INSTANCE_ID"]
+    assert instance["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+
+
+def test_scaling_by_lag_leaves_the_number_of_workers_to_keda() -> None:
+    (worker,) = [each for each in rendered(VARIANTS["everything"]) if each["kind"] == "StatefulSet"]
+    assert "replicas" not in worker["spec"]
+
+
+def test_the_chart_has_the_version_of_the_program() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert (chart["version"], chart["appVersion"]) == (VERSION, VERSION)
