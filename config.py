@@ -340,6 +340,12 @@ class Settings(BaseModel):
     max_batch_bytes: Annotated[int, _whole(1_048_576, 1_073_741_824)] = _setting(
         67_108_864, "the most that a batch of Kafka's may unpack to, in bytes; a larger one is refused as a whole"
     )
+    max_symbols: Annotated[int, _whole(1, 1_000_000)] = _setting(
+        10_000, "how many symbols a partition may have; ticks of further ones are refused"
+    )
+    max_sources: Annotated[int, _whole(1, 10_000)] = _setting(
+        32, "how many sources a symbol may have in a partition; ticks of further ones are refused"
+    )
     max_tick_age: _Age = _setting(
         None,
         "refuse a tick that was older than this when it reached the log; off accepts replays of old days",

@@ -88,7 +88,7 @@ class StockAnalyticsEngine:
         self.price_history: defaultdict[str, History | deque[float]]
         self.price_history = defaultdict(lambda: of_size(settings.history_size))
         self.counters = Counters()
-        self.partitions = Assignments(self.log, self.counters, span, self.desk)
+        self.partitions = Assignments(self.log, self.counters, span, self.desk, command_line.limits_of(settings))
         self.console = Console(
             out or sys.stdout,
             settings.update_interval,
@@ -203,6 +203,9 @@ class StockAnalyticsEngine:
         """Turn the records of one partition into points to store and records to refuse."""
         ours, tally = self.partitions[number], batch.tallies[number]
         ticks, refused = decode(records, self._limits)
+        ticks, nameless = ours.names.admit(ticks)
+        if nameless:
+            refused = sorted([*refused, *nameless], key=lambda each: each.record.offset)
         metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
         if self.desk:
             self.desk.take(number, ticks)
@@ -361,7 +364,16 @@ FLAGS = (
     *("KAFKA_SERVERS", "KAFKA_TOPIC", "KAFKA_GROUP", "KAFKA_PARTITIONS", "KAFKA_INSTANCE_ID", "KAFKA_BATCH_RECORDS"),
     *("ANOMALY_THRESHOLD", "HISTORY_SIZE", "UPDATE_INTERVAL", "SUMMARY_INTERVAL"),
     *("ALERTS", "ALERT_BUDGET", "ALERT_FOLLOW", "ALERT_MIN_MOVE", "ALERT_DETECTORS", "ALERT_RULES", "ALERT_THRESHOLDS"),
-    *("METRICS_HOST", "METRICS_PORT", "MAX_RECORD_BYTES", "MAX_BATCH_BYTES", "MAX_TICK_AGE", "LOG_LEVEL"),
+    *(
+        "METRICS_HOST",
+        "METRICS_PORT",
+        "MAX_RECORD_BYTES",
+        "MAX_BATCH_BYTES",
+        "MAX_SYMBOLS",
+        "MAX_SOURCES",
+        "MAX_TICK_AGE",
+        "LOG_LEVEL",
+    ),
     *("LOG_FORMAT", "PRICE_LINES"),
 )
 

@@ -51,6 +51,8 @@ DEFAULTS = {
     "REPLAY_SORT": "auto",
     "MAX_RECORD_BYTES": "65536",
     "MAX_BATCH_BYTES": "67108864",
+    "MAX_SYMBOLS": "10000",
+    "MAX_SOURCES": "32",
     "MAX_TICK_AGE": "off",
     "HISTORY_SIZE": "200",
     "ANOMALY_THRESHOLD": "2.0",

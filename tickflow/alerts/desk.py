@@ -9,7 +9,7 @@ a crash the replay from the newest checkpoint raises any missing alert again, wi
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tickflow.alerts.alert import Alert, encode
@@ -135,6 +135,17 @@ class Desk:
                 next_checkpoint=self._clock() + min(self._every, FIRST_SECONDS),
             )
         return min(seek, place)
+
+    def names(self, partition: int) -> Mapping[str, Collection[str]]:
+        """The names that an adopted partition's state has."""
+        ours = self._watched.get(partition)
+        return {} if ours is None else ours.watch.names
+
+    def follow_names(self, partition: int, known: Mapping[str, Collection[str]]) -> None:
+        """Keep these names, which grow with the ticks, with each further state of the partition."""
+        ours = self._watched.get(partition)
+        if ours is not None:
+            ours.watch.names = known
 
     def drop(self, partitions: Sequence[int]) -> None:
         """Forget partitions: their next owner raises the pending alerts again."""

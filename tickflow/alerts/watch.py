@@ -5,7 +5,7 @@ result depends only on the ticks and their order, not on batches, restarts or ma
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -79,6 +79,8 @@ class State(msgspec.Struct):
     courses: list[_Course]
     silent: list[tuple[tuple[str, str], Alert]]
     v: int = STATE_VERSION
+    names: dict[str, list[str]] = {}
+    """The known symbols with their sources; a state from before there were any has none."""
 
 
 _encode_state = msgspec.msgpack.Encoder().encode
@@ -94,6 +96,8 @@ class Watch:
 
     def __init__(self, partition: int, terms: Terms) -> None:
         self.terms = terms
+        self.names: Mapping[str, Collection[str]] = {}
+        """The names that the partition knows after these ticks (see `tickflow.ticks.names`), kept with the state."""
         self.offset = 0
         """Ticks before this offset were processed already and are ignored."""
         self._seconds = Seconds()
@@ -314,7 +318,9 @@ class Watch:
         ]
         courses = [_Course(*key, each.begun, list(each.parts)) for key, each in self._courses.items()]
         silent = list(self._silent.items())
-        return _encode_state(State(self.offset, self._silence.newest_us, symbols, tracks, courses, silent))
+        names = {symbol: sorted(sources) for symbol, sources in self.names.items()}
+        state = State(self.offset, self._silence.newest_us, symbols, tracks, courses, silent, names=names)
+        return _encode_state(state)
 
     @classmethod
     def resumed(cls, partition: int, terms: Terms, state: bytes) -> Self:
@@ -327,6 +333,7 @@ class Watch:
             raise ValueError(f"state of version {known.v}, this is version {STATE_VERSION}")
         watch = cls(partition, terms)
         watch.offset = known.offset
+        watch.names = known.names or {each.name: () for each in known.symbols}
         for each in known.symbols:
             rings = (np.frombuffer(each.close), np.frombuffer(each.log_volume), np.frombuffer(each.stamp, np.int64))
             watch._seconds.resume(each.name, each.newest_us, each.count, each.ticks, each.volume, rings)

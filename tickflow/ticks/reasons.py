@@ -20,6 +20,8 @@ class Reason(StrEnum):
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"
+    TOO_MANY_SYMBOLS = "too_many_symbols"
+    TOO_MANY_SOURCES = "too_many_sources"
     SYMBOL_MISSING = "symbol_missing"
     SYMBOL_TYPE = "symbol_type"
     SYMBOL_INVALID = "symbol_invalid"

@@ -144,10 +144,14 @@ def epoch_us(moment: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The two limits that a setting can change: the size of a record, and the age of a tick (`None`: any age)."""
+    """The limits that settings can change: the size of a record, the age of a tick (`None`: any age), and how many
+    symbols a partition and how many sources a symbol may have (see `names`).
+    """
 
     max_record_bytes: int = MAX_RECORD_BYTES
     max_age_us: int | None = None
+    max_symbols: int = 10_000
+    max_sources: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,14 @@ class TickBatch:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def take(self, places: Sequence[int]) -> "TickBatch":
+        """The ticks at these places, in their order."""
+        picked: dict[str, object] = {}
+        for name in self.__slots__:
+            column = getattr(self, name)
+            picked[name] = column[places] if isinstance(column, np.ndarray) else [column[at] for at in places]
+        return TickBatch(**picked)  # type: ignore[arg-type]  # by name, each of its own type
 
     def after(self, offset: int) -> int:
         """The index of the first tick at or past `offset`."""

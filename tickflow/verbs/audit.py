@@ -20,6 +20,7 @@ from tickflow.metrics.windows import WINDOW_SPAN, Windows
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
 from tickflow.ticklog.base import Bounds, TickLog
+from tickflow.ticks.names import Names
 from tickflow.ticks.tick import END_YEAR_US, Limits, decode
 from tickflow.verbs import dead_letters as letters
 from tickflow.verbs.expected import Expectation, Expected, Identity, bodies, values
@@ -167,10 +168,12 @@ class Audit:
         commit, held = self._log.committed(partition), self._log.bounds(partition, self._log.topic)
         end = held.start if commit is None or commit.offset > held.end else max(commit.offset, held.start)
         self._since[partition] = 0 if commit is None else computed_since(commit)
-        windows = Windows(self._span)
+        windows, names = Windows(self._span), Names(self._limits)
         for records in self._log.read(partition, Bounds(held.start, end)):
             self._found.records += len(records)
             ticks, refused = decode(records, self._limits)
+            ticks, nameless = names.admit(ticks)
+            refused += nameless
             metrics = measure(windows.advance(ticks), self._threshold)
             points = Points.of(partition, ticks, metrics)
             inside = ((points.time_ns >= self._since_ns) & (points.time_ns < self._until_ns)).nonzero()[0]

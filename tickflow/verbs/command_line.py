@@ -48,6 +48,10 @@ class VerbSettings(DeskSettings, Protocol):
     @property
     def anomaly_threshold(self) -> float: ...  # noqa: D102 - each is a key of .env.example
     @property
+    def max_symbols(self) -> int: ...  # noqa: D102
+    @property
+    def max_sources(self) -> int: ...  # noqa: D102
+    @property
     def max_record_bytes(self) -> int: ...  # noqa: D102
     @property
     def dashboard_host(self) -> str: ...  # noqa: D102
@@ -210,7 +214,12 @@ def time_ns(text: str) -> int:
 def limits_of(settings: VerbSettings) -> Limits:
     """The limits for ticks that settings can change."""
     age = settings.max_tick_age
-    return Limits(settings.max_record_bytes, None if age is None else round(age * 1_000_000))
+    return Limits(
+        settings.max_record_bytes,
+        None if age is None else round(age * 1_000_000),
+        settings.max_symbols,
+        settings.max_sources,
+    )
 
 
 def _range(arguments: argparse.Namespace) -> tuple[int, int]:

@@ -15,6 +15,8 @@ from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable
 from tickflow.metrics.windows import WINDOW_SPAN, Windows
 from tickflow.ticklog.base import Commit, Polled, Position, Record, TickLog
+from tickflow.ticks.names import Names
+from tickflow.ticks.tick import Limits
 from tickflow.worker.arrivals import Arrivals
 from tickflow.worker.counters import Counters, Tally
 from tickflow.worker.restore import RestorePlan, plan, to_metadata
@@ -35,6 +37,7 @@ class Assigned:
     read_up_to: int
     windows: Windows
     topic_id: str
+    names: Names
     since: int = 0
     life: int = 0
     arrivals: Arrivals = field(default_factory=Arrivals)
@@ -55,9 +58,17 @@ class Assigned:
 class Assignments(Mapping[int, Assigned]):
     """The worker's partitions, by number, kept in step with what each poll reports."""
 
-    def __init__(self, log: TickLog, counters: Counters, span: int = WINDOW_SPAN, desk: Desk | None = None) -> None:
+    def __init__(
+        self,
+        log: TickLog,
+        counters: Counters,
+        span: int = WINDOW_SPAN,
+        desk: Desk | None = None,
+        limits: Limits | None = None,
+    ) -> None:
         self._log = log
         self._desk = desk
+        self._limits = limits or Limits()
         self._span = span
         self._counters = counters
         self._ours: dict[int, Assigned] = {}
@@ -130,7 +141,14 @@ class Assignments(Mapping[int, Assigned]):
         begin = plan(commit, bounds, self._span, topic_id, self._committed.get(partition))
         begin = self._with_alerts(partition, begin, bounds.start, topic_id)
         self._ours[partition] = Assigned(
-            epoch, begin.emit_from, begin.seek, begin.seek, Windows(self._span), topic_id, begin.since
+            epoch,
+            begin.emit_from,
+            begin.seek,
+            begin.seek,
+            Windows(self._span),
+            topic_id,
+            self._names(partition),
+            begin.since,
         )
         self._counters.open(partition, begin.emit_from - begin.lost)
         self._counters.accounts[partition].tally.foreign += begin.foreign
@@ -158,6 +176,7 @@ class Assignments(Mapping[int, Assigned]):
         begin = self._with_alerts(partition, begin, bounds.start, self._log.topic_id)
         # As after a restart: no value may depend on whether a restart fell into the gap.
         ours.windows, ours.arrivals = Windows(self._span), Arrivals()
+        ours.names = self._names(partition)
         ours.emit_from, ours.restore_from, ours.read_up_to = begin.emit_from, begin.seek, begin.seek
         self._count(partition, begin)
         self._log.seek(partition, begin.seek)
@@ -167,6 +186,14 @@ class Assignments(Mapping[int, Assigned]):
         if self._desk is None:
             return begin
         return replace(begin, seek=self._desk.adopt(partition, begin.emit_from, begin.seek, start, topic_id))
+
+    def _names(self, partition: int) -> Names:
+        """The names that the alerts' state has, to which those of the replay come."""
+        if self._desk is None:
+            return Names(self._limits)
+        names = Names(self._limits, self._desk.names(partition))
+        self._desk.follow_names(partition, names.known)
+        return names
 
     def _count(self, partition: int, begin: RestorePlan, level: int = logging.WARNING) -> None:
         if begin.lost:
