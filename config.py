@@ -197,7 +197,8 @@ _List = Annotated[tuple[str, ...], BeforeValidator(_split)]
 _Servers = Annotated[_List, _checked(SERVERS_RULE, _are_servers), Field(description=SERVERS_RULE)]
 _Symbols = Annotated[_List, _checked(SYMBOLS_RULE, _are_symbols), Field(description=SYMBOLS_RULE)]
 _Source = Annotated[
-    Literal["simulated", "replay", "alpha_vantage"], Field(description="simulated, replay or alpha_vantage")
+    Literal["simulated", "replay", "alpha_vantage", "topic"],
+    Field(description="simulated, replay, alpha_vantage or topic"),
 ]
 _Speed = Annotated[
     float,

@@ -1,6 +1,7 @@
 """The producer: takes ticks from a source and publishes them to the tick log. See `python stock_producer.py --help`."""
 
 import argparse
+import contextlib
 import logging
 import math
 import secrets
@@ -8,9 +9,10 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -19,8 +21,10 @@ from tickflow.backoff import Saying
 from tickflow.errors import NotAcknowledged, SettingError, Stopped
 from tickflow.process import DONE, Parser, StopEvent, run, set_up_logging
 from tickflow.sources.base import Source
+from tickflow.sources.mapping import Mapping
 from tickflow.sources.replay_flags import ALIASES, Wishes, add_replay_flags, moment_us, options_of, wishes_of
 from tickflow.sources.simulator import Injection, Simulator, stepping_clock
+from tickflow.sources.topic import TopicSource
 from tickflow.stack import open_log
 from tickflow.telemetry.producer import ProducerTelemetry, Published
 from tickflow.telemetry.serving import serving
@@ -55,6 +59,7 @@ class StockDataProducer:
         ticks: int | None = None,
         start_time: datetime | None = None,
         wishes: Wishes | None = None,
+        from_topic: tuple[str | None, str | None] = (None, None),
     ) -> None:
         settings = settings or load_settings()
         self.symbols = list(settings.symbols)
@@ -66,6 +71,7 @@ class StockDataProducer:
         self._ticks = math.inf if ticks is None else ticks
         self._start_time = start_time
         self._wishes = wishes or Wishes()
+        self._from_topic = from_topic
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
         self._unconfirmed = Saying(logger)
@@ -74,6 +80,7 @@ class StockDataProducer:
         self._cause = self._said = self._trouble = ""
         self.telemetry = ProducerTelemetry(VERSION, lambda: Published(self.sent, self._acknowledged))
         self._acknowledged = 0
+        self._confirm: Callable[[], None] = lambda: None
 
     def start_streaming(self, use_real_data: bool = False, api_key: str | None = None, interval: float = 2) -> None:
         """Publish until the source ends or the process is asked to stop.
@@ -86,7 +93,10 @@ class StockDataProducer:
         and `SourceError` if the source failed or had to leave something out.
         """
         source = self._open_source(use_real_data, api_key, interval)
-        with self.log:
+        with self.log, contextlib.ExitStack() as stack:
+            if isinstance(source, TopicSource):
+                self._confirm = source.acknowledged
+                stack.callback(source.close)
             logger.info("streaming %s, to the topic %s of %s", source.what, self.log.topic, self.log.where)
             self.telemetry.wait_for_log(self.log.where)
             self.log.connect()
@@ -139,7 +149,8 @@ class StockDataProducer:
             if number > self._ticks:
                 continue
             self._seq[tick.symbol] = number
-            marked = msgspec.structs.replace(tick, producer=self._run, seq=number)
+            # A tick of another topic has that record's offset as its number, which no counter of ours may hide.
+            marked = tick if tick.seq is not None else msgspec.structs.replace(tick, producer=self._run, seq=number)
             self.log.publish(tick.symbol.encode(), encode(marked))
             self.sent += 1
 
@@ -169,6 +180,7 @@ class StockDataProducer:
             self._trouble = f"{self.sent - self.log.acknowledged:,} ticks are not acknowledged: {error.cause}"
             self._unconfirmed(self._trouble)
         else:
+            self._confirm()
             self._trouble = ""
             self._unconfirmed.over("ticks are acknowledged again")
             logger.debug("flush: %d of %d ticks acknowledged", self.log.acknowledged, self.sent)
@@ -179,6 +191,7 @@ class StockDataProducer:
         """Have all ticks confirmed. Raises `NotAcknowledged` with the number of all ticks that were not."""
         try:
             self.log.flush(FLUSH_AT_EXIT)
+            self._confirm()
         except NotAcknowledged as error:
             self._cause = error.cause
         self._say_progress(source)
@@ -200,7 +213,7 @@ class StockDataProducer:
             raise SettingError("SYMBOLS", ",".join(self.symbols), SYMBOLS_RULE)
         if not 0 <= interval <= 86_400:
             raise SettingError("PRODUCER_INTERVAL", str(interval), "a number of seconds from 0 to 86400")
-        simulated = not use_real_data and settings.source != "replay"
+        simulated = not use_real_data and settings.source not in ("replay", "topic")
         if not simulated and (self._injections or self._start_time):
             expected = "simulated: --inject and --start-time are for simulated ticks"
             raise SettingError("SOURCE", settings.source, expected)
@@ -210,6 +223,8 @@ class StockDataProducer:
             from tickflow.sources.alpha_vantage import AlphaVantageSource, Client  # loads pandas: only where needed
 
             return AlphaVantageSource(Client(key), self.symbols, interval=interval)
+        if settings.source == "topic":
+            return self._open_topic()
         if not simulated:
             return self._open_replay()
         for injection in self._injections:
@@ -223,6 +238,19 @@ class StockDataProducer:
             injections=self._injections,
             clock=None if self._start_time is None else stepping_clock(self._start_time, interval),
         )
+
+    def _open_topic(self) -> Source:
+        topic, map_file = self._from_topic
+        if topic is None:
+            raise SettingError("--from-topic", None, "the topic to read (SOURCE is topic)")
+        if map_file is None:
+            raise SettingError("--map", None, "the TOML file that says what in a record is what (SOURCE is topic)")
+        if topic == self.settings.kafka_topic:
+            raise SettingError("--from-topic", topic, "another topic than KAFKA_TOPIC, where the ticks go")
+        mapping = Mapping.read(Path(map_file))
+        group = f"{topic}-to-{self.settings.kafka_topic}"
+        changed = {"kafka_topic": topic, "kafka_group": group, "kafka_instance_id": None}
+        return TopicSource(open_log(self.settings.model_copy(update=changed), self.stop), mapping)
 
     def _open_replay(self) -> Source:
         from tickflow.sources.replay import Part, Replay  # what reads files of all kinds: only where needed
@@ -252,6 +280,7 @@ Publish stock ticks, keyed by symbol, to the tick log (Kafka; with --embedded on
   simulated      a random walk per symbol, marked as such; the same --simulator-seed gives the same prices
   replay         a file of ticks, bars or quotes, a folder or a pattern of them: text of any layout, JSON, Parquet,
                  Feather, Databento DBN, packed or not; --explain shows what it was understood as
+  topic          the records of another topic (--from-topic), made ticks by --map: see docs/feeds.md; at least once
   alpha_vantage  real quotes; needs ALPHA_VANTAGE_API_KEY (environment or .env); never replaced by simulated ones
 """
 EXAMPLES = """\
@@ -314,6 +343,11 @@ def parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--start-time", metavar="TIME", type=_moment, help=text)
     add_replay_flags(result)
+    group = result.add_argument_group("another topic")
+    group.add_argument("--from-topic", metavar="TOPIC", help="the topic to read, with --source topic")
+    group.add_argument(
+        "--map", metavar="FILE", help="a TOML file that maps its records to ticks, as docs/feeds.md shows"
+    )
     result.add_argument("--ticks", metavar="N", type=_count, help="stop after N ticks of each symbol")
     return result
 
@@ -335,6 +369,7 @@ def main(stop: StopEvent) -> int:
     if arguments.explain:
         return explain(settings)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
+    extras["from_topic"] = arguments.from_topic, arguments.map
     wishes = wishes_of(arguments)
     if settings.source != "replay" and wishes != Wishes(wishes.symbols):
         expected = "replay: --from, --to, --loop, --shift-to and --resume are for replayed files"

@@ -127,6 +127,15 @@ def _known(symbol: str) -> tuple[str, bytes] | None:
     return (symbol, symbol.encode()) if is_symbol(symbol) else None
 
 
+def is_source(text: str) -> bool:
+    """Whether the text can be the source of a tick.
+
+    >>> is_source("my_feed"), is_source("My feed")
+    (True, False)
+    """
+    return _SOURCE.fullmatch(text) is not None
+
+
 @lru_cache(maxsize=1_024)
 def _source(text: str) -> str | None:
     return text if _SOURCE.fullmatch(text) else None
