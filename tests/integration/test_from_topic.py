@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
 
 from tests.conftest import StartScript
 from tests.integration.chain import wait_until
@@ -43,6 +44,9 @@ def test_each_record_becomes_a_tick_at_least_once_also_through_a_kill(
 ) -> None:
     (tmp_path / "map.toml").write_text(MAP, encoding="utf-8")
     source = f"{topic}-raw"
+    admin = KafkaAdminClient(bootstrap_servers=kafka_servers.split(","))
+    admin.create_topics([NewTopic(source, num_partitions=3, replication_factor=1)])
+    admin.close()
     publish(kafka_servers, source, range(2_000))
     env = {"KAFKA_SERVERS": kafka_servers, "KAFKA_TOPIC": topic}
     flags = ("--source", "topic", "--from-topic", source, "--map", str(tmp_path / "map.toml"))

@@ -11,7 +11,7 @@ from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
 
 BAD = [
     ("STACK", "redis", "kafka or embedded"),
-    ("SOURCE", "yahoo", "simulated, replay or alpha_vantage"),
+    ("SOURCE", "yahoo", "simulated, replay, alpha_vantage or topic"),
     ("SYMBOLS", "=AAPL", "each once and of 1 to 32 characters"),
     ("SYMBOLS", "AAPL,MSFT,AAPL", "each once"),
     ("SYMBOLS", "AAPL;MSFT", "commas between"),
