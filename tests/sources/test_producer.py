@@ -205,7 +205,7 @@ def test_a_refused_key_of_the_pasted_line_ends_it_without_a_simulated_tick(
         (["--source", "replay", "--replay-file", "."], "REPLAY_FILE is '.'; expected a file"),
         (["--source", "replay", "--replay-file", "no.csv", "--replay-speed", "0"], "REPLAY_SPEED is '0'"),
         (["--source", "alpha_vantage"], "ALPHA_VANTAGE_API_KEY is not set; expected your key"),
-        (["--source", "yahoo"], "SOURCE is 'yahoo'; expected simulated, replay or alpha_vantage"),
+        (["--source", "yahoo"], "SOURCE is 'yahoo'; expected simulated, replay, alpha_vantage or topic"),
         (["--interval", "-1"], "PRODUCER_INTERVAL is '-1'"),
         (["--interval", "soon"], "PRODUCER_INTERVAL is 'soon'"),
         (["--symbols", "aapl"], "SYMBOLS is 'aapl'"),
