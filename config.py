@@ -379,6 +379,19 @@ class Settings(BaseModel):
     alert_thresholds: Path | None = _setting(
         None, "the file of thresholds that the verb calibrate writes; without it each symbol begins at 8 usual moves"
     )
+    alert_urls: SecretStr | None = _setting(
+        None, "where the verb notify sends alerts: addresses as apprise knows them, with blanks between"
+    )
+    alert_notify: Annotated[_List, _checked(DETECTORS_RULE, _are_detectors), Field(description=DETECTORS_RULE)] = (
+        _setting(("move",), "whose alerts become messages; those of your own rules always do")
+    )
+    alert_rate: Annotated[int, _whole(1, 3_600)] = _setting(
+        20, "the most messages an hour and address; what exceeds it comes together"
+    )
+    alert_give_up: Annotated[float, Field(gt=0, le=720, description="a number of hours above 0, up to 720")] = _setting(
+        24.0, "how long a message is tried at an address that does not take it"
+    )
+    alert_outbox: Path = _setting(Path("data/outbox.db"), "the file of messages that are to be sent, for notify alone")
     update_interval: Annotated[float, _seconds(0.1, 3600)] = _setting(
         2.0, "the time between two refreshes of page and console"
     )

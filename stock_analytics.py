@@ -6,6 +6,7 @@
     python stock_analytics.py audit       recompute everything from the log and compare it with the store, bit for bit
     python stock_analytics.py backtest    how often would alerts have fired, on what is recorded?
     python stock_analytics.py calibrate   each symbol's thresholds from recorded days
+    python stock_analytics.py notify      send alerts to the addresses of ALERT_URLS; with --test one to each
     python stock_analytics.py --embedded  the same on one SQLite file, without Kafka and InfluxDB
 
 Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` makes a running
@@ -363,6 +364,7 @@ FLAGS = (
     *("INFLUXDB_BATCH_POINTS", "INFLUXDB_CONNECTIONS", "INFLUXDB_GZIP"),
     *("KAFKA_SERVERS", "KAFKA_TOPIC", "KAFKA_GROUP", "KAFKA_PARTITIONS", "KAFKA_INSTANCE_ID", "KAFKA_BATCH_RECORDS"),
     *("ANOMALY_THRESHOLD", "HISTORY_SIZE", "UPDATE_INTERVAL", "SUMMARY_INTERVAL"),
+    *("ALERT_NOTIFY", "ALERT_RATE", "ALERT_GIVE_UP", "ALERT_OUTBOX"),
     *("ALERTS", "ALERT_BUDGET", "ALERT_FOLLOW", "ALERT_MIN_MOVE", "ALERT_DETECTORS", "ALERT_RULES", "ALERT_THRESHOLDS"),
     *(
         "METRICS_HOST",

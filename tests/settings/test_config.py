@@ -61,6 +61,10 @@ DEFAULTS = {
     "ALERT_FOLLOW": "on",
     "ALERT_MIN_MOVE": "0.1",
     "ALERT_DETECTORS": "move,volume,volatility,bad_print,silence",
+    "ALERT_NOTIFY": "move",
+    "ALERT_RATE": "20",
+    "ALERT_GIVE_UP": "24",
+    "ALERT_OUTBOX": "data/outbox.db",
     "UPDATE_INTERVAL": "2",
     "SUMMARY_INTERVAL": "60",
     "DASHBOARD_HOST": "127.0.0.1",
@@ -76,7 +80,7 @@ NO_DEFAULT = {
     "KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE", "KAFKA_SSL_PASSWORD", "PRODUCER_INTERVAL",
     "SIMULATOR_SEED", "REPLAY_FILE", "REPLAY_TIMEZONE", "REPLAY_SYMBOL", "REPLAY_COLUMNS", "REPLAY_DATES",
     "REPLAY_DECIMAL", "REPLAY_EPOCH", "REPLAY_BAR_LENGTH", "ALPHA_VANTAGE_API_KEY", "METRICS_PORT",
-    "ALERT_RULES", "ALERT_THRESHOLDS",
+    "ALERT_RULES", "ALERT_THRESHOLDS", "ALERT_URLS",
 }  # fmt: skip
 
 
@@ -287,6 +291,7 @@ def test_a_broken_env_is_refused_without_showing_the_line(tmp_path: Path, conten
 
 def test_the_secrets_are_the_tokens_passwords_and_keys() -> None:
     assert sorted(SECRETS) == [
+        "ALERT_URLS",
         "ALPHA_VANTAGE_API_KEY",
         "INFLUXDB_TOKEN",
         "KAFKA_SASL_PASSWORD",

@@ -60,6 +60,11 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
         """A short id for messages, the same at every attempt to send."""
         return hashlib.sha256("|".join(map(str, self.key)).encode()).hexdigest()[:16]
 
+    @property
+    def message_id(self) -> str:
+        """What a message about it is known by: said again, it is another message."""
+        return self.id if self.said == 1 else f"{self.id}.{self.said}"
+
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Alert).decode
@@ -67,15 +72,29 @@ decode = msgspec.json.Decoder(Alert).decode
 
 def to_line(alert: Alert) -> str:
     """The alert as a line of InfluxDB's line protocol."""
-    detector = alert.detector.replace("\\", "\\\\").replace(" ", "\\ ").replace(",", "\\,").replace("=", "\\=")
-    symbol = alert.symbol.replace(" ", "\\ ").replace(",", "\\,").replace("=", "\\=")
     fields = [f"{name}={value!r}" for name in FLOATS if (value := getattr(alert, name)) is not None]
     fields += [f"{name}={value}i" for name in INTEGERS if (value := getattr(alert, name)) is not None]
     fields += [f"{name}={str(value).lower()}" for name in BOOLEANS if (value := getattr(alert, name)) is not None]
     if alert.members is not None:
         members = alert.members.replace("\\", "\\\\").replace('"', '\\"')
         fields.append(f'members="{members}"')
-    return f"{MEASUREMENT},symbol={symbol},detector={detector} {','.join(fields)} {alert.time_ns}"
+    return f"{_series(alert)} {','.join(fields)} {alert.time_ns}"
+
+
+def to_notified_line(alert: Alert) -> str:
+    """The one field that says that a message was sent, as a line."""
+    return f"{_series(alert)} notified=true {alert.time_ns}"
+
+
+def _series(alert: Alert) -> str:
+    symbol, detector = (_escaped(text) for text in (alert.symbol, alert.detector))
+    return f"{MEASUREMENT},symbol={symbol},detector={detector}"
+
+
+def _escaped(text: str) -> str:
+    for character in ("\\", " ", ",", "="):
+        text = text.replace(character, f"\\{character}")
+    return text
 
 
 def link(page: str, alert: Alert) -> str:

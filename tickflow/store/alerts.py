@@ -20,6 +20,10 @@ class AlertStore(ABC):
         """Store the alerts, one attempt: they are stored when it returns. Without `notified` that stays as it is."""
 
     @abstractmethod
+    def mark_notified(self, alerts: Sequence[Alert]) -> None:
+        """Note that messages about these stored alerts were sent; nothing else of them changes."""
+
+    @abstractmethod
     def alerts(
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
     ) -> list[Alert]:

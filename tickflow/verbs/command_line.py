@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from tickflow.alerts.alert import link
 from tickflow.alerts.budget import Budget
@@ -22,7 +22,7 @@ from tickflow.stack import open_alerts, open_log, open_store
 from tickflow.ticks.tick import Limits, epoch_us
 from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, status
 
-VERBS = ("run", "status", "dead-letters", "audit", "calibrate", "backtest")
+VERBS = ("run", "status", "dead-letters", "audit", "calibrate", "backtest", "notify")
 LISTED = 20
 
 _LOOKING_BACK = ("audit", "calibrate", "backtest")
@@ -39,6 +39,7 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "budget": ("calibrate", "backtest"),
     "curve": ("backtest",),
     "out": ("calibrate",),
+    "test": ("notify",),
 }
 
 
@@ -54,11 +55,23 @@ class VerbSettings(DeskSettings, Protocol):
     @property
     def max_record_bytes(self) -> int: ...  # noqa: D102
     @property
+    def alert_notify(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def alert_rate(self) -> int: ...  # noqa: D102
+    @property
+    def alert_give_up(self) -> float: ...  # noqa: D102
+    @property
+    def alert_outbox(self) -> Path: ...  # noqa: D102
+    @property
     def dashboard_host(self) -> str: ...  # noqa: D102
     @property
     def dashboard_port(self) -> int: ...  # noqa: D102
     @property
     def max_tick_age(self) -> float | None: ...  # noqa: D102
+
+    def model_copy(self, *, update: dict[str, object]) -> Self:
+        """The same settings but for those in `update`."""
+        ...
 
 
 def add_arguments(parser: Parser) -> None:
@@ -83,6 +96,7 @@ def add_arguments(parser: Parser) -> None:
     group.add_argument("--budget", type=budget, metavar="B", help="calibrate, backtest: in place of ALERT_BUDGET")
     group.add_argument("--rules", type=rules, metavar="R", help="backtest: in place of ALERT_RULES, and no detector")
     group.add_argument("--detector", choices=DETECTORS, help="backtest: this one alone")
+    group.add_argument("--test", action="store_true", help="notify: send one message to each address and say what came")
     group.add_argument("--curve", action="store_true", help="backtest: budget against alerts, for several budgets")
     group.add_argument("--out", type=Path, metavar="F", help="calibrate: the file to write (default: ALERT_THRESHOLDS)")
 
@@ -122,10 +136,43 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
             lambda log, store: audit.Audit(log, store, limits, settings.anomaly_threshold, *range_ns, alerts=alerts),
         )
         return DONE if is_equal else UNDONE
+    if arguments.verb == "notify":
+        return send_alerts(arguments, settings, stop)
     if arguments.verb in ("calibrate", "backtest"):
         return look_back(arguments, settings, stop)
     limit = LISTED if arguments.limit is None else arguments.limit
     dead_letters.show(open_log(settings, stop), limit, arguments.explain)
+    return DONE
+
+
+def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEvent) -> int:
+    """Perform `notify`."""
+    from tickflow.alerts.channels import channels_of  # apprise takes a while to load
+    from tickflow.alerts.notifier import Wishes
+    from tickflow.alerts.outbox import Outbox
+    from tickflow.verbs import notify
+
+    channels = channels_of(settings.secret("ALERT_URLS", "addresses such as json://host/path or mailto://user@host"))
+    if arguments.test:
+        return DONE if notify.test_channels(channels) else UNDONE
+    of_alerts = notify.topic_and_group(settings.kafka_topic, settings.kafka_group)
+    wishes = Wishes(
+        detectors=frozenset(settings.alert_notify),
+        known=frozenset(DETECTORS),
+        an_hour=settings.alert_rate,
+        give_up_seconds=settings.alert_give_up * 3_600,
+        page=f"http://{settings.dashboard_host}:{settings.dashboard_port}",
+        per_tick=notify.is_per_tick(settings.alert_budget),
+    )
+    notify.run(
+        open_log(settings.model_copy(update={**of_alerts, "kafka_instance_id": None}), stop),
+        channels,
+        lambda: Outbox(settings.alert_outbox, stop),
+        open_alerts(settings, stop),
+        open_store(settings, stop),
+        wishes,
+        stop,
+    )
     return DONE
 
 

@@ -9,7 +9,7 @@ from influxdb_client import InfluxDBClient, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
-from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, MEASUREMENT, Alert, to_line
+from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, MEASUREMENT, Alert, to_line, to_notified_line
 from tickflow.store.alerts import AlertStore
 from tickflow.store.influx import answers
 from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, named, unreachable
@@ -45,9 +45,16 @@ class InfluxAlerts(AlertStore):
 
     def write(self, alerts: Sequence[Alert]) -> None:
         """Store the alerts in one request; those outside the bucket's retention are dropped."""
-        if not alerts:
+        self._write(list(map(to_line, alerts)))
+
+    def mark_notified(self, alerts: Sequence[Alert]) -> None:
+        """Note that messages about these alerts were sent: a field of its own, which leaves the others alone."""
+        self._write([to_notified_line(each) for each in alerts])
+
+    def _write(self, lines_of_all: Sequence[str]) -> None:
+        if not lines_of_all:
             return
-        lines = "\n".join(map(to_line, alerts))
+        lines = "\n".join(lines_of_all)
         try:
             self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS)
         except ApiException as error:

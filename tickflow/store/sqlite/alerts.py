@@ -55,6 +55,17 @@ class EmbeddedAlerts(AlertStore):
             except sqlite3.Error as error:
                 raise self._failure(error) from None
 
+    def mark_notified(self, alerts: Sequence[Alert]) -> None:
+        """Note that messages about these alerts were sent."""
+        with self._open() as connection:
+            try:
+                connection.executemany(
+                    "UPDATE store_anomalies SET notified = 1 WHERE (symbol, detector, time_ns) = (?, ?, ?)",
+                    [each.key for each in alerts],
+                )
+            except sqlite3.Error as error:
+                raise self._failure(error) from None
+
     def alerts(  # noqa: D102 - as in AlertStore
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
     ) -> list[Alert]:

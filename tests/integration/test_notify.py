@@ -1,0 +1,106 @@
+"""Worker and notifier as processes, killed again and again: a real HTTP and a real SMTP receiver get each alert."""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.alerts.receivers import HttpReceiver, SmtpReceiver
+from tests.conftest import StartScript
+from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until
+from tests.integration.test_alerts import expected, publish
+from tests.loaded_settings import load
+from tests.metrics.detectors.test_detectors import trades
+from tickflow.process import StopEvent
+from tickflow.stack import open_log
+
+KILLS = 50 if os.environ.get("TICKFLOW_FAULTS") == "full" else 8
+WISHES = {
+    "ALERT_MIN_MOVE": "0.04",
+    "ALERT_BUDGET": "50",
+    "ALERT_RULES": "JUMP price < 50.5; * change_1m < -0.5",
+    "ALERT_RATE": "3600",
+    "ALERT_NOTIFY": "move",
+}
+
+
+@pytest.fixture
+def http() -> Iterator[HttpReceiver]:
+    made = HttpReceiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpReceiver]:
+    made = SmtpReceiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["kafka", "embedded"])
+def chain(request: pytest.FixtureRequest, tmp_path: Path, http: HttpReceiver, smtp: SmtpReceiver) -> Chain:
+    made: Chain
+    if request.param == "embedded":
+        made = EmbeddedChain(tmp_path / "stocks.db")
+    else:
+        servers, influx, bucket, topic = map(request.getfixturevalue, ("kafka_servers", "influx", "bucket", "topic"))
+        made = KafkaChain(servers, topic, influx, bucket)
+    made.env |= {**WISHES, "ALERT_URLS": f"{http.url} {smtp.url}", "ALERT_OUTBOX": str(tmp_path / "outbox.db")}
+    return made
+
+
+def test_each_alert_reaches_each_channel_through_kills(
+    chain: Chain, http: HttpReceiver, smtp: SmtpReceiver, script: StartScript
+) -> None:
+    made, rng = trades(3, 3_000), random.Random(5)
+    log = open_log(load(chain.env), StopEvent())
+    log.connect()
+    at, step = 0, len(made) // (KILLS // 2 + 1)
+    worker = script("stock_analytics.py", env=chain.env)
+    notifier = script("stock_analytics.py", "notify", env=chain.env)
+    for number in range(KILLS):
+        if number % 2:
+            worker.kill()
+            worker = script("stock_analytics.py", env=chain.env)
+        else:
+            publish(log, made[at : at + step])
+            at += step
+            chain.wait_for_points(max(1, at - rng.randrange(step)), 120)
+            http.is_away = number % 4 == 0
+            notifier.kill()
+            notifier = script("stock_analytics.py", "notify", env=chain.env)
+    http.is_away = False
+    publish(log, made[at:])
+    chain.wait_for_points(len(made), 120)
+    messages = {each.id: each for each in expected(chain, log) if each.detector == "move" or " " in each.detector}
+    log.close()
+    assert len(messages) > 20
+
+    def arrived(ids: list[str]) -> set[str]:
+        return {name.partition(".")[0] for name in ids}
+
+    wait_until(lambda: arrived(http.ids) >= messages.keys(), "each alert by HTTP", 120)
+    wait_until(lambda: arrived(smtp.ids) >= messages.keys(), "mail", 120)
+    repeats = sum(count - 1 for count in Counter(http.ids).values())
+    assert repeats <= KILLS
+
+
+def test_a_test_message_reaches_each_channel_and_says_what_came_back(
+    http: HttpReceiver, smtp: SmtpReceiver, script: StartScript
+) -> None:
+    urls = {"ALERT_URLS": f"{http.url} {smtp.url}"}
+    tried = script("stock_analytics.py", "notify", "--test", env=urls)
+    assert tried.wait() == 0
+    assert tried.output.count("the message was accepted") == 2
+    assert len(http.messages) == len(smtp.mails) == 1
+    http.is_away = True
+    tried = script("stock_analytics.py", "notify", "--test", env=urls)
+    assert tried.wait() == 1
+    assert "the message was NOT accepted" in tried.output
+    missing = script("stock_analytics.py", "notify")
+    assert missing.wait() == 2
+    assert "ALERT_URLS is not set" in missing.output

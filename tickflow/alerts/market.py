@@ -1,0 +1,78 @@
+"""Many symbols at once are one message: when enough of them move one way within five seconds of event time."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from tickflow.alerts.alert import MARKET, Alert
+
+WITHIN_NS = 5 * 10**9
+_LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
+"""Symbols, and how many of them make a market move: by chance one in a hundred days, at five alerts a day each."""
+
+
+def least_members(symbols: int) -> int:
+    """How many symbols of so many make a market move.
+
+    >>> [least_members(count) for count in (7, 50, 200, 500, 5_000, 1_500)]
+    [3, 4, 5, 6, 14, 10]
+    """
+    for (few, low), (many, high) in itertools.pairwise(_LEAST):
+        if symbols <= many:
+            part = math.log(max(symbols, few) / few) / math.log(many / few)
+            return math.ceil(low + part * (high - low) - 1e-9)
+    return math.ceil(14 * math.sqrt(symbols / 5_000))
+
+
+def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[Alert]]:
+    """The market moves among some alerts, and the alerts that are part of none, both in the order of time.
+
+    A market alert has the time, the direction and the place of its first member, the strongest score, and as `members`
+    the symbols in alphabetical order.
+    """
+    needed = least_members(symbols)
+    moves: list[Alert] = []
+    taken: set[str] = set()
+    for direction in (1, -1):
+        own = sorted(
+            (each for each in alerts if each.direction == direction and each.detector == "move"),
+            key=lambda each: (each.opened, each.symbol),
+        )
+        begin = 0
+        while begin < len(own):
+            end = begin
+            while end < len(own) and own[end].opened - own[begin].opened <= WITHIN_NS:
+                end += 1
+            group = own[begin:end]
+            if len({each.symbol for each in group}) >= needed:
+                # The shock goes on: who follows within five seconds of the last one belongs to it.
+                while end < len(own) and own[end].opened - own[end - 1].opened <= WITHIN_NS:
+                    group.append(own[end])
+                    end += 1
+                taken |= {each.message_id for each in group}
+                moves.append(_market(group))
+                begin = end
+            else:
+                begin += 1
+    single = sorted(
+        (each for each in alerts if each.message_id not in taken), key=lambda each: (each.opened, each.symbol)
+    )
+    return sorted(moves, key=lambda each: each.opened), single
+
+
+def _market(group: Sequence[Alert]) -> Alert:
+    strongest = max(group, key=lambda each: (each.score, each.symbol))
+    members = ",".join(sorted({each.symbol for each in group}))
+    return msgspec.structs.replace(
+        group[0],
+        symbol=MARKET,
+        score=strongest.score,
+        move_percent=strongest.move_percent,
+        members=members,
+        budget=None,
+        lasted=None,
+        closed=None,
+        ticks=len(group),
+    )

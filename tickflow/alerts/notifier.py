@@ -1,0 +1,220 @@
+"""The notifier: reads `<topic>.alerts`, writes what is to be said into the outbox, and sends it to each channel.
+
+A process and a consumer group of its own: nothing of it can slow a worker. Alerts wait a few seconds for company, since
+many symbols at once are one market move, whichever workers saw them.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from tickflow.alerts import market
+from tickflow.alerts.alert import MARKET, Alert, decode, link, sentence
+from tickflow.alerts.channels import Channel, chart
+from tickflow.alerts.outbox import Message, Outbox
+from tickflow.backoff import Backoff, Saying
+from tickflow.errors import LogUnavailable, StoreError
+from tickflow.process import StopEvent
+from tickflow.store.alerts import AlertStore
+from tickflow.store.base import PointReader
+from tickflow.ticklog.base import Polled, Position, TickLog
+
+COMPANY_SECONDS = 6.0
+"""How long an alert waits for others of the same market move."""
+POLL_SECONDS = 0.25
+DIGEST_AT = 4
+"""Messages that wait for a channel together from which on they go as one."""
+LISTED = 10
+SYMBOLS_EVERY = 60.0
+EARLIER = 50
+CHART_NS = 600 * 10**9
+
+logger = logging.getLogger("tickflow.alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is said: the detectors (rules are always), messages an hour, how long one is tried, the page's address."""
+
+    detectors: frozenset[str] = frozenset({"move"})
+    known: frozenset[str] = frozenset()
+    an_hour: int = 20
+    give_up_seconds: float = 86_400.0
+    page: str = ""
+    per_tick: bool = False
+
+
+class Notifier:
+    """One notifier. `clock` is in seconds since 1970; `store` and `points` give context, and may be away."""
+
+    def __init__(
+        self,
+        log: TickLog,
+        outbox: Outbox,
+        channels: Sequence[Channel],
+        store: AlertStore,
+        points: PointReader,
+        wishes: Wishes,
+        stop: StopEvent,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._log = log
+        self._outbox = outbox
+        self._channels = channels
+        self._store = store
+        self._points = points
+        self._wishes = wishes
+        self._stop = stop
+        self._clock = clock
+        self._epochs: dict[int, int] = {}
+        self._not_before = dict.fromkeys((each.name for each in channels), 0.0)
+        self._backoffs = {each.name: Backoff(first=0.5, longest=30.0) for each in channels}
+        self._saying = {each.name: Saying(logger) for each in channels}
+        self._symbols, self._counted_at = 7, 0.0
+        self._reading = Saying(logger)
+
+    def run(self) -> None:
+        """Read, write and send until asked to stop."""
+        self._log.subscribe()
+        while not self._stop.is_set():
+            self.turn()
+
+    def turn(self) -> None:
+        """One round: what has come goes into the outbox, then what is due goes out."""
+        try:
+            polled = self._log.poll(POLL_SECONDS)
+            self._follow(polled)
+            self._take(polled)
+            self._reading.over("alerts are read again")
+        except LogUnavailable as error:
+            self._reading(f"alerts cannot be read: {error}")
+            self._stop.wait(POLL_SECONDS)
+        self._write()
+        for channel in self._channels:
+            self._send(channel)
+
+    def _follow(self, polled: Polled) -> None:
+        for number, epoch in polled.assigned.items():
+            commit, bounds = self._log.committed(number), self._log.bounds(number)
+            begin = bounds.start if commit is None else min(max(commit.offset, bounds.start), bounds.end)
+            self._epochs[number] = epoch
+            self._log.seek(number, begin)
+        for number in polled.out_of_range:
+            self._log.seek(number, self._log.bounds(number).start)
+        for number in polled.revoked:
+            self._epochs.pop(number, None)
+
+    def _take(self, polled: Polled) -> None:
+        """Alerts into the outbox, then the commit: a crash between the two reads them again, and they are known."""
+        for number, records in polled.records.items():
+            alerts: list[Alert] = []
+            for record in records:
+                try:
+                    alerts.append(decode(record.value or b""))
+                except msgspec.DecodeError:
+                    logger.warning("a record of %s at offset %d is no alert", self._log.topic, record.offset)
+            self._outbox.take(alerts, self._clock())
+            if records and number in self._epochs:
+                self._log.commit({number: Position(records[-1].offset + 1, "", self._epochs[number])})
+
+    def _write(self) -> None:
+        """Messages about alerts that have waited for company long enough."""
+        now = self._clock()
+        arrived = self._outbox.arrived(now)
+        wanted = [each for each in arrived if self._is_wanted(each)]
+        self._outbox.skip(each for each in arrived if not self._is_wanted(each))
+        due = {each.message_id for each in self._outbox.arrived(now - COMPANY_SECONDS)}
+        if not any(each.message_id in due for each in wanted):
+            return
+        moves, single = market.gathered(wanted, self._count_symbols(now))
+        names = [each.name for each in self._channels]
+        for move in moves:
+            members = set((move.members or "").split(","))
+            direction = move.direction
+            own = [each for each in wanted if each.symbol in members and each.direction == direction]
+            try:
+                self._store.write([move])
+            except StoreError as error:
+                logger.warning("a market move is not stored: %s", error)
+            self._outbox.write(move, own, names, now)
+        for alert in single:
+            if alert.message_id in due:
+                self._outbox.write(alert, [alert], names, now)
+
+    def _is_wanted(self, alert: Alert) -> bool:
+        """Whether a message is wanted: for chosen detectors, and for every rule of one's own."""
+        return alert.detector in self._wishes.detectors or alert.detector not in self._wishes.known
+
+    def _count_symbols(self, now: float) -> int:
+        if now - self._counted_at > SYMBOLS_EVERY:
+            self._counted_at = now
+            try:
+                self._symbols = max(1, len(self._points.latest().symbol))
+            except StoreError:
+                logger.debug("the symbols are not counted now", exc_info=True)
+        return self._symbols
+
+    def _send(self, channel: Channel) -> None:
+        """Send what waits for a channel, as its pace allows; give up what waited for too long."""
+        now = self._clock()
+        if now < self._not_before[channel.name]:
+            return
+        waiting = self._outbox.waiting(channel.name)
+        late = [each for each in waiting if now - each.written > self._wishes.give_up_seconds]
+        if late:
+            self._outbox.settle(channel.name, [each.id for each in late], "given up", now)
+            logger.error("%d messages to %s are given up: it took none for too long", len(late), channel.shown)
+            waiting = [each for each in waiting if each not in late]
+        left = self._wishes.an_hour - self._outbox.count(channel.name, "sent at", now - 3_600)
+        if not waiting or left <= 0:
+            return
+        # As many as may go; the last one that may speaks for all that are left.
+        together = waiting if len(waiting) >= DIGEST_AT or left == 1 else waiting[:1]
+        title, body = self._words(together)
+        picture = self._chart(together[0].alert) if len(together) == 1 else None
+        if channel.send(title, body, picture):
+            self._outbox.settle(channel.name, [each.id for each in together[:1]], "sent at", now)
+            self._outbox.settle(channel.name, [each.id for each in together[1:]], "sent along", now)
+            self._saying[channel.name].over(f"{channel.shown} takes messages again")
+            self._backoffs[channel.name] = Backoff(first=0.5, longest=30.0)
+            try:
+                self._store.mark_notified([each.alert for each in together])
+            except StoreError as error:
+                logger.warning("that messages were sent is not stored: %s", error)
+        else:
+            self._not_before[channel.name] = now + next(self._backoffs[channel.name])
+            self._saying[channel.name](f"{channel.shown} does not take messages; {len(waiting)} wait in the outbox")
+
+    def _words(self, messages: Sequence[Message]) -> tuple[str, str]:
+        """Title and body; each alert with its link and its id."""
+        lines = []
+        for each in messages[:LISTED]:
+            words = sentence(each.alert, self._earlier(each.alert), per_tick=self._wishes.per_tick)
+            lines.append(f"{words}\n{link(self._wishes.page, each.alert)}\nid {each.id}")
+        if len(messages) > LISTED:
+            rest = " ".join(each.id for each in messages[LISTED:])
+            lines.append(f"and {len(messages) - LISTED} more: ids {rest}")
+        first = messages[0].alert
+        symbol = "market move" if first.symbol == MARKET else first.symbol
+        return (f"{len(messages)} alerts" if len(messages) > 1 else f"{symbol}: {first.detector}"), "\n\n".join(lines)
+
+    def _earlier(self, alert: Alert) -> list[Alert]:
+        if alert.symbol == MARKET:
+            return []
+        try:
+            found = self._store.alerts(0, alert.time_ns, EARLIER, [alert.symbol])
+        except StoreError:
+            return []
+        return [each for each in found if each.detector == alert.detector]
+
+    def _chart(self, alert: Alert) -> bytes | None:
+        if alert.symbol == MARKET:
+            return None
+        try:
+            points = self._points.points(alert.symbol, alert.time_ns - CHART_NS, alert.time_ns + CHART_NS // 10)
+        except StoreError:
+            return None
+        return chart(points.price.tolist(), alert.price) if len(points) > 1 else None

@@ -1,0 +1,110 @@
+"""The outbox: what is to be said, written before it is sent, so that neither a crash nor a dead channel loses any.
+
+A message goes to each channel once. Only where the notifier is killed between a receiver's answer and its record of it,
+the message goes out a second time, with the same id.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tickflow.alerts.alert import Alert, decode, encode
+from tickflow.sqlite import open_database
+
+KEPT_SECONDS = 30 * 86_400
+"""How long what was sent is remembered: within it no alert is said twice."""
+
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS alerts (id TEXT PRIMARY KEY, alert BLOB NOT NULL, arrived REAL NOT NULL, message TEXT)
+        WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS alerts_waiting ON alerts (arrived) WHERE message IS NULL;
+    CREATE TABLE IF NOT EXISTS messages (id TEXT PRIMARY KEY, alert BLOB NOT NULL, written REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS deliveries (
+        channel TEXT NOT NULL, message TEXT NOT NULL, state TEXT NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (channel, message)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (channel, at) WHERE state = 'waiting';
+"""
+
+
+class Message(NamedTuple):
+    """A message that a channel has not got yet; `written` in seconds since 1970."""
+
+    id: str
+    alert: Alert
+    written: float
+
+
+class Outbox:
+    """The tables of the outbox in a file of its own. Used by one thread. Raises what `open_database` raises."""
+
+    def __init__(self, path: Path, stop: threading.Event) -> None:
+        self._database = open_database(path, stop, _SCHEMA)
+        self._database.execute("PRAGMA synchronous = FULL")
+
+    def take(self, alerts: Iterable[Alert], now: float) -> None:
+        """Note alerts that have arrived; those that were there before change nothing."""
+        rows = [(each.message_id, encode(each), now) for each in alerts]
+        self._together("INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, NULL)", rows)
+
+    def arrived(self, before: float) -> list[Alert]:
+        """The alerts that belong to no message yet and arrived before, with all that came within a second of them."""
+        query = "SELECT alert FROM alerts WHERE message IS NULL AND arrived < ? ORDER BY arrived, id"
+        return [decode(row[0]) for row in self._database.execute(query, (before,))]
+
+    def write(self, message: Alert, members: Sequence[Alert], channels: Sequence[str], now: float) -> None:
+        """Write a message for all channels, about these alerts: all of it or nothing."""
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.execute(
+            "INSERT OR IGNORE INTO messages VALUES (?, ?, ?)", (message.message_id, encode(message), now)
+        )
+        self._database.executemany(
+            "INSERT OR IGNORE INTO deliveries VALUES (?, ?, 'waiting', ?)",
+            [(channel, message.message_id, now) for channel in channels],
+        )
+        self._database.executemany(
+            "UPDATE alerts SET message = ? WHERE id = ?", [(message.message_id, each.message_id) for each in members]
+        )
+        self._database.execute("COMMIT")
+
+    def skip(self, alerts: Iterable[Alert]) -> None:
+        """Note that these alerts are not to be said."""
+        self._together("UPDATE alerts SET message = '' WHERE id = ?", [(each.message_id,) for each in alerts])
+
+    def waiting(self, channel: str) -> list[Message]:
+        """What the channel has not got yet, the oldest first."""
+        query = (
+            "SELECT messages.id, alert, written FROM deliveries JOIN messages ON messages.id = message "
+            "WHERE channel = ? AND state = 'waiting' ORDER BY written, messages.id"
+        )
+        return [Message(name, decode(alert), at) for name, alert, at in self._database.execute(query, (channel,))]
+
+    def settle(self, channel: str, messages: Iterable[str], state: str, now: float) -> None:
+        """Note what became of messages: `sent at` a time of its own, `sent along` with another, or `given up`."""
+        rows = [(state, now, channel, each) for each in messages]
+        self._together("UPDATE deliveries SET state = ?, at = ? WHERE (channel, message) = (?, ?)", rows)
+
+    def count(self, channel: str, state: str, since: float = 0.0) -> int:
+        """How many messages of a channel are in a state since then."""
+        query = "SELECT count(*) FROM deliveries WHERE channel = ? AND state = ? AND at >= ?"
+        return int(self._database.execute(query, (channel, state, since)).fetchone()[0])
+
+    def forget(self, now: float) -> None:
+        """Forget what is settled for a month."""
+        old = now - KEPT_SECONDS
+        self._database.execute("DELETE FROM deliveries WHERE state != 'waiting' AND at < ?", (old,))
+        self._database.execute(
+            "DELETE FROM messages WHERE written < ? AND id NOT IN (SELECT message FROM deliveries)", (old,)
+        )
+        self._database.execute("DELETE FROM alerts WHERE message IS NOT NULL AND arrived < ?", (old,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _together(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany(statement, rows)
+            self._database.execute("COMMIT")

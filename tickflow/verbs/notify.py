@@ -1,0 +1,58 @@
+"""The verb `notify`: sends alerts to the addresses of ALERT_URLS, and `notify --test` tries each of them."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+from tickflow.alerts import budget as budgets
+from tickflow.alerts.channels import Channel
+from tickflow.alerts.desk import alerts_topic
+from tickflow.alerts.notifier import Notifier, Wishes
+from tickflow.alerts.outbox import Outbox
+from tickflow.process import StopEvent
+from tickflow.store.alerts import AlertStore
+from tickflow.store.base import MetricsStore
+from tickflow.ticklog.base import TickLog
+
+TEST = "This is a test from tickflow: alerts will come to this address."
+
+
+def test_channels(channels: list[Channel]) -> bool:
+    """Send one message to each channel and print what came back; whether all took it."""
+    answers = [(channel, channel.send("tickflow: test", TEST)) for channel in channels]
+    for channel, is_taken in answers:
+        print(f"{channel.shown}: {'the message was accepted' if is_taken else 'the message was NOT accepted'}")
+    return all(is_taken for _, is_taken in answers)
+
+
+test_channels.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
+
+
+def run(
+    log: TickLog,
+    channels: list[Channel],
+    open_outbox: Callable[[], Outbox],
+    alerts: AlertStore,
+    store: MetricsStore,
+    wishes: Wishes,
+    stop: StopEvent,
+) -> None:
+    """Send alerts until asked to stop; `log` is that of the alerts' topic."""
+    with log, store, closing(alerts), closing(open_outbox()) as outbox:
+        store.connect()
+        log.make_topic(log.topic, 1, {})
+        log.connect(create=False)
+        Notifier(log, outbox, channels, alerts, store, wishes, stop).run()
+
+
+def topic_and_group(topic: str, group: str) -> dict[str, str]:
+    """The settings of the log that a notifier reads, in place of the workers'.
+
+    >>> topic_and_group("stock-ticks", "stock-analytics")["kafka_group"]
+    'stock-analytics.notify'
+    """
+    return {"kafka_topic": alerts_topic(topic), "kafka_group": f"{group}.notify"}
+
+
+def is_per_tick(budget: str) -> bool:
+    """Whether a budget counts ticks."""
+    return budgets.parse(budget).per_tick
