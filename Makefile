@@ -71,10 +71,10 @@ tables: $(DEV) ## Write what `make bench` and `make profile` measured into docs/
 settings: $(DEV) ## Write .env.example and the table of docs/settings.md from config.py
 	@$(BIN)/python -m devtools.settings_text
 
-screenshots: $(DEV) ## Take the README's pictures of the page anew: three minutes of simulated ticks, and Chromium
+screenshots: $(DEV) ## Take the README's pictures of the page: three minutes of simulated ticks, and Chromium
 	@$(BIN)/python scripts/screenshots.py docs
 
-lock: $(VENV) ## Write the lock files anew from requirements*.txt; with UPGRADE=1 take newer versions
+lock: $(VENV) ## Write the lock files from requirements*.txt; with UPGRADE=1 take newer versions
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(BIN)/python -m venv "$$folder"; \
 	"$$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv; \

@@ -31,9 +31,9 @@ from config import Settings, add_flags, flags_of, load_settings, origin_of_setti
 from tickflow import process
 from tickflow.alerts.desk import Desk
 from tickflow.alerts.opening import open_desk
+from tickflow.arrays import Ints
 from tickflow.backoff import Backoff
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
-from tickflow.metrics.fields import Ints
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN

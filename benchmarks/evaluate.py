@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.walks import WALKS, Floats, Ints, Walk
+from benchmarks.walks import WALKS, Walk
 from tickflow.alerts.budget import FLOOR, START, Budget
 from tickflow.alerts.calibration import episodes_above, threshold_for
 from tickflow.alerts.episodes import Episodes, Flag, Stretch
+from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors import bad_print, move, volatility, volume
 from tickflow.metrics.detectors.seconds import Scored, Seconds, View
 

@@ -76,4 +76,4 @@ def _course(found: Figures | None) -> str:
     if not found:
         return MISSING
     parts = (f"{found[part]:,.1f}" for part in ("begin", "middle", "end"))
-    return f"{', '.join(parts)} MB at its begin, middle, end; {found['growth']:+.2f} MB a thousand in its second half"
+    return f"{', '.join(parts)} MB at start, middle, end; {found['growth']:+.2f} MB per thousand in its second half"

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from tickflow.arrays import Floats, Ints
+
 DAY = 23_400
 """Traded seconds of a session."""
 

@@ -144,7 +144,7 @@ def _check_token(port: int) -> None:
     except ServerError as error:
         raise ServerError(
             f"InfluxDB runs, but was set up with another INFLUXDB_TOKEN or INFLUXDB_ORG ({error}). Use those, or begin "
-            "anew without its data: python -m devtools.servers down --wipe, then up."
+            "again without its data: python -m devtools.servers down --wipe, then up."
         ) from None
 
 

@@ -17,7 +17,7 @@ from benchmarks.figures import peak_mb
 from config import load_settings
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import Breakable
-from tickflow.metrics.fields import Ints
+from tickflow.arrays import Ints
 from tickflow.metrics.points import Points
 from tickflow.process import StopEvent, set_up_logging
 from tickflow.stack import open_store

@@ -24,9 +24,10 @@ import stock_producer
 from stock_analytics import StockAnalyticsEngine
 from tests import oracle
 from tickflow import process
+from tickflow.arrays import Floats, Ints
 from tickflow.errors import Stopped
 from tickflow.metrics import measures, points
-from tickflow.metrics.fields import MEASURED, Floats, Ints
+from tickflow.metrics.fields import MEASURED
 from tickflow.metrics.formulas import deviation
 from tickflow.store.influx.store import InfluxStore
 from tickflow.store.sqlite.store import EmbeddedStore

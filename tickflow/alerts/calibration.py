@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tickflow.alerts.budget import poisson_interval
+from tickflow.arrays import Floats, Ints
 
 LEAST_EXPECTED = 20.0
 """Expected alerts below which a threshold would be a guess: with 20, its count is known to within 45 % either way."""
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import numpy as np
 from tickflow.alerts import budget as budgets
 from tickflow.alerts.alert import Alert
 from tickflow.alerts.budget import Budget, Followed
+from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors.logarithm import exp
-from tickflow.metrics.detectors.seconds import Floats, Ints
 
 CLOSED_AFTER_US = 60_000_000
 JUDGED_AFTER_US = 60_000_000

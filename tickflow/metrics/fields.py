@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tickflow.arrays import Floats, Ints
 from tickflow.metrics import formulas
 from tickflow.metrics.detectors import zscore
 from tickflow.metrics.formulas import deviation, mean
 
 Texts = Sequence[str]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 

@@ -7,9 +7,8 @@ and large prices lose no digits.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from tickflow.arrays import Floats
 
 
 def mean(window: Floats) -> Floats:

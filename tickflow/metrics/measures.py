@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tickflow.metrics.fields import MEASURED, Ints
+from tickflow.arrays import Ints
+from tickflow.metrics.fields import MEASURED
 from tickflow.metrics.windows import WindowView
 
 

@@ -15,17 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from tickflow.metrics.fields import (
-    FLAG_FIELDS,
-    FLOAT_FIELDS,
-    INTEGER_FIELDS,
-    NAMES,
-    TABLE,
-    TICK_COLUMNS,
-    Columns,
-    Ints,
-    Kind,
-)
+from tickflow.arrays import Ints
+from tickflow.metrics.fields import FLAG_FIELDS, FLOAT_FIELDS, INTEGER_FIELDS, NAMES, TABLE, TICK_COLUMNS, Columns, Kind
 from tickflow.metrics.measures import Metrics
 from tickflow.ticks.tick import TickBatch
 

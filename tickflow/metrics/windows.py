@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from tickflow.metrics.fields import DEPTH, DEPTHS, TICK_COLUMNS, Flags, Floats, Ints
+from tickflow.arrays import Floats, Ints
+from tickflow.metrics.fields import DEPTH, DEPTHS, TICK_COLUMNS, Flags
 from tickflow.ticks.tick import TickBatch
 
 WINDOW_SPAN = 1_000_000

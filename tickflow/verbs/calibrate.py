@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tickflow.alerts.budget import FLOOR, Budget
-from tickflow.alerts.calibration import LEAST_EXPECTED, Floats, Ints, threshold_for
+from tickflow.alerts.calibration import LEAST_EXPECTED, threshold_for
 from tickflow.alerts.terms import Calibrated
 from tickflow.alerts.watch import Terms, scorers
+from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors.seconds import Seconds
 from tickflow.verbs.recorded import Recorded
 

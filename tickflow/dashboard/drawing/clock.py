@@ -8,14 +8,12 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+
+from tickflow.arrays import Floats, Ints
 
 EXCHANGE = "America/New_York"
 LABEL = "ET"
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 def wall_ms(time_ns: Ints) -> Floats:

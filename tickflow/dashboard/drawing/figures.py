@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tickflow.arrays import Floats
 from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.drawing.traces import BAND, LINES, MARKS, STEMS
 from tickflow.metrics.points import Points
@@ -20,7 +21,6 @@ from tickflow.store.base import Candles
 from tickflow.store.digest import Outline
 
 Figure = dict[str, Any]
-Floats = npt.NDArray[np.float64]
 Signs = npt.NDArray[np.int64]
 
 PANELS = {"y": (0.46, 1.0), "y2": (0.305, 0.425), "y3": (0.155, 0.265), "y4": (0.0, 0.115)}

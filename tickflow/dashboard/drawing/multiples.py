@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tickflow.arrays import Floats
 from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.drawing.figures import sources
 from tickflow.dashboard.queries import ranges
@@ -30,7 +31,6 @@ MAX_MARKS = 10_000
 """The most marks in all charts together."""
 
 Answer = dict[str, Any]
-Floats = npt.NDArray[np.float64]
 
 
 def draw(store: PageQueries, view: View, latest: Points) -> tuple[list[Answer], list[Multiple]]:

@@ -7,9 +7,10 @@ flagged; `price` is that of the print.
 
 import numpy as np
 
+from tickflow.arrays import Bools, Floats, Ints
 from tickflow.metrics.detectors.logarithm import log
 from tickflow.metrics.detectors.move import usual_move
-from tickflow.metrics.detectors.seconds import Bools, Floats, Ints, Scored, View
+from tickflow.metrics.detectors.seconds import Scored, View
 
 
 def score(view: View, floor: float = 0.0, least: float = 0.0) -> Scored:

@@ -8,9 +8,8 @@ alerts with the same scores.
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from tickflow.arrays import Floats
 
 _LN2_HIGH = 6.93147180369123816490e-01  # its last 32 bits are 0: a whole number up to 2**11 times it is exact
 _LN2_LOW = 1.90821492927058770002e-10

@@ -9,8 +9,9 @@ it is outside.
 
 import numpy as np
 
+from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors.logarithm import log
-from tickflow.metrics.detectors.seconds import Floats, Ints, Scored, View
+from tickflow.metrics.detectors.seconds import Scored, View
 
 DECAY = 0.94
 """See J. P. Morgan and Reuters, "RiskMetrics: Technical Document" (4th edition, 1996)."""

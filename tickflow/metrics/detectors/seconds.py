@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from tickflow.arrays import Bools, Floats, Ints
 from tickflow.metrics.detectors.logarithm import log
 from tickflow.metrics.windows import Column, places_of
 
@@ -23,10 +24,6 @@ OBSERVATIONS = 60
 RING = 64
 SECOND_US = 1_000_000
 NEVER = -1
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

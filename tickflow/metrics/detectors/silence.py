@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tickflow.metrics.detectors.seconds import OBSERVATIONS, RING, SECOND_US, Ints, Seconds, View
+from tickflow.arrays import Ints
+from tickflow.metrics.detectors.seconds import OBSERVATIONS, RING, SECOND_US, Seconds, View
 
 LEAST_US = 30 * SECOND_US
 GAPS = 5

@@ -7,8 +7,9 @@ change of volatility.
 
 import numpy as np
 
+from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors.logarithm import log
-from tickflow.metrics.detectors.seconds import OBSERVATIONS, Floats, Ints, Scored, View
+from tickflow.metrics.detectors.seconds import OBSERVATIONS, Scored, View
 
 LAST = 20
 BEFORE = OBSERVATIONS - 1 - LAST

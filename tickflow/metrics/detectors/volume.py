@@ -6,8 +6,9 @@ difference in their sample deviation (at least 0.3), times the root of ten.
 
 import numpy as np
 
+from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors.logarithm import log
-from tickflow.metrics.detectors.seconds import OBSERVATIONS, Floats, Ints, Scored, View
+from tickflow.metrics.detectors.seconds import OBSERVATIONS, Scored, View
 
 LAST, BEFORE = 10, 50
 LEAST_DEVIATION = 0.3

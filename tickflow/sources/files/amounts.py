@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tickflow.arrays import Floats
 from tickflow.sources.files.options import Unreadable, quoted
-
-Floats = npt.NDArray[np.float64]
 
 EMPTY = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", "nil", "#n/a", ".", "–", "\\n"})
 """Cells that mean "no value", in lower case."""

@@ -80,7 +80,7 @@ def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, 
     words = message[:300]
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(
-            f"InfluxDB asks for patience ({status}: {words})", retry_after(headers.get("Retry-After"), now)
+            f"InfluxDB is overloaded ({status}: {words})", retry_after(headers.get("Retry-After"), now)
         )
     if status == 401:
         sentence = f"does not know the token ({words}): set INFLUXDB_TOKEN to a valid token of the org {org!r}"
