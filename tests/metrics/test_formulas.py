@@ -1,20 +1,25 @@
 """The formulas against pandas, step by step, and their bits against every way of batching."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 
+from tickflow.metrics import measures
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE, anomalies
+from tickflow.metrics.fields import DEPTH, MEASURED, Field, Flags
 from tickflow.metrics.formulas import deviation, mean, z_score
 from tickflow.metrics.measures import measure
-from tickflow.metrics.windows import Windows
+from tickflow.metrics.windows import Windows, WindowView
 from tickflow.ticklog.base import Entry
-from tickflow.ticks.tick import decode
+from tickflow.ticks.tick import TickBatch, decode
 
 prices = st.floats(min_value=1e-9, max_value=1e12)
 cents = st.integers(min_value=1, max_value=100_000_000).map(lambda number: number / 100)
@@ -116,35 +121,123 @@ def test_the_bits_of_a_value_do_not_depend_on_batches(
         np.testing.assert_array_equal(np.array(whole[name]), np.array(batched[name]), err_msg=name)
 
 
-@settings(max_examples=60)
-@given(ticks_of_some_symbols, st.sampled_from([40, 200, 1_000_000]))
-def test_every_metric_is_what_pandas_says_of_the_same_window(
-    drawn: list[tuple[str, float, int, int]], span: int
-) -> None:
-    records = as_records(drawn)
-    columns, _ = run(records, [7], span)
+WINDOWED = (
+    ("ma_5", "price", 5),
+    ("ma_10", "price", 10),
+    ("ma_20", "price", 20),
+    ("vol_avg_5", "volume", 5),
+    ("vol_avg_10", "volume", 10),
+    ("volatility", "price", 10),
+)
+
+
+def a_day(seed: int) -> list[tuple[str, float, int, int]]:
+    """90 to 160 ticks of two symbols, of which one has 45 or more: every window fills, and moves on."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(90, 160))
+    prices_of = rng.integers(1, int(rng.choice([200, 100_000_000])), count) / 100
+    volumes = rng.integers(0, int(rng.choice([1_000, 2**53])), count)
+    symbols, steps = rng.choice(["A", "B"], count), rng.integers(1, 5, count)
+    return list(zip(symbols.tolist(), prices_of.tolist(), volumes.tolist(), steps.tolist(), strict=True))
+
+
+long_days = st.integers(0, 2**32 - 1).map(a_day)
+
+
+def hold_against_pandas(drawn: list[tuple[str, float, int, int]], span: int, sizes: Sequence[int]) -> dict[str, int]:
+    """Hold every metric of every tick against pandas; how often each was there."""
+    columns, _ = run(as_records(drawn), sizes, span)
     frame = pd.DataFrame(drawn, columns=["symbol", "price", "volume", "step"])
     frame["offset"] = frame["step"].cumsum()
-    frame["volume"] = frame["volume"].astype(float)
-    for index in range(len(frame)):
-        row = frame.loc[index]
-        own = frame.loc[:index][frame.loc[:index, "symbol"] == row["symbol"]]
-        for name, column, n in (
-            ("ma_5", "price", 5),
-            ("ma_10", "price", 10),
-            ("ma_20", "price", 20),
-            ("vol_avg_5", "volume", 5),
-            ("vol_avg_10", "volume", 10),
-            ("volatility", "price", 10),
-        ):
-            window = own.tail(n)
-            counts = len(window) == n and row["offset"] - window["offset"].iloc[0] <= span
-            found = columns[name][index]
-            if not counts:
-                assert np.isnan(found), name
-            elif name == "volatility":
-                assert found == pytest.approx(window[column].std(ddof=1), rel=1e-9, abs=1e-9)
-            else:
-                assert found == pytest.approx(window[column].mean(), rel=1e-12)
-        in_span = own[row["offset"] - own["offset"] <= span]
-        assert columns["depth"][index] == min(len(in_span), 20)
+    there: dict[str, int] = {}
+    for _, own in frame.groupby("symbol"):
+        at = own.index.to_numpy()
+        for name, column, n in WINDOWED:
+            windows = pd.DataFrame(sliding_window_view(own[column].to_numpy(dtype=float), n) if len(own) >= n else [])
+            wanted = windows.std(axis=1, ddof=1) if name == "volatility" else windows.mean(axis=1)
+            expected = np.concatenate([np.full(min(n - 1, len(own)), np.nan), wanted])
+            behind = own["offset"].to_numpy() - own["offset"].shift(n - 1).to_numpy()
+            expected[behind > span] = np.nan
+            found = np.array(columns[name])[at]
+            relative, absolute = (1e-9, 1e-9) if name == "volatility" else (1e-12, 0.0)
+            np.testing.assert_allclose(found, expected, rtol=relative, atol=absolute, err_msg=name)
+            there[name] = there.get(name, 0) + int((~np.isnan(found)).sum())
+        offsets = own["offset"].to_numpy()
+        in_span = [int((offsets[: end + 1] >= offsets[end] - span).sum()) for end in range(len(own))]
+        np.testing.assert_array_equal(np.array(columns["depth"])[at], np.minimum(in_span, DEPTH), err_msg="depth")
+    return there
+
+
+@settings(max_examples=20)
+@given(long_days, st.lists(st.integers(1, 40), min_size=1, max_size=6))
+def test_every_metric_is_what_pandas_says_of_the_same_window(
+    drawn: list[tuple[str, float, int, int]], sizes: list[int]
+) -> None:
+    there = hold_against_pandas(drawn, 1_000_000, sizes)
+    assert there["ma_20"] >= 26, "the longest window fills, and moves on"
+    assert there["vol_avg_10"] == there["ma_10"] == there["volatility"] >= there["ma_20"]
+
+
+@settings(max_examples=20)
+@given(long_days, st.sampled_from([12, 25, 60]))
+def test_a_window_that_reaches_beyond_the_span_has_no_metric(
+    drawn: list[tuple[str, float, int, int]], span: int
+) -> None:
+    hold_against_pandas(drawn, span, [7])
+
+
+@settings(max_examples=20)
+@given(ticks_of_some_symbols, st.sampled_from([40, 200, 1_000_000]))
+def test_a_few_ticks_of_many_symbols_are_what_pandas_says_too(
+    drawn: list[tuple[str, float, int, int]], span: int
+) -> None:
+    hold_against_pandas(drawn, span, [7])
+
+
+A_LONG_DAY = [("AB"[n % 3 == 0], 100 + n * 37 % 101 / 8, n * 7919 % 1_000, 1 + n % 3) for n in range(120)]
+
+
+def shorter(name: str) -> list[Field]:
+    """The table with that field's window short of its oldest value."""
+
+    def over_fewer(formula: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda window, *others: formula(window[1:], *others)
+
+    return [replace(each, formula=over_fewer(each.formula)) if each.name == name else each for each in MEASURED]
+
+
+def span_ignored(view: WindowView, n: int) -> Flags:
+    result: Flags = view.available >= n
+    return result
+
+
+class Forgetful(Windows):
+    """Carries one tick less than the windows need."""
+
+    def advance(self, ticks: TickBatch) -> WindowView:
+        view = super().advance(ticks)
+        for rows in self._values.values():
+            rows[:, 1] = rows[:, 2]
+        return view
+
+
+SEEDED_BUGS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "ma_20 over 19 prices": lambda patch: patch.setattr(measures, "MEASURED", shorter("ma_20")),
+    "ma_10 over 9 prices": lambda patch: patch.setattr(measures, "MEASURED", shorter("ma_10")),
+    "volatility over 9 prices": lambda patch: patch.setattr(measures, "MEASURED", shorter("volatility")),
+    "vol_avg_10 over 9 volumes": lambda patch: patch.setattr(measures, "MEASURED", shorter("vol_avg_10")),
+    "span ignored": lambda patch: patch.setattr(WindowView, "full", span_ignored),
+    "one tick less carried": lambda patch: patch.setitem(run.__globals__, "Windows", Forgetful),
+}
+
+
+def test_without_a_bug_the_long_day_is_right() -> None:
+    hold_against_pandas(A_LONG_DAY, 60, [7])
+    assert hold_against_pandas(A_LONG_DAY, 1_000_000, [7])["ma_20"] > 60
+
+
+@pytest.mark.parametrize("bug", SEEDED_BUGS)
+def test_a_seeded_bug_does_not_pass(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    SEEDED_BUGS[bug](monkeypatch)
+    with pytest.raises(AssertionError):
+        hold_against_pandas(A_LONG_DAY, 60 if bug == "span ignored" else 1_000_000, [7])
