@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/python -m pip $(INSTALL)
 COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-# Each stamp is newer than what it was made from, or is made again.
+# A stamp that is older than its sources is made again.
 VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev

@@ -46,7 +46,7 @@ class Stub:
 
 @contextmanager
 def serving() -> Iterator[Stub]:
-    """The stub, on a free port."""
+    """The stub on a free port."""
     state = Stub({})
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The scripts' own command lines, in this process: what they understand, without what they would go on to do."""
+"""The command lines of the scripts, parsed in this process without running the scripts."""
 
 import importlib
 import io

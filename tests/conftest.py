@@ -20,7 +20,7 @@ from devtools.servers import Influxd, InfluxServer, KafkaServer, is_built, why_n
 from tests import trades as trade_files
 from tests.scripts import Script
 
-# A deadline is a timed test: it fails on a machine that has other things to do.
+# A deadline makes a test depend on time: it fails on a busy machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -87,7 +87,7 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     if url:
         token, org = (os.environ[f"TICKFLOW_TEST_INFLUX_{name}"] for name in ("TOKEN", "ORG"))
         given = InfluxServer(url=url.rstrip("/"), org=org, token=token)
-        given.call("GET", f"/api/v2/buckets?org={org}")  # says what is wrong with them, if anything is
+        given.call("GET", f"/api/v2/buckets?org={org}")  # reports what is wrong with them, if anything is
         yield given
         return
     need("influxdb")

@@ -10,7 +10,7 @@ from tests.scripts import PROJECT
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
-    """Virtual environments and caches, and at the top what programs have put there."""
+    """Virtual environments, caches, and what programs wrote into the top folder."""
     out = {".venv", "__pycache__"} | {name for name in names if name.endswith("_cache")}
     if Path(folder) == PROJECT:
         out |= {".git", ".hypothesis", "node_modules", "data", "htmlcov", "mutants"}

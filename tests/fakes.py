@@ -1,4 +1,4 @@
-"""Typed stand-ins that tests share: a store in memory, and a feed that fills any store as the analytics would."""
+"""Typed fakes that tests share: a store in memory, and a feed that fills any store as a worker would."""
 
 import itertools
 import threading

@@ -1,6 +1,6 @@
 """Fuzzing of the decoder with atheris (github.com/google/atheris): `make fuzz`, or `python -m tests.fuzz`.
 
-Begins with the corpus of malformed records and some good ticks. An input is a record: the key, a line end, the value.
+Starts with the corpus of malformed records and some good ticks. An input is a record: the key, a line end, the value.
 Ends with 0 after `--seconds`, or at the first input that breaks a rule, which it leaves in a file and names.
 """
 
@@ -26,7 +26,7 @@ _METRICS = ("ma_5", "ma_10", "ma_20", "volatility", "vol_avg_5", "vol_avg_10", "
 
 
 def check(data: bytes) -> None:
-    """Hold the decoder's rules against one input. AssertionError: one is broken."""
+    """Check the decoder's rules on one input. Raises AssertionError if one is broken."""
     key, _, value = data.partition(b"\n")
     entry = Entry(0, 41, key or None, value, APPENDED_MS, LOG_APPEND_TIME)
     ticks, refused = tick.decode([entry])
@@ -42,7 +42,7 @@ def check(data: bytes) -> None:
     try:
         plain = json.loads(value)
     except ValueError as error:
-        if "integer string conversion" in str(error):  # a limit of that parser's own
+        if "integer string conversion" in str(error):  # a limit of that parser itself
             return
         raise
     assert plain["symbol"] == ticks.symbols[0]
@@ -66,7 +66,7 @@ def check(data: bytes) -> None:
 
 
 def seeds() -> list[bytes]:
-    """Inputs to begin with."""
+    """The first inputs."""
     good = [
         body(),
         body(volume=100, change_percent=-1.5, source="replay", producer="p", seq=1),

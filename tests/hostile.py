@@ -10,7 +10,7 @@ CODECS: tuple[Codec, ...] = ("gzip", "snappy", "lz4", "zstd")
 
 
 def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 1, partition: int = 0) -> int:
-    """One batch of `count` records of `size` blanks each; the offset of the first one."""
+    """Append one batch of `count` records of `size` blanks each; return the offset of the first."""
     placed: list[int] = []
     producer = Producer(
         {
@@ -34,7 +34,7 @@ def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 
 
 
 def send_headers(servers: str, topic: str, count: int, partition: int = 0) -> int:
-    """A record with so many empty headers, in a batch of gzip; its offset."""
+    """Append a record with that many empty headers, in a gzip batch; return its offset."""
     producer = KafkaProducer(
         bootstrap_servers=servers, compression_type="gzip", max_request_size=2**30, batch_size=2**29, linger_ms=0
     )

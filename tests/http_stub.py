@@ -1,4 +1,4 @@
-"""A tiny HTTP server for the answers that a real server cannot be made to give."""
+"""A tiny HTTP server for answers that a real server does not give on demand."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Answer:
-    """What to answer."""
+    """An answer."""
 
     status: int
     body: bytes = b""
@@ -26,7 +26,7 @@ class HttpStub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # else each answer waits 40 ms for its second packet
+            disable_nagle_algorithm = True  # otherwise each answer waits 40 ms for its second packet
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -42,7 +42,7 @@ class HttpStub:
             do_GET = do_POST  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

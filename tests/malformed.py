@@ -1,7 +1,7 @@
-"""The corpus of malformed records: tests/data/malformed.json, each with its key and the reason it is refused with.
+"""The corpus of malformed records: tests/data/malformed.json, each with its key and the reason of its refusal.
 
 Key and value are bytes as text, a character each (U+0000 to U+00FF); a list is put together from its pieces, of which
-[text, n] is n times the text; null is none at all. What is refused depends on nothing else: any append time will do.
+[text, n] is n times the text; null means absent. Refusal depends on nothing else: any append time will do.
 """
 
 import json

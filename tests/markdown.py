@@ -25,7 +25,7 @@ def code(name: str) -> list[str]:
 
 
 def commands(name: str) -> list[str]:
-    """Each command of the document's shell blocks, a line each, without comments; and the code within its lines."""
+    """The commands of the document's shell blocks, one line each without comments, and the code within its lines."""
     lines = [
         re.sub(r"\s+#.*", "", line)
         for block in blocks(name, "sh")

@@ -1,4 +1,4 @@
-"""A tick log in memory whose group a test moves by hand: typed, shared, for what real brokers do only at random."""
+"""A tick log in memory whose group a test controls, for what real brokers do only at random; typed and shared."""
 
 import threading
 from collections import defaultdict, deque
@@ -32,7 +32,7 @@ class MemoryTopic:
 
 
 class MemoryReceipt:
-    """What became of a letter."""
+    """The state of a letter."""
 
     is_acknowledged = is_refused = is_too_large = False
 

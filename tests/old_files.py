@@ -1,7 +1,7 @@
 """Embedded files as earlier versions made them, to be opened by this one.
 
-`embedded-0.db.gz` is from before files had a version: 70 ticks of two symbols and a record that is none, in the log
-with the group's commit, and their points and dead letter. Each release adds a file of its own.
+`embedded-0.db.gz` has no version yet: 70 ticks of two symbols and one bad record in the log, with the group's
+commit, their points and the dead letter. Each release adds a file of its own.
 """
 
 import gzip
@@ -11,7 +11,7 @@ DATA = Path(__file__).parent / "data"
 OLD_FILES = sorted(path.name for path in DATA.glob("embedded-*.db.gz"))
 TICKS = 70
 FOR_EVER = 36_500.0
-"""Days: retention is not to take what was stored when the file was made."""
+"""In days: retention must not delete what the file has held since it was made."""
 
 
 def old_file(name: str, folder: Path) -> Path:

@@ -28,7 +28,7 @@ _PLAIN: dict[str, object] = {
 
 
 class Clock:
-    """Seconds since 1970, as the test wants them."""
+    """A time in seconds since 1970 that the test sets."""
 
     def __init__(self) -> None:
         self.now = MORNING / 1e9
@@ -38,7 +38,7 @@ class Clock:
 
 
 def a_row(**values: object) -> Row:
-    """One point as a row; what is not given is plain or absent."""
+    """One point as a row; values that are not given are simple or absent."""
     assert values.keys() <= _PLAIN.keys()
     return tuple((_PLAIN | values).values())
 
@@ -49,7 +49,7 @@ def points_of(*rows: Row) -> Points:
 
 
 def bits(points: Points) -> list[str]:
-    """A text a point, equal for equal bits only: it tells -0.0 from 0.0, and `None` stands for what is absent."""
+    """One text per point, equal for equal bits only: it tells -0.0 from 0.0; an absent value is `None`."""
     return [repr(row) for row in points.rows()]
 
 
@@ -58,7 +58,7 @@ _any_float = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
 @st.composite
 def rows(draw: st.DrawFn, symbol: str = "AAPL", min_size: int = 0, max_size: int = 20) -> list[Row]:
-    """Rows of one symbol in the order of time, each time once, within two days."""
+    """Rows of one symbol in time order, with distinct times within two days."""
     times = draw(st.lists(st.integers(MORNING, MORNING + DAY), min_size=min_size, max_size=max_size, unique=True))
     return [
         a_row(

@@ -1,4 +1,4 @@
-"""The scripts as subprocesses, in a clean environment: what a user's terminal would see, and nothing of ours."""
+"""The scripts as subprocesses in a clean environment, as in a user's terminal."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ class Script:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process still runs."""
         return self.process.poll() is None
 
     def wait(self, timeout: float = 60.0) -> int:

@@ -6,7 +6,7 @@ ODD_SYMBOLS = [
     *("^GSPC", "ES=F", "BTC/USDT", "X:BTCUSD", "M&M.NS", "BAJAJ-AUTO.NS", "AAPL  240119C00190000", "brk.b", "$SPX"),
     *("#ES", "/ES", "A+B@C!D_E:F", "A=", "a" * 32, "0", "^" * 32, "A  =  B", "..", "//", "A#B", "A$&+"),
 ]
-"""Indices, futures, pairs, options and what else the rule allows."""
+"""Indices, futures, pairs, options and other symbols that the rule allows."""
 
 _FIRST = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789^.$#/"
 _LAST = _FIRST + "=:_&+@!-"
@@ -17,4 +17,4 @@ any_symbol = st.one_of(
         "".join
     ),
 )
-"""Any symbol of the whole rule."""
+"""Any symbol that the rule allows."""

@@ -1,4 +1,4 @@
-"""A benchmark that is ended leaves nothing behind: no program that it started, no file."""
+"""A benchmark that is stopped leaves nothing behind: no program that it started, no file."""
 
 import os
 import signal

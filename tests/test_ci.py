@@ -1,4 +1,4 @@
-"""The two ways in which a clone is checked by machines: `.ci/run`, and the workflow for GitHub."""
+"""Both automatic checks of a clone: `.ci/run`, and the workflow for GitHub."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""docker-compose.yml, Dockerfile and .dockerignore, as far as they can be judged without running them."""
+"""docker-compose.yml, Dockerfile and .dockerignore, as far as they can be tested without Docker."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Errors are sentences for a person, carry their data, and hang in the tree that the module draws."""
+"""Errors are sentences for a person, carry their data, and form the tree that the module draws."""
 
 import inspect
 import re

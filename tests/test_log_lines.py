@@ -1,4 +1,4 @@
-"""Log lines: what comes from outside cannot make one, end one, or fill the log with them."""
+"""Log lines: text from outside cannot forge a line, break one, or flood the log."""
 
 import io
 import json
@@ -78,7 +78,7 @@ def test_debug_is_not_limited() -> None:
 
 @pytest.mark.parametrize("name", ["waitress", "tickflow", "flask.app", "anybody"])
 def test_everybodys_lines_are_made_so(name: str) -> None:
-    """The web server's and Flask's own too: what they log of a path may hold anything."""
+    """Also lines of the web server and of Flask: a path that they log may hold anything."""
     stream = io.StringIO()
     handler = handler_of(stream)
     logger = logging.Logger(name)

@@ -1,4 +1,4 @@
-"""The servers that the other tests stand on: started, stopped, killed and frozen for real."""
+"""The servers of the other tests: really started, stopped, killed and frozen."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Trades as the batches of ticks that a watch takes."""
+"""Trades as batches of ticks for a watch."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from tickflow.ticks.tick import Tick, TickBatch, decode, encode
 
 
 def batch(trades: Sequence[Trade], first_offset: int = 0) -> TickBatch:
-    """The ticks of whole-number trades, as the log gives them."""
+    """Ticks of trades with whole numbers, as the log returns them."""
     entries = []
     for offset, each in enumerate(trades, first_offset):
         moment = datetime.fromtimestamp(each.time_us // 1_000_000, UTC).replace(microsecond=each.time_us % 1_000_000)
@@ -23,7 +23,7 @@ def batch(trades: Sequence[Trade], first_offset: int = 0) -> TickBatch:
 
 
 def slices(ticks: TickBatch, sizes: Sequence[int]) -> list[TickBatch]:
-    """Batches of these sizes, the last one again and again."""
+    """Batches of these sizes; the last size repeats."""
     parts, at, left = [], 0, list(sizes)
     while at < len(ticks):
         size = left.pop(0) if len(left) > 1 else left[0]
@@ -38,7 +38,7 @@ def part_of(ticks: TickBatch, begin: int, end: int) -> TickBatch:
 
 
 def alerts_of(parts: Sequence[TickBatch], terms: Terms, *, restart: bool = False) -> dict[tuple[str, str, int], Alert]:
-    """All alerts of the parts, as they are in the end; `restart`: each part goes to a watch resumed from a state."""
+    """All alerts of the parts in their final state; with `restart`, a resumed watch processes each part."""
     watch = Watch(0, terms)
     found: dict[tuple[str, str, int], Alert] = {}
     for part in parts:

@@ -1,4 +1,4 @@
-"""The budget: an attempt to break its bound, and what it is made of."""
+"""The budget: an attempt to break its bound, and its building blocks."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ STEPS = st.lists(
 
 
 def said(budget: Budget, start: float, steps: list[tuple[int, float]], begin_us: int) -> tuple[int, float]:
-    """How many alerts a sequence of scores gets said, repeats included, and how much time of the budget it takes."""
+    """How many alerts, including repeats, a sequence of scores raises, and how much budget time it takes."""
     episodes = Episodes(0, budget, thresholds={("move", "A"): start})
     now, count, first = begin_us, 0, None
     saying: dict[tuple[str, int], int] = {}
@@ -56,7 +56,7 @@ def test_no_sequence_of_scores_breaks_the_bound(
 
 
 def test_the_bound_is_reached_but_for_one() -> None:
-    """The constant is no looser than it has to be: the worst sequence comes within one alert of it."""
+    """The bound is tight: the worst sequence comes within one alert of it."""
     count, elapsed = said(Budget(1.0), FLOOR, [(60_000_001, 1e300)] * 200, 0)
     assert count >= elapsed + Budget(1.0).constant - 1.0
 

@@ -1,4 +1,4 @@
-"""Rules of one's own: what they mean, and where an error stands."""
+"""Rules of the user: their meaning, and the position of an error."""
 
 import string
 
@@ -65,7 +65,7 @@ def error_of(text: str) -> RuleError | None:
 @settings(max_examples=300)
 @given(RULES, st.data())
 def test_the_place_of_an_error_is_where_a_rule_was_broken(rule: tuple[str, str, str, str], data: st.DataObject) -> None:
-    """A word that fits nowhere is found where it was put, behind a rule that is right."""
+    """A wrong word is reported at its position, also after a correct rule."""
     words = list(rule)
     at = data.draw(st.integers(1, 3))
     words[at] = "§"

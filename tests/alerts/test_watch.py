@@ -1,4 +1,4 @@
-"""The watch: the same alerts, bit for bit, in whatever batches and through whatever restarts."""
+"""The watch: the same alerts, bit for bit, for any batches and any restarts."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_a_state_that_is_none_is_refused() -> None:
 
 
 def calm(symbol: str, count: int, start: int = 0) -> list[Trade]:
-    """A trade a second, which moves by a cent to and fro."""
+    """One trade per second, with a price that alternates by a cent."""
     return [Trade(symbol, (start + n) * SECOND, 100 + 0.01 * (n % 2), 100) for n in range(count)]
 
 

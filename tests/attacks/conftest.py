@@ -35,7 +35,7 @@ class Page:
 
     @property
     def memory_mb(self) -> float:
-        """Its resident memory."""
+        """The resident memory of the process."""
         status = Path(f"/proc/{self.script.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]  # it is always there
 
@@ -87,5 +87,5 @@ def _started(script: StartScript, store: MetricsStore, env: dict[str, str], fold
     port = free_port()
     running = script("stock_dashboard.py", env={**env, "DASHBOARD_PORT": str(port)})
     running.wait_for("The page is at")
-    time.sleep(1)  # for the store to be connected; what comes before is an answer too
+    time.sleep(1)  # until the store is connected; earlier answers are valid too
     return Page(port, running, store, folder)

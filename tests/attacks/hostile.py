@@ -1,6 +1,6 @@
 """Hostile requests, the same for the same seed: over all routes, callbacks and inputs of the page.
 
-Each says which answers are right. What an answer of 200 may be given to is a request that the page itself might make.
+Each names its correct answers. Only a request that the page itself might make may be answered with 200.
 """
 
 import copy
@@ -36,7 +36,7 @@ PATHS = (
 
 
 class Request(NamedTuple):
-    """One request: as which kind of attack, how, and which statuses may answer it."""
+    """One request: its kind of attack, its content, and the statuses that are correct answers."""
 
     kind: str
     method: str
@@ -47,7 +47,7 @@ class Request(NamedTuple):
 
 
 def hostile(seed: int, count: int, known: list[dict[str, Any]]) -> Iterator[Request]:
-    """So many requests; `known` are bodies that the page itself might post."""
+    """`count` hostile requests; `known` are bodies that the page itself might post."""
     choose = random.Random(seed)
     kinds = (_changed, _changed, _changed, _garbled, _foreign, _misnamed, _typed, _path, _routed, _long, _swapped)
     for _ in range(count):
@@ -59,7 +59,7 @@ def _encoded(body: object) -> bytes:
 
 
 def _changed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A body with one to three things in it changed."""
+    """A body with one to three changes."""
     body = choose.choice(known)
     for _ in range(choose.randint(1, 3)):
         place: Any = body
@@ -83,7 +83,7 @@ def _changed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _garbled(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """No JSON of a callback at all."""
+    """A body that is no JSON of a callback."""
     body = _encoded(choose.choice(known))
     at = choose.randrange(len(body))
     bad = choose.choice([
@@ -95,7 +95,7 @@ def _garbled(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _foreign(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """As a page of another site would ask."""
+    """A request from a page of another site."""
     headers = choose.choice([
         {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://"},
         {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "cross-site", **NAVIGATES, "Origin": "https://evil.example"},
@@ -108,7 +108,7 @@ def _foreign(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _misnamed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """Under the name of another host, as after DNS rebinding."""
+    """A request with the name of another host, as after DNS rebinding."""
     host = choose.choice([
         "evil.example", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil.example", "[::2]", "[", "", "a b", "@",
         "%00",        "127.0.0.1@evil.example", "xn--", "0x7f.1", "2130706433", "evil.example:127.0.0.1",
@@ -120,7 +120,7 @@ def _misnamed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _typed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A callback as what a form may send."""
+    """A callback with a content type that a form may send."""
     kind = choose.choice(
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "x"]
     )
@@ -130,14 +130,14 @@ def _typed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _path(choose: random.Random, _known: list[dict[str, Any]]) -> Request:
-    """A path out of what is served."""
+    """A path outside the served files."""
     path = choose.choice(PATHS).replace(" ", "%20")
     right = {200, 404} if path.startswith("/?") else {308, 400, 403, 404, 405, 414}
     return Request("a path", choose.choice(["GET", "GET", "HEAD"]), path, {}, None, frozenset(right))
 
 
 def _routed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """Another method than a route has."""
+    """A method that the route does not have."""
     method = choose.choice(["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", "get", "POST"])
     path = choose.choice([each for each in ROUTES if each != UPDATE])
     right = frozenset({400, 404, 405, 501})
@@ -145,7 +145,7 @@ def _routed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _long(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """More than is taken."""
+    """A body over the size limit."""
     if choose.random() < 0.5:
         return Request("long", "POST", UPDATE, JSON, b"x" * choose.randint(65_537, 300_000), frozenset({413}))
     headers = {f"X-{at}": "y" * 1_000 for at in range(20)}
@@ -153,7 +153,7 @@ def _long(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _swapped(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """The values of one callback for another, or for one that the browser answers itself."""
+    """The values of one callback posted to another one, or to one that only the browser answers."""
     one, other = choose.choice(known), choose.choice(known)
     one["output"] = choose.choice([
         other["output"], "state.data", "view.data", "..drawn.data...watched.data..", "provider.forceColorScheme",

@@ -28,7 +28,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING) dashbo
 
 
 def answered(page: Page, request: Request) -> tuple[int, bytes, float]:
-    """Status, body and seconds; 0 for no answer at all."""
+    """Status, body and seconds; status 0 without an answer."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
     # Sent even where http.client itself would refuse: the server must refuse it.
@@ -68,7 +68,7 @@ def bodies_of(page: Page) -> list[dict[str, Any]]:
 
 
 def settled(page: Page) -> float:
-    """Its memory in MB, once that has stayed the same for 2 s: at first it packs its scripts."""
+    """The memory in MB, once it has been stable for 2 s: at first the dashboard packs its scripts."""
     deadline = time.monotonic() + 30
     seen = [page.memory_mb]
     while time.monotonic() < deadline:
@@ -81,7 +81,7 @@ def settled(page: Page) -> float:
 
 def test_hostile_requests(page: Page) -> None:
     known = bodies_of(page)
-    for request in hostile(SEED + 1, REQUESTS // 5, known):  # so that what is kept once is there before
+    for request in hostile(SEED + 1, REQUESTS // 5, known):  # so that one-time allocations happen before
         answered(page, request)
     before = settled(page)
     with ThreadPoolExecutor(SENDERS) as pool:

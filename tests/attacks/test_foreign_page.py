@@ -17,7 +17,7 @@ from tickflow.store.sqlite.acks import EmbeddedAcks
 
 @pytest.fixture
 def elsewhere() -> Iterator[tuple[str, list[str]]]:
-    """Another site: its address, and what its page is to be."""
+    """Another site: its address, and the content of its page."""
     pages: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -28,7 +28,7 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(pages[0].encode())
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

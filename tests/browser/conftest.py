@@ -67,14 +67,14 @@ class Market:
         self._processed: int | None = None
 
     def history(self, symbol: str, prices: list[float], gap: timedelta = timedelta(seconds=1)) -> None:
-        """Ticks of the past, `gap` apart, the last of them now."""
+        """Ticks of the past, `gap` apart, with the last one now."""
         self.feed.now = self._now() - gap * len(prices)
         self.feed.gap = gap
         self.store.write(self.feed.points(symbol, prices))
         self.report(ticked=True)
 
     def tick(self, symbol: str, *prices: float, ago: timedelta = timedelta()) -> None:
-        """Ticks of now, a millisecond apart."""
+        """Ticks at the present time, a millisecond apart."""
         self.feed.now, self.feed.gap = self._now() - ago, timedelta(milliseconds=1)
         self.store.write(self.feed.points(symbol, list(prices)))
         self.report(ticked=True)
@@ -135,7 +135,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture
 def ticking(running: Running) -> Iterator[Callable[[], None]]:
-    """Once called, keeps AAPL ticking four times a second until the test ends or it is called again."""
+    """A function that makes AAPL tick four times a second until the test ends or it is called again."""
     over = threading.Event()
     threads: list[threading.Thread] = []
 
@@ -160,7 +160,7 @@ def ticking(running: Running) -> Iterator[Callable[[], None]]:
 
 
 class Visit:
-    """Opens pages, and keeps what must never happen in any of them: errors, and requests to elsewhere."""
+    """Opens pages and collects what must never happen in them: errors, and requests to other hosts."""
 
     def __init__(self, chromium: Browser, running: Running) -> None:
         self._chromium = chromium
@@ -179,7 +179,7 @@ class Visit:
         scheme: str = "light",
         permissions: Sequence[str] = (),
     ) -> Page:
-        """A page in a browser profile of its own, as soon as it has heard of the store."""
+        """A page in a browser profile of its own, once it shows the state of the store."""
         context = self._chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",

@@ -20,7 +20,7 @@ def drawn(page: Page) -> int:
 
 
 def seen(page: Page) -> list[float]:
-    """The part of time in sight, in ms, once there is a chart."""
+    """The visible time range in ms, once there is a chart."""
     until(page, f"{GRAPH}?.layout?.xaxis?.range !== undefined")
     bounds = f"{GRAPH}.layout.xaxis.range.map((b) => typeof b === 'number' ? b : Date.parse(b.replace(' ', 'T') + 'Z'))"
     return page.evaluate(bounds)  # type: ignore[no-any-return]  # two numbers
@@ -31,7 +31,7 @@ def wait_for_rows(page: Page, more_than: int) -> None:
 
 
 def wait_for_refreshes(page: Page, count: int = 5) -> None:
-    """Wait until the chart has been extended so many times, as it is while ticks come."""
+    """Wait until the chart has been extended this many times, which happens while ticks come."""
     for _ in range(count):
         wait_for_rows(page, drawn(page))
 

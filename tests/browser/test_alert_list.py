@@ -84,7 +84,7 @@ def test_a_row_of_a_short_list_stays_under_the_pointer_and_a_click_means_what_wa
     assert mine.bounding_box() == pytest.approx(before, abs=1)
     page.mouse.down()
     page.wait_for_timeout(100)
-    page.evaluate("document.querySelector('.alerts-list').style.transform = 'translateY(-60px)'")  # as if it had moved
+    page.evaluate("document.querySelector('.alerts-list').style.transform = 'translateY(-60px)'")  # as if moved
     page.mouse.up()
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
     page.evaluate("document.querySelector('.alerts-list').style.transform = ''")

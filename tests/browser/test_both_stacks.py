@@ -34,7 +34,7 @@ def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["embedded", pytest.param("influx", marks=pytest.mark.influx)])
 def stored(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of a stack of whose parts only the store is there."""
+    """The settings of a stack with a store only."""
     if request.param == "embedded":
         return {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "stocks.db")}
     server, bucket = map(request.getfixturevalue, ("influx", "bucket"))
@@ -91,7 +91,7 @@ def test_a_readers_walk_through_the_page(
     assert len(rows) >= 2
     assert {(row["symbol"], row["source"]) for row in rows} == {("AAPL", "simulated")}
 
-    page.locator(".alert-ack").first.click()  # of the newest; the next one may be another by then
+    page.locator(".alert-ack").first.click()  # the count of the newest tick; the next one may differ
     page.locator("#alerts .chip", has_text="All").click()
     expect(page.locator(".alert.is-acked")).to_have_count(1)
     acked = page.locator(".alert.is-acked .alert-go").get_attribute("data-key")
@@ -105,7 +105,7 @@ def test_a_readers_walk_through_the_page(
 
 
 BEGIN = datetime(2026, 3, 6, 14, 30, tzinfo=UTC)
-"""A Friday; within the two days from then the exchange's clock is put forward."""
+"""A Friday; in the two days after it the exchange's clock is set forward."""
 STEP = timedelta(seconds=20)
 TICKS = 5_400
 
@@ -121,13 +121,13 @@ def history(symbol: str) -> Points:
 
 
 def wall(points: Points, at: int, seconds: float = 0.0) -> str:
-    """The exchange's clock at a point and some seconds, as the address has it."""
+    """The exchange's clock some seconds after a point, in the form of the address."""
     moment = datetime.fromtimestamp(points.time_ns[at] // 10**6 / 1e3 + seconds, ZoneInfo("America/New_York"))
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def saved(page: Page, path: Path) -> list[dict[str, str]]:
-    """The rows of the CSV that the page gives."""
+    """The rows of the CSV that the page saves."""
     with page.expect_download() as download:
         page.locator("#csv").click()
     download.value.save_as(path)

@@ -1,7 +1,7 @@
 """A field that is declared at run time: one line in the table, one in the oracle, one in the documentation.
 
-A copy of the project gets the three lines; everything else in it is as it is here. Its programs go on where those of
-today left off: on a file of an earlier version, and on a bucket and a group that have points and commits already.
+A copy of the project gets the three lines; the rest is unchanged. Its programs continue where the present ones
+stopped: on a file of an earlier version, and on a bucket and a group that have points and commits already.
 """
 
 import csv
@@ -80,7 +80,7 @@ def embedded_log(path: Path) -> TickLog:
 
 
 def hold(chain: Chain, name: str, before: int) -> None:
-    """Hold the new field of every point of AAPL from offset `before` on against pandas."""
+    """Compare the new field of every point of AAPL from offset `before` on with pandas."""
     points = stored(chain)
     points = points[points["symbol"] == "AAPL"].sort_values("offset")
     prices = pd.Series([json.loads(value)["price"] for _, _, value in chain.records() if b"AAPL" in value])

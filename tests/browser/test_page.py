@@ -1,4 +1,4 @@
-"""The chart: what it shows, and that it stays as its reader left it."""
+"""The chart: its content, and that it keeps the reader's zoom and choices."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The page without a mouse, without eyes, and taken along: keys, axe-core, CSV."""
+"""The page without a mouse, for screen readers, and its data: keys, axe-core, CSV."""
 
 import csv
 import os
@@ -33,7 +33,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def violations(page: Page, axe: str) -> list[str]:
-    """The serious and critical ones, each with the first element that it is about."""
+    """The serious and critical violations, each with its first element."""
     page.evaluate(axe)
     found = page.evaluate("axe.run().then(({ violations }) => violations)")
     return [
@@ -86,7 +86,7 @@ def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
     expect(page.locator("#keys")).to_contain_text("the symbol before or after")
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).to_be_hidden()
-    for symbol in ("AAPL", "MSFT") * 3:  # more than once: what went wrong here went wrong every second time
+    for symbol in ("AAPL", "MSFT") * 3:  # more than once: the bug appeared every second time
         page.keyboard.press("/")
         expect(page.locator("#symbol")).to_be_focused()
         page.keyboard.type(symbol[:3])

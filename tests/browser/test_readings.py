@@ -12,7 +12,7 @@ expect.set_options(timeout=WAIT_MS)
 
 
 def point_at(page: Page, row: int, aside_px: float = 0) -> None:
-    """Move the pointer to a row of the chart, or so far beside it."""
+    """Move the pointer to a row of the chart, or to this distance from it."""
     across = page.evaluate(
         f"(({{ _fullLayout, data }}) => _fullLayout.xaxis._offset + _fullLayout.xaxis.d2p(data[0].x[{row}]))({GRAPH})"
     )

@@ -324,7 +324,7 @@ def test_what_is_stored_when_many_ask_at_once_is_told_to_each(store: MetricsStor
     with ThreadPoolExecutor(4) as pool:
         for number in range(1, 15):
             for _ in range(2):
-                pool.submit(store.latest)  # under way while it is written
+                pool.submit(store.latest)  # in flight during the write
             store.write(points_of(a_row(time_ns=MORNING + number, price=float(number), offset=number)))
             asked = [pool.submit(store.latest) for _ in range(2)]
             assert [each.result().price.tolist() for each in asked] == [[number]] * 2
@@ -443,7 +443,7 @@ def test_candles_are_first_highest_lowest_and_last(
 
 
 def a_course(count: int, *, twice: bool = False) -> Points:
-    """Prices that wander, one in twenty of them flagged, unevenly spaced; `twice`: two of one instant among them."""
+    """A random walk of unevenly spaced prices, one in twenty flagged; `twice`: some share an instant."""
     rng = np.random.default_rng(3)
     gaps = rng.integers(1, 5 * SECOND, count)
     gaps[count // 2] *= not twice
@@ -546,7 +546,7 @@ def test_any_range_is_what_a_slow_store_says(
 ) -> None:
     """Empty or of one point, before, within and after the data, from its end to its beginning; of two sources."""
     number = next(_fresh)
-    names = (f"R.{number}", f"R-{number}")  # to a regular expression, the first is the second too
+    names = (f"R.{number}", f"R-{number}")  # as a regular expression, the first name also matches the second
     rows_ = points_of(
         *(
             a_row(

@@ -79,7 +79,7 @@ def test_a_receipt_says_that_its_record_is_in_the_log(logs: Logs) -> None:
 @settings(
     max_examples=10,
     deadline=None,
-    phases=[Phase.generate],  # a log only grows: examples cannot be tried again from the same beginning
+    phases=[Phase.generate],  # a log only grows: an example cannot be repeated from the same state
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(values=st.lists(st.binary(max_size=40), min_size=1, max_size=60))

@@ -18,11 +18,11 @@ from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
 DAY = 86_400.0
 SECONDS = 30.0
-"""The longest that any of these tests waits for what it expects."""
+"""How many seconds these tests wait at most for an expected event."""
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that a test sets."""
 
     def __init__(self, now: float = 1_767_623_400.0) -> None:
         self.now = now
@@ -44,11 +44,11 @@ class Logs(ABC):
 
     @abstractmethod
     def drop_before(self, offset: int) -> None:
-        """Have the log lose the records before `offset` of partition 0, as retention would."""
+        """Delete the records before `offset` of partition 0, as retention would."""
 
     @abstractmethod
     def unreachable(self) -> AbstractContextManager[None]:
-        """While it lasts, the log cannot be reached by new instances. Only before the first one was opened."""
+        """During the block, new instances cannot reach the log. Call this only before the first instance is opened."""
 
     def open(self, group: str = "readers") -> TickLog:
         log = self.make(group)
@@ -62,7 +62,7 @@ class Logs(ABC):
         return log
 
     def reused(self) -> TickLog:
-        """A reader that has joined; the same one at every call."""
+        """A reader that has joined; every call returns the same one."""
         if not self._opened:
             join(self.reader())
         return self._opened[0]
@@ -133,7 +133,7 @@ class KafkaLogs(Logs):
 
 
 class Content(NamedTuple):
-    """What a record carries."""
+    """The content of a record."""
 
     key: bytes | None
     value: bytes | None
@@ -152,7 +152,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def join(log: TickLog) -> dict[int, int]:
-    """Poll until partitions are assigned; their epochs."""
+    """Poll until partitions are assigned; return their epochs."""
     assigned: dict[int, int] = {}
 
     def is_assigned() -> bool:
@@ -164,7 +164,7 @@ def join(log: TickLog) -> dict[int, int]:
 
 
 def read(log: TickLog, count: int) -> list[Record]:
-    """Poll until `count` records have come, in the order of their coming."""
+    """Poll until `count` records have arrived; return them in order of arrival."""
     records: list[Record] = []
 
     def is_complete() -> bool:

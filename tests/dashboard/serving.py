@@ -16,7 +16,7 @@ from tickflow.store.base import MetricsStore
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port on which nothing listens."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -55,7 +55,7 @@ class Served:
 
 
 def received(connection: socket.socket) -> bytes:
-    """All that comes until the other side closes."""
+    """Everything received until the other side closes."""
     parts = []
     with contextlib.suppress(ConnectionError):
         while part := connection.recv(65_536):
@@ -71,7 +71,7 @@ def status_of(answer: bytes) -> int:
 
 @contextlib.contextmanager
 def served(**named: object) -> Iterator[Served]:
-    """A served dashboard, which is ended."""
+    """A served dashboard; it is stopped after the test."""
     one = Served(**named)  # type: ignore[arg-type]
     try:
         yield one

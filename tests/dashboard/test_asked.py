@@ -1,4 +1,4 @@
-"""The check of callbacks' bodies: complete, strict, and of what the page posts nothing is refused."""
+"""The check of callbacks' bodies: complete and strict, and it refuses nothing that the page posts."""
 
 import json
 import random
@@ -40,7 +40,7 @@ def drawn(client: FlaskClient) -> dict[str, Any]:
 
 
 def test_every_callback_of_the_server_has_a_shape_of_its_inputs_and_states() -> None:
-    """A new callback is refused to everybody until it has a row in SHAPES."""
+    """A new callback is always refused until it has a row in SHAPES."""
     theirs = {
         output: (len(callback["inputs"]), len(callback["state"]))
         for output, callback in DASHBOARD.app.callback_map.items()
@@ -98,7 +98,7 @@ def test_more_than_twelve_small_charts_are_refused(client: FlaskClient) -> None:
 
 
 def mutated(body: dict[str, Any], choose: random.Random) -> object:
-    """The body with one thing in it changed, somewhere."""
+    """The body with one change somewhere."""
     odd: list[object] = [None, True, -1, 2**70, 1e308, "", "x" * 50, [], {}, [[]] * 30, {"a": 1}, "\u0000\x1b", 0.5]
     path: list[tuple[Any, Any]] = []
     place: Any = body

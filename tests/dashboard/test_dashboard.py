@@ -259,7 +259,7 @@ def test_scripts_are_compressed_well_and_the_browser_keeps_them(client: FlaskCli
 def test_what_is_prepared_needs_no_packing_when_a_visitor_asks(
     dashboard: StockDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every script that the page loads, those that come later too."""
+    """Every script that the page loads, including those loaded later."""
     monkeypatch.setattr("tickflow.dashboard.packed.QUALITY", 1)  # quick
     dashboard.packed._ask_for_all()
     monkeypatch.setattr(brotli, "compress", None)
@@ -273,7 +273,7 @@ def test_what_is_prepared_needs_no_packing_when_a_visitor_asks(
 
 
 def test_a_browser_that_has_the_scripts_need_not_ask_for_them_again(client: FlaskClient) -> None:
-    """Each of them, and the style sheet, has its version in its address; all but the theme's, which is tiny."""
+    """Each script and the style sheet have their version in the address, except the tiny script of the theme."""
     page = client.get("/").text
     for path in re.findall(r'(?:src|href)="(/?(?:_dash|assets)[^"]+)"', page):
         with client.get(path) as answer:
@@ -305,7 +305,7 @@ def free_port() -> int:
 
 
 def test_the_script_serves_without_its_store_and_ends_at_sigterm(script: StartScript) -> None:
-    """On a taken-away InfluxDB: the page is there, its Server header tells no version, and SIGTERM ends it."""
+    """Without its InfluxDB: the page is served, its Server header has no version, and SIGTERM ends it."""
     port = free_port()
     running = script(
         "stock_dashboard.py",

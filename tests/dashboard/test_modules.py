@@ -1,4 +1,4 @@
-"""The page's scripts: ES modules named after what they export, served with their version, and what they are told."""
+"""The page's scripts: ES modules named after what they export, served with their version, and their facts."""
 
 import json
 import re

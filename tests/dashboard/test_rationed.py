@@ -1,4 +1,4 @@
-"""What one request may cost: 5 s of the store's work, 5,000 rows a read, four reads at once, 100 pages that watch."""
+"""The limits of requests: 5 s of the store's work, 5,000 rows per read, four reads at once, 100 open pages."""
 
 import json
 import threading

@@ -35,7 +35,7 @@ def page() -> Iterator[Served]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """One whose 10 s are 1 s."""
+    """A server with a time-out of 1 s instead of 10 s."""
     for name in ("IDLE_SECONDS", "REQUEST_SECONDS"):
         monkeypatch.setattr(server_module, name, 1.0)
     with served() as one:
@@ -81,7 +81,7 @@ def test_every_answer_has_the_headers_the_servers_own_too(page: Served, request_
 
 
 def test_a_body_that_is_too_long_is_refused_and_the_client_reads_it(page: Served) -> None:
-    """Though it is still sending: to close at once would reset the connection, and the answer would be lost."""
+    """Also while the client still sends: an immediate close would reset the connection and lose the answer."""
     for _ in range(20):
         body = b"x" * (4 * MAX_BODY_BYTES)
         status, _, text = page.ask("POST", "/_dash-update-component", body, {"Content-Type": "application/json"})

@@ -20,7 +20,7 @@ WRAPPER = "tests/faults/variants.py"
 
 
 def often(short: int, full: int) -> int:
-    """How often, or for how many seconds: as `make faults` has it, or the short form."""
+    """A count or a duration: that of `make faults`, or that of the short form."""
     return full if FULL else short
 
 
@@ -51,7 +51,7 @@ class Result:
 
 @dataclass
 class Case:
-    """Starts workers and the load, and judges; `env` is for every worker."""
+    """Starts workers and the load, and returns the verdict; `env` is the environment of every worker."""
 
     fault: str
     stand: Stand
@@ -71,7 +71,7 @@ class Case:
 
     @property
     def load(self) -> Load:
-        """The load; it begins with the first look at it, when a worker has made the topic."""
+        """The load; the first access starts it, after a worker has created the topic."""
         if self._load is None:
             self._load = Load(self.stand.sink(), self.random.randrange(2**32), self.rate)
             self._load.start()
@@ -83,7 +83,7 @@ class Case:
         return self._load is not None
 
     def use(self, load: Load) -> None:
-        """Take that load instead, and begin it."""
+        """Use that load instead, and start it."""
         self._load = load
         load.start()
 
@@ -99,16 +99,16 @@ class Case:
         return started
 
     def pause(self, shortest: float, longest: float) -> None:
-        """Let a random while pass."""
+        """Wait for a random time."""
         time.sleep(self.random.uniform(shortest, longest))
 
     def stop(self, worker: Script) -> None:
         """SIGTERM, which must end the worker in order within 15 s."""
-        worker.wait_for(" reads ", 30)  # a process that is still being loaded would end without order
+        worker.wait_for(" reads ", 30)  # a process that is still loading would end without a shutdown
         worker.terminate()
         assert worker.wait(15) == 0, worker.output
         assert "Traceback" not in worker.output, worker.output
-        if worker.name != WRAPPER:  # a broken one's accounts may be broken, too
+        if worker.name != WRAPPER:  # the accounts of a broken variant may not add up
             assert "all accounted for" in worker.stdout, worker.output
         self.workers.remove(worker)
 
@@ -132,7 +132,7 @@ class Case:
             raise AssertionError(f"{error}; {self.stand.uncommitted()} left\n{self._said()}") from None
 
     def recover(self) -> None:
-        """The fault is over: take the time until all that is acknowledged by now is stored and committed."""
+        """After the fault: measure the time until everything acknowledged so far is stored and committed."""
         if self._load is not None:
             self._load.pause()
         begun = time.monotonic()
@@ -157,7 +157,7 @@ class Case:
     def judge(self, expected: oracle.Expected | None = None, refused_by_store: Collection[str] = ()) -> Result:
         """The oracle's verdict on log and store; the points of those symbols must be dead letters instead.
 
-        `expected` is to be given where the log has lost its beginning.
+        Pass `expected` if the log has lost its first records.
         """
         records = self.stand.all_records(self.stand.topic)
         journal = () if expected else self.journal
@@ -179,7 +179,7 @@ class Case:
     def finish(
         self, times: int, expected: oracle.Expected | None = None, refused_by_store: Collection[str] = ()
     ) -> Result:
-        """End everything, print the figures, and hold them to zero."""
+        """End everything, print the figures, and assert that they are zero."""
         self.end()
         result = self.judge(expected, refused_by_store)
         row = table.Row(

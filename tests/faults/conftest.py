@@ -19,7 +19,7 @@ MakeCase = Callable[..., Case]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """All of these are `faults`; the short form leaves out those that are `full`, the full one may take longer."""
+    """Mark all of these as `faults`; the short form skips those marked `full`, the full form gets more time."""
     left_out = []
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """A whole run of the full form writes the table; any other one leaves it as it is, and says so."""
+    """A complete run of the full form writes the table; any other run leaves it unchanged and says so."""
     if not FULL:
         return
     counts = {kind: len(reports) for kind, reports in terminalreporter.stats.items()}
@@ -50,7 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 
 class ProxiedKafka(KafkaServer):
-    """A broker with a second way to it, through `proxy`, which its clients stay on once they came by it."""
+    """A broker that is also reachable through `proxy`; clients that connect there stay there."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -63,7 +63,7 @@ class ProxiedKafka(KafkaServer):
 
     @property
     def proxied(self) -> str:
-        """The address by which a worker goes through the proxy."""
+        """The address that leads a worker through the proxy."""
         return f"127.0.0.1:{self.proxy.port}"
 
     def _prepare(self) -> list[str]:
@@ -90,7 +90,7 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafk
 
 @pytest.fixture
 def fault_kafka(own_broker: ProxiedKafka) -> Iterator[ProxiedKafka]:
-    """A broker that a test may do anything to: it runs again for the next one."""
+    """A broker that a test may break: it is restarted for the next test."""
     yield own_broker
     own_broker.proxy.mend()
     ensure_running(own_broker)
@@ -106,7 +106,7 @@ def own_influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
 
 @pytest.fixture
 def fault_influx(own_influxd: Influxd) -> Iterator[Influxd]:
-    """An InfluxDB that a test may do anything to: it runs again for the next one."""
+    """An InfluxDB that a test may break: it is restarted for the next test."""
     yield own_influxd
     ensure_running(own_influxd)
 

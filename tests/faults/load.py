@@ -24,7 +24,7 @@ BAD_SHARE = 0.01
 
 
 class Sink(ABC):
-    """Where the load goes; `journal` is what the log acknowledged."""
+    """The target of the load; `journal` has what the log acknowledged."""
 
     def __init__(self) -> None:
         self.journal: list[oracle.Acknowledged] = []
@@ -35,15 +35,15 @@ class Sink(ABC):
 
     @abstractmethod
     def flush(self) -> bool:
-        """Whether all is acknowledged, after a wait of a second at most."""
+        """Whether everything is acknowledged, after at most a second."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
 
 
 class KafkaSink(Sink):
-    """A producer of its own, which waits for Kafka as long as it takes."""
+    """A separate producer that waits for Kafka without a time limit."""
 
     def __init__(self, servers: str, topic: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class KafkaSink(Sink):
             reconnect_backoff_max_ms=1_000,
             max_block_ms=120_000,
             linger_ms=5,
-            proxy_url=DIRECTLY,  # kafka-python's own way leaves a socket open for every attempt that fails
+            proxy_url=DIRECTLY,  # kafka-python itself leaves a socket open for every failed attempt
         )
 
     def send(self, key: bytes | None, value: bytes | None) -> None:
@@ -80,7 +80,7 @@ class KafkaSink(Sink):
 
 
 class EmbeddedSink(Sink):
-    """The embedded log's own writing side: it alone writes the topic, so that it knows the offsets."""
+    """The embedded log itself: it is the only writer of the topic, so it knows the offsets."""
 
     def __init__(self, path: Path, topic: str, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Load(threading.Thread):
         super().__init__(name="load", daemon=True)
         self.sink = sink
         self.extra: list[tuple[bytes, bytes]] = []
-        """Records to publish beside the others, once."""
+        """Publish these records once, besides the others."""
         self._random = random.Random(seed)
         self._rate = rate
         self._clock = clock or (lambda: datetime.now(UTC))
@@ -146,7 +146,7 @@ class Load(threading.Thread):
         self._running.set()
 
     def end(self) -> None:
-        """Stop for good, with everything acknowledged; ended already: nothing."""
+        """Stop for good, with everything acknowledged; does nothing if it has ended already."""
         if self.is_alive():
             self.pause()
             self._ended.set()
@@ -154,7 +154,7 @@ class Load(threading.Thread):
             self.sink.close()
 
     def give_up(self) -> None:
-        """Stop for good, whatever is acknowledged."""
+        """Stop for good, without waiting for acknowledgements."""
         if self.is_alive():
             self._ended.set()
             self.join(10)

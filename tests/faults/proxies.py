@@ -32,11 +32,11 @@ class TcpProxy:
         self._drop()
 
     def hold(self) -> None:
-        """Keep all connections open, new ones too, and let nothing through: a network that swallows packets."""
+        """Keep all connections open, also new ones, but forward nothing: a network that drops packets."""
         self._flows.clear()
 
     def mend(self) -> None:
-        """Pass everything on again; what was held goes on where it stood."""
+        """Forward everything again, including what was held back."""
         self._is_cut = False
         self._flows.set()
 
@@ -88,18 +88,18 @@ class Trick(Enum):
     """The other things that the proxy can do with a request."""
 
     HOLD = auto()
-    """Never answer, and never pass it on."""
+    """Never answer and never forward it."""
     CUT = auto()
-    """Pass it on, and end the connection in the middle of the answer."""
+    """Forward it, and cut the connection in the middle of the answer."""
     SWALLOW = auto()
-    """Pass half of it on, then end both connections."""
+    """Forward half of it, then cut both connections."""
 
 
 Meddle = Callable[[str, bytes], Answer | Trick | None]
 
 
 class InfluxProxy:
-    """Passes requests on to the InfluxDB at that port, but for those that `meddle(path, body)` has an answer for."""
+    """Forwards requests to the InfluxDB at that port, except those that `meddle(path, body)` answers."""
 
     def __init__(self, target: int) -> None:
         self.meddle: Meddle = lambda _path, _body: None
@@ -109,7 +109,7 @@ class InfluxProxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # else each answer waits 40 ms for its second packet
+            disable_nagle_algorithm = True  # otherwise each answer waits 40 ms for its second packet
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -164,20 +164,20 @@ class InfluxProxy:
                     self.wfile.write(given.body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
 
             def handle_error(self, request: object, client_address: object) -> None:
-                """A killed worker's connection breaks: that is what it is for."""
+                """Ignore a broken connection: killed workers break theirs."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def mend(self) -> None:
-        """Pass everything on again; requests that are held are dropped."""
+        """Forward everything again; requests that were held are dropped."""
         self.meddle = lambda _path, _body: None
         self._released.set()
         self._released = threading.Event()

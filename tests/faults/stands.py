@@ -1,4 +1,4 @@
-"""The two stacks as the fault suite sees them: all that an independent reader finds, and where the load goes."""
+"""The two stacks of the fault suite: what an independent reader finds in them, and the target of the load."""
 
 import sqlite3
 import time
@@ -15,7 +15,7 @@ from tests.integration.chain import Chain, EmbeddedChain, KafkaChain
 
 
 class Stand(Chain):
-    """A chain with what the fault suite reads beside its points."""
+    """A chain, and what the fault suite reads besides its points."""
 
     name: str
     topic: str
@@ -26,11 +26,11 @@ class Stand(Chain):
 
     @abstractmethod
     def uncommitted(self) -> int | None:
-        """How many records of the tick topic the group has not committed; `None` when nobody can tell now."""
+        """How many records of the tick topic the group has not committed; `None` while unknown."""
 
     @abstractmethod
     def worker_times(self) -> list[float]:
-        """Moments at which workers stored something, by their own clocks; in seconds since 1970."""
+        """The times at which workers stored points, by their own clocks, in seconds since 1970."""
 
     @abstractmethod
     def sink(self, clock: Callable[[], float] = time.time) -> Sink:

@@ -1,4 +1,4 @@
-"""The table of docs/guarantees.md, a row a fault: written by one whole run of the suite."""
+"""The table of docs/guarantees.md, one row per fault, written by one complete run of the suite."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ def columns(text: str) -> list[dict[str, str]]:
 
 
 def why_not_whole(arguments: Sequence[str], deselected: int, outcomes: Mapping[str, int]) -> str:
-    """Why a run of pytest with these arguments does not make a table of its own; empty when it does."""
+    """Why a run of pytest with these arguments writes no table; empty if it writes one."""
     if [Path(each).resolve() for each in arguments] != [Path(__file__).parent] or deselected:
         return "only a part of the suite was run"
     if any(outcomes.get(kind) for kind in ("skipped", "failed", "error")):

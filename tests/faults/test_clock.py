@@ -1,4 +1,4 @@
-"""The machine's clock is set forth and back by an hour."""
+"""The machine's clock is set forward and back by an hour."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_the_clock_is_set(case: MakeCase, stand: Stand, tmp_path: Path) -> None:
         shift = (HOUR, -HOUR)[number] if number < 2 else one.random.choice((-HOUR, 0, HOUR))
         new = file.with_suffix(".new")
         new.write_text(str(shift))
-        new.replace(file)  # whole at any moment: others read it all the time
+        new.replace(file)  # replaced as a whole, since other processes read it all the time
         if number < 2:
             wait_until(is_moved, "worker whose clock is set", 30)
         if number == 0 or one.random.random() < 0.3:

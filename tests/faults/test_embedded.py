@@ -14,7 +14,7 @@ from tests.faults.stands import EmbeddedStand
 
 DISK_BYTES = 24 * 2**20
 ENOUGH_TO_SPEAK = 65_536
-"""Bytes: far more than the worker's output, which such a limit meets too, and less than its database."""
+"""In bytes: more than the worker's output, to which the limit applies too, but less than its database."""
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
 
 @pytest.mark.full
 def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
-    """The worker alone meets a limit (RLIMIT_FSIZE) while the load goes on; it is lifted later."""
+    """Only the worker has a limit (RLIMIT_FSIZE) while the load continues; the limit is lifted later."""
     times = often(1, 10)
     one = case("the worker may not write more to the file", embedded_stand)
     worker = one.worker()

@@ -1,4 +1,4 @@
-"""Workers that freeze and come back, that join and leave."""
+"""Workers freeze and resume, join and leave."""
 
 import signal
 
@@ -13,7 +13,7 @@ from tests.integration.chain import wait_until
 
 @pytest.mark.full
 def test_a_worker_comes_back_after_its_session(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """SIGSTOP for longer than the session time-out: another one has its partitions when it goes on."""
+    """SIGSTOP for longer than the session time-out: when the worker resumes, another one owns its partitions."""
     times = often(1, 4)
     one = case("SIGSTOP for 13 s of one of two workers, and back", kafka_stand)
     for worker in (one.worker(), one.worker()):
@@ -33,7 +33,7 @@ def test_a_worker_comes_back_after_its_session(case: MakeCase, kafka_stand: Kafk
 def test_a_worker_comes_back_with_a_batch_in_hand(
     case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy
 ) -> None:
-    """Frozen in the middle of a write: when it goes on, it writes what another one has long written and committed."""
+    """Frozen during a write: when it resumes, it writes what another worker has written and committed long before."""
     times = often(1, 4)
     one = case("SIGSTOP for 13 s in the middle of a write, and back", kafka_stand)
     first, other = one.worker(env={"INFLUXDB_URL": influx_proxy.url}), one.worker()

@@ -101,7 +101,7 @@ def test_one_line_that_it_never_takes(case: MakeCase, kafka_stand: KafkaStand, i
     for number in range(times):
         moment = f"2026-01-05T14:30:{number:02}Z"
         load.extra = [(ODD.encode(), f'{{"symbol":"{ODD}","price":5,"timestamp":"{moment}"}}'.encode())]
-        one.pause(0.7, 1.0)  # two of them in one small batch would be more than a few odd ones
+        one.pause(0.7, 1.0)  # two of them in one small batch would count as a mistake in the setup
         if number == times // 2:
             worker = one.relieve(worker)
             worker.wait_for("is ours", 30)

@@ -64,7 +64,7 @@ def test_the_broker(
 def test_the_network_between_a_worker_and_the_broker(
     case: MakeCase, kafka_stand: KafkaStand, fault_kafka: ProxiedKafka, what: str
 ) -> None:
-    """Longer than the session lasts: the other worker takes over, and the first one comes back to find it so."""
+    """Longer than the session time-out: the other worker takes over before the first one comes back."""
     times = often(1, 3)
     words = {"cut": "cut off", "hold": "swallowed"}[what]
     one = case(f"connections of one of two workers to Kafka {words} for 13 s", kafka_stand)

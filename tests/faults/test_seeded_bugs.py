@@ -1,4 +1,4 @@
-"""The suite can fail: each of these broken variants is found by the oracle, in the case that the sound one passes."""
+"""The suite can fail: the oracle finds each of these broken variants, in a case that the sound worker passes."""
 
 from collections.abc import Callable
 
@@ -63,7 +63,7 @@ def asked_to_stop_while_the_store_refuses(
 
 
 def restarted(variant: str | None, one: Case) -> Case:
-    """A worker stops in order, and another one goes on."""
+    """A worker shuts down, and another one continues."""
     worker = one.worker(variant)
     assert one.load.is_alive()
     worker.wait_for("is ours", 30)

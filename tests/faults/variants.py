@@ -1,7 +1,7 @@
-"""A script as it must not be: `python variants.py NAME [flag ...]` breaks it in one way, then runs it.
+"""Broken scripts: `python variants.py NAME [flag ...]` breaks a script in one way and runs it.
 
-Most are seeded bugs, which the oracle must find. Three are none: `clock` runs the analytics under a clock that a file
-moves, `small-batches` lets it read a few records at a time, `journal` has the producer note each acknowledgement.
+Most are seeded bugs, which the oracle must find. Three are not: `clock` runs the worker under a clock that a file
+sets, `small-batches` makes it read a few records at a time, `journal` makes the producer note each acknowledgement.
 """
 
 import math
@@ -111,7 +111,7 @@ def letters_unacknowledged() -> None:
 
 
 def drop_at_sigterm() -> None:
-    """Takes a batch that SIGTERM interrupted for written."""
+    """Treats a batch that SIGTERM interrupted as written."""
     write = StockAnalyticsEngine.write
 
     def write_or_drop(engine: StockAnalyticsEngine, batch: Batch) -> None:
@@ -135,7 +135,7 @@ def population() -> None:
 
 
 def clock() -> None:
-    """Moves the clock by the seconds that the file `FAULT_CLOCK` holds."""
+    """Shifts the clock by the seconds in the file `FAULT_CLOCK`."""
     file, true_ns = Path(os.environ["FAULT_CLOCK"]), time.time_ns
 
     def moved_ns() -> int:
@@ -145,7 +145,7 @@ def clock() -> None:
         return moved_ns() / 1e9
 
     patch(time, time_ns=moved_ns, time=moved)
-    # Defaults hold the functions that they were made with.
+    # Default arguments were bound at definition: patching `time` does not reach them.
     for each, function in (
         (StockAnalyticsEngine, moved_ns),
         (InfluxStore, moved),

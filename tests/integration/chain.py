@@ -37,7 +37,7 @@ class Chain(ABC):
 
     @abstractmethod
     def count(self) -> int:
-        """How many points are stored so far; quicker than reading them, and right beside a writer too."""
+        """The number of stored points; faster than reading them, and also right during writes."""
 
     def wait_for_points(self, count: int, timeout: float = 120.0) -> None:
         """Wait until the store holds `count` points."""

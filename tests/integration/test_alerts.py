@@ -1,4 +1,4 @@
-"""Alerts of real workers on both stacks: what is stored is what the ticks give, bit for bit, through kills."""
+"""Alerts of real workers on both stacks: the stored alerts are those of the ticks, bit for bit, through kills."""
 
 import random
 import sqlite3

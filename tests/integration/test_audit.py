@@ -20,7 +20,7 @@ AT = "2026-01-05T14:30:00Z"
 
 
 class Vandal:
-    """Changes one stored point of AAPL behind everyone's back; by offset, as the store of the stack allows it."""
+    """Changes one stored point of AAPL directly in the store of the stack, by its offset."""
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
@@ -92,7 +92,7 @@ def test_it_is_equal_beside_a_running_worker_and_finds_a_point_lost_changed_and_
     producer = script("stock_producer.py", "--ticks", "60", "--interval", "0.001", *fixed, env=chain.env)
     assert producer.wait(60) == 0, producer.output
     chain.wait_for_points(COUNT)
-    more = script("stock_producer.py", "--interval", "0.02", env=chain.env)  # the log goes on growing meanwhile
+    more = script("stock_producer.py", "--interval", "0.02", env=chain.env)  # the log grows meanwhile
     code, said = audit("--from", AT, "--to", "2026-01-05T14:31:00Z")
     assert code == 0, said
     assert f"{COUNT} points expected, {COUNT} found" in said

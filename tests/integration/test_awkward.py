@@ -1,4 +1,4 @@
-"""The awkward cases, on both stacks: everything that markets, producers and operators do and tutorials leave out."""
+"""Awkward cases on both stacks: what markets, producers and operators do and tutorials leave out."""
 
 import json
 import re
@@ -93,7 +93,7 @@ def oddities() -> list[Tick]:
 
 
 class Oddities:
-    """What became of them."""
+    """The results."""
 
     def __init__(self, chain: Chain, summary: str) -> None:
         self.chain = chain
@@ -121,7 +121,7 @@ def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_all_of_it_is_equal_to_a_recomputation(odd: Oddities) -> None:
-    # The independent recomputation takes its time with symbols: of the 5,000 it has a few, the audit all.
+    # The independent recomputation is slow per symbol: it checks a few of the 5,000, the audit checks all.
     is_sampled = re.compile(r"(?!S\d{4}$)|S00\d\d$").match
     records = [each for each in odd.chain.records() if is_sampled(json.loads(each[2])["symbol"])]
     sample = odd.points[[bool(is_sampled(symbol)) for symbol in odd.points["symbol"]]]
@@ -186,7 +186,7 @@ def test_one_absurd_tick_is_an_anomaly_and_gone_after_exactly_its_window(odd: Od
         touched = points.index[points[name] > 1e6].tolist()
         assert touched == list(range(ABSURD_AT, ABSURD_AT + window)), name
         after = ABSURD_AT + window
-        # Prices repeat every three ticks: not one digit remembers what was.
+        # Prices repeat every three ticks: no digit may depend on earlier prices.
         assert points[name].iloc[after : after + 3].tolist() == points[name].iloc[after + 3 : after + 6].tolist(), name
 
 
@@ -342,7 +342,7 @@ def test_a_field_of_another_type_in_the_bucket_holds_the_worker_up_with_a_senten
             wait_until(lambda: bool(engine.status().held_up_by), "hold-up", 30)
             assert "holds the field 'price'" in engine.status().held_up_by
             assert engine.counters.total.accepted == 0
-            influx.call(  # as the sentence advises
+            influx.call(  # as the message advises
                 "POST",
                 f"/api/v2/delete?org={influx.org}&bucket={chain.bucket}",
                 {"start": "1970-01-01T00:00:00Z", "stop": "2262-01-01T00:00:00Z", "predicate": MEASURED},

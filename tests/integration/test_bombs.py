@@ -67,7 +67,7 @@ def test_a_batch_above_the_bound_is_one_letter_and_what_lies_around_it_is_stored
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that the process has had so far."""
+    """The peak memory of the process so far."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 

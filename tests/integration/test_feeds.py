@@ -36,13 +36,13 @@ def feed_topic(kafka_servers: str, topic: str) -> str:
 
 
 def block(heading: str, language: str) -> str:
-    """The one fenced block of that language in the section."""
+    """The only fenced block of that language in the section."""
     _, _, rest = markdown.section(DOCUMENT, heading).partition(f"```{language}\n")
     return rest.partition("```")[0]
 
 
 def go_program(folder: Path) -> list[str]:
-    """The document's Go program, built; the test is skipped where its module cannot be had."""
+    """The document's Go program, compiled; the test is skipped if its module cannot be downloaded."""
     (folder / "main.go").write_text(block("Go, franz-go", "go"), encoding="utf-8")
     for command in ("go mod init feed", "go mod edit -require=github.com/twmb/franz-go@v1.18.1", "go mod tidy"):
         if subprocess.run(command.split(), cwd=folder, capture_output=True, timeout=120).returncode:
@@ -52,7 +52,7 @@ def go_program(folder: Path) -> list[str]:
 
 
 def command_of(client: str, folder: Path) -> list[str]:
-    """What runs the document's example of that client."""
+    """The command that runs the document's example for that client."""
     if client == "Go, franz-go":
         if not shutil.which("go"):
             pytest.skip("no go on this machine")

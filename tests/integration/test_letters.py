@@ -21,7 +21,7 @@ BROKER_DEFAULT = 1_048_588
 
 @pytest.fixture
 def chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> KafkaChain:
-    """A topic of one partition whose dead-letter topic takes what a broker's topics take by default."""
+    """A topic of one partition whose dead-letter topic has the broker's default limit."""
     one = KafkaChain(kafka_servers, topic, influx, bucket)
     one.env["KAFKA_PARTITIONS"] = "1"
     admin = KafkaAdminClient(bootstrap_servers=kafka_servers)
@@ -72,7 +72,7 @@ def test_the_first_bad_record_of_a_workers_life_is_not_lost_though_it_fits_nowhe
 
 
 def test_a_letter_that_the_broker_finds_too_large_goes_out_cut_and_the_others_go_out_once(chain: KafkaChain) -> None:
-    """The topic takes less than it did when the worker asked."""
+    """The topic's limit is lower than when the worker asked for it."""
     admin = KafkaAdminClient(bootstrap_servers=chain.servers)
     large = b"x" * 500_000
     stop, engine = StopEvent(), None

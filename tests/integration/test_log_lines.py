@@ -1,4 +1,4 @@
-"""What a worker and a producer log: who speaks, the start, the end, and with DEBUG each step."""
+"""The log lines of worker and producer: the name, the start, the end, and with DEBUG each step."""
 
 import re
 

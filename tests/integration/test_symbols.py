@@ -36,7 +36,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Iterat
 
 @settings(
     max_examples=15,
-    phases=[Phase.explicit, Phase.generate],  # what is in the log stays there: no example can be tried again
+    phases=[Phase.explicit, Phase.generate],  # records stay in the log: no example can be repeated
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(symbols=st.lists(any_symbol, min_size=1, max_size=20, unique=True))

@@ -1,4 +1,4 @@
-"""Metrics and health of the scripts as processes, while what they depend on is away."""
+"""Metrics and health of the scripts as processes while their servers are down."""
 
 import http.client
 import json
@@ -40,7 +40,7 @@ def readiness(port: int) -> dict[str, Any]:
 
 
 def values(port: int, name: str) -> dict[str, float]:
-    """By label, the values of one metric."""
+    """The values of one metric by label."""
     found = re.findall(rf"^{name}(?:\{{([^}}]*)\}})? (\S+)$", get(port, "/metrics")[1], re.MULTILINE)
     return {label: float(value) for label, value in found}
 

@@ -1,4 +1,4 @@
-"""The formulas against pandas, step by step, and their bits against every way of batching."""
+"""The formulas against pandas, step by step, and their bits for any batches."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def record(offset: int, symbol: str, price: float, volume: int = 1) -> Entry:
 def run(
     records: Sequence[Entry], sizes: Sequence[int], span: int = 1_000_000
 ) -> tuple[dict[str, list[float]], int | None]:
-    """The metrics of all records, taken in batches of the given sizes (the last one as often as it takes)."""
+    """The metrics of all records, in batches of the given sizes (the last size repeats)."""
     windows = Windows(span)
     columns: dict[str, list[float]] = {name: [] for name in NAMES}
     begin, turn = 0, 0

@@ -18,12 +18,12 @@ class Acknowledged(NamedTuple):
 
 
 def fingerprint(key: bytes | None, value: bytes | None) -> str:
-    """Tells one record's bytes from another's."""
+    """A fingerprint of a record's bytes."""
     return hashlib.sha256(b"%r %r" % (key, value)).hexdigest()[:32]
 
 
 class JournalFile:
-    """A journal that survives its writer's kill -9: one line an acknowledgement, written at once."""
+    """A journal that survives kill -9 of its writer: one line per acknowledgement, written at once."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

@@ -12,7 +12,7 @@ LOG_APPEND_TIME = 1
 
 
 class LogRecord(NamedTuple):
-    """One record with all that its judgement depends on; `time_ms` is the log's own where `time_type` is 1."""
+    """One record with everything that decides about it; `time_ms` is the log's own time if `time_type` is 1."""
 
     partition: int
     offset: int

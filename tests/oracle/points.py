@@ -39,7 +39,7 @@ WINDOWED = {
     "vol_avg_10": ("volume", 10, average),
     "z_score": ("price", 10, score),
 }
-"""By field: the column of the ticks, how many of them, and what is computed from each window."""
+"""By field: the column of the ticks, the window's length, and the formula for each window."""
 METRICS = tuple(WINDOWED)
 FLOATS = ("price", "volume", "change_percent", *METRICS)
 INTEGERS = ("partition", "offset")
@@ -67,7 +67,7 @@ def expected(records: Sequence[LogRecord], threshold: float = 2.0) -> Expected:
 
 
 def expected_points(records: Sequence[tuple[int, int, bytes]], threshold: float = 2.0) -> pd.DataFrame:
-    """The points that valid ticks must become; a row a record, columns as stored, NaN where a field is absent."""
+    """The points that valid ticks must become: one row per record, columns as stored, NaN for an absent field."""
     rows = []
     for partition, offset, value in records:
         tick = json.loads(value)
@@ -103,7 +103,7 @@ def _with_metrics(ticks: pd.DataFrame) -> pd.DataFrame:
     for name, (column, n, formula) in WINDOWED.items():
         result = pd.Series(np.nan, index=ticks.index)
         if len(ticks) >= n:
-            # In extended precision: the oracle's own rounding is not to count as a difference, at whatever price.
+            # In extended precision: the oracle's own rounding must not count as a difference at any price.
             values = ticks[column].to_numpy(dtype=np.longdouble)
             windows = np.lib.stride_tricks.sliding_window_view(values, n)
             result.iloc[n - 1 :] = formula(windows).astype(float)

@@ -1,4 +1,4 @@
-"""The oracle sees what it is there to see: what is lost, doubled, foreign or different is found, in every field."""
+"""The oracle finds whatever is lost, doubled, foreign or different, in every field."""
 
 import json
 from pathlib import Path

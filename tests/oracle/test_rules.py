@@ -74,7 +74,7 @@ VALUES = (
 NAMES = ("symbol", "price", "timestamp", "volume", "change_percent", "source", "producer", "seq", "other")
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine the first draw is
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw is slow on a busy machine
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=3), st.randoms())
 def test_both_decide_the_same_about_any_fields(changes: dict[str, object], order: random.Random) -> None:
     fields = list((json.loads(body()) | changes).items())

@@ -90,7 +90,7 @@ def digest(points: pd.DataFrame) -> str:
 
 
 def metrics_by_symbol(points: pd.DataFrame) -> dict[str, list[tuple[float, ...]]]:
-    """Each symbol's metrics, tick for tick in log order: what two stacks must have in common to the bit."""
+    """Each symbol's metrics, tick by tick in log order; they must be equal on both stacks, bit for bit."""
     ordered = points.sort_values(["partition", "offset"])
     columns = ["price", "volume", *METRICS]
     return {
@@ -101,7 +101,7 @@ def metrics_by_symbol(points: pd.DataFrame) -> dict[str, list[tuple[float, ...]]
 
 @dataclass(frozen=True)
 class LettersVerdict:
-    """How the dead letters differ from the expected ones; one that came again is none too many."""
+    """How the dead letters differ from the expected ones; a repeated letter is no difference."""
 
     expected: int
     lost: int
@@ -125,7 +125,7 @@ class LettersVerdict:
 def compare_letters(
     expected: Mapping[tuple[int, int], tuple[LogRecord, str]], found: Sequence[LogRecord], topic: str
 ) -> LettersVerdict:
-    """Hold each dead letter against the record that it must be of: its bytes, its key, its reason, its place."""
+    """Compare each dead letter with its record: the bytes, the key, the reason, the place."""
     examples: list[str] = []
     seen: set[tuple[int, int]] = set()
     foreign = differing = 0

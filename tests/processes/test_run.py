@@ -64,7 +64,7 @@ class Terminal:
         self._reader.start()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError):  # EIO: nobody has the other side open any more
+        with contextlib.suppress(OSError):  # EIO: the other side is closed
             while not self._closing.is_set():
                 if select.select([self.master], [], [], 0.1)[0]:
                     self.output += os.read(self.master, 65_536).decode(errors="replace").replace("\r\n", "\n")
@@ -144,7 +144,7 @@ class Place:
         return self._terminals[-1]
 
     def answers(self) -> bool:
-        """Whether the page is there."""
+        """Whether the page answers."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as answer:
                 return bool(answer.status == 200)

@@ -1,4 +1,4 @@
-"""A script starts quickly: its help and its refusals at once, its work soon after. CPU seconds, as `make bench` has."""
+"""A script starts quickly: help and refusals at once, work soon after; in CPU seconds, as in `make bench`."""
 
 import signal
 from pathlib import Path

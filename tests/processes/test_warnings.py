@@ -1,4 +1,4 @@
-"""Python's warnings as errors (PYTHONWARNINGS=error) end no script: those of the libraries are known."""
+"""The scripts run with Python's warnings as errors (PYTHONWARNINGS=error)."""
 
 from tests.conftest import StartScript
 from tests.integration.chain import Chain

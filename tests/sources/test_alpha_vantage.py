@@ -1,4 +1,4 @@
-"""The parser on every form of answer, and the source against a local server that gives them; nothing leaves here."""
+"""The parser on every form of answer, and the source against a local server; nothing is sent elsewhere."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime

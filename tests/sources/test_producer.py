@@ -35,7 +35,7 @@ STREAMING_LINE = (
 
 
 def read(env: dict[str, str]) -> Sequence[Record]:
-    """All that was published with these settings, in its order by partition."""
+    """Everything published with these settings, in order by partition."""
     settings = load_settings(env, env_file=None)
     if settings.stack == "kafka":
         return read_topic(settings.kafka_servers, settings.kafka_topic)
@@ -169,7 +169,7 @@ REAL_LINE = 'producer.start_streaming(use_real_data=True, api_key="YOUR_API_KEY"
 def test_the_documented_real_data_line_can_be_pasted(
     script: StartScript, tmp_path: Path, embedded: dict[str, str], stub: Stub
 ) -> None:
-    """It asks with the pasted key, publishes the quotes, and nothing else."""
+    """The script uses the pasted key and publishes the quotes, nothing else."""
     stub.answers = {"IBM": [answer("IBM")], "SPY": [b"no JSON", answer("SPY", "640")]}
     copy = pasted(tmp_path, STREAMING_LINE, REAL_LINE)
     run = script(

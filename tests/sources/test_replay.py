@@ -32,7 +32,7 @@ def replayed(path: Path) -> list[Tick]:
 
 
 def failed(replay: Replay) -> tuple[list[Tick], str]:
-    """The ticks of a replay that ends with a complaint, and the complaint."""
+    """The ticks of a replay that ends with an error, and the error."""
     ticks: list[Tick] = []
     try:
         for batch in replay.batches(never):
@@ -150,7 +150,7 @@ def test_a_file_that_is_not_there_is_refused_at_once(path: Path | None) -> None:
 
 
 class Time:
-    """A clock that only waiting moves."""
+    """A clock that only moves while something waits."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""The digest of points that were chosen beside sums read a moment before or after them."""
+"""The digest of chosen points, with sums read a moment before or after them."""
 
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tickflow.store.digest import digest

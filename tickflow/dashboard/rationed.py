@@ -60,7 +60,7 @@ class Rationed(MetricsStore):
         return found
 
     def newest(self, symbol: str, count: int) -> Points:
-        """As of the store."""
+        """As the store does."""
         with self._turn() as store:
             return store.newest(symbol, min(count, MAX_ROWS))
 

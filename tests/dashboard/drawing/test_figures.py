@@ -40,7 +40,7 @@ def test_a_figure_is_one_that_plotly_knows() -> None:
         return "#123456" if isinstance(part, str) and part.startswith("--") else part
 
     as_sent = json.loads(to_json_plotly(drawn(Feed().points("AAPL", PRICES))))
-    go.Figure(painted(as_sent), skip_invalid=False)  # raises for what it does not know
+    go.Figure(painted(as_sent), skip_invalid=False)  # raises for unknown properties
 
 
 def test_every_colour_is_a_token_of_the_style_sheet() -> None:

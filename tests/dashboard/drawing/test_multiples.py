@@ -28,7 +28,7 @@ def store() -> MemoryStore:
 
 
 def feed_after(store: MemoryStore) -> Feed:
-    """A feed that goes on where the store ends."""
+    """A feed that continues after the newest point of the store."""
     latest = store.latest()
     feed = Feed()
     feed.points("AAPL", [1.0] * (int(latest.offset.max()) + 1))
@@ -145,7 +145,7 @@ def test_what_a_browser_asks_to_compare_is_checked() -> None:
 
 
 def test_each_symbol_says_how_many_ticks_have_come_and_how_often(store: MemoryStore) -> None:
-    """At most the 20 that the longest average needs; for the page to say who warms up and who is stale."""
+    """At most 20, which the longest average needs; the page shows from it which symbols warm up or are stale."""
     _, drawn = drawn_from(store, "AAPL", "NONE")
     first, none = drawn["multiples"]
     assert (first["count"], none["count"], none["gap_s"]) == (len(PRICES), 0, None)

@@ -176,7 +176,7 @@ def test_what_is_no_key_of_an_episode_acknowledges_nothing(store: MemoryStore, a
 def test_a_reader_who_asks_while_another_looks_misses_nothing(
     store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every answer that he gets between two steps of the look, one after another, and then the last."""
+    """Every answer that the reader gets between two steps of a look, in order, and then the last one."""
     write(store, ".!.")
     board = Board(acks)
     look(board, store)

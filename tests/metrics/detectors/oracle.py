@@ -37,7 +37,7 @@ class Course:
 
 
 def usual_move(logs: list[float]) -> float:
-    """Of 58 log prices."""
+    """The usual move, from 58 log prices."""
     assert len(logs) == 58
     returns = [after - before for before, after in itertools.pairwise(logs)]
     weights = [0.94**age for age in range(len(returns) - 1, -1, -1)]

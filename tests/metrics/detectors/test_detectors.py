@@ -1,4 +1,4 @@
-"""The detectors against an oracle that goes tick by tick, and against themselves in other batches."""
+"""The detectors against an oracle that works tick by tick, and against themselves with other batches."""
 
 import math
 import random
@@ -46,7 +46,7 @@ def trades(seed: int, count: int = 4_000, fractions: bool = False) -> list[Trade
 
 
 def found(trades: Sequence[Trade], cuts: Sequence[int]) -> dict[str, list[Row]]:
-    """By detector, what it finds if the trades come in batches of these sizes (the last one again and again)."""
+    """The findings of each detector for batches of these sizes (the last size repeats)."""
     seconds, at, rows = Seconds(), 0, {name: list[Row]() for name in DETECTORS}
     sizes = list(cuts)
     while at < len(trades):

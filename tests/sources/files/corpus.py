@@ -100,7 +100,7 @@ def trades(count: int = 80, seed: int = 3, step_us: int = 137_251) -> list[Trade
 def at_end(
     bars: Sequence[Bar], zone: Any, length: timedelta, symbol: str, *, whole: bool = False, factor: float = 1
 ) -> list[Meant]:
-    """The closes at the ends of bars; `whole` days end by the calendar, others so long after their begin."""
+    """The closes at the ends of bars; `whole` days end by the calendar, other bars after their length."""
     found: list[Meant] = []
     for bar in bars:
         if whole:

@@ -71,7 +71,7 @@ def test_every_query_of_the_store_is_among_them() -> None:
 
 
 def statements(queries: list[str]) -> set[str]:
-    """Without the numbers that we reckon ourselves: the widths of steps, and which parameter it is."""
+    """Without numbers that we compute: the widths of steps and the numbers of parameters."""
     return {re.sub(r"\d+", "0", each) for query in queries for each in query.split("; ")}
 
 

@@ -103,7 +103,7 @@ def test_readers_who_waited_for_one_that_failed_do_not_wait_again_one_after_the_
 def test_no_point_is_missing_that_precedes_one_that_is_there(
     store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
-    """As where a query went over AAPL before a write of both, and over MSFT after it."""
+    """As if a query read AAPL before a write of both symbols, and MSFT after it."""
     grouped = influxql.grouped
     store.write(points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2)))
     clock = Clock()
@@ -127,7 +127,7 @@ def test_no_point_is_missing_that_precedes_one_that_is_there(
 def test_what_comes_between_moments_and_points_is_left_to_the_next_read(
     store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its partition lags, so that it has an earlier time than what is known of others."""
+    """Its partition lags, so its time is earlier than known times of other symbols."""
     first = [a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", time_ns=MORNING + SECOND, offset=1, partition=1)]
     second = a_row(symbol="AAPL", time_ns=MORNING + 7, offset=7)
     store.write(points_of(*first))
@@ -182,7 +182,7 @@ writes = st.lists(
 def test_it_is_always_what_asking_for_each_symbol_gives(
     store: InfluxStore, influxql: InfluxQL, steps: list[tuple[list[tuple[str, str, int]], bool]]
 ) -> None:
-    """In whatever order of time ticks come: partitions lag behind one another."""
+    """For ticks in any order of time: partitions lag behind one another."""
     latest = Latest(influxql)
     offset = 0
     for points, is_read in [*steps, ([], True)]:

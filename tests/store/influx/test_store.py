@@ -359,7 +359,7 @@ def test_over_two_connections_two_requests_are_under_way_at_once_and_a_few_point
     def meet(_path: str, body: bytes) -> Answer:
         sizes.append(len(body.splitlines()))
         if sizes[-1] > 10:
-            both.wait(10)  # breaks, and the request with it, where the other one does not come
+            both.wait(10)  # breaks, together with the request, if the other one does not come
         return Answer(204)
 
     with HttpStub(meet) as stub, at_stub(stub, connections=2) as store:
@@ -523,7 +523,7 @@ ANSWERS = st.fixed_dictionaries({"results": st.lists(RESULT | JSON, max_size=2) 
 
 @pytest.fixture(scope="module")
 def any_answer() -> Iterator[tuple[list[object], InfluxStore]]:
-    """A store at a server that answers whatever is in the list, with status 200."""
+    """A store at a server that sends the answers in the list, with status 200."""
     given: list[object] = [None]
     with (
         pytest.MonkeyPatch.context() as patched,

@@ -21,7 +21,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def pair(tmp_path: Path, clock: Clock) -> Iterator[tuple[EmbeddedStore, EmbeddedStore]]:
-    """A store that writes, and another process's that reads; neither begins a sweep unasked."""
+    """A store that writes and one of another process that reads; neither sweeps unless asked."""
     stores = [
         EmbeddedStore(tmp_path / "stocks.db", retention_days=7, stop=threading.Event(), clock=clock) for _ in range(2)
     ]
@@ -59,7 +59,7 @@ def test_a_new_symbol_is_seen_at_once(pair: tuple[EmbeddedStore, EmbeddedStore])
 def test_what_is_read_is_of_one_moment(
     pair: tuple[EmbeddedStore, EmbeddedStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else a point could be missing that precedes, in the log, one that is there."""
+    """Otherwise a point could be missing although a later record's point is there."""
     writing, reading = pair
     writing.write(points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2)))
     reading.latest()

@@ -1,4 +1,4 @@
-"""kafka-python's own names stand in one file, and it is noticed when the library changes under them."""
+"""kafka-python's undocumented names are in one file, and a change of the library fails a test."""
 
 import ast
 import hashlib
@@ -22,7 +22,7 @@ DOCUMENTED = {
     *("kafka", "kafka.admin", "kafka.errors", "kafka.structs", "kafka.partitioner", "kafka.serializer"),
     *("kafka.consumer.subscription_state", "kafka.coordinator.assignors.range"),
 }
-"""The modules that kafka-python's documentation has its users import from: its classes to be derived from."""
+"""The modules from which kafka-python's documentation imports classes to derive from."""
 
 READ: dict[str, Callable[..., object]] = {  # by the first digits of their source's SHA-256
     "69626e7150e6": Fetcher.PartitionRecords.__init__,

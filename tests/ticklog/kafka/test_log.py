@@ -30,7 +30,7 @@ def logs(kafka_servers: str, topic: str) -> Iterator[KafkaLogs]:
 
 
 class Member:
-    """A reader that follows its assignment as the engine does, each partition from its start."""
+    """A reader that follows its assignment as a worker does, each partition from its start."""
 
     def __init__(self, log: TickLog) -> None:
         self.log = log
@@ -280,7 +280,7 @@ def test_records_are_read_whatever_compression_their_producer_uses(logs: KafkaLo
 
 
 def test_no_client_has_the_broker_make_a_topic(logs: KafkaLogs) -> None:
-    """Most brokers would, with a single partition and the producers' times."""
+    """Most brokers would create it, with a single partition and the producers' times."""
     log = logs.reader()
     publish(log, b"1")
     log.partitions()

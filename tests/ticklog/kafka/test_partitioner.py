@@ -1,4 +1,4 @@
-"""A key goes to the partition that every client of Kafka would choose for it."""
+"""A key goes to the partition that every Kafka client chooses for it."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ TOPIC = "stock-ticks"
 
 
 class Named:
-    """A cluster in the eyes of a partitioner: the partitions of the topics that it names."""
+    """A cluster as a partitioner sees it: topics with their partitions."""
 
     def __init__(self, partitions: int) -> None:
         self.count = partitions

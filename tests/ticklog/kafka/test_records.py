@@ -21,7 +21,7 @@ from tickflow.ticklog.kafka.records import QuickRecords as AnyRecords
 PLACE = TopicPartition("stock-ticks", 3)
 QuickRecords = partial(AnyRecords, Budget())
 ATTRIBUTES = 21
-"""Where a batch says its compression, the kind of its timestamps, and whether it is a marker."""
+"""The attributes of a batch: its compression, the type of its timestamps, and whether it is a marker."""
 LAST_OFFSET, HEADER_END = 23, 61
 CONTROL, LOG_APPEND_TIME = 0x20, 0x08
 
@@ -39,7 +39,7 @@ batches = st.lists(
 
 
 def a_batch(made: Made, codec: int = 0, flag: int = 0, offset: int = 0, magic: int = 2) -> bytes:
-    """A batch as a broker sends it: with its first offset, its kind and a right checksum."""
+    """A batch as a broker sends it: with its first offset, its attributes and a correct checksum."""
     builder = MemoryRecordsBuilder(magic, codec, 2**30)
     for time_ms, key, value, headers in made:
         builder.append(time_ms, key, value, headers)
@@ -101,7 +101,7 @@ def test_a_flipped_bit_is_not_read() -> None:
 
 
 class NotText(str):
-    """A header's name as clients that are not bound to UTF-8 may write it."""
+    """The name of a header as clients without UTF-8 may write it."""
 
     __slots__ = ()
 
