@@ -29,7 +29,7 @@ from tickflow.stack import open_log
 from tickflow.telemetry.producer import ProducerTelemetry, Published
 from tickflow.telemetry.serving import serving
 from tickflow.ticklog.base import TickLog
-from tickflow.ticks.tick import Tick, encode, is_symbol
+from tickflow.ticks.tick import Limits, Tick, encode, is_symbol
 from tickflow.version import VERSION
 
 FLUSH_EVERY = 1.0
@@ -256,6 +256,10 @@ class StockDataProducer:
         from tickflow.sources.replay import Part, Replay  # what reads files of all kinds: only where needed
 
         settings, wishes = self.settings, self._wishes
+        if settings.replay_file and (settings.replay_file / "recording.json").is_file():
+            from tickflow.recording import Recorded
+
+            return Recorded(settings.replay_file, speed=settings.replay_speed)
         zone = settings.replay_timezone
         part = Part(
             frozenset(wishes.symbols), moment_us("--from", wishes.begin, zone), moment_us("--to", wishes.end, zone)
@@ -343,6 +347,10 @@ def parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--start-time", metavar="TIME", type=_moment, help=text)
     add_replay_flags(result)
+    group = result.add_argument_group("recording")
+    text = "record the topic as Parquet files in FOLDER, by symbol and day, until asked to stop; publishes nothing"
+    group.add_argument("--record", metavar="FOLDER", help=text)
+    group.add_argument("--from-now", action="store_true", help="record from now on, not from the topic's start")
     group = result.add_argument_group("another topic")
     group.add_argument("--from-topic", metavar="TOPIC", help="the topic to read, with --source topic")
     group.add_argument(
@@ -361,6 +369,18 @@ def explain(settings: Settings) -> int:
     return DONE
 
 
+def record(settings: Settings, stop: StopEvent, folder: Path, from_now: bool) -> int:
+    """Record the topic into a folder until asked to stop."""
+    from tickflow.recording import Recorder
+
+    with open_log(settings, stop) as log:
+        recorder = Recorder(log, folder, limits=Limits(settings.max_record_bytes), from_now=from_now)
+        logger.info("recording the topic %s of %s in %s", log.topic, log.where, folder)
+        log.connect(create=False)
+        recorder.run()
+    return DONE
+
+
 def main(stop: StopEvent) -> int:
     """Run from the command line and the settings; return the exit code."""
     arguments = parser().parse_args()
@@ -368,6 +388,8 @@ def main(stop: StopEvent) -> int:
     set_up_logging(settings.log_level, "producer", settings.log_format, settings.notices)
     if arguments.explain:
         return explain(settings)
+    if arguments.record:
+        return record(settings, stop, Path(arguments.record), arguments.from_now)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
     extras["from_topic"] = arguments.from_topic, arguments.map
     wishes = wishes_of(arguments)

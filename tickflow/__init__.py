@@ -13,7 +13,17 @@ Beside that way:
 
     verbs/       what else the worker script can do: status, dead-letters, audit
     settings/    the forms that the text of a setting takes
+    recording    a topic as Parquet files, and `read` for researchers
     telemetry/   what each script reports to its operator: metrics and health
 
 Nothing here imports `config` or the scripts: these modules take plain values. `stack.py` chooses the log and the store.
 """
+
+from typing import Any
+
+
+def read(*arguments: Any, **named: Any) -> Any:
+    """Read a recording or a store as one table: see `tickflow.recording.read`."""
+    from tickflow import recording  # loads much; most scripts need none of it
+
+    return recording.read(*arguments, **named)

@@ -1,0 +1,189 @@
+"""A recording holds every tick once, through kills; replayed, it gives the same points; `tickflow.read` reads it."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import tickflow
+from tests.conftest import StartScript
+from tests.integration.chain import EmbeddedChain, wait_until, working
+from tests.scripts import PROJECT
+from tickflow.errors import SettingError
+from tickflow.process import StopEvent
+from tickflow.recording import Recorder, folder_of, is_recording
+from tickflow.store.sqlite.store import EmbeddedStore
+from tickflow.ticklog.sqlite.log import EmbeddedTickLog
+from tickflow.ticks.tick import Tick, encode
+
+SYMBOLS = ("AAPL", "BRK.B", "ES/H6", "..X")
+MORNING = datetime(2026, 1, 5, 23, 50, tzinfo=UTC)  # the ticks go on into the next day
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.test_recording import a_log
+from tickflow.process import StopEvent
+from tickflow.recording import Recorder
+stop = StopEvent()
+stop.listen()
+with a_log(Path(sys.argv[1]), stop) as log:
+    log.connect(create=False)
+    Recorder(log, Path(sys.argv[2]), portion_ticks=40, portion_seconds=0.05).run()
+"""
+
+
+def a_log(file: Path, stop: StopEvent, topic: str = "stock-ticks") -> EmbeddedTickLog:
+    return EmbeddedTickLog(file, topic=topic, group="none", retention_days=7, stop=stop)
+
+
+def a_tick(number: int) -> Tick:
+    """The odd ones have what the others lack: a change, a producer's huge number, a time without a zone."""
+    moment = MORNING + timedelta(seconds=number)
+    if number % 5:
+        return Tick(SYMBOLS[number % 4], 100 + number / 8, moment, volume=number / 4, source="test")
+    naive = moment.replace(tzinfo=None)
+    return Tick(
+        SYMBOLS[number % 4], 100.125, naive, change_percent=-1.5, source="odd", producer="p", seq=2**70 + number
+    )
+
+
+def publish(file: Path, numbers: range) -> None:
+    with a_log(file, StopEvent()) as log:
+        log.connect()
+        for number in numbers:
+            tick = a_tick(number)
+            log.publish(tick.symbol.encode(), encode(tick))
+            if number % 50 == 25:
+                log.publish(b"AAPL", b"no tick")
+        log.flush(30)
+
+
+def record(file: Path, folder: Path, enough: int, *, from_now: bool = False, topic: str = "stock-ticks") -> int:
+    """Record until so many ticks are waiting or written; how many this recorder wrote."""
+    stop = StopEvent()
+    with a_log(file, stop, topic) as log:
+        log.connect(create=False)
+        recorder = Recorder(log, folder, from_now=from_now, portion_ticks=70, portion_seconds=0.05)
+        thread = threading.Thread(target=recorder.run)
+        thread.start()
+        try:
+            wait_until(lambda: recorder.recorded >= enough, "recorded ticks", 30)
+        finally:
+            stop.set()
+            thread.join(20)
+    return recorder.recorded
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    publish(tmp_path / "log.db", range(1_000))
+    return tmp_path / "log.db"
+
+
+def numbers_of(table: pd.DataFrame) -> list[int]:
+    return sorted(round((moment - MORNING).total_seconds()) for moment in table["timestamp"])
+
+
+def test_all_that_a_tick_carries_is_recorded_by_symbol_and_day(file: Path, tmp_path: Path) -> None:
+    assert record(file, tmp_path / "rec", 1_000) == 1_000
+    table = tickflow.read(tmp_path / "rec", form="arrow").to_pylist()
+    assert len(table) == 1_000
+    for row in table:
+        number = round((row["timestamp"] - MORNING).total_seconds())
+        tick = a_tick(number)
+        assert (row["symbol"], row["price"], row["source"]) == (tick.symbol, tick.price, tick.source)
+        assert (row["volume"], row["change_percent"]) == (tick.volume or 0, tick.change_percent)
+        assert (row["producer"], row["seq"]) == (tick.producer, None if tick.seq is None else str(tick.seq))
+        assert (row["naive"], row["partition"]) == (tick.timestamp.tzinfo is None, 0)
+        assert row["offset"] >= number
+    days = {(each.parent.parent.name, each.parent.name) for each in (tmp_path / "rec").glob("*/*/*.parquet")}
+    assert days == {(folder_of(symbol), day) for symbol in SYMBOLS for day in ("2026-01-05", "2026-01-06")}
+
+
+def test_killed_again_and_again_it_leaves_no_half_file_and_no_tick_twice_or_missing(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "rec"
+    places: set[str] = set()
+    for round_number in range(8):
+        command = [sys.executable, "-c", PROGRAM, str(file), str(folder)]
+        process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
+        before = len(list(folder.glob("*/*/*.parquet")))
+        wait_until(lambda before=before: len(list(folder.glob("*/*/*.parquet"))) > before, "file", 30)  # type: ignore[misc]
+        time.sleep(0.01 * round_number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        publish(file, range(1_000 + 300 * round_number, 1_300 + 300 * round_number))
+        places.add((folder / "recording.json").read_text())
+    record(file, folder, 1)
+    assert numbers_of(tickflow.read(folder)) == list(range(1_000 + 300 * 8))
+    assert len(places) > 1, "it was killed at different places"
+
+
+def test_replayed_it_gives_the_same_points_bit_for_bit(file: Path, tmp_path: Path, script: StartScript) -> None:
+    good = tmp_path / "good.db"  # without refused records, so that offsets are the same
+    with a_log(good, StopEvent()) as log:
+        log.connect()
+        for number in range(500):
+            log.publish(a_tick(number).symbol.encode(), encode(a_tick(number)))
+        log.flush(30)
+    record(good, tmp_path / "rec", 500)
+    env = {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "again.db")}
+    run = script(
+        *("stock_producer.py", "--source", "replay", "--replay-file", str(tmp_path / "rec"), "--replay-speed", "max"),
+        env=env,
+    )
+    assert run.wait(60) == 0, run.output
+    stored = []
+    for path in (good, tmp_path / "again.db"):
+        chain = EmbeddedChain(path)
+        with working(chain):
+            chain.wait_for_points(500, 60)
+        stored.append(chain.stored())
+    pd.testing.assert_frame_equal(stored[0], stored[1], check_exact=True)
+    with EmbeddedStore(good, retention_days=7, stop=StopEvent()) as store:
+        store.connect()
+        table = tickflow.read(store, ["AAPL", "BRK.B"], MORNING, MORNING + timedelta(seconds=100))
+    assert (len(table), set(table["symbol"])) == (50, {"AAPL", "BRK.B"})
+    assert table["time"].min() >= MORNING
+
+
+def test_some_symbols_and_a_span_are_read(file: Path, tmp_path: Path) -> None:
+    record(file, tmp_path / "rec", 1_000)
+    begin, end = MORNING + timedelta(seconds=500), MORNING + timedelta(seconds=700)
+    found = tickflow.read(tmp_path / "rec", ["BRK.B", "..X", "NONE"], begin, end)
+    assert numbers_of(found) == [n for n in range(500, 700) if n % 2]
+    with pytest.raises(ValueError, match="need a time zone"):
+        tickflow.read(tmp_path / "rec", begin=MORNING.replace(tzinfo=None))
+    with pytest.raises(ValueError, match="is no recording"):
+        tickflow.read(tmp_path)
+
+
+def test_from_now_on_leaves_out_what_was_there(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "rec"
+    record(file, folder, 0, from_now=True)
+    wait_until(lambda: is_recording(folder), "place", 10)
+    publish(file, range(1_000, 1_100))
+    assert record(file, folder, 100, from_now=True) == 100
+    assert numbers_of(tickflow.read(folder)) == list(range(1_000, 1_100))
+
+
+def test_a_folder_of_another_topic_is_refused(file: Path, tmp_path: Path) -> None:
+    record(file, tmp_path / "rec", 1_000)
+    with pytest.raises(SettingError, match="this one holds the topic stock-ticks"):
+        record(file, tmp_path / "rec", 1, topic="others")
+
+
+def test_the_script_records_until_it_is_asked_to_stop(file: Path, tmp_path: Path, script: StartScript) -> None:
+    env = {"STACK": "embedded", "EMBEDDED_FILE": str(file)}
+    run = script("stock_producer.py", "--record", str(tmp_path / "rec"), env=env)
+    run.wait_for("recording the topic")
+    wait_until(lambda: is_recording(tmp_path / "rec"), "place", 20)
+    run.terminate()
+    assert run.wait(15) == 0
+    assert len(tickflow.read(tmp_path / "rec")) in (0, 1_000), "whole, if it came to read the log at all"

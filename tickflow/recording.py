@@ -1,0 +1,387 @@
+"""A topic as Parquet files by symbol and day: written by the recorder, read back as tables, published again.
+
+    FOLDER/recording.json                           the topic, and the place up to which each partition is recorded
+    FOLDER/AAPL/2026-01-05/00000-000…1200.parquet   one portion of partition 0, read from offset 1200 on
+
+A file appears whole or not at all. The place moves on after the files of a portion; after a crash, files of a portion
+that the place does not cover are deleted, and that portion is read again.
+"""
+
+import heapq
+import json
+import logging
+import math
+import os
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tickflow.backoff import Saying
+from tickflow.errors import LogUnavailable, SettingError, Stopped
+from tickflow.sources.base import Wait
+from tickflow.ticklog.base import Bounds, Record, TickLog
+from tickflow.ticks.tick import Limits, Tick, TickBatch, decode
+
+STATE = "recording.json"
+WRITING = ".writing"
+PORTION_TICKS = 200_000
+"""Ticks in memory, at most, before they are written: about 100 MB."""
+PORTION_SECONDS = 300.0
+"""Seconds before few ticks are written, so that a day of a symbol does not become thousands of files."""
+POLL_SECONDS = 1.0
+BATCH = 1_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+logger = logging.getLogger("tickflow.producer")
+
+
+def folder_of(symbol: str) -> str:
+    """The name of a symbol's folder: no symbol leads out of the recording.
+
+    >>> folder_of("BRK.B"), folder_of(".."), folder_of("ES/H6")
+    ('BRK%2EB', '%2E%2E', 'ES%2FH6')
+    """
+    return quote(symbol, safe="").replace(".", "%2E")
+
+
+def schema() -> Any:
+    """The columns of a recording: all that a tick carries, and its place in the log."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("timestamp", pa.timestamp("us", "UTC")),
+            ("symbol", pa.string()),
+            ("price", pa.float64()),
+            ("volume", pa.float64()),
+            ("change_percent", pa.float64()),
+            ("source", pa.string()),
+            ("producer", pa.string()),
+            ("seq", pa.string()),  # a counter of any length
+            ("naive", pa.bool_()),
+            ("partition", pa.int32()),
+            ("offset", pa.int64()),
+            ("appended", pa.timestamp("ms", "UTC")),
+        ]
+    )
+
+
+@dataclass
+class _Portion:
+    """What is read of one partition and not written yet: from offset `start` on, up to `end`."""
+
+    start: int
+    end: int
+    ticks: list[TickBatch] = field(default_factory=list)
+
+
+class Recorder:
+    """Records the log's topic into `folder`, from its start, or from now on for partitions that it does not know yet.
+
+    It joins no group. Raises `SettingError` at once for a folder of another topic.
+    """
+
+    def __init__(
+        self,
+        log: TickLog,
+        folder: Path,
+        *,
+        limits: Limits | None = None,
+        from_now: bool = False,
+        portion_ticks: int = PORTION_TICKS,
+        portion_seconds: float = PORTION_SECONDS,
+    ) -> None:
+        self.recorded = 0
+        self._log = log
+        self._folder = folder
+        self._limits = limits or Limits()
+        self._from_now = from_now
+        self._portion_ticks = portion_ticks
+        self._portion_seconds = portion_seconds
+        self._portions: dict[int, _Portion] = {}
+        self._waiting = 0
+        self._trouble = Saying(logger)
+        self._places = self._opened()
+
+    def run(self) -> None:
+        """Record until asked to stop."""
+        due = time.monotonic() + self._portion_seconds
+        try:
+            while not self._log.stop.is_set():
+                try:
+                    for partition in self._log.partitions():
+                        self._read(partition)
+                    self._trouble.over(f"the topic {self._log.topic} is read again")
+                except LogUnavailable as error:
+                    self._trouble(f"the topic {self._log.topic} cannot be read: {error}")
+                if time.monotonic() >= due:
+                    self.write()
+                    due = time.monotonic() + self._portion_seconds
+                self._log.stop.wait(POLL_SECONDS)
+        except Stopped:
+            logger.info("asked to stop")
+        finally:
+            self.write()
+            logger.info("%s ticks recorded in %s", f"{self.recorded:,}", self._folder)
+
+    def write(self) -> None:
+        """Write what was read, and move the places on."""
+        for partition, portion in self._portions.items():
+            for (symbol, day), rows in _by_symbol_and_day(portion).items():
+                name = f"{partition:05d}-{portion.start:020d}.parquet"
+                self._put(self._folder / folder_of(symbol) / day / name, rows)
+            self._places[partition] = portion.end
+        if self._portions:
+            self._save()
+        self.recorded += self._waiting
+        if self._waiting:
+            logger.info("%s ticks recorded", f"{self.recorded:,}")
+        self._portions.clear()
+        self._waiting = 0
+
+    def _read(self, partition: int) -> None:
+        bounds = self._log.bounds(partition)
+        if partition not in self._places:
+            self._places[partition] = bounds.end if self._from_now else bounds.start
+            self._save()
+        portion = self._portions.get(partition)
+        begin = portion.end if portion else self._places[partition]
+        if begin > bounds.end:
+            raise SettingError(
+                "--record", str(self._folder), f"another folder: the topic {self._log.topic} was made new since"
+            )
+        if begin < bounds.start:
+            lost = bounds.start - begin
+            logger.warning("%s records of partition %d were gone before they were recorded", f"{lost:,}", partition)
+            begin = bounds.start
+        for records in self._log.read(partition, Bounds(begin, bounds.end)):
+            if records:
+                self._take(partition, begin, records)
+                begin = records[-1].offset + 1
+        if begin < bounds.end:
+            self._take(partition, begin, ())
+            self._portions[partition].end = bounds.end
+
+    def _take(self, partition: int, begin: int, records: Sequence[Record]) -> None:
+        portion = self._portions.setdefault(partition, _Portion(begin, begin))
+        if records:
+            ticks, _ = decode(records, self._limits)
+            portion.end = records[-1].offset + 1
+            portion.ticks.append(ticks)
+            self._waiting += len(ticks)
+            if self._waiting >= self._portion_ticks:
+                self.write()
+
+    def _opened(self) -> dict[int, int]:
+        """The places of the folder, which is made where missing and freed of what a crash left."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self._folder / WRITING, ignore_errors=True)
+            (self._folder / WRITING).mkdir()
+            state = _state(self._folder)
+        except (OSError, ValueError, KeyError) as error:
+            raise SettingError("--record", str(self._folder), f"a folder that can be written ({error})") from None
+        if state is None:
+            return {}
+        topic, places = state
+        if topic != self._log.topic:
+            raise SettingError("--record", str(self._folder), f"another folder: this one holds the topic {topic}")
+        for file in self._folder.glob("*/*/*.parquet"):
+            partition, start = map(int, file.stem.split("-"))
+            if start >= places.get(partition, 0):
+                file.unlink()
+        return places
+
+    def _save(self) -> None:
+        content = {"topic": self._log.topic, "places": {str(number): at for number, at in self._places.items()}}
+        file = self._folder / WRITING / STATE
+        with file.open("w", encoding="utf-8") as out:
+            json.dump(content, out)
+            out.flush()
+            os.fsync(out.fileno())
+        file.replace(self._folder / STATE)
+
+    def _put(self, place: Path, rows: dict[str, list[object]]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        file = self._folder / WRITING / place.name
+        pyarrow.parquet.write_table(pa.table(rows, schema=schema()), file, compression="zstd")
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(place)
+
+
+class Recorded:
+    """The ticks of a recording, as a source: as they were, each partition in the order of its log.
+
+    `speed` is relative to the pace at which the log took them in; `math.inf`: as fast as they are taken.
+    """
+
+    def __init__(self, folder: Path, *, speed: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
+        self.symbols: Sequence[str] = ()
+        self._folder = folder
+        self._speed = speed
+        self._clock = clock
+        self._published = 0
+
+    @property
+    def what(self) -> str:
+        """The recording, for the first log line."""
+        return f"the recording {self._folder}"
+
+    def batches(self, wait: Wait) -> Iterator[Sequence[Tick]]:
+        """The ticks that are due."""
+        by_partition: defaultdict[int, list[Path]] = defaultdict(list)
+        for file in self._folder.glob("*/*/*.parquet"):
+            by_partition[int(file.stem.split("-")[0])].append(file)
+        rows = heapq.merge(*map(_rows_in_order, by_partition.values()), key=lambda row: row["appended"])
+        started, first, batch = self._clock(), None, list[Tick]()
+        for row in rows:
+            first = first or row["appended"]
+            if not math.isinf(self._speed):
+                due = started + (row["appended"] - first).total_seconds() / self._speed
+                if due > self._clock():
+                    yield batch
+                    batch = []
+                    if wait(due - self._clock()):
+                        return
+            batch.append(_tick(row))
+            self._published += 1
+            if len(batch) >= BATCH:
+                yield batch
+                batch = []
+        yield batch
+
+    def progress(self) -> str:
+        """How many ticks were read."""
+        return f"{self._published:,} ticks of the recording"
+
+
+def is_recording(folder: Path) -> bool:
+    """Whether the recorder wrote that folder."""
+    return (folder / STATE).is_file()
+
+
+def read(
+    where: object,
+    symbols: Sequence[str] | None = None,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    form: str = "pandas",
+) -> Any:
+    """A recording's ticks, or a connected store's points, of these symbols (by default all) as one table.
+
+    `begin` is the first event time, `end` lies behind the last; both have a zone. `form`: `pandas` or `arrow`. Raises
+    `ValueError`.
+    """
+    if form not in ("pandas", "arrow"):
+        raise ValueError(f"form is pandas or arrow, not {form!r}")
+    for moment in (begin, end):
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError("begin and end need a time zone, such as datetime.UTC")
+    found = _read_folder(Path(where), symbols, begin, end) if isinstance(where, str | Path) else None
+    if found is None:
+        found = _read_store(where, symbols, begin, end)
+    return found if form == "arrow" else found.to_pandas()
+
+
+def _read_folder(folder: Path, symbols: Sequence[str] | None, begin: datetime | None, end: datetime | None) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    if not is_recording(folder):
+        raise ValueError(f"{folder} is no recording: stock_producer.py --record makes one")
+    known = [folder / folder_of(symbol) for symbol in symbols] if symbols is not None else sorted(folder.iterdir())
+    first, last = (None if moment is None else moment.astimezone(UTC).date().isoformat() for moment in (begin, end))
+    files = [
+        file
+        for one in known
+        for day in sorted(one.glob("????-??-??"))
+        if (first is None or day.name >= first) and (last is None or day.name <= last)
+        for file in sorted(day.glob("*.parquet"))
+    ]
+    table = pa.concat_tables([schema().empty_table(), *map(pyarrow.parquet.read_table, files)])
+    if begin is not None:
+        table = table.filter(pa.compute.greater_equal(table["timestamp"], pa.scalar(begin)))
+    if end is not None:
+        table = table.filter(pa.compute.less(table["timestamp"], pa.scalar(end)))
+    return table.sort_by([("symbol", "ascending"), ("partition", "ascending"), ("offset", "ascending")])
+
+
+def _read_store(where: Any, symbols: Sequence[str] | None, begin: datetime | None, end: datetime | None) -> Any:
+    import pyarrow as pa
+
+    from tickflow.metrics.fields import NAMES
+    from tickflow.metrics.points import Points
+
+    since, until = (None if moment is None else _ns(moment) for moment in (begin, end))
+    names = where.latest().symbol if symbols is None else symbols
+    points = Points.joined([Points.from_rows([]), *(where.points(name, since or 0, until) for name in names)])
+    table = pa.table({name: pa.array(getattr(points, name), from_pandas=True) for name in NAMES})
+    times = table["time_ns"].cast(pa.timestamp("ns", "UTC"))
+    return table.drop_columns(["time_ns"]).add_column(0, "time", times)
+
+
+def _ns(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _state(folder: Path) -> tuple[str, dict[int, int]] | None:
+    if not is_recording(folder):
+        return None
+    found = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    return found["topic"], {int(number): at for number, at in found["places"].items()}
+
+
+def _by_symbol_and_day(portion: _Portion) -> dict[tuple[str, str], dict[str, list[object]]]:
+    found: defaultdict[tuple[str, str], dict[str, list[object]]] = defaultdict(lambda: {n: [] for n in schema().names})
+    for ticks in portion.ticks:
+        columns = (
+            *(ticks.records, ticks.time_us.tolist(), ticks.symbols, ticks.prices.tolist(), ticks.volumes.tolist()),
+            *(ticks.change_percent.tolist(), ticks.sources, ticks.producers, ticks.seqs, ticks.naive),
+        )
+        for record, us, symbol, price, volume, change, source, producer, seq, naive in zip(*columns, strict=True):
+            moment = _EPOCH + timedelta(microseconds=us)
+            row = found[symbol, moment.date().isoformat()]
+            values = (
+                *(moment, symbol, price, volume, None if change != change else change, source, producer),
+                *(None if seq is None else str(seq), naive, record.partition, record.offset, record.timestamp),
+            )
+            for name, value in zip(row, values, strict=True):
+                row[name].append(value)
+    return found
+
+
+def _rows_in_order(files: list[Path]) -> Iterator[dict[str, Any]]:
+    """The rows of one partition, in the order of its log: a portion at a time."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    files.sort(key=lambda file: file.stem)
+    for _, portion in groupby(files, key=lambda file: file.stem):
+        table = pa.concat_tables(pyarrow.parquet.read_table(file) for file in portion)
+        yield from table.sort_by("offset").to_pylist()
+
+
+def _tick(row: dict[str, Any]) -> Tick:
+    moment = row["timestamp"]
+    return Tick(
+        row["symbol"],
+        row["price"],
+        moment.replace(tzinfo=None) if row["naive"] else moment.astimezone(UTC),
+        volume=row["volume"],
+        change_percent=row["change_percent"],
+        source=row["source"],
+        producer=row["producer"],
+        seq=None if row["seq"] is None else int(row["seq"]),
+    )
