@@ -1,5 +1,5 @@
 /* Small multiples: the prices of several symbols, a small chart each on one time axis.
-   The server sends rows; what stands where, and which part of time is seen, is decided here. */
+   The server sends rows; the layout and the visible time range are decided here. */
 import { chart } from "./chart.js";
 import { crosshair } from "./crosshair.js";
 import { frame } from "./frame.js";

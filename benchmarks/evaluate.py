@@ -1,4 +1,4 @@
-"""What the alerts are worth, measured: `make evaluate` writes the tables and pictures of docs/detection.md.
+"""Measures how good the alerts are: `make evaluate` writes the tables and pictures of docs/detection.md.
 
 Each walk has a phase to calibrate on and another to be judged on. False alarms are episodes of the untouched second
 phase; events are laid on copies of it. An oracle knows the true deviation of every step; chance is what as many flags
@@ -32,7 +32,7 @@ PROMISE = 1e-4
 PHASE = 400_000
 CHUNK = 20_000
 WITHIN = 12
-"""Ticks of a walk within which an event counts as found."""
+"""How many ticks after an event it still counts as found."""
 DETECTORS: dict[str, Callable[[View], Scored]] = {
     "move": lambda view: move.score(view, 1.5),
     "volume": lambda view: volume.score(view, 1.5),
@@ -43,7 +43,7 @@ DETECTORS: dict[str, Callable[[View], Scored]] = {
 
 @dataclass(frozen=True)
 class Scores:
-    """What a detector said of a walk: the ticks that scored, and how much."""
+    """A detector's result for a walk: the ticks with a score, and the scores."""
 
     at: Ints
     score: Floats
@@ -83,13 +83,13 @@ def oracle_scores(walk: Walk) -> Scores:
 
 
 def places(rng: np.random.Generator, count: int, length: int, apart: int = 400) -> Ints:
-    """Where events are laid: far enough apart that none is in another's window."""
+    """The places of events: far enough apart that none lies in the window of another."""
     slots = rng.permutation((length - 2 * apart) // apart)[:count]
     return np.sort(slots) * apart + apart + rng.integers(0, apart // 4, len(slots))
 
 
 def jumped(walk: Walk, at: Ints, deviations: float, rng: np.random.Generator) -> Walk:
-    """Every jump is undone halfway to the next one by a drift of 150 ticks, so that prices stay where they were."""
+    """Halfway to the next jump, a drift of 150 ticks reverses each jump, so that prices stay in their range."""
     logs = np.log(walk.price)
     for place in at:
         size = deviations * walk.deviation[place] * rng.choice((-1.0, 1.0))
@@ -189,7 +189,7 @@ def judge_walks(phase: int, seeds: int) -> list[dict[str, float | str]]:
 
 
 def real_day() -> dict[str, Walk]:
-    """The regular hours of the real day, by symbol; empty where it is not at hand."""
+    """The regular hours of the real day, by symbol; empty if that day is not available."""
     if not DAY.is_file():
         return {}
     columns: dict[str, list[tuple[int, float, float]]] = {}
@@ -257,7 +257,7 @@ def judge_day(least: float = 0.001) -> list[dict[str, float | str]]:
 
 
 def lasted(walk: Walk, at: int) -> bool:
-    """Whether half of the move is there a minute later."""
+    """Whether half of the move is left a minute later."""
     later = int(np.searchsorted(walk.time_us, walk.time_us[at] + 60_000_000)) - 1
     before = walk.price[max(0, int(np.searchsorted(walk.time_us, walk.time_us[at] - 5_000_000)) - 1)]
     return bool((walk.price[later] - before) / (walk.price[at] - before) >= 0.5) if walk.price[at] != before else False

@@ -1,4 +1,4 @@
-"""The walks that detectors are judged on: prices whose law is known, so that the true deviation of each step is too."""
+"""The walks that judge the detectors: their law is known, and so is the true deviation of each step."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ DAY = 23_400
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Ticks as columns; `deviation` is the true one of each step's log return, what an oracle knows."""
+    """Ticks as columns; `deviation` is the true deviation of each log return, which only an oracle knows."""
 
     name: str
     time_us: Ints
@@ -92,7 +92,7 @@ def cents(rng: np.random.Generator, count: int, deviation: float = 2e-4) -> Walk
     price = np.maximum(np.round(middle + 0.01 * side, 2), 0.01)
     gaps = np.where(rng.random(count) < 0.45, 0, rng.integers(1, 1_600_000, count) // 1_000 * 1_000)
     time_us = 1_577_836_800_000_000 + np.cumsum(gaps)
-    # What a step of the printed price deviates by: that of the middle, the bounce, and the rounding.
+    # The deviation of a printed step: that of the mid price, the bounce, and the rounding.
     seen = np.sqrt((0.5 * deviation) ** 2 + (0.01**2 / 2 + 0.01**2 / 6) / middle**2)
     return Walk("cents", time_us, price, _volumes(rng, count), seen)
 

@@ -12,12 +12,12 @@ MOST_A_SECOND = 10
 MOST_KINDS = 1_000
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
-# Also what ends a line elsewhere than in a terminal, and what turns the direction of a text.
+# Also characters that end a line outside terminals, and those that change the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 def one_line(text: str) -> str:
-    r"""The text with each control character as its escape, so that it is one line of what it says, and of no other.
+    r"""The text with each control character escaped, so that it stays one line and cannot forge another.
 
     >>> one_line("AAPL\n\x1b[31mERROR forged")
     'AAPL\\n\\x1b[31mERROR forged'
@@ -26,7 +26,7 @@ def one_line(text: str) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """Makes a record one line; the lines of a traceback stand beside one another."""
+    """Formats a record as one line; the lines of a traceback are joined."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
         """The moment in UTC, to the millisecond, with its zone."""
@@ -56,7 +56,7 @@ _STANDARD = frozenset({*logging.LogRecord("", 0, "", 0, "", (), None).__dict__, 
 
 
 class JsonFormatter(LineFormatter):
-    """Makes a record one JSON object in one line: its time, level, name and message, and what was passed as `extra`."""
+    """Formats a record as one JSON object in one line: time, level, name, message, and the values in `extra`."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -75,13 +75,13 @@ class JsonFormatter(LineFormatter):
             fields["exception"] = self.formatException(record.exc_info)
         if left_out := getattr(record, LEFT_OUT, 0):
             fields[LEFT_OUT] = left_out
-        return json.dumps(fields, default=str)  # ASCII: no control character is left as it is
+        return json.dumps(fields, default=str)  # ASCII: no control character passes unescaped
 
 
 class Throttle(logging.Filter):
-    """Lets through ten records a second of a kind: of one logger, level and message before its values are put in.
+    """Passes ten records per second and kind; a kind is one logger, level and message template.
 
-    The first of a kind that follows bears how many were left out. DEBUG, which somebody asked for, is not limited.
+    The next record of a kind says how many were left out. DEBUG, which somebody requested, is not limited.
     """
 
     def __init__(self, most: int = MOST_A_SECOND, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -89,10 +89,10 @@ class Throttle(logging.Filter):
         self._most = most
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._kinds: dict[tuple[str, int, str], list[float]] = {}  # by kind: since when, how many, how many left out
+        self._kinds: dict[tuple[str, int, str], list[float]] = {}  # by kind: start of its second, passed, left out
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to let it through."""
+        """Whether to pass the record."""
         if record.levelno < logging.INFO:
             return True
         message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__

@@ -31,8 +31,8 @@ file first, up to 4,096 pages in a single step. The store also forces a copy onc
 """
 
 APPLICATION_ID = 0x7469636B
-"""In the head of the file: "tick". A file of a version before 1 has 0 there, and so has any file of another program
-that does not say whose it is."""
+"""In the header of the file: "tick". A file before version 1 has 0 there, as has a file of another program that
+does not set it."""
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], object], ...] = (
     lambda _connection: None,  # from files without a version, whose tables were the same
@@ -106,7 +106,7 @@ def unusable(path: Path, error: Exception) -> SettingError:
 
 
 def _make_folder(path: Path) -> None:
-    """Make what is missing for this user alone: the folder, and the file, whose rights SQLite gives its companions."""
+    """Create a missing folder and file for this user only; SQLite gives its companion files the same rights."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -139,7 +139,7 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
 
 
 def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise `SettingError` for the file of another program, and for one that a newer version has made or changed."""
+    """Raise `SettingError` for a file of another program, or one that a newer version has made or changed."""
     if _number(connection, "application_id") not in (0, APPLICATION_ID):
         expected = "a new file, or one that tickflow made: this one belongs to another program, and is left as it is"
         raise SettingError("EMBEDDED_FILE", str(path), expected)
@@ -157,10 +157,10 @@ def _newer(path: Path, why: str) -> SettingError:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, path: Path, columns: Declared) -> None:
-    """Take the steps that the file lacks, and add the columns that it lacks."""
+    """Apply the migration steps and add the columns that the file lacks."""
     if _number(connection, "user_version") == len(MIGRATIONS) and not _missing(connection, path, columns):
         return
-    connection.execute("BEGIN IMMEDIATE")  # of two programs that open the file at once, the second finds all done
+    connection.execute("BEGIN IMMEDIATE")  # if two programs open the file at once, the second finds the work done
     try:
         _refuse_newer(connection, path)
         for step in MIGRATIONS[_number(connection, "user_version") :]:

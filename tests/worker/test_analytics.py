@@ -1,4 +1,4 @@
-"""The engine's loop on a scripted log and a store that fails: nothing read is passed over, and a stop is obeyed."""
+"""The worker's loop on a scripted log and a failing store: no record is skipped, and a stop is obeyed."""
 
 import io
 import os
@@ -30,7 +30,7 @@ def ticks(partition: int, *offsets: int) -> dict[int, list[Entry]]:
 
 
 class ScriptedLog(TickLog):
-    """Delivers what `script` says, poll by poll, and then asks to stop; `away` counts failures of `bounds` to come."""
+    """Delivers the polls in `script`, then asks to stop; the next `away` calls of `bounds` fail."""
 
     topic = "stock-ticks"
     where = "the log of this test"
@@ -132,7 +132,7 @@ class FailingStore(MemoryStore):
         self.calls.append(call)
         if len(self.calls) == self._stop_at:
             self._engine_stop.set()
-            time.sleep(0.3)  # as long as a frozen store keeps its caller, and longer than the wait before the next try
+            time.sleep(0.3)  # as long as a call to a frozen store, longer than the delay before the next attempt
         return self._answer
 
 

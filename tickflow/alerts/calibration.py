@@ -1,4 +1,4 @@
-"""Thresholds from recorded days: for each symbol the one that would have given as many alerts as its budget allows."""
+"""Thresholds from recorded days: for each symbol, the threshold that gives as many alerts as its budget allows."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from tickflow.alerts.budget import poisson_interval
 from tickflow.arrays import Floats, Ints
 
 LEAST_EXPECTED = 20.0
-"""Expected alerts below which a threshold would be a guess: with 20, its count is known to within 45 % either way."""
+"""With fewer expected alerts a threshold would be a guess: with 20, their count is known to within 45 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A threshold; between `low` and `high` it lies in 95 of 100 such records. `alerts` it would have given."""
+    """A threshold with its 95 % interval from `low` to `high`, and the number of `alerts` that it gives."""
 
     value: float
     low: float
@@ -22,7 +22,7 @@ class Threshold:
 
 
 def episodes_above(threshold: float, time_us: Ints, scores: Floats, gap_us: int = 60_000_000) -> int:
-    """How many episodes the scores above a threshold make: a new one after a minute without any.
+    """How many episodes the scores above a threshold form; a minute without such a score ends an episode.
 
     >>> episodes_above(5.0, np.array([0, 1, 61_000_001]), np.array([6.0, 7.0, 9.0]))
     2
@@ -32,9 +32,9 @@ def episodes_above(threshold: float, time_us: Ints, scores: Floats, gap_us: int 
 
 
 def threshold_for(expected: float, time_us: Ints, scores: Floats) -> Threshold | None:
-    """The threshold that gives `expected` episodes of these scores (in the order of time), or `None` for too few.
+    """The threshold that gives `expected` episodes of these scores (in time order); `None` if there are too few.
 
-    `scores` are those above some floor. Where fewer than `expected` episodes exceed it, the floor itself is the answer.
+    `scores` are those above some floor. If fewer than `expected` episodes exceed the floor, the floor is returned.
     """
     if expected < LEAST_EXPECTED:
         return None
@@ -49,12 +49,12 @@ def threshold_for(expected: float, time_us: Ints, scores: Floats) -> Threshold |
 
 
 def _reaching(count: float, time_us: Ints, scores: Floats) -> float:
-    """The lowest threshold with no more episodes than that."""
+    """The lowest threshold with at most that many episodes."""
     levels = np.unique(scores)
     if not len(levels):
         return 0.0
     floor = float(np.nextafter(levels[0], 0))
-    # Few episodes at the top, more further down, until they grow together again: the highest crossing is the one.
+    # A falling threshold gives more episodes until they merge: the highest crossing is the answer.
     step = max(1, len(scores) // 4_000)
     from_top = levels[::-1]
     previous = 0

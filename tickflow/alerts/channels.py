@@ -1,4 +1,4 @@
-"""Channels: where messages go, by apprise. Their addresses hold secrets and are shown without them."""
+"""Channels: the receivers of messages, through apprise. Addresses hold secrets and are shown without them."""
 
 import contextlib
 import hashlib
@@ -31,11 +31,11 @@ class Channel:
         self.name = hashlib.sha256(url.encode()).hexdigest()[:12]
 
     def send(self, title: str, body: str, picture: bytes | None = None) -> bool:
-        """Send one message; whether the receiver took it. Never raises."""
+        """Send one message; return whether the receiver accepted it. Never raises."""
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as quiet:
             logger = logging.getLogger("apprise")
             before = logger.level
-            logger.setLevel(logging.CRITICAL)  # it logs addresses; what failed is logged by the caller
+            logger.setLevel(logging.CRITICAL)  # apprise logs addresses; the caller logs failures
             quiet.callback(logger.setLevel, before)
             attached = None
             if picture is not None:
@@ -44,7 +44,7 @@ class Channel:
                 attached = str(place)
             try:
                 return bool(self._sender.notify(title=title, body=body, attach=attached))
-            except Exception:  # a plugin's bug is a message that was not sent
+            except Exception:  # a bug of a plugin counts as a message that was not sent
                 logging.getLogger("tickflow.alerts").debug("a message was not sent", exc_info=True)
                 return False
 

@@ -10,11 +10,11 @@ from tickflow.alerts.alert import MARKET, Alert
 
 WITHIN_NS = 5 * 10**9
 _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
-"""Symbols, and how many of them make a market move: by chance one in a hundred days, at five alerts a day each."""
+"""How many of so many symbols make a market move: by chance one per hundred days, at five alerts a day each."""
 
 
 def least_members(symbols: int) -> int:
-    """How many symbols of so many make a market move.
+    """How many of `count` symbols make a market move.
 
     >>> [least_members(count) for count in (7, 50, 200, 500, 5_000, 1_500)]
     [3, 4, 5, 6, 14, 10]
@@ -27,7 +27,7 @@ def least_members(symbols: int) -> int:
 
 
 def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[Alert]]:
-    """The market moves among some alerts, and the alerts that are part of none, both in the order of time.
+    """The market moves among these alerts, and the alerts that belong to none, both in time order.
 
     A market alert has the time, the direction and the place of its first member, the strongest score, and as `members`
     the symbols in alphabetical order.
@@ -47,7 +47,7 @@ def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[A
                 end += 1
             group = own[begin:end]
             if len({each.symbol for each in group}) >= needed:
-                # The shock goes on: who follows within five seconds of the last one belongs to it.
+                # The move continues: an alert within five seconds of the last one belongs to it.
                 while end < len(own) and own[end].opened - own[end - 1].opened <= WITHIN_NS:
                     group.append(own[end])
                     end += 1

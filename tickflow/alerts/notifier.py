@@ -1,6 +1,6 @@
-"""The notifier: reads `<topic>.alerts`, writes what is to be said into the outbox, and sends it to each channel.
+"""The notifier: reads `<topic>.alerts`, writes messages into the outbox, and sends them to each channel.
 
-A process and a consumer group of its own: nothing of it can slow a worker. Alerts wait a few seconds for company, since
+It is a process with a consumer group of its own and cannot slow a worker. Alerts wait a few seconds for others, since
 many symbols at once are one market move, whichever workers saw them.
 """
 
@@ -23,10 +23,10 @@ from tickflow.store.base import PointReader
 from tickflow.ticklog.base import Polled, Position, TickLog
 
 COMPANY_SECONDS = 6.0
-"""How long an alert waits for others of the same market move."""
+"""How many seconds an alert waits for others of the same market move."""
 POLL_SECONDS = 0.25
 DIGEST_AT = 4
-"""Messages that wait for a channel together from which on they go as one."""
+"""From this number on, waiting messages are sent as one."""
 LISTED = 10
 SYMBOLS_EVERY = 60.0
 EARLIER = 50
@@ -37,7 +37,7 @@ logger = logging.getLogger("tickflow.alerts")
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is said: the detectors (rules are always), messages an hour, how long one is tried, the page's address."""
+    """What to send: the detectors (rules always), messages per hour, how long to retry, the address of the page."""
 
     detectors: frozenset[str] = frozenset({"move"})
     known: frozenset[str] = frozenset()
@@ -83,7 +83,7 @@ class Notifier:
             self.turn()
 
     def turn(self) -> None:
-        """One round: what has come goes into the outbox, then what is due goes out."""
+        """One round: new alerts go into the outbox, then due messages are sent."""
         try:
             polled = self._log.poll(POLL_SECONDS)
             self._follow(polled)
@@ -108,7 +108,7 @@ class Notifier:
             self._epochs.pop(number, None)
 
     def _take(self, polled: Polled) -> None:
-        """Alerts into the outbox, then the commit: a crash between the two reads them again, and they are known."""
+        """Write alerts into the outbox, then commit: after a crash in between they are read again and recognised."""
         for number, records in polled.records.items():
             alerts: list[Alert] = []
             for record in records:
@@ -121,7 +121,7 @@ class Notifier:
                 self._log.commit({number: Position(records[-1].offset + 1, "", self._epochs[number])})
 
     def _write(self) -> None:
-        """Messages about alerts that have waited for company long enough."""
+        """Write messages about alerts that have waited long enough for others."""
         now = self._clock()
         arrived = self._outbox.arrived(now)
         wanted = [each for each in arrived if self._is_wanted(each)]
@@ -145,7 +145,7 @@ class Notifier:
                 self._outbox.write(alert, [alert], names, now)
 
     def _is_wanted(self, alert: Alert) -> bool:
-        """Whether a message is wanted: for chosen detectors, and for every rule of one's own."""
+        """Whether a message is wanted: for the chosen detectors, and for every rule of the user."""
         return alert.detector in self._wishes.detectors or alert.detector not in self._wishes.known
 
     def _count_symbols(self, now: float) -> int:
@@ -158,7 +158,7 @@ class Notifier:
         return self._symbols
 
     def _send(self, channel: Channel) -> None:
-        """Send what waits for a channel, as its pace allows; give up what waited for too long."""
+        """Send the waiting messages of a channel at its rate; give up those that waited too long."""
         now = self._clock()
         if now < self._not_before[channel.name]:
             return
@@ -171,7 +171,7 @@ class Notifier:
         left = self._wishes.an_hour - self._outbox.count(channel.name, "sent at", now - 3_600)
         if not waiting or left <= 0:
             return
-        # As many as may go; the last one that may speaks for all that are left.
+        # As many as the rate allows; the last message covers all that are left.
         together = waiting if len(waiting) >= DIGEST_AT or left == 1 else waiting[:1]
         title, body = self._words(together)
         picture = self._chart(together[0].alert) if len(together) == 1 else None

@@ -23,11 +23,11 @@ COMPACTED = {
     "segment.ms": "600000",
     "max.compaction.lag.ms": "600000",
 }
-"""The state topic's own settings: a state is superseded every few seconds, and old ones need not stay for long."""
+"""The settings of the state topic: a state is replaced every few seconds, and old ones need not be kept long."""
 
 
 class DeskSettings(StackSettings, AlertSettings, Protocol):
-    """What a desk is made of."""
+    """The settings of a desk."""
 
     @property
     def alerts(self) -> bool: ...  # noqa: D102 - a key of .env.example

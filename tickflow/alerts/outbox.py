@@ -1,4 +1,4 @@
-"""The outbox: what is to be said, written before it is sent, so that neither a crash nor a dead channel loses any.
+"""The outbox: messages are written before they are sent, so that neither a crash nor a dead channel loses one.
 
 A message goes to each channel once. Only where the notifier is killed between a receiver's answer and its record of it,
 the message goes out a second time, with the same id.
@@ -13,7 +13,7 @@ from tickflow.alerts.alert import Alert, decode, encode
 from tickflow.sqlite import open_database
 
 KEPT_SECONDS = 30 * 86_400
-"""How long what was sent is remembered: within it no alert is said twice."""
+"""How long sent messages are remembered: within that time no alert is sent twice."""
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS alerts (id TEXT PRIMARY KEY, alert BLOB NOT NULL, arrived REAL NOT NULL, message TEXT)
@@ -29,7 +29,7 @@ _SCHEMA = """
 
 
 class Message(NamedTuple):
-    """A message that a channel has not got yet; `written` in seconds since 1970."""
+    """A message that a channel has not received yet; `written` in seconds since 1970."""
 
     id: str
     alert: Alert
@@ -44,12 +44,12 @@ class Outbox:
         self._database.execute("PRAGMA synchronous = FULL")
 
     def take(self, alerts: Iterable[Alert], now: float) -> None:
-        """Note alerts that have arrived; those that were there before change nothing."""
+        """Note alerts that have arrived; alerts that are known already are ignored."""
         rows = [(each.message_id, encode(each), now) for each in alerts]
         self._together("INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, NULL)", rows)
 
     def arrived(self, before: float) -> list[Alert]:
-        """The alerts that belong to no message yet and arrived before, with all that came within a second of them."""
+        """Alerts without a message that arrived before that time, with all that came within a second of them."""
         query = "SELECT alert FROM alerts WHERE message IS NULL AND arrived < ? ORDER BY arrived, id"
         return [decode(row[0]) for row in self._database.execute(query, (before,))]
 
@@ -69,11 +69,11 @@ class Outbox:
         self._database.execute("COMMIT")
 
     def skip(self, alerts: Iterable[Alert]) -> None:
-        """Note that these alerts are not to be said."""
+        """Note that these alerts get no message."""
         self._together("UPDATE alerts SET message = '' WHERE id = ?", [(each.message_id,) for each in alerts])
 
     def waiting(self, channel: str) -> list[Message]:
-        """What the channel has not got yet, the oldest first."""
+        """The messages that the channel has not received yet, oldest first."""
         query = (
             "SELECT messages.id, alert, written FROM deliveries JOIN messages ON messages.id = message "
             "WHERE channel = ? AND state = 'waiting' ORDER BY written, messages.id"
@@ -81,7 +81,7 @@ class Outbox:
         return [Message(name, decode(alert), at) for name, alert, at in self._database.execute(query, (channel,))]
 
     def settle(self, channel: str, messages: Iterable[str], state: str, now: float) -> None:
-        """Note what became of messages: `sent at` a time of its own, `sent along` with another, or `given up`."""
+        """Note the outcome of messages: `sent at` their own time, `sent along` with another, or `given up`."""
         rows = [(state, now, channel, each) for each in messages]
         self._together("UPDATE deliveries SET state = ?, at = ? WHERE (channel, message) = (?, ?)", rows)
 
@@ -91,7 +91,7 @@ class Outbox:
         return int(self._database.execute(query, (channel, state, since)).fetchone()[0])
 
     def forget(self, now: float) -> None:
-        """Forget what is settled for a month."""
+        """Delete messages that were settled a month ago."""
         old = now - KEPT_SECONDS
         self._database.execute("DELETE FROM deliveries WHERE state != 'waiting' AND at < ?", (old,))
         self._database.execute(

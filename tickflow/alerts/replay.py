@@ -1,4 +1,4 @@
-"""What the alerts of recorded ticks are: the same watch as the worker's, over a stretch of a log."""
+"""The alerts of recorded ticks: the worker's own watch, over a range of a log."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ COMPARED = (*FLOATS, *INTEGERS, *(name for name in BOOLEANS if name != "notified
 
 
 def alerts_of_log(log: TickLog, partition: int, stretch: Bounds, terms: Terms, limits: Limits) -> dict[Key, Alert]:
-    """The alerts of a partition's ticks within a stretch, as they are after its last one. See `TickLog.read`."""
+    """The alerts of a partition's ticks in a range, in their state after the last tick. See `TickLog.read`."""
     watch = Watch(partition, terms)
     found: dict[Key, Alert] = {}
     for records in log.read(partition, stretch):
@@ -22,7 +22,7 @@ def alerts_of_log(log: TickLog, partition: int, stretch: Bounds, terms: Terms, l
 
 
 def alerts_of(watch: Watch, records: Iterable[Record], limits: Limits) -> dict[Key, Alert]:
-    """What a watch says of some records."""
+    """The alerts of a watch for these records."""
     ticks, _ = decode(list(records), limits)
     return {alert.key: alert for alert in watch.advance(ticks)}
 
@@ -33,5 +33,5 @@ def differences(wanted: Alert, found: Alert) -> list[str]:
 
 
 def judged(alerts: Iterable[Alert]) -> Iterable[Alert]:
-    """Those that follow from the ticks of one partition alone."""
+    """The alerts that follow from the ticks of one partition only."""
     return (alert for alert in alerts if alert.symbol != MARKET)

@@ -29,7 +29,7 @@ class AlertSettings(Protocol):
 
 
 class Calibrated(msgspec.Struct):
-    """One calibrated threshold with its 95 % interval; `expected` alerts were promised in what it was made from."""
+    """One calibrated threshold with its 95 % interval; `expected` is the number of alerts in its record."""
 
     detector: str
     symbol: str

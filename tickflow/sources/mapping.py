@@ -1,4 +1,4 @@
-"""A map from foreign JSON records to ticks: which value of a record is which field of a tick, as a TOML file says.
+"""A map from foreign JSON records to ticks: a TOML file says which value of a record is which field of a tick.
 
     symbol = "data.s"              # a path into the record; numbers count in arrays, from 0
     price = "data.p"
@@ -30,7 +30,7 @@ UNITS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
 KEYS = ("symbol", "price", "timestamp", "epoch", "timezone", "volume", "change_percent", "source")
 
 DIGITS = 40
-"""Places before or after the point, at most: as text, 1e999999 would have a million characters."""
+"""The most digits before or after the point: as text, 1e999999 would have a million characters."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder().decode
@@ -38,7 +38,7 @@ _FLAG = "--map"
 
 
 class Unmapped(ValueError):
-    """A record that is no tick by the map; the text says why."""
+    """A record that the map cannot turn into a tick; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Mapping:
         """The map of a TOML file. Raises `SettingError` that names the file and what is wrong in it."""
         try:
             return cls.of(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:  # of TOML and of what stands in it, too
+        except (OSError, ValueError) as error:  # errors of TOML and of its content alike
             raise SettingError(_FLAG, str(path), f"a map as docs/feeds.md has it ({error})") from None
 
     @classmethod
@@ -190,7 +190,7 @@ def _decimal(found: object, path: tuple[str, ...]) -> Decimal:
 
 
 def _number(record: object, path: tuple[str, ...], absent: str | None = None) -> str:
-    """The number there as text; `absent` where there is none."""
+    """The number at that path as text; `absent` if there is none."""
     found = _at(record, path)
     if found is None and absent is not None:
         return absent

@@ -1,6 +1,6 @@
-"""Where alerts are kept: the measurement `stock_anomalies`, or the table `store_anomalies` of the embedded file.
+"""Stores alerts: in the measurement `stock_anomalies`, or in the table `store_anomalies` of the embedded file.
 
-An alert is written again whenever it changes, over itself; what is not known keeps what is there.
+An alert is written again, over itself, whenever it changes; an unknown value leaves the stored one unchanged.
 """
 
 from abc import ABC, abstractmethod
@@ -13,11 +13,12 @@ class AlertStore(ABC):
     """Alerts by (symbol, detector, time). Calls may raise `StoreUnavailable` and `StoreMisconfigured`."""
 
     where: str
-    """For messages: what it is and which setting names it."""
+    """The store and the setting that names it, for messages."""
 
     @abstractmethod
     def write(self, alerts: Sequence[Alert]) -> None:
-        """Store the alerts, one attempt: they are stored when it returns. Without `notified` that stays as it is."""
+        """Store the alerts in one attempt; they are stored when this returns. Without `notified` that field is
+        unchanged."""
 
     @abstractmethod
     def mark_notified(self, alerts: Sequence[Alert]) -> None:

@@ -1,7 +1,7 @@
 """The verb `backtest`: how often would this have fired? The same watch as the workers', over recorded ticks.
 
-It takes in all that is recorded, since thresholds and open episodes reach back, and counts what was opened within the
-asked time. What it says of a recorded day is what the workers said of it live, alert for alert, bit for bit.
+It reads everything recorded, since thresholds and open episodes reach back, and counts alerts that opened within the
+requested time. For a recorded day it gives the same alerts as the live workers, bit for bit.
 """
 
 from collections import defaultdict
@@ -24,7 +24,7 @@ Key = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Findings:
-    """The alerts, in the order of time, and by symbol the days (since 1970) on which it traded within the time."""
+    """The alerts in time order, and by symbol the days (since 1970) on which it traded within the requested time."""
 
     alerts: list[Alert] = field(default_factory=list)
     days: dict[str, set[int]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def run(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> Findi
 
 
 def lines(found: Findings, listed: int, link: Callable[[Alert], str]) -> list[str]:
-    """The findings for people: the newest alerts with their links, then a line per symbol and detector."""
+    """The result for people: the newest alerts with their links, then one line per symbol and detector."""
     shown = found.alerts[max(0, len(found.alerts) - listed) :]
     said = [f"{moment(each.time_ns)}  {sentence(each)}  {_fate(each)}  {link(each)}" for each in shown]
     if len(shown) < len(found.alerts):

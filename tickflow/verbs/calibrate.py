@@ -18,7 +18,7 @@ DAY_US = 86_400 * 10**6
 
 @dataclass(slots=True)
 class Record:
-    """What is known of one symbol: its days and ticks, and by detector the scores above the floor."""
+    """The record of one symbol: its days and ticks, and by detector the scores above the floor."""
 
     days: set[int] = field(default_factory=set)
     ticks: int = 0
@@ -30,7 +30,7 @@ class Record:
 
 
 def collect(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> dict[str, Record]:
-    """The scores of recorded ticks by symbol; what lies before the time only fills the windows."""
+    """The scores of recorded ticks by symbol; ticks before `since_ns` only fill the windows."""
     seconds: dict[int, Seconds] = {}
     records: defaultdict[str, Record] = defaultdict(Record)
     for partition, ticks in recorded:
@@ -57,7 +57,7 @@ def collect(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> d
 
 
 def thresholds(records: dict[str, Record], terms: Terms) -> tuple[list[Calibrated], list[str]]:
-    """The thresholds that there is enough data for, and a sentence for each symbol, by name."""
+    """The thresholds with enough data, and one sentence per symbol, by name."""
     made: list[Calibrated] = []
     said: list[str] = []
     for symbol, record in sorted(records.items()):

@@ -70,7 +70,7 @@ class VerbSettings(DeskSettings, Protocol):
     def max_tick_age(self) -> float | None: ...  # noqa: D102
 
     def model_copy(self, *, update: dict[str, object]) -> Self:
-        """The same settings but for those in `update`."""
+        """The same settings, except those in `update`."""
         ...
 
 

@@ -17,7 +17,7 @@ TEST = "This is a test from tickflow: alerts will come to this address."
 
 
 def test_channels(channels: list[Channel]) -> bool:
-    """Send one message to each channel and print what came back; whether all took it."""
+    """Send one message to each channel and print the outcome; return whether all accepted it."""
     answers = [(channel, channel.send("tickflow: test", TEST)) for channel in channels]
     for channel, is_taken in answers:
         print(f"{channel.shown}: {'the message was accepted' if is_taken else 'the message was NOT accepted'}")

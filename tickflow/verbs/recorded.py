@@ -1,4 +1,4 @@
-"""Recorded ticks for the verbs that look back: from the topic, or from a file as the producer replays it."""
+"""Recorded ticks for `backtest` and `calibrate`: from the topic, or from a file as the producer replays it."""
 
 from collections.abc import Iterator
 from pathlib import Path

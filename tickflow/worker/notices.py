@@ -1,7 +1,7 @@
-"""What a person should hear about the records that a worker takes in: refused ones, expired ones, times without a zone.
+"""Warnings about the records that a worker reads: refused ones, expired ones, times without a zone.
 
-Each is said when it first comes, with its commonest cause and what to do, and then every ten seconds while it goes on.
-The same words stand in the worker's status, for the page.
+Each is logged at its first occurrence, with its most common cause and what to do, then every ten seconds.
+The worker's status has the same sentences, for the page.
 """
 
 import logging
@@ -18,17 +18,17 @@ from tickflow.worker.report import counted
 
 SAY_EVERY = 10.0
 LASTING = 60.0
-"""Seconds that the status speaks of refused and expired records after the last of them."""
+"""How many seconds the status shows refused and expired records after the last of them."""
 SHARE = 0.1
-"""Of the records of these seconds; fewer refused ones are odd records, no fault for the page to speak of."""
+"""The share of records in that time; a smaller share is a few odd records, nothing to show on the page."""
 SOURCES = 1_000
-"""Sources of naive times that are remembered: a feed may name as many as it likes."""
+"""How many sources of naive times are remembered: a feed may name any number of sources."""
 
 logger = logging.getLogger("tickflow.worker")
 
 
 class Notices:
-    """The words of one worker; `clock` is monotonic, in seconds. `letters` is the name of its dead-letter topic."""
+    """The warnings of one worker; `clock` is monotonic, in seconds. `letters` is the name of its dead-letter topic."""
 
     def __init__(self, letters: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._letters = letters
@@ -43,7 +43,7 @@ class Notices:
         self._expired_at = -LASTING
 
     def naive(self, ticks: TickBatch, begin: int) -> None:
-        """Say of each source, once, that its times come without a zone; of the ticks from index `begin` on."""
+        """Log once per source that its times have no zone, for the ticks from index `begin` on."""
         if len(self._naive) >= SOURCES:
             return
         found = {source for source, naive in zip(ticks.sources[begin:], ticks.naive[begin:], strict=True) if naive}
@@ -56,7 +56,7 @@ class Notices:
             )
 
     def took(self, accepted: int, reasons: Iterable[str]) -> None:
-        """Take in what became of a batch: how many ticks, and the reason of each refusal."""
+        """Note the outcome of a batch: the number of ticks, and the reason of each refusal."""
         refused = Counter(map(str, reasons))
         if accepted or refused:
             self._accepted = self._accepted or accepted > 0
@@ -65,7 +65,7 @@ class Notices:
         self.speak()
 
     def expired(self, points: Points, written: Written) -> None:
-        """Take in that the store dropped some of these points, which lie outside its retention."""
+        """Note that the store dropped some of these points, which lie outside its retention."""
         oldest, newest = (_moment(int(each)) for each in (points.time_ns.min(), points.time_ns.max()))
         self._expired += written.expired
         self._expired_at = self._clock()
@@ -76,7 +76,7 @@ class Notices:
         self.speak()
 
     def speak(self) -> None:
-        """Say what is due."""
+        """Log what is due."""
         now = self._clock()
         if self._refused and now - self._refused_said >= SAY_EVERY:
             self._refused_said = now
@@ -88,7 +88,7 @@ class Notices:
             self._expired = 0
 
     def sentence(self) -> str:
-        """What the status says: empty while nothing is wrong, or while few records of the last minute are refused."""
+        """The sentence for the status; empty while few or no records of the last minute were refused or expired."""
         now = self._clock()
         while self._taken and now - self._taken[0][0] > LASTING and (self._accepted or len(self._taken) > 1):
             self._taken.popleft()

@@ -1,7 +1,7 @@
 # ruff: noqa: DTZ001, E501 - wall times have no zone here; a row's form is read best in one line
-"""Files in the layouts that people have, made here, each with the ticks that it means.
+"""Files in common layouts, generated here, each with the ticks that it means.
 
-The rows are invented. What a file means is worked out from the rows by plain arithmetic, beside what is tested.
+The rows are invented. Plain arithmetic, independent of the tested code, gives the ticks of each file.
 """
 
 import bz2
@@ -25,7 +25,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 class Bar(NamedTuple):
-    """Begin on the wall (no zone), prices, volume."""
+    """A bar: its start in wall time (no zone), prices, volume."""
 
     at: datetime
     open: float
@@ -36,7 +36,7 @@ class Bar(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """Time in UTC, price, volume."""
+    """A trade: time in UTC, price, volume."""
 
     at: datetime
     price: float
@@ -58,19 +58,19 @@ class Case:
 
     @property
     def is_text(self) -> bool:
-        """Whether its lines can be broken one by one."""
+        """Whether a test can corrupt single lines of the file."""
         return self.name.endswith((".csv", ".txt", ".tsv", ".psv")) and b"\0" not in self.body
 
 
 def days(count: int = 40, seed: int = 1) -> list[Bar]:
-    """Bars of trading days, from 2 January 2024 on."""
+    """Daily bars from 2 January 2024 on."""
     return _bars(
         [at for n in range(count * 2) if (at := datetime(2024, 1, 2) + timedelta(days=n)).weekday() < 5][:count], seed
     )
 
 
 def minutes(count: int = 60, step: int = 1, start: datetime = datetime(2024, 1, 16, 9, 30), seed: int = 2) -> list[Bar]:
-    """Bars of minutes of one day."""
+    """Minute bars of one day."""
     return _bars([start + timedelta(minutes=n * step) for n in range(count)], seed)
 
 
@@ -87,7 +87,7 @@ def _bars(times: Sequence[datetime], seed: int) -> list[Bar]:
 
 
 def trades(count: int = 80, seed: int = 3, step_us: int = 137_251) -> list[Trade]:
-    """Trades of some seconds of 16 January 2024, 14:30 UTC on, many to a second."""
+    """Trades of some seconds from 16 January 2024, 14:30 UTC, several per second."""
     rng = random.Random(seed)
     at, price, found = datetime(2024, 1, 16, 14, 30, tzinfo=UTC), 187.5, []
     for _ in range(count):
@@ -116,7 +116,7 @@ CASES: dict[str, Callable[[], Case]] = {}
 
 
 def case(make: Callable[[], Case]) -> Callable[[], Case]:
-    """Enter a maker into the corpus."""
+    """Register a maker of a file in the corpus."""
     CASES[make.__name__] = make
     return make
 

@@ -1,4 +1,4 @@
-"""Every layout of the corpus is read as it is meant, row by row; its broken siblings are refused with line and cell."""
+"""Every layout of the corpus is read correctly, row by row; corrupted copies are refused with line and cell."""
 
 import math
 import re
@@ -46,7 +46,7 @@ def test_a_file_is_read_as_it_is_meant(tmp_path: Path, name: str) -> None:
 
 
 def failed(path: Path, **flags: Any) -> tuple[list[Tick], str]:
-    """The ticks of a replay, and its complaint, at the start or at the end."""
+    """The ticks of a replay, and its error, at the start or at the end."""
     ticks: list[Tick] = []
     try:
         replay = Replay(path, speed=math.inf, options=Options(**flags))
@@ -65,7 +65,7 @@ def separator_of(line: str) -> str:
 
 
 def broken(case: Case, change: Any) -> tuple[Case, int, str]:
-    """The case with one row of its middle changed, the number of that line, and its text before."""
+    """The case with one changed row in its middle, the number of that line, and its original text."""
     codec = "latin-1" if case.layout == "Excel, German" else "utf-8"
     lines = case.body.decode(codec).split("\n")
     at = len(lines) // 2

@@ -13,11 +13,11 @@ from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store.alerts import AlertStore
 
 MOST_ROWS = 200_000
-"""The newest that are kept."""
+"""How many alerts are kept, the newest ones."""
 
 COLUMNS = ("symbol", "detector", "time_ns", *FLOATS, *INTEGERS, *BOOLEANS, "members")
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-# As on InfluxDB: what is not known keeps what is there. Values have no declared type: REAL would turn -0.0 into 0.
+# As on InfluxDB, an unknown value leaves the stored one. No declared types: REAL would turn -0.0 into 0.
 _SCHEMA = f"""
     CREATE TABLE IF NOT EXISTS store_anomalies (
         symbol TEXT NOT NULL, detector TEXT NOT NULL, time_ns INTEGER NOT NULL,
@@ -89,7 +89,7 @@ class EmbeddedAlerts(AlertStore):
         return [_alert(row) for row in reversed(rows)]
 
     def close(self) -> None:
-        """Nothing is held between two calls."""
+        """Do nothing: between two calls nothing is open."""
 
     def _open(self) -> "closing[sqlite3.Connection]":
         try:

@@ -1,4 +1,4 @@
-"""What the brokers know of a consumer group: who has which partition, what is committed, and where the log ends."""
+"""A consumer group as the brokers see it: the owners of partitions, the commits, and the ends of the log."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,6 +1,6 @@
-"""Unpacks what lies in a record batch, up to a bound: 52 KB of zstd can hold a gigabyte.
+"""Unpacks the content of a record batch, up to a bound: 52 KB of zstd can hold a gigabyte.
 
-Each codec is read in portions, so that nothing past the bound is ever made. See kafka.apache.org, "Record Batch".
+Each codec is read in portions, so that nothing past the bound is unpacked. See kafka.apache.org, "Record Batch".
 """
 
 import struct
@@ -64,7 +64,7 @@ def _gzip(packed: memoryview, _bound: int) -> Iterator[bytes]:
 
 def _zstd(packed: memoryview, bound: int) -> Iterator[bytes]:
     if zstandard.get_frame_parameters(packed[: _XERIAL_HEAD * 2]).window_size > max(bound, 2**23):
-        raise TooLarge  # to unpack it would take as much memory for the window alone
+        raise TooLarge  # its window alone would take that much memory
     with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
         while portion := reader.read(_PORTION):
             yield portion
