@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 from kafka import KafkaProducer
 
 Codec = Literal["gzip", "snappy", "lz4", "zstd"]
@@ -12,6 +12,11 @@ CODECS: tuple[Codec, ...] = ("gzip", "snappy", "lz4", "zstd")
 def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 1, partition: int = 0) -> int:
     """Append one batch of `count` records of `size` blanks each; return the offset of the first."""
     placed: list[int] = []
+
+    def note(error: KafkaError | None, message: Message) -> None:
+        assert error is None, error
+        placed.append(message.offset() or 0)
+
     producer = Producer(
         {
             "bootstrap.servers": servers,
@@ -19,15 +24,13 @@ def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 
             "message.max.bytes": 1_000_000_000,
             "batch.size": 2**31 - 1,
             "batch.num.messages": count,
-            "linger.ms": 1_000,
+            "linger.ms": 60_000,  # until `flush`: a batch is not to be divided
             "queue.buffering.max.kbytes": 2_000_000,
         }
     )
     blanks = b" " * size
     for _ in range(count):
-        producer.produce(
-            topic, blanks, b"AAPL", partition, on_delivery=lambda error, message: placed.append(message.offset() or 0)
-        )
+        producer.produce(topic, blanks, b"AAPL", partition, on_delivery=note)
     assert producer.flush(120) == 0
     assert len(placed) == count
     return min(placed)

@@ -9,12 +9,14 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
+import msgspec
 import numpy as np
 from influxdb_client import WriteOptions
 from kafka import KafkaConsumer
@@ -25,16 +27,20 @@ from stock_analytics import StockAnalyticsEngine
 from tests import oracle
 from tickflow import process
 from tickflow.arrays import Floats, Ints
-from tickflow.errors import Stopped
+from tickflow.errors import NotAcknowledged, Stopped
 from tickflow.metrics import measures, points
 from tickflow.metrics.fields import MEASURED
 from tickflow.metrics.formulas import deviation
 from tickflow.store.influx.store import InfluxStore
 from tickflow.store.sqlite.store import EmbeddedStore
+from tickflow.ticklog.base import Commit
+from tickflow.ticklog.kafka import cluster
 from tickflow.ticklog.kafka import reader as kafka_reader
+from tickflow.ticklog.kafka import records as kafka_records
 from tickflow.ticklog.kafka.writer import Writer
 from tickflow.ticklog.sqlite.file import LogFile
 from tickflow.ticklog.sqlite.log import EmbeddedTickLog
+from tickflow.ticks.tick import Refused
 from tickflow.worker import assignments, dead_letters, restore
 from tickflow.worker.batch import Batch
 from tickflow.worker.restore import RestorePlan
@@ -134,6 +140,58 @@ def population() -> None:
     patch(measures, MEASURED=table)
 
 
+def uncommitted() -> None:
+    """Reads records of aborted transactions."""
+    patch(kafka_reader, READING={**cluster.READING, "isolation_level": "read_uncommitted"})
+
+
+def letters_forgotten() -> None:
+    """Hands over whole letters of any size, and takes those that the log refuses for delivered."""
+    letter_of = dead_letters.letter_of
+
+    def whole(topic: str, refused: Refused, stage: str, _largest: int | None = None) -> dead_letters.Letter:
+        return letter_of(topic, refused, stage)
+
+    def attempt(delivery: dead_letters.Delivery) -> None:
+        with suppress(NotAcknowledged):
+            for each in delivery._letters:
+                delivery._log.post(each.key, each.value, each.headers, delivery._log.dead_letter_topic)
+            delivery._log.flush(dead_letters.FLUSH_SECONDS)
+
+    patch(dead_letters, letter_of=whole)
+    patch(dead_letters.Delivery, attempt=attempt)
+
+
+def unbounded() -> None:
+    """Unpacks batches of any size."""
+    make = kafka_records.Budget.__init__
+
+    def make_unbounded(budget: kafka_records.Budget, _batch: int = 0) -> None:
+        make(budget, 2**62)
+
+    patch(kafka_records.Budget, __init__=make_unbounded)
+
+
+def common_protocol() -> None:
+    """Joins the group under the name that every consumer offers."""
+    patch(kafka_reader.WorkersAlone, name="range")
+
+
+def strangers_followed() -> None:
+    """Lets any consumer into the group, and goes on where it committed."""
+    common_protocol()
+    patch(assignments.Assignments, note_commit=lambda *_: None)
+
+
+def trusting() -> None:
+    """Takes any metadata of a commit for its own."""
+
+    def read(commit: Commit) -> restore._Metadata | None:
+        return msgspec.json.decode(commit.metadata, type=restore._Metadata)
+
+    patch(restore, _read=read)
+
+
 def clock() -> None:
     """Shifts the clock by the seconds in the file `FAULT_CLOCK`."""
     file, true_ns = Path(os.environ["FAULT_CLOCK"]), time.time_ns
@@ -199,6 +257,12 @@ VARIANTS: dict[str, Callable[[], None]] = {
     "letters-unacknowledged": letters_unacknowledged,
     "drop-at-sigterm": drop_at_sigterm,
     "population": population,
+    "uncommitted": uncommitted,
+    "letters-forgotten": letters_forgotten,
+    "unbounded": unbounded,
+    "common-protocol": common_protocol,
+    "strangers-followed": strangers_followed,
+    "trusting": trusting,
     "clock": clock,
     "small-batches": small_batches,
     "journal": journal,

@@ -1,0 +1,203 @@
+"""Whoever may publish, or use the group, does harm: nothing is lost, nothing stands still, no worker ends.
+
+And the suite can fail: variants of the worker without one of its guards are found by the oracle.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.structs import OffsetAndMetadata, TopicPartition
+
+from tests import oracle
+from tests.faults.case import Case, often
+from tests.faults.conftest import MakeCase
+from tests.faults.stands import KafkaStand
+from tests.hostile import CODECS, send_blanks, send_headers
+from tests.scripts import Script
+from tests.transactions import Transactions
+
+MOST_MB = 400
+BOUND, BOMB_RECORDS = 2**24, 17
+"""The bound of a batch here, and how many records of a million blanks each are above it; snappy packs no more into a
+megabyte.
+"""
+
+Attack = Callable[[Case, KafkaStand], None]
+
+
+def large_records(_: Case, stand: KafkaStand) -> None:
+    """Values that fit no dead-letter topic of the default size, one of them in 3 KB of gzip."""
+    for codec, size in ((None, 1_048_400), ("gzip", 3_000_000)):
+        producer = KafkaProducer(
+            bootstrap_servers=stand.servers, compression_type=codec, max_request_size=2**30, batch_size=2**29
+        )
+        producer.send(stand.topic, key=b"AAPL", value=b" " * size).get(30)
+        producer.close()
+
+
+def bombs(one: Case, stand: KafkaStand) -> None:
+    """Batches that unpack to more than the bound, in every codec, and a million empty headers."""
+    for codec in CODECS:
+        first = send_blanks(stand.servers, stand.topic, codec, 1_000_000, BOMB_RECORDS)
+        BOMBS.setdefault(one.fault, set()).add(first)
+    send_headers(stand.servers, stand.topic, often(1_000_000, 5_000_000))
+
+
+def aborted(_: Case, stand: KafkaStand) -> None:
+    """Transactions that are aborted, with ticks in them, between the ticks of others."""
+    tick = b'{"symbol":"AAPL","price":1,"timestamp":"2026-01-05T14:30:00Z"}'
+    with Transactions(stand.servers, stand.topic).open("abort") as first:
+        first.send(*[(b"AAPL", tick)] * 20)
+        Transactions(stand.servers, stand.topic).write("commit", (b"AAPL", tick))
+        first.send(*[(b"AAPL", tick)] * 20)
+
+
+def strangers(one: Case, stand: KafkaStand) -> None:
+    """A console consumer in the workers' group, beside them."""
+    stop = threading.Event()
+
+    def consume() -> None:
+        consumer = Consumer(
+            {
+                "bootstrap.servers": stand.servers,
+                "group.id": stand.env["KAFKA_GROUP"],
+                "auto.offset.reset": "earliest",
+                "auto.commit.interval.ms": 100,
+            }
+        )
+        consumer.subscribe([stand.topic])
+        taken = 0
+        while not stop.is_set() and taken < 50:
+            message = consumer.poll(0.1)
+            taken += message is not None and message.error() is None
+        consumer.close()
+        stop.set()
+
+    thread = threading.Thread(target=consume)
+    thread.start()
+    stop.wait(10)
+    stop.set()
+    thread.join()
+
+
+ATTACKS: dict[str, Attack] = {
+    "large_records": large_records,
+    "bombs": bombs,
+    "aborted": aborted,
+    "strangers": strangers,
+}
+BOMBS: dict[str, set[int]] = {}
+"""By case, the first offsets of the bombs in partition 0."""
+
+
+def peak_mb(worker: Script) -> int:
+    """The most memory that the worker has had so far."""
+    status = Path(f"/proc/{worker.process.pid}/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024
+
+
+def begun(case: MakeCase, stand: KafkaStand, name: str, variant: str | None) -> tuple[Case, Script]:
+    """A worker under load, with a dead-letter topic as a broker makes it by default."""
+    admin = KafkaAdminClient(bootstrap_servers=stand.servers)
+    admin.create_topics({f"{stand.topic}.dlq": {"num_partitions": 1, "replication_factor": 1}})
+    admin.close()
+    one = case(name, stand, env={"MAX_BATCH_BYTES": str(BOUND)})
+    BOMBS.pop(name, None)
+    worker = one.worker(variant)
+    worker.wait_for("is ours", 30)
+    assert one.load.is_alive()
+    return one, worker
+
+
+def expected_of(one: Case, stand: KafkaStand) -> oracle.Expected:
+    """What the log must have become: a bomb is one letter, whatever lies in it."""
+    records = stand.all_records(stand.topic)
+    firsts = BOMBS.get(one.fault, set())
+    inside = {first + at for first in firsts for at in range(BOMB_RECORDS)}
+    expected = oracle.expected([each for each in records if each.partition != 0 or each.offset not in inside])
+    letters = {(0, first): (oracle.LogRecord(0, first, None, None), "batch_too_large") for first in firsts}
+    return oracle.Expected(expected.points, {**expected.letters, **letters})
+
+
+def test_hostile_records_cost_no_tick_no_worker_and_little_memory(case: MakeCase, kafka_stand: KafkaStand) -> None:
+    one, worker = begun(case, kafka_stand, "hostile records, transactions and consumers", None)
+    times = often(1, 5)
+    for _ in range(times):
+        for attack in ATTACKS.values():
+            attack(one, kafka_stand)
+            one.recover()
+    peak = peak_mb(worker)
+    assert worker.is_running
+    worker = one.relieve(worker)
+    one.recover()
+    peak = max(peak, peak_mb(worker))
+    one.end()
+    one.fault += f": peak memory {peak} MB"
+    BOMBS[one.fault] = BOMBS["hostile records, transactions and consumers"]
+    one.finish(times * len(ATTACKS), expected_of(one, kafka_stand))
+    assert peak < MOST_MB
+
+
+def test_a_forged_commit_keeps_no_worker_from_starting(case: MakeCase, kafka_stand: KafkaStand) -> None:
+    one = forged(case, kafka_stand, None)
+    one.recover()
+    one.finish(1)
+
+
+def forged(case: MakeCase, stand: KafkaStand, variant: str | None) -> Case:
+    one, worker = begun(case, stand, "a commit with 4,024 brackets as metadata", None)
+    one.recover()
+    one.load.pause()
+    one.stop(worker)
+    consumer = KafkaConsumer(
+        bootstrap_servers=stand.servers, group_id=stand.env["KAFKA_GROUP"], enable_auto_commit=False
+    )
+    places = [TopicPartition(stand.topic, number) for number in consumer.partitions_for_topic(stand.topic)]
+    consumer.assign(places)
+    consumer.commit({place: OffsetAndMetadata(consumer.committed(place) or 0, "[" * 4_024, -1) for place in places})
+    consumer.close(autocommit=False)
+    one.worker(variant)
+    one.load.go_on()
+    return one
+
+
+@pytest.mark.parametrize(
+    ("variant", "attack"),
+    [
+        ("uncommitted", "aborted"),
+        ("letters-forgotten", "large_records"),
+        ("unbounded", "bombs"),
+        ("strangers-followed", "strangers"),
+    ],
+)
+def test_a_worker_without_its_guard_is_found(
+    case: MakeCase, kafka_stand: KafkaStand, variant: str, attack: str
+) -> None:
+    one, _ = begun(case, kafka_stand, f"a seeded bug: {variant}", variant)
+    ATTACKS[attack](one, kafka_stand)
+    one.recover()
+    one.end()
+    result = one.judge(expected_of(one, kafka_stand))
+    assert not (result.points.equal and result.letters.equal), result
+
+
+def test_what_a_stranger_took_from_a_running_worker_is_read_again(case: MakeCase, kafka_stand: KafkaStand) -> None:
+    """Under the protocol name that all consumers share one gets in; its commits are told apart and not followed."""
+    one, worker = begun(case, kafka_stand, "a consumer that gets into the group", "common-protocol")
+    strangers(one, kafka_stand)
+    one.recover()
+    one.end()
+    result = one.judge()
+    assert result.equal, result
+    assert "was made by no worker" in worker.stderr
+
+
+def test_a_worker_that_trusts_any_metadata_ends(case: MakeCase, kafka_stand: KafkaStand) -> None:
+    one = forged(case, kafka_stand, "trusting")
+    assert one.workers[-1].wait(30) != 0
+    one.load.end()
