@@ -1,254 +1,856 @@
-/* The view of the chart: which figure and which time range show, and how new ticks extend them. */
+/* The chart of one symbol: what is in sight of its picture, how the picture goes on with the ticks, and what has to be
+   asked of the store for the part of time that the reader moved to.
+   Plotly draws axes and grid; what hangs on the data is painted on a canvas over it (`brush.js`), so that a refresh or a
+   step of the wheel costs a few milliseconds in the place of a hundred. */
+import { brush } from "./brush.js";
 import { facts } from "./facts.js";
 import { frame } from "./frame.js";
+import { gestures } from "./gestures.js";
 import { plots } from "./plots.js";
+import { timeline } from "./timeline.js";
 import { words } from "./words.js";
 
-const { view, painter, shown, fit, below, last } = frame;
-const { PRICE, MA, VOLATILITY, Z, MARKS, STEMS, CANDLES } = frame.TRACES;
+const { painter, below, last, seen, extremes, ceiling } = frame;
+const view = Object.assign(frame.view, {
+  drawn: null,
+  picture: null,
+  range: null,
+  zoomed: false,
+  stretch: 1,
+  ring: null,
+});
+const FIELDS = facts.chart.fields;
+const AVERAGES = FIELDS.filter(({ panel, trace, name }) => panel === "y" && trace !== null && name !== "price");
+const MEASURES = FIELDS.filter(({ trace, name }) => trace !== null && name !== "price");
+const PANELS = { y: [0.46, 1], y2: [0.305, 0.425], y3: [0.155, 0.265], y4: [0, 0.115] }; // from below, in shares
+const MARGIN = { left: 12, top: 6, bottom: 34, least: 56, most: 150 };
+const MAX_MARKS = 60,
+  MARK_APART_PX = 14,
+  NEAR_PX = 6,
+  MAX_TICKS = 2_000,
+  LEAST_MS = 40;
+const GAP_MS = 300_000,
+  GAP_TIMES = 10;
+let asked = () => {}; // asks the store for a part of time: `page.js` names it
+let shape = null; // where the panels are
+let axes = ""; // what Plotly was told last
+let waiting = null; // the frame that will draw
+let resting = null; // the timer after a gesture
+let pointer = null; // where the pointer is, in px
+let loading = null; // the part of time that is asked for
 
-const LINES = facts.chart.fields.filter(({ trace }) => trace !== null);
-const NEAR_PX = 6;
-const INDICES = [...Array(CANDLES).keys()]; // the browser extends candles itself
+const place = () => document.getElementById("chart");
 
-const graph = () => plots.drawing("chart");
-
-/** A whole figure: the raw one in the present colours, with the values of `data`, showing `range` if given. */
-function figure(data, range) {
-  const paint = painter();
-  const traces = view.raw.data.map((raw, i) => {
-    const { x, y, open, high, low, close, ...style } = raw;
-    const values =
-      i === CANDLES ? pick(data[i], ["x", "open", "high", "low", "close"]) : { x: data[i].x, y: data[i].y };
-    return { ...paint(style), ...values, visible: shown(raw) };
-  });
-  const layout = paint(view.raw.layout);
-  layout.xaxis.range = range || live(traces[PRICE].x, null);
-  fit(traces, layout, paint);
-  return { data: traces, layout };
+/** Ask for parts of time by `ask(range, width)`, and hear of the row under the pointer by `point(row)`. */
+let pointed = () => {};
+function on(events) {
+  asked = events.asked;
+  pointed = events.pointed;
+  const there = place();
+  if (!there || there.dataset.listening) return;
+  there.dataset.listening = "yes";
+  gestures.listen(there, { zoom, pan, stretch, rest, inside: (x) => !shape || x <= shape.right, size, point: hover });
+  new ResizeObserver(() => view.picture && soon()).observe(there);
 }
 
-const pick = (from, keys) => Object.fromEntries(keys.map((key) => [key, from[key]]));
+/* ---- what is drawn ---- */
 
-/** New ticks change the last candle or start another one. */
-function carry(candles, extend) {
-  const width = view.drawn.candle_ms,
-    { x, open, high, low, close } = candles;
-  extend.x[PRICE].forEach((at, i) => {
-    const price = extend.y[PRICE][i],
-      end = x.length - 1;
-    // Steps start at multiples of their width in UTC, as in the store.
-    const offset = view.drawn.offsets.at(-1)[1],
-      step = Math.floor((at - offset) / width) * width + offset;
-    if (end >= 0 && step <= x[end]) {
-      high[end] = Math.max(high[end], price);
-      low[end] = Math.min(low[end], price);
-      close[end] = price;
-    } else {
-      x.push(step);
-      for (const side of [open, high, low, close]) side.push(price);
-    }
-  });
+/** A whole picture from the server. The zoom stays while symbol, range and period are the same. */
+function show(picture, drawn) {
+  const key = `${drawn.symbol} ${drawn.range} ${drawn.period}`;
+  if (view.key !== key) Object.assign(view, { zoomed: false, stretch: 1, ring: null });
+  take(picture, drawn);
+  view.key = key;
+  loading = null;
+  if (!view.zoomed) view.range = live(null);
+  paint();
+  refine();
 }
 
-const draw = (figure) => plots.draw("chart", figure);
-
-/** Draw a figure from the server; zoom and hidden lines stay while symbol and range are the same. */
-function show(raw, drawn) {
-  const gd = graph();
-  const same = view.key === raw.layout.uirevision && view.zoomed && gd?.layout.xaxis;
-  if (!same) view.zoomed = false;
-  Object.assign(view, { key: raw.layout.uirevision, drawn, raw, evidence: new Map() });
-  learn(raw.layout.meta.evidence);
-  draw(figure(raw.data, same ? gd.layout.xaxis.range.map(ms) : null));
+/** The picture of the part of time that the reader moved to. */
+function refined(picture, drawn) {
+  loading = null;
+  take(picture, drawn);
+  paint();
+  refine();
 }
 
-/** Draw the present figure again: after a change of theme or lines, or to return to the newest tick. */
-function again(range = null) {
-  if (!view.raw) return;
-  const gd = graph();
-  if (range) view.zoomed = true;
-  draw(figure(gd ? gd.data : view.raw.data, range || (view.zoomed && gd ? gd.layout.xaxis.range.map(ms) : null)));
-}
-
-/** A time range around this moment, or `null` if nothing is drawn there. */
-function place(moment) {
-  const x = graph()?.data?.[PRICE]?.x;
-  if (!x?.length || moment < x[0] || moment > last(x)) return null;
-  const half = Math.min(150_000, Math.max(15_000, (last(x) - x[0]) / 4));
-  return [moment - half, moment + half];
-}
-
-/** Draw new rows too: one drawing shows them, the ranges and the labels. How many rows there are now comes back,
-    `null` where there is no drawing yet that they could be added to. */
-function follow(extend, drawn) {
-  const gd = graph();
-  if (!gd) return null;
+function take(picture, drawn) {
   view.drawn = drawn;
-  const next = gd.data
-    .slice(0, CANDLES)
-    .map((trace, i) => ({ ...trace, x: trace.x.concat(extend.x[i]), y: trace.y.concat(extend.y[i]) }));
-  if (gd.data.length > CANDLES) {
-    for (const side of ["x", "open", "high", "low", "close"]) gd.data[CANDLES][side] = [...gd.data[CANDLES][side]];
-    carry(gd.data[CANDLES], extend);
+  view.picture = picture;
+  picture.breaks = breaksOf(picture);
+}
+
+/** Where a line is interrupted: at another day, and after a gap far above the usual. */
+function breaksOf({ x, kind, width_ms }) {
+  const gaps = x.slice(1).map((at, i) => at - x[i]),
+    usual = gaps.length ? [...gaps].sort((a, b) => a - b)[gaps.length >> 1] : 0,
+    limit = Math.max(GAP_TIMES * usual, GAP_MS, kind === "ticks" ? 0 : 3 * width_ms);
+  return x.map(
+    (at, i) => i > 0 && (at - x[i - 1] > limit || (gaps[i - 1] > 3_600_000 && dayOf(at) !== dayOf(x[i - 1]))),
+  );
+}
+
+const dayOf = (ms) => Math.floor(ms / timeline.DAY);
+
+/** What came since: rows behind those drawn, or the columns that they changed. Whether it could be drawn. */
+function follow(tail, drawn) {
+  const { picture } = view;
+  if (!picture || picture.kind !== tail.kind) return false;
+  const from = tail.kind === "ticks" ? picture.x.length : below(picture.x, tail.x[0]);
+  const joined = (before, after) => before.slice(0, from).concat(after);
+  picture.x = joined(picture.x, tail.x);
+  for (const name of Object.keys(picture.y)) picture.y[name] = joined(picture.y[name], tail.y[name]);
+  addMarks(picture.marks, tail);
+  picture.breaks = breaksOf(picture);
+  const before = view.drawn.newest_us;
+  view.drawn = { ...drawn, rows: picture.x.length };
+  if (tail.kind === "ticks") drop(picture);
+  const moved = (view.drawn.newest_us - before) / 1000,
+    newest = newestAt();
+  if (!view.zoomed) view.range = live(view.range);
+  else if (newest - moved <= view.range[1] && newest > view.range[1]) {
+    const step = newest - view.range[1] + 0.1 * (view.range[1] - view.range[0]);
+    view.range = view.range.map((bound) => bound + step);
   }
-  const before = last(gd.data[PRICE].x),
-    now = last(next[PRICE].x);
-  let range = gd.layout.xaxis.range.map(ms);
-  if (!view.zoomed) range = live(next[PRICE].x, range);
-  else if (before <= range[1] && now > range[1]) {
-    const step = now - range[1] + 0.1 * (range[1] - range[0]);
-    range = [range[0] + step, range[1] + step];
-  }
-  gd.layout.xaxis.range = range;
-  fit(next, gd.layout, painter());
-  STEMS.forEach((i) => (gd.data[i].line.width = next[i].line.width));
-  const most = kept(next, gd.data[CANDLES]);
-  plots.extend("chart", extend, INDICES, most && { x: most, y: most });
-  return gd.data[PRICE].x.length;
+  paint();
+  refine();
+  return true;
 }
 
-/** An open page drops rows older than the range by a quarter of it, unless the reader looks at another range. */
-function kept(data, candles) {
-  const { range_ms, rows, total } = view.drawn;
-  if (view.zoomed || !range_ms || rows !== total) return null; // a thinned range is drawn again anyway
-  const from = last(data[PRICE].x) - 1.25 * range_ms;
-  const gone = candles ? below(candles.x, from) : 0;
-  if (gone) for (const side of ["x", "open", "high", "low", "close"]) candles[side].splice(0, gone);
-  const lengths = data.map(({ x }) => x.length - below(x, from));
-  return lengths[PRICE] < data[PRICE].x.length ? lengths : null;
+function addMarks(marks, { kind, marks: more }) {
+  const known = new Set(marks.x);
+  const fresh = more.x.map((_, i) => i).filter((i) => kind === "candles" || !known.has(more.x[i]));
+  for (const name of Object.keys(marks)) marks[name] = marks[name].concat(fresh.map((i) => more[name][i]));
 }
 
-/** The reader moved the chart. */
-function moved(change) {
-  if (!Object.keys(change).some((key) => key.startsWith("xaxis.range"))) return;
-  view.zoomed = true;
-  refit();
+/** A page that stays open drops the ticks that lie far before what is seen. */
+function drop(picture) {
+  const { range_ms } = view.drawn;
+  if (view.zoomed || !range_ms) return;
+  const gone = below(picture.x, last(picture.x) - 1.25 * range_ms);
+  if (!gone) return;
+  picture.x.splice(0, gone);
+  for (const values of Object.values(picture.y)) values.splice(0, gone);
+  picture.breaks.splice(0, gone);
+  const old = below(picture.marks.x, picture.x[0]);
+  for (const values of Object.values(picture.marks)) values.splice(0, old);
+  view.drawn.total = view.drawn.rows = picture.x.length;
 }
 
-/** Draw the same time range with panels and labels that fit it and the present size. */
-function refit() {
-  const gd = graph(),
-    layout = { ...gd.layout, xaxis: { ...gd.layout.xaxis, range: gd.layout.xaxis.range.map(ms) } };
-  for (const panel of ["yaxis", "yaxis2", "yaxis3", "yaxis4"]) layout[panel] = { ...layout[panel] };
-  fit(gd.data, layout, painter());
-  draw({ data: gd.data, layout });
+/** The last moment that is drawn, in ms of the wall clock. */
+function newestAt() {
+  const { drawn, picture } = view;
+  const newest = drawn.newest_us / 1000 + (last(drawn.offsets)?.[1] ?? 0);
+  return drawn.follows || !picture.x.length ? newest : last(picture.x);
 }
 
-/** A bound of the axis in ms: after a zoom Plotly returns it as text. */
-function ms(bound) {
-  return typeof bound === "number"
-    ? bound
-    : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
-}
-
-/** The live time range: back from the newest tick, with a small margin, moving in steps. */
-function live(x, current) {
-  if (!x.length) return [0, 1];
-  const first = x[0],
-    now = last(x),
-    wanted = view.drawn.range_ms;
+/** The part of time seen live: the range back from the newest tick, with a little room, moved on in steps. */
+function live(current) {
+  const { drawn, picture } = view;
+  if (drawn.period) return drawn.period.slice();
+  const now = newestAt(),
+    first = Math.min(now, picture.x[0] ?? now),
+    wanted = drawn.range_ms;
   if (current && now <= current[1] && current[1] - now < 0.3 * (current[1] - current[0])) return current;
   const there = Math.max(now - first, 10_000);
-  if (view.drawn.period) return view.drawn.period.slice();
   if (wanted === null || there < wanted) return [first - 0.01 * there, first + 1.12 * there];
   return [now - wanted, now + 0.05 * wanted];
 }
 
-/** The values of a row, by default of the newest. */
-function values(row = null) {
-  const gd = graph();
-  if (!gd || !view.raw || !gd.data?.length || !gd.data[PRICE].x.length) return null;
-  const data = gd.data,
-    i = row === null || row >= data[PRICE].x.length ? data[PRICE].x.length - 1 : row;
-  const at = (trace) => data[trace].y[i];
+/* ---- moving ---- */
+
+const size = () => ({
+  width: shape ? shape.right - shape.left : 800,
+  height: shape ? shape.panels.y.bottom - shape.panels.y.top : 400,
+});
+
+/** See this part of time (ms of the wall clock); it is read from the store as far as it is not drawn yet. */
+function see(from, to) {
+  if (!view.picture) return;
+  const middle = (from + to) / 2,
+    half = Math.max(LEAST_MS, to - from) / 2;
+  view.range = [middle - half, middle + half];
+  view.zoomed = true;
+  soon();
+}
+
+function zoom(factor, x) {
+  const [from, to] = view.range,
+    share = (x - shape.left) / (shape.right - shape.left),
+    at = from + share * (to - from);
+  see(at - (at - from) * factor, at + (to - at) * factor);
+}
+
+function pan(by) {
+  const [from, to] = view.range;
+  see(from + by * (to - from), to + by * (to - from));
+}
+
+/** The axis of prices shows more, or less, around its middle. */
+function stretch(factor) {
+  view.stretch = Math.max(0.05, Math.min(50, view.stretch * factor));
+  soon();
+}
+
+/** A gesture is over for now: ask for what is missing. */
+function rest() {
+  clearTimeout(resting);
+  resting = setTimeout(refine, 90);
+}
+
+/** Back to what is live. Whether the picture has it. */
+function goLive() {
+  view.zoomed = false;
+  view.stretch = 1;
+  view.ring = null;
+  const whole = !view.drawn?.sight && view.drawn?.follows;
+  if (view.picture && whole) {
+    view.range = live(null);
+    paint();
+  }
+  return Boolean(whole);
+}
+
+/** Ask the store for the part of time in sight where the picture lacks a part of it, or shows it too coarsely or too
+    finely. */
+function refine() {
+  const { picture, range, drawn } = view;
+  if (!picture || !range || !shape) return;
+  const [first, end] = picture.covers,
+    begin = beginning(),
+    width = size().width,
+    stored = drawn.newest_us / 1000 + (last(drawn.offsets)?.[1] ?? 0);
+  const lacks = Math.max(range[0], begin) < first - 1 || (!drawn.follows && Math.min(range[1], stored) > end + 1);
+  const column = (range[1] - range[0]) / width;
+  let unfit = false;
+  if (picture.kind === "columns") unfit = column < 0.7 * picture.width_ms || column > 3 * picture.width_ms;
+  else if (picture.kind === "ticks") unfit = below(picture.x, range[1]) - below(picture.x, range[0]) > 1.5 * MAX_TICKS;
+  else unfit = drawn.candles === "auto" && !fits((range[1] - range[0]) / picture.width_ms);
+  if (picture.kind === "columns" && picture.finest) unfit = unfit && column > 3 * picture.width_ms;
+  if (!lacks && !unfit) return;
+  const wanted = range.map(Math.round);
+  if (String(wanted) === String(loading)) return;
+  if (range[1] < begin && !lacks) return;
+  loading = wanted;
+  asked(view.zoomed ? wanted : null, Math.round(width));
+}
+
+const fits = (candles) => candles > 50 && candles < 400;
+
+/** Where the symbol's first stored tick is, in ms of the wall clock. */
+const beginning = () => view.drawn.begin_us / 1000 + (view.drawn.offsets[0]?.[1] ?? 0);
+
+/* ---- drawing ---- */
+
+function soon() {
+  if (waiting) return;
+  waiting = requestAnimationFrame(() => {
+    waiting = null;
+    paint();
+  });
+}
+
+/** Draw again: after another theme, other lines, or a move. */
+function again(range = null) {
+  if (!view.picture) return;
+  if (range) see(range[0], range[1]);
+  else if (!view.zoomed && view.drawn) view.range = live(view.range);
+  paint();
+}
+
+const visible = (field) => !view.hidden.has(field.label);
+const bound = (picture, name, side) => picture.y[`${name}_${side}`] ?? picture.y[name];
+
+/** The bounds of the four panels for what is in sight. */
+function boundsOf(picture, sight) {
+  const [from, to] = sight,
+    prices = extremes(picture.y.low ?? picture.y.price, from, to);
+  if (picture.y.high) extremes(picture.y.high, from, to, prices);
+  for (const field of AVERAGES.filter(visible)) {
+    extremes(bound(picture, field.name, "low"), from, to, prices);
+    extremes(bound(picture, field.name, "high"), from, to, prices);
+  }
+  if (banded(picture)) for (const side of bandOf(picture, sight)) extremes(side, from, to, prices);
+  if (prices[0] > prices[1]) return null;
+  let [low, high] = frame.bounds(prices);
+  if (view.stretch !== 1) {
+    const middle = (low + high) / 2,
+      half = ((high - low) / 2) * view.stretch;
+    [low, high] = [view.log ? Math.max(middle - half, low / 100) : middle - half, middle + half];
+  }
+  const most = (panel) =>
+    Math.max(
+      0,
+      ...MEASURES.filter((field) => field.panel === panel).map(
+        ({ name }) => extremes(bound(picture, name, "high"), from, to)[1],
+      ),
+    );
   return {
-    newest: i === data[PRICE].x.length - 1,
-    wall: data[PRICE].x[i],
-    price: at(PRICE),
-    ma: MA.map(at),
-    volatility: at(VOLATILITY),
-    z: at(Z),
-    of: Object.fromEntries(LINES.map(({ name, trace }) => [name, at(trace)])),
-    candle: candleAt(data[CANDLES], data[PRICE].x[i]),
-    evidence: view.evidence.get(data[PRICE].x[i]) ?? null,
-    volume: data[STEMS[0]].y[3 * i + 1] ?? data[STEMS[1]].y[3 * i + 1],
+    y: [low, high],
+    y2: [0, ceiling(Math.max(extremes(picture.y.volume, from, to)[1], most("y2")))],
+    y3: [0, ceiling(most("y3"))],
+    y4: [0, Math.max(3, Math.ceil(most("y4")))],
   };
 }
 
-/** Open, high, low and close of the candle at this moment. */
-function candleAt(candles, moment) {
-  const i = candles ? below(candles.x, moment + 1) - 1 : -1;
-  return i < 0 ? null : ["open", "high", "low", "close"].map((side) => candles[side][i]);
+const banded = (picture) => !view.hidden.has("Band") && picture.kind !== "columns";
+
+function bandOf({ y }, [from, to]) {
+  const lows = [],
+    highs = [];
+  for (let i = from; i < to; i++) {
+    const away = view.drawn.threshold * y.volatility[i];
+    lows[i] = y.ma_10[i] === null || y.volatility[i] === null ? null : y.ma_10[i] - away;
+    highs[i] = lows[i] === null ? null : y.ma_10[i] + away;
+  }
+  return [lows, highs];
 }
 
-/** Keep the evidence of anomalies, which their marks cannot show, by moment. */
-function learn(evidence) {
-  for (const [wall, partition, offset, times] of evidence || []) view.evidence.set(wall, { partition, offset, times });
+/** The axis of each panel, as Plotly wants it. */
+function axesOf(bounds, sight) {
+  const layout = { yaxis: {} };
+  const priced = view.picture.y.price ?? view.picture.y.close;
+  view.base = priced[sight[0]] ?? null;
+  frame.scale(layout.yaxis, bounds.y[0], bounds.y[1], view.base);
+  for (const panel of ["y2", "y3"]) {
+    const high = bounds[panel][1],
+      vals = [0, high / 2, high];
+    layout[`yaxis${panel.slice(1)}`] = {
+      range: bounds[panel],
+      tickmode: "array",
+      tickvals: vals,
+      ticktext: vals.map((at) => (panel === "y2" ? words.volume(at) : at ? words.label(at, high / 2) : "0")),
+    };
+  }
+  layout.yaxis4 = { range: bounds.y4, tickmode: "array", tickvals: [0, 1, 2], ticktext: ["0", "1", "2"] };
+  return layout;
+}
+
+/** Draw what is in sight. Plotly is called only where an axis changed. */
+function paint() {
+  const { picture, range } = view,
+    there = place();
+  if (!picture || !range || !there?.clientHeight || document.body.dataset.charts === "several") return;
+  const sight = seen(picture.x, range),
+    bounds = boundsOf(picture, sight) ?? { y: view.bounds?.y ?? [0, 1], y2: [0, 1], y3: [0, 1], y4: [0, 3] };
+  view.bounds = bounds;
+  const context = brush.canvasOf(there, "brush-data"),
+    paintOf = painter(),
+    layout = axesOf(bounds, sight),
+    right = marginOf(context, layout);
+  shape = shapeOf(there, right, bounds, range);
+  const ends = endsOf(picture, sight);
+  clear(layout, ends);
+  layout.xaxis = { range, tickmode: "array", ...timeline.ticks(range, shape.right - shape.left) };
+  axe(layout, right, paintOf);
+  picturePaint(context, picture, sight, ends, paintOf);
+  cross();
+}
+
+/** As much room as the widest label of the axes needs: none may be cut. */
+function marginOf(context, layout) {
+  context.font = "600 12px system-ui, sans-serif";
+  const texts = ["yaxis", "yaxis2", "yaxis3"].flatMap((name) => layout[name].ticktext);
+  texts.push(priceLabel(view.drawn.price), ...AVERAGES.filter(visible).map(({ label }) => label));
+  const widest = Math.max(...texts.map((each) => context.measureText(each).width));
+  return Math.max(MARGIN.least, Math.min(MARGIN.most, 4 * Math.ceil((widest + 14) / 4)));
+}
+
+function priceLabel(price) {
+  if (view.percent && view.base) return frame.signed(100 * (price / view.base - 1));
+  const size = Math.abs(price);
+  return size >= 1e7 || (size < 1e-4 && size > 0) ? words.short(price, 6) : words.price(price);
+}
+
+/** Where each panel is, and how its values become px. */
+function shapeOf(there, margin, bounds, [from, to]) {
+  const left = MARGIN.left,
+    right = there.clientWidth - margin,
+    height = there.clientHeight - MARGIN.top - MARGIN.bottom,
+    x = (ms) => left + ((ms - from) / (to - from)) * (right - left),
+    panels = {};
+  for (const [name, [low, high]] of Object.entries(PANELS)) {
+    const top = MARGIN.top + (1 - high) * height,
+      bottom = MARGIN.top + (1 - low) * height,
+      log = name === "y" && view.log && bounds.y[0] > 0,
+      [begin, end] = log ? bounds[name].map(Math.log10) : bounds[name],
+      y = (value) => bottom - (((log ? Math.log10(value) : value) - begin) / (end - begin)) * (bottom - top),
+      value = (px) => {
+        const at = begin + ((bottom - px) / (bottom - top)) * (end - begin);
+        return log ? 10 ** at : at;
+      };
+    panels[name] = { left, right, top, bottom, x, y, value };
+  }
+  return { left, right, panels, ms: (px) => from + ((px - left) / (right - left)) * (to - from) };
+}
+
+/** The labels beside the last values: the price's tag, and the names of the averages, pushed apart. */
+function endsOf(picture, [from, to]) {
+  const panel = shape.panels.y,
+    newest = view.drawn.price,
+    tag = panel.y(newest),
+    ends = [];
+  for (const field of AVERAGES.filter(visible)) {
+    const value = picture.y[field.name]
+      ? lastKnown(picture.y[field.name], from, to)
+      : lastKnown(bound(picture, field.name, "high"), from, to);
+    if (value !== null) ends.push({ y: panel.y(value), text: field.label, color: field.color });
+  }
+  ends.sort((a, b) => a.y - b.y);
+  let limit = tag + 17;
+  for (const end of ends.filter(({ y }) => y >= tag)) {
+    end.y = Math.max(end.y, limit);
+    limit = end.y + 14;
+  }
+  limit = tag - 17;
+  for (const end of ends.filter(({ y }) => y < tag).reverse()) {
+    end.y = Math.min(end.y, limit);
+    limit = end.y - 14;
+  }
+  const inside = ({ y }) => y > panel.top && y < panel.bottom;
+  return { labels: ends.filter(inside), tag: inside({ y: tag }) ? tag : null };
+}
+
+function lastKnown(values, from, to) {
+  for (let i = to - 1; i >= from; i--) if (values[i] !== null) return values[i];
+  return null;
+}
+
+/** A number of the axis that would stand under a label goes. */
+function clear({ yaxis }, { labels, tag }) {
+  const taken = [...labels.map(({ y }) => [y, 12]), ...(tag === null ? [] : [[tag, 16]])];
+  yaxis.ticktext = yaxis.ticktext.map((text, i) =>
+    taken.some(([y, near]) => Math.abs(y - shape.panels.y.y(yaxis.tickvals[i])) < near) ? "" : text,
+  );
+}
+
+/** Plotly's part: axes and grid. */
+function axe(layout, right, paintOf) {
+  const there = place(),
+    told = JSON.stringify([
+      layout,
+      right,
+      there.clientWidth,
+      there.clientHeight,
+      paintOf("--grid"),
+      paintOf("--paper"),
+    ]);
+  if (told === axes && plots.drawing("chart")) return;
+  axes = told;
+  plots.axes("chart", {
+    panels: PANELS,
+    layout,
+    margin: { l: MARGIN.left, r: right, t: MARGIN.top, b: MARGIN.bottom },
+    paint: paintOf,
+  });
+}
+
+function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
+  const { panels } = shape,
+    { x, y, kind, width_ms, breaks } = picture,
+    half = kind === "ticks" ? 0 : width_ms / 2,
+    color = {
+      muted: paintOf("--muted"),
+      paper: paintOf("--paper"),
+      price: paintOf("--price"),
+      anomaly: paintOf("--anomaly"),
+      up: paintOf("--up"),
+      down: paintOf("--down"),
+    };
+  voids(context, color);
+  days(context, color);
+  brush.within(context, panels.y, () => {
+    if (banded(picture)) {
+      const [lows, highs] = bandOf(picture, sight);
+      brush.band(context, panels.y, x, lows, highs, sight, paintOf("--band"));
+    }
+    for (const field of AVERAGES.filter(visible)) measure(context, picture, sight, field, paintOf);
+    if (kind === "ticks")
+      brush.line(context, panels.y, x, y.price, sight, { color: color.price, width: 1.6, breaks, step: true });
+    else if (kind === "candles") brush.candles(context, panels.y, x, y, sight, { ...color, wide: width_ms });
+    else brush.columns(context, panels.y, x, y, sight, { color: color.price, width: 1.2, breaks, half });
+    if (tag !== null) {
+      context.beginPath();
+      context.moveTo(shape.left, tag);
+      context.lineTo(shape.right, tag);
+      brush.stroke(context, color.price, 1, "1px,3px");
+    }
+  });
+  marksPaint(context, picture, color);
+  const volumes = Array.from(y.volume);
+  volumes.signs = y.direction ?? y.close.map((price, i) => (price >= y.open[i] ? 1 : -1));
+  const per = (shape.right - shape.left) / Math.max(1, sight[1] - sight[0]),
+    wide =
+      kind === "candles"
+        ? Math.max(1, 0.6 * (panels.y2.x(x[0] + width_ms) - panels.y2.x(x[0])))
+        : Math.max(1, Math.min(5, 0.55 * per));
+  brush.within(context, panels.y2, () => {
+    brush.bars(context, panels.y2, x, volumes, sight, { colors: { 1: color.up, "-1": color.down }, width: wide, half });
+  });
+  for (const field of MEASURES.filter(({ panel }) => panel !== "y")) {
+    brush.within(context, panels[field.panel], () => measure(context, picture, sight, field, paintOf));
+  }
+  threshold(context, color);
+  titles(context, color, kind);
+  for (const { y: at, text, color: token } of labels) {
+    brush.text(context, text, shape.right + 4, at, { color: paintOf(token), paper: color.paper });
+  }
+  if (tag !== null)
+    brush.text(context, priceLabel(view.drawn.price), shape.right + 6, tag, {
+      color: color.paper,
+      paper: color.price,
+      bold: true,
+      size: 12,
+      pad: 4,
+    });
+  const foot = `${frame.named(picture.sources)} · ${words.ZONE}`;
+  brush.text(
+    context,
+    foot,
+    shape.right + 60 > place().clientWidth ? shape.right : shape.right,
+    place().clientHeight - 3,
+    { color: color.muted, align: "right", baseline: "bottom", size: 10, paper: color.paper },
+  );
+}
+
+function measure(context, picture, sight, field, paintOf) {
+  const { x, y, kind, breaks, width_ms } = picture,
+    panel = shape.panels[field.panel],
+    style = {
+      color: paintOf(field.color),
+      width: field.width ?? 1.25,
+      dash: field.dash,
+      breaks,
+      half: kind === "ticks" ? 0 : width_ms / 2,
+    };
+  if (y[field.name]) {
+    const at = kind === "ticks" ? x : x.map((ms) => ms + width_ms / 2);
+    brush.line(context, panel, at, y[field.name], sight, style);
+  } else
+    brush.ranges(context, panel, x, y[`${field.name}_low`], y[`${field.name}_high`], sight, { ...style, width: 1 });
+}
+
+/** The anomalies in sight: the strongest ones as marks, apart from one another, and a lane that shows how many there are. */
+function marksPaint(context, picture, color) {
+  if (view.hidden.has("Anomaly")) return;
+  const panel = shape.panels.y,
+    chosen = marksInSight();
+  brush.within(context, { ...panel, left: panel.left - 6, right: panel.right + 6 }, () => {
+    for (const mark of chosen) brush.mark(context, panel, mark, color.anomaly, mark.x === view.ring);
+    const { kind, x, y, marks, width_ms } = picture;
+    const places =
+      kind === "columns"
+        ? x.map((at, i) => [at + width_ms / 2, y.anomalies[i]]).filter(([, count]) => count)
+        : marks.x.map((at) => [at, 1]);
+    if (
+      kind === "columns" ||
+      chosen.length < places.filter(([at]) => at >= view.range[0] && at <= view.range[1]).length
+    )
+      brush.lane(context, panel, places, color.anomaly);
+  });
+}
+
+/** The marks that are drawn: at most 60, the strongest first, none over another; and the one that the reader asked for. */
+function marksInSight() {
+  const { marks } = view.picture,
+    [from, to] = view.range,
+    panel = shape.panels.y,
+    chosen = [];
+  const order = marks.x.map((_, i) => i).filter((i) => marks.x[i] >= from && marks.x[i] <= to);
+  order.sort(
+    (a, b) =>
+      (marks.x[b] === view.ring) - (marks.x[a] === view.ring) ||
+      marks.strength[b] - marks.strength[a] ||
+      marks.x[a] - marks.x[b],
+  );
+  for (const i of order) {
+    if (chosen.length >= MAX_MARKS) break;
+    const px = panel.x(marks.x[i]);
+    if (chosen.every((other) => Math.abs(other.px - px) >= MARK_APART_PX)) chosen.push({ px, ...markAt(i) });
+  }
+  return chosen;
+}
+
+function markAt(i) {
+  const { marks } = view.picture;
+  return {
+    x: marks.x[i],
+    price: marks.price[i],
+    high: marks.price[i] >= marks.ma_10[i],
+    ma: marks.ma_10[i],
+    volatility: marks.volatility[i],
+    z: marks.z_score[i],
+    times: marks.times?.[i] ?? null,
+    partition: marks.partition?.[i],
+    offset: marks.offset?.[i],
+  };
+}
+
+/** What lies before the first stored tick, and what is being read. */
+function voids(context, color) {
+  const begin = beginning(),
+    [from, to] = view.range,
+    panel = shape.panels.y;
+  if (from < begin)
+    brush.void(
+      context,
+      panel,
+      shape.left,
+      panel.x(begin),
+      color.muted,
+      `nothing before ${words.time(begin)} on ${words.day(begin).split(",")[0]}`,
+    );
+  const [first, end] = view.picture.covers;
+  if (!loading) return;
+  const label = (a, b) => `loading ${words.time(a).slice(0, 5)} – ${words.time(b).slice(0, 5)}`;
+  if (from < first && first > begin)
+    brush.void(
+      context,
+      panel,
+      panel.x(Math.max(from, begin)),
+      panel.x(first),
+      color.muted,
+      label(Math.max(from, begin), first),
+    );
+  const newest = newestAt();
+  if (to > end && newest > end)
+    brush.void(
+      context,
+      panel,
+      panel.x(end),
+      panel.x(Math.min(to, newest)),
+      color.muted,
+      label(end, Math.min(to, newest)),
+    );
+}
+
+/** Where another day begins; none where there are too many. */
+function days(context, color) {
+  const { panels } = shape,
+    found = sessions();
+  for (const { at, day } of found) {
+    const x = panels.y.x(at);
+    context.beginPath();
+    context.moveTo(x, panels.y.top);
+    context.lineTo(x, panels.y4.bottom);
+    brush.stroke(context, color.muted, 1, "4px,4px");
+    brush.text(context, day, x + 4, panels.y.top + 8, { color: color.muted, paper: color.paper, baseline: "top" });
+  }
+}
+
+/** The days that begin in sight, at their first tick. */
+function sessions() {
+  const { x } = view.picture,
+    [from, to] = seen(x, view.range),
+    found = [];
+  for (let i = Math.max(1, from); i < to && found.length <= 12; i++) {
+    if (dayOf(x[i]) !== dayOf(x[i - 1]) && x[i] >= view.range[0] && x[i] <= view.range[1])
+      found.push({ at: x[i], day: words.day(x[i]).split(",")[0] });
+  }
+  return found.length > 12 ? [] : found;
+}
+
+function threshold(context, color) {
+  const panel = shape.panels.y4,
+    at = panel.y(view.drawn.threshold);
+  context.beginPath();
+  context.moveTo(shape.left, at);
+  context.lineTo(shape.right, at);
+  brush.stroke(context, color.anomaly, 1, "4px,3px");
+}
+
+function titles(context, color, kind) {
+  const each = kind === "candles" ? `candles of ${words.span(view.picture.width_ms / 1000)}` : "ticks";
+  const texts = {
+    y2: `Volume, averages of 5 (line) and 10 (dashes) ${each}`,
+    y3: `Volatility, 10 ${each}`,
+    y4: `|z|, 10 ${each}, anomaly above ${view.drawn.threshold}`,
+  };
+  for (const [panel, words_] of Object.entries(texts)) {
+    brush.text(context, words_, shape.left, shape.panels[panel].top - 3, { color: color.muted, baseline: "bottom" });
+  }
+}
+
+/* ---- under the pointer ---- */
+
+function hover(x, y) {
+  pointer = x === null || !shape || x > shape.right ? null : { x, y };
+  cross();
+  pointed(pointer ? rowAt(pointer.x) : null);
+}
+
+/** The row nearest to a place, or that of a mark that is near. */
+function rowAt(px) {
+  const { picture } = view;
+  if (!picture?.x.length) return null;
+  const near = marksNear(px),
+    half = picture.kind === "ticks" ? 0 : picture.width_ms / 2,
+    at = near && picture.kind === "ticks" ? near.x : shape.ms(px) - half;
+  const i = below(picture.x, at);
+  if (i >= picture.x.length) return picture.x.length - 1;
+  return i > 0 && at - picture.x[i - 1] < picture.x[i] - at ? i - 1 : i;
+}
+
+function marksNear(px) {
+  if (!view.picture || view.hidden.has("Anomaly")) return null;
+  const found = marksInSight().filter((mark) => Math.abs(mark.px - px) <= NEAR_PX);
+  return found.sort((a, b) => Math.abs(a.px - px) - Math.abs(b.px - px))[0] ?? null;
+}
+
+/** Lines through the pointer, with the price and the moment on the axes. */
+function cross() {
+  const there = place();
+  if (!there || !shape) return;
+  const context = brush.canvasOf(there, "brush-cross");
+  if (!pointer) return;
+  const paintOf = painter(),
+    muted = paintOf("--muted"),
+    tag = { color: paintOf("--paper"), paper: muted, pad: 3 },
+    row = rowAt(pointer.x),
+    picture = view.picture,
+    x =
+      row === null
+        ? pointer.x
+        : Math.min(
+            shape.right,
+            Math.max(
+              shape.left,
+              shape.panels.y.x(picture.x[row] + (picture.kind === "ticks" ? 0 : picture.width_ms / 2)),
+            ),
+          );
+  context.beginPath();
+  context.moveTo(x, shape.panels.y.top);
+  context.lineTo(x, shape.panels.y4.bottom);
+  const { y } = shape.panels;
+  const inPrices = pointer.y >= y.top && pointer.y <= y.bottom;
+  if (inPrices) {
+    context.moveTo(shape.left, pointer.y);
+    context.lineTo(shape.right, pointer.y);
+  }
+  brush.stroke(context, muted, 1);
+  if (inPrices) brush.text(context, priceLabel(y.value(pointer.y)), shape.right + 6, pointer.y, tag);
+  const words_ = words.time(shape.ms(x));
+  brush.text(context, words_, Math.max(shape.left + 26, Math.min(shape.right - 26, x)), shape.panels.y4.bottom + 4, {
+    ...tag,
+    align: "center",
+    baseline: "top",
+  });
+}
+
+/* ---- what others read ---- */
+
+/** A part of time with this moment in its middle. */
+function around(moment) {
+  const length = view.range ? view.range[1] - view.range[0] : 300_000,
+    half = Math.min(150_000, Math.max(15_000, length / 4));
+  return [moment - half, moment + half];
+}
+
+/** Ring the anomaly at this moment, and show its evidence until Escape. */
+function ring(moment) {
+  view.ring = moment;
+  soon();
+}
+
+/** The values at a row, by default the newest tick's. */
+function values(row = null) {
+  const { picture, drawn } = view;
+  if (!picture || !drawn?.symbol) return null;
+  const newest = row === null || row >= picture.x.length;
+  if (newest && !drawn.period) return ofLast(drawn);
+  const i = newest ? picture.x.length - 1 : row;
+  if (i < 0) return null;
+  const at = (name) => picture.y[name]?.[i] ?? null;
+  const between = (name) => (picture.kind === "columns" ? [at(`${name}_low`), at(`${name}_high`)] : at(name));
+  const found = picture.marks.x.findIndex((x) =>
+    picture.kind === "columns" ? x >= picture.x[i] && x < picture.x[i] + picture.width_ms : x === picture.x[i],
+  );
+  return {
+    newest: i === picture.x.length - 1 && Boolean(drawn.follows || drawn.period),
+    wall: picture.x[i],
+    price: at("price") ?? at("close"),
+    measures: Object.fromEntries(MEASURES.map(({ name }) => [name, between(name)])),
+    candle: picture.kind === "ticks" ? null : ["open", "high", "low", "close"].map(at),
+    volume: at("volume"),
+    ticks: at("ticks"),
+    evidence: found < 0 ? ringed() : markAt(found),
+  };
+}
+
+function ringed() {
+  const found = view.ring === null ? -1 : view.picture.marks.x.indexOf(view.ring);
+  return found < 0 ? null : markAt(found);
+}
+
+function ofLast(drawn) {
+  const { picture } = view,
+    i = picture.x.length - 1;
+  return {
+    newest: true,
+    wall: drawn.newest_us / 1000 + (last(drawn.offsets)?.[1] ?? 0),
+    price: drawn.price,
+    measures: drawn.last,
+    candle:
+      picture.kind === "candles" && i >= 0 ? ["open", "high", "low", "close"].map((name) => picture.y[name][i]) : null,
+    volume: picture.kind === "candles" && i >= 0 ? picture.y.volume[i] : drawn.last.volume,
+    ticks: null,
+    evidence: ringed(),
+  };
 }
 
 /** How many anomalies are in sight. */
 function marked() {
-  const gd = graph();
-  if (!gd?.layout?.xaxis?.range || !view.raw) return 0;
-  const [from, to] = gd.layout.xaxis.range.map(ms);
-  return MARKS.reduce((sum, i) => sum + gd.data[i].x.filter((x) => x >= from && x <= to).length, 0);
+  const { picture, range } = view;
+  if (!picture || !range) return 0;
+  if (picture.kind !== "columns") return picture.marks.x.filter((x) => x >= range[0] && x <= range[1]).length;
+  const [from, to] = [below(picture.x, range[0]), below(picture.x, range[1])];
+  return picture.y.anomalies.slice(from, to).reduce((sum, count) => sum + count, 0);
 }
 
-/** The visible rows, under a header row; in a thinned range, the rows that are drawn. */
-function rowsInSight() {
-  const gd = graph(),
-    range = seenNow();
-  if (!gd?.data?.length || !range) return null;
-  const marked = new Set(MARKS.flatMap((i) => [...gd.data[i].x]));
-  const lines = [facts.chart.csv];
-  gd.data[PRICE].x.forEach((x, i) => {
-    if (x < range[0] || x > range[1]) return;
-    const row = {
-      time_utc: words.iso(words.utc(x, view.drawn.offsets)),
-      symbol: view.drawn.symbol,
-      volume: gd.data[STEMS[0]].y[3 * i + 1] ?? gd.data[STEMS[1]].y[3 * i + 1],
-      is_anomaly: marked.has(x),
-      source: frame.sourceAt(view.raw.layout.meta.sources, x),
-    };
-    for (const { name, trace } of LINES) row[name] = gd.data[trace].y[i];
-    lines.push(facts.chart.csv.map((name) => (Number.isNaN(row[name]) ? "" : (row[name] ?? ""))));
-  });
-  return lines;
+/** How many ticks are in sight. */
+function ticksInSight() {
+  const { picture, range } = view;
+  if (!picture || !range) return 0;
+  const [from, to] = [below(picture.x, range[0]), below(picture.x, range[1])];
+  return picture.kind === "ticks" ? to - from : picture.y.ticks.slice(from, to).reduce((sum, count) => sum + count, 0);
 }
 
-/** The visible time range, in ms of the wall clock. */
-const seenNow = () => graph()?.layout?.xaxis?.range?.map(ms) ?? null;
+const seenNow = () => view.range?.slice() ?? null;
 
-/** The row under the pointer; the mark of a nearby anomaly attracts the pointer. */
-function rowOf(hover) {
-  const point = hover?.points?.find(({ curveNumber }) => curveNumber < LINES.length);
-  const gd = graph();
-  if (!point || !gd?.layout?.xaxis?.range) return null;
-  const x = gd.data[PRICE].x,
-    range = gd.layout.xaxis.range.map(ms);
-  const reach = (NEAR_PX * (range[1] - range[0])) / (gd._fullLayout?.xaxis?._length || 800);
-  const marks = MARKS.flatMap((i) => [...gd.data[i].x]).filter((at) => Math.abs(at - x[point.pointNumber]) <= reach);
-  if (!marks.length) return point.pointNumber;
-  const away = (at) => Math.abs(at - x[point.pointNumber]);
-  return below(
-    x,
-    marks.reduce((best, at) => (away(at) < away(best) ? at : best)),
-  );
+/** What is drawn, for tests and the console: the picture, the part of time, the marks, the places of the panels. */
+const looks = () => ({
+  picture: view.picture,
+  range: view.range,
+  shape,
+  marks: view.picture && shape ? marksInSight() : [],
+  loading,
+  pointer,
+  days: view.picture && shape ? sessions() : [],
+});
+
+/** The server did not answer: what is missing may be asked for again. */
+function unanswered() {
+  loading = null;
 }
 
 export const chart = {
   view,
+  on,
   show,
-  again,
-  place,
+  refined,
   follow,
-  moved,
+  again,
+  see,
+  goLive,
+  around,
+  ring,
   values,
   marked,
-  learn,
+  ticksInSight,
   seenNow,
-  rowsInSight,
-  rowOf,
-  refit,
+  looks,
+  refine,
+  unanswered,
+  refit: () => soon(),
 };

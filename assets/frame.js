@@ -1,38 +1,8 @@
-/* The frame of the chart: colours from the style sheet, panel ranges, and the labels that depend on them. */
-import { facts } from "./facts.js";
+/* What frames a picture: colours from the style sheet, bounds and labels of an axis, and places in a sorted column. */
 import { words } from "./words.js";
 
-const fieldOf = (name) => facts.chart.fields.find((field) => field.name === name);
-const trace = (name) => fieldOf(name).trace;
-const AVERAGES = facts.chart.fields.filter(
-  ({ panel, name, trace }) => panel === "y" && name !== "price" && trace !== null,
-);
-const PRICE = trace("price"),
-  MA = AVERAGES.map((field) => field.trace),
-  VOLATILITY = trace("volatility"),
-  Z = trace("z_score"),
-  VOLUME_AVERAGES = [trace("vol_avg_10"), trace("vol_avg_5")],
-  MARKS = facts.chart.marks,
-  STEMS = facts.chart.stems,
-  BAND = facts.chart.band,
-  CANDLES = facts.chart.candles;
-const TOKENS = AVERAGES.map(({ color }) => color);
-const DAY = 86_400_000,
-  MAX_SESSIONS = 12;
-const PRICE_PANEL = 0.54; // the panel's share of the height, as in figures.py
-const view = {
-  key: null,
-  zoomed: false,
-  hidden: new Set(),
-  drawn: null,
-  raw: null,
-  log: false,
-  percent: false,
-  low: 0,
-  high: 1,
-  base: null,
-  evidence: new Map(),
-};
+/** How the reader wants prices to be drawn, in the one chart as in the small ones. */
+const view = { hidden: new Set(), log: false, percent: false, base: null };
 
 function painter() {
   const style = getComputedStyle(document.documentElement);
@@ -44,9 +14,6 @@ function painter() {
   };
   return paint;
 }
-
-const shown = (trace) =>
-  !view.hidden.has(trace.name.split(",")[0]) && !(trace.name === "Price" && view.raw.data.length > CANDLES);
 
 const last = (values) => values[values.length - 1];
 
@@ -70,7 +37,7 @@ function seen(x, [from, to]) {
 function extremes(values, from, to, extent = [Infinity, -Infinity]) {
   for (let i = from; i < to; i++) {
     const value = values[i];
-    if (value === null) continue;
+    if (value === null || value === undefined) continue;
     if (value < extent[0]) extent[0] = value;
     if (value > extent[1]) extent[1] = value;
   }
@@ -88,213 +55,77 @@ const named = (sources) => [...new Set(sources.map(([, name]) => words.source(na
 /** The source of the row at x. */
 const sourceAt = (sources, x) => sources.findLast(([from]) => from <= x)?.[1] ?? "";
 
+/** A bound somewhat above a value that is never below 0; it changes in steps. */
 const ceiling = (value) => (value > 0 ? Math.ceil((value * 1.08) / step(value / 8)) * step(value / 8) : 1);
 
-/** Panel ranges that fit the visible rows, changing in steps, and the labels that depend on them. */
-function fit(data, layout, paint) {
-  const x = data[PRICE].x;
-  const [from, to] = seen(x, layout.xaxis.range);
-  const extent = extremes(data[PRICE].y, from, to);
-  [...MA, ...BAND].filter((i) => shown(data[i])).forEach((i) => extremes(data[i].y, from, to, extent));
-  if (extent[0] > extent[1]) return;
-  const span = extent[1] - extent[0] || Math.abs(extent[1]) * 0.002;
-  const unit = step(span / 12);
-  const low = Math.floor((extent[0] - 0.06 * span) / unit) * unit;
-  const high = Math.ceil((extent[1] + 0.08 * span) / unit) * unit;
-  scale(layout.yaxis, low, high, data[PRICE].y[from]);
-  const traded = STEMS.map((i) => extremes(data[i].y, 3 * from, 3 * to)[1]);
-  VOLUME_AVERAGES.forEach((i) => traded.push(extremes(data[i].y, from, to)[1]));
-  layout.yaxis2.range = [0, ceiling(Math.max(...traded))];
-  layout.yaxis3.range = [0, ceiling(extremes(data[VOLATILITY].y, from, to)[1])];
-  layout.yaxis4.range = [0, Math.max(3, extremes(data[Z].y, from, to)[1])];
-  layout.yaxis4.tickvals = [0, 1, 2];
-  const places = words.digits(extent[1]);
-  layout.yaxis2.tickformat = "~s";
-  layout.yaxis3.tickformat = `.${words.digits(layout.yaxis3.range[1])}~f`;
-  const width = Math.max(1, Math.min(5, (0.55 * (plotWidth() || 800)) / Math.max(1, to - from)));
-  STEMS.forEach((i) => (data[i].line = { ...data[i].line, width }));
-  label(data, layout, paint, places);
+/** Bounds around the prices in sight, which change in steps: on a logarithmic axis around their logarithms. */
+function bounds([low, high]) {
+  if (view.log && low > 0) {
+    const room = 0.06 * Math.log(high / low) || 0.002;
+    return [low * Math.exp(-room), high * Math.exp(room)];
+  }
+  const span = high - low || Math.abs(high) * 0.002 || 1,
+    unit = step(span / 12);
+  return [Math.floor((low - 0.06 * span) / unit) * unit, Math.ceil((high + 0.08 * span) / unit) * unit];
 }
 
-/** The price axis: linear or logarithmic, in prices or in percent since the first visible price. */
+/** The axis of prices: linear or logarithmic, labelled in prices or in percent since the first price in sight. */
 function scale(axis, low, high, base, ticks = 8) {
-  view.low = low;
-  view.high = high;
-  view.base = base;
   const log = view.log && low > 0;
   axis.type = log ? "log" : "linear";
   axis.range = log ? [Math.log10(low), Math.log10(high)] : [low, high];
-  const share = view.percent && base ? base / 100 : 1,
-    zero = view.percent && base ? base : 0;
-  const unit = step((high - low) / share / ticks);
-  const places = view.percent ? Math.max(0, Math.min(6, -Math.floor(Math.log10(unit)))) : words.digits(high);
   axis.tickmode = "array";
-  axis.tickvals = [];
-  axis.ticktext = [];
-  for (
-    let at = Math.ceil((low - zero) / share / unit - 1e-9) * unit;
-    at * share + zero <= high * (1 + 1e-12);
-    at += unit
-  ) {
-    axis.tickvals.push(at * share + zero);
-    axis.ticktext.push(
-      view.percent
-        ? `${at > unit / 2 ? "+" : at < -unit / 2 ? "−" : ""}${words.fixed(Math.abs(at), places)} %`
-        : words.fixed(at, places),
-    );
-  }
+  Object.assign(axis, view.percent && base ? percents(low, high, base, ticks) : prices(low, high, ticks, log));
 }
 
-const onAxis = (layout, price) => (layout.yaxis.type === "log" ? Math.log10(price) : price);
-
-const plotWidth = () => (document.getElementById("chart")?.clientWidth || 0) - 80;
-const plotHeight = () => (document.getElementById("chart")?.clientHeight || 560) - 40;
-
-function label(data, layout, paint, places) {
-  const { low, high } = view;
-  const price = last(data[PRICE].y);
-  const side = {
-    xref: "paper",
-    x: 1,
-    xanchor: "left",
-    yref: "y",
-    showarrow: false,
-    bgcolor: paint("--paper"),
-    borderpad: 1,
-    align: "left",
-  };
-  const ends = MA.filter((i) => shown(data[i]) && last(data[i].y) !== null)
-    .map((i) => ({ y: last(data[i].y), text: data[i].name, color: TOKENS[i - 1] }))
-    .sort((a, b) => a.y - b.y);
-  const gap = (15 * (high - low)) / (PRICE_PANEL * plotHeight());
-  const tag = (17 * (high - low)) / (PRICE_PANEL * plotHeight());
-  spread(ends, price, gap, tag);
-  const labels = ends
-    .filter(({ y }) => y >= low && y <= high)
-    .map(({ y, text, color }) => ({
-      ...side,
-      y: onAxis(layout, y),
-      text,
-      xshift: 2,
-      width: 44,
-      font: { size: 11, color: paint(color) },
-    }));
-  // A number of the axis that a label would cover in part is hidden.
-  layout.yaxis.ticktext = layout.yaxis.ticktext.map((text, i) =>
-    ends.some(({ y }) => Math.abs(y - layout.yaxis.tickvals[i]) < gap) ? "" : text,
-  );
-  const inside = price >= low && price <= high;
-  if (inside) {
-    labels.push({
-      ...side,
-      y: onAxis(layout, price),
-      text: `<b>${view.percent && view.base ? signed(100 * (price / view.base - 1)) : words.fixed(price, places)}</b>`,
-      xshift: 2,
-      borderpad: 3,
-      bgcolor: paint("--price"),
-      font: { size: 12, color: paint("--paper") },
-    });
+function percents(low, high, base, ticks) {
+  const share = base / 100,
+    unit = step((high - low) / share / ticks),
+    places = Math.max(0, Math.min(6, -Math.floor(Math.log10(unit))));
+  const tickvals = [],
+    ticktext = [];
+  for (let n = Math.ceil((low - base) / share / unit - 1e-9); n * unit * share + base <= high * (1 + 1e-12); n++) {
+    const at = n * unit;
+    tickvals.push(at * share + base);
+    ticktext.push(`${at > unit / 2 ? "+" : at < -unit / 2 ? "−" : ""}${words.fixed(Math.abs(at), places)} %`);
   }
-  const title = { xref: "paper", x: 0, xanchor: "left", yref: "paper", yanchor: "bottom", yshift: 0, showarrow: false };
-  const threshold = layout.meta.threshold;
-  for (const [panel, text] of [
-    ["yaxis2", "Volume, averages of 5 (line) and 10 (dashes)"],
-    ["yaxis3", "Volatility, 10 ticks"],
-    ["yaxis4", `|z|, anomaly above ${threshold}`],
-  ]) {
-    labels.push({ ...title, y: layout[panel].domain[1], text, font: { size: 11, color: paint("--muted") } });
-  }
-  labels.push({
-    ...title,
-    x: 1,
-    xanchor: "right",
-    y: 0,
-    yanchor: "top",
-    yshift: -18,
-    text: `${named(layout.meta.sources)} · New York time (ET)`,
-    font: { size: 10, color: paint("--muted") },
-  });
-  const days = sessions(data[PRICE].x, layout.xaxis.range);
-  for (const { at, day } of days) {
-    labels.push({
-      ...title,
-      xref: "x",
-      x: at,
-      y: 1,
-      yanchor: "top",
-      xshift: 3,
-      text: day,
-      bgcolor: paint("--paper"),
-      font: { size: 11, color: paint("--muted") },
-    });
-  }
-  layout.annotations = labels;
-  layout.shapes = [
-    layout.shapes[0],
-    ...(inside
-      ? [
-          {
-            type: "line",
-            xref: "paper",
-            x0: 0,
-            x1: 1,
-            yref: "y",
-            y0: price,
-            y1: price,
-            line: { color: paint("--price"), width: 1, dash: "1px,3px" },
-          },
-        ]
-      : []),
-    ...days.map(({ at }) => ({
-      type: "line",
-      xref: "x",
-      x0: at,
-      x1: at,
-      yref: "paper",
-      y0: 0,
-      y1: 1,
-      layer: "below",
-      line: { color: paint("--muted"), width: 1, dash: "4px,4px" },
-    })),
-  ];
+  return { tickvals, ticktext };
 }
 
-/** Where a new session begins: the first visible tick of each day of the exchange; empty if there are too many. */
-function sessions(x, range) {
-  const [from, to] = seen(x, range),
+/** Round prices between two bounds, with as many digits as it takes to tell one label from the next. */
+function prices(low, high, ticks, log) {
+  const tickvals = log && high / low > 3 ? roundLogarithms(low, high, ticks) : roundNumbers(low, high, ticks);
+  const apart = tickvals.length > 1 ? Math.min(...tickvals.slice(1).map((at, i) => at - tickvals[i])) : high - low;
+  return { tickvals, ticktext: tickvals.map((at) => words.label(at, apart)) };
+}
+
+function roundNumbers(low, high, ticks) {
+  const unit = step((high - low) / ticks),
     found = [];
-  for (let i = Math.max(1, from); i < to && found.length <= MAX_SESSIONS; i++) {
-    if (Math.floor(x[i] / DAY) !== Math.floor(x[i - 1] / DAY) && x[i] >= range[0] && x[i] <= range[1])
-      found.push({ at: x[i], day: words.day(x[i]).split(",")[0] });
+  for (let n = Math.ceil(low / unit - 1e-9); n * unit <= high * (1 + 1e-12); n++) found.push(n * unit);
+  return found;
+}
+
+/** 1, 2 and 5 of each decade, or powers of ten where these are too many. */
+function roundLogarithms(low, high, ticks) {
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+    for (const factor of [1, 2, 5]) {
+      const at = factor * 10 ** power;
+      if (at >= low && at <= high) found.push(at);
+    }
   }
-  return found.length > MAX_SESSIONS ? [] : found;
+  const every = Math.ceil(found.length / (2 * ticks));
+  return found.filter((_, i) => i % every === 0);
 }
 
 const signed = (percent) => `${percent < 0 ? "−" : "+"}${words.fixed(Math.abs(percent), 2)} %`;
 
-/** Push the labels (sorted upwards) apart, away from the tag of the last price. */
-function spread(ends, price, gap, tag) {
-  const below = ends.filter((end) => end.y < price),
-    above = ends.filter((end) => end.y >= price);
-  let limit = price - tag;
-  for (const end of below.reverse()) {
-    end.y = Math.min(end.y, limit);
-    limit = end.y - gap;
-  }
-  limit = price + tag;
-  for (const end of above) {
-    end.y = Math.max(end.y, limit);
-    limit = end.y + gap;
-  }
-}
-
-const TRACES = { PRICE, MA, VOLATILITY, Z, VOLUME_AVERAGES, MARKS, STEMS, BAND, CANDLES };
 export const frame = {
-  TRACES,
   view,
   painter,
-  shown,
-  fit,
+  bounds,
+  ceiling,
   scale,
   signed,
   named,

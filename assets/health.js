@@ -7,6 +7,7 @@ import { words } from "./words.js";
 /* The small charts of several symbols; `page.js` passes them in, since they import this module. */
 let beside = { youngest: () => null, any: () => false };
 const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
+const ENDED_S = 10;
 const MOST_TICKS = facts.warm_up_ticks; // of the longest average
 const CLOSED = "The market is closed. Quotes come on trading days, from 9:30 to 16:00 New York time.";
 const SEE_PRODUCER = "If more should come, see whether the producer runs: python stock_producer.py";
@@ -64,6 +65,18 @@ function freshness(drawn) {
   const one = drawn?.rows ? pulse(drawn, heard.seen) : beside.youngest();
   if (!one) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
   if (one.kind === "closed") return { word: "market closed", kind: "closed", sentence, advice: CLOSED };
+  if (drawn?.period) return { word: "past", kind: "past", sentence };
+  if (one.kind === "ended") {
+    const newest = words.wall(
+      Math.max(...[...rows().values()].map(({ event_us }) => event_us)) / 1000,
+      drawn?.offsets ?? [],
+    );
+    return {
+      word: `replay ended · ${words.time(newest)} · ${words.day(newest).split(",")[0]}`,
+      kind: "ended",
+      sentence,
+    };
+  }
   if (one.age === null)
     return {
       word: "stale",
@@ -85,14 +98,29 @@ function pulse({ symbol, newest_us, gap_s, count }, seen) {
   let age = ageOf(Math.max(newest_us, row?.event_us ?? 0));
   if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
   if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
-  const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are truncated to whole seconds
+  const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are cut to whole seconds
+  if (row?.source === "replay" && ended(Math.max(limit, ENDED_S))) return { symbol, kind: "ended", age };
   if (age === null || age > limit) return { symbol, kind: "stale", age };
   return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
 }
 
-/* The same for several symbols: a word for each chart, and one line of advice. */
+/* Whether a replay is over: nothing of any symbol has come for a while, and nothing waits to be taken in. */
+function ended(limit) {
+  const { processed_s, lag, gone } = heard.state;
+  return !gone && lag === 0 && processed_s !== null && processed_s + (performance.now() - heard.at) / 1000 > limit;
+}
+
+/* The same of several symbols: a word for each one's chart, and what to do in one line. */
 const note = ({ kind, warming }) =>
-  kind === "live" ? (warming ? `MA20 ${warming}/${MOST_TICKS}` : "") : kind === "closed" ? "market closed" : kind;
+  kind === "live"
+    ? warming
+      ? `MA20 ${warming}/${MOST_TICKS}`
+      : ""
+    : kind === "closed"
+      ? "market closed"
+      : kind === "ended"
+        ? ""
+        : kind;
 
 function advise(pulses) {
   const of = (kind) => pulses.filter((one) => one.kind === kind);
@@ -146,7 +174,7 @@ function truth(drawn) {
     tellTruth("");
     return;
   }
-  const label = row && row.event_us > drawn.newest_us ? "Last tick drawn" : "Last tick";
+  const label = drawn.period || (row && row.event_us > drawn.newest_us) ? "Last tick drawn" : "Last tick";
   const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
   if (drawn.source !== "replay") {
     parts[0] += ` (${words.span((Date.now() * 1000 - drawn.newest_us) / 1e6)} ago)`;

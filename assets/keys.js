@@ -23,11 +23,17 @@ const KEYS = [
   ["?", "these keys"],
 ];
 
+const AIM_MS = 2_000;
+let aim = { symbol: null, at: -AIM_MS };
+
 function step(by) {
-  const names = [...watch.rows.keys()].sort();
-  const at = names.indexOf(chart.view.drawn?.symbol);
+  const names = watch.inSight();
+  // Quick keys count from where the last one led, which may not be drawn yet.
+  const at = names.indexOf(performance.now() - aim.at < AIM_MS ? aim.symbol : visits.at.symbol);
   const next = names[Math.min(names.length - 1, Math.max(0, at + by))];
-  if (next) setProps("symbol", { value: next });
+  if (!next) return;
+  aim = { symbol: next, at: performance.now() };
+  setProps("symbol", { value: next });
 }
 
 function help() {
@@ -80,18 +86,29 @@ document.addEventListener("keydown", (event) => {
 const EXPORTED = ["symbol", "price", "change", ...facts.chart.overview, "volume_ratio", "anomalies", "source"];
 
 async function csv() {
-  const lines =
-    document.body.dataset.view === "overview"
-      ? await overviewRows()
-      : document.body.dataset.charts === "several"
-        ? multiples.rowsInSight()
-        : chart.rowsInSight();
+  if (document.body.dataset.view === "overview") save(await overviewRows(), "overview");
+  else if (document.body.dataset.charts === "several") save(multiples.rowsInSight(), "compare");
+  else allTicks();
+}
+
+/* Every stored tick in sight: the server streams them. */
+function allTicks() {
+  const sight = chart.seenNow();
+  if (!sight || !chart.view.drawn?.symbol) return;
+  const query = new URLSearchParams({ symbol: chart.view.drawn.symbol, from: Math.max(1, sight[0]), to: sight[1] });
+  const link = document.createElement("a");
+  link.href = `ticks.csv?${query}`;
+  link.download = "";
+  link.click();
+}
+
+function save(lines, name) {
   if (!lines) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(
     new Blob([lines.map((line) => line.join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }),
   );
-  link.download = `tickflow-${document.body.dataset.view === "overview" ? "overview" : chart.view.drawn.symbol}.csv`;
+  link.download = `tickflow-${name}.csv`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

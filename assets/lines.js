@@ -9,14 +9,12 @@ import { words } from "./words.js";
 const { write, hidden } = health;
 const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
-/* The fields of the readout that have a line in the chart, except the price. */
-const READINGS = facts.chart.fields.filter(({ name, readout, trace }) => readout && trace !== null && name !== "price");
 
 /* Price and change: those of the watch list or, for a chosen period, its last price and its own change. */
 function course(drawn) {
   if (!drawn?.period) return drawn && rows().get(drawn.symbol);
   const first = drawn.rows ? chart.values(0) : null,
-    end = first && chart.values();
+    end = first && chart.values(drawn.rows - 1);
   return end && { price: end.price, change: 100 * (end.price / first.price - 1) };
 }
 
@@ -32,8 +30,6 @@ function headline(drawn, paused) {
   let note = "";
   if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
   if (drawn?.period) note = words.period(drawn.period);
-  if (drawn?.rows < drawn?.total)
-    note += ` · ${words.fixed(drawn.rows, 0)} of ${words.fixed(drawn.total, 0)} ticks drawn, no extreme ${drawn.cut ? "and none of the newest 10,000 anomalies" : "and no anomaly"} left out`;
   write("headline-note", note);
   behind(drawn, row, paused);
   const source = row?.source || "";
@@ -71,13 +67,10 @@ function read(values, drawn) {
   if (values.candle)
     ["o", "h", "l", "c"].forEach((side, k) => write(`reading-${side}`, words.fixed(values.candle[k], places)));
   element("readout").classList.toggle("has-candles", Boolean(values.candle));
-  anomaly(values, places);
+  anomaly(values);
+  for (const field of READINGS)
+    write(`reading-${field.name}`, measured(values.measures[field.name], field, places, values, drawn));
   write("reading-volume", words.volume(values.volume));
-  for (const { name, unit, digits, window } of READINGS)
-    write(
-      `reading-${name}`,
-      measured(values.of[name], window, unit === "price" ? places + digits : digits, values, drawn),
-    );
   write("reading-anomaly", String(chart.marked()));
   if (!values.newest) return;
   const told = course(drawn);
@@ -89,25 +82,36 @@ function read(values, drawn) {
   );
 }
 
-/* The evidence of the anomaly under the pointer, at a fixed place over the chart. */
-function anomaly({ evidence, price, ma, volatility, z }, places) {
+/* The evidence of the anomaly under the pointer, or of the one that is ringed, at a fixed place over the chart. */
+function anomaly({ evidence }) {
   hidden("evidence", !evidence);
   if (!evidence) return;
+  const { price, ma, volatility, z, times } = evidence,
+    places = words.digits(price);
   const parts = [
-    `Anomaly ${price >= ma[1] ? "▲ high" : "▼ low"}`,
+    `Anomaly ${evidence.high ? "▲ high" : "▼ low"}`,
     `price ${words.fixed(price, places)}`,
-    `MA10 ${words.fixed(ma[1], places)}`,
+    `MA10 ${words.fixed(ma, places)}`,
     `volatility ${words.fixed(volatility, places + 1)}`,
     `|z| ${words.fixed(z, 2)}`,
   ];
-  if (evidence.times !== null) parts.push(`volume × ${words.fixed(evidence.times, 2)}`);
-  write("evidence", [...parts, `offset ${evidence.offset} of partition ${evidence.partition}`].join(" · "));
+  if (times !== null) parts.push(`volume × ${words.fixed(times, 2)}`);
+  if (evidence.offset !== undefined) parts.push(`offset ${evidence.offset} of partition ${evidence.partition}`);
+  write("evidence", parts.join(" · "));
 }
 
-/* A value that needs `window_` ticks; during warm-up, the number of ticks so far. */
-function measured(value, window_, places, values, drawn) {
-  if (value !== null && value !== undefined) return words.fixed(value, places);
-  return values.newest && drawn.count < window_ ? `${drawn.count}/${window_}` : words.NONE;
+/* The fields of the line of values that are drawn as lines, but for the price. */
+const READINGS = facts.chart.fields.filter(({ name, readout, trace }) => readout && trace !== null && name !== "price");
+
+/* A value that needs some ticks; while they have not come, how many have. Of a column its range. */
+function measured(value, field, places, values, drawn) {
+  const digits = field.unit === "price" ? places + field.digits : field.digits;
+  if (Array.isArray(value)) {
+    const [low, high] = value.map((bound) => words.fixed(bound, digits));
+    return low === high ? low : `${low}–${high}`;
+  }
+  if (value !== null && value !== undefined) return words.fixed(value, digits);
+  return values.newest && drawn.count < field.window ? `${drawn.count}/${field.window}` : words.NONE;
 }
 
 export const lines = { headline, read };

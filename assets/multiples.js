@@ -16,10 +16,9 @@ const HEAD_PX = 22,
   LEAST_PX = 150;
 const series = new Map(); // by symbol
 let drawn = null;
-let style = null; // the layout of the chosen symbol's own figure, for fonts and colours
-let range = null; // the range that the reader zoomed to
-let followed = null; // the live range
-let cells = []; // the places of the charts, and what they show
+let range = null; // what the reader zoomed to
+let followed = null; // what is seen live
+let cells = []; // where the charts stand, and what they show
 let pointed = null; // the moment under the pointer
 let notes = ""; // the symbols' words in the charts as drawn
 
@@ -28,8 +27,8 @@ const ms = (bound) =>
   typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
 const on = () => document.body.dataset.charts === "several";
 
-/** Take the server's drawing: the rows of each symbol, in the order of the charts. */
-function show(rows, now, layout) {
+/** Take in what the server drew: rows of each symbol, in the order in which the charts stand. */
+function show(rows, now) {
   const same =
     drawn &&
     rows &&
@@ -37,7 +36,6 @@ function show(rows, now, layout) {
     drawn.range === now.range &&
     String(drawn.period) === String(now.period);
   drawn = now;
-  style = layout;
   series.clear();
   if (!same) range = null;
   followed = null;
@@ -256,7 +254,7 @@ function plain(paint, sight) {
   return {
     paper_bgcolor: paint("--paper"),
     plot_bgcolor: paint("--paper"),
-    font: paint(style.font),
+    font: { family: "system-ui, sans-serif", color: paint("--muted"), size: 11 },
     margin: { l: 0, r: 0, t: 0, b: 0 },
     showlegend: false,
     hovermode: "x",
@@ -264,7 +262,27 @@ function plain(paint, sight) {
     dragmode: "pan",
     separators: ".,",
     annotations: [],
-    xaxis: { ...paint(style.xaxis), range: sight.slice(), nticks: 4 },
+    xaxis: {
+      type: "date",
+      autorange: false,
+      gridcolor: paint("--grid"),
+      linecolor: paint("--line"),
+      zeroline: false,
+      showspikes: true,
+      spikemode: "across",
+      spikesnap: "hovered data",
+      spikethickness: 1,
+      spikedash: "solid",
+      spikecolor: paint("--muted"),
+      range: sight.slice(),
+      nticks: 4,
+      tickformatstops: [
+        { dtickrange: [null, 1000], value: "%H:%M:%S.%L\n%b %d" },
+        { dtickrange: [1000, 60_000], value: "%H:%M:%S\n%b %d" },
+        { dtickrange: [60_000, 86_400_000], value: "%H:%M\n%b %d" },
+        { dtickrange: [86_400_000, null], value: "%b %d\n%Y" },
+      ],
+    },
   };
 }
 

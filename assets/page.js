@@ -8,7 +8,6 @@ import "./keys.js";
 import { lines } from "./lines.js";
 import { multiples } from "./multiples.js";
 import { options } from "./options.js";
-import { plots } from "./plots.js";
 import { scheme } from "./scheme.js";
 import { visits } from "./visits.js";
 import { watch } from "./watch.js";
@@ -82,13 +81,27 @@ function view(symbol, range, _chosen, drawn, before) {
 /* Dash keeps every tick of an interval for undo, as long as the page is open; this removes them. */
 const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
 
-/* Answers of the server: a drawing (everything) or a delta (what is new). */
-function apply(drawing, delta, drawn) {
+/* Answers of the server: a drawing (all anew) or a delta (what came since). */
+function apply(drawing, delta, looked, drawn) {
   forgetBeats();
   const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
+  if (by().includes("looked")) {
+    lookAt(looked, drawn, out);
+    return Object.values(out);
+  }
   const answer = by().includes("drawing") ? drawing : delta;
   if (answer?.state) takeIn(answer, answer === drawing, drawn, out);
   return Object.values(out);
+}
+
+/* The picture of the part of time that the reader moved to, unless another view has been asked for meanwhile. */
+function lookAt(looked, drawn, out) {
+  chart.unanswered();
+  if (!looked?.drawn || !drawn || looked.drawn.symbol !== drawn.symbol || looked.drawn.range !== drawn.range) return;
+  if (!looked.picture) return;
+  const { rows, multiples: small, ...rest } = looked.drawn;
+  out.drawn = { ...drawn, ...rest, rows, multiples: drawn.multiples, paused: visits.at.paused };
+  chart.refined(looked.picture, out.drawn);
 }
 
 function takeIn(answer, whole, drawn, out) {
@@ -99,11 +112,12 @@ function takeIn(answer, whole, drawn, out) {
     const wanted = answer.drawn.symbol;
     heard.seen = 0;
     out.drawn = answer.drawn;
-    chart.view.drawn = answer.drawn;
+    if (answer.picture) chart.view.drawn = answer.drawn;
+    else Object.assign(chart.view, { drawn: answer.drawn, picture: null, range: null });
     element("stage").classList.remove("waiting");
     const any = answer.drawn.rows || answer.multiples?.some(({ x }) => x.length);
-    element("stage").classList.toggle("is-empty", !any); // an empty element has no height to draw in
-    if (answer.figure && answer.drawn.rows) chart.show(answer.figure, answer.drawn);
+    element("stage").classList.toggle("is-empty", !any); // what is empty has no height to draw in
+    if (answer.picture) chart.show(answer.picture, answer.drawn);
     visits.arrive(wanted);
     if (wanted && !visits.at.symbol) setProps("symbol", { value: wanted });
   } else {
@@ -112,14 +126,12 @@ function takeIn(answer, whole, drawn, out) {
     const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request got no answer
     if (answer.rebuild || overdue) rebuild(drawn.id);
     if (Boolean(drawn.paused) !== visits.at.paused) out.drawn = { ...drawn, paused: visits.at.paused };
-    const next = answer.extend && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
-    const rowsDrawn = next && chart.follow(answer.extend, next);
-    if (rowsDrawn) {
-      // otherwise the next refresh would bring them again
+    const next = answer.tail && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
+    const followed = next && chart.follow(answer.tail, next);
+    if (followed) {
+      // else they come again with the next refresh
       heard.seen = performance.now();
-      chart.learn(answer.evidence);
-      if (rowsDrawn < next.rows) next.rows = next.total = rowsDrawn;
-      out.drawn = next;
+      out.drawn = chart.view.drawn;
     }
   }
   if (!answer.state.down) alerts.unread(answer.trouble || "");
@@ -132,7 +144,7 @@ function takeIn(answer, whole, drawn, out) {
     if (answer.watch.rows.length)
       watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
   }
-  if (whole) multiples.show(answer.multiples, answer.drawn, answer.figure?.layout);
+  if (whole) multiples.show(answer.multiples, answer.drawn);
   else if (answer.multiples && !visits.at.paused) {
     out.drawn = {
       ...(out.drawn === same() ? drawn : out.drawn),
@@ -168,18 +180,19 @@ function retry() {
   setProps("refresh", { disabled: false });
 }
 
-let hover = null; // what the pointer is over in the chart
+let row = null; // what of the chart is under the pointer
 
 function read(drawn) {
-  if (drawn) lines.read(chart.values(chart.rowOf(hover)), drawn);
+  if (drawn) lines.read(chart.values(row), drawn);
 }
 
-function point(event) {
-  hover = event;
-  read(chart.view.drawn);
-}
-
-plots.on("chart", { moved: chart.moved, resized: chart.refit, hovered: point, left: () => point(null) });
+const charts = {
+  asked: (sight, width) => setProps("look", { data: { ...currentView, sight, width, n: performance.now() } }),
+  pointed: (at) => {
+    row = at;
+    read(chart.view.drawn);
+  },
+};
 
 let announced = "";
 
@@ -192,6 +205,7 @@ function announce(text) {
 }
 
 function tell(_ticks, _state, drawn) {
+  chart.on(charts);
   read(drawn);
   const { word, kind, sentence, advice } = freshness(drawn);
   if (word === "no answer") retry();

@@ -8,7 +8,8 @@ const CONFIG = {
   toImageButtonOptions: { format: "png", scale: 2, filename: "tickflow" },
 };
 const waiting = new Map(); // figures by place, until Plotly is there
-const hands = new Map(); // the handlers of a place's events
+const later = new Map(); // axes by place, likewise
+const hands = new Map(); // what is called for a place's events
 
 /** The element with the drawing, once there is one; its `data` and `layout` are those drawn. */
 const drawing = (id) => document.querySelector(`#${id} .js-plotly-plot`);
@@ -43,8 +44,43 @@ function listen(id, gd) {
   }).observe(gd);
 }
 
-/** Add points to the traces with these indices; each trace keeps at most `most` points. */
-const extend = (id, added, indices, most) => window.Plotly.extendTraces(drawing(id), added, indices, most);
+/** Draw axes and grid alone, for a canvas over them: `panels` by name as shares of the height, from below. */
+function axes(id, { panels, layout, margin, paint }) {
+  if (!window.Plotly) {
+    later.set(id, { panels, layout, margin, paint });
+    return;
+  }
+  const known = drawing(id),
+    gd = known || begin(id),
+    grid = paint("--grid"),
+    font = { color: paint("--muted"), size: 11, family: "system-ui, sans-serif" };
+  const whole = {
+    autosize: true,
+    margin,
+    showlegend: false,
+    hovermode: false,
+    dragmode: false,
+    paper_bgcolor: paint("--paper"),
+    plot_bgcolor: paint("--paper"),
+    font,
+    xaxis: {
+      ...layout.xaxis,
+      type: "linear",
+      anchor: "y4",
+      gridcolor: grid,
+      linecolor: paint("--line"),
+      zeroline: false,
+      fixedrange: true,
+    },
+  };
+  for (const [name, domain] of Object.entries(panels)) {
+    const axis = `yaxis${name.slice(1)}`;
+    whole[axis] = { ...layout[axis], domain, side: "right", gridcolor: grid, zeroline: false, fixedrange: true };
+  }
+  // An axis without a trace is not drawn.
+  const data = Object.keys(panels).map((yaxis) => ({ type: "scatter", mode: "lines", x: [null], y: [null], yaxis }));
+  window.Plotly.react(gd, known ? gd.data : data, whole, { staticPlot: true, responsive: false });
+}
 
 /** Set the handlers of a place: `moved` (the reader changed the range), `hovered`, `left`, `resized`. */
 const on = (id, events) => hands.set(id, events);
@@ -52,6 +88,8 @@ const on = (id, events) => hands.set(id, events);
 document.getElementById("plotly").addEventListener("load", () => {
   for (const [id, figure] of waiting) draw(id, figure);
   waiting.clear();
+  for (const [id, frame] of later) axes(id, frame);
+  later.clear();
 });
 
-export const plots = { draw, drawing, extend, on };
+export const plots = { draw, axes, drawing, on };

@@ -1,11 +1,9 @@
 /* Navigation: the chosen symbol and range, and how to go to a moment, to the newest tick, or to pause. */
 import { chart } from "./chart.js";
-import { facts } from "./facts.js";
 import { health } from "./health.js";
 import { multiples } from "./multiples.js";
 import { options } from "./options.js";
 
-const RANGES = Object.keys(facts.ranges_ms);
 const at = { symbol: null, range: null, paused: false };
 const element = (id) => document.getElementById(id);
 const { hidden } = health;
@@ -14,7 +12,7 @@ let redraw = () => {};
 
 let visit = null; // a moment to go to as soon as its symbol is drawn
 
-/* Go to a moment in the chart; if the range does not include it, switch to the shortest one that does. */
+/* Go to a moment in the chart: what lies around it is read from the store. */
 function goTo(moment) {
   visit = null;
   if (options.state.symbols) {
@@ -28,18 +26,9 @@ function goTo(moment) {
     setProps("symbol", { value: moment.symbol });
     return;
   }
-  const place = chart.place(moment.wall);
-  if (place) {
-    chart.again(place);
-    hidden("go-live", false);
-    return;
-  }
-  const back = chart.view.drawn.newest_us / 1000 - moment.start_us / 1000;
-  const wider = RANGES.find((name, i) => i > RANGES.indexOf(at.range) && back < (facts.ranges_ms[name] ?? Infinity));
-  if (wider && wider !== "all" && !options.state.period) {
-    visit = moment;
-    setProps("range", { value: wider });
-  } else options.set({ period: [moment.wall - 150_000, moment.wall + 150_000] });
+  chart.see(...chart.around(moment.wall));
+  chart.ring(moment.wall);
+  hidden("go-live", false);
 }
 
 /* Pause or resume; on resuming, what was missed is added or everything is drawn again. */
@@ -54,7 +43,8 @@ function pause(whether) {
 function goLive() {
   pause(false);
   if (options.state.period) options.set({ period: null });
-  chart.view.zoomed = false;
+  if (!chart.goLive() && chart.view.drawn)
+    setProps("rebuild", { data: { id: chart.view.drawn.id, at: performance.now() } });
   multiples.goLive();
   redraw();
   hidden("go-live", true);

@@ -55,6 +55,13 @@ function widen(overview) {
   });
 }
 
+/* The symbols in the order in which the list shows them. */
+function inSight() {
+  const names = [];
+  if (ready) window.dash_ag_grid.getApi("watch").forEachNodeAfterFilterAndSort(({ data }) => names.push(data.symbol));
+  return names.length ? names : [...rows.keys()].sort();
+}
+
 function filter(text) {
   window.dash_ag_grid.getApiAsync("watch").then((grid) => grid.setGridOption("quickFilterText", text || ""));
 }
@@ -134,4 +141,4 @@ function refill(update) {
   freshen(grid);
 }
 
-export const watch = { rows, offer, mark, take, widen, filter };
+export const watch = { rows, offer, mark, inSight, take, widen, filter };

@@ -16,6 +16,33 @@ function fixed(value, places) {
   return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
+/** A number with so many significant digits in little room: 0.0₅1139 for 0.000001139, 10.4 M. */
+function short(value, significant = 4) {
+  const size = Math.abs(value);
+  if (size >= 1e6) {
+    const [unit, name] = size >= 1e12 ? [1e12, "T"] : size >= 1e9 ? [1e9, "B"] : [1e6, "M"];
+    const whole = Math.floor(Math.log10(size / unit)) + 1;
+    return `${fixed(value / unit, Math.max(0, significant - whole))} ${name}`;
+  }
+  if (size >= 1e-4 || size === 0) return fixed(value, digits(value));
+  const [mantissa, exponent] = size.toExponential(significant - 1).split("e-"),
+    zeros = [...String(exponent - 1)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
+  return `${value < 0 ? "−" : ""}0.0${zeros}${mantissa.replace(".", "").replace(/0+$/, "") || "0"}`;
+}
+
+/** A label of an axis whose labels are so far apart: as many digits as tell it from the next one. */
+function label(value, apart) {
+  const size = Math.abs(value);
+  if (size >= 1e6 || (size > 0 && size < 1e-4)) {
+    return short(value, Math.max(3, Math.ceil(Math.log10(size / apart)) + 1));
+  }
+  const needed = Math.max(0, -Math.floor(Math.log10(apart) + 1e-9));
+  return fixed(
+    value,
+    Math.min(12, size >= 1 || size === 0 ? Math.max(needed, apart < 10 ? 2 : 0) : Math.max(needed, 2)),
+  );
+}
+
 const price = (value) => (value === null || value === undefined ? NONE : fixed(value, digits(value)));
 
 /** A change in percent, with a sign and an arrow, so that it reads without colour. */
@@ -86,6 +113,13 @@ function utc(ms, offsets) {
 /** Whether a text is a symbol, by the rule of the ticks. */
 const isSymbol = (text) => SYMBOL.test(text || "");
 
+/** A wall clock's ms of a moment in UTC, by the offsets that came with the picture. */
+function wall(ms, offsets) {
+  let offset = offsets[0]?.[1] ?? 0;
+  for (const [from, its] of offsets) if (ms + its >= from) offset = its;
+  return ms + offset;
+}
+
 /** A source in capitals, "alpha_vantage" as ALPHA VANTAGE. */
 const source = (name) => (name || "").replaceAll("_", " ").toUpperCase();
 
@@ -93,12 +127,18 @@ const source = (name) => (name || "").replaceAll("_", " ").toUpperCase();
 const period = ([from, to]) => `${day(from)}, ${time(from)} – ${time(to)} ET`;
 const stretch = (drawn) => (drawn.period ? period(drawn.period) : `range ${drawn.range}`);
 
+/** The zone of the wall clock. */
+const ZONE = "New York time (ET)";
+
 const iso = (ms) => new Date(ms).toISOString();
 
 export const words = {
   NONE,
+  ZONE,
   digits,
   fixed,
+  short,
+  label,
   price,
   change,
   volume,
@@ -107,6 +147,7 @@ export const words = {
   time,
   day,
   utc,
+  wall,
   iso,
   source,
   period,

@@ -47,7 +47,7 @@ def run(bench: Bench) -> dict[str, Any]:
             wanted = EVERY * len(samples)
             visitor.until(f"window.refreshes.answered >= {wanted}", seconds=EVERY, look_ms=500)
             sample = {"refreshes": visitor.refreshes()["answered"], **visitor.memory(), "server_mb": site.resident_mb()}
-            sample["drawn"] = visitor.page.evaluate("document.querySelector('#chart .js-plotly-plot').data[0].x.length")
+            sample["drawn"] = visitor.page.evaluate("window.tickflow.chart.looks().picture.x.length")
             samples.append({name: round(value, 1) for name, value in sample.items()})
             print("  ".join(f"{name} {value:,.1f}" for name, value in samples[-1].items()), flush=True)
         failed = visitor.refreshes()["failed"]

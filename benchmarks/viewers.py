@@ -115,7 +115,7 @@ class Viewer:
         """Keep the parts of an answer that the next refresh must send."""
         if answer["state"]["down"]:
             raise RuntimeError(answer["state"]["down"])
-        before = {} if "figure" in answer else self._values[f"{ids.DRAWN}.data"]
+        before = {} if "picture" in answer else self._values[f"{ids.DRAWN}.data"]
         self._values[f"{ids.DRAWN}.data"] = {**cast("dict[str, Any]", before), **answer.get("drawn", {})}
         self._values[f"{ids.WATCHED}.data"] = answer["watch"]["cursors"]
         if "alerts" in answer:

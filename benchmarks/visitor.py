@@ -32,7 +32,7 @@ COUNTING = """
 """
 """Runs in the page before its own scripts and counts the refreshes that the page requests."""
 
-DRAWN = "(document.querySelector('#chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0) > 0"
+DRAWN = "(window.tickflow?.chart?.looks().picture?.x.length ?? 0) > 0"
 
 
 class Visitor:

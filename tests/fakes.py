@@ -15,6 +15,7 @@ from tickflow.metrics.windows import Windows
 from tickflow.store.acks import Ack, AckStore
 from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline, step_width
+from tickflow.store.pixels import MEASURES, Pixels
 from tickflow.ticklog.base import Entry
 from tickflow.ticks.tick import Tick, decode, encode
 
@@ -127,6 +128,26 @@ class MemoryStore(MetricsStore):
             found.append((step, price[0], price.max(), price.min(), price[-1], inside.volume.sum(), len(inside)))
         return Candles.from_rows(found)
 
+    def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+        rows = self.points(symbol, since_ns, until_ns)
+        return slow_pixels(rows, width_ns)
+
+    def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+        rows = self.points(symbol, since_ns, until_ns)
+        return rows if len(rows) <= most else None
+
+    def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+        found = []
+        for span in spans:
+            rows = self.points(symbol, *span)
+            flagged = rows.take(np.flatnonzero(rows.is_anomaly))
+            if len(flagged):
+                found.append(flagged.take([max(range(len(flagged)), key=lambda i: _away(flagged, i))]))
+        return Points.joined(found) if found else Points.from_rows([])
+
+    def first_time(self, symbol: str) -> int | None:
+        return min((key[2] for key in self._rows if key[0] == symbol), default=None)
+
     def close(self) -> None:
         pass
 
@@ -141,6 +162,30 @@ class MemoryStore(MetricsStore):
     def _check(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+def slow_pixels(rows: Points, width_ns: int) -> Pixels:
+    """The columns of points that are all there is, one after the other, tick by tick."""
+    found: list[list[object]] = []
+    steps = itertools.groupby(range(len(rows)), key=lambda i: int(rows.time_ns[i]) // width_ns * width_ns)
+    for step, group in steps:
+        inside = list(group)
+        price = [float(rows.price[i]) for i in inside]
+        flagged = [i for i in inside if rows.is_anomaly[i]]
+        ranges: list[object] = []
+        for name in MEASURES:
+            known = [value for value in getattr(rows, name)[inside].tolist() if value == value]
+            ranges += [min(known, default=None), max(known, default=None)]
+        volume = sum(float(rows.volume[i]) for i in inside)
+        power = max((_away(rows, i) for i in flagged), default=None)
+        found.append(
+            [step, price[0], max(price), min(price), price[-1], volume, len(inside), len(flagged), power, *ranges]
+        )
+    return Pixels.from_rows(found)
+
+
+def _away(rows: Points, at: int) -> float:
+    return abs(float(rows.price[at]) / float(rows.ma_10[at]) - 1)
 
 
 class BusyStore(MemoryStore):
@@ -239,6 +284,18 @@ class Breakable(MetricsStore):
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
         return self._reading().outline(symbol, since_ns, until_ns, steps)
+
+    def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+        return self._reading().pixels(symbol, since_ns, until_ns, width_ns)
+
+    def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+        return self._reading().at_most(symbol, since_ns, until_ns, most)
+
+    def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+        return self._reading().strongest(symbol, spans)
+
+    def first_time(self, symbol: str) -> int | None:
+        return self._reading().first_time(symbol)
 
     def close(self) -> None:
         self._store.close()

@@ -9,25 +9,33 @@ from tests.browser.conftest import Running, until
 Ticking = Callable[[], None]
 """The fixture `ticking`."""
 GRAPH = "document.querySelector('#chart .js-plotly-plot')"
+"""What Plotly draws of the chart: its axes."""
+LOOKS = "window.tickflow.chart.looks()"
+"""What is painted: the picture, the part of time, the marks, where the panels are."""
+TICKS = "(window.tickflow?.chart?.view.picture ? window.tickflow.chart.view.drawn.total : 0)"
 SMALL = "document.querySelector('#multiples .js-plotly-plot')"
 PRICES = [150 + (i % 7) * 0.1 for i in range(120)]
 
 
 def drawn(page: Page) -> int:
-    """How many rows the chart shows."""
-    count: int = page.evaluate(f"{GRAPH}?.data?.[0]?.x?.length ?? 0")
+    """How many ticks the chart shows, one by one or in columns or candles."""
+    count: int = page.evaluate(TICKS)
     return count
 
 
+def column(page: Page, name: str) -> list[float]:
+    """A column of what is drawn: `price`, `volume`, `ma_5_low` …"""
+    return page.evaluate(f"{LOOKS}.picture.y.{name}")  # type: ignore[no-any-return]  # numbers
+
+
 def seen(page: Page) -> list[float]:
-    """The visible time range in ms, once there is a chart."""
-    until(page, f"{GRAPH}?.layout?.xaxis?.range !== undefined")
-    bounds = f"{GRAPH}.layout.xaxis.range.map((b) => typeof b === 'number' ? b : Date.parse(b.replace(' ', 'T') + 'Z'))"
-    return page.evaluate(bounds)  # type: ignore[no-any-return]  # two numbers
+    """The part of time in sight, in ms, once there is a chart."""
+    until(page, f"Boolean({LOOKS}.range)")
+    return page.evaluate(f"{LOOKS}.range")  # type: ignore[no-any-return]  # two numbers
 
 
 def wait_for_rows(page: Page, more_than: int) -> None:
-    until(page, f"({GRAPH}?.data?.[0]?.x?.length ?? 0) > {more_than}")
+    until(page, f"{TICKS} > {more_than}")
 
 
 def wait_for_refreshes(page: Page, count: int = 5) -> None:

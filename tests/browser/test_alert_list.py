@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
-from tests.browser.looks import GRAPH, PRICES, seen, wait_for_rows, with_anomaly
+from tests.browser.looks import LOOKS, PRICES, seen, wait_for_rows, with_anomaly
 from tickflow.errors import StoreUnavailable
 
 expect.set_options(timeout=WAIT_MS)
@@ -38,7 +38,7 @@ def test_an_alert_leads_to_its_moment_in_the_chart(running: Running, visit: Visi
     expect(page.locator("#headline-symbol")).to_have_text("MSFT")
     expect(page.locator("#go-live")).to_be_visible()
     first, last = seen(page)
-    moment = page.evaluate(f"{GRAPH}.data[0].x[{GRAPH}.data[0].y.findIndex((price) => price > 157)]")
+    moment = page.evaluate(f"{LOOKS}.marks.find(({{ price }}) => price > 157).x")
     assert (first + last) / 2 == pytest.approx(moment)
 
 

@@ -17,7 +17,7 @@ from tickflow.store.influx.store import InfluxStore
 
 expect.set_options(timeout=WAIT_MS)
 
-SHOWN = "document.querySelector('#chart .js-plotly-plot')?.data?.[0]?.x?.length ?? 0"
+SHOWN = "window.tickflow?.chart?.looks().picture?.x.length ?? 0"
 
 
 def free_port() -> int:

@@ -7,7 +7,18 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Market, Running, Visit, until
-from tests.browser.looks import GRAPH, PRICES, SMALL, Ticking, drawn, wait_for_refreshes, wait_for_rows, with_anomaly
+from tests.browser.looks import (
+    GRAPH,
+    LOOKS,
+    PRICES,
+    SMALL,
+    TICKS,
+    Ticking,
+    drawn,
+    wait_for_refreshes,
+    wait_for_rows,
+    with_anomaly,
+)
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -91,7 +102,7 @@ def test_the_theme_is_kept_and_the_chart_follows_it(running: Running, visit: Vis
     assert drawn(page) >= rows, "and no row is lost"
     wait_for_refreshes(page, 2)
     page.reload()
-    until(page, f"({GRAPH}?.data?.[0]?.x?.length ?? 0) > 0")
+    until(page, f"{TICKS} > 0")
     assert page.evaluate("document.documentElement.dataset.mantineColorScheme") == "dark"
     assert page.evaluate(paper) != light
     page.locator("#theme").get_by_title("System theme").click()
@@ -179,7 +190,7 @@ def test_a_period_is_shown_as_asked_and_kept_in_the_address(running: Running, vi
     assert 25 <= drawn(page) <= 30
     expect(page.locator("#headline-note")).to_have_text("Oct 7, 2013, 09:44:00 – 09:44:30 ET")
     market.report(ticked=True)
-    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    expect(page.locator("#fresh")).to_have_text("past")
     assert "from=2013-10-07T09%3A44%3A00" in page.url
     page.locator("#go-live").click()
     wait_for_rows(page, 100)
@@ -251,13 +262,13 @@ def test_candles_move_with_the_ticks_and_are_those_of_the_store(running: Running
     running.market.tick("AAPL", 171.0, 170.0)
     wait_for_rows(page, len(PRICES) + 1)
     candles = page.evaluate(
-        f"(({{x, open, high, low, close}}) => [x.length, high.at(-1), close.at(-1)])({GRAPH}.data[14])"
+        f"(({{open, high, low, close}}) => [close.length, high.at(-1), close.at(-1)])({LOOKS}.picture.y)"
     )
     assert candles[1:] == [171.0, 170.0]
-    live = page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({GRAPH}.data[14])")
+    live = page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({LOOKS}.picture.y)")
     page.reload()
     wait_for_rows(page, len(PRICES) + 1)
-    assert page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({GRAPH}.data[14])") == live
+    assert page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({LOOKS}.picture.y)") == live
 
 
 def test_a_link_reproduces_what_is_seen(running: Running, visit: Visit) -> None:
@@ -268,9 +279,13 @@ def test_a_link_reproduces_what_is_seen(running: Running, visit: Visit) -> None:
     page.locator("[data-option=scale]").click()
     page.locator("[data-option=log]").click()
     page.locator("[data-trace=MA10]").click()
-    until(page, f"{GRAPH}.layout.yaxis.type === 'log' && {GRAPH}.data.length === 15 && !{GRAPH}.data[2].visible")
+    view = "window.tickflow.chart.view"
+    as_chosen = (
+        f"{GRAPH}?.layout?.yaxis?.type === 'log' && {view}.picture.kind === 'candles' && {view}.hidden.has('MA10')"
+    )
+    until(page, as_chosen)
     again = visit(page.url.split("/")[-1])
-    until(again, f"{GRAPH}?.layout?.yaxis?.type === 'log' && {GRAPH}.data.length === 15 && !{GRAPH}.data[2].visible")
+    until(again, as_chosen)
     texts = [text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext") if text]  # none under a label
     assert texts
     assert all(" %" in text for text in texts)

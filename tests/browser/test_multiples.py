@@ -42,7 +42,7 @@ def test_several_symbols_stand_beside_one_another_on_one_time_axis_and_move(runn
     )
     page.keyboard.press("m")
     expect(page.locator("#headline-price")).to_be_visible()
-    until(page, "document.querySelector('#chart .js-plotly-plot').data[0].y.at(-1) === 152")
+    until(page, "window.tickflow.chart.looks().picture?.y.price.at(-1) === 152")
 
 
 def test_a_link_has_the_symbols_and_the_list_adds_to_them(running: Running, visit: Visit, tmp_path: Path) -> None:

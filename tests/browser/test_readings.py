@@ -6,16 +6,14 @@ from datetime import UTC, datetime, timedelta
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WAIT_MS, Market, Running, Visit
-from tests.browser.looks import GRAPH, PRICES, text, wait_for_rows, with_anomaly
+from tests.browser.looks import LOOKS, PRICES, text, wait_for_rows, with_anomaly
 
 expect.set_options(timeout=WAIT_MS)
 
 
 def point_at(page: Page, row: int, aside_px: float = 0) -> None:
-    """Move the pointer to a row of the chart, or to this distance from it."""
-    across = page.evaluate(
-        f"(({{ _fullLayout, data }}) => _fullLayout.xaxis._offset + _fullLayout.xaxis.d2p(data[0].x[{row}]))({GRAPH})"
-    )
+    """Move the pointer to a row of the chart, or so far beside it."""
+    across = page.evaluate(f"(({{ shape, picture }}) => shape.panels.y.x(picture.x[{row}]))({LOOKS})")
     box = page.locator("#chart").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + across + 40, box["y"] + 150)
@@ -42,7 +40,7 @@ def test_with_candles_the_fixed_line_reads_open_high_low_and_close(running: Runn
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL&candles=1m")
     wait_for_rows(page, 0)
-    newest = page.evaluate(f"['open', 'high', 'low', 'close'].map((side) => {GRAPH}.data[14][side].at(-1).toFixed(2))")
+    newest = page.evaluate(f"['open', 'high', 'low', 'close'].map((side) => {LOOKS}.picture.y[side].at(-1).toFixed(2))")
     expect(page.locator("#reading-c")).to_have_text(newest[3])
     assert [text(page, f"#reading-{side}") for side in "ohlc"] == newest
     expect(page.locator("#reading-price")).to_be_hidden()
@@ -54,8 +52,8 @@ def test_where_another_day_begins_the_time_axis_has_a_mark(running: Running, vis
     market.history("AAPL", PRICES, gap=timedelta(minutes=10))
     page = visit("?symbol=AAPL&range=1d")
     wait_for_rows(page, 0)
-    begins = page.evaluate(f"{GRAPH}.layout.shapes.filter(({{ xref }}) => xref === 'x').map(({{ x0 }}) => x0)")
+    begins = page.evaluate(f"{LOOKS}.days.map(({{ at }}) => at)")
     (midnight,) = [datetime.fromtimestamp(begin / 1000, UTC) for begin in begins]
     assert (midnight.day, midnight.hour) == (8, 0)
     assert midnight.minute < 10
-    expect(page.locator("#chart .annotation", has_text="Oct 8")).to_be_visible()
+    assert page.evaluate(f"{LOOKS}.days.map(({{ day }}) => day)") == ["Oct 8"]

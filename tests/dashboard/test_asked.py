@@ -78,10 +78,11 @@ def test_the_values_of_a_drawing_are_taken_back(client: FlaskClient) -> None:
 
 
 WRONG: dict[str, object] = {
-    "id": "deadbeef-1'", "symbol": "=A", "range": "2h", "period": [5, 4], "candles": "2m", "symbols": ["A"] * 2,
+    "id": "deadbeef-1'", "symbol": "=aapl", "range": "2h", "period": [5, 4], "candles": "2m", "symbols": ["A"] * 2,
     "multiples": [{}], "overview": 1, "paused": None, "range_ms": -1, "cursors": {"x": 1}, "first_us": -1,
     "newest_us": 2**63, "count": 21, "price": 1e13, "direction": 2, "gap_s": -1, "rows": "5", "room": 5_001,
-    "total": 1.5, "cut": "no", "candle_ms": -5, "threshold": 99, "offsets": [[1]], "source": "A B", "failed": 0,
+    "total": 1.5, "kind": "lines", "width_ns": -5, "follows": 1, "begin_us": -1,
+    "last": {"ma_5": "x"}, "sight": [5], "threshold": 99, "offsets": [[1]], "source": "A B", "failed": 0,
 }  # fmt: skip
 
 

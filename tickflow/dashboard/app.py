@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dash import Dash
 from flask import Flask, Response, request
 
+from tickflow.dashboard import export
 from tickflow.dashboard.callbacks import register
 from tickflow.dashboard.drawing import page
 from tickflow.dashboard.gate import Gate
@@ -27,21 +28,22 @@ def build(
     debug: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Dash:
-    """The page as a WSGI app (`.server`), which reads through `gate` and writes acknowledgements into `acks`.
+    """The page as a WSGI app (`.server`), which reads by `gate` and writes acknowledgements into `acks`.
 
-    It is made to be served at `host` and refreshed every `update_interval` seconds. With `debug`, errors of callbacks
-    show in the page; the debugger that runs code stays off.
+    It is to be served at `host` and refreshed every `update_interval` seconds.
+
+    With `debug` it shows errors of callbacks in the page; the debugger that runs code is not there in any case.
     """
     modules = Modules()
     app = Dash(
         "tickflow",
         server=Flask("tickflow", static_folder=None),
         assets_folder=str(ASSETS),
-        assets_ignore="\\.js$",  # the head of the page loads the scripts
+        assets_ignore="\\.js$",  # the page's head loads the scripts
         title=page.TITLE,
         update_title=None,
         compress=True,
-        add_log_handler=False,  # its log lines are formatted like all others
+        add_log_handler=False,  # its lines are made as all others are
         serve_locally=True,
         enable_mcp=False,
         index_string=page.index(modules.tags()),
@@ -49,6 +51,7 @@ def build(
     )
     app.renderer = page.RENDERER
     modules.serve(app.server)
+    export.serve(app.server, gate)
     app.logger.setLevel(logging.WARNING)
     app.layout = lambda: page.layout(update_interval=update_interval)
     register(app, gate, Board(acks), threshold=threshold, clock=clock)
@@ -66,7 +69,7 @@ def build(
 
 
 def _lasting(response: Response) -> Response:
-    """The response; a browser may keep a file whose address has its version. Dash does the same for its scripts."""
+    """The response; what has its version in its address need not be asked for again. Dash says so of its scripts."""
     if request.path.startswith("/assets/vendor/") or (request.path.startswith("/assets/") and "m" in request.args):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

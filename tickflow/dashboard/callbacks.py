@@ -1,4 +1,4 @@
-"""The callbacks. Each only delegates: those of the server to `refresh.py`, those of the browser to `assets/page.js`."""
+"""The callbacks: each only delegates, those of the server to `refresh.py`, those of the browser to `assets/page.js`."""
 
 import itertools
 import os
@@ -10,14 +10,14 @@ from dash import ClientsideFunction, Dash, Input, Output, State
 from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.queries.alerts import Board
-from tickflow.dashboard.queries.refresh import Answer, draw, refresh
+from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import down
 from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
 from tickflow.errors import StoreError
 
 
 def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Callable[[], int] = time.time_ns) -> None:
-    """Register the callbacks. None of them raises if the store fails: that is an answer too."""
+    """Give the app its callbacks. A store that fails is an answer too: none of them raises for it."""
     numbers = itertools.count(1)
     server = os.urandom(4).hex()  # a browser that outlives a restart of the server must not mix up its drawings
 
@@ -27,6 +27,13 @@ def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Ca
             return draw(gate.store, view, identity=identity, threshold=threshold, now_ns=clock(), board=board)
         except StoreError as error:
             return {"drawn": nothing_drawn(identity, chosen(view), failed=True), "state": down(str(error))}
+
+    def on_look(view: object) -> Answer:
+        identity = f"{server}-{next(numbers)}"
+        try:
+            return look(gate.store, view, identity=identity, threshold=threshold)
+        except StoreError as error:
+            return {"state": down(str(error))}
 
     def on_interval(
         _intervals: int, drawn: Drawn | None, watched: dict[str, int] | None, stamp: object = None
@@ -56,12 +63,17 @@ def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Ca
         Input(ids.REBUILD, "data"),
     )(on_view)
     app.callback(
+        Output(ids.LOOKED, "data"),
+        Input(ids.LOOK, "data"),
+        prevent_initial_call=True,
+    )(on_look)
+    app.callback(
         Output(ids.DELTA, "data"),
         Input(ids.REFRESH, "n_intervals"),
         State(ids.DRAWN, "data"),
         State(ids.WATCHED, "data"),
         State(ids.ALERTED, "data"),
-        # If a callback took longer than the interval, each answer would be discarded for the next one.
+        # A callback slower than the interval would see each answer thrown away for the next one.
         running=[(Output(ids.REFRESH, "disabled"), True, False)],
         prevent_initial_call=True,
     )(on_interval)
@@ -69,7 +81,7 @@ def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Ca
 
 
 def _register_clientside(app: Dash) -> None:
-    """The browser's callbacks: the URL, applying answers, the clock, the pointer, the theme."""
+    """The browser's own: reading and writing the URL, applying answers, the clock, the pointer, the theme."""
     app.clientside_callback(
         ClientsideFunction("tickflow", "boot"),
         Output(ids.SYMBOL, "value"),
@@ -95,6 +107,7 @@ def _register_clientside(app: Dash) -> None:
         Output(ids.ALERTED, "data"),
         Input(ids.DRAWING, "data"),
         Input(ids.DELTA, "data"),
+        Input(ids.LOOKED, "data"),
         State(ids.DRAWN, "data"),
     )
     app.clientside_callback(

@@ -1,6 +1,4 @@
-"""Limits what the page's requests ask of the store: 5 s per request, 5,000 rows per read, four reads at a time
-in all.
-"""
+"""What the page's requests may ask of the store: for 5 s each, 5,000 rows a read, and four reads at once over all."""
 
 import threading
 import time
@@ -12,6 +10,7 @@ from tickflow.metrics.points import Points
 from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.deadline import DEADLINE, seconds_left
 from tickflow.store.digest import Digest, Outline
+from tickflow.store.pixels import Pixels
 
 WORK_SECONDS = 5.0
 MAX_ROWS = 5_000
@@ -19,7 +18,7 @@ READS_AT_ONCE = 4
 
 
 class Rationed(MetricsStore):
-    """A store for the page's requests: `begin` is called when a request comes, `end` when it is answered."""
+    """A store as the page's requests may use it: `begin` is called when one comes, `end` when it is answered."""
 
     def __init__(self, store: MetricsStore) -> None:
         self.stop = store.stop
@@ -29,12 +28,12 @@ class Rationed(MetricsStore):
 
     @staticmethod
     def begin() -> None:
-        """Give the request of this thread `WORK_SECONDS` from now on."""
+        """From now on, the request of this thread has `WORK_SECONDS`."""
         DEADLINE.set(time.monotonic() + WORK_SECONDS)
 
     @staticmethod
     def end() -> None:
-        """What this thread does from now on belongs to no request."""
+        """What this thread does now belongs to no request."""
         DEADLINE.set(None)
 
     @contextmanager
@@ -43,7 +42,7 @@ class Rationed(MetricsStore):
         if not self._turns.acquire(timeout=seconds_left(WORK_SECONDS)):
             raise Overloaded("The page has too much to read for others just now. Try again in some seconds.")
         before = DEADLINE.get()
-        if before is None:  # of no request: a download, which reads as long as the client takes data
+        if before is None:  # of no request: a download, which reads for as long as it is taken
             DEADLINE.set(time.monotonic() + WORK_SECONDS)
         try:
             yield self._store
@@ -52,7 +51,7 @@ class Rationed(MetricsStore):
             self._turns.release()
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """As the store does; without `most`, more than `MAX_ROWS` rows are refused rather than cut silently."""
+        """As of the store. Without `most`, more than `MAX_ROWS` are refused rather than left out without a word."""
         with self._turn() as store:
             found = store.points(symbol, since_ns, until_ns, MAX_ROWS + 1 if most is None else min(most, MAX_ROWS))
         if len(found) > MAX_ROWS:
@@ -117,6 +116,26 @@ class Rationed(MetricsStore):
         """As of the store."""
         with self._turn() as store:
             return store.candles(symbol, since_ns, until_ns, width_ns)
+
+    def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+        """As of the store."""
+        with self._turn() as store:
+            return store.pixels(symbol, since_ns, until_ns, width_ns)
+
+    def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+        """As of the store."""
+        with self._turn() as store:
+            return store.at_most(symbol, since_ns, until_ns, min(most, MAX_ROWS))
+
+    def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+        """As of the store."""
+        with self._turn() as store:
+            return store.strongest(symbol, spans)
+
+    def first_time(self, symbol: str) -> int | None:
+        """As of the store."""
+        with self._turn() as store:
+            return store.first_time(symbol)
 
     def statuses(self) -> list[WorkerStatus]:
         """As of the store."""

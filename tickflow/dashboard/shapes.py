@@ -1,7 +1,7 @@
-"""What a browser may post to each callback: every value typed and bounded, as only our page and server produce it.
+"""What a browser may post to each callback: every value typed and bounded, only what our page and server can have said.
 
-`SHAPES` has a row for each callback of the server, in the order of its inputs and states in `app.callback_map`. A
-callback without a row is always refused, and a test checks that the table is complete.
+`SHAPES` has a row for each callback of the server, in the order of its inputs and states as `app.callback_map` has
+them. A callback without a row is refused to everybody, and a test holds the table complete.
 """
 
 import re
@@ -14,12 +14,12 @@ from tickflow.dashboard.drawing.multiples import MAX_ADDED
 from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.alerts import MAX_EPISODES
 from tickflow.dashboard.queries.refresh import MAX_EXTENDED
-from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS
+from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH, MIN_WIDTH, WIDTH
 from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL
 
 _LONG = 2**63 - 1
 _EXACT = 2**53 - 1
-"""The largest integer that JavaScript holds exactly."""
+"""The largest integer that a browser holds exactly."""
 
 
 def _of(*names: str) -> str:
@@ -47,6 +47,8 @@ Watched = Annotated[
 ]
 Seconds = Annotated[float, Meta(ge=0, le=1e10)]
 Price = Annotated[float, Meta(ge=0, le=PRICE_MAX)]
+Kind = Annotated[str, Meta(pattern=_of("ticks", "columns", "candles"))]
+Width = Annotated[int, Meta(ge=MIN_WIDTH, le=MAX_WIDTH)]
 Direction = Annotated[int, Meta(ge=-1, le=1)]
 Milliseconds = Annotated[float, Meta(ge=0, le=1e15)]
 Key = tuple[Symbol, Annotated[int, Meta(ge=0, le=2**31 - 1)], Offset]
@@ -61,9 +63,13 @@ class View(msgspec.Struct, forbid_unknown_fields=True):
     candles: Candles | None = None
     symbols: Symbols = []
     overview: bool = False
+    sight: Period | None = None
+    width: Width = WIDTH
+    n: Milliseconds = 0.0
 
     def __post_init__(self) -> None:
         _check(self.period, self.symbols)
+        _check(self.sight, [])
 
 
 class Multiple(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,6 +90,7 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
     symbol: Symbol | None
     range: Range
     period: Period | None
+    sight: Period | None
     candles: Candles | None
     symbols: Symbols
     multiples: Annotated[list[Multiple], Meta(max_length=MAX_SYMBOLS)]
@@ -100,8 +107,11 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
     rows: _count(_EXACT)  # type: ignore[valid-type]
     room: _count(MAX_EXTENDED)  # type: ignore[valid-type]
     total: _count(_EXACT)  # type: ignore[valid-type]
-    cut: bool
-    candle_ms: Milliseconds
+    kind: Kind
+    width_ns: Offset
+    follows: bool
+    begin_us: Micros
+    last: Annotated[dict[Annotated[str, Meta(max_length=64)], float | None], Meta(max_length=64)]
     threshold: Annotated[float, Meta(ge=0, le=10)]
     offsets: Annotated[list[tuple[float, int]], Meta(max_length=1_000)]
     source: Source
@@ -109,14 +119,15 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         _check(self.period, self.symbols)
+        _check(self.sight, [])
 
 
 class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
-    """The drawing that is to be made again: its id, and when the browser requested that."""
+    """The drawing that is to be made again: its id, and when the browser asked for that."""
 
     id: Identity | None
     at: Milliseconds
-    wait: Milliseconds
+    wait: Milliseconds = 0.0
 
 
 def _check(period: list[float] | None, symbols: list[str]) -> None:
@@ -136,6 +147,7 @@ class Shape(NamedTuple):
 SHAPES: Mapping[str, Shape] = {
     "acked.data": Shape((Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
     "drawing.data": Shape((View | None, Rebuild | None)),
+    "looked.data": Shape((View | None,)),
     "delta.data": Shape((_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),
 }
-"""By the name of the callback's output in `app.callback_map`."""
+"""By the name of a callback's output in `app.callback_map`."""

@@ -1,1 +1,1 @@
-"""The forms that the text of a setting takes: addresses, and the `.env` file."""
+"""What a setting's text has to look like: addresses, and the `.env` file."""

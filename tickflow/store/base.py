@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tickflow.metrics.points import Points
 from tickflow.store.digest import Digest, Outline
+from tickflow.store.pixels import Pixels
 
 STATUS_MEASUREMENT = "stock_status"
 DAY_NS = 86_400 * 10**9
@@ -197,6 +198,22 @@ class PageQueries(PointReader):
     @abstractmethod
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """Candles of that width from the symbol's points from `since_ns` on, before `until_ns`."""
+
+    @abstractmethod
+    def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+        """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width: see `Pixels`."""
+
+    @abstractmethod
+    def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+        """What `points` gives for the same arguments, where it is at most so many points; else `None`."""
+
+    @abstractmethod
+    def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+        """Of each part of time (from, before; in ns) that has an anomaly, the one farthest from its MA10."""
+
+    @abstractmethod
+    def first_time(self, symbol: str) -> int | None:
+        """When the symbol's first stored point is, in ns since 1970; `None` where it has none."""
 
 
 class StatusBoard(Connected):

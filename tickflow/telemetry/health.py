@@ -1,8 +1,8 @@
-"""Whether a script is alive and ready, judged by what its own loop last noted, without a request to any server.
+"""Whether a script lives and is ready, judged from what its own loop last noted: nothing is asked of any server.
 
-*Live* means that the loop turned within `LIVE_SECONDS`: a process that is not live hangs, and a restart may help.
-*Ready* means that the script does its work now. A script that waits for a server is live and not ready: a restart would
-not bring the server back.
+*Live* says that the loop turned within `LIVE_SECONDS`: a process that is not live hangs, and a restart may help it.
+*Ready* says that the script does its work now. A script that waits for a server is live and not ready: restarting it
+would not bring the server back.
 """
 
 import math
@@ -15,7 +15,7 @@ LIVE_SECONDS = 15.0
 
 
 class State(StrEnum):
-    """What a script is doing, as far as readiness is concerned."""
+    """What a script is doing, as far as readiness goes."""
 
     STARTING = "starting"
     WAITING_FOR_LOG = "waiting_for_log"
@@ -33,7 +33,7 @@ READY = frozenset({State.BEHIND, State.FINE})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The state at one moment; `share` is the finished part of a restore, from 0 to 1, if one is running."""
+    """One moment's answer: `share` is how much of a restore is done, from 0 to 1, where one is under way."""
 
     state: State
     sentence: str
@@ -41,8 +41,9 @@ class Report:
 
 
 class Health:
-    """Notes each turn of a script's loop and what the script is doing; any thread may ask. `clock` is monotonic, in
-    seconds.
+    """Notes each turn of a script's loop and what the script is doing; any thread may ask.
+
+    `clock` is in seconds, monotonic.
 
     >>> now = [100.0]
     >>> health = Health(clock=lambda: now[0])
@@ -62,10 +63,10 @@ class Health:
         self._report = Report(State.STARTING, "starting")
 
     def note(self, report: Report, *, patient: bool = False, ready_seconds: float = math.inf) -> None:
-        """Note that the loop turned, and what it does.
+        """The loop turned, and this is what it does.
 
-        With `patient` it now waits for a server inside one call that has its own time-outs: no turn is expected
-        meanwhile. A report that says ready counts for `ready_seconds`.
+        With `patient` it now waits for a server inside one call, which has time-outs of its own: no turn is expected.
+        A report that says ready counts for `ready_seconds`.
         """
         self._report = report
         self._is_patient = patient
@@ -84,7 +85,7 @@ class Health:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the script is alive and does its work."""
+        """Whether the script lives and does its work."""
         return self.is_live and not self._is_overdue and self._report.state in READY
 
     @property
@@ -93,7 +94,7 @@ class Health:
 
     @property
     def report(self) -> Report:
-        """What the script does; for a loop that hangs, that it hangs."""
+        """What the script does; of a loop that hangs, that it hangs."""
         report = self._report
         if self._is_overdue:
             return Report(State.WAITING_FOR_STORE, f"no answer for {self.silent_seconds:.0f} s", report.share)

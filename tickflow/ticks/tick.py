@@ -54,11 +54,6 @@ class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int | None = None
 
 
-def symbol_pattern() -> str:
-    """The rule for a symbol, as a regular expression for the whole text that JavaScript reads alike."""
-    return _SYMBOL.pattern
-
-
 _decode_tick = msgspec.json.Decoder(Tick).decode
 _encode = msgspec.json.Encoder().encode
 

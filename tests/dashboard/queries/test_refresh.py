@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,12 +13,13 @@ from tests.fakes import BusyStore, Feed, MemoryStore, a_status
 from tests.point_examples import MORNING, SECOND, a_row, points_of
 from tickflow.dashboard.queries import refresh as module
 from tickflow.dashboard.queries.deltas import recent_gap
-from tickflow.dashboard.queries.refresh import Answer, draw, refresh
+from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import state_of
 from tickflow.dashboard.queries.view import chosen, nothing_drawn
 from tickflow.errors import StoreUnavailable
 from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
+from tickflow.store.pixels import strength
 
 NOW = MORNING + 3600 * SECOND
 
@@ -34,7 +36,7 @@ def refreshed(store: MemoryStore, before: Answer) -> Answer:
 
 
 def prices_of(answer: Answer) -> list[float]:
-    return answer["figure"]["data"][0]["y"]  # type: ignore[no-any-return]  # plain JSON
+    return answer["picture"]["y"]["price"]  # type: ignore[no-any-return]  # plain JSON
 
 
 def test_a_drawing_holds_the_rows_of_the_range_counted_back_from_the_newest() -> None:
@@ -69,7 +71,7 @@ def test_an_empty_period_is_drawn_once() -> None:
     before = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
     assert (before["drawn"]["rows"], before["drawn"]["total"]) == (0, 0)
     store.write(feed.points("AAPL", [101.0]))
-    assert refreshed(store, before)["rebuild"] is False
+    assert "rebuild" not in refreshed(store, before)
 
 
 def test_a_symbol_without_ticks_is_drawn_when_its_own_come() -> None:
@@ -86,7 +88,7 @@ def test_an_idle_refresh_sends_no_rows() -> None:
     store = MemoryStore()
     store.write(Feed().points("AAPL", [100.0, 101.0]))
     answer = refreshed(store, drawn_from(store))
-    assert "extend" not in answer
+    assert "tail" not in answer
     assert "rebuild" not in answer
     assert answer["watch"]["rows"] == []
 
@@ -97,7 +99,7 @@ def test_a_refresh_sends_just_the_new_rows() -> None:
     before = drawn_from(store)
     store.write(feed.points("AAPL", [102.0, 103.0]))
     answer = refreshed(store, before)
-    assert answer["extend"]["y"][0] == [102.0, 103.0]
+    assert answer["tail"]["y"]["price"] == [102.0, 103.0]
     assert tuple(answer["drawn"][key] for key in ("cursors", "count", "rows")) == ({"0": 3}, 4, 4)
     assert answer["of"] == "1"
 
@@ -110,7 +112,7 @@ def test_rows_of_another_partition_are_not_mistaken_for_old_ones() -> None:
     other = Feed(start=feed.now, partition=1)
     store.write(other.points("AAPL", [101.0]))
     answer = refreshed(store, before)
-    assert answer["extend"]["y"][0] == [101.0]
+    assert answer["tail"]["y"]["price"] == [101.0]
     assert answer["drawn"]["cursors"] == {"0": 39, "1": 0}
 
 
@@ -119,7 +121,7 @@ def test_rows_that_share_the_newest_microsecond_are_still_sent() -> None:
     store.write(points_of(a_row(time_ns=MORNING + 7, offset=7)))
     before = drawn_from(store)
     store.write(points_of(a_row(time_ns=MORNING + 8, offset=8, price=9.0)))
-    assert refreshed(store, before)["extend"]["y"][0] == [9.0]
+    assert refreshed(store, before)["tail"]["y"]["price"] == [9.0]
 
 
 def test_a_row_before_the_newest_within_its_microsecond_asks_for_a_drawing() -> None:
@@ -137,7 +139,7 @@ def test_a_row_before_what_is_drawn_asks_for_a_drawing() -> None:
     store.write(feed.points("AAPL", [99.0], at=feed.now - timedelta(seconds=2, milliseconds=500)))
     answer = refreshed(store, before)
     assert answer["rebuild"] is True
-    assert "extend" not in answer
+    assert "tail" not in answer
     assert prices_of(drawn_from(store)) == [100.0, 99.0, 101.0, 102.0]
 
 
@@ -160,22 +162,22 @@ def test_chart_and_watch_list_say_the_same_price_though_ticks_come_between_their
     seen = prices_of(answer)
     for price in (102.0, 103.0, 105.0):
         news = refreshed(store, answer)
-        seen += news["extend"]["y"][0]
+        seen += news["tail"]["y"]["price"]
         assert seen[-1] == news["drawn"]["price"] == news["watch"]["rows"][0]["price"] == price
         answer = {"drawn": answer["drawn"] | news["drawn"], "watch": news["watch"]}
     assert seen == [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]
 
 
-def test_of_two_sources_the_figure_says_which_row_is_whose() -> None:
+def test_of_two_sources_the_picture_says_which_row_is_whose() -> None:
     store, feed = MemoryStore(), Feed(source="replay")
     store.write(feed.points("AAPL", [100.0, 101.0]))
     before = drawn_from(store)
     feed.source = "simulated"
     store.write(feed.points("AAPL", [102.0, 103.0]))
     assert refreshed(store, before)["rebuild"] is True
-    figure = drawn_from(store)["figure"]
-    times = figure["data"][0]["x"]
-    assert figure["layout"]["meta"]["sources"] == [[times[0], "replay"], [times[2], "simulated"]]
+    picture = drawn_from(store)["picture"]
+    times = picture["x"]
+    assert picture["sources"] == [[times[0], "replay"], [times[2], "simulated"]]
 
 
 def test_a_flood_of_rows_asks_for_a_drawing() -> None:
@@ -218,47 +220,100 @@ def test_however_rows_come_the_browser_shows_what_is_stored(steps: list[tuple[in
         if answer.get("rebuild"):
             shown = drawn_from(store)
             seen = list(prices_of(shown))
-        elif "extend" in answer:
-            seen += answer["extend"]["y"][0]
+        elif "tail" in answer:
+            seen += answer["tail"]["y"]["price"]
             shown = shown | {"drawn": shown["drawn"] | answer["drawn"]}
         assert store.points("AAPL", 0).price.tolist() == seen
 
 
 def test_a_range_has_what_is_in_it_however_much_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_ROWS", 20)
+    monkeypatch.setattr(module, "MAX_TICKS", 20)
     store = MemoryStore()
     store.write(Feed(gap=timedelta(seconds=10)).points("AAPL", [100.0] * 150))
     assert drawn_from(store, range_name="5m")["drawn"]["total"] == 31
     assert drawn_from(store, range_name="all")["drawn"]["total"] == 150
 
 
-def test_a_long_range_is_a_digest_and_says_so() -> None:
-    store = MemoryStore()
-    prices = (100 + np.cumsum(np.random.default_rng(1).normal(0, 0.01, module.MAX_DRAWN + 1000))).tolist()
+def test_a_long_range_is_drawn_in_columns_and_goes_on_in_them() -> None:
+    store, count = MemoryStore(), 3 * module.MAX_TICKS
+    prices = (100 + np.cumsum(np.random.default_rng(1).normal(0, 0.01, count))).tolist()
     feed = Feed()
     store.write(feed.points("AAPL", prices))
     answer = drawn_from(store, range_name="all")
-    drawn = answer["drawn"]
-    assert drawn["total"] == module.MAX_DRAWN + 1000
-    assert drawn["rows"] == len(prices_of(answer)) < drawn["total"]
-    assert max(prices_of(answer)) == max(prices)
-    store.write(feed.points("AAPL", [50.0]))
-    refreshed_ = refreshed(store, answer)
-    assert refreshed_["extend"]["y"][0] == [50.0], "and it is extended as any other"
-    assert refreshed_["drawn"]["room"] == drawn["room"] - 1
-    assert refreshed(store, {**answer, "drawn": {**drawn, "room": 0}})["rebuild"] is True
+    drawn, picture = answer["drawn"], answer["picture"]
+    assert (picture["kind"], drawn["total"]) == ("columns", count)
+    assert 900 < len(picture["x"]) == drawn["rows"] <= 1_001, "as many columns as the chart has pixels"
+    assert (max(picture["y"]["high"]), min(picture["y"]["low"])) == (max(prices), min(prices))
+    assert sum(picture["y"]["volume"]) == 100 * count
+    store.write(feed.points("AAPL", [50.0, 500.0, 60.0]))
+    tail = refreshed(store, answer)["tail"]
+    assert (min(tail["y"]["low"]), max(tail["y"]["high"]), tail["y"]["close"][-1]) == (50.0, 500.0, 60.0)
+    from_ = picture["x"].index(tail["x"][0]) if tail["x"][0] in picture["x"] else len(picture["x"])
+    joined = {name: values[:from_] + tail["y"][name] for name, values in picture["y"].items()}
+    whole = drawn_from(store, range_name="all")["picture"]["y"]
+    assert sum(joined["volume"]) == sum(whole["volume"]) == 100 * (count + 3)
+    assert sum(joined["anomalies"]) == sum(whole["anomalies"])
 
 
-def test_a_symbol_that_ticks_very_often_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marks_are_few_and_the_strongest_while_all_anomalies_are_counted() -> None:
+    store, feed = MemoryStore(), Feed()
+    prices = [100 + (i % 3) * 0.01 + (5 + i / 1000 if i % 40 == 39 else 0) for i in range(8_000)]
+    points = feed.points("AAPL", prices)
+    store.write(points)
+    picture = drawn_from(store, range_name="all")["picture"]
+    flagged = points.take(np.flatnonzero(points.is_anomaly))
+    assert sum(picture["y"]["anomalies"]) == len(flagged) > 150
+    assert 20 < len(picture["marks"]["x"]) <= module.MAX_MARKS
+    assert max(picture["marks"]["strength"]) == pytest.approx(strength(flagged).max(), abs=1e-6)
+
+
+def looked(store: MemoryStore, sight: list[float], **more: object) -> Answer:
+    view = {"symbol": "AAPL", "sight": sight, **more}
+    return json.loads(to_json_plotly(look(store, view, identity="2", threshold=2.0)))  # type: ignore[no-any-return]
+
+
+def test_what_a_reader_moves_to_is_read_whatever_the_range() -> None:
+    store, feed = MemoryStore(), Feed()
+    store.write(feed.points("AAPL", [float(price) for price in range(100, 4_000)]))
+    wall = 1_767_605_400_000.0  # 09:30 in New York, where the feed begins
+    answer = looked(store, [wall + 10_000, wall + 20_000])
+    assert answer["picture"]["kind"] == "ticks"
+    assert {110.0, 119.0} <= set(answer["picture"]["y"]["price"])
+    assert answer["picture"]["covers"] == [wall + 5_000, wall + 25_000], "half as much on either side too"
+    assert answer["drawn"]["follows"] is False, "what comes now lies far behind it"
+    assert answer["drawn"]["begin_us"] == MORNING // 1000
+    wide = looked(store, [wall - 1e6, wall + 1e7])
+    assert (wide["picture"]["kind"], wide["drawn"]["total"], wide["drawn"]["follows"]) == ("columns", 3_900, True)
+
+
+def test_in_candles_all_is_of_the_candles() -> None:
+    store, feed = MemoryStore(), Feed()
+    prices = (100 + np.cumsum(np.random.default_rng(2).normal(0, 0.1, 3_000))).tolist()
+    store.write(feed.points("AAPL", prices))
+    view = {"symbol": "AAPL", "range": "all", "candles": "1m"}
+    answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
+    y = answer["picture"]["y"]
+    minutes = [prices[at : at + 60] for at in range(0, 3_000, 60)]
+    closes = np.array([minute[-1] for minute in minutes])
+    assert y["volume"] == [6_000] * 50
+    assert y["ticks"] == [60] * 50
+    assert y["close"] == closes.tolist()
+    frame = pd.Series(closes)
+    for name, expected in (("ma_5", frame.rolling(5).mean()), ("volatility", frame.rolling(10).std())):
+        found = np.array([np.nan if value is None else value for value in y[name]])
+        np.testing.assert_allclose(found, expected.to_numpy(), atol=1e-4)
+    assert answer["drawn"]["width_ns"] == 60 * SECOND
+
+
+def test_a_symbol_that_ticks_very_often_is_drawn_once() -> None:
     """More rows came within 30 s than are read at once: late ones among them must not cause endless drawings."""
-    monkeypatch.setattr(module, "FIRST_ROWS", 20)
     store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
     store.write(feed.points("AAPL", [100.0] * 100))
     late = feed.now - timedelta(seconds=5, milliseconds=50)
     store.write(feed.points("AAPL", [99.0], at=late))
     answer = drawn_from(store)
     assert "rebuild" not in refreshed(store, answer)
-    assert "extend" not in refreshed(store, answer)
+    assert "tail" not in refreshed(store, answer)
 
 
 def test_warm_up_counts_the_symbols_own_ticks() -> None:
@@ -333,7 +388,7 @@ def test_the_watch_list_goes_on_when_the_log_began_anew_and_a_symbol_of_the_one_
         5,
         [],
         {},
-        {"symbol": "aapl"},
+        {"symbol": "=AAPL"},
         {"symbol": "A' OR 1=1 --"},
         {"symbol": ["AAPL"]},
         {"range": "2y"},
@@ -425,7 +480,7 @@ def test_a_period_is_read_on_the_exchanges_clock_and_is_not_extended() -> None:
     assert prices_of(answer) == [110.0, 111.0, 112.0]
     store.write(feed.points("AAPL", [300.0]))
     later = refreshed(store, answer)
-    assert "extend" not in later
+    assert "tail" not in later
     assert [row["price"] for row in later["watch"]["rows"]] == [300.0]
 
 
@@ -482,9 +537,9 @@ def test_a_paused_browser_is_sent_no_rows_until_it_goes_on() -> None:
     before = drawn_from(store)
     store.write(feed.points("AAPL", [102.0]))
     before["drawn"]["paused"] = True
-    assert "extend" not in refreshed(store, before)
+    assert "tail" not in refreshed(store, before)
     before["drawn"]["paused"] = False
-    assert refreshed(store, before)["extend"]["y"][0] == [102.0]
+    assert refreshed(store, before)["tail"]["y"]["price"] == [102.0]
 
 
 def test_candles_come_from_the_store_whole_however_thin_the_line() -> None:
@@ -492,11 +547,23 @@ def test_candles_come_from_the_store_whole_however_thin_the_line() -> None:
     store.write(Feed().points("AAPL", [100.0, 103.0, 99.0, 101.0]))
     view = {"symbol": "AAPL", "range": "15m", "candles": "1m"}
     answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
-    candles = answer["figure"]["data"][-1]
-    assert [candles[side] for side in ("type", "open", "high", "low", "close")] == [
-        "candlestick", [100.0], [103.0], [99.0], [101.0],
+    picture = answer["picture"]
+    assert [picture["kind"], *(picture["y"][side] for side in ("open", "high", "low", "close"))] == [
+        "candles", [100.0], [103.0], [99.0], [101.0],
     ]  # fmt: skip
-    assert answer["drawn"]["candle_ms"] == 60_000
+    assert picture["width_ms"] == 60_000
+
+
+def test_a_change_counts_from_the_same_moment_whichever_symbol_is_drawn() -> None:
+    store, feed = MemoryStore(), Feed(gap=timedelta(minutes=1))
+    store.write(feed.points("STOPS", [50.0, 55.0]))
+    store.write(feed.points("AAPL", [float(price) for price in range(100, 110)]))
+    changes = [
+        {row["symbol"]: row["change"] for row in drawn_from(store, symbol, "5m")["watch"]["rows"]}
+        for symbol in ("AAPL", "STOPS")
+    ]
+    assert changes[0] == changes[1]
+    assert changes[0]["AAPL"] == pytest.approx(100 * (109 / 104 - 1), abs=1e-4)
 
 
 def test_the_overview_has_measures_and_each_row_its_course_once() -> None:

@@ -1,1 +1,1 @@
-"""Turns rows into figures, and figures into the page."""
+"""Rows become figures, and figures become the page."""

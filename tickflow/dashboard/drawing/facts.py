@@ -1,4 +1,4 @@
-"""The facts that both server and browser need: declared or collected here, and served as one JSON.
+"""What the server and the browser both have to know: declared here or read from where it is, and served as one JSON.
 
 The page carries it as `<script id="facts" type="application/json">`; `assets/facts.js` reads it.
 """
@@ -10,7 +10,7 @@ import orjson
 from tickflow.dashboard.drawing import traces
 from tickflow.dashboard.queries import alerts, ranges, view
 from tickflow.metrics.fields import DEPTH
-from tickflow.ticks.tick import symbol_pattern
+from tickflow.ticks.tick import SYMBOL
 
 
 def facts() -> dict[str, Any]:
@@ -24,10 +24,10 @@ def facts() -> dict[str, Any]:
         "last_wall_ms": view.LAST_WALL_MS,
         "max_episodes": alerts.MAX_EPISODES,
         "warm_up_ticks": DEPTH,
-        "symbol_pattern": f"^(?:{symbol_pattern()})$",
+        "symbol_pattern": f"^(?:{SYMBOL})$",
     }
 
 
 def as_script() -> str:
-    """The facts as JSON that is safe inside a page: nothing in it closes the element."""
+    """The facts as JSON that may stand in a page: nothing in it ends the element."""
     return orjson.dumps(facts()).decode().replace("<", "\\u003c")

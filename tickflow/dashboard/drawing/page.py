@@ -1,4 +1,4 @@
-"""The layout of the page, with its names and labels. It needs no store: content comes later."""
+"""The page's layout: what stands where, with its names and labels. It needs no store; what it shows comes later."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tickflow.dashboard.queries import ranges
 TITLE = "Tickflow"
 CLOCK_MS = 1000
 RENDERER = "window.beginDash = () => new DashRenderer();"
-"""Dash's own start of the page, delayed until `assets/page.js` has the browser's callbacks ready."""
+"""Dash's own start of the page, put off until `assets/page.js` has the callbacks' side of the browser ready."""
 
 INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -42,7 +42,7 @@ INDEX = """<!DOCTYPE html>
 
 
 def index(modules: str) -> str:
-    """The HTML of the page, before Dash adds its own; `modules` are the tags of its scripts."""
+    """The page's HTML, before Dash fills in its own; `modules` are the tags of its scripts."""
     return INDEX.replace("{%facts%}", facts.as_script()).replace("{%modules%}", modules)
 
 
@@ -72,7 +72,7 @@ def layout(*, update_interval: float) -> Component:
 
 
 def _stores(update_interval: float) -> list[Component]:
-    stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD]
+    stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD, ids.LOOK, ids.LOOKED]
     stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED]
     return [
         dcc.Store(id=ids.BOOT, data=update_interval),
@@ -114,7 +114,7 @@ def _header() -> Component:
                         searchable=True,
                         allowDeselect=False,
                         selectFirstOptionOnChange=True,
-                        # Otherwise Mantine looks for the previously chosen option, too late, and Enter chooses nothing.
+                        # Else Mantine looks for the option chosen before, too late, and Enter chooses nothing.
                         selectFirstOptionOnDropdownOpen=True,
                         size="xs",
                         w=112,

@@ -1,13 +1,12 @@
-"""The logic of the callbacks, as plain functions: `draw` answers a view with a whole figure, `refresh` with what is
-new.
+"""What the callbacks do, as plain functions: `draw` answers a view, `look` a move of it, `refresh` what is new.
 
-A browser keeps `Drawn`, small and plain, and sends it with each refresh. So the server stores nothing per reader, and
-any number of servers could answer.
+A browser keeps `Drawn`, small and plain, and sends it with each refresh, so that the server remembers nothing and
+any number of readers disturb one another as little as any number of servers would.
 
 Deltas lose no point: the browser has one cursor per partition, the highest offset drawn. A refresh reads from 30 s
-before the newest drawn time and sends the rows above their partition's cursor. The figure is drawn again where an
-extension at the right end would be wrong or too large: for a row that belongs before what is drawn, for a log that was
-created again, for more rows than an extension should carry, and when a figure has grown too large.
+before the newest time drawn and sends the rows above their partition's cursor, or the columns that they changed. Where
+an extension at the right end would not be right, the picture is made again: a row that belongs before what is drawn, a
+log that began again, more rows than an extension should carry, or more of them by now than a screen shows.
 """
 
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tickflow.dashboard.drawing import clock, figures, multiples
+from tickflow.dashboard.drawing import clock, multiples, pictures
 from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, newest_rows, recent_gap, recent_rows
@@ -25,16 +24,23 @@ from tickflow.dashboard.queries.watched import cursors_of, watch
 from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
 from tickflow.sources.new_york import is_open
-from tickflow.store.base import MetricsStore, PageQueries
-from tickflow.store.digest import Digest
+from tickflow.store.base import DAY_NS, MetricsStore, PageQueries
+from tickflow.store.pixels import strongest_columns
 
-FIRST_ROWS = 2_000
-"""A range with at most this many rows is read in one go."""
-MAX_DRAWN = 5_000
-"""The most rows drawn; for a range with more, the store gives the digest."""
-MAX_EXTENDED = 5_000
-"""The most rows by which a figure is extended; beyond that, it is drawn again."""
+MAX_TICKS = 2_000
+"""Drawn one by one; a part of time with more is drawn in columns."""
+MAX_AROUND = 4_000
+"""Ticks drawn one by one with those around the part in sight, so that a short drag has them."""
+MAX_EXTENDED = 2_000
+"""Ticks by which a picture of ticks is extended; above, it is made again."""
 MAX_DELTA = 1_000
+MAX_CHANGED = 50_000
+"""Ticks of a refresh that change columns or candles; above, they are made again."""
+MAX_MARKS = 60
+MARKS_APART = 1 / 75
+"""Marks are at least so much of the chart apart."""
+LEAD = 60
+"""Candles read before the first one that is shown: their averages need some."""
 LIVE_SOURCE = "alpha_vantage"
 
 Answer = dict[str, Any]
@@ -43,7 +49,7 @@ Answer = dict[str, Any]
 def draw(
     store: MetricsStore, view: object, *, identity: str, threshold: float, now_ns: int, board: Board | None = None
 ) -> Answer:
-    """The whole answer to a view: the figure, what it shows, the whole watch list, all alerts, and the state.
+    """The whole answer to a view: the picture, what it shows, the whole watch list, all alerts, the state.
 
     Raises `StoreError`.
     """
@@ -51,45 +57,29 @@ def draw(
     latest = store.latest()
     if wanted["symbol"] is None and len(latest):
         wanted["symbol"] = latest.symbol[0]
-    symbol = wanted["symbol"]
-    drawn = nothing_drawn(identity, wanted)
-    shown, recent = (
-        _window(store, symbol, wanted, end_of(latest, symbol)) if symbol else (_whole(latest.take([])), latest)
-    )
-    rows = shown.points
-    candles = None
-    if len(rows) and symbol:
-        drawn = _drawn_of(drawn, shown, recent)
-        drawn["threshold"] = threshold
-        if wanted["candles"]:
-            first, end = int(rows.time_ns[0]), int(rows.time_ns[-1]) + 1
-            width = ranges.candle_width(wanted["candles"], end - first)
-            candles = store.candles(symbol, first, end, width)
-            drawn["candle_ms"] = width / 1e6
+    picture, drawn = _picture(store, wanted, latest, identity, threshold)
     small: Answer = {}
     if wanted["symbols"]:
         small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
         drawn["offsets"] = multiples.offsets(small["multiples"], drawn["multiples"]) or drawn["offsets"]
-    revision = f"{symbol} {wanted['range']} {wanted['period']}"
-    figure = figures.figure(
-        rows,
-        shown.volume,
-        symbol=symbol or "",
-        revision=revision,
-        threshold=threshold,
-        candles=candles,
-        candle_ms=drawn["candle_ms"],
-    )
     return (
         _alerted(board, store, latest, 0)
         | small
         | {
-            "figure": figure,
+            "picture": picture,
             "drawn": drawn,
             "watch": watch(store, latest, {}, drawn),
             "state": _state(store, latest, now_ns),
         }
     )
+
+
+def look(store: MetricsStore, view: object, *, identity: str, threshold: float) -> Answer:
+    """The picture of the part of time that a reader moved to, and what it shows. Raises `StoreError`."""
+    wanted = chosen(view)
+    latest = store.latest([wanted["symbol"]] if wanted["symbol"] else [])
+    picture, drawn = _picture(store, wanted, latest, identity, threshold)
+    return {"picture": picture, "drawn": drawn}
 
 
 def refresh(
@@ -101,7 +91,7 @@ def refresh(
     board: Board | None = None,
     stamp: object = 0,
 ) -> Answer:
-    """What is new for a browser that shows `drawn`, with a watch list up to `watched` and alerts up to `stamp`.
+    """What is new for a browser that shows `drawn`, whose watch list goes up to `watched` and its alerts to `stamp`.
 
     Raises `StoreError`.
     """
@@ -116,27 +106,41 @@ def refresh(
         }
     )
     symbol = drawn["symbol"]
-    if drawn["failed"] or symbol is None or not drawn["rows"]:
+    if drawn["failed"] or symbol is None or not (drawn["rows"] or drawn["begin_us"]):
         came = bool(len(latest)) if symbol is None else symbol in latest.symbol and not drawn["period"]
         return answer | {"rebuild": drawn["failed"] or came or "rebuild" in answer}
-    if drawn["paused"] or drawn["period"]:
+    if drawn["paused"] or drawn["period"] or not drawn["follows"]:
         return answer
-    rows = recent_rows(store, symbol, drawn["newest_us"], end_of(latest, symbol))
+    end = end_of(latest, symbol)
+    rows = recent_rows(store, symbol, drawn["newest_us"], end)
     new = None if rows is None else new_rows(rows, drawn["cursors"], drawn["newest_us"])
-    if rows is None or new is None or len(new) > MAX_DELTA or len(new) > drawn["room"]:
+    in_columns = drawn["kind"] != "ticks"
+    if rows is None or new is None or len(new) > (MAX_CHANGED if in_columns else min(MAX_DELTA, drawn["room"])):
         return answer | {"rebuild": True}
     if not len(new):
         return answer
     if set(new.source) != {drawn["source"]}:
-        return answer | {"rebuild": True}  # only a whole figure shows which row comes from which source
-    extension = figures.extension(new, drawn["price"], drawn["direction"], drawn["threshold"])
-    if new.is_anomaly.any():
-        answer["evidence"] = figures.evidence(new)
-    return answer | {"extend": extension, "drawn": _extended(drawn, rows, new)}
+        return answer | {"rebuild": True}  # only a whole picture says where which tick comes from
+    if in_columns:
+        begin = drawn["newest_us"] * 1000 // drawn["width_ns"] * drawn["width_ns"]
+        tail = _columns(store, symbol, begin, end or int(new.time_ns[-1]) + 1, drawn, new)
+    else:
+        tail = pictures.of_ticks(new, drawn["price"], drawn["direction"])
+    return answer | {"tail": tail, "drawn": _extended(drawn, rows, new)}
+
+
+def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn, new: Points) -> pictures.Picture:
+    """The columns or candles from `begin` on, which the rows `new` changed or made."""
+    width = drawn["width_ns"]
+    if drawn["kind"] == "candles":
+        candles = store.candles(symbol, begin - LEAD * width, end, width)
+        return pictures.of_candles(candles, width, begin, drawn["threshold"], drawn["source"])
+    marked = new.take(np.flatnonzero(new.is_anomaly)[-MAX_MARKS:])
+    return pictures.of_pixels(store.pixels(symbol, begin, end, width), width, marked, drawn["source"])
 
 
 def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
-    """What the workers report; for a live source also whether its exchange is closed, when silence is no fault."""
+    """What the workers report, and whether a live source's exchange is closed: then no tick is no fault."""
     state = state_of(store.statuses(), now_ns)
     if LIVE_SOURCE in latest.source:
         state["closed"] = not is_open(datetime.fromtimestamp(now_ns / 1e9, UTC))
@@ -144,7 +148,7 @@ def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
 
 
 def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: object) -> Answer:
-    """The alerts that changed after `stamp`, and why acknowledgements are unknown, if they are."""
+    """The alerts that changed after `stamp`, if any did, and why it is not known who has seen them, if that is so."""
     if board is None:
         return {}
     board.look(store, latest)
@@ -153,64 +157,94 @@ def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: obj
     return answer | {"trouble": board.trouble} if board.trouble else answer
 
 
-def _window(store: PageQueries, symbol: str, view: View, until: int | None) -> tuple[Digest, Points]:
-    """What is drawn of the symbol, and its newest rows: at least 20 if it has so many, and those of the last 30 s
-    drawn.
-
-    Rows from `until` on are left to the next refresh.
-    """
-    if view["period"]:
-        shown = _between(store, symbol, *(clock.utc_ns(bound) for bound in view["period"]))
-        return shown, store.newest(symbol, DEPTH)
-    newest = store.newest(symbol, FIRST_ROWS)
-    are_all = len(newest) < FIRST_ROWS
-    if until is not None:
-        newest = newest.take(slice(0, int(np.searchsorted(newest.time_ns, until))))
-    if not len(newest):
-        return _whole(newest), newest
-    end = int(newest.time_ns[-1]) + 1
-    begin = ranges.start(view["range"], end - 1)
-    if are_all or newest.time_ns[0] < begin:
-        return _whole(newest.take(slice(int(np.searchsorted(newest.time_ns, begin)), None))), newest
-    shown = _between(store, symbol, begin, end)
-    return shown, newest if newest.time_ns[0] < end - OVERLAP_NS else newest_rows(store, symbol, end)
-
-
-def _between(store: PageQueries, symbol: str, begin: int, end: int) -> Digest:
-    if store.count(symbol, begin, end) > MAX_DRAWN:
-        return store.digest(symbol, begin, end, MAX_DRAWN // 2)
-    return _whole(store.points(symbol, begin, end))
-
-
-def _whole(rows: Points) -> Digest:
-    """All rows of a range."""
-    return Digest(rows, rows.volume, len(rows), cut=False)
-
-
-def _drawn_of(empty: Drawn, shown: Digest, recent: Points) -> Drawn:
-    rows = shown.points
-    newest = int(rows.time_ns[-1])
-    overlapping = recent.take(np.flatnonzero(recent.time_ns >= newest - OVERLAP_NS))
-    return {
-        **empty,
-        "cursors": cursors_of(overlapping, {}),
-        "first_us": int(rows.time_ns[0]) // 1000,
+def _picture(
+    store: PageQueries, view: View, latest: Points, identity: str, threshold: float
+) -> tuple[pictures.Picture | None, Drawn]:
+    """The picture that a view asks for, `None` where there is nothing to draw, and what it shows."""
+    drawn = nothing_drawn(identity, view)
+    symbol = view["symbol"]
+    if symbol is None or (first := store.first_time(symbol)) is None:
+        return None, drawn
+    drawn["begin_us"], drawn["threshold"] = first // 1000, threshold
+    newest_end = end_of(latest, symbol)
+    if newest_end is None:  # it came after `latest` was read
+        return None, drawn
+    begin, end = _bounds(view, newest_end)
+    drawn["follows"] = end >= newest_end and view["period"] is None
+    until = min(end, newest_end) if view["period"] is None else end
+    shown = _shown(store, symbol, begin, max(begin, until), view, threshold)
+    recent = store.newest(symbol, DEPTH)
+    recent = recent.take(slice(0, int(np.searchsorted(recent.time_ns, newest_end))))
+    if len(recent) == DEPTH and recent.time_ns[0] > recent.time_ns[-1] - OVERLAP_NS:
+        recent = newest_rows(store, symbol, newest_end)
+    if not len(recent):
+        return None, drawn
+    x = shown["x"]
+    total = len(x) if shown["kind"] == "ticks" else int(shown["y"]["ticks"].sum())
+    first_drawn = clock.utc_ns(float(x[0])) if len(x) else begin
+    newest = int(recent.time_ns[-1])
+    return shown, {
+        **drawn,
+        "kind": shown["kind"],
+        "width_ns": round(shown["width_ms"] * 1e6),
+        "cursors": cursors_of(recent.take(np.flatnonzero(recent.time_ns >= newest - OVERLAP_NS)), {}),
+        "first_us": first_drawn // 1000,
         "newest_us": newest // 1000,
         "count": min(DEPTH, len(recent)),
-        "price": float(rows.price[-1]),
-        "direction": int(figures.directions(rows.price)[-1]),
+        "price": float(recent.price[-1]),
+        "direction": int(pictures.directions(recent.price)[-1]),
         "gap_s": recent_gap(recent),
-        "rows": len(rows),
+        "last": pictures.last(recent),
+        "rows": len(x),
         "room": MAX_EXTENDED,
-        "total": shown.total,
-        "cut": shown.cut,
-        "offsets": clock.offsets(int(rows.time_ns[0]), newest),
-        "source": rows.source[-1],
+        "total": total,
+        "offsets": clock.offsets(min(first_drawn, newest), max(newest, min(end, newest + DAY_NS))),
+        "source": recent.source[-1],
     }
 
 
+def _bounds(view: View, newest_end: int) -> tuple[int, int]:
+    """From when on and before when a view wants ticks, in ns."""
+    if part := view["sight"] or view["period"]:
+        begin, end = (clock.utc_ns(bound) for bound in part)
+        return begin, end
+    return ranges.start(view["range"], newest_end - 1), newest_end
+
+
+def _shown(store: PageQueries, symbol: str, begin: int, end: int, view: View, threshold: float) -> pictures.Picture:
+    """The picture of a part of time, in ns: in candles where they are wanted, else as finely as the screen is."""
+    whole = max(1, end - (begin or store.first_time(symbol) or end))
+    if view["candles"]:
+        width = ranges.candle_width(view["candles"], whole)
+        margin = whole // 2 if view["sight"] else 0
+        since = (begin - margin) // width * width if begin else 0
+        candles = store.candles(symbol, max(0, since - LEAD * width), end + margin, width)
+        picture = pictures.of_candles(candles, width, since, threshold, _source(store, symbol, begin, end))
+        return pictures.covering(picture, since, end + margin)
+    rows = store.at_most(symbol, begin, end, MAX_TICKS)
+    if rows is not None:
+        margin = (end - begin) // 2
+        around = store.at_most(symbol, max(0, begin - margin), end + margin, MAX_AROUND) if view["sight"] else None
+        if around is None:
+            return pictures.covering(pictures.of_ticks(rows), begin, end)
+        return pictures.covering(pictures.of_ticks(around), begin - margin, end + margin)
+    width = max(1_000_000, -(-whole // view["width"]))  # finer than a millisecond there is nothing to see
+    margin = whole // 2 if view["sight"] else 0
+    found = store.pixels(symbol, max(0, begin - margin), end + margin, width)
+    apart = max(1, round(view["width"] * MARKS_APART))
+    steps = found.time_ns[strongest_columns(found, MAX_MARKS, width, apart)].tolist()
+    marked = store.strongest(symbol, [(step, step + width) for step in steps])
+    picture = pictures.of_pixels(found, width, marked, _source(store, symbol, begin, end))
+    return pictures.covering(picture, max(0, begin - margin), end + margin)
+
+
+def _source(store: PageQueries, symbol: str, begin: int, end: int) -> str:
+    latest = store.latest([symbol])
+    return latest.source[0] if len(latest) else ""
+
+
 def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
-    """The changes of `drawn` by the rows `new`; `recent` also has those of the last 30 s."""
+    """What changes in `drawn` by the rows `new`; `recent` are those of the last 30 s too."""
     gap = recent_gap(recent)
     if len(recent) < 3:
         gap = round(int(new.time_ns[-1]) // 1000 - drawn["newest_us"], 1) / 1e6 / len(new)
@@ -222,8 +256,9 @@ def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
         "newest_us": newest // 1000,
         "count": min(DEPTH, drawn["count"] + len(new)),
         "price": float(new.price[-1]),
-        "direction": int(figures.directions(np.append(drawn["price"], new.price), drawn["direction"])[-1]),
+        "direction": int(pictures.directions(np.append(drawn["price"], new.price), drawn["direction"])[-1]),
         "gap_s": gap,
+        "last": pictures.last(new),
         "rows": drawn["rows"] + len(new),
         "room": drawn["room"] - len(new),
         "total": drawn["total"] + len(new),

@@ -1,4 +1,4 @@
-"""What a browser requests and what it shows: small and plain, kept in the browser and sent with each request."""
+"""What a browser asks for and what it shows: small and plain, kept there and sent with each request."""
 
 from typing import TypedDict
 
@@ -6,14 +6,17 @@ from tickflow.dashboard.queries import ranges
 from tickflow.ticks.tick import is_symbol
 
 LAST_WALL_MS = 9_000_000_000_000.0
-"""A time in the year 2255, about the largest in ns."""
+"""In the year 2255: about as far as a time in ns reaches."""
+
+WIDTH, MIN_WIDTH, MAX_WIDTH = 1_000, 100, 4_000
+"""Pixels of a chart: where a browser does not say, and the bounds of what it may say."""
 
 MAX_SYMBOLS = 12
-"""The most small multiples at a time."""
+"""Small multiples at a time."""
 
 
 class Multiple(TypedDict):
-    """One of the small multiples: up to where its rows go, and how many more may be added; the rest as in `Drawn`."""
+    """One of the small multiples: up to where its rows go, and how many may still be added; else as in `Drawn`."""
 
     symbol: str
     cursors: dict[str, int]
@@ -24,19 +27,23 @@ class Multiple(TypedDict):
 
 
 class Drawn(TypedDict):
-    """What a browser's figure shows; times in us since 1970, since JavaScript cannot hold nanoseconds exactly.
+    """What a browser's figure shows; times in us since 1970 (nanoseconds are too large for a number in JavaScript).
 
-    `id` names the drawing; a delta fits only the drawing it was made for. `paused`: no rows are added at present.
-    `candle_ms`: the width of the candles. `cursors`: the highest offset by partition. `count`: how many ticks of the
-    symbol there are, at most 20, for the warm-up. `price` and `direction`: of the last row. `gap_s`: the symbol's
-    recent time between two ticks. `total`: rows in the range, of which `rows` are drawn; `cut`: whether even anomalies
-    were left out. `room`: how many more rows may be added. `offsets`: see `clock.offsets`.
+    `id` names the drawing; a delta fits only the one it was made for. `paused`: rows are not to be added for now.
+    `kind` is the picture's (see `pictures`), `width_ns` the width of its columns or candles. `follows`: whether it
+    goes on with the symbol's next tick. `begin_us`: the symbol's first stored tick. `cursors`: by partition, the
+    highest offset.
+    `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of the last
+    row. `gap_s`: the symbol's recent seconds between two ticks. `total`: ticks in the part of time, drawn as `rows`
+    ticks, columns or candles. `room`: how many ticks may still be added. `offsets`: see `clock.offsets`.
+    `last`: the measures of the symbol's last tick, by name.
     """
 
     id: str
     symbol: str | None
     range: str
     period: list[float] | None
+    sight: list[float] | None
     candles: str | None
     symbols: list[str]
     multiples: list[Multiple]
@@ -53,8 +60,11 @@ class Drawn(TypedDict):
     rows: int
     room: int
     total: int
-    cut: bool
-    candle_ms: float
+    last: dict[str, float | None]
+    kind: str
+    width_ns: int
+    follows: bool
+    begin_us: int
     threshold: float
     offsets: list[tuple[float, int]]
     source: str
@@ -62,10 +72,13 @@ class Drawn(TypedDict):
 
 
 class View(TypedDict):
-    """What a browser requests. `period`: from when to when, in ms of the exchange's wall clock, in place of the range.
+    """What a browser asks for. `period`: from when to when, in ms of the exchange's wall clock, in the range's place.
 
-    `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: those of the small multiples;
-    empty for a single chart.
+    `sight`: the part of time that a reader zoomed or moved to, as `period`; `None` for the range or period itself.
+    `width`: how many pixels wide the chart is. `n` tells a question from the same one asked before.
+
+    `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: those of the small
+    multiples, none for one chart.
     """
 
     symbol: str | None
@@ -74,16 +87,20 @@ class View(TypedDict):
     candles: str | None
     symbols: list[str]
     overview: bool
+    sight: list[float] | None
+    width: int
+    n: float
 
 
 def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
-    """The state of a browser whose figure is empty; `failed`: because the store did not answer."""
+    """The state of a browser whose figure is empty; `failed`: since the store did not answer."""
     length = ranges.RANGES[view["range"]]
     return Drawn(
         id=identity,
         symbol=view["symbol"],
         range=view["range"],
         period=view["period"],
+        sight=view["sight"],
         candles=view["candles"],
         symbols=view["symbols"],
         multiples=[],
@@ -100,8 +117,11 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
         rows=0,
         room=0,
         total=0,
-        cut=False,
-        candle_ms=0.0,
+        last={},
+        kind="ticks",
+        width_ns=0,
+        follows=True,
+        begin_us=0,
         threshold=0.0,
         offsets=[],
         source="",
@@ -110,7 +130,7 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
 
 
 def chosen(view: object) -> View:
-    """What a browser requests; whatever is invalid counts as not chosen.
+    """What a browser asks for; whatever makes no sense counts as not chosen.
 
     >>> view = chosen({"symbol": "AAPL", "range": "1h", "period": [5, 9], "candles": "1m"})
     >>> view["symbol"], view["range"], view["period"], view["candles"]
@@ -127,7 +147,16 @@ def chosen(view: object) -> View:
         candles=candles if isinstance(candles, str) and candles in ("auto", *ranges.CANDLES) else None,
         symbols=_symbols(asked.get("symbols")),
         overview=asked.get("overview") is True,
+        sight=_period(asked.get("sight")),
+        width=_width(asked.get("width")),
+        n=0.0,
     )
+
+
+def _width(asked: object) -> int:
+    if not isinstance(asked, int | float) or not MIN_WIDTH <= asked <= MAX_WIDTH:
+        return WIDTH
+    return round(asked)
 
 
 def _symbols(asked: object) -> list[str]:

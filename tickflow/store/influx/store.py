@@ -20,10 +20,11 @@ from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigure
 from tickflow.metrics.points import MEASUREMENT, Points, to_lines
 from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline
-from tickflow.store.influx import answers, digest, latest, parts, preceded
+from tickflow.store.influx import answers, digest, latest, parts, pixels, preceded
 from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, Value, named, unreachable
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import whole
+from tickflow.store.pixels import Pixels
 
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired", "foreign")
 _STATUS_TEXTS = ("held_up_by", "notice", "state", "doing")
@@ -253,6 +254,22 @@ class InfluxStore(MetricsStore):
             {"symbol": symbol, "since": since_ns, "until": until_ns},
         )
         return Candles.from_rows(rows)
+
+    def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+        """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width."""
+        return pixels.pixels(self._influxql, symbol, since_ns, until_ns, width_ns)
+
+    def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+        """What `points` gives for the same arguments, where it is at most so many points."""
+        return pixels.at_most(self._influxql, symbol, since_ns, until_ns, most)
+
+    def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+        """Of each part of time that has an anomaly, the one farthest from its MA10."""
+        return pixels.strongest(self._influxql, symbol, spans)
+
+    def first_time(self, symbol: str) -> int | None:
+        """When the symbol's first stored point is, in ns since 1970."""
+        return pixels.first_time(self._influxql, symbol)
 
     def close(self) -> None:
         """Close all connections."""

@@ -18,7 +18,8 @@ from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store.base import DAY_NS, Candles, MetricsStore, WorkerStatus, Written
 from tickflow.store.deadline import DEADLINE, is_over, too_slow
 from tickflow.store.digest import Digest, Outline
-from tickflow.store.sqlite import anomalies, digest
+from tickflow.store.pixels import Pixels
+from tickflow.store.sqlite import anomalies, digest, pixels
 from tickflow.store.sqlite.latest import COLUMNS, Latest
 from tickflow.store.sqlite.latest import symbols as all_symbols
 
@@ -250,6 +251,26 @@ class EmbeddedStore(MetricsStore):
         bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
         with self._connection() as connection:
             return Candles.from_rows(connection.execute(_CANDLES, bound).fetchall())
+
+    def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+        """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width."""
+        with self._connection() as connection:
+            return pixels.pixels(connection, symbol, since_ns, until_ns, width_ns)
+
+    def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+        """What `points` gives for the same arguments, where it is at most so many points."""
+        with self._connection() as connection:
+            return pixels.at_most(connection, symbol, since_ns, until_ns, most)
+
+    def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+        """Of each part of time that has an anomaly, the one farthest from its MA10."""
+        with self._connection() as connection:
+            return pixels.strongest(connection, symbol, spans)
+
+    def first_time(self, symbol: str) -> int | None:
+        """When the symbol's first stored point is, in ns since 1970."""
+        with self._connection() as connection:
+            return pixels.first_time(connection, symbol)
 
     def close(self) -> None:
         """Close all connections; those in use are closed at the end of their call."""

@@ -1,0 +1,247 @@
+/* Paints pictures on a canvas that lies over Plotly's axes: lines, columns, candles, bars, marks and labels.
+   A place is a panel: `x(ms)` and `y(value)` in px, `left`, `right`, `top` and `bottom`. */
+const MARK_PX = 9,
+  MARK_AWAY_PX = 8,
+  LANE_PX = 5;
+
+const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
+
+/** Clip what `paint` draws to the panel. */
+function within(context, { left, right, top, bottom }, paint) {
+  context.save();
+  context.beginPath();
+  context.rect(left, top, right - left, bottom - top);
+  context.clip();
+  paint();
+  context.restore();
+}
+
+/** A line through the values; it ends where one is absent, or before an item that `breaks` says begins another part.
+    As a `step`, a value holds until the next one. */
+function line(context, panel, xs, values, [from, to], { color, width, dash = "solid", breaks, step = false }) {
+  context.beginPath();
+  let before = null;
+  for (let i = from; i < to; i++) {
+    if (!known(values[i])) {
+      before = null;
+      continue;
+    }
+    const x = panel.x(xs[i]),
+      y = panel.y(values[i]);
+    if (before === null || breaks?.[i]) context.moveTo(x, y);
+    else {
+      if (step) context.lineTo(x, before);
+      context.lineTo(x, y);
+    }
+    before = y;
+  }
+  stroke(context, color, width, dash);
+}
+
+function stroke(context, color, width, dash = "solid") {
+  context.strokeStyle = color;
+  context.lineWidth = width;
+  context.setLineDash(dash === "solid" ? [] : dash.split(",").map(parseFloat));
+  context.lineJoin = "round";
+  context.stroke();
+  context.setLineDash([]);
+}
+
+/** The range of each column, from the lowest to the highest value, joined: what a line of all its ticks would look like. */
+function ranges(context, panel, xs, lows, highs, [from, to], { color, width, breaks, half }) {
+  context.beginPath();
+  let open = false;
+  for (let i = from; i < to; i++) {
+    if (!known(lows[i])) {
+      open = false;
+      continue;
+    }
+    const x = panel.x(xs[i] + half);
+    if (!open || breaks?.[i]) context.moveTo(x, panel.y(lows[i]));
+    else context.lineTo(x, panel.y(lows[i]));
+    context.lineTo(x, panel.y(highs[i]));
+    open = true;
+  }
+  stroke(context, color, width);
+}
+
+/** Prices of columns: from the first over the highest and the lowest to the last one, and on to the next column. */
+function columns(context, panel, xs, { open, high, low, close }, [from, to], { color, width, breaks, half }) {
+  context.beginPath();
+  for (let i = from; i < to; i++) {
+    const x = panel.x(xs[i] + half);
+    if (i === from || breaks?.[i]) context.moveTo(x, panel.y(open[i]));
+    else {
+      context.lineTo(x, panel.y(close[i - 1])); // a price holds until the next one
+      context.lineTo(x, panel.y(open[i]));
+    }
+    if (high[i] > low[i]) {
+      context.lineTo(x, panel.y(high[i]));
+      context.lineTo(x, panel.y(low[i]));
+      context.lineTo(x, panel.y(close[i]));
+    } else context.lineTo(x + 0.5, panel.y(close[i]));
+  }
+  stroke(context, color, width);
+}
+
+/** Candles: hollow where the price rose, filled where it fell. */
+function candles(context, panel, xs, { open, high, low, close }, [from, to], { up, down, paper, wide }) {
+  const step = panel.x(xs[0] + wide) - panel.x(xs[0]),
+    body = Math.max(1, Math.min(18, 0.7 * step));
+  for (let i = from; i < to; i++) {
+    const x = Math.round(panel.x(xs[i] + wide / 2)) + 0.5,
+      rose = close[i] >= open[i],
+      color = rose ? up : down;
+    const top = panel.y(Math.max(open[i], close[i])),
+      bottom = panel.y(Math.min(open[i], close[i]));
+    context.beginPath();
+    context.moveTo(x, panel.y(high[i]));
+    context.lineTo(x, panel.y(low[i]));
+    stroke(context, color, 1);
+    context.fillStyle = rose ? paper : color;
+    context.fillRect(x - body / 2, top, body, Math.max(1, bottom - top));
+    if (body > 2) {
+      context.strokeStyle = color;
+      context.strokeRect(x - body / 2, top, body, Math.max(1, bottom - top));
+    }
+  }
+}
+
+/** Bars from the ground, each in its colour. */
+function bars(context, panel, xs, values, [from, to], { colors, width, half }) {
+  for (const [sign, color] of Object.entries(colors)) {
+    context.fillStyle = color;
+    for (let i = from; i < to; i++) {
+      if (!values[i] || values.signs[i] !== Number(sign)) continue;
+      const top = panel.y(values[i]);
+      context.fillRect(panel.x(xs[i] + half) - width / 2, top, width, panel.bottom - top);
+    }
+  }
+}
+
+/** An area between two columns of values. */
+function band(context, panel, xs, lows, highs, [from, to], color) {
+  context.beginPath();
+  const there = [];
+  for (let i = from; i < to; i++) if (known(lows[i]) && known(highs[i])) there.push(i);
+  there.forEach((i, n) => context[n ? "lineTo" : "moveTo"](panel.x(xs[i]), panel.y(highs[i])));
+  for (const i of there.reverse()) context.lineTo(panel.x(xs[i]), panel.y(lows[i]));
+  context.closePath();
+  context.fillStyle = color;
+  context.fill();
+}
+
+/** A triangle beside the price, its tip towards it: above what is high, below what is low. */
+function mark(context, panel, { x, price, high }, color, ringed) {
+  const px = panel.x(x),
+    side = high ? -1 : 1,
+    tip = panel.y(price) + side * MARK_AWAY_PX;
+  context.beginPath();
+  context.moveTo(px, tip);
+  context.lineTo(px - MARK_PX / 2, tip + side * MARK_PX * 0.85);
+  context.lineTo(px + MARK_PX / 2, tip + side * MARK_PX * 0.85);
+  context.closePath();
+  context.fillStyle = color;
+  context.fill();
+  if (!ringed) return;
+  context.beginPath();
+  context.arc(px, panel.y(price), 7, 0, 2 * Math.PI);
+  stroke(context, color, 2);
+}
+
+/** How dense anomalies are: a lane at the top of the panel, the darker the more of them lie under it. */
+function lane(context, panel, places, color) {
+  const counts = new Map();
+  for (const [ms, count] of places) {
+    const px = Math.round(panel.x(ms));
+    if (px >= panel.left && px <= panel.right) counts.set(px, (counts.get(px) ?? 0) + count);
+  }
+  const most = Math.max(1, ...counts.values());
+  context.fillStyle = color;
+  for (const [px, count] of counts) {
+    context.globalAlpha = 0.25 + 0.75 * Math.sqrt(count / most);
+    context.fillRect(px, panel.top, 1.5, LANE_PX);
+  }
+  context.globalAlpha = 1;
+}
+
+/** A text; on `paper`, if any, and with a frame of that colour. `align` and `baseline` are the canvas's own. */
+function text(
+  context,
+  words,
+  x,
+  y,
+  { color, paper, align = "left", baseline = "middle", bold = false, size = 11, pad = 2 },
+) {
+  context.font = `${bold ? "600 " : ""}${size}px system-ui, sans-serif`;
+  context.textAlign = align;
+  context.textBaseline = baseline;
+  if (paper) {
+    const width = context.measureText(words).width,
+      left = align === "right" ? x - width : align === "center" ? x - width / 2 : x,
+      top = baseline === "top" ? y : baseline === "bottom" ? y - size : y - size / 2;
+    context.fillStyle = paper;
+    context.fillRect(left - pad, top - pad, width + 2 * pad, size + 2 * pad);
+  }
+  context.fillStyle = color;
+  context.fillText(words, x, y);
+}
+
+/** A part of a panel that holds nothing: hatched, with a word that says why. */
+function void_(context, panel, from, to, color, words) {
+  const left = Math.max(panel.left, from),
+    right = Math.min(panel.right, to);
+  if (right - left < 2) return;
+  context.save();
+  context.beginPath();
+  context.rect(left, panel.top, right - left, panel.bottom - panel.top);
+  context.clip();
+  context.beginPath();
+  for (let x = left - panel.bottom + panel.top; x < right; x += 9) {
+    context.moveTo(x, panel.bottom);
+    context.lineTo(x + panel.bottom - panel.top, panel.top);
+  }
+  context.globalAlpha = 0.18;
+  stroke(context, color, 1);
+  context.globalAlpha = 1;
+  context.restore();
+  if (right - left > 120)
+    text(context, words, (left + right) / 2, (panel.top + panel.bottom) / 2, { color, align: "center", size: 12 });
+}
+
+/** A canvas over all of `place`, as sharp as the screen; its context, to draw on in px of the page. */
+function canvasOf(place, name) {
+  let canvas = place.querySelector(`:scope > canvas.${name}`);
+  if (!canvas) {
+    canvas = document.createElement("canvas");
+    canvas.className = `brush ${name}`;
+    canvas.setAttribute("aria-hidden", "true");
+    place.append(canvas);
+  }
+  const { clientWidth: width, clientHeight: height } = place,
+    ratio = window.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+export const brush = {
+  within,
+  line,
+  ranges,
+  columns,
+  candles,
+  bars,
+  band,
+  mark,
+  lane,
+  text,
+  void: void_,
+  canvasOf,
+  stroke,
+};

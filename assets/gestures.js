@@ -1,0 +1,72 @@
+/* What a pointer does to a chart: wheel, drag, pinch, on the picture or on its axis of prices. */
+const WHEEL = 0.0016;
+const MOVED_PX = 3;
+
+/** Listen on `place`. `hands` is called with shares of the picture's width and height: `zoom(factor, at)`, `pan(by)`,
+    `stretch(factor)` of the prices, `point(x, y)` in px or `point(null)`, `rest()` once a gesture is over; `inside(x)`
+    answers whether a place lies left of the axis of prices, and `size()` how large the picture is. */
+function listen(place, hands) {
+  const pointers = new Map();
+  let start = null;
+
+  const at = (event) => {
+    const box = place.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  };
+
+  place.addEventListener(
+    "wheel",
+    (event) => {
+      if (event.ctrlKey && !event.deltaY) return;
+      event.preventDefault();
+      const { x } = at(event),
+        unit = event.deltaMode === 1 ? 33 : 1;
+      if (!hands.inside(x)) hands.stretch(Math.exp(event.deltaY * unit * WHEEL));
+      else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+        hands.pan(((event.deltaX || event.deltaY) * unit) / hands.size().width);
+      } else hands.zoom(Math.exp(event.deltaY * unit * WHEEL), x);
+      hands.rest();
+    },
+    { passive: false },
+  );
+
+  place.addEventListener("pointerdown", (event) => {
+    if (event.button || event.target.closest("button, a, input")) return;
+    pointers.set(event.pointerId, at(event));
+    start = { ...at(event), onAxis: !hands.inside(at(event).x), moved: false };
+  });
+
+  place.addEventListener("pointermove", (event) => {
+    const now = at(event),
+      before = pointers.get(event.pointerId);
+    if (!before) {
+      if (event.pointerType !== "touch") hands.point(now.x, now.y);
+      return;
+    }
+    if (!start.moved && Math.hypot(now.x - start.x, now.y - start.y) < MOVED_PX) return;
+    if (!start.moved) place.setPointerCapture(event.pointerId);
+    start.moved = true;
+    const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
+    if (others.length) pinch(before, now, others[0]);
+    else if (start.onAxis) hands.stretch(Math.exp(((now.y - before.y) / hands.size().height) * 3));
+    else hands.pan((before.x - now.x) / hands.size().width);
+    pointers.set(event.pointerId, now);
+  });
+
+  function pinch(before, now, other) {
+    const spread = (point) => Math.max(12, Math.abs(point.x - other.x));
+    hands.zoom(spread(before) / spread(now), (now.x + other.x) / 2);
+    hands.pan((before.x - now.x) / 2 / hands.size().width);
+  }
+
+  const end = (event) => {
+    if (!pointers.delete(event.pointerId)) return;
+    if (start?.moved) hands.rest();
+    else if (event.type === "pointerup") hands.point(at(event).x, at(event).y);
+  };
+  place.addEventListener("pointerup", end);
+  place.addEventListener("pointercancel", end);
+  place.addEventListener("pointerleave", () => pointers.size || hands.point(null));
+}
+
+export const gestures = { listen };

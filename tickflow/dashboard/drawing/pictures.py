@@ -1,0 +1,153 @@
+"""What is drawn of a symbol over a part of time, as plain columns: no I/O, no colours, no places on a screen.
+
+A picture is of one of three kinds. `ticks`: every tick, with its measures. `columns`: as many columns as the screen
+has pixels, each with the first, highest, lowest and last price, the sum of the volume and the range of each measure.
+`candles`: the same of steps that the reader chose, with measures over the candles.
+
+`x` is in ms of the exchange's wall clock: a tick's own time, or where a column begins. `y` has a list per name. `marks`
+are the anomalies that are marked, as columns too. `sources` says from when on the ticks come from where.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tickflow.dashboard.drawing import clock
+from tickflow.metrics.fields import MEASURED, Kind
+from tickflow.metrics.points import Points
+from tickflow.store.base import Candles
+from tickflow.store.digest import Outline
+from tickflow.store.pixels import MEASURES, Pixels, strength
+
+Picture = dict[str, Any]
+Floats = npt.NDArray[np.float64]
+Signs = npt.NDArray[np.int64]
+
+MARKED = ("price", "ma_10", "volatility", "z_score")
+
+
+def of_ticks(rows: Points, price: float | None = None, direction: int = 1) -> Picture:
+    """Every tick, in the order of time; after one of that price and direction, if there is one before."""
+    signs = (
+        directions(rows.price) if price is None else directions(np.concatenate([[price], rows.price]), direction)[1:]
+    )
+    y: dict[str, Any] = {"price": rows.price, "volume": rows.volume, "direction": signs}
+    y |= {name: shortened(getattr(rows, name)) for name in MEASURES}
+    marked = rows.take(np.flatnonzero(rows.is_anomaly))
+    return _picture("ticks", 0, clock.wall_ms(rows.time_ns), y, marks(marked), sources(rows))
+
+
+def of_pixels(pixels: Pixels, width_ns: int, marked: Points, source: str) -> Picture:
+    """The columns of a part of time, with the anomalies that are to be marked."""
+    y: dict[str, Any] = {name: getattr(pixels, name) for name in ("open", "high", "low", "close", "volume")}
+    y |= {"ticks": pixels.ticks, "anomalies": pixels.anomalies}
+    for name in MEASURES:
+        y |= {f"{name}_low": coarse(pixels.lows[name]), f"{name}_high": coarse(pixels.highs[name])}
+    x = clock.wall_ms(pixels.time_ns)
+    return _picture("columns", width_ns, x, y, marks(marked), [(float(x[0]), source)] if len(x) else [])
+
+
+def of_candles(candles: Candles, width_ns: int, begin_ns: int, threshold: float, source: str) -> Picture:
+    """The candles from `begin_ns` on; those before serve the measures, which are over candles in the place of ticks."""
+    known = {"price": candles.close, "volume": candles.volume.astype(np.float64)}
+    measured: dict[str, Any] = {}
+    for each in MEASURED:
+        if each.of is None or each.kind is not Kind.FLOAT:
+            continue
+        values, column = known[each.of], np.full(len(candles), np.nan)
+        if len(values) >= each.window:
+            windows = np.lib.stride_tricks.sliding_window_view(values, each.window).T
+            others = [measured[name][each.window - 1 :] for name in each.after]
+            column[each.window - 1 :] = each.formula(windows, *others)
+        measured[each.name] = column
+    shown = slice(int(np.searchsorted(candles.time_ns, begin_ns)), None)
+    y: dict[str, Any] = {name: getattr(candles, name)[shown] for name in ("open", "high", "low", "close")}
+    y |= {"volume": candles.volume[shown], "ticks": candles.ticks[shown]}
+    y |= {name: shortened(measured[name][shown]) for name in MEASURES}
+    x = clock.wall_ms(candles.time_ns[shown])
+    beyond = np.flatnonzero(measured["z_score"][shown] > threshold)
+    flagged = {
+        "x": x[beyond],
+        **{name: shortened((y["close"] if name == "price" else measured[name][shown])[beyond]) for name in MARKED},
+        "strength": shortened(np.abs(y["close"][beyond] / measured["ma_10"][shown][beyond] - 1)),
+    }
+    return _picture("candles", width_ns, x, y, flagged, [(float(x[0]), source)] if len(x) else [])
+
+
+def _picture(
+    kind: str, width_ns: int, x: Floats, y: dict[str, Any], marked: dict[str, Any], named: list[tuple[float, str]]
+) -> Picture:
+    return {"kind": kind, "width_ms": width_ns / 1e6, "x": x, "y": y, "marks": marked, "sources": named}
+
+
+def covering(picture: Picture, begin_ns: int, end_ns: int) -> Picture:
+    """The picture with the part of time that it has all of: `covers`, from and to, in ms of the wall clock."""
+    covers: list[float] = clock.wall_ms(np.array([max(0, begin_ns), end_ns], dtype=np.int64)).tolist()
+    return picture | {"covers": covers}
+
+
+def last(rows: Points) -> dict[str, float | None]:
+    """The measures and the volume of the last row, by name; `None` for absent ones."""
+    values = {name: float(getattr(rows, name)[-1]) for name in (*MEASURES, "volume")}
+    return {name: None if value != value else value for name, value in values.items()}
+
+
+def marks(rows: Points) -> dict[str, Any]:
+    """What a mark and its evidence need of these anomalies, as columns."""
+    average = rows.vol_avg_10
+    times = np.divide(rows.volume, average, out=np.full(len(rows), np.nan), where=average > 0)
+    return {
+        "x": clock.wall_ms(rows.time_ns),
+        **{name: shortened(getattr(rows, name)) for name in MARKED},
+        "strength": shortened(strength(rows)),
+        "times": np.round(times, 2),
+        "partition": rows.partition,
+        "offset": rows.offset,
+    }
+
+
+def sources(rows: Points | Outline) -> list[tuple[float, str]]:
+    """Where the rows' ticks come from: from when on, in wall-clock ms, and the source's name."""
+    at = [i for i, source in enumerate(rows.source) if not i or source != rows.source[i - 1]]
+    times: list[float] = clock.wall_ms(rows.time_ns[at]).tolist()
+    return list(zip(times, (rows.source[i] for i in at), strict=True))
+
+
+def directions(price: Floats, first: int = 1) -> Signs:
+    """By the tick rule, 1 where a price rose and -1 where it fell; an unchanged price goes on as before.
+
+    See Lee and Ready, "Inferring Trade Direction from Intraday Data" (The Journal of Finance 46, 1991).
+
+    >>> directions(np.array([5.0, 6.0, 6.0, 4.0, 4.0])).tolist()
+    [1, 1, 1, -1, -1]
+    """
+    signs = np.sign(np.diff(price, prepend=price[:1])).astype(np.int64)
+    last_move = np.maximum.accumulate(np.where(signs != 0, np.arange(len(signs)), -1))
+    return np.where(last_move < 0, first, signs[np.maximum(last_move, 0)])
+
+
+def shortened(values: Floats) -> Floats:
+    """Each value with two digits more than the page shows of it: all digits would be most of what a picture carries.
+
+    >>> shortened(np.array([187.123456789, 0.00123456789, 0.0, np.nan])).tolist()
+    [187.1235, 0.00123457, 0.0, nan]
+    """
+    size = np.abs(values)
+    common = (size > 1e-200) & (size < 1e200)  # what is rounded is multiplied first
+    scale = 10.0 ** np.maximum(4, 5 - np.floor(np.log10(size, out=np.zeros_like(size), where=common)))
+    return np.where(common, np.round(np.where(common, values, 0) * scale) / scale, values)
+
+
+def coarse(values: Floats) -> Floats:
+    """The bounds of a measure over columns, to a ten-thousandth of what they span: finer than a pixel.
+
+    >>> coarse(np.array([187.123456789, 188.987654321, np.nan])).tolist()
+    [187.1235, 188.9877, nan]
+    """
+    known = np.abs(values[np.isfinite(values) & (values != 0)])
+    if not len(known):
+        return values
+    span = float(known.max() - known.min()) or float(known.max())
+    places = int(np.clip(np.ceil(4 - np.log10(span)), 0, 15))
+    return np.round(values, places)

@@ -1,0 +1,86 @@
+"""Parts of time for the page, from InfluxDB: all points where they are few, else columns that InfluxDB makes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tickflow.metrics.points import MEASUREMENT, Points
+from tickflow.store.influx.influxql import InfluxQL, Integer, Value
+from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
+from tickflow.store.influx.visibility import whole
+from tickflow.store.pixels import MEASURES, Pixels, strength
+
+_WITHIN = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until'
+_FLAGGED = f'{_WITHIN} AND "is_anomaly" = true'
+_PRICES = 'first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price")'
+_STRENGTH = f'max("strength") FROM (SELECT abs("price" / "ma_10" - 1) AS "strength" {_FLAGGED})'
+_PriceRow: Any = tuple[Integer, float, float, float, float, float, Integer]
+_CountRow: Any = tuple[Integer, Integer]
+_StrengthRow: Any = tuple[Integer, float | None]
+_PARTS = [MEASURES[at::2] for at in (0, 1)]
+"""The measures are asked for in two requests, which InfluxDB answers with a core each."""
+
+
+def _row_of(measures: Sequence[str]) -> Any:
+    return tuple[(Integer, *[float | None] * 2 * len(measures))]  # type: ignore[misc]
+
+
+def pixels(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+    """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width."""
+    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    by_step = f"GROUP BY time({width_ns}ns) fill(none)"
+    ranges = [", ".join(f'min("{name}"), max("{name}")' for name in part) for part in _PARTS]
+    prices, counts, strengths, *measured = influxql.together(
+        [
+            (_PriceRow, f"SELECT {_PRICES} {_WITHIN} {by_step}"),
+            (_CountRow, f'SELECT count("is_anomaly") {_FLAGGED} {by_step}'),
+            (_StrengthRow, f"SELECT {_STRENGTH} WHERE time >= $since AND time < $until {by_step}"),
+            *((_row_of(part), f"SELECT {each} {_WITHIN} {by_step}") for part, each in zip(_PARTS, ranges, strict=True)),
+        ],
+        params,
+    )
+    anomalies, strengths_of = dict(counts), dict(strengths)
+    of_part = [{row[0]: row[1:] for row in rows} for rows in measured]
+    absent = [(None,) * 2 * len(part) for part in _PARTS]
+    names = [(part, at) for part, members in enumerate(_PARTS) for at in range(len(members))]
+    places = {_PARTS[part][at]: (part, 2 * at) for part, at in names}
+    rows = []
+    for time_ns, *others in prices:
+        found = [values.get(time_ns, none) for values, none in zip(of_part, absent, strict=True)]
+        ranges_of = [found[part][at + side] for part, at in (places[name] for name in MEASURES) for side in (0, 1)]
+        rows.append((time_ns, *others, anomalies.get(time_ns, 0), strengths_of.get(time_ns), *ranges_of))
+    return Pixels.from_rows(rows)
+
+
+def at_most(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+    """The symbol's points of that part of time, or `None` for more than `most`."""
+    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": most + 1}
+    query = f"SELECT {SELECTED} {_WITHIN} LIMIT $most"
+    points = whole(lambda: points_of(influxql.rows(PointRow, query, params)), excused=influxql.excused)
+    return None if len(points) > most else points
+
+
+def strongest(influxql: InfluxQL, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+    """Of each part of time that has an anomaly the strongest one."""
+    if not spans:
+        return Points.from_rows([])
+    queries: list[str] = []
+    params: dict[str, Value] = {"symbol": symbol}
+    for number, (since, until) in enumerate(spans):
+        condition = f'"symbol" = $symbol AND time >= $since{number} AND time < $until{number}'
+        queries.append(f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {condition} AND "is_anomaly" = true')  # noqa: S608
+        params |= {f"since{number}": since, f"until{number}": until}
+    found = []
+    for rows in influxql.each(PointRow, queries, params):
+        points, _ = points_of(rows)
+        if len(points):
+            found.append(points.take([int(np.argmax(strength(points)))]))
+    return Points.joined(found) if found else Points.from_rows([])
+
+
+def first_time(influxql: InfluxQL, symbol: str) -> int | None:
+    """When the symbol's first stored point is, in ns since 1970."""
+    query = f'SELECT first("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol'  # noqa: S608
+    rows = influxql.rows(tuple[Integer, float], query, {"symbol": symbol})
+    return rows[0][0] if rows else None

@@ -1,0 +1,53 @@
+"""Parts of time for the page, from the embedded file: all points where they are few, else columns made by SQLite."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from tickflow.metrics.points import Points
+from tickflow.store.pixels import MEASURES, Pixels
+from tickflow.store.sqlite.latest import COLUMNS
+
+_WITHIN = "FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until"
+_STRENGTH = "abs(price / ma_10 - 1)"
+_RANGES = ", ".join(f"min({name}) AS {name}_low, max({name}) AS {name}_high" for name in MEASURES)
+_PIXELS = f"""
+    SELECT step, (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = first LIMIT 1), high, low,
+        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = last LIMIT 1), volume, ticks, anomalies,
+        strength, {", ".join(f"{name}_low, {name}_high" for name in MEASURES)}
+    FROM (
+        SELECT time_ns / :width * :width AS step, min(time_ns) AS first, max(time_ns) AS last, max(price) AS high,
+            min(price) AS low, sum(volume) AS volume, count(*) AS ticks, sum(is_anomaly) AS anomalies,
+            max(CASE WHEN is_anomaly THEN {_STRENGTH} END) AS strength, {_RANGES}
+        {_WITHIN} GROUP BY step
+    ) ORDER BY step
+"""  # noqa: S608 - names of our own
+_STRONGEST = f"SELECT {COLUMNS} {_WITHIN} AND is_anomaly = 1 ORDER BY {_STRENGTH} DESC, time_ns LIMIT 1"
+
+
+def pixels(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+    """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width."""
+    bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
+    return Pixels.from_rows(connection.execute(_PIXELS, bound).fetchall())
+
+
+def at_most(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+    """The symbol's points of that part of time, or `None` for more than `most`."""
+    query = f"SELECT {COLUMNS} {_WITHIN} ORDER BY time_ns LIMIT :most"
+    bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": most + 1}
+    rows = connection.execute(query, bound).fetchall()
+    return None if len(rows) > most else Points.from_rows(rows)
+
+
+def strongest(connection: sqlite3.Connection, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+    """Of each part of time that has an anomaly the strongest one."""
+    found = (
+        connection.execute(_STRONGEST, {"symbol": symbol, "since": since, "until": until}).fetchone()
+        for since, until in spans
+    )
+    return Points.from_rows(row for row in found if row is not None)
+
+
+def first_time(connection: sqlite3.Connection, symbol: str) -> int | None:
+    """When the symbol's first stored point is, in ns since 1970."""
+    found = connection.execute("SELECT min(time_ns) FROM store_points WHERE symbol = ?", (symbol,)).fetchone()[0]
+    return None if found is None else int(found)
