@@ -33,6 +33,10 @@ QUERIES: dict[str, Callable[[InfluxStore, str, int, int], object]] = {
     "digest": lambda store, symbol, since, until: store.digest(symbol, since, until, 10),
     "outline": lambda store, symbol, since, until: store.outline(symbol, since, until, 10),
     "candles": lambda store, symbol, since, until: store.candles(symbol, since, until, 10**9),
+    "pixels": lambda store, symbol, since, until: store.pixels(symbol, since, until, 10**9),
+    "at_most": lambda store, symbol, since, until: store.at_most(symbol, since, until, 10),
+    "strongest": lambda store, symbol, since, until: store.strongest(symbol, [(since, until), (until, until + 5)]),
+    "first_time": lambda store, symbol, since, until: store.first_time(symbol),
     "statuses": lambda store, symbol, since, until: store.statuses(),
     "acknowledged": lambda store, symbol, since, until: InfluxAcks(
         "http://127.0.0.1:1", token="t", org="o", bucket="b"
