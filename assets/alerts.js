@@ -155,14 +155,11 @@ function fill(place, items) {
   items.forEach((item, i) => place.children[i] !== item && place.insertBefore(item, place.children[i] ?? null));
 }
 
-/* The list holds only the newest alerts: if it is full, there may be more. */
-const many = (open) => (episodes.size >= LIMIT ? `${open}+` : String(open));
-
 function draw() {
   place();
   const find = (name) => panel.querySelector(`.${name}`);
   const open = [...episodes.values()].filter((each) => !each.acked).length;
-  find("alerts-count").textContent = open ? `${many(open)} new` : "";
+  find("alerts-count").textContent = open ? `${open} new` : "";
   const [fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
   fresh.setAttribute("aria-pressed", String(filter === "new"));
   every.setAttribute("aria-pressed", String(filter === "all"));
@@ -171,8 +168,8 @@ function draw() {
   one.hidden = !symbol;
   one.setAttribute("aria-pressed", String(only));
   const button = document.getElementById("alerts-open");
-  button.textContent = open ? `Alerts ${many(open)}` : "Alerts";
-  button.setAttribute("aria-label", open ? `Alerts, ${many(open)} new` : "Alerts");
+  button.textContent = open ? `Alerts ${open}` : "Alerts";
+  button.setAttribute("aria-label", open ? `Alerts, ${open} new` : "Alerts");
   const list = shown();
   find("alerts-all").hidden = !list.some((each) => !each.acked);
   find("alerts-trouble").textContent = trouble || blind;

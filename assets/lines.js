@@ -26,7 +26,7 @@ function headline(drawn, paused) {
   write("headline-price", told ? words.price(told.price) : "");
   write("headline-change", told ? words.change(told.change) : "");
   const change = element("headline-change");
-  change.className = `headline-change ${told?.change > 0 ? "up" : told?.change < 0 ? "down" : ""}`;
+  change.className = `headline-change ${words.side(told?.change)}`;
   let note = "";
   if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
   if (drawn?.period) note = words.period(drawn.period);

@@ -112,7 +112,7 @@ function take(news, symbol, step_us = null) {
     name.textContent = row.symbol;
     price.textContent = words.price(row.price);
     change.textContent = words.change(row.change);
-    change.className = `card-change ${row.change > 0 ? "up" : row.change < 0 ? "down" : ""}`;
+    change.className = `card-change ${words.side(row.change)}`;
   }
   if (add.length) setTimeout(() => mark(marked), 100); // once the grid has the rows
   if (!ready) begin();

@@ -53,6 +53,9 @@ function change(value) {
   return value > 0 ? `▲ +${size} %` : `▼ −${size} %`;
 }
 
+/** Which way a change is coloured: none that reads 0.00 %. */
+const side = (value) => (value >= 0.005 ? "up" : value <= -0.005 ? "down" : "");
+
 function volume(value) {
   if (value === null || value === undefined) return NONE;
   for (const [size, unit] of [
@@ -141,6 +144,7 @@ export const words = {
   label,
   price,
   change,
+  side,
   volume,
   span,
   long,

@@ -96,7 +96,7 @@ COLUMNS: list[dict[str, Any]] = [
         "type": RIGHT,
         "width": 96,
         "valueFormatter": _cell("change"),
-        "cellClassRules": {"up": "params.value > 0", "down": "params.value < 0"},
+        "cellClassRules": {"up": "params.value >= 0.005", "down": "params.value <= -0.005"},  # else it reads 0.00 %,
     },
     *(_further(each.overview, each.label, _CELLS[each.unit], **_tooltip(each)) for each in OVERVIEW),
     _further(
