@@ -85,8 +85,14 @@ def _rows(points: Points) -> Iterator[list[object]]:
             columns.append([_harmless(text) for text in getattr(points, name)])
         else:
             values = getattr(points, name).tolist()
-            columns.append(["" if value != value else value for value in values])
+            columns.append([_cell(value) for value in values])
     yield from map(list, zip(*columns, strict=True))
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value != value else value
 
 
 def _stamp(time_ns: int) -> str:
