@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,14 @@ import msgspec
 
 from config import SYMBOLS_RULE, Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow.backoff import Saying
-from tickflow.errors import NotAcknowledged, SettingError, Stopped
+from tickflow.errors import NotAcknowledged, SettingError, Stopped, StoreError
 from tickflow.process import DONE, Parser, StopEvent, run, set_up_logging
 from tickflow.sources.base import Source
 from tickflow.sources.mapping import Mapping
 from tickflow.sources.replay_flags import ALIASES, Wishes, add_replay_flags, moment_us, options_of, wishes_of
 from tickflow.sources.simulator import Injection, Simulator, stepping_clock
 from tickflow.sources.topic import TopicSource
-from tickflow.stack import open_log
+from tickflow.stack import open_log, open_store
 from tickflow.telemetry.producer import ProducerTelemetry, Published
 from tickflow.telemetry.serving import serving
 from tickflow.ticklog.base import TickLog
@@ -60,6 +61,7 @@ class StockDataProducer:
         start_time: datetime | None = None,
         wishes: Wishes | None = None,
         from_topic: tuple[str | None, str | None] = (None, None),
+        yes: bool = False,
     ) -> None:
         settings = settings or load_settings()
         self.symbols = list(settings.symbols)
@@ -72,6 +74,7 @@ class StockDataProducer:
         self._start_time = start_time
         self._wishes = wishes or Wishes()
         self._from_topic = from_topic
+        self._yes = yes
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
         self._unconfirmed = Saying(logger)
@@ -226,6 +229,7 @@ class StockDataProducer:
         if settings.source == "topic":
             return self._open_topic()
         if not simulated:
+            self._check_retention()
             return self._open_replay()
         for injection in self._injections:
             if injection.symbol not in self.symbols:
@@ -251,6 +255,31 @@ class StockDataProducer:
         group = f"{topic}-to-{self.settings.kafka_topic}"
         changed = {"kafka_topic": topic, "kafka_group": group, "kafka_instance_id": None}
         return TopicSource(open_log(self.settings.model_copy(update=changed), self.stop), mapping)
+
+    def _check_retention(self) -> None:
+        """Ask for `--yes` before a replay whose ticks are all older than the bucket keeps, as far as InfluxDB tells."""
+        settings, path = self.settings, self.settings.replay_file
+        asked = settings.stack == "kafka" and settings.influxdb_token and not (self._yes or self._wishes.shift)
+        if not asked or path is None or not (path.is_file() or path.is_dir()):
+            return
+        from tickflow.sources.expiry import expired
+
+        with contextlib.suppress(StoreError), open_store(settings, self.stop) as store:
+            if store.keeps(0, 0):  # a bucket that keeps for ever, as is usual
+                return
+            quiet = StockDataProducer(
+                settings.model_copy(update={"replay_speed": math.inf}),
+                log=self.log,
+                stop=self.stop,
+                wishes=replace(self._wishes, loop=False),
+            )
+            words = expired(quiet._open_replay(), lambda time_ns: store.keeps(time_ns, 0))
+            if words:
+                kept = (
+                    f"ticks that the bucket {settings.influxdb_bucket!r} keeps: {words}, are older than its retention"
+                )
+                cure = "Set INFLUXDB_BUCKET to one that keeps them, or publish them anyway by --yes"
+                raise SettingError("REPLAY_FILE", str(path), f"{kept}, and InfluxDB will drop them. {cure}")
 
     def _open_replay(self) -> Source:
         from tickflow.sources.replay import Part, Replay  # what reads files of all kinds: only where needed
@@ -356,6 +385,8 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--map", metavar="FILE", help="a TOML file that maps its records to ticks, as docs/feeds.md shows"
     )
+    text = "publish a replay even if all its ticks are older than the bucket of InfluxDB keeps"
+    result.add_argument("--yes", action="store_true", help=text)
     result.add_argument("--ticks", metavar="N", type=_count, help="stop after N ticks of each symbol")
     return result
 
@@ -391,7 +422,7 @@ def main(stop: StopEvent) -> int:
     if arguments.record:
         return record(settings, stop, Path(arguments.record), arguments.from_now)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
-    extras["from_topic"] = arguments.from_topic, arguments.map
+    extras |= {"from_topic": (arguments.from_topic, arguments.map), "yes": arguments.yes}
     wishes = wishes_of(arguments)
     if settings.source != "replay" and wishes != Wishes(wishes.symbols):
         expected = "replay: --from, --to, --loop, --shift-to and --resume are for replayed files"

@@ -1,0 +1,37 @@
+"""Whether the store would drop a whole replay, because all its ticks are older than the store keeps."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tickflow.errors import SourceError
+from tickflow.sources.base import Source
+from tickflow.ticks.tick import epoch_us
+
+MOST_TICKS = 5_000_000
+"""Ticks to look at before all of them count as expired: about half a minute."""
+
+
+def expired(source: Source, keeps: Callable[[int], bool]) -> str:
+    """What to say of a source that never waits, if the store keeps none of its ticks, else nothing.
+
+    `keeps` tells it of a time in ns since 1970. One tick that the store keeps ends the search.
+    """
+    looked, oldest, newest = 0, 0, 0
+    try:
+        for batch in source.batches(lambda _: False):
+            times = [epoch_us(tick.timestamp) for tick in batch]
+            if not times:
+                continue
+            if keeps(max(times) * 1000):
+                return ""
+            oldest = min(times) if not looked else min(oldest, *times)
+            newest = max(newest, *times)
+            looked += len(times)
+            if looked >= MOST_TICKS:
+                break
+    except SourceError:  # rows were refused: the replay itself tells of them
+        pass
+    if not looked:
+        return ""
+    span = " to ".join(datetime.fromtimestamp(each // 1_000_000, UTC).strftime("%Y-%m-%d") for each in (oldest, newest))
+    return f"all {looked:,} ticks, of {span}"
