@@ -839,6 +839,92 @@ def pandas_columns_json() -> Case:
     return Case("pandas to_json", "frame.json", json.dumps(body).encode(), at_end(bars, UTC, MINUTE, "AAPL"), AAPL)
 
 
+@case
+def kraken_answer_json() -> Case:
+    bars = minutes()
+    rows = [
+        [
+            epoch(b.at.replace(tzinfo=UTC), "s"),
+            str(b.open),
+            str(b.high),
+            str(b.low),
+            str(b.close),
+            str(round((b.high + b.low) / 2, 3)),
+            str(b.volume),
+            7,
+        ]
+        for b in bars
+    ]
+    body = {"error": [], "result": {"XXBTZUSD": rows, "last": 1}}
+    return Case("Kraken's answer", "ohlc.json", json.dumps(body).encode(), at_end(bars, UTC, MINUTE, "XXBTZUSD"))
+
+
+@case
+def nse_bhavcopy() -> Case:
+    bars = days(20)
+    rows = [
+        f'TCS,EQ,{b.at:%d-%b-%Y},3700,{b.open},{b.high},{b.low},3700.5,{b.close},3705,"{b.volume:,}",999.5'
+        for b in bars
+    ]
+    head = "Symbol,Series,Date,Prev Close,Open Price,High Price,Low Price,Last Price,Close Price,Average Price,Total Traded Quantity,Turnover"
+    return Case(
+        "NSE",
+        "data.csv",
+        lines(head, *rows),
+        at_end(bars, ZoneInfo("Asia/Kolkata"), DAY, "TCS", whole=True),
+        {"timezone": "Asia/Kolkata"},
+    )
+
+
+@case
+def fxcm_sides() -> Case:
+    bars = minutes()
+    rows = [
+        f"{b.at:%m/%d/%Y %H:%M:%S},{b.open},{b.high},{b.low},{b.close},{b.open + 1},{b.high + 1},{b.low + 1},{b.close + 1},55"
+        for b in bars
+    ]
+    head = "DateTime,BidOpen,BidHigh,BidLow,BidClose,AskOpen,AskHigh,AskLow,AskClose,TickQty"
+    return Case(
+        "FXCM",
+        "EURUSD.csv",
+        lines(head, *rows),
+        [(s, at, (p + (p + 1)) / 2, None) for s, at, p, _ in at_end(bars, UTC, MINUTE, "EURUSD")],
+        {"timezone": "UTC", "symbol": "EURUSD"},
+    )
+
+
+@case
+def bitmex() -> Case:
+    rows = trades()
+    text = [
+        f"{r.at:%Y-%m-%dD%H:%M:%S.%f}000,XBTUSD,Buy,{int(r.volume or 0)},{r.price},PlusTick,abc,1,2,3" for r in rows
+    ]
+    return Case(
+        "BitMEX",
+        "20240116.csv.gz",
+        gzip.compress(
+            lines(
+                "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,foreignNotional",
+                *text,
+            )
+        ),
+        meant_of(rows, "XBTUSD"),
+        {"timezone": "UTC"},
+    )
+
+
+@case
+def fred() -> Case:
+    bars = days(20)
+    rows = [f"{b.at:%Y-%m-%d},{'.' if n % 7 == 5 else b.close}" for n, b in enumerate(bars)]
+    meant = [
+        ("DEXUSEU", b.at.replace(tzinfo=NEW_YORK).astimezone(UTC), b.close, None)
+        for n, b in enumerate(bars)
+        if n % 7 != 5
+    ]
+    return Case("FRED", "DEXUSEU.csv", lines("DATE,DEXUSEU", *rows), meant, NY)
+
+
 # --- trades ---
 
 

@@ -133,7 +133,7 @@ class Converter:
                 for role, prices in found.items()
             ]
         role = "close" if plan.kind == BARS else "price"
-        may_lack = plan.kind == BARS or len(plan.series) > 1
+        may_lack = plan.kind == BARS or plan.lacks
         price = self._price(chunk, columns, role, why, may_lack=may_lack)
         return [(end, price, volumes, np.isnan(price))]
 

@@ -22,7 +22,6 @@ CANDLES = (
     ("open", "high", "low", "close"),
     ("low", "high", "open", "close"),  # Coinbase
     ("open", "close", "high", "low"),  # Bitfinex
-    ("open", "low", "high", "close"),
 )
 
 
@@ -85,7 +84,7 @@ class Sample:
 
 def headerless(sample: Sample, file: Sequence[str]) -> Known | None:
     """The layout of rows without a header; `file` are the names on the path to the file, its own last."""
-    for recognise in (_lean, _lobster, _taq, _binance_trades, _stooq, _truefx):
+    for recognise in (_lean, _lobster, _taq, _binance_trades, _kraken_answer, _stooq, _truefx):
         if known := recognise(sample, file):
             return known
     return _plain(sample, file)
@@ -328,7 +327,7 @@ def _plain(sample: Sample, file: Sequence[str]) -> Known | None:
     if len(prices) >= 4 and (order := candles([sample.values(each) for each in prices[:4]])):
         columns |= dict(zip(order, prices, strict=False))
         if len(prices) > 4:
-            columns["volume"] = prices[4]
+            columns["volume"] = prices[5 if len(prices) > 5 and _is_average(sample, columns, prices[4]) else 4]
         return Known(f"bars ({', '.join(order)}){note}", columns, time=time, zone=zone)
     if len(prices) >= 2 and _are_quotes(sample, prices[0], prices[1]):
         columns |= {"bid": prices[0], "ask": prices[1]}
@@ -338,6 +337,21 @@ def _plain(sample: Sample, file: Sequence[str]) -> Known | None:
     if len(prices) == 1:
         return Known("a time and a price", columns | {"price": prices[0]}, time=time)
     return None
+
+
+def _is_average(sample: Sample, columns: Mapping[str, int], at: int) -> bool:
+    """Whether a column is the average price of its bar, which lies between low and high: Kraken has it before the volume."""
+    values, low, high = sample.values(at), sample.values(columns["low"]), sample.values(columns["high"])
+    return bool(((values == 0) | ((values >= low * 0.999) & (values <= high * 1.001))).all() and values.any())
+
+
+def _kraken_answer(sample: Sample, file: Sequence[str]) -> Known | None:
+    """Kraken's recent trades: price, volume, time, buy or sell, market or limit."""
+    if len(sample) < 5 or not (sample.is_number(0) and sample.is_number(1) and sample.is_epoch(2)):
+        return None
+    if not (sample.all(3, lambda cell: cell in ("b", "s")) and sample.all(4, lambda cell: cell in ("m", "l"))):
+        return None
+    return Known("Kraken trades", {"price": 0, "volume": 1}, time=(2,))
 
 
 def _histdata_zone(sample: Sample, file: Sequence[str]) -> tzinfo | None:
@@ -372,10 +386,10 @@ def candles(four: Sequence[Any]) -> tuple[str, ...] | None:
                 return None
             top = np.maximum(found["open"], found["close"])
             bottom = np.minimum(found["open"], found["close"])
+            with_sense = (found["low"] > 0) & (found["high"] < 3 * found["low"])
             slack = 1e-6 * np.abs(found["high"])
-            fits.append(
-                (float(((found["high"] >= top - slack) & (found["low"] <= bottom + slack))[rows].mean()), order)
-            )
+            inside = (found["high"] >= top - slack) & (found["low"] <= bottom + slack) & with_sense
+            fits.append((float(inside[rows].mean()), order))
     best = max(share for share, _ in fits)
     if best < 0.9:
         return None

@@ -6,8 +6,7 @@ from datetime import datetime
 
 _ROLES: dict[str, str] = {
     # The first name of a role that is found wins.
-    "symbol": "symbol ticker tickers sym instrument rawsymbol instrumentsymbol tradingsymbol symbolname"
-    " stock stocksymbol tic"
+    "symbol": "symbol ticker tickers sym instrument rawsymbol instrumentsymbol tradingsymbol symbolname tscode stockcode stock stocksymbol tic"
     " symbolid pair currencypair market contract productid securityid secid security asset code ric act_symbol name s"
     " underlying root symroot isin",
     "date": "date day tradedate tradingday datum fecha dt dates tradingdate quotedate businessdate"
@@ -19,7 +18,7 @@ _ROLES: dict[str, str] = {
     " tradetime executiontime transacttime eventtime siptimestamp participanttimestamp tsevent"
     " tsrecv ts unix unixtime"
     " unixtimestamp unixtimestamps epoch epochtime epochms timestampms timestampns timestampus"
-    " opentime starttime begin"
+    " opentime starttime createdtime createtime begin"
     " begins_at beginsat start createdat time date datestr timeperiodstart timeexchange"
     " time_exchange barstart windowstart"
     " updated lastupdated latestupdate t timems timens timestamps trade_time index datetimeet startsat",
@@ -34,10 +33,10 @@ _ROLES: dict[str, str] = {
     "low": "low lowprice l min tief tagestief plusbas minimo pxlow lowvalue mdlow tiefst bas",
     "volume": "volume vol v qty quantity size lastsize lastsz tradesize tradevolume tradevol lastqty"
     " shares sharestraded amount amt"
-    " volumebtc volumeeth volumefrom volumeusd lastvolume sz totalvolume umsatz stuck stucke volumen menge volumebase"
-    " basevolume volbtc tickvol tickvolume q volumes units pxvolume turnover volumetraded tottrdqty",
-    "bid": "bid bidprice bestbid bidpx bidpx00 bid1 bid1price bp b bestbidprice bidpx0 bidprice1 pricebid",
-    "ask": "ask askprice bestask askpx askpx00 ask1 ask1price offer ap a bestaskprice askpx0 askprice1"
+    " volumebtc volumeeth volumefrom volumeusd lastvolume sz totalvolume stuck stucke volumen menge volumebase"
+    " basevolume volbtc tickvol tickvolume q volumes units pxvolume volumetraded tottrdqty totaltradedquantity totaltradequantity tradedquantity numberofshares baseamount",
+    "bid": "bid bidclose bidprice bestbid bidpx bidpx00 bid1 bid1price bp b bestbidprice bidpx0 bidprice1 pricebid",
+    "ask": "ask askclose askprice bestask askpx askpx00 ask1 ask1price offer ap a bestaskprice askpx0 askprice1"
     " priceask ofr ofrprice",
     "bidsize": "bidsize bidvolume bestbidsize bidsz bidsz00 bs bidqty bidsiz bidamount bidqty",
     "asksize": "asksize askvolume bestasksize asksz asksz00 as askqty offersize ofrsiz askamount",

@@ -46,6 +46,8 @@ class Plan:
     bar_us: int = 0
     select: tuple[int, frozenset[str]] | None = None
     direction: int = 1
+    lacks: bool = False
+    """A price may be missing: there is one per symbol in a row."""
     messages: bool = False
     """Rows without a time and a price are messages of other kinds, as feeds have them."""
     notes: tuple[str, ...] = field(default=(), compare=False)

@@ -93,7 +93,8 @@ class _Recogniser:
         series = self._named(series, symbol, known)
         plan = Plan(
             kind, time, tuple(series), symbol, comma, known.scale if known else 1.0, self.options.bars,
-            select=known.select if known else None, messages=self.seen.messages,
+            select=known.select if known else None, lacks=kind == TRADES and symbol is None and not known
+            and series[0].symbol is not None, messages=self.seen.messages,
         )  # fmt: skip
         plan = self._bars(plan, known)
         plan = replace(plan, direction=self._direction(plan))
@@ -219,7 +220,12 @@ class _Recogniser:
         for at, name in enumerate(short):  # "s" is a size if it is no symbol
             if name == "s" and at != symbol and self._is_numeric(at):
                 return at
-        candidates = [at for at in self.roles["volume"] if at not in taken and at != symbol and self._is_numeric(at)]
+        # In a table of bars an amount is money.
+        money = {"amount", "amt"} if all(self.roles[role] for role in ("open", "high", "low")) else set()
+        candidates = [
+            at for at in self.roles["volume"]
+            if at not in taken and at != symbol and short[at] not in money and self._is_numeric(at)
+        ]  # fmt: skip
         prefixed = [
             at for at, name in enumerate(short)
             if re.fullmatch(r"vol(?:ume)?[a-z]{2,6}", name) and at not in taken and self._is_numeric(at)
@@ -586,9 +592,9 @@ class _Recogniser:
         return found.us[good], [symbols[at] for at in good.tolist()], alone
 
     def _bars(self, plan: Plan, known: Known | None) -> Plan:
-        is_bar = plan.kind == BARS or (
-            known is not None and known.bar_s is not None and known.bar_s > 0 and plan.kind == QUOTES
-        )
+        is_bar = plan.kind == BARS or (known is not None and bool(known.bar_s) and plan.kind == QUOTES)
+        if plan.kind == QUOTES and self.seen.has_header:
+            is_bar = column_names.plain(self.names[plan.series[0].columns["bid"]]).endswith("close")
         if not is_bar:
             return plan
         length, origin = self._length(plan, known)

@@ -72,7 +72,7 @@ _ZONE = (
     r"\s*(?:(?P<zone>z|utc|gmt|est|edt|cst|cdt|pst|pdt|cet|cest)(?![a-z+-])|(?:utc|gmt)?(?P<sign>[+-])"
     r"(?P<zhour>\d{2}):?(?P<zminute>\d{2})?(?::?00)?)?(?:\[[\w/+-]+\]|\s*\([\w ]+\))?"
 )
-_BETWEEN = r"(?:\s*[t\s_,]\s*|-(?=\d\d:)|:(?=\d\d:)|(?<=\d{8}))"
+_BETWEEN = r"(?:\s*[td\s_,]\s*|-(?=\d\d:)|:(?=\d\d:)|(?<=\d{8}))"
 _FORMS = tuple(
     re.compile(rf"{date}(?:{_BETWEEN}(?:{_CLOCK}){_ZONE})?", re.ASCII | re.IGNORECASE)
     if number != 6
