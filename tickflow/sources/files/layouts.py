@@ -340,7 +340,7 @@ def _plain(sample: Sample, file: Sequence[str]) -> Known | None:
 
 
 def _is_average(sample: Sample, columns: Mapping[str, int], at: int) -> bool:
-    """Whether a column is the average price of its bar, which lies between low and high: Kraken has it before the volume."""
+    """Whether a column is the average price of its bar, between low and high: Kraken has it before the volume."""
     values, low, high = sample.values(at), sample.values(columns["low"]), sample.values(columns["high"])
     return bool(((values == 0) | ((values >= low * 0.999) & (values <= high * 1.001))).all() and values.any())
 

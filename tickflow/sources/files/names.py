@@ -6,7 +6,8 @@ from datetime import datetime
 
 _ROLES: dict[str, str] = {
     # The first name of a role that is found wins.
-    "symbol": "symbol ticker tickers sym instrument rawsymbol instrumentsymbol tradingsymbol symbolname tscode stockcode stock stocksymbol tic"
+    "symbol": "symbol ticker tickers sym instrument rawsymbol instrumentsymbol tradingsymbol symbolname"
+    " tscode stockcode stock stocksymbol tic"
     " symbolid pair currencypair market contract productid securityid secid security asset code ric act_symbol name s"
     " underlying root symroot isin",
     "date": "date day tradedate tradingday datum fecha dt dates tradingdate quotedate businessdate"
@@ -34,7 +35,8 @@ _ROLES: dict[str, str] = {
     "volume": "volume vol v qty quantity size lastsize lastsz tradesize tradevolume tradevol lastqty"
     " shares sharestraded amount amt"
     " volumebtc volumeeth volumefrom volumeusd lastvolume sz totalvolume stuck stucke volumen menge volumebase"
-    " basevolume volbtc tickvol tickvolume q volumes units pxvolume volumetraded tottrdqty totaltradedquantity totaltradequantity tradedquantity numberofshares baseamount",
+    " basevolume volbtc tickvol tickvolume q volumes units pxvolume volumetraded tottrdqty"
+    " totaltradedquantity totaltradequantity tradedquantity numberofshares baseamount",
     "bid": "bid bidclose bidprice bestbid bidpx bidpx00 bid1 bid1price bp b bestbidprice bidpx0 bidprice1 pricebid",
     "ask": "ask askclose askprice bestask askpx askpx00 ask1 ask1price offer ap a bestaskprice askpx0 askprice1"
     " priceask ofr ofrprice",

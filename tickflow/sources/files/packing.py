@@ -65,6 +65,7 @@ class Head(io.RawIOBase):
         self.head = b"".join(pieces)
         self._left = memoryview(self.head)
         if self._error is not None and not self.head:
+            self.close()
             raise self._error
 
     def _some(self, size: int) -> bytes:

@@ -411,7 +411,8 @@ class _Recogniser:
             )
             return self._zoned(rule, known)
         for at in [*self.roles["clock"], *self.roles["time"]]:
-            if self.filled[at] and all(read_clock(cell) for cell in self.filled[at][:200]):
+            cells = self.filled[at][:200]
+            if cells and all((":" in cell or len(cell) >= 5) and read_clock(cell) for cell in cells):
                 return self._zoned(self._on_day(at, None), known)
         raise self._no_time()
 
@@ -666,7 +667,7 @@ class _Recogniser:
                 back += time < last[symbol]
                 ahead += time > last[symbol]
             last[symbol] = time
-        if back and back >= 19 * ahead:
+        if back and back >= 4 * ahead:
             return -1
         return 1
 

@@ -377,7 +377,7 @@ def _decimal(cell: str) -> Decimal | None:
         value = Decimal(text)
     except InvalidOperation:
         return None
-    return value if value.is_finite() and abs(value) < 10**21 else None
+    return value if value.is_finite() and (value == 0 or -40 < value.adjusted() < 21) else None
 
 
 def seconds_us(cell: str, unit: str) -> int | None:

@@ -1,0 +1,451 @@
+"""Order, zones, packings, pipes and parts of files; and that nothing wrong is ever read without a word."""
+
+import gzip
+import logging
+import math
+import os
+import random
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.scripts import PROJECT
+from tests.sources.files.corpus import CASES, SPELLINGS, Trade, _own, meant_of, trades
+from tests.sources.files.test_corpus import as_meant, failed, replayed
+from tickflow.errors import SettingError, SourceError
+from tickflow.sources.files.columns import Columns, symbols_of
+from tickflow.sources.files.options import Options
+from tickflow.sources.files.order import sorted_on_disk
+from tickflow.sources.files.times import read_time, read_times
+from tickflow.sources.replay import Part, Replay
+
+HEADER = "timestamp,symbol,price,volume\n"
+SHARED = PROJECT.parent / "shared" / "data"
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def table(folder: Path, rows: list[str], name: str = "ticks.csv", header: str = HEADER) -> Path:
+    path = folder / name
+    path.write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def prices(path: Path, **flags: Any) -> list[float]:
+    return [tick.price for tick in replayed(path, **flags)]
+
+
+# --- order ---
+
+
+def test_the_newest_row_first_is_said_and_sorted_and_equal_times_keep_their_sense(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [f"2024-01-05T14:{59 - n // 2:02}:00Z,A,{100 + n},1" for n in range(40)]
+    path = table(tmp_path, rows)
+    replay = Replay(path, speed=math.inf)
+    assert any("the newest row comes first: sorted on disk" in line for line in replay.understood())
+    assert [tick.price for batch in replay.batches(lambda _: False) for tick in batch] == [139.0 - n for n in range(40)]
+    with pytest.raises(SettingError, match="the newest row of this file comes first: --sort auto sorts it"):
+        Replay(path, options=Options(sort="never"))
+
+
+def test_rows_out_of_order_are_kept_and_said_or_sorted_where_that_is_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = table(tmp_path, [f"2024-01-05T14:30:{second:02}Z,A,{second},1" for second in (5, 3, 9, 1, 7)])
+    assert prices(path) == [5, 3, 9, 1, 7]
+    assert "line 3: times go back; the replay keeps the order of the file (--sort always sorts it)" in caplog.text
+    assert prices(path, sort="always") == [1, 3, 5, 7, 9]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_sort_on_disk_is_that_of_the_memory(newest_first: bool) -> None:
+    rng = np.random.default_rng(7)
+    count = 5_000
+    times = rng.integers(0, 500, count)
+    lines = np.arange(count)
+    symbols = symbols_of([f"S{n % 7}" for n in range(count)])
+    whole = Columns(times, lines.astype(float), np.full(count, math.nan), symbols, lines)
+    parts = (whole.take(slice(start, start + 321)) for start in range(0, count, 321))
+    found = list(sorted_on_disk(parts, newest_first=newest_first, rows=700))
+    expected = sorted(range(count), key=lambda at: (times[at], -at if newest_first else at))
+    assert np.concatenate([part.lines for part in found]).tolist() == expected
+    assert [name for part in found for name in part.symbols] == [f"S{at % 7}" for at in expected]
+
+
+def test_a_folder_is_merged_in_order_of_time_whatever_its_names_and_packings(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    rows = [(datetime(2024, 1, 5, 14, 30, tzinfo=UTC) + timedelta(seconds=n), n + 1.0) for n in range(3_000)]
+    piles: list[list[str]] = [[] for _ in range(7)]
+    for at, price in rows:
+        piles[rng.randrange(5) if price < 2_000 else 5 + rng.randrange(2)].append(f"{at.isoformat()},A,{price},1")
+    for number, pile in enumerate(piles):
+        body = (HEADER + "\n".join(pile) + "\n").encode()
+        name = f"part{9 - number}.csv"
+        (tmp_path / name).write_bytes(gzip.compress(body) if number % 2 else body)
+    assert prices(tmp_path) == [price for _, price in rows]
+    assert prices(tmp_path / "part*.csv") == [price for _, price in rows]
+
+
+def test_files_of_a_folder_may_have_layouts_of_their_own_and_the_bad_one_is_named(tmp_path: Path) -> None:
+    for name in ("lean_minute", "binance_klines_us", "polygon_aggregates"):
+        case = CASES[name]()
+        (tmp_path / name).mkdir()
+        (tmp_path / name / case.name).write_bytes(case.body)
+    ticks = replayed(tmp_path)
+    assert len(ticks) == 180
+    assert [tick.timestamp for tick in ticks] == sorted(tick.timestamp for tick in ticks)
+    (tmp_path / "bad.csv").write_text("nothing\n")
+    with pytest.raises(SettingError, match=r"bad\.csv'; expected a table of ticks"):
+        Replay(tmp_path)
+
+
+# --- zones ---
+
+
+def wall(folder: Path, times: list[str], header: str = "timestamp,symbol,price\n") -> Path:
+    return table(folder, [f"{time},A,{n + 1}" for n, time in enumerate(times)], header=header)
+
+
+def test_both_folds_of_a_clock_change_are_told_apart_by_the_order_of_rows(tmp_path: Path) -> None:
+    start = datetime(2024, 11, 3, 4, 30, tzinfo=UTC)  # half past midnight in New York; at 6:00 UTC the hour comes again
+    times = [start + timedelta(minutes=10 * n) for n in range(18)]
+    path = wall(tmp_path, [f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}" for at in times])
+    assert [tick.timestamp for tick in replayed(path, timezone="America/New_York")] == times
+    newest = wall(tmp_path, [f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}" for at in times[::-1]])
+    assert [tick.timestamp for tick in replayed(newest, timezone="America/New_York")] == times
+
+
+def test_hourly_bars_have_both_folds(tmp_path: Path) -> None:
+    times = [datetime(2024, 11, 3, 3, tzinfo=UTC) + timedelta(hours=n) for n in range(8)]
+    rows = [f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S},1,3,0.5,{n + 1}" for n, at in enumerate(times)]
+    path = table(tmp_path, rows, "AAPL_1h.csv", "Date,Open,High,Low,Close\n")
+    found = [tick.timestamp for tick in replayed(path, timezone="America/New_York")]
+    assert found == [at + timedelta(hours=1) for at in times]
+
+
+def test_a_fold_that_no_row_before_it_tells_is_refused_with_line_and_cell(tmp_path: Path) -> None:
+    path = wall(tmp_path, ["2024-11-02 12:00:00", "2024-11-03 01:30:00", "2024-11-03 12:00:00"])
+    ticks, complaint = failed(path, timezone="America/New_York")
+    assert len(ticks) == 2
+    assert "line 3: time '2024-11-03 01:30:00': that hour came twice in America/New_York" in complaint
+
+
+def test_the_hour_that_does_not_exist_is_refused_with_line_and_cell(tmp_path: Path) -> None:
+    path = wall(tmp_path, ["2024-03-10 01:59:00", "2024-03-10 02:30:00", "2024-03-10 03:00:00"])
+    ticks, complaint = failed(path, timezone="America/New_York")
+    assert [tick.timestamp.hour for tick in ticks] == [6, 7]
+    assert "line 3: time '2024-03-10 02:30:00': there was no such hour in America/New_York" in complaint
+
+
+# --- what may be read in two ways ---
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "flag", "value"),
+    [
+        (
+            "date,symbol,price\n",
+            ["01/02/2024 10:00,A,1", "03/04/2024 10:00,A,2"],
+            "--dates mdy or --dates dmy",
+            "dates",
+        ),
+        ("time;symbol;price\n", ["2024-01-05T10:00Z;A;1,234", "2024-01-05T10:01Z;A;1,235"], "--decimal", "decimal"),
+        ("time,symbol,price\n", ["42,A,1", "43,A,2"], "--epoch s, ms, us or ns", "epoch"),
+        ("Date,Open,High,Low,Close\n", ["2024-01-05T10:00Z,1,3,0.5,2"], "--bar-length", "bar_us"),
+    ],
+)
+def test_what_is_ambiguous_is_refused_with_the_flag_that_decides_it(
+    tmp_path: Path, header: str, rows: list[str], flag: str, value: str
+) -> None:
+    path = table(tmp_path, rows, "AAPL.csv", header)
+    with pytest.raises(SettingError, match=flag):
+        replayed(path, timezone="UTC")
+    decided = {"dates": "dmy", "decimal": "comma", "epoch": "s", "bar_us": 60_000_000}[value]
+    if value == "epoch":
+        return  # 42 s after 1970 is no time of a market whatever the unit
+    assert len(replayed(path, timezone="UTC", **{value: decided})) == len(rows)
+
+
+def test_a_month_or_a_day_first_is_told_by_any_row_and_a_row_that_is_neither_is_refused(tmp_path: Path) -> None:
+    path = wall(tmp_path, ["01/02/2024 10:00", "13/02/2024 10:00", "14/13/2024 10:00"])
+    ticks, complaint = failed(path, timezone="UTC")
+    assert [(tick.timestamp.month, tick.timestamp.day) for tick in ticks] == [(2, 1), (2, 13)]
+    assert "line 4: time '14/13/2024 10:00' is no time with the day first (--dates dmy)" in complaint
+
+
+def test_columns_are_taken_as_a_person_names_them(tmp_path: Path) -> None:
+    path = table(tmp_path, ["5.1.2024,10:00,A,7,8"], header="Tag1,Uhr1,Wert1,Preis1,Preis2\n")
+    columns = {"time": ("Tag1", "Uhr1"), "symbol": ("Wert1",), "price": ("Preis2",)}
+    (tick,) = replayed(path, timezone="UTC", columns=columns)
+    assert (tick.symbol, tick.price, tick.timestamp) == ("A", 8.0, datetime(2024, 1, 5, 10, tzinfo=UTC))
+    with pytest.raises(SettingError, match="the column 'Preis3' that --columns names; there are 'Tag1', 'Uhr1'"):
+        replayed(path, timezone="UTC", columns=columns | {"price": ("Preis3",)})
+
+
+def test_a_bar_may_become_four_ticks_within_its_time(tmp_path: Path) -> None:
+    rows = [f"2024-01-05T10:0{n}:00Z,1,3,0.5,2,60" for n in range(3)]
+    path = table(tmp_path, rows, "AAPL.csv", "Date,Open,High,Low,Close,Volume\n")
+    ticks = replayed(path, bars="ohlc")[:4]
+    assert [(tick.price, tick.timestamp.second, tick.timestamp.minute, tick.volume) for tick in ticks] == [
+        (1.0, 0, 0, None), (3.0, 20, 0, None), (0.5, 40, 0, None), (2.0, 0, 1, 60)
+    ]  # fmt: skip
+
+
+# --- parts ---
+
+
+def test_some_symbols_and_a_stretch_of_time_are_taken_out(tmp_path: Path) -> None:
+    rows = [f"2024-01-05T14:30:{n:02}Z,{'AB'[n % 2]},{n + 1},1" for n in range(40)]
+    begin = read_time("2024-01-05T14:30:10Z")
+    end = read_time("2024-01-05T14:30:20Z")
+    assert begin is not None
+    assert end is not None
+    part = Part(frozenset({"B"}), begin.us, end.us)
+    replay = Replay(table(tmp_path, rows), speed=math.inf, part=part)
+    assert [tick.price for batch in replay.batches(lambda _: False) for tick in batch] == [12, 14, 16, 18, 20]
+
+
+def test_a_shifted_replay_begins_now_and_keeps_its_distances(tmp_path: Path) -> None:
+    now = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
+    path = table(tmp_path, ["2024-01-05T14:30:00.123456Z,A,1,1", "2024-01-05T14:30:09Z,A,2,1"])
+    replay = Replay(path, speed=math.inf, shift=True, now=lambda: now)
+    one, two = [tick.timestamp for batch in replay.batches(lambda _: False) for tick in batch]
+    assert one == now
+    assert two - one == timedelta(seconds=8, microseconds=876_544)
+
+
+def test_a_loop_begins_again_until_it_is_asked_to_stop(tmp_path: Path) -> None:
+    path = table(tmp_path, ["2024-01-05T14:30:00Z,A,1,1", "2024-01-05T14:30:01Z,A,2,1"])
+    seen: list[float] = []
+    for batch in Replay(path, speed=math.inf, loop=True).batches(lambda _: False):
+        seen += [tick.price for tick in batch]
+        if len(seen) >= 6:
+            break
+    assert seen == [1, 2, 1, 2, 1, 2]
+
+
+def test_a_long_pause_is_announced_and_said_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    now = [100.0]
+
+    def wait(seconds: float) -> bool:
+        now[0] += seconds
+        return False
+
+    path = table(tmp_path, ["2024-01-02T00:00:00Z,A,1,1", "2024-01-02T01:00:00Z,A,2,1"])
+    assert len([tick for batch in Replay(path, clock=lambda: now[0]).batches(wait) for tick in batch]) == 2
+    said = [record.message for record in caplog.records if "the next tick is of 2024-01-02T01:00:00Z" in record.message]
+    assert "in 1 h 00 min at this speed (--replay-speed max does not wait)" in said[0]
+    assert len(said) == 60
+
+
+# --- pipes and binary forms ---
+
+
+def test_a_fifo_is_read_to_its_end(tmp_path: Path) -> None:
+    rows, text = _own()
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=lambda: fifo.write_bytes(gzip.compress(text.encode())))
+    writer.start()
+    replay = Replay(fifo, speed=math.inf)
+    ticks = [tick for batch in replay.batches(lambda _: False) for tick in batch]
+    writer.join()
+    assert as_meant(ticks) == meant_of(rows, "AAPL")
+    assert "80 rows read, " in replay.progress()
+    assert "%" not in replay.progress()
+
+
+def arrow_table(rows: list[Trade], unit: str = "ns", **more: Any) -> Any:
+    times = pa.array([row.at for row in rows], pa.timestamp(unit, tz="UTC"))
+    return pa.table({"timestamp": times, "symbol": ["AAPL"] * len(rows), "price": [row.price for row in rows],
+                     "size": [row.volume for row in rows]} | more)  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+@pytest.mark.parametrize("form", ["parquet", "feather", "arrow", "dictionary"])
+def test_parquet_and_feather_are_read_as_they_are_typed(tmp_path: Path, form: str, unit: str) -> None:
+    rows = trades()
+    frame = arrow_table(rows, unit)
+    path = tmp_path / "any name"
+    if form == "feather":
+        pyarrow.feather.write_feather(frame, path)
+    elif form == "arrow":
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, frame.schema) as writer:
+            writer.write_table(frame)
+    else:
+        if form == "dictionary":
+            frame = frame.set_column(1, "symbol", frame["symbol"].dictionary_encode())
+        pyarrow.parquet.write_table(frame, path, row_group_size=17)
+    assert as_meant(replayed(path)) == meant_of(rows, "AAPL")
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(SettingError, match="file that is whole"):
+        Replay(path)
+
+
+def test_typed_times_without_a_zone_need_one(tmp_path: Path) -> None:
+    rows = trades()
+    frame = arrow_table(rows)
+    naive = [row.at.astimezone(NEW_YORK).replace(tzinfo=None) for row in rows]
+    frame = frame.set_column(0, "timestamp", pa.array(naive, pa.timestamp("us")))
+    pyarrow.parquet.write_table(frame, tmp_path / "a.parquet")
+    with pytest.raises(SettingError, match="times with a zone"):
+        Replay(tmp_path / "a.parquet")
+    assert as_meant(replayed(tmp_path / "a.parquet", timezone="America/New_York")) == meant_of(rows, "AAPL")
+
+
+SAMPLES = {
+    "files/AET-L-1d-100x-error.csv": 23, "files/BRK-A.csv": 127, "files/EA-15m-no-bad-divs.csv": 319,
+    "files/EQUS.MINI.trades.dbn.zst": 4, "files/GLBX.MDP3.ohlcv-1m.dbn.zst": 4, "files/XNAS.ITCH.tbbo.dbn.zst": 4,
+    "files/crypto_20161007_trade.zip": 4063, "files/minute_aapl_20140605_trade.zip": 686,
+    "files/second_ibm_20131007_trade.zip": 5123, "files/v3_trades_AAPL_limit_2.json": 2, "files/vega__stocks.csv": 560,
+    "reported/02-yfinance-multiindex.csv": 1, "reported/13-comment-first.csv": 1, "reported/20-semicolon.csv": 1,
+    "reported/22-tab.csv": 1, "reported/25-comma-space.csv": 1, "reported/29-trailing-comma.csv": 1,
+    "reported/40-utf16.csv": 1, "reported/47-repeated-header.csv": 2, "reported/50-gz-with-csv-name.csv": 1,
+    "reported/51-upper.CSV.GZ": 1, "reported/55-zip.csv.zip": 1, "reported/60-daily-midnight.csv": 9,
+    "reported/61-newest-first.csv": 30, "reported/64-naive-ny.csv": 30, "reported/65-volume-float.csv": 2,
+    "reported/67-fx-no-volume.csv": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_samples_are_read_with_symbol_and_zone_at_most(name: str) -> None:
+    if not (SHARED / name).is_file():
+        pytest.skip("needs ../shared/data")
+    ticks = replayed(SHARED / name, symbol="XXX", timezone="America/New_York")
+    assert len(ticks) == SAMPLES[name]
+    assert [tick.timestamp for tick in ticks] == sorted(tick.timestamp for tick in ticks) or "vega" in name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("62-decimal-comma-all.csv", "line 2: 5 cells where the header has 4; the first too many is '100'"),
+        ("56-html.csv", "this is a web page, perhaps an error that was saved: 'Exceeded the daily hits limit'"),
+        ("57-jsonerror.csv", "this JSON has none: 'Information: Thank you for using the service! ...'"),
+        ("69-stray-quote.csv", "1 of 3,000 rows of .* line 12: a quotation mark"),
+    ],
+)
+def test_what_was_reported_is_refused_by_what_it_is(name: str, expected: str) -> None:
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared/data")
+    with pytest.raises((SettingError, SourceError), match=expected):
+        replayed(SHARED / "reported" / name)
+
+
+# --- properties ---
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 2**36), st.floats(0.01, 1e6).map(lambda price: round(price, 4)), st.integers(0, 10**9)
+        ),
+        min_size=2, max_size=60,
+    ),
+    spellings=st.lists(st.sampled_from(sorted(SPELLINGS)), min_size=2, max_size=2, unique=True),
+)  # fmt: skip
+def test_the_same_ticks_in_any_two_spellings_are_the_same_to_the_bit(
+    tmp_path: Path, rows: list[tuple[int, float, int]], spellings: list[str]
+) -> None:
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    rows = sorted(rows)
+    text = HEADER + "".join(
+        f"{(start + timedelta(microseconds=us)).isoformat(timespec='microseconds')},AAPL,{price:.4f},{volume}\n"
+        for us, price, volume in rows
+    )
+    found = []
+    for spelling in spellings:
+        path = tmp_path / "file"
+        path.write_bytes(SPELLINGS[spelling](text))
+        found.append([(tick.timestamp, tick.price.hex(), tick.volume) for tick in replayed(path)])
+    expected = [(start + timedelta(microseconds=us), price.hex(), volume) for us, price, volume in rows]
+    assert found == [expected, expected]
+
+
+@given(st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2261, 1, 1)), min_size=9, max_size=40),  # noqa: DTZ001
+       st.sampled_from(["%Y-%m-%dT%H:%M:%S.%fZ", "%Y%m%d %H%M%S", "%d.%m.%Y %H:%M", "%m/%d/%Y",
+                        "%Y-%m-%d %H:%M:%S+05:30"]))  # fmt: skip
+def test_a_column_of_times_is_read_as_each_of_its_cells(times: list[datetime], form: str) -> None:
+    cells = [time.strftime(form).zfill(0) for time in times] + ["2024-02-30", "x" * 10]
+    column = read_times(cells, "mdy")
+    for index, cell in enumerate(cells):
+        one = read_time(cell, "mdy")
+        assert bool(column.bad[index]) == (one is None)
+        assert one is None or (int(column.us[index]), bool(column.zoned[index])) == (one.us, one.zoned)
+
+
+BODIES = [make().body for make in CASES.values()]
+
+
+def no_traceback(path: Path) -> None:
+    for flags in ({}, {"symbol": "A", "timezone": "America/New_York"}):
+        failed(path, **flags)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=400))
+def test_random_bytes_never_give_a_traceback(tmp_path: Path, body: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(body)
+    no_traceback(path)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(BODIES), st.randoms(use_true_random=False), st.integers(1, 12))
+def test_mutated_files_never_give_a_traceback(tmp_path: Path, body: bytes, rng: random.Random, changes: int) -> None:
+    found = bytearray(body)
+    for _ in range(changes):
+        at = rng.randrange(len(found) or 1)
+        kind = rng.randrange(4)
+        if kind == 0:
+            found[at : at + 1] = bytes([rng.randrange(256)])
+        elif kind == 1:
+            del found[at : at + rng.randrange(1, 200)]
+        elif kind == 2:
+            found[at:at] = rng.choice(
+                [b",", b'"', b"\n", b"\0", b";", b"{", b"]", b"nan", b"-", b"1e999", "ü".encode()]
+            )
+        else:
+            found[at:at] = found[max(0, at - rng.randrange(1, 300)) : at]
+    path = tmp_path / "file"
+    path.write_bytes(bytes(found))
+    no_traceback(path)
+
+
+MEASURED = """
+import random, resource, sys
+from pathlib import Path
+from tests.sources.files.test_corpus import failed
+from tests.sources.files.test_reading import BODIES
+import tickflow.sources.files.arrow, pyarrow.parquet, pyarrow.feather, databento_dbn, ijson
+path, rng = Path(sys.argv[1]), random.Random(5)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for body in [rng.randbytes(300_000), b"x" * 3_000_000, b"[" * 3_000_000, b"1,2\\n" * 900_000, *BODIES]:
+    path.write_bytes(body)
+    failed(path, symbol="A", timezone="UTC")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_hostile_and_common_files_take_less_than_200_mb(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path / "file")],
+        cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 200
