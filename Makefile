@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test faults attacks check fuzz servers servers-down bench profile tables settings screenshots lock clean
+.PHONY: help run test faults attacks check fuzz servers servers-down bench evaluate profile tables settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ servers-down: $(RUN) ## End those two; their data stay
 bench: $(DEV) $(BENCH) ## Measure speed and memory, about an hour; CASES="start memory" for some, SHORT=1 for a trial
 	@$(BIN)/python -m devtools.servers build
 	@$(BIN)/python -m benchmarks $(if $(SHORT),--short) $(CASES)
+
+evaluate: $(DEV) $(BENCH) ## Measure what alerts are worth and write docs/detection.md, about half an hour; SHORT=1 for a trial
+	@mkdir -p benchmarks/results
+	@$(BIN)/python -m benchmarks.evaluate $(if $(SHORT),--short)
 
 profile: $(DEV) $(BENCH) ## Show where the worker's time goes: tables, and a flame graph
 	@$(BIN)/python -m devtools.servers build

@@ -9,10 +9,14 @@ import argparse
 import csv
 import gzip
 import json
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -229,7 +233,7 @@ def judge_day(least: float = 0.001) -> list[dict[str, float | str]]:
         lasting = [lasted(walk, at) for at, _ in alerts_on(walk, plain, 5.0, FLOOR)]
         row |= {"alerts": len(lasting), "lasted": sum(lasting)}
         for basis in (20, 40):
-            for threshold in (6.0, 8.0):
+            for threshold in (4.0, 6.0, 8.0):
                 hits, delays = 0, []
                 begins = walk.time_us[0] + 600_000_000 + np.arange(55) * 400_000_000
                 for begin in begins[begins < walk.time_us[-1] - 120_000_000]:
@@ -263,19 +267,207 @@ def lasted(walk: Walk, at: int) -> bool:
     return bool((walk.price[later] - before) / (walk.price[at] - before) >= 0.5) if walk.price[at] != before else False
 
 
+def judge_river(phase: int = 60_000) -> list[dict[str, float | str]]:
+    """River's detectors in the same run: for 1 in 1,000, since they are slow; jumps of 10 deviations."""
+    python = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
+    if not python.is_file():
+        print("river is not installed: make evaluate installs it into benchmarks/.venv", file=sys.stderr)
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for make in WALKS:
+            rng = np.random.default_rng([1, len(make.__name__)])
+            before, after = make(rng, phase), make(rng, phase)
+            at = places(rng, 100, phase)
+            changed = jumped(after, at, 10, rng)
+            logs = [np.log(each.price) for each in (before, after, changed)]
+            returns = [np.abs(np.diff(each, prepend=each[0])) for each in logs]
+            files.append(str(Path(folder) / f"{make.__name__}.npz"))
+            np.savez(files[-1], before=returns[0], after=returns[1], jumped=returns[2], at=at, name=make.__name__)
+        script = PROJECT / "benchmarks" / "programs" / "river_detectors.py"
+        said = subprocess.run([python, script, "0.001", *files], capture_output=True, text=True, check=True).stdout
+    rows = [json.loads(line) for line in said.splitlines()]
+    print(said, flush=True)
+    return rows
+
+
+Row = dict[str, float | str]
+
+
+def number(row: Row, name: str) -> float:
+    return float(row[name])
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [" | ".join(head), "|".join("---" for _ in head), *(" | ".join(row) for row in rows)]
+    return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines)
+
+
+def promise_table(rows: Sequence[Row]) -> str:
+    names = ("move", "volume", "volatility", "bad_print", "documented")
+
+    def cell(row: Row, name: str) -> str:
+        if name == "documented":
+            return f"{number(row, name):.1f}"
+        return f"{number(row, name):.2f} ({number(row, name + ' low'):.2f}–{number(row, name + ' high'):.2f})"
+
+    return table(
+        ("walk", *(f"`{name}`" if name != "documented" else "the documented rule" for name in names)),
+        [(str(row["walk"]), *(cell(row, name) for name in names)) for row in rows],
+    )
+
+
+def events_table(rows: Sequence[Row]) -> str:
+    walks = [str(row["walk"]) for row in rows]
+    kinds = [
+        *(
+            (f"jump of {size} deviations, `move` / oracle", f"jump {size}", f"jump {size} oracle")
+            for size in (8, 10, 12)
+        ),
+        *((f"the same, the documented rule ({size})", f"jump {size} documented", "") for size in (10,)),
+        ("volume × 10, `volume`", "volume x10", ""),
+        ("volatility × 3, `volatility`", "volatility x3", ""),
+        ("volatility × 5, `volatility`", "volatility x5", ""),
+        ("a lone bad tick that raises `move`", "spikes as move", ""),
+        ("a lone bad tick found by `bad_print`", "spikes as bad_print", ""),
+        ("by chance", "chance", ""),
+    ]
+    made = []
+    for words, name, best in kinds:
+        values = [number(row, name) for row in rows]
+        cells = [f"{value:.3g}" for value in values]
+        mean = f"{np.mean(values):.3g}"
+        if best:
+            oracle = [number(row, best) for row in rows]
+            cells = [f"{value:.2f} / {most:.2f}" for value, most in zip(values, oracle, strict=True)]
+            mean = f"{sum(values) / sum(oracle):.2f} of the oracle's"
+        made.append((words, *cells, mean))
+    delays = [f"{number(row, 'delay'):.0f}" for row in rows]
+    made.append(("median delay of `move` in ticks", *delays, ""))
+    return table(("event", *walks, "all"), made)
+
+
+def day_table(rows: Sequence[Row]) -> str:
+    kinds: list[tuple[str, Callable[[Row], str]]] = [
+        ("trades", lambda row: f"{number(row, 'ticks'):,.0f}"),
+        ("episodes of `move` above 4 / 8", lambda row: f"{row['alerts at 4']} / {row['alerts at 8']}"),
+        ("flags of the documented rule, share of trades", lambda row: f"{number(row, 'documented share'):.1%}"),
+        ("its episodes, 60 s apart", lambda row: f"{number(row, 'documented episodes'):,.0f}"),
+    ]
+    for basis in (20, 40):
+        for threshold in (4, 6, 8):
+            name = f"{basis} bp at {threshold}"
+            kinds.append((f"steps of {basis} bp found, threshold {threshold}", partial(_shown, name=name)))
+            kinds.append((f"delay, median and p90, {basis} bp, {threshold}", partial(_delay, name=name)))
+    return table(
+        ("figure", *(str(row["symbol"]) for row in rows)),
+        [(words, *(shown(row) for row in rows)) for words, shown in kinds],
+    )
+
+
+def _shown(row: Row, name: str) -> str:
+    return f"{number(row, name):.2f}"
+
+
+def _delay(row: Row, name: str) -> str:
+    both = (number(row, f"{name} median"), number(row, f"{name} p90"))
+    return ", ".join("never" if value > 1e6 else f"{value:.1f} s" for value in both)
+
+
+def river_table(rows: Sequence[Row]) -> str:
+    head = ("walk", "detector", "rate against promise", "jumps of 10 deviations found", "µs a tick")
+    cells = [
+        (
+            *(str(row["walk"]), str(row["detector"]), f"{number(row, 'rate'):.2f}"),
+            *(f"{number(row, 'jumps'):.2f}", f"{number(row, 'us'):.0f}"),
+        )
+        for row in rows
+    ]
+    return table(head, cells)
+
+
+def bars(rows: Sequence[Row], series: Sequence[tuple[str, str]], top: float, line: float) -> str:
+    """An SVG of grouped bars, with a dashed line across."""
+    width, height, left, foot = 860, 320, 46, 46
+    colours = ("#1f5fbf", "#d98a1f", "#3f8f4f", "#8a5fbf", "#c0392b", "#777777")
+    step = (width - left - 10) / len(rows)
+    wide = step * 0.8 / len(series)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+    ]
+
+    def up(value: float) -> float:
+        return height - foot - (height - foot - 30) * min(value, top) / top
+
+    for mark in np.linspace(0, top, 5):
+        parts.append(f'<line x1="{left}" x2="{width}" y1="{up(mark):.1f}" y2="{up(mark):.1f}" stroke="#dddddd"/>')
+        parts.append(f'<text x="4" y="{up(mark) + 4:.1f}">{mark:.2f}</text>')
+    for at, row in enumerate(rows):
+        for number_of, (name, _) in enumerate(series):
+            x = left + at * step + number_of * wide + step * 0.1
+            value = number(row, name)
+            parts.append(
+                f'<rect x="{x:.1f}" y="{up(value):.1f}" width="{wide * 0.9:.1f}" '
+                f'height="{height - foot - up(value):.1f}" fill="{colours[number_of]}"/>'
+            )
+            if f"{name} low" in row:
+                low, high = up(number(row, f"{name} low")), up(number(row, f"{name} high"))
+                middle = x + wide * 0.45
+                parts.append(
+                    f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="#222222"/>'
+                )
+        parts.append(f'<text x="{left + at * step + step * 0.1:.1f}" y="{height - foot + 16}">{row["walk"]}</text>')
+    across = f'x1="{left}" x2="{width}" y1="{up(line):.1f}" y2="{up(line):.1f}"'
+    parts.append(f'<line {across} stroke="#222222" stroke-dasharray="5 4"/>')
+    for number_of, (_, words) in enumerate(series):
+        x = left + number_of * 135
+        parts.append(f'<rect x="{x}" y="{height - 16}" width="10" height="10" fill="{colours[number_of]}"/>')
+        parts.append(f'<text x="{x + 14}" y="{height - 7}">{words}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def write(result: dict[str, list[Row]]) -> None:
+    """Put tables and pictures into docs/detection.md."""
+    text = TARGET.read_text(encoding="utf-8")
+    makers = {"promise": promise_table, "events": events_table, "day": day_table, "river": river_table}
+    for name, make in makers.items():
+        rows = result.get("walks" if name in ("promise", "events") else name, [])
+        if rows:
+            before, opening, rest = text.partition(f"<!-- {name} -->")
+            _, closing, after = rest.partition(f"<!-- /{name} -->")
+            text = f"{before}{opening}\n{make(rows)}\n{closing}{after}"
+    TARGET.write_text(text, encoding="utf-8")
+    if result.get("walks"):
+        names = ("move", "volume", "volatility", "bad_print")
+        promised = bars(result["walks"], [(name, name) for name in names], 2.0, 1.0)
+        (TARGET.parent / "detection-promise.svg").write_text(promised, encoding="utf-8")
+        jumps = [(f"jump {size}{who}", f"{size}{who or ' move'}") for size in (8, 10, 12) for who in ("", " oracle")]
+        (TARGET.parent / "detection-jumps.svg").write_text(bars(result["walks"], jumps, 1.0, 0.9), encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="one seed: for a trial")
-    parser.add_argument("--out", type=Path, default=PROJECT / "docs" / "detection.json")
-    parser.add_argument("--only", choices=("walks", "day"))
+    parser.add_argument("--out", type=Path, default=PROJECT / "benchmarks" / "results" / "detection.json")
+    parser.add_argument("--only", choices=("walks", "day", "river"))
+    parser.add_argument("--from", dest="made", type=Path, help="write the tables of a result that is there")
     arguments = parser.parse_args(argv)
+    if arguments.made:
+        write(json.loads(arguments.made.read_text(encoding="utf-8")))
+        return
     begun = time.monotonic()
     result: dict[str, object] = {}
-    if arguments.only != "day":
+    if arguments.only in (None, "walks"):
         result["walks"] = judge_walks(PHASE, 1 if arguments.short else 6)
-    if arguments.only != "walks":
+    if arguments.only in (None, "day"):
         result["day"] = judge_day()
+    if arguments.only in (None, "river"):
+        result["river"] = judge_river()
     result["seconds"] = round(time.monotonic() - begun)
+    if arguments.only is None and not arguments.short:
+        write(result)  # type: ignore[arg-type]
     arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
