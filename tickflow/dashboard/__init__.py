@@ -1,1 +1,1 @@
-"""The page: what is read, how it is drawn, how it is refreshed."""
+"""The page: its queries, its drawing, its refresh, and the server."""

@@ -28,22 +28,21 @@ def build(
     debug: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Dash:
-    """The page as a WSGI app (`.server`), which reads by `gate` and writes acknowledgements into `acks`.
+    """The page as a WSGI app (`.server`), which reads through `gate` and writes acknowledgements into `acks`.
 
-    It is to be served at `host` and refreshed every `update_interval` seconds.
-
-    With `debug` it shows errors of callbacks in the page; the debugger that runs code is not there in any case.
+    It is made to be served at `host` and refreshed every `update_interval` seconds. With `debug`, errors of callbacks
+    show in the page; the debugger that runs code stays off.
     """
     modules = Modules()
     app = Dash(
         "tickflow",
         server=Flask("tickflow", static_folder=None),
         assets_folder=str(ASSETS),
-        assets_ignore="\\.js$",  # the page's head loads the scripts
+        assets_ignore="\\.js$",  # the head of the page loads the scripts
         title=page.TITLE,
         update_title=None,
         compress=True,
-        add_log_handler=False,  # its lines are made as all others are
+        add_log_handler=False,  # its log lines are formatted like all others
         serve_locally=True,
         enable_mcp=False,
         index_string=page.index(modules.tags()),
@@ -69,7 +68,7 @@ def build(
 
 
 def _lasting(response: Response) -> Response:
-    """The response; what has its version in its address need not be asked for again. Dash says so of its scripts."""
+    """The response; a browser may keep a file whose address has its version. Dash does the same for its scripts."""
     if request.path.startswith("/assets/vendor/") or (request.path.startswith("/assets/") and "m" in request.args):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

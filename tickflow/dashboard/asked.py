@@ -1,4 +1,4 @@
-"""The check of a callback's whole body, before Dash sees it: what passes is written again from what was understood."""
+"""Checks the whole body of a callback before Dash sees it, and rebuilds it from what was understood."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ OTHER_PARTS = "it names other inputs or states than the callback has"
 
 
 class Refused(Exception):
-    """A body that this page cannot have posted: `callback` is the one it is for, if there is such a one."""
+    """A body that this page cannot have posted; `callback` is the callback it names, if that exists."""
 
     def __init__(self, callback: str | None, why: str) -> None:
         self.callback = callback
@@ -42,7 +42,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Checked(NamedTuple):
-    """A body that passed: the callback it is for, its values by input or state (`drawn.data`), and its bytes."""
+    """A body that passed: its callback, its values by input or state (`drawn.data`), and its bytes."""
 
     callback: str
     values: dict[str, Any]
@@ -61,7 +61,7 @@ class Bodies:
         }
 
     def checked(self, body: bytes) -> "Checked":
-        """The body again, of nothing but what was checked. Raises `Refused`."""
+        """The body, rebuilt from the checked values only. Raises `Refused`."""
         try:
             asked = self._body.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -82,7 +82,7 @@ def _without_foreign_names(words: str) -> str:
 
 
 class _Callback:
-    """One callback: where its values come from, and of which types they are."""
+    """One callback: where its values come from, and their types."""
 
     def __init__(self, callback: Mapping[str, Any], shape: Shape) -> None:
         self._inputs = _parts(callback["inputs"], shape.inputs)
@@ -134,5 +134,5 @@ def _values(output: str, given: list[_Value], parts: _Parts) -> list[dict[str, A
 
 
 def is_of_the_server(callback: Mapping[str, Any]) -> bool:
-    """Whether it is the server that answers this callback of `app.callback_map`, not the browser itself."""
+    """Whether the server answers this callback of `app.callback_map`, rather than the browser."""
     return "callback" in callback

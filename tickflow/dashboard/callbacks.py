@@ -1,4 +1,4 @@
-"""The callbacks: each only delegates, those of the server to `refresh.py`, those of the browser to `assets/page.js`."""
+"""The callbacks. Each only delegates: those of the server to `refresh.py`, those of the browser to `assets/page.js`."""
 
 import itertools
 import os
@@ -17,7 +17,7 @@ from tickflow.errors import StoreError
 
 
 def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Callable[[], int] = time.time_ns) -> None:
-    """Give the app its callbacks. A store that fails is an answer too: none of them raises for it."""
+    """Register the callbacks. None of them raises if the store fails: that is an answer too."""
     numbers = itertools.count(1)
     server = os.urandom(4).hex()  # a browser that outlives a restart of the server must not mix up its drawings
 
@@ -73,7 +73,7 @@ def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Ca
         State(ids.DRAWN, "data"),
         State(ids.WATCHED, "data"),
         State(ids.ALERTED, "data"),
-        # A callback slower than the interval would see each answer thrown away for the next one.
+        # If a callback took longer than the interval, each answer would be discarded for the next one.
         running=[(Output(ids.REFRESH, "disabled"), True, False)],
         prevent_initial_call=True,
     )(on_interval)
@@ -81,7 +81,7 @@ def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Ca
 
 
 def _register_clientside(app: Dash) -> None:
-    """The browser's own: reading and writing the URL, applying answers, the clock, the pointer, the theme."""
+    """The browser's callbacks: the URL, applying answers, the clock, the pointer, the theme."""
     app.clientside_callback(
         ClientsideFunction("tickflow", "boot"),
         Output(ids.SYMBOL, "value"),

@@ -1,4 +1,4 @@
-"""The way to the store: connected in the background, so that the page is up before the store is."""
+"""Connects to the store in the background, so that the page is up before the store is."""
 
 import logging
 import threading
@@ -12,9 +12,9 @@ _logger = logging.getLogger(__name__)
 
 
 class Gate:
-    """Holds the store shut until it is connected.
+    """Gives access to the store only once it is connected.
 
-    `failed` is the setting by which it never can be, once that is known.
+    `failed` is the error of the setting that keeps it from ever connecting, once that is known.
     """
 
     def __init__(self, store: MetricsStore) -> None:

@@ -12,12 +12,12 @@ from flask import Flask, Response
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ENTRY = "page"
 CLASSIC = frozenset({"first"})
-"""Scripts that are no modules: what runs before anything is drawn."""
+"""Scripts that are no modules: they run before anything is drawn."""
 PREFIX = "/modules/"
 
 
 class Modules:
-    """The modules of a folder, as they were when this object was made."""
+    """The modules in a folder, as they were when this object was made."""
 
     def __init__(self, folder: Path = ASSETS) -> None:
         self._texts = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.js")) if path.stem not in CLASSIC}
@@ -27,7 +27,7 @@ class Modules:
         self.version = digest.hexdigest()[:12]
 
     def serve(self, server: Flask) -> None:
-        """Answer requests for the modules of this version; another version's are not found."""
+        """Answer requests for the modules of this version; for any other version, 404."""
 
         def module(version: str, name: str) -> Response:
             if version != self.version or name not in self._texts:

@@ -1,6 +1,6 @@
-"""The scripts of Dash, its components and Plotly, compressed well: most of what a first visit carries.
+"""The scripts of Dash, its components and Plotly, strongly compressed: they are most of the size of a first visit.
 
-They are compressed once. What is made for each request is left to flask-compress, which does it fast, not well.
+They are compressed once. Answers made per request are left to flask-compress, which compresses fast but not well.
 """
 
 import re
@@ -14,16 +14,16 @@ from tickflow.dashboard.modules import PREFIX
 
 SCRIPTS = ("/_dash-component-suites/", "/assets/vendor/", PREFIX)
 LATER = ("/_dash-component-suites/dash_ag_grid/async-community.js",)
-"""What the page loads beside the scripts that it names itself."""
+"""What the page loads besides the scripts that it names itself."""
 QUALITY = 9
-"""Of 1.3 MB of Plotly it leaves 385 KB in 0.2 s; the best, 11, takes ten times as long."""
+"""The Brotli level. It takes 1.3 MB of Plotly down to 385 KB in 0.2 s; the best level, 11, takes ten times as long."""
 
 MOST = 100
-"""Scripts that are kept. The page has some 20; but whoever asks may spell the version in a path as he likes."""
+"""How many scripts are kept. The page has about 20, but a client may write any version into a path."""
 
 
 class Packed:
-    """Packs the answers of an app's server that are such scripts, for browsers that take Brotli."""
+    """Compresses an app's answers that are such scripts, for browsers that accept Brotli."""
 
     def __init__(self, server: Flask) -> None:
         self._server = server
@@ -31,7 +31,7 @@ class Packed:
         server.after_request(self._pack)
 
     def prepare(self) -> None:
-        """Pack what the page loads before a visitor asks for it, in a thread of its own."""
+        """Compress what the page loads before a visitor asks for it, in a thread of its own."""
         threading.Thread(target=self._ask_for_all, name="packing", daemon=True).start()
 
     def _ask_for_all(self) -> None:
@@ -41,7 +41,7 @@ class Packed:
             browser.get(path, headers={"Accept-Encoding": "br"}).close()
 
     def _pack(self, response: Response) -> Response:
-        path = request.path  # it has the version in it, and what follows a question mark counts for nothing
+        path = request.path  # the path has the version, and the query string does not matter
         if response.status_code != 200 or not path.startswith(SCRIPTS) or not request.accept_encodings.quality("br"):
             return response
         whole(response)
@@ -55,7 +55,7 @@ class Packed:
 
 
 def whole(response: Response) -> Response:
-    """The response with its content in memory: flask-compress leaves the file of a streamed one open."""
+    """The response with its content in memory: flask-compress leaves the file of a streamed response open."""
     if response.direct_passthrough:
         response.direct_passthrough = False
         response.make_sequence()

@@ -1,4 +1,6 @@
-"""What the page's requests may ask of the store: for 5 s each, 5,000 rows a read, and four reads at once over all."""
+"""Limits what the page's requests ask of the store: 5 s per request, 5,000 rows per read, four reads at a time
+in all.
+"""
 
 import threading
 import time
@@ -18,7 +20,7 @@ READS_AT_ONCE = 4
 
 
 class Rationed(MetricsStore):
-    """A store as the page's requests may use it: `begin` is called when one comes, `end` when it is answered."""
+    """A store for the page's requests: `begin` is called when a request comes, `end` when it is answered."""
 
     def __init__(self, store: MetricsStore) -> None:
         self.stop = store.stop
@@ -28,12 +30,12 @@ class Rationed(MetricsStore):
 
     @staticmethod
     def begin() -> None:
-        """From now on, the request of this thread has `WORK_SECONDS`."""
+        """Give the request of this thread `WORK_SECONDS` from now on."""
         DEADLINE.set(time.monotonic() + WORK_SECONDS)
 
     @staticmethod
     def end() -> None:
-        """What this thread does now belongs to no request."""
+        """What this thread does from now on belongs to no request."""
         DEADLINE.set(None)
 
     @contextmanager
@@ -42,7 +44,7 @@ class Rationed(MetricsStore):
         if not self._turns.acquire(timeout=seconds_left(WORK_SECONDS)):
             raise Overloaded("The page has too much to read for others just now. Try again in some seconds.")
         before = DEADLINE.get()
-        if before is None:  # of no request: a download, which reads for as long as it is taken
+        if before is None:  # of no request: a download, which reads as long as the client takes data
             DEADLINE.set(time.monotonic() + WORK_SECONDS)
         try:
             yield self._store
@@ -51,7 +53,7 @@ class Rationed(MetricsStore):
             self._turns.release()
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """As of the store. Without `most`, more than `MAX_ROWS` are refused rather than left out without a word."""
+        """As the store does; without `most`, more than `MAX_ROWS` rows are refused rather than cut silently."""
         with self._turn() as store:
             found = store.points(symbol, since_ns, until_ns, MAX_ROWS + 1 if most is None else min(most, MAX_ROWS))
         if len(found) > MAX_ROWS:

@@ -1,9 +1,9 @@
-"""What every request is checked for and every answer carries.
+"""The checks on every request and the headers of every answer.
 
-The page has no login yet, so it is served to this machine only (the settings refuse any other host). A browser on
-this machine also opens pages of others, and those must reach nothing here: the Host header has to be a loopback name
+The page has no login yet, so it is served to this machine only (the settings refuse any other host). A browser on this
+machine also opens other people's pages, and those must reach nothing here: the Host header has to be a loopback name
 (against DNS rebinding), a request has to come from our own page (`Sec-Fetch-Site`, `Origin`), and a callback has to be
-JSON of exactly the form that our page posts (see `asked`).
+JSON of exactly the form that our page posts (see `asked.py`).
 """
 
 import io
@@ -21,7 +21,7 @@ from tickflow.errors import Overloaded
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 2 * 2**20
-"""Of an answer that is made for a request; the page's own files have a size of their own."""
+"""The largest answer that is made per request, in bytes; the page's own files have their own size."""
 MAX_TARGET = 8 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CATCH_ALL = "/<path:path>"
@@ -43,7 +43,7 @@ NEEDED = frozenset({
     ("dash_ag_grid", "dash_ag_grid.min.js"),
     ("dash_mantine_components", "dash_mantine_components.js"),
 })  # fmt: skip
-"""The files of Dash and its components that the page loads, by package: no other is served."""
+"""The files of Dash and its components that the page loads, by package; no other file is served."""
 
 _DEBUG = frozenset({"/_reload-hash"})
 
@@ -51,7 +51,9 @@ _logger = logging.getLogger(__name__)
 
 
 def secure(app: Dash, host: str, *, update_interval: float, debug: bool = False) -> None:
-    """Guard the app, served at `host`; to be called after its last callback, whose scripts the policy names."""
+    """Guard the app, served at `host`; call this after its last callback is registered, since the policy names their
+    scripts.
+    """
     app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     names = LOOPBACK | {host}
     headers = headers_of(app)
@@ -61,10 +63,10 @@ def secure(app: Dash, host: str, *, update_interval: float, debug: bool = False)
 
     def check() -> Response | None:
         Rationed.begin()
-        # Answers, not exceptions: those would be dressed up as tracebacks by Dash in debug.
+        # Answers, not exceptions: in debug, Dash would dress exceptions up as tracebacks.
         if _name_of(request.host) not in names:
             return refusal(403, "This page answers to its own name only.")
-        if _is_foreign():  # without a word in the log: whoever opened the other page knows nothing of it
+        if _is_foreign():  # not logged: whoever opened the other page knows nothing of it
             return refusal(403, "This page answers to itself only, not to pages of other sites.")
         if len(request.full_path) > MAX_TARGET:
             return refusal(414, f"The address is too long: more than {MAX_TARGET:,} characters.")
@@ -142,12 +144,14 @@ def headers_of(app: Dash) -> dict[str, str]:
 
 
 def refusal(status: int, sentence: str) -> Response:
-    """An answer that says in a sentence why the request is refused."""
+    """An answer that says in one sentence why the request is refused."""
     return Response(f"{sentence}\n", status, mimetype="text/plain")
 
 
 def _is_foreign() -> bool:
-    """Whether a page of another site makes this request: but for a visit of our page, which any site may link to."""
+    """Whether a page of another site makes this request; a visit to our page, to which any site may link, is
+    allowed.
+    """
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     origin = request.headers.get("Origin")
     own = origin is None or origin in (f"http://{request.host}", f"https://{request.host}")
@@ -166,7 +170,9 @@ def _is_needed() -> bool:
 
 
 def policy(script_hashes: list[str]) -> str:
-    """The content security policy: all from here and nothing from elsewhere; inline scripts by their hashes only."""
+    """The content security policy: everything from here, nothing from elsewhere; inline scripts by their hashes
+    only.
+    """
     return "; ".join(
         (
             "default-src 'none'",

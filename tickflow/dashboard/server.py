@@ -1,6 +1,6 @@
-"""The web server: waitress, bounded in connections, sizes and times, and gone soon after it is asked to stop.
+"""The web server: waitress with bounds on connections, sizes and times; it ends soon after it is asked to stop.
 
-A connection costs no thread until its request is there as a whole, so that many slow or silent ones hold up nobody.
+A connection takes a thread only when its whole request is there, so that many slow or silent ones delay nobody.
 """
 
 import errno
@@ -25,15 +25,15 @@ THREADS = 10
 CONNECTIONS = 200
 MAX_HEADER_BYTES = 16 * 1024
 REQUEST_SECONDS = 10.0
-"""For the header and the body of a request, from its first byte on."""
+"""Seconds for the header and the body of a request, from its first byte on."""
 IDLE_SECONDS = 10.0
-"""After which a connection without a request is closed."""
+"""Seconds after which a connection without a request is closed."""
 LEAST_BYTES = 10_000
-"""Of an answer that waits to be sent, a client has to take so many in each `IDLE_SECONDS`."""
+"""Of an answer that waits to be sent, a client has to take this many bytes per `IDLE_SECONDS`."""
 QUEUE_SECONDS = 5.0
-"""For which a request may wait for a thread."""
+"""Seconds that a request may wait for a thread."""
 STOP_SECONDS = 2.0
-"""For which a stop waits for answers under way."""
+"""Seconds that a stop waits for unfinished answers."""
 _TURN_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 2**20
@@ -63,16 +63,16 @@ def _refuse(task: Task) -> None:
 
 
 class _Refusal(ErrorTask):  # type: ignore[misc]
-    """The server's own answer to a request that never reached the app, under the same headers as the app's."""
+    """The server's own answer to a request that never reached the app, with the same headers as the app's answers."""
 
     def execute(self) -> None:
-        """Send it, and close the connection once the client had a chance to read it."""
+        """Send the answer, and close the connection once the client had time to read it."""
         _refuse(self)
 
 
 class _Request(WSGITask):  # type: ignore[misc]
     def execute(self) -> None:
-        """Have the app answer, unless the request has waited for too long."""
+        """Let the app answer, unless the request has waited for too long."""
         if time.monotonic() - self.channel.queued_at > QUEUE_SECONDS:
             self.request.error = _Busy(f"The page is too busy: no answer within {QUEUE_SECONDS:g} s. Try again later.")
             _refuse(self)
@@ -81,7 +81,7 @@ class _Request(WSGITask):  # type: ignore[misc]
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """One connection. Its methods run in the server's loop, but for those of tasks."""
+    """One connection. Its methods run in the server's loop, except those of tasks."""
 
     task_class = _Request
     error_task_class = _Refusal
@@ -105,13 +105,13 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return bool(super().received(data))
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        """Send a part of an answer; how many bytes the client took."""
+        """Send a part of an answer; return how many bytes the client took."""
         sent = int(super().send(data, do_close=do_close))
         self._sent += sent
         return sent
 
     def is_waiting(self) -> bool:
-        """Whether no answer is under way."""
+        """Whether no answer is unfinished."""
         return not (self.requests or self.total_outbufs_len or self.will_close)
 
     def readable(self) -> bool:
@@ -121,7 +121,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return self._lingers_since is not None or bool(super().readable())
 
     def handle_read(self) -> None:
-        """Read; what comes after a refusal is thrown away."""
+        """Read; after a refusal, what comes is thrown away."""
         if self._lingers_since is None:
             super().handle_read()
             return
@@ -134,13 +134,13 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             self.will_close = True
 
     def writable(self) -> bool:
-        """Whether there is something to send, or to close."""
+        """Whether there is something to send, or the connection is to be closed."""
         return self.connected and bool(self.will_close or (self._lingers_since is None and super().writable()))
 
     def handle_write(self) -> None:
-        """Send what waits; after a refusal keep the connection for a moment, for the client to read it.
+        """Send what waits. After a refusal keep the connection for a moment, so that the client can read the answer.
 
-        To close it with bytes unread would reset it, and the answer would be lost.
+        To close it with unread bytes would reset it, and the answer would be lost.
         """
         if self.close_when_flushed and self.refused and not self.total_outbufs_len and self._lingers_since is None:
             self._lingers_since = time.monotonic()
@@ -153,7 +153,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_write()
 
     def look(self, now: float) -> None:
-        """Close it, or refuse its request, if it takes too long."""
+        """Close a connection that takes too long, or refuse its request."""
         if self._lingers_since is not None:
             self.will_close = self.will_close or now - self._lingers_since > _LINGER_SECONDS
         elif self.total_outbufs_len:
@@ -179,7 +179,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
-    """Serves an app on a socket that listens."""
+    """Serves an app on a listening socket."""
 
     channel_class = _Channel
 
@@ -190,7 +190,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             sockets=[listening],
             threads=THREADS,
             ident="tickflow",
-            connection_limit=2 * CONNECTIONS,  # waitress would take no further one; we make room
+            connection_limit=2 * CONNECTIONS,  # waitress would accept no further connection; `accept` makes room
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=1,
             max_request_header_size=MAX_HEADER_BYTES,
@@ -211,20 +211,20 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         return int(self.effective_port)
 
     def add_task(self, task: _Channel) -> None:
-        """Have a thread answer a request of that connection."""
+        """Let a thread answer a request of that connection."""
         task.queued_at = time.monotonic()
         task.served += 1
         super().add_task(task)
 
     def handle_accept(self) -> None:
-        """Take a further connection: in the place of the one that waits for longest, if there are too many."""
+        """Accept a connection; if there are too many, it replaces the one that has waited longest."""
         present = [each for each in self.active_channels.values() if not each.will_close]
         if len(present) >= CONNECTIONS:
             waiting = [each for each in present if each.is_waiting()]
             if not waiting:
                 self._turn_away()
                 return
-            # Those first that have asked for nothing yet.
+            # Connections without any request yet come first.
             longest = min(
                 waiting, key=lambda each: (each.served > 0, each.last_activity if each.served else each.creation_time)
             )
@@ -234,7 +234,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         super().handle_accept()
 
     def maintenance(self, _now: float) -> None:
-        """Once a second: close what takes too long."""
+        """Once a second: close connections that take too long."""
         now = time.monotonic()
         for channel in list(self.active_channels.values()):
             channel.look(now)
@@ -254,7 +254,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         return time.monotonic() > self._stops_at or not any(map(_is_under_way, self.active_channels.values()))
 
     def stop(self) -> None:
-        """Take no further connection, and end the loop once the answers under way are sent. From any thread."""
+        """Accept no further connection, and end the loop once unfinished answers are sent. May be called from
+        any thread.
+        """
         self._stops_at = time.monotonic() + STOP_SECONDS
         self.pull_trigger()
 
@@ -285,7 +287,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
 
 def bind(app: Flask, host: str, port: int) -> Server:
-    """A server for `app` that has its port already. Raises `SettingError` when it cannot have it."""
+    """A server for `app` that already has its port. Raises `SettingError` if the port cannot be had."""
     try:
         return Server(app, _listening(host, port))
     except OSError as error:
@@ -311,7 +313,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def serve(server: Server, stop: threading.Event) -> None:
-    """Serve until `stop` is set; answers under way are sent, but waited for no longer than `STOP_SECONDS`."""
+    """Serve until `stop` is set; unfinished answers are sent, for at most `STOP_SECONDS`."""
     thread = threading.Thread(target=server.run, name="server", daemon=True)
     thread.start()
     try:

@@ -1,7 +1,7 @@
-"""What a browser may post to each callback: every value typed and bounded, only what our page and server can have said.
+"""What a browser may post to each callback: every value typed and bounded, as only our page and server produce it.
 
-`SHAPES` has a row for each callback of the server, in the order of its inputs and states as `app.callback_map` has
-them. A callback without a row is refused to everybody, and a test holds the table complete.
+`SHAPES` has a row for each callback of the server, in the order of its inputs and states in `app.callback_map`. A
+callback without a row is always refused, and a test checks that the table is complete.
 """
 
 import re
@@ -19,7 +19,7 @@ from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL
 
 _LONG = 2**63 - 1
 _EXACT = 2**53 - 1
-"""The largest integer that a browser holds exactly."""
+"""The largest integer that JavaScript holds exactly."""
 
 
 def _of(*names: str) -> str:
@@ -123,7 +123,7 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
-    """The drawing that is to be made again: its id, and when the browser asked for that."""
+    """The drawing that is to be made again: its id, and when the browser requested that."""
 
     id: Identity | None
     at: Milliseconds
@@ -150,4 +150,4 @@ SHAPES: Mapping[str, Shape] = {
     "looked.data": Shape((View | None,)),
     "delta.data": Shape((_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),
 }
-"""By the name of a callback's output in `app.callback_map`."""
+"""By the name of the callback's output in `app.callback_map`."""

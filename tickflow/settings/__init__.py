@@ -1,1 +1,1 @@
-"""What a setting's text has to look like: addresses, and the `.env` file."""
+"""The forms that the text of a setting takes: addresses, and the `.env` file."""

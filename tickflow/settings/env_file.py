@@ -1,4 +1,4 @@
-"""A `.env` file: lines of KEY=value, read with python-dotenv's parser, but never with a line silently left out."""
+"""Reads a `.env` file: lines of KEY=value, with python-dotenv's parser, but no line is ever skipped silently."""
 
 import io
 from pathlib import Path
@@ -9,9 +9,10 @@ from tickflow.errors import SettingError
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """The values by key; a key without a value has an empty one. A file that is not there has no keys.
+    """The values by key; a key without a value has an empty one. A missing file has no keys.
 
-    Raises `SettingError` when it cannot be read, is not UTF-8, or has a line that is none of KEY=value, comment, blank.
+    Raises `SettingError` if the file cannot be read, is not UTF-8, or has a line that is no KEY=value, comment or
+    blank.
     """
     if not path.is_file():
         return {}

@@ -1,1 +1,1 @@
-"""What a script reports to whoever operates it: whether it lives, whether it is ready, and its metrics."""
+"""What a script reports to its operator: whether it is alive, whether it is ready, and its metrics."""

@@ -1,8 +1,8 @@
-"""Whether a script lives and is ready, judged from what its own loop last noted: nothing is asked of any server.
+"""Whether a script is alive and ready, judged by what its own loop last noted, without a request to any server.
 
-*Live* says that the loop turned within `LIVE_SECONDS`: a process that is not live hangs, and a restart may help it.
-*Ready* says that the script does its work now. A script that waits for a server is live and not ready: restarting it
-would not bring the server back.
+*Live* means that the loop turned within `LIVE_SECONDS`: a process that is not live hangs, and a restart may help.
+*Ready* means that the script does its work now. A script that waits for a server is live and not ready: a restart would
+not bring the server back.
 """
 
 import math
@@ -15,7 +15,7 @@ LIVE_SECONDS = 15.0
 
 
 class State(StrEnum):
-    """What a script is doing, as far as readiness goes."""
+    """What a script is doing, as far as readiness is concerned."""
 
     STARTING = "starting"
     WAITING_FOR_LOG = "waiting_for_log"
@@ -33,7 +33,7 @@ READY = frozenset({State.BEHIND, State.FINE})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One moment's answer: `share` is how much of a restore is done, from 0 to 1, where one is under way."""
+    """The state at one moment; `share` is the finished part of a restore, from 0 to 1, if one is running."""
 
     state: State
     sentence: str
@@ -41,9 +41,8 @@ class Report:
 
 
 class Health:
-    """Notes each turn of a script's loop and what the script is doing; any thread may ask.
-
-    `clock` is in seconds, monotonic.
+    """Notes each turn of a script's loop and what the script is doing; any thread may ask. `clock` is monotonic, in
+    seconds.
 
     >>> now = [100.0]
     >>> health = Health(clock=lambda: now[0])
@@ -63,10 +62,10 @@ class Health:
         self._report = Report(State.STARTING, "starting")
 
     def note(self, report: Report, *, patient: bool = False, ready_seconds: float = math.inf) -> None:
-        """The loop turned, and this is what it does.
+        """Note that the loop turned, and what it does.
 
-        With `patient` it now waits for a server inside one call, which has time-outs of its own: no turn is expected.
-        A report that says ready counts for `ready_seconds`.
+        With `patient` it now waits for a server inside one call that has its own time-outs: no turn is expected
+        meanwhile. A report that says ready counts for `ready_seconds`.
         """
         self._report = report
         self._is_patient = patient
@@ -85,7 +84,7 @@ class Health:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the script lives and does its work."""
+        """Whether the script is alive and does its work."""
         return self.is_live and not self._is_overdue and self._report.state in READY
 
     @property
@@ -94,7 +93,7 @@ class Health:
 
     @property
     def report(self) -> Report:
-        """What the script does; of a loop that hangs, that it hangs."""
+        """What the script does; for a loop that hangs, that it hangs."""
         report = self._report
         if self._is_overdue:
             return Report(State.WAITING_FOR_STORE, f"no answer for {self.silent_seconds:.0f} s", report.share)

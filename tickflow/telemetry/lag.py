@@ -1,7 +1,7 @@
-"""How far a worker is behind, in seconds: the age of the oldest record that is not committed, by its append time.
+"""How far a worker is behind, in seconds: the age of the oldest uncommitted record, by its append time.
 
-A count of records says nothing without their rate. The age is exact where the worker has read the record; of records
-that wait unread it is known as soon as `look_up` or the next poll brings the first of them.
+A number of records says little without their rate. The age is exact if the worker has read the record; for unread
+records it is known as soon as `look_up` or the next poll brings the first of them.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Stretch(NamedTuple):
-    """Records that one poll brought: the append time of the first (ms since 1970), and the offset after the last."""
+    """Records of one poll: the append time of the first (ms since 1970), and the offset after the last."""
 
     append_ms: int
     next_offset: int
@@ -27,7 +27,7 @@ class _Partition:
 
 
 class LagClock:
-    """The append time of the oldest uncommitted record of each partition; `now_ms` is the wall clock's.
+    """The append time of the oldest uncommitted record of each partition; `now_ms` is the wall clock.
 
     >>> lag = LagClock()
     >>> lag.follow({0: ("first assignment", 100)})
@@ -43,7 +43,9 @@ class LagClock:
         self._partitions: dict[int, _Partition] = {}
 
     def follow(self, assigned: Mapping[int, tuple[object, int]]) -> None:
-        """Take over the assignment: by partition, what tells it from an earlier one, and the committed offset."""
+        """Follow the assignment: by partition, a mark that tells it from an earlier assignment, and the
+        committed offset.
+        """
         for partition in self._partitions.keys() - assigned.keys():
             del self._partitions[partition]
         for partition, (assignment, committed) in assigned.items():
@@ -52,13 +54,13 @@ class LagClock:
                 self._partitions[partition] = _Partition(assignment, committed)
 
     def read(self, partition: int, stretch: Stretch) -> None:
-        """A poll brought records; those before the committed offset, which only warm windows, do not count."""
+        """Note the records of a poll; records before the committed offset, which only fill windows, do not count."""
         known = self._partitions.get(partition)
         if known is not None and stretch.next_offset > known.committed:
             known.in_flight.append(stretch)
 
     def commit(self, partition: int, committed: int, now_ms: int) -> None:
-        """The group has committed up to that offset."""
+        """Note that the group has committed up to that offset."""
         known = self._partitions.get(partition)
         if known is None:
             return
@@ -69,13 +71,13 @@ class LagClock:
         known.caught_up_ms = now_ms
 
     def look_up(self, partition: int, committed: int, append_ms: int) -> None:
-        """The append time of the record at the committed offset, asked of the log."""
+        """Note the append time of the record at the committed offset, as the log returned it."""
         known = self._partitions.get(partition)
         if known is not None and known.committed == committed:
             known.looked_up_ms = append_ms
 
     def unknown(self) -> list[tuple[int, int]]:
-        """Each partition of which nothing past the committed offset was read yet, with that offset."""
+        """The partitions of which nothing after the committed offset was read yet, with that offset."""
         return [
             (partition, known.committed)
             for partition, known in list(self._partitions.items())
@@ -83,7 +85,7 @@ class LagClock:
         ]
 
     def seconds(self, partition: int, end: int, now_ms: int) -> float | None:
-        """The age of the oldest uncommitted record, 0 where there is none, `None` while it is not known."""
+        """The age of the oldest uncommitted record; 0 if there is none, `None` while unknown."""
         known = self._partitions.get(partition)
         if known is None or end <= known.committed:
             return None if known is None else 0.0
@@ -92,7 +94,7 @@ class LagClock:
         elif known.looked_up_ms is not None:
             since = known.looked_up_ms
         elif known.caught_up_ms is not None:
-            since = known.caught_up_ms  # whatever waits came after that commit
+            since = known.caught_up_ms  # any waiting record came after that commit
         else:
             return None
         return max(now_ms - since, 0) / 1000

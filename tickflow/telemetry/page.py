@@ -13,11 +13,11 @@ from tickflow.errors import Stopped, StoreError
 from tickflow.telemetry.health import Health, Report, State
 
 VIEWER_SECONDS = 30.0
-"""A browser that asked for nothing for this long is no viewer any more."""
+"""A browser without a request for this many seconds is no viewer any more."""
 MAX_VIEWERS = 1_000
 ASK_SECONDS = 2.0
 ANSWER_SECONDS = 8.0
-"""A store that has not answered for this long is away, whatever the request that waits for it will say."""
+"""A store without an answer for this many seconds is down, whatever happens to the waiting request."""
 DATA_PATH = "_dash-update-component"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -43,7 +43,7 @@ class PageTelemetry:
         self.health.note(Report(State.WAITING_FOR_STORE, "connecting to the store"), patient=True)
 
     def answered(self, viewer: str, status: int, seconds: float, *, is_data: bool) -> None:
-        """One request of that viewer was answered; only requests for data are timed."""
+        """Note one answered request of that viewer; only requests for data are timed."""
         self._answers.labels(f"{status // 100}xx").inc()
         if is_data:
             self._seconds.observe(seconds)
@@ -51,7 +51,7 @@ class PageTelemetry:
                 self._viewers[viewer] = self._clock()
 
     def follow(self, statuses: Callable[[], object], stop: threading.Event) -> None:
-        """Until `stop` is set, ask the store for the workers' statuses; for a thread of its own."""
+        """Ask the store for the workers' statuses until `stop` is set; runs in a thread of its own."""
         while not stop.is_set():
             try:
                 statuses()
@@ -65,14 +65,14 @@ class PageTelemetry:
 
     @property
     def viewers(self) -> int:
-        """How many browsers asked for data of late."""
+        """How many browsers requested data recently."""
         oldest = self._clock() - VIEWER_SECONDS
         self._viewers = {name: at for name, at in list(self._viewers.items()) if at >= oldest}
         return len(self._viewers)
 
 
 def watch(app: Flask, telemetry: PageTelemetry) -> None:
-    """Have `telemetry` see every request of the page."""
+    """Let `telemetry` see every request of the page."""
 
     def begin() -> None:
         g.began = time.perf_counter()

@@ -19,7 +19,7 @@ class Published:
 
 
 class ProducerTelemetry:
-    """What the producer reports; `published` is read at each scrape, from whole numbers alone."""
+    """What the producer reports; `published` is read at each scrape, from plain integers."""
 
     def __init__(self, version: str, published: Callable[[], Published]) -> None:
         self.health = Health()
@@ -29,11 +29,11 @@ class ProducerTelemetry:
         Gauge("tickflow_build_info", "The program.", ("version",), registry=self.registry).labels(version).set(1)
 
     def wait_for_log(self, where: str) -> None:
-        """The producer connects to the log, which may take as long as it likes."""
+        """The producer now connects to the log, which may take any time."""
         self.health.note(Report(State.WAITING_FOR_LOG, f"connecting to {where}"), patient=True)
 
     def turn(self, *, trouble: str = "", pause: bool = False) -> None:
-        """The loop turned: `trouble` is why ticks are not acknowledged, `pause` that the source now waits."""
+        """The loop turned: `trouble` is why ticks are not acknowledged, `pause` says that the source now waits."""
         state = State.WAITING_FOR_LOG if trouble else State.FINE
         self.health.note(Report(state, trouble or "ticks are published and acknowledged"), patient=pause)
 

@@ -1,6 +1,6 @@
 """Serves `/metrics`, `/health/live` and `/health/ready` of one script, from memory, in threads of its own.
 
-An answer waits for no server and no lock that the script's loop holds: it comes while Kafka or the store is frozen.
+An answer waits for no server and no lock of the script's loop: it comes even while Kafka or the store is frozen.
 """
 
 import json
@@ -19,14 +19,14 @@ from tickflow.errors import SettingError
 from tickflow.telemetry.health import Health
 
 REQUEST_SECONDS = 5.0
-"""How long a client may take to send its request: a silent connection costs a thread no longer than this."""
+"""How many seconds a client may take to send its request: a silent connection holds a thread no longer than that."""
 MAX_CONNECTIONS = 32
 
 _logger = logging.getLogger(__name__)
 
 
 class TelemetryServer:
-    """Listens on `host` and `port` from `start` to `close`. Raises `SettingError` when it cannot have the port."""
+    """Listens on `host` and `port` from `start` to `close`. Raises `SettingError` if the port cannot be had."""
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
         self._address = host, port
@@ -36,7 +36,7 @@ class TelemetryServer:
 
     @property
     def port(self) -> int:
-        """The port in use: the one chosen by the system where 0 was asked for."""
+        """The port in use; for port 0, the one that the system chose."""
         return self._address[1] if self._server is None else self._server.server_address[1]
 
     def start(self) -> Self:
@@ -113,7 +113,7 @@ class _Server(ThreadingHTTPServer):
             self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no event."""
+        """A client that went away is not worth a log line."""
         _logger.debug("a request for metrics or health broke off", exc_info=True)
 
 
@@ -143,4 +143,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """A line per scrape would fill the log."""
+        """One line per scrape would fill the log."""

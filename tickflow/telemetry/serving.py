@@ -1,4 +1,4 @@
-"""Telemetry as the settings want it: served at `METRICS_PORT` if that is set, and at no other address."""
+"""Serves telemetry as the settings say: at `METRICS_PORT` if that is set, and nowhere else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,9 @@ class Telemetry(Protocol):
 
 @contextmanager
 def serving(settings: TelemetrySettings, telemetry: Telemetry) -> Iterator[None]:
-    """Serve a script's metrics and health meanwhile, if `METRICS_PORT` is set. Raises `SettingError` for the port."""
+    """Serve a script's metrics and health during the block, if `METRICS_PORT` is set. Raises `SettingError` for
+    the port.
+    """
     if settings.metrics_port is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Telemetry of a worker, with the age of the records that wait unread: asked of the log, by a connection of its own."""
+"""Telemetry of a worker that includes the age of unread records, which a log connection of its own looks up."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 def serving_worker(
     settings: TelemetrySettings, telemetry: WorkerTelemetry, open_log: Callable[[], TickLog], stop: threading.Event
 ) -> Iterator[None]:
-    """As `serving`, for a worker: a log of its own, from `open_log`, says how old the records are that wait unread."""
+    """As `serving`, for a worker: a log of its own, from `open_log`, tells how old the unread records are."""
     with serving(settings, telemetry):
         if settings.metrics_port is not None:
             threading.Thread(target=_follow, args=(telemetry, open_log(), stop), name="lag", daemon=True).start()

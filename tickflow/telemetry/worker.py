@@ -1,7 +1,7 @@
-"""The metrics and the health of one analytics worker.
+"""The metrics and the health of one worker.
 
-The loop publishes a `Snapshot` of its numbers at each turn; a scrape renders the newest one and never touches what the
-loop works on. Names and units follow Prometheus' conventions (https://prometheus.io/docs/practices/naming/).
+The loop publishes a `Snapshot` of its figures at each turn; a scrape renders the newest snapshot and never touches what
+the loop works on. Names and units follow Prometheus' conventions (https://prometheus.io/docs/practices/naming/).
 """
 
 import threading
@@ -25,7 +25,7 @@ from tickflow.worker.counters import Counters, Tally
 BEHIND_SECONDS = 10.0
 """A worker whose oldest uncommitted record is older than this is behind."""
 SNAPSHOT_SECONDS = 0.5
-"""The least time between two snapshots: making one copies the counters of every partition."""
+"""The least seconds between two snapshots: a snapshot copies the counters of every partition."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RECORDS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
@@ -48,7 +48,7 @@ _TALLIES = {
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A worker's numbers at one moment, by partition where a partition has them; offsets as Kafka counts them."""
+    """A worker's figures at one moment, by partition where they belong to one; offsets as Kafka counts them."""
 
     tallies: Mapping[int, Tally] = field(default_factory=dict)
     committed: Mapping[int, int] = field(default_factory=dict)
@@ -82,15 +82,15 @@ class WorkerTelemetry:
 
     @property
     def is_due(self) -> bool:
-        """Whether the last snapshot is old enough for another."""
+        """Whether the last snapshot is old enough to be replaced."""
         return time.monotonic() >= self._due_at
 
     def wait_for(self, state: State, sentence: str) -> None:
-        """The worker now waits for a server, within one call that has time-outs of its own."""
+        """The worker now waits for a server, inside one call that has its own time-outs."""
         self.health.note(Report(state, sentence), patient=True)
 
     def read(self, partitions: Mapping[int, Assigned], records: Mapping[int, Sequence[Record]]) -> None:
-        """A poll brought records of these partitions."""
+        """Note that a poll brought records of these partitions."""
         self.lag.follow({n: ((ours.epoch, ours.life), ours.emit_from) for n, ours in partitions.items()})
         for partition, found in records.items():
             ours = partitions.get(partition)
@@ -102,19 +102,19 @@ class WorkerTelemetry:
                 self.lag.read(partition, Stretch(found[first].timestamp, found[-1].offset + 1))
 
     def commit(self, committed: Mapping[int, int]) -> None:
-        """The group has committed up to these offsets, by partition."""
+        """Note that the group has committed up to these offsets, by partition."""
         now_ms = self._clock() // 1_000_000
         for partition, offset in committed.items():
             self.lag.commit(partition, offset, now_ms)
 
     def publish(self, snapshot: Snapshot, sentence: str = "") -> None:
-        """Take over the loop's newest numbers, and judge its health by them; `sentence` is what holds it up."""
+        """Take the newest figures of the loop and judge its health by them; `sentence` is what holds it up."""
         self._due_at = time.monotonic() + SNAPSHOT_SECONDS
         self._snapshot = snapshot
         self.health.note(self._judged(snapshot, sentence))
 
     def lag_records(self) -> dict[int, int]:
-        """By partition, the records between the committed offset and the end of the log."""
+        """The records between the committed offset and the end of the log, by partition."""
         snapshot = self._snapshot
         return {
             partition: max(end - snapshot.committed[partition], 0)
@@ -123,7 +123,7 @@ class WorkerTelemetry:
         }
 
     def lag_seconds(self) -> dict[int, float]:
-        """By partition, the age of the oldest uncommitted record; partitions of which it is not known are left out."""
+        """The age of the oldest uncommitted record, by partition; partitions where it is unknown are left out."""
         now_ms = self._clock() // 1_000_000
         ages = {n: self.lag.seconds(n, end, now_ms) for n, end in self._snapshot.ends.items()}
         return {partition: age for partition, age in ages.items() if age is not None}
@@ -147,7 +147,7 @@ class WorkerTelemetry:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The loop's newest numbers."""
+        """The newest figures of the loop."""
         return self._snapshot
 
 
@@ -158,7 +158,7 @@ def snapshot_of(
     held_up: State | None,
     newest_event_ns: int | None,
 ) -> Snapshot:
-    """A copy of the loop's numbers, which no later batch changes."""
+    """A copy of the loop's figures, which no later batch changes."""
     tallies: dict[int, Tally] = {}
     for number, account in counters.accounts.items():
         tallies[number] = Tally()
@@ -191,7 +191,7 @@ class _Collector(Collector):
                 family.add_metric((str(partition),), getattr(tally, attribute))
             yield family
         refused = CounterMetricFamily("tickflow_records_refused", "Records that are no ticks.", labels=("reason",))
-        # Each reason from 0 on: Prometheus sees no increase in a counter whose first sample is its first increase.
+        # Each reason starts at 0: Prometheus sees no increase in a counter whose first sample is its first increase.
         totals: dict[str, int] = {reason.value: 0 for reason in Reason}
         for tally in snapshot.tallies.values():
             for reason, count in tally.refused.items():
@@ -230,9 +230,10 @@ def _by_partition(name: str, text: str, values: Mapping[int, float]) -> GaugeMet
 def follow_unknown_lag(
     lag: LagClock, append_ms: Callable[[int, int], int | None], stop: threading.Event, every: float = 0.5
 ) -> None:
-    """Until `stop` is set, ask the log for the append time of records that wait unread; for a thread of its own.
+    """Ask the log for the append time of unread records until `stop` is set; runs in a thread of its own.
 
-    `append_ms` gives the append time of the record at (partition, offset), `None` where the log cannot say it now.
+    `append_ms` returns the append time of the record at (partition, offset), or `None` if the log cannot tell at
+    present.
     """
     while not stop.wait(every):
         for partition, committed in lag.unknown():

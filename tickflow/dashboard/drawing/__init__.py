@@ -1,1 +1,1 @@
-"""Rows become figures, and figures become the page."""
+"""Turns rows into figures, and figures into the page."""

@@ -1,7 +1,7 @@
-"""Exchange time: the chart's axis shows New York's wall clock, and this module is the only one that shifts to it.
+"""Exchange time: the axis of the chart shows New York's wall clock, and only this module converts to it.
 
-Plotly's axes know no time zone. So each time goes to the browser as milliseconds of the exchange's wall clock, beside
-`offsets`, by which the browser finds UTC again.
+Plotly's axes know no time zones. So each time is sent to the browser as milliseconds of the exchange's wall clock,
+together with `offsets`, from which the browser computes UTC.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ def wall_ms(time_ns: Ints) -> Floats:
 
 
 def utc_ns(wall_ms: float) -> int:
-    """The moment, in ns since 1970, of a wall-clock time of the exchange; of one that comes twice, the first.
+    """The moment, in ns since 1970, of a wall-clock time of the exchange; if the time occurs twice, the first moment.
 
     >>> utc_ns(1_381_138_200_000.0) == 1_381_152_600_000_000_000
     True
@@ -38,9 +38,9 @@ def utc_ns(wall_ms: float) -> int:
 
 
 def offsets(first_ns: int, last_ns: int) -> list[tuple[float, int]]:
-    """From which wall-clock ms on which offset to UTC (in ms) holds, from `first_ns` to `last_ns`.
+    """Pairs (wall-clock ms, offset to UTC in ms): from which time on each offset holds, from `first_ns` to `last_ns`.
 
-    In the hour that a clock set back repeats, the later offset is taken.
+    In the hour that repeats when the clock is set back, the later offset is used.
 
     >>> january, july = 1_357_000_000_000_000_000, 1_373_000_000_000_000_000
     >>> [offset // 3_600_000 for _, offset in offsets(january, july)]
@@ -61,7 +61,7 @@ def _offset_ms(time_ns: int) -> int:
 
 
 def _next_change(at: int, last: int) -> int | None:
-    """The first moment after `at` at which the offset is another, to the second; `None`: there is none by `last`."""
+    """The first moment after `at` with another offset, to the second; `None` if there is none up to `last`."""
     week = 7 * 86_400 * 1_000_000_000
     offset, low = _offset_ms(at), at
     while low < last:

@@ -1,4 +1,4 @@
-"""What the server and the browser both have to know: declared here or read from where it is, and served as one JSON.
+"""The facts that both server and browser need: declared or collected here, and served as one JSON.
 
 The page carries it as `<script id="facts" type="application/json">`; `assets/facts.js` reads it.
 """
@@ -29,5 +29,5 @@ def facts() -> dict[str, Any]:
 
 
 def as_script() -> str:
-    """The facts as JSON that may stand in a page: nothing in it ends the element."""
+    """The facts as JSON that is safe inside a page: nothing in it closes the element."""
     return orjson.dumps(facts()).decode().replace("<", "\\u003c")

@@ -1,7 +1,7 @@
-"""Small multiples: the prices of several symbols, a small chart each on one time axis.
+"""Small multiples: the prices of several symbols, one small chart each, on a common time axis.
 
-The server sends rows alone; the browser makes the charts of them (`assets/multiples.js`), since how many stand beside
-one another depends on its width.
+The server sends only rows; the browser makes the charts (`assets/multiples.js`), since its width decides how many fit
+side by side.
 """
 
 from typing import Any
@@ -22,17 +22,19 @@ from tickflow.store.base import PageQueries
 from tickflow.store.digest import Outline
 
 MAX_ROWS = 1_000
-"""Rows drawn of a symbol at first; of a range with more, its store gives the outline, with all its anomalies."""
+"""The most rows drawn per symbol at first; for a range with more, the store gives the outline with all its
+anomalies.
+"""
 MAX_ADDED = 3_000
-"""Rows that refreshes add to a chart; above, all is drawn anew."""
+"""The most rows that refreshes add to a chart; beyond that, everything is drawn again."""
 MAX_MARKS = 10_000
-"""Marks in all charts together."""
+"""The most marks in all charts together."""
 
 Answer = dict[str, Any]
 
 
 def draw(store: PageQueries, view: View, latest: Points) -> tuple[list[Answer], list[Multiple]]:
-    """The rows of each chosen symbol in the range that ends at the newest point of them all, and up to where they go.
+    """The rows of each chosen symbol in the range that ends at the newest point of all of them, and what they show.
 
     Raises `StoreError`.
     """
@@ -53,13 +55,13 @@ def draw(store: PageQueries, view: View, latest: Points) -> tuple[list[Answer], 
 
 
 def offsets(rows: list[Answer], drawn: list[Multiple]) -> list[tuple[float, int]]:
-    """The offsets to UTC over all charts (see `clock.offsets`), none where they are empty."""
+    """The offsets to UTC over all charts (see `clock.offsets`); empty if the charts are."""
     begins = [clock.utc_ns(row["x"][0]) for row in rows if len(row["x"])]
     return clock.offsets(min(begins), max(each["newest_us"] for each in drawn) * 1000) if begins else []
 
 
 def further(store: PageQueries, drawn: Drawn, latest: Points) -> Answer:
-    """What a refresh adds to the charts: nothing, the new rows of the symbols that have some, or a drawing of all.
+    """What a refresh adds to the charts: nothing, new rows of some symbols, or a new drawing of all.
 
     Raises `StoreError`.
     """
@@ -102,7 +104,7 @@ def further(store: PageQueries, drawn: Drawn, latest: Points) -> Answer:
 
 
 def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_period: bool) -> tuple[Answer, Multiple]:
-    """A symbol's chart from `begin` on, before `end`, and up to where it goes; how it ticks is told of today."""
+    """A symbol's chart from `begin` on, before `end`, and what it shows; its tick interval is that of today."""
     recent = store.newest(symbol, MAX_ROWS)
     are_all = len(recent) < MAX_ROWS or recent.time_ns[0] <= begin
     before = recent.take(slice(0, int(np.searchsorted(recent.time_ns, end))))
@@ -123,9 +125,9 @@ def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_p
 
 
 def _told(symbol: str, rows: Points | Outline, most: int) -> Answer:
-    """Rows as the browser gets them; `marks` are [wall-clock ms, price] of at most so many of the anomalies.
+    """Rows for the browser; `marks` are [wall-clock ms, price] of at most `most` anomalies.
 
-    `sources` says from when on they come from where.
+    `sources` says from when on rows come from which source.
     """
     time_ms = clock.wall_ms(rows.time_ns)
     at = np.flatnonzero(rows.is_anomaly)
@@ -135,7 +137,7 @@ def _told(symbol: str, rows: Points | Outline, most: int) -> Answer:
 
 
 def _spread(time: Floats, price: Floats, most: int) -> npt.NDArray[np.int64]:
-    """At most so many of these, wherever in time there are some: of each of equal steps the highest and the lowest.
+    """At most that many of these, spread over time: the highest and the lowest of each of equal steps.
 
     >>> _spread(np.arange(6.0), np.array([1.0, 3.0, 2.0, 5.0, 6.0, 4.0]), 4).tolist()
     [0, 1, 4, 5]

@@ -1,4 +1,4 @@
-"""The page's layout: what stands where, with its names and labels. It needs no store; what it shows comes later."""
+"""The layout of the page, with its names and labels. It needs no store: content comes later."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tickflow.dashboard.queries import ranges
 TITLE = "Tickflow"
 CLOCK_MS = 1000
 RENDERER = "window.beginDash = () => new DashRenderer();"
-"""Dash's own start of the page, put off until `assets/page.js` has the callbacks' side of the browser ready."""
+"""Dash's own start of the page, delayed until `assets/page.js` has the browser's callbacks ready."""
 
 INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -42,7 +42,7 @@ INDEX = """<!DOCTYPE html>
 
 
 def index(modules: str) -> str:
-    """The page's HTML, before Dash fills in its own; `modules` are the tags of its scripts."""
+    """The HTML of the page, before Dash adds its own; `modules` are the tags of its scripts."""
     return INDEX.replace("{%facts%}", facts.as_script()).replace("{%modules%}", modules)
 
 
@@ -114,7 +114,7 @@ def _header() -> Component:
                         searchable=True,
                         allowDeselect=False,
                         selectFirstOptionOnChange=True,
-                        # Else Mantine looks for the option chosen before, too late, and Enter chooses nothing.
+                        # Otherwise Mantine looks for the previously chosen option, too late, and Enter chooses nothing.
                         selectFirstOptionOnDropdownOpen=True,
                         size="xs",
                         w=112,

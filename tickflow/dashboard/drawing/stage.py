@@ -10,7 +10,7 @@ from tickflow.dashboard.queries import ranges
 
 
 class Reading(NamedTuple):
-    """A value of the readout line; `trace` names the trace that a click on `label` hides, `swatch` is its colour."""
+    """A value of the readout; `trace` is the trace that a click on `label` hides, `swatch` its colour."""
 
     key: str
     label: str
@@ -31,7 +31,7 @@ def _readings() -> list[Reading]:
 
 READOUT = _readings()
 KINDS = (
-    # option, value, label, what it does
+    # Option, value, label, effect.
     ("candles", "auto", "Candles", "Candles in the place of the line"),
     ("scale", "percent", "%", "Percent since the first price in sight"),
     ("log", "1", "Log", "Logarithmic price axis"),
@@ -39,7 +39,7 @@ KINDS = (
 
 
 def section() -> Component:
-    """The part, with nothing in it yet."""
+    """The main part, still empty."""
     return html.Section(
         id="stage",
         className="stage is-empty",
@@ -93,7 +93,7 @@ def section() -> Component:
 
 
 def _kinds() -> Component:
-    """Switches of how the price is drawn, and the width of candles."""
+    """Switches for how the price is drawn, and the width of candles."""
     switches: list[Component] = [
         html.Button(
             label,
@@ -140,7 +140,7 @@ def _kinds() -> Component:
 
 
 def _reading(each: Reading) -> Component:
-    """One value of the readout line; where it belongs to a line of the chart, its name is a switch for that line."""
+    """One value of the readout; if it belongs to a line of the chart, its name switches that line."""
     key, label, trace, color = each
     name: Component
     if trace is None:

@@ -1,4 +1,4 @@
-"""The chart's traces: which there are and in which order, and what the browser has to know about the fields they show.
+"""The traces of the chart and their order, and what the browser must know about their fields.
 
 All of it follows from the table in `tickflow/metrics/fields.py`. The browser copies none of it: `facts` is served to it
 as JSON.
@@ -12,21 +12,21 @@ _DRAWN_FIRST = ("y", "y3", "y4", "y2")
 
 
 def _drawn(each: Field) -> tuple[int, int]:
-    # Below the price, the longer window comes first, so that the shorter one lies on top of it.
+    # Below the price, the longer window comes first, so that the shorter one is drawn on top.
     return _DRAWN_FIRST.index(each.panel), 0 if each.panel == "y" else -each.window
 
 
 LINES = tuple(sorted((each for each in TABLE if each.line is not None), key=_drawn))
-"""The lines, the price's first. Every figure has these traces first, then those below, in this order."""
+"""The lines, that of the price first. Every figure has these traces first, then those below, in this order."""
 MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
 BAND = (("Band, low", -1), ("Band", 1))
-"""Around MA10, as wide as the threshold: what leaves it is an anomaly."""
+"""The band around MA10, as wide as the threshold: a price outside it is an anomaly."""
 TRACES = len(LINES) + len(MARKS) + len(STEMS) + len(BAND)
 
 
 def listed(fields: tuple[Field, ...]) -> list[Field]:
-    """Fields as a reader expects them: panel by panel from above, the shorter window first, the rest at the end.
+    """Fields in the reader's order: panel by panel from above, the shorter window first, fields without a panel last.
 
     >>> [each.name for each in listed(tuple(each for each in TABLE if each.readout))]
     ['price', 'ma_5', 'ma_10', 'ma_20', 'volume', 'volatility', 'z_score']
@@ -35,20 +35,20 @@ def listed(fields: tuple[Field, ...]) -> list[Field]:
 
 
 READOUT = listed(tuple(each for each in TABLE if each.readout))
-"""The fields in the line of values over the chart."""
+"""The fields of the readout, the line of values over the chart."""
 _IN_CSV = listed(tuple(each for each in TABLE if each.csv and each.name in FIELDS))
 CSV = ["time_utc", "symbol", *(each.name for each in _IN_CSV), "source"]
 """The columns of the chart's CSV."""
 
 
 OVERVIEW = tuple(each for each in TABLE if each.overview)
-"""The fields that the rows of the watch list have in the overview."""
+"""The fields that the rows of the watch list show in the overview."""
 
 
 class FieldFacts(TypedDict):
-    """A field for the browser. `trace` is the index of its line, `None` where it has none; `window` is in ticks.
+    """A field for the browser. `trace` is the index of its line, or `None`; `window` is in ticks.
 
-    `digits`: where `unit` is "price", how many more digits than the price has; else how many after the point.
+    `digits`: if `unit` is "price", how many more digits than the price has; else the digits after the point.
     """
 
     name: str
@@ -65,10 +65,10 @@ class FieldFacts(TypedDict):
 
 
 class ChartFacts(TypedDict):
-    """What the browser has to know about the chart: its fields, and the indexes of the other traces.
+    """What the browser must know about the chart: its fields, and the indexes of the other traces.
 
-    `fields` are in the order of the readout and the CSV. `candles` is the index that a trace of candles has. `overview`
-    has the keys of the fields in the rows of the watch list.
+    `fields` are in the order of the readout and the CSV. `candles` is the index of a trace of candles. `overview` has
+    the keys of the fields in the rows of the watch list.
     """
 
     fields: list[FieldFacts]
@@ -81,7 +81,7 @@ class ChartFacts(TypedDict):
 
 
 def facts() -> ChartFacts:
-    """The facts about fields and traces, for the page to carry as JSON."""
+    """The facts about fields and traces, as JSON in the page."""
     traces = {each.name: index for index, each in enumerate(LINES)}
     shown = tuple(each for each in TABLE if each.readout or each.line is not None)
     marks, stems, band = len(LINES), len(LINES) + len(MARKS), len(LINES) + len(MARKS) + len(STEMS)

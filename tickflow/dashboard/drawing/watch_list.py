@@ -1,4 +1,4 @@
-"""The grid of the watch list: four columns beside the chart, all of them in the overview."""
+"""The grid of the watch list: four columns beside the chart, all columns in the overview."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ RIGHT = "rightAligned"
 
 
 def grid() -> dag.AgGrid:
-    """The grid, without rows: they come by transactions."""
+    """The grid without rows, which come as transactions."""
     return dag.AgGrid(
         id=ids.WATCH,
         className="ag-theme-quartz watch",
@@ -41,7 +41,7 @@ def _cell(name: str) -> dict[str, str]:
 
 
 def _further(field: str, name: str, cell: str, **more: Any) -> dict[str, Any]:
-    """A number that only the overview has."""
+    """A number that only the overview shows."""
     return {
         "field": field,
         "headerName": name,

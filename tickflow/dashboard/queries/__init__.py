@@ -1,1 +1,1 @@
-"""What one browser asks for, and the rows that answer it."""
+"""What one browser requests, and the rows that answer it."""

@@ -1,7 +1,7 @@
-"""Episodes of anomalies, newest first, with who has seen them: what the list of alerts shows.
+"""Episodes of anomalies, newest first, and who has seen them: the content of the list of alerts.
 
-An episode is a run of ticks of one symbol that are all flagged. It is known by (symbol, partition, offset of its first
-tick), and grows until a tick of that symbol is not flagged.
+An episode is a run of consecutive flagged ticks of one symbol. It is identified by (symbol, partition, offset of its
+first tick), and grows until a tick of that symbol is not flagged.
 """
 
 import itertools
@@ -23,20 +23,20 @@ from tickflow.store.base import DAY_NS, PageQueries
 from tickflow.ticks.tick import is_symbol
 
 MAX_TICKS = 1_000
-"""Flagged ticks read at a time, the newest."""
+"""How many flagged ticks are read at a time, newest first."""
 MAX_TAKEN = 20_000
 MAX_EPISODES = 200
 ACKS_SECONDS = 2.0
-"""So often other dashboards' acknowledgements are looked for."""
+"""How often acknowledgements of other dashboards are looked for, in seconds."""
 
 Key = tuple[str, int, int]
 
 
 @dataclass(slots=True)
 class Episode:
-    """One episode; the evidence is that of its strongest tick. `stamp` grows whenever anything in it changes.
+    """One episode, with the evidence of its strongest tick. `stamp` grows whenever anything in it changes.
 
-    `wall_ms` is its start on the exchange's clock, known once it was asked for.
+    `wall_ms` is its start on the exchange's clock; it is computed on first use.
     """
 
     symbol: str
@@ -52,11 +52,11 @@ class Episode:
 
     @property
     def key(self) -> Key:
-        """What it is known by."""
+        """The identity of the episode."""
         return self.symbol, self.partition, self.first_offset
 
     def take(self, points: Points, at: int) -> None:
-        """The next flagged tick."""
+        """Add the next flagged tick."""
         self.ticks += 1
         self.last_ns = int(points.time_ns[at])
         z_score = float(points.z_score[at])
@@ -74,7 +74,7 @@ class Episode:
         }
 
     def told(self) -> dict[str, Any]:
-        """As the browser gets it."""
+        """The episode for the browser."""
         return {
             "key": list(self.key),
             "start_us": self.start_ns // 1000,
@@ -91,18 +91,18 @@ class Episode:
 
 
 class Board:
-    """The newest episodes of all symbols: read once for all readers, as the store has news.
+    """The newest episodes of all symbols: read once for all readers, whenever the store has news.
 
-    Thread-safe. What it holds comes from the stores alone, so that several dashboards show the same.
+    Thread-safe. Its content comes from the stores only, so that several dashboards show the same.
     """
 
     def __init__(self, acks: AckStore, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.trouble = ""
-        """Why acknowledgements cannot be read, as a sentence; empty when they can."""
+        """Why acknowledgements cannot be read, as a sentence; empty if they can."""
         self._acks = acks
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._first = int.from_bytes(os.urandom(5))  # so that a browser's stamp of another board is known as such
+        self._first = int.from_bytes(os.urandom(5))  # so that a stamp of another board, in a browser, is recognised
         self._stamp = self._first
         self._episodes: dict[Key, Episode] = {}
         self._last: dict[str, Episode] = {}
@@ -111,9 +111,9 @@ class Board:
         self._asked_acks = float("-inf")
 
     def look(self, store: PageQueries, latest: Points) -> None:
-        """Take in what is new, given each symbol's newest point. Raises `StoreError`."""
+        """Read what is new, given each symbol's newest point. Raises `StoreError`."""
         if not self._lock.acquire(blocking=False):
-            return  # another reader's refresh does it
+            return  # another reader's refresh reads already
         try:
             self._take(store, latest)
             if self._monotonic() - self._asked_acks >= ACKS_SECONDS:
@@ -123,8 +123,8 @@ class Board:
             self._lock.release()
 
     def since(self, stamp: object) -> dict[str, Any] | None:
-        """What changed after `stamp`; `None` for nothing. A stamp of another board's counts as none: all is told."""
-        now = self._stamp  # before the episodes: what another reader's look changes meanwhile is told again
+        """What changed after `stamp`, or `None`. For a stamp of another board, everything is returned."""
+        now = self._stamp  # before the episodes: a change by another reader meanwhile is returned again
         known = stamp if isinstance(stamp, int) and self._first <= stamp <= now else None
         if known == now:
             return None
@@ -133,7 +133,7 @@ class Board:
         return {"stamp": now, "whole": known is None, "episodes": changed}
 
     def acknowledge(self, keys: object, now_ns: int) -> None:
-        """Keep that the episodes of these keys have been seen; what is no key of an episode here is left out.
+        """Save that the episodes with these keys have been seen; a key without an episode here is left out.
 
         Raises `StoreError`.
         """
@@ -164,14 +164,14 @@ class Board:
             self._taken[moments[at]] = None
             self._one(points, at, goes_on, stamp)
         self._forget()
-        self._stamp = stamp  # last: a reader who is told it has all that bears it
+        self._stamp = stamp  # last: whoever sees this stamp must find everything that carries it
 
     def _one(self, points: Points, at: int, goes_on: bool, stamp: int) -> None:
         symbol, partition, offset = points.symbol[at], int(points.partition[at]), int(points.offset[at])
         episode = self._last.get(symbol) if goes_on else None
         if episode is None or episode.partition != partition:
             if goes_on and episode is None:
-                return  # it began before what was read: its key is not known
+                return  # it began before the rows that were read, so its key is unknown
             time_ns = int(points.time_ns[at])
             episode = Episode(symbol, partition, offset, time_ns, time_ns)
             self._episodes[episode.key] = self._last[symbol] = episode
@@ -190,7 +190,7 @@ class Board:
     def _read_acks(self) -> None:
         open_ = [each for each in self._episodes.values() if not each.acked]
         if not open_:
-            self.trouble = ""  # nothing that it could be about
+            self.trouble = ""  # no episode that it could be about
             return
         try:
             known = {
@@ -211,7 +211,7 @@ class Board:
 
 
 def _keys(asked: object) -> list[Key]:
-    """What of a browser's request may be keys."""
+    """The items of a browser's request that have the form of keys."""
     if not isinstance(asked, list):
         return []
     return [

@@ -15,9 +15,9 @@ DEFAULT = "15m"
 
 
 def start(name: str, newest_ns: int) -> int:
-    """Where the range begins that ends at `newest_ns`, in ns since 1970.
+    """The start, in ns since 1970, of the range that ends at `newest_ns`.
 
-    It is a whole millisecond: a point's time has its log position in the digits below (see `points`).
+    It is a whole millisecond: the digits below hold the log position of a point (see `tickflow/metrics/points.py`).
 
     >>> start("5m", 300_000_000_000 + 1_700_000)
     1000000
@@ -27,15 +27,15 @@ def start(name: str, newest_ns: int) -> int:
 
 
 CANDLES = {"1s": 1, "5s": 5, "15s": 15, "1m": 60, "5m": 300, "15m": 900, "1h": 3600}
-"""Widths of a candle by name, in s."""
+"""Widths of a candle by name, in seconds."""
 MAX_CANDLES = 1_500
 GOOD_CANDLES = 150
 
 
 def candle_width(name: str, length_ns: int) -> int:
-    """The width in ns for a range of that length: the one of that name, or for `auto` what gives about 150 candles.
+    """The width of candles in ns: the named one, or for `auto` the one that gives about 150 candles in the range.
 
-    One that would give far too many for a screen is widened.
+    A width that would give far too many candles for a screen is increased.
 
     >>> [candle_width(name, 15 * MINUTE_NS) // 10**9 for name in ("auto", "1m", "1s")]
     [15, 60, 1]

@@ -1,7 +1,7 @@
 """What the callbacks do, as plain functions: `draw` answers a view, `look` a move of it, `refresh` what is new.
 
-A browser keeps `Drawn`, small and plain, and sends it with each refresh, so that the server remembers nothing and
-any number of readers disturb one another as little as any number of servers would.
+A browser keeps `Drawn`, small and plain, and sends it with each refresh. So the server stores nothing per reader, and
+any number of servers could answer.
 
 Deltas lose no point: the browser has one cursor per partition, the highest offset drawn. A refresh reads from 30 s
 before the newest time drawn and sends the rows above their partition's cursor, or the columns that they changed. Where
@@ -91,7 +91,7 @@ def refresh(
     board: Board | None = None,
     stamp: object = 0,
 ) -> Answer:
-    """What is new for a browser that shows `drawn`, whose watch list goes up to `watched` and its alerts to `stamp`.
+    """What is new for a browser that shows `drawn`, with a watch list up to `watched` and alerts up to `stamp`.
 
     Raises `StoreError`.
     """
@@ -148,7 +148,7 @@ def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
 
 
 def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: object) -> Answer:
-    """The alerts that changed after `stamp`, if any did, and why it is not known who has seen them, if that is so."""
+    """The alerts that changed after `stamp`, and why acknowledgements are unknown, if they are."""
     if board is None:
         return {}
     board.look(store, latest)
@@ -244,7 +244,7 @@ def _source(store: PageQueries, symbol: str, begin: int, end: int) -> str:
 
 
 def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
-    """What changes in `drawn` by the rows `new`; `recent` are those of the last 30 s too."""
+    """The changes of `drawn` by the rows `new`; `recent` also has those of the last 30 s."""
     gap = recent_gap(recent)
     if len(recent) < 3:
         gap = round(int(new.time_ns[-1]) // 1000 - drawn["newest_us"], 1) / 1e6 / len(new)

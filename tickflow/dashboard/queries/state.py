@@ -1,4 +1,4 @@
-"""What the page says of itself: made from the store alone, as ages in seconds, which the browser's clock goes on."""
+"""The state that the page shows: from the store only, as ages in seconds, which the browser's clock continues."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from tickflow.store.base import WorkerStatus
 from tickflow.worker.status import ENDED
 
 GONE_AFTER_S = 10.0
-"""A worker writes its status every 2 s; one that has not for so long is gone."""
+"""A worker writes its status every 2 s; one that was silent for this many seconds is gone."""
 
 State = dict[str, Any]
 
@@ -39,7 +39,7 @@ def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
 
 
 def down(sentence: str) -> State:
-    """The state while the store does not answer, or refuses; `sentence` says why."""
+    """The state while the store does not answer, or refuses; `sentence` is the reason."""
     return {"down": sentence}
 
 

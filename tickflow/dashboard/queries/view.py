@@ -1,4 +1,4 @@
-"""What a browser asks for and what it shows: small and plain, kept there and sent with each request."""
+"""What a browser requests and what it shows: small and plain, kept in the browser and sent with each request."""
 
 from typing import TypedDict
 
@@ -6,17 +6,17 @@ from tickflow.dashboard.queries import ranges
 from tickflow.ticks.tick import is_symbol
 
 LAST_WALL_MS = 9_000_000_000_000.0
-"""In the year 2255: about as far as a time in ns reaches."""
+"""A time in the year 2255, about the largest in ns."""
 
 WIDTH, MIN_WIDTH, MAX_WIDTH = 1_000, 100, 4_000
 """Pixels of a chart: where a browser does not say, and the bounds of what it may say."""
 
 MAX_SYMBOLS = 12
-"""Small multiples at a time."""
+"""The most small multiples at a time."""
 
 
 class Multiple(TypedDict):
-    """One of the small multiples: up to where its rows go, and how many may still be added; else as in `Drawn`."""
+    """One of the small multiples: up to where its rows go, and how many more may be added; the rest as in `Drawn`."""
 
     symbol: str
     cursors: dict[str, int]
@@ -27,7 +27,7 @@ class Multiple(TypedDict):
 
 
 class Drawn(TypedDict):
-    """What a browser's figure shows; times in us since 1970 (nanoseconds are too large for a number in JavaScript).
+    """What a browser's figure shows; times in us since 1970, since JavaScript cannot hold nanoseconds exactly.
 
     `id` names the drawing; a delta fits only the one it was made for. `paused`: rows are not to be added for now.
     `kind` is the picture's (see `pictures`), `width_ns` the width of its columns or candles. `follows`: whether it
@@ -72,7 +72,7 @@ class Drawn(TypedDict):
 
 
 class View(TypedDict):
-    """What a browser asks for. `period`: from when to when, in ms of the exchange's wall clock, in the range's place.
+    """What a browser requests. `period`: from when to when, in ms of the exchange's wall clock, in place of the range.
 
     `sight`: the part of time that a reader zoomed or moved to, as `period`; `None` for the range or period itself.
     `width`: how many pixels wide the chart is. `n` tells a question from the same one asked before.
@@ -93,7 +93,7 @@ class View(TypedDict):
 
 
 def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
-    """The state of a browser whose figure is empty; `failed`: since the store did not answer."""
+    """The state of a browser whose figure is empty; `failed`: because the store did not answer."""
     length = ranges.RANGES[view["range"]]
     return Drawn(
         id=identity,
@@ -130,7 +130,7 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
 
 
 def chosen(view: object) -> View:
-    """What a browser asks for; whatever makes no sense counts as not chosen.
+    """What a browser requests; whatever is invalid counts as not chosen.
 
     >>> view = chosen({"symbol": "AAPL", "range": "1h", "period": [5, 9], "candles": "1m"})
     >>> view["symbol"], view["range"], view["period"], view["candles"]

@@ -1,4 +1,4 @@
-"""The rows of the watch list: those whose last tick a browser does not have yet."""
+"""The rows of the watch list whose last tick a browser does not have yet."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ from tickflow.metrics.points import Points
 from tickflow.store.base import PageQueries
 
 COURSE_STEPS = 24
-"""Points of a sparkline."""
+"""How many points a sparkline has."""
 NEWEST = "newest_us"
-"""Beside the partitions' offsets: the newest time that was told."""
+"""The key, beside the partitions' offsets, of the newest time that was sent."""
 
 Answer = dict[str, Any]
 
 
 def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Drawn) -> Answer:
-    """The watch list's rows whose last tick is not in `watched` yet, and up to where it is filled with them.
+    """The rows of the watch list whose last tick is not in `watched` yet, and up to where the list is then filled.
 
     The change of every symbol counts from one moment, whichever symbol is drawn: where the range starts that ends at
     the newest tick of them all, or where the period starts.
@@ -33,7 +33,7 @@ def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Dr
     known = np.array([cursors.get(str(partition), -1) for partition in partitions], dtype=np.int64)
     is_new, time_us, told_us = latest.offset > known[which], latest.time_ns // 1000, cursors.get(NEWEST, 0)
     if np.any(~is_new & (time_us > told_us)):
-        # The log began anew, while a symbol that ticks no more still has its high offset of the one before.
+        # The log was created again, while a symbol that no longer ticks still has a high offset of the old log.
         is_new |= time_us > told_us - OVERLAP_NS // 1000
     changed = latest.take(np.flatnonzero(is_new))
     if not len(changed):
@@ -68,7 +68,7 @@ def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Dr
 
 
 def _add_measures(rows: list[dict[str, Any]], points: Points, anomalies: dict[str, int]) -> None:
-    """What the overview's further columns show; the volume is told as a multiple of its average."""
+    """The further columns of the overview; volume as a multiple of its average."""
     for each in OVERVIEW:
         for row, value in zip(rows, getattr(points, each.name).tolist(), strict=True):
             row[each.overview] = _rounded(value, each)
@@ -84,8 +84,8 @@ def _rounded(value: float, field: Field) -> float:
 
 
 def _add_courses(store: PageQueries, answer: Answer, begin: int, newest: int) -> None:
-    """The course of each price over the range, which the browser carries on by itself, one step each `step_us`."""
-    courses = store.trends(begin, newest + 1000, COURSE_STEPS)  # `newest` may be cut to the microsecond
+    """The trend of each price over the range; the browser continues it by itself, one step per `step_us`."""
+    courses = store.trends(begin, newest + 1000, COURSE_STEPS)  # `newest` may be truncated to the microsecond
     for row in answer["rows"]:
         row["course"] = [float(f"{price:.6g}") for price in courses.get(row["symbol"], [])]
     answer["step_us"] = max(1, (newest - begin) // 1000 // COURSE_STEPS)
