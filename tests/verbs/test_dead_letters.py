@@ -1,6 +1,8 @@
 """Dead letters are listed as they are: counted by reason, each once, shown harmlessly."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tests.records import body, entry
 from tickflow.ticklog.base import Entry, Headers
@@ -29,6 +31,33 @@ def test_a_cut_letter_is_listed_with_the_size_that_its_record_has() -> None:
     assert back is not None
     assert (back.value, back.size) == (b"x" * 65_536, 3_000_000)
     assert "3,000,000" in lines(Listing.of(iter([back]), limit=20))[-1]
+
+
+_names = st.sampled_from(
+    [
+        *(f"__connect.errors.{each}" for each in ("topic", "partition", "offset", "stage", "exception.message")),
+        *("tickflow.value.bytes", "other"),
+    ]
+)
+_contents = st.none() | st.binary(max_size=9) | st.sampled_from([b"ticks", b"0", b"5", b"-7", b"9" * 5_000, b"1_0"])
+
+
+@given(
+    st.lists(st.tuples(_names, _contents), max_size=9),
+    st.none() | st.binary(max_size=9),
+    st.none() | st.binary(max_size=90),
+    st.integers(-(2**63), 2**63 - 1),
+)
+@example([(name, b"ticks") for name in ("__connect.errors.topic",)], None, None, 2**63 - 1)
+def test_whatever_lies_in_the_topic_is_listed_or_counted_as_a_stranger(
+    headers: list[tuple[str, bytes]], key: bytes | None, value: bytes | None, time_ms: int
+) -> None:
+    whole = [("__connect.errors.topic", b"ticks"), ("__connect.errors.stage", b"s"), ("__connect.errors.offset", b"1")]
+    whole += [("__connect.errors.partition", b"1"), ("__connect.errors.exception.message", b"m")]
+    for each in (headers, [*whole, *headers]):
+        found = parse(Entry(0, 0, key, value, time_ms, headers=each), "ticks")
+        shown = lines(Listing.of(iter([found]), limit=20))
+        assert all(line.isprintable() for line in shown)
 
 
 @pytest.mark.parametrize(

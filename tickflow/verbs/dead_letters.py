@@ -138,7 +138,10 @@ def show(log: TickLog, limit: int, explain: bool = False) -> None:
 
 
 def _line(letter: Letter) -> str:
-    moment = datetime.fromtimestamp(letter.refused_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        moment = f"{datetime.fromtimestamp(letter.refused_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):  # whoever writes to such a topic may give any time
+        moment = "–"
     size = "–" if letter.value is None else f"{letter.size or len(letter.value):,}"
     return (
         f"{moment:<20}  {f'{letter.partition}/{letter.offset}':>16}  {printable(letter.reason.encode(), 20):<20}  "
