@@ -19,7 +19,7 @@ ROUNDS = 20
 INTERVAL = 2.0
 SETTLED = 6.0
 PAUSE = 1.0
-"""Right after a burst the embedded store reads more: measured are 200 ticks at once, every second."""
+"""Right after a burst the embedded store reads more, so the case measures 200 ticks at once, every second."""
 LIMITS = {"server ms": 20, "browser ms": 100}
 ROWS = "document.querySelectorAll('#watch .ag-row').length > 10"
 WORK = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")

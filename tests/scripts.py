@@ -54,14 +54,14 @@ class Script:
         return self.process.poll() is None
 
     def wait(self, timeout: float = 60.0) -> int:
-        """Wait for its end; the exit code. Still running after `timeout` seconds: AssertionError with its output."""
+        """Wait for its end; return the exit code. Raises AssertionError with its output after `timeout` seconds."""
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} still ran after {timeout:g} s.\n{self.output}") from None
 
     def wait_for(self, text: str, timeout: float = 60.0) -> None:
-        """Wait until its output holds `text`. Ended before, or `timeout` seconds over: AssertionError with it."""
+        """Wait until its output holds `text`. Raises AssertionError if it ends before, or after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while text not in self.output:
             ended = not self.is_running
@@ -80,7 +80,7 @@ class Script:
         self.process.send_signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it at once, as a power cut would (SIGKILL). Ended already: nothing."""
+        """End it at once, as a power cut would (SIGKILL). Does nothing if it has ended."""
         self.process.kill()
         self.process.wait()
 

@@ -35,7 +35,7 @@ class StopEvent(threading.Event):
 
     @staticmethod
     def ignore_further() -> None:
-        """Let no further request end the process by its signal: while Python finalizes, our handlers are gone."""
+        """Ignore both signals from now on: while Python finalizes, its handlers are gone and a signal would kill it."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -97,7 +97,7 @@ class EmbeddedChain(Chain):
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
-    """Wait until the condition holds; AssertionError after `timeout` seconds."""
+    """Wait until the condition holds; raises AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"no {what} within {timeout:g} s"

@@ -1,4 +1,4 @@
-"""Batches that unpack to gigabytes are refused as a whole, committed past, and cost a worker little memory."""
+"""Batches that unpack to gigabytes are refused as a whole and skipped, and cost a worker little memory."""
 
 import threading
 import time

@@ -24,7 +24,7 @@ def count_influx(url: str, token: str, bucket: str) -> int:
     """How many points have all the fields that every point has."""
     counts = 'SELECT count("price") AS a, count("volume") AS b, count("offset") AS c FROM "stock_metrics"'
     rows = list(_ask(url, token, bucket, counts))
-    # A field none of whose values is visible yet is answered with null.
+    # For a field without any visible value yet, InfluxDB returns null.
     return min(int(rows[0][name] or 0) for name in "abc") if rows else 0
 
 

@@ -66,7 +66,7 @@ class Rationed(MetricsStore):
             return store.newest(symbol, min(count, MAX_ROWS))
 
     def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """As of the store."""
+        """As the store does."""
         with self._turn() as store:
             return store.latest(symbols)
 

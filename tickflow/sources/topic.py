@@ -58,7 +58,7 @@ class TopicSource:
                 return
 
     def acknowledged(self) -> None:
-        """Commit the place behind all records whose ticks were taken: those ticks are acknowledged."""
+        """Commit the offset after the last record whose ticks are acknowledged."""
         if not self._taken:
             return
         try:

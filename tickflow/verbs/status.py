@@ -52,7 +52,7 @@ class Inquiry:
         self._raised: SettingError | None = None
 
     def evidence(self) -> Evidence:
-        """What was found out within the patience. Raises `SettingError`."""
+        """Everything that the servers answered in time. Raises `SettingError`."""
         stop = threading.Event()
         asked = {
             "log_trouble": threading.Thread(target=self._ask_log, args=(stop,), daemon=True),
@@ -139,7 +139,7 @@ def _last_ms(log: TickLog, partition: int, stretch: Bounds) -> int | None:
 
 
 def show(inquiry: Callable[[], Inquiry], *, as_json: bool, watch: bool, stop: threading.Event) -> bool:
-    """Print the verdict, with `watch` again and again until `stop` is set; whether nothing is wrong."""
+    """Print the verdict, with `watch` repeatedly until `stop` is set; return whether all is well."""
     while True:
         found = inquiry().evidence()
         wrong = troubles(found)
@@ -151,7 +151,7 @@ def show(inquiry: Callable[[], Inquiry], *, as_json: bool, watch: bool, stop: th
 
 
 def lines(found: Evidence, wrong: Sequence[str]) -> list[str]:
-    """What people read: each trouble first, then the group and the workers."""
+    """The lines for people: each trouble first, then the group and the workers."""
     result = [f"TROUBLE: {each}" for each in wrong] or ["Fine: nothing is wrong."]
     group = found.group
     if group is not None and group.bounds:

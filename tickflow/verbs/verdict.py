@@ -20,7 +20,7 @@ HOUR_NS = 3_600 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found out: a part that did not answer has its sentence in `log_trouble` or `store_trouble`.
+    """The answers of all parts; a part that did not answer has a sentence in `log_trouble` or `store_trouble`.
 
     `oldest_seconds` is the age of the oldest uncommitted record by partition, where it is known; `newest_append_ns` the
     append time of the newest record, `None` where there is none. All times are in ns since 1970.
