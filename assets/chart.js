@@ -145,7 +145,7 @@ function newestAt() {
   return drawn.follows || !picture.x.length ? newest : last(picture.x);
 }
 
-/** The part of time seen live: the range back from the newest tick, with a little room, moved on in steps. */
+/** The live time range: back from the newest tick, with a small margin, moving in steps. */
 function live(current) {
   const { drawn, picture } = view;
   if (drawn.period) return drawn.period.slice();

@@ -98,7 +98,7 @@ function pulse({ symbol, newest_us, gap_s, count }, seen) {
   let age = ageOf(Math.max(newest_us, row?.event_us ?? 0));
   if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
   if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
-  const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are cut to whole seconds
+  const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are truncated to whole seconds
   if (row?.source === "replay" && ended(Math.max(limit, ENDED_S))) return { symbol, kind: "ended", age };
   if (age === null || age > limit) return { symbol, kind: "stale", age };
   return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
@@ -110,7 +110,7 @@ function ended(limit) {
   return !gone && lag === 0 && processed_s !== null && processed_s + (performance.now() - heard.at) / 1000 > limit;
 }
 
-/* The same of several symbols: a word for each one's chart, and what to do in one line. */
+/* The same for several symbols: a word for each chart, and one line of advice. */
 const note = ({ kind, warming }) =>
   kind === "live"
     ? warming

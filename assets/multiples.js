@@ -16,9 +16,9 @@ const HEAD_PX = 22,
   LEAST_PX = 150;
 const series = new Map(); // by symbol
 let drawn = null;
-let range = null; // what the reader zoomed to
-let followed = null; // what is seen live
-let cells = []; // where the charts stand, and what they show
+let range = null; // the range that the reader zoomed to
+let followed = null; // the live range
+let cells = []; // the places of the charts, and what they show
 let pointed = null; // the moment under the pointer
 let notes = ""; // the symbols' words in the charts as drawn
 
@@ -27,7 +27,7 @@ const ms = (bound) =>
   typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
 const on = () => document.body.dataset.charts === "several";
 
-/** Take in what the server drew: rows of each symbol, in the order in which the charts stand. */
+/** Take the server's drawing: the rows of each symbol, in the order of the charts. */
 function show(rows, now) {
   const same =
     drawn &&

@@ -81,7 +81,7 @@ function view(symbol, range, _chosen, drawn, before) {
 /* Dash keeps every tick of an interval for undo, as long as the page is open; this removes them. */
 const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
 
-/* Answers of the server: a drawing (all anew) or a delta (what came since). */
+/* Answers of the server: a drawing (everything) or a delta (what is new). */
 function apply(drawing, delta, looked, drawn) {
   forgetBeats();
   const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
@@ -116,7 +116,7 @@ function takeIn(answer, whole, drawn, out) {
     else Object.assign(chart.view, { drawn: answer.drawn, picture: null, range: null });
     element("stage").classList.remove("waiting");
     const any = answer.drawn.rows || answer.multiples?.some(({ x }) => x.length);
-    element("stage").classList.toggle("is-empty", !any); // what is empty has no height to draw in
+    element("stage").classList.toggle("is-empty", !any); // an empty element has no height to draw in
     if (answer.picture) chart.show(answer.picture, answer.drawn);
     visits.arrive(wanted);
     if (wanted && !visits.at.symbol) setProps("symbol", { value: wanted });
@@ -129,7 +129,7 @@ function takeIn(answer, whole, drawn, out) {
     const next = answer.tail && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
     const followed = next && chart.follow(answer.tail, next);
     if (followed) {
-      // else they come again with the next refresh
+      // otherwise the next refresh would bring them again
       heard.seen = performance.now();
       out.drawn = chart.view.drawn;
     }
@@ -180,7 +180,7 @@ function retry() {
   setProps("refresh", { disabled: false });
 }
 
-let row = null; // what of the chart is under the pointer
+let row = null; // what the pointer is over in the chart
 
 function read(drawn) {
   if (drawn) lines.read(chart.values(row), drawn);

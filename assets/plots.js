@@ -1,5 +1,5 @@
 /* Draws figures with Plotly, in the places of the page that have the class `chart`.
-   The page does without Dash's own graph: that draws an empty figure first and measures a figure anew after each first one. */
+   The page does without Dash's own graph, which first draws an empty figure and then measures each figure twice. */
 const CONFIG = {
   displaylogo: false,
   scrollZoom: true,
@@ -9,7 +9,7 @@ const CONFIG = {
 };
 const waiting = new Map(); // figures by place, until Plotly is there
 const later = new Map(); // axes by place, likewise
-const hands = new Map(); // what is called for a place's events
+const hands = new Map(); // the handlers of a place's events
 
 /** The element with the drawing, once there is one; its `data` and `layout` are those drawn. */
 const drawing = (id) => document.querySelector(`#${id} .js-plotly-plot`);

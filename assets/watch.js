@@ -121,7 +121,7 @@ function take(news, symbol, step_us = null) {
 }
 
 /* Even so, each new value leaves an update with every cell that shows the same as before: React keeps it until the cell
-   is drawn for another reason. Now and then all are made anew, but not under the fingers of whoever is among them. */
+   is drawn for another reason. Now and then all cells are made again, unless the focus is among them. */
 const FILLS = 200;
 let fills = 0;
 function freshen(grid) {
