@@ -30,7 +30,7 @@ from tickflow.alerts.rules import parse as parse_rules
 from tickflow.alerts.watch import DETECTORS
 from tickflow.errors import SettingError
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
-from tickflow.settings.addresses import is_http_url, is_loopback, is_server
+from tickflow.settings.addresses import is_http_url, is_loopback, is_network, is_server
 from tickflow.settings.env_file import read_env_file
 from tickflow.settings.secret_file import HIDDEN, read_secret, without_secrets
 from tickflow.sources.files.names import ROLES, parse_columns
@@ -114,6 +114,8 @@ def _upper(value: object) -> object:
 
 URL_RULE = "a URL such as http://localhost:8086, without user or password"
 NAME_RULE = "up to 200 letters, digits, dots, hyphens and underscores, no dot first"
+PROXIES_RULE = "IP addresses or networks such as 10.0.0.0/24, with commas between"
+HEADER_RULE = "the name of an HTTP header"
 SERVERS_RULE = "host:port, or several with commas between"
 THRESHOLD_RULE = (
     "a number above 0 and below 2.846: a price is part of its own window of ten, so that |z| can never exceed "
@@ -161,6 +163,10 @@ def _is_kafka_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_\-][A-Za-z0-9._\-]{0,199}", text) is not None
 
 
+def _are_networks(texts: tuple[str, ...]) -> bool:
+    return all(map(is_network, texts))
+
+
 def _are_servers(servers: tuple[str, ...]) -> bool:
     return bool(servers) and all(map(is_server, servers))
 
@@ -194,6 +200,11 @@ _KafkaName = Annotated[str, _checked(NAME_RULE, _is_kafka_name), Field(descripti
 _Name = Annotated[str, _checked("1 to 200 characters", lambda text: 0 < len(text) <= 200)]
 _Path = Annotated[Path, AfterValidator(_expanded)]
 _List = Annotated[tuple[str, ...], BeforeValidator(_split)]
+_HeaderName = Annotated[
+    str,
+    _checked(HEADER_RULE, lambda text: re.fullmatch(r"[A-Za-z0-9\-]{1,64}", text) is not None),
+    Field(description=HEADER_RULE),
+]
 _Servers = Annotated[_List, _checked(SERVERS_RULE, _are_servers), Field(description=SERVERS_RULE)]
 _Symbols = Annotated[_List, _checked(SYMBOLS_RULE, _are_symbols), Field(description=SYMBOLS_RULE)]
 _Source = Annotated[
@@ -400,10 +411,31 @@ class Settings(BaseModel):
     )
 
     dashboard_host: _Name = _setting(
-        "127.0.0.1", "the address on which the page listens; a loopback address, because the page has no login yet"
+        "127.0.0.1", "the address on which the page listens; a loopback address, unless AUTH is proxy or users"
     )
     dashboard_port: Annotated[int, Field(ge=1, le=65_535, description="a port from 1 to 65535")] = _setting(
         8050, "the port of the page"
+    )
+    dashboard_names: Annotated[_List, Field(description="host names with commas between")] | None = _setting(
+        None, "further names under which browsers reach the page, such as that of a proxy before it"
+    )
+    auth: Annotated[
+        Literal["none", "proxy", "users"], BeforeValidator(_lower), Field(description="none, proxy or users")
+    ] = _setting(
+        "none", "who may see the page: none asks nobody and needs loopback; proxy trusts a header; users signs in"
+    )
+    auth_users_file: Path = _setting(Path("data/users.json"), "with users: the file of the accounts; see --add-user")
+    auth_proxies: Annotated[_List, _checked(PROXIES_RULE, _are_networks), Field(description=PROXIES_RULE)] | None = (
+        _setting(
+            None, "where the proxy before the page connects from: no other address may name a user or another address"
+        )
+    )
+    auth_header: _HeaderName = _setting("Remote-User", "with proxy: the header that names the user")
+    auth_roles_header: _HeaderName | None = _setting(
+        None, "with proxy: the header that lists the roles of the user; operator is the one that counts"
+    )
+    auth_operators: Annotated[_List, Field(description="names with commas between")] | None = _setting(
+        None, "with proxy: the users who are operators"
     )
     dashboard_debug: Annotated[bool, Field(description="true or false")] = _setting(
         False, "show errors of callbacks in the page; for developing, and on a loopback address only"
@@ -573,8 +605,13 @@ def _check_together(settings: Settings) -> None:
         if settings.dashboard_debug:
             expected = "false on a host that is not loopback: the debugger runs code for whoever reaches it"
             raise SettingError("DASHBOARD_DEBUG", "true", expected)
-        expected = "a loopback host such as 127.0.0.1: the page has no login yet, so it is not served to other machines"
-        raise SettingError("DASHBOARD_HOST", settings.dashboard_host, expected)
+        if settings.auth == "none":
+            expected = (
+                "a loopback host such as 127.0.0.1, or AUTH=users or AUTH=proxy, since other machines reach this one"
+            )
+            raise SettingError("DASHBOARD_HOST", settings.dashboard_host, expected)
+    if settings.auth == "proxy" and not settings.auth_proxies:
+        raise SettingError("AUTH_PROXIES", None, f"{PROXIES_RULE}, since AUTH is proxy")
 
 
 def add_flags(parser: argparse.ArgumentParser, keys: Sequence[str], aliases: Mapping[str, str] | None = None) -> None:

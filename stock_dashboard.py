@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow import process
+from tickflow.dashboard import people
 from tickflow.dashboard.gate import Gate
 from tickflow.stack import open_acks, open_store
 from tickflow.store.acks import AckStore
@@ -34,7 +35,14 @@ FLAGS = (
     "ANOMALY_THRESHOLD",
     "DASHBOARD_HOST",
     "DASHBOARD_PORT",
+    "DASHBOARD_NAMES",
     "DASHBOARD_DEBUG",
+    "AUTH",
+    "AUTH_USERS_FILE",
+    "AUTH_PROXIES",
+    "AUTH_HEADER",
+    "AUTH_ROLES_HEADER",
+    "AUTH_OPERATORS",
     "METRICS_HOST",
     "METRICS_PORT",
     "LOG_LEVEL",
@@ -61,7 +69,9 @@ class StockDashboard:
         self.stop = stop or threading.Event()
         self.store = store or open_store(self.settings, self.stop)
         self.acks = acks or open_acks(self.settings, self.stop)
+        from tickflow.dashboard.accounts import Accounts
         from tickflow.dashboard.app import build  # loads Dash: not needed for --help or to refuse a setting
+        from tickflow.dashboard.login import gatekeeper
         from tickflow.dashboard.packed import Packed
         from tickflow.telemetry.page import PageTelemetry, watch
 
@@ -69,7 +79,8 @@ class StockDashboard:
         self.app = build(
             self.gate,
             self.acks,
-            host=self.settings.dashboard_host,
+            names=(self.settings.dashboard_host, *(self.settings.dashboard_names or ())),
+            keeper=gatekeeper(self.settings, Accounts(self.settings.auth_users_file)),
             update_interval=self.settings.update_interval,
             threshold=self.settings.anomaly_threshold,
             debug=self.settings.dashboard_debug,
@@ -114,7 +125,12 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     """Run the script; return the exit code."""
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_flags(parser, FLAGS, aliases={"DASHBOARD_PORT": "--port", "UPDATE_INTERVAL": "--interval"})
-    settings = load_settings(flags=flags_of(parser.parse_args(argv)))
+    people.add_flags(parser)
+    arguments = parser.parse_args(argv)
+    settings = load_settings(flags=flags_of(arguments))
+    if people.changes(arguments):
+        process.show(people.change(arguments, settings.auth_users_file))
+        return process.DONE
     process.set_up_logging(settings.log_level, "dashboard", settings.log_format, settings.notices)
     dashboard = StockDashboard(settings, stop=stop)
     logger.info("%s", origin_of_settings())

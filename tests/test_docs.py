@@ -47,7 +47,10 @@ PASTED = {
     "producer.start_streaming(use_real_data=False, interval=2)": "stock_producer.py",
     'producer.start_streaming(use_real_data=True, api_key="YOUR_API_KEY", interval=60)': "stock_producer.py",
 }
-MADE_AT_RUN = {"data/outbox.db", "benchmarks/results/", ".env", ".venv", "data/", "data/stocks.db", "trades.csv"}
+MADE_AT_RUN = {
+    "benchmarks/results/", ".env", ".venv", "data/", "data/stocks.db", "data/users.json", "data/outbox.db",
+    "trades.csv",
+}  # fmt: skip
 SERVED = {"/metrics", "/health/live", "/health/ready"}
 
 

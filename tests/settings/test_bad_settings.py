@@ -83,7 +83,7 @@ BAD = [
     ("DASHBOARD_PORT", "0", "a port from 1 to 65535"),
     ("DASHBOARD_PORT", "65536", "a port from 1 to 65535"),
     ("DASHBOARD_PORT", "http", "a port from 1 to 65535"),
-    ("DASHBOARD_HOST", "0.0.0.0", "a loopback host such as 127.0.0.1: the page has no login yet"),
+    ("DASHBOARD_HOST", "0.0.0.0", "a loopback host such as 127.0.0.1, or AUTH=users or AUTH=proxy"),
     ("DASHBOARD_HOST", "::", "a loopback host"),
     ("DASHBOARD_HOST", "192.168.1.10", "a loopback host"),
     ("DASHBOARD_HOST", "stocks.example", "a loopback host"),

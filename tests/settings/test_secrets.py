@@ -38,7 +38,7 @@ def test_the_secret_in_the_place_of_its_file_is_not_shown(key: str) -> None:
         ("KAFKA_TOPIC", TOKEN),
         ("KAFKA_PARTITIONS", TOKEN),
         ("LOG_LEVEL", "sk_live_9aF3bC77Q0pLmX2d"),
-        ("SYMBOLS", "0123456789abcdef0123456789abcdef"),
+        ("SYMBOLS", "0123456789abcdef0123456789abcdef0"),
     ],
 )
 def test_a_secret_in_the_value_of_another_key_is_not_shown(key: str, value: str) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from dash import Dash
 from flask import Flask, Response, request
@@ -11,6 +11,7 @@ from tickflow.dashboard import export
 from tickflow.dashboard.callbacks import register
 from tickflow.dashboard.drawing import page
 from tickflow.dashboard.gate import Gate
+from tickflow.dashboard.login import Gatekeeper
 from tickflow.dashboard.modules import ASSETS, Modules
 from tickflow.dashboard.packed import whole
 from tickflow.dashboard.queries.alerts import Board
@@ -22,7 +23,8 @@ def build(
     gate: Gate,
     acks: AckStore,
     *,
-    host: str,
+    names: Collection[str],
+    keeper: Gatekeeper,
     update_interval: float,
     threshold: float,
     debug: bool = False,
@@ -30,8 +32,8 @@ def build(
 ) -> Dash:
     """The page as a WSGI app (`.server`), which reads through `gate` and writes acknowledgements into `acks`.
 
-    It is made to be served at `host` and refreshed every `update_interval` seconds. With `debug`, errors of callbacks
-    show in the page; the debugger that runs code stays off.
+    It is made to be served under `names` to the people whom `keeper` knows, and refreshed every `update_interval`
+    seconds. With `debug`, errors of callbacks show in the page; the debugger that runs code stays off.
     """
     modules = Modules()
     app = Dash(
@@ -63,7 +65,7 @@ def build(
     app.server.after_request(whole)
     if not debug:
         app.server.after_request(_lasting)
-    secure(app, host, update_interval=update_interval, debug=debug)
+    secure(app, names, keeper, update_interval=update_interval, debug=debug)
     return app
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tickflow.dashboard.accounts import Role
 from tickflow.dashboard.shapes import SHAPES, Shape
 
 MALFORMED = "it is no JSON of a callback's form"
@@ -47,6 +48,7 @@ class Checked(NamedTuple):
     callback: str
     values: dict[str, Any]
     body: bytes
+    role: Role
 
 
 class Bodies:
@@ -85,6 +87,7 @@ class _Callback:
     """One callback: where its values come from, and their types."""
 
     def __init__(self, callback: Mapping[str, Any], shape: Shape) -> None:
+        self._role = shape.role
         self._inputs = _parts(callback["inputs"], shape.inputs)
         self._states = _parts(callback["state"], shape.states)
         output = callback["output"]
@@ -113,7 +116,10 @@ class _Callback:
             "state": states,
         })  # fmt: skip
         return Checked(
-            asked.output, {f"{each['id']}.{each['property']}": each["value"] for each in [*inputs, *states]}, body
+            asked.output,
+            {f"{each['id']}.{each['property']}": each["value"] for each in [*inputs, *states]},
+            body,
+            self._role,
         )
 
 

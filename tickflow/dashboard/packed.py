@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 import brotli
 from flask import Flask, Response, request
 
+from tickflow.dashboard.login import OWN
 from tickflow.dashboard.modules import PREFIX
 
 SCRIPTS = ("/_dash-component-suites/", "/assets/vendor/", PREFIX)
@@ -36,6 +37,7 @@ class Packed:
 
     def _ask_for_all(self) -> None:
         browser = self._server.test_client()
+        browser.environ_base[OWN] = "yes"
         named = (urljoin("/", each) for each in re.findall(r'src="([^"]+)"', browser.get("/").text))
         for path in (*named, *LATER):
             browser.get(path, headers={"Accept-Encoding": "br"}).close()

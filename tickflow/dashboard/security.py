@@ -1,20 +1,22 @@
 """The checks on every request and the headers of every answer.
 
-The page has no login yet, so it is served to this machine only (the settings refuse any other host). A browser on this
-machine also opens other people's pages, and those must reach nothing here: the Host header has to be a loopback name
+Without a login (see `dashboard/login.py`) the page is served to this machine only: the settings refuse any other host.
+A browser also opens other people's pages, and those must reach nothing here: the Host header has to be a name of ours
 (against DNS rebinding), a request has to come from our own page (`Sec-Fetch-Site`, `Origin`), and a callback has to be
 JSON of exactly the form that our page posts (see `asked.py`).
 """
 
 import io
 import logging
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from dash import Dash
 from dash.fingerprint import check_fingerprint
-from flask import Response, request
+from flask import Response, g, request
 
 from tickflow.dashboard.asked import Bodies, Refused
+from tickflow.dashboard.login import LOGIN, LOGOUT, Gatekeeper
 from tickflow.dashboard.rationed import Rationed
 from tickflow.dashboard.viewers import VIEWERS, Viewers
 from tickflow.errors import Overloaded
@@ -27,6 +29,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CATCH_ALL = "/<path:path>"
 CALLBACKS = "/_dash-update-component"
 SUITES = "/_dash-component-suites/"
+FORMS = (LOGIN, LOGOUT)
 FILES = ("/assets/", "/modules/", SUITES)
 
 NEEDED = frozenset({
@@ -50,14 +53,18 @@ _DEBUG = frozenset({"/_reload-hash"})
 _logger = logging.getLogger(__name__)
 
 
-def secure(app: Dash, host: str, *, update_interval: float, debug: bool = False) -> None:
-    """Guard the app, served at `host`; call this after its last callback is registered, since the policy names their
-    scripts.
+def secure(
+    app: Dash, names: Collection[str], keeper: Gatekeeper, *, update_interval: float, debug: bool = False
+) -> None:
+    """Guard the app, served under these names and those of loopback, to the people whom `keeper` knows.
+
+    Call this after its last callback is registered, since the policy names their scripts.
     """
     app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    names = LOOPBACK | {host}
+    names = LOOPBACK | {each.lower() for each in names}
     headers = headers_of(app)
     app.server.config[HEADERS] = headers
+    form_policy = headers["Content-Security-Policy"].replace("form-action 'none'", "form-action 'self'")
     bodies = Bodies(app.callback_map)
     viewers = Viewers(update_interval)
 
@@ -70,6 +77,9 @@ def secure(app: Dash, host: str, *, update_interval: float, debug: bool = False)
             return refusal(403, "This page answers to itself only, not to pages of other sites.")
         if len(request.full_path) > MAX_TARGET:
             return refusal(414, f"The address is too long: more than {MAX_TARGET:,} characters.")
+        g.person = keeper.person()
+        if g.person is None and request.path not in keeper.is_public:
+            return keeper.refuse()
         rule = None if request.url_rule is None else request.url_rule.rule
         if rule is None:
             return None
@@ -96,6 +106,11 @@ def secure(app: Dash, host: str, *, update_interval: float, debug: bool = False)
         except Refused as refused:
             _logger.warning("refused a request to %s: %s", refused.callback or "a callback", refused.why)
             return refusal(400, "This is no request of this page. Load the page again.")
+        if asked.role == "operator":
+            if g.person.role != "operator":
+                _logger.warning("refused to the viewer %s: %s", g.person.name, asked.callback)
+                return refusal(403, "This needs the role operator; you are signed in as a viewer.")
+            _logger.info("%s from %s: %s", g.person.name, request.remote_addr, asked.callback)
         drawn = asked.values.get("drawn.data")
         if drawn is not None and not viewers.admit(drawn.id):
             return refusal(503, f"{VIEWERS} pages watch already. Close one, or try again later.")
@@ -114,6 +129,8 @@ def secure(app: Dash, host: str, *, update_interval: float, debug: bool = False)
             response.headers["Cache-Control"] = "no-store"
         for name, value in headers.items():
             response.headers[name] = value
+        if request.path in FORMS and keeper.is_public:
+            response.headers["Content-Security-Policy"] = form_policy
         return response
 
     def _overloaded(error: Overloaded) -> Response:
@@ -122,6 +139,7 @@ def secure(app: Dash, host: str, *, update_interval: float, debug: bool = False)
         response.headers["Retry-After"] = "5"
         return response
 
+    keeper.serve(app.server)
     app.server.before_request(check)
     app.server.after_request(dress)
     app.server.register_error_handler(Overloaded, _overloaded)

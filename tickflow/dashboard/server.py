@@ -195,7 +195,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             cleanup_interval=1,
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=MAX_BODY_BYTES,
-            clear_untrusted_proxy_headers=True,
+            clear_untrusted_proxy_headers=False,  # only the sign-in reads them, and only of AUTH_PROXIES
             asyncore_use_poll=True,
         )
         workers = ThreadedTaskDispatcher()

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from tickflow.dashboard.accounts import Role
 from tickflow.dashboard.drawing.multiples import MAX_ADDED
 from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.alerts import MAX_EPISODES
@@ -138,16 +139,17 @@ def _check(period: list[float] | None, symbols: list[str]) -> None:
 
 
 class Shape(NamedTuple):
-    """The types of a callback's inputs and of its states, in their order."""
+    """Who may use a callback, and the types of its inputs and of its states, in their order."""
 
+    role: Role
     inputs: tuple[Any, ...]
     states: tuple[Any, ...] = ()
 
 
 SHAPES: Mapping[str, Shape] = {
-    "acked.data": Shape((Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
-    "drawing.data": Shape((View | None, Rebuild | None)),
-    "looked.data": Shape((View | None,)),
-    "delta.data": Shape((_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),
+    "acked.data": Shape("operator", (Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
+    "drawing.data": Shape("viewer", (View | None, Rebuild | None)),
+    "looked.data": Shape("viewer", (View | None,)),
+    "delta.data": Shape("viewer", (_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),
 }
 """By the name of the callback's output in `app.callback_map`."""

@@ -42,3 +42,16 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_network(text: str) -> bool:
+    """Whether `text` is an IP address or a network of them.
+
+    >>> is_network("10.0.0.0/24"), is_network("::1"), is_network("proxy")
+    (True, True, False)
+    """
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,222 @@
+"""Who may sign in: names with roles and passwords hashed by scrypt, and tokens of scripts, in one file of mode 0600."""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+
+from tickflow.errors import SettingError
+
+Role = Literal["viewer", "operator"]
+ROLES: tuple[Role, ...] = ("viewer", "operator")
+KEY = "AUTH_USERS_FILE"
+
+LEAST, MOST = 12, 256
+"""Characters of a password."""
+COST, BLOCK = 2**15, 8
+"""Of scrypt: 32 MB and some 100 ms a password."""
+MAX_ACCOUNTS = 1_000
+
+_NAME = re.compile(r"[A-Za-z0-9._@\-]{1,64}")
+_WORDS = """
+    password passw0rd p@ssw0rd welcome letmein qwerty qwertyuiop asdfgh asdfghjkl zxcvbn zxcvbnm iloveyou
+    monkey dragon football baseball superman batman trustno sunshine princess shadow master michael jordan
+    charlie jessica summer winter spring autumn secret secrets changeme admin administrator root login guest
+    test testing trading stocks market finance tickflow dashboard company computer internet samsung google
+    facebook liverpool chelsea arsenal pokemon naruto starwars whatever freedom flower cookie
+"""
+_TAILS = """
+    1 12 123 1234 12345 123456 1234567 12345678 123456789 1234567890 0 00 000 0000 1! 123! 1234! ! !! !!! ?
+    #1 @123 @1234 2020 2021 2022 2023 2024 2025 2026 2024! 2025! 2026! 321 4321 54321 654321 007 69 99 111
+    1111 abc abc123 qwerty xyz
+"""
+
+
+def _common() -> frozenset[str]:
+    words = _WORDS.split()
+    made = {word + tail for word in words for tail in ("", *_TAILS.split())} | {word + word for word in words}
+    made |= {
+        (unit * 64)[:length] for unit in ("0", "1", "a", "abc", "123", "12345", "qwerty") for length in range(12, 33)
+    }
+    return frozenset(
+        made | {"123456789012", "1234567890123", "qwertyuiop123", "1q2w3e4r5t6y", "1qaz2wsx3edc", "abcdefghijkl"}
+    )
+
+
+COMMON = _common()
+"""Over 3,000 passwords that are tried first: common words with what people put after them. Compared without case."""
+
+
+class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One name. `stamp` differs after each new password: sessions begun before are over."""
+
+    role: Role
+    salt: str
+    digest: str
+    stamp: str
+
+
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One script's token, of which the digest is kept; `until` is in seconds since 1970."""
+
+    role: Role
+    digest: str
+    until: float
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    users: Annotated[dict[str, Account], msgspec.Meta(max_length=MAX_ACCOUNTS)] = {}
+    tokens: Annotated[dict[str, Token], msgspec.Meta(max_length=MAX_ACCOUNTS)] = {}
+
+
+class Person(NamedTuple):
+    """Who asks, and as what."""
+
+    name: str
+    role: Role
+
+
+def refusal_of(password: str) -> str | None:
+    """Why it cannot be a password, as a sentence; `None` if it can."""
+    if not LEAST <= len(password) <= MOST:
+        return f"A password has {LEAST} to {MOST} characters."
+    if password.lower() in COMMON:
+        return "This password is among those that are tried first. Choose another, such as four words of your own."
+    return None
+
+
+class Accounts:
+    """The accounts of a file, read again when it changes. Thread-safe."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._hashing = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        self._file = _File()
+        self._nobody = _digest("nobody", b"0" * 16)
+
+    def check(self) -> None:
+        """Raise `SettingError` for a file that cannot be read, or that others can."""
+        if not self._path.exists():
+            expected = "a file with a user in it: python stock_dashboard.py --add-user NAME --role operator"
+            raise SettingError(KEY, str(self._path), expected)
+        mode = self._path.stat().st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise SettingError(KEY, str(self._path), f"a file that is its owner's alone: chmod 600 {self._path}")
+        self._read()
+
+    def find(self, name: str) -> Account | None:
+        """The account of that name."""
+        with self._lock:
+            self._reread()
+            return self._file.users.get(name)
+
+    def users(self) -> dict[str, Account]:
+        """All accounts by name."""
+        with self._lock:
+            self._reread()
+            return dict(self._file.users)
+
+    def is_right(self, name: str, password: str, *, seconds: float = 5.0) -> bool | None:
+        """Whether that is the password of that name; `None` when others' are checked meanwhile for too long.
+
+        One is hashed at a time, and for an unknown name too: how long it takes tells nothing.
+        """
+        account = self.find(name)
+        if not self._hashing.acquire(timeout=seconds):
+            return None
+        try:
+            salt = bytes.fromhex(account.salt) if account else b"0" * 16
+            digest = _digest(password[:MOST], salt)
+        finally:
+            self._hashing.release()
+        return hmac.compare_digest(digest, account.digest if account else self._nobody) and account is not None
+
+    def bearer(self, token: str) -> Person | None:
+        """Who has that token, while it is valid."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+        with self._lock:
+            self._reread()
+            for name, each in self._file.tokens.items():
+                if hmac.compare_digest(each.digest, digest) and self._clock() < each.until:
+                    return Person(f"token {name}", each.role)
+        return None
+
+    def add_user(self, name: str, role: Role, password: str) -> None:
+        """Add a user, or give one a new password and role. Raises `ValueError` with a sentence."""
+        self._check_name(name)
+        if sentence := refusal_of(password):
+            raise ValueError(sentence)
+        salt = os.urandom(16)
+        account = Account(role, salt.hex(), _digest(password, salt), secrets.token_hex(8))
+        self._change(lambda file: file.users.__setitem__(name, account))
+
+    def add_token(self, name: str, role: Role, days: float) -> str:
+        """A new token, which is shown once. Raises `ValueError` with a sentence."""
+        self._check_name(name)
+        token = secrets.token_urlsafe(32)
+        kept = Token(role, hashlib.sha256(token.encode()).hexdigest(), self._clock() + days * 86_400)
+        self._change(lambda file: file.tokens.__setitem__(name, kept))
+        return token
+
+    def remove(self, name: str) -> bool:
+        """Remove the user and the token of that name; whether there was one."""
+        found = []
+        self._change(lambda file: found.extend([file.users.pop(name, None), file.tokens.pop(name, None)]))
+        return any(each is not None for each in found)
+
+    def _check_name(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError("A name has 1 to 64 letters, digits, dots, hyphens, underscores and @.")
+
+    def _change(self, change: Callable[[_File], object]) -> None:
+        with self._lock:
+            if self._path.exists():
+                self._read()
+            change(self._file)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            beside = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
+            file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(file, "wb") as opened:
+                    opened.write(msgspec.json.format(msgspec.json.encode(self._file)))
+                    opened.flush()
+                    os.fsync(opened.fileno())
+                beside.replace(self._path)
+            except OSError:
+                beside.unlink(missing_ok=True)
+                raise
+            self._seen = None
+
+    def _reread(self) -> None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            self._file, self._seen = _File(), None  # nobody, until it is back
+            return
+        if self._seen != (found.st_mtime_ns, found.st_ino):
+            self._read()
+            self._seen = (found.st_mtime_ns, found.st_ino)
+
+    def _read(self) -> None:
+        try:
+            self._file = msgspec.json.decode(self._path.read_bytes(), type=_File)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._file = _File()
+            raise SettingError(KEY, str(self._path), f"a file that --add-user wrote ({error})") from None
+
+
+def _digest(password: str, salt: bytes) -> str:
+    secret = password.encode("utf-8", "surrogatepass")
+    return hashlib.scrypt(secret, salt=salt, n=COST, r=BLOCK, p=1, maxmem=2**26, dklen=32).hex()

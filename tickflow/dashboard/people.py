@@ -1,0 +1,56 @@
+"""The flags that change the accounts: `stock_dashboard.py --add-user NAME --role viewer`, and so on."""
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+
+from tickflow.dashboard.accounts import ROLES, Accounts
+from tickflow.errors import TickflowError
+
+FILE = "AUTH_USERS_FILE"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Give the parser those flags."""
+    group = parser.add_argument_group("accounts", "each changes the file of AUTH_USERS_FILE, and ends")
+    only = group.add_mutually_exclusive_group()
+    only.add_argument("--add-user", metavar="NAME", help="add a user or give one a new password, which is asked for")
+    only.add_argument("--add-token", metavar="NAME", help="make a token for a script, which is shown once")
+    only.add_argument("--remove-user", metavar="NAME", help="remove the user and the token of that name")
+    only.add_argument("--list-users", action="store_true", help="list the users and their roles")
+    group.add_argument("--role", choices=ROLES, default="viewer", help="what that one may do (default: viewer)")
+    group.add_argument("--days", type=float, default=90.0, help="for how long the token is valid (default: 90 days)")
+
+
+def changes(arguments: argparse.Namespace) -> bool:
+    """Whether one of them was given."""
+    return bool(arguments.add_user or arguments.add_token or arguments.remove_user or arguments.list_users)
+
+
+def change(arguments: argparse.Namespace, path: Path) -> str:
+    """Do it; what there is to say comes back. Raises `TickflowError` with a sentence."""
+    accounts = Accounts(path)
+    try:
+        if arguments.add_user:
+            accounts.add_user(arguments.add_user, arguments.role, _asked())
+            return f"{arguments.add_user} may sign in as {arguments.role}."
+        if arguments.add_token:
+            token = accounts.add_token(arguments.add_token, arguments.role, arguments.days)
+            return f"{token}\nIt is valid for {arguments.days:g} days, and is not shown again."
+        if arguments.remove_user:
+            if not accounts.remove(arguments.remove_user):
+                raise TickflowError(f"There is no user or token named {arguments.remove_user}.")
+            return f"{arguments.remove_user} is removed; open sessions have ended."
+    except (ValueError, OSError) as error:
+        raise TickflowError(str(error)) from None
+    return "\n".join(f"{name}\t{each.role}" for name, each in sorted(accounts.users().items())) or "There are none yet."
+
+
+def _asked() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("The same again: ") != password:
+        raise ValueError("The two passwords differ.")
+    return password

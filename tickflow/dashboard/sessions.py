@@ -1,0 +1,58 @@
+"""Sessions, kept on the server: a cookie names one, and ends with it."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+IDLE_SECONDS = 8 * 3600.0
+LONGEST_SECONDS = 24 * 3600.0
+MAX_SESSIONS = 1_000
+COOKIE = "__Host-tickflow"
+
+
+@dataclass(slots=True)
+class Session:
+    """One sign-in: whose, under which stamp of the account, since when and last seen (monotonic)."""
+
+    name: str
+    stamp: str
+    begun: float
+    seen: float
+
+
+class Sessions:
+    """All sessions; of too many, the one idle for longest ends. Thread-safe."""
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+
+    def begin(self, name: str, stamp: str) -> str:
+        """A new session; its name of 256 random bits, which no earlier cookie can choose."""
+        key, now = secrets.token_urlsafe(32), self._monotonic()
+        with self._lock:
+            if len(self._sessions) >= MAX_SESSIONS:
+                del self._sessions[min(self._sessions, key=lambda each: self._sessions[each].seen)]
+            self._sessions[key] = Session(name, stamp, now, now)
+        return key
+
+    def find(self, key: str | None) -> Session | None:
+        """The session of that name, if it goes on."""
+        now = self._monotonic()
+        with self._lock:
+            found = self._sessions.get(key) if key else None
+            if found is None:
+                return None
+            if now - found.seen > IDLE_SECONDS or now - found.begun > LONGEST_SECONDS:
+                del self._sessions[key or ""]
+                return None
+            found.seen = now
+            return found
+
+    def end(self, key: str | None) -> None:
+        """End the session of that name."""
+        with self._lock:
+            self._sessions.pop(key or "", None)
