@@ -19,7 +19,7 @@ fi
 unset TICKFLOW_HEARS
 
 # Read the settings once before three scripts do, and find out while nothing runs whether the page can have its port.
-url=$(python - <<'END'
+found=$(python - <<'END'
 import socket, sys
 from config import load_settings
 from tickflow.errors import SettingError
@@ -42,8 +42,11 @@ except OSError as error:
     )
     sys.exit(2)
 print(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+print(0 if settings.alert_urls is None else 1)
 END
 ) || exit $?
+url=$(echo "$found" | head -n 1)
+notify=$(echo "$found" | tail -n 1) # 1 where there is an address to send alerts to
 
 # All that is started below carries this in its environment and is found by it when it is to end: honcho gives each
 # script a session of its own, and may itself be gone by then.
@@ -83,7 +86,7 @@ trap 'asked=yes; exec 3>&-' HUP INT TERM
 
 echo "Starting on the embedded stack; the page will be at $url. Ctrl+C ends everything."
 folder=$(mktemp -d) && mkfifo "$folder/alive" && exec 3<>"$folder/alive" || exit 1
-apart honcho -e /dev/null start &
+apart honcho -e /dev/null start -c "notify=$notify" &
 honcho=$!
 
 # The caretaker ends all once fd 3 is closed, which happens even if this script is killed outright.

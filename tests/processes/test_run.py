@@ -183,6 +183,18 @@ def close(terminal: Terminal) -> None:
 ENDS = pytest.mark.parametrize("end", [press, terminate, close])
 
 
+def test_alerts_are_sent_where_there_is_an_address_and_only_there(place: Place) -> None:
+    (place.root / "Procfile").write_text(PAGE + (PROJECT / "Procfile").read_text().splitlines()[-1] + "\n")
+    terminal = place.start(ALERT_URLS="json://127.0.0.1:9/", ALERT_OUTBOX=str(place.root / "outbox.db"))
+    terminal.wait_until(lambda: "notify.1" in terminal.output)
+    terminal.wait_until(lambda: (place.root / "outbox.db").exists())
+    terminal.press_ctrl_c()
+    assert terminal.wait() == 0, terminal.output
+    quiet = place.start()
+    quiet.wait_until(place.answers)
+    assert "notify.1" not in quiet.output
+
+
 @ENDS
 def test_the_real_scripts_end_with_their_terminal(place: Place, end: Callable[[Terminal], None]) -> None:
     terminal = place.start()
