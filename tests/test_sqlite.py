@@ -1,6 +1,8 @@
 """The embedded file has a version: older files are migrated, newer ones are refused."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ import pytest
 
 from tests.old_files import FOR_EVER, OLD_FILES, TICKS, old_file
 from tests.point_examples import MORNING, a_row, bits, points_of
+from tests.scripts import PROJECT
 from tickflow.errors import SettingError, StoreMisconfigured
 from tickflow.sqlite import APPLICATION_ID, MIGRATIONS, open_database
 from tickflow.store.sqlite.store import EmbeddedStore
@@ -156,3 +159,22 @@ def test_a_table_that_is_not_as_it_should_be_is_no_matter_of_rights(tmp_path: Pa
         run(path, "DROP TABLE store_points")
         with pytest.raises(StoreMisconfigured, match="the tables of this version \\(no such table"):
             store.points("AAPL", 0)
+
+
+def test_another_process_that_opens_and_closes_the_file_leaves_the_write_ahead_file(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "stocks.db"
+    stop = threading.Event()
+    first = open_database(path, stop, "CREATE TABLE IF NOT EXISTS t (x)")
+    first.execute("INSERT INTO t VALUES (1)")
+    second = open_database(path, stop)  # what is done to open it must not drop the locks of the first
+    program = (
+        "import sys, threading; from pathlib import Path; from tickflow.sqlite import open_database; "
+        "open_database(Path(sys.argv[1]), threading.Event()).close()"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True, cwd=PROJECT)
+    first.execute("INSERT INTO t VALUES (2)")
+    assert path.with_name("stocks.db-wal").exists()
+    third = open_database(path, stop)
+    assert third.execute("SELECT count(*) FROM t").fetchone() == (2,)
+    for connection in (first, second, third):
+        connection.close()

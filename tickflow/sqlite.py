@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tickflow.backoff import Backoff, Saying, sleep
@@ -109,7 +110,10 @@ def _make_folder(path: Path) -> None:
     """Create a missing folder and file for this user only; SQLite gives its companion files the same rights."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Never open a file that is there: to close any descriptor of it drops the locks of all connections that this
+        # process has to it (fcntl), and the next process to close its own would delete the write-ahead file in use.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except (OSError, ValueError) as error:
         raise unusable(path, error) from None
 
