@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import TextIO
+from typing import TextIO, cast
 
 from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow import process
@@ -39,6 +39,7 @@ from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
+from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.telemetry.health import State
 from tickflow.telemetry.unread import serving_worker
 from tickflow.telemetry.worker import Snapshot, WorkerTelemetry, snapshot_of
@@ -380,6 +381,16 @@ FLAGS = (
 )
 
 
+def engine_of(settings: Settings, stop: process.StopEvent, *, alerts_only: bool = False) -> StockAnalyticsEngine:
+    """The worker of the settings; with `alerts_only` it needs no store, and publishes alerts without storing any."""
+    if not alerts_only:
+        return StockAnalyticsEngine(settings, stop=stop)
+    log = open_log(settings, stop, worker_name(settings.kafka_instance_id))
+    desk = open_desk(settings, log, stop, store=NowhereAlerts())
+    store = cast(MetricsStore, NowhereStore(stop))  # it has all that a worker calls: no queries of the page
+    return StockAnalyticsEngine(settings, log=log, store=store, desk=desk, stop=stop)
+
+
 def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     """Run the script; return the exit code."""
     parser = process.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -393,7 +404,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     )
     if arguments.verb != "run":
         return command_line.perform(arguments, settings, stop)
-    engine = StockAnalyticsEngine(settings, stop=stop)
+    engine = engine_of(settings, stop, alerts_only=arguments.alerts_only)
     logger.info("%s", origin_of_settings())
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())

@@ -104,3 +104,25 @@ def test_a_test_message_reaches_each_channel_and_says_what_came_back(
     missing = script("stock_analytics.py", "notify")
     assert missing.wait() == 2
     assert "ALERT_URLS is not set" in missing.output
+
+
+def test_alerts_alone_need_no_store(
+    kafka_servers: str, topic: str, http: HttpReceiver, tmp_path: Path, script: StartScript
+) -> None:
+    env = {
+        **WISHES,
+        "KAFKA_SERVERS": kafka_servers,
+        "KAFKA_TOPIC": topic,
+        "KAFKA_GROUP": f"alerts-of-{topic}",
+        "INFLUXDB_URL": "http://127.0.0.1:9",
+        "ALERT_URLS": http.url,
+        "ALERT_OUTBOX": str(tmp_path / "outbox.db"),
+    }
+    log = open_log(load(env), StopEvent())
+    log.connect()
+    publish(log, trades(3, 1_500))
+    log.close()
+    script("stock_analytics.py", "--alerts-only", env=env)
+    script("stock_analytics.py", "notify", "--alerts-only", env=env)
+    wait_until(lambda: len(http.messages) > 0, "alerts without a store", 90)
+    assert http.ids

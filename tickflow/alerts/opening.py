@@ -15,6 +15,7 @@ from tickflow.alerts.checkpoint import (
 from tickflow.alerts.desk import CHECKPOINT_SECONDS, Desk, alerts_topic
 from tickflow.alerts.terms import AlertSettings, terms_of
 from tickflow.stack import StackSettings, open_alerts, open_log
+from tickflow.store.alerts import AlertStore
 from tickflow.ticklog.base import TickLog
 
 COMPACTED = {
@@ -34,9 +35,16 @@ class DeskSettings(StackSettings, AlertSettings, Protocol):
 
 
 def open_desk(
-    settings: DeskSettings, log: TickLog, stop: threading.Event, every: float = CHECKPOINT_SECONDS
+    settings: DeskSettings,
+    log: TickLog,
+    stop: threading.Event,
+    every: float = CHECKPOINT_SECONDS,
+    store: AlertStore | None = None,
 ) -> Desk | None:
-    """The desk of a worker that reads `log`; `None` where alerts are off. Raises `SettingError`."""
+    """The desk of a worker that reads `log`; `None` where alerts are off. Raises `SettingError`.
+
+    Alerts are stored where the settings say, or in `store`.
+    """
     if not settings.alerts:
         return None
     terms, group = terms_of(settings), settings.kafka_group
@@ -48,7 +56,9 @@ def open_desk(
             publisher.connect()
             return EmbeddedCheckpoints(settings.embedded_file, settings.kafka_topic, group, ended), publisher
 
-        return Desk(terms, open_alerts(settings, stop), newest=table.newest, open_checkpoints=open_table, every=every)
+        return Desk(
+            terms, store or open_alerts(settings, stop), newest=table.newest, open_checkpoints=open_table, every=every
+        )
 
     def newest(partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
         return newest_in_log(log, group, partition, fits)
@@ -60,4 +70,4 @@ def open_desk(
         publisher.make_topic(alerts_topic(settings.kafka_topic), 1, {})
         return KafkaCheckpoints(publisher, group), publisher
 
-    return Desk(terms, open_alerts(settings, stop), newest=newest, open_checkpoints=open_topics, every=every)
+    return Desk(terms, store or open_alerts(settings, stop), newest=newest, open_checkpoints=open_topics, every=every)

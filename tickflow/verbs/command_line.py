@@ -19,6 +19,7 @@ from tickflow.alerts.terms import write as write_thresholds
 from tickflow.alerts.watch import DETECTORS, Terms
 from tickflow.process import DONE, UNDONE, Parser, StopEvent
 from tickflow.stack import open_alerts, open_log, open_store
+from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.ticks.tick import Limits, epoch_us
 from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, status
 
@@ -40,6 +41,7 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "curve": ("backtest",),
     "out": ("calibrate",),
     "test": ("notify",),
+    "alerts_only": ("run", "notify"),
 }
 
 
@@ -96,6 +98,8 @@ def add_arguments(parser: Parser) -> None:
     group.add_argument("--budget", type=budget, metavar="B", help="calibrate, backtest: in place of ALERT_BUDGET")
     group.add_argument("--rules", type=rules, metavar="R", help="backtest: in place of ALERT_RULES, and no detector")
     group.add_argument("--detector", choices=DETECTORS, help="backtest: this one alone")
+    text = "run, notify: alerts alone, without a store and a page; use a KAFKA_GROUP of its own for it"
+    group.add_argument("--alerts-only", action="store_true", help=text)
     group.add_argument("--test", action="store_true", help="notify: send one message to each address and say what came")
     group.add_argument("--curve", action="store_true", help="backtest: budget against alerts, for several budgets")
     group.add_argument("--out", type=Path, metavar="F", help="calibrate: the file to write (default: ALERT_THRESHOLDS)")
@@ -105,7 +109,7 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
     """Refuse a flag that belongs to another verb."""
     for flag, verbs in _OWNERS.items():
         if getattr(arguments, flag) not in (None, False) and arguments.verb not in verbs:
-            parser.error(f"--{flag} belongs to the verb {' or '.join(verbs)}")
+            parser.error(f"--{flag.replace('_', '-')} belongs to the verb {' or '.join(verbs)}")
     since_ns, until_ns = _range(arguments)
     if since_ns >= until_ns:
         parser.error("--from must lie before --to")
@@ -168,8 +172,8 @@ def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: Sto
         open_log(settings.model_copy(update={**of_alerts, "kafka_instance_id": None}), stop),
         channels,
         lambda: Outbox(settings.alert_outbox, stop),
-        open_alerts(settings, stop),
-        open_store(settings, stop),
+        NowhereAlerts() if arguments.alerts_only else open_alerts(settings, stop),
+        NowhereStore(stop) if arguments.alerts_only else open_store(settings, stop),
         wishes,
         stop,
     )

@@ -10,7 +10,7 @@ from tickflow.alerts.notifier import Notifier, Wishes
 from tickflow.alerts.outbox import Outbox
 from tickflow.process import StopEvent
 from tickflow.store.alerts import AlertStore
-from tickflow.store.base import MetricsStore
+from tickflow.store.base import PointReader
 from tickflow.ticklog.base import TickLog
 
 TEST = "This is a test from tickflow: alerts will come to this address."
@@ -32,7 +32,7 @@ def run(
     channels: list[Channel],
     open_outbox: Callable[[], Outbox],
     alerts: AlertStore,
-    store: MetricsStore,
+    store: PointReader,
     wishes: Wishes,
     stop: StopEvent,
 ) -> None:

@@ -1,0 +1,74 @@
+"""A store that keeps nothing, for workers and notifiers that only raise alerts (`--alerts-only`)."""
+
+import threading
+from collections.abc import Sequence
+
+from tickflow.alerts.alert import Alert
+from tickflow.metrics.points import Points
+from tickflow.store.alerts import AlertStore
+from tickflow.store.base import PointReader, PointWriter, StatusBoard, WorkerStatus, Written
+
+WHERE = "no store (--alerts-only)"
+
+
+class NowhereStore(PointWriter, PointReader, StatusBoard):
+    """Accepts every point and status, and has none."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self.where = WHERE
+
+    def connect(self) -> None:
+        """There is nothing to wait for."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def write(self, points: Points) -> Written:  # noqa: D102 - as in PointWriter, PointReader and StatusBoard, like below
+        return Written(len(points))
+
+    def write_status(self, status: WorkerStatus) -> None:  # noqa: D102
+        pass
+
+    def statuses(self) -> list[WorkerStatus]:  # noqa: D102
+        return []
+
+    def points(  # noqa: D102
+        self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None
+    ) -> Points:
+        return Points.from_rows([])
+
+    def newest(self, symbol: str, count: int) -> Points:  # noqa: D102
+        return Points.from_rows([])
+
+    def latest(self, symbols: Sequence[str] | None = None) -> Points:  # noqa: D102
+        return Points.from_rows([])
+
+    def count(self, symbol: str, since_ns: int, until_ns: int) -> int:  # noqa: D102
+        return 0
+
+    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:  # noqa: D102
+        return {}
+
+    def keeps(self, time_ns: int, appended_ms: int) -> bool:  # noqa: D102
+        return False
+
+
+class NowhereAlerts(AlertStore):
+    """Accepts every alert, and has none: they are published all the same."""
+
+    where = WHERE
+
+    def write(self, alerts: Sequence[Alert]) -> None:  # noqa: D102 - as in AlertStore, like below
+        pass
+
+    def mark_notified(self, alerts: Sequence[Alert]) -> None:  # noqa: D102
+        pass
+
+    def alerts(  # noqa: D102
+        self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
+    ) -> list[Alert]:
+        return []
+
+    def close(self) -> None:  # noqa: D102
+        pass
