@@ -95,7 +95,11 @@ async function csv() {
 function allTicks() {
   const sight = chart.seenNow();
   if (!sight || !chart.view.drawn?.symbol) return;
-  const query = new URLSearchParams({ symbol: chart.view.drawn.symbol, from: Math.max(1, sight[0]), to: sight[1] });
+  const query = new URLSearchParams({
+    symbol: chart.view.drawn.symbol,
+    from: Math.max(1, Math.floor(sight[0])),
+    to: Math.ceil(sight[1]),
+  });
   const link = document.createElement("a");
   link.href = `ticks.csv?${query}`;
   link.download = "";

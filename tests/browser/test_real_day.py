@@ -1,0 +1,71 @@
+"""A real day's trades in a real browser: what is drawn is what is stored, at any zoom."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from tests import real_day
+from tests.browser.conftest import WAIT_MS, Running, Visit, until
+from tests.browser.looks import LOOKS, wait_for_rows
+from tickflow.metrics.points import Points
+
+expect.set_options(timeout=2 * WAIT_MS)
+COVERED = f"(({{ picture, range }}) => picture.covers[0] <= range[0] && picture.covers[1] >= range[1])({LOOKS})"
+
+
+def stored(running: Running, symbol: str, most: int = 60_000) -> Points:
+    """The symbol's first trades of the day, which the page's store holds from now on."""
+    day = real_day.points()
+    points = day.take(np.flatnonzero(np.array(day.symbol) == symbol)[:most])
+    for at in range(0, len(points), 20_000):
+        running.writing.write(points.take(slice(at, at + 20_000)))
+    running.market.report(ticked=True)
+    return points
+
+
+def walls(page: Page, points: Points) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """The times of points on the wall clock of the page, in ms."""
+    offset = page.evaluate("window.tickflow.chart.view.drawn.offsets[0][1]")
+    result: np.ndarray[tuple[int], np.dtype[np.float64]] = points.time_ns / 1e6 + offset
+    return result
+
+
+def test_zoomed_into_a_real_day_every_stored_tick_is_drawn_and_saved(
+    running: Running, visit: Visit, tmp_path: Path
+) -> None:
+    points = stored(running, "SPY")
+    page = visit("?symbol=SPY&range=all")
+    wait_for_rows(page, len(points) - 1)
+    assert page.evaluate(f"{LOOKS}.picture.kind") == "columns"
+    assert page.evaluate(f"{LOOKS}.picture.y.volume.reduce((a, b) => a + b)") == points.volume.sum()
+    assert page.evaluate("window.tickflow.chart.marked()") == points.is_anomaly.sum()
+    assert 5 < page.evaluate(f"{LOOKS}.marks.length") <= 60
+    times = walls(page, points)
+    middle = len(points) // 2
+    begin, end = math.floor(times[middle]) - 1, math.ceil(times[middle + 700]) + 1
+    page.evaluate(f"window.tickflow.chart.see({begin}, {end}); window.tickflow.chart.refine()")
+    until(page, f"{LOOKS}.picture.kind === 'ticks' && {COVERED}")
+    inside = (times > begin) & (times < end)
+    assert page.evaluate("window.tickflow.chart.ticksInSight()") == inside.sum()
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    download.value.save_as(tmp_path / "ticks.csv")
+    rows = list(csv.DictReader((tmp_path / "ticks.csv").read_text(encoding="utf-8").splitlines()))
+    assert [float(row["price"]) for row in rows] == points.price[inside].tolist()
+
+
+def test_a_replay_that_ended_is_a_neutral_state_in_full_colour(running: Running, visit: Visit) -> None:
+    stored(running, "AIG", most=500)
+    page = visit("?symbol=AIG&range=all")
+    wait_for_rows(page, 0)
+    for _ in range(40):
+        running.market.report()  # the worker is there, and has nothing to take in
+        if page.locator("#fresh").inner_text().startswith("replay ended"):
+            break
+        page.wait_for_timeout(500)
+    expect(page.locator("#fresh")).to_contain_text("Oct 7")
+    assert page.evaluate("getComputedStyle(document.querySelector('#chart')).filter") == "none"
+    expect(page.locator("#advice")).to_be_hidden()
