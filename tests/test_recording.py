@@ -1,5 +1,7 @@
 """A recording holds every tick once, through kills; replayed, it gives the same points; `tickflow.read` reads it."""
 
+import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +125,17 @@ def test_killed_again_and_again_it_leaves_no_half_file_and_no_tick_twice_or_miss
     record(file, folder, 1)
     assert numbers_of(tickflow.read(folder)) == list(range(1_000 + 300 * 8))
     assert len(places) > 1, "it was killed at different places"
+
+
+def test_files_of_a_portion_that_a_crash_cut_short_are_read_again(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "rec"
+    record(file, folder, 1_000)
+    place = json.loads((folder / "recording.json").read_text())["places"]["0"]
+    written = next(folder.glob("AAPL/2026-01-05/*.parquet"))
+    shutil.copy(written, written.with_name(f"00000-{place:020d}.parquet"))  # written, and then came the crash
+    publish(file, range(1_000, 1_100))
+    record(file, folder, 100)
+    assert numbers_of(tickflow.read(folder)) == list(range(1_100))
 
 
 def test_replayed_it_gives_the_same_points_bit_for_bit(file: Path, tmp_path: Path, script: StartScript) -> None:
