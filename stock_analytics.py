@@ -4,6 +4,7 @@
     python stock_analytics.py status      what the workers last reported
     python stock_analytics.py dead-letters --limit 50   the refused records: counts per reason, and the newest
     python stock_analytics.py audit       recompute everything from the log and compare it with the store, bit for bit
+    python stock_analytics.py rewind --to 2026-01-05T14:30:00Z   read again what was appended since, without workers
     python stock_analytics.py backtest    how often would alerts have fired, on what is recorded?
     python stock_analytics.py calibrate   each symbol's thresholds from recorded days
     python stock_analytics.py notify      send alerts to the addresses of ALERT_URLS; with --test one to each

@@ -21,9 +21,9 @@ from tickflow.process import DONE, UNDONE, Parser, StopEvent
 from tickflow.stack import open_alerts, open_log, open_store
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.ticks.tick import Limits, epoch_us
-from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, status
+from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, rewind, status
 
-VERBS = ("run", "status", "dead-letters", "audit", "calibrate", "backtest", "notify")
+VERBS = ("run", "status", "dead-letters", "audit", "calibrate", "backtest", "notify", "rewind")
 LISTED = 20
 
 _LOOKING_BACK = ("audit", "calibrate", "backtest")
@@ -33,7 +33,7 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "limit": ("dead-letters", "backtest"),
     "explain": ("dead-letters",),
     "from": _LOOKING_BACK,
-    "to": _LOOKING_BACK,
+    "to": (*_LOOKING_BACK, "rewind"),
     "file": ("calibrate", "backtest"),
     "rules": ("backtest",),
     "detector": ("backtest",),
@@ -93,7 +93,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="T",
         help="audit, calibrate, backtest: from this time on, as 2026-01-05T14:30:00Z",
     )
-    group.add_argument("--to", type=time_ns, metavar="T", help="the same three: up to this time (default: everything)")
+    group.add_argument("--to", type=time_ns, metavar="T", help="the same: up to this time; rewind: back to it")
     group.add_argument("--file", type=Path, metavar="F", help="calibrate, backtest: a recorded file, not the topic")
     group.add_argument("--budget", type=budget, metavar="B", help="calibrate, backtest: in place of ALERT_BUDGET")
     group.add_argument("--rules", type=rules, metavar="R", help="backtest: in place of ALERT_RULES, and no detector")
@@ -111,6 +111,8 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
         if getattr(arguments, flag) not in (None, False) and arguments.verb not in verbs:
             parser.error(f"--{flag.replace('_', '-')} belongs to the verb {' or '.join(verbs)}")
     since_ns, until_ns = _range(arguments)
+    if arguments.verb == "rewind" and arguments.to is None:
+        parser.error("rewind needs --to, the append time to read again from, as 2026-01-05T14:30:00Z")
     if since_ns >= until_ns:
         parser.error("--from must lie before --to")
 
@@ -131,6 +133,9 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
             stop=stop,
         )
         return DONE if is_fine else UNDONE
+    if arguments.verb == "rewind":
+        rewind.show(open_log(settings, stop), arguments.to)
+        return DONE
     if arguments.verb == "audit":
         limits, range_ns = limits_of(settings), _range(arguments)
         alerts = (open_alerts(settings, stop), terms_of(settings)) if settings.alerts else None

@@ -1,0 +1,58 @@
+"""`rewind --to` has the group read again from a time on: a store that lost points is whole again, bit for bit."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import StartScript
+from tests.integration.chain import Chain, KafkaChain, wait_until, working
+from tests.integration.test_awkward import a_chain, publish, tick
+
+SYMBOLS = [f"S{n}" for n in range(8)]
+
+
+def ticks(begin: int, end: int) -> list[tuple[str, bytes]]:
+    return [tick(SYMBOLS[n % 8], 100 + n / 8) for n in range(begin, end)]
+
+
+def lose_all_points(chain: Chain) -> None:
+    assert isinstance(chain, KafkaChain)
+    chain.influx.delete_bucket(chain.bucket)
+    chain.influx.create_bucket(chain.bucket)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.kafka
+@pytest.mark.influx
+def test_points_since_a_time_come_again_as_they_were(
+    request: pytest.FixtureRequest, tmp_path: Path, script: StartScript
+) -> None:
+    def rewind(code: int) -> str:
+        run = script("stock_analytics.py", "rewind", "--to", moment, env=chain.env)
+        assert run.wait(90) == code, run.output
+        return run.output
+
+    with a_chain("kafka", request, tmp_path) as chain:
+        publish(chain, ticks(0, 400))
+        time.sleep(1.1)  # the time on the command line is in whole seconds
+        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        time.sleep(0.1)
+        publish(chain, ticks(400, 1_000))
+        with working(chain):
+            chain.wait_for_points(1_000)
+            wait_until(lambda: "Stop them, then rewind" in rewind(1), "refusal beside a worker", 30)
+        before = chain.stored()
+        lose_all_points(chain)
+        assert f"600 records appended since {moment} will be read again" in rewind(0)
+        with working(chain):
+            chain.wait_for_points(600)
+        after = chain.stored()
+        assert len(after) == 600
+        place = ["symbol", "partition", "offset"]
+        kept = before.merge(after[place], on=place)
+        assert len(kept) == 600
+        left, right = (each.sort_values(place, ignore_index=True) for each in (kept, after))
+        pd.testing.assert_frame_equal(left, right, check_exact=True)

@@ -1,0 +1,85 @@
+"""The verb `rewind`: have the group read the topic again from a time on.
+
+The points that come of it are the same as before and overwrite themselves, so that a store that lost points (restored
+from a backup, or a new bucket) is filled again from the log.
+"""
+
+import time
+from datetime import UTC, datetime
+
+from tickflow import process
+from tickflow.errors import LogError, LogUnavailable
+from tickflow.ticklog.base import Bounds, Position, TickLog
+
+PATIENCE_SECONDS = 60.0
+POLL_SECONDS = 0.25
+
+
+def rewind(log: TickLog, to_ms: int) -> dict[int, tuple[int, int]]:
+    """Commit, for each partition, the offset of its first record appended at or after that time (ms since 1970).
+
+    Returns the committed and the former offset by partition; a partition that the group never committed, or whose
+    commit lies before that time, is left as it is. Raises `LogError` while a worker of the group lives, and
+    `LogUnavailable`.
+    """
+    view = log.group_view()
+    if view.members:
+        names = ", ".join(view.members)
+        raise LogError(f"The group has workers, which would go on where they are: {names}. Stop them, then rewind.")
+    moved: dict[int, tuple[int, int]] = {}
+    for partition, commit in view.committed.items():
+        found = offset_at(log, partition, to_ms)
+        if found < commit.offset:
+            moved[partition] = found, commit.offset
+    if moved:
+        _commit(log, {partition: found for partition, (found, _) in moved.items()})
+    return moved
+
+
+def offset_at(log: TickLog, partition: int, to_ms: int) -> int:
+    """The offset of the partition's first record appended at or after that time; its end where there is none.
+
+    Append times never fall within a partition, so that a few reads find it.
+    """
+    low, high = log.bounds(partition)
+    while low < high:
+        middle = (low + high) // 2
+        first = next((records[0] for records in log.read(partition, Bounds(middle, high)) if records), None)
+        if first is None or first.timestamp >= to_ms:
+            high = middle
+        else:
+            low = first.offset + 1
+    return low
+
+
+def show(log: TickLog, to_ns: int) -> None:
+    """Rewind, and print from where to where."""
+    with log:
+        log.connect(create=False)
+        moved = rewind(log, to_ns // 1_000_000)
+    moment = datetime.fromtimestamp(to_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    lines = [f"partition {n}: from offset {old:,} back to {new:,}" for n, (new, old) in sorted(moved.items())]
+    total = sum(old - new for new, old in moved.values())
+    done = f"{total:,} records appended since {moment} will be read again when a worker starts"
+    process.show("\n".join([*lines, done if moved else f"nothing is committed that was appended since {moment}"]))
+
+
+def _commit(log: TickLog, offsets: dict[int, int]) -> None:
+    """Join the group, and commit these offsets as its only member: without metadata, so that windows warm up."""
+    log.subscribe()
+    until = time.monotonic() + PATIENCE_SECONDS
+    left = dict(offsets)
+    epochs: dict[int, int] = {}
+    while left:
+        if time.monotonic() > until:
+            raise LogUnavailable(f"{log.where} did not give all partitions within {PATIENCE_SECONDS:g} s; try again")
+        log.check_stop()
+        polled = log.poll(POLL_SECONDS)
+        for partition in polled.revoked:
+            epochs.pop(partition, None)
+        for partition, epoch in polled.assigned.items():
+            epochs[partition] = epoch
+            log.seek(partition, offsets.get(partition, log.bounds(partition).end))
+        due = {partition: Position(left[partition], "", epochs[partition]) for partition in left.keys() & epochs.keys()}
+        for partition in log.commit(due) if due else ():
+            del left[partition]
