@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test faults attacks check fuzz servers servers-down bench evaluate profile tables settings screenshots lock clean
+.PHONY: help run test faults attacks check fuzz mutants coverage servers servers-down bench evaluate profile tables settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ check: $(DEV) $(SCRIPTS) ## Check formatting, lint, types and the documentation
 
 fuzz: $(DEV) ## Fuzz the decoder of ticks for ten minutes
 	@$(BIN)/python -m tests.fuzz
+
+mutants: $(DEV) ## Change the code in small ways and see whether its tests notice: hours; MODULES=NAME for one
+	@$(BIN)/python -m devtools.mutants $(MODULES)
+
+coverage: $(DEV) ## Run all tests and show which lines and branches they do not reach
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term-missing:skip-covered --cov-report=html
 
 servers: $(RUN) ## Start real Kafka and InfluxDB without Docker, on localhost:9092 and localhost:8086
 	@$(BIN)/python -m devtools.servers up
