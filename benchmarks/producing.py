@@ -3,9 +3,12 @@ and a replay.
 """
 
 import csv
+import gzip
 import statistics
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from benchmarks import load
 from benchmarks.bench import Bench, medians, table
@@ -18,12 +21,20 @@ def run(bench: Bench) -> dict[str, Any]:
     ticks, rounds = bench.of(300_000, 20_000), bench.of(3, 1)
     file = bench.folder / "replay.csv"
     _write_csv(file, ticks)
+    packed, parquet = bench.folder / "replay.csv.gz", bench.folder / "replay.parquet"
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    frame = pd.read_csv(file)
+    frame.assign(timestamp=pd.to_datetime(frame["timestamp"], format="ISO8601")).to_parquet(parquet)
+    replay = {"SOURCE": "replay", "REPLAY_SPEED": "max"}
     symbols = ",".join(f"S{number:03}" for number in range(SYMBOLS))
     program = ["-m", "benchmarks.programs.producing", "--ticks", str(ticks)]
     kinds: dict[str, tuple[list[str], dict[str, str]]] = {
         "bare loop": ([*program, "--bare"], {}),
         "simulated": (program, {"SOURCE": "simulated", "PRODUCER_INTERVAL": "0"}),
-        "replay": (program, {"SOURCE": "replay", "REPLAY_FILE": str(file), "REPLAY_SPEED": "max"}),
+        "replay": (program, replay | {"REPLAY_FILE": str(file)}),
+        "replay gz": (program, replay | {"REPLAY_FILE": str(packed)}),
+        "replay Parquet": (program, replay | {"REPLAY_FILE": str(parquet)}),
+        "pandas and send": ([*program, "--pandas"], {"REPLAY_FILE": str(file)}),
     }
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in kinds}
     for _ in range(rounds):
@@ -38,7 +49,7 @@ def run(bench: Bench) -> dict[str, Any]:
     rows: list[tuple[str, ...]] = [("", "ticks/s", "of bare", "wanted", "CPU us/tick")]
     for name, found in runs.items():
         middle = medians(found)
-        wanted = "" if name == "bare loop" else f"{WANTED}"
+        wanted = "" if name in ("bare loop", "pandas and send") else f"{WANTED}"
         cpu = f"{middle['cpu_us_per_tick']:.1f}"
         rows.append((name, f"{middle['ticks_per_s']:,.0f}", f"{ratios[name]:.2f}", wanted, cpu))
     print(table(rows))
