@@ -27,8 +27,8 @@ from pydantic import (
 from tickflow.alerts.budget import BUDGET_RULE
 from tickflow.alerts.budget import parse as parse_budget
 from tickflow.alerts.rules import parse as parse_rules
-from tickflow.alerts.watch import DETECTORS
 from tickflow.errors import SettingError
+from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
 from tickflow.settings.addresses import is_http_url, is_loopback, is_network, is_server
 from tickflow.settings.env_file import read_env_file

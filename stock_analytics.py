@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow import process
@@ -42,8 +42,6 @@ from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.telemetry.health import State
-from tickflow.telemetry.unread import serving_worker
-from tickflow.telemetry.worker import Snapshot, WorkerTelemetry, snapshot_of
 from tickflow.ticklog.base import Polled, Position, Record, TickLog
 from tickflow.ticks.tick import Refused, decode
 from tickflow.verbs import command_line
@@ -57,6 +55,9 @@ from tickflow.worker.history import History, of_size, remember
 from tickflow.worker.holdup import POLL_SECONDS, Holdup
 from tickflow.worker.notices import Notices
 from tickflow.worker.status import Reporter, worker_name
+
+if TYPE_CHECKING:
+    from tickflow.telemetry.worker import Snapshot
 
 logger = logging.getLogger("tickflow.worker")
 
@@ -106,6 +107,8 @@ class StockAnalyticsEngine:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._in_flight: Batch | None = None
         self.holdup = Holdup(self.log, self.partitions, self.report)
+        from tickflow.telemetry.worker import WorkerTelemetry  # loads prometheus_client: not needed for --help
+
         self.telemetry = WorkerTelemetry(self.worker, VERSION, clock)
 
     def run(self) -> None:
@@ -349,10 +352,10 @@ class StockAnalyticsEngine:
             self.telemetry.publish(self.snapshot(), self.holdup.reason)
         self._reporter.report(self.status)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> "Snapshot":
         """The present figures of this worker, for its metrics and its health."""
         newest = self._reporter.newest_event
-        return snapshot_of(self.partitions, self.counters, self.log.ends(), self.holdup.state, newest)
+        return self.telemetry.snapshot_of(self.partitions, self.counters, self.log.ends(), self.holdup.state, newest)
 
     def status(self) -> WorkerStatus:
         """The present status of this worker."""
@@ -410,6 +413,8 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())
     gc.freeze()  # searching the loaded modules for garbage again and again took 10 % of the CPU
+    from tickflow.telemetry.unread import serving_worker  # the same
+
     with serving_worker(settings, engine.telemetry, partial(open_log, settings, stop), stop):
         engine.run()
     return process.DONE

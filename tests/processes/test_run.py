@@ -314,8 +314,8 @@ def test_a_taken_port_is_one_sentence_and_nothing_starts(place: Place) -> None:
 
 
 def test_a_bad_setting_is_one_sentence_and_nothing_starts(place: Place) -> None:
-    terminal = place.start(SYMBOLS="aapl")
+    terminal = place.start(SYMBOLS="=A")
     assert terminal.wait() == 2
     terminal.end_of_output()
     assert terminal.output.count("\n") == 1
-    assert terminal.output.startswith("SYMBOLS is 'aapl'; expected ")
+    assert terminal.output.startswith("SYMBOLS is '=A'; expected ")

@@ -216,7 +216,7 @@ def test_a_refused_key_of_the_pasted_line_ends_it_without_a_simulated_tick(
         (["--ticks", "0"], "--ticks is '0'; expected a whole number from 1 on"),
         (["--ticks", "many"], "--ticks is 'many'; expected a whole number from 1 on"),
         (["--start-time", "now"], "--start-time is 'now'; expected a time such as 2026-01-05T14:30:00Z"),
-        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["--nonsense"], "there is no flag --nonsense"),
     ],
 )
 def test_a_bad_setting_or_flag_is_one_sentence_and_exit_code_2_before_anything_is_connected(
@@ -245,7 +245,7 @@ def published(script: StartScript, env: dict[str, str], *arguments: str) -> tupl
 def test_it_says_what_it_streams_and_where_to_and_counts_it(script: StartScript, embedded: dict[str, str]) -> None:
     run, records = published(script, embedded, "--ticks", "3", "--interval", "0.05", "--simulator-seed", "5")
     assert "streaming simulated prices, not real ones, of AAPL, GOOGL" in run.stderr
-    assert "every 0.05 s (SIMULATOR_SEED=5), to the file " in run.stderr
+    assert "every 0.05 s (SIMULATOR_SEED=5), to the topic stock-ticks of the file " in run.stderr
     assert "21 ticks sent, 21 acknowledged" in run.stderr
     assert len(records) == 21
     assert_well_published(records)

@@ -17,6 +17,7 @@ from tickflow.alerts.budget import CAP, FLOOR, Budget, Followed
 from tickflow.alerts.episodes import Episodes, Flag, Open, Stretch, Watched
 from tickflow.alerts.rules import Course, Rule, matching
 from tickflow.metrics.detectors import bad_print, move, silence, volatility, volume
+from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.metrics.detectors.seconds import RING, SECOND_US, Scored, Seconds, View
 from tickflow.metrics.points import point_time
 from tickflow.ticks.tick import TickBatch
@@ -24,7 +25,6 @@ from tickflow.ticks.tick import TickBatch
 STATE_VERSION = 1
 ONE_A_DAY = Budget(1.0)
 MOVE = "move"
-DETECTORS = ("move", "volume", "volatility", "bad_print", "silence")
 PROBE = ".PROBE"
 """A symbol that measures the delay of ticks; no market."""
 

@@ -107,6 +107,36 @@ class WorkerTelemetry:
         for partition, offset in committed.items():
             self.lag.commit(partition, offset, now_ms)
 
+    @staticmethod
+    def snapshot_of(
+        partitions: Mapping[int, Assigned],
+        counters: Counters,
+        ends: Mapping[int, int],
+        held_up: State | None,
+        newest_event_ns: int | None,
+    ) -> Snapshot:
+        """A copy of the loop's figures, which no later batch changes."""
+        tallies: dict[int, Tally] = {}
+        for number, account in counters.accounts.items():
+            tallies[number] = Tally()
+            tallies[number].add(account.tally)
+        return Snapshot(
+            tallies=tallies,
+            committed={
+                number: counters.accounts[number].committed for number in partitions if number in counters.accounts
+            },
+            ends=dict(ends),
+            restoring={
+                number: (ours.read_up_to - ours.restore_from) / (ours.emit_from - ours.restore_from)
+                for number, ours in partitions.items()
+                if ours.read_up_to < ours.emit_from
+            },
+            discrepant=len(counters.discrepancies()),
+            symbols=sum(ours.windows.symbols for ours in partitions.values()),
+            held_up=held_up,
+            newest_event_ns=newest_event_ns,
+        )
+
     def publish(self, snapshot: Snapshot, sentence: str = "") -> None:
         """Take the newest figures of the loop and judge its health by them; `sentence` is what holds it up."""
         self._due_at = time.monotonic() + SNAPSHOT_SECONDS
@@ -149,34 +179,6 @@ class WorkerTelemetry:
     def snapshot(self) -> Snapshot:
         """The newest figures of the loop."""
         return self._snapshot
-
-
-def snapshot_of(
-    partitions: Mapping[int, Assigned],
-    counters: Counters,
-    ends: Mapping[int, int],
-    held_up: State | None,
-    newest_event_ns: int | None,
-) -> Snapshot:
-    """A copy of the loop's figures, which no later batch changes."""
-    tallies: dict[int, Tally] = {}
-    for number, account in counters.accounts.items():
-        tallies[number] = Tally()
-        tallies[number].add(account.tally)
-    return Snapshot(
-        tallies=tallies,
-        committed={number: counters.accounts[number].committed for number in partitions if number in counters.accounts},
-        ends=dict(ends),
-        restoring={
-            number: (ours.read_up_to - ours.restore_from) / (ours.emit_from - ours.restore_from)
-            for number, ours in partitions.items()
-            if ours.read_up_to < ours.emit_from
-        },
-        discrepant=len(counters.discrepancies()),
-        symbols=sum(ours.windows.symbols for ours in partitions.values()),
-        held_up=held_up,
-        newest_event_ns=newest_event_ns,
-    )
 
 
 class _Collector(Collector):

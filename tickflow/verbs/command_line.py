@@ -16,7 +16,8 @@ from tickflow.alerts.rules import Rule, RuleError
 from tickflow.alerts.rules import parse as parse_rules
 from tickflow.alerts.terms import Calibration, terms_of
 from tickflow.alerts.terms import write as write_thresholds
-from tickflow.alerts.watch import DETECTORS, Terms
+from tickflow.alerts.watch import Terms
+from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.process import DONE, UNDONE, Parser, StopEvent
 from tickflow.stack import open_alerts, open_log, open_store
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore

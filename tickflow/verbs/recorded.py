@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tickflow.sources.replay import Replay
 from tickflow.ticklog.base import Bounds, Entry, TickLog
 from tickflow.ticks.tick import Limits, TickBatch, decode, encode
 
@@ -24,6 +23,8 @@ def of_log(log: TickLog, limits: Limits) -> Recorded:
 
 def of_file(path: Path, limits: Limits) -> Recorded:
     """The ticks of a recorded file, as partition 0. Raises what the replay raises."""
+    from tickflow.sources.replay import Replay  # loads the readers of files: only where a file is given
+
     entries: list[Entry] = []
     offset = 0
     for ticks in Replay(path, speed=float("inf")).batches(lambda _: False):
