@@ -52,7 +52,7 @@ class Vandal:
                 time_ns,
             )
         else:
-            fields = "price=1.5,volume=1i,partition=0i,offset=1i,is_anomaly=false"
+            fields = "price=1.5,volume=1,partition=0i,offset=1i,is_anomaly=false"
             self._write(f"stock_metrics,symbol=AAPL,source=simulated {fields} {time_ns + 500}")
 
     def _execute(self, statement: str, time_ns: int) -> None:

@@ -365,7 +365,7 @@ def test_the_class_needs_no_argument(tmp_path: Path, embedded: dict[str, str], m
 
 
 @pytest.mark.parametrize(
-    ("symbols", "interval"), [([], 2.0), (["aapl"], 2.0), (["A", "A"], 2.0), (["A"], -1.0), (["A"], math.nan)]
+    ("symbols", "interval"), [([], 2.0), (["=A"], 2.0), (["A", "A"], 2.0), (["A"], -1.0), (["A"], math.nan)]
 )
 def test_the_class_refuses_what_was_set_by_hand(embedded: dict[str, str], symbols: list[str], interval: float) -> None:
     producer = StockDataProducer(load_settings(embedded, env_file=None))

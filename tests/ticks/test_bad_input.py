@@ -33,7 +33,10 @@ def test_a_time_just_too_far_ahead_of_the_append_time_is_refused() -> None:
 
 
 def test_every_reason_but_age_has_a_case_in_the_corpus() -> None:
-    not_of_one_record = {Reason.TIMESTAMP_TOO_OLD, Reason.BATCH_TOO_LARGE}
+    not_of_one_record = {
+        *(Reason.TIMESTAMP_TOO_OLD, Reason.BATCH_TOO_LARGE),
+        *(Reason.TOO_MANY_SYMBOLS, Reason.TOO_MANY_SOURCES),
+    }
     assert {case.reason for case in CORPUS} | not_of_one_record == set(Reason)
 
 

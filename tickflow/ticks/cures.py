@@ -42,6 +42,14 @@ CURES: Mapping[str, Cure] = {
         "The value is JSON, but no object: an array of ticks, a bare number, or JSON encoded twice into a string.",
         "Send one JSON object per tick, encoded once.",
     ),
+    Reason.TOO_MANY_SYMBOLS: Cure(
+        "The partition has MAX_SYMBOLS symbols, and this one is new: names made up by a defect, or on purpose.",
+        "Find the producer of the new names; raise MAX_SYMBOLS on every worker if they are real.",
+    ),
+    Reason.TOO_MANY_SOURCES: Cure(
+        "The symbol has MAX_SOURCES sources, and this one is new: a source with the id of a run in it.",
+        "Send one short, constant name per feed as `source`; raise MAX_SOURCES on every worker if they are real.",
+    ),
     Reason.SYMBOL_MISSING: Cure(
         "The object has no `symbol`: another name (s, ticker), or Connect's envelope of schema and payload.",
         'Name the field "symbol"; for Connect set value.converter.schemas.enable=false; or use --source topic.',
