@@ -6,6 +6,7 @@ skipped with the reason; with `CI=true` it fails.
 """
 
 import os
+import shutil
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
@@ -14,9 +15,11 @@ from typing import NoReturn, Protocol
 
 import hypothesis
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from devtools.building import NAMES, Server
 from devtools.servers import Influxd, InfluxServer, KafkaServer, is_built, why_not
+from scripts.screenshots import CHROMIUM, FLAGS
 from tests import trades as trade_files
 from tests.scripts import Script
 
@@ -35,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         used = set(getattr(item, "fixturenames", ()))
         if used & {"kafka_servers", "own_kafka", "local_servers"}:
             item.add_marker("kafka")
+        if "chromium" in used:
+            item.add_marker("browser")
         if used & {"influx", "own_influx", "bucket", "local_servers"}:
             item.add_marker("influx")
 
@@ -119,6 +124,18 @@ def local_servers() -> None:
     """Skips the test where this machine cannot run both servers itself, whatever the environment gives instead."""
     need("kafka")
     need("influxdb")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, one for all tests of a process: Playwright refuses a second one in it."""
+
+    if shutil.which(CHROMIUM) is None:
+        unavailable("the browser tests need Debian's chromium: apt-get install chromium (or set CHROMIUM to its path)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

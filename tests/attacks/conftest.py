@@ -12,7 +12,6 @@ import pytest
 
 from devtools.influxdb import InfluxServer
 from devtools.process import free_port
-from tests.browser.conftest import chromium as chromium
 from tests.conftest import StartScript
 from tests.fakes import Feed
 from tests.scripts import Script

@@ -1,8 +1,6 @@
 """A real Chromium before a served page, over a real embedded store that the test fills."""
 
 import contextlib
-import os
-import shutil
 import socket
 import threading
 import time
@@ -11,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from config import Settings
-from scripts.screenshots import CHROMIUM, FLAGS
 from stock_dashboard import StockDashboard
 from tests.fakes import Breakable, Feed, a_status
 from tickflow.store.sqlite.acks import EmbeddedAcks
@@ -22,26 +19,6 @@ from tickflow.store.sqlite.store import EmbeddedStore
 
 UPDATE_INTERVAL = 0.5
 WAIT_MS = 30_000
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "chromium" in getattr(item, "fixturenames", ()):
-            item.add_marker("browser")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, one for all tests."""
-    if shutil.which(CHROMIUM) is None:
-        reason = "the browser tests need Debian's chromium: apt-get install chromium (or set CHROMIUM to its path)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 def until(page: Page, expression: str) -> None:

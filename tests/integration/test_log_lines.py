@@ -20,7 +20,7 @@ def test_a_first_start_warns_of_nothing_and_each_line_has_its_name(script: Start
     assert worker.wait(15) == 0
     for one, name in ((worker, rf"[\w.-]+-{worker.process.pid}|[\w.-]+-\d+"), (producer, "producer")):
         lines = one.stderr.splitlines()
-        assert [line for line in lines if not re.match(rf"\S+ \S+ (INFO|DEBUG) ({name}): ", line)] == []
+        assert [line for line in lines if not re.match(rf"\S+ (INFO|DEBUG) ({name}): ", line)] == []
         assert lines[-1].endswith(": ended")
     for step in ("rebalance: revoked [], assigned [", "batch: partition ", "committed {", "asked to stop"):
         assert step in worker.stderr, step
