@@ -20,7 +20,6 @@ SAYS_WHEN_READY = {
     "stock_dashboard.py": "The page is at ",
 }
 BAD = {"STACK": "redis"}
-READY_SECONDS, ANSWER_SECONDS = 1.5, 0.5
 ROUNDS = 3
 
 

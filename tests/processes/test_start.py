@@ -1,31 +1,53 @@
 """A script starts quickly: help and refusals at once, work soon after; in CPU seconds, as in `make bench`."""
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.start import ANSWER_SECONDS, BAD, READY_SECONDS, SAYS_WHEN_READY, cpu_seconds, cpu_seconds_until_ready
+from benchmarks.start import BAD, SAYS_WHEN_READY, cpu_seconds, cpu_seconds_until_ready
 from devtools.process import free_port
 from tests.conftest import StartScript
 from tickflow.version import VERSION
 
+# In seconds of CPU the limits were 0.5 and 1.5; the same machine takes 1.5 times as much from one hour to the next. So
+# each start is compared with one of the libraries that it cannot do without, in the same minute.
+TO_ANSWER = "import pydantic, numpy, dotenv, msgspec"
+TO_SERVE = "import pandas, dash, dash_mantine_components, dash_ag_grid"
+
+
+def cpu_of_importing(statement: str) -> float:
+    def once() -> float:
+        process = subprocess.Popen([sys.executable, "-c", statement])
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        return usage.ru_utime + usage.ru_stime
+
+    return min(once() for _ in range(3))
+
 
 @pytest.mark.parametrize("script", SAYS_WHEN_READY)
-def test_help_and_a_refusal_take_no_half_second_of_cpu(script: str) -> None:
-    assert cpu_seconds(script, {}, "--help", enough=ANSWER_SECONDS) < ANSWER_SECONDS
-    assert cpu_seconds(script, BAD, enough=ANSWER_SECONDS) < ANSWER_SECONDS
+def test_help_and_a_refusal_take_little_more_than_the_libraries_of_the_settings(script: str) -> None:
+    limit = 2.2 * cpu_of_importing(TO_ANSWER)
+    assert cpu_seconds(script, {}, "--help", enough=limit) < limit
+    assert cpu_seconds(script, BAD, enough=limit) < limit
 
 
 @pytest.mark.parametrize("script", ["stock_analytics.py", "stock_dashboard.py"])
 def test_a_missing_token_is_refused_as_quickly(script: str) -> None:
-    assert cpu_seconds(script, {}, enough=ANSWER_SECONDS) < ANSWER_SECONDS
+    limit = 2.2 * cpu_of_importing(TO_ANSWER)
+    assert cpu_seconds(script, {}, enough=limit) < limit
 
 
 @pytest.mark.parametrize("script", SAYS_WHEN_READY)
-def test_a_script_is_ready_within_one_and_a_half_seconds_of_cpu(script: str, tmp_path: Path) -> None:
+def test_a_script_is_ready_with_little_more_cpu_than_its_libraries_take(script: str, tmp_path: Path) -> None:
+    limit = 1.5 * cpu_of_importing(TO_SERVE)
     environment = {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "stocks.db")}
-    assert cpu_seconds_until_ready(script, environment, tmp_path, enough=READY_SECONDS) < READY_SECONDS
+    assert cpu_seconds_until_ready(script, environment, tmp_path, enough=limit) < limit
 
 
 @pytest.mark.parametrize("script_name", ["stock_producer.py", "stock_analytics.py", "stock_dashboard.py"])
