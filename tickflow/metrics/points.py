@@ -115,7 +115,7 @@ def point_time(time_us: Ints, offset: Ints) -> Ints:
 
 
 def to_lines(points: Points) -> list[str]:
-    """The points as InfluxDB line protocol, a line each, in their order, without line ends.
+    """The points as InfluxDB line protocol, one line per point, in their order, without line ends.
 
     Of what line protocol escapes in tags, a symbol may have blanks and equals signs. Floats are written with the fewest
     digits that give back the same bits. See docs.influxdata.com, "Line protocol".

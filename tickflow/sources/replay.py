@@ -120,7 +120,7 @@ class Replay:
         return f"the recorded ticks of {self._path}{files} {pace}"
 
     def understood(self) -> Iterator[str]:
-        """What was recognised and guessed of each kind of file, a line each."""
+        """One line per finding and per guess, for each kind of file."""
         said: set[str] = set()
         for file in self.opened.files:
             notes = [note for note in file.plan.notes if not note.startswith(("price:", "volume:", "time:"))]

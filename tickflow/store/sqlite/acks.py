@@ -3,14 +3,12 @@
 import sqlite3
 import threading
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
 
-from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
-from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store.acks import Ack, AckStore
 from tickflow.store.base import DAY_NS
+from tickflow.store.sqlite.per_call import PerCall
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS store_acks (
@@ -28,13 +26,12 @@ class EmbeddedAcks(AckStore):
     """
 
     def __init__(self, path: Path, *, retention_days: float, stop: threading.Event) -> None:
-        self._path = path
+        self._file = PerCall(path, stop, _SCHEMA)
         self._retention_ns = int(retention_days * DAY_NS)
-        self._stop = stop
 
     def acknowledge(self, acks: Sequence[Ack]) -> None:
         """Store the acknowledgements, all or none of them."""
-        with self._open() as connection:
+        with self._file.open() as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(
@@ -45,27 +42,16 @@ class EmbeddedAcks(AckStore):
                 connection.execute("DELETE FROM store_acks WHERE acked_ns < ?", (oldest,))
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise self._failure(error) from None
+                raise self._file.failure(error) from None
 
     def acknowledged(self, since_ns: int) -> list[Ack]:
         """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
         query = f"SELECT {_COLUMNS} FROM store_acks WHERE time_ns >= ? ORDER BY time_ns, symbol"  # noqa: S608
-        with self._open() as connection:
+        with self._file.open() as connection:
             try:
                 return [Ack(*row) for row in connection.execute(query, (since_ns,))]
             except sqlite3.Error as error:
-                raise self._failure(error) from None
+                raise self._file.failure(error) from None
 
     def close(self) -> None:
         """Do nothing: between two calls nothing is open."""
-
-    def _open(self) -> "closing[sqlite3.Connection]":
-        try:
-            return closing(open_database(self._path, self._stop, _SCHEMA))
-        except SettingError as error:
-            raise StoreMisconfigured(str(error)) from None
-
-    def _failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
-        if is_passing(error):
-            return StoreUnavailable(f"the file {self._path} (EMBEDDED_FILE) cannot be used for now: {error}")
-        return StoreMisconfigured(str(unusable(self._path, error)))

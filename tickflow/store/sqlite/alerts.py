@@ -4,13 +4,11 @@ import json
 import sqlite3
 import threading
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, Alert
-from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
-from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.store.alerts import AlertStore
+from tickflow.store.sqlite.per_call import PerCall
 
 MOST_ROWS = 200_000
 """How many alerts are kept, the newest ones."""
@@ -37,15 +35,14 @@ class EmbeddedAlerts(AlertStore):
     """Alerts in the table. Thread-safe: each call opens the file for itself, for there are few."""
 
     def __init__(self, path: Path, *, stop: threading.Event) -> None:
-        self.where = f"the file {path} (EMBEDDED_FILE)"
-        self._path = path
-        self._stop = stop
+        self._file = PerCall(path, stop, _SCHEMA)
+        self.where = self._file.where
 
     def write(self, alerts: Sequence[Alert]) -> None:
         """Store the alerts, all or none of them."""
         if not alerts:
             return
-        with self._open() as connection:
+        with self._file.open() as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(_WRITE, [[getattr(each, name) for name in COLUMNS] for each in alerts])
@@ -53,24 +50,24 @@ class EmbeddedAlerts(AlertStore):
                 connection.execute(f"DELETE FROM store_anomalies WHERE rowid <= ({newest}) - ?", (MOST_ROWS,))  # noqa: S608
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise self._failure(error) from None
+                raise self._file.failure(error) from None
 
     def mark_notified(self, alerts: Sequence[Alert]) -> None:
         """Note that messages about these alerts were sent."""
-        with self._open() as connection:
+        with self._file.open() as connection:
             try:
                 connection.executemany(
                     "UPDATE store_anomalies SET notified = 1 WHERE (symbol, detector, time_ns) = (?, ?, ?)",
                     [each.key for each in alerts],
                 )
             except sqlite3.Error as error:
-                raise self._failure(error) from None
+                raise self._file.failure(error) from None
 
     def alerts(  # noqa: D102 - as in AlertStore
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
     ) -> list[Alert]:
-        conditions, bound = ["time_ns >= ?"], [since_ns]
-        values: list[int | str] = [*bound]
+        conditions = ["time_ns >= ?"]
+        values: list[int | str] = [since_ns]
         if until_ns is not None:
             conditions.append("time_ns < ?")
             values.append(until_ns)
@@ -81,26 +78,15 @@ class EmbeddedAlerts(AlertStore):
             f"SELECT {_NAMES} FROM store_anomalies WHERE {' AND '.join(conditions)} "  # noqa: S608 - names of our own
             "ORDER BY time_ns DESC, symbol DESC, detector DESC LIMIT ?"
         )
-        with self._open() as connection:
+        with self._file.open() as connection:
             try:
                 rows = connection.execute(query, (*values, -1 if count is None else count)).fetchall()
             except sqlite3.Error as error:
-                raise self._failure(error) from None
+                raise self._file.failure(error) from None
         return [_alert(row) for row in reversed(rows)]
 
     def close(self) -> None:
         """Do nothing: between two calls nothing is open."""
-
-    def _open(self) -> "closing[sqlite3.Connection]":
-        try:
-            return closing(open_database(self._path, self._stop, _SCHEMA))
-        except SettingError as error:
-            raise StoreMisconfigured(str(error)) from None
-
-    def _failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
-        if is_passing(error):
-            return StoreUnavailable(f"{self.where} cannot be used for now: {error}")
-        return StoreMisconfigured(str(unusable(self._path, error)))
 
 
 def _alert(row: Sequence[object]) -> Alert:

@@ -1,0 +1,35 @@
+"""Tables of rare use in the embedded file: each call opens the file for itself, so that any thread may make it."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
+from tickflow.sqlite import is_passing, open_database, unusable
+
+
+class PerCall:
+    """Opens the file of the embedded stack for one call, and puts its failures into a store's errors.
+
+    `schema` is a script that may be run at every opening.
+    """
+
+    def __init__(self, path: Path, stop: threading.Event, schema: str) -> None:
+        self.where = f"the file {path} (EMBEDDED_FILE)"
+        self._path = path
+        self._stop = stop
+        self._schema = schema
+
+    def open(self) -> "closing[sqlite3.Connection]":
+        """A connection that the end of its `with` block closes. Raises `StoreMisconfigured`."""
+        try:
+            return closing(open_database(self._path, self._stop, self._schema))
+        except SettingError as error:
+            raise StoreMisconfigured(str(error)) from None
+
+    def failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
+        """What that failure of SQLite is to a store."""
+        if is_passing(error):
+            return StoreUnavailable(f"{self.where} cannot be used for now: {error}")
+        return StoreMisconfigured(str(unusable(self._path, error)))
