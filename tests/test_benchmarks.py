@@ -11,7 +11,7 @@ import pytest
 
 from tests.scripts import PROJECT
 
-SECONDS = 30
+SECONDS = 60
 
 
 def children_of(pid: int) -> list[int]:

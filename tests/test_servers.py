@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from devtools.kafka import KafkaServer
 from devtools.process import ServerError, free_port, identity
 from devtools.servers import PROJECT, setting
 from tests.scripts import LEASH
+from tests.waiting import until
 
 
 def test_a_bare_machine_is_told_what_each_server_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +131,9 @@ def test_what_is_on_the_leash_ends_with_whoever_started_it() -> None:
     ) as starter:
         assert starter.stdout
         pid = int(starter.stdout.readline())
-        _wait_until(lambda: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0] == b"sleep")
+        until(lambda: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0] == b"sleep")
         starter.kill()
-    _wait_until(lambda: identity(pid) is None)
+    until(lambda: identity(pid) is None)
 
 
 def test_settings_for_influxdb_come_from_env_file_then_example_then_default(tmp_path: Path) -> None:
@@ -211,11 +211,3 @@ class TestUpAndDown:
 
     def pids(self, tmp_path: Path) -> list[int]:
         return [json.loads(path.read_text())["pid"] for path in sorted((tmp_path / "tickflow-servers").glob("*.json"))]
-
-
-def _wait_until(is_so: object, timeout: float = 10.0) -> None:
-    assert callable(is_so)
-    deadline = time.monotonic() + timeout
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

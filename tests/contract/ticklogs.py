@@ -2,9 +2,8 @@
 
 import sqlite3
 import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +11,13 @@ from typing import NamedTuple
 from kafka.admin import KafkaAdminClient
 from kafka.structs import TopicPartition
 
+from tests.waiting import until
 from tickflow.ticklog.base import Commit, Polled, Position, Record, TickLog
 from tickflow.ticklog.kafka.log import KafkaTickLog
 from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
 DAY = 86_400.0
-SECONDS = 30.0
+SECONDS = 60.0
 """How many seconds these tests wait at most for an expected event."""
 
 
@@ -142,13 +142,6 @@ class Content(NamedTuple):
 
 def content(record: Record) -> Content:
     return Content(record.key, record.value, tuple(record.headers))
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition, or fail with its name."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"still not so: {what}"
 
 
 def join(log: TickLog) -> dict[int, int]:

@@ -321,8 +321,8 @@ def test_the_script_serves_without_its_store_and_ends_at_sigterm(script: StartSc
         assert response.status == 200
     begun = time.monotonic()
     running.terminate()
-    assert running.wait(10) == 0
-    assert time.monotonic() - begun < 5
+    assert running.wait() == 0
+    assert time.monotonic() - begun < 20
     assert "WARNING: This is a development server" not in running.output
     assert "Traceback" not in running.output
     assert "secret-token" not in running.output

@@ -15,6 +15,7 @@ from tests.dashboard.test_dashboard import UPDATE, asked, delta, drawing
 from tests.fakes import Feed, MemoryAcks, MemoryStore
 from tests.http_stub import Answer, HttpStub
 from tests.point_examples import MORNING, a_row, points_of
+from tests.waiting import until
 from tickflow.dashboard import rationed as rationed_module
 from tickflow.dashboard.rationed import MAX_ROWS, READS_AT_ONCE, Rationed
 from tickflow.dashboard.viewers import VIEWERS, Viewers
@@ -112,9 +113,7 @@ def test_who_waits_for_too_long_is_told_to_come_again(monkeypatch: pytest.Monkey
         for each in threads:
             each.start()
         turns = page.dashboard.gate._rationed._turns
-        deadline = time.monotonic() + 10
-        while turns._value and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: not turns._value, "all turns are taken")
         status, headers, text = page.ask("POST", UPDATE, body, {"Content-Type": "application/json"})
         going.set()
         for each in threads:
@@ -155,7 +154,7 @@ def test_influxdb_is_waited_for_no_longer_than_a_request_may(monkeypatch: pytest
                 Rationed(store).count("AAPL", 0, 5)
         finally:
             Rationed.end()
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 15  # the store answers after 20 s
         going.set()
         store.close()
 

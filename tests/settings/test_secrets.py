@@ -75,7 +75,7 @@ def test_only_a_regular_file_of_64_kib_is_read(tmp_path: Path, kind: str) -> Non
         path.write_bytes(b"x" * (64 * 1024 + 1))
     begun = time.monotonic()
     error = refusal({"INFLUXDB_TOKEN_FILE": str(path)})
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
     assert str(path) in str(error)
     path_of_64 = tmp_path / "whole"
     path_of_64.write_bytes(b"x" * 64 * 1024)

@@ -283,7 +283,7 @@ def test_asked_to_stop_everything_is_acknowledged_and_the_exit_code_is_0(
     asked = time.monotonic()
     getattr(run, press)()
     assert run.wait() == 0, run.output
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 20
     records = read(embedded)
     assert f"{len(records):,} ticks sent, {len(records):,} acknowledged" in run.stderr
     assert_well_published(records)

@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -16,6 +16,7 @@ from tests.fakes import MemoryStore
 from tests.loaded_settings import load
 from tests.memory_log import MemoryLog, MemoryTopic
 from tests.records import body
+from tests.waiting import until
 from tickflow.errors import StoreUnavailable
 from tickflow.metrics.points import Points
 from tickflow.process import StopEvent
@@ -127,13 +128,6 @@ def a_topic(count: int) -> MemoryTopic:
     for _ in range(count):
         topic.append(0, b"AAPL", body())
     return topic
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.001)
 
 
 def with_a_batch_in_flight(worker: Worker) -> None:

@@ -9,9 +9,10 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaTimeoutError
 
 from devtools.servers import InfluxServer
-from tests.contract.ticklogs import KafkaLogs, join, publish, read, stray, until
+from tests.contract.ticklogs import KafkaLogs, join, publish, read, stray
 from tests.integration.chain import KafkaChain, working
 from tests.loaded_settings import load
+from tests.waiting import until
 from tickflow.errors import LogUnavailable, Stopped
 from tickflow.process import StopEvent
 from tickflow.stack import open_log

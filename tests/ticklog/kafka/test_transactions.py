@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from devtools.servers import InfluxServer
-from tests.contract.ticklogs import KafkaLogs, at, join, publish, until
+from tests.contract.ticklogs import KafkaLogs, at, join, publish
 from tests.integration.chain import KafkaChain, wait_until, working
 from tests.loaded_settings import load
 from tests.transactions import Transactions
+from tests.waiting import until
 from tickflow.process import StopEvent
 from tickflow.stack import open_log, open_store
 from tickflow.ticklog.base import Bounds, Commit, Record, TickLog

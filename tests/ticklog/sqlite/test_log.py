@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.ticklogs import DAY, SECONDS, Clock, EmbeddedLogs, at, join, publish, read, until
+from tests.contract.ticklogs import DAY, SECONDS, Clock, EmbeddedLogs, at, join, publish, read
 from tests.scripts import PROJECT
+from tests.waiting import until
 from tickflow.errors import LogUnavailable, NotAcknowledged, SettingError, Stopped
 from tickflow.ticklog.base import Bounds, Commit
 from tickflow.ticklog.sqlite import log as embedded
@@ -92,7 +93,7 @@ def test_the_lock_of_a_killed_engine_is_free_at_once(logs: EmbeddedLogs, topic: 
         process.wait()
     started = time.monotonic()
     join(second)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_the_epoch_changes_with_every_assignment(logs: EmbeddedLogs) -> None:
