@@ -131,6 +131,7 @@ SYMBOLS_RULE = (
 
 COLUMNS_RULE = f"ROLE=COLUMN with commas between, as in price=Close,time=Date+Time; roles: {', '.join(ROLES)}"
 ZONE_RULE = "a time zone such as America/New_York, Europe/Berlin, UTC or UTC-05:00"
+MARKET_RULE = "an exchange by its code, such as XNYS, XLON or XTKS, or 24/7"
 LENGTH_RULE = "a number of seconds from 0 to 31536000, or month"
 
 
@@ -142,6 +143,12 @@ def _is_zone(text: str) -> bool:
     except SettingError:
         return False
     return True
+
+
+def _is_market(name: str) -> bool:
+    from tickflow.sessions import is_market  # loads numpy: only where a market is set
+
+    return is_market(name)
 
 
 def _are_columns(text: str) -> bool:
@@ -408,6 +415,10 @@ class Settings(BaseModel):
     )
     summary_interval: Annotated[float, _seconds(1, 86_400)] = _setting(
         60.0, "the time between two summaries on the console of a worker"
+    )
+
+    market: Annotated[str, _checked(MARKET_RULE, _is_market), Field(description=MARKET_RULE)] = _setting(
+        "XNYS", "the exchange whose hours, holidays and time zone count, by its code in exchange_calendars"
     )
 
     dashboard_host: _Name = _setting(

@@ -18,6 +18,7 @@ from config import Settings, add_flags, flags_of, load_settings, origin_of_setti
 from tickflow import process
 from tickflow.dashboard import people
 from tickflow.dashboard.gate import Gate
+from tickflow.sessions import Sessions
 from tickflow.stack import open_acks, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.base import MetricsStore
@@ -33,6 +34,7 @@ FLAGS = (
     "INFLUXDB_BUCKET",
     "UPDATE_INTERVAL",
     "ANOMALY_THRESHOLD",
+    "MARKET",
     "DASHBOARD_HOST",
     "DASHBOARD_PORT",
     "DASHBOARD_NAMES",
@@ -83,6 +85,7 @@ class StockDashboard:
             keeper=gatekeeper(self.settings, Accounts(self.settings.auth_users_file)),
             update_interval=self.settings.update_interval,
             threshold=self.settings.anomaly_threshold,
+            sessions=Sessions(self.settings.market),
             debug=self.settings.dashboard_debug,
             clock=clock,
         )

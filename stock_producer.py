@@ -223,9 +223,11 @@ class StockDataProducer:
         if use_real_data:
             need = "your key, free at https://www.alphavantage.co/support/#api-key (SOURCE=simulated needs none)"
             key = api_key or settings.secret("ALPHA_VANTAGE_API_KEY", need)
+            from tickflow.sessions import Sessions
             from tickflow.sources.alpha_vantage import AlphaVantageSource, Client  # loads pandas: only where needed
 
-            return AlphaVantageSource(Client(key), self.symbols, interval=interval)
+            sessions = Sessions(settings.market)
+            return AlphaVantageSource(Client(key), self.symbols, interval=interval, sessions=sessions)
         if settings.source == "topic":
             return self._open_topic()
         if not simulated:
@@ -343,6 +345,7 @@ FLAGS = (
     "KAFKA_TOPIC",
     "METRICS_HOST",
     "METRICS_PORT",
+    "MARKET",
     "LOG_LEVEL",
     "LOG_FORMAT",
 )

@@ -14,6 +14,7 @@ Beside that way:
     verbs/       what else the worker script can do: status, dead-letters, audit
     settings/    the forms that the text of a setting takes
     recording    a topic as Parquet files, and `read` for researchers
+    sessions     the hours of an exchange: holidays, half days, clock changes
     telemetry/   what each script reports to its operator: metrics and health
 
 Nothing here imports `config` or the scripts: these modules take plain values. `stack.py` chooses the log and the store.

@@ -67,6 +67,7 @@ BAD = [
     ("PRODUCER_INTERVAL", "-1", "a number of seconds from 0 to 86400"),
     ("PRODUCER_INTERVAL", "nan", "a number of seconds from 0 to 86400"),
     ("SIMULATOR_SEED", "-1", "a whole number from 0 on"),
+    ("MARKET", "New York", "an exchange by its code, such as XNYS, XLON or XTKS, or 24/7"),
     ("HISTORY_SIZE", "0", "a whole number from 1 to 1000000"),
     ("ANOMALY_THRESHOLD", "0", "a number above 0 and below 2.846"),
     ("ANOMALY_THRESHOLD", "nan", "a number above 0 and below 2.846"),

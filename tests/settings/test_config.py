@@ -67,6 +67,7 @@ DEFAULTS = {
     "ALERT_OUTBOX": "data/outbox.db",
     "UPDATE_INTERVAL": "2",
     "SUMMARY_INTERVAL": "60",
+    "MARKET": "XNYS",
     "DASHBOARD_HOST": "127.0.0.1",
     "DASHBOARD_PORT": "8050",
     "DASHBOARD_DEBUG": "false",

@@ -8,6 +8,7 @@ import pytest
 
 from tests.alpha_vantage_stub import Stub, answer, serving
 from tickflow.errors import SettingError, Stopped
+from tickflow.sessions import NEW_YORK
 from tickflow.sources.alpha_vantage import (
     UNKNOWN_AFTER,
     UNKNOWN_EVERY,
@@ -20,8 +21,8 @@ from tickflow.sources.alpha_vantage import (
     Quote,
     Throttled,
     parse_quote,
+    seconds_to_midnight,
 )
-from tickflow.sources.new_york import close_of, seconds_to_midnight
 from tickflow.ticks.tick import Tick
 
 KEY = "K3Y+OF/MINE"
@@ -154,7 +155,7 @@ def test_anything_else_is_no_quote(payload: object) -> None:
     ],
 )
 def test_a_trading_day_closes_at_its_hour_in_new_york(day: date, close: str) -> None:
-    assert close_of(day).isoformat() == close
+    assert NEW_YORK.close_of(day).isoformat() == close
 
 
 def test_midnight_is_that_of_new_york() -> None:

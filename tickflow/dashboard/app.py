@@ -16,6 +16,7 @@ from tickflow.dashboard.modules import ASSETS, Modules
 from tickflow.dashboard.packed import whole
 from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.security import secure
+from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.store.acks import AckStore
 
 
@@ -27,6 +28,7 @@ def build(
     keeper: Gatekeeper,
     update_interval: float,
     threshold: float,
+    sessions: Sessions = NEW_YORK,
     debug: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Dash:
@@ -55,7 +57,7 @@ def build(
     export.serve(app.server, gate)
     app.logger.setLevel(logging.WARNING)
     app.layout = lambda: page.layout(update_interval=update_interval)
-    register(app, gate, Board(acks), threshold=threshold, clock=clock)
+    register(app, gate, Board(acks), threshold=threshold, sessions=sessions, clock=clock)
     app.enable_dev_tools(
         debug=debug,
         dev_tools_ui=debug,

@@ -14,9 +14,18 @@ from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import down
 from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
 from tickflow.errors import StoreError
+from tickflow.sessions import NEW_YORK, Sessions
 
 
-def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Callable[[], int] = time.time_ns) -> None:
+def register(
+    app: Dash,
+    gate: Gate,
+    board: Board,
+    *,
+    threshold: float,
+    sessions: Sessions = NEW_YORK,
+    clock: Callable[[], int] = time.time_ns,
+) -> None:
     """Register the callbacks. None of them raises if the store fails: that is an answer too."""
     numbers = itertools.count(1)
     server = os.urandom(4).hex()  # a browser that outlives a restart of the server must not mix up its drawings
@@ -24,7 +33,15 @@ def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Ca
     def on_view(view: object, _rebuild: object) -> Answer:
         identity = f"{server}-{next(numbers)}"
         try:
-            return draw(gate.store, view, identity=identity, threshold=threshold, now_ns=clock(), board=board)
+            return draw(
+                gate.store,
+                view,
+                identity=identity,
+                threshold=threshold,
+                now_ns=clock(),
+                sessions=sessions,
+                board=board,
+            )
         except StoreError as error:
             return {"drawn": nothing_drawn(identity, chosen(view), failed=True), "state": down(str(error))}
 
@@ -41,7 +58,9 @@ def register(app: Dash, gate: Gate, board: Board, *, threshold: float, clock: Ca
         if drawn is None:
             return {}
         try:
-            return refresh(gate.store, drawn, watched or {}, now_ns=clock(), board=board, stamp=stamp)
+            return refresh(
+                gate.store, drawn, watched or {}, now_ns=clock(), sessions=sessions, board=board, stamp=stamp
+            )
         except StoreError as error:
             return {"of": drawn["id"], "state": down(str(error))}
 

@@ -17,20 +17,23 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, quote_plus
+from zoneinfo import ZoneInfo
 
 import requests
 from alpha_vantage.alphavantage import AlphaVantage
 from alpha_vantage.timeseries import TimeSeries
 
 from tickflow.errors import SettingError, SourceError, Stopped
+from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.sources.base import Wait
-from tickflow.sources.new_york import close_of, seconds_to_midnight
 from tickflow.ticks.tick import Reason, Tick, from_text
 
 BASE_URL = "https://www.alphavantage.co/query?"
+_NEW_YORK = ZoneInfo("America/New_York")
+"""Whose midnight begins a new day of a free key, wherever the market is."""
 CALL_GAP = 1.1
 """The least time between two calls, in seconds: one call a second is allowed."""
 CALL_TIMEOUT = 8.0
@@ -189,8 +192,18 @@ class Client:
         return parse_quote(answer["answer"], symbol, self._key)
 
 
+def seconds_to_midnight(now: datetime) -> float:
+    """Seconds until the next day begins in New York, plus a few more as a margin."""
+    there = now.astimezone(_NEW_YORK)
+    midnight = (there + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight.astimezone(UTC) - now).total_seconds() + 5
+
+
 class AlphaVantageSource:
-    """The quotes of `symbols` every `interval` seconds, if they changed. `now` is the wall clock."""
+    """The quotes of `symbols` every `interval` seconds, if they changed. `now` is the wall clock.
+
+    `sessions` tells when a trading day closes.
+    """
 
     def __init__(
         self,
@@ -199,6 +212,7 @@ class AlphaVantageSource:
         *,
         interval: float,
         call_gap: float = CALL_GAP,
+        sessions: Sessions = NEW_YORK,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._asked = tuple(symbols)
@@ -206,6 +220,7 @@ class AlphaVantageSource:
         self._client = client
         self._interval = interval
         self._call_gap = call_gap
+        self._sessions = sessions
         self._now = now
         self._last: dict[str, tuple[date, float, float]] = {}
         self._next_call = 0.0
@@ -320,7 +335,7 @@ class AlphaVantageSource:
 
         The reader of the log would refuse a time in the future, and nobody knows the close before it comes.
         """
-        moment = min(close_of(found.trading_day), self._now())
+        moment = min(self._sessions.close_of(found.trading_day), self._now())
         return Tick(found.symbol, found.price, moment, found.volume, found.change_percent, "alpha_vantage")
 
     @staticmethod

@@ -9,7 +9,6 @@ an extension at the right end would not be right, the picture is made again: a r
 log that began again, more rows than an extension should carry, or more of them by now than a screen shows.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from tickflow.dashboard.queries.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.queries.watched import cursors_of, watch
 from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
-from tickflow.sources.new_york import is_open
+from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.store.base import DAY_NS, MetricsStore, PageQueries
 from tickflow.store.pixels import strongest_columns
 
@@ -47,7 +46,14 @@ Answer = dict[str, Any]
 
 
 def draw(
-    store: MetricsStore, view: object, *, identity: str, threshold: float, now_ns: int, board: Board | None = None
+    store: MetricsStore,
+    view: object,
+    *,
+    identity: str,
+    threshold: float,
+    now_ns: int,
+    sessions: Sessions = NEW_YORK,
+    board: Board | None = None,
 ) -> Answer:
     """The whole answer to a view: the picture, what it shows, the whole watch list, all alerts, the state.
 
@@ -69,7 +75,7 @@ def draw(
             "picture": picture,
             "drawn": drawn,
             "watch": watch(store, latest, {}, drawn),
-            "state": _state(store, latest, now_ns),
+            "state": _state(store, latest, now_ns, sessions),
         }
     )
 
@@ -88,6 +94,7 @@ def refresh(
     watched: dict[str, int],
     *,
     now_ns: int,
+    sessions: Sessions = NEW_YORK,
     board: Board | None = None,
     stamp: object = 0,
 ) -> Answer:
@@ -101,7 +108,7 @@ def refresh(
         | multiples.further(store, drawn, latest)
         | {
             "of": drawn["id"],
-            "state": _state(store, latest, now_ns),
+            "state": _state(store, latest, now_ns, sessions),
             "watch": watch(store, latest, watched, drawn),
         }
     )
@@ -139,11 +146,13 @@ def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn
     return pictures.of_pixels(store.pixels(symbol, begin, end, width), width, marked, drawn["source"])
 
 
-def _state(store: MetricsStore, latest: Points, now_ns: int) -> State:
+def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions) -> State:
     """What the workers report, and whether a live source's exchange is closed: then no tick is no fault."""
     state = state_of(store.statuses(), now_ns)
     if LIVE_SOURCE in latest.source:
-        state["closed"] = not is_open(datetime.fromtimestamp(now_ns / 1e9, UTC))
+        opens = sessions.next_open(now_ns)
+        state["closed"] = opens != now_ns
+        state["opens_us"] = None if opens is None else opens // 1000
     return state
 
 
