@@ -385,7 +385,7 @@ FLAGS = (
 )
 
 
-def engine_of(settings: Settings, stop: process.StopEvent, *, alerts_only: bool = False) -> StockAnalyticsEngine:
+def worker_of(settings: Settings, stop: process.StopEvent, *, alerts_only: bool = False) -> StockAnalyticsEngine:
     """The worker of the settings; with `alerts_only` it needs no store, and publishes alerts without storing any."""
     if not alerts_only:
         return StockAnalyticsEngine(settings, stop=stop)
@@ -408,15 +408,15 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     )
     if arguments.verb != "run":
         return command_line.perform(arguments, settings, stop)
-    engine = engine_of(settings, stop, alerts_only=arguments.alerts_only)
+    worker = worker_of(settings, stop, alerts_only=arguments.alerts_only)
     logger.info("%s", origin_of_settings())
     if hasattr(signal, "SIGUSR1"):
-        signal.signal(signal.SIGUSR1, lambda *_: engine.console.want_summary())
+        signal.signal(signal.SIGUSR1, lambda *_: worker.console.want_summary())
     gc.freeze()  # searching the loaded modules for garbage again and again took 10 % of the CPU
     from tickflow.telemetry.unread import serving_worker  # the same
 
-    with serving_worker(settings, engine.telemetry, partial(open_log, settings, stop), stop):
-        engine.run()
+    with serving_worker(settings, worker.telemetry, partial(open_log, settings, stop), stop):
+        worker.run()
     return process.DONE
 
 

@@ -33,7 +33,7 @@ const GAP_MS = 300_000,
   GAP_TIMES = 10;
 let asked = () => {}; // asks the store for a part of time: `page.js` names it
 let shape = null; // where the panels are
-let axes = ""; // what Plotly was told last
+let axes = ""; // the last axes that Plotly drew
 let waiting = null; // the frame that will draw
 let resting = null; // the timer after a gesture
 let pointer = null; // where the pointer is, in px
@@ -428,7 +428,7 @@ function clear({ yaxis }, { labels, tag }) {
 /** Plotly's part: axes and grid. */
 function axe(layout, right, paintOf) {
   const there = place(),
-    told = JSON.stringify([
+    wanted = JSON.stringify([
       layout,
       right,
       there.clientWidth,
@@ -436,8 +436,8 @@ function axe(layout, right, paintOf) {
       paintOf("--grid"),
       paintOf("--paper"),
     ]);
-  if (told === axes && plots.drawing("chart")) return;
-  axes = told;
+  if (wanted === axes && plots.drawing("chart")) return;
+  axes = wanted;
   plots.axes("chart", {
     panels: PANELS,
     layout,

@@ -58,9 +58,9 @@ function freshness(drawn) {
   if (state.gone) {
     sentence =
       gone === null
-        ? "No analytics has reported yet. Start it: python stock_analytics.py"
-        : `The analytics has not reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
-  } else if (state.held_up_by) sentence = `The analytics waits: ${state.held_up_by}`;
+        ? "No worker has reported yet. Start it: python stock_analytics.py"
+        : `No worker has reported for ${words.span(gone)}. Start it: python stock_analytics.py`;
+  } else if (state.held_up_by) sentence = `The worker waits: ${state.held_up_by}`;
   else sentence = state.notice;
   const one = drawn?.rows ? pulse(drawn, heard.seen) : beside.youngest();
   if (!one) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
@@ -82,7 +82,7 @@ function freshness(drawn) {
       word: "stale",
       kind: "stale",
       sentence,
-      advice: `No tick of ${one.symbol} since the analytics started. ${SEE_PRODUCER}`,
+      advice: `No tick of ${one.symbol} since the worker started. ${SEE_PRODUCER}`,
     };
   let advice = "";
   if (one.kind === "stale") advice = `No new tick of ${one.symbol} for ${words.span(one.age)}. ${SEE_PRODUCER}`;
@@ -161,9 +161,9 @@ function emptiness(drawn, kind) {
 /* Why no tick is stored: the notice of a live worker, or else that no producer runs. */
 function nothingYet(state) {
   if (!state || state.down || state.gone) return "No ticks yet. Start the producer: python stock_producer.py";
-  if (state.held_up_by) return `No ticks yet. The analytics waits: ${state.held_up_by}`;
-  if (state.notice) return `No ticks yet. The analytics reports: ${state.notice}`;
-  return "No ticks yet. The analytics runs and has nothing to read. Start the producer: python stock_producer.py";
+  if (state.held_up_by) return `No ticks yet. The worker waits: ${state.held_up_by}`;
+  if (state.notice) return `No ticks yet. The worker reports: ${state.notice}`;
+  return "No ticks yet. The worker runs and has nothing to read. Start the producer: python stock_producer.py";
 }
 
 function truth(drawn) {

@@ -11,7 +11,7 @@ const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
 
 /* Price and change: those of the watch list or, for a chosen period, its last price and its own change. */
-function course(drawn) {
+function quoteOf(drawn) {
   if (!drawn?.period) return drawn && rows().get(drawn.symbol);
   const first = drawn.rows ? chart.values(0) : null,
     end = first && chart.values(drawn.rows - 1);
@@ -21,12 +21,12 @@ function course(drawn) {
 function headline(drawn, paused) {
   const row = drawn && rows().get(drawn.symbol),
     badge = element("badge"),
-    told = course(drawn);
+    quote = quoteOf(drawn);
   write("headline-symbol", drawn?.symbol || "");
-  write("headline-price", told ? words.price(told.price) : "");
-  write("headline-change", told ? words.change(told.change) : "");
+  write("headline-price", quote ? words.price(quote.price) : "");
+  write("headline-change", quote ? words.change(quote.change) : "");
   const change = element("headline-change");
-  change.className = `headline-change ${words.side(told?.change)}`;
+  change.className = `headline-change ${words.side(quote?.change)}`;
   let note = "";
   if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
   if (drawn?.period) note = words.period(drawn.period);
@@ -73,11 +73,11 @@ function read(values, drawn) {
   write("reading-volume", words.volume(values.volume));
   write("reading-anomaly", String(chart.marked()));
   if (!values.newest) return;
-  const told = course(drawn);
+  const quote = quoteOf(drawn);
   write(
     "summary",
     `${drawn.symbol}, ${words.stretch(drawn)}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
-      `at ${words.time(values.wall)} New York time, change ${told ? words.change(told.change) : "unknown"}, ` +
+      `at ${words.time(values.wall)} New York time, change ${quote ? words.change(quote.change) : "unknown"}, ` +
       `${chart.marked()} anomalies in sight.`,
   );
 }

@@ -32,11 +32,11 @@ const STEPS = 24;
 /* A row with its trend continued: the last point moves, and each step adds one more. */
 function carried(row) {
   const known = rows.get(row.symbol);
-  const ended_us = row.course || !known ? row.event_us : known.ended_us;
-  if (row.course || !known) return { ...row, course: row.course?.length ? row.course : [row.price], ended_us };
+  const ended_us = row.trend || !known ? row.event_us : known.ended_us;
+  if (row.trend || !known) return { ...row, trend: row.trend?.length ? row.trend : [row.price], ended_us };
   const further = row.event_us - ended_us >= stepUs;
-  const course = [...(further ? known.course.slice(1 - STEPS) : known.course.slice(0, -1)), row.price];
-  return { ...known, ...row, course, ended_us: further ? row.event_us : ended_us };
+  const trend = [...(further ? known.trend.slice(1 - STEPS) : known.trend.slice(0, -1)), row.price];
+  return { ...known, ...row, trend, ended_us: further ? row.event_us : ended_us };
 }
 
 /* All columns at full width, or four of them beside the chart. */
@@ -48,7 +48,7 @@ function widen(overview) {
   window.dash_ag_grid.getApiAsync("watch").then((grid) => {
     grid.setColumnsVisible(FURTHER, overview);
     grid.setColumnWidths([
-      { key: "course", newWidth: overview ? 170 : 70 },
+      { key: "trend", newWidth: overview ? 170 : 70 },
       { key: "symbol", newWidth: overview ? 120 : 78 },
       { key: "change", newWidth: overview ? 130 : 96 },
     ]);

@@ -29,9 +29,9 @@ def run(bench: Bench) -> dict[str, Any]:
         rows.append((f"HISTORY_SIZE={size}", f"{kilobytes:.2f}", f"{most:g}"))
     print(table(rows))
     ticks = bench.of(10_000_000, 300_000)
-    course = _resident(bench, ticks, 500, 200)
-    figures |= {"ticks": ticks, "resident_mb": course, "grown_mb": round(course[-1] - course[2], 2)}
-    print(f"{ticks:,} ticks of 500 symbols, resident MB: {', '.join(f'{each:.0f}' for each in course)}")
+    resident = _resident(bench, ticks, 500, 200)
+    figures |= {"ticks": ticks, "resident_mb": resident, "grown_mb": round(resident[-1] - resident[2], 2)}
+    print(f"{ticks:,} ticks of 500 symbols, resident MB: {', '.join(f'{each:.0f}' for each in resident)}")
     return figures
 
 

@@ -57,19 +57,19 @@ def run(bench: Bench) -> dict[str, Any]:
         "failed": failed,
         "errors": visitor.errors,
         "elsewhere": visitor.elsewhere,
-        **{name: _course(samples, half, name) for name in ("heap_mb", "nodes", "listeners", "server_mb")},
+        **{name: _growth(samples, half, name) for name in ("heap_mb", "nodes", "listeners", "server_mb")},
         "samples": samples,
     }
     rows: list[tuple[str, ...]] = [("", "begin", "middle", "end", "growth per 1,000 in the second half")]
     for name in ("heap_mb", "nodes", "listeners", "server_mb"):
-        course = result[name]
-        rows.append((name, *(f"{course[part]:,.1f}" for part in ("begin", "middle", "end", "growth"))))
+        growth = result[name]
+        rows.append((name, *(f"{growth[part]:,.1f}" for part in ("begin", "middle", "end", "growth"))))
     print(table(rows))
     print(f"{samples[-1]['refreshes']:,.0f} refreshes, {failed:.0f} failed; errors: {visitor.errors or 'none'}")
     return result
 
 
-def _course(samples: list[dict[str, float]], half: list[dict[str, float]], name: str) -> dict[str, float]:
+def _growth(samples: list[dict[str, float]], half: list[dict[str, float]], name: str) -> dict[str, float]:
     """A value at start, middle and end, and its growth per 1,000 refreshes: the slope of its second half."""
     x, y = [each["refreshes"] / 1000 for each in half], [each[name] for each in half]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)

@@ -45,11 +45,11 @@ def main() -> int:
     set_up_logging("WARNING")
     stop = StopEvent()
     stop.listen()
-    engine = MeasuredEngine(arguments.ticks, stop)
+    worker = MeasuredEngine(arguments.ticks, stop)
     started = time.monotonic()
     gc.freeze()  # as stock_analytics.py does
-    engine.run()
-    print(engine.figures.to_json(startup=engine.figures.begun_at - started), flush=True)
+    worker.run()
+    print(worker.figures.to_json(startup=worker.figures.begun_at - started), flush=True)
     return 0
 
 

@@ -26,7 +26,7 @@ offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
 # A group's first member need not wait for others.
 group.initial.rebalance.delay.ms=0
-# So long a killed broker counts as alive, and its successor has to wait (default: 9 s).
+# How long a killed broker counts as alive, so that its successor has to wait (default: 9 s).
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=1000
 # Whoever needs a topic makes it, with the settings that it needs.

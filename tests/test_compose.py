@@ -16,7 +16,7 @@ from config import KEYS, SECRETS, load_settings
 PROJECT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-APP = {"producer", "analytics", "dashboard"}
+APP = {"producer", "worker", "dashboard"}
 MONITORING = {"prometheus", "alertmanager", "grafana"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)

@@ -164,7 +164,7 @@ def test_alerts_fire_by_their_causes_and_the_boards_find_their_metrics(
     script: StartScript, chain: KafkaChain, own_influx: Influxd, tmp_path: Path
 ) -> None:
     worker_port, producer_port = free_port(), free_port()
-    scraped = {"analytics": worker_port, "producer": producer_port, "influxdb": own_influx.port}
+    scraped = {"worker": worker_port, "producer": producer_port, "influxdb": own_influx.port}
     producer = script("stock_producer.py", "--interval", "0.2", "--metrics-port", str(producer_port), env=chain.env)
     worker = script("stock_analytics.py", "--metrics-port", str(worker_port), env=chain.env)
     chain.wait_for_points(50)

@@ -29,9 +29,9 @@ def main() -> int:
     set_up_logging("ERROR")
     stop = StopEvent()
     stop.listen()
-    engine = TimedEngine(stop)
-    engine.run()
-    print(json.dumps({"timeline": engine.timeline}), flush=True)
+    worker = TimedEngine(stop)
+    worker.run()
+    print(json.dumps({"timeline": worker.timeline}), flush=True)
     return 0
 
 

@@ -92,16 +92,16 @@ def test_hostile_requests(page: Page) -> None:
         for request, (status, _, _) in zip(requests, answers, strict=True)
         if status not in request.right
     ]
-    told = Counter(status for status, _, _ in answers)
+    statuses = Counter(status for status, _, _ in answers)
     slowest = max(seconds for _, _, seconds in answers)
     grown = settled(page) - before
-    print(f"\n{REQUESTS} requests: {dict(sorted(told.items()))}, slowest {slowest:.2f} s, memory {grown:+.1f} MB")
-    assert told[500] == 0
+    print(f"\n{REQUESTS} requests: {dict(sorted(statuses.items()))}, slowest {slowest:.2f} s, memory {grown:+.1f} MB")
+    assert statuses[500] == 0
     assert wrong == []
     assert not any(b"Traceback" in body for _, body, _ in answers)
     assert slowest < SLOWEST_SECONDS
     assert grown < 20
-    assert min(told[each] for each in (200, 400, 403, 404, 413, 415)) > 0, "each kind was reached"
+    assert min(statuses[each] for each in (200, 400, 403, 404, 413, 415)) > 0, "each kind was reached"
     lines = [line for line in page.script.stderr.splitlines() if line]
     assert [line for line in lines if not LINE.fullmatch(line)] == []
     assert "Traceback" not in page.script.output + page.script.stderr

@@ -148,8 +148,8 @@ def test_a_new_alert_is_notified_of_while_the_page_is_in_the_background(running:
     page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")  # headless shows all its pages
     running.market.tick("AAPL", 163.0)
     until(page, "window.shown.length === 1")
-    (told,) = page.evaluate("window.shown")
-    assert re.fullmatch(r"AAPL ▲ high: z \d\.\d\d · 163\.00 vs MA10 15\d\.\d\d", told)
+    (hint,) = page.evaluate("window.shown")
+    assert re.fullmatch(r"AAPL ▲ high: z \d\.\d\d · 163\.00 vs MA10 15\d\.\d\d", hint)
 
 
 def test_who_was_not_asked_yet_can_ask_for_notifications(running: Running, visit: Visit) -> None:

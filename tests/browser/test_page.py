@@ -154,6 +154,6 @@ def test_an_open_page_lets_go_of_what_lies_long_before_its_range(running: Runnin
     running.store.write(running.market.feed.points("AAPL", [163.21], at=later))
     expect(page.locator("#headline-price")).to_have_text("163.21")
     until(page, f"{LOOKS}.picture.x.length < {len(PRICES)}")
-    assert drawn(page) == pytest.approx(80, abs=16), "a slow machine lets go of more"
+    assert drawn(page) == pytest.approx(80, abs=16), "a slow machine skips more frames"
     assert len(column(page, "volume")) == len(column(page, "ma_5")) == drawn(page)
     expect(page.locator("#summary")).to_contain_text(f"{drawn(page)} ticks")

@@ -70,7 +70,7 @@ def test_without_a_tick_since_the_analytics_started_it_says_what_to_do(running: 
     page = visit()
     expect(page.locator("#fresh")).to_have_text("stale")
     expect(page.locator("#advice")).to_have_text(
-        re.compile(r"^No tick of AAPL since the analytics started\. .* stock_producer\.py")
+        re.compile(r"^No tick of AAPL since the worker started\. .* stock_producer\.py")
     )
 
 
@@ -112,9 +112,9 @@ def test_it_says_when_the_analytics_is_gone_or_held_up(running: Running, visit: 
     running.market.history("AAPL", PRICES)
     running.market.report(held_up_by="InfluxDB does not answer")
     page = visit()
-    expect(page.locator("#banner")).to_have_text("The analytics waits: InfluxDB does not answer")
+    expect(page.locator("#banner")).to_have_text("The worker waits: InfluxDB does not answer")
     expect(page.locator("#banner")).to_have_text(
-        re.compile(r"The analytics has not reported for 1\d s. Start it: python stock_analytics.py"), timeout=20_000
+        re.compile(r"No worker has reported for 1\d s. Start it: python stock_analytics.py"), timeout=20_000
     )
 
 
@@ -148,13 +148,11 @@ def test_an_empty_page_says_what_the_worker_says(running: Running, visit: Visit)
     running.market.report(notice="all 3,000 records refused, to stock-ticks.dlq (key_missing 3,000).")
     page = visit()
     words = "all 3,000 records refused, to stock-ticks.dlq (key_missing 3,000)."
-    expect(page.locator("#empty")).to_have_text(f"No ticks yet. The analytics reports: {words}")
+    expect(page.locator("#empty")).to_have_text(f"No ticks yet. The worker reports: {words}")
     running.market.report(held_up_by="InfluxDB does not answer")
-    expect(page.locator("#empty")).to_have_text("No ticks yet. The analytics waits: InfluxDB does not answer")
+    expect(page.locator("#empty")).to_have_text("No ticks yet. The worker waits: InfluxDB does not answer")
     running.market.report()
-    expect(page.locator("#empty")).to_have_text(
-        re.compile("The analytics runs and has nothing to read. Start the prod")
-    )
+    expect(page.locator("#empty")).to_have_text(re.compile("The worker runs and has nothing to read. Start the prod"))
 
 
 def test_warm_up_is_counted_not_invented(running: Running, visit: Visit) -> None:

@@ -56,10 +56,10 @@ def test_acknowledging_twice_is_once_and_the_later_time_counts(acks: AckStore) -
     assert acks.acknowledged(0) == [later, SECOND_ONE]
 
 
-def test_an_episode_of_a_log_made_anew_is_another(acks: AckStore) -> None:
-    anew = Ack(FIRST.symbol, FIRST.partition, FIRST.first_offset, FIRST.time_ns + SECOND, FIRST.acked_ns)
-    acks.acknowledge([FIRST, anew])
-    assert acks.acknowledged(0) == [FIRST, anew]
+def test_an_episode_of_a_log_made_again_is_another(acks: AckStore) -> None:
+    again = Ack(FIRST.symbol, FIRST.partition, FIRST.first_offset, FIRST.time_ns + SECOND, FIRST.acked_ns)
+    acks.acknowledge([FIRST, again])
+    assert acks.acknowledged(0) == [FIRST, again]
 
 
 def test_a_token_that_may_not_create_the_bucket_is_said_in_a_sentence(influx: InfluxServer, bucket: str) -> None:

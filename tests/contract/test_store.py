@@ -489,8 +489,8 @@ def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: Metric
     assert (found.volume >= found.points.volume).all()
     assert (found.total, found.cut) == (len(inside), False)
     outline = store.outline("AAPL", since, until, steps)
-    told = zip(outline.time_ns.tolist(), outline.price.tolist(), outline.is_anomaly.tolist(), strict=True)
-    assert list(told) == of_points(found.points)
+    found_rows = zip(outline.time_ns.tolist(), outline.price.tolist(), outline.is_anomaly.tolist(), strict=True)
+    assert list(found_rows) == of_points(found.points)
     assert list(outline.source) == list(found.points.source)
 
 
@@ -579,8 +579,8 @@ def test_any_range_is_what_a_slow_store_says(
     assert store.anomaly_counts(since, names) == slow.anomaly_counts(since, names)
     assert bits(store.anomalies(since, 5, names[:1])) == bits(slow.anomalies(since, 5, names[:1]))
     if since and since < until and (until - since) % steps == 0:
-        courses = store.trends(since, until, steps)
-        assert {name: courses[name] for name in names if name in courses} == slow.trends(since, until, steps)
+        trends = store.trends(since, until, steps)
+        assert {name: trends[name] for name in names if name in trends} == slow.trends(since, until, steps)
 
 
 @pytest.mark.parametrize("symbol", ["A", "0", "-", ".", "...", "A.B-C", "123456789012", "NULL", "TIME"])

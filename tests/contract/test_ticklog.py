@@ -294,7 +294,7 @@ def test_when_retention_overran_the_reader_it_is_told_and_goes_on_where_it_is_pl
     log.seek(0, 2)
     logs.drop_before(10)
     assert stray(log) == {0: 2}
-    assert stray(log) == {0: 2}, "it is told until it is placed"
+    assert stray(log) == {0: 2}, "it is reported until it is placed"
     assert log.bounds(0) == Bounds(10, 10)
     log.seek(0, 10)
     publish(log, b"new")

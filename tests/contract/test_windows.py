@@ -81,8 +81,8 @@ def test_columns_of_any_window_are_those_of_a_recomputation(store: MetricsStore,
         ):  # fmt: skip
             assert getattr(found, name).tolist() == expected.tolist(), name
         for name in MEASURES:
-            for told, expected in ((found.lows, grouped[name].min()), (found.highs, grouped[name].max())):
-                np.testing.assert_array_equal(told[name], expected.to_numpy(), err_msg=name)
+            for bounds, expected in ((found.lows, grouped[name].min()), (found.highs, grouped[name].max())):
+                np.testing.assert_array_equal(bounds[name], expected.to_numpy(), err_msg=name)
         strongest = flagged.groupby(flagged.time_ns // width * width).strength.max().reindex(list(grouped.groups))
         np.testing.assert_allclose(found.strength, strongest.to_numpy(), rtol=1e-12)
         seen += len(flagged)

@@ -122,7 +122,7 @@ def mutated(body: dict[str, Any], choose: random.Random) -> object:
 
 def test_no_changed_body_is_an_error_of_the_server(client: FlaskClient, drawn: dict[str, Any]) -> None:
     choose = random.Random(12)
-    told = {200: 0, 400: 0}
+    statuses = {200: 0, 400: 0}
     for _ in range(1_500):
         small = {
             "symbol": "AAPL",
@@ -137,8 +137,8 @@ def test_no_changed_body_is_an_error_of_the_server(client: FlaskClient, drawn: d
             asked("drawing", [small, {"id": drawn["id"], "at": 1.5, "wait": 10_000}], []),
         ])  # fmt: skip
         response = client.post(UPDATE, json=mutated(json.loads(json.dumps(body)), choose))
-        told[response.status_code] += 1
-    assert told[400] > 1_000
+        statuses[response.status_code] += 1
+    assert statuses[400] > 1_000
 
 
 @given(st.binary(max_size=200))

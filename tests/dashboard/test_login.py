@@ -232,10 +232,10 @@ def test_wrong_passwords_are_slowed_before_they_are_hashed(
         return real(password, salt)
 
     monkeypatch.setattr(accounts_module, "_digest", counted)
-    told = [sign_in(client, (VIEWER[0], f"wrong password {at}")) for at in range(30)]
-    assert {each.status_code for each in told} == {401, 429}
+    answers = [sign_in(client, (VIEWER[0], f"wrong password {at}")) for at in range(30)]
+    assert {each.status_code for each in answers} == {401, 429}
     assert len(hashed) < 9
-    assert int(told[-1].headers["Retry-After"]) >= 1
+    assert int(answers[-1].headers["Retry-After"]) >= 1
     assert not any("wrong password" in line and "password 1" in line for line in caplog.messages)
     assert all("vera" in line and "127.0.0.1" in line for line in caplog.messages)
 

@@ -134,10 +134,10 @@ def test_beyond_all_connections_others_are_served_within_a_second(page: Served) 
             status, _, _ = page.ask("GET", "/_dash-dependencies")
             assert status == 200
             assert time.monotonic() - begun < 1
-        told = received(silent[0])
-    assert status_of(told) == 503
-    assert b"All 200 connections" in told
-    assert b"X-Frame-Options: DENY" in told
+        answer = received(silent[0])
+    assert status_of(answer) == 503
+    assert b"All 200 connections" in answer
+    assert b"X-Frame-Options: DENY" in answer
 
 
 def test_when_all_are_busy_a_further_one_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,9 +176,9 @@ def test_a_stop_sends_the_answer_that_is_under_way() -> None:
             return []
 
     with served(store=Slow()) as page:
-        told: list[int] = []
+        answer: list[int] = []
         asking = threading.Thread(
-            target=lambda: told.append(
+            target=lambda: answer.append(
                 page.ask("POST", "/_dash-update-component", DRAW, {"Content-Type": "application/json"})[0]
             )
         )
@@ -188,7 +188,7 @@ def test_a_stop_sends_the_answer_that_is_under_way() -> None:
         time.sleep(0.2)
         going.set()
         asking.join(10)
-    assert told == [200]
+    assert answer == [200]
 
 
 def test_a_stop_does_not_wait_for_those_who_are_silent(page: Served) -> None:

@@ -31,7 +31,7 @@ def test_the_clock_is_set(case: MakeCase, stand: Stand, tmp_path: Path) -> None:
     one.use(Load(stand.sink(seconds), one.random.randrange(2**32), clock=moment if moves_load else None))
 
     def is_moved() -> bool:
-        return any(abs(told - seconds()) < HOUR / 2 for told in stand.worker_times())
+        return any(abs(shown - seconds()) < HOUR / 2 for shown in stand.worker_times())
 
     for number in range(times):
         one.pause(0.5, 1.0)
@@ -45,5 +45,5 @@ def test_the_clock_is_set(case: MakeCase, stand: Stand, tmp_path: Path) -> None:
             worker = one.relieve(worker, "clock")
     one.recover()
     one.finish(times)
-    told = stand.worker_times()
-    assert max(told) - min(told) > 1.9 * HOUR, "the worker's clock was to be moved"
+    shown = stand.worker_times()
+    assert max(shown) - min(shown) > 1.9 * HOUR, "the worker's clock was to be moved"

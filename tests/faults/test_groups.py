@@ -72,4 +72,4 @@ def test_workers_join_and_leave(case: MakeCase, kafka_stand: KafkaStand) -> None
     one.recover()
     one.finish(times)
     given = sum(worker.output.count(" is ours: ") for worker in one.everyone)
-    assert given >= 4 * times, "each rebalance gives all four partitions anew"
+    assert given >= 4 * times, "each rebalance assigns all four partitions again"

@@ -118,9 +118,9 @@ def test_retention_overruns_a_stopped_worker(case: MakeCase, kafka_stand: KafkaS
     )
     one.finish(1, expected)
     # Per partition: if its first worker stopped before it could commit, the line appears twice.
-    told = dict(re.findall(r"partition (\d+): ([\d,]+) records were lost", early.stderr + worker.stderr))
+    reported = dict(re.findall(r"partition (\d+): ([\d,]+) records were lost", early.stderr + worker.stderr))
     lost = {number: at - committed.get(number, 0) for number, at in cut.items()}
-    assert {int(number): int(count.replace(",", "")) for number, count in told.items()} == lost
+    assert {int(number): int(count.replace(",", "")) for number, count in reported.items()} == lost
     assert sum(lost.values()) > 0
 
 

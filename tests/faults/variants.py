@@ -57,9 +57,9 @@ def commit_first() -> None:
     """Commits a batch before it writes it."""
     write = StockAnalyticsEngine.write
 
-    def commit_then_write(engine: StockAnalyticsEngine, batch: Batch) -> None:
-        engine.commit(batch)
-        write(engine, batch)
+    def commit_then_write(worker: StockAnalyticsEngine, batch: Batch) -> None:
+        worker.commit(batch)
+        write(worker, batch)
 
     patch(StockAnalyticsEngine, write=commit_then_write)
 
@@ -120,9 +120,9 @@ def drop_at_sigterm() -> None:
     """Treats a batch that SIGTERM interrupted as written."""
     write = StockAnalyticsEngine.write
 
-    def write_or_drop(engine: StockAnalyticsEngine, batch: Batch) -> None:
+    def write_or_drop(worker: StockAnalyticsEngine, batch: Batch) -> None:
         try:
-            write(engine, batch)
+            write(worker, batch)
         except Stopped:
             return
 

@@ -108,13 +108,13 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60.0) 
 def working(chain: Chain, span: int = 1_000_000) -> Iterator[StockAnalyticsEngine]:
     """A worker in this process, for as long as the block lasts."""
     stop = StopEvent()
-    engine = StockAnalyticsEngine(load(chain.env), stop=stop, out=io.StringIO(), span=span)
-    thread = threading.Thread(target=engine.run)
+    worker = StockAnalyticsEngine(load(chain.env), stop=stop, out=io.StringIO(), span=span)
+    thread = threading.Thread(target=worker.run)
     thread.start()
     try:
-        yield engine
+        yield worker
     finally:
         stop.set()
         thread.join(20)
     assert not thread.is_alive()
-    assert engine.counters.discrepancies() == {}
+    assert worker.counters.discrepancies() == {}

@@ -141,15 +141,15 @@ def test_a_restart_reads_from_the_checkpoint_and_not_from_the_start(chain: Chain
     with working(chain):
         chain.wait_for_points(2_000)
     stop = StopEvent()
-    engine = StockAnalyticsEngine(settings, stop=stop)
-    assert engine.desk is not None
+    worker = StockAnalyticsEngine(settings, stop=stop)
+    assert worker.desk is not None
     number, offset = max(
         ((number, log.bounds(number, log.topic).end) for number in log.partitions()), key=lambda pair: pair[1]
     )
-    engine.log.connect()
-    assert engine.desk.adopt(number, offset, offset, 0, engine.log.topic_id) in range(offset - 100, offset + 1)
-    assert engine.desk.adopt(number, offset - 1, offset - 1, 0, engine.log.topic_id) <= offset - 1
-    engine.log.close()
+    worker.log.connect()
+    assert worker.desk.adopt(number, offset, offset, 0, worker.log.topic_id) in range(offset - 100, offset + 1)
+    assert worker.desk.adopt(number, offset - 1, offset - 1, 0, worker.log.topic_id) <= offset - 1
+    worker.log.close()
     log.close()
 
 

@@ -1,4 +1,4 @@
-"""The analytics script as users meet it: bad input, signals, documented edits, servers that come late."""
+"""The worker script as users meet it: bad input, signals, documented edits, servers that come late."""
 
 import json
 import re
@@ -173,7 +173,7 @@ def test_the_pasted_price_history_is_used(script: StartScript, embedded: Embedde
         assert worker.wait(15) == 0, worker.output
         row = next(line for line in worker.stdout.splitlines() if line.startswith("AAPL  "))
         lengths.append(len(row.split()[-1]))
-    assert lengths == [3, 16], "the course in the summary is drawn from price_history"
+    assert lengths == [3, 16], "the sparkline in the summary is drawn from price_history"
 
 
 @pytest.mark.kafka

@@ -202,11 +202,11 @@ def test_a_symbol_quiet_for_more_than_the_span_warms_up_anew_also_through_a_rest
     if isinstance(chain, KafkaChain):
         chain.env["KAFKA_PARTITIONS"] = "1"  # offsets count in one partition
     publish(chain, ticks[: first + 6])
-    with working(chain, span) as engine:
-        wait_until(lambda: engine.counters.total.accepted == first + 6, "first part")
+    with working(chain, span) as worker:
+        wait_until(lambda: worker.counters.total.accepted == first + 6, "first part")
     publish(chain, ticks[first + 6 :])
-    with working(chain, span) as engine:
-        wait_until(lambda: engine.counters.total.accepted == 6, "second part")
+    with working(chain, span) as worker:
+        wait_until(lambda: worker.counters.total.accepted == 6, "second part")
     points = chain.stored().sort_values("offset")
     quiet = points[points["symbol"] == "QUIET"].reset_index(drop=True)
     assert quiet["ma_10"].notna().tolist() == [False] * 9 + [True] + [False] * 9 + [True] * 3
@@ -216,9 +216,9 @@ def test_a_symbol_quiet_for_more_than_the_span_warms_up_anew_also_through_a_rest
 
 
 def test_an_empty_topic_is_nothing_to_worry_about(chain: Chain) -> None:
-    with working(chain) as engine:
-        wait_until(lambda: bool(engine.counters.accounts), "partition", 30)
-        assert engine.log.lag().keys() <= engine.counters.accounts.keys()
+    with working(chain) as worker:
+        wait_until(lambda: bool(worker.counters.accounts), "partition", 30)
+        assert worker.log.lag().keys() <= worker.counters.accounts.keys()
     assert chain.count() == 0
     assert_equal_by_audit(chain, 0)
 
@@ -232,8 +232,8 @@ def test_commits_with_metadata_of_another_version_are_gone_on_from(chain: Chain,
             pytest.skip("the two that differ are enough on real Kafka")
         chain.env["KAFKA_PARTITIONS"] = "1"
     publish(chain, [tick("AAPL", 100 + n % 7, at(n)) for n in range(40)])
-    with working(chain) as engine:
-        wait_until(lambda: engine.counters.total.accepted == 40, "ticks")
+    with working(chain) as worker:
+        wait_until(lambda: worker.counters.total.accepted == 40, "ticks")
     with open_log(load(chain.env), StopEvent()) as log:
         log.connect()
         log.subscribe()
@@ -241,8 +241,8 @@ def test_commits_with_metadata_of_another_version_are_gone_on_from(chain: Chain,
         wait_until(lambda: bool(epochs.update(log.poll(0.3).assigned) or epochs), "partition", 30)
         assert log.commit({0: Position(40, metadata, epochs[0])}) == frozenset({0})
     publish(chain, [tick("AAPL", 100 + n % 7, at(n)) for n in range(40, 45)])
-    with working(chain) as engine:
-        wait_until(lambda: engine.counters.total.accepted == 5, "ticks")
+    with working(chain) as worker:
+        wait_until(lambda: worker.counters.total.accepted == 5, "ticks")
     assert_equal_by_audit(chain, 45)
 
 
@@ -255,14 +255,14 @@ def test_partitions_added_to_a_live_topic_are_worked_off(
         assert isinstance(chain, KafkaChain)
         chain.env["KAFKA_PARTITIONS"] = "1"
         publish(chain, [tick(f"S{n % 20}", 100 + n, at(n)) for n in range(100)])
-        with working(chain) as engine:
-            wait_until(lambda: engine.counters.total.accepted == 100, "first ticks")
+        with working(chain) as worker:
+            wait_until(lambda: worker.counters.total.accepted == 100, "first ticks")
             admin = KafkaAdminClient(bootstrap_servers=kafka_servers)
             admin.create_partitions({chain.topic: NewPartitions(3)})
             admin.close()
             publish(chain, [tick(f"S{n % 20}", 100 + n, at(n)) for n in range(100, 300)])
-            wait_until(lambda: engine.counters.total.accepted == 300, "ticks of the new partitions", 60)
-            assert len(engine.counters.accounts) == 3
+            wait_until(lambda: worker.counters.total.accepted == 300, "ticks of the new partitions", 60)
+            assert len(worker.counters.accounts) == 3
         assert_equal_by_audit(chain, 300)
 
 
@@ -287,8 +287,8 @@ def test_a_topic_deleted_and_made_anew_is_read_from_its_start_also_when_it_has_o
             return chain.count() == 250
 
         publish(chain, [tick("AAPL", 100 + n, at(n)) for n in range(100)])
-        with working(chain) as engine:
-            wait_until(lambda: engine.counters.total.accepted == 100, "first ticks")
+        with working(chain) as worker:
+            wait_until(lambda: worker.counters.total.accepted == 100, "first ticks")
             if is_live:
                 make_anew()
                 wait_until(is_read, "ticks of the new topic", 60)
@@ -311,17 +311,17 @@ def test_a_bucket_with_a_finite_retention_drops_what_is_old_and_all_is_accounted
         now = datetime.now(UTC)
         publish(chain, [tick(f"S{n}", 100.0, at(n)) for n in range(40)])
         publish(chain, [tick(f"S{n}", 101.0, now) for n in range(20)])
-        with working(chain) as engine:
-            wait_until(lambda: engine.counters.total.accepted == 60, "ticks")
-            done = engine.counters.total
+        with working(chain) as worker:
+            wait_until(lambda: worker.counters.total.accepted == 60, "ticks")
+            done = worker.counters.total
             assert (done.stored, done.expired) == (20, 40)
-            notice = engine.status().notice
+            notice = worker.status().notice
             assert (
                 f"the bucket {chain.bucket!r} keeps points for 1 hour. Use a bucket that keeps points longer" in notice
             )
             assert "dropped as too old, of a batch from 2026-01-05T14:30:" in notice
-            assert engine.counters.discrepancies() == {}
-            by_partition = [account.tally.expired for account in engine.counters.accounts.values()]
+            assert worker.counters.discrepancies() == {}
+            by_partition = [account.tally.expired for account in worker.counters.accounts.values()]
             assert sum(each > 0 for each in by_partition) > 1, "more than one partition had some of them"
         assert chain.count() == 20
         assert_equal_by_audit(chain, 60)
@@ -338,15 +338,15 @@ def test_a_field_of_another_type_in_the_bucket_holds_the_worker_up_with_a_senten
         with open_store(settings, StopEvent()) as store:
             store._writer.write(chain.bucket, influx.org, f"stock_metrics price=1i {1_767_623_400 * 10**9}")  # type: ignore[attr-defined]
         publish(chain, [tick("AAPL", 100.5 + n, at(n)) for n in range(20)])
-        with working(chain) as engine:
-            wait_until(lambda: bool(engine.status().held_up_by), "hold-up", 30)
-            assert "holds the field 'price'" in engine.status().held_up_by
-            assert engine.counters.total.accepted == 0
+        with working(chain) as worker:
+            wait_until(lambda: bool(worker.status().held_up_by), "hold-up", 30)
+            assert "holds the field 'price'" in worker.status().held_up_by
+            assert worker.counters.total.accepted == 0
             influx.call(  # as the message advises
                 "POST",
                 f"/api/v2/delete?org={influx.org}&bucket={chain.bucket}",
                 {"start": "1970-01-01T00:00:00Z", "stop": "2262-01-01T00:00:00Z", "predicate": MEASURED},
             )
-            wait_until(lambda: engine.counters.total.stored == 20, "ticks", 40)
-            assert engine.status().held_up_by == ""
+            wait_until(lambda: worker.counters.total.stored == 20, "ticks", 40)
+            assert worker.status().held_up_by == ""
         assert_equal_by_audit(chain, 20)

@@ -38,25 +38,25 @@ def test_a_batch_above_the_bound_is_one_letter_and_what_lies_around_it_is_stored
     chain: KafkaChain, codec: Codec
 ) -> None:
     chain.env["MAX_BATCH_BYTES"] = str(2**20)
-    with working(chain) as engine:
-        wait_until(lambda: 0 in engine.counters.accounts, "the partition")
+    with working(chain) as worker:
+        wait_until(lambda: 0 in worker.counters.accounts, "the partition")
         good(chain, 1)
         assert send_blanks(chain.servers, chain.topic, codec, 500_000, 3) == 1
         good(chain, 2)
         send_blanks(chain.servers, chain.topic, codec, 500_000, 3)
-        wait_until(lambda: engine.counters.accounts[0].committed == 8, "commit past both")
-        total = engine.counters.total
+        wait_until(lambda: worker.counters.accounts[0].committed == 8, "commit past both")
+        total = worker.counters.total
         assert (total.accepted, total.stored, total.skipped) == (2, 2, 4)
         assert total.refused == {"batch_too_large": 2}
-        assert engine.log.lag() == {0: 0}
-        found = [record for portion in engine.log.read(0, Bounds(0, 8)) for record in portion]
+        assert worker.log.lag() == {0: 0}
+        found = [record for portion in worker.log.read(0, Bounds(0, 8)) for record in portion]
         assert [(each.offset, isinstance(each, Oversized)) for each in found] == [
             (0, False),
             (1, True),
             (4, False),
             (5, True),
         ]
-        assert [record.offset for portion in engine.log.read(0, Bounds(2, 8)) for record in portion] == [4, 5]
+        assert [record.offset for portion in worker.log.read(0, Bounds(2, 8)) for record in portion] == [4, 5]
     letters = oracle.read_kafka_records(chain.servers, f"{chain.topic}.dlq")
     headers = dict(letters[0].headers)
     assert (letters[0].key, letters[0].value) == (None, None)

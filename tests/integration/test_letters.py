@@ -63,30 +63,30 @@ def test_the_first_bad_record_of_a_workers_life_is_not_lost_though_it_fits_nowhe
 ) -> None:
     value = b" " * size
     produce(chain, b"no tick", value, compression=compression)
-    with working(chain) as engine:
-        wait_until(lambda: 0 in engine.counters.accounts and engine.counters.accounts[0].committed == 2, "commit")
+    with working(chain) as worker:
+        wait_until(lambda: 0 in worker.counters.accounts and worker.counters.accounts[0].committed == 2, "commit")
         whole, cut = letters(chain)
         assert (whole.value, dict(whole.headers).get("tickflow.value.bytes")) == (b"no tick", None)
         assert_cut(cut, value)
-        assert engine.counters.total.refused == {"not_json": 1, "too_large": 1}
+        assert worker.counters.total.refused == {"not_json": 1, "too_large": 1}
 
 
 def test_a_letter_that_the_broker_finds_too_large_goes_out_cut_and_the_others_go_out_once(chain: KafkaChain) -> None:
     """The topic's limit is lower than when the worker asked for it."""
     admin = KafkaAdminClient(bootstrap_servers=chain.servers)
     large = b"x" * 500_000
-    stop, engine = StopEvent(), None
-    engine = StockAnalyticsEngine(load(chain.env), stop=stop, out=io.StringIO())
-    thread = threading.Thread(target=engine.run)
+    stop, worker = StopEvent(), None
+    worker = StockAnalyticsEngine(load(chain.env), stop=stop, out=io.StringIO())
+    thread = threading.Thread(target=worker.run)
     thread.start()
     try:
-        wait_until(lambda: 0 in engine.counters.accounts, "the partition")
+        wait_until(lambda: 0 in worker.counters.accounts, "the partition")
         produce(chain, b"first")
-        wait_until(lambda: engine.counters.accounts[0].committed == 1, "commit of the first")
+        wait_until(lambda: worker.counters.accounts[0].committed == 1, "commit of the first")
         resource = ConfigResource(ConfigResourceType.TOPIC, f"{chain.topic}.dlq", {"max.message.bytes": "100000"})
         admin.alter_configs([resource])
         produce(chain, *[b"%d" % number for number in range(8)], large, *[b"%d" % number for number in range(8, 16)])
-        wait_until(lambda: engine.counters.accounts[0].committed == 18, "commit of all")
+        wait_until(lambda: worker.counters.accounts[0].committed == 18, "commit of all")
     finally:
         stop.set()
         thread.join(20)

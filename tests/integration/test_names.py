@@ -50,10 +50,10 @@ def test_a_restart_and_the_audit_refuse_the_same_names(chain: Chain) -> None:
     end = 0
     for names, count in zip((first, second, third), refused, strict=True):
         end += len(names)
-        with working(chain, span=SPAN) as engine:
+        with working(chain, span=SPAN) as worker:
             send(chain, names)
-            wait_until(lambda: 0 in engine.counters.accounts and engine.counters.accounts[0].committed >= end, "commit")  # noqa: B023
-            total = engine.counters.total
+            wait_until(lambda: 0 in worker.counters.accounts and worker.counters.accounts[0].committed >= end, "commit")  # noqa: B023
+            total = worker.counters.total
             assert set(total.refused) <= {"too_many_symbols", "too_many_sources"}
             assert total.refused.total() == count
     settings = load(chain.env)

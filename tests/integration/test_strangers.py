@@ -61,8 +61,8 @@ def forge(chain: KafkaChain, offset: int, metadata: str) -> None:
 
 
 def test_beside_a_worker_no_stranger_gets_a_tick(chain: KafkaChain, stranger: Consumer) -> None:
-    with working(chain) as engine:
-        wait_until(lambda: 0 in engine.counters.accounts, "the partition")
+    with working(chain) as worker:
+        wait_until(lambda: 0 in worker.counters.accounts, "the partition")
         stranger.subscribe([chain.topic])
         send(chain, range(60))
         codes = set()
@@ -73,33 +73,33 @@ def test_beside_a_worker_no_stranger_gets_a_tick(chain: KafkaChain, stranger: Co
                 assert error is not None, "a tick went to the stranger"
                 codes.add(error.code())
         assert codes <= {KafkaError.INCONSISTENT_GROUP_PROTOCOL}
-        wait_until(lambda: engine.counters.total.stored == 60, "all ticks")
+        wait_until(lambda: worker.counters.total.stored == 60, "all ticks")
     assert chain.verdict().equal
 
 
 def test_while_a_stranger_has_the_group_the_worker_says_so(chain: KafkaChain, stranger: Consumer) -> None:
-    with working(chain) as engine:
-        wait_until(lambda: 0 in engine.counters.accounts, "the topic")
+    with working(chain) as worker:
+        wait_until(lambda: 0 in worker.counters.accounts, "the topic")
     stranger.subscribe([chain.topic])
     wait_until(lambda: stranger.poll(0.2) is None and bool(stranger.assignment()), "the stranger's partition")
-    with working(chain) as engine:
-        wait_until(lambda: "is no worker of this version" in engine.status().held_up_by, "words on the stranger")
-        assert "KAFKA_GROUP" in engine.status().held_up_by
+    with working(chain) as worker:
+        wait_until(lambda: "is no worker of this version" in worker.status().held_up_by, "words on the stranger")
+        assert "KAFKA_GROUP" in worker.status().held_up_by
 
 
 def test_what_a_stranger_committed_while_the_worker_was_stopped_is_said_and_counted(
     chain: KafkaChain, stranger: Consumer, caplog: pytest.LogCaptureFixture
 ) -> None:
     send_all = range(20)
-    with working(chain) as engine:
-        wait_until(lambda: 0 in engine.counters.accounts, "the partition")
+    with working(chain) as worker:
+        wait_until(lambda: 0 in worker.counters.accounts, "the partition")
         send(chain, send_all)
-        wait_until(lambda: engine.counters.total.stored == 20, "20 ticks")
+        wait_until(lambda: worker.counters.total.stored == 20, "20 ticks")
     send(chain, range(20, 60))
     stranger.commit(offsets=[TopicPartition(chain.topic, 0, 60)], asynchronous=False)
-    with caplog.at_level(logging.WARNING), working(chain) as engine:
-        wait_until(lambda: engine.counters.total.foreign == 1, "the foreign commit")
-        assert engine.status().foreign == 1
+    with caplog.at_level(logging.WARNING), working(chain) as worker:
+        wait_until(lambda: worker.counters.total.foreign == 1, "the foreign commit")
+        assert worker.status().foreign == 1
     assert "the commit at 60 (without metadata) was made by no worker" in caplog.text
 
 
@@ -107,11 +107,11 @@ def test_what_a_stranger_committed_while_the_worker_was_stopped_is_said_and_coun
     "metadata", ["[" * 4_024, "{" * 4_096, '{"v":3,"restore":-5}', "\x00\x1b[2J", '{"v":3,"restore":0,"since":99}']
 )
 def test_no_commit_keeps_a_worker_from_starting(chain: KafkaChain, metadata: str) -> None:
-    with working(chain) as engine:
-        wait_until(lambda: 0 in engine.counters.accounts, "the partition")
+    with working(chain) as worker:
+        wait_until(lambda: 0 in worker.counters.accounts, "the partition")
         send(chain, range(30))
-        wait_until(lambda: engine.counters.total.stored == 30, "30 ticks")
+        wait_until(lambda: worker.counters.total.stored == 30, "30 ticks")
     forge(chain, 10, metadata)
-    with working(chain) as engine:
-        wait_until(lambda: 0 in engine.counters.accounts and engine.counters.accounts[0].committed == 30, "all again")
+    with working(chain) as worker:
+        wait_until(lambda: 0 in worker.counters.accounts and worker.counters.accounts[0].committed == 30, "all again")
     assert chain.verdict().equal

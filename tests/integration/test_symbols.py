@@ -24,7 +24,7 @@ MOMENT = "2026-01-05T14:30:00Z"
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-def engine(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Iterator[tuple[Chain, StockAnalyticsEngine]]:
+def running(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Iterator[tuple[Chain, StockAnalyticsEngine]]:
     if request.param == "kafka":
         given_ = request.getfixturevalue
         chain: Chain = KafkaChain(given_("kafka_servers"), topic, given_("influx"), given_("bucket"))
@@ -42,9 +42,9 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Iterat
 @given(symbols=st.lists(any_symbol, min_size=1, max_size=20, unique=True))
 @example(symbols=ODD_SYMBOLS)
 def test_a_symbol_stays_what_it_is_from_the_source_to_the_csv(
-    engine: tuple[Chain, StockAnalyticsEngine], tmp_path: Path, symbols: list[str]
+    running: tuple[Chain, StockAnalyticsEngine], tmp_path: Path, symbols: list[str]
 ) -> None:
-    chain, worker = engine
+    chain, worker = running
     file = tmp_path / "day.csv"
     with file.open("w", newline="") as out:
         csv.writer(out).writerows(

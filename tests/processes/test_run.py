@@ -200,7 +200,7 @@ def test_the_real_scripts_end_with_their_terminal(place: Place, end: Callable[[T
     terminal = place.start()
     terminal.wait_until(place.answers)
     terminal.wait_until(lambda: f"The page is at http://127.0.0.1:{place.port}" in terminal.output)
-    for prefix in ("producer.1", "analytics.1", "dashboard.1"):
+    for prefix in ("producer.1", "worker.1", "dashboard.1"):
         assert prefix in terminal.output
     end(terminal)
     assert terminal.wait() == 0, terminal.output

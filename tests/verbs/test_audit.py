@@ -26,7 +26,7 @@ SYMBOLS = ("AAPL", "MSFT")
 
 
 class Chain:
-    """A topic of two partitions, worked off by one engine."""
+    """A topic of two partitions, worked off by one worker."""
 
     def __init__(self) -> None:
         self.topic = MemoryTopic(2)
@@ -157,8 +157,8 @@ def test_a_missing_dead_letter_is_told_and_one_that_the_store_refused_is_no_loss
 
 def test_what_is_not_committed_is_not_judged_but_what_lies_past_the_end_is(chain: Chain) -> None:
     chain.feed(3)
-    batch = chain.worker.engine.process(chain.worker.engine.poll())
-    chain.worker.engine.write(batch)
+    batch = chain.worker.under_test.process(chain.worker.under_test.poll())
+    chain.worker.under_test.write(batch)
     found = chain.audit()
     assert found.equal
     assert (found.newer, found.expected) == (6, 2 * TICKS)

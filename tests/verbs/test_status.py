@@ -49,8 +49,13 @@ def test_a_frozen_store_and_an_absent_log_delay_it_by_three_seconds_at_most(
     chain = KafkaChain(kafka_servers, topic, own_influx.server, "stock_data")
     script("stock_producer.py", "--interval", "0.2", env=chain.env)
     script("stock_analytics.py", env=chain.env)
-    wait_until(lambda: as_json(script, chain.env)["ok"], "a system that is fine")
-    found = as_json(script, chain.env)
+    found: dict[str, Any] = {}
+
+    def is_fine() -> bool:  # keeps the answer: on a loaded machine the next one may lack what came too late
+        found.update(as_json(script, chain.env))
+        return bool(found["ok"])
+
+    wait_until(is_fine, "a system that is fine")
     assert {each["owner"] for each in found["partitions"].values()} == {found["workers"][0]["worker"]}
     own_influx.pause()
     try:

@@ -113,7 +113,7 @@ class ScriptedLog(TickLog):
 
 
 class FailingStore(MemoryStore):
-    """Refuses each point and each status with `failure`; the `stop_at`-th of these calls asks the engine to stop."""
+    """Refuses each point and each status with `failure`; the `stop_at`-th of these calls asks the worker to stop."""
 
     def __init__(self, stop: StopEvent, failure: StoreUnavailable, stop_at: int) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class FailingStore(MemoryStore):
         return self._answer
 
 
-def engine_of(log: ScriptedLog, store: MemoryStore) -> StockAnalyticsEngine:
+def worker_of(log: ScriptedLog, store: MemoryStore) -> StockAnalyticsEngine:
     return StockAnalyticsEngine(load(), log=log, store=store, stop=log.stop, out=io.StringIO())
 
 
@@ -157,7 +157,7 @@ def test_records_that_came_while_another_partition_cannot_be_placed_are_not_pass
         away={1: 3},
     )
     store = MemoryStore()
-    engine_of(log, store).run()
+    worker_of(log, store).run()
     assert store.newest("S0", 10).offset.tolist() == [0, 1, 2, 3, 4]
     assert store.newest("S1", 10).offset.tolist() == [0, 1]
     assert {number: at.offset for number, at in log.commits.items()} == {0: 5, 1: 2}
@@ -167,31 +167,31 @@ def test_records_that_came_while_another_partition_cannot_be_placed_are_not_pass
 def test_a_partition_that_cannot_be_placed_keeps_no_other_from_its_place() -> None:
     log = ScriptedLog([Polled(assigned={0: 1, 1: 2}), Polled(), Polled(records=ticks(1, 0))], away={0: 1_000_000})
     store = MemoryStore()
-    engine_of(log, store).run()
+    worker_of(log, store).run()
     assert store.newest("S1", 10).offset.tolist() == [0]
 
 
 def test_a_stop_that_comes_while_a_frozen_store_is_told_the_status_is_obeyed_before_the_next_attempt() -> None:
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, 0))], away={})
     store = FailingStore(log.stop, StoreUnavailable("no answer in time"), stop_at=3)
-    engine = engine_of(log, store)
-    engine.process(engine.poll())
-    batch = engine.process(engine.poll())
+    worker = worker_of(log, store)
+    worker.process(worker.poll())
+    batch = worker.process(worker.poll())
     store.calls.append("begun")
     with pytest.raises(Stopped):
-        engine.write(batch)
+        worker.write(batch)
     assert store.calls == ["begun", "write", "status"]
 
 
 def test_a_store_that_asks_for_no_wait_at_all_is_not_asked_without_end() -> None:
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, 0))], away={})
     store = FailingStore(log.stop, StoreUnavailable("patience", retry_after=0.0), stop_at=6)
-    engine = engine_of(log, store)
-    engine.process(engine.poll())
-    batch = engine.process(engine.poll())
+    worker = worker_of(log, store)
+    worker.process(worker.poll())
+    batch = worker.process(worker.poll())
     begun = time.monotonic()
     with pytest.raises(Stopped):
-        engine.write(batch)
+        worker.write(batch)
     assert time.monotonic() - begun > 0.3, "four waits, of 0.05, 0.1, 0.2 and 0.4 s at least"
 
 
@@ -201,7 +201,7 @@ class CountingStore(MemoryStore):
     def __init__(self, patience: int = 0) -> None:
         super().__init__()
         self.writes: list[float] = []
-        self.told: list[WorkerStatus] = []
+        self.reported: list[WorkerStatus] = []
         self._patience = patience
 
     def write(self, points: Points) -> Written:
@@ -211,14 +211,14 @@ class CountingStore(MemoryStore):
         return super().write(points)
 
     def write_status(self, status: WorkerStatus) -> None:
-        self.told.append(status)
+        self.reported.append(status)
 
 
 @pytest.mark.usefixtures("no_pause")
 def test_a_store_that_asks_for_patience_gets_it() -> None:
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, 0))], away={})
     store = CountingStore(patience=3)
-    engine_of(log, store).run()
+    worker_of(log, store).run()
     assert [later - earlier >= 0.4 for earlier, later in pairwise(store.writes)] == [True] * 3
     assert log.commits[0].offset == 1
 
@@ -232,11 +232,11 @@ def test_a_worker_without_ticks_says_of_itself_that_it_is_there(monkeypatch: pyt
             return super().poll(timeout, paused=paused)
 
     store = CountingStore()
-    engine_of(IdleLog([Polled()] * 10, away={}), store).run()
-    times = [status.written_at for status in store.told]
+    worker_of(IdleLog([Polled()] * 10, away={}), store).run()
+    times = [status.written_at for status in store.reported]
     assert len(times) >= 4
     assert times == sorted(set(times))
-    assert {(status.processed_at, status.held_up_by) for status in store.told} == {(None, "")}
+    assert {(status.processed_at, status.held_up_by) for status in store.reported} == {(None, "")}
 
 
 @pytest.mark.usefixtures("no_pause")
@@ -247,7 +247,7 @@ def test_a_replay_says_how_far_it_is_writes_nothing_and_ends_when_asked_to(caplo
 
     log = CommittedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, *range(10, 40)))], away={})
     store = CountingStore()
-    engine_of(log, store).run()
+    worker_of(log, store).run()
     assert "restoring the windows of partition 0: 30 of 90 records" in caplog.text
     assert store.writes == []
     assert log.commits == {}

@@ -42,22 +42,22 @@ class PickyStore(MemoryStore):
 
 
 class Worker:
-    """An engine on a log in memory, advanced step by step."""
+    """A worker on a log in memory, advanced step by step."""
 
     def __init__(self, topic: MemoryTopic, store: PickyStore) -> None:
         self.log = MemoryLog(topic)
         self.store = store
-        self.engine = StockAnalyticsEngine(
+        self.under_test = StockAnalyticsEngine(
             load(STACK="embedded"), log=self.log, store=store, stop=StopEvent(), out=io.StringIO()
         )
 
     @property
     def counters(self) -> Counters:
-        return self.engine.counters
+        return self.under_test.counters
 
     def read(self) -> None:
-        """One turn of the engine's loop."""
-        self.engine.turn()
+        """One turn of the worker's loop."""
+        self.under_test.turn()
 
 
 @pytest.fixture(autouse=True)
@@ -144,12 +144,12 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     first.log.give(0)
     first.read()
     store.away = 1  # the poll while held up is the one that sees the rebalance
-    batch = first.engine.process(first.engine.poll())
+    batch = first.under_test.process(first.under_test.poll())
     first.log.take(0)
     second.log.give(0)
-    first.engine.write(batch)
-    first.engine.deliver(batch.letters)
-    first.engine.commit(batch)
+    first.under_test.write(batch)
+    first.under_test.deliver(batch.letters)
+    first.under_test.commit(batch)
     for _ in range(3):
         second.read()
     totals = [first.counters.total, second.counters.total]
@@ -164,16 +164,16 @@ def test_what_a_stop_while_held_up_leaves_uncommitted_does_not_count() -> None:
     worker = Worker(topic, store)
     worker.log.give(0)
     topic.append(0, *RECORDS["tick"])
-    worker.engine.poll()
+    worker.under_test.poll()
     worker.read()
     topic.append(0, *RECORDS["tick"])
     topic.append(0, *RECORDS["no tick"])
     store.away = 10**9
-    batch = worker.engine.process(worker.engine.poll())
+    batch = worker.under_test.process(worker.under_test.poll())
     assert len(batch.points[0]) == 1
     worker.log.stop.set()
     with pytest.raises(Stopped):
-        worker.engine.write(batch)
+        worker.under_test.write(batch)
     account = worker.counters.accounts[0]
     assert (account.start, account.committed, account.tally.accepted, account.tally.stored) == (0, 1, 1, 1)
     assert account.tally.refused.total() == 0

@@ -72,20 +72,20 @@ class CheckingLog(MemoryLog):
 
 
 class Worker:
-    """An engine that has partition 0 of a log in memory, with all its records still to read."""
+    """A worker that has partition 0 of a log in memory, with all its records still to read."""
 
     def __init__(self, topic: MemoryTopic, store: GatedStore) -> None:
         self.topic = topic
         self.store = store
         self.log = CheckingLog(topic, store)
         self.log.stop = stop = StopEvent()
-        self.engine = StockAnalyticsEngine(
+        self.under_test = StockAnalyticsEngine(
             load(STACK="embedded"), log=self.log, store=store, stop=stop, out=io.StringIO()
         )
 
     @contextmanager
     def running(self) -> Iterator[threading.Thread]:
-        thread = threading.Thread(target=self.engine.run)
+        thread = threading.Thread(target=self.under_test.run)
         thread.start()
         try:
             yield thread
@@ -133,8 +133,8 @@ def a_topic(count: int) -> MemoryTopic:
 def with_a_batch_in_flight(worker: Worker) -> None:
     """Take the partition, and hand its first batch to a store that does not answer yet."""
     worker.store.gate.clear()
-    worker.engine.turn()
-    worker.engine.turn()
+    worker.under_test.turn()
+    worker.under_test.turn()
     until(lambda: worker.store.begun == [[0, 1, 2]])
 
 
@@ -163,15 +163,15 @@ def test_the_next_write_begins_while_the_batch_before_is_committed(
 
     monkeypatch.setattr(worker.log, "commit", once_the_next_is_being_written)
     worker.store.gate.set()
-    worker.engine.turn()
+    worker.under_test.turn()
     assert worker.committed() == AT_A_TIME
 
 
 def test_what_nothing_waits_behind_is_stored_and_committed_at_once(worker: Worker) -> None:
     worker.topic.entries[0] = worker.topic.entries[0][:AT_A_TIME]
     worker.topic.ends[0] = AT_A_TIME
-    worker.engine.turn()
-    worker.engine.turn()
+    worker.under_test.turn()
+    worker.under_test.turn()
     assert worker.committed() == AT_A_TIME
 
 
@@ -185,7 +185,7 @@ def test_a_stop_while_a_batch_is_written_waits_for_it_and_commits_all_that_was_r
         worker.store.gate.set()
         thread.join(10)
         assert worker.committed() == 2 * AT_A_TIME
-    assert worker.engine.counters.discrepancies() == {}
+    assert worker.under_test.counters.discrepancies() == {}
 
 
 def test_a_stop_while_the_store_refuses_what_was_in_flight_commits_nothing(worker: Worker) -> None:
@@ -203,20 +203,20 @@ def test_a_write_that_fails_in_flight_is_tried_again_before_the_next_batch(worke
     with_a_batch_in_flight(worker)
     worker.store.failures = 2
     worker.store.gate.set()
-    worker.engine.turn()
+    worker.under_test.turn()
     until(lambda: len(worker.store.begun) == 4)
     assert worker.store.begun == [[0, 1, 2]] * 3 + [[3, 4, 5]]
     assert worker.committed() == AT_A_TIME
-    assert worker.engine.status().held_up_by == ""
+    assert worker.under_test.status().held_up_by == ""
 
 
 def test_while_what_is_in_flight_fails_the_worker_says_what_holds_it_up(worker: Worker) -> None:
     worker.store.failures = 10**9
     with worker.running():
-        until(lambda: worker.engine.status().held_up_by == "as the test asked")
+        until(lambda: worker.under_test.status().held_up_by == "as the test asked")
         worker.store.failures = 0
         until(lambda: worker.committed() == 4 * AT_A_TIME)
-        assert worker.engine.status().held_up_by == ""
+        assert worker.under_test.status().held_up_by == ""
 
 
 def test_a_batch_in_flight_whose_partition_leaves_is_committed_by_its_next_owner_only(worker: Worker) -> None:
@@ -226,13 +226,13 @@ def test_a_batch_in_flight_whose_partition_leaves_is_committed_by_its_next_owner
     second.log.give(0)
     worker.store.gate.set()
     for _ in range(3):
-        worker.engine.turn()
+        worker.under_test.turn()
     assert worker.committed() == 0
     for _ in range(6):
-        second.engine.turn()
+        second.under_test.turn()
     assert second.committed() == 4 * AT_A_TIME
-    assert [each.engine.counters.total.accepted for each in (worker, second)] == [0, 4 * AT_A_TIME]
-    assert [each.engine.counters.discrepancies() for each in (worker, second)] == [{}, {}]
+    assert [each.under_test.counters.total.accepted for each in (worker, second)] == [0, 4 * AT_A_TIME]
+    assert [each.under_test.counters.discrepancies() for each in (worker, second)] == [{}, {}]
 
 
 def test_a_partition_that_comes_back_while_its_batch_is_in_flight_is_read_again_from_the_commit(worker: Worker) -> None:
@@ -241,11 +241,11 @@ def test_a_partition_that_comes_back_while_its_batch_is_in_flight_is_read_again_
     worker.log.give(0)
     worker.store.gate.set()
     for _ in range(6):
-        worker.engine.turn()
+        worker.under_test.turn()
     assert worker.store.begun[:2] == [[0, 1, 2], [0, 1, 2]]
     assert worker.committed() == 4 * AT_A_TIME
-    assert worker.engine.counters.total.accepted == 4 * AT_A_TIME
-    assert worker.engine.counters.discrepancies() == {}
+    assert worker.under_test.counters.total.accepted == 4 * AT_A_TIME
+    assert worker.under_test.counters.discrepancies() == {}
 
 
 def test_what_is_in_flight_while_the_topic_is_made_anew_is_not_committed_on_the_new_one(worker: Worker) -> None:
@@ -253,12 +253,12 @@ def test_what_is_in_flight_while_the_topic_is_made_anew_is_not_committed_on_the_
     worker.topic.entries[0].clear()
     worker.topic.ends[0] = 0
     worker.store.gate.set()
-    worker.engine.turn()
+    worker.under_test.turn()
     assert worker.committed() == 0
     worker.topic.append(0, b"AAPL", body())
-    worker.engine.turn()
+    worker.under_test.turn()
     assert worker.committed() == 1
-    assert worker.engine.counters.discrepancies() == {}
+    assert worker.under_test.counters.discrepancies() == {}
 
 
 turns = st.lists(st.sampled_from(["turn", "append", "fail", "commit_fails", "commit_refused", "back"]), max_size=40)
@@ -273,8 +273,8 @@ def test_through_any_failures_all_is_committed_once_and_only_after_it_is_stored(
     for event in [*history, *["turn"] * (len(history) + 6)]:
         match event:
             case "turn":
-                worker.engine.turn()
-                assert worker.engine.counters.discrepancies() == {}
+                worker.under_test.turn()
+                assert worker.under_test.counters.discrepancies() == {}
             case "append":
                 topic.append(0, b"AAPL", body())
             case "fail":
@@ -286,6 +286,6 @@ def test_through_any_failures_all_is_committed_once_and_only_after_it_is_stored(
                 worker.log.troubles.append(trouble)
     for _ in range(10):
         worker.log.troubles.clear()
-        worker.engine.turn()
+        worker.under_test.turn()
     assert worker.committed() == topic.ends[0]
-    assert worker.engine.counters.total.accepted == topic.ends[0]
+    assert worker.under_test.counters.total.accepted == topic.ends[0]

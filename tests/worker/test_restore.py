@@ -28,7 +28,7 @@ def windows_of_20(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @st.composite
 def commits(draw: st.DrawFn) -> tuple[Commit, int]:
-    """A commit as the engine makes it, and the oldest offset its windows need."""
+    """A commit as the worker makes it, and the oldest offset its windows need."""
     offset = draw(offsets)
     oldest = draw(st.integers(0, offset))
     return Commit(offset, to_metadata(offset, oldest, BIGGEST)), oldest
@@ -188,9 +188,9 @@ def test_a_commit_of_an_earlier_topic_means_the_start_however_large_the_new_one_
     commit = Commit(500, to_metadata(500, 120, topic_id="a"))
     assert plan(commit, Bounds(0, 900), topic_id="a") == RestorePlan(120, 500)
     assert plan(commit, Bounds(0, 900)) == RestorePlan(120, 500), "a log that knows no ids"
-    anew = plan(commit, Bounds(0, 900), topic_id="b")
-    assert (anew.seek, anew.emit_from, anew.lost, anew.cold) == (0, 0, 0, 0)
-    assert "earlier topic" in anew.note
+    recreated = plan(commit, Bounds(0, 900), topic_id="b")
+    assert (recreated.seek, recreated.emit_from, recreated.lost, recreated.cold) == (0, 0, 0, 0)
+    assert "earlier topic" in recreated.note
 
 
 @pytest.mark.usefixtures("windows_of_20")

@@ -148,7 +148,7 @@ def _span(span_us: int) -> str:
 
 
 @dataclass(slots=True)
-class Course:
+class SpanWindow:
     """What a rule with a span remembers of one symbol: (part of the span, last price or volume), oldest first.
 
     `begun` is the first part that was seen.

@@ -15,7 +15,7 @@ import numpy as np
 from tickflow.alerts.alert import Alert
 from tickflow.alerts.budget import CAP, FLOOR, Budget, Followed
 from tickflow.alerts.episodes import Episodes, Flag, Open, Stretch, Watched
-from tickflow.alerts.rules import Course, Rule, matching
+from tickflow.alerts.rules import Rule, SpanWindow, matching
 from tickflow.metrics.detectors import bad_print, move, silence, volatility, volume
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.metrics.detectors.seconds import RING, SECOND_US, Scored, Seconds, View
@@ -62,7 +62,7 @@ class _Track(msgspec.Struct, array_like=True):
     open: list[Open]
 
 
-class _Course(msgspec.Struct, array_like=True):
+class _SpanWindow(msgspec.Struct, array_like=True):
     symbol: str
     rule: str
     begun: int
@@ -76,7 +76,7 @@ class State(msgspec.Struct):
     newest_us: int
     symbols: list[_Symbol]
     tracks: list[_Track]
-    courses: list[_Course]
+    spans: list[_SpanWindow] = msgspec.field(name="courses")  # the name in states that are stored already
     silent: list[tuple[tuple[str, str], Alert]]
     v: int = STATE_VERSION
     names: dict[str, list[str]] = {}
@@ -106,7 +106,7 @@ class Watch:
         )
         self._silence = silence.Silence(self._seconds, quiet, usual="silence" in terms.detectors)
         self._silent: dict[tuple[str, str], Alert] = {}
-        self._courses: dict[tuple[str, str], Course] = {}
+        self._spans: dict[tuple[str, str], SpanWindow] = {}
         self._rules: dict[str, tuple[Rule, ...]] = {}
         self.episodes = Episodes(partition, terms.budget, follows=terms.follows, thresholds=terms.thresholds)
 
@@ -246,10 +246,10 @@ class Watch:
         """A rule's metric at a tick, and the reference it is compared with; `None` while unknown."""
         if rule.metric == "price":
             return price, rule.limit
-        course = self._courses.get((symbol, rule.name))
-        if course is None:
-            course = self._courses[symbol, rule.name] = Course(deque(), time_us * 10 // rule.span_us)
-        return course.change(rule, time_us, price) if rule.metric == "change" else course.traded(rule, time_us, volume)
+        span = self._spans.get((symbol, rule.name))
+        if span is None:
+            span = self._spans[symbol, rule.name] = SpanWindow(deque(), time_us * 10 // rule.span_us)
+        return span.change(rule, time_us, price) if rule.metric == "change" else span.traded(rule, time_us, volume)
 
     def _silences(self, view: View, time_us: Any, offsets: Any) -> list[Alert]:
         """The silences that end with a tick of the batch, and those that begin."""
@@ -316,10 +316,10 @@ class Watch:
             _Track(name, {detector: (known.q, known.since) for detector, known in each.followed.items()}, each.open)
             for name, each in self.episodes.watched.items()
         ]
-        courses = [_Course(*key, each.begun, list(each.parts)) for key, each in self._courses.items()]
+        spans = [_SpanWindow(*key, each.begun, list(each.parts)) for key, each in self._spans.items()]
         silent = list(self._silent.items())
         names = {symbol: sorted(sources) for symbol, sources in self.names.items()}
-        state = State(self.offset, self._silence.newest_us, symbols, tracks, courses, silent, names=names)
+        state = State(self.offset, self._silence.newest_us, symbols, tracks, spans, silent, names=names)
         return _encode_state(state)
 
     @classmethod
@@ -341,8 +341,8 @@ class Watch:
         for track in known.tracks:
             followed = {detector: Followed(*pair) for detector, pair in track.followed.items()}
             watch.episodes.watched[track.symbol] = Watched(followed, track.open)
-        for course in known.courses:
-            watch._courses[course.symbol, course.rule] = Course(deque(course.parts), course.begun)
+        for span in known.spans:
+            watch._spans[span.symbol, span.rule] = SpanWindow(deque(span.parts), span.begun)
         watch._silent = dict(known.silent)
         return watch
 

@@ -115,7 +115,7 @@ class ByPassword(Gatekeeper):
         return Person(session.name, account.role)
 
     def refuse(self) -> Response:
-        """A visitor is led to the sign-in page, and everything else is told."""
+        """A browser is redirected to the sign-in page; everything else gets a status and a sentence."""
         if request.method in ("GET", "HEAD") and request.path == "/":
             query = request.query_string.decode("ascii", "replace")
             return _found(f"{LOGIN}?{query}" if query and _QUERY.fullmatch(query) else LOGIN)

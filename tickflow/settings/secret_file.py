@@ -1,4 +1,4 @@
-"""Secrets: read from a file, and kept out of what is said of a wrong setting."""
+"""Secrets: read from a file, and kept out of the sentences about wrong settings."""
 
 import os
 import re

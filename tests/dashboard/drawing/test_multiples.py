@@ -71,11 +71,11 @@ def test_a_tick_that_comes_while_the_charts_are_drawn_is_in_the_next_refresh() -
     assert [*rows[0]["y"], *answer["rows"][0]["y"]] == [100.0, 101.0, 102.0]
 
 
-def test_a_log_made_anew_asks_for_a_drawing(store: MemoryStore) -> None:
+def test_a_log_made_later_asks_for_a_drawing(store: MemoryStore) -> None:
     _, drawn = drawn_from(store, "AAPL", "MSFT")
-    anew = Feed()
-    anew.now += timedelta(hours=1)
-    store.write(anew.points("AAPL", [103.0]))
+    later = Feed()
+    later.now += timedelta(hours=1)
+    store.write(later.points("AAPL", [103.0]))
     assert further(store, drawn, store.latest()) == {"rebuild": True}
 
 

@@ -134,14 +134,14 @@ def test_another_dashboard_and_a_later_one_show_it_too(store: MemoryStore, acks:
     board, other = Board(acks), Board(acks, monotonic=clock)
     look(board, store)
     look(other, store)
-    told = other.since(None)
-    assert told is not None
+    answer = other.since(None)
+    assert answer is not None
     board.acknowledge([["AAPL", 0, 1]], now_ns=5)
     look(other, store)
-    assert other.since(told["stamp"]) is None, "not looked for at every refresh"
+    assert other.since(answer["stamp"]) is None, "not looked for at every refresh"
     clock.now += module.ACKS_SECONDS
     look(other, store)
-    news = other.since(told["stamp"])
+    news = other.since(answer["stamp"])
     assert news is not None
     assert [(each["key"], each["acked"]) for each in news["episodes"]] == [(["AAPL", 0, 1], True)]
 
@@ -243,10 +243,10 @@ def test_what_could_not_be_read_is_said_only_while_that_is_so(store: MemoryStore
 def test_that_there_is_no_anomaly_is_told_once(store: MemoryStore, acks: MemoryAcks) -> None:
     board = Board(acks)
     board.look(store, store.latest())
-    told = board.since(0)
-    assert told is not None
-    assert (told["whole"], told["episodes"]) == (True, [])
-    assert board.since(told["stamp"]) is None
+    answer = board.since(0)
+    assert answer is not None
+    assert (answer["whole"], answer["episodes"]) == (True, [])
+    assert board.since(answer["stamp"]) is None
 
 
 @pytest.mark.parametrize("stamp", [None, -1, "5", 2**60, [], True])

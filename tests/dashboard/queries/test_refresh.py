@@ -361,9 +361,9 @@ def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
     store.write(feed.points("AAPL", [100.0] * 9))
     before = drawn_from(store)
     store.forget()
-    anew = Feed(start=feed.now)
-    store.write(anew.points("TSLA", [51.0]))
-    store.write(anew.points("AAPL", [101.0]))
+    later = Feed(start=feed.now)
+    store.write(later.points("TSLA", [51.0]))
+    store.write(later.points("AAPL", [101.0]))
     assert [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]] == ["AAPL", "TSLA"]
 
 
@@ -372,9 +372,9 @@ def test_the_watch_list_goes_on_when_the_log_began_anew_and_a_symbol_of_the_one_
     store.write(feed.points("AAPL", [100.0] * 9))
     store.write(feed.points("TSLA", [50.0] * 9))
     answer = drawn_from(store)
-    anew = Feed(start=feed.now)
+    later = Feed(start=feed.now)
     for price in (101.0, 102.0, 103.0):
-        store.write(anew.points("AAPL", [price]))
+        store.write(later.points("AAPL", [price]))
         news = refreshed(store, answer)["watch"]
         assert [row["price"] for row in news["rows"] if row["symbol"] == "AAPL"] == [price]
         answer = {"drawn": answer["drawn"], "watch": news}
@@ -493,7 +493,7 @@ def test_of_a_period_changes_count_from_its_begin_and_ticks_are_told_of_as_they_
     answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
     (row,) = answer["watch"]["rows"]
     assert row["change"] == round(100 * (200 / 110 - 1), 4)
-    assert [float(price) for price in row["course"]] == [110.0, 111.0, 112.0]
+    assert [float(price) for price in row["trend"]] == [110.0, 111.0, 112.0]
     assert (answer["drawn"]["gap_s"], answer["drawn"]["count"]) == (60.0, min(DEPTH, 50))
 
 
@@ -502,7 +502,7 @@ def test_before_a_period_without_ticks_there_is_no_course() -> None:
     store.write(Feed().points("AAPL", [100.0, 101.0]))
     view = {"symbol": "AAPL", "period": [1_999_999_000_000.0, 2_000_000_000_000.0]}
     (row,) = draw(store, view, identity="1", threshold=2.0, now_ns=NOW)["watch"]["rows"]
-    assert (row["price"], row["change"], row["course"]) == (101.0, None, [])
+    assert (row["price"], row["change"], row["trend"]) == (101.0, None, [])
 
 
 @pytest.mark.parametrize(
@@ -574,10 +574,10 @@ def test_the_overview_has_measures_and_each_row_its_course_once() -> None:
     (row,) = answer["watch"]["rows"]
     assert (row["anomalies"], row["volume"], row["volume_ratio"]) == (1, 100, 1.0)
     assert row["z"] > 2
-    assert row["course"][-1] == 90.0
+    assert row["trend"][-1] == 90.0
     store.write(feed.points("AAPL", [91.0]))
     (later,) = refreshed(store, answer)["watch"]["rows"]
-    assert "course" not in later
+    assert "trend" not in later
     assert later["anomalies"] >= 1
 
 

@@ -29,7 +29,7 @@ class Second:
 
 
 @dataclass
-class Course:
+class History:
     """A symbol so far: its traded seconds (all of them), its newest second and its last price."""
 
     seconds: list[Second] = field(default_factory=list)
@@ -96,10 +96,10 @@ def bad_print(window: list[Second], was_within: bool, before: float, least: floa
 
 def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, tuple[float, int]]]:
     """For each trade, by detector: score and direction; empty in warm-up."""
-    courses: defaultdict[str, Course] = defaultdict(Course)
+    histories: defaultdict[str, History] = defaultdict(History)
     for trade in trades:
-        course = courses[trade.symbol]
-        seconds, before = course.seconds, course.last_price
+        history = histories[trade.symbol]
+        seconds, before = history.seconds, history.last_price
         stamp = trade.time_us // 1_000_000
         was_within = bool(seconds) and stamp <= seconds[-1].stamp
         if was_within:
@@ -107,7 +107,7 @@ def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, tu
             seconds[-1].volume += trade.volume
         else:
             seconds.append(Second(stamp, trade.price, trade.volume))
-        course.last_price = trade.price
+        history.last_price = trade.price
         window = seconds[-60:]
         if len(window) < 60 or before is None:
             yield {}

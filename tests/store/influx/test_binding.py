@@ -111,9 +111,9 @@ def test_a_query_is_the_same_whatever_is_asked_for(name: str, asked: Asked) -> N
             with pytest.raises(ValueError, match="surrogates"):
                 bound({"symbol": symbol})
             return
-        queries, told = one(symbol, since, since + length)
+        queries, asked = one(symbol, since, since + length)
         assert statements(queries) <= statements(plain)
-        for _, params in told:
+        for _, params in asked:
             for value in params.values():
                 assert type(value) in (str, int) or list(value) == ["regex"]
                 if isinstance(value, dict) and symbol != "IBMx":

@@ -83,8 +83,8 @@ def test_a_dead_letter_topic_that_is_gone_does_not_keep_others_out_of_the_group(
 ) -> None:
     """The worker says so and goes on polling, so that a rebalance need not wait for it."""
     chain = KafkaChain(kafka_servers, topic, influx, bucket)
-    with working(chain) as engine:
-        until(lambda: len(engine.counters.accounts) == 4, "the worker has its partitions")
+    with working(chain) as worker:
+        until(lambda: len(worker.counters.accounts) == 4, "the worker has its partitions")
         admin = KafkaAdminClient(bootstrap_servers=kafka_servers)
         admin.delete_topics([f"{topic}.dlq"])
         until(lambda: f"{topic}.dlq" not in admin.list_topics(), "the dead-letter topic is gone")
@@ -93,14 +93,14 @@ def test_a_dead_letter_topic_that_is_gone_does_not_keep_others_out_of_the_group(
             producer = KafkaProducer(bootstrap_servers=kafka_servers)
             producer.send(topic, key=b"AAPL", value=b"no tick").get(10)
             producer.close()
-            until(lambda: NOT_FOUND in engine.status().held_up_by, "the worker says what holds it up")
-            assert f"{topic}.dlq" in engine.status().held_up_by
+            until(lambda: NOT_FOUND in worker.status().held_up_by, "the worker says what holds it up")
+            assert f"{topic}.dlq" in worker.status().held_up_by
             other.subscribe()
             assert len(join(other)) == 2
-        assert engine.counters.total.refused.total() == 0
+        assert worker.counters.total.refused.total() == 0
         admin.create_topics({f"{topic}.dlq": {"num_partitions": 1, "replication_factor": 1}})
         admin.close()
-        until(lambda: engine.counters.total.refused.total() == 1, "the letter is delivered and committed")
+        until(lambda: worker.counters.total.refused.total() == 1, "the letter is delivered and committed")
 
 
 class Lost:

@@ -146,16 +146,16 @@ def test_the_chain_stores_what_is_committed_and_its_accounts_and_the_audit_agree
 ) -> None:
     chain = KafkaChain(kafka_servers, topic, influx, bucket)
     chain.env["KAFKA_PARTITIONS"] = "1"
-    with working(chain) as engine:
-        wait_until(lambda: 0 in engine.counters.accounts, "the partition")
+    with working(chain) as worker:
+        wait_until(lambda: 0 in worker.counters.accounts, "the partition")
         Transactions(kafka_servers, topic).write("abort", *[a_tick(number) for number in range(20)])
         Transactions(kafka_servers, topic).write("commit", *[a_tick(number) for number in range(20, 50)])
         Transactions(kafka_servers, topic).write("abort", *[a_tick(number) for number in range(50, 60)])
         end = 20 + 1 + 30 + 1 + 10 + 1
-        wait_until(lambda: engine.counters.accounts[0].committed == end, "commit of all, markers included")
-        total = engine.counters.total
+        wait_until(lambda: worker.counters.accounts[0].committed == end, "commit of all, markers included")
+        total = worker.counters.total
         assert (total.accepted, total.stored, total.skipped) == (30, 30, 33)
-        assert engine.log.lag() == {0: 0}
+        assert worker.log.lag() == {0: 0}
     settings = load(chain.env)
     with open_log(settings, StopEvent()) as log, open_store(settings, StopEvent()) as store:
         store.connect()

@@ -63,7 +63,7 @@ def run(code: str, *arguments: object) -> "subprocess.Popen[str]":
     )
 
 
-def test_a_second_engine_of_the_group_waits_for_the_first_and_says_so(
+def test_a_second_worker_of_the_group_waits_for_the_first_and_says_so(
     logs: EmbeddedLogs, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second, other = logs.reader(), logs.reader(), logs.reader(group="others")
@@ -82,7 +82,7 @@ def test_a_second_engine_of_the_group_waits_for_the_first_and_says_so(
     assert second.committed(0) == Commit(1, "by the first")
 
 
-def test_the_lock_of_a_killed_engine_is_free_at_once(logs: EmbeddedLogs, topic: str) -> None:
+def test_the_lock_of_a_killed_worker_is_free_at_once(logs: EmbeddedLogs, topic: str) -> None:
     logs.open()
     with run(READ, logs.path, topic) as process:
         assert process.stdout is not None

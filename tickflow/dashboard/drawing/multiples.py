@@ -89,7 +89,7 @@ def further(store: PageQueries, drawn: Drawn, latest: Points) -> Answer:
         if not len(new):
             known.append(each)
             continue
-        news.append(_told(each["symbol"], new, MAX_ADDED))
+        news.append(_sent(each["symbol"], new, MAX_ADDED))
         known.append(
             Multiple(
                 symbol=each["symbol"],
@@ -121,10 +121,10 @@ def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_p
         gap_s=recent_gap(recent),
         room=MAX_ADDED,
     )
-    return _told(symbol, shown, marks), multiple
+    return _sent(symbol, shown, marks), multiple
 
 
-def _told(symbol: str, rows: Points | Outline, most: int) -> Answer:
+def _sent(symbol: str, rows: Points | Outline, most: int) -> Answer:
     """Rows for the browser; `marks` are [wall-clock ms, price] of at most `most` anomalies.
 
     `sources` says from when on rows come from which source.

@@ -71,14 +71,14 @@ def _tooltip(each: Field) -> dict[str, str]:
 COLUMNS: list[dict[str, Any]] = [
     {"field": "symbol", "headerName": "Symbol", "width": 78, "cellClass": "watch-symbol"},
     {
-        "field": "course",
-        "headerName": "Course",
+        "field": "trend",
+        "headerName": "Trend",
         "headerTooltip": "Over the range",
         "width": 70,
         "sortable": False,
         "cellDataType": False,
         "cellRenderer": "Sparkline",
-        "cellClass": "watch-course",
+        "cellClass": "watch-trend",
     },
     {
         "field": "price",

@@ -73,7 +73,7 @@ class Episode:
             "offset": int(points.offset[at]),
         }
 
-    def told(self) -> dict[str, Any]:
+    def as_row(self) -> dict[str, Any]:
         """The episode for the browser."""
         return {
             "key": list(self.key),
@@ -129,7 +129,7 @@ class Board:
         if known == now:
             return None
         episodes = sorted(self._episodes.values(), key=lambda each: (-each.start_ns, each.key))
-        changed = [each.told() for each in episodes if known is None or each.stamp > known]
+        changed = [each.as_row() for each in episodes if known is None or each.stamp > known]
         return {"stamp": now, "whole": known is None, "episodes": changed}
 
     def acknowledge(self, keys: object, now_ns: int) -> None:

@@ -13,7 +13,7 @@ from tickflow.metrics.fields import Field, Unit
 from tickflow.metrics.points import Points
 from tickflow.store.base import PageQueries
 
-COURSE_STEPS = 24
+TREND_STEPS = 24
 """How many points a sparkline has."""
 NEWEST = "newest_us"
 """The key, beside the partitions' offsets, of the newest time that was sent."""
@@ -27,14 +27,14 @@ def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Dr
     The change of every symbol counts from one moment, whichever symbol is drawn: where the range starts that ends at
     the newest tick of them all, or where the period starts.
     """
-    anew = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
-    cursors = {} if anew else watched
+    restarted = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
+    cursors = {} if restarted else watched
     partitions, which = np.unique(latest.partition, return_inverse=True)
     known = np.array([cursors.get(str(partition), -1) for partition in partitions], dtype=np.int64)
-    is_new, time_us, told_us = latest.offset > known[which], latest.time_ns // 1000, cursors.get(NEWEST, 0)
-    if np.any(~is_new & (time_us > told_us)):
+    is_new, time_us, sent_us = latest.offset > known[which], latest.time_ns // 1000, cursors.get(NEWEST, 0)
+    if np.any(~is_new & (time_us > sent_us)):
         # The log was created again, while a symbol that no longer ticks still has a high offset of the old log.
-        is_new |= time_us > told_us - OVERLAP_NS // 1000
+        is_new |= time_us > sent_us - OVERLAP_NS // 1000
     changed = latest.take(np.flatnonzero(is_new))
     if not len(changed):
         return {"rows": [], "cursors": cursors}
@@ -59,11 +59,11 @@ def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Dr
     ]
     if drawn["overview"]:
         _add_measures(rows, changed, store.anomaly_counts(begin, names))
-    told = cursors_of(changed, cursors) | {NEWEST: max(told_us, int(changed.time_ns.max()) // 1000)}
-    answer: Answer = {"rows": rows, "cursors": told}
+    sent = cursors_of(changed, cursors) | {NEWEST: max(sent_us, int(changed.time_ns.max()) // 1000)}
+    answer: Answer = {"rows": rows, "cursors": sent}
     if not cursors:
         begin = begin or min(drawn["first_us"] * 1000, newest) or newest
-        _add_courses(store, answer, begin, max(begin, newest))
+        _add_trends(store, answer, begin, max(begin, newest))
     return answer
 
 
@@ -83,12 +83,12 @@ def _rounded(value: float, field: Field) -> float:
     return round(value, field.digits) if field.unit is Unit.DEVIATIONS else float(f"{value:.5g}")
 
 
-def _add_courses(store: PageQueries, answer: Answer, begin: int, newest: int) -> None:
+def _add_trends(store: PageQueries, answer: Answer, begin: int, newest: int) -> None:
     """The trend of each price over the range; the browser continues it by itself, one step per `step_us`."""
-    courses = store.trends(begin, newest + 1000, COURSE_STEPS)  # `newest` may be truncated to the microsecond
+    trends = store.trends(begin, newest + 1000, TREND_STEPS)  # `newest` may be truncated to the microsecond
     for row in answer["rows"]:
-        row["course"] = [float(f"{price:.6g}") for price in courses.get(row["symbol"], [])]
-    answer["step_us"] = max(1, (newest - begin) // 1000 // COURSE_STEPS)
+        row["trend"] = [float(f"{price:.6g}") for price in trends.get(row["symbol"], [])]
+    answer["step_us"] = max(1, (newest - begin) // 1000 // TREND_STEPS)
 
 
 def cursors_of(rows: Points, before: dict[str, int]) -> dict[str, int]:

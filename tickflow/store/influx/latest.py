@@ -120,8 +120,8 @@ class Latest:
             return Points.from_rows([])
         wanted = moments if symbols is None else {symbol: moments[symbol] for symbol in symbols}
         found = of(self._influxql, symbols, until_ns=max(time_ns for time_ns, _ in wanted.values()) + 1)
-        told = zip(found.symbol, found.time_ns.tolist(), found.offset.tolist(), strict=True)
-        right = {symbol: at for at, (symbol, *moment) in enumerate(told) if wanted.get(symbol) == tuple(moment)}
+        rows = zip(found.symbol, found.time_ns.tolist(), found.offset.tolist(), strict=True)
+        right = {symbol: at for at, (symbol, *moment) in enumerate(rows) if wanted.get(symbol) == tuple(moment)}
         others = [symbol for symbol in sorted(wanted) if symbol not in right]
         if not others:
             return found

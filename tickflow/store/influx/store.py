@@ -131,9 +131,9 @@ class InfluxStore(MetricsStore):
         names = (*_STATUS_INTEGERS, *_STATUS_TEXTS)
         found = []
         for written_at, worker, *values in rows:
-            told: dict[str, Any] = dict(zip(names, values, strict=True))
-            told |= {name: value for name, value in _LATER.items() if told[name] is None}
-            found.append(WorkerStatus(worker, written_at, **told))
+            report: dict[str, Any] = dict(zip(names, values, strict=True))
+            report |= {name: value for name, value in _LATER.items() if report[name] is None}
+            found.append(WorkerStatus(worker, written_at, **report))
         return sorted(found, key=lambda status: (-status.written_at, status.worker))
 
     def latest(self, symbols: Sequence[str] | None = None) -> Points:
