@@ -55,6 +55,7 @@ class Case:
     body: bytes
     meant: Sequence[Meant]
     flags: dict[str, Any] = field(default_factory=dict)
+    codec: str = "utf-8"
 
     @property
     def is_text(self) -> bool:

@@ -150,6 +150,80 @@ def test_the_hour_that_does_not_exist_is_refused_with_line_and_cell(tmp_path: Pa
     assert "line 3: time '2024-03-10 02:30:00': there was no such hour in America/New_York" in complaint
 
 
+@pytest.mark.parametrize("header", ["Gmt time", "time (UTC)", "dateUTC", "Time (UTC+2)", "Date (ET)"])
+def test_a_zone_in_the_header_holds_and_another_one_by_flag_is_refused(tmp_path: Path, header: str) -> None:
+    path = wall(tmp_path, ["2024-07-01 10:00:00", "2024-07-01 10:00:01"], f"{header},symbol,price\n")
+    hour = {"Gmt time": 10, "time (UTC)": 10, "dateUTC": 10, "Time (UTC+2)": 8, "Date (ET)": 14}[header]
+    assert [tick.timestamp.astimezone(UTC).hour for tick in replayed(path)] == [hour, hour]
+    other = "America/Chicago" if "ET" in header else "America/New_York"
+    with pytest.raises(SettingError, match=rf"one zone; column '.*' states .*, and --timezone says {other}: leave"):
+        replayed(path, timezone=other)
+    ticks = replayed(path, timezone=other, columns={"time": (header,)})
+    assert [tick.timestamp.astimezone(UTC).hour for tick in ticks] == [15 if "ET" in header else 14] * 2
+    if "ET" in header:
+        assert len(replayed(path, timezone="America/New_York")) == 2, "the same zone is no contradiction"
+
+
+def test_winter_time_in_a_header_beside_times_in_summer_is_ambiguous(tmp_path: Path) -> None:
+    path = wall(tmp_path, ["2024-07-01 10:00:00"], "Date (EST),symbol,price\n")
+    with pytest.raises(SettingError, match="say --timezone America/New_York or --timezone UTC-05:00"):
+        replayed(path)
+    assert [tick.timestamp.hour for tick in replayed(path, timezone="America/New_York")] == [14]
+    assert [tick.timestamp.hour for tick in replayed(path, timezone="UTC-05:00")] == [15]
+    winter = wall(tmp_path, ["2024-01-03 10:00:00"], "Date (EST),symbol,price\n")
+    assert [tick.timestamp.hour for tick in replayed(winter)] == [15]
+
+
+@pytest.mark.parametrize("time", ["2024-01-05T10:00:00-05:00", "1704465000"])
+def test_a_zone_by_flag_that_the_times_do_not_need_is_said_to_be_unused(tmp_path: Path, time: str) -> None:
+    replay = Replay(wall(tmp_path, [time, time]), options=Options(timezone="Asia/Tokyo"))
+    assert any("--timezone Asia/Tokyo is not used: the times are " in line for line in replay.understood())
+
+
+def test_a_place_beside_each_time_is_its_zone_and_its_double_hour_is_refused(tmp_path: Path) -> None:
+    times = ["20240105 10:00:00 US/Eastern", "2024-07-05T10:00:00[Europe/Berlin]", "20241103 01:30:00 US/Eastern"]
+    ticks, complaint = failed(wall(tmp_path, times))
+    assert [tick.timestamp.hour for tick in ticks] == [15, 8]
+    assert "line 4: time '20241103 01:30:00 US/Eastern' is no time" in complaint
+
+
+# --- what a row is ---
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        ("exchange,symbol,timestamp,is_snapshot,side,price,amount\n", "x,A,1704465000,true,bid,5,1", "an order book"),
+        (
+            "timestamp,symbol,type,price,size\n",
+            "1704465000,A,BID,5,1",
+            "column 'type' says 'BID'.*--columns price=NAME",
+        ),
+    ],
+)
+def test_what_is_no_trade_is_refused_as_what_it_is(tmp_path: Path, header: str, row: str, expected: str) -> None:
+    path = table(tmp_path, [row, row], header=header)
+    with pytest.raises(SettingError, match=expected):
+        replayed(path)
+    assert len(replayed(path, columns={"price": ("price",)})) == 2
+
+
+@pytest.mark.parametrize(
+    ("clocks", "expected"),
+    [
+        (["0", "5", "930", "1559", "1600"], [(0, 0), (0, 5), (9, 30), (15, 59), (16, 0)]),
+        (["0", "5", "930", "93000", "160000"], [(0, 0), (0, 0), (0, 9), (9, 30), (16, 0)]),
+        (["0000", "0930", "2359"], [(0, 0), (9, 30), (23, 59)]),
+    ],
+)
+def test_times_of_day_as_numbers_have_the_digits_of_their_column(
+    tmp_path: Path, clocks: list[str], expected: list[tuple[int, int]]
+) -> None:
+    path = table(tmp_path, [f"20240105,{each},A,5" for each in clocks], header="Date,Time,Symbol,Price\n")
+    found = [(tick.timestamp.hour, tick.timestamp.minute) for tick in replayed(path, timezone="UTC")]
+    assert found == expected
+
+
 # --- what may be read in two ways ---
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tickflow.sources.files.amounts import Numbers, numbers
+from tickflow.sources.files.amounts import Numbers, number, numbers
 from tickflow.sources.files.columns import Columns, joined, symbols_of
 from tickflow.sources.files.options import Refusal, quoted
 from tickflow.sources.files.plan import BARS, MONTHS, QUOTES, Plan, Series, TimeRule
@@ -20,6 +20,7 @@ from tickflow.sources.files.times import (
     epochs_of,
     read_clock,
     read_epochs,
+    read_time,
     read_times,
     seconds_us,
 )
@@ -68,7 +69,9 @@ class Converter:
             chunk, cut = self._without_messages(chunk)
             passed += cut
         count = len(chunk)
-        named = None if plan.symbol is None else [text.strip() for text in _texts(chunk.columns[plan.symbol])]
+        named = (
+            None if plan.symbol is None else [text.strip().lstrip("'") for text in _texts(chunk.columns[plan.symbol])]
+        )
         start, end = self._times(chunk, named, why)
         if named is not None:
             for name in {name for name in named if not is_symbol(name)}:
@@ -78,7 +81,7 @@ class Converter:
         parts: list[Columns] = []
         order: list[npt.NDArray[np.float64]] = []
         empty = np.ones(count, bool)
-        for number, series in enumerate(plan.series):
+        for place, series in enumerate(plan.series):
             symbols = symbols_of([series.symbol] * count if series.symbol is not None else named or [])
             for at, (times, prices, volumes, is_empty) in enumerate(self._prices(chunk, series, start, end, why)):
                 empty &= is_empty
@@ -86,7 +89,7 @@ class Converter:
                     Columns(times, prices, volumes, symbols, chunk.lines, MID if plan.kind == QUOTES else "replay")
                 )
                 order.append(
-                    np.where(is_empty, np.nan, np.arange(count) + (number * 4 + at) / (4 * len(plan.series) + 4))
+                    np.where(is_empty, np.nan, np.arange(count) + (place * 4 + at) / (4 * len(plan.series) + 4))
                 )
         good = np.ones(count, bool)
         good[list(why)] = False
@@ -145,6 +148,8 @@ class Converter:
         for index in found.bad:
             why.setdefault(index, f"{role} {quoted(str(cells[index]))} is no number")
         values = found.values if self.plan.scale == 1.0 else found.values / self.plan.scale
+        if self.plan.scale == 1e9:
+            values = np.where(found.values >= 2.0**63, math.nan, values)  # Databento's "undefined"
         absent = np.isnan(values)
         if not may_lack:
             for index in _where(absent):
@@ -163,7 +168,7 @@ class Converter:
         found = _numbers(cells, self.plan.comma)
         for index in found.bad:
             why.setdefault(index, f"volume {quoted(str(cells[index]))} is no number")
-        values = found.values
+        values = np.abs(found.values) if self.plan.signed else found.values
         for index in _where((values < 0) | (values >= VOLUME_LIMIT)):
             why.setdefault(index, f"volume {quoted(str(cells[index]))} is not from 0 to 2^53")
         return values
@@ -225,10 +230,23 @@ def times_of(columns: Sequence[Cells], rule: TimeRule) -> Times:
         return _clock_times(_texts(cells), rule)
     if len(rule.columns) == 2:
         dates, clocks = (_texts(columns[at]) for at in rule.columns)
-        if all(map(str.isdigit, clocks)):
-            clocks = [text.zfill(6) if 2 < len(text) <= 6 or text == "0" else text for text in clocks]
+        if rule.unit is not None:
+            clocks = [padded(text, rule.unit) for text in clocks]
         return read_times([f"{date} {clock}" for date, clock in zip(dates, clocks, strict=True)], rule.order)
     return read_times(_texts(cells), rule.order)
+
+
+def padded(clock: str, unit: str | None) -> str:
+    """A number as a time of day with all its digits.
+
+    >>> padded("930", "hhmm"), padded("93000", "hhmmss"), padded("9:30", None)
+    ('0930', '093000', '9:30')
+    """
+    text = clock.strip()
+    if unit is None or not text.isdecimal():
+        return clock
+    size = len(unit)
+    return text.zfill(size) if len(text) <= size else "-"
 
 
 def _typed(cells: npt.NDArray[Any], rule: TimeRule) -> Times:
@@ -311,8 +329,20 @@ def _numbers(cells: Cells, comma: bool) -> Numbers:
 
 def _selected(chunk: Chunk, select: tuple[int, frozenset[str]]) -> tuple[Chunk, int]:
     column, wanted = select
-    mask = np.fromiter((str(cell) in wanted for cell in _texts(chunk.columns[column])), bool, len(chunk))
-    return (chunk, 0) if mask.all() else _kept(chunk, mask)
+    cells = [str(cell).strip() for cell in _texts(chunk.columns[column])]
+    mask = np.fromiter((cell in wanted for cell in cells), bool, len(chunk))
+    if mask.all():
+        return chunk, 0
+    kept, passed = _kept(chunk, mask)
+    if not any(map(str.isdigit, wanted)):  # the names of events: a number or a time among them is of a shifted row
+        shifted = [at for at in _where(~mask) if number(cells[at]) is not None or read_time(cells[at], "mdy")]
+        kept.refused = [*kept.refused, *(_no_event(chunk, at, cells[at]) for at in shifted)]
+        passed -= len(shifted)
+    return kept, passed
+
+
+def _no_event(chunk: Chunk, at: int, cell: str) -> Refusal:
+    return Refusal(int(chunk.lines[at]), f"{quoted(cell)} is no kind of event, as the other rows have in that column")
 
 
 def _kept(chunk: Chunk, mask: npt.NDArray[np.bool_]) -> tuple[Chunk, int]:

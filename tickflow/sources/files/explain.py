@@ -102,7 +102,7 @@ def _symbol(plan: Plan) -> str | None:
 def _columns(file: File) -> str | None:
     """`--columns` for the recognised columns; `None` if the layout cannot be expressed by columns."""
     plan = file.plan
-    if len(plan.series) > 1 or plan.scale != 1.0 or plan.select or plan.time.how == "clock":
+    if len(plan.series) > 1 or plan.scale != 1.0 or plan.select or plan.signed or plan.time.how == "clock":
         return None
     names = list(file.names)
     if any(not name or names.count(name) > 1 or "," in name or "+" in name or "=" in name for name in names):

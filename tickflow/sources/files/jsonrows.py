@@ -210,15 +210,17 @@ def _beside(value: Any, path: str, answer: Answer) -> None:
 
 
 def _levels(value: Any, path: str) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for name in filter(None, path.split(".")):
-            value = value.get(name) if isinstance(value, dict) else None
-            if isinstance(value, dict):
-                yield value
+    found = [value]
+    for name in filter(None, path.split(".")):
+        value = value.get(name) if isinstance(value, dict) else None
+        found.append(value)
+    for level in found:
+        if isinstance(level, dict):
+            yield level
+    for level in found:
         for each in ("meta", "Meta Data", "metadata"):
-            if isinstance(value, dict) and isinstance(value.get(each), dict):
-                yield value[each]
+            if isinstance(level, dict) and isinstance(level.get(each), dict):
+                yield level[each]
 
 
 def _rows_within(value: Any, path: str = "", depth: int = 0) -> tuple[str, list[Any]] | None:
@@ -291,6 +293,9 @@ def _parallel(value: Any) -> Answer | None:
         and isinstance(rows[0], list)
         and all(isinstance(n, str) for n in names)
     ):
+        index = value.get("index")
+        if isinstance(index, list) and len(index) == len(rows):  # pandas, split: the times are beside the rows
+            names, rows = ["index", *names], [[at, *row] for at, row in zip(index, rows, strict=True)]
         joined = [dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)]
         return Answer(joined, "a JSON table")
     inner = [each for each in value.values() if isinstance(each, dict)]

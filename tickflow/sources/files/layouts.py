@@ -22,6 +22,7 @@ CANDLES = (
     ("open", "high", "low", "close"),
     ("low", "high", "open", "close"),  # Coinbase
     ("open", "close", "high", "low"),  # Bitfinex
+    ("high", "low", "open", "close"),  # IQFeed
 )
 
 
@@ -38,7 +39,7 @@ class Known:
     symbol: str | None = None
     bar_s: int | None = None
     select: tuple[int, frozenset[str]] | None = None
-    note: str = ""
+    signed: bool = False
 
 
 class Sample:
@@ -84,7 +85,17 @@ class Sample:
 
 def headerless(sample: Sample, file: Sequence[str]) -> Known | None:
     """The layout of rows without a header; `file` are the names on the path to the file, its own last."""
-    for recognise in (_lean, _lobster, _taq, _binance_trades, _kraken_answer, _stooq, _truefx):
+    for recognise in (
+        _lean,
+        _lobster,
+        _taq,
+        _binance_trades,
+        _kraken_answer,
+        _bitfinex_trades,
+        _stooq,
+        _truefx,
+        _iqfeed,
+    ):
         if known := recognise(sample, file):
             return known
     return _plain(sample, file)
@@ -311,7 +322,10 @@ def _plain(sample: Sample, file: Sequence[str]) -> Known | None:
     dates_only = sample.all(
         at, lambda cell: (read := read_time(cell, "mdy") or read_time(cell, "dmy")) and not read.has_clock
     )
-    if dates_only and begin < len(sample) and sample.all(begin, lambda cell: ":" in cell and read_clock(cell)):
+    is_clock = begin < len(sample) and (
+        sample.all(begin, lambda cell: ":" in cell and read_clock(cell)) or _are_clock_numbers(sample, begin)
+    )
+    if dates_only and is_clock:
         time, begin = (at, begin), begin + 1
     if (
         "symbol" not in columns
@@ -327,8 +341,13 @@ def _plain(sample: Sample, file: Sequence[str]) -> Known | None:
     if len(prices) >= 4 and (order := candles([sample.values(each) for each in prices[:4]])):
         columns |= dict(zip(order, prices, strict=False))
         if len(prices) > 4:
-            columns["volume"] = prices[5 if len(prices) > 5 and _is_average(sample, columns, prices[4]) else 4]
+            is_total = order[0] == "high" and len(prices) > 6  # IQFeed: the day's volume comes before the bar's
+            is_second = len(prices) > 5 and (is_total or _is_average(sample, columns, prices[4]))
+            columns["volume"] = prices[5 if is_second else 4]
         return Known(f"bars ({', '.join(order)}){note}", columns, time=time, zone=zone)
+    if len(prices) == 4 and _is_quoted_trade(sample, prices):
+        what = "a price, its bid and ask, and a volume"
+        return Known(what, columns | {"price": prices[0], "volume": prices[3]}, time=time)
     if len(prices) >= 2 and _are_quotes(sample, prices[0], prices[1]):
         columns |= {"bid": prices[0], "ask": prices[1]}
         return Known(f"quotes (bid, ask){note}", columns, time=time, zone=zone)
@@ -352,6 +371,46 @@ def _kraken_answer(sample: Sample, file: Sequence[str]) -> Known | None:
     if not (sample.all(3, lambda cell: cell in ("b", "s")) and sample.all(4, lambda cell: cell in ("m", "l"))):
         return None
     return Known("Kraken trades", {"price": 0, "volume": 1}, time=(2,))
+
+
+def _bitfinex_trades(sample: Sample, file: Sequence[str]) -> Known | None:
+    """Bitfinex's trades: number, time, amount (below zero for a sale), price."""
+    if len(sample) != 4 or not (
+        sample.is_int(0) and sample.is_epoch(1) and sample.is_number(2) and sample.is_number(3)
+    ):
+        return None
+    if sample.is_epoch(0) or not (sample.values(2) < 0).any() or not (sample.values(3) > 0).all():
+        return None
+    what = "Bitfinex trades; an amount below zero is a sale"
+    return Known(what, {"price": 3, "volume": 2}, time=(1,), signed=True)
+
+
+def _iqfeed(sample: Sample, file: Sequence[str]) -> Known | None:
+    """IQFeed's trades: time, last, size, the day's volume, bid, ask, number, basis (C, E or O), ..."""
+    if len(sample) < 8 or not (sample.is_time(0) and all(sample.is_number(at) for at in range(1, 7))):
+        return None
+    if not (sample.all(7, lambda cell: cell in ("C", "E", "O")) and _are_alike(sample, 4, 5)):
+        return None
+    return Known("IQFeed trades", {"price": 1, "volume": 2})
+
+
+def _are_clock_numbers(sample: Sample, at: int) -> bool:
+    """Whether a column beside a date is a time of day such as 930, followed by the prices of bars."""
+    if len(sample) < at + 5 or not sample.all(at, lambda cell: cell.isdecimal() and read_clock(cell)):
+        return False
+    four = range(at + 1, at + 5)
+    return all(map(sample.is_number, four)) and candles([sample.values(each) for each in four]) is not None
+
+
+def _is_quoted_trade(sample: Sample, prices: Sequence[int]) -> bool:
+    """Whether four columns are a price, bid and ask about it, and a volume (Kibot, NinjaTrader)."""
+    price, bid, ask, volume = (sample.values(at) for at in prices)
+    with np.errstate(all="ignore"):
+        around = (bid <= ask) & (price > 0.9 * bid) & (price < 1.1 * ask) & (volume >= 0)
+    inside = (price >= bid) & (price <= ask)
+    return bool(
+        around.all() and (bid < ask).any() and inside.mean() >= 0.8 and not _are_alike(sample, prices[0], prices[3])
+    )
 
 
 def _histdata_zone(sample: Sample, file: Sequence[str]) -> tzinfo | None:

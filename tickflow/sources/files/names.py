@@ -1,6 +1,7 @@
 """The names of columns in people's files, by role; and what a file's name says about its symbol and its bars."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -8,33 +9,41 @@ _ROLES: dict[str, str] = {
     # The first name of a role that is found wins.
     "symbol": "symbol ticker tickers sym instrument rawsymbol instrumentsymbol tradingsymbol symbolname"
     " tscode stockcode stock stocksymbol tic"
-    " symbolid pair currencypair market contract productid securityid secid security asset code ric act_symbol name s"
-    " underlying root symroot isin",
+    " symbolid instrumentname pair currencypair market contract productid securityid secid security asset code ric"
+    " act_symbol name s underlying root symroot isin 证券代码 股票代码 代码 股票代號 合约代码 合约"
+    " コード 銘柄コード 종목코드 тикер",
     "date": "date day tradedate tradingday datum fecha dt dates tradingdate quotedate businessdate"
     " sessiondate dtyyyymmdd"
-    " yyyymmdd observationdate timeperiod",
-    "clock": "time minute clock timeofday zeit hora uhrzeit hour timem tm",
+    " yyyymmdd observationdate timeperiod 日期 交易日期 交易日 日付 日付け 일자 날짜 дата data tarih datums dato",
+    "clock": "time minute clock timeofday zeit hora uhrzeit hour timem tm heure ora tijd 时间 時間 時刻 시간 время",
     "time": "timestamp datetime dateandtime dateutc gmttime utctime timeutc timegmt localtime"
-    " datetimeutc exchangetime"
-    " tradetime executiontime transacttime eventtime siptimestamp participanttimestamp tsevent"
-    " tsrecv ts unix unixtime"
+    " datetimeutc exchangetime 日期时间 成交时间 日時"
+    " tradetime executiontime transacttime transactiontime eventtime siptimestamp participanttimestamp tsevent"
+    " tsrecv rawtimestamp ts unix unixtime"
     " unixtimestamp unixtimestamps epoch epochtime epochms timestampms timestampns timestampus"
-    " opentime starttime createdtime createtime begin"
+    " opentime timeopen starttime candledatetimeutc createdtime createtime begin"
     " begins_at beginsat start createdat time date datestr timeperiodstart timeexchange"
     " time_exchange barstart windowstart"
     " updated lastupdated latestupdate t timems timens timestamps trade_time index datetimeet startsat",
     "price": "price last lastprice lastpx tradeprice px p lasttrade lastsale saleprice trdprice pricelast"
     " executionprice rate value"
-    " kurs cours precio preis spot lasttradeprice tradepx settle settlement settlementprice mid midprice pr prc lp",
+    " ultimo laatst цена 价格 最新价 成交价 現在値 현재가"
+    " kurs cours precio prezzo prijs preis spot"
+    " lasttradeprice tradepx settle settlement settlementprice mid midprice pr prc lp",
     "close": "close zuletzt closelast closeprice closingprice last pxlast c closeask_bid schluss schlusskurs"
-    " cierre cloture closing"
+    " cierre cloture clot chiusura fechamento slotkoers zamkniecie 收盘 收盘价 收盤價 終値 종가 закрытие kapanis"
+    " closing"
     " dernier adjclose adjustedclose closeadj adjclosingprice clos closevalue mdclose",
-    "open": "open openprice o openingprice eroffnung eroffn erster ouverture apertura pxopen first openvalue mdopen",
-    "high": "high highprice h max hoch tageshoch plushaut maximo pxhigh highvalue mdhigh hochst haut",
-    "low": "low lowprice l min tief tagestief plusbas minimo pxlow lowvalue mdlow tiefst bas",
+    "open": "open openprice o openingprice eroffnung eroffn erster ouverture ouv apertura abertura otwarcie откр"
+    " открытие 开盘 开盘价 今开 開盤價 始値 시가 acilis pxopen first openvalue mdopen",
+    "high": "high highprice h max hoch tageshoch plushaut maximo maxima massimo najwyzszy hoog макс максимум 最高"
+    " 最高价 最高價 高値 고가 yuksek pxhigh highvalue mdhigh hochst haut",
+    "low": "low lowprice l min tief tagestief plusbas minimo minima najnizszy laag мин минимум 最低 最低价 最低價"
+    " 安値 저가 dusuk pxlow lowvalue mdlow tiefst bas",
     "volume": "volume vol v qty quantity size lastsize lastsz tradesize tradevolume tradevol lastqty"
     " shares sharestraded amount amt"
-    " volumebtc volumeeth volumefrom volumeusd lastvolume sz totalvolume stuck stucke volumen menge volumebase"
+    " volumebtc volumeeth volumefrom volumeusd lastvolume sz totalvolume stuck stucke stuecke anzahl volumen menge"
+    " wolumen объем 成交量 出来高 거래량 数量 candleacctradevolume volumebase"
     " basevolume volbtc tickvol tickvolume q volumes units pxvolume volumetraded tottrdqty"
     " totaltradedquantity totaltradequantity tradedquantity numberofshares baseamount",
     "bid": "bid bidclose bidprice bestbid bidpx bidpx00 bid1 bid1price bp b bestbidprice bidpx0 bidprice1 pricebid",
@@ -47,10 +56,26 @@ _ROLES: dict[str, str] = {
 ROLES = ("time", "symbol", "price", "volume", "open", "high", "low", "close", "bid", "ask")
 """The roles that `--columns` takes."""
 
-RANKS: dict[str, dict[str, int]] = {
-    role: {re.sub(r"[^a-z0-9]", "", name): rank for rank, name in reversed(list(enumerate(text.split())))}
-    for role, text in _ROLES.items()
-}
+
+_EVENT_COLUMNS = frozenset(
+    ("type", "eventtype", "ticktype", "recordtype", "recordkind", "msgtype", "messagetype", "event", "action",
+     "updatetype", "datatype", "类型")
+)  # fmt: skip
+TRADE_EVENTS = frozenset(
+    spelled
+    for word in (
+        "trade", "trades", "trade nb", "trd", "execution", "executed", "fill", "match", "matched", "last", "last_trade",
+        "t", "tas_trade",
+    )
+    for spelled in (word, word.upper(), word.capitalize())
+)  # fmt: skip
+"""The values that such a column has for a trade."""
+OTHER_EVENTS = re.compile(
+    r"(?:best[_ ]?)?(?:bid|ask|offer)s?(?:[_ ].*)?|quotes?(?:[_ ].*)?|q|n?bbo|book.*|depth.*|add|cancel\w*"
+    r"|modify|delete|clear|order.*|trade[_ ]cancel\w*|trade[_ ]correct\w*|snapshot|update|l2.*|mid|[acmrfn]",
+    re.IGNORECASE,
+)
+"""The values that it has for other events, of which none is a trade."""
 
 _NOT_SYMBOLS = frozenset(
     [
@@ -141,25 +166,26 @@ _STEM = re.compile(
 
 
 def plain(name: str) -> str:
-    """A column's name in lower-case letters and digits only, without text in brackets or a leading number and dot.
+    """A column's name in lower-case letters and digits only, without accents, text in brackets or a leading number.
 
     >>> plain("<CLOSE>"), plain("Close/Last"), plain("4. close"), plain(" Volume (BTC)"), plain("Schlußkurs")
     ('close', 'closelast', 'close', 'volume', 'schlusskurs')
+    >>> plain("Último"), plain("Eröffnung"), plain("收盘价(元)")
+    ('ultimo', 'eroffnung', '收盘价')
     """
-    text = (
-        name.strip()
-        .strip("\ufeff\"'")
-        .lower()
-        .replace("ß", "ss")
-        .replace("é", "e")
-        .replace("ö", "o")
-        .replace("ü", "u")
-        .replace("ô", "o")
-    )
+    text = name.strip().strip("\ufeff\"'").lower().replace("ß", "ss").replace("ł", "l")
+    if not text.isascii():
+        bare = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+        text = unicodedata.normalize("NFC", bare)
     text = re.sub(r"^\d+[a-z]?\.\s*", "", text)
     short = re.sub(r"[(\[{][^)\]}]*[)\]}]", "", text)
-    found = re.sub(r"[^a-z0-9]", "", short)
-    return found or re.sub(r"[^a-z0-9]", "", text)
+    found = re.sub(r"[\W_]", "", short)
+    return found or re.sub(r"[\W_]", "", text)
+
+
+RANKS: dict[str, dict[str, int]] = {
+    role: {plain(name): rank for rank, name in reversed(list(enumerate(text.split())))} for role, text in _ROLES.items()
+}
 
 
 def roles(names: Sequence[str]) -> dict[str, list[int]]:
@@ -168,10 +194,25 @@ def roles(names: Sequence[str]) -> dict[str, list[int]]:
     short = [plain(name) for name in names]
     for role, ranks in RANKS.items():
         ranked = [(ranks[text], at) for at, text in enumerate(short) if text in ranks]
+        if not ranked:  # a name in two languages: "price/价格"
+            halves = [(plain(half), at) for at, name in enumerate(names) if "/" in name for half in name.split("/")]
+            ranked = [(ranks[text], at) for text, at in halves if text in ranks and not names[at].isascii()]
         if not ranked:  # nested names in JSON and prefixes of feeds: "k.c", "data.p", "bar_close"
             ranked = [(ranks[tail], at) for at, name in enumerate(names) if (tail := _tail(name)) in ranks]
         found[role] = [at for _, at in sorted(ranked)]
+    is_timed = found["time"] or found["date"] or found["clock"]
+    if not is_timed and (found["price"] or found["close"] or found["bid"]):
+        found["time"] = [at for at, name in enumerate(short) if re.search("time|date|stamp|datum|fecha", name)]
     return found
+
+
+def events(names: Sequence[str]) -> list[int]:
+    """The columns whose names say what a row is: a trade, a quote, a change of the order book.
+
+    >>> events(["time", "EventType", "price"])
+    [1]
+    """
+    return [at for at, name in enumerate(names) if plain(name.rsplit(".", 1)[-1]) in _EVENT_COLUMNS]
 
 
 def _tail(name: str) -> str:
@@ -226,7 +267,7 @@ def _says_when(word: str) -> bool:
     """Whether a word of a file's name is a date, an interval, or the kind of its rows."""
     low = word.lower()
     return bool(
-        re.fullmatch(r"\d{1,9}|[mh]|\d+[a-z]{1,3}|[mh]\d{1,2}|d1?|w1|mn1?|\d{1,2}[a-z]{3}\d{2,4}", low)
+        re.fullmatch(r"\d{1,14}|[mh]|\d+[a-z]{1,3}|[mh]\d{1,2}|d1?|w1|mn1?|\d{1,2}[a-z]{3}\d{2,4}", low)
         or low in _INTERVAL_WORDS
         or low
         in {

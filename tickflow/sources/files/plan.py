@@ -19,6 +19,7 @@ class TimeRule:
     columns: tuple[int, ...]
     how: str
     unit: str | None = None
+    """Also "hhmm" or "hhmmss": the time of day beside a date is a number such as 930 or 93000."""
     order: str | None = None
     zone: tzinfo | None = None
     date_us: int | None = None
@@ -48,6 +49,8 @@ class Plan:
     direction: int = 1
     lacks: bool = False
     """A price may be missing: there is one per symbol in a row."""
+    signed: bool = False
+    """A volume below zero is that of a sale."""
     messages: bool = False
     """Rows without a time and a price are messages of other kinds, as feeds have them."""
     notes: tuple[str, ...] = field(default=(), compare=False)

@@ -5,18 +5,27 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import numpy as np
 
 from tickflow.sources.files import names as column_names
 from tickflow.sources.files.amounts import decimal_sign, is_empty, number, numbers
-from tickflow.sources.files.convert import _texts, times_of
+from tickflow.sources.files.convert import _texts, padded, times_of
 from tickflow.sources.files.layouts import Known, Sample, headerless
 from tickflow.sources.files.options import Options, Unreadable, quoted
 from tickflow.sources.files.plan import BARS, MONTHS, QUOTES, TRADES, Plan, Series, TimeRule
 from tickflow.sources.files.table import Cells, Chunk
-from tickflow.sources.files.times import DAY_US, Micros, epoch_unit, read_clock, read_time, read_times, zone_in
+from tickflow.sources.files.times import (
+    DAY_US,
+    Micros,
+    epoch_unit,
+    read_clock,
+    read_time,
+    read_times,
+    summer_of,
+    zone_in,
+)
 from tickflow.sources.files.zones import Clock, offsets_said, zone_of
 from tickflow.ticks.tick import is_symbol
 
@@ -24,6 +33,11 @@ SECOND_US = 1_000_000
 _STANDARD_S = (
     1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 300, 600, 900, 1200, 1800, 2700, 3600, 7200, 10_800, 14_400, 21_600,
     28_800, 43_200, 86_400, 259_200, 604_800,
+)  # fmt: skip
+
+_STARTS = frozenset(
+    ("timeopen", "opentime", "starttime", "begin", "beginsat", "timeperiodstart", "barstart", "windowstart", "start",
+     "candledatetimeutc", "startsat")
 )  # fmt: skip
 
 
@@ -91,10 +105,12 @@ class _Recogniser:
         kind, series, symbol = self._prices(known)
         time = self._time(known, kind)
         series = self._named(series, symbol, known)
+        is_wide = symbol is None and not known and series[0].symbol is not None
+        select = known.select if known else self._events(kind)
         plan = Plan(
-            kind, time, tuple(series), symbol, comma, known.scale if known else 1.0, self.options.bars,
-            select=known.select if known else None, lacks=kind == TRADES and symbol is None and not known
-            and series[0].symbol is not None, messages=self.seen.messages,
+            kind, time, tuple(series), symbol, comma, known.scale if known else self._scale(series), self.options.bars,
+            select=select, lacks=kind == TRADES and (is_wide or self._has_quotes()), messages=self.seen.messages,
+            signed=known is not None and known.signed,
         )  # fmt: skip
         plan = self._bars(plan, known)
         plan = replace(plan, direction=self._direction(plan))
@@ -261,6 +277,48 @@ class _Recogniser:
     def _first_symbol(self, column: int | None) -> str:
         return self.filled[column][0] if column is not None and self.filled[column] else ""
 
+    # --- what a row is ---
+
+    def _events(self, kind: str) -> tuple[int, frozenset[str]] | None:
+        """The column that tells trades from other rows, and its values for trades."""
+        if kind != TRADES or not self.seen.has_header or "price" in self.given:
+            return None
+        if any(column_names.plain(name) == "issnapshot" for name in self.names):
+            raise Unreadable("trades, quotes or bars; these rows are changes of an order book (column 'is_snapshot')")
+        for at in column_names.events(self.names):
+            found = dict.fromkeys(cell.strip() for cell in self.filled[at])
+            trades = [each for each in found if each in column_names.TRADE_EVENTS]
+            others = [each for each in found if column_names.OTHER_EVENTS.fullmatch(each)]
+            if not others and len(trades) < len(found):
+                continue
+            name = quoted(self.names[at])
+            if not trades:
+                shown = ", ".join(quoted(each) for each in others[:4])
+                raise Unreadable(
+                    f"rows that are trades; column {name} says {shown}: --columns price=NAME takes every row as a trade"
+                )
+            left = [each for each in found if each not in column_names.TRADE_EVENTS]
+            beside = f"; {', '.join(quoted(each) for each in left[:4])} are passed over" if left else ""
+            self.notes.append(f"trades: the rows with {quoted(trades[0])} in column {name}{beside}")
+            return at, column_names.TRADE_EVENTS
+        return None
+
+    def _has_quotes(self) -> bool:
+        """Whether a table of trades has quotes, too: a row without a price is one of them."""
+        return bool(self.roles["bid"] and self.roles["ask"])
+
+    def _scale(self, series: Sequence[Series]) -> float:
+        """Databento writes prices as billionths where no other form is asked for."""
+        short = {column_names.plain(name.rsplit(".", 1)[-1]) for name in self.names}
+        if not {"tsevent", "publisherid"} <= short:
+            return 1.0
+        cells = [cell for each in series for role, at in each.columns.items() if role != "volume"
+                 for cell in self.filled[at][:500]]  # fmt: skip
+        if not cells or not all(re.fullmatch(r"-?\d{5,}", cell.strip()) for cell in cells):
+            return 1.0
+        self.notes.append("prices are billionths, as in Databento's files")
+        return 1e9
+
     # --- symbols ---
 
     def _symbol_column(self, known: Known | None) -> int | None:
@@ -274,7 +332,7 @@ class _Recogniser:
             filled = self.filled[at]
             if not filled or len(filled) < 0.5 * len(self.texts[at]):
                 continue
-            good = [cell for cell in filled if is_symbol(cell.strip())]
+            good = [cell for cell in filled if is_symbol(cell.strip().lstrip("'"))]
             short = column_names.plain(self.names[at])
             if len(good) < 0.5 * len(filled):
                 continue
@@ -399,7 +457,10 @@ class _Recogniser:
             if rule is not None:
                 found.append((self._rank(rule), rule))
         if found:
-            rank, rule = min(found, key=lambda each: each[0])
+            if kind == BARS:  # a bar may have the times of its start, of its end, and of its highs
+                starts = [each for each in found if column_names.plain(self.names[each[1].columns[0]]) in _STARTS]
+                found = starts[:1] + [each for each in found if each not in starts[:1]]
+            rank, rule = found[0] if kind == BARS and starts else min(found, key=lambda each: each[0])
             if rank == 3 and (clock := self._clock(rule.columns[0])) is not None:
                 rule = self._rule((rule.columns[0], clock)) or rule
             others = [each for _, each in found if each is not rule and each.columns[0] != rule.columns[0]]
@@ -458,11 +519,9 @@ class _Recogniser:
             return TimeRule(columns, "typed")
         cells = [cell for cell in self.texts[columns[0]] if not is_empty(cell)]
         if len(columns) == 2:
+            unit = self._digits(columns[1])
             pairs = zip(self.texts[columns[0]], self.texts[columns[1]], strict=True)
-            cells = [
-                f"{date} {clock.zfill(6) if (clock.isdigit() and 2 < len(clock) <= 6) or clock == '0' else clock}"
-                for date, clock in pairs
-            ]
+            cells = [f"{date} {padded(clock, unit)}" for date, clock in pairs]
         if not cells:
             return None
         if (
@@ -476,10 +535,17 @@ class _Recogniser:
         best = max(share.values())
         if best >= 0.5:
             order = self._order(cells, share)
-            return TimeRule(columns, "text", order=order)
+            return TimeRule(columns, "text", unit=self._digits(columns[1]) if len(columns) == 2 else None, order=order)
         if len(columns) == 1 and (unit := self._epoch_unit(cells)) is not None:
             return TimeRule(columns, "epoch", unit=unit)
         return None
+
+    def _digits(self, at: int) -> str | None:
+        """Whether times of day are numbers, and of which form: 930 is half past nine unless a longer one is there."""
+        filled = [cell.strip() for cell in self.filled[at]]
+        if not filled or not all(cell.isdecimal() and len(cell) <= 6 for cell in filled):
+            return None
+        return "hhmmss" if max(map(int, filled)) > 2400 or max(map(len, filled)) > 4 else "hhmm"
 
     def _epoch_unit(self, cells: Sequence[str]) -> str | None:
         values = [value for cell in cells if (value := number(cell)) is not None and not math.isnan(value)]
@@ -540,30 +606,45 @@ class _Recogniser:
     def _zoned(self, rule: TimeRule, known: Known | None) -> TimeRule:
         """The rule with the zone of times that have none. Raises `Unreadable` if the zone is unknown."""
         if rule.how == "epoch":
+            self._unused_zone("since 1970")
             return rule
         if rule.how == "typed":
             cells = self.seen.columns[rule.columns[0]]
             metadata = np.datetime_data(cells.dtype) if isinstance(cells, np.ndarray) else None
             if metadata is not None and self.seen.zone == "UTC":
+                self._unused_zone("typed with their zone")
                 return rule
         found = times_of(self.seen.columns, replace(rule, zone=UTC) if rule.how == "typed" else rule)
         good = ~found.bad
         share = float(found.zoned[good].mean()) if good.any() else 0.0
         if share == 1.0 or (share >= 0.5 and self.options.timezone is None):  # the few without a zone are refused
+            self._unused_zone("written with their zone")
             return rule
         zone: tzinfo | None = None
         origin = "--timezone"
+        moments = found.us[good]
+        stated = self._stated(rule)
         if self.options.timezone is not None:
             zone = zone_of(self.options.timezone)
+            self._agree(zone, stated, moments)
+            layout = known.zone if known is not None else None
+            if layout is not None and _differ(zone, layout, moments):
+                origin = f"--timezone; its layout has {offsets_said(layout)}"
+            elif self.seen.zone is not None and _differ(zone, zone_of(self.seen.zone), moments):
+                origin = f"--timezone; the file states {self.seen.zone}"
         elif self.seen.zone is not None:
             zone, origin = zone_of(self.seen.zone), "the file states it"
         elif known is not None and known.zone is not None:
             zone, origin = known.zone, "as its layout has it"
-        else:
-            for at in rule.columns:
-                if self.seen.has_header and (zone := zone_in(self.names[at])) is not None:
-                    origin = f"column {quoted(self.names[at])}"
-                    break
+        elif stated is not None:
+            at, zone = stated
+            place = summer_of(self.names[at])
+            if place is not None and _differ(zone, place, moments):
+                raise Unreadable(
+                    f"times whose zone can be told; column {quoted(self.names[at])} says winter time, and some times "
+                    f"are in summer: say --timezone {place.key} or --timezone {offsets_said(zone)}"
+                )
+            origin = f"column {quoted(self.names[at])}"
         if zone is None:
             cell = " ".join(self.texts[at][0] for at in rule.columns)
             raise Unreadable(
@@ -572,6 +653,29 @@ class _Recogniser:
             )
         self.notes.append(f"zone: {offsets_said(zone)} ({origin})")
         return replace(rule, zone=zone)
+
+    def _stated(self, rule: TimeRule) -> tuple[int, tzinfo] | None:
+        """The zone that the header states for these times, and the column that does."""
+        for at in rule.columns:
+            if self.seen.has_header and (zone := zone_in(self.names[at])) is not None:
+                return at, zone
+        return None
+
+    def _agree(self, zone: tzinfo, stated: tuple[int, tzinfo] | None, moments: Micros) -> None:
+        """Raises `Unreadable` if the header states another zone than --timezone."""
+        if stated is None or "time" in self.given:
+            return
+        at, other = stated
+        if _differ(zone, other, moments) and summer_of(self.names[at]) is None:
+            raise Unreadable(
+                f"one zone; column {quoted(self.names[at])} states {offsets_said(other)}, and --timezone says "
+                f"{offsets_said(zone)}: leave --timezone out, or, if the header is wrong, say also "
+                f"--columns time={_shell(self.names[at])}"
+            )
+
+    def _unused_zone(self, why: str) -> None:
+        if self.options.timezone is not None:
+            self.notes.append(f"--timezone {self.options.timezone} is not used: the times are {why}")
 
     def _said(self, rule: TimeRule) -> str:
         if rule.how == "epoch":
@@ -670,6 +774,13 @@ class _Recogniser:
         if back and back >= 4 * ahead:
             return -1
         return 1
+
+
+def _differ(one: tzinfo, other: tzinfo, moments: Micros) -> bool:
+    """Whether two zones have different clocks at any of these wall times."""
+    days = np.unique(moments // DAY_US).tolist()
+    walls = [datetime(1970, 1, 1) + timedelta(days=day, hours=12) for day in days]  # noqa: DTZ001 - a wall clock's
+    return any(wall.replace(tzinfo=one).utcoffset() != wall.replace(tzinfo=other).utcoffset() for wall in walls)
 
 
 def _length_said(us: int) -> str:

@@ -150,7 +150,8 @@ def _shape(
             if len(before) == len(cells) and all(before) and not any(map(_is_value, before)):
                 shape = Shape(separator, tuple(_uncommented(before)), at, (tuple(before),))
                 return (1.5, share, 0.0, len(cells)), shape
-            while len(cells) > 2 and not any(c[len(cells) - 1] for _, c in body if len(c) == len(cells)):
+            whole = [each for _, each in body if len(each) == len(cells)]
+            while len(cells) > 2 and not any(each[len(cells) - 1] for each in whole):
                 cells = cells[:-1]
             numbered = tuple(str(number) for number in range(1, len(cells) + 1))
             shape = Shape(separator, numbered, at, has_header=False)
@@ -232,6 +233,13 @@ def _is_counted(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) ->
     return sum(b - a == 1 for a, b in pairwise(firsts)) >= 0.9 * (len(firsts) - 1)
 
 
+def _is_remark(cells: Sequence[str], line: str) -> bool:
+    """Whether a line is no row but a sentence ("Downloaded from ... as of ..."), or ends a file of NYSE."""
+    if cells[0] == "END":
+        return True
+    return len(cells) == 1 and not _is_value(cells[0].split()[0]) and len(re.findall(r"[^\W\d_]{2,}", line)) >= 4
+
+
 class Rows:
     """The rows of a text of that shape, in chunks."""
 
@@ -294,6 +302,9 @@ class Rows:
                 refused.append(Refusal(at, f"{error}: {quoted(line)}"))
                 continue
             if tuple(cells) in self._headers or (tuple(cells[: len(shape.names)]) == shape.names and shape.has_header):
+                passed += 1
+                continue
+            if len(cells) < shape.width and _is_remark(cells, line):
                 passed += 1
                 continue
             if shape.only and (len(cells) <= shape.only[0] or cells[shape.only[0]] not in shape.only[1]):

@@ -63,8 +63,27 @@ def encoding_of(head: bytes) -> Encoding:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return Encoding("latin-1")
+        return Encoding(_legacy(head))
     return Encoding("utf-8")
+
+
+_WORDS = {
+    "gb18030": ("日期", "开盘", "收盘", "成交", "代码"),
+    "cp932": ("日付", "終値", "始値", "出来高"),
+    "cp949": ("일자", "날짜", "종가", "시가"),
+    "big5": ("日期", "開盤", "收盤", "成交"),
+    "cp1251": ("дата", "цена", "тикер", "время"),
+}
+"""Words of the headers in each encoding that is older than UTF-8; their other cells are digits, which all share."""
+
+
+def _legacy(head: bytes) -> str:
+    start = head[:4096]
+    for codec, words in _WORDS.items():
+        text = start.decode(codec, "ignore").lower()
+        if sum(word in text for word in words) >= 2:
+            return codec
+    return "latin-1"
 
 
 def blocks(stream: Readable, encoding: Encoding, size: int = BLOCK) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -61,16 +61,18 @@ _DATES = (
     _DAY_NAME + r"(?P<name>[a-zé]{3,9})\.?[-\s](?P<day>\d{1,2})(?:st|nd|rd|th)?,?[-\s](?P<year>\d{4})",
     r"(?P<year>\d{4})[-/](?P<name>[a-z]{3})[-/](?P<day>\d{1,2})",
     r"(?P<year>(?:19|20|21|22)\d{2})[-/](?P<month>\d{2})",
+    r"(?P<year>\d{4})[年년]\s*(?P<month>\d{1,2})[月월]\s*(?P<day>\d{1,2})[日일]?",
 )
 _CLOCK = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,12}))?)?"
     r"(?:\s*(?P<half>[ap])\.?m\.?)?"
     r"|(?P<hour12>\d{1,2})[-\s]?(?P<half12>[ap])m"
     r"|(?P<hourc>\d{2})(?P<minutec>\d{2})(?P<secondc>\d{2})?\.?(?P<fractionc>(?<=\d{6}|\d{5}\.)\d{1,12})?"
-).replace(r"\.?(?P<fractionc>(?<=\d{6}|\d{5}\.)\d{1,12})?", r"(?:\.?(?P<fractionc>\d{1,12}))?")
+).replace(r"\.?(?P<fractionc>(?<=\d{6}|\d{5}\.)\d{1,12})?", r"(?:[. ]?(?P<fractionc>\d{1,12}))?")
 _ZONE = (
     r"\s*(?:(?P<zone>z|utc|gmt|est|edt|cst|cdt|pst|pdt|cet|cest)(?![a-z+-])|(?:utc|gmt)?(?P<sign>[+-])"
-    r"(?P<zhour>\d{2}):?(?P<zminute>\d{2})?(?::?00)?)?(?:\[[\w/+-]+\]|\s*\([\w ]+\))?"
+    r"(?P<zhour>\d{2}):?(?P<zminute>\d{2})?(?::?00)?)?"
+    r"(?:\s*\[?(?P<place>[a-z]+/[a-z_]+(?:/[a-z_]+)?)\]?|\[[\w/+-]+\]|\s*\([\w ]+\))?"
 )
 _BETWEEN = r"(?:\s*[td\s_,]\s*|-(?=\d\d:)|:(?=\d\d:)|(?<=\d{8}))"
 _FORMS = tuple(
@@ -123,6 +125,8 @@ def read_time(cell: str, order: str | None = None) -> Moment | None:
     if clock is None:
         return Moment(us, zoned=False, has_clock=False, form=form)
     offset = _offset_of(part)
+    if (place := part.get("place")) and offset is None and (offset := _offset_at(us + clock, place)) is None:
+        return None
     return Moment(us + clock - (offset or 0), zoned=offset is not None, form=form)
 
 
@@ -190,6 +194,17 @@ def _clock_of(part: dict[str, str | None]) -> int | None:
     return ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + _fraction_us(fraction or "")
 
 
+def _offset_at(wall_us: int, place: str) -> int | None:
+    """The offset of a place at a wall time; `None` if that hour came twice, or never, or the place is unknown."""
+    wall = datetime(1970, 1, 1) + timedelta(microseconds=wall_us)  # noqa: DTZ001 - a wall clock's
+    try:
+        zone = ZoneInfo(place)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+    first, second = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    return None if first is None or first != second else first // timedelta(microseconds=1)
+
+
 def _fraction_us(digits: str) -> int:
     """The microseconds of the digits after the point; half a microsecond is rounded up, as in msgspec."""
     padded = digits.ljust(7, "0")
@@ -250,7 +265,7 @@ def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Mic
         return None
     match = found[1]
     part = match.groupdict()
-    if part.get("hour12"):
+    if part.get("hour12") or part.get("place"):
         return None
     try:
         matrix = np.array(cells, dtype=f"S{length}").view(np.uint8).reshape(len(cells), length)
@@ -390,18 +405,50 @@ def seconds_us(cell: str, unit: str) -> int | None:
     return None if value is None or value < 0 else int(value * (1_000 if unit == "ms" else 1_000_000) + Decimal("0.5"))
 
 
+_PLACES = {
+    "et": "America/New_York", "eet": "EET", "wet": "WET", "msk": "Europe/Moscow", "jst": "Asia/Tokyo",
+    "kst": "Asia/Seoul", "hkt": "Asia/Hong_Kong", "sgt": "Asia/Singapore",
+}  # fmt: skip
+_SUMMER = {
+    "est": "America/New_York", "cst": "America/Chicago", "pst": "America/Los_Angeles", "cet": "Europe/Berlin",
+}  # fmt: skip
+
+
 def zone_in(name: str) -> tzinfo | None:
     """The zone that a column's name states.
 
-    >>> str(zone_in("Gmt time")), zone_in("Local time"), str(zone_in("time (EST)"))
-    ('UTC', None, 'UTC-05:00')
+    >>> str(zone_in("Gmt time")), zone_in("Local time"), str(zone_in("time (EST)")), str(zone_in("Date (ET)"))
+    ('UTC', None, 'UTC-05:00', 'America/New_York')
+    >>> str(zone_in("timeUTC")), str(zone_in("Time (UTC+2)")), str(zone_in("date [Europe/Berlin]"))
+    ('UTC', 'UTC+02:00', 'Europe/Berlin')
     """
-    words = re.findall(r"[a-z_/]+", name.lower())
-    for word in words:
+    if found := re.search(r"(?:utc|gmt)\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?(?!\d)", name, re.IGNORECASE):
+        minutes = int(found[2]) * 60 + int(found[3] or 0)
+        if minutes < 24 * 60:
+            return timezone(timedelta(minutes=minutes if found[1] == "+" else -minutes))
+    if found := re.search(r"[A-Z][a-z]+/[A-Z][A-Za-z_]+", name):
+        try:
+            return ZoneInfo(found[0])
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return None
+    for word in _words_of(name):
         if word in ("utc", "gmt"):
             return UTC
         if word in _ZONES and word != "z":
             return _ZONES[word]
-        if word == "et":
-            return ZoneInfo("America/New_York")
+        if word in _PLACES:
+            return ZoneInfo(_PLACES[word])
     return None
+
+
+def summer_of(name: str) -> ZoneInfo | None:
+    """The place whose clock a column's name may mean: "EST" is winter time, and many write it in summer, too.
+
+    >>> str(summer_of("Date (EST)")), summer_of("Date (EDT)")
+    ('America/New_York', None)
+    """
+    return next((ZoneInfo(_SUMMER[word]) for word in _words_of(name) if word in _SUMMER), None)
+
+
+def _words_of(name: str) -> list[str]:
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
