@@ -116,7 +116,7 @@ def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
     }
     assert SERVICES[name]["command"] == [
         "python",
-        {"producer": "stock_producer.py", "analytics": "stock_analytics.py"}.get(name, "stock_dashboard.py"),
+        {"producer": "stock_producer.py", "worker": "stock_analytics.py"}.get(name, "stock_dashboard.py"),
     ]
 
 
