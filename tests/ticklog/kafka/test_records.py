@@ -184,3 +184,27 @@ def test_records_that_make_no_sense_under_a_right_checksum_are_refused_or_read_a
             read(QuickRecords, bytes(data))
     else:
         assert read(QuickRecords, bytes(data)) == expected
+
+
+@pytest.mark.parametrize("at_a_time", [700, 1_000, 5_000])
+def test_a_batch_of_several_portions_is_read_whole_around_a_header_whose_name_is_no_text(at_a_time: int) -> None:
+    def made(strange: Header) -> Made:
+        return [(n, b"AAPL", b"%d" % n, [strange if n == 1_700 else ("a", b"b")]) for n in range(2_500)]
+
+    expected, expected_end = read(Fetcher.PartitionRecords, a_batch(made(("c", None)), 0, 0, 7))
+    found, end = read(QuickRecords, a_batch(made((NotText(), b"d")), 0, 0, 7), at_a_time)
+    assert [each[:6] for each in found] == [each[:6] for each in expected]
+    assert [each[6] for each in found[1_699:1_701]] == [[("a", b"b")], []]
+    assert end == expected_end
+
+
+def test_what_comes_before_a_record_that_makes_no_sense_is_handed_out_first() -> None:
+    data = bytearray(a_batch([(n, b"AAPL", b"<%d>" % n, []) for n in range(1_500)]))
+    data[data.index(b"<1200>") - 1] = 0x7E  # the length of the value
+    struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))
+    part = QuickRecords(0, PLACE, MemoryRecords(bytes(data)))
+    found = [each.offset for _ in range(3) for each in part.take(500)]
+    assert found == list(range(1_200))
+    assert part.next_fetch_offset == 1_200
+    with pytest.raises(CorruptRecordError):
+        part.take(500)

@@ -6,7 +6,7 @@ and names what has changed.
 """
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka.consumer.fetcher import Fetcher
@@ -49,18 +49,19 @@ HEAD_BYTES: int = DefaultRecordBatch.HEADER_STRUCT.size
 
 
 class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python has no types
-    """The records of one fetched partition; `entries` has those of one batch after the other."""
+    """The records of one fetched partition, in portions; `next_fetch_offset` lies behind the last one handed out."""
 
-    def entries(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
-        """The records of all batches; `next_fetch_offset` is updated on the way."""
+    def __init__(self, fetch_offset: int, place: TopicPartition, batches: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(fetch_offset, place, batches, *arguments, **options)
+        self.record_iterator: Iterator[Sequence[Any]] | None = self.portions(place, batches)
+
+    def portions(self, place: TopicPartition, batches: Any) -> Iterator[Sequence[Any]]:
+        """The records of all batches; each portion is asked for once those before it are handed out."""
         raise NotImplementedError
 
     def by_kafka_python(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
-        """What kafka-python itself reads from those batches."""
-        return super()._unpack_records(place, batches, None, None)  # type: ignore[no-any-return]
-
-    def _unpack_records(self, place: TopicPartition, records: Any, *_: object) -> Iterator[Any]:
-        return self.entries(place, records)
+        """What kafka-python itself reads from those batches; at their end there are no further portions."""
+        return self._unpack_records(place, batches, None, None)  # type: ignore[no-any-return]
 
     def is_left_out(self, batch: DefaultRecordBatch) -> bool:
         """Whether no record of the batch counts: it is a transaction marker, or belongs to an aborted transaction.

@@ -13,8 +13,8 @@ Nothing is unpacked past the bound of a batch: what is larger is one `Oversized`
 poll begins no further batch once it has begun `POLL_BYTES`, since a megabyte of the log can hold a gigabyte.
 """
 
-from collections.abc import Iterator
-from itertools import dropwhile
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from aiokafka.errors import CorruptRecordException
@@ -30,6 +30,8 @@ POLL_BYTES = 32 * 2**20
 MAX_BATCH_BYTES = 64 * 2**20
 MOST_HEADERS = 100
 MOST_COMPILED_BYTES = 4 * 2**20
+TOGETHER = 1_000
+"""How many records are decoded at a time: each of them alone would cost a third more."""
 
 
 class Budget:
@@ -45,11 +47,13 @@ class Budget:
 
 
 class QuickRecords(FetchedRecords):
-    """The records of one fetched partition, as entries, decoded batch by batch on demand."""
+    """The records of one fetched partition, as entries, decoded in portions on demand."""
 
     def __init__(self, budget: Budget, *arguments: Any, **options: Any) -> None:
         self._budget = budget
         self._problem: Exception | None = None
+        self._portion: Sequence[Any] = ()
+        self._at = 0
         super().__init__(*arguments, **options)
 
     def take(self, n: int | None = None) -> list[Any]:
@@ -58,20 +62,36 @@ class QuickRecords(FetchedRecords):
             problem, self._problem = self._problem, None
             raise problem
         found: list[Any] = []
-        budget = self._budget
         try:
-            for entry in self.record_iterator:
-                found.append(entry)
-                if budget.left <= 0 or len(found) == n:
+            while n is None or len(found) < n:
+                if self._at == len(self._portion) and not self._goes_on(is_first=not found):
                     break
+                end = len(self._portion) if n is None else self._at + n - len(found)
+                taken = self._portion[self._at : end]
+                self._at += len(taken)
+                if taken:
+                    found += taken
+                    self.next_fetch_offset = taken[-1].offset + 1
         except Exception as error:
             if not found:
                 raise
             self._problem = error
         return found
 
-    def entries(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
-        """See `FetchedRecords.entries`."""
+    def _goes_on(self, *, is_first: bool) -> bool:
+        """Decode the next portion; return whether there is one. Once the budget is spent, a poll has only the first."""
+        if self.record_iterator is None or (self._budget.left <= 0 and not is_first):
+            return False
+        portion = next(self.record_iterator, None)
+        if portion is None:
+            return False
+        if portion and portion[0].offset < self.fetch_offset:  # a broker sends batches as a whole
+            portion = [each for each in portion if each.offset >= self.fetch_offset]
+        self._portion, self._at = portion, 0
+        return True
+
+    def portions(self, place: TopicPartition, batches: Any) -> Iterator[Sequence[Any]]:
+        """See `FetchedRecords.portions`."""
         batch = batches.next_batch()
         while batch is not None and batch.magic == 2:
             if self.check_crcs and not batch.validate_crc():
@@ -81,40 +101,31 @@ class QuickRecords(FetchedRecords):
                 yield from self._of(batch, place.partition)
             self.next_fetch_offset = batch.next_offset  # compaction may have left a batch without records
             batch = batches.next_batch()
-        yield from self.by_kafka_python(place, _Rest(batch, batches))
+        for record in self.by_kafka_python(place, _Rest(batch, batches)):
+            yield (record,)
 
-    def _of(self, batch: DefaultRecordBatch, number: int) -> Iterator[Entry]:
+    def _of(self, batch: DefaultRecordBatch, number: int) -> Iterator[Sequence[Entry]]:
         try:
             data = uncompressed(batch, self._budget.batch)
         except TooLarge:
-            self.next_fetch_offset = batch.base_offset + 1
-            yield self._oversized(batch, number)
+            yield (self._oversized(batch, number),)
             return
         except CorruptRecordError as error:
             raise CorruptRecordError(f"the batch at offset {batch.base_offset} cannot be read: {error}") from error
         self._budget.left -= len(data)
-        if len(data) > MOST_COMPILED_BYTES:
-            yield from self._after(_in_python(batch, data, number))
-            return
-        try:
-            for each in CompiledBatch(data):
-                offset = each.offset
-                self.next_fetch_offset = offset + 1
-                headers = each.headers
-                if len(headers) > MOST_HEADERS:
-                    headers = ()
-                yield Entry(number, offset, each.key, each.value, each.timestamp, each.timestamp_type, headers)
-        except CorruptRecordException as error:
-            raise CorruptRecordError(f"the batch at offset {batch.base_offset} cannot be read: {error}") from error
-        except UnicodeDecodeError:
-            yield from self._after(_in_python(batch, data, number))
-
-    def _after(self, entries: Iterator[Entry]) -> Iterator[Entry]:
-        """Those that were not handed out yet."""
-        begin = self.next_fetch_offset
-        for entry in dropwhile(lambda each: each.offset < begin, entries):
-            self.next_fetch_offset = entry.offset + 1
-            yield entry
+        if len(data) <= MOST_COMPILED_BYTES:
+            compiled = zip(CompiledBatch(data))  # which itself may be iterated over only once
+            try:
+                while True:
+                    portion = _compiled(compiled, number, TOGETHER)
+                    yield portion
+                    if len(portion) < TOGETHER:
+                        return
+            except (CorruptRecordException, UnicodeDecodeError):
+                pass  # of some record of the portion: those before it are good
+        for entry in _one_by_one(batch, data, number):
+            if entry.offset >= self.next_fetch_offset:
+                yield (entry,)
 
     def _oversized(self, batch: DefaultRecordBatch, number: int) -> Oversized:
         return Oversized(
@@ -136,6 +147,38 @@ class _Rest:
         """The next batch, `None` after the last."""
         first, self._first = self._first, None
         return self._others.next_batch() if first is None else first
+
+
+def _compiled(records: Iterator[tuple[Any]], number: int, most: int) -> list[Entry]:
+    """The next records of a batch, `most` at most."""
+    return [
+        Entry(
+            number,
+            each.offset,
+            each.key,
+            each.value,
+            each.timestamp,
+            each.timestamp_type,
+            headers if len(headers := each.headers) <= MOST_HEADERS else (),
+        )
+        for (each,) in islice(records, most)
+    ]
+
+
+def _one_by_one(batch: DefaultRecordBatch, data: bytearray, number: int) -> Iterator[Entry]:
+    """The records of a batch, of which the first bad one raises `CorruptRecordError`; some may come twice."""
+    if len(data) <= MOST_COMPILED_BYTES:
+        compiled = zip(CompiledBatch(data))  # which itself may be iterated over only once
+        try:
+            while portion := _compiled(compiled, number, 1):
+                yield portion[0]
+        except CorruptRecordException as error:
+            raise CorruptRecordError(f"the batch at offset {batch.base_offset} cannot be read: {error}") from error
+        except UnicodeDecodeError:  # of a header's name
+            pass
+        else:
+            return
+    yield from _in_python(batch, data, number)
 
 
 def _in_python(batch: DefaultRecordBatch, data: bytearray, partition: int) -> Iterator[Entry]:
