@@ -46,9 +46,9 @@ class InfluxServer:
         except urllib.error.HTTPError as error:
             with error:
                 text = error.read().decode(errors="replace").strip()
-            raise ServerError(f"InfluxDB answers {method} {path} with {error.code}: {text}") from None
+            raise ServerError(f"InfluxDB answers {method} {path} with {error.code}: {text}") from error
         except OSError as error:
-            raise ServerError(f"InfluxDB at {self.url} cannot be reached: {error}") from None
+            raise ServerError(f"InfluxDB at {self.url} cannot be reached: {error}") from error
         return json.loads(answer) if answer else None
 
 

@@ -145,7 +145,7 @@ def _check_token(port: int) -> None:
         raise ServerError(
             f"InfluxDB runs, but was set up with another INFLUXDB_TOKEN or INFLUXDB_ORG ({error}). Use those, or begin "
             "again without its data: python -m devtools.servers down --wipe, then up."
-        ) from None
+        ) from error
 
 
 def _record_file(server: Server) -> Path:

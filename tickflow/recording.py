@@ -187,7 +187,7 @@ class Recorder:
             (self._folder / WRITING).mkdir()
             state = _state(self._folder)
         except (OSError, ValueError, KeyError) as error:
-            raise SettingError("--record", str(self._folder), f"a folder that can be written ({error})") from None
+            raise SettingError("--record", str(self._folder), f"a folder that can be written ({error})") from error
         if state is None:
             return {}
         topic, places = state

@@ -72,10 +72,10 @@ def open_database(
         try:
             connection = _open(path, schema, columns or {})
         except ValueError as error:
-            raise unusable(path, error) from None
+            raise unusable(path, error) from error
         except sqlite3.Error as error:
             if not is_passing(error):
-                raise unusable(path, error) from None
+                raise unusable(path, error) from error
             saying(f"waiting for the file {path} (EMBEDDED_FILE): {error}")
         else:
             saying.over(f"the file {path} can be used")
@@ -115,7 +115,7 @@ def _make_folder(path: Path) -> None:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except (OSError, ValueError) as error:
-        raise unusable(path, error) from None
+        raise unusable(path, error) from error
 
 
 def _open(path: Path, schema: str, columns: Declared) -> sqlite3.Connection:

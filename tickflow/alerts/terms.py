@@ -66,7 +66,7 @@ def read(path: Path) -> Calibration:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
     except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
         expected = f"a file that `stock_analytics.py calibrate` wrote ({error})"
-        raise SettingError("ALERT_THRESHOLDS", str(path), expected) from None
+        raise SettingError("ALERT_THRESHOLDS", str(path), expected) from error
 
 
 def write(path: Path, calibration: Calibration) -> None:

@@ -328,7 +328,7 @@ class Watch:
         try:
             known = _decode_state(state)
         except msgspec.DecodeError as error:
-            raise ValueError(f"no state of alerts: {error}") from None
+            raise ValueError(f"no state of alerts: {error}") from error
         if known.v != STATE_VERSION:
             raise ValueError(f"state of version {known.v}, this is version {STATE_VERSION}")
         watch = cls(partition, terms)

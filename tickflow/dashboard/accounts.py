@@ -214,7 +214,7 @@ class Accounts:
             self._file = msgspec.json.decode(self._path.read_bytes(), type=_File)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._file = _File()
-            raise SettingError(KEY, str(self._path), f"a file that --add-user wrote ({error})") from None
+            raise SettingError(KEY, str(self._path), f"a file that --add-user wrote ({error})") from error
 
 
 def _digest(password: str, salt: bytes) -> str:

@@ -43,7 +43,7 @@ def change(arguments: argparse.Namespace, path: Path) -> str:
                 raise TickflowError(f"There is no user or token named {arguments.remove_user}.")
             return f"{arguments.remove_user} is removed; open sessions have ended."
     except (ValueError, OSError) as error:
-        raise TickflowError(str(error)) from None
+        raise TickflowError(str(error)) from error
     return "\n".join(f"{name}\t{each.role}" for name, each in sorted(accounts.users().items())) or "There are none yet."
 
 

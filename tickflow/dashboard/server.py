@@ -296,7 +296,7 @@ def bind(app: Flask, host: str, port: int) -> Server:
             raise SettingError("DASHBOARD_PORT", str(port), expected) from None
         if error.errno == errno.EACCES:
             raise SettingError("DASHBOARD_PORT", str(port), "a port above 1023, which needs no rights") from None
-        raise SettingError("DASHBOARD_HOST", host, f"a host name of this machine ({error})") from None
+        raise SettingError("DASHBOARD_HOST", host, f"a host name of this machine ({error})") from error
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -19,7 +19,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a byte order mark first
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(str(path), "unreadable", f"a text file in UTF-8 ({error})") from None
+        raise SettingError(str(path), "unreadable", f"a text file in UTF-8 ({error})") from error
     values: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:

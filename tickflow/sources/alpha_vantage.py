@@ -119,7 +119,7 @@ def _read(body: Mapping[str, Any], symbol: str) -> Quote:
         if isinstance(checked, Reason):
             raise ValueError(checked)
     except (KeyError, ValueError) as error:
-        raise NoQuote(f"Alpha Vantage's quote of {symbol} is not usable ({error})") from None
+        raise NoQuote(f"Alpha Vantage's quote of {symbol} is not usable ({error})") from error
     try:
         change = float(fields.get("change percent", "").removesuffix("%"))
     except ValueError:  # a newly listed symbol has none

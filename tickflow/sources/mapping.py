@@ -62,7 +62,7 @@ class Mapping:
         try:
             return cls.of(tomllib.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:  # errors of TOML and of its content alike
-            raise SettingError(_FLAG, str(path), f"a map as docs/feeds.md has it ({error})") from None
+            raise SettingError(_FLAG, str(path), f"a map as docs/feeds.md has it ({error})") from error
 
     @classmethod
     def of(cls, table: Table[str, Any]) -> "Mapping":

@@ -36,7 +36,7 @@ class ArrowTable:
         try:
             self._open()
         except self._errors as error:
-            raise Unreadable(f"a {self.form} file that is whole ({_short(error)})") from None
+            raise Unreadable(f"a {self.form} file that is whole ({_short(error)})") from error
         schema = self._schema
         self.names: list[str] = list(schema.names)
         self.zone = "UTC" if any(getattr(field.type, "tz", None) for field in schema) else None
@@ -71,7 +71,7 @@ class ArrowTable:
                 yield Chunk(columns, np.arange(at, at + batch.num_rows))
                 at += batch.num_rows
         except self._errors as error:
-            raise EOFError(_short(error)) from None
+            raise EOFError(_short(error)) from error
 
     def _batches(self, needed: set[int] | None) -> Iterator[Any]:
         if self._parquet is not None:

@@ -37,8 +37,8 @@ class DbnFile:
         try:
             decoder.write(member.head)
             found = decoder.decode()
-        except Exception as error:  # noqa: BLE001 - its errors have one class each for a dozen causes
-            raise Unreadable(f"a DBN file that is whole ({_short(error)})") from None
+        except Exception as error:  # its errors have one class each for a dozen causes
+            raise Unreadable(f"a DBN file that is whole ({_short(error)})") from error
         if not found:
             raise Unreadable("a DBN file with its metadata; this one ends within them")
         metadata = found[0]
@@ -83,8 +83,8 @@ class DbnFile:
             try:
                 decoder.write(piece)
                 records = decoder.decode()
-            except Exception as error:  # noqa: BLE001 - as above
-                raise EOFError(_short(error)) from None
+            except Exception as error:  # as above
+                raise EOFError(_short(error)) from error
             rows, numbers = [], []
             passed = 0
             for record in records:

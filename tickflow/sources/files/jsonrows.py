@@ -367,7 +367,7 @@ def whole(stream: Readable, encoding: Encoding, size: int) -> Any | None:
         near = " ".join(
             text.encode("utf-8", "replace")[max(0, place - 30) : place + 10].decode("utf-8", "replace").split()
         )
-        raise Unreadable(f"JSON that is whole; line {line}: {error}, near {quoted(near)}") from None
+        raise Unreadable(f"JSON that is whole; line {line}: {error}, near {quoted(near)}") from error
 
 
 def first_rows(head: bytes, encoding: Encoding, most: int) -> tuple[str, list[Any], dict[str, Any]]:
@@ -412,7 +412,7 @@ def items(stream: Readable, encoding: Encoding, path: str) -> Iterator[tuple[int
     try:
         yield from enumerate(ijson.items(stream, f"{path}.item".lstrip("."), use_float=True), 1)
     except (ijson.JSONError, ValueError) as error:
-        raise EOFError(" ".join(str(error).split())[:200]) from None
+        raise EOFError(" ".join(str(error).split())[:200]) from error
 
 
 def _parser(stream: Readable) -> Any:

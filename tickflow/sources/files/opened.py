@@ -193,7 +193,7 @@ def _arrow(member: Member, options: Options) -> File:
     try:
         first = next(table.chunks(), None)
     except EOFError as error:
-        raise Unreadable(f"a {table.form} file that is whole ({error})") from None
+        raise Unreadable(f"a {table.form} file that is whole ({error})") from error
     if first is None:
         raise Unreadable("a file with rows; this one has none")
     sample = Chunk([cells[:LINES] for cells in first.columns], first.lines[:LINES])
@@ -207,7 +207,7 @@ def _dbn(member: Member, options: Options) -> File:
     try:
         first = next(table.chunks(), None)
     except EOFError as error:
-        raise Unreadable(f"a DBN file that is whole ({error})") from None
+        raise Unreadable(f"a DBN file that is whole ({error})") from error
     if first is None or not len(first):
         raise Unreadable(f"a DBN file with trades or bars; this one (schema {table.schema}) has none at its start")
     sample = Chunk([cells[:LINES] for cells in first.columns], first.lines[:LINES])

@@ -195,7 +195,7 @@ def _of_zip(file: Path | IO[bytes], name: str, names: tuple[str, ...], counted: 
         with zipfile.ZipFile(file) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_data(entry.filename)]
     except DAMAGED as error:
-        raise Unreadable(f"a zip file that is whole ({error})") from None
+        raise Unreadable(f"a zip file that is whole ({error})") from error
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         raise Unreadable("a table of text; this is an Excel workbook: save it as CSV")
     if not entries:

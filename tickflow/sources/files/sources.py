@@ -95,12 +95,13 @@ def open_all(path: Path, options: Options) -> Opened:
                 counted[id(member.counted)] = member.counted
         except Unreadable as error:
             name = str(each) if member is None else member.name
-            raise SettingError(KEY, name, str(error)) from None
+            raise SettingError(KEY, name, str(error)) from error
         except OSError as error:
             what = error.strerror or " ".join(str(error).split())
-            raise SettingError(KEY, str(each), f"a readable file ({what})") from None
+            raise SettingError(KEY, str(each), f"a readable file ({what})") from error
         except DAMAGED as error:
-            raise SettingError(KEY, str(each), f"a file that is whole ({' '.join(str(error).split())[:200]})") from None
+            what = " ".join(str(error).split())[:200]
+            raise SettingError(KEY, str(each), f"a file that is whole ({what})") from error
     for each_counted in counted.values():
         each_counted.done = 0
     return Opened(files, list(counted.values()))

@@ -80,7 +80,7 @@ def split(line: str, separator: str) -> list[str]:
     try:
         (row,) = csv.reader([line], delimiter=separator, skipinitialspace=True, strict=False)
     except (csv.Error, ValueError) as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(str(error)) from error
     opened = re.sub(r'""', "", line).count('"')
     if opened % 2:
         raise ValueError('a quotation mark (") without its partner')

@@ -49,7 +49,7 @@ class InfluxAcks(AckStore):
                 lambda: self._client.buckets_api().create_bucket(bucket_name=self._bucket, org=self._org)
             ) or self._try(lambda: self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS))
         if error is not None:
-            raise self._failure(error)
+            raise self._failure(error) from error
 
     def acknowledged(self, since_ns: int) -> list[Ack]:
         """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
@@ -84,7 +84,7 @@ class InfluxAcks(AckStore):
         except ApiException as error:
             return error
         except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self._where, error) from None
+            raise unreachable(self._where, error) from error
         return None
 
     def _failure(self, error: ApiException) -> StoreError:

@@ -59,15 +59,15 @@ class InfluxAlerts(AlertStore):
             self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS)
         except ApiException as error:
             if not error.status:  # the client's way of saying that TLS failed
-                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from None
+                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from error
             message = answers.message_of(error.body)
             if error.status == answers.DROPPED and answers.expired(message) is not None:
                 return
             raise answers.failure(
                 error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
-            ) from None
+            ) from error
         except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.where, error) from None
+            raise unreachable(self.where, error) from error
 
     def alerts(  # noqa: D102 - as in AlertStore
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None

@@ -133,7 +133,7 @@ class InfluxQL:
         try:
             return msgspec.json.decode(document, type=shape)
         except _OF_ANOTHER_SHAPE as error:
-            raise self._not_influxdb(error) from None
+            raise self._not_influxdb(error) from error
 
     def kept_seconds(self) -> int:
         """How many seconds the bucket keeps points; 0 means for ever. (InfluxQL itself returns 0 for every bucket.)"""
@@ -189,7 +189,7 @@ class InfluxQL:
             if len(results) != count:
                 raise msgspec.ValidationError(f"{len(results)} results to {count} statements")
         except _OF_ANOTHER_SHAPE as error:
-            raise self._not_influxdb(error) from None
+            raise self._not_influxdb(error) from error
         return results
 
     def _post(self, query: str, params: Params, **options: str) -> bytes:
@@ -210,8 +210,8 @@ class InfluxQL:
             )
         except urllib3.exceptions.HTTPError as error:
             if isinstance(error, urllib3.exceptions.TimeoutError) and is_over():
-                raise too_slow() from None
-            raise unreachable(self._where, error) from None
+                raise too_slow() from error
+            raise unreachable(self._where, error) from error
         if answer.status == 200:
             return answer.data
         message = answers.message_of(answer.data)

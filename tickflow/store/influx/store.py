@@ -117,7 +117,7 @@ class InfluxStore(MetricsStore):
         if error is not None:
             message = answers.message_of(error.body)
             if error.status != answers.DROPPED or answers.expired(message) is None:
-                raise self._failure(error, message)
+                raise self._failure(error, message) from error
 
     def statuses(self) -> list[WorkerStatus]:
         """The newest status of every worker that wrote one within the last day, most recent first."""
@@ -299,12 +299,12 @@ class InfluxStore(MetricsStore):
             self._writer.write(self._bucket, self._org, "\n".join(lines).encode(), WritePrecision.NS)
         except ApiException as error:
             if not error.status:  # this is how the client reports a failure of TLS
-                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from None
+                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from error
             return error
         except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.where, error) from None
-        except UnicodeDecodeError:  # the client decodes every answer, and the page of a proxy may be in any encoding
-            raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from None
+            raise unreachable(self.where, error) from error
+        except UnicodeDecodeError as error:  # the client decodes every answer; a proxy's page may be in any encoding
+            raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from error
         return None
 
     def _post_all(self, requests: list[list[str]]) -> list[ApiException | None]:

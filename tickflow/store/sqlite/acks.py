@@ -42,7 +42,7 @@ class EmbeddedAcks(AckStore):
                 connection.execute("DELETE FROM store_acks WHERE acked_ns < ?", (oldest,))
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise self._file.failure(error) from None
+                raise self._file.failure(error) from error
 
     def acknowledged(self, since_ns: int) -> list[Ack]:
         """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
@@ -51,7 +51,7 @@ class EmbeddedAcks(AckStore):
             try:
                 return [Ack(*row) for row in connection.execute(query, (since_ns,))]
             except sqlite3.Error as error:
-                raise self._file.failure(error) from None
+                raise self._file.failure(error) from error
 
     def close(self) -> None:
         """Do nothing: between two calls nothing is open."""

@@ -50,7 +50,7 @@ class EmbeddedAlerts(AlertStore):
                 connection.execute(f"DELETE FROM store_anomalies WHERE rowid <= ({newest}) - ?", (MOST_ROWS,))  # noqa: S608
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise self._file.failure(error) from None
+                raise self._file.failure(error) from error
 
     def mark_notified(self, alerts: Sequence[Alert]) -> None:
         """Note that messages about these alerts were sent."""
@@ -61,7 +61,7 @@ class EmbeddedAlerts(AlertStore):
                     [each.key for each in alerts],
                 )
             except sqlite3.Error as error:
-                raise self._file.failure(error) from None
+                raise self._file.failure(error) from error
 
     def alerts(  # noqa: D102 - as in AlertStore
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
@@ -82,7 +82,7 @@ class EmbeddedAlerts(AlertStore):
             try:
                 rows = connection.execute(query, (*values, -1 if count is None else count)).fetchall()
             except sqlite3.Error as error:
-                raise self._file.failure(error) from None
+                raise self._file.failure(error) from error
         return [_alert(row) for row in reversed(rows)]
 
     def close(self) -> None:

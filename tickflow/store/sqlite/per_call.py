@@ -26,7 +26,7 @@ class PerCall:
         try:
             return closing(open_database(self._path, self._stop, self._schema))
         except SettingError as error:
-            raise StoreMisconfigured(str(error)) from None
+            raise StoreMisconfigured(str(error)) from error
 
     def failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
         """What that failure of SQLite is to a store."""

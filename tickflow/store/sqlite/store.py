@@ -325,10 +325,10 @@ class EmbeddedStore(MetricsStore):
         except sqlite3.Error as error:
             connection.close()
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
-                raise too_slow() from None
+                raise too_slow() from error
             if is_passing(error):
-                raise StoreUnavailable(f"{self.where} cannot be used for now: {error}") from None
-            raise StoreMisconfigured(str(unusable(self._path, error))) from None
+                raise StoreUnavailable(f"{self.where} cannot be used for now: {error}") from error
+            raise StoreMisconfigured(str(unusable(self._path, error))) from error
         except BaseException:
             connection.close()
             raise
@@ -340,7 +340,7 @@ class EmbeddedStore(MetricsStore):
         try:
             return open_database(self._path, self.stop)
         except SettingError as error:
-            raise StoreMisconfigured(str(error)) from None
+            raise StoreMisconfigured(str(error)) from error
 
 
 def _newest(connection: sqlite3.Connection, symbol: str, count: int) -> list[tuple[object, ...]]:

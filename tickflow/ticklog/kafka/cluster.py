@@ -79,7 +79,7 @@ class Cluster:
                 context.load_verify_locations(given["ssl_cafile"])
             except OSError as error:  # ssl.SSLError is one too
                 expected = f"a file with the certificates to trust, in PEM form ({error})"
-                raise SettingError("KAFKA_SSL_CAFILE", given["ssl_cafile"], expected) from None
+                raise SettingError("KAFKA_SSL_CAFILE", given["ssl_cafile"], expected) from error
         if "ssl_certfile" in given:
             try:
                 # Without a password OpenSSL would ask the terminal for one.
@@ -87,7 +87,7 @@ class Cluster:
                 context.load_cert_chain(given["ssl_certfile"], given.get("ssl_keyfile"), password)
             except OSError as error:
                 expected = f"a certificate in PEM form, with its key in it or in KAFKA_SSL_KEYFILE ({error})"
-                raise SettingError("KAFKA_SSL_CERTFILE", given["ssl_certfile"], expected) from None
+                raise SettingError("KAFKA_SSL_CERTFILE", given["ssl_certfile"], expected) from error
 
     def open(self, factory: Callable[..., Any], **options: object) -> Any:
         """A client made by `factory` (a class of kafka-python), as soon as the cluster answers. Raises `Stopped`."""

@@ -200,7 +200,7 @@ class Membership:
             if lock is not None:
                 lock.close()
             if not is_passing(error):
-                raise unusable(self._path, error) from None
+                raise unusable(self._path, error) from error
             return False
         self._lock = lock
         return True
