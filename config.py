@@ -238,6 +238,11 @@ _Protocol = Annotated[
     BeforeValidator(_upper),
     Field(description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
 ]
+_Compression = Annotated[
+    Literal["zstd", "lz4", "snappy", "gzip", "uncompressed", "producer"] | None,
+    BeforeValidator(_lower),
+    Field(description="zstd, lz4, snappy, gzip, uncompressed or producer"),
+]
 _Mechanism = Annotated[
     Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None,
     BeforeValidator(_upper),
@@ -293,8 +298,24 @@ class Settings(BaseModel):
     kafka_batch_records: Annotated[int, _whole(1, 100_000)] = _setting(
         20_000, "the most records that a worker reads at once; with few ticks it takes what there is, without delay"
     )
-    kafka_instance_id: Annotated[_KafkaName | None, Field(description=NAME_RULE)] = _setting(
-        None, "a name for this worker alone (static membership): after a restart it has its partitions back at once"
+    kafka_replicas: Annotated[int | None, _whole(1, 32_767)] = _setting(
+        None, "copies of each record of a topic that a script creates; without it, as the brokers are set"
+    )
+    kafka_min_insync_replicas: Annotated[int | None, _whole(1, 32_767)] = _setting(
+        None, "how many of the copies must have a record before it counts as written, in a topic that a script creates"
+    )
+    kafka_compression: _Compression = _setting(
+        None, "how the brokers compress a topic that a script creates; without it, as producers send"
+    )
+    kafka_retention_days: Annotated[
+        float | None, Field(gt=0, le=36_500, description="a number of days above 0, up to 36500")
+    ] = _setting(
+        None, "how long Kafka keeps the records of a topic that a script creates; without it, as the brokers are set"
+    )
+    kafka_instance_id: Annotated[_KafkaName | None, Field(description=f"{NAME_RULE}; or auto")] = _setting(
+        None,
+        "a name for this worker alone (static membership): after a restart it has its partitions back at once; auto "
+        "takes the first free name of this machine, so that workers started in the same way find theirs again",
     )
     kafka_security_protocol: _Protocol = _setting("PLAINTEXT", "how to talk to the brokers")
     kafka_sasl_mechanism: _Mechanism = _setting(None, "with SASL: how to authenticate")

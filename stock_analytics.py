@@ -53,6 +53,7 @@ from tickflow.worker.console import Console, wants_price_lines
 from tickflow.worker.counters import Counters
 from tickflow.worker.history import History, of_size, remember
 from tickflow.worker.holdup import POLL_SECONDS, Holdup
+from tickflow.worker.instance import instance_name
 from tickflow.worker.notices import Notices
 from tickflow.worker.status import Reporter, worker_name
 
@@ -368,6 +369,7 @@ FLAGS = (
     *("STACK", "EMBEDDED_FILE", "RETENTION_DAYS", "INFLUXDB_URL", "INFLUXDB_ORG", "INFLUXDB_BUCKET"),
     *("INFLUXDB_BATCH_POINTS", "INFLUXDB_CONNECTIONS", "INFLUXDB_GZIP"),
     *("KAFKA_SERVERS", "KAFKA_TOPIC", "KAFKA_GROUP", "KAFKA_PARTITIONS", "KAFKA_INSTANCE_ID", "KAFKA_BATCH_RECORDS"),
+    *("KAFKA_REPLICAS", "KAFKA_MIN_INSYNC_REPLICAS", "KAFKA_COMPRESSION", "KAFKA_RETENTION_DAYS"),
     *("ANOMALY_THRESHOLD", "HISTORY_SIZE", "UPDATE_INTERVAL", "SUMMARY_INTERVAL"),
     *("ALERT_NOTIFY", "ALERT_RATE", "ALERT_GIVE_UP", "ALERT_OUTBOX"),
     *("ALERTS", "ALERT_BUDGET", "ALERT_FOLLOW", "ALERT_MIN_MOVE", "ALERT_DETECTORS", "ALERT_RULES", "ALERT_THRESHOLDS"),
@@ -403,11 +405,22 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     command_line.check(parser, arguments)
     settings = load_settings(flags=flags_of(arguments))
-    process.set_up_logging(
-        settings.log_level, worker_name(settings.kafka_instance_id), settings.log_format, settings.notices
-    )
     if arguments.verb != "run":
+        set_up_logging(settings)
         return command_line.perform(arguments, settings, stop)
+    with instance_name(settings.kafka_instance_id, settings.kafka_group) as name:
+        return work(arguments, settings.model_copy(update={"kafka_instance_id": name}), stop)
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Have each log line carry the worker's name."""
+    name = worker_name(settings.kafka_instance_id)
+    process.set_up_logging(settings.log_level, name, settings.log_format, settings.notices)
+
+
+def work(arguments: argparse.Namespace, settings: Settings, stop: process.StopEvent) -> int:
+    """Run one worker until it is asked to stop; return the exit code."""
+    set_up_logging(settings)
     worker = worker_of(settings, stop, alerts_only=arguments.alerts_only)
     logger.info("%s", origin_of_settings())
     if hasattr(signal, "SIGUSR1"):

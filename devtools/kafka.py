@@ -1,8 +1,10 @@
-"""Apache Kafka as a local process: one node, broker and controller in one."""
+"""Apache Kafka as local processes: nodes that are broker and controller in one, alone or three as a cluster."""
 
 import base64
 import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from devtools.building import kafka_libs
@@ -10,17 +12,18 @@ from devtools.process import ServerError, ServerProcess, free_port
 
 SETTINGS = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
 advertised.listeners=PLAINTEXT://{host}:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={data}
 # One node cannot hold the three copies that are the default.
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+default.replication.factor={copies}
+offsets.topic.replication.factor={copies}
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={least}
 # 50 partitions of each would be made at the first use of a group: slow, and one machine needs few.
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
@@ -51,9 +54,12 @@ class KafkaServer(ServerProcess):
 
     name = "Kafka"
 
-    def __init__(self, folder: Path, port: int | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(self, folder: Path, port: int | None = None, host: str = "127.0.0.1", node: int = 1) -> None:
         super().__init__(folder)
         self.port = free_port() if port is None else port
+        self.node = node
+        self.nodes: list[KafkaServer] = [self]
+        self.cluster = new_cluster_id()
         self._controller_port = free_port()
         self._host = host
 
@@ -67,11 +73,25 @@ class KafkaServer(ServerProcess):
         """The port for clients, and that of the controller."""
         return self.port, self._controller_port
 
+    @property
+    def voter(self) -> str:
+        """The node as one of the controllers of its cluster."""
+        return f"{self.node}@127.0.0.1:{self._controller_port}"
+
     def _prepare(self) -> list[str]:
         data = self.folder / "data"
         settings, logging = self.folder / "server.properties", self.folder / "log4j2.properties"
         settings.write_text(
-            SETTINGS.format(host=self._host, port=self.port, controller_port=self._controller_port, data=data)
+            SETTINGS.format(
+                host=self._host,
+                port=self.port,
+                controller_port=self._controller_port,
+                data=data,
+                node=self.node,
+                voters=",".join(each.voter for each in self.nodes),
+                copies=len(self.nodes),
+                least=max(len(self.nodes) - 1, 1),
+            )
         )
         logging.write_text(LOGGING)
         java = [
@@ -82,7 +102,7 @@ class KafkaServer(ServerProcess):
             f"-Dlog4j2.configurationFile={logging}",
         ]
         if not (data / "meta.properties").exists():
-            _format(java, settings)
+            _format(java, settings, self.cluster)
         return [*java, "kafka.Kafka", str(settings)]
 
     def _is_ready(self) -> bool:
@@ -90,8 +110,29 @@ class KafkaServer(ServerProcess):
         return "Kafka Server started" in self.new_log()
 
 
-def _format(java: list[str], settings: Path) -> None:
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode().replace("-", "_")
+@contextmanager
+def kafka_cluster(folder: Path, size: int = 3) -> Iterator[list[KafkaServer]]:
+    """Brokers of one cluster, started, on free ports; a topic has a copy on each of them by default."""
+    nodes = [KafkaServer(folder / f"kafka-{node}", node=node) for node in range(1, size + 1)]
+    for each in nodes:
+        each.nodes, each.cluster = nodes, nodes[0].cluster
+    try:
+        for each in nodes:
+            each.launch()  # a node is ready once most of the others are
+        for each in nodes:
+            each.wait()
+        yield nodes
+    finally:
+        for each in nodes:
+            each.kill()
+
+
+def new_cluster_id() -> str:
+    """An id as Kafka takes it: 16 random bytes."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode().replace("-", "_")
+
+
+def _format(java: list[str], settings: Path, cluster: str) -> None:
     done = subprocess.run(
         [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)],
         capture_output=True,

@@ -56,6 +56,10 @@ class ServerProcess(ABC):
         Raises `ServerError` when a port is taken, and, with the end of the server's log, when the server ends or is not
         ready within `timeout` seconds.
         """
+        return self.launch(detached=detached).wait(timeout)
+
+    def launch(self, *, detached: bool = False) -> Self:
+        """Start the server and do not wait; raises `ServerError` when a port is taken."""
         for port in filter(is_taken, self.ports):
             raise ServerError(f"{self.name} cannot start: something else listens on port {port}.")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,10 +72,14 @@ class ServerProcess(ABC):
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
+        return self
+
+    def wait(self, timeout: float = 60.0) -> Self:
+        """Wait until the launched server is ready; raises `ServerError` if it is not, and ends it."""
         deadline = time.monotonic() + timeout
         try:
             while not self._is_ready():
-                code = self._process.poll()
+                code = None if self._process is None else self._process.poll()
                 if code is not None:
                     raise ServerError(f"{self.name} ended with exit code {code} as it started.\n{self.log_tail()}")
                 if time.monotonic() > deadline:

@@ -52,6 +52,14 @@ class StackSettings(Protocol):
     @property
     def kafka_partitions(self) -> int: ...  # noqa: D102
     @property
+    def kafka_replicas(self) -> int | None: ...  # noqa: D102
+    @property
+    def kafka_min_insync_replicas(self) -> int | None: ...  # noqa: D102
+    @property
+    def kafka_compression(self) -> str | None: ...  # noqa: D102
+    @property
+    def kafka_retention_days(self) -> float | None: ...  # noqa: D102
+    @property
     def kafka_instance_id(self) -> str | None: ...  # noqa: D102
     @property
     def kafka_security_protocol(self) -> str: ...  # noqa: D102
@@ -91,12 +99,19 @@ def open_log(settings: StackSettings, stop: threading.Event, client_id: str = "t
             stop=stop,
         )
     from tickflow.ticklog.kafka.log import KafkaTickLog
+    from tickflow.ticklog.kafka.topics import NewTopic
 
     return KafkaTickLog(
         settings.kafka_servers,
         topic=settings.kafka_topic,
         group=settings.kafka_group,
         partitions=settings.kafka_partitions,
+        new_topic=NewTopic(
+            settings.kafka_replicas,
+            settings.kafka_min_insync_replicas,
+            settings.kafka_compression,
+            settings.kafka_retention_days,
+        ),
         instance_id=settings.kafka_instance_id,
         security=kafka_security(settings),
         stop=stop,

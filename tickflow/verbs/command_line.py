@@ -135,7 +135,7 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
         )
         return DONE if is_fine else UNDONE
     if arguments.verb == "rewind":
-        rewind.show(open_log(settings, stop), arguments.to)
+        rewind.show(open_log(settings.model_copy(update={"kafka_instance_id": None}), stop), arguments.to)
         return DONE
     if arguments.verb == "audit":
         limits, range_ns = limits_of(settings), _range(arguments)

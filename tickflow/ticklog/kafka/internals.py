@@ -34,6 +34,7 @@ __all__ = [
     "drop_unreadable",
     "end_sending",
     "ends_of_all",
+    "leave_when_closed",
     "position",
     "read_records_by",
     "remember_to_rejoin",
@@ -133,6 +134,14 @@ def position(consumer: Any, place: TopicPartition) -> int | None:
     """The consumer's read position, from memory; `None` if it has none, or does not own the partition."""
     state = consumer._subscription.assignment.get(place)
     return None if state is None or state.position is None else int(state.position.offset)
+
+
+def leave_when_closed(consumer: Any) -> None:
+    """Have a static member leave its group when it is closed, as a dynamic one does.
+
+    Otherwise nobody reads its partitions until it is back, or until its session times out.
+    """
+    consumer._coordinator.is_dynamic_member = lambda: True
 
 
 def end_sending(producer: Any) -> None:

@@ -9,13 +9,14 @@ from tickflow.ticklog.kafka.cluster import Cluster
 from tickflow.ticklog.kafka.reader import Reader
 from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES
 from tickflow.ticklog.kafka.scanner import Scanner
+from tickflow.ticklog.kafka.topics import AS_THE_BROKERS_DO, NewTopic
 from tickflow.ticklog.kafka.writer import Writer
 
 
 class KafkaTickLog(TickLog):
     """A Kafka topic, its dead-letter topic, and a member of a consumer group.
 
-    `partitions` counts where the topic has to be made; a poll brings `batch_records` at most. A batch
+    `partitions` and `new_topic` count where a topic has to be made; a poll brings `batch_records` at most. A batch
     that unpacks to more than `batch_bytes` is one `Oversized` in the place of its records. `security` holds the
     settings of TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member a static one:
     restarted, it has its partitions back at once. `client_id` names the member to the brokers.
@@ -34,6 +35,7 @@ class KafkaTickLog(TickLog):
         batch_records: int = 20_000,
         client_id: str = "tickflow",
         batch_bytes: int = MAX_BATCH_BYTES,
+        new_topic: NewTopic = AS_THE_BROKERS_DO,
     ) -> None:
         self.topic = topic
         self._group = group
@@ -41,6 +43,7 @@ class KafkaTickLog(TickLog):
         self._cluster = Cluster(servers, security, stop)
         self.where = self._cluster.where
         self._partitions = partitions
+        self._new_topic = new_topic
         self._reader = Reader(self._cluster, topic, group, instance_id, batch_records, client_id, batch_bytes)
         self._scanner = Scanner(self._cluster, batch_bytes)
         self._writer: Writer | None = None
@@ -59,7 +62,7 @@ class KafkaTickLog(TickLog):
         if not create:
             return  # reading connects by itself
         limits = self._cluster.patiently(
-            lambda: topics.prepare(self._cluster, self.topic, self.dead_letter_topic, self._partitions)
+            lambda: topics.prepare(self._cluster, self.topic, self.dead_letter_topic, self._partitions, self._new_topic)
         )
         self._writer = Writer(self._cluster, limits)
 
@@ -82,7 +85,7 @@ class KafkaTickLog(TickLog):
         return self._connected().largest(self.dead_letter_topic)
 
     def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: D102
-        topics.make(self._cluster, topic, partitions, configs)
+        topics.make(self._cluster, topic, partitions, configs, self._new_topic)
 
     def flush(self, timeout: float) -> None:  # noqa: D102
         self._connected().flush(timeout)

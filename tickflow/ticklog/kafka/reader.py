@@ -195,6 +195,7 @@ class Reader:
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             self._epochs.clear()
+            internals.leave_when_closed(consumer)
             consumer.close(autocommit=False, timeout_ms=_CLOSE_MS)
 
     def _opened(self) -> Any:

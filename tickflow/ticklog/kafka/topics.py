@@ -3,10 +3,17 @@
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from kafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.kafka.cluster import Cluster
@@ -23,10 +30,44 @@ LARGEST = 2**31 - 1
 HEADROOM = 2**20
 """How much larger a dead letter may be than its record, in bytes: room for its headers."""
 
+_DAY_MS = 86_400_000
+
 _logger = logging.getLogger(__name__)
 
 
-def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class NewTopic:
+    """What a topic is created with; `None` leaves it to the brokers. See the settings KAFKA_REPLICAS and its next."""
+
+    replicas: int | None = None
+    min_insync: int | None = None
+    compression: str | None = None
+    retention_days: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.replicas and self.min_insync and self.min_insync > self.replicas:
+            expected = f"KAFKA_REPLICAS ({self.replicas}) or less: nothing could be written to the topic"
+            raise SettingError("KAFKA_MIN_INSYNC_REPLICAS", str(self.min_insync), expected)
+
+    def configs(self, own: Mapping[str, str]) -> dict[str, str]:
+        """The settings of the topic, with those that its purpose needs."""
+        wanted = {"message.timestamp.type": "LogAppendTime"}
+        if self.min_insync is not None:
+            wanted["min.insync.replicas"] = str(self.min_insync)
+        if self.compression is not None:
+            wanted["compression.type"] = self.compression
+        # A compacted topic is a table of the newest records by key, which do not age.
+        if self.retention_days is not None and own.get("cleanup.policy", "delete") != "compact":
+            wanted["retention.ms"] = str(round(self.retention_days * _DAY_MS))
+        return {**wanted, **own}
+
+
+AS_THE_BROKERS_DO = NewTopic()
+
+
+def prepare(
+    cluster: Cluster, topic: str, dead_letters: str, partitions: int, new: NewTopic = AS_THE_BROKERS_DO
+) -> dict[str, int]:
     """Create the missing ones of both topics; return the size in bytes of the largest record of each topic.
 
     A new topic makes the broker set the time of each record, since the rule against ticks from the future depends on
@@ -36,7 +77,7 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
     try:
         missing = _missing(admin, [topic, dead_letters])
         if topic in missing:
-            _create(admin, topic, partitions, {})
+            _create(admin, topic, partitions, {}, new)
         settings = _settings(admin, topic)
         if settings.get("message.timestamp.type", "LogAppendTime") != "LogAppendTime":
             _logger.warning(
@@ -53,7 +94,7 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
         limits = {topic: int(settings.get("max.message.bytes", DEFAULT_LIMIT))}
         needed = min(limits[topic] + HEADROOM, LARGEST)
         if dead_letters in missing:
-            _create(admin, dead_letters, 1, {"max.message.bytes": str(needed)})
+            _create(admin, dead_letters, 1, {"max.message.bytes": str(needed)}, new)
         of_letters = _settings(admin, dead_letters)
         limits[dead_letters] = int(of_letters.get("max.message.bytes", needed))
         if limits[dead_letters] < LEAST_LETTER:
@@ -74,13 +115,15 @@ def prepare(cluster: Cluster, topic: str, dead_letters: str, partitions: int) ->
         admin.close()
 
 
-def make(cluster: Cluster, topic: str, partitions: int, configs: Mapping[str, str]) -> None:
+def make(
+    cluster: Cluster, topic: str, partitions: int, configs: Mapping[str, str], new: NewTopic = AS_THE_BROKERS_DO
+) -> None:
     """Make one further topic where it is missing. Raises `LogUnavailable`."""
     try:
         admin = cluster.connect(KafkaAdminClient)
         try:
             if _missing(admin, [topic]):
-                _create(admin, topic, partitions, dict(configs))
+                _create(admin, topic, partitions, configs, new)
         finally:
             admin.close()
     except KafkaError as error:
@@ -113,16 +156,27 @@ def _check_replicas(admin: Any, settings: Mapping[str, Mapping[str, str]]) -> No
             )
 
 
-def _create(admin: Any, topic: str, partitions: int, configs: dict[str, str]) -> None:
+def _create(admin: Any, topic: str, partitions: int, configs: Mapping[str, str], new: NewTopic) -> None:
     wanted = {
         "num_partitions": partitions,
-        "replication_factor": -1,  # the broker's default
-        "configs": {"message.timestamp.type": "LogAppendTime", **configs},
+        "replication_factor": -1 if new.replicas is None else new.replicas,  # -1: the broker's default
+        "configs": new.configs(configs),
     }
     with suppress(TopicAlreadyExistsError):  # another process was faster
-        admin.create_topics({topic: wanted})
+        try:
+            admin.create_topics({topic: wanted})
+        except InvalidReplicationFactorError as error:
+            raise _too_many_replicas(admin, topic, new) from error
         _logger.info("created the topic %s with %d partitions", topic, partitions)
     admin.wait_for_topics([topic])
+
+
+def _too_many_replicas(admin: Any, topic: str, new: NewTopic) -> SettingError:
+    brokers = len(admin.describe_cluster()["brokers"])
+    expected = f"{brokers} or less, the number of brokers that can take a copy of the topic {topic} now"
+    if new.replicas is None:
+        return SettingError("default.replication.factor of the brokers", None, f"{expected}; or set KAFKA_REPLICAS")
+    return SettingError("KAFKA_REPLICAS", str(new.replicas), expected)
 
 
 def _settings(admin: Any, topic: str) -> dict[str, str]:
