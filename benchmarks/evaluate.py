@@ -8,29 +8,29 @@ at random places would find.
 import argparse
 import csv
 import gzip
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.detection_text import Row, number, write
 from benchmarks.walks import WALKS, Walk
 from tickflow.alerts.budget import FLOOR, START, Budget
-from tickflow.alerts.calibration import episodes_above, threshold_for
+from tickflow.alerts.calibration import episodes_above, reaching, threshold_for
 from tickflow.alerts.episodes import Episodes, Flag, Stretch
 from tickflow.arrays import Floats, Ints
 from tickflow.metrics.detectors import bad_print, move, volatility, volume
 from tickflow.metrics.detectors.seconds import Scored, Seconds, View
 
 PROJECT = Path(__file__).parent.parent
-TARGET = PROJECT / "docs" / "detection.md"
 DAY = PROJECT.parent / "shared" / "data" / "us_equity_trades_2013-10-07.csv.gz"
 PROMISE = 1e-4
 PHASE = 400_000
@@ -38,10 +38,10 @@ CHUNK = 20_000
 WITHIN = 12
 """How many ticks after an event it still counts as found."""
 DETECTORS: dict[str, Callable[[View], Scored]] = {
-    "move": lambda view: move.score(view, 1.5),
-    "volume": lambda view: volume.score(view, 1.5),
-    "volatility": lambda view: volatility.score(view, 1.5),
-    "bad_print": lambda view: bad_print.score(view, 1.5),
+    "move": lambda view: move.score(view, 1.0),
+    "volume": lambda view: volume.score(view, 1.0),
+    "volatility": lambda view: volatility.score(view, 1.0),
+    "bad_print": lambda view: bad_print.score(view, 1.0),
 }
 
 
@@ -132,64 +132,80 @@ def found(scores: Scores, threshold: float, at: Ints, within: int = WITHIN) -> t
     return len(hits) / len(at), hits.astype(np.float64)
 
 
-def judge_walks(phase: int, seeds: int) -> list[dict[str, float | str]]:
-    rows: list[dict[str, float | str]] = []
-    for make in WALKS:
-        sums: dict[str, list[float]] = {}
-        counts: dict[str, list[int]] = {}
-        for seed in range(seeds):
-            rng = np.random.default_rng([seed, len(make.__name__)])
-            calibrated, judged = make(rng, phase), make(rng, phase)
-            names = list(DETECTORS)
-            before, after = scores_of(calibrated, names), scores_of(judged, names)
-            before |= {"documented": documented(calibrated), "oracle": oracle_scores(calibrated)}
-            after |= {"documented": documented(judged), "oracle": oracle_scores(judged)}
-            thresholds: dict[str, float] = {}
-            for name in before:
-                made = threshold_for(PROMISE * phase, calibrated.time_us[before[name].at], before[name].score)
-                if made is None:
-                    raise SystemExit(f"{phase} ticks are not enough")
-                thresholds[name] = made.value if name != "documented" else 2.0
-                alarms = episodes_above(thresholds[name], judged.time_us[after[name].at], after[name].score)
-                counts.setdefault(name, []).append(alarms)
+def judge_walk(make: Callable[[np.random.Generator, int], Walk], phase: int, seeds: int, quiet_seeds: int) -> Row:
+    """One walk: false alarms over `quiet_seeds` pairs of phases, events over the first `seeds` of them."""
+    sums: dict[str, list[float]] = {}
+    counts: dict[str, int] = {}
+    delays: list[float] = []
+    followed = 0
+    for seed in range(max(seeds, quiet_seeds)):
+        rng = np.random.default_rng([seed, len(make.__name__)])
+        calibrated, judged = make(rng, phase), make(rng, phase)
+        before, after = (
+            scores_of(walk, list(DETECTORS)) | {"documented": documented(walk), "oracle": oracle_scores(walk)}
+            for walk in (calibrated, judged)
+        )
+        thresholds: dict[str, float] = {}
+        for name in before:
+            made = threshold_for(PROMISE * phase, calibrated.time_us[before[name].at], before[name].score)
+            if made is None:
+                raise SystemExit(f"{phase} ticks are not enough")
+            thresholds[name] = made.value if name != "documented" else 2.0
+            alarms = episodes_above(thresholds[name], judged.time_us[after[name].at], after[name].score)
+            counts[name] = counts.get(name, 0) + alarms
+        followed += len(alerts_on(judged, after["move"], Budget(PROMISE, per_tick=True)))
+        if seed < seeds:
             at = places(rng, 500, phase)
-            for size in (8, 10, 12):
-                walk = jumped(judged, at, size, rng)
-                share, delays = found(scores_of(walk, ["move"])["move"], thresholds["move"], at)
-                best, _ = found(oracle_scores(walk), thresholds["oracle"], at, 1)
-                rule, _ = found(documented(walk), 2.0, at)
-                sums.setdefault(f"jump {size}", []).append(share)
-                sums.setdefault(f"jump {size} oracle", []).append(best)
-                sums.setdefault(f"jump {size} documented", []).append(rule)
-                if len(delays):
-                    sums.setdefault("delay", []).append(float(np.median(delays)))
-            spikes = scores_of(spiked(judged, at, 20), ["move", "bad_print"])
-            sums.setdefault("spikes as move", []).append(found(spikes["move"], thresholds["move"], at, 3)[0])
-            sums.setdefault("spikes as bad_print", []).append(
-                found(spikes["bad_print"], thresholds["bad_print"], at, 3)[0]
-            )
-            for times in (3, 5):
-                wild = scores_of(wilder(judged, at, times), ["volatility"])["volatility"]
-                sums.setdefault(f"volatility x{times}", []).append(found(wild, thresholds["volatility"], at, 30)[0])
-            busy = scores_of(busier(judged, at, 10), ["volume"])["volume"]
-            sums.setdefault("volume x10", []).append(found(busy, thresholds["volume"], at)[0])
-            chance = 1 - (1 - PROMISE) ** WITHIN
-            sums.setdefault("chance", []).append(chance)
-        row: dict[str, float | str] = {"walk": make.__name__}
-        for name, per_seed in counts.items():
-            promised = PROMISE * phase * seeds
-            total = sum(per_seed)
-            # The threshold is uncertain too: it comes from as many alerts of the first phase.
-            spread = 1.96 * (1 / max(total, 1) + 1 / promised) ** 0.5
-            row |= {name: total / promised}
-            row |= {
-                f"{name} low": total / promised * np.exp(-spread),
-                f"{name} high": total / promised * np.exp(spread),
-            }
-        row |= {name: float(np.mean(values)) for name, values in sums.items()}
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    return rows
+            delays += judge_events(judged, at, thresholds, sums, rng)
+    promised = PROMISE * phase * max(seeds, quiet_seeds)
+    row: Row = {"walk": make.__name__, "seeds": max(seeds, quiet_seeds), "followed": followed / promised}
+    for name, total in counts.items():
+        # The threshold is uncertain too: it comes from as many alerts of the first phase.
+        spread = 1.96 * (1 / max(total, 1) + 1 / promised) ** 0.5
+        row[name] = total / promised
+        row |= {f"{name} low": total / promised * np.exp(-spread), f"{name} high": total / promised * np.exp(spread)}
+    row |= {name: float(np.mean(values)) for name, values in sums.items()}
+    row |= {"delay": float(np.median(delays)), "delay p90": float(np.quantile(delays, 0.9))}
+    return row
+
+
+def judge_events(
+    judged: Walk, at: Ints, thresholds: Mapping[str, float], sums: dict[str, list[float]], rng: np.random.Generator
+) -> list[float]:
+    """Lay events on a walk, add the shares found to `sums`, and return the delays of `move`, in ticks."""
+
+    def add(name: str, share: float) -> None:
+        sums.setdefault(name, []).append(share)
+
+    delays: list[float] = []
+    for size in (8, 10, 12):
+        walk = jumped(judged, at, size, rng)
+        scores = scores_of(walk, ["move"])["move"]
+        share, behind = found(scores, thresholds["move"], at)
+        add(f"jump {size}", share)
+        add(f"jump {size} oracle", found(oracle_scores(walk), thresholds["oracle"], at, 1)[0])
+        add(f"jump {size} documented", found(documented(walk), 2.0, at)[0])
+        delays += behind.tolist()
+        if size == 10:
+            add("second alerts", repeated(walk, scores, thresholds["move"], at))
+    spikes = scores_of(spiked(judged, at, 20), ["move", "bad_print"])
+    add("spikes as move", found(spikes["move"], thresholds["move"], at, 3)[0])
+    add("spikes as bad_print", found(spikes["bad_print"], thresholds["bad_print"], at, 3)[0])
+    for times in (3, 5):
+        wild = scores_of(wilder(judged, at, times), ["volatility"])["volatility"]
+        add(f"volatility x{times}", found(wild, thresholds["volatility"], at, 30)[0])
+    busy = scores_of(busier(judged, at, 10), ["volume"])["volume"]
+    add("volume x10", found(busy, thresholds["volume"], at)[0])
+    add("chance", 1 - (1 - PROMISE) ** WITHIN)
+    return delays
+
+
+def repeated(walk: Walk, scores: Scores, threshold: float, at: Ints, length: int = 100) -> float:
+    """The share of the events found that have another episode before they end."""
+    flagged = scores.at[scores.score > threshold]
+    opened = flagged[np.diff(walk.time_us[flagged], prepend=-(2**62)) >= 60_000_000]
+    inside = np.searchsorted(opened, at + length) - np.searchsorted(opened, at)
+    return float(np.mean(inside[inside > 0] > 1)) if (inside > 0).any() else 0.0
 
 
 def real_day() -> dict[str, Walk]:
@@ -210,54 +226,105 @@ def real_day() -> dict[str, Walk]:
     return made
 
 
-def alerts_on(walk: Walk, scores: Scores, budget: float, start: float = START) -> list[tuple[int, float]]:
-    """The followed alerts of one detector: (tick, score)."""
-    episodes = Episodes(0, Budget(budget), thresholds={("move", walk.name): start})
-    said = []
-    for at, score in zip(scores.at.tolist(), scores.score.tolist(), strict=True):
+def alerts_on(walk: Walk, scores: Scores, budget: Budget, start: float = START) -> list[int]:
+    """The followed alerts of `move`: the tick of each, a repeat counted like an alert."""
+    episodes = Episodes(0, budget, thresholds={("move", walk.name): start})
+    said: list[int] = []
+    begun_us = int(walk.time_us[0])
+    known: dict[int, int] = {}
+    is_near = scores.score > FLOOR
+    for at, score in zip(scores.at[is_near].tolist(), scores.score[is_near].tolist(), strict=True):
         flag = Flag(0, "move", score, 0, 1.0, 1.0, at, at, None)
-        stretch = Stretch(walk.name, walk.time_us[at : at + 1], np.ones(1), 1.0, at)
-        said += [(at, score) for each in episodes.take(stretch, [flag]) if each.time_ns == at and each.ticks == 1]
+        stretch = Stretch(walk.name, walk.time_us[at : at + 1], np.ones(1), 1.0, at, begun_us)
+        for each in episodes.take(stretch, [flag]):
+            said += [at] * (each.said - known.get(each.time_ns, 0))
+            known[each.time_ns] = each.said
     return said
 
 
-def judge_day(least: float = 0.001) -> list[dict[str, float | str]]:
-    rows: list[dict[str, float | str]] = []
-    for symbol, walk in sorted(real_day().items()):
-        rng = np.random.default_rng(7)
-        DETECTORS["move"] = lambda view: move.score(view, FLOOR, least)
-        plain = scores_of(walk, ["move"])["move"]
-        row: dict[str, float | str] = {"symbol": symbol, "ticks": len(walk.price)}
-        for threshold in (4.0, 5.0, 6.0, 8.0):
-            row[f"alerts at {threshold:g}"] = episodes_above(threshold, walk.time_us[plain.at], plain.score)
-        lasting = [lasted(walk, at) for at, _ in alerts_on(walk, plain, 5.0, FLOOR)]
-        row |= {"alerts": len(lasting), "lasted": sum(lasting)}
-        for basis in (20, 40):
-            for threshold in (4.0, 6.0, 8.0):
-                hits, delays = 0, []
-                begins = walk.time_us[0] + 600_000_000 + np.arange(55) * 400_000_000
-                for begin in begins[begins < walk.time_us[-1] - 120_000_000]:
-                    begin += int(rng.integers(0, 60_000_000))
-                    first = int(np.searchsorted(walk.time_us, begin))
-                    lead = int(np.searchsorted(walk.time_us, begin - 900_000_000))
-                    end = int(np.searchsorted(walk.time_us, begin + 60_000_000))
-                    price = walk.price[lead:end].copy()
-                    price[first - lead :] = np.round(price[first - lead :] * (1 + rng.choice((-1, 1)) * basis / 1e4), 2)
-                    part = Walk(symbol, walk.time_us[lead:end], price, walk.volume[lead:end], walk.deviation[lead:end])
-                    scores = scores_of(part, ["move"])["move"]
-                    behind = scores.at[(scores.score > threshold) & (scores.at >= first - lead)]
-                    delay = (part.time_us[behind[0]] - part.time_us[first - lead]) / 1e6 if len(behind) else 1e9
-                    hits += delay < 15
-                    delays.append(delay)
-                row[f"{basis} bp at {threshold:g}"] = hits / len(delays)
-                row[f"{basis} bp at {threshold:g} median"] = float(np.median(delays))
-                row[f"{basis} bp at {threshold:g} p90"] = float(np.quantile(delays, 0.9))
-        rule = documented(walk)
-        row["documented share"] = float(np.mean(rule.score > 2.0) * len(rule.score) / len(walk.price))
-        row["documented episodes"] = episodes_above(2.0, walk.time_us[rule.at], rule.score)
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    return rows
+DAY_LEAD_US, DAY_TAIL_US = 900_000_000, 240_000_000
+DAY_BUDGETS = (5, 1)
+HALF_HOURS = 13
+
+
+def judge_day(walk: Walk, count: int = 150) -> Row:
+    """The real day of one symbol. Thresholds are those that give 5 and 1 alerts on that very day."""
+    rng = np.random.default_rng(7)
+    plain = scores_of(walk, ["move", "bad_print"])
+    times, scores = walk.time_us[plain["move"].at], plain["move"].score
+    thresholds = {budget: reaching(budget, times, scores) for budget in DAY_BUDGETS}
+    row: Row = {"symbol": walk.name, "ticks": len(walk.price)}
+    for budget, threshold in thresholds.items():
+        at = plain["move"].at[scores > threshold]
+        opened = at[np.diff(walk.time_us[at], prepend=-(2**62)) >= 60_000_000]
+        row |= {f"threshold {budget}": threshold, f"alerts {budget}": len(opened)}
+        row[f"lasted {budget}"] = sum(lasted(walk, tick) for tick in opened.tolist())
+    # Left out: each half hour is judged by the threshold of the twelve others, for five alerts a day.
+    edges = np.linspace(walk.time_us[0], walk.time_us[-1] + 1, HALF_HOURS + 1)
+    row["left out"] = 0
+    for begin, end in itertools.pairwise(edges):
+        own = (times >= begin) & (times < end)
+        threshold = reaching(5 * (HALF_HOURS - 1) / HALF_HOURS, times[~own], scores[~own])
+        row["left out"] = number(row, "left out") + episodes_above(threshold, times[own], scores[own])
+    for budget in DAY_BUDGETS:
+        row[f"followed {budget}"] = len(alerts_on(walk, plain["move"], Budget(budget)))
+    first, last = np.searchsorted(walk.time_us, (walk.time_us[0] + 2 * DAY_LEAD_US, walk.time_us[-1] - DAY_TAIL_US))
+    events = rng.integers(first, last, count)
+    for basis in (20, 40):
+        delays: dict[int, list[float]] = {budget: [] for budget in DAY_BUDGETS}
+        second = 0
+        for place in events.tolist():
+            part, own = stepped(walk, place, rng.choice((-1, 1)) * basis / 1e4)
+            made = scores_of(part, ["move"])["move"]
+            for budget, threshold in thresholds.items():
+                behind = made.at[(made.score > threshold) & (made.at >= own)]
+                delays[budget].append((part.time_us[behind[0]] - part.time_us[own]) / 1e6 if len(behind) else np.inf)
+                if budget == 1 and len(behind):
+                    second += bool(np.any(np.diff(part.time_us[behind]) >= 60_000_000))
+        for budget, values in delays.items():
+            hits = [delay for delay in values if delay <= 60]
+            row[f"{basis} bp at {budget}"] = len(hits) / count
+            row[f"{basis} bp at {budget} median"] = float(np.median(hits)) if hits else float("nan")
+            row[f"{basis} bp at {budget} p90"] = float(np.quantile(hits, 0.9)) if hits else float("nan")
+            row[f"{basis} bp at {budget} delays"] = hits  # type: ignore[assignment]  # for the pooled figures
+        row[f"{basis} bp second"] = second / count
+    flagged = {budget: walk.time_us[plain["move"].at[scores > threshold]] for budget, threshold in thresholds.items()}
+    for budget, moments in flagged.items():  # flags of the untouched day that chance puts behind an event
+        behind = np.searchsorted(moments, walk.time_us[events] + 60_000_000) - np.searchsorted(
+            moments, walk.time_us[events]
+        )
+        row[f"chance {budget}"] = float(np.mean(behind > 0))
+    wrong = [stepped(walk, place, 0.01, 1) for place in events.tolist()]
+    both = [(scores_of(part, ["move", "bad_print"]), own) for part, own in wrong]
+    row["bad ticks as move"] = float(
+        np.mean([np.any((each["move"].score > thresholds[5]) & (abs(each["move"].at - own) < 5)) for each, own in both])
+    )
+    row["bad ticks found"] = float(
+        np.mean([np.any((each["bad_print"].score > 4) & (abs(each["bad_print"].at - own) < 5)) for each, own in both])
+    )
+    rule = documented(walk)
+    row["documented share"] = float(np.mean(rule.score > 2.0) * len(rule.score) / len(walk.price))
+    row["documented episodes"] = episodes_above(2.0, walk.time_us[rule.at], rule.score)
+    return row
+
+
+def stepped(walk: Walk, place: int, change: float, length: int | None = None) -> tuple[Walk, int]:
+    """The trades around a place, with prices changed from there on (or for `length` trades), in whole cents; and the
+    index of the first changed trade.
+    """
+    begin = walk.time_us[place]
+    lead, end = np.searchsorted(walk.time_us, (begin - DAY_LEAD_US, begin + DAY_TAIL_US))
+    price = walk.price[lead:end].copy()
+    own = place - int(lead)
+    changed = slice(own, None if length is None else own + length)
+    price[changed] = np.round(price[changed] * (1 + change), 2)
+    return replace(
+        walk,
+        time_us=walk.time_us[lead:end],
+        price=price,
+        volume=walk.volume[lead:end],
+        deviation=walk.deviation[lead:end],
+    ), own
 
 
 def lasted(walk: Walk, at: int) -> bool:
@@ -291,184 +358,46 @@ def judge_river(phase: int = 60_000) -> list[dict[str, float | str]]:
     return rows
 
 
-Row = dict[str, float | str]
+def measure(parts: Sequence[str], out: Path, seeds: int, quiet_seeds: int) -> dict[str, list[Row]]:
+    """Measure these parts, and write the result after each: a run that ends early loses nothing."""
+    result: dict[str, list[Row]] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
+    for part in parts:
+        begun = time.monotonic()
+        if part == "river":
+            result["river"] = judge_river()
+        elif part == "day":
+            result["day"] = [judge_day(walk) for _, walk in sorted(real_day().items())]
+        else:
+            (make,) = (each for each in WALKS if each.__name__ == part)
+            kept = [row for row in result.get("walks", []) if row["walk"] != part]
+            result["walks"] = [*kept, judge_walk(make, PHASE, seeds, quiet_seeds)]
+        order = [each.__name__ for each in WALKS]
+        result.get("walks", []).sort(key=lambda row: order.index(str(row["walk"])))
+        print(f"{part}: {time.monotonic() - begun:.0f} s", flush=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return result
 
 
-def number(row: Row, name: str) -> float:
-    return float(row[name])
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [" | ".join(head), "|".join("---" for _ in head), *(" | ".join(row) for row in rows)]
-    return "\n".join(f"| {line} |" if "---" not in line else f"|{line}|" for line in lines)
-
-
-def promise_table(rows: Sequence[Row]) -> str:
-    names = ("move", "volume", "volatility", "bad_print", "documented")
-
-    def cell(row: Row, name: str) -> str:
-        if name == "documented":
-            return f"{number(row, name):.1f}"
-        return f"{number(row, name):.2f} ({number(row, name + ' low'):.2f}–{number(row, name + ' high'):.2f})"
-
-    return table(
-        ("walk", *(f"`{name}`" if name != "documented" else "the documented rule" for name in names)),
-        [(str(row["walk"]), *(cell(row, name) for name in names)) for row in rows],
-    )
-
-
-def events_table(rows: Sequence[Row]) -> str:
-    walks = [str(row["walk"]) for row in rows]
-    kinds = [
-        *(
-            (f"jump of {size} deviations, `move` / oracle", f"jump {size}", f"jump {size} oracle")
-            for size in (8, 10, 12)
-        ),
-        *((f"the same, the documented rule ({size})", f"jump {size} documented", "") for size in (10,)),
-        ("volume × 10, `volume`", "volume x10", ""),
-        ("volatility × 3, `volatility`", "volatility x3", ""),
-        ("volatility × 5, `volatility`", "volatility x5", ""),
-        ("a lone bad tick that raises `move`", "spikes as move", ""),
-        ("a lone bad tick found by `bad_print`", "spikes as bad_print", ""),
-        ("by chance", "chance", ""),
-    ]
-    made = []
-    for words, name, best in kinds:
-        values = [number(row, name) for row in rows]
-        cells = [f"{value:.3g}" for value in values]
-        mean = f"{np.mean(values):.3g}"
-        if best:
-            oracle = [number(row, best) for row in rows]
-            cells = [f"{value:.2f} / {most:.2f}" for value, most in zip(values, oracle, strict=True)]
-            mean = f"{sum(values) / sum(oracle):.2f} of the oracle's"
-        made.append((words, *cells, mean))
-    delays = [f"{number(row, 'delay'):.0f}" for row in rows]
-    made.append(("median delay of `move` in ticks", *delays, ""))
-    return table(("event", *walks, "all"), made)
-
-
-def day_table(rows: Sequence[Row]) -> str:
-    kinds: list[tuple[str, Callable[[Row], str]]] = [
-        ("trades", lambda row: f"{number(row, 'ticks'):,.0f}"),
-        ("episodes of `move` above 4 / 8", lambda row: f"{row['alerts at 4']} / {row['alerts at 8']}"),
-        ("flags of the documented rule, share of trades", lambda row: f"{number(row, 'documented share'):.1%}"),
-        ("its episodes, 60 s apart", lambda row: f"{number(row, 'documented episodes'):,.0f}"),
-    ]
-    for basis in (20, 40):
-        for threshold in (4, 6, 8):
-            name = f"{basis} bp at {threshold}"
-            kinds.append((f"steps of {basis} bp found, threshold {threshold}", partial(_shown, name=name)))
-            kinds.append((f"delay, median and p90, {basis} bp, {threshold}", partial(_delay, name=name)))
-    return table(
-        ("figure", *(str(row["symbol"]) for row in rows)),
-        [(words, *(shown(row) for row in rows)) for words, shown in kinds],
-    )
-
-
-def _shown(row: Row, name: str) -> str:
-    return f"{number(row, name):.2f}"
-
-
-def _delay(row: Row, name: str) -> str:
-    both = (number(row, f"{name} median"), number(row, f"{name} p90"))
-    return ", ".join("never" if value > 1e6 else f"{value:.1f} s" for value in both)
-
-
-def river_table(rows: Sequence[Row]) -> str:
-    head = ("walk", "detector", "rate against promise", "jumps of 10 deviations found", "µs a tick")
-    cells = [
-        (
-            *(str(row["walk"]), str(row["detector"]), f"{number(row, 'rate'):.2f}"),
-            *(f"{number(row, 'jumps'):.2f}", f"{number(row, 'us'):.0f}"),
-        )
-        for row in rows
-    ]
-    return table(head, cells)
-
-
-def bars(rows: Sequence[Row], series: Sequence[tuple[str, str]], top: float, line: float) -> str:
-    """An SVG of grouped bars, with a dashed line across."""
-    width, height, left, foot = 860, 320, 46, 46
-    colours = ("#1f5fbf", "#d98a1f", "#3f8f4f", "#8a5fbf", "#c0392b", "#777777")
-    step = (width - left - 10) / len(rows)
-    wide = step * 0.8 / len(series)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-    ]
-
-    def up(value: float) -> float:
-        return height - foot - (height - foot - 30) * min(value, top) / top
-
-    for mark in np.linspace(0, top, 5):
-        parts.append(f'<line x1="{left}" x2="{width}" y1="{up(mark):.1f}" y2="{up(mark):.1f}" stroke="#dddddd"/>')
-        parts.append(f'<text x="4" y="{up(mark) + 4:.1f}">{mark:.2f}</text>')
-    for at, row in enumerate(rows):
-        for number_of, (name, _) in enumerate(series):
-            x = left + at * step + number_of * wide + step * 0.1
-            value = number(row, name)
-            parts.append(
-                f'<rect x="{x:.1f}" y="{up(value):.1f}" width="{wide * 0.9:.1f}" '
-                f'height="{height - foot - up(value):.1f}" fill="{colours[number_of]}"/>'
-            )
-            if f"{name} low" in row:
-                low, high = up(number(row, f"{name} low")), up(number(row, f"{name} high"))
-                middle = x + wide * 0.45
-                parts.append(
-                    f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="#222222"/>'
-                )
-        parts.append(f'<text x="{left + at * step + step * 0.1:.1f}" y="{height - foot + 16}">{row["walk"]}</text>')
-    across = f'x1="{left}" x2="{width}" y1="{up(line):.1f}" y2="{up(line):.1f}"'
-    parts.append(f'<line {across} stroke="#222222" stroke-dasharray="5 4"/>')
-    for number_of, (_, words) in enumerate(series):
-        x = left + number_of * 135
-        parts.append(f'<rect x="{x}" y="{height - 16}" width="10" height="10" fill="{colours[number_of]}"/>')
-        parts.append(f'<text x="{x + 14}" y="{height - 7}">{words}</text>')
-    return "\n".join([*parts, "</svg>", ""])
-
-
-def write(result: dict[str, list[Row]]) -> None:
-    """Put tables and pictures into docs/detection.md."""
-    text = TARGET.read_text(encoding="utf-8")
-    makers = {"promise": promise_table, "events": events_table, "day": day_table, "river": river_table}
-    for name, make in makers.items():
-        rows = result.get("walks" if name in ("promise", "events") else name, [])
-        if rows:
-            before, opening, rest = text.partition(f"<!-- {name} -->")
-            _, closing, after = rest.partition(f"<!-- /{name} -->")
-            text = f"{before}{opening}\n{make(rows)}\n{closing}{after}"
-    TARGET.write_text(text, encoding="utf-8")
-    if result.get("walks"):
-        names = ("move", "volume", "volatility", "bad_print")
-        promised = bars(result["walks"], [(name, name) for name in names], 2.0, 1.0)
-        (TARGET.parent / "detection-promise.svg").write_text(promised, encoding="utf-8")
-        jumps = [(f"jump {size}{who}", f"{size}{who or ' move'}") for size in (8, 10, 12) for who in ("", " oracle")]
-        (TARGET.parent / "detection-jumps.svg").write_text(bars(result["walks"], jumps, 1.0, 0.9), encoding="utf-8")
+PARTS = (*(make.__name__ for make in WALKS), "day", "river")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="one seed: for a trial")
+    parser.add_argument("--short", action="store_true", help="one seed, and nothing is written to docs: for a trial")
     parser.add_argument("--out", type=Path, default=PROJECT / "benchmarks" / "results" / "detection.json")
-    parser.add_argument("--only", choices=("walks", "day", "river"))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all by default")
     parser.add_argument("--from", dest="made", type=Path, help="write the tables of a result that is there")
     arguments = parser.parse_args(argv)
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if arguments.made:
         write(json.loads(arguments.made.read_text(encoding="utf-8")))
         return
-    begun = time.monotonic()
-    result: dict[str, object] = {}
-    if arguments.only in (None, "walks"):
-        result["walks"] = judge_walks(PHASE, 1 if arguments.short else 6)
-    if arguments.only in (None, "day"):
-        result["day"] = judge_day()
-    if arguments.only in (None, "river"):
-        result["river"] = judge_river()
-    result["seconds"] = round(time.monotonic() - begun)
-    if arguments.only is None and not arguments.short:
-        write(result)  # type: ignore[arg-type]
-    arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    seeds = (1, 1) if arguments.short else (6, 24)
+    result = measure(arguments.parts or PARTS, arguments.out, *seeds)
+    if not arguments.parts and not arguments.short:
+        write(result)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def said(budget: Budget, start: float, steps: list[tuple[int, float]], begin_us:
         first = now if first is None else first
         flag = Flag(0, "move", score, 0, 1.0, 1.0, number, number, None)
         counted = number  # a tick each
-        stretch = Stretch("A", np.array([now]), np.array([1.0]), 1.0, counted)
+        stretch = Stretch("A", np.array([now]), np.array([1.0]), 1.0, counted, first)
         for each in episodes.take(stretch, [flag]):
             saying[each.detector, each.time_ns] = each.said
     count = sum(saying.values())
@@ -100,7 +100,7 @@ def test_off_means_that_the_calibrated_threshold_stands() -> None:
         flag = Flag(0, "move", 9.5, 0, 1.0, 1.0, number, number, None)
         (alert,) = (
             each
-            for each in episodes.take(Stretch("A", np.array([number * 61_000_000]), np.ones(1), 1.0, 0), [flag])
+            for each in episodes.take(Stretch("A", np.array([number * 61_000_000]), np.ones(1), 1.0, 0, 0), [flag])
             if each.time_ns == number
         )
         assert alert.threshold == pytest.approx(9.0)

@@ -1,17 +1,18 @@
 """How many alerts there may be: a threshold that follows its budget, with a bound that holds for any data; pure.
 
 The log threshold q rises by `GAIN` at each alert and falls with time, by `GAIN` · budget per trading day (or by `GAIN`
-per 1/budget ticks), but never below ln(`FLOOR`). This is adaptive conformal inference (Gibbs and Candès, "Adaptive
-Conformal Inference Under Distribution Shift", NeurIPS 2021) on a logarithmic scale.
+per 1/budget ticks), but never below the logarithm of the detector's floor. This is adaptive conformal inference (Gibbs
+and Candès, "Adaptive Conformal Inference Under Distribution Shift", NeurIPS 2021) on a logarithmic scale.
 
-The bound: with scores cut at `CAP`, alerts <= budget · T + ln(CAP / FLOOR) / GAIN + 1 for any data. Proof: each alert
-raises q by GAIN, in T days q falls by at most GAIN · budget · T, and no alert is raised while q >= ln(CAP). So before
-the last of n alerts ln(FLOOR) + (n - 1) · GAIN - GAIN · budget · T <= q < ln(CAP).
+The bound: with scores cut at `CAP`, alerts <= budget · T + ln(CAP / FLOOR) / GAIN + 1 for any data, T counted from the
+symbol's first tick. Proof: each alert raises q by GAIN, in T days q falls by at most GAIN · budget · T, and no alert is
+raised while q >= ln(CAP). So before the last of n alerts ln(FLOOR) + (n - 1) · GAIN - GAIN · budget · T <= q < ln(CAP).
 """
 
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,25 @@ from tickflow.metrics.detectors.logarithm import exp, log
 
 GAIN = 0.5
 CAP = 100.0
-FLOOR = 4.0
+FLOOR = 2.0
+"""The lowest threshold of `move`.
+
+A stock of 14 dollars whose price moves by cents has its five largest moves of a day just above 2; with 4, two in five
+steps of 20 basis points would be missed.
+"""
+OTHERS_FLOOR = 4.0
+"""The lowest threshold of the other detectors: volume exceeds 2 in one second of fifty."""
 START = 8.0
 """The threshold of a symbol about which nothing is known."""
 DAY_US = 86_400_000_000
 
-_LOG_CAP, _LOG_FLOOR = (float(log(np.array([value]))[0]) for value in (CAP, FLOOR))
+
+@cache
+def _log(value: float) -> float:
+    return float(log(np.array([value]))[0])
+
+
+_LOG_CAP = _log(CAP)
 _THURSDAY = 3  # 1 January 1970
 _BUDGET = re.compile(r"(?:(\d{1,9}(?:\.\d{1,9})?)|1/([1-9]\d{0,11}))", re.ASCII)
 
@@ -43,7 +57,7 @@ class Budget:
     @property
     def constant(self) -> float:
         """By how much the alerts may exceed the budget, over any length of time."""
-        return (_LOG_CAP - _LOG_FLOOR) / GAIN + 1
+        return (_LOG_CAP - _log(FLOOR)) / GAIN + 1
 
     def elapsed(self, since: int, until: int) -> float:
         """The budget time between two moments: in trading days for times in µs since 1970, or in ticks."""
@@ -57,19 +71,24 @@ class Followed(NamedTuple):
     since: int
 
 
-def start(since: int, threshold: float = START) -> Followed:
+def floor_of(detector: str) -> float:
+    """The lowest threshold of a detector."""
+    return FLOOR if detector == "move" else OTHERS_FLOOR
+
+
+def start(since: int, threshold: float = START, floor: float = FLOOR) -> Followed:
     """The first threshold of a symbol; never below the floor."""
-    return Followed(max(float(log(np.array([threshold]))[0]), _LOG_FLOOR), since)
+    return Followed(_log(max(threshold, floor)), since)
 
 
-def threshold_at(followed: Followed, now: int, budget: Budget) -> Followed:
+def threshold_at(followed: Followed, now: int, budget: Budget, floor: float = FLOOR) -> Followed:
     """The threshold at a later time.
 
     >>> round(exp(threshold_at(start(0), DAY_US, Budget(1.0)).q), 3)
     4.852
     """
     fallen = GAIN * budget.rate * budget.elapsed(followed.since, max(now, followed.since))
-    return Followed(max(followed.q - fallen, _LOG_FLOOR), max(now, followed.since))
+    return Followed(max(followed.q - fallen, _log(floor)), max(now, followed.since))
 
 
 def exceeds(score: float, followed: Followed) -> bool:

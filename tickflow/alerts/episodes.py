@@ -71,7 +71,7 @@ class Watched:
 class Stretch(NamedTuple):
     """A symbol's ticks of one batch: its name, event times that never decrease, prices, and the previous price.
 
-    `counted` is the number of the symbol's ticks before the batch.
+    `counted` is the number of the symbol's ticks before the batch, `begun_us` the time of its first tick of all.
     """
 
     symbol: str
@@ -79,6 +79,7 @@ class Stretch(NamedTuple):
     price: Floats
     price_before: float
     counted: int
+    begun_us: int
 
 
 class Episodes:
@@ -98,15 +99,13 @@ class Episodes:
         self.thresholds = thresholds or {}
         self.watched: dict[str, Watched] = {}
 
-    def bar(self, symbol: str, detector: str, begin: int, end: int) -> float:
-        """The least score that a flag must exceed between two readings of the budget's clock."""
+    def bar(self, symbol: str, detector: str, end: int, begun_us: int) -> float:
+        """The least score that a flag must exceed up to a reading of the budget's clock.
+
+        `begun_us` is the time of the symbol's first tick. The threshold falls until then unless an alert raises it.
+        """
         watched = self.watched.get(symbol)
-        known = self._threshold(symbol, detector, begin, watched)
-        thresholds = [exp(known.q), exp(budgets.threshold_at(known, end, self.budget).q)]
-        if watched is None or detector not in watched.followed:
-            # It stays until the first alert; after that it may fall below its first value.
-            after = budgets.threshold_at(budgets.raised(known), end, self.budget)
-            thresholds = [exp(known.q), exp(after.q)]
+        thresholds = [exp(self._threshold(symbol, detector, end, begun_us, watched).q)]
         if watched:
             thresholds += [each.bar for each in watched.open if each.alert.detector == detector]
         return min(thresholds)
@@ -161,7 +160,7 @@ class Episodes:
             running.last_us = now_us
             alert = msgspec.structs.replace(running.alert, ticks=running.alert.ticks + 1)
             if flag.fixed is None and flag.score >= GROWN * alert.score:
-                followed = self._threshold(stretch.symbol, flag.detector, now, watched)
+                followed = self._threshold(stretch.symbol, flag.detector, now, stretch.begun_us, watched)
                 if budgets.exceeds(flag.score, followed):
                     self._follow(watched, flag.detector, followed)
                     alert = msgspec.structs.replace(
@@ -170,7 +169,7 @@ class Episodes:
             running.alert = changed[alert.detector, alert.time_ns] = alert
             return
         if flag.fixed is None:
-            followed = self._threshold(stretch.symbol, flag.detector, now, watched)
+            followed = self._threshold(stretch.symbol, flag.detector, now, stretch.begun_us, watched)
             if not budgets.exceeds(flag.score, followed):
                 return
             bar = exp(followed.q)
@@ -198,13 +197,15 @@ class Episodes:
         watched.open.append(Open(alert, bar, now_us, now_us))
         changed[alert.detector, alert.time_ns] = alert
 
-    def _threshold(self, symbol: str, detector: str, now: int, watched: Watched | None = None) -> Followed:
-        watched = watched or self.watched.get(symbol)
+    def _threshold(self, symbol: str, detector: str, now: int, begun_us: int, watched: Watched | None) -> Followed:
         known = watched.followed.get(detector) if watched else None
+        floor = budgets.floor_of(detector)
         if known is None:
-            # A symbol's clock starts with its first alert: until then its threshold stays as it was set.
-            return budgets.start(now, self.thresholds.get((detector, symbol), budgets.START))
-        return budgets.threshold_at(known, now, self.budget)
+            begun = 0 if self.budget.per_tick else begun_us
+            known = budgets.start(begun, self.thresholds.get((detector, symbol), budgets.START), floor)
+            if not self.follows:
+                return known
+        return budgets.threshold_at(known, now, self.budget, floor)
 
     def _follow(self, watched: Watched, detector: str, followed: Followed) -> None:
         if self.follows:

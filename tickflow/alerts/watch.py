@@ -13,16 +13,16 @@ import msgspec
 import numpy as np
 
 from tickflow.alerts.alert import Alert
-from tickflow.alerts.budget import CAP, FLOOR, Budget, Followed
+from tickflow.alerts.budget import CAP, Budget, Followed, floor_of
 from tickflow.alerts.episodes import Episodes, Flag, Open, Stretch, Watched
 from tickflow.alerts.rules import Rule, SpanWindow, matching
 from tickflow.metrics.detectors import bad_print, move, silence, volatility, volume
 from tickflow.metrics.detectors.names import DETECTORS
-from tickflow.metrics.detectors.seconds import RING, SECOND_US, Scored, Seconds, View
+from tickflow.metrics.detectors.seconds import NEVER, RING, SECOND_US, Scored, Seconds, View
 from tickflow.metrics.points import point_time
 from tickflow.ticks.tick import TickBatch
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 ONE_A_DAY = Budget(1.0)
 MOVE = "move"
 PROBE = ".PROBE"
@@ -47,6 +47,7 @@ class _Symbol(msgspec.Struct, array_like=True):
     """A symbol's state: its last observations, and its counters."""
 
     name: str
+    begun_us: int
     newest_us: int
     count: int
     ticks: int
@@ -164,10 +165,16 @@ class Watch:
                     view.price[stretch],
                     float(view.prior[view.second[stretch.start]]),
                     int(self._seconds.ticks[slot]),
+                    self._begun_us(view, number),
                 ),
                 sorted(flags.get(number, []), key=lambda flag: (flag.at, flag.detector)),
             )
         return changed
+
+    def _begun_us(self, view: View, number: int) -> int:
+        """The time of the first tick of all of a symbol of the batch."""
+        begun_us = int(self._seconds.begun_us[view.own[number]])
+        return begun_us if begun_us != NEVER else int(view.time_us[view.begins[number]])
 
     def _select(
         self,
@@ -186,12 +193,11 @@ class Watch:
         for number in np.unique(symbols).tolist():
             slot = int(view.own[number])
             begin, last = int(view.begins[number]), int(ends[number]) - 1
-            counted = int(self._seconds.ticks[slot])
-            span = (counted, counted + last - begin)
-            if not self.terms.budget.per_tick:
-                span = int(view.time_us[begin]), int(view.time_us[last])
+            end = int(view.time_us[last])
+            if self.terms.budget.per_tick:
+                end = int(self._seconds.ticks[slot]) + last - begin
             # The threshold falls with time: a finding below its lowest value within the batch needs no closer look.
-            bar = self.episodes.bar(self._seconds.symbols[slot], name, *span)
+            bar = self.episodes.bar(self._seconds.symbols[slot], name, end, self._begun_us(view, number))
             for at in np.flatnonzero((symbols == number) & (np.minimum(scored.score, CAP) > bar)).tolist():
                 tick = int(place[scored.at[at]])
                 flags.setdefault(number, []).append(
@@ -306,7 +312,12 @@ class Watch:
         symbols = [
             _Symbol(
                 name,
-                *(int(seconds.newest_us[slot]), int(seconds.count[slot]), int(seconds.ticks[slot])),
+                *(
+                    int(seconds.begun_us[slot]),
+                    int(seconds.newest_us[slot]),
+                    int(seconds.count[slot]),
+                    int(seconds.ticks[slot]),
+                ),
                 *(float(seconds.volume[slot]), seconds.close[slot].tobytes(), seconds.log_volume[slot].tobytes()),
                 seconds.stamp[slot].tobytes(),
             )
@@ -336,7 +347,7 @@ class Watch:
         watch.names = known.names or {each.name: () for each in known.symbols}
         for each in known.symbols:
             rings = (np.frombuffer(each.close), np.frombuffer(each.log_volume), np.frombuffer(each.stamp, np.int64))
-            watch._seconds.resume(each.name, each.newest_us, each.count, each.ticks, each.volume, rings)
+            watch._seconds.resume(each.name, each.begun_us, each.newest_us, each.count, each.ticks, each.volume, rings)
         watch._silence.resume(known.newest_us)
         for track in known.tracks:
             followed = {detector: Followed(*pair) for detector, pair in track.followed.items()}
@@ -351,10 +362,10 @@ def scorers(view: View, terms: Terms) -> dict[str, Callable[[], Scored]]:
     """The detectors that the terms want, by name, each for what exceeds the floor in a batch."""
     least = terms.least_move
     every: dict[str, Callable[[], Scored]] = {
-        "move": lambda: move.score(view, FLOOR, least),
-        "volume": lambda: volume.score(view, FLOOR),
-        "volatility": lambda: volatility.score(view, FLOOR),
-        "bad_print": lambda: bad_print.score(view, FLOOR, least),
+        "move": lambda: move.score(view, floor_of("move"), least),
+        "volume": lambda: volume.score(view, floor_of("volume")),
+        "volatility": lambda: volatility.score(view, floor_of("volatility")),
+        "bad_print": lambda: bad_print.score(view, floor_of("bad_print"), least),
     }
     return {name: score for name, score in every.items() if name in terms.detectors}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tickflow.alerts.budget import FLOOR, Budget
+from tickflow.alerts.budget import Budget, floor_of
 from tickflow.alerts.calibration import LEAST_EXPECTED, threshold_for
 from tickflow.alerts.terms import Calibrated
 from tickflow.alerts.watch import Terms, scorers
@@ -78,7 +78,7 @@ def thresholds(records: dict[str, Record], terms: Terms) -> tuple[list[Calibrate
             found = threshold_for(expected, times, scores)
             if found is None:
                 continue
-            value, low, high = (max(number, FLOOR) for number in (found.value, found.low, found.high))
+            value, low, high = (max(number, floor_of(name)) for number in (found.value, found.low, found.high))
             made.append(Calibrated(name, symbol, value, low, high, expected))
             said.append(
                 f"{symbol} {name}: {value:.2f} (95 %: {low:.2f} to {high:.2f}), {found.alerts:,} alerts where "

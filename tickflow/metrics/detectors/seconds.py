@@ -255,6 +255,7 @@ class Seconds:
         self._reserve(16)
 
     def _reserve(self, capacity: int) -> None:
+        self.begun_us = np.full(capacity, NEVER, dtype=np.int64)
         self.newest_us = np.full(capacity, NEVER, dtype=np.int64)
         self.count = np.zeros(capacity, dtype=np.int64)
         self.ticks = np.zeros(capacity, dtype=np.int64)
@@ -266,11 +267,19 @@ class Seconds:
         self.sums = np.zeros((capacity, RING, 4))
 
     def resume(
-        self, symbol: str, newest_us: int, count: int, ticks: int, volume: float, rings: tuple[Floats, Floats, Ints]
+        self,
+        symbol: str,
+        begun_us: int,
+        newest_us: int,
+        count: int,
+        ticks: int,
+        volume: float,
+        rings: tuple[Floats, Floats, Ints],
     ) -> None:
         """Restore a symbol's state: its counters, and its rings of prices, ln(1 + volume) and times."""
         (slot,) = self.slots_of([symbol]).tolist()
-        self.newest_us[slot], self.count[slot], self.ticks[slot], self.volume[slot] = newest_us, count, ticks, volume
+        self.begun_us[slot], self.newest_us[slot], self.count[slot] = begun_us, newest_us, count
+        self.ticks[slot], self.volume[slot] = ticks, volume
         self.close[slot], self.log_volume[slot], self.stamp[slot] = rings
         known = np.arange(max(count - RING, 0), count) & (RING - 1)
         self.log_close[slot, known] = log(self.close[slot, known])
@@ -319,6 +328,7 @@ class Seconds:
         self.sums.reshape(-1, 4)[flat] = view.sums
         last = np.append(view.begins[1:], len(view)) - 1
         own = view.own
+        self.begun_us[own] = np.where(self.begun_us[own] == NEVER, view.time_us[view.begins], self.begun_us[own])
         self.newest_us[own] = view.time_us[last]
         self.volume[own] = view.volume[last]
         self.count[own] = view.number[view.second[last]] + 1
@@ -326,7 +336,7 @@ class Seconds:
 
     def _columns(self) -> tuple[npt.NDArray[np.generic], ...]:
         return (
-            *(self.newest_us, self.count, self.ticks, self.volume),
+            *(self.begun_us, self.newest_us, self.count, self.ticks, self.volume),
             *(self.close, self.log_close, self.log_volume, self.stamp, self.sums),
         )
 
