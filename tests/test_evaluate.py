@@ -12,26 +12,26 @@ from tickflow.alerts.budget import Budget
 def test_a_walk_is_judged_and_the_tables_are_written(tmp_path: Path) -> None:
     walk = evaluate.judge_walk(gaussian, 200_000, 1, 1)
     for name in evaluate.DETECTORS:
-        assert evaluate.number(walk, f"{name} low") < 1.0, name
-        assert 0.3 < evaluate.number(walk, name) < 2.5, name
-    assert evaluate.number(walk, "documented") > 5.0
-    assert evaluate.number(walk, "jump 10") > 0.9 * evaluate.number(walk, "jump 10 oracle")
-    assert evaluate.number(walk, "jump 10") > 100 * evaluate.number(walk, "chance")
-    assert evaluate.number(walk, "volume x10") > 0.8
-    assert evaluate.number(walk, "volatility x5") > 0.85
-    assert evaluate.number(walk, "spikes as move") < 0.02
-    assert evaluate.number(walk, "second alerts") < 0.02
+        assert detection_text.number(walk, f"{name} low") < 1.0, name
+        assert 0.3 < detection_text.number(walk, name) < 2.5, name
+    assert detection_text.number(walk, "documented") > 5.0
+    assert detection_text.number(walk, "jump 10") > 0.9 * detection_text.number(walk, "jump 10 oracle")
+    assert detection_text.number(walk, "jump 10") > 100 * detection_text.number(walk, "chance")
+    assert detection_text.number(walk, "volume x10") > 0.8
+    assert detection_text.number(walk, "volatility x5") > 0.85
+    assert detection_text.number(walk, "spikes as move") < 0.02
+    assert detection_text.number(walk, "second alerts") < 0.02
     made = cents(np.random.default_rng(1), 30_000)
     day = evaluate.judge_day(made, count=6)
-    assert evaluate.number(day, "40 bp at 1") > 0.8
-    assert evaluate.number(day, "bad ticks as move") == 0.0
+    assert detection_text.number(day, "40 bp at 1") > 0.8
+    assert detection_text.number(day, "bad ticks as move") == 0.0
     bound = 30_000 / 23_400 + Budget(1.0).constant
-    assert evaluate.number(day, "followed 1") <= bound
+    assert detection_text.number(day, "followed 1") <= bound
     target = tmp_path / "detection.md"
     target.write_text(detection_text.TARGET.read_text(encoding="utf-8"), encoding="utf-8")
     detection_text.write({"walks": [walk], "day": [{**day, "symbol": "CENT"}]}, target)
     written = target.read_text(encoding="utf-8")
     assert "| gaussian |" in written
     assert "| figure | CENT |" in written
-    assert f"{evaluate.number(walk, 'move'):.2f} (" in written
+    assert f"{detection_text.number(walk, 'move'):.2f} (" in written
     assert (tmp_path / "detection-promise.svg").read_text(encoding="utf-8").startswith("<svg")
