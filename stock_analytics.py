@@ -213,6 +213,9 @@ class StockAnalyticsEngine:
         ticks, nameless = ours.names.admit(ticks)
         if nameless:
             refused = sorted([*refused, *nameless], key=lambda each: each.record.offset)
+        split = self.partitions.take_split(number)
+        tally.split += len(split)
+        self.notices.split(number, split)
         metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
         if self.desk:
             self.desk.take(number, ticks)

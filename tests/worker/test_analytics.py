@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import MemoryStore
@@ -169,6 +170,26 @@ def test_a_partition_that_cannot_be_placed_keeps_no_other_from_its_place() -> No
     store = MemoryStore()
     worker_of(log, store).run()
     assert store.newest("S1", 10).offset.tolist() == [0]
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_symbol_in_two_partitions_is_counted_once_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    split = [structs.replace(each, partition=1) for each in ticks(0, 0, 1)[0]]
+    log = ScriptedLog(
+        [
+            Polled(assigned={0: 1, 1: 2}),
+            Polled(records={**ticks(0, 0), **ticks(1, 0)}),
+            Polled(records={1: split}),
+            Polled(records={1: [structs.replace(split[0], offset=2)]}),
+        ],
+        away={},
+    )
+    worker = worker_of(log, MemoryStore())
+    worker.run()
+    assert worker.counters.total.split == 1
+    (said,) = [line for line in caplog.messages if "more than one partition" in line]
+    assert said.startswith("1 symbol has ticks in more than one partition, such as S0 in 0 and 1: ")
+    assert "partitioner=murmur2_random" in said
 
 
 def test_a_stop_that_comes_while_a_frozen_store_is_told_the_status_is_obeyed_before_the_next_attempt() -> None:

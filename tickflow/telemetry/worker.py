@@ -43,6 +43,7 @@ _TALLIES = {
     "ticks_missing": ("gaps", "Ticks that a producer numbered and that never came."),
     "ticks_repeated": ("repeats", "Ticks whose number came before."),
     "commits_foreign": ("foreign", "Commits of the group that no worker of ours wrote."),
+    "symbols_split": ("split", "Symbols with ticks in more than one partition of the worker."),
 }
 
 

@@ -22,6 +22,7 @@ class Names:
     def __init__(self, limits: Limits, known: Mapping[str, Iterable[str]] | None = None) -> None:
         self._limits = limits
         self.known = {symbol: set(sources) for symbol, sources in (known or {}).items()}
+        self._new: list[str] = []
         self._pairs = {(symbol, source) for symbol, sources in self.known.items() for source in sources}
 
     def admit(self, ticks: TickBatch) -> tuple[TickBatch, list[Refused]]:
@@ -36,6 +37,11 @@ class Names:
             Refused(record, reason) for record, reason in zip(ticks.records, reasons, strict=True) if reason
         ]
 
+    def take_new(self) -> list[str]:
+        """The symbols that became known since the last call."""
+        new, self._new = self._new, []
+        return new
+
     def reason(self, symbol: str, source: str) -> Reason | None:
         """Why a tick of these names is refused; `None` for one that is not: its names are known from now on."""
         if (symbol, source) in self._pairs:
@@ -45,6 +51,7 @@ class Names:
             if len(self.known) >= self._limits.max_symbols:
                 return Reason.TOO_MANY_SYMBOLS
             sources = self.known[symbol] = set()
+            self._new.append(symbol)
         elif len(sources) >= self._limits.max_sources:
             return Reason.TOO_MANY_SOURCES
         sources.add(source)

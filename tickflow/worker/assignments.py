@@ -129,6 +129,19 @@ class Assignments(Mapping[int, Assigned]):
         """Remember this worker's last commit of a partition, to tell it from another program's."""
         self._committed[partition] = Commit(position.offset, position.metadata)
 
+    def take_split(self, partition: int) -> dict[str, int]:
+        """The symbols new to the partition that another partition of this worker knows already, and which one that is.
+
+        Each of the two partitions then computes averages over a part of the symbol's ticks.
+        """
+        others = [(number, ours.names.known) for number, ours in self._ours.items() if number != partition]
+        return {
+            symbol: number
+            for symbol in self._ours[partition].names.take_new()
+            for number, known in others
+            if symbol in known
+        }
+
     def take_lost(self) -> dict[int, int]:
         """How many records were lost since the last call, by partition; the next commit must lie behind them."""
         lost, self._lost = self._lost, {}

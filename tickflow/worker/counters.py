@@ -22,7 +22,7 @@ class Tally:
     aborted records, compaction). `cold` records were gone that the windows needed (see `restore`). `late` ticks were
     older than an earlier one of their symbol, `naive` ones had no time zone. `gaps` counts ticks that a producer
     numbered but that never arrived, `repeats` those that arrived again. `foreign` counts commits of the
-    group that no worker made.
+    group that no worker made, `split` symbols that another partition of the worker knew already.
     """
 
     consumed: int = 0
@@ -39,6 +39,7 @@ class Tally:
     gaps: int = 0
     repeats: int = 0
     foreign: int = 0
+    split: int = 0
 
     def add(self, other: "Tally") -> None:
         """Add the counts of another tally."""

@@ -7,7 +7,7 @@ The worker's status has the same sentences, for the page.
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from tickflow.metrics.points import Points
@@ -38,6 +38,9 @@ class Notices:
         self._refused_said = self._expired_said = -SAY_EVERY
         self._taken: deque[tuple[float, int, Counter[str]]] = deque()
         self._accepted = False
+        self._split = 0
+        self._split_words = ""
+        self._split_said = -SAY_EVERY
         self._expired = 0
         self._expired_words = ""
         self._expired_at = -LASTING
@@ -54,6 +57,16 @@ class Notices:
                 "hours off: send Z or an offset such as -05:00 (said once for each source)",
                 source,
             )
+
+    def split(self, partition: int, symbols: Mapping[str, int]) -> None:
+        """Note symbols of the partition that another partition, given by symbol, has too."""
+        if not symbols:
+            return
+        if not self._split:
+            symbol, other = next(iter(symbols.items()))
+            self._split_words = f"such as {symbol} in {other} and {partition}"
+        self._split += len(symbols)
+        self.speak()
 
     def took(self, accepted: int, reasons: Iterable[str]) -> None:
         """Note the outcome of a batch: the number of ticks, and the reason of each refusal."""
@@ -82,6 +95,15 @@ class Notices:
             self._refused_said = now
             logger.warning("%s", self._refusals(self._refused, 0 if self._accepted else self._refused.total()))
             self._refused.clear()
+        if self._split and now - self._split_said >= SAY_EVERY:
+            self._split_said = now
+            logger.warning(
+                "%s ticks in more than one partition, %s: each partition averages over a part of them. Their producers "
+                "place keys by another rule (librdkafka needs partitioner=murmur2_random), or the topic was given more "
+                "partitions",
+                *(f"{counted(self._split, 'symbol')} {'has' if self._split == 1 else 'have'}", self._split_words),
+            )
+            self._split = 0
         if self._expired and now - self._expired_said >= SAY_EVERY:
             self._expired_said = now
             logger.warning("%s %s", counted(self._expired, "tick"), self._expired_words)

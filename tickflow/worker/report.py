@@ -179,6 +179,7 @@ def summary_report(
         "offsets without a record": total.skipped,
         "gone from the windows' replay": total.cold,
         "commits of another program": total.foreign,
+        "symbols in more than one partition": total.split,
         "late": total.late,
         "without a time zone": total.naive,
         "missing by their numbers": total.gaps,
