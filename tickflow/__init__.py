@@ -9,12 +9,12 @@
     store/       keeps points: influx/ or sqlite/
     dashboard/   queries/ read rows, drawing/ makes them a page         (stock_dashboard.py)
 
-Beside that way:
+Beside that path:
 
     verbs/       what else the worker script can do: status, dead-letters, audit
-    settings/    the forms that the text of a setting takes
+    settings/    how settings are written: addresses, the .env file, files of secrets
     recording    a topic as Parquet files, and `read` for researchers
-    sessions     the hours of an exchange: holidays, half days, clock changes
+    sessions     the trading hours of an exchange: holidays, half days, clock changes
     telemetry/   what each script reports to its operator: metrics and health
 
 Nothing here imports `config` or the scripts: these modules take plain values. `stack.py` chooses the log and the store.

@@ -1,4 +1,4 @@
-"""An alert: one episode of one symbol, as it is stored, published and worded."""
+"""An alert: one episode of one symbol, in the forms in which it is stored, published and sent."""
 
 import hashlib
 import urllib.parse
@@ -10,7 +10,7 @@ from tickflow.alerts.budget import Budget, at_most
 
 MEASUREMENT = "stock_anomalies"
 MARKET = "*"
-"""Stands in place of the symbol in an alert about many symbols."""
+"""The symbol of an alert about many symbols."""
 
 FLOATS = ("score", "threshold", "price", "reference", "move_percent", "volume_ratio", "budget")
 INTEGERS = ("direction", "opened", "closed", "ticks", "partition", "offset")
@@ -21,10 +21,10 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     """One episode; a value that is not known yet is `None`. Times in ns since 1970.
 
     `time_ns` is that of the point whose tick raised the alert; together with symbol and detector it identifies the
-    alert. `score` and `threshold` are those of the tick that raised it, or of the last tick that had it repeated
-    (`said` counts the messages). `move_percent` is the change of `price` from `reference`. `closed` is the end of the
-    60 s without a flag that closed the episode, `ticks` the number of flagged ticks, `lasted` whether at least half of
-    the move was left after 60 s. For a move, `within_us` is its duration, and `held_us` how long it has held.
+    alert. `score` and `threshold` belong to the tick that raised it, or to the last tick that repeated it (`said`
+    counts the messages). `move_percent` is the change of `price` from `reference`. `closed` is the end of the 60 s
+    without a flag that closed the episode, `ticks` the number of flagged ticks, `lasted` whether at least half of the
+    move was left after 60 s. For a move, `within_us` is its duration, and `held_us` how long it has held.
     """
 
     symbol: str
@@ -62,7 +62,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def message_id(self) -> str:
-        """What a message about it is known by: said again, it is another message."""
+        """The id of the current message about this alert: a repetition is another message and has another id."""
         return self.id if self.said == 1 else f"{self.id}.{self.said}"
 
 
@@ -82,7 +82,7 @@ def to_line(alert: Alert) -> str:
 
 
 def to_notified_line(alert: Alert) -> str:
-    """The one field that says that a message was sent, as a line."""
+    """A line of line protocol that sets only the field `notified`: a message was sent."""
     return f"{_series(alert)} notified=true {alert.time_ns}"
 
 
@@ -107,7 +107,7 @@ def link(page: str, alert: Alert) -> str:
 
 
 def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = False) -> str:
-    """The text of an alert, and how good earlier alerts of its kind were.
+    """The text of an alert, and how many such alerts there may be.
 
     >>> alert = Alert("AAPL", "move", 0, 11.2, 8.0, 100.42, 100.0, 0.42, 1, 0, 0, 7, budget=1.0, held_us=2_000_000,
     ...               within_us=3_000_000)

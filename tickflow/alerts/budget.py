@@ -30,7 +30,7 @@ steps of 20 basis points would be missed.
 OTHERS_FLOOR = 4.0
 """The lowest threshold of the other detectors: volume exceeds 2 in one second of fifty."""
 START = 8.0
-"""The threshold of a symbol about which nothing is known."""
+"""The first threshold of a symbol without history."""
 DAY_US = 86_400_000_000
 
 
@@ -56,7 +56,7 @@ class Budget:
 
     @property
     def constant(self) -> float:
-        """By how much the alerts may exceed the budget, over any length of time."""
+        """By how many alerts the budget may be exceeded, over any length of time."""
         return (_LOG_CAP - _log(FLOOR)) / GAIN + 1
 
     def elapsed(self, since: int, until: int) -> float:
@@ -129,7 +129,7 @@ BUDGET_RULE = "alerts per symbol and trading day (above 0, up to 10000), or one 
 
 
 def at_most(budget: Budget) -> str:
-    """The promise in words.
+    """The budget in words, for the text of an alert.
 
     >>> at_most(Budget(1.0)), at_most(Budget(1 / 10_000, per_tick=True))
     ('At most 1 a day for this symbol.', 'At most 1 in 10,000 ticks of this symbol.')
@@ -152,7 +152,7 @@ def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def _below(count: int, mean: float) -> float:
-    """The chance that a Poisson variable is below `count`."""
+    """The probability that a Poisson variable with that mean is below `count`."""
     if mean == 0:
         return 1.0
     return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count))

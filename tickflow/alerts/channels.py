@@ -17,7 +17,7 @@ _MARGIN = 12
 
 
 class Channel:
-    """One address; `name` tells it from others across restarts without showing its secrets."""
+    """One address; `name` identifies it across restarts without showing its secrets."""
 
     def __init__(self, url: str) -> None:
         made = apprise.Apprise.instantiate(url, suppress_exceptions=True)
@@ -44,18 +44,18 @@ class Channel:
                 attached = str(place)
             try:
                 return bool(self._sender.notify(title=title, body=body, attach=attached))
-            except Exception:  # a bug of a plugin counts as a message that was not sent
+            except Exception:  # if a plugin crashes, the message counts as not sent
                 logging.getLogger("tickflow.alerts").debug("a message was not sent", exc_info=True)
                 return False
 
 
 def channels_of(urls: str) -> list[Channel]:
-    """The channels of a setting: addresses with blanks or line ends between. Raises `SettingError`."""
+    """The channels of a setting: addresses separated by blanks or line breaks. Raises `SettingError`."""
     return [Channel(url) for url in dict.fromkeys(urls.split())]
 
 
 def chart(prices: Sequence[float], price: float) -> bytes:
-    """A small line of prices as PNG, with a ring where the alert's price is last met."""
+    """A small line of prices as PNG, with a ring at the last point that has the alert's price."""
     import io
 
     image = Image.new("RGB", _SIZE, "white")

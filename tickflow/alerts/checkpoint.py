@@ -19,7 +19,7 @@ from tickflow.ticklog.base import Bounds, Record, TickLog
 CHUNK = 400_000
 FLUSH_SECONDS = 10.0
 _TAIL = 64
-"""How many records at the end of the topic are searched for a state first; then more and more."""
+"""How many records at the end of the topic are searched for a state at first; each further attempt searches more."""
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS alert_states (
@@ -85,7 +85,9 @@ class KafkaCheckpoints:
 
 
 def newest_in_log(log: TickLog, group: str, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
-    """The newest complete checkpoint in the state topic that fits, read from the end. Raises `LogUnavailable`."""
+    """The newest complete checkpoint in the state topic that `fits` accepts; reads from the end. Raises
+    `LogUnavailable`.
+    """
     topic = state_topic(log.topic)
     if not log.partitions(topic):
         return None
@@ -143,7 +145,7 @@ class EmbeddedCheckpoints:
             connection.execute(
                 "INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?)", (*place, checkpoint.offset, state)
             )
-            # A commit that was set back leaves later states behind: the next checkpoint deletes them.
+            # If an operator sets the commit back, states with later offsets remain: the next checkpoint deletes them.
             connection.execute(
                 'DELETE FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) AND "offset" NOT IN '
                 '(SELECT "offset" FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '
@@ -153,7 +155,7 @@ class EmbeddedCheckpoints:
             connection.execute("COMMIT")
 
     def newest(self, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
-        """The newest checkpoint that fits."""
+        """The newest checkpoint that `fits` accepts."""
         with closing(open_database(self._path, self._stop, _SCHEMA)) as connection:
             rows = connection.execute(
                 'SELECT "offset", state FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '

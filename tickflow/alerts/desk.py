@@ -81,7 +81,7 @@ class Desk:
         self.raised = 0
         """Alerts since the start, including those of replays."""
         self.trouble = ""
-        """What prevents alerts from being stored and published; empty if nothing does."""
+        """Why alerts cannot be stored or published at present, as a sentence; empty if they can."""
 
     @property
     def waiting(self) -> int:
@@ -116,7 +116,7 @@ class Desk:
             logger.warning("partition %d: alerts begin without their state: %s", partition, error)
             found = None
         if found is None:
-            # Without a checkpoint: as far back as windows ever reach.
+            # Without a checkpoint, start as far back as any window can reach.
             place = max(start, committed - WINDOW_SPAN)
             if place > start:
                 logger.warning(
@@ -137,12 +137,12 @@ class Desk:
         return min(seek, place)
 
     def names(self, partition: int) -> Mapping[str, Collection[str]]:
-        """The names that an adopted partition's state has."""
+        """The symbols and sources that the stored state of an adopted partition knows."""
         ours = self._watched.get(partition)
         return {} if ours is None else ours.watch.names
 
     def follow_names(self, partition: int, known: Mapping[str, Collection[str]]) -> None:
-        """Keep these names, which grow with the ticks, with each further state of the partition."""
+        """Store `names`, which the caller goes on extending, with each later state of the partition."""
         ours = self._watched.get(partition)
         if ours is not None:
             ours.watch.names = known
@@ -154,7 +154,7 @@ class Desk:
                 self._watched.pop(partition, None)
 
     def take(self, partition: int, ticks: TickBatch) -> None:
-        """Watch accepted ticks. A failure here ends the alerts of the partition, not the loop."""
+        """Pass accepted ticks to the partition's watch. A failure ends the alerts of the partition, not the loop."""
         ours = self._watched.get(partition)
         if ours is None or not len(ticks):
             return
@@ -219,7 +219,7 @@ class Desk:
                 if not is_last:
                     self._closing.wait(next(backoff))
                     self._work.set()
-            except Exception as error:  # a thread that ended without a message would be worse
+            except Exception as error:  # the thread must not end silently
                 self.trouble = str(error)
                 logger.exception("alerts wait, after an error of this program")
                 if not is_last:

@@ -22,7 +22,7 @@ CLOSED_AFTER_US = 60_000_000
 JUDGED_AFTER_US = 60_000_000
 GROWN = 1.5
 LASTS = 0.5
-"""The share of a move that must be left after `JUDGED_AFTER_US` for the move to have lasted."""
+"""A move has lasted if at least this share of it remains after `JUDGED_AFTER_US`."""
 
 
 class Flag(NamedTuple):
@@ -38,13 +38,13 @@ class Flag(NamedTuple):
     offset: int
     volume_ratio: float | None
     fixed: float | None = None
-    """The threshold of a user's rule: it does not follow a budget, and the score need not grow."""
+    """The threshold, if a user's rule raised the flag: it follows no budget, and a repetition needs no higher score."""
     held_us: int = 0
     within_us: int = 0
 
 
 class Open(msgspec.Struct):
-    """An episode that is open, or whose move is not judged yet. Its flags score above `bar`."""
+    """An episode that is open, or whose move is not judged yet. Flags must score above `bar` to belong to it."""
 
     alert: Alert
     bar: float
@@ -62,7 +62,7 @@ class Watched:
 
     @property
     def due_us(self) -> int | None:
-        """The event time of the next decision."""
+        """The event time at which something is next to be decided: an end, or whether a move lasted."""
         due = [each.last_us + CLOSED_AFTER_US for each in self.open if each.is_open]
         due += [each.opened_us + JUDGED_AFTER_US for each in self.open if _is_unjudged(each)]
         return min(due, default=None)
@@ -111,9 +111,7 @@ class Episodes:
         return min(thresholds)
 
     def take(self, stretch: Stretch, flags: list[Flag]) -> list[Alert]:
-        """Process a symbol's ticks and flags (in order); return the alerts that are new or changed, in their present
-        state.
-        """
+        """Process a symbol's ticks and flags (in order); return each new or changed alert as it now is."""
         watched = self.watched.get(stretch.symbol)
         if watched is None:
             if not flags:
@@ -213,6 +211,6 @@ class Episodes:
 
 
 def _is_unjudged(each: Open) -> bool:
-    """Whether it is still open if the move lasts: it has a direction, and the price is not back already."""
+    """Whether it is still open if the move lasts: the move has a direction, and the price has not come back."""
     alert = each.alert
     return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"

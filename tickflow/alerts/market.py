@@ -1,4 +1,6 @@
-"""Many symbols at once are one message: when enough of them move one way within five seconds of event time."""
+"""Merges alerts of many symbols into one market alert, when enough of them move in one direction within five seconds of
+event time.
+"""
 
 import itertools
 import math
@@ -10,11 +12,13 @@ from tickflow.alerts.alert import MARKET, Alert
 
 WITHIN_NS = 5 * 10**9
 _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
-"""How many of so many symbols make a market move: by chance one per hundred days, at five alerts a day each."""
+"""(number of symbols, how many of them make a market move). With five alerts per symbol and day, independent symbols
+would reach it once in a hundred days.
+"""
 
 
 def least_members(symbols: int) -> int:
-    """How many of `count` symbols make a market move.
+    """How many of that many symbols make a market move.
 
     >>> [least_members(count) for count in (7, 50, 200, 500, 5_000, 1_500)]
     [3, 4, 5, 6, 14, 10]

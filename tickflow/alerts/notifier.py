@@ -26,7 +26,7 @@ COMPANY_SECONDS = 6.0
 """How many seconds an alert waits for others of the same market move."""
 POLL_SECONDS = 0.25
 DIGEST_AT = 4
-"""From this number on, waiting messages are sent as one."""
+"""If at least this many messages wait, they are sent as one."""
 LISTED = 10
 SYMBOLS_EVERY = 60.0
 EARLIER = 50
@@ -48,7 +48,9 @@ class Wishes:
 
 
 class Notifier:
-    """One notifier. `clock` is in seconds since 1970; `store` and `points` give context, and may be away."""
+    """One notifier. `clock` is in seconds since 1970; `store` and `points` supply context for the messages, which go
+    out without it if these do not answer.
+    """
 
     def __init__(
         self,
@@ -108,7 +110,9 @@ class Notifier:
             self._epochs.pop(number, None)
 
     def _take(self, polled: Polled) -> None:
-        """Write alerts into the outbox, then commit: after a crash in between they are read again and recognised."""
+        """Write alerts into the outbox, then commit. After a crash in between, the alerts are read again and recognised
+        as known.
+        """
         for number, records in polled.records.items():
             alerts: list[Alert] = []
             for record in records:
@@ -121,7 +125,7 @@ class Notifier:
                 self._log.commit({number: Position(records[-1].offset + 1, "", self._epochs[number])})
 
     def _write(self) -> None:
-        """Write messages about alerts that have waited long enough for others."""
+        """Write messages about the alerts whose wait for others is over."""
         now = self._clock()
         arrived = self._outbox.arrived(now)
         wanted = [each for each in arrived if self._is_wanted(each)]
@@ -158,7 +162,7 @@ class Notifier:
         return self._symbols
 
     def _send(self, channel: Channel) -> None:
-        """Send the waiting messages of a channel at its rate; give up those that waited too long."""
+        """Send a channel's waiting messages within its hourly rate; give up those that have waited too long."""
         now = self._clock()
         if now < self._not_before[channel.name]:
             return

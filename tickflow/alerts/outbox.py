@@ -44,17 +44,19 @@ class Outbox:
         self._database.execute("PRAGMA synchronous = FULL")
 
     def take(self, alerts: Iterable[Alert], now: float) -> None:
-        """Note alerts that have arrived; alerts that are known already are ignored."""
+        """Add alerts that have arrived; ignore those that are known already."""
         rows = [(each.message_id, encode(each), now) for each in alerts]
         self._together("INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, NULL)", rows)
 
     def arrived(self, before: float) -> list[Alert]:
-        """Alerts without a message that arrived before that time, with all that came within a second of them."""
+        """The alerts without a message that arrived before that time, and any that arrived within a second of one of
+        them.
+        """
         query = "SELECT alert FROM alerts WHERE message IS NULL AND arrived < ? ORDER BY arrived, id"
         return [decode(row[0]) for row in self._database.execute(query, (before,))]
 
     def write(self, message: Alert, members: Sequence[Alert], channels: Sequence[str], now: float) -> None:
-        """Write a message for all channels, about these alerts: all of it or nothing."""
+        """Write one message about these alerts for all channels, in one transaction."""
         self._database.execute("BEGIN IMMEDIATE")
         self._database.execute(
             "INSERT OR IGNORE INTO messages VALUES (?, ?, ?)", (message.message_id, encode(message), now)

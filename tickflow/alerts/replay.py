@@ -9,7 +9,7 @@ from tickflow.ticks.tick import Limits, decode
 
 Key = tuple[str, str, int]
 COMPARED = (*FLOATS, *INTEGERS, *(name for name in BOOLEANS if name != "notified"))
-"""The stored fields that follow from the ticks."""
+"""The stored fields that the ticks alone determine."""
 
 
 def alerts_of_log(log: TickLog, partition: int, stretch: Bounds, terms: Terms, limits: Limits) -> dict[Key, Alert]:
@@ -22,7 +22,7 @@ def alerts_of_log(log: TickLog, partition: int, stretch: Bounds, terms: Terms, l
 
 
 def alerts_of(watch: Watch, records: Iterable[Record], limits: Limits) -> dict[Key, Alert]:
-    """The alerts of a watch for these records."""
+    """The alerts that a watch raises for these records."""
     ticks, _ = decode(list(records), limits)
     return {alert.key: alert for alert in watch.advance(ticks)}
 
@@ -33,5 +33,5 @@ def differences(wanted: Alert, found: Alert) -> list[str]:
 
 
 def judged(alerts: Iterable[Alert]) -> Iterable[Alert]:
-    """The alerts that follow from the ticks of one partition only."""
+    """The alerts that one partition's ticks alone determine: all but market alerts."""
     return (alert for alert in alerts if alert.symbol != MARKET)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 SPANS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 LONGEST_US = 30 * SPANS_US["d"]
 USUAL_SPANS = 10
-"""How many previous spans the usual volume is the mean of."""
+"""The usual volume is the mean of this many previous spans."""
 
 _PATTERN = re.compile(r"[A-Za-z0-9^.$#/*][A-Za-z0-9^.$#/=:_&+@!*\-]{0,31}", re.ASCII)
 _METRIC = re.compile(r"price|silence|(change|volume)_([1-9]\d{0,4})([smhd])", re.ASCII)
@@ -37,7 +37,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 
 class RuleError(ValueError):
-    """A rule that cannot be read: `place` is the position of the mistake, counted from 1, `expected` what should stand
+    """A rule that cannot be parsed: `place` is the position of the mistake (from 1), `expected` what should stand
     there.
     """
 
@@ -84,7 +84,7 @@ class Rule(NamedTuple):
 
 
 def parse(text: str) -> tuple[Rule, ...]:
-    """The rules of a setting, with semicolons between; empty ones are left out. Raises `RuleError`.
+    """The rules of a setting, separated by semicolons; empty ones are left out. Raises `RuleError`.
 
     >>> [str(rule) for rule in parse("AAPL price > 200; * change_90s < -3;")]
     ['AAPL price > 200', '* change_90s < -3']
@@ -151,7 +151,7 @@ def _span(span_us: int) -> str:
 class SpanWindow:
     """What a rule with a span remembers of one symbol: (part of the span, last price or volume), oldest first.
 
-    `begun` is the first part that was seen.
+    `begun` is the part of the span in which the first tick came.
     """
 
     parts: deque[tuple[int, float]]

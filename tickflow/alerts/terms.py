@@ -61,7 +61,7 @@ def terms_of(settings: AlertSettings) -> Terms:
 
 
 def read(path: Path) -> Calibration:
-    """The thresholds in a file. Raises `SettingError`."""
+    """The thresholds stored in a file. Raises `SettingError`."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
     except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
@@ -70,6 +70,6 @@ def read(path: Path) -> Calibration:
 
 
 def write(path: Path, calibration: Calibration) -> None:
-    """Write thresholds to a file, as text for people too."""
+    """Write thresholds to a file as JSON that people can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1) + b"\n")

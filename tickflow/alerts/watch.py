@@ -1,6 +1,6 @@
 """The watch over one partition: ticks go in, alerts come out, and a restart resumes from its saved state.
 
-`Watch.advance` is the whole way from accepted ticks to alerts; the worker, the back test and the audit all use it. Its
+`Watch.advance` does everything from accepted ticks to alerts; the worker, the backtest and the audit all use it. Its
 result depends only on the ticks and their order, not on batches, restarts or machines.
 """
 
@@ -26,7 +26,7 @@ STATE_VERSION = 2
 ONE_A_DAY = Budget(1.0)
 MOVE = "move"
 PROBE = ".PROBE"
-"""A symbol that measures the delay of ticks; no market."""
+"""Never watched: it measures the delay of ticks and is no market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class State(msgspec.Struct):
     silent: list[tuple[tuple[str, str], Alert]]
     v: int = STATE_VERSION
     names: dict[str, list[str]] = {}
-    """The known symbols with their sources; a state from before there were any has none."""
+    """The known symbols with their sources; empty in states written before this field existed."""
 
 
 _encode_state = msgspec.msgpack.Encoder().encode
@@ -117,7 +117,7 @@ class Watch:
         return self._seconds.size
 
     def advance(self, ticks: TickBatch) -> list[Alert]:
-        """Process accepted ticks, in log order; return the alerts that are new or changed, in their present state."""
+        """Process accepted ticks in log order; return each new or changed alert as it now is."""
         begin = ticks.after(self.offset)
         chosen = (
             [at for at in range(begin, len(ticks)) if ticks.symbols[at] != PROBE] if PROBE in ticks.symbols else None
@@ -187,7 +187,7 @@ class Watch:
         offsets: Any,
         flags: dict[int, list[Flag]],
     ) -> None:
-        """The findings of a detector that may exceed their threshold, by symbol."""
+        """A detector's findings that may exceed their threshold, by symbol."""
         symbols = symbol_of[scored.at]
         ends = np.append(view.begins[1:], len(view))
         for number in np.unique(symbols).tolist():
@@ -293,7 +293,7 @@ class Watch:
         return list(changed.values())
 
     def _heard(self, symbol: str, time_us: int, changed: dict[tuple[str, str, int], Alert]) -> None:
-        """End the silences of a symbol at its trade."""
+        """End a symbol's silences when it trades again."""
         for key in [key for key in self._silent if key[0] == symbol]:
             alert = msgspec.structs.replace(self._silent.pop(key), closed=time_us * 1000)
             changed[alert.key] = alert
@@ -307,7 +307,7 @@ class Watch:
         return float(self._seconds.close[slot, (count - 1) & (RING - 1)])
 
     def state(self) -> bytes:
-        """Everything that is known now, for `resumed`."""
+        """The state to store, from which `resumed` continues."""
         seconds = self._seconds
         symbols = [
             _Symbol(
@@ -359,7 +359,7 @@ class Watch:
 
 
 def scorers(view: View, terms: Terms) -> dict[str, Callable[[], Scored]]:
-    """The detectors that the terms want, by name, each for what exceeds the floor in a batch."""
+    """By name, each detector that the terms ask for, as a function that returns its findings above the floor."""
     least = terms.least_move
     every: dict[str, Callable[[], Scored]] = {
         "move": lambda: move.score(view, floor_of("move"), least),
@@ -375,6 +375,6 @@ def _known(number: float) -> float | None:
 
 
 def _since(view: View, tick: int, seconds: int) -> int:
-    """The time in µs between a tick and the traded second that lies `lag` before its own."""
+    """The time in µs from the traded second `seconds` observations before a tick's own to that tick."""
     stamps = view.stamps(view.second[tick : tick + 1])[0]
     return int(view.time_us[tick]) - int(stamps[-1 - seconds]) * SECOND_US

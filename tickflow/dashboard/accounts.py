@@ -21,9 +21,9 @@ ROLES: tuple[Role, ...] = ("viewer", "operator")
 KEY = "AUTH_USERS_FILE"
 
 LEAST, MOST = 12, 256
-"""Characters of a password."""
+"""The least and the most characters of a password."""
 COST, BLOCK = 2**15, 8
-"""Of scrypt: 32 MB and some 100 ms a password."""
+"""The parameters of scrypt: hashing a password takes 32 MB and about 100 ms."""
 MAX_ACCOUNTS = 1_000
 
 _NAME = re.compile(r"[A-Za-z0-9._@\-]{1,64}")
@@ -53,11 +53,11 @@ def _common() -> frozenset[str]:
 
 
 COMMON = _common()
-"""Over 3,000 passwords that are tried first: common words with what people put after them. Compared without case."""
+"""Over 3,000 passwords that attackers try first: common words with the usual endings. Compared without case."""
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One name. `stamp` differs after each new password: sessions begun before are over."""
+    """A user's account. `stamp` changes with each new password, which ends all sessions that began before."""
 
     role: Role
     salt: str
@@ -66,7 +66,7 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One script's token, of which the digest is kept; `until` is in seconds since 1970."""
+    """A script's token; only its digest is stored. It expires at `until`, in seconds since 1970."""
 
     role: Role
     digest: str
@@ -79,14 +79,14 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Person(NamedTuple):
-    """Who asks, and as what."""
+    """Who makes a request, and in which role."""
 
     name: str
     role: Role
 
 
 def refusal_of(password: str) -> str | None:
-    """Why it cannot be a password, as a sentence; `None` if it can."""
+    """Why the text is refused as a password, as a sentence; `None` if it is accepted."""
     if not LEAST <= len(password) <= MOST:
         return f"A password has {LEAST} to {MOST} characters."
     if password.lower() in COMMON:
@@ -107,7 +107,7 @@ class Accounts:
         self._nobody = _digest("nobody", b"0" * 16)
 
     def check(self) -> None:
-        """Raise `SettingError` for a file that cannot be read, or that others can."""
+        """Raise `SettingError` for a file that cannot be read, or that other users can read."""
         if not self._path.exists():
             expected = "a file with a user in it: python stock_dashboard.py --add-user NAME --role operator"
             raise SettingError(KEY, str(self._path), expected)
@@ -129,9 +129,9 @@ class Accounts:
             return dict(self._file.users)
 
     def is_right(self, name: str, password: str, *, seconds: float = 5.0) -> bool | None:
-        """Whether that is the password of that name; `None` when others' are checked meanwhile for too long.
+        """Whether the password is right for that name; `None` if the queue of other checks was too long.
 
-        One is hashed at a time, and for an unknown name too: how long it takes tells nothing.
+        Passwords are hashed one at a time, for unknown names too, so the duration does not reveal which names exist.
         """
         account = self.find(name)
         if not self._hashing.acquire(timeout=seconds):
@@ -144,7 +144,7 @@ class Accounts:
         return hmac.compare_digest(digest, account.digest if account else self._nobody) and account is not None
 
     def bearer(self, token: str) -> Person | None:
-        """Who has that token, while it is valid."""
+        """The owner of the token, or `None` if it is unknown or expired."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
         with self._lock:
             self._reread()
@@ -163,7 +163,7 @@ class Accounts:
         self._change(lambda file: file.users.__setitem__(name, account))
 
     def add_token(self, name: str, role: Role, days: float) -> str:
-        """A new token, which is shown once. Raises `ValueError` with a sentence."""
+        """Create a token and return it; it is shown only this once. Raises `ValueError` with a sentence."""
         self._check_name(name)
         token = secrets.token_urlsafe(32)
         kept = Token(role, hashlib.sha256(token.encode()).hexdigest(), self._clock() + days * 86_400)
@@ -171,7 +171,7 @@ class Accounts:
         return token
 
     def remove(self, name: str) -> bool:
-        """Remove the user and the token of that name; whether there was one."""
+        """Remove the user and the token of that name; return whether there was either."""
         found = []
         self._change(lambda file: found.extend([file.users.pop(name, None), file.tokens.pop(name, None)]))
         return any(each is not None for each in found)
@@ -203,7 +203,10 @@ class Accounts:
         try:
             found = self._path.stat()
         except OSError:
-            self._file, self._seen = _File(), None  # nobody, until it is back
+            self._file, self._seen = (
+                _File(),
+                None,
+            )  # the file is gone for the moment: nobody may sign in until it is back
             return
         if self._seen != (found.st_mtime_ns, found.st_ino):
             self._read()

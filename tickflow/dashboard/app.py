@@ -34,7 +34,7 @@ def build(
 ) -> Dash:
     """The page as a WSGI app (`.server`), which reads through `gate` and writes acknowledgements into `acks`.
 
-    It is made to be served under `names` to the people whom `keeper` knows, and refreshed every `update_interval`
+    It answers under the host names `names`, to people whom `keeper` lets in, and refreshes every `update_interval`
     seconds. With `debug`, errors of callbacks show in the page; the debugger that runs code stays off.
     """
     modules = Modules()
@@ -72,7 +72,9 @@ def build(
 
 
 def _lasting(response: Response) -> Response:
-    """The response; a browser may keep a file whose address has its version. Dash does the same for its scripts."""
+    """The response, with a header that lets browsers cache a file whose address includes its version, as Dash does for
+    its scripts.
+    """
     if request.path.startswith("/assets/vendor/") or (request.path.startswith("/assets/") and "m" in request.args):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response

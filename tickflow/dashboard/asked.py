@@ -1,4 +1,4 @@
-"""Checks the whole body of a callback before Dash sees it, and rebuilds it from what was understood."""
+"""Checks the whole body of a callback request before Dash sees it, and rebuilds it from the checked values."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ OTHER_PARTS = "it names other inputs or states than the callback has"
 
 
 class Refused(Exception):
-    """A body that this page cannot have posted; `callback` is the callback it names, if that exists."""
+    """The body cannot come from our page; `callback` is the callback that it names, if there is such a callback."""
 
     def __init__(self, callback: str | None, why: str) -> None:
         self.callback = callback
@@ -84,7 +84,7 @@ def _without_foreign_names(words: str) -> str:
 
 
 class _Callback:
-    """One callback: where its values come from, and their types."""
+    """A callback: the components that its values come from, and the types of the values."""
 
     def __init__(self, callback: Mapping[str, Any], shape: Shape) -> None:
         self._role = shape.role

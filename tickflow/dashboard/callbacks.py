@@ -26,9 +26,9 @@ def register(
     sessions: Sessions = NEW_YORK,
     clock: Callable[[], int] = time.time_ns,
 ) -> None:
-    """Register the callbacks. None of them raises if the store fails: that is an answer too."""
+    """Register the callbacks. None of them raises if the store fails: the failure is part of the answer."""
     numbers = itertools.count(1)
-    server = os.urandom(4).hex()  # a browser that outlives a restart of the server must not mix up its drawings
+    server = os.urandom(4).hex()  # ids must stay unique for a browser that stays open while the server restarts
 
     def on_view(view: object, _rebuild: object) -> Answer:
         identity = f"{server}-{next(numbers)}"

@@ -1,4 +1,4 @@
-"""Every stored tick of a symbol in a part of time, as CSV: streamed, however many there are."""
+"""Every stored tick of a symbol in a time range, streamed as CSV, however many there are."""
 
 import csv
 import io
@@ -16,9 +16,9 @@ from tickflow.store.base import PageQueries
 
 PATH = "/ticks.csv"
 TOGETHER = 5_000
-"""Ticks read at a time."""
+"""How many ticks are read at a time."""
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula."""
+"""A spreadsheet takes a cell that begins with one of these for a formula."""
 
 
 def serve(server: Flask, gate: Gate) -> None:
@@ -32,7 +32,9 @@ def serve(server: Flask, gate: Gate) -> None:
         try:
             store = gate.store
             begin, end = (clock.utc_ns(bound) for bound in period)
-            first = store.at_most(symbol, begin, begin + 1, 0)  # a store that is away says so now, not in the file
+            first = store.at_most(
+                symbol, begin, begin + 1, 0
+            )  # a store that is down makes the request fail now, not in the middle of the file
             del first
         except StoreError as error:
             return Response(str(error), 503, mimetype="text/plain")
@@ -51,14 +53,14 @@ def _bounds() -> list[float] | None:
 
 
 def lines(store: PageQueries, symbol: str, begin_ns: int, end_ns: int) -> Iterator[str]:
-    """The CSV of the symbol's ticks from `begin_ns` on, before `end_ns`, in parts, by RFC 4180. Raises `StoreError`."""
+    """The CSV (RFC 4180) of the symbol's ticks from `begin_ns` until before `end_ns`, in parts. Raises `StoreError`."""
     yield _written([traces.CSV])
     for points in parts(store, symbol, begin_ns, end_ns):
         yield _written(_rows(points))
 
 
 def parts(store: PageQueries, symbol: str, begin_ns: int, end_ns: int) -> Iterator[Points]:
-    """The symbol's ticks in the order of time, some thousand at a time."""
+    """The symbol's ticks in time order, a few thousand at a time."""
     width = end_ns - begin_ns
     at = begin_ns
     while at < end_ns:

@@ -14,7 +14,7 @@ _logger = logging.getLogger(__name__)
 class Gate:
     """Gives access to the store only once it is connected.
 
-    `failed` is the error of the setting that keeps it from ever connecting, once that is known.
+    `failed` is the error of a setting with which it can never connect, once that is known.
     """
 
     def __init__(self, store: MetricsStore) -> None:
@@ -31,7 +31,7 @@ class Gate:
 
     @property
     def store(self) -> MetricsStore:
-        """The store, as requests may use it. Raises `StoreUnavailable` until it is connected."""
+        """The store, with the limits for requests (see `rationed`). Raises `StoreUnavailable` until it is connected."""
         if not self._open.is_set():
             raise StoreUnavailable(f"{self._store.where} does not answer yet.")
         return self._rationed

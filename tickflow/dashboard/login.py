@@ -1,6 +1,8 @@
-"""Who asks, and whether he may: nobody's matter on loopback (`none`), a proxy's word (`proxy`), or names and passwords.
+"""Authentication, by the setting `AUTH`: nobody is asked, on loopback only (`none`); a proxy names the person
+(`proxy`); or people sign in with name and password (`users`).
 
-Every request but those of the sign-in page needs somebody; what a callback may change needs an operator (see `shapes`).
+Every request except those for the sign-in page needs a known person; callbacks that change something need an operator
+(see `shapes`).
 """
 
 import html
@@ -20,7 +22,9 @@ from tickflow.dashboard.tries import Tries
 
 LOGIN, LOGOUT = "/login", "/logout"
 OWN = "tickflow.own"
-"""In the environ of a request that this process makes to itself: a client sets headers alone (`HTTP_...`)."""
+"""Marks, in the WSGI environ, a request that this process makes to itself. A client cannot set it: headers arrive as
+`HTTP_...`.
+"""
 WRONG = "Name or password is wrong."
 ENDED = "Nobody is signed in, or the session has ended. Sign in at /login."
 
@@ -30,33 +34,35 @@ _QUERY = re.compile(r"[A-Za-z0-9=&%,.:_+\-]{0,2000}")
 
 
 class Gatekeeper(ABC):
-    """Knows who makes the request under way."""
+    """Knows who makes the current request."""
 
     is_public: frozenset[str] = frozenset()
-    """Paths that need nobody."""
+    """Paths that need no sign-in."""
 
     @abstractmethod
     def person(self) -> Person | None:
-        """Who that is; `None` for nobody."""
+        """The person who makes the request; `None` if nobody is known."""
 
     def refuse(self) -> Response:
-        """The answer to nobody."""
+        """The answer to a request without a known person."""
         return _plain(403, "This page is for those who come by its proxy.")
 
     def serve(self, server: Flask) -> None:  # noqa: B027 - most need none
-        """Add the routes that it needs."""
+        """Add the routes that this way of authentication needs."""
 
 
 class Everybody(Gatekeeper):
-    """On loopback: whoever is on this machine may do all."""
+    """No authentication, on loopback only: everybody on this machine is an operator."""
 
     def person(self) -> Person | None:
-        """The one."""
+        """The local operator."""
         return Person("local", "operator")
 
 
 class ByProxy(Gatekeeper):
-    """The name in a header of a proxy that signs people in; from any other address the header counts for nothing."""
+    """Trusts the name in a header that a proxy sets after it has signed people in; from other addresses the header is
+    ignored.
+    """
 
     def __init__(
         self, proxies: Sequence[str], header: str, *, roles_header: str | None = None, operators: Collection[str] = ()
@@ -78,7 +84,7 @@ class ByProxy(Gatekeeper):
         return Person(name, "operator" if is_operator else "viewer")
 
     def is_a_proxy(self, address: str) -> bool:
-        """Whether a request from that address may say who asks."""
+        """Whether the address is one of the trusted proxies."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -98,7 +104,7 @@ class ByPassword(Gatekeeper):
         self._proxies = ByProxy(proxies, "")
 
     def person(self) -> Person | None:
-        """Whose session or token it is; the role is the one of now."""
+        """The owner of the session or token, with the role that the account has now."""
         if request.environ.get(OWN):
             return Person("the page itself", "viewer")
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -109,7 +115,7 @@ class ByPassword(Gatekeeper):
         if session is None:
             return None
         account = self._accounts.find(session.name)
-        if account is None or account.stamp != session.stamp:  # removed, or with a new password
+        if account is None or account.stamp != session.stamp:  # the account was removed, or has a new password
             self.sessions.end(key)
             return None
         return Person(session.name, account.role)
@@ -124,13 +130,13 @@ class ByPassword(Gatekeeper):
         return response
 
     def serve(self, server: Flask) -> None:
-        """The pages to sign in and out."""
+        """Add the pages to sign in and out."""
         server.add_url_rule(LOGIN, "login", self._login, methods=["GET", "POST"])
         server.add_url_rule(LOGOUT, "logout", self._logout, methods=["GET", "POST"])
 
     @property
     def address(self) -> str:
-        """Where the request comes from; of one through a proxy of ours, what that proxy says."""
+        """The client's address; for a request through a trusted proxy, the one that the proxy states."""
         address = request.remote_addr or ""
         if self._proxies.is_a_proxy(address):
             forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
@@ -187,7 +193,7 @@ class ByPassword(Gatekeeper):
 
 
 class AuthSettings(Protocol):
-    """The settings that this is made of; `config.Settings` has them."""
+    """The settings of authentication; `config.Settings` has them."""
 
     @property
     def auth(self) -> str: ...  # noqa: D102 - each is a key of .env.example
@@ -202,7 +208,7 @@ class AuthSettings(Protocol):
 
 
 def gatekeeper(settings: AuthSettings, accounts: Accounts) -> Gatekeeper:
-    """The one that `AUTH` names. Raises `SettingError` for accounts that cannot be read."""
+    """The gatekeeper that `AUTH` chooses. Raises `SettingError` for accounts that cannot be read."""
     if settings.auth == "proxy":
         return ByProxy(
             settings.auth_proxies or (),

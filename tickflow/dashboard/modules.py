@@ -12,7 +12,7 @@ from flask import Flask, Response
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ENTRY = "page"
 CLASSIC = frozenset({"first"})
-"""Scripts that are no modules: they run before anything is drawn."""
+"""Classic scripts, which run before anything is drawn."""
 PREFIX = "/modules/"
 
 
@@ -39,7 +39,7 @@ class Modules:
         server.add_url_rule(f"{PREFIX}<version>/<name>.js", "modules", module)
 
     def tags(self) -> str:
-        """What the page's head has to name: the entry, and what it imports."""
+        """The tags for the page's head: the entry module, and preloads of what it imports."""
         address = f"{PREFIX.lstrip('/')}{self.version}/"
         preloads = (f'<link rel="modulepreload" href="{address}{name}.js">' for name in self._texts if name != ENTRY)
         return "\n        ".join((*preloads, f'<script type="module" src="{address}{ENTRY}.js"></script>'))

@@ -15,7 +15,7 @@ from tickflow.dashboard.modules import PREFIX
 
 SCRIPTS = ("/_dash-component-suites/", "/assets/vendor/", PREFIX)
 LATER = ("/_dash-component-suites/dash_ag_grid/async-community.js",)
-"""What the page loads besides the scripts that it names itself."""
+"""What the page loads besides the scripts that its HTML names."""
 QUALITY = 9
 """The Brotli level. It takes 1.3 MB of Plotly down to 385 KB in 0.2 s; the best level, 11, takes ten times as long."""
 
@@ -24,7 +24,7 @@ MOST = 100
 
 
 class Packed:
-    """Compresses an app's answers that are such scripts, for browsers that accept Brotli."""
+    """Compresses these scripts in an app's answers, for browsers that accept Brotli."""
 
     def __init__(self, server: Flask) -> None:
         self._server = server

@@ -12,7 +12,7 @@ FILE = "AUTH_USERS_FILE"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give the parser those flags."""
+    """Add the flags to the parser."""
     group = parser.add_argument_group("accounts", "each changes the file of AUTH_USERS_FILE, and ends")
     only = group.add_mutually_exclusive_group()
     only.add_argument("--add-user", metavar="NAME", help="add a user or give one a new password, which is asked for")
@@ -24,12 +24,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def changes(arguments: argparse.Namespace) -> bool:
-    """Whether one of them was given."""
+    """Whether one of the flags was given."""
     return bool(arguments.add_user or arguments.add_token or arguments.remove_user or arguments.list_users)
 
 
 def change(arguments: argparse.Namespace, path: Path) -> str:
-    """Do it; what there is to say comes back. Raises `TickflowError` with a sentence."""
+    """Make the change; return a sentence about it. Raises `TickflowError` with a sentence."""
     accounts = Accounts(path)
     try:
         if arguments.add_user:

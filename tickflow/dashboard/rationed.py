@@ -1,5 +1,5 @@
-"""Limits what the page's requests ask of the store: 5 s per request, 5,000 rows per read, four reads at a time
-in all.
+"""Limits the load of the page's requests on the store: 5 s per request, 5,000 rows per read, four reads at a time over
+all requests.
 """
 
 import threading
@@ -20,7 +20,7 @@ READS_AT_ONCE = 4
 
 
 class Rationed(MetricsStore):
-    """A store for the page's requests: `begin` is called when a request comes, `end` when it is answered."""
+    """A store for the page's requests. `begin` is called when a request arrives, `end` when it is answered."""
 
     def __init__(self, store: MetricsStore) -> None:
         self.stop = store.stop
@@ -30,21 +30,21 @@ class Rationed(MetricsStore):
 
     @staticmethod
     def begin() -> None:
-        """Give the request of this thread `WORK_SECONDS` from now on."""
+        """Start the time limit of this thread's request: `WORK_SECONDS` from now."""
         DEADLINE.set(time.monotonic() + WORK_SECONDS)
 
     @staticmethod
     def end() -> None:
-        """What this thread does from now on belongs to no request."""
+        """End the time limit: what this thread does next belongs to no request."""
         DEADLINE.set(None)
 
     @contextmanager
     def _turn(self) -> Iterator[MetricsStore]:
-        """The store, for one read."""
+        """The store for one read, once fewer than `READS_AT_ONCE` reads are running."""
         if not self._turns.acquire(timeout=seconds_left(WORK_SECONDS)):
             raise Overloaded("The page has too much to read for others just now. Try again in some seconds.")
         before = DEADLINE.get()
-        if before is None:  # of no request: a download, which reads as long as the client takes data
+        if before is None:  # a download belongs to no request: it reads for as long as the client takes data
             DEADLINE.set(time.monotonic() + WORK_SECONDS)
         try:
             yield self._store

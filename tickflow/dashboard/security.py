@@ -1,7 +1,7 @@
 """The checks on every request and the headers of every answer.
 
 Without a login (see `dashboard/login.py`) the page is served to this machine only: the settings refuse any other host.
-A browser also opens other people's pages, and those must reach nothing here: the Host header has to be a name of ours
+A browser also opens other people's pages, and those must not reach this one: the Host header has to be one of our names
 (against DNS rebinding), a request has to come from our own page (`Sec-Fetch-Site`, `Origin`), and a callback has to be
 JSON of exactly the form that our page posts (see `asked.py`).
 """
@@ -23,7 +23,7 @@ from tickflow.errors import Overloaded
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 2 * 2**20
-"""The largest answer that is made per request, in bytes; the page's own files have their own size."""
+"""The most bytes of an answer that is computed for a request; static files may be larger."""
 MAX_TARGET = 8 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CATCH_ALL = "/<path:path>"
@@ -56,9 +56,9 @@ _logger = logging.getLogger(__name__)
 def secure(
     app: Dash, names: Collection[str], keeper: Gatekeeper, *, update_interval: float, debug: bool = False
 ) -> None:
-    """Guard the app, served under these names and those of loopback, to the people whom `keeper` knows.
+    """Guard an app that is served under these names and those of loopback, to people whom `keeper` lets in.
 
-    Call this after its last callback is registered, since the policy names their scripts.
+    Call this after the last callback is registered: the policy holds the hashes of the callbacks' inline scripts.
     """
     app.server.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     names = LOOPBACK | {each.lower() for each in names}
@@ -70,10 +70,10 @@ def secure(
 
     def check() -> Response | None:
         Rationed.begin()
-        # Answers, not exceptions: in debug, Dash would dress exceptions up as tracebacks.
+        # Answers, not exceptions: in debug mode Dash would show exceptions as tracebacks.
         if _name_of(request.host) not in names:
             return refusal(403, "This page answers to its own name only.")
-        if _is_foreign():  # not logged: whoever opened the other page knows nothing of it
+        if _is_foreign():  # not logged: the person who opened the other page does not know of the request
             return refusal(403, "This page answers to itself only, not to pages of other sites.")
         if len(request.full_path) > MAX_TARGET:
             return refusal(414, f"The address is too long: more than {MAX_TARGET:,} characters.")
@@ -195,7 +195,7 @@ def policy(script_hashes: list[str]) -> str:
         (
             "default-src 'none'",
             f"script-src 'self' {' '.join(script_hashes)}",
-            "style-src 'self' 'unsafe-inline'",  # the components style themselves
+            "style-src 'self' 'unsafe-inline'",  # the components have inline styles
             "img-src 'self' data: blob:",  # the chart's picture
             "font-src 'self' data:",  # the grid's icons
             "connect-src 'self'",

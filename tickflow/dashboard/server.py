@@ -29,7 +29,7 @@ REQUEST_SECONDS = 10.0
 IDLE_SECONDS = 10.0
 """Seconds after which a connection without a request is closed."""
 LEAST_BYTES = 10_000
-"""Of an answer that waits to be sent, a client has to take this many bytes per `IDLE_SECONDS`."""
+"""A client has to take at least this many bytes of a waiting answer per `IDLE_SECONDS`."""
 QUEUE_SECONDS = 5.0
 """Seconds that a request may wait for a thread."""
 STOP_SECONDS = 2.0
@@ -99,7 +99,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         super().__init__(*arguments, **named)
 
     def received(self, data: bytes) -> bool:
-        """Bytes of a request."""
+        """Process bytes of a request."""
         if self.request is None:
             self._begun = time.monotonic()
         return bool(super().received(data))
@@ -111,17 +111,17 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return sent
 
     def is_waiting(self) -> bool:
-        """Whether no answer is unfinished."""
+        """Whether the connection is idle: no request is being answered."""
         return not (self.requests or self.total_outbufs_len or self.will_close)
 
     def readable(self) -> bool:
-        """Whether to read from it."""
+        """Whether to read from the connection."""
         if not self.connected or self.will_close:
             return False
         return self._lingers_since is not None or bool(super().readable())
 
     def handle_read(self) -> None:
-        """Read; after a refusal, what comes is thrown away."""
+        """Read; after a refusal, discard what arrives."""
         if self._lingers_since is None:
             super().handle_read()
             return
@@ -153,7 +153,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_write()
 
     def look(self, now: float) -> None:
-        """Close a connection that takes too long, or refuse its request."""
+        """Close a connection that takes too long, or refuse its request with a sentence."""
         if self._lingers_since is not None:
             self.will_close = self.will_close or now - self._lingers_since > _LINGER_SECONDS
         elif self.total_outbufs_len:
@@ -195,7 +195,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             cleanup_interval=1,
             max_request_header_size=MAX_HEADER_BYTES,
             max_request_body_size=MAX_BODY_BYTES,
-            clear_untrusted_proxy_headers=False,  # only the sign-in reads them, and only of AUTH_PROXIES
+            clear_untrusted_proxy_headers=False,  # only the sign-in reads X-Forwarded-For, and only from AUTH_PROXIES
             asyncore_use_poll=True,
         )
         workers = ThreadedTaskDispatcher()
@@ -240,7 +240,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             channel.look(now)
 
     def readable(self) -> bool:
-        """Whether to take connections."""
+        """Whether to accept connections."""
         return bool(super().readable()) and self._stops_at is None
 
     def run(self) -> None:
@@ -261,7 +261,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self.pull_trigger()
 
     def pull_trigger(self) -> None:
-        """Wake the loop, if it still runs."""
+        """Wake the loop if it is still running."""
         with suppress(OSError):
             super().pull_trigger()
 
@@ -282,7 +282,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         head = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(FULL)), "Retry-After": "10"}
         lines = "".join(f"{name}: {value}\r\n" for name, value in {**self.headers, **head}.items())
         connection.setblocking(False)
-        with suppress(OSError):  # it is closed in any case
+        with suppress(OSError):  # the socket is closed in any case
             connection.send(f"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n{lines}\r\n{FULL}".encode())
 
 

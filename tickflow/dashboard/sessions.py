@@ -1,4 +1,4 @@
-"""Sessions, kept on the server: a cookie names one, and ends with it."""
+"""Sign-in sessions, kept on the server; a cookie holds only the session's random key."""
 
 import secrets
 import threading
@@ -14,7 +14,7 @@ COOKIE = "__Host-tickflow"
 
 @dataclass(slots=True)
 class Session:
-    """One sign-in: whose, under which stamp of the account, since when and last seen (monotonic)."""
+    """One sign-in: the user, the account's stamp at that time, and when it began and was last used (monotonic)."""
 
     name: str
     stamp: str
@@ -23,7 +23,7 @@ class Session:
 
 
 class Sessions:
-    """All sessions; of too many, the one idle for longest ends. Thread-safe."""
+    """All sessions; if there are too many, the one that has been idle longest ends. Thread-safe."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -31,7 +31,9 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
 
     def begin(self, name: str, stamp: str) -> str:
-        """A new session; its name of 256 random bits, which no earlier cookie can choose."""
+        """Begin a session; return its key of 256 random bits. An earlier cookie never determines the key (session
+        fixation).
+        """
         key, now = secrets.token_urlsafe(32), self._monotonic()
         with self._lock:
             if len(self._sessions) >= MAX_SESSIONS:
@@ -40,7 +42,7 @@ class Sessions:
         return key
 
     def find(self, key: str | None) -> Session | None:
-        """The session of that name, if it goes on."""
+        """The session with that key, unless it has ended."""
         now = self._monotonic()
         with self._lock:
             found = self._sessions.get(key) if key else None
@@ -53,6 +55,6 @@ class Sessions:
             return found
 
     def end(self, key: str | None) -> None:
-        """End the session of that name."""
+        """End the session with that key."""
         with self._lock:
             self._sessions.pop(key or "", None)

@@ -124,7 +124,7 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
-    """The drawing that is to be made again: its id, and when the browser requested that."""
+    """A drawing to be made again: its id, and when the browser asked for that."""
 
     id: Identity | None
     at: Milliseconds
@@ -152,4 +152,4 @@ SHAPES: Mapping[str, Shape] = {
     "looked.data": Shape("viewer", (View | None,)),
     "delta.data": Shape("viewer", (_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),
 }
-"""By the name of the callback's output in `app.callback_map`."""
+"""The shape of each callback, by the callback's output in `app.callback_map`."""

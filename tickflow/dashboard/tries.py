@@ -1,4 +1,4 @@
-"""How often a password may be tried, known before one is hashed."""
+"""Limits how often passwords may be tried; checked before a password is hashed."""
 
 import ipaddress
 import threading
@@ -11,16 +11,16 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 FREE = 5
-"""Wrong tries of an address before it has to wait, each time twice as long."""
+"""After this many wrong tries an address has to wait, twice as long after each further one."""
 LONGEST_SECONDS = 300.0
 NAME_TRIES, NAME_SECONDS = 10, 60.0
-"""Wrong tries of a name in that time over all addresses from which it never signed in."""
+"""The most wrong tries for one name within `NAME_SECONDS`, counted over all addresses from which it never signed in."""
 MAX_KEPT = 10_000
 FORGOTTEN_SECONDS = 3600.0
 
 
 def network_of(address: str) -> str:
-    """The address as it is counted: of IPv6 its /64, since whoever has one address there has them all.
+    """The network under which an address is counted: for IPv6 its /64, since one customer usually owns a whole /64.
 
     >>> network_of("10.0.0.5"), network_of("2001:db8::1:2"), network_of("::ffff:10.0.0.5"), network_of("unix")
     ('10.0.0.5', '2001:db8::/64', '10.0.0.5', 'unix')
@@ -39,18 +39,22 @@ def network_of(address: str) -> str:
 class Tries:
     """Counts wrong passwords per address and per name, both bounded. Thread-safe.
 
-    Who signed in from an address before is not held up by what others try with that name.
+    A person who has signed in from an address before is not locked out by other addresses that try the same name.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._addresses: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many wrong, and the last one's time
-        self._names: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many wrong since when
+        self._addresses: OrderedDict[str, tuple[int, float]] = (
+            OrderedDict()
+        )  # number of wrong tries, and time of the last one
+        self._names: OrderedDict[str, tuple[int, float]] = OrderedDict()  # number of wrong tries, and since when
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, name: str, address: str) -> float:
-        """For how many seconds to wait before the next try; 0 for none. A try counts as wrong until `right`."""
+        """Seconds to wait before the next try; 0 if it may be made now. It then counts as wrong until `right` is
+        called.
+        """
         now, network = self._monotonic(), network_of(address)
         with self._lock:
             wrong, last = self._addresses.get(network, (0, now))
@@ -70,7 +74,7 @@ class Tries:
         return 0.0
 
     def right(self, name: str, address: str) -> None:
-        """The last try was right."""
+        """Note that the last try was right."""
         network = network_of(address)
         with self._lock:
             self._addresses.pop(network, None)

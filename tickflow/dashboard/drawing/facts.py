@@ -14,7 +14,7 @@ from tickflow.ticks.tick import SYMBOL
 
 
 def facts() -> dict[str, Any]:
-    """The facts by name, plain values."""
+    """The facts by name, as plain values for JSON."""
     return {
         "chart": traces.facts(),
         "ranges_ms": {name: None if length is None else length // 10**6 for name, length in ranges.RANGES.items()},

@@ -1,4 +1,4 @@
-"""Small multiples: the prices of several symbols, one small chart each, on a common time axis.
+"""Small multiples: one small price chart per symbol, all on a common time axis.
 
 The server sends only rows; the browser makes the charts (`assets/multiples.js`), since its width decides how many fit
 side by side.
@@ -34,7 +34,7 @@ Answer = dict[str, Any]
 
 
 def draw(store: PageQueries, view: View, latest: Points) -> tuple[list[Answer], list[Multiple]]:
-    """The rows of each chosen symbol in the range that ends at the newest point of all of them, and what they show.
+    """The rows of each chosen symbol, in the range that ends at the newest point of any of them, and the state to keep.
 
     Raises `StoreError`.
     """
@@ -55,7 +55,7 @@ def draw(store: PageQueries, view: View, latest: Points) -> tuple[list[Answer], 
 
 
 def offsets(rows: list[Answer], drawn: list[Multiple]) -> list[tuple[float, int]]:
-    """The offsets to UTC over all charts (see `clock.offsets`); empty if the charts are."""
+    """The offsets to UTC over all charts (see `clock.offsets`); empty if the charts are empty."""
     begins = [clock.utc_ns(row["x"][0]) for row in rows if len(row["x"])]
     return clock.offsets(min(begins), max(each["newest_us"] for each in drawn) * 1000) if begins else []
 
@@ -104,7 +104,9 @@ def further(store: PageQueries, drawn: Drawn, latest: Points) -> Answer:
 
 
 def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_period: bool) -> tuple[Answer, Multiple]:
-    """A symbol's chart from `begin` on, before `end`, and what it shows; its tick interval is that of today."""
+    """A symbol's chart from `begin` until before `end`, and its state; the tick interval is measured over the newest
+    ticks.
+    """
     recent = store.newest(symbol, MAX_ROWS)
     are_all = len(recent) < MAX_ROWS or recent.time_ns[0] <= begin
     before = recent.take(slice(0, int(np.searchsorted(recent.time_ns, end))))
@@ -127,7 +129,7 @@ def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_p
 def _sent(symbol: str, rows: Points | Outline, most: int) -> Answer:
     """Rows for the browser; `marks` are [wall-clock ms, price] of at most `most` anomalies.
 
-    `sources` says from when on rows come from which source.
+    `sources` lists each change of source: from when on, and which.
     """
     time_ms = clock.wall_ms(rows.time_ns)
     at = np.flatnonzero(rows.is_anomaly)
@@ -137,7 +139,7 @@ def _sent(symbol: str, rows: Points | Outline, most: int) -> Answer:
 
 
 def _spread(time: Floats, price: Floats, most: int) -> npt.NDArray[np.int64]:
-    """At most that many of these, spread over time: the highest and the lowest of each of equal steps.
+    """At most that many of the marks, spread over time: of each of several equal steps, the highest and the lowest.
 
     >>> _spread(np.arange(6.0), np.array([1.0, 3.0, 2.0, 5.0, 6.0, 4.0]), 4).tolist()
     [0, 1, 4, 5]

@@ -1,11 +1,12 @@
-"""What is drawn of a symbol over a part of time, as plain columns: no I/O, no colours, no places on a screen.
+"""Pictures: the data that the chart of a symbol draws for a time range, as plain columns; no I/O, no colours, no screen
+coordinates.
 
 A picture is of one of three kinds. `ticks`: every tick, with its measures. `columns`: as many columns as the screen
 has pixels, each with the first, highest, lowest and last price, the sum of the volume and the range of each measure.
-`candles`: the same of steps that the reader chose, with measures over the candles.
+`candles`: the same for steps of the length that the reader chose, with averages over candles instead of ticks.
 
 `x` is in ms of the exchange's wall clock: a tick's own time, or where a column begins. `y` has a list per name. `marks`
-are the anomalies that are marked, as columns too. `sources` says from when on the ticks come from where.
+are the marked anomalies, also as columns. `sources` lists each change of source: from when on, and which.
 """
 
 from typing import Any
@@ -28,7 +29,9 @@ MARKED = ("price", "ma_10", "volatility", "z_score")
 
 
 def of_ticks(rows: Points, price: float | None = None, direction: int = 1) -> Picture:
-    """Every tick, in the order of time; after one of that price and direction, if there is one before."""
+    """A picture of every tick, in time order. `price` and `direction` belong to the tick before the first, if there is
+    one.
+    """
     signs = (
         directions(rows.price) if price is None else directions(np.concatenate([[price], rows.price]), direction)[1:]
     )
@@ -39,7 +42,7 @@ def of_ticks(rows: Points, price: float | None = None, direction: int = 1) -> Pi
 
 
 def of_pixels(pixels: Pixels, width_ns: int, marked: Points, source: str) -> Picture:
-    """The columns of a part of time, with the anomalies that are to be marked."""
+    """A picture of one column per pixel, with the anomalies to mark."""
     y: dict[str, Any] = {name: getattr(pixels, name) for name in ("open", "high", "low", "close", "volume")}
     y |= {"ticks": pixels.ticks, "anomalies": pixels.anomalies}
     for name in MEASURES:
@@ -49,7 +52,9 @@ def of_pixels(pixels: Pixels, width_ns: int, marked: Points, source: str) -> Pic
 
 
 def of_candles(candles: Candles, width_ns: int, begin_ns: int, threshold: float, source: str) -> Picture:
-    """The candles from `begin_ns` on; those before serve the measures, which are over candles in the place of ticks."""
+    """A picture of the candles from `begin_ns` on. Earlier candles only fill the windows of the averages, which count
+    candles instead of ticks.
+    """
     known = {"price": candles.close, "volume": candles.volume.astype(np.float64)}
     measured: dict[str, Any] = {}
     for each in MEASURED:
@@ -82,7 +87,7 @@ def _picture(
 
 
 def covering(picture: Picture, begin_ns: int, end_ns: int) -> Picture:
-    """The picture with the part of time that it has all of: `covers`, from and to, in ms of the wall clock."""
+    """The picture with `covers`: from when to when it is complete, in wall-clock ms."""
     covers: list[float] = clock.wall_ms(np.array([max(0, begin_ns), end_ns], dtype=np.int64)).tolist()
     return picture | {"covers": covers}
 
@@ -94,7 +99,7 @@ def last(rows: Points) -> dict[str, float | None]:
 
 
 def marks(rows: Points) -> dict[str, Any]:
-    """What a mark and its evidence need of these anomalies, as columns."""
+    """The columns that marks and their tooltips need of these anomalies."""
     average = rows.vol_avg_10
     times = np.divide(rows.volume, average, out=np.full(len(rows), np.nan), where=average > 0)
     return {
@@ -108,14 +113,15 @@ def marks(rows: Points) -> dict[str, Any]:
 
 
 def sources(rows: Points | Outline) -> list[tuple[float, str]]:
-    """Where the rows' ticks come from: from when on, in wall-clock ms, and the source's name."""
+    """Each change of source among the rows: from when on, in wall-clock ms, and the source's name."""
     at = [i for i, source in enumerate(rows.source) if not i or source != rows.source[i - 1]]
     times: list[float] = clock.wall_ms(rows.time_ns[at]).tolist()
     return list(zip(times, (rows.source[i] for i in at), strict=True))
 
 
 def directions(price: Floats, first: int = 1) -> Signs:
-    """By the tick rule, 1 where a price rose and -1 where it fell; an unchanged price goes on as before.
+    """The direction of each tick by the tick rule: 1 after a rise, -1 after a fall; an unchanged price keeps the
+    previous direction.
 
     See Lee and Ready, "Inferring Trade Direction from Intraday Data" (The Journal of Finance 46, 1991).
 
@@ -128,19 +134,19 @@ def directions(price: Floats, first: int = 1) -> Signs:
 
 
 def shortened(values: Floats) -> Floats:
-    """Each value with two digits more than the page shows of it: all digits would be most of what a picture carries.
+    """The values rounded to two digits more than the page shows: full precision would be most of a picture's size.
 
     >>> shortened(np.array([187.123456789, 0.00123456789, 0.0, np.nan])).tolist()
     [187.1235, 0.00123457, 0.0, nan]
     """
     size = np.abs(values)
-    common = (size > 1e-200) & (size < 1e200)  # what is rounded is multiplied first
+    common = (size > 1e-200) & (size < 1e200)  # np.round scales the value before it rounds
     scale = 10.0 ** np.maximum(4, 5 - np.floor(np.log10(size, out=np.zeros_like(size), where=common)))
     return np.where(common, np.round(np.where(common, values, 0) * scale) / scale, values)
 
 
 def coarse(values: Floats) -> Floats:
-    """The bounds of a measure over columns, to a ten-thousandth of what they span: finer than a pixel.
+    """The lower or upper bounds of a measure, rounded to a ten-thousandth of their range: finer than a pixel.
 
     >>> coarse(np.array([187.123456789, 188.987654321, np.nan])).tolist()
     [187.1235, 188.9877, nan]

@@ -10,7 +10,7 @@ from tickflow.dashboard.queries import ranges
 
 
 class Reading(NamedTuple):
-    """A value of the readout; `trace` is the trace that a click on `label` hides, `swatch` its colour."""
+    """A value of the readout; a click on `label` hides the line `trace`, and `swatch` is the colour of that line."""
 
     key: str
     label: str
@@ -140,7 +140,7 @@ def _kinds() -> Component:
 
 
 def _reading(each: Reading) -> Component:
-    """One value of the readout; if it belongs to a line of the chart, its name switches that line."""
+    """One value of the readout; if the chart has a line for it, a click on its name shows or hides that line."""
     key, label, trace, color = each
     name: Component
     if trace is None:

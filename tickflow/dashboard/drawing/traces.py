@@ -17,7 +17,7 @@ def _drawn(each: Field) -> tuple[int, int]:
 
 
 LINES = tuple(sorted((each for each in TABLE if each.line is not None), key=_drawn))
-"""The lines, that of the price first. Every figure has these traces first, then those below, in this order."""
+"""The lines, the price first. Every figure starts with these traces, followed by those below, in this order."""
 MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
 BAND = (("Band, low", -1), ("Band", 1))

@@ -41,7 +41,7 @@ def _cell(name: str) -> dict[str, str]:
 
 
 def _further(field: str, name: str, cell: str, **more: Any) -> dict[str, Any]:
-    """A number that only the overview shows."""
+    """A column of numbers that only the overview shows."""
     return {
         "field": field,
         "headerName": name,

@@ -27,7 +27,7 @@ MAX_TICKS = 1_000
 MAX_TAKEN = 20_000
 MAX_EPISODES = 200
 ACKS_SECONDS = 2.0
-"""How often acknowledgements of other dashboards are looked for, in seconds."""
+"""Seconds between two looks for acknowledgements that other dashboards have saved."""
 
 Key = tuple[str, int, int]
 
@@ -164,7 +164,7 @@ class Board:
             self._taken[moments[at]] = None
             self._one(points, at, goes_on, stamp)
         self._forget()
-        self._stamp = stamp  # last: whoever sees this stamp must find everything that carries it
+        self._stamp = stamp  # set last: a reader who sees this stamp must find everything that has it
 
     def _one(self, points: Points, at: int, goes_on: bool, stamp: int) -> None:
         symbol, partition, offset = points.symbol[at], int(points.partition[at]), int(points.offset[at])

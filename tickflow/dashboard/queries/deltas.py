@@ -9,7 +9,7 @@ OVERLAP_NS = 30 * 1_000_000_000
 """How far before the newest known row rows are read again: they may come late, or from a slower partition."""
 GAPS = 10
 MAX_READ = 5_000
-"""The most rows that a refresh reads of a symbol: what a browser sends must not decide how many are read."""
+"""The most rows per symbol that a refresh reads, whatever the browser sends."""
 
 
 def end_of(latest: Points, symbol: str) -> int | None:

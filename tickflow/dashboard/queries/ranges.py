@@ -10,7 +10,7 @@ RANGES: dict[str, int | None] = {
     "1d": 1440 * MINUTE_NS,
     "all": None,
 }
-"""By name, its length in ns; `None` is everything."""
+"""The length of each range in ns, by name; `None` means everything."""
 DEFAULT = "15m"
 
 

@@ -1,12 +1,13 @@
-"""What the callbacks do, as plain functions: `draw` answers a view, `look` a move of it, `refresh` what is new.
+"""What the callbacks do, as plain functions: `draw` answers a new view, `look` a zoom or pan, `refresh` sends what is
+new.
 
 A browser keeps `Drawn`, small and plain, and sends it with each refresh. So the server stores nothing per reader, and
 any number of servers could answer.
 
 Deltas lose no point: the browser has one cursor per partition, the highest offset drawn. A refresh reads from 30 s
-before the newest time drawn and sends the rows above their partition's cursor, or the columns that they changed. Where
-an extension at the right end would not be right, the picture is made again: a row that belongs before what is drawn, a
-log that began again, more rows than an extension should carry, or more of them by now than a screen shows.
+before the newest time drawn and sends the rows above their partition's cursor, or the columns that they changed. The
+whole picture is made again where extending it at the right end would be wrong: a row belongs before what is drawn, the
+log was created again, there are too many new rows, or the picture now has more rows than a screen shows.
 """
 
 from typing import Any
@@ -27,19 +28,21 @@ from tickflow.store.base import DAY_NS, MetricsStore, PageQueries
 from tickflow.store.pixels import strongest_columns
 
 MAX_TICKS = 2_000
-"""Drawn one by one; a part of time with more is drawn in columns."""
+"""Up to so many ticks are drawn one by one; a range with more is drawn in columns."""
 MAX_AROUND = 4_000
-"""Ticks drawn one by one with those around the part in sight, so that a short drag has them."""
+"""Up to so many ticks are drawn one by one, including some on both sides of the visible range, so that a short drag
+finds them.
+"""
 MAX_EXTENDED = 2_000
-"""Ticks by which a picture of ticks is extended; above, it is made again."""
+"""A refresh extends a picture of ticks by at most this many; for more, the picture is made again."""
 MAX_DELTA = 1_000
 MAX_CHANGED = 50_000
-"""Ticks of a refresh that change columns or candles; above, they are made again."""
+"""A refresh updates columns or candles with at most this many ticks; for more, they are made again."""
 MAX_MARKS = 60
 MARKS_APART = 1 / 75
-"""Marks are at least so much of the chart apart."""
+"""The least distance between two marks, as a share of the chart's width."""
 LEAD = 60
-"""Candles read before the first one that is shown: their averages need some."""
+"""How many candles before the first visible one are read, to fill the windows of the averages."""
 LIVE_SOURCE = "alpha_vantage"
 
 Answer = dict[str, Any]
@@ -81,7 +84,7 @@ def draw(
 
 
 def look(store: MetricsStore, view: object, *, identity: str, threshold: float) -> Answer:
-    """The picture of the part of time that a reader moved to, and what it shows. Raises `StoreError`."""
+    """The picture of the time range that a reader moved to, and its state. Raises `StoreError`."""
     wanted = chosen(view)
     latest = store.latest([wanted["symbol"]] if wanted["symbol"] else [])
     picture, drawn = _picture(store, wanted, latest, identity, threshold)
@@ -98,7 +101,8 @@ def refresh(
     board: Board | None = None,
     stamp: object = 0,
 ) -> Answer:
-    """What is new for a browser that shows `drawn`, with a watch list up to `watched` and alerts up to `stamp`.
+    """What is new for a browser that shows `drawn`, whose watch list is complete up to `watched` and its alerts up to
+    `stamp`.
 
     Raises `StoreError`.
     """
@@ -127,7 +131,7 @@ def refresh(
     if not len(new):
         return answer
     if set(new.source) != {drawn["source"]}:
-        return answer | {"rebuild": True}  # only a whole picture says where which tick comes from
+        return answer | {"rebuild": True}  # only a whole picture lists the sources
     if in_columns:
         begin = drawn["newest_us"] * 1000 // drawn["width_ns"] * drawn["width_ns"]
         tail = _columns(store, symbol, begin, end or int(new.time_ns[-1]) + 1, drawn, new)
@@ -137,7 +141,7 @@ def refresh(
 
 
 def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn, new: Points) -> pictures.Picture:
-    """The columns or candles from `begin` on, which the rows `new` changed or made."""
+    """The columns or candles from `begin` on that the rows `new` changed or started."""
     width = drawn["width_ns"]
     if drawn["kind"] == "candles":
         candles = store.candles(symbol, begin - LEAD * width, end, width)
@@ -147,7 +151,7 @@ def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn
 
 
 def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions) -> State:
-    """What the workers report, and whether a live source's exchange is closed: then no tick is no fault."""
+    """What the workers report, and whether the exchange of a live source is closed: then missing ticks are no fault."""
     state = state_of(store.statuses(), now_ns)
     if LIVE_SOURCE in latest.source:
         opens = sessions.next_open(now_ns)
@@ -169,14 +173,14 @@ def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: obj
 def _picture(
     store: PageQueries, view: View, latest: Points, identity: str, threshold: float
 ) -> tuple[pictures.Picture | None, Drawn]:
-    """The picture that a view asks for, `None` where there is nothing to draw, and what it shows."""
+    """The picture that a view asks for (`None` if there is nothing to draw), and its state."""
     drawn = nothing_drawn(identity, view)
     symbol = view["symbol"]
     if symbol is None or (first := store.first_time(symbol)) is None:
         return None, drawn
     drawn["begin_us"], drawn["threshold"] = first // 1000, threshold
     newest_end = end_of(latest, symbol)
-    if newest_end is None:  # it came after `latest` was read
+    if newest_end is None:  # a tick that came after `latest` was read
         return None, drawn
     begin, end = _bounds(view, newest_end)
     drawn["follows"] = end >= newest_end and view["period"] is None
@@ -213,7 +217,7 @@ def _picture(
 
 
 def _bounds(view: View, newest_end: int) -> tuple[int, int]:
-    """From when on and before when a view wants ticks, in ns."""
+    """The time range of a view: from, and until before, in ns."""
     if part := view["sight"] or view["period"]:
         begin, end = (clock.utc_ns(bound) for bound in part)
         return begin, end
@@ -221,7 +225,7 @@ def _bounds(view: View, newest_end: int) -> tuple[int, int]:
 
 
 def _shown(store: PageQueries, symbol: str, begin: int, end: int, view: View, threshold: float) -> pictures.Picture:
-    """The picture of a part of time, in ns: in candles where they are wanted, else as finely as the screen is."""
+    """The picture of a time range in ns: candles if the view asks for them, else as detailed as the screen can show."""
     whole = max(1, end - (begin or store.first_time(symbol) or end))
     if view["candles"]:
         width = ranges.candle_width(view["candles"], whole)
@@ -237,7 +241,7 @@ def _shown(store: PageQueries, symbol: str, begin: int, end: int, view: View, th
         if around is None:
             return pictures.covering(pictures.of_ticks(rows), begin, end)
         return pictures.covering(pictures.of_ticks(around), begin - margin, end + margin)
-    width = max(1_000_000, -(-whole // view["width"]))  # finer than a millisecond there is nothing to see
+    width = max(1_000_000, -(-whole // view["width"]))  # a column is at least one millisecond wide
     margin = whole // 2 if view["sight"] else 0
     found = store.pixels(symbol, max(0, begin - margin), end + margin, width)
     apart = max(1, round(view["width"] * MARKS_APART))
@@ -253,7 +257,7 @@ def _source(store: PageQueries, symbol: str, begin: int, end: int) -> str:
 
 
 def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
-    """The changes of `drawn` by the rows `new`; `recent` also has those of the last 30 s."""
+    """How the rows `new` change `drawn`; `recent` also has the rows of the last 30 s."""
     gap = recent_gap(recent)
     if len(recent) < 3:
         gap = round(int(new.time_ns[-1]) // 1000 - drawn["newest_us"], 1) / 1e6 / len(new)

@@ -13,11 +13,11 @@ State = dict[str, Any]
 
 
 def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
-    """What the workers' statuses amount to.
+    """The page's state, from the statuses of all workers.
 
-    `processed_s`: seconds since ticks were last taken in. `newest_event_us`: the newest event among them.
-    `reported_s`: seconds since the last word of any worker. All three are `None` while unknown. The counts and
-    `held_up_by` and `notice` are those of the workers that are not gone.
+    `processed_s`: seconds since any worker last processed ticks. `newest_event_us`: the newest event among them.
+    `reported_s`: seconds since any worker last wrote its status. All three are `None` while unknown. The counts,
+    `held_up_by` and `notice` come from the workers that still report.
     """
     present = [
         status for status in statuses if status.state != ENDED and now_ns - status.written_at < GONE_AFTER_S * 1e9

@@ -9,14 +9,14 @@ LAST_WALL_MS = 9_000_000_000_000.0
 """A time in the year 2255, about the largest in ns."""
 
 WIDTH, MIN_WIDTH, MAX_WIDTH = 1_000, 100, 4_000
-"""Pixels of a chart: where a browser does not say, and the bounds of what it may say."""
+"""The width of a chart in pixels: the default, and the bounds of what a browser may send."""
 
 MAX_SYMBOLS = 12
 """The most small multiples at a time."""
 
 
 class Multiple(TypedDict):
-    """One of the small multiples: up to where its rows go, and how many more may be added; the rest as in `Drawn`."""
+    """One of the small multiples: its newest drawn row, and how many rows may be added; the rest as in `Drawn`."""
 
     symbol: str
     cursors: dict[str, int]
@@ -29,14 +29,13 @@ class Multiple(TypedDict):
 class Drawn(TypedDict):
     """What a browser's figure shows; times in us since 1970, since JavaScript cannot hold nanoseconds exactly.
 
-    `id` names the drawing; a delta fits only the one it was made for. `paused`: rows are not to be added for now.
-    `kind` is the picture's (see `pictures`), `width_ns` the width of its columns or candles. `follows`: whether it
-    goes on with the symbol's next tick. `begin_us`: the symbol's first stored tick. `cursors`: by partition, the
-    highest offset.
-    `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of the last
-    row. `gap_s`: the symbol's recent seconds between two ticks. `total`: ticks in the part of time, drawn as `rows`
-    ticks, columns or candles. `room`: how many ticks may still be added. `offsets`: see `clock.offsets`.
-    `last`: the measures of the symbol's last tick, by name.
+    `id` names the drawing; a delta fits only the one it was made for. `paused`: no rows are added for now.
+    `kind` is the picture's (see `pictures`), `width_ns` the width of its columns or candles. `follows`: whether the
+    symbol's next tick is added to it. `begin_us`: the symbol's first stored tick. `cursors`: by partition, the highest
+    offset. `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of
+    the last row. `gap_s`: the symbol's recent seconds between two ticks. `total`: the ticks in the time range, drawn as
+    `rows` ticks, columns or candles. `room`: how many ticks may still be added. `offsets`: see `clock.offsets`. `last`:
+    the measures of the symbol's last tick, by name.
     """
 
     id: str
@@ -72,13 +71,13 @@ class Drawn(TypedDict):
 
 
 class View(TypedDict):
-    """What a browser requests. `period`: from when to when, in ms of the exchange's wall clock, in place of the range.
+    """What a browser requests. `period`: from when to when, in ms of the exchange's wall clock; it replaces the range.
 
-    `sight`: the part of time that a reader zoomed or moved to, as `period`; `None` for the range or period itself.
-    `width`: how many pixels wide the chart is. `n` tells a question from the same one asked before.
+    `sight`: the time range that a reader zoomed or moved to, in the form of `period`; `None` for the whole range or
+    period. `width`: how many pixels wide the chart is. `n` makes two otherwise equal requests differ.
 
-    `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: those of the small
-    multiples, none for one chart.
+    `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: the symbols of the small
+    multiples; empty for a single chart.
     """
 
     symbol: str | None
@@ -93,7 +92,7 @@ class View(TypedDict):
 
 
 def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
-    """The state of a browser whose figure is empty; `failed`: because the store did not answer."""
+    """The state of a browser whose figure is empty; `failed`: it is empty because the store did not answer."""
     length = ranges.RANGES[view["range"]]
     return Drawn(
         id=identity,

@@ -16,16 +16,17 @@ from tickflow.store.base import PageQueries
 TREND_STEPS = 24
 """How many points a sparkline has."""
 NEWEST = "newest_us"
-"""The key, beside the partitions' offsets, of the newest time that was sent."""
+"""The key, beside those of the partitions, for the newest event time that was sent."""
 
 Answer = dict[str, Any]
 
 
 def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Drawn) -> Answer:
-    """The rows of the watch list whose last tick is not in `watched` yet, and up to where the list is then filled.
+    """The rows of the watch list with a tick that is newer than `watched`, and the cursors up to which the list is then
+    complete.
 
-    The change of every symbol counts from one moment, whichever symbol is drawn: where the range starts that ends at
-    the newest tick of them all, or where the period starts.
+    Every symbol's change counts from the same moment, whichever symbol is drawn: the start of the range that ends at
+    the newest tick of any symbol, or the start of the period.
     """
     restarted = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
     cursors = {} if restarted else watched
