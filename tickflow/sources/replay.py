@@ -8,6 +8,7 @@ their size does not matter.
 import hashlib
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -122,8 +123,11 @@ class Replay:
     def understood(self) -> Iterator[str]:
         """One line per finding and per guess, for each kind of file."""
         said: set[str] = set()
+        yield from self.opened.notes
         for file in self.opened.files:
-            notes = [note for note in file.plan.notes if not note.startswith(("price:", "volume:", "time:"))]
+            plain = ("price: column", "volume: column", "price: the close", "time:")
+            # A unit in brackets, as in "price (cents)", is for people to judge.
+            notes = [note for note in file.plan.notes if not note.startswith(plain) or re.search(r"'.*[(\[].*'", note)]
             order = (
                 ["the newest row comes first: sorted on disk"]
                 if self._reading.sorts(file) and file.plan.direction < 0

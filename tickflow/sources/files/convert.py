@@ -29,6 +29,8 @@ from tickflow.ticks.tick import END_YEAR_US, FIRST_YEAR_US, PRICE_MAX, PRICE_MIN
 
 MID = "replay_mid"
 """The source of ticks that are midpoints of quotes."""
+_NO_SYMBOLS = frozenset({"nan", "NaN", "NaT", "None", "null", "NULL", "N/A", "n/a", "#N/A"})
+"""What programs write for an absent symbol; NAN and NA are symbols of shares."""
 
 
 @dataclass
@@ -74,7 +76,7 @@ class Converter:
         )
         start, end = self._times(chunk, named, why)
         if named is not None:
-            for name in {name for name in named if not is_symbol(name)}:
+            for name in {name for name in named if not is_symbol(name) or name in _NO_SYMBOLS}:
                 for index, each in enumerate(named):
                     if each == name:
                         why.setdefault(index, f"{quoted(name)} is no symbol")

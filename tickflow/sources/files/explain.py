@@ -18,6 +18,7 @@ def explained(path: Path, opened: Opened, options: Options) -> Iterator[str]:
     refused: list[tuple[str, Refusal]] = []
     reading = Reading(opened, options, lambda name, refusal: refused.append((name, refusal)))
     files = opened.files
+    yield from opened.notes
     for file in files[:10]:
         yield f"{file.member.name}: {file.form}"
         yield f"  columns: {', '.join(quoted(name, 40) for name in file.names[:40])}"

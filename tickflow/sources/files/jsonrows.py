@@ -48,7 +48,9 @@ def is_lines(lines: Sequence[str]) -> bool:
     filled = [line for line in lines if line.strip()][:20]
     good = sum(_value(line) is not None for line in filled)
     return (
-        len(filled) > 0 and good >= max(1, 0.7 * len(filled)) and (len(filled) > 1 or not _has_rows(_value(filled[0])))
+        len(filled) > 0
+        and good >= max(1, 0.7 * (len(filled) - 1))
+        and (len(filled) > 1 or not _has_rows(_value(filled[0])))
     )
 
 

@@ -35,6 +35,7 @@ _STANDARD_S = (
     28_800, 43_200, 86_400, 259_200, 604_800,
 )  # fmt: skip
 
+_EXCEL = "; if it is a number of days, as Excel keeps dates, format the column as a date there and save it again"
 _STARTS = frozenset(
     ("timeopen", "opentime", "starttime", "begin", "beginsat", "timeperiodstart", "barstart", "windowstart", "start",
      "candledatetimeutc", "startsat")
@@ -142,8 +143,19 @@ class _Recogniser:
             return self.given[role][0]
         for at in self.roles[role]:
             if self._is_numeric(at):
-                return at
+                return self._only(at)
         return None
+
+    def _only(self, at: int) -> int:
+        """That column. Raises `Unreadable` if another one has the same name and other cells."""
+        name = self.names[at].strip().lower()
+        for other, each in enumerate(self.names):
+            if other != at and each.strip().lower() == name and list(self.texts[other]) != list(self.texts[at]):
+                raise Unreadable(
+                    f"one column {quoted(self.names[at])}; number {at + 1} and number {other + 1} have that name: say "
+                    f"which by its number, as in --columns price={at + 1}"
+                )
+        return at
 
     def _is_numeric(self, at: int) -> bool:
         cells = self.seen.columns[at]
@@ -271,8 +283,11 @@ class _Recogniser:
                 candidates = [at for at in candidates if short[at].startswith("tick")]
         if not candidates:
             return None
+        if self.filled[candidates[0]] and all(number(cell) == -1 for cell in self.filled[candidates[0]]):
+            self.notes.append(f"no volume: column {quoted(self.names[candidates[0]])} has -1 in each row")
+            return None
         self._say("volume", candidates[0])
-        return candidates[0]
+        return self._only(candidates[0])
 
     def _first_symbol(self, column: int | None) -> str:
         return self.filled[column][0] if column is not None and self.filled[column] else ""
@@ -374,8 +389,15 @@ class _Recogniser:
             raise Unreadable(
                 f"a symbol that a tick can have; {quoted(name)} ({origin}) is none: give another by --symbol"
             )
-        self.notes.append(f"symbol: {name} ({origin})")
+        also = next((self.names[at] for at in self.roles["symbol"] if self._has_names(at)), None)
+        also = f"; most cells of column {quoted(also)} are no symbols" if also is not None else ""
+        self.notes.append(f"symbol: {name} ({origin}{also})")
         return [replace(each, symbol=name) for each in series]
+
+    def _has_names(self, at: int) -> bool:
+        """Whether a column called "symbol" or so has several cells, of which most are no symbols."""
+        is_named = column_names.plain(self.names[at]) in ("symbol", "symbols", "ticker", "tickers", "sym", "instrument")
+        return self.seen.has_header and is_named and len(set(self.filled[at])) > 1
 
     # --- several symbols in a row ---
 
@@ -479,13 +501,14 @@ class _Recogniser:
 
     def _no_time(self) -> Unreadable:
         for at in self._time_candidates():
-            cell = self.filled[at][0] if self.filled[at] else ""
+            wrong = [each for each in self.filled[at] if read_time(each, self.options.dates or "mdy") is None]
+            cell = next(iter(wrong or self.filled[at]), "")
             where = f"{quoted(cell)} in column {quoted(self.names[at])}"
             if (value := number(cell)) is not None and not math.isnan(value):
                 return Unreadable(
                     f"times that can be told; {where} lies outside the years 1975 to 2100 in seconds, milliseconds, "
                     "microseconds and nanoseconds alike: say --epoch s, ms, us or ns if it is one of them, or which "
-                    "column has the time by --columns time=NAME"
+                    f"column has the time by --columns time=NAME{_EXCEL if 10_000 < value < 100_000 else ''}"
                 )
             if cell:
                 return Unreadable(f"times; {where} is none: if another column has them, say --columns time=NAME")
@@ -584,9 +607,10 @@ class _Recogniser:
         ):
             self.notes.append("dates have the month first, as in the files of nasdaq.com (--dates mdy)")
             return "mdy"
+        open_cells = [cell for cell in cells if self._has_order([cell])]
         raise Unreadable(
-            f"dates that can be told; {quoted(cells[0])} may have the month or the day first, and so may all others up "
-            f"to {quoted(cells[-1])}: say --dates mdy or --dates dmy"
+            f"dates that can be told; {quoted(open_cells[0])} may have the month or the day first, and so may all "
+            f"others up to {quoted(open_cells[-1])}: say --dates mdy or --dates dmy"
         )
 
     def _has_order(self, cells: Sequence[str]) -> bool:

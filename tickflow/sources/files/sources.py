@@ -38,6 +38,7 @@ class Opened:
 
     files: list[File]
     counted: list[Counted]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -87,11 +88,19 @@ def open_all(path: Path, options: Options) -> Opened:
     """Recognise all files in `path`. Raises `SettingError` with the problem and the file."""
     files: list[File] = []
     counted: dict[int, Counted] = {}
+    notes: list[str] = []
     for each in paths_of(path):
         member: Member | None = None
         try:
-            for member in members(each):
-                files.append(open_file(member, options))
+            found = members(each)
+            for member in found:
+                try:
+                    files.append(open_file(member, options))
+                except Unreadable as error:
+                    if not _is_aside(member, found):
+                        raise
+                    notes.append(f"{member.name} is passed over: expected {error}")
+                    continue
                 counted[id(member.counted)] = member.counted
         except Unreadable as error:
             name = str(each) if member is None else member.name
@@ -104,7 +113,14 @@ def open_all(path: Path, options: Options) -> Opened:
             raise SettingError(KEY, str(each), f"a file that is whole ({what})") from error
     for each_counted in counted.values():
         each_counted.done = 0
-    return Opened(files, list(counted.values()))
+    return Opened(files, list(counted.values()), notes)
+
+
+def _is_aside(member: Member, found: Sequence[Member]) -> bool:
+    """Whether a member of a zip is a remark or a report beside the data: a text where all others are no texts."""
+    return member.name.lower().endswith(".txt") and len(found) > 1 and all(
+        not each.name.lower().endswith(".txt") for each in found if each is not member
+    )  # fmt: skip
 
 
 class Reading:

@@ -116,11 +116,12 @@ def _shape(
     filled: Sequence[tuple[int, str]], separator: str, wanted: Sequence[str]
 ) -> tuple[tuple[float, ...], Shape] | None:
     rows: list[tuple[int, list[str]]] = []
+    broken: list[tuple[int, str]] = []
     for at, line in filled:
         try:
             rows.append((at, split(line, separator)))
         except ValueError:
-            continue
+            broken.append((at, line))
     counts = Counter(len(cells) for _, cells in rows)
     if not counts:
         return None
@@ -137,9 +138,8 @@ def _shape(
             while header and not header[-1] and len(header) > 1:
                 header.pop()
             drops = _is_counted(header, body)
-            shape = Shape(
-                separator, tuple(header), body[0][0] if body else rows[-1][0] + 1, tuple(map(tuple, levels)), drops
-            )
+            after = rows[position + len(levels) - 1][0] + 1
+            shape = Shape(separator, tuple(header), after, tuple(map(tuple, levels)), drops)
             agrees = sum(len(cells) >= len(header) for _, cells in body) / max(1, len(body))
             return (2.0, agrees, share, len(header)), shape
         if _is_data(cells) and len(cells) >= 2:
@@ -154,7 +154,8 @@ def _shape(
             while len(cells) > 2 and not any(each[len(cells) - 1] for each in whole):
                 cells = cells[:-1]
             numbered = tuple(str(number) for number in range(1, len(cells) + 1))
-            shape = Shape(separator, numbered, at, has_header=False)
+            begin = min([at, *(line_at for line_at, line in broken if _is_data(line.split(separator)))])
+            shape = Shape(separator, numbered, begin, has_header=False)
             return (1.0, share, 0.0, len(cells)), shape
     return None
 
@@ -240,6 +241,16 @@ def _is_remark(cells: Sequence[str], line: str) -> bool:
     return len(cells) == 1 and not _is_value(cells[0].split()[0]) and len(re.findall(r"[^\W\d_]{2,}", line)) >= 4
 
 
+_FIRST_NAMES = frozenset(
+    spelled
+    for role in ("time", "date", "symbol", "clock")
+    for name in column_names.RANKS[role]
+    if len(name) > 3
+    for spelled in (name, name.upper(), name.capitalize())
+)
+"""What the first cell of a header is, as a rule."""
+
+
 class Rows:
     """The rows of a text of that shape, in chunks."""
 
@@ -247,6 +258,9 @@ class Rows:
         self._shape = shape
         self._encoding = encoding
         self._headers = {tuple(level) for level in shape.levels}
+        self._plain = [column_names.plain(name) for name in shape.names]
+        self._first_names = {*shape.names, *(level[0] for level in shape.levels), *_FIRST_NAMES} - {""}
+        self._nothing = shape.separator * (shape.width - 1)
 
     def chunks(self, stream: Readable) -> Iterator[Chunk]:
         """All rows after the header; lines are counted from 1."""
@@ -270,7 +284,8 @@ class Rows:
         joined = separator.join(lines)
         if '"' not in joined and "'" not in joined and "#" not in joined and not shape.only:
             cells = joined.split(separator)
-            if len(cells) == width * len(lines) and self._is_even(lines) and not self._holds_header(cells, width):
+            is_even = len(cells) == width * len(lines) and self._is_even(lines)
+            if is_even and self._first_names.isdisjoint(cells[::width]) and self._nothing not in lines:
                 columns = [cells[index::width] for index in range(shape.drops, width)]
                 if f"{separator} " in joined or f" {separator}" in joined:
                     columns = [[cell.strip() for cell in column] for column in columns]
@@ -280,9 +295,6 @@ class Rows:
     def _is_even(self, lines: list[str]) -> bool:
         separator, expected = self._shape.separator, self._shape.width - 1
         return all(line.count(separator) == expected for line in lines)
-
-    def _holds_header(self, cells: list[str], width: int) -> bool:
-        return any(level[-1] in cells[width - 1 :: width] for level in self._headers if level[-1])
 
     def _one_by_one(self, lines: list[str], first: int) -> Chunk:
         shape = self._shape
@@ -301,7 +313,9 @@ class Rows:
             except ValueError as error:
                 refused.append(Refusal(at, f"{error}: {quoted(line)}"))
                 continue
-            if tuple(cells) in self._headers or (tuple(cells[: len(shape.names)]) == shape.names and shape.has_header):
+            if not any(cells):
+                continue
+            if tuple(cells) in self._headers or (shape.has_header and self._is_header(cells, at)):
                 passed += 1
                 continue
             if len(cells) < shape.width and _is_remark(cells, line):
@@ -317,7 +331,7 @@ class Rows:
                     Refusal(
                         at,
                         f"{len(cells)} cells where {'the header' if shape.has_header else 'the first row'} has "
-                        f"{shape.width}; the first too many is {quoted(cells[shape.width])}",
+                        f"{shape.width}; the first too many is {quoted(next(filter(None, cells[shape.width :])))}",
                     )
                 )
             elif len(cells) < shape.width:
@@ -333,3 +347,19 @@ class Rows:
                 numbers.append(at)
         columns = list(zip(*rows, strict=True)) if rows else [() for _ in shape.names]
         return Chunk(columns, np.array(numbers, dtype=np.int64), refused, passed)
+
+    def _is_header(self, cells: Sequence[str], at: int) -> bool:
+        """Whether the header comes again. Raises `Unreadable` for another header: its rows have another meaning."""
+        if cells[0] not in self._first_names or any(map(_is_value, cells)):
+            return False
+        again = [column_names.plain(cell) for cell in cells]
+        while len(again) > len(self._plain) and not again[-1]:
+            again.pop()
+        if again == self._plain:
+            return True
+        if len(self._shape.levels) <= 1 and _looks_named(cells, ()):
+            raise Unreadable(
+                f"one header; line {at:,} has another one, {quoted(self._shape.separator.join(cells))}: split the file "
+                "there"
+            )
+        return False

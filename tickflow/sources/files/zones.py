@@ -71,6 +71,7 @@ class Clock:
     folded: int = 0
     _before: int | None = field(default=None, repr=False)
     _of_symbol: dict[str, int] = field(default_factory=dict, repr=False)
+    _unplaced: dict[str, int] = field(default_factory=dict, repr=False)
 
     def to_utc(self, wall: Micros, symbols: Sequence[str] | None = None) -> tuple[Micros, dict[int, str]]:
         """UTC of each wall time, and, by index, the rows that have none, with the reason."""
@@ -90,7 +91,6 @@ class Clock:
         refused: dict[int, str] = {}
         name = offsets_said(self.zone)
         before = self._before
-        follows = max(FOLLOWS_US, self.step_us)
         for index in range(len(utc)):
             kind, first, second = (int(each) for each in known[index])
             symbol = symbols[index] if symbols is not None else ""
@@ -100,22 +100,40 @@ class Clock:
             if kind == _FOLD:
                 early = int(utc[index])
                 near, far = sorted((early, early + first - second), key=lambda time: time * self.direction)
-                last = self._of_symbol.get(symbol, before)
-                ahead = None if last is None else (near - last) * self.direction
-                if ahead is not None and (ahead <= 0 if self.step_us else ahead < -FOLLOWS_US):
-                    utc[index] = far
-                elif ahead is not None and ahead <= follows:
-                    utc[index] = near
-                else:
+                placed = self._placed(symbol, near, far, before)
+                if placed is None:
+                    self._unplaced[symbol] = near
                     refused[index] = (
                         f"that hour came twice in {name}, and the rows before it do not tell which one it is: "
                         "give times with their offset, or --timezone as an offset"
                     )
                     continue
+                utc[index] = placed
+                self._unplaced.pop(symbol, None)
                 self.folded += 1
-                self._of_symbol[symbol] = int(utc[index])
+                self._of_symbol[symbol] = placed
+            else:
+                self._unplaced.clear()
             before = int(utc[index])
         return refused
+
+    def _placed(self, symbol: str, near: int, far: int, before: int | None) -> int | None:
+        """Which of both times a row in a repeated hour has; `None` if the rows before it do not tell.
+
+        A row that lies far behind a refused one shows that the clock went back between them.
+        """
+        last = self._unplaced.get(symbol)
+        if last is not None:
+            ahead = (near - last) * self.direction
+            return far if (ahead <= 0 if self.step_us else ahead < -FOLLOWS_US) else None
+        last = self._of_symbol.get(symbol, before)
+        if last is None:
+            return None
+        steps = [(time - last) * self.direction for time in (near, far)]
+        if self.step_us:
+            return far if steps[0] <= 0 else near if steps[0] <= max(FOLLOWS_US, self.step_us) else None
+        least = min(steps, key=lambda step: (abs(step), -step))
+        return None if abs(least) > FOLLOWS_US else near if least == steps[0] else far
 
 
 def offsets_said(zone: tzinfo | None) -> str:
