@@ -46,19 +46,28 @@ def usual_move(logs: list[float]) -> float:
     return max(math.sqrt(square), min(steps) / 2 if steps else 0.0)
 
 
-def move(window: list[Second], least: float) -> tuple[float, int]:
-    """Score and direction of `move`."""
+class Expected(NamedTuple):
+    """What a detector must say of a tick."""
+
+    score: float = 0.0
+    direction: int = 0
+    price: float = 0.0
+    reference: float = 0.0
+
+
+def move(window: list[Second], least: float) -> Expected:
+    """The finding of `move`; its score is 0 where there is none."""
     logs = [math.log(each.close) for each in window]
     base, held = logs[55:58], logs[58:60]
     up, down = max(0.0, min(held) - max(base)), max(0.0, min(base) - max(held))
     if not up and not down:
-        return 0.0, 0
+        return Expected()
     prices, bases = [each.close for each in window[58:]], [each.close for each in window[55:58]]
     part = min(prices) / max(bases) - 1 if up else max(prices) / min(bases) - 1
     scale = usual_move(logs[:58])
     if abs(part) < least or not scale:
-        return 0.0, 0
-    return (up + down) / scale, 1 if up else -1
+        return Expected()
+    return Expected((up + down) / scale, 1 if up else -1, prices[-1], max(bases) if up else min(bases))
 
 
 def volume(window: list[Second]) -> float:
@@ -80,22 +89,23 @@ def volatility(window: list[Second]) -> float:
     return math.log(statistics.fmean(last) / statistics.fmean(before)) / 0.2
 
 
-def bad_print(window: list[Second], was_within: bool, before: float, least: float) -> tuple[float, int]:
-    """Score and direction of `bad_print`: `before` is the price of the tick before, in this second or not."""
+def bad_print(window: list[Second], was_within: bool, before: float, least: float) -> Expected:
+    """The finding of `bad_print`: `before` is the price of the tick before, in this second or not."""
     price = window[59].close
     base = [each.close for each in (window[56:59] if was_within else window[55:58])]
     logs = [math.log(each.close) for each in (window[1:59] if was_within else window[:58])]
     if not min(base) <= price <= max(base) or min(base) <= before <= max(base):
-        return 0.0, 0
+        return Expected()
     reference = max(base) if before > max(base) else min(base)
     scale = usual_move(logs)
     if abs(before - reference) < reference * least or not scale:
-        return 0.0, 0
-    return abs(math.log(before / reference)) / scale, 1 if before > reference else -1
+        return Expected()
+    score = abs(math.log(before / reference)) / scale
+    return Expected(score, 1 if before > reference else -1, before, reference)
 
 
-def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, tuple[float, int]]]:
-    """For each trade, by detector: score and direction; empty in warm-up."""
+def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, Expected]]:
+    """For each trade, what each detector must say; empty in warm-up."""
     histories: defaultdict[str, History] = defaultdict(History)
     for trade in trades:
         history = histories[trade.symbol]
@@ -114,7 +124,7 @@ def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, tu
             continue
         yield {
             "move": move(window, least),
-            "volume": (volume(window), 0),
-            "volatility": (volatility(window), 0),
+            "volume": Expected(volume(window), 0, trade.price, window[58].close),
+            "volatility": Expected(volatility(window), 0, trade.price, window[58].close),
             "bad_print": bad_print(window, was_within, before, least),
         }

@@ -70,17 +70,14 @@ def found(trades: Sequence[Trade], cuts: Sequence[int]) -> dict[str, list[Row]]:
 @pytest.mark.parametrize("name", list(DETECTORS))
 def test_each_detector_says_what_the_oracle_says(name: str, seed: int) -> None:
     made = trades(seed, fractions=seed == 3)
-    got = {at: (score, direction) for at, score, direction, _, _ in found(made, [701])[name]}
-    wanted = {}
-    for at, each in enumerate(oracle.scores(made, LEAST)):
-        score, direction = each.get(name, (0.0, 0))
-        if score > FLOORS[name]:
-            wanted[at] = (score, direction)
+    got = {at: row for at, *row in found(made, [701])[name]}
+    wanted = {at: each[name] for at, each in enumerate(oracle.scores(made, LEAST)) if name in each}
+    wanted = {at: expected for at, expected in wanted.items() if expected.score > FLOORS[name]}
     assert len(wanted) >= 15, "the trades are to reach the case"
     assert got.keys() == wanted.keys()
-    for at, (score, direction) in wanted.items():
-        assert got[at][0] == pytest.approx(score, rel=1e-9)
-        assert got[at][1] == direction
+    for at, expected in wanted.items():
+        assert got[at][0] == pytest.approx(expected.score, rel=1e-9)
+        assert tuple(got[at][1:]) == expected[1:]
 
 
 @pytest.mark.parametrize("fractions", [False, True])

@@ -73,7 +73,7 @@ class Silence:
             since_us, count = int(self._seconds.newest_us[slot]), int(self._seconds.count[slot])
             numbers = np.arange(count - OBSERVATIONS, count) & (RING - 1)
             stamps = self._seconds.stamp[slot, numbers] if count >= OBSERVATIONS else None
-            found += self._silences(slot, since_us, stamps, clock, int(first[slot]), int(self.due[slot]))
+            found += self._silences(slot, since_us, stamps, clock, 0, int(first[slot]), int(self.due[slot]))
         return found
 
     def _within(self, view: View, clock: Ints, last: Ints) -> list[Silent]:
@@ -87,13 +87,14 @@ class Silence:
             slot = int(view.slot[second[0]])
             stamps = view.stamps(second)[0] if view.ready[second[0]] else None
             since_us = int(view.time_us[tick])
-            found += self._silences(slot, since_us, stamps, clock, int(following[tick]), since_us + self._shortest + 1)
+            begin, end = int(view.order[tick]) + 1, int(following[tick])
+            found += self._silences(slot, since_us, stamps, clock, begin, end, since_us + self._shortest + 1)
         return found
 
     def _silences(
-        self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, end: int, due_us: int
+        self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, begin: int, end: int, due_us: int
     ) -> list[Silent]:
-        """The silences of one pause, from a trade up to the tick `end`; none that was due before `due_us`."""
+        """The silences of one pause, from the tick `begin` up to the tick `end`; none that was due before `due_us`."""
         limits = [(name, limit) for name, pattern, limit in self._fixed if self._takes(pattern, slot)]
         if self._usual and stamps is not None:
             limits.append(("silence", max(LEAST_US, GAPS * int(np.diff(stamps).max()) * SECOND_US)))
@@ -103,7 +104,7 @@ class Silence:
             deadline = since_us + limit + 1
             if deadline < due_us:
                 continue  # it was found already
-            at = int(np.searchsorted(clock, deadline))
+            at = max(begin, int(np.searchsorted(clock, deadline)))  # a late tick may lie that far back itself
             if at < end:
                 found.append(Silent(slot, since_us, at, limit, name))
             else:

@@ -1,0 +1,178 @@
+"""Silences, held against an oracle that looks at every symbol after every tick."""
+
+import itertools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from tests.metrics.detectors.examples import SECOND_US, view_of
+from tests.metrics.detectors.oracle import Trade
+from tickflow.metrics.detectors.seconds import Seconds
+from tickflow.metrics.detectors.silence import Silence
+
+Fixed = tuple[tuple[str, str, int], ...]
+Row = tuple[str, int, int, int, str]
+"""Symbol, its last trade, the tick that shows the silence, the limit, its name."""
+RULES: Fixed = (
+    ("all > 20", "*", 20 * SECOND_US),
+    ("some > 45", "S1*", 45 * SECOND_US),
+    ("S2 > 90", "S2", 90 * SECOND_US),
+)
+
+
+@dataclass
+class Known:
+    """A symbol so far."""
+
+    newest_us: int = -1
+    stamps: list[int] = field(default_factory=list)
+    found: set[str] = field(default_factory=set)
+
+
+def by_hand(trades: Sequence[Trade], fixed: Fixed, usual: bool, restart: int = -1) -> list[Row]:
+    """The silences, symbol by symbol after each tick; at `restart` it is forgotten which ones were found."""
+    known: dict[str, Known] = {}
+    clock, rows = -1, list[Row]()
+    for at, trade in enumerate(trades):
+        clock = max(clock, trade.time_us)
+        if at == restart:
+            for each in known.values():
+                each.found.clear()
+        own = known.setdefault(trade.symbol, Known())
+        for symbol, each in known.items():
+            if each is own:
+                continue
+            limits = [(name, limit) for name, pattern, limit in fixed if fnmatchcase(symbol, pattern)]
+            if usual and len(each.stamps) >= 60:
+                last = each.stamps[-60:]
+                longest = max(after - before for before, after in itertools.pairwise(last))
+                limits.append(("silence", max(30, 5 * longest) * SECOND_US))
+            due = [(name, limit) for name, limit in limits if clock > each.newest_us + limit and name not in each.found]
+            for name, limit in sorted(due):
+                each.found.add(name)
+                rows.append((symbol, each.newest_us, at, limit, name))
+        own.newest_us = max(own.newest_us, trade.time_us)
+        if not own.stamps or own.stamps[-1] != own.newest_us // SECOND_US:
+            own.stamps.append(own.newest_us // SECOND_US)
+        own.found.clear()
+    return rows
+
+
+def found(trades: Sequence[Trade], sizes: Sequence[int], fixed: Fixed, usual: bool, restart: int = -1) -> list[Row]:
+    """The silences in batches of these sizes (the last repeats), with a restart before the tick of that number."""
+    seconds = Seconds()
+    silence = Silence(seconds, fixed, usual=usual)
+    rows, begin, turn = list[Row](), 0, 0
+    while begin < len(trades):
+        end = begin + sizes[min(turn, len(sizes) - 1)]
+        if begin == restart:
+            newest_us = silence.newest_us
+            silence = Silence(seconds, fixed, usual=usual)
+            silence.resume(newest_us)
+        elif begin < restart < end:
+            end = restart
+        view = view_of(seconds, trades[begin:end])
+        times = np.array([each.time_us for each in trades[begin:end]])
+        for each in silence.find(view, times):
+            rows.append((seconds.symbols[each.slot], each.since_us, begin + each.at, each.limit_us, each.kind))
+        seconds.keep(view)
+        begin, turn = end, turn + 1
+    return rows
+
+
+@lru_cache
+def a_day(seed: int, symbols: int, count: int = 500) -> tuple[Trade, ...]:
+    """Ticks a second apart; at any time some symbols pause, and some ticks are late."""
+    rng = random.Random(seed)
+    now, made, active = 1_700_000_000 * SECOND_US, list[Trade](), ["S0"]
+    for number in range(count):
+        if number % 70 == 0:
+            active = rng.sample([f"S{each}" for each in range(symbols)], max(1, symbols - 1 - number // 70 % 3))
+        now += rng.choice((400_000, SECOND_US, SECOND_US, 1_500_000))
+        late = rng.choice((3, 60)) * SECOND_US if rng.random() < 0.04 else 0
+        made.append(Trade(rng.choice(active), now - late, 5.0, 1.0))
+    return tuple(made)
+
+
+DAYS = [a_day(1, 3), a_day(2, 4), a_day(3, 24, 300)]
+
+
+def in_order(rows: list[Row]) -> list[Row]:
+    """By tick, then as symbols first appeared; within a symbol by name."""
+    return sorted(rows, key=lambda row: (row[2], row[0], row[4]))
+
+
+@pytest.mark.parametrize("sizes", [[500], [83], [1], [250, 3, 40]], ids=str)
+@pytest.mark.parametrize(("fixed", "usual"), [((), True), (RULES, True), (RULES[1:], False)])
+@pytest.mark.parametrize("day", [0, 1, 2])
+def test_each_silence_is_what_the_oracle_says(day: int, fixed: Fixed, usual: bool, sizes: list[int]) -> None:
+    wanted = by_hand(DAYS[day], fixed, usual)
+    assert in_order(found(DAYS[day], sizes, fixed, usual)) == in_order(wanted)
+
+
+def test_the_days_reach_every_kind_of_silence() -> None:
+    kinds = {row[4] for day in DAYS for row in by_hand(day, RULES, True)}
+    assert kinds == {"silence", "all > 20", "some > 45", "S2 > 90"}
+    limits = {row[3] for row in by_hand(DAYS[0], (), True)} | {row[3] for row in by_hand(DAYS[1], (), True)}
+    assert min(limits) == 30 * SECOND_US or max(limits) > 30 * SECOND_US
+
+
+@pytest.mark.parametrize("restart", range(100, 500, 23))
+def test_after_a_restart_nothing_is_missed_and_what_lasts_is_found_again(restart: int) -> None:
+    wanted = by_hand(DAYS[0], RULES, True, restart)
+    assert in_order(found(DAYS[0], [40], RULES, True, restart)) == in_order(wanted)
+
+
+def ticks(*pairs: tuple[str, int]) -> list[Trade]:
+    return [Trade(symbol, time_us, 5.0, 1.0) for symbol, time_us in pairs]
+
+
+def test_a_symbol_is_silent_once_more_than_the_limit_has_passed() -> None:
+    limit = (("A > 10", "A", 10),)
+    assert found(ticks(("A", 100), ("B", 110)), [2], limit, False) == []
+    assert found(ticks(("A", 100), ("B", 111)), [2], limit, False) == [("A", 100, 1, 10, "A > 10")]
+    assert found(ticks(("A", 100), ("B", 111)), [1], limit, False) == [("A", 100, 1, 10, "A > 10")]
+    assert found(ticks(("A", 100), ("A", 111)), [1], limit, False) == [], "its own tick ends the pause"
+    assert found(ticks(("A", 100), ("B", 111), ("B", 500)), [1], limit, False) == [("A", 100, 1, 10, "A > 10")]
+
+
+@pytest.mark.parametrize("gap", [1, 5, 6, 7, 20])
+def test_the_usual_limit_is_five_times_the_longest_gap_and_at_least_half_a_minute(gap: int) -> None:
+    times = [number * SECOND_US for number in range(59)]
+    times.append(times[-1] + gap * SECOND_US)
+    limit = max(30, 5 * gap) * SECOND_US
+    day = ticks(*(("A", time_us) for time_us in times), ("B", times[-1] + limit), ("B", times[-1] + limit + 1))
+    assert found(day, [100], (), True) == [("A", times[-1], 61, limit, "silence")]
+    assert found(day[1:], [100], (), True) == [], "59 traded seconds are warm-up"
+
+
+@pytest.mark.parametrize("sizes", [[5], [1], [3, 1, 1]], ids=str)
+def test_a_tick_that_comes_too_late_begins_a_silence_that_the_next_tick_shows(sizes: list[int]) -> None:
+    day = ticks(("B", 100), ("B", 200), ("B", 300), ("A", 50), ("B", 301))
+    assert found(day, sizes, (("A > 10", "A", 10),), False) == [("A", 50, 4, 10, "A > 10")]
+
+
+def test_where_nobody_asks_for_silences_none_is_found() -> None:
+    assert found(DAYS[0], [100], (), False) == []
+
+
+def test_silences_of_one_tick_come_by_symbol_and_name() -> None:
+    rules = (("b", "*", 10), ("a", "*", 10))
+    assert found(ticks(("Z", 1), ("A", 1), ("B", 50)), [3], rules, False) == [
+        ("Z", 1, 2, 10, "a"),
+        ("Z", 1, 2, 10, "b"),
+        ("A", 1, 2, 10, "a"),
+        ("A", 1, 2, 10, "b"),
+    ]
+
+
+def test_an_empty_batch_finds_nothing_and_leaves_the_clock() -> None:
+    seconds = Seconds()
+    silence = Silence(seconds)
+    assert silence.find(view_of(seconds, []), np.zeros(0, np.int64)) == []
+    assert silence.newest_us == -1
