@@ -1,5 +1,8 @@
 """Which names are known is decided by the order of the log alone, however it is cut into batches and restarts."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +61,28 @@ def test_ten_thousand_symbols_and_32_sources_are_known() -> None:
     assert [names.reason("S0", f"s{number}") for number in range(31)] == [None] * 31
     assert names.reason("S0", "one_more") is Reason.TOO_MANY_SOURCES
     assert names.reason("S0", "a") is None
+
+
+def test_a_batch_of_known_names_is_admitted_as_it_is_without_a_look_at_each_tick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = Names(LIMITS)
+    known = batch([("A", "x"), ("B", "y"), ("A", "x")])
+    names.admit(known)
+
+    def looked(_symbol: str, _source: str) -> None:
+        raise AssertionError("each tick was looked at")
+
+    monkeypatch.setattr(names, "reason", looked)
+    assert names.admit(known) == (known, [])
+
+
+def test_columns_of_unequal_length_are_an_error() -> None:
+    whole = batch([("A", "x"), ("A", "y"), ("A", "z")])
+    known = Names(LIMITS, {"A": ["x", "y"], "B": ["x"]})
+    with pytest.raises(ValueError, match="zip"):
+        known.admit(replace(whole, sources=["x", "y"]))  # all of them known
+    with pytest.raises(ValueError, match="zip"):
+        known.admit(replace(whole, sources=["z", "x"]))
+    with pytest.raises(ValueError, match="zip"):
+        known.admit(replace(whole, records=whole.records[:2]))
