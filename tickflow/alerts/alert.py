@@ -9,6 +9,7 @@ import msgspec
 from tickflow.alerts.budget import Budget, at_most
 
 MEASUREMENT = "stock_anomalies"
+MOVE = "move"
 MARKET = "*"
 """The symbol of an alert about many symbols."""
 

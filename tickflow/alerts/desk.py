@@ -4,6 +4,9 @@ The worker's loop calls `adopt`, `take`, `committed` and `drop`; only `adopt` wa
 raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints, retrying for ever. It keeps
 a checkpoint of a partition only when all earlier alerts are stored and published and its offset is committed. So after
 a crash the replay from the newest checkpoint raises any missing alert again, with the same bits.
+
+Moves of many symbols at once are stored as one more alert, a market move. Its members may be other workers' alerts, so
+it is looked for in the store, some seconds after a move was stored. Each worker looks, and writes the same point.
 """
 
 import logging
@@ -12,7 +15,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tickflow.alerts.alert import Alert, encode
+from tickflow.alerts import market
+from tickflow.alerts.alert import MARKET, MOVE, Alert, encode
 from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
 from tickflow.alerts.watch import Terms, Watch
 from tickflow.backoff import Backoff, Saying
@@ -27,6 +31,8 @@ CHECKPOINT_SECONDS = 10.0
 FIRST_SECONDS = 1.0
 """The first checkpoint of a partition comes sooner: without one, a restart reads a million records."""
 FLUSH_SECONDS = 5.0
+COMPANY_SECONDS = 6.0
+"""How many seconds a stored move waits for those of other workers before market moves are looked for."""
 CLOSE_SECONDS = 5.0
 
 logger = logging.getLogger("tickflow.alerts")
@@ -45,7 +51,17 @@ class Watched:
     checkpoint: Checkpoint | None = None
     committed: int = 0
     next_checkpoint: float = 0.0
+    prepared: float = 0.0
     kept: int = -1
+
+
+@dataclass(slots=True)
+class Moves:
+    """Stored moves among which no market move was looked for yet: their earliest and latest time, and since when."""
+
+    first_ns: int
+    last_ns: int
+    since: float
 
 
 class Desk:
@@ -53,6 +69,7 @@ class Desk:
 
     `newest` finds the newest checkpoint of a partition that fits; the loop calls it. `open_checkpoints` opens the store
     of checkpoints and the log to publish with; the thread calls it, and the given event ends their waits.
+    `count_symbols` counts the symbols of all partitions, which decides how many of them make a market move.
     """
 
     def __init__(
@@ -62,10 +79,15 @@ class Desk:
         *,
         newest: Callable[[int, Callable[[Checkpoint], bool]], Checkpoint | None],
         open_checkpoints: Callable[[threading.Event], tuple[Checkpoints, TickLog | None]],
+        count_symbols: Callable[[], int] = lambda: 1,
         every: float = CHECKPOINT_SECONDS,
+        company: float = COMPANY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.terms = terms
+        self._count_symbols = count_symbols
+        self._company = company
+        self._moves: Moves | None = None
         self._store = store
         self._newest = newest
         self._open_checkpoints = open_checkpoints
@@ -195,6 +217,7 @@ class Desk:
     def _prepare(self, partition: int, ours: Watched) -> None:
         if ours.watch.offset > ours.kept:
             ours.checkpoint = Checkpoint(partition, ours.watch.offset, ours.topic_id, ours.watch.state())
+            ours.prepared = self._clock()
         ours.next_checkpoint = self._clock() + self._every
 
     def _run(self) -> None:
@@ -207,7 +230,7 @@ class Desk:
             try:
                 if checkpoints is None and (self.waiting or self._is_due()):
                     checkpoints, log = self._open_checkpoints(self._ended)
-                self._carry_out(checkpoints, log)
+                self._carry_out(checkpoints, log, is_last=is_last)
                 backoff = Backoff(longest=5.0)
                 self.trouble = ""
                 self._saying.over("alerts are stored and published again")
@@ -234,13 +257,14 @@ class Desk:
     def _is_due(self) -> bool:
         return any(each.checkpoint is not None for each in list(self._watched.values()))
 
-    def _carry_out(self, checkpoints: Checkpoints | None, log: TickLog | None) -> None:
-        """Store and publish pending alerts, then store the checkpoints that are allowed."""
+    def _carry_out(self, checkpoints: Checkpoints | None, log: TickLog | None, *, is_last: bool) -> None:
+        """Store and publish pending alerts, look for market moves, then store the checkpoints that are allowed."""
         with self._lock:
             due = {partition: (each, dict(each.pending), each.checkpoint) for partition, each in self._watched.items()}
         alerts = [alert for _, pending, _ in due.values() for alert in pending.values()]
         if alerts:
             self._store.write(alerts)
+            self._note_moves(alerts)
             if log is not None:
                 self._publish(log, alerts)
         for ours, pending, _ in due.values():
@@ -248,7 +272,12 @@ class Desk:
                 for key, alert in pending.items():
                     if ours.pending.get(key) is alert:
                         del ours.pending[key]
+        if self._moves is not None and (is_last or self._clock() >= self._moves.since + self._company):
+            self._gather(self._moves)
+            self._moves = None
         for partition, (ours, _, checkpoint) in due.items():
+            if self._moves is not None and ours.prepared >= self._moves.since:
+                continue  # after a crash the replay raises these moves again, and they are looked at then
             if checkpoint is None or checkpoint.offset > ours.committed or self._watched.get(partition) is not ours:
                 continue
             if checkpoints is not None:
@@ -257,6 +286,19 @@ class Desk:
                 with self._lock:
                     if ours.checkpoint is checkpoint:
                         ours.checkpoint = None
+
+    def _note_moves(self, alerts: Sequence[Alert]) -> None:
+        times = [alert.opened for alert in alerts if alert.detector == MOVE]
+        if times:
+            known = self._moves or Moves(times[0], times[0], self._clock())
+            self._moves = Moves(min(known.first_ns, *times), max(known.last_ns, *times), known.since)
+
+    def _gather(self, moves: Moves) -> None:
+        """Store the market moves among the alerts of all workers around these moves."""
+        found = self._store.alerts(moves.first_ns - market.REACH_NS, moves.last_ns + market.REACH_NS)
+        if sum(alert.detector == MOVE for alert in found) >= market.least_members(1):
+            gathered = market.gathered([each for each in found if each.symbol != MARKET], self._count_symbols())[0]
+            self._store.write(market.settled(gathered, [each for each in found if each.symbol == MARKET]))
 
     def _publish(self, log: TickLog, alerts: Sequence[Alert]) -> None:
         topic = alerts_topic(log.topic)

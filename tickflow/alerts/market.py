@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tickflow.alerts.alert import MARKET, Alert
+from tickflow.alerts.alert import MARKET, MOVE, Alert
 
 WITHIN_NS = 5 * 10**9
+REACH_NS = 60 * 10**9
+"""How far around a move its company is looked for: a market move goes on while alerts follow within five seconds."""
 _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
 """(number of symbols, how many of them make a market move). With five alerts per symbol and day, independent symbols
 would reach it once in a hundred days.
@@ -41,7 +43,7 @@ def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[A
     taken: set[str] = set()
     for direction in (1, -1):
         own = sorted(
-            (each for each in alerts if each.direction == direction and each.detector == "move"),
+            (each for each in alerts if each.direction == direction and each.detector == MOVE),
             key=lambda each: (each.opened, each.symbol),
         )
         begin = 0
@@ -66,6 +68,33 @@ def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[A
     return sorted(moves, key=lambda each: each.opened), single
 
 
+def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
+    """The market moves, each under the time of the stored one with which it shares a member.
+
+    Two workers may see the first members of a move in another order: then the second one completes what the first one
+    stored, rather than adding an alert.
+    """
+    result = []
+    for move in moves:
+        for old in stored:
+            is_near = abs(old.opened - move.opened) <= REACH_NS and old.direction == move.direction
+            if is_near and not members_of(old).isdisjoint(members_of(move)):
+                members = ",".join(sorted(members_of(old) | members_of(move)))
+                place = (old.time_ns, old.opened, old.partition, old.offset)
+                time_ns, opened, partition, offset = place
+                move = msgspec.structs.replace(
+                    move, time_ns=time_ns, opened=opened, partition=partition, offset=offset, members=members
+                )
+                break
+        result.append(move)
+    return result
+
+
+def members_of(move: Alert) -> set[str]:
+    """The symbols of a market move."""
+    return set((move.members or "").split(","))
+
+
 def _market(group: Sequence[Alert]) -> Alert:
     strongest = max(group, key=lambda each: (each.score, each.symbol))
     members = ",".join(sorted({each.symbol for each in group}))
@@ -76,7 +105,9 @@ def _market(group: Sequence[Alert]) -> Alert:
         move_percent=strongest.move_percent,
         members=members,
         budget=None,
+        volume_ratio=None,
         lasted=None,
         closed=None,
-        ticks=len(group),
+        ticks=len({each.symbol for each in group}),
+        said=1,
     )

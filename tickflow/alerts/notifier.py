@@ -136,10 +136,13 @@ class Notifier:
         moves, single = market.gathered(wanted, self._count_symbols(now))
         names = [each.name for each in self._channels]
         for move in moves:
-            members = set((move.members or "").split(","))
-            direction = move.direction
+            members, direction = market.members_of(move), move.direction
             own = [each for each in wanted if each.symbol in members and each.direction == direction]
             try:
+                near = self._store.alerts(
+                    move.opened - market.REACH_NS, move.opened + market.REACH_NS, symbols=[MARKET]
+                )
+                (move,) = market.settled([move], near)
                 self._store.write([move])
             except StoreError as error:
                 logger.warning("a market move is not stored: %s", error)

@@ -14,7 +14,7 @@ from tickflow.alerts.checkpoint import (
 )
 from tickflow.alerts.desk import CHECKPOINT_SECONDS, Desk, alerts_topic
 from tickflow.alerts.terms import AlertSettings, terms_of
-from tickflow.stack import StackSettings, open_alerts, open_log
+from tickflow.stack import StackSettings, open_alerts, open_log, open_store
 from tickflow.store.alerts import AlertStore
 from tickflow.ticklog.base import TickLog
 
@@ -57,7 +57,12 @@ def open_desk(
             return EmbeddedCheckpoints(settings.embedded_file, settings.kafka_topic, group, ended), publisher
 
         return Desk(
-            terms, store or open_alerts(settings, stop), newest=table.newest, open_checkpoints=open_table, every=every
+            terms,
+            store or open_alerts(settings, stop),
+            newest=table.newest,
+            open_checkpoints=open_table,
+            count_symbols=counting(settings, stop),
+            every=every,
         )
 
     def newest(partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
@@ -70,4 +75,22 @@ def open_desk(
         publisher.make_topic(alerts_topic(settings.kafka_topic), 1, {})
         return KafkaCheckpoints(publisher, group), publisher
 
-    return Desk(terms, store or open_alerts(settings, stop), newest=newest, open_checkpoints=open_topics, every=every)
+    return Desk(
+        terms,
+        store or open_alerts(settings, stop),
+        newest=newest,
+        open_checkpoints=open_topics,
+        count_symbols=counting(settings, stop),
+        every=every,
+    )
+
+
+def counting(settings: StackSettings, stop: threading.Event) -> Callable[[], int]:
+    """Counts the stored symbols, through a connection that lives for the count: there are few."""
+
+    def count() -> int:
+        with open_store(settings, stop) as store:
+            store.connect()
+            return max(1, len(store.latest().symbol))
+
+    return count

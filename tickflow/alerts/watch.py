@@ -12,7 +12,7 @@ from typing import Any, Self
 import msgspec
 import numpy as np
 
-from tickflow.alerts.alert import Alert
+from tickflow.alerts.alert import MOVE, Alert
 from tickflow.alerts.budget import CAP, Budget, Followed, floor_of
 from tickflow.alerts.episodes import Episodes, Flag, Open, Stretch, Watched
 from tickflow.alerts.rules import Rule, SpanWindow, matching
@@ -24,7 +24,6 @@ from tickflow.ticks.tick import TickBatch
 
 STATE_VERSION = 2
 ONE_A_DAY = Budget(1.0)
-MOVE = "move"
 PROBE = ".PROBE"
 """Never watched: it measures the delay of ticks and is no market."""
 
