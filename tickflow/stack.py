@@ -7,6 +7,7 @@ from typing import Protocol
 from tickflow.store.acks import AckStore
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
+from tickflow.store.mutes import MuteStore
 from tickflow.ticklog.base import TickLog
 
 
@@ -167,6 +168,22 @@ def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
     from tickflow.store.influx.acks import InfluxAcks
 
     return InfluxAcks(
+        settings.influxdb_url,
+        token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
+        org=settings.influxdb_org,
+        bucket=f"{settings.influxdb_bucket}_acks",
+    )
+
+
+def open_mutes(settings: StackSettings, stop: threading.Event) -> MuteStore:
+    """The store of mutes on that stack. Raises `SettingError` without a token."""
+    if settings.stack == "embedded":
+        from tickflow.store.sqlite.mutes import EmbeddedMutes
+
+        return EmbeddedMutes(settings.embedded_file, stop=stop)
+    from tickflow.store.influx.mutes import InfluxMutes
+
+    return InfluxMutes(
         settings.influxdb_url,
         token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
         org=settings.influxdb_org,

@@ -25,7 +25,8 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     alert. `score` and `threshold` belong to the tick that raised it, or to the last tick that repeated it (`said`
     counts the messages). `move_percent` is the change of `price` from `reference`. `closed` is the end of the 60 s
     without a flag that closed the episode, `ticks` the number of flagged ticks, `lasted` whether at least half of the
-    move was left after 60 s. For a move, `within_us` is its duration, and `held_us` how long it has held.
+    move was left after 60 s, `notified` whether a message was sent (`False`: a channel was away until the message was
+    given up). For a move, `within_us` is its duration, and `held_us` how long it has held.
     """
 
     symbol: str
@@ -82,9 +83,9 @@ def to_line(alert: Alert) -> str:
     return f"{_series(alert)} {','.join(fields)} {alert.time_ns}"
 
 
-def to_notified_line(alert: Alert) -> str:
-    """A line of line protocol that sets only the field `notified`: a message was sent."""
-    return f"{_series(alert)} notified=true {alert.time_ns}"
+def to_notified_line(alert: Alert, *, sent: bool = True) -> str:
+    """A line of line protocol that sets only the field `notified`: a message was sent, or given up."""
+    return f"{_series(alert)} notified={str(sent).lower()} {alert.time_ns}"
 
 
 def _series(alert: Alert) -> str:

@@ -14,12 +14,15 @@ import msgspec
 from tickflow.alerts import market
 from tickflow.alerts.alert import MARKET, Alert, decode, link, sentence
 from tickflow.alerts.channels import Channel, chart
+from tickflow.alerts.mutes import Mute, is_muted
 from tickflow.alerts.outbox import Message, Outbox
 from tickflow.backoff import Backoff, Saying
 from tickflow.errors import LogUnavailable, StoreError
 from tickflow.process import StopEvent
+from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
+from tickflow.store.mutes import MuteStore
 from tickflow.ticklog.base import Polled, Position, TickLog
 
 COMPANY_SECONDS = 6.0
@@ -29,6 +32,7 @@ DIGEST_AT = 4
 """If at least this many messages wait, they are sent as one."""
 LISTED = 10
 SYMBOLS_EVERY = 60.0
+MUTES_EVERY = 2.0
 EARLIER = 50
 CHART_NS = 600 * 10**9
 
@@ -50,6 +54,8 @@ class Wishes:
 class Notifier:
     """One notifier. `clock` is in seconds since 1970; `store` and `points` supply context for the messages, which go
     out without it if these do not answer.
+
+    `mutes` are the readers' mutes, and `sessions` the hours of the market that some of them mean.
     """
 
     def __init__(
@@ -62,6 +68,9 @@ class Notifier:
         wishes: Wishes,
         stop: StopEvent,
         clock: Callable[[], float] = time.time,
+        *,
+        mutes: MuteStore | None = None,
+        sessions: Sessions = NEW_YORK,
     ) -> None:
         self._log = log
         self._outbox = outbox
@@ -77,6 +86,10 @@ class Notifier:
         self._saying = {each.name: Saying(logger) for each in channels}
         self._symbols, self._counted_at = 7, 0.0
         self._reading = Saying(logger)
+        self._mute_store, self._sessions = mutes, sessions
+        self._mutes: Sequence[Mute] = ()
+        self._mutes_read_at = float("-inf")
+        self._reading_mutes = Saying(logger)
 
     def run(self) -> None:
         """Read, write and send until asked to stop."""
@@ -128,6 +141,8 @@ class Notifier:
         """Write messages about the alerts whose wait for others is over."""
         now = self._clock()
         arrived = self._outbox.arrived(now)
+        if arrived:
+            self._read_mutes(now)
         wanted = [each for each in arrived if self._is_wanted(each)]
         self._outbox.skip(each for each in arrived if not self._is_wanted(each))
         due = {each.message_id for each in self._outbox.arrived(now - COMPANY_SECONDS)}
@@ -152,8 +167,20 @@ class Notifier:
                 self._outbox.write(alert, [alert], names, now)
 
     def _is_wanted(self, alert: Alert) -> bool:
-        """Whether a message is wanted: for the chosen detectors, and for every rule of the user."""
-        return alert.detector in self._wishes.detectors or alert.detector not in self._wishes.known
+        """Whether a message is wanted: for the chosen detectors and every rule of the user, unless it is muted."""
+        is_chosen = alert.detector in self._wishes.detectors or alert.detector not in self._wishes.known
+        return is_chosen and not is_muted(alert, self._mutes, round(self._clock() * 1e9), self._sessions)
+
+    def _read_mutes(self, now: float) -> None:
+        """Read the mutes, at most every two seconds; while that fails, the last known ones hold."""
+        if self._mute_store is None or now - self._mutes_read_at < MUTES_EVERY:
+            return
+        try:
+            self._mutes = self._mute_store.mutes()
+            self._mutes_read_at = now
+            self._reading_mutes.over("mutes are read again")
+        except StoreError as error:
+            self._reading_mutes(f"mutes cannot be read, the last known ones hold: {error}")
 
     def _count_symbols(self, now: float) -> int:
         if now - self._counted_at > SYMBOLS_EVERY:
@@ -174,6 +201,10 @@ class Notifier:
         if late:
             self._outbox.settle(channel.name, [each.id for each in late], "given up", now)
             logger.error("%d messages to %s are given up: it took none for too long", len(late), channel.shown)
+            try:
+                self._store.mark_notified([each.alert for each in late], sent=False)
+            except StoreError as error:
+                logger.warning("that messages are given up is not stored: %s", error)
             waiting = [each for each in waiting if each not in late]
         left = self._wishes.an_hour - self._outbox.count(channel.name, "sent at", now - 3_600)
         if not waiting or left <= 0:

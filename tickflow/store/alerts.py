@@ -21,8 +21,8 @@ class AlertStore(ABC):
         unchanged."""
 
     @abstractmethod
-    def mark_notified(self, alerts: Sequence[Alert]) -> None:
-        """Note that messages about these stored alerts were sent; nothing else of them changes."""
+    def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
+        """Note that messages about these stored alerts were sent, or given up; nothing else of them changes."""
 
     @abstractmethod
     def alerts(

@@ -62,7 +62,7 @@ class NowhereAlerts(AlertStore):
     def write(self, alerts: Sequence[Alert]) -> None:  # noqa: D102 - as in AlertStore, like below
         pass
 
-    def mark_notified(self, alerts: Sequence[Alert]) -> None:  # noqa: D102
+    def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:  # noqa: D102
         pass
 
     def alerts(  # noqa: D102

@@ -19,7 +19,7 @@ from tickflow.alerts.terms import write as write_thresholds
 from tickflow.alerts.watch import Terms
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.process import DONE, UNDONE, Parser, StopEvent
-from tickflow.stack import open_alerts, open_log, open_store
+from tickflow.stack import open_alerts, open_log, open_mutes, open_store
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.ticks.tick import Limits, epoch_us
 from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, rewind, status
@@ -57,6 +57,8 @@ class VerbSettings(DeskSettings, Protocol):
     def max_sources(self) -> int: ...  # noqa: D102
     @property
     def max_record_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def market(self) -> str: ...  # noqa: D102
     @property
     def alert_notify(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
@@ -160,6 +162,7 @@ def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: Sto
     from tickflow.alerts.channels import channels_of  # apprise takes a while to load
     from tickflow.alerts.notifier import Wishes
     from tickflow.alerts.outbox import Outbox
+    from tickflow.sessions import Sessions
     from tickflow.verbs import notify
 
     channels = channels_of(settings.secret("ALERT_URLS", "addresses such as json://host/path or mailto://user@host"))
@@ -182,6 +185,8 @@ def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: Sto
         NowhereStore(stop) if arguments.alerts_only else open_store(settings, stop),
         wishes,
         stop,
+        None if arguments.alerts_only else open_mutes(settings, stop),
+        Sessions(settings.market),
     )
     return DONE
 

@@ -1,7 +1,7 @@
 """The verb `notify`: sends alerts to the addresses of ALERT_URLS, and `notify --test` tries each of them."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 from tickflow.alerts import budget as budgets
 from tickflow.alerts.channels import Channel
@@ -9,8 +9,10 @@ from tickflow.alerts.desk import alerts_topic
 from tickflow.alerts.notifier import Notifier, Wishes
 from tickflow.alerts.outbox import Outbox
 from tickflow.process import StopEvent
+from tickflow.sessions import Sessions
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
+from tickflow.store.mutes import MuteStore
 from tickflow.ticklog.base import TickLog
 
 TEST = "This is a test from tickflow: alerts will come to this address."
@@ -35,13 +37,15 @@ def run(
     store: PointReader,
     wishes: Wishes,
     stop: StopEvent,
+    mutes: MuteStore | None,
+    sessions: Sessions,
 ) -> None:
     """Send alerts until asked to stop; `log` is that of the alerts' topic."""
-    with log, store, closing(alerts), closing(open_outbox()) as outbox:
+    with log, store, closing(alerts), closing(open_outbox()) as outbox, closing(mutes) if mutes else nullcontext():
         store.connect()
         log.make_topic(log.topic, 1, {})
         log.connect(create=False)
-        Notifier(log, outbox, channels, alerts, store, wishes, stop).run()
+        Notifier(log, outbox, channels, alerts, store, wishes, stop, mutes=mutes, sessions=sessions).run()
 
 
 def topic_and_group(topic: str, group: str) -> dict[str, str]:

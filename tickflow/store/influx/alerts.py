@@ -47,9 +47,11 @@ class InfluxAlerts(AlertStore):
         """Store the alerts in one request; those outside the bucket's retention are dropped."""
         self._write(list(map(to_line, alerts)))
 
-    def mark_notified(self, alerts: Sequence[Alert]) -> None:
-        """Note that messages about these alerts were sent: a field of its own, which leaves the others alone."""
-        self._write([to_notified_line(each) for each in alerts])
+    def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
+        """Note that messages about these alerts were sent or given up: a field of its own, which leaves the others
+        alone.
+        """
+        self._write([to_notified_line(each, sent=sent) for each in alerts])
 
     def _write(self, lines_of_all: Sequence[str]) -> None:
         if not lines_of_all:

@@ -52,13 +52,13 @@ class EmbeddedAlerts(AlertStore):
             except sqlite3.Error as error:
                 raise self._file.failure(error) from error
 
-    def mark_notified(self, alerts: Sequence[Alert]) -> None:
-        """Note that messages about these alerts were sent."""
+    def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
+        """Note that messages about these alerts were sent, or given up."""
         with self._file.open() as connection:
             try:
                 connection.executemany(
-                    "UPDATE store_anomalies SET notified = 1 WHERE (symbol, detector, time_ns) = (?, ?, ?)",
-                    [each.key for each in alerts],
+                    "UPDATE store_anomalies SET notified = ? WHERE (symbol, detector, time_ns) = (?, ?, ?)",
+                    [(int(sent), *each.key) for each in alerts],
                 )
             except sqlite3.Error as error:
                 raise self._file.failure(error) from error

@@ -1,0 +1,44 @@
+"""Mutes in InfluxDB: the measurement `stock_mutes` in the page's bucket."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from influxdb_client import Point, WritePrecision
+
+from tickflow.alerts.mutes import Mute
+from tickflow.store.influx.influxql import Integer
+from tickflow.store.influx.page_bucket import PageBucket
+from tickflow.store.mutes import MuteStore
+
+MEASUREMENT = "stock_mutes"
+_Row: Any = tuple[Integer, str, str, Integer, Integer, str, float, bool, str, bool]
+_FIELDS = ("pattern", "until_ns", "begins_ns", "detector", "below", "closed", "made_by", "undone")
+_SELECTED = ", ".join(f'"{name}"' for name in ("id", *_FIELDS))
+
+
+class InfluxMutes(MuteStore):
+    """Mutes in `bucket`; see `PageBucket`. Thread-safe."""
+
+    def __init__(self, url: str, *, token: str, org: str, bucket: str, clock: Callable[[], float] = time.time) -> None:
+        self._kept = PageBucket(url, token=token, org=org, bucket=bucket, what="Mutes", clock=clock)
+
+    def keep(self, mute: Mute) -> None:
+        """Store a mute; the time of its point is when it was made."""
+        point = Point(MEASUREMENT).tag("id", mute.id)
+        for name in _FIELDS:
+            point.field(name, getattr(mute, name))
+        self._kept.write(point.time(mute.made_ns, WritePrecision.NS).to_line_protocol())
+
+    def mutes(self) -> Sequence[Mute]:  # noqa: D102 - as in MuteStore
+        rows = self._kept.rows(
+            _Row,
+            f'SELECT {_SELECTED} FROM "{MEASUREMENT}"',  # noqa: S608 - names of our own
+            {},
+        )
+        found = [Mute(row[1], row[0], *row[2:]) for row in rows]
+        return sorted(found, key=lambda each: (each.made_ns, each.id))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._kept.close()

@@ -1,0 +1,89 @@
+"""The bucket of the page: acknowledgements and mutes, apart from the metrics, so that a page need not write those."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import urllib3
+from influxdb_client import InfluxDBClient, WritePrecision
+from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client.rest import ApiException
+
+from tickflow.errors import StoreError, StoreMisconfigured
+from tickflow.store.influx import answers
+from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, unreachable
+
+NO_BUCKET = 404
+Row = TypeVar("Row")
+
+
+class PageBucket:
+    """Reads and writes `bucket`; the first write creates a missing bucket if the token may. Thread-safe.
+
+    A missing bucket has no rows; that is no error. `what` names its content in messages.
+    """
+
+    def __init__(
+        self, url: str, *, token: str, org: str, bucket: str, what: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._org = org
+        self._bucket = bucket
+        self._what = what
+        self._clock = clock
+        self._where = f"InfluxDB at {url} (INFLUXDB_URL)"
+        url = url.rstrip("/")
+        self._influxql = InfluxQL(url, token=token, org=org, bucket=bucket, where=self._where, clock=clock)
+        timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
+        self._client = InfluxDBClient(url, token=token, org=org, timeout=timeout)
+        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
+
+    def write(self, lines: str) -> None:
+        """Write lines of InfluxDB's line protocol. Raises `StoreError`."""
+        error = self._try(lambda: self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS))
+        if error is not None and error.status == NO_BUCKET:
+            error = self._try(
+                lambda: self._client.buckets_api().create_bucket(bucket_name=self._bucket, org=self._org)
+            ) or self._try(lambda: self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS))
+        if error is not None:
+            raise self._failure(error) from error
+
+    def rows(self, row: type[Row], query: str, params: Mapping[str, Any]) -> Sequence[Row]:
+        """The rows of a query in InfluxQL. Raises `StoreError`."""
+        try:
+            return self._influxql.rows(row, query, dict(params))
+        except StoreMisconfigured:
+            # InfluxDB answers "database not found" both for a missing bucket and for one that the token may not read. A
+            # write of nothing tells them apart: 404 means missing. (401: the reads of the metrics report what is
+            # wrong.)
+            error = self._try(lambda: self._writer.write(self._bucket, self._org, b"\n", WritePrecision.NS))
+            if error is not None and error.status in (401, NO_BUCKET):
+                return []
+            raise StoreMisconfigured(
+                f"INFLUXDB_TOKEN may not read the bucket {self._bucket!r}, where they are kept. Allow it to."
+            ) from None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+        self._influxql.close()
+
+    def _try(self, call: Callable[[], object]) -> ApiException | None:
+        """Return InfluxDB's refusal to the caller."""
+        try:
+            call()
+        except ApiException as error:
+            return error
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(self._where, error) from error
+        return None
+
+    def _failure(self, error: ApiException) -> StoreError:
+        message = answers.message_of(error.body)
+        if error.status in (401, 403, NO_BUCKET):
+            return StoreMisconfigured(
+                f"{self._what} cannot be kept: InfluxDB has no bucket {self._bucket!r} that INFLUXDB_TOKEN may "
+                f"write to ({message}). Create it in the org {self._org!r} and allow the token to read and write it."
+            )
+        return answers.failure(
+            error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
+        )

@@ -1,0 +1,25 @@
+"""Mutes of alerts, shared by all readers and the notifier; kept where acknowledgements are.
+
+Two adapters implement this: `influx/mutes.py` (the bucket `<bucket>_acks`) and `sqlite/mutes.py` (a table).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from tickflow.alerts.mutes import Mute
+
+
+class MuteStore(ABC):
+    """Mutes by (id, time). Calls may raise `StoreUnavailable` and `StoreMisconfigured`."""
+
+    @abstractmethod
+    def keep(self, mute: Mute) -> None:
+        """Store a mute, over its earlier state."""
+
+    @abstractmethod
+    def mutes(self) -> Sequence[Mute]:
+        """All mutes that are kept, those that ended or were undone too, in the order in which they were made."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""
