@@ -1,4 +1,4 @@
-"""Log lines: one line per event, in UTC, without control characters, and at most ten a second of a kind."""
+"""Log lines: one line per event, in UTC, without control characters, and at most ten lines of one kind per second."""
 
 import json
 import logging
@@ -92,7 +92,7 @@ class Throttle(logging.Filter):
         self._kinds: dict[tuple[str, int, str], list[float]] = {}  # by kind: start of its second, passed, left out
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to pass the record."""
+        """Whether the record may be logged."""
         if record.levelno < logging.INFO:
             return True
         message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__

@@ -30,12 +30,14 @@ class StopEvent(threading.Event):
         """Take over both signals; a second Ctrl+C has no further effect."""
         signal.signal(signal.SIGTERM, self._heard)
         signal.signal(signal.SIGINT, self._heard)
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup: as it was
+        if (
+            hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        ):  # under nohup it stays ignored
             signal.signal(signal.SIGHUP, self._heard)
 
     @staticmethod
     def ignore_further() -> None:
-        """Ignore both signals from now on: while Python finalizes, its handlers are gone and a signal would kill it."""
+        """Ignore these signals from now on: while Python shuts down, its handlers are gone and a signal would kill."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -46,7 +48,7 @@ class StopEvent(threading.Event):
 def set_up_logging(level: str, name: str = "", form: str = "text", notices: Sequence[str] = ()) -> None:
     """Send log lines of this project to stderr at `level`, and those of its libraries only from WARNING on.
 
-    `name` stands in each line: it tells processes apart whose lines end up in one file. `form` is `text` or `json`.
+    `name` appears in each line, to tell apart processes that log into one file. `form` is `text` or `json`.
     The `notices` of the settings are logged as warnings.
     """
     logging.basicConfig(level=logging.WARNING, handlers=[handler_of(sys.stderr, name, form)])
@@ -81,7 +83,7 @@ def _drop_output() -> None:
 
 
 def handler_of(stream: TextIO, name: str = "", form: str = "text") -> logging.Handler:
-    """What writes log lines to that stream: see `tickflow.log_lines`."""
+    """The handler that writes log lines to that stream: see `tickflow.log_lines`."""
     who = f"{name.replace('%', '%%')}: " if name else ""
     handler = logging.StreamHandler(stream)
     as_text = LineFormatter(FORMAT.replace("%(message)s", f"{who}%(message)s"))
@@ -121,7 +123,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"tickflow {VERSION}", help="print the version")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuses what is no flag by its name alone: what follows may be a secret, which belongs on no command line."""
+        """Refuse an unknown flag, showing only its name: its value may be a secret."""
         for each in sys.argv[1:] if args is None else args:
             flag = each.partition("=")[0]
             if re.match("--.*(token|password|api-key)", flag) and flag not in self._option_string_actions:

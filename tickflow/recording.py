@@ -1,10 +1,10 @@
-"""A topic as Parquet files by symbol and day: written by the recorder, read back as tables, published again.
+"""A topic as Parquet files by symbol and day: written by the recorder, read as tables, replayed by the producer.
 
-    FOLDER/recording.json                           the topic, and the place up to which each partition is recorded
+    FOLDER/recording.json                           the topic, and the offset up to which each partition is recorded
     FOLDER/AAPL/2026-01-05/00000-000…1200.parquet   one portion of partition 0, read from offset 1200 on
 
-A file appears whole or not at all. The place moves on after the files of a portion; after a crash, files of a portion
-that the place does not cover are deleted, and that portion is read again.
+A file appears whole or not at all. The offset advances once all files of a portion are written. After a crash, files
+beyond the offset are deleted, and their portion is read again.
 """
 
 import heapq
@@ -32,9 +32,9 @@ from tickflow.ticks.tick import Limits, Tick, TickBatch, decode
 STATE = "recording.json"
 WRITING = ".writing"
 PORTION_TICKS = 200_000
-"""Ticks in memory, at most, before they are written: about 100 MB."""
+"""The most ticks held in memory before they are written: about 100 MB."""
 PORTION_SECONDS = 300.0
-"""Seconds before few ticks are written, so that a day of a symbol does not become thousands of files."""
+"""Seconds to collect ticks before they are written, so that a quiet symbol's day does not become thousands of files."""
 POLL_SECONDS = 1.0
 BATCH = 1_000
 
@@ -43,7 +43,7 @@ logger = logging.getLogger("tickflow.producer")
 
 
 def folder_of(symbol: str) -> str:
-    """The name of a symbol's folder: no symbol leads out of the recording.
+    """The name of a symbol's folder, encoded so that no symbol can point outside the recording.
 
     >>> folder_of("BRK.B"), folder_of(".."), folder_of("ES/H6")
     ('BRK%2EB', '%2E%2E', 'ES%2FH6')
@@ -52,7 +52,7 @@ def folder_of(symbol: str) -> str:
 
 
 def schema() -> Any:
-    """The columns of a recording: all that a tick carries, and its place in the log."""
+    """The columns of a recording: all fields of a tick, and its partition and offset."""
     import pyarrow as pa
 
     return pa.schema(
@@ -64,7 +64,7 @@ def schema() -> Any:
             ("change_percent", pa.float64()),
             ("source", pa.string()),
             ("producer", pa.string()),
-            ("seq", pa.string()),  # a counter of any length
+            ("seq", pa.string()),  # a counter may have any number of digits
             ("naive", pa.bool_()),
             ("partition", pa.int32()),
             ("offset", pa.int64()),
@@ -75,7 +75,7 @@ def schema() -> Any:
 
 @dataclass
 class _Portion:
-    """What is read of one partition and not written yet: from offset `start` on, up to `end`."""
+    """The records of one partition that were read and are not written yet: offsets from `start` until before `end`."""
 
     start: int
     end: int
@@ -83,7 +83,7 @@ class _Portion:
 
 
 class Recorder:
-    """Records the log's topic into `folder`, from its start, or from now on for partitions that it does not know yet.
+    """Records the log's topic into `folder`: from the topic's start or, with `from_now`, from the present end.
 
     It joins no group. Raises `SettingError` at once for a folder of another topic.
     """
@@ -132,7 +132,7 @@ class Recorder:
             logger.info("%s ticks recorded in %s", f"{self.recorded:,}", self._folder)
 
     def write(self) -> None:
-        """Write what was read, and move the places on."""
+        """Write what was read, then advance the recorded offsets."""
         for partition, portion in self._portions.items():
             for (symbol, day), rows in _by_symbol_and_day(portion).items():
                 name = f"{partition:05d}-{portion.start:020d}.parquet"
@@ -180,7 +180,7 @@ class Recorder:
                 self.write()
 
     def _opened(self) -> dict[int, int]:
-        """The places of the folder, which is made where missing and freed of what a crash left."""
+        """The recorded offsets of the folder. Creates a missing folder, and deletes what a crash left behind."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self._folder / WRITING, ignore_errors=True)
@@ -221,9 +221,9 @@ class Recorder:
 
 
 class Recorded:
-    """The ticks of a recording, as a source: as they were, each partition in the order of its log.
+    """A source that replays a recording: the ticks unchanged, each partition in log order.
 
-    `speed` is relative to the pace at which the log took them in; `math.inf`: as fast as they are taken.
+    `speed` is relative to the pace at which the ticks were appended to the log; `math.inf`: without waiting.
     """
 
     def __init__(self, folder: Path, *, speed: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
@@ -281,7 +281,7 @@ def read(
 ) -> Any:
     """A recording's ticks, or a connected store's points, of these symbols (by default all) as one table.
 
-    `begin` is the first event time, `end` lies behind the last; both have a zone. `form`: `pandas` or `arrow`. Raises
+    Event times from `begin` until before `end`, both with a zone. `form`: `pandas` or `arrow`. Raises
     `ValueError`.
     """
     if form not in ("pandas", "arrow"):
@@ -363,7 +363,7 @@ def _by_symbol_and_day(portion: _Portion) -> dict[tuple[str, str], dict[str, lis
 
 
 def _rows_in_order(files: list[Path]) -> Iterator[dict[str, Any]]:
-    """The rows of one partition, in the order of its log: a portion at a time."""
+    """The rows of one partition in log order, a portion at a time."""
     import pyarrow as pa
     import pyarrow.parquet
 

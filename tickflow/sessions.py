@@ -1,9 +1,10 @@
 """The sessions of an exchange: its regular hours, the hours before and after them, holidays, half days, clock changes.
 
-What is computed here is computed from the calendar of `exchange_calendars`, which is read at the first question: with
-pandas loaded that takes 0.4 s, without it 1.5 s. To make a `Sessions` costs nothing.
+Everything is computed from the calendar of `exchange_calendars`, which is loaded at the first question: this takes 0.4
+s if pandas is loaded, else 1.5 s. Creating a `Sessions` costs nothing.
 
-Times are in ns since 1970. A part of time has its first moment and not its last: at the close, the exchange is closed.
+Times are in ns since 1970. Intervals include their first moment and not their last: at the closing time, the exchange
+is closed.
 """
 
 import warnings
@@ -31,9 +32,9 @@ end at 20:00, on half days at 17:00.
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One day of trading: regular hours from `open` to `close`, others from `before` and until `after`.
+    """One trading day: regular hours from `open` to `close`; with extended hours it lasts from `before` to `after`.
 
-    Without such other hours, `before` is `open` and `after` is `close`. `is_half`: it closes earlier than usual.
+    Without extended hours, `before` is `open` and `after` is `close`. `is_half`: the exchange closes early.
     """
 
     day: date
@@ -46,7 +47,9 @@ class Session:
 
 @dataclass(frozen=True)
 class _Table:
-    """Sessions as columns. `begins` and `ends` are of the parts of regular time: two per session with a lunch break."""
+    """Sessions as columns. `begins` and `ends` bound the stretches of regular hours: two per session if there is a
+    lunch break.
+    """
 
     days: Ints
     before: Ints
@@ -63,7 +66,7 @@ class _Table:
 class Sessions:
     """The sessions of one market, by its name in `exchange_calendars`, such as XNYS, XLON or 24/7.
 
-    Known from 1970 to 2100, as far as the library goes (Hong Kong: 2049); outside, no market is open.
+    Covers 1970 to 2100, or as far as the library goes (Hong Kong: 2049); outside these years no market is open.
 
     >>> new_york = Sessions("XNYS")
     >>> after_thanksgiving = 1_732_903_200_000_000_000  # 2024-11-29 18:00 UTC, where New York closed at 13:00
@@ -100,7 +103,7 @@ class Sessions:
         return result
 
     def next_open(self, time_ns: int) -> int | None:
-        """The first moment from `time_ns` on at which the exchange is open; `None` where the calendar ends before."""
+        """The first moment from `time_ns` on at which the exchange is open; `None` if the calendar ends before that."""
         if self.is_open(time_ns):
             return time_ns
         at = int(np.searchsorted(self._table.begins, time_ns))
@@ -122,7 +125,7 @@ class Sessions:
         return self._session(at) if at >= 0 and time_ns < self._table.after[at] else None
 
     def latest(self, time_ns: int) -> Session | None:
-        """The session that opened last at or before that moment, whether it goes on or not."""
+        """The session that opened last at or before that moment, whether or not it has closed."""
         at = int(np.searchsorted(self._table.opens, time_ns, side="right")) - 1
         return self._session(at) if at >= 0 else None
 
@@ -131,19 +134,19 @@ class Sessions:
         return self.latest(session.open - 1)
 
     def on(self, day: date) -> Session | None:
-        """The session of that day; `None` where the exchange does not open."""
+        """The session of that day; `None` if the exchange does not open."""
         number = (day - _FIRST).days
         at = int(np.searchsorted(self._table.days, number))
         return self._session(at) if at < len(self._table.days) and self._table.days[at] == number else None
 
     def between(self, since_ns: int, until_ns: int) -> list[Session]:
-        """The sessions of which some hour, regular or not, lies between two moments, in order."""
+        """The sessions that overlap the time between two moments, extended hours included, in order."""
         first = int(np.searchsorted(self._table.after, since_ns, side="right"))
         end = int(np.searchsorted(self._table.before, until_ns))
         return [self._session(at) for at in range(first, end)]
 
     def close_of(self, day: date) -> datetime:
-        """When the exchange closes on that day, in UTC; 16:00 of its clock where it does not open at all.
+        """When the exchange closes on that day, in UTC; 16:00 local time if it does not open at all.
 
         >>> Sessions("XNYS").close_of(date(2024, 11, 29)).isoformat()  # the day after Thanksgiving
         '2024-11-29T18:00:00+00:00'
@@ -154,7 +157,7 @@ class Sessions:
         return datetime.fromtimestamp(session.close // _SECOND, UTC)
 
     def _passed(self, times_ns: Ints) -> Ints:
-        """How many ns of regular hours lie before each moment, since the calendar begins."""
+        """How many ns of regular hours lie between the start of the calendar and each moment."""
         table = self._table
         at = np.maximum(np.searchsorted(table.begins, times_ns, side="right") - 1, 0)
         result: Ints = table.passed[at] + np.clip(times_ns - table.begins[at], 0, table.ends[at] - table.begins[at])
@@ -177,11 +180,11 @@ class Sessions:
 
 
 NEW_YORK = Sessions()
-"""The default market; its calendar is shared by all that need no other."""
+"""The default market, shared so that its calendar is loaded once."""
 
 
 def is_market(name: str) -> bool:
-    """Whether there is a calendar of that name. Only for other names than the usual two, the library is loaded.
+    """Whether there is a calendar of that name. The library is loaded only for names other than the two usual ones.
 
     >>> is_market("XNYS"), is_market("24/7"), is_market("XLON"), is_market("New York")
     (True, True, True, False)
@@ -191,7 +194,7 @@ def is_market(name: str) -> bool:
 
 def _library() -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library uses what pandas 3.1 calls deprecated
+        warnings.simplefilter("ignore")  # the library uses functions that pandas 3.1 deprecates
         import exchange_calendars  # loads pandas: only where a calendar is asked for
 
         return exchange_calendars

@@ -1,7 +1,7 @@
 """Opens the SQLite file of the embedded stack, and tells temporary failures from those that a person must fix.
 
-The file says which version of the tables it has. An older file is brought up to date when it is opened. A newer one is
-refused, since what this version does not know about it would be lost.
+The file says which version of the tables it has. An older file is migrated when it is opened. A newer file is refused:
+this version would lose the columns that it does not know.
 
 Several processes share the file: write-ahead logging lets them read while one writes. With `synchronous=NORMAL` every
 committed transaction survives a killed process; a power cut may lose the last ones.
@@ -36,9 +36,9 @@ APPLICATION_ID = 0x7469636B
 does not set it."""
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], object], ...] = (
-    lambda _connection: None,  # from files without a version, whose tables were the same
+    lambda _connection: None,  # the tables of files without a version were the same
 )
-"""Step n brings the tables from version n to n + 1, within a transaction. A further column needs no step."""
+"""Step n migrates the tables from version n to n + 1, within a transaction. A new column needs no step."""
 
 _PASSING = frozenset({
     sqlite3.SQLITE_BUSY,
@@ -122,7 +122,7 @@ def _open(path: Path, schema: str, columns: Declared) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         _refuse_newer(connection, path)
-        # only an empty file obeys this pragma; in any other it would just wait for the lock of a writer
+        # SQLite obeys this pragma only in an empty file; in any other the call would only wait for a writer's lock
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
@@ -164,7 +164,9 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path, columns: Decla
     """Apply the migration steps and add the columns that the file lacks."""
     if _number(connection, "user_version") == len(MIGRATIONS) and not _missing(connection, path, columns):
         return
-    connection.execute("BEGIN IMMEDIATE")  # if two programs open the file at once, the second finds the work done
+    connection.execute(
+        "BEGIN IMMEDIATE"
+    )  # if two programs open the file at once, the second one has nothing left to do
     try:
         _refuse_newer(connection, path)
         for step in MIGRATIONS[_number(connection, "user_version") :]:

@@ -12,7 +12,7 @@ from tickflow.ticklog.base import TickLog
 
 
 class Secret(Protocol):
-    """A value that does not show in logs."""
+    """A setting whose value is hidden in logs and error messages."""
 
     def get_secret_value(self) -> str:
         """The value."""
@@ -144,7 +144,7 @@ def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
         from tickflow.store.sqlite.store import EmbeddedStore
 
         return EmbeddedStore(settings.embedded_file, retention_days=settings.retention_days, stop=stop)
-    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)  # first: loading the client takes time
+    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)  # checked first, since loading the client takes time
     from tickflow.store.influx.store import InfluxStore
 
     return InfluxStore(

@@ -248,7 +248,7 @@ def test_a_partition_that_comes_back_while_its_batch_is_in_flight_is_read_again_
     assert worker.under_test.counters.discrepancies() == {}
 
 
-def test_what_is_in_flight_while_the_topic_is_made_anew_is_not_committed_on_the_new_one(worker: Worker) -> None:
+def test_what_is_in_flight_while_the_topic_was_recreated_is_not_committed_on_the_new_one(worker: Worker) -> None:
     with_a_batch_in_flight(worker)
     worker.topic.entries[0].clear()
     worker.topic.ends[0] = 0

@@ -58,7 +58,7 @@ DASHED, DOTTED = "6px,3px", "2px,2px"
 
 
 def _taken(*_columns: Any) -> Any:
-    """Stands in place of a formula: the tick's value is taken unchanged."""
+    """The formula of fields that are copied from the tick unchanged."""
     raise NotImplementedError
 
 

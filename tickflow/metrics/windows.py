@@ -152,6 +152,8 @@ def places_of(symbols: Sequence[str], known: dict[str, int]) -> Ints:
 
 
 def _twice_as_long(rows: Column) -> Column:
-    longer = np.zeros((2 * len(rows), *rows.shape[1:]), dtype=rows.dtype)  # takes no memory until it is written to
+    longer = np.zeros(
+        (2 * len(rows), *rows.shape[1:]), dtype=rows.dtype
+    )  # np.zeros takes no memory until it is written to
     longer[: len(rows)] = rows
     return longer

@@ -1,1 +1,1 @@
-"""The forms that the text of a setting takes: addresses, and the `.env` file."""
+"""How settings are written: addresses, the `.env` file, files that hold secrets."""

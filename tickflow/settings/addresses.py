@@ -1,4 +1,4 @@
-"""The forms of an address: a URL, a server, a host that only this machine reaches. Pure; nothing is looked up."""
+"""Checks addresses in settings: a URL, a server, a loopback host, a network. Pure; no name is looked up."""
 
 import ipaddress
 import re
@@ -13,7 +13,7 @@ def is_http_url(text: str) -> bool:
     """
     try:
         parts = urlsplit(text)
-        _ = parts.port  # raises, where it is no port
+        _ = parts.port  # raises ValueError for a port that is not a number
     except ValueError:
         return False
     plain = not (parts.query or parts.fragment or "@" in parts.netloc or re.search(r"\s", text))
@@ -31,7 +31,7 @@ def is_server(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server that listens on `host` is reached from this machine only.
+    """Whether a server that listens on `host` can be reached from this machine only.
 
     >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("0.0.0.0")
     (True, True, True, False)

@@ -15,19 +15,20 @@ EXPECTED = "a regular file of at most 64 KiB that holds the secret"
 def read_secret(key: str, path: str) -> tuple[str, str | None]:
     """The secret in the file that the setting `key` names, and a warning where others can read it.
 
-    Raises `SettingError`. It shows the path only of a file that is there: else the value may be the secret itself.
+    Raises `SettingError`. The error shows the path only if the file exists: otherwise the value may be the secret
+    itself.
     """
     try:
-        # Neither waits for who writes into a pipe, nor reads a device without end.
+        # Neither blocks on a pipe without a writer nor reads a device for ever.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         is_there = os.path.lexists(path) if "\0" not in path else False
-        reason = getattr(error, "strerror", None) or "no path of a file"
+        reason = getattr(error, "strerror", None) or "not the path of a file"
         raise SettingError(key, path if is_there else HIDDEN, f"{EXPECTED} ({reason})") from None
     found = os.fstat(file)
     if not stat.S_ISREG(found.st_mode):
         os.close(file)
-        raise SettingError(key, path, f"{EXPECTED}; this is none")
+        raise SettingError(key, path, f"{EXPECTED}; this is not one")
     with os.fdopen(file, "rb") as opened:
         content = opened.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -44,7 +45,7 @@ def read_secret(key: str, path: str) -> tuple[str, str | None]:
 
 
 def without_secrets(value: str, secrets: Collection[str] = ()) -> str:
-    """The value as it may be shown: without what looks like a secret in the wrong place.
+    """The value with anything hidden that looks like a secret in the wrong place, so that it can be shown.
 
     Hidden are known secrets, the user and password of an address, the parameters of a URL, and a value that looks like
     a token.
@@ -62,7 +63,7 @@ def without_secrets(value: str, secrets: Collection[str] = ()) -> str:
 
 
 def _looks_like_a_token(value: str) -> bool:
-    """Whether it is as long and as mixed as what a machine made.
+    """Whether the text is as long and as mixed as a generated token.
 
     >>> [_looks_like_a_token(each) for each in ("stock-ticks.of-the-second", "sk_live_9aF3bC77Q0pLmX2d")]
     [False, True]

@@ -1,15 +1,15 @@
-"""Real prices from Alpha Vantage, in the plain form: one `GLOBAL_QUOTE` a symbol and round.
+"""Real prices from Alpha Vantage: one `GLOBAL_QUOTE` request per symbol and round.
 
     SourceError
-    └── NoQuote                 an answer without a quote, or no answer: said, and tried again in the next round
-        ├── Throttled           too fast: wait `wait` seconds, then again
-        ├── DailyLimitReached   nothing more before midnight in New York
+    └── NoQuote                 an answer without a quote, or no answer: logged, and tried again in the next round
+        ├── Throttled           too many calls: wait `wait` seconds, then try again
+        ├── DailyLimitReached   no more quotes before midnight in New York
         ├── KeyRefused          a person must act: the key, or a premium plan
-        └── EmptyAnswer         no quote and no cause: a hiccup, or a symbol that it does not know
+        └── EmptyAnswer         neither a quote nor a reason: a hiccup, or an unknown symbol
 
-Alpha Vantage answers refusals with HTTP 200 and a sentence under a changing name, and quotes the caller's key in some
-of them: what counts is that there is no quote, and every text is freed of the key. A failed fetch is never replaced by
-anything. A free key allows 25 requests a day and one a second, and its quotes are those of the end of the day.
+Alpha Vantage answers refusals with HTTP 200 and a sentence under varying names, some of which quote the caller's key.
+So an answer without a quote is a refusal, and the key is removed from every text. A failed fetch is never replaced by
+invented data. A free key allows 25 requests per day and one per second, and returns end-of-day quotes.
 """
 
 import logging
@@ -33,7 +33,7 @@ from tickflow.ticks.tick import Reason, Tick, from_text
 
 BASE_URL = "https://www.alphavantage.co/query?"
 _NEW_YORK = ZoneInfo("America/New_York")
-"""Whose midnight begins a new day of a free key, wherever the market is."""
+"""A new day of a free key begins at midnight in this zone, wherever the market is."""
 CALL_GAP = 1.1
 """The least time between two calls, in seconds: one call a second is allowed."""
 CALL_TIMEOUT = 8.0
@@ -43,10 +43,10 @@ UNKNOWN_AFTER = 3
 failure.
 """
 ANSWERED = -1
-"""Stands in place of the count of rounds once a symbol has given a quote: Alpha Vantage knows it."""
+"""Replaces the count of rounds once a symbol has had a quote: Alpha Vantage knows the symbol."""
 UNKNOWN_EVERY = 10
-"""An unknown symbol is asked for once per this many rounds: it may be listed later, but each call costs a free key 4 %
-of its day.
+"""An unknown symbol is asked for once per this many rounds: it may be listed later, but each call costs 4 % of a free
+key's day.
 """
 
 logger = logging.getLogger("tickflow.producer")
@@ -128,7 +128,9 @@ def _read(body: Mapping[str, Any], symbol: str) -> Quote:
 
 
 def _refusal(text: str, symbol: str) -> NoQuote:
-    """Classify Alpha Vantage's sentence. The order matters: the sentence about speed names the daily limit too."""
+    """The error that Alpha Vantage's sentence means. The order of the tests matters: the sentence about speed mentions
+    the daily limit too.
+    """
     said = f"Alpha Vantage said: {text[:400]}"
     low = text.lower()
     if "per second" in low or "sparingly" in low or "burst pattern" in low:
@@ -147,7 +149,7 @@ def _refusal(text: str, symbol: str) -> NoQuote:
 
 
 def redacted(text: str, key: str) -> str:
-    """The text without the key, neither plain nor as a URL encodes it."""
+    """The text with the key removed, both in plain and in URL-encoded form."""
     for form in sorted({key, quote(key, safe=""), quote_plus(key)}, key=len, reverse=True):
         if form:
             text = text.replace(form, "**********")
@@ -164,7 +166,7 @@ class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
         self._timeout = timeout
 
     def _handle_api_call(self, url: str) -> dict[str, object]:
-        """The whole answer in place of the quote: `parse_quote` judges it, not the package."""
+        """Return the whole answer: `parse_quote` judges it, not the package."""
         url = url.replace(AlphaVantage._ALPHA_VANTAGE_API_URL, self._base_url, 1)
         try:
             response = requests.get(url, proxies=self.proxy, timeout=self._timeout)
@@ -202,7 +204,7 @@ def seconds_to_midnight(now: datetime) -> float:
 class AlphaVantageSource:
     """The quotes of `symbols` every `interval` seconds, if they changed. `now` is the wall clock.
 
-    `sessions` tells when a trading day closes.
+    `sessions` says when a trading day closes.
     """
 
     def __init__(
@@ -232,11 +234,11 @@ class AlphaVantageSource:
 
     @property
     def what(self) -> str:
-        """What the first log line says of this source."""
+        """The description of this source in the first log line."""
         return f"real prices of {', '.join(self._asked)} from Alpha Vantage, asked every {self._interval:g} s"
 
     def warn_of_budget(self) -> None:
-        """Warn if a free key will not last for a day at this rate."""
+        """Warn if a free key's daily limit would be used up within a day at this rate."""
         round_seconds = max(self._interval, len(self._asked) * self._call_gap)
         calls = len(self._asked) * 86_400 / round_seconds
         if calls > FREE_CALLS_A_DAY:
@@ -300,7 +302,7 @@ class AlphaVantageSource:
                 return None
 
     def _is_due(self, symbol: str) -> bool:
-        """Whether to ask for the symbol in this round; an unknown symbol is asked for rarely."""
+        """Whether to request the symbol's quote in this round; for unknown symbols only now and then."""
         misses = self._misses[symbol]
         if misses < UNKNOWN_AFTER or (misses - UNKNOWN_AFTER + 1) % UNKNOWN_EVERY == 0:
             return True
@@ -333,7 +335,7 @@ class AlphaVantageSource:
     def _tick(self, found: Quote) -> Tick:
         """The quote as a tick at the close of its day; during that day (paid plans) at the time of the request.
 
-        The reader of the log would refuse a time in the future, and nobody knows the close before it comes.
+        (Workers refuse times in the future, and the closing price is not known before the close.)
         """
         moment = min(self._sessions.close_of(found.trading_day), self._now())
         return Tick(found.symbol, found.price, moment, found.volume, found.change_percent, "alpha_vantage")

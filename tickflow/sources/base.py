@@ -6,7 +6,7 @@ from typing import Protocol
 from tickflow.ticks.tick import Tick
 
 Wait = Callable[[float], bool]
-"""Waits that many seconds, or until the process is asked to stop; returns whether it was."""
+"""A function that waits that many seconds, or until the process is asked to stop; it returns whether it was."""
 
 
 class Source(Protocol):

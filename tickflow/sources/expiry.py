@@ -8,13 +8,13 @@ from tickflow.sources.base import Source
 from tickflow.ticks.tick import epoch_us
 
 MOST_TICKS = 5_000_000
-"""Ticks to look at before all of them count as expired: about half a minute."""
+"""After this many expired ticks the whole replay counts as expired; reading them takes about half a minute."""
 
 
 def expired(source: Source, keeps: Callable[[int], bool]) -> str:
-    """What to say of a source that never waits, if the store keeps none of its ticks, else nothing.
+    """A sentence if the store would keep none of the ticks of a source (which must not wait), else an empty text.
 
-    `keeps` tells it of a time in ns since 1970. One tick that the store keeps ends the search.
+    `keeps` says whether the store keeps a time, in ns since 1970. One tick that the store keeps ends the search.
     """
     looked, oldest, newest = 0, 0, 0
     try:
@@ -29,7 +29,7 @@ def expired(source: Source, keeps: Callable[[int], bool]) -> str:
             looked += len(times)
             if looked >= MOST_TICKS:
                 break
-    except SourceError:  # rows were refused: the replay itself tells of them
+    except SourceError:  # rows were refused: the replay itself will report them
         pass
     if not looked:
         return ""

@@ -43,7 +43,7 @@ class Unmapped(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One map; `symbol` is a path, unless `constant` is the symbol or `by_key` says that the record's key is."""
+    """One map; `symbol` is a path, unless `constant` is the symbol or `by_key` takes the record's key as the symbol."""
 
     symbol: tuple[str, ...]
     constant: str | None
@@ -58,7 +58,7 @@ class Mapping:
 
     @classmethod
     def read(cls, path: Path) -> "Mapping":
-        """The map of a TOML file. Raises `SettingError` that names the file and what is wrong in it."""
+        """The map in a TOML file. Raises `SettingError`, which names the file and the mistake."""
         try:
             return cls.of(tomllib.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:  # errors of TOML and of its content alike
@@ -66,7 +66,7 @@ class Mapping:
 
     @classmethod
     def of(cls, table: Table[str, Any]) -> "Mapping":
-        """The map that a parsed TOML file is. Raises `ValueError`.
+        """The map in a parsed TOML file. Raises `ValueError`.
 
         >>> mapping = Mapping.of({"symbol": "s", "price": "p", "timestamp": "t", "epoch": "ms"})
         >>> mapping.tick(None, b'{"s": "AAPL", "p": "187.5", "t": 1767623400120}').timestamp.isoformat()
@@ -100,7 +100,7 @@ class Mapping:
         )
 
     def tick(self, key: bytes | None, value: bytes | None, seq: int | None = None) -> Tick:
-        """The tick that a record is, with that number. Raises `Unmapped`."""
+        """The tick made of a record; `seq` becomes its number. Raises `Unmapped`."""
         try:
             record = _decode(value or b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

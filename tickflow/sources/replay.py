@@ -1,8 +1,7 @@
 """Recorded ticks from files, at the recorded speed, faster, or without waiting.
 
-`tickflow.sources.files` reads the files; this module decides when their ticks are due. Every symbol is published unless
-`symbols` names some, with the times in the files, in time order if there are several files. The files are streamed:
-their size does not matter.
+`tickflow.sources.files` reads the files; this module decides when their ticks are due. Ticks keep the times in the
+files; those of several files are merged in time order. The files are streamed: their size does not matter.
 """
 
 import hashlib
@@ -29,7 +28,7 @@ from tickflow.ticks.tick import Tick, epoch_us
 BATCH = 1000
 SHOWN_REFUSALS = 5
 LONG_GAP = 60.0
-"""A wait of at least this many seconds is logged, and logged again each time as many have passed."""
+"""A wait of at least this many seconds is logged, and logged again after each further interval of this length."""
 FAR = 10.0
 
 logger = logging.getLogger("tickflow.producer")
@@ -37,14 +36,16 @@ logger = logging.getLogger("tickflow.producer")
 
 @dataclass(frozen=True)
 class Part:
-    """Which ticks of the files are replayed: of some symbols (none: of all), from a time on, before a time."""
+    """Which ticks of the files are replayed: those of `symbols` (empty: all symbols), from `begin_us` until before
+    `end_us`.
+    """
 
     symbols: frozenset[str] = frozenset()
     begin_us: int | None = None
     end_us: int | None = None
 
     def of(self, columns: Columns) -> Columns:
-        """The ticks of that part."""
+        """The ticks of the batch that belong to the part."""
         keep = np.ones(len(columns), bool)
         if self.symbols:
             keep &= np.fromiter((symbol in self.symbols for symbol in columns.symbols.tolist()), bool, len(columns))
@@ -59,8 +60,8 @@ class Replay:
     """The ticks of the files that `path` names, at `speed` times the recorded speed (`math.inf`: without waiting).
 
     Recognises the files at once: raises `SettingError` with what is wrong. `loop` begins again at the end, for ever;
-    `shift` moves all times so that the first tick is of now. `done` says, by symbol, how many ticks an earlier run
-    published already: they are passed over. `clock` is monotonic, in seconds; `now` gives the time of day.
+    `shift` moves all times so that the first tick is of now. `done` says how many ticks of each symbol an earlier run
+    has published: they are skipped. `clock` is monotonic, in seconds; `now` gives the time of day.
     """
 
     def __init__(
@@ -104,24 +105,24 @@ class Replay:
 
     @property
     def read(self) -> int:
-        """Rows that were read."""
+        """How many rows were read."""
         return self._reading.tally.read
 
     @property
     def refused(self) -> int:
-        """Rows that were refused."""
+        """How many rows were refused."""
         return self._reading.tally.refused
 
     @property
     def what(self) -> str:
-        """For the line at the start."""
+        """The description of this source in the first log line."""
         pace = "as fast as possible" if math.isinf(self._speed) else f"at {self._speed:g} times the recorded speed"
         count = len(self.opened.files)
         files = f", {count:,} files," if count > 1 else ""
         return f"the recorded ticks of {self._path}{files} {pace}"
 
     def understood(self) -> Iterator[str]:
-        """One line per finding and per guess, for each kind of file."""
+        """For each kind of file, one line per thing that was recognised or guessed."""
         said: set[str] = set()
         yield from self.opened.notes
         for file in self.opened.files:
@@ -143,7 +144,9 @@ class Replay:
         return explained(self._path, self.opened, self._options)
 
     def identity(self) -> str:
-        """What tells this replay from others: the files' beginnings and sizes, and all that changes its ticks."""
+        """A text that identifies this replay: the beginnings and sizes of the files, and every setting that changes the
+        ticks.
+        """
         seen = hashlib.sha256()
         for file in self.opened.files:
             seen.update(hashlib.sha256(file.member.head).digest())
@@ -168,7 +171,7 @@ class Replay:
             self._complain()
 
     def _round(self, wait: Wait) -> Generator[list[Tick], None, bool]:
-        """One pass over the files; whether it was asked to stop."""
+        """Yield the ticks of one pass over the files; return whether the process was asked to stop."""
         began: float | None = None
         first_us = shift_us = 0
         paced = not math.isinf(self._speed)
@@ -204,7 +207,8 @@ class Replay:
                     if self._pause(float(due[start]), int(part.time_us[start]), wait):
                         return True
                     now = self._clock()
-                # Up to the first that is not due: one behind the others in time goes with those before it.
+                # Publish up to the first tick that is not due; a tick out of order is published together with those
+                # before it.
                 late = np.flatnonzero(due[start : start + BATCH] > max(now, due[start]))
                 end = start + (int(late[0]) if len(late) else min(BATCH, len(part) - start))
                 self._given += end - start
@@ -214,7 +218,7 @@ class Replay:
         return False
 
     def _pause(self, due: float, time_us: int, wait: Wait) -> bool:
-        """Wait for the next tick; a long pause is announced, and again each minute. Whether to stop."""
+        """Wait for the next tick; log a long pause, and again every minute. Return whether to stop."""
         moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
         is_long = due - self._clock() >= FAR
         try:
@@ -233,7 +237,7 @@ class Replay:
         return False
 
     def _without_done(self, part: Columns, left: dict[str, int]) -> Columns:
-        """What no earlier run published: of each symbol, the first so many ticks are left out."""
+        """The ticks that no earlier run has published: of each symbol, the first `done` ticks are left out."""
         keep = np.ones(len(part), bool)
         for at, symbol in enumerate(part.symbols.tolist()):
             if left.get(symbol, 0) > 0:
@@ -271,7 +275,7 @@ class Replay:
         return f"{rows:,} rows read{refused}{skipped}{part}, {rows / seconds:,.0f} rows/s{left}{self._next}"
 
     def _bytes_given(self) -> float:
-        """How many bytes of the files the ticks so far come from: reading is ahead of them by a chunk."""
+        """How many bytes of the files the published ticks come from; reading is one chunk ahead of that."""
         ahead, rows, before = self._ahead
         return self._bytes + (ahead * (self._given - before) / rows if rows and self._bytes < self.opened.done else 0)
 

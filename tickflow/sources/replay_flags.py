@@ -1,4 +1,4 @@
-"""The flags of the producer that are about one replay alone, and the options that the settings give it."""
+"""The producer's flags for replays, and the options that the settings define."""
 
 import argparse
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "REPLAY_SORT": "--sort",
     }
 )
-"""The short names of settings, which most people know a file by."""
+"""Short second names of the flags that say how a file is read."""
 
 
 class ReplaySettings(Protocol):
@@ -55,7 +55,7 @@ class ReplaySettings(Protocol):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What one replay is to be: which part of the files, again and again, as if it were now, or continued."""
+    """What a person wants of one replay: which part of the files, whether to loop, to shift times, or to resume."""
 
     symbols: tuple[str, ...] = ()
     begin: str | None = None

@@ -1,7 +1,7 @@
-"""How far an interrupted replay came: read from the log itself, which alone knows what was published.
+"""How far an interrupted replay got, read from the log itself: only the log knows what was published.
 
-Each tick of a replay carries the run as its `producer` and a counter per symbol. A run's name begins with what
-identifies its files and settings, so that a later run finds the ticks of the one that it continues, however that ended.
+Each tick of a replay carries the run as its `producer` and a counter per symbol. A run's name begins with a digest of
+its files and settings, so that a later run finds the ticks of the run that it continues, however that run ended.
 """
 
 import logging
@@ -34,7 +34,7 @@ class Published:
 
     @property
     def ticks(self) -> int:
-        """All ticks of the run."""
+        """How many ticks of the run the log holds."""
         return sum(self.counts.values())
 
 

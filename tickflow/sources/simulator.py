@@ -2,8 +2,8 @@
 
 A geometric Brownian walk alone looks wrong: real returns have heavy tails, jumps, and volatility that comes in
 clusters and brings volume with it (R. Cont, "Empirical properties of asset returns: stylized facts and statistical
-issues", Quantitative Finance 1, 2001). Each of these is one line of `_Walk.block`. There is no drift: over the hours
-that anybody watches, a real one is invisible.
+issues", Quantitative Finance 1, 2001). Each of these is one line of `_Walk.block`. There is no drift: over a few hours
+a real one is invisible.
 
 Every symbol draws from its own generator, seeded by (seed, symbol): the same seed gives the same ticks, whichever other
 symbols run beside it (on one numpy version: its distributions may change between versions, see NEP 19).
@@ -31,8 +31,8 @@ YEAR_SECONDS = 252 * 6.5 * 3600
 """The seconds per year in which a market is open: annual volatilities are spread over them."""
 
 MIN_STEP_SECONDS = 10.0
-"""The least time, in seconds, that the price moves of one step stand for, however short the interval: so a page that
-refreshes every 2 s shows movement, and prices in cents do not stand still.
+"""The least market time, in seconds, that one step simulates, however short the interval: otherwise prices in whole
+cents would hardly ever change.
 """
 
 TAIL_DEGREES = 4
@@ -54,7 +54,7 @@ both follow the flow of information (P. Clark, 1973; J. Karpoff, "The relation b
 volume", 1987)."""
 
 BLOCK = 256
-"""Steps drawn at a time. The seed depends on it: another size would give the same random numbers to other steps."""
+"""Steps drawn at a time. The seed depends on it: with another size, the same seed gives other prices."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -200,7 +200,7 @@ class Simulator:
 
     @property
     def what(self) -> str:
-        """What the first log line says of this source."""
+        """The description of this source in the first log line."""
         pace = f"every {self._interval:g} s" if self._interval else "without pause"
         return f"simulated prices, not real ones, of {', '.join(self.symbols)} {pace} (SIMULATOR_SEED={self._seed})"
 

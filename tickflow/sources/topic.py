@@ -1,7 +1,7 @@
-"""Ticks made of the records of another topic, by a map.
+"""A source that turns the records of another topic into ticks, by a map.
 
-At least once: the place in the other topic is committed, in a consumer group of its own, only when the ticks made of
-what lies before it are acknowledged. After a crash the records since the last commit are published again.
+Delivery is at least once: an offset of the other topic is committed, in a consumer group of its own, only when the
+ticks of all records before it are acknowledged. After a crash the records since the last commit are published again.
 """
 
 import logging
@@ -17,7 +17,7 @@ from tickflow.ticks.tick import Tick
 
 POLL_SECONDS = 0.25
 SHOWN = 5
-"""Records that are no ticks by the map, each shown with its place; further ones are counted."""
+"""This many records that the map cannot turn into ticks are logged one by one; further ones are only counted."""
 
 logger = logging.getLogger("tickflow.producer")
 
@@ -38,11 +38,11 @@ class TopicSource:
 
     @property
     def what(self) -> str:
-        """The topic, for the first log line."""
+        """The description of this source in the first log line."""
         return f"the records of the topic {self._log.topic} as ticks, at least once"
 
     def batches(self, wait: Wait) -> Iterator[Sequence[Tick]]:
-        """The ticks of the records as they come, without end."""
+        """The ticks of the records as they arrive, without end."""
         self._log.connect(create=False)
         self._log.subscribe()
         while True:
@@ -54,7 +54,7 @@ class TopicSource:
                 self._trouble(f"the topic {self._log.topic} cannot be read: {error}")
             if ticks:
                 yield ticks
-            elif wait(0):  # the poll has waited already; this has the ticks acknowledged
+            elif wait(0):  # the poll has waited already; this call only flushes the ticks
                 return
 
     def acknowledged(self) -> None:
@@ -68,7 +68,7 @@ class TopicSource:
             self._trouble(f"the place in the topic {self._log.topic} cannot be committed: {error}")
 
     def progress(self) -> str:
-        """What was left out."""
+        """How many records were left out, in words."""
         left_out = self.unmapped.total()
         return f"{left_out:,} records of {self._log.topic} are no ticks by the map" if left_out else ""
 

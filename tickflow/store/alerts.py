@@ -1,6 +1,6 @@
 """Stores alerts: in the measurement `stock_anomalies`, or in the table `store_anomalies` of the embedded file.
 
-An alert is written again, over itself, whenever it changes; an unknown value leaves the stored one unchanged.
+A changed alert overwrites its stored form; values that are unknown leave the stored ones unchanged.
 """
 
 from abc import ABC, abstractmethod
@@ -17,8 +17,9 @@ class AlertStore(ABC):
 
     @abstractmethod
     def write(self, alerts: Sequence[Alert]) -> None:
-        """Store the alerts in one attempt; they are stored when this returns. Without `notified` that field is
-        unchanged."""
+        """Store the alerts in one attempt; they are stored when this returns. If `notified` is unknown, the field is
+        unchanged.
+        """
 
     @abstractmethod
     def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
@@ -28,9 +29,9 @@ class AlertStore(ABC):
     def alerts(
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
     ) -> list[Alert]:
-        """The alerts from `since_ns` on, before `until_ns`, in the order of time; of `count` the newest ones.
+        """The alerts from `since_ns` on, before `until_ns`, in time order; with `count`, only the newest so many.
 
-        Those of `symbols` alone, where given. What is not stored of an alert (`said` and the like) has its default.
+        With `symbols`, only theirs. Attributes that are not stored (such as `said`) have their defaults.
         """
 
     @abstractmethod

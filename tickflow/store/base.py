@@ -27,7 +27,7 @@ class Written:
     """The outcome of one `write`.
 
     `refused` are the indexes of points that the store refuses for good, each with the store's own message; `expired`
-    counts points outside the store's retention, which `kept` tells in words; all others are stored.
+    counts points outside the store's retention, which `kept` states in words; all others are stored.
     """
 
     stored: int
@@ -201,23 +201,23 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width: see `Pixels`."""
+        """The symbol's points from `since_ns` on, before `until_ns`, summarised in columns of that width (`Pixels`)."""
 
     @abstractmethod
     def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
-        """What `points` gives for the same arguments, where it is at most so many points; else `None`."""
+        """What `points` returns for the same arguments, or `None` if that would be more than `most` points."""
 
     @abstractmethod
     def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
-        """Of each part of time (from, before; in ns) that has an anomaly, the one farthest from its MA10."""
+        """For each time range (from, before; in ns) with an anomaly, the anomaly farthest from its MA10."""
 
     @abstractmethod
     def first_time(self, symbol: str) -> int | None:
-        """When the symbol's first stored point is, in ns since 1970; `None` where it has none."""
+        """The time of the symbol's first stored point, in ns since 1970; `None` if it has none."""
 
 
 class StatusBoard(Connected):
-    """The status board: each worker writes its status there; people and the page read it."""
+    """Where each worker writes its status, for people and the page."""
 
     @abstractmethod
     def write_status(self, status: WorkerStatus) -> None:

@@ -1,4 +1,4 @@
-"""Until when the store may work for the request that is under way: a moment of the monotonic clock, per thread."""
+"""The deadline of the current request for its reads from the store: a monotonic time, per thread."""
 
 import time
 from contextvars import ContextVar
@@ -9,7 +9,7 @@ DEADLINE: ContextVar[float | None] = ContextVar("DEADLINE", default=None)
 
 
 def seconds_left(most: float) -> float:
-    """For how long it may still work, at most `most` seconds. Raises `StoreUnavailable` when that is over."""
+    """The seconds left for the current request, at most `most`. Raises `StoreUnavailable` once they are over."""
     deadline = DEADLINE.get()
     if deadline is None:
         return most
@@ -20,7 +20,7 @@ def seconds_left(most: float) -> float:
 
 
 def is_over() -> bool:
-    """Whether that moment has passed."""
+    """Whether the deadline has passed."""
     deadline = DEADLINE.get()
     return deadline is not None and time.monotonic() > deadline
 

@@ -8,12 +8,12 @@ from tickflow.metrics.points import Points
 
 
 def places(points: Points) -> dict[str, int]:
-    """By symbol, the index of its point."""
+    """The index of each symbol's point."""
     return {symbol: at for at, symbol in enumerate(points.symbol)}
 
 
 def replaced(points: Points, place: Mapping[str, int], newer: Points) -> Points:
-    """The points, with these in place of the older points of the same symbols."""
+    """The points, where newer points replace the older ones of the same symbols."""
     at = [place[symbol] for symbol in newer.symbol]
     columns: dict[str, Any] = {}
     for name in NAMES:

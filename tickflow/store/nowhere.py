@@ -12,7 +12,7 @@ WHERE = "no store (--alerts-only)"
 
 
 class NowhereStore(PointWriter, PointReader, StatusBoard):
-    """Accepts every point and status, and has none."""
+    """Accepts points and statuses, and discards them; reads find nothing."""
 
     def __init__(self, stop: threading.Event) -> None:
         self.stop = stop
@@ -55,7 +55,7 @@ class NowhereStore(PointWriter, PointReader, StatusBoard):
 
 
 class NowhereAlerts(AlertStore):
-    """Accepts every alert, and has none: they are published all the same."""
+    """Accepts alerts and discards them; they are still published to the topic."""
 
     where = WHERE
 

@@ -1,7 +1,8 @@
-"""A long part of time in as many columns as a screen has pixels: what each column's line, bar and marks need.
+"""Summarises a long time range in as many columns as the screen has pixels: what each column's line, bar and marks
+need.
 
-Nothing that could be seen is left out: of each column the first, highest, lowest and last price, the sum of the volume,
-the range of each measure, the number of ticks and of anomalies, and how strong the strongest anomaly is.
+Nothing visible is lost: each column has the first, highest, lowest and last price, the sum of the volume, the range of
+each measure, the number of ticks and of anomalies, and the strength of the strongest anomaly.
 """
 
 from collections.abc import Sequence
@@ -62,13 +63,14 @@ class Pixels:
 
 
 def strength(points: Points) -> Floats:
-    """How far each price lies from its MA10, as a share of it: by that, anomalies are compared with one another."""
+    """The strength of an anomaly: how far its price lies from its MA10, as a share of MA10."""
     result: Floats = np.abs(points.price / points.ma_10 - 1)
     return result
 
 
 def strongest_columns(pixels: Pixels, most: int, width_ns: int, apart: int) -> Ints:
-    """The columns whose strongest anomalies are marked: `most` at most, the strongest first, so many columns apart.
+    """The columns whose strongest anomaly is marked: the strongest first, `most` at most, at least `apart` columns
+    between two.
 
     >>> rows = [(at, 1.0, 1.0, 1.0, 1.0, 0.0, 1, 1, power, *[None] * 2 * len(MEASURES))
     ...         for at, power in ((0, 0.1), (1, 0.3), (2, 0.2), (9, 0.1))]

@@ -62,10 +62,10 @@ class Health:
         self._report = Report(State.STARTING, "starting")
 
     def note(self, report: Report, *, patient: bool = False, ready_seconds: float = math.inf) -> None:
-        """Note that the loop turned, and what it does.
+        """Note that the loop turned, and what it is doing.
 
-        With `patient` it now waits for a server inside one call that has its own time-outs: no turn is expected
-        meanwhile. A report that says ready counts for `ready_seconds`.
+        With `patient`, the loop now waits for a server inside one call that has its own time-outs, so no turn is
+        expected meanwhile. A report of a ready state is valid for `ready_seconds`.
         """
         self._report = report
         self._is_patient = patient
@@ -93,7 +93,7 @@ class Health:
 
     @property
     def report(self) -> Report:
-        """What the script does; for a loop that hangs, that it hangs."""
+        """What the script last reported or, if its loop hangs, that it hangs."""
         report = self._report
         if self._is_overdue:
             return Report(State.WAITING_FOR_STORE, f"no answer for {self.silent_seconds:.0f} s", report.share)

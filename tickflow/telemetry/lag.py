@@ -1,6 +1,6 @@
 """How far a worker is behind, in seconds: the age of the oldest uncommitted record, by its append time.
 
-A number of records says little without their rate. The age is exact if the worker has read the record; for unread
+A number of records means little without their rate. The age is exact if the worker has read the record; for unread
 records it is known as soon as `look_up` or the next poll brings the first of them.
 """
 
@@ -43,8 +43,8 @@ class LagClock:
         self._partitions: dict[int, _Partition] = {}
 
     def follow(self, assigned: Mapping[int, tuple[object, int]]) -> None:
-        """Follow the assignment: by partition, a mark that tells it from an earlier assignment, and the
-        committed offset.
+        """Take over the assignment: for each partition, a value that differs for each assignment, and the committed
+        offset.
         """
         for partition in self._partitions.keys() - assigned.keys():
             del self._partitions[partition]
@@ -94,7 +94,7 @@ class LagClock:
         elif known.looked_up_ms is not None:
             since = known.looked_up_ms
         elif known.caught_up_ms is not None:
-            since = known.caught_up_ms  # any waiting record came after that commit
+            since = known.caught_up_ms  # any waiting record was appended after that commit
         else:
             return None
         return max(now_ms - since, 0) / 1000

@@ -13,11 +13,11 @@ from tickflow.errors import Stopped, StoreError
 from tickflow.telemetry.health import Health, Report, State
 
 VIEWER_SECONDS = 30.0
-"""A browser without a request for this many seconds is no viewer any more."""
+"""After this many seconds without a request, a browser no longer counts as a viewer."""
 MAX_VIEWERS = 1_000
 ASK_SECONDS = 2.0
 ANSWER_SECONDS = 8.0
-"""A store without an answer for this many seconds is down, whatever happens to the waiting request."""
+"""After this many seconds without an answer the store counts as down, even if the request is still waiting."""
 DATA_PATH = "_dash-update-component"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

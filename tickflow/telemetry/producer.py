@@ -19,7 +19,7 @@ class Published:
 
 
 class ProducerTelemetry:
-    """What the producer reports; `published` is read at each scrape, from plain integers."""
+    """What the producer reports. Each scrape reads the counters of `published`, which are plain integers."""
 
     def __init__(self, version: str, published: Callable[[], Published]) -> None:
         self.health = Health()
@@ -33,7 +33,9 @@ class ProducerTelemetry:
         self.health.note(Report(State.WAITING_FOR_LOG, f"connecting to {where}"), patient=True)
 
     def turn(self, *, trouble: str = "", pause: bool = False) -> None:
-        """The loop turned: `trouble` is why ticks are not acknowledged, `pause` says that the source now waits."""
+        """Note a turn of the loop. `trouble` says why ticks are not acknowledged; `pause` means that the source now
+        waits.
+        """
         state = State.WAITING_FOR_LOG if trouble else State.FINE
         self.health.note(Report(state, trouble or "ticks are published and acknowledged"), patient=pause)
 
@@ -45,4 +47,6 @@ class _Collector(Collector):
     def collect(self) -> Iterator[Metric]:
         now = self._published()
         yield CounterMetricFamily("tickflow_ticks_sent", "Ticks handed to the log.", value=now.sent)
-        yield CounterMetricFamily("tickflow_ticks_acknowledged", "Ticks the log confirmed.", value=now.acknowledged)
+        yield CounterMetricFamily(
+            "tickflow_ticks_acknowledged", "Ticks that the log acknowledged.", value=now.acknowledged
+        )

@@ -113,7 +113,7 @@ class _Server(ThreadingHTTPServer):
             self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is not worth a log line."""
+        """Log at DEBUG: clients that disconnect are common, and not worth a line."""
         _logger.debug("a request for metrics or health broke off", exc_info=True)
 
 
@@ -143,4 +143,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """One line per scrape would fill the log."""
+        """Log nothing: a line per scrape would fill the log."""

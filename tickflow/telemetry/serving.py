@@ -34,7 +34,7 @@ def serving(settings: TelemetrySettings, telemetry: Telemetry) -> Iterator[None]
     if settings.metrics_port is None:
         yield
         return
-    from tickflow.telemetry.server import TelemetryServer  # loads prometheus_client: not to refuse a setting
+    from tickflow.telemetry.server import TelemetryServer  # loads prometheus_client: not needed to refuse a setting
 
     with TelemetryServer(settings.metrics_host, settings.metrics_port, telemetry.registry, telemetry.health):
         yield

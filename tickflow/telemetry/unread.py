@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 def serving_worker(
     settings: TelemetrySettings, telemetry: WorkerTelemetry, open_log: Callable[[], TickLog], stop: threading.Event
 ) -> Iterator[None]:
-    """As `serving`, for a worker: a log of its own, from `open_log`, tells how old the unread records are."""
+    """Like `serving`, for a worker; a second log, made by `open_log`, looks up how old unread records are."""
     with serving(settings, telemetry):
         if settings.metrics_port is not None:
             threading.Thread(target=_follow, args=(telemetry, open_log(), stop), name="lag", daemon=True).start()

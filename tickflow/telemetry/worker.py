@@ -23,7 +23,7 @@ from tickflow.worker.assignments import Assigned
 from tickflow.worker.counters import Counters, Tally
 
 BEHIND_SECONDS = 10.0
-"""A worker whose oldest uncommitted record is older than this is behind."""
+"""A worker is behind if its oldest uncommitted record is older than this many seconds."""
 SNAPSHOT_SECONDS = 0.5
 """The least seconds between two snapshots: a snapshot copies the counters of every partition."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -33,15 +33,15 @@ _TALLIES = {
     "records_consumed": ("consumed", "Records taken from the log."),
     "ticks_accepted": ("accepted", "Records that are ticks and became points."),
     "points_stored": ("stored", "Points that the store confirmed."),
-    "points_refused_by_store": ("refused_by_store", "Points that the store can never take."),
+    "points_refused_by_store": ("refused_by_store", "Points that the store refuses for good."),
     "points_expired": ("expired", "Points outside the store's retention."),
     "records_lost": ("lost", "Records that were gone from the log before they were read."),
     "offsets_skipped": ("skipped", "Offsets without a record: Kafka's markers, aborted or compacted records."),
     "records_cold": ("cold", "Records that windows needed after a restart and that were gone from the log."),
     "ticks_late": ("late", "Ticks older than one before them."),
     "ticks_without_zone": ("naive", "Ticks whose time came without a zone and was taken as UTC."),
-    "ticks_missing": ("gaps", "Ticks that a producer numbered and that never came."),
-    "ticks_repeated": ("repeats", "Ticks whose number came before."),
+    "ticks_missing": ("gaps", "Ticks that a producer numbered and that never arrived."),
+    "ticks_repeated": ("repeats", "Ticks whose number had arrived before."),
     "commits_foreign": ("foreign", "Commits of the group that no worker of ours wrote."),
     "symbols_split": ("split", "Symbols with ticks in more than one partition of the worker."),
 }
@@ -75,10 +75,10 @@ class WorkerTelemetry:
         self.registry.register(_Collector(self))
         build = Gauge("tickflow_build_info", "The program.", ("version", "worker"), registry=self.registry)
         build.labels(version, worker).set(1)
-        self.poll_seconds = self._histogram("poll_seconds", "Time of a poll, waiting for records included.")
-        self.compute_seconds = self._histogram("compute_seconds", "Time to decode and compute one batch.")
-        self.write_seconds = self._histogram("write_seconds", "Time until the store confirmed one batch.")
-        self.commit_seconds = self._histogram("commit_seconds", "Time of one commit.")
+        self.poll_seconds = self._histogram("poll_seconds", "Duration of a poll, including the wait for records.")
+        self.compute_seconds = self._histogram("compute_seconds", "Duration of decoding and computing one batch.")
+        self.write_seconds = self._histogram("write_seconds", "Duration of a write until the store confirmed it.")
+        self.commit_seconds = self._histogram("commit_seconds", "Duration of a commit.")
         self.batch_records = self._histogram("batch_records", "Records in one batch.", _RECORDS)
 
     @property
@@ -116,7 +116,7 @@ class WorkerTelemetry:
         held_up: State | None,
         newest_event_ns: int | None,
     ) -> Snapshot:
-        """A copy of the loop's figures, which no later batch changes."""
+        """A copy of the loop's figures that later batches do not change."""
         tallies: dict[int, Tally] = {}
         for number, account in counters.accounts.items():
             tallies[number] = Tally()
@@ -139,7 +139,7 @@ class WorkerTelemetry:
         )
 
     def publish(self, snapshot: Snapshot, sentence: str = "") -> None:
-        """Take the newest figures of the loop and judge its health by them; `sentence` is what holds it up."""
+        """Take over the newest figures of the loop and judge its health by them; `sentence` says what holds it up."""
         self._due_at = time.monotonic() + SNAPSHOT_SECONDS
         self._snapshot = snapshot
         self.health.note(self._judged(snapshot, sentence))
@@ -194,7 +194,7 @@ class _Collector(Collector):
                 family.add_metric((str(partition),), getattr(tally, attribute))
             yield family
         refused = CounterMetricFamily("tickflow_records_refused", "Records that are no ticks.", labels=("reason",))
-        # Each reason starts at 0: Prometheus sees no increase in a counter whose first sample is its first increase.
+        # Each reason starts at 0: Prometheus misses the first increase of a counter that appears with it.
         totals: dict[str, int] = {reason.value: 0 for reason in Reason}
         for tally in snapshot.tallies.values():
             for reason, count in tally.refused.items():
@@ -203,15 +203,15 @@ class _Collector(Collector):
             refused.add_metric((reason,), count)
         yield refused
         yield _by_partition("committed_offset", "The group's committed offset.", snapshot.committed)
-        yield _by_partition("end_offset", "The end of the log, as last heard.", snapshot.ends)
+        yield _by_partition("end_offset", "The end of the log when last read.", snapshot.ends)
         yield _by_partition("lag_records", "End of the log minus committed offset.", self._telemetry.lag_records())
         yield _by_partition("lag_seconds", "Age of the oldest uncommitted record.", self._telemetry.lag_seconds())
-        yield _by_partition("restore_ratio", "Done share of a restore under way.", snapshot.restoring)
+        yield _by_partition("restore_ratio", "Share of the current restore that is done, 0 to 1.", snapshot.restoring)
         yield GaugeMetricFamily("tickflow_symbols", "Symbols with a window.", value=snapshot.symbols)
         yield GaugeMetricFamily(
             "tickflow_accounts_discrepant", "Partitions whose accounts do not add up.", value=snapshot.discrepant
         )
-        held_up = GaugeMetricFamily("tickflow_held_up", "1 for what holds the worker up.", labels=("by",))
+        held_up = GaugeMetricFamily("tickflow_held_up", "1 while something holds the worker up.", labels=("by",))
         for state in (State.WAITING_FOR_LOG, State.WAITING_FOR_STORE, State.HELD_UP):
             held_up.add_metric((state.value,), float(snapshot.held_up is state))
         yield held_up

@@ -58,9 +58,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Oversized(Entry, frozen=True, gc=False):
-    """Stands, at the first of their offsets, for the `records` of a batch that unpacks to more than `bound` bytes.
+    """Replaces the records of a batch that would unpack to more than `bound` bytes; its offset is the first of theirs,
+    `records` their number.
 
-    `packed` is the size of the batch as it lies in the log.
+    `packed` is the compressed size of the batch in the log.
     """
 
     records: int = 0
@@ -78,7 +79,7 @@ class Commit(NamedTuple):
 class Position(NamedTuple):
     """A commit to make; it is valid only while `epoch` is the partition's present assignment.
 
-    `life` is for the reader: how often the topic was created again under that assignment.
+    `life` counts how often the topic was created again during that assignment; the log's reader checks it.
     """
 
     offset: int
@@ -99,7 +100,8 @@ class GroupView:
     """A consumer group as the log itself knows it, whether its workers report or not.
 
     `state`: `stable`, `rebalancing`, `empty` (no member) or `unknown` (no such group, or no such topic). `members` are
-    the names of all members, `owners` names the one that has a partition. `bounds` has every partition of the topic.
+    the names of all members, `owners` names the member that owns each partition. `bounds` has every partition of the
+    topic.
     """
 
     state: str
@@ -218,7 +220,7 @@ class TickLog(ABC):
         return None
 
     def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: B027 - some need none
-        """Make a further topic where it is missing, with these settings of Kafka. Raises `LogUnavailable`."""
+        """Create a further topic if it is missing, with these topic settings of Kafka. Raises `LogUnavailable`."""
 
     @abstractmethod
     def flush(self, timeout: float) -> None:
@@ -277,7 +279,7 @@ class TickLog(ABC):
 
     @abstractmethod
     def group_view(self) -> GroupView:
-        """The group as the log knows it, without joining it, in a few seconds at most. Raises `LogUnavailable`."""
+        """The group as the log knows it, read without joining; takes a few seconds at most. Raises `LogUnavailable`."""
 
     @abstractmethod
     def ends(self) -> dict[int, int]:

@@ -138,11 +138,12 @@ CURES: Mapping[str, Cure] = {
     ),
     Reason.SEQ_RANGE: Cure("`seq` is negative.", "Send a counter per symbol from 1 on, or leave it out."),
 }
-"""By reason. docs/feeds.md has the same table, held equal by a test."""
+"""The cure for each reason. docs/feeds.md has the same table; a test keeps them equal."""
 
 
 def advice(reason: str) -> str:
-    """Cause and cure of a reason in one line; empty for one that is not in the table, such as a store's own words.
+    """Cause and cure of a reason in one line; empty for a reason that is not in the table, such as a store's own
+    message.
 
     >>> advice("source_type")
     '`source` is no string. Send a short name of your feed, or leave it out.'

@@ -1,8 +1,8 @@
-"""How many symbols a partition may have, and how many sources each of them: floods of names are refused.
+"""Limits how many symbols a partition may have, and how many sources each symbol: floods of names are refused.
 
 The first `MAX_SYMBOLS` symbols of a partition, and the first `MAX_SOURCES` sources of each symbol, are known for good;
-ticks with further names are refused. The order of the log decides, so a replay decides the same. The known names only
-grow: whoever begins with those of any earlier moment, and reads on from there, comes to the same names.
+ticks with further names are refused. The order of the log decides, so a replay decides the same. Names are only ever
+added: a reader that starts with the names of any earlier offset and reads on from there ends with the same names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,9 @@ class Names:
         self._pairs = {(symbol, source) for symbol, sources in self.known.items() for source in sources}
 
     def admit(self, ticks: TickBatch) -> tuple[TickBatch, list[Refused]]:
-        """Learn the names of ticks, in their order; those ticks whose names are known then, and the refused others."""
+        """Learn the names of these ticks in order; return the ticks whose names are known or new within the limits, and
+        the refused others.
+        """
         if self._pairs.issuperset(zip(ticks.symbols, ticks.sources, strict=True)):
             return ticks, []
         reasons = [self.reason(*names) for names in zip(ticks.symbols, ticks.sources, strict=True)]
@@ -43,7 +45,7 @@ class Names:
         return new
 
     def reason(self, symbol: str, source: str) -> Reason | None:
-        """Why a tick of these names is refused; `None` for one that is not: its names are known from now on."""
+        """Why a tick with these names is refused, or `None` if it is accepted: then its names are known from now on."""
         if (symbol, source) in self._pairs:
             return None
         sources = self.known.get(symbol)

@@ -30,10 +30,13 @@ END_YEAR_US = (datetime(2262, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UT
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE = _EPOCH.replace(tzinfo=None)
 SYMBOL = r"[A-Za-z0-9^.$#/](?:[A-Za-z0-9^.$#/=:_&+@!\- ]{0,30}[A-Za-z0-9^.$#/=:_&+@!\-])?"
-"""A symbol, as a regular expression for the whole text."""
+"""The regular expression that a whole symbol matches."""
 _SYMBOL = re.compile(SYMBOL)
 _SOURCE = re.compile(r"[a-z0-9_]{1,32}")
-_SYMBOL_CUT, _SOURCE_CUT = 33, 33  # enough to refuse a text by, and to remember of one as long as its record
+_SYMBOL_CUT, _SOURCE_CUT = (
+    33,
+    33,
+)  # longer texts are cut to this before they are checked and remembered: a text may be as long as its record
 
 
 class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -244,7 +247,7 @@ def _read_together(records: Sequence[Record], limits: Limits) -> TickBatch | Non
     if not values or len(values) < len(records):
         return None
     whole = b"".join(values)
-    openings = whole.count(b"[") + whole.count(b"{")  # the fields that every tick has
+    openings = whole.count(b"[") + whole.count(b"{")  # the required fields
     if not whole.isascii() or openings >= len(values) + MAX_NESTING or max(map(len, values)) > limits.max_record_bytes:
         return None
     try:

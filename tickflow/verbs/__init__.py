@@ -1,1 +1,1 @@
-"""The other jobs of `stock_analytics.py`: audit, dead-letters, status."""
+"""The other jobs of `stock_analytics.py`, one module per verb: `status`, `audit`, `rewind` and others."""

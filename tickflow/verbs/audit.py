@@ -130,7 +130,9 @@ class Audit:
         return found
 
     def _compare_alerts(self, store: AlertStore, terms: Terms) -> None:
-        """Hold the stored alerts against those that the log gives, where it still holds all of its partition."""
+        """Compare the stored alerts with those recomputed from the log, for partitions that the log still holds from
+        their start.
+        """
         found = self._found
         wanted: dict[tuple[str, str, int], Alert] = {}
         whole = [number for number, judged in self._judged.items() if judged.start == 0]
@@ -141,7 +143,7 @@ class Audit:
         for stored in judged(store.alerts(self._since_ns, self._until_ns)):
             judged_up_to = self._judged.get(stored.partition)
             if judged_up_to is not None and (judged_up_to.start > 0 or stored.offset >= judged_up_to.end):
-                continue  # of records that are gone, or not committed yet
+                continue  # alerts whose records are gone or not committed yet
             expected = inside.pop(stored.key, None)
             where = f"{stored.symbol} {stored.detector} at {moment(stored.time_ns)}"
             if expected is None:
@@ -150,7 +152,7 @@ class Audit:
                 continue
             found.alerts += 1
             names = differences(expected, stored)
-            # What is open goes on with ticks that are not committed yet.
+            # An open episode continues with ticks that are not committed yet.
             if names and (expected.closed is not None or self._is_at_rest(stored.partition)):
                 found.alerts_wrong += 1
                 for name in names:
@@ -182,7 +184,7 @@ class Audit:
             expected.refuse(
                 each for each in refused if self._since_ns <= each.record.timestamp * 1_000_000 < self._until_ns
             )
-        # asked again: retention may have deleted records before they were read
+        # read the bounds again: retention may have deleted records before they were read
         start = self._log.bounds(partition, self._log.topic).start
         self._judged[partition] = Bounds(start, max(start, end))
         self._ends[partition] = held.end
@@ -248,7 +250,7 @@ class Audit:
             if offset < judged.start:
                 self._found.older += 1
                 return
-            if offset >= self._ends[partition]:  # the log may have grown since
+            if offset >= self._ends[partition]:  # the log may have grown meanwhile
                 self._ends[partition] = self._log.bounds(partition, self._log.topic).end
             if judged.end <= offset < self._ends[partition]:
                 self._found.newer += 1

@@ -1,7 +1,7 @@
 """The verb `backtest`: how often would this have fired? The same watch as the workers', over recorded ticks.
 
-It reads everything recorded, since thresholds and open episodes reach back, and counts alerts that opened within the
-requested time. For a recorded day it gives the same alerts as the live workers, bit for bit.
+It reads all recorded ticks, since thresholds and open episodes depend on earlier ones, and counts the alerts that
+opened within the requested time. For a recorded day it gives the same alerts as the live workers, bit for bit.
 """
 
 from collections import defaultdict
@@ -74,7 +74,7 @@ def lines(found: Findings, listed: int, link: Callable[[Alert], str]) -> list[st
 def curve(
     recorded: Callable[[], Recorded], terms: Terms, since_ns: int, until_ns: int
 ) -> list[tuple[float, int, float]]:
-    """Budget against alerts: for each budget of `CURVE`, the alerts with a budget, and how many a symbol and day."""
+    """For each budget of `CURVE`, a line with the number of alerts, in all and per symbol and day."""
     points = []
     for rate in CURVE:
         found = run(recorded(), replace(terms, budget=Budget(rate)), since_ns, until_ns)

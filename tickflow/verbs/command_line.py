@@ -109,7 +109,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def check(parser: Parser, arguments: argparse.Namespace) -> None:
-    """Refuse a flag that belongs to another verb."""
+    """Refuse flags that belong to another verb."""
     for flag, verbs in _OWNERS.items():
         if getattr(arguments, flag) not in (None, False) and arguments.verb not in verbs:
             parser.error(f"--{flag.replace('_', '-')} belongs to the verb {' or '.join(verbs)}")

@@ -55,10 +55,10 @@ class Expected:
     """Points, refusals and dead letters in a temporary database, which is deleted together with this object."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # without a name: a temporary file
+        self._database = sqlite3.connect("", isolation_level=None)  # an empty name makes SQLite use a temporary file
         self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
         self.ticks = 0
-        """How many points were added; fewer remain where two share symbol, source and time."""
+        """How many points were added; fewer are kept if two share symbol, source and time."""
 
     def add(self, points: Points, depth: npt.NDArray[np.int64], appended_ms: Sequence[int]) -> None:
         """Add points in the order of the log; of two with the same identity the later one remains."""
@@ -151,7 +151,7 @@ class _Transaction:
 
 
 def bodies(points: Points) -> list[bytes]:
-    """The bits of each point's fields, in the order of `FIELDS`; absent ones all have the same."""
+    """The bits of each point's fields, in the order of `FIELDS`; all absent values have the same bits."""
     matrix = np.empty((len(points), len(FIELDS)), dtype=np.int64)
     for column, name in enumerate(FIELDS):
         values = getattr(points, name)
@@ -164,7 +164,7 @@ def bodies(points: Points) -> list[bytes]:
 
 
 def values(body: bytes) -> dict[str, float | int | bool | None]:
-    """The fields that such bits are, by name; `None` where absent."""
+    """The values that these bits encode, by field; `None` if absent."""
     found: dict[str, float | int | bool | None] = {}
     bits = np.frombuffer(body, dtype=np.int64)
     for column, name in enumerate(FIELDS):

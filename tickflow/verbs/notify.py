@@ -49,7 +49,7 @@ def run(
 
 
 def topic_and_group(topic: str, group: str) -> dict[str, str]:
-    """The settings of the log that a notifier reads, in place of the workers'.
+    """The topic and the group of a notifier, as settings that replace those of the workers.
 
     >>> topic_and_group("stock-ticks", "stock-analytics")["kafka_group"]
     'stock-analytics.notify'

@@ -10,7 +10,7 @@ FILE_BATCH = 20_000
 _NO_LOG_TIME = 0
 
 Recorded = Iterator[tuple[int, TickBatch]]
-"""Batches of ticks in log order, each with its partition; a partition's batches follow one another."""
+"""Batches of ticks in log order, each with its partition; all batches of one partition come in sequence."""
 
 
 def of_log(log: TickLog, limits: Limits) -> Recorded:

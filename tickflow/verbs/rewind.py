@@ -1,7 +1,7 @@
-"""The verb `rewind`: have the group read the topic again from a time on.
+"""The verb `rewind`: makes the group read the topic again from a given time.
 
-The points that come of it are the same as before and overwrite themselves, so that a store that lost points (restored
-from a backup, or a new bucket) is filled again from the log.
+The recomputed points are equal to the stored ones and overwrite them, so a store that has lost points (restored from a
+backup, or a new bucket) is filled again from the log.
 """
 
 import time
@@ -39,7 +39,7 @@ def rewind(log: TickLog, to_ms: int) -> dict[int, tuple[int, int]]:
 def offset_at(log: TickLog, partition: int, to_ms: int) -> int:
     """The offset of the partition's first record appended at or after that time; its end where there is none.
 
-    Append times never fall within a partition, so that a few reads find it.
+    Append times never decrease within a partition, so a binary search finds it in a few reads.
     """
     low, high = log.bounds(partition)
     while low < high:
@@ -53,7 +53,7 @@ def offset_at(log: TickLog, partition: int, to_ms: int) -> int:
 
 
 def show(log: TickLog, to_ns: int) -> None:
-    """Rewind, and print from where to where."""
+    """Rewind, and print the old and the new offset of each partition."""
     with log:
         log.connect(create=False)
         moved = rewind(log, to_ns // 1_000_000)

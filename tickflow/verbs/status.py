@@ -1,4 +1,5 @@
-"""The verb `status`: within three seconds, whatever is down, what runs, what is wrong, and what to do about it.
+"""The verb `status`: what runs, what is wrong, and what to do about it. It answers within three seconds, whatever is
+down.
 
 The log is asked for the group (who has which partition, what is committed), the store for what the workers last
 reported; each in a thread of its own, so that one that is away or frozen does not delay the other.
@@ -21,11 +22,11 @@ from tickflow.worker.status import ENDED
 PATIENCE_SECONDS = 3.0
 WATCH_SECONDS = 2.0
 NEWEST = 5
-"""Offsets from the end in which the newest record is looked for: the last ones may be markers of a transaction."""
+"""How many offsets before the end are searched for the newest record: the last ones may be transaction markers."""
 
 
 class Inquiry:
-    """One look at the system; `open_log` and `open_store` make connections that end when the given event is set.
+    """Collects what log and store report; connections made by `open_log` and `open_store` end when their event is set.
 
     `connect_store` is for the embedded file, whose tables may have to be made. A server is asked at once, since
     connecting would wait until it answers and not say why it does not.

@@ -38,7 +38,7 @@ def painter(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> r
 
 
 def wants_price_lines(setting: str, out: TextIO | None) -> bool:
-    """Whether prices are printed there: `on`, `off`, or `auto`, which means that somebody sees them.
+    """Whether prices are printed: `on`, `off`, or `auto`, which means only to a terminal.
 
     >>> wants_price_lines("auto", io.StringIO()), wants_price_lines("on", io.StringIO())
     (False, True)
@@ -80,7 +80,7 @@ class Console:
         self._next_lines = self._next_summary = 0.0
 
     def begin(self) -> None:
-        """Start the clock; before this call nothing is printed."""
+        """Start the intervals; before this call nothing is printed."""
         self._begun = self._clock()
         self._next_lines = self._begun + self._interval
         self._next_summary = self._begun + self._summary_interval
@@ -118,7 +118,7 @@ class Console:
             self._say_summary(counters, lag, now - self._begun)
 
     def end(self, counters: Counters, lag: Lag) -> None:
-        """Print the last summary, if the clock was ever started."""
+        """Print the last summary, if `begin` was ever called."""
         if self._begun is not None:
             self._say_summary(counters, lag, self._clock() - self._begun)
 

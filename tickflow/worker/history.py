@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 LARGE = 2_000
-"""From this size on a deque is used: shifting so many prices per new one costs more CPU than the saved memory
-is worth.
+"""From this size on a deque is used: moving that many prices for each new one costs more CPU than the saved memory is
+worth.
 """
 
 

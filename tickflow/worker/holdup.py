@@ -11,7 +11,7 @@ from tickflow.ticklog.base import TickLog
 from tickflow.worker.assignments import Assignments
 
 POLL_SECONDS = 0.25
-"""How long a poll waits for records at most; after each poll a stop is obeyed and the status is written."""
+"""The most seconds that a poll waits for records; between polls the worker obeys a stop and writes its status."""
 
 logger = logging.getLogger("tickflow.worker")
 
@@ -41,7 +41,7 @@ class Holdup:
         while True:
             self._log.check_stop()
             self._report()
-            self._log.check_stop()  # again, since a report to a frozen store takes seconds
+            self._log.check_stop()  # check again: a report to a frozen store takes seconds
             left = until - time.monotonic()
             if left <= 0:
                 return

@@ -20,7 +20,7 @@ SAY_EVERY = 10.0
 LASTING = 60.0
 """How many seconds the status shows refused and expired records after the last of them."""
 SHARE = 0.1
-"""The share of records in that time; a smaller share is a few odd records, nothing to show on the page."""
+"""The share of records in that time from which on the page shows a notice; fewer are just a few odd records."""
 SOURCES = 1_000
 """How many sources of naive times are remembered: a feed may name any number of sources."""
 

@@ -1,4 +1,4 @@
-"""How figures read in the terminal: the line of a symbol, an anomaly, the summary.
+"""How figures appear in the terminal: a symbol's line, an anomaly, the summary.
 
 Pure text: these functions take figures and return lines. Warm-up shows as `7/20`, a value that does not exist as a
 dash.
@@ -117,7 +117,7 @@ def sparkline(prices: Sequence[float], width: int = 16) -> str:
 
 
 def symbol_width(figures: Sequence[SymbolFigures]) -> int:
-    """How wide the column of these symbols is; most are short."""
+    """The width of the column for these symbols."""
     return max([12, *(len(each.symbol) for each in figures)])
 
 

@@ -16,7 +16,7 @@ from tickflow.ticklog.base import Bounds, Commit
 VERSION = 3
 _READ = (1, 2, 3)
 _DEPTH_BEFORE = 20
-"""How many ticks per symbol the windows held before the metadata said so, in version 3."""
+"""The depth of the windows in commits before version 3, whose metadata does not state it."""
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):
@@ -33,8 +33,8 @@ def to_metadata(
 ) -> str:
     """The metadata of a commit at `next_offset`, if the oldest tick of the windows is at offset `oldest`.
 
-    `topic_id` tells the topic from a later one of the same name (since version 2). The points from offset `since` on
-    were computed by this version of the computation (since version 3).
+    `topic_id` distinguishes the topic from a later one of the same name (since version 2). The points from offset
+    `since` on were computed by this version of the computation (since version 3).
 
     >>> to_metadata(500, 120).startswith('{"v":3,"restore":120')
     True
@@ -49,7 +49,7 @@ class RestorePlan:
 
     `lost` counts records that were never processed and that the log no longer holds; `cold` counts records that the
     windows need but that are gone. `since` is the offset from which on all points come from this version of the
-    computation. `note` is a sentence for the log, or empty. `foreign`: no worker wrote the commit.
+    computation. `note` is a sentence for the log, or empty. `foreign`: another program made the commit.
     """
 
     seek: int
@@ -64,10 +64,10 @@ class RestorePlan:
 def plan(
     commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_id: str = "", own: Commit | None = None
 ) -> RestorePlan:
-    """The replay for a commit, in a partition that holds `bounds`, of the topic with that id.
+    """The plan for a partition with this commit and these bounds, in the topic with that id.
 
-    A commit that no worker wrote has no metadata, or that of another program. Where it lies past `own`, this worker's
-    last one, reading starts at `own` again: whoever committed has not stored those ticks.
+    A commit of another program has no metadata, or foreign metadata. If it lies past `own`, this worker's last commit,
+    reading starts at `own` again: the other program has not stored those ticks.
 
     >>> plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900))
     RestorePlan(seek=120, emit_from=500, lost=0, cold=0, note='', since=500, foreign=False)
@@ -133,7 +133,7 @@ def restore_offset(commit: Commit, span: int = WINDOW_SPAN) -> int:
 def computed_since(commit: Commit) -> int:
     """The offset from which on the points were computed by this version of the computation; at most the commit's own.
 
-    A commit without readable metadata (an operator's reset) gives 0: nothing is excused.
+    For a commit without readable metadata (an operator's reset) it is 0: the audit then excuses no point.
     """
     metadata = _read(commit)
     if metadata is None:
@@ -144,6 +144,6 @@ def computed_since(commit: Commit) -> int:
 def _read(commit: Commit) -> _Metadata | None:
     try:
         metadata = msgspec.json.decode(commit.metadata, type=_Metadata)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):  # anybody may commit anything
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):  # the metadata may come from any program
         return None
     return metadata if metadata.v in _READ and 0 <= metadata.restore <= commit.offset else None

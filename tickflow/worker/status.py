@@ -15,7 +15,7 @@ from tickflow.worker.counters import Tally
 
 STATUS_SECONDS = 2.0
 ENDED = "ended"
-"""The state of a worker that was asked to stop, and did."""
+"""The state of a worker that has ended because it was asked to stop."""
 
 logger = logging.getLogger("tickflow.worker")
 
@@ -72,14 +72,14 @@ class Reporter:
         )
 
     def end(self, status: WorkerStatus) -> None:
-        """Write the last status of a worker that was asked to stop; a store that is away will not have it."""
+        """Write the final status of a worker that was asked to stop; if the store is down, log that and go on."""
         try:
             self._store.write_status(replace(status, state=ENDED, doing="ended", held_up_by="", lag_records=0))
         except StoreError as error:
             logger.debug("the last status is not written: %s", error)
 
     def report(self, status: Callable[[], WorkerStatus]) -> None:
-        """Write the status if it is due; log a failure, unless the worker is held up anyway."""
+        """Write the status if it is due; log a failure, unless a hold-up is being logged already."""
         now = time.monotonic()
         if now < self._due_at:
             return

@@ -80,7 +80,7 @@ class Summary:
         np.minimum.at(rows["low"], slot, points.price)
         np.maximum.at(rows["high"], slot, points.price)
         np.add.at(rows["anomalies"], slot[points.is_anomaly], 1)
-        # of several values for one row, numpy keeps the last one
+        # if one row is assigned several values, numpy keeps the last one
         rows["last"][slot], rows["depth"][slot] = points.price, depth
         for name in _NEWEST:
             rows[name][slot] = getattr(points, name)

@@ -53,7 +53,7 @@ class Scored:
 
     @classmethod
     def nothing(cls) -> "Scored":
-        """No finding at all."""
+        """An empty result."""
         none, no_score = np.zeros(0, dtype=np.int64), np.zeros(0)
         return cls(none, no_score, none, no_score, no_score)
 

@@ -1,4 +1,4 @@
-"""Numbers as people's files write them: plain, with a decimal comma, thousands marks, a currency sign, K, M or B."""
+"""Numbers as files write them: plain, or with a decimal comma, thousands marks, a currency sign, K, M or B."""
 
 import math
 import re

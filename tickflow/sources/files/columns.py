@@ -15,7 +15,7 @@ US_TO_DATETIME = "datetime64[us]"
 
 @dataclass(frozen=True)
 class Columns:
-    """Time in microseconds since 1970, price, volume (NaN: none), symbol, and the line of each row."""
+    """For each row, the time in microseconds since 1970, price, volume (NaN if absent), symbol, and line number."""
 
     time_us: npt.NDArray[np.int64]
     prices: npt.NDArray[np.float64]

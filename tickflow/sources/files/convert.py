@@ -336,7 +336,9 @@ def _selected(chunk: Chunk, select: tuple[int, frozenset[str]]) -> tuple[Chunk, 
     if mask.all():
         return chunk, 0
     kept, passed = _kept(chunk, mask)
-    if not any(map(str.isdigit, wanted)):  # the names of events: a number or a time among them is of a shifted row
+    if not any(
+        map(str.isdigit, wanted)
+    ):  # the column holds names of events: a number or a time in it means that the row's cells are shifted
         shifted = [at for at in _where(~mask) if number(cells[at]) is not None or read_time(cells[at], "mdy")]
         kept.refused = [*kept.refused, *(_no_event(chunk, at, cells[at]) for at in shifted)]
         passed -= len(shifted)

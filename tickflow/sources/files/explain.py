@@ -63,7 +63,7 @@ def _order(file: File, reading: Reading) -> str:
 
 
 def command(path: Path, files: list[File], options: Options) -> str:
-    """A command that reads the file in the same way, with nothing left to recognise."""
+    """A command that reads the file in the same way, with every recognised option as a flag."""
     flags = ["python", "stock_producer.py", "--source", "replay", "--replay-file", str(path)]
     for name, value in spelled(files, options).items():
         flags += [f"--{name}", value]
@@ -71,7 +71,7 @@ def command(path: Path, files: list[File], options: Options) -> str:
 
 
 def spelled(files: list[File], options: Options) -> dict[str, str]:
-    """The flags for what holds for all files."""
+    """The flags for the options that all files share."""
     plans = [file.plan for file in files]
     found: dict[str, str] = {}
 

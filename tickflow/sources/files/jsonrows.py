@@ -1,4 +1,4 @@
-"""JSON as rows: lines of objects or arrays, arrays of them, and answers of APIs with the rows somewhere inside.
+"""Reads JSON as rows: lines of objects or arrays, one array of them, or an API's answer with the rows somewhere inside.
 
 Nested objects become columns such as "k.c". Small files are read whole; a large array is streamed.
 """
@@ -27,7 +27,7 @@ _loads = msgspec.json.Decoder().decode
 
 @dataclass
 class Answer:
-    """Where the rows of a JSON text are, and the values beside them."""
+    """The rows found in a JSON text, and the symbol and zone found beside them."""
 
     rows: Iterable[Any]
     said: str
@@ -117,7 +117,7 @@ class JsonRows:
             else:
                 by_name = flat(row)
                 if not any(name in by_name for name in names):
-                    passed += 1  # a message of another kind, which feeds send at their start
+                    passed += 1  # feeds send messages of other kinds at their start
                     continue
                 cells.append([cell(by_name.get(name)) for name in names])
                 numbers.append(number)
@@ -181,7 +181,7 @@ def _unwrapped(value: Any) -> Sequence[Any]:
 
 
 def answer_of(value: Any) -> Answer:
-    """Where the rows of a JSON value are. Raises `Unreadable` with the message of an answer without rows."""
+    """Find the rows in a JSON value. Raises `Unreadable`, which quotes the API's message if the answer has no rows."""
     for special in (_yahoo, _by_time, _parallel):
         if found := special(value):
             return found
@@ -402,7 +402,7 @@ def first_rows(head: bytes, encoding: Encoding, most: int) -> tuple[str, list[An
             elif event in ("string", "number", "boolean") and not rows:
                 beside[prefix] = value
     except (ijson.JSONError, ValueError):
-        pass  # the head is cut somewhere
+        pass  # the head may end in the middle of a value
     return path, rows, beside
 
 

@@ -43,7 +43,7 @@ class Known:
 
 
 class Sample:
-    """The first rows by column, with tests for the content of a column."""
+    """The first rows as columns, with tests for the content of a column."""
 
     def __init__(self, columns: Sequence[Sequence[str]]) -> None:
         self.columns = columns

@@ -1,4 +1,4 @@
-"""The names of columns in people's files, by role; and what a file's name says about its symbol and its bars."""
+"""The names that files give their columns, by role; and what a file's name reveals about its symbol and its bars."""
 
 import re
 import unicodedata
@@ -69,13 +69,13 @@ TRADE_EVENTS = frozenset(
     )
     for spelled in (word, word.upper(), word.capitalize())
 )  # fmt: skip
-"""The values that such a column has for a trade."""
+"""The values of such a column that mean a trade."""
 OTHER_EVENTS = re.compile(
     r"(?:best[_ ]?)?(?:bid|ask|offer)s?(?:[_ ].*)?|quotes?(?:[_ ].*)?|q|n?bbo|book.*|depth.*|add|cancel\w*"
     r"|modify|delete|clear|order.*|trade[_ ]cancel\w*|trade[_ ]correct\w*|snapshot|update|l2.*|mid|[acmrfn]",
     re.IGNORECASE,
 )
-"""The values that it has for other events, of which none is a trade."""
+"""The values of such a column that mean another event."""
 
 _NOT_SYMBOLS = frozenset(
     [
@@ -189,7 +189,7 @@ RANKS: dict[str, dict[str, int]] = {
 
 
 def roles(names: Sequence[str]) -> dict[str, list[int]]:
-    """By role, the columns whose names mean that role, best first."""
+    """For each role, the columns whose names mean it, best first."""
     found: dict[str, list[int]] = {}
     short = [plain(name) for name in names]
     for role, ranks in RANKS.items():

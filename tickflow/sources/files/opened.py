@@ -103,7 +103,7 @@ def _delimited(member: Member, options: Options, encoding: Any, lines: list[str]
 
 
 def _messages(lines: list[str]) -> Shape | None:
-    """NYSE TAQ's messages, whose kinds have different columns: the trades are the rows."""
+    """The trades among NYSE TAQ's messages; each kind of message has other columns."""
     rows = [split(line, ",") for line in lines[:500] if line.strip() and '"' not in line]
     kinds = {cells[0] for cells in rows}
     trades = [cells for cells in rows if cells[0] == TAQ_TRADE]

@@ -1,4 +1,4 @@
-"""What a user may say about a file; everything else is recognised, or the error names the flag that says it."""
+"""What a user may state about a file. Anything else is recognised, or the error names the flag that states it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -47,13 +47,13 @@ def sorted_on_disk(
             runs.append(_write(last, Path(folder) / f"{len(runs)}.npy", names))
         known = np.array(list(names), dtype=object)
         streams = [_read(run, known, source) for run in runs]
-        if newest_first:  # among equal times, the later row (in the later run) comes first
+        if newest_first:  # for a file with the newest row first: among equal times the later row comes first
             streams.reverse()
         yield from merged([partial(iter, stream) for stream in streams])
 
 
 def _sorted(ticks: Columns, newest_first: bool) -> Columns:
-    if newest_first:  # of one time the later row comes first; what comes of one row keeps its order
+    if newest_first:  # among equal times the later row comes first; several ticks of one row keep their order
         return ticks.take(np.lexsort((np.arange(len(ticks)), -ticks.lines, ticks.time_us)))
     return ticks.take(np.argsort(ticks.time_us, kind="stable"))
 
@@ -84,7 +84,7 @@ def _read(path: Path, names: npt.NDArray[Any], source: str) -> Iterator[Columns]
 
 
 class _Stream:
-    """One of the merged streams: its pending ticks, and how far back in time it may still go."""
+    """One of the merged streams: its pending ticks, and the earliest time that a further tick may have."""
 
     def __init__(self, opened: Callable[[], Iterator[Columns]]) -> None:
         self._open = opened
@@ -94,7 +94,7 @@ class _Stream:
         self._latest = -(2**62)
 
     def fill(self) -> bool:
-        """Whether it has pending ticks, after an attempt to read more."""
+        """Read more if nothing is pending; return whether there are pending ticks."""
         if self._parts is None:
             self._parts = self._open()
         while self.held is None or not len(self.held):
@@ -159,7 +159,8 @@ def _interleaved(taken: Sequence[tuple[int, Columns, npt.NDArray[np.int64]]]) ->
         ticks = joined([ticks for _, ticks, _ in taken])
         yield ticks.take(np.argsort(np.concatenate([keys for _, _, keys in taken]), kind="stable"))
         return
-    # Midpoints and trades in one merge have different marks, and a mark holds for a whole block: one row at a time.
+    # Midpoints and trades have different sources, and a block has one source: if both are merged, each block is one
+    # row.
     rows = [(int(key), number, at) for number, (_, _, keys) in enumerate(taken) for at, key in enumerate(keys)]
     for _, number, at in sorted(rows):
         yield taken[number][1].take(slice(at, at + 1))

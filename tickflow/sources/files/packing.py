@@ -55,7 +55,7 @@ class Head(io.RawIOBase):
 
     def __init__(self, stream: IO[bytes], size: int = HEAD, layers: Sequence[Any] = ()) -> None:
         self._stream = stream
-        self._layers = layers  # the packed stream below: gzip and similar classes do not close it
+        self._layers = layers  # the packed stream underneath: gzip and similar classes do not close it
         self._error: BaseException | None = None
         self._left = memoryview(b"")
         pieces, missing = [], size
@@ -69,7 +69,7 @@ class Head(io.RawIOBase):
             raise self._error
 
     def _some(self, size: int) -> bytes:
-        """At most that many bytes; empty at the end and at a damaged place, which is remembered."""
+        """At most that many bytes; none at the end or at damage, which the next read raises."""
         if self._error is not None:
             return b""
         try:
@@ -106,7 +106,7 @@ class Head(io.RawIOBase):
 
 @dataclass
 class Counted:
-    """How much of a packed file was read; `size` is 0 if unknown (a pipe)."""
+    """Counts how many bytes of a packed file were read; `size` is 0 if unknown (a pipe)."""
 
     size: int = 0
     done: int = 0

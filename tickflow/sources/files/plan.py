@@ -9,7 +9,7 @@ TRADES, BARS, QUOTES = "trades", "bars", "quotes"
 
 @dataclass(frozen=True)
 class TimeRule:
-    """Where the time is and how it is read.
+    """Which columns hold the time, and how to read it.
 
     `how` is "text" (a date with or without a time of day, in one column or two), "epoch" (a number since 1970 in
     `unit`), "clock" (a time of day in `unit`, or as text, on the day `date_us`) or "typed". `zone` applies to times
@@ -48,11 +48,11 @@ class Plan:
     select: tuple[int, frozenset[str]] | None = None
     direction: int = 1
     lacks: bool = False
-    """A price may be missing: there is one per symbol in a row."""
+    """Prices may be missing in a row that has one price per symbol."""
     signed: bool = False
-    """A volume below zero is that of a sale."""
+    """A negative volume marks a sale."""
     messages: bool = False
-    """Rows without a time and a price are messages of other kinds, as feeds have them."""
+    """Rows without time and price are other kinds of messages, and are skipped."""
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property

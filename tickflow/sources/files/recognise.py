@@ -44,7 +44,7 @@ _STARTS = frozenset(
 
 @dataclass
 class Seen:
-    """The first rows of a file, and what the file says about itself.
+    """The first rows of a file, and what its metadata state.
 
     `symbol`, `zone` and `bar_s` come from the data (the metadata of DBN or of a JSON answer).
     """
@@ -319,11 +319,11 @@ class _Recogniser:
         return None
 
     def _has_quotes(self) -> bool:
-        """Whether a table of trades has quotes, too: a row without a price is one of them."""
+        """Whether a table of trades also has rows of quotes, which have no price."""
         return bool(self.roles["bid"] and self.roles["ask"])
 
     def _scale(self, series: Sequence[Series]) -> float:
-        """Databento writes prices as billionths where no other form is asked for."""
+        """The scale of the prices: Databento writes them in billionths by default."""
         short = {column_names.plain(name.rsplit(".", 1)[-1]) for name in self.names}
         if not {"tsevent", "publisherid"} <= short:
             return 1.0
@@ -479,7 +479,7 @@ class _Recogniser:
             if rule is not None:
                 found.append((self._rank(rule), rule))
         if found:
-            if kind == BARS:  # a bar may have the times of its start, of its end, and of its highs
+            if kind == BARS:  # a bar may have several times: of its start, its end, its high and its low
                 starts = [each for each in found if column_names.plain(self.names[each[1].columns[0]]) in _STARTS]
                 found = starts[:1] + [each for each in found if each not in starts[:1]]
             rank, rule = found[0] if kind == BARS and starts else min(found, key=lambda each: each[0])
@@ -564,7 +564,7 @@ class _Recogniser:
         return None
 
     def _digits(self, at: int) -> str | None:
-        """Whether times of day are numbers, and of which form: 930 is half past nine unless a longer one is there."""
+        """Whether times of day are numbers, and in which form: 930 is half past nine unless a cell is longer."""
         filled = [cell.strip() for cell in self.filled[at]]
         if not filled or not all(cell.isdecimal() and len(cell) <= 6 for cell in filled):
             return None
@@ -641,7 +641,9 @@ class _Recogniser:
         found = times_of(self.seen.columns, replace(rule, zone=UTC) if rule.how == "typed" else rule)
         good = ~found.bad
         share = float(found.zoned[good].mean()) if good.any() else 0.0
-        if share == 1.0 or (share >= 0.5 and self.options.timezone is None):  # the few without a zone are refused
+        if share == 1.0 or (
+            share >= 0.5 and self.options.timezone is None
+        ):  # most times have a zone: the few without one will be refused
             self._unused_zone("written with their zone")
             return rule
         zone: tzinfo | None = None
@@ -786,7 +788,7 @@ class _Recogniser:
         return length, "from the steps between rows"
 
     def _direction(self, plan: Plan) -> int:
-        """-1 if the newest row comes first."""
+        """The order of the rows: -1 if the newest comes first, else 1."""
         times, symbols, _ = self._walls(plan)
         back = ahead = 0
         last: dict[str, int] = {}

@@ -1,6 +1,4 @@
-"""Opens what a user names for a replay (a file, a folder, a pattern such as `day*.csv`, or "-") and puts it in
-order.
-"""
+"""Opens the files of a replay (a file, a folder, a pattern such as `day*.csv`, or "-") and merges them by time."""
 
 import glob
 import os
@@ -23,7 +21,7 @@ MOST_FILES = 10_000
 
 @dataclass
 class Tally:
-    """How many rows were read so far, by what became of them."""
+    """How many rows were read so far, by outcome."""
 
     read: int = 0
     refused: int = 0
@@ -34,7 +32,7 @@ class Tally:
 
 @dataclass
 class Opened:
-    """All files, recognised; `counted` holds how much of them was read."""
+    """All recognised files; `counted` says how much of each was read."""
 
     files: list[File]
     counted: list[Counted]
@@ -53,7 +51,7 @@ class Opened:
 
 
 def paths_of(path: Path) -> list[Path]:
-    """The files of a folder or a pattern, by name. Raises `SettingError`."""
+    """The files that a folder or a pattern names, ordered by name. Raises `SettingError`."""
     text = str(path)
     if text == "-" or path.is_fifo() or path.is_char_device():
         return [path]
@@ -187,7 +185,7 @@ def with_flags(options: Options, **changes: object) -> Options:
 
 
 def shared_notes(files: Sequence[File]) -> list[str]:
-    """What holds for all files."""
+    """The notes that apply to all files."""
     common = set(files[0].plan.notes)
     for file in files[1:]:
         common &= set(file.plan.notes)

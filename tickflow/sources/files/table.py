@@ -58,7 +58,7 @@ class Shape:
     drops: bool = False
     has_header: bool = True
     only: tuple[int, frozenset[str]] | None = None
-    """Lines with another value in the cell of that index are no rows of the table (messages of other kinds)."""
+    """(column index, value): lines with another value in that column are messages of other kinds, not rows."""
 
     @property
     def width(self) -> int:
@@ -227,7 +227,7 @@ def _joined(levels: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _is_counted(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) -> bool:
-    """Whether each row starts with one extra cell, and these count 1, 2, 3 (as R writes its tables)."""
+    """Whether each row starts with an extra cell that counts 1, 2, 3 (as in tables written by R)."""
     firsts = [int(cells[0]) for _, cells in body[:50] if len(cells) == len(header) + 1 and cells[0].isdecimal()]
     if len(firsts) < 0.9 * len(body[:50]) or len(firsts) < 2 or firsts[0] > 1:
         return False
@@ -235,7 +235,7 @@ def _is_counted(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) ->
 
 
 def _is_remark(cells: Sequence[str], line: str) -> bool:
-    """Whether a line is no row but a sentence ("Downloaded from ... as of ..."), or ends a file of NYSE."""
+    """Whether a line is a remark ("Downloaded from ... as of ...") or the last line of an NYSE file, not a row."""
     if cells[0] == "END":
         return True
     return len(cells) == 1 and not _is_value(cells[0].split()[0]) and len(re.findall(r"[^\W\d_]{2,}", line)) >= 4

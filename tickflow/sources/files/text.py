@@ -15,7 +15,7 @@ class Readable(Protocol):
     """A stream of bytes."""
 
     def read(self, size: int = -1, /) -> bytes | None:
-        """At most that many bytes; none at the end."""
+        """Read at most that many bytes; returns none at the end."""
         ...
 
 
@@ -74,7 +74,9 @@ _WORDS = {
     "big5": ("日期", "開盤", "收盤", "成交"),
     "cp1251": ("дата", "цена", "тикер", "время"),
 }
-"""Words of the headers in each encoding that is older than UTF-8; their other cells are digits, which all share."""
+"""Words in the headers of files in encodings older than UTF-8, by encoding. The other cells are digits, which all
+encodings share.
+"""
 
 
 def _legacy(head: bytes) -> str:
@@ -101,7 +103,7 @@ def blocks(stream: Readable, encoding: Encoding, size: int = BLOCK) -> Iterator[
         raw = piece if decoder is None else decoder.decode(piece, final=not piece).encode("utf-8", "replace")
         raw = cr + raw
         cr = b""
-        if piece and raw.endswith(b"\r"):  # perhaps half of a line end
+        if piece and raw.endswith(b"\r"):  # perhaps the first half of a \r\n
             raw, cr = raw[:-1], b"\r"
         if b"\r" in raw:
             raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

@@ -195,7 +195,9 @@ def _clock_of(part: dict[str, str | None]) -> int | None:
 
 
 def _offset_at(wall_us: int, place: str) -> int | None:
-    """The offset of a place at a wall time; `None` if that hour came twice, or never, or the place is unknown."""
+    """The UTC offset of a place at a wall-clock time; `None` if that hour occurs twice or never, or the place is
+    unknown.
+    """
     wall = datetime(1970, 1, 1) + timedelta(microseconds=wall_us)  # noqa: DTZ001 - a wall clock's
     try:
         zone = ZoneInfo(place)
@@ -274,7 +276,7 @@ def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Mic
     digit = np.array([char.isdigit() for char in first])
     fixed = np.frombuffer(first.encode(), np.uint8)
     is_read: Mask = (matrix[:, ~digit] == fixed[~digit]).all(1)
-    digits = matrix[:, digit] - 48  # unsigned: anything but a digit becomes more than nine
+    digits = matrix[:, digit] - 48  # unsigned arithmetic: any byte that is not a digit becomes more than nine
     is_read &= (digits < 10).all(1)
     places = np.cumsum(digit) - 1
 
@@ -442,7 +444,7 @@ def zone_in(name: str) -> tzinfo | None:
 
 
 def summer_of(name: str) -> ZoneInfo | None:
-    """The place whose clock a column's name may mean: "EST" is winter time, and many write it in summer, too.
+    """The place whose local time a column's name may mean: "EST" is winter time, but many also write it in summer.
 
     >>> str(summer_of("Date (EST)")), summer_of("Date (EDT)")
     ('America/New_York', None)

@@ -17,7 +17,9 @@ Micros = npt.NDArray[np.int64]
 BUCKET_US = 900_000_000
 """A quarter of an hour: every clock change since 1970 was at a multiple of it."""
 FOLLOWS_US = 1_800_000_000
-"""A row at most half an hour after the previous one takes the first fold: the second fold is an hour later."""
+"""In a repeated hour, a row at most half an hour after the previous one is in the same pass through that hour: the
+second pass is an hour later.
+"""
 
 _NORMAL, _FOLD, _GAP = 0, 1, 2
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock's
@@ -45,8 +47,8 @@ def zone_of(text: str, key: str = "REPLAY_TIMEZONE") -> tzinfo:
 
 @lru_cache(maxsize=100_000)
 def _offsets(bucket: int, zone: tzinfo) -> tuple[int, int, int]:
-    """For a quarter of an hour of wall time: its kind, and what to subtract from it in the first and the second
-    fold.
+    """For a quarter-hour of wall-clock time: whether it is normal, repeated or skipped, and the offsets to subtract in
+    its first and second pass.
     """
     try:
         wall = _EPOCH + timedelta(microseconds=bucket * BUCKET_US)
@@ -137,7 +139,7 @@ class Clock:
 
 
 def offsets_said(zone: tzinfo | None) -> str:
-    """A zone in words.
+    """The name of a zone for people.
 
     >>> offsets_said(ZoneInfo("Europe/Berlin")), offsets_said(UTC)
     ('Europe/Berlin', 'UTC')

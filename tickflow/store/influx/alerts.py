@@ -60,7 +60,7 @@ class InfluxAlerts(AlertStore):
         try:
             self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS)
         except ApiException as error:
-            if not error.status:  # the client's way of saying that TLS failed
+            if not error.status:  # the client raises this when TLS fails
                 raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from error
             message = answers.message_of(error.body)
             if error.status == answers.DROPPED and answers.expired(message) is not None:

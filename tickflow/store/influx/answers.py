@@ -99,13 +99,16 @@ def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, 
     elif conflict := _TYPE_CONFLICT.search(message):
         field, measurement, given, existing = conflict.groups()
         sentence = (
-            f"holds the field {field!r} of {measurement!r} as {existing}, and is now given {given}: another program "
-            f"or an earlier version of this one, wrote it so first; delete what is there (influx delete --org '{org}' "
+            f"holds the field {field!r} of {measurement!r} as {existing}, and is now given {given}: another program, "
+            f"or an earlier version of this one, wrote it first; delete what is there (influx delete --org '{org}' "
             f"--bucket '{bucket}' --start 1970-01-01T00:00:00Z --stop 2262-01-01T00:00:00Z --predicate '_measurement="
             f'"{measurement}"\'), or set INFLUXDB_BUCKET to a new bucket'
         )
     elif status == TOO_LARGE:
-        sentence = f"refuses even a single point as too large ({words}): raise the limit of what stands at INFLUXDB_URL"
+        sentence = (
+            f"refuses even a single point as too large ({words}): raise the limit of "
+            "the server or proxy at INFLUXDB_URL"
+        )
     else:
         sentence = f"refuses the request ({status}: {words}): check that INFLUXDB_URL leads to InfluxDB 2.4 or later"
     return StoreMisconfigured(f"InfluxDB {sentence}.")

@@ -22,7 +22,7 @@ _ANOMALIES = f'SELECT {SELECTED} {_WITHIN} AND "is_anomaly" = true'
 _PriceRow: Any = tuple[Integer, float | None, bool | None, str | None]
 _SumRow: Any = tuple[Integer, float, Integer]
 _ChosenRow: Any = tuple[(Integer, float, *PointRow.__args__[1:])]  # type: ignore[misc]
-"""The row of a point, and the value by which the second selector chose it."""
+"""A row as selected by top() or bottom(): the point's columns, and the value by which it was chosen."""
 
 
 def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:

@@ -48,7 +48,7 @@ _NO_NAME = r"\z."
 
 
 class Pattern:
-    """A regular expression to bind; only `named` makes one, from names that it quotes."""
+    """A regular expression as a bound parameter; only `named` makes one, from names that it escapes."""
 
     __slots__ = ("_text",)
 
@@ -60,7 +60,7 @@ class Pattern:
 
     @property
     def bound(self) -> dict[str, str]:
-        """The expression as InfluxDB takes it."""
+        """The expression in the form that InfluxDB's API takes."""
         return {"regex": self._text}
 
 
@@ -91,7 +91,7 @@ class InfluxQL:
         self._clock = clock
         self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
         self.excused: Excused = {}
-        """What is known of the points that the bucket holds; see `visibility`."""
+        """What is known about incomplete points in the bucket; see `visibility`."""
         self._askers = ThreadPoolExecutor(AT_ONCE, "asker")
 
     def rows(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
@@ -293,7 +293,7 @@ def bound(params: Mapping[str, object]) -> dict[str, str | int | dict[str, str]]
     """The parameters as InfluxDB takes them. Raises `TypeError` or `ValueError` for any other type.
 
     InfluxDB also takes objects, which are more than values: `{"identifier": "symbol"}` in place of a symbol returns the
-    rows of all symbols. Here a value stays a value.
+    rows of all symbols. Such objects are refused here.
 
     >>> bound({"symbol": "AAPL", "since": 5})
     {'symbol': 'AAPL', 'since': 5}

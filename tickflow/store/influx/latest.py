@@ -104,7 +104,7 @@ class Latest:
         ]
 
     def _take_in(self, moments: _Moments, symbols: Sequence[str]) -> None:
-        """Replace older points of the same symbols by the points at these times."""
+        """Read the points at these times, and replace the older points of the same symbols."""
         if symbols:
             newer = self._at(moments, symbols)
             known = [at for at, symbol in enumerate(newer.symbol) if symbol in self._place]

@@ -1,4 +1,4 @@
-"""Parts of time for the page, from InfluxDB: all points where they are few, else columns that InfluxDB makes."""
+"""Time ranges for the page, from InfluxDB: all points if they are few, else columns that InfluxDB aggregates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _PriceRow: Any = tuple[Integer, float, float, float, float, float, Integer]
 _CountRow: Any = tuple[Integer, Integer]
 _StrengthRow: Any = tuple[Integer, float | None]
 _PARTS = [MEASURES[at::2] for at in (0, 1)]
-"""The measures are asked for in two requests, which InfluxDB answers with a core each."""
+"""The measures are requested in two queries, which InfluxDB answers in parallel on one core each."""
 
 
 def _row_of(measures: Sequence[str]) -> Any:
@@ -54,7 +54,7 @@ def pixels(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_
 
 
 def at_most(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
-    """The symbol's points of that part of time, or `None` for more than `most`."""
+    """The symbol's points in that time range, or `None` if they are more than `most`."""
     params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": most + 1}
     query = f"SELECT {SELECTED} {_WITHIN} LIMIT $most"
     points = whole(lambda: points_of(influxql.rows(PointRow, query, params)), excused=influxql.excused)
@@ -62,7 +62,7 @@ def at_most(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, most:
 
 
 def strongest(influxql: InfluxQL, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
-    """Of each part of time that has an anomaly the strongest one."""
+    """The strongest anomaly of each time range that has one."""
     if not spans:
         return Points.from_rows([])
     queries: list[str] = []
@@ -80,7 +80,7 @@ def strongest(influxql: InfluxQL, symbol: str, spans: Sequence[tuple[int, int]])
 
 
 def first_time(influxql: InfluxQL, symbol: str) -> int | None:
-    """When the symbol's first stored point is, in ns since 1970."""
+    """The time of the symbol's first stored point, in ns since 1970."""
     query = f'SELECT first("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol'  # noqa: S608
     rows = influxql.rows(tuple[Integer, float], query, {"symbol": symbol})
     return rows[0][0] if rows else None

@@ -18,14 +18,14 @@ _TYPES = {
     **dict.fromkeys(FLAG_FIELDS, bool | None),
 }
 PointRow: Any = tuple[(Integer, *(_TYPES.get(name, str | None) for name in _COLUMNS))]  # type: ignore[misc]
-"""A row of a point as it is selected: its time, then the columns, each of which may be absent."""
+"""The type of a selected row: the point's time, then its columns, each of which may be absent."""
 
 
 def points_of(rows: Sequence[tuple[Any, ...]]) -> tuple[Points, int]:
-    """The points of the rows, and how many rows are no points.
+    """The points in these rows, and the number of rows that are not whole points.
 
-    A row that lacks a field which every point has is no point: it is not visible as a whole yet, or another program
-    wrote it.
+    A row that lacks a field that every point has is left out: InfluxDB does not show the whole point yet, or another
+    program wrote it.
     """
     points = [row for row in rows if None not in (row[at] for at in _ALWAYS)]
     columns: list[Sequence[Any]] = list(zip(*points, strict=True)) or [()] * (len(_COLUMNS) + 1)

@@ -1,5 +1,5 @@
-"""Whether anomalies follow anomalies, from InfluxDB: in few statements, since each statement takes it half a
-millisecond.
+"""Whether the point before each anomaly was an anomaly too, in few statements, since InfluxDB takes half a millisecond
+for each.
 
 Many of the times that are asked about lie among few points of one symbol. Those points are read at once; only times
 before the points that were read get a statement of their own.
@@ -15,9 +15,9 @@ from tickflow.metrics.points import MEASUREMENT
 from tickflow.store.influx.influxql import InfluxQL, Integer, Value
 
 STATEMENTS = 100
-"""How many statements one request has."""
+"""The most statements in one request."""
 ROWS_FOR_ONE = 200
-"""How many rows of one statement cost about as much as another statement."""
+"""Reading this many rows takes InfluxDB about as long as one more statement."""
 
 _FlagRow: Any = tuple[Integer, bool | None]
 _FLAGS = f'SELECT "is_anomaly" FROM "{MEASUREMENT}" WHERE "symbol" = $s{{0}} AND time < $t{{0}}'  # noqa: S608 - a name

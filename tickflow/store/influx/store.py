@@ -29,7 +29,7 @@ from tickflow.store.pixels import Pixels
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired", "foreign")
 _STATUS_TEXTS = ("held_up_by", "notice", "state", "doing")
 _LATER: dict[str, Any] = {"notice": "", "state": "", "doing": "", "foreign": 0}
-"""Fields that an older worker does not write, and what they mean then."""
+"""The fields of a status that older workers do not write, with the values to assume."""
 _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), *[str | None] * len(_STATUS_TEXTS))]  # type: ignore[misc]
 
 _logger = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ class InfluxStore(MetricsStore):
         self._senders = ThreadPoolExecutor(connections, "sender")
 
     def connect(self) -> None:
-        """Wait until InfluxDB answers, then check token and bucket once. A refusal is logged only: each later call
-        meets it again.
+        """Wait until InfluxDB answers, then check token and bucket once. A refusal is only logged, since each later
+        call meets it too.
 
         Raises `SettingError` if InfluxDB answers queries of this bucket from another one, and `Stopped`.
         """
@@ -260,15 +260,15 @@ class InfluxStore(MetricsStore):
         return pixels.pixels(self._influxql, symbol, since_ns, until_ns, width_ns)
 
     def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
-        """What `points` gives for the same arguments, where it is at most so many points."""
+        """What `points` returns for the same arguments, or `None` if that would be more than `most` points."""
         return pixels.at_most(self._influxql, symbol, since_ns, until_ns, most)
 
     def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
-        """Of each part of time that has an anomaly, the one farthest from its MA10."""
+        """For each time range with an anomaly, the anomaly farthest from its MA10."""
         return pixels.strongest(self._influxql, symbol, spans)
 
     def first_time(self, symbol: str) -> int | None:
-        """When the symbol's first stored point is, in ns since 1970."""
+        """The time of the symbol's first stored point, in ns since 1970."""
         return pixels.first_time(self._influxql, symbol)
 
     def close(self) -> None:
@@ -282,13 +282,13 @@ class InfluxStore(MetricsStore):
         if not written.expired:
             return written
         seconds = 0
-        with suppress(StoreError):  # the points are written; a token may write and yet not read the bucket's settings
+        with suppress(StoreError):  # the points are written; only the bucket's settings may be unreadable for the token
             seconds = self._influxql.kept_seconds()
         kept = f"keeps points for {span_of(seconds)}" if seconds else "has a shorter retention"
         return replace(written, kept=f"the bucket {self._bucket!r} {kept}")
 
     def _retention(self) -> int:
-        """For how many seconds the bucket keeps points, as it was when first asked for; 0 is for ever."""
+        """How many seconds the bucket keeps points, asked for once and then cached; 0 means for ever."""
         if self._kept_seconds is None:
             self._kept_seconds = self._influxql.kept_seconds()
         return self._kept_seconds

@@ -1,11 +1,12 @@
-"""Points that InfluxDB shows before they are whole.
+"""Waits for points that InfluxDB shows before they are whole.
 
 A write becomes visible field by field: a query that runs beside it may see a point's price and not yet its volume.
-Such a point would pass for one with absent fields. Our points tell whether they are whole: where a field of one window
-is there, all fields of that window and of shorter ones must be, and a point after a whole one has what that one had.
+Such a point would pass for one with absent fields. Whether a point is whole can be deduced: if a field of one window is
+there, all fields of that window and of shorter ones must be, and a point has every field that the previous point of its
+symbol had.
 
-Points that an older version wrote lack the fields that were declared later. After the first wait in vain, the reader
-remembers up to which offset that is so, and waits for those fields no more.
+Points that an older version wrote lack fields that were declared later. After one wait in vain, the reader remembers up
+to which offset a field is missing, and no longer waits for it there.
 """
 
 import time
@@ -28,7 +29,7 @@ _ALWAYS = {each.name for each in TABLE if each.always}
 _WINDOWED = tuple(each for each in MEASURED if each.of in _ALWAYS)
 _WINDOWS = sorted({each.window for each in _WINDOWED})
 _CARRIED = (*(each.name for each in _WINDOWED if not each.after), "change_percent")
-"""The fields that a point after another has if that one had them."""
+"""The fields that a point must have if the previous point of its symbol had them."""
 
 
 def whole(
@@ -37,11 +38,11 @@ def whole(
     *,
     excused: Excused | None = None,
 ) -> Points:
-    """The points that `read` returns, once they look whole; after some attempts as they are.
+    """The points that `read` returns, read again until they look whole, at most a few times.
 
     `read` returns points, and the number of points that it left out because they lacked a field that every point has.
-    What stays incomplete comes from another program or an older version, or from a symbol after a long silence; it is
-    noted in `excused`.
+    Points that stay incomplete come from another program or an older version, or follow a long silence of their symbol;
+    they are noted in `excused`.
     """
     excused = {} if excused is None else excused
     points, left_out = read()
@@ -64,7 +65,7 @@ def looks_half_written(points: Points, excused: Excused | None = None) -> bool:
 
 
 def _absent(points: Points, excused: Excused) -> dict[str, Flags]:
-    """By field, the points that lack it though it must be there; fields that no point lacks are left out."""
+    """For each field, which points lack it although they must have it; fields that no point lacks are left out."""
     there = {name: ~np.isnan(getattr(points, name)) for name in (*_CARRIED, *(each.name for each in _WINDOWED))}
     full = {n: np.logical_or.reduce([there[each.name] for each in _WINDOWED if each.window >= n]) for n in _WINDOWS}
     expected = {each.name: full[each.window] for each in _WINDOWED}

@@ -54,4 +54,4 @@ class EmbeddedAcks(AckStore):
                 raise self._file.failure(error) from error
 
     def close(self) -> None:
-        """Do nothing: between two calls nothing is open."""
+        """Do nothing: no connection stays open between calls."""

@@ -32,7 +32,7 @@ _WRITE = (
 
 
 class EmbeddedAlerts(AlertStore):
-    """Alerts in the table. Thread-safe: each call opens the file for itself, for there are few."""
+    """Alerts in the table `store_anomalies`. Thread-safe: each call opens the file for itself, since calls are rare."""
 
     def __init__(self, path: Path, *, stop: threading.Event) -> None:
         self._file = PerCall(path, stop, _SCHEMA)

@@ -39,9 +39,8 @@ def counts(connection: sqlite3.Connection, since_ns: int, symbols: Sequence[str]
 
 
 def _among(symbols: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:
-    """A further condition that a point belongs to one of these symbols, and the values it binds; `None` means all.
-
-    The plus sign in it makes SQLite stay with the index over anomalies.
+    """An SQL condition that a point belongs to one of these symbols (`None`: no condition), and the values that it
+    binds. The plus sign keeps SQLite on the index over anomalies.
     """
     if symbols is None:
         return "", ()

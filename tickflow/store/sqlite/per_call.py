@@ -1,4 +1,4 @@
-"""Tables of rare use in the embedded file: each call opens the file for itself, so that any thread may make it."""
+"""Access to rarely used tables of the embedded file: each call opens the file for itself, so any thread may call."""
 
 import sqlite3
 import threading
@@ -10,7 +10,7 @@ from tickflow.sqlite import is_passing, open_database, unusable
 
 
 class PerCall:
-    """Opens the file of the embedded stack for one call, and puts its failures into a store's errors.
+    """Opens the file of the embedded stack for one call, and turns SQLite's errors into those of a store.
 
     `schema` is a script that may be run at every opening.
     """
@@ -29,7 +29,7 @@ class PerCall:
             raise StoreMisconfigured(str(error)) from error
 
     def failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
-        """What that failure of SQLite is to a store."""
+        """The store error for that error of SQLite."""
         if is_passing(error):
             return StoreUnavailable(f"{self.where} cannot be used for now: {error}")
         return StoreMisconfigured(str(unusable(self._path, error)))

@@ -1,4 +1,4 @@
-"""Parts of time for the page, from the embedded file: all points where they are few, else columns made by SQLite."""
+"""Time ranges for the page, from the embedded file: all points if they are few, else columns that SQLite aggregates."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def pixels(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns:
 
 
 def at_most(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
-    """The symbol's points of that part of time, or `None` for more than `most`."""
+    """The symbol's points in that time range, or `None` if they are more than `most`."""
     query = f"SELECT {COLUMNS} {_WITHIN} ORDER BY time_ns LIMIT :most"
     bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": most + 1}
     rows = connection.execute(query, bound).fetchall()
@@ -39,7 +39,7 @@ def at_most(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns
 
 
 def strongest(connection: sqlite3.Connection, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
-    """Of each part of time that has an anomaly the strongest one."""
+    """The strongest anomaly of each time range that has one."""
     found = (
         connection.execute(_STRONGEST, {"symbol": symbol, "since": since, "until": until}).fetchone()
         for since, until in spans
@@ -48,6 +48,6 @@ def strongest(connection: sqlite3.Connection, symbol: str, spans: Sequence[tuple
 
 
 def first_time(connection: sqlite3.Connection, symbol: str) -> int | None:
-    """When the symbol's first stored point is, in ns since 1970."""
+    """The time of the symbol's first stored point, in ns since 1970."""
     found = connection.execute("SELECT min(time_ns) FROM store_points WHERE symbol = ?", (symbol,)).fetchone()[0]
     return None if found is None else int(found)

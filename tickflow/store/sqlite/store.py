@@ -31,7 +31,7 @@ VACUUM_PAGES = 1_000
 BATCH_ROWS = 10_000
 _NO_LIMIT = -1
 _STEPS = 50_000
-"""Of SQLite's machine, some milliseconds: so often it is looked whether a request's time is over."""
+"""Instructions of SQLite's virtual machine, a few milliseconds' worth, between two checks of a request's deadline."""
 WRITE_CACHE_KB = 8_000
 """The page cache while points are written. A batch of 5,000 points of 500 symbols touches about a thousand pages; with
 SQLite's usual 2 MB many of them would be written twice.
@@ -197,7 +197,9 @@ class EmbeddedStore(MetricsStore):
             return int(connection.execute(query, (symbol, since_ns, until_ns)).fetchone()[0])
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
-        """Whether the retention keeps a point whose record was appended then: it counts from the time of writing."""
+        """Whether the retention keeps a point whose record was appended at `appended_ms`: it counts from the write, not
+        from the event.
+        """
         return appended_ms >= self._clock() * 1000 - self._retention_ms
 
     def newest(self, symbol: str, count: int) -> Points:
@@ -258,17 +260,17 @@ class EmbeddedStore(MetricsStore):
             return pixels.pixels(connection, symbol, since_ns, until_ns, width_ns)
 
     def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
-        """What `points` gives for the same arguments, where it is at most so many points."""
+        """What `points` returns for the same arguments, or `None` if that would be more than `most` points."""
         with self._connection() as connection:
             return pixels.at_most(connection, symbol, since_ns, until_ns, most)
 
     def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
-        """Of each part of time that has an anomaly, the one farthest from its MA10."""
+        """For each time range with an anomaly, the anomaly farthest from its MA10."""
         with self._connection() as connection:
             return pixels.strongest(connection, symbol, spans)
 
     def first_time(self, symbol: str) -> int | None:
-        """When the symbol's first stored point is, in ns since 1970."""
+        """The time of the symbol's first stored point, in ns since 1970."""
         with self._connection() as connection:
             return pixels.first_time(connection, symbol)
 
@@ -304,7 +306,7 @@ class EmbeddedStore(MetricsStore):
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection within a transaction that ends with the block."""
+        """A connection in a transaction, which is committed at the end of the block."""
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection

@@ -90,12 +90,12 @@ class Cluster:
                 raise SettingError("KAFKA_SSL_CERTFILE", given["ssl_certfile"], expected) from error
 
     def open(self, factory: Callable[..., Any], **options: object) -> Any:
-        """A client made by `factory` (a class of kafka-python), as soon as the cluster answers. Raises `Stopped`."""
+        """A client made by `factory` (a class of kafka-python), once the cluster answers. Raises `Stopped`."""
         return self.patiently(lambda: self.connect(factory, **options))
 
     def patiently(self, attempt: Callable[[], Result]) -> Result:
-        """The result of `attempt`, which is repeated while Kafka fails it; the reason is logged every 10 s. Raises
-        `Stopped`.
+        """The result of `attempt`, which is repeated while it fails with an error of Kafka; the reason is logged every
+        10 s. Raises `Stopped`.
 
         Each attempt runs in a thread of its own: kafka-python's waits cannot be interrupted, this one can.
         """

@@ -59,7 +59,7 @@ def _owners(members: list[Mapping[str, Any]], topic: str) -> dict[int, str]:
     owners: dict[int, str] = {}
     for member in members:
         assignment = member["member_assignment"]
-        if not isinstance(assignment, Mapping):  # a protocol of another program
+        if not isinstance(assignment, Mapping):  # the group uses the protocol of another program
             continue
         for assigned in assignment.get("assigned_partitions", ()):
             if assigned["topic"] == topic:

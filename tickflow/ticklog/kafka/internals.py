@@ -65,7 +65,7 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-p
         return self._unpack_records(place, batches, None, None)  # type: ignore[no-any-return]
 
     def is_left_out(self, batch: DefaultRecordBatch) -> bool:
-        """Whether no record of the batch counts: it is a transaction marker, or belongs to an aborted transaction.
+        """Whether the batch has to be skipped: it is a transaction marker, or belongs to an aborted transaction.
 
         Batches must come in order: a marker ends the transaction of its producer.
         """
@@ -79,13 +79,13 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-p
 
 
 def read_records_by(consumer: Any, kind: Callable[..., FetchedRecords], is_over: Callable[[], bool]) -> None:
-    """Have a consumer's records read by `kind`; a poll takes no more of them once `is_over`."""
+    """Make a consumer read records by `kind`; a poll takes no more records once `is_over` returns true."""
     fetcher = consumer._fetcher
     append = fetcher._append
 
     def append_unless_over(drained: Any, part: Any, most: int, update_offsets: bool) -> int:
         taken: int = append(drained, part, most, update_offsets)
-        return most if is_over() else taken  # as if there were as many as a poll may bring
+        return most if is_over() else taken  # reports the most records that a poll may return, which ends the poll
 
     fetcher.PartitionRecords, fetcher._append = kind, append_unless_over
 
@@ -120,9 +120,9 @@ def topic_id(consumer: Any, topic: str) -> str:
 
 
 def ends_of_all(consumer: Any, places: Collection[TopicPartition], timeout_ms: int) -> Mapping[TopicPartition, int]:
-    """The ends of the partitions, including what open transactions wrote.
+    """The ends of the partitions, including records of open transactions.
 
-    For a consumer that reads committed records only, the first open transaction is the end.
+    (For a consumer that reads only committed records, a partition ends at the first open transaction.)
     """
     everything = copy.copy(consumer._fetcher)
     everything._isolation_level = IsolationLevel.READ_UNCOMMITTED
@@ -150,9 +150,9 @@ def end_sending(producer: Any) -> None:
 
 
 def uncompressed(batch: DefaultRecordBatch, bound: int) -> bytearray:
-    """The batch with its head, whose contents lie from `HEAD_BYTES` on, uncompressed.
+    """The batch with its header and uncompressed contents, which start at `HEAD_BYTES`.
 
-    Raises `TooLarge` where they would be more than `bound` bytes, `CorruptRecordError`, and `UnsupportedCodecError`.
+    Raises `TooLarge` if they would be more than `bound` bytes, `CorruptRecordError`, and `UnsupportedCodecError`.
     """
     if batch.compression_type == DefaultRecordBatch.CODEC_NONE:
         if len(batch._buffer) - HEAD_BYTES > bound:

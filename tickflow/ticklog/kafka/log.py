@@ -16,10 +16,10 @@ from tickflow.ticklog.kafka.writer import Writer
 class KafkaTickLog(TickLog):
     """A Kafka topic, its dead-letter topic, and a member of a consumer group.
 
-    `partitions` and `new_topic` count where a topic has to be made; a poll brings `batch_records` at most. A batch
-    that unpacks to more than `batch_bytes` is one `Oversized` in the place of its records. `security` holds the
-    settings of TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member a static one:
-    restarted, it has its partitions back at once. `client_id` names the member to the brokers.
+    `partitions` and `new_topic` count where a topic has to be made; a poll brings `batch_records` at most. A batch that
+    unpacks to more than `batch_bytes` becomes one `Oversized` instead of its records. `security` holds the settings of
+    TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member a static one: restarted, it
+    has its partitions back at once. `client_id` names the member to the brokers.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import Any
 from tickflow.ticklog.kafka.internals import KafkaConnectionManager, KafkaNetClient, KafkaNetSocket, NetworkSelector
 
 DIRECTLY = "tickflow-direct://"
-"""The `proxy_url` of a client that uses no proxy, but `DirectSocket`."""
+"""The `proxy_url` that makes a client connect through `DirectSocket`, without any proxy."""
 
 
 class WideSocket(socket.socket):
@@ -42,7 +42,7 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no
 
 
 class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
-    """Tells `note` why a connection failed: kafka-python logs a refused login and then reports a time-out.
+    """Reports to `note` why a connection failed: kafka-python only logs a refused login and then raises a time-out.
 
     It also enforces `allow_auto_create_topics`, which kafka-python accepts and ignores: otherwise a worker that asks
     for a deleted topic would make the broker create it, with its default partitions and the producers' times.

@@ -37,10 +37,12 @@ REQUEST_MS = 5_000
 """The longest time that one request to the cluster may take."""
 
 SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
-"""Bounds of one `KafkaConsumer.poll`: with shorter ones a member may never join, longer ones delay a stop."""
+"""Bounds, in seconds, of one `KafkaConsumer.poll`: with shorter polls a member may never join, longer ones delay a
+stop.
+"""
 
 SILENCE = 5.0
-"""After this many seconds without any answer, the cluster is asked whether it is still there."""
+"""After this many seconds without any answer, ask the cluster for something, to see whether it is still there."""
 
 _PROBE_MS = 2_000
 _CLOSE_MS = 3_000
@@ -179,7 +181,7 @@ class Reader:
         for partition in self._epochs.keys() - self._unplaced:
             place = TopicPartition(self._topic, partition)
             try:
-                position = self._consumer.position(place, timeout_ms=0)  # from memory: the partition has a place
+                position = self._consumer.position(place, timeout_ms=0)  # from memory: the partition has a position
             except LogTruncationError as error:
                 self._stray(self._truncated(error))
                 continue
@@ -227,7 +229,7 @@ class Reader:
             with self._asking():
                 found = consumer.poll(timeout_ms=wait_ms)
         except NoOffsetForPartitionError:
-            pass  # of partitions that this very poll was assigned: their user sets the position
+            pass  # partitions that this very poll assigned: their user has to set the position first
         except OffsetOutOfRangeError as error:
             strayed = error.args[0]
         except LogTruncationError as error:
@@ -255,7 +257,7 @@ class Reader:
         return polled
 
     def _moved(self, records: Mapping[int, Sequence[Record]]) -> dict[int, int]:
-        """Note the read positions; return those of partitions that went past their last record, or had none."""
+        """Note the read positions; return those that moved past the last returned record, or that moved without one."""
         moved = {}
         for number, place in self._places.items():
             position = internals.position(self._consumer, TopicPartition(self._topic, number))
@@ -270,7 +272,7 @@ class Reader:
         before = dict(self._epochs)
         for kind, partitions in self._rebalances.take():
             self._renew(partitions, is_ours=kind == "assigned")
-        if self._is_made_anew():  # under a member, which may not even notice a rebalance
+        if self._was_recreated():  # the topic was created again while this member used it; there may be no rebalance
             self._renew(list(self._epochs), is_ours=True)
         revoked = frozenset(number for number, epoch in before.items() if self._epochs.get(number) != epoch)
         assigned = {number: epoch for number, epoch in self._epochs.items() if before.get(number) != epoch}
@@ -292,13 +294,13 @@ class Reader:
                 self._epoch += 1
                 self._epochs[partition] = self._epoch
 
-    def _is_made_anew(self) -> bool:
-        """Whether the topic was created again since the last poll; keeps its new id."""
+    def _was_recreated(self) -> bool:
+        """Whether the topic was created again since the last poll; remembers its new id."""
         known, self.topic_id = self.topic_id, internals.topic_id(self._consumer, self._topic) or self.topic_id
         return known not in ("", self.topic_id)
 
     def _stray(self, strayed: Mapping[TopicPartition, int]) -> dict[int, int]:
-        """Pause the partitions whose position the log does not hold; return those that are new."""
+        """Pause the partitions whose position lies outside the log; return the newly found ones."""
         new = {
             place.partition: offset
             for place, offset in strayed.items()
@@ -336,7 +338,7 @@ class Reader:
     def _stable_ends(self, numbers: Iterable[int]) -> dict[int, int]:
         places = [TopicPartition(self._topic, number) for number in numbers]
         with self._asking():
-            found = self._opened().end_offsets(places, timeout_ms=_PROBE_MS)  # the end of what is committed
+            found = self._opened().end_offsets(places, timeout_ms=_PROBE_MS)  # the last stable offset
         return {place.partition: end for place, end in found.items()}
 
     def _probe(self, consumer: Any) -> None:

@@ -1,16 +1,16 @@
-"""Takes Kafka's record batches apart by aiokafka's compiled reader: in Python that was a fifth of a worker's CPU.
+"""Decodes Kafka's record batches with aiokafka's compiled reader: in pure Python this took a fifth of a worker's CPU
+time.
 
-A record takes about 0.35 us, a fifth of what it takes kafka-python. All around the records stays kafka-python's: which
-batches there are, their checksums and their compression. Batches before version 2 and the markers of transactions are
-left to it.
+A record takes about 0.35 us, a fifth of what it takes kafka-python. Everything else stays with kafka-python: finding
+the batches, checksums, compression, batches before version 2, and transaction markers.
 
-A header's name may be any bytes, though both libraries insist on UTF-8. Nobody here looks at the headers of such a
-record, so it is read without: it would hold up its partition for good. So is a record with more than `MOST_HEADERS`.
-Batches above `MOST_COMPILED_BYTES` are read in Python, which does not make so many headers in the first place: five
-million empty ones take ten megabytes there and 400 here.
+To Kafka a header's name is any bytes, but both libraries fail if it is not UTF-8, which would hold up the partition for
+good. Such a record is returned without its headers, which ticks do not use; so is a record with more than
+`MOST_HEADERS`. Batches above `MOST_COMPILED_BYTES` are decoded in Python, which can skip headers: five million empty
+headers take 10 MB of memory that way, and 400 MB in the compiled reader.
 
-Nothing is unpacked past the bound of a batch: what is larger is one `Oversized` in the place of all its records. And a
-poll begins no further batch once it has begun `POLL_BYTES`, since a megabyte of the log can hold a gigabyte.
+A batch is never unpacked past its bound: a larger one becomes one `Oversized` instead of its records. A poll that has
+unpacked `POLL_BYTES` starts no further batch, since a megabyte of the log can unpack to a gigabyte.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ class Budget:
         self.left = POLL_BYTES
 
     def renew(self) -> None:
-        """A poll begins."""
+        """Start a new poll: the full budget is available again."""
         self.left = POLL_BYTES
 
 
@@ -57,7 +57,9 @@ class QuickRecords(FetchedRecords):
         super().__init__(*arguments, **options)
 
     def take(self, n: int | None = None) -> list[Any]:
-        """The next records, `n` at most, fewer where the budget ends. Raises what reading them raises, after them."""
+        """The next records: at most `n`, and fewer if the budget ends. A batch that cannot be read raises only once the
+        records before it were returned.
+        """
         if self._problem is not None:
             problem, self._problem = self._problem, None
             raise problem
@@ -137,7 +139,7 @@ class QuickRecords(FetchedRecords):
 
 
 class _Rest:
-    """The remaining batches, with one put before them."""
+    """The remaining batches with one batch put back in front."""
 
     def __init__(self, first: Any, others: Any) -> None:
         self._first = first
@@ -204,7 +206,7 @@ def _in_python(batch: DefaultRecordBatch, data: bytearray, partition: int) -> It
 
 
 def _headers(data: bytearray, contents: memoryview, at: int) -> list[tuple[str, bytes]]:
-    """The headers, or none where they are too many or one's name is no text."""
+    """The headers; none if they are too many, or if a name is not UTF-8."""
     count, at = decode_varint(data, at)
     headers = []
     for _ in range(count if count <= MOST_HEADERS else 0):

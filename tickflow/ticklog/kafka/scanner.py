@@ -18,7 +18,7 @@ from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 
 REQUEST_MS = 5_000
 PATIENCE_SECONDS = 15.0
-"""How long a range may bring no records before the read fails."""
+"""How long a read may go without any record before it fails, in seconds."""
 
 
 class Scanner:

@@ -22,10 +22,10 @@ DEFAULT_LIMIT = 1_048_588
 """The broker's default `max.message.bytes`, for clusters that do not report it."""
 
 LEAST_LETTER = 2**17
-"""What a dead-letter topic has to take, in bytes: a letter that is cut, with its headers."""
+"""The least `max.message.bytes` of a dead-letter topic: room for a cut letter with its headers."""
 
 LARGEST = 2**31 - 1
-"""The largest `max.message.bytes` that Kafka takes."""
+"""The largest `max.message.bytes` that Kafka accepts."""
 
 HEADROOM = 2**20
 """How much larger a dead letter may be than its record, in bytes: room for its headers."""
@@ -68,10 +68,11 @@ AS_THE_BROKERS_DO = NewTopic()
 def prepare(
     cluster: Cluster, topic: str, dead_letters: str, partitions: int, new: NewTopic = AS_THE_BROKERS_DO
 ) -> dict[str, int]:
-    """Create the missing ones of both topics; return the size in bytes of the largest record of each topic.
+    """Create either topic if it is missing; return the size limit of a record in each topic, in bytes.
 
     A new topic makes the broker set the time of each record, since the rule against ticks from the future depends on
-    it. Raises what kafka-python raises, and `SettingError` for settings of a topic that cannot work.
+    it. Raises what kafka-python raises, and `SettingError` for settings of an existing topic with which the worker
+    cannot work.
     """
     admin = cluster.connect(KafkaAdminClient)
     try:
@@ -162,7 +163,7 @@ def _create(admin: Any, topic: str, partitions: int, configs: Mapping[str, str],
         "replication_factor": -1 if new.replicas is None else new.replicas,  # -1: the broker's default
         "configs": new.configs(configs),
     }
-    with suppress(TopicAlreadyExistsError):  # another process was faster
+    with suppress(TopicAlreadyExistsError):  # another process has created it meanwhile
         try:
             admin.create_topics({topic: wanted})
         except InvalidReplicationFactorError as error:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from tickflow.backoff import Saying
 
 PATIENCE_SECONDS = 5.0
-"""How long a partition with unread records may stand still before Kafka is asked why; a transaction takes
-milliseconds.
+"""Seconds without progress on a partition with unread records after which Kafka is asked for open transactions; a usual
+transaction takes milliseconds.
 """
 
 _logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class OpenTransactions:
 
     @property
     def holdup(self) -> str:
-        """What is blocked and where, as a sentence; empty if nothing is."""
+        """Which partition is blocked at which offset, as a sentence; empty if none is."""
         if not self._held:
             return ""
         places = ", ".join(

@@ -24,7 +24,8 @@ class TooLarge(Exception):
 
 
 def unpack(codec: int, packed: memoryview, into: bytearray, bound: int) -> None:
-    """Append the unpacked contents to `into`. Raises `TooLarge`, and `CorruptRecordError` for what is not that codec's.
+    """Append the unpacked contents to `into`. Raises `TooLarge`, and `CorruptRecordError` if the bytes are not valid
+    for that codec.
 
     >>> found = bytearray(b"head")
     >>> unpack(GZIP, memoryview(__import__("gzip").compress(b"x" * 9)), found, 9)
@@ -51,7 +52,7 @@ def unpack(codec: int, packed: memoryview, into: bytearray, bound: int) -> None:
 
 def _gzip(packed: memoryview, _bound: int) -> Iterator[bytes]:
     data: bytes | memoryview = packed
-    while data:  # there may be several members
+    while data:  # a gzip stream may have several members
         member = zlib.decompressobj(wbits=31)
         while not member.eof:
             portion = member.decompress(data, _PORTION)
@@ -64,7 +65,7 @@ def _gzip(packed: memoryview, _bound: int) -> Iterator[bytes]:
 
 def _zstd(packed: memoryview, bound: int) -> Iterator[bytes]:
     if zstandard.get_frame_parameters(packed[: _XERIAL_HEAD * 2]).window_size > max(bound, 2**23):
-        raise TooLarge  # its window alone would take that much memory
+        raise TooLarge  # the window of such a frame would already exceed the bound
     with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
         while portion := reader.read(_PORTION):
             yield portion
@@ -96,7 +97,7 @@ def _snappy(packed: memoryview, bound: int) -> Iterator[bytes]:
 
 
 def _snappy_block(block: memoryview, bound: int) -> bytes:
-    """A block says its unpacked size first, as a varint."""
+    """Unpack one block; it starts with its unpacked size as a varint."""
     size = shift = 0
     for byte in bytes(block[:5]):
         size |= (byte & 0x7F) << shift

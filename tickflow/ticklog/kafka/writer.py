@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Sent:
-    """The receipt of a record: made from kafka-python's `future`, or from an error before there was one."""
+    """The receipt of a record: made from kafka-python's `future`, or from the error that prevented one."""
 
     __slots__ = ("_error", "_future")
 
@@ -212,7 +212,7 @@ class Writer:
                 self._is_broken = True
 
     def _refuse(self, error: BaseException) -> Sent:
-        """Refuse a record that the producer never received."""
+        """Mark a record as refused that the producer never accepted."""
         self._note_refusal(error)
         return Sent(None, error)
 
@@ -245,7 +245,7 @@ _NOTHING = object()
 
 
 class _Bytes(Serializer):  # type: ignore[misc]  # kafka-python has no types
-    """Passes a record without key and value, which `send` refuses: a dead letter may be one."""
+    """Lets a record pass without key and value, which `send` would refuse: a dead letter may have neither."""
 
     def serialize(self, _topic: str, _headers: object, data: object) -> object:
         return None if data is _NOTHING else data

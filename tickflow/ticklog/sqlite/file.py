@@ -1,6 +1,6 @@
 """The tables of the embedded tick log and the operations on them; errors are those of sqlite3.
 
-`log_topics` assigns the offsets; none is used twice, whatever retention deletes.
+`log_topics` assigns the offsets; an offset is never used twice, even after retention has deleted its record.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ class LogFile:
                 )
 
     def read(self, topic: str, offset: int) -> list[Entry]:
-        """The records from `offset` on: up to 5,000, and about 16 MiB."""
+        """The records from `offset` on: at most 5,000, and about 16 MiB."""
         found = self._database.execute(
             f"SELECT offset, key, value, time_ms, headers FROM log_records WHERE {_OF_TOPIC} AND offset >= ? "  # noqa: S608 - a constant
             "ORDER BY offset LIMIT ?",
@@ -206,7 +206,7 @@ class Membership:
         return True
 
     def is_taken(self) -> bool:
-        """Whether some instance has the lock; takes it for a moment where nobody has. Raises `SettingError`."""
+        """Whether any process has the lock; if none has, this call takes it for a moment. Raises `SettingError`."""
         try:
             return not self.acquire()
         finally:

@@ -240,12 +240,14 @@ class EmbeddedTickLog(TickLog):
         if not entries:
             return Polled()
         self._position = entries[-1].offset + 1
-        # `more` is not set: to write a batch while the next one is computed takes a third longer here, since SQLite
-        # releases Python's lock at every row.
+        # `more` is not set: overlapping the write of a batch with the next computation takes a third longer here, since
+        # SQLite releases Python's lock at every row.
         return Polled(records={PARTITION: entries})
 
     def _write(self) -> str | None:
-        """Write the buffer in one transaction; return what prevents it if that may pass. Raises `SettingError`."""
+        """Write the buffer in one transaction; return the reason if that is not possible for now. Raises
+        `SettingError`.
+        """
         if not self._buffer:
             return None
         try:
@@ -293,7 +295,9 @@ class EmbeddedTickLog(TickLog):
 
 
 class _Buffered:
-    """The receipt of the record with that number among all published ones; they are written in order."""
+    """The receipt of a record: records are written in order, so its number among all published ones tells whether it
+    was written.
+    """
 
     is_refused = is_too_large = False
 
