@@ -93,7 +93,7 @@ const shown = () =>
 const direction = (each) => (each.high ? "▲ high" : "▼ low");
 
 function evidence(each) {
-  return `z ${words.fixed(each.z, 2)} · ${words.price(each.price)} vs MA10 ${words.price(each.ma10)}`;
+  return `z ${words.fixed(each.z, 2)} · ${words.fit(each.price, 11)} vs MA10 ${words.fit(each.ma10, 11)}`;
 }
 
 function row(each) {

@@ -5,10 +5,12 @@ import { words } from "./words.js";
 const unknown = (value) => value === null || value === undefined;
 
 export const cells = {
-  tickflow_price: ({ value }) => words.price(value),
+  tickflow_price: ({ value }) => words.fit(value, document.body.dataset.view === "overview" ? 13 : 8),
+  tickflow_whole: ({ value }) => words.price(value),
   tickflow_change: ({ value }) => words.change(value),
-  tickflow_age: ({ value }) => words.span(health.ageOf(value)),
-  tickflow_volatility: ({ value }) => (unknown(value) ? words.NONE : words.fixed(value, words.digits(value) + 1)),
+  tickflow_age: ({ data }) => words.span(health.ageNow(data.symbol, data.event_us)),
+  tickflow_volatility: ({ value }) => (unknown(value) ? words.NONE : words.fit(value, 11)),
+  tickflow_share: ({ value }) => (unknown(value) ? words.NONE : `${words.fit(value, 9)} %`),
   tickflow_score: ({ value }) => words.fixed(value, 2),
   tickflow_volume: ({ value }) => words.volume(value),
   tickflow_times: ({ value }) => (unknown(value) ? words.NONE : `× ${words.fixed(value, 2)}`),

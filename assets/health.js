@@ -32,6 +32,15 @@ function ageOf(event_us) {
   return since + Math.max(0, (state.newest_event_us - event_us) / 1e6);
 }
 
+/** Seconds since a symbol's last tick, the same in header, list and foot line: of the drawn symbol at most since this
+    page got its last one. */
+function ageNow(symbol, event_us) {
+  const row = rows().get(symbol),
+    age = ageOf(Math.max(event_us, row?.event_us ?? 0)),
+    seen = chart.view.drawn?.symbol === symbol ? heard.seen : 0;
+  return seen ? Math.min(age ?? Infinity, (performance.now() - seen) / 1000) : age;
+}
+
 /* The age of the chosen symbol: a tick that has just arrived is newer than the workers' last report. */
 function freshness(drawn) {
   const state = heard.state,
@@ -95,7 +104,7 @@ function freshness(drawn) {
    have come. `seen`: when this page got the last one. */
 function pulse({ symbol, newest_us, gap_s, count }, seen) {
   const row = rows().get(symbol);
-  let age = ageOf(Math.max(newest_us, row?.event_us ?? 0));
+  let age = ageNow(symbol, newest_us);
   if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
   if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
   const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are truncated to whole seconds
@@ -176,9 +185,8 @@ function truth(drawn) {
   }
   const label = drawn.period || (row && row.event_us > drawn.newest_us) ? "Last tick drawn" : "Last tick";
   const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
-  if (drawn.source !== "replay") {
-    parts[0] += ` (${words.span((Date.now() * 1000 - drawn.newest_us) / 1e6)} ago)`;
-  }
+  const age = ageNow(drawn.symbol, drawn.newest_us);
+  if (!drawn.period && age !== null && !ended(ENDED_S)) parts[0] += ` (${words.span(age)} ago)`;
   parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
   tellTruth(parts.join(" · "));
 }
@@ -191,4 +199,4 @@ function look(charts) {
   beside = charts;
 }
 
-export const health = { look, heard, write, hidden, ageOf, freshness, pulse, note, advise, emptiness, truth };
+export const health = { look, heard, write, hidden, ageOf, ageNow, freshness, pulse, note, advise, emptiness, truth };

@@ -29,6 +29,7 @@ function headline(drawn, paused) {
   change.className = `headline-change ${words.side(quote?.change)}`;
   let note = "";
   if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
+  if (row?.since === "close") note = "since the previous close";
   if (drawn?.period) note = words.period(drawn.period);
   write("headline-note", note);
   behind(drawn, row, paused);
@@ -110,7 +111,10 @@ function measured(value, field, places, values, drawn) {
     const [low, high] = value.map((bound) => words.fixed(bound, digits));
     return low === high ? low : `${low}–${high}`;
   }
-  if (value !== null && value !== undefined) return words.fixed(value, digits);
+  if (value !== null && value !== undefined) {
+    const share = field.name === "volatility" && values.price ? ` (${words.fit((100 * value) / values.price)} %)` : "";
+    return `${words.fixed(value, digits)}${share}`;
+  }
   return values.newest && drawn.count < field.window ? `${drawn.count}/${field.window}` : words.NONE;
 }
 

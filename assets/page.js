@@ -210,7 +210,7 @@ function tell(_ticks, _state, drawn) {
   const { word, kind, sentence, advice } = freshness(drawn);
   if (word === "no answer") retry();
   if (word === "no answer" && !drawn) rebuild(null);
-  write("fresh", visits.at.paused && kind === "live" ? "paused" : word);
+  write("fresh", visits.at.paused && !["down", "empty"].includes(kind) ? "paused" : word);
   element("fresh").dataset.kind = kind;
   document.body.dataset.fresh = kind;
   for (const place of ["banner", "banner-overview"]) {

@@ -40,13 +40,14 @@ function carried(row) {
 }
 
 /* All columns at full width, or four of them beside the chart. */
-const FURTHER = [...facts.chart.overview, "volume_ratio", "anomalies", "event_us", "source"];
+const FURTHER = [...facts.chart.overview, "volatility_share", "volume_ratio", "anomalies", "event_us", "source"];
 function widen(overview) {
   document.body.dataset.view = overview ? "overview" : "chart";
   const button = document.getElementById("overview");
   if (button) button.textContent = overview ? "Back to the chart" : "All columns";
   window.dash_ag_grid.getApiAsync("watch").then((grid) => {
     grid.setColumnsVisible(FURTHER, overview);
+    grid.refreshCells({ columns: ["price"], force: true });
     grid.setColumnWidths([
       { key: "trend", newWidth: overview ? 170 : 70 },
       { key: "symbol", newWidth: overview ? 120 : 78 },

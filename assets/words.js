@@ -24,8 +24,14 @@ function short(value, significant = 4) {
     const whole = Math.floor(Math.log10(size / unit)) + 1;
     return `${fixed(value / unit, Math.max(0, significant - whole))} ${name}`;
   }
-  if (size >= 1e-4 || size === 0) return fixed(value, digits(value));
-  const [mantissa, exponent] = size.toExponential(significant - 1).split("e-"),
+  return size >= 1e-4 || size === 0 ? fixed(value, digits(value)) : tiny(value, significant);
+}
+
+/** A number below 1 by its first digits, with the count of the zeros before them: 0.0₅1139. */
+function tiny(value, significant) {
+  const [mantissa, exponent] = Math.abs(value)
+      .toExponential(significant - 1)
+      .split("e-"),
     zeros = [...String(exponent - 1)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
   return `${value < 0 ? "−" : ""}0.0${zeros}${mantissa.replace(".", "").replace(/0+$/, "") || "0"}`;
 }
@@ -45,10 +51,21 @@ function label(value, apart) {
 
 const price = (value) => (value === null || value === undefined ? NONE : fixed(value, digits(value)));
 
+/** A price in so many characters: fewer digits after the point where it is large, 0.0₅1139 where it is tiny. */
+function fit(value, room = 8) {
+  const whole = price(value),
+    size = Math.abs(value);
+  if (whole.length <= room) return whole;
+  if (size < 1) return tiny(value, Math.max(2, room - 4));
+  for (const places of [1, 0]) if (fixed(value, places).length <= room) return fixed(value, places);
+  return short(value, Math.max(3, room - 4));
+}
+
 /** A change in percent, with a sign and an arrow, so that it reads without colour. */
 function change(value) {
   if (value === null || value === undefined) return NONE;
-  const size = fixed(Math.abs(value), 2);
+  const much = Math.abs(value),
+    size = much >= 1e4 ? volume(much) : fixed(much, much >= 1000 ? 0 : much >= 100 ? 1 : 2);
   if (size === "0.00") return "0.00 %";
   return value > 0 ? `▲ +${size} %` : `▼ −${size} %`;
 }
@@ -143,6 +160,7 @@ export const words = {
   short,
   label,
   price,
+  fit,
   change,
   side,
   volume,

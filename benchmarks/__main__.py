@@ -7,6 +7,7 @@
     opening    a day of 7 symbols, 604,800 points, opened on both stacks
     viewers    20 pages on one server, on both stacks, beside whole figures
     first-view bytes and seconds until Chromium has drawn a chart, cold and warm
+    real-day   the page in Chromium on a real day: opening, wheel, drag, a replay at 60 times its speed, a refresh
     quiet      five minutes of an open page: no request to elsewhere, no error
     soak       three hours of an open page in a twentieth of the time: memory of browser and server
     embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
@@ -52,6 +53,7 @@ from benchmarks import (
     page,
     producing,
     quiet,
+    real_day,
     recovery,
     sharing,
     soak,
@@ -70,6 +72,7 @@ CASES = {
     "opening": opening.run,
     "viewers": viewers.run,
     "first-view": first_view.run,
+    "real-day": real_day.run,
     "quiet": quiet.run,
     "soak": soak.run,
     "embedded": embedded.run,

@@ -7,11 +7,10 @@ from typing import Any
 from benchmarks.bench import Bench, table
 from benchmarks.site import Site
 from benchmarks.stores import History, opened, settings_of
-from benchmarks.visitor import Visitor
+from benchmarks.visitor import DRAWN, Visitor
 
 ROUNDS = 3
 LIMITS = {"cold": {"bytes": 2_400_000, "seconds": 2.5}, "warm": {"bytes": 60_000, "seconds": 2.0}}
-LINE = "document.querySelector('#chart .scatterlayer .trace path.js-line')?.getAttribute('d')?.length > 100"
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -44,7 +43,7 @@ def _visit(visitor: Visitor, url: str) -> dict[str, float]:
 
     begun = time.monotonic()
     visitor.open(url, before=listen)
-    visitor.until(LINE, look_ms=5)
+    visitor.until(DRAWN, look_ms=5)
     seconds = time.monotonic() - begun
     visitor.page.wait_for_timeout(500)
     return {"bytes": sum(received), "seconds": round(seconds, 2), "requests": len(received)}

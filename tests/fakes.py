@@ -13,7 +13,7 @@ from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
 from tickflow.store.acks import Ack, AckStore
-from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.base import Candles, MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline, step_width
 from tickflow.store.pixels import MEASURES, Pixels
 from tickflow.ticklog.base import Entry
@@ -60,6 +60,20 @@ class MemoryStore(MetricsStore):
             if len(rows):
                 found[symbol] = float(rows.price[0])
         return found
+
+    def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        self._check()
+        names = {symbol for symbol, _, _ in self._rows} if symbols is None else set(symbols)
+        found = {symbol: self.points(symbol, since_ns, until_ns) for symbol in names}
+        return {symbol: float(rows.price[-1]) for symbol, rows in found.items() if len(rows)}
+
+    def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
+        self._check()
+        rows = self.points(symbol, since_ns, until_ns)
+        if not len(rows):
+            return None
+        sums = (float(rows.volume.sum()), float((rows.price * rows.volume).sum()))
+        return Totals(float(rows.price.max()), float(rows.price.min()), *sums, len(rows))
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
         self._check()
@@ -251,6 +265,12 @@ class Breakable(MetricsStore):
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         return self._reading().first_prices(since_ns, symbols)
+
+    def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        return self._reading().last_prices(since_ns, until_ns, symbols)
+
+    def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
+        return self._reading().totals(symbol, since_ns, until_ns)
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
         return self._reading().points(symbol, since_ns, until_ns, most)

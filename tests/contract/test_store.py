@@ -576,6 +576,9 @@ def test_any_range_is_what_a_slow_store_says(
         ):
             assert candles[0].tolist() == candles[1].tolist()
     assert store.first_prices(since, names) == slow.first_prices(since, names)
+    assert store.last_prices(since, until, names) == slow.last_prices(since, until, names)
+    for symbol in names:
+        assert store.totals(symbol, since, until) == slow.totals(symbol, since, until)
     assert store.anomaly_counts(since, names) == slow.anomaly_counts(since, names)
     assert bits(store.anomalies(since, 5, names[:1])) == bits(slow.anomalies(since, 5, names[:1]))
     if since and since < until and (until - since) % steps == 0:

@@ -16,7 +16,7 @@ from tests.dashboard.test_dashboard import UPDATE, asked, delta, drawing
 from tests.fakes import Feed, MemoryAcks, MemoryStore
 from tickflow.dashboard import shapes
 from tickflow.dashboard.asked import Bodies, Refused, is_of_the_server
-from tickflow.dashboard.queries import view
+from tickflow.dashboard.queries import hours, view
 from tickflow.dashboard.security import NEEDED
 from tickflow.dashboard.shapes import SHAPES
 
@@ -54,6 +54,10 @@ def test_a_shape_has_the_fields_that_the_page_keeps(name: str) -> None:
     assert set(getattr(shapes, name).__struct_fields__) == set(get_type_hints(getattr(view, name)))
 
 
+def test_a_session_has_the_fields_that_the_page_keeps() -> None:
+    assert set(shapes.Day.__struct_fields__) == set(get_type_hints(hours.Day))
+
+
 def test_a_callback_without_a_shape_is_refused() -> None:
     body = json.dumps(asked("drawing", [None, None], [])).encode()
     assert BODIES.checked(body)
@@ -82,7 +86,8 @@ WRONG: dict[str, object] = {
     "multiples": [{}], "overview": 1, "paused": None, "range_ms": -1, "cursors": {"x": 1}, "first_us": -1,
     "newest_us": 2**63, "count": 21, "price": 1e13, "direction": 2, "gap_s": -1, "rows": "5", "room": 5_001,
     "total": 1.5, "kind": "lines", "width_ns": -5, "follows": 1, "begin_us": -1,
-    "last": {"ma_5": "x"}, "sight": [5], "threshold": 99, "offsets": [[1]], "source": "A B", "failed": 0,
+    "last": {"ma_5": "x"}, "sight": [5], "threshold": 99, "offsets": [[1]], "day": {"open_us": 1},
+    "source": "A B", "failed": 0,
 }  # fmt: skip
 
 

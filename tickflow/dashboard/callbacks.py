@@ -48,7 +48,7 @@ def register(
     def on_look(view: object) -> Answer:
         identity = f"{server}-{next(numbers)}"
         try:
-            return look(gate.store, view, identity=identity, threshold=threshold)
+            return look(gate.store, view, identity=identity, threshold=threshold, sessions=sessions)
         except StoreError as error:
             return {"state": down(str(error))}
 

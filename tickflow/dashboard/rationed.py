@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tickflow.errors import Overloaded, StoreUnavailable
 from tickflow.metrics.points import Points
-from tickflow.store.base import Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.base import Candles, MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.deadline import DEADLINE, seconds_left
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.pixels import Pixels
@@ -79,6 +79,16 @@ class Rationed(MetricsStore):
         """As of the store."""
         with self._turn() as store:
             return store.first_prices(since_ns, symbols)
+
+    def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """As of the store."""
+        with self._turn() as store:
+            return store.last_prices(since_ns, until_ns, symbols)
+
+    def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
+        """As of the store."""
+        with self._turn() as store:
+            return store.totals(symbol, since_ns, until_ns)
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
         """As of the store."""

@@ -66,11 +66,24 @@ class View(msgspec.Struct, forbid_unknown_fields=True):
     overview: bool = False
     sight: Period | None = None
     width: Width = WIDTH
+    trading: bool = False
     n: Milliseconds = 0.0
 
     def __post_init__(self) -> None:
         _check(self.period, self.symbols)
         _check(self.sight, [])
+
+
+class Day(msgspec.Struct, forbid_unknown_fields=True):
+    """See `queries.hours.Day`."""
+
+    open_us: Micros
+    close_us: Micros
+    previous: Price | None
+    high: Price | None
+    low: Price | None
+    volume: Annotated[float, Meta(ge=0)]
+    value: Annotated[float, Meta(ge=0)]
 
 
 class Multiple(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,6 +128,7 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
     last: Annotated[dict[Annotated[str, Meta(max_length=64)], float | None], Meta(max_length=64)]
     threshold: Annotated[float, Meta(ge=0, le=10)]
     offsets: Annotated[list[tuple[float, int]], Meta(max_length=1_000)]
+    day: Day | None
     source: Source
     failed: bool
 

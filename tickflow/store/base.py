@@ -90,6 +90,17 @@ class Candles:
         return cls(time_ns, first, high, low, last, volume, ticks)
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a symbol's ticks of a part of time amount to: extremes, and the sums of volume and of price times volume."""
+
+    high: float
+    low: float
+    volume: float
+    value: float
+    ticks: int
+
+
 class Connected(ABC):
     """A store that connects in `connect`, not in its constructor.
 
@@ -176,6 +187,14 @@ class PageQueries(PointReader):
         """The number of anomalies from `since_ns` on, by symbol (by default of all); symbols without one are
         left out.
         """
+
+    @abstractmethod
+    def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """The last price from `since_ns` on, before `until_ns`, of each symbol (by default of all)."""
+
+    @abstractmethod
+    def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
+        """What the symbol's points from `since_ns` on, before `until_ns`, amount to; `None` where it has none."""
 
     @abstractmethod
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:

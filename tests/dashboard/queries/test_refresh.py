@@ -595,6 +595,20 @@ def test_a_live_source_is_told_when_its_exchange_is_closed(source: str, hours: i
     assert answer["state"]["closed"] is closed
 
 
+def test_columns_go_on_however_many_ticks_have_come_since_they_were_drawn() -> None:
+    """A replay at 60 times its speed brought more ticks than a picture of ticks may be extended by: all stood still."""
+    store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
+    store.write(feed.points("AAPL", [100.0 + at % 7 for at in range(2_500)]))
+    before = drawn_from(store)
+    assert before["drawn"]["kind"] == "columns"
+    for _ in range(3):
+        store.write(feed.points("AAPL", [100.0] * 1_500))
+        after = refreshed(store, before)
+        assert after["drawn"]["room"] >= 0
+        before = {**before, "drawn": {**before["drawn"], **after["drawn"]}, "watch": after["watch"]}
+    assert before["drawn"]["total"] == 7_000
+
+
 def test_of_replays_and_simulations_no_exchange_is_asked() -> None:
     store = MemoryStore()
     store.write(Feed(source="replay").points("AAPL", [100.0]))

@@ -26,6 +26,8 @@ QUERIES: dict[str, Callable[[InfluxStore, str, int, int], object]] = {
     "newest": lambda store, symbol, since, until: store.newest(symbol, 5),
     "latest": lambda store, symbol, since, until: (store.latest([symbol, "IBM"]), store.latest()),
     "first_prices": lambda store, symbol, since, until: store.first_prices(since, [symbol]),
+    "last_prices": lambda store, symbol, since, until: store.last_prices(since, until, [symbol]),
+    "totals": lambda store, symbol, since, until: store.totals(symbol, since, until),
     "anomalies": lambda store, symbol, since, until: store.anomalies(since, 5, [symbol]),
     "preceded": lambda store, symbol, since, until: store.preceded([(symbol, until), (symbol, since), ("IBM", since)]),
     "anomaly_counts": lambda store, symbol, since, until: store.anomaly_counts(since, [symbol]),

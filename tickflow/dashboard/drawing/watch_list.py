@@ -28,6 +28,7 @@ def grid() -> dag.AgGrid:
             "cellFlashDuration": 250,
             "cellFadeDuration": 350,
             "suppressMovableColumns": True,
+            "tooltipShowDelay": 500,
             "tabToNextCell": {"function": "tickflow_leave(params)"},
             "localeText": {"noRowsToShow": "No symbols yet"},
         },
@@ -69,7 +70,7 @@ def _tooltip(each: Field) -> dict[str, str]:
 
 
 COLUMNS: list[dict[str, Any]] = [
-    {"field": "symbol", "headerName": "Symbol", "width": 78, "cellClass": "watch-symbol"},
+    {"field": "symbol", "headerName": "Symbol", "width": 78, "cellClass": "watch-symbol", "tooltipField": "symbol"},
     {
         "field": "trend",
         "headerName": "Trend",
@@ -87,18 +88,25 @@ COLUMNS: list[dict[str, Any]] = [
         "flex": 1,
         "minWidth": 70,
         "valueFormatter": _cell("price"),
+        "tooltipValueGetter": _cell("whole"),
         "enableCellChangeFlash": True,
     },
     {
         "field": "change",
         "headerName": "Change",
-        "headerTooltip": "Since the start of the range",
+        "headerTooltip": "Since the start of the range; of a day, since the previous close",
         "type": RIGHT,
         "width": 96,
         "valueFormatter": _cell("change"),
         "cellClassRules": {"up": "params.value >= 0.005", "down": "params.value <= -0.005"},  # else it reads 0.00 %,
     },
     *(_further(each.overview, each.label, _CELLS[each.unit], **_tooltip(each)) for each in OVERVIEW),
+    _further(
+        "volatility_share",
+        "Volatility %",
+        "share",
+        headerTooltip="As a share of the price: any two symbols compare",
+    ),
     _further(
         "volume_ratio", "Volume / average", "times", headerTooltip="Against the mean of the last 10", minWidth=140
     ),

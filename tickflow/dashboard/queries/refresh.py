@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tickflow.dashboard.drawing import clock, multiples, pictures
-from tickflow.dashboard.queries import ranges
+from tickflow.dashboard.queries import hours, ranges
 from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, newest_rows, recent_gap, recent_rows
 from tickflow.dashboard.queries.state import State, state_of
@@ -66,7 +66,7 @@ def draw(
     latest = store.latest()
     if wanted["symbol"] is None and len(latest):
         wanted["symbol"] = latest.symbol[0]
-    picture, drawn = _picture(store, wanted, latest, identity, threshold)
+    picture, drawn = _picture(store, wanted, latest, identity, threshold, sessions)
     small: Answer = {}
     if wanted["symbols"]:
         small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
@@ -77,17 +77,19 @@ def draw(
         | {
             "picture": picture,
             "drawn": drawn,
-            "watch": watch(store, latest, {}, drawn),
+            "watch": watch(store, latest, {}, drawn, sessions),
             "state": _state(store, latest, now_ns, sessions),
         }
     )
 
 
-def look(store: MetricsStore, view: object, *, identity: str, threshold: float) -> Answer:
+def look(
+    store: MetricsStore, view: object, *, identity: str, threshold: float, sessions: Sessions = NEW_YORK
+) -> Answer:
     """The picture of the time range that a reader moved to, and its state. Raises `StoreError`."""
     wanted = chosen(view)
     latest = store.latest([wanted["symbol"]] if wanted["symbol"] else [])
-    picture, drawn = _picture(store, wanted, latest, identity, threshold)
+    picture, drawn = _picture(store, wanted, latest, identity, threshold, sessions)
     return {"picture": picture, "drawn": drawn}
 
 
@@ -113,7 +115,7 @@ def refresh(
         | {
             "of": drawn["id"],
             "state": _state(store, latest, now_ns, sessions),
-            "watch": watch(store, latest, watched, drawn),
+            "watch": watch(store, latest, watched, drawn, sessions),
         }
     )
     symbol = drawn["symbol"]
@@ -137,7 +139,10 @@ def refresh(
         tail = _columns(store, symbol, begin, end or int(new.time_ns[-1]) + 1, drawn, new)
     else:
         tail = pictures.of_ticks(new, drawn["price"], drawn["direction"])
-    return answer | {"tail": tail, "drawn": _extended(drawn, rows, new)}
+    day = hours.further(drawn["day"], sessions, new)
+    if (day is None) != (drawn["day"] is None):  # another session has begun
+        return answer | {"rebuild": True}
+    return answer | {"tail": tail, "drawn": _extended(drawn, rows, new) | {"day": day}}
 
 
 def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn, new: Points) -> pictures.Picture:
@@ -171,7 +176,7 @@ def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: obj
 
 
 def _picture(
-    store: PageQueries, view: View, latest: Points, identity: str, threshold: float
+    store: PageQueries, view: View, latest: Points, identity: str, threshold: float, sessions: Sessions
 ) -> tuple[pictures.Picture | None, Drawn]:
     """The picture that a view asks for (`None` if there is nothing to draw), and its state."""
     drawn = nothing_drawn(identity, view)
@@ -185,7 +190,7 @@ def _picture(
     begin, end = _bounds(view, newest_end)
     drawn["follows"] = end >= newest_end and view["period"] is None
     until = min(end, newest_end) if view["period"] is None else end
-    shown = _shown(store, symbol, begin, max(begin, until), view, threshold)
+    shown = _shown(store, symbol, begin, max(begin, until), view, threshold, sessions)
     recent = store.newest(symbol, DEPTH)
     recent = recent.take(slice(0, int(np.searchsorted(recent.time_ns, newest_end))))
     if len(recent) == DEPTH and recent.time_ns[0] > recent.time_ns[-1] - OVERLAP_NS:
@@ -196,6 +201,9 @@ def _picture(
     total = len(x) if shown["kind"] == "ticks" else int(shown["y"]["ticks"].sum())
     first_drawn = clock.utc_ns(float(x[0])) if len(x) else begin
     newest = int(recent.time_ns[-1])
+    source = recent.source[-1]
+    covered = [clock.utc_ns(max(bound, 1.0)) for bound in shown["covers"]]
+    shown["hours"] = hours.named(sessions, source, max(covered[0], first), max(covered[1], newest))
     return shown, {
         **drawn,
         "kind": shown["kind"],
@@ -212,7 +220,8 @@ def _picture(
         "room": MAX_EXTENDED,
         "total": total,
         "offsets": clock.offsets(min(first_drawn, newest), max(newest, min(end, newest + DAY_NS))),
-        "source": recent.source[-1],
+        "day": hours.day_of(store, sessions, symbol, source, newest),
+        "source": source,
     }
 
 
@@ -224,7 +233,9 @@ def _bounds(view: View, newest_end: int) -> tuple[int, int]:
     return ranges.start(view["range"], newest_end - 1), newest_end
 
 
-def _shown(store: PageQueries, symbol: str, begin: int, end: int, view: View, threshold: float) -> pictures.Picture:
+def _shown(
+    store: PageQueries, symbol: str, begin: int, end: int, view: View, threshold: float, sessions: Sessions
+) -> pictures.Picture:
     """The picture of a time range in ns: candles if the view asks for them, else as detailed as the screen can show."""
     whole = max(1, end - (begin or store.first_time(symbol) or end))
     if view["candles"]:
@@ -241,7 +252,8 @@ def _shown(store: PageQueries, symbol: str, begin: int, end: int, view: View, th
         if around is None:
             return pictures.covering(pictures.of_ticks(rows), begin, end)
         return pictures.covering(pictures.of_ticks(around), begin - margin, end + margin)
-    width = max(1_000_000, -(-whole // view["width"]))  # a column is at least one millisecond wide
+    drawn = sessions.open_ns(end - whole, end) or whole if view["trading"] else whole
+    width = max(1_000_000, -(-drawn // view["width"]))  # a column is at least one millisecond wide
     margin = whole // 2 if view["sight"] else 0
     found = store.pixels(symbol, max(0, begin - margin), end + margin, width)
     apart = max(1, round(view["width"] * MARKS_APART))
@@ -273,7 +285,7 @@ def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
         "gap_s": gap,
         "last": pictures.last(new),
         "rows": drawn["rows"] + len(new),
-        "room": drawn["room"] - len(new),
+        "room": max(0, drawn["room"] - len(new)),  # columns need none
         "total": drawn["total"] + len(new),
         "offsets": drawn["offsets"] if known else [*drawn["offsets"], *offset],
         "source": new.source[-1],

@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from tickflow.dashboard.queries import ranges
+from tickflow.dashboard.queries.hours import Day
 from tickflow.ticks.tick import is_symbol
 
 LAST_WALL_MS = 9_000_000_000_000.0
@@ -35,7 +36,8 @@ class Drawn(TypedDict):
     offset. `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of
     the last row. `gap_s`: the symbol's recent seconds between two ticks. `total`: the ticks in the time range, drawn as
     `rows` ticks, columns or candles. `room`: how many ticks may still be added. `offsets`: see `clock.offsets`. `last`:
-    the measures of the symbol's last tick, by name.
+    the measures of the symbol's last tick, by name. `day`: its session, where an exchange's
+    hours apply.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Drawn(TypedDict):
     begin_us: int
     threshold: float
     offsets: list[tuple[float, int]]
+    day: Day | None
     source: str
     failed: bool
 
@@ -74,7 +77,8 @@ class View(TypedDict):
     """What a browser requests. `period`: from when to when, in ms of the exchange's wall clock; it replaces the range.
 
     `sight`: the time range that a reader zoomed or moved to, in the form of `period`; `None` for the whole range or
-    period. `width`: how many pixels wide the chart is. `n` makes two otherwise equal requests differ.
+    period. `width`: how many pixels wide the chart is. `trading`: closed hours take no room on the axis. `n` makes two
+    otherwise equal requests differ.
 
     `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: the symbols of the small
     multiples; empty for a single chart.
@@ -88,6 +92,7 @@ class View(TypedDict):
     overview: bool
     sight: list[float] | None
     width: int
+    trading: bool
     n: float
 
 
@@ -123,6 +128,7 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
         begin_us=0,
         threshold=0.0,
         offsets=[],
+        day=None,
         source="",
         failed=failed,
     )
@@ -148,6 +154,7 @@ def chosen(view: object) -> View:
         overview=asked.get("overview") is True,
         sight=_period(asked.get("sight")),
         width=_width(asked.get("width")),
+        trading=asked.get("trading") is True,
         n=0.0,
     )
 

@@ -6,11 +6,12 @@ import numpy as np
 
 from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.drawing.traces import OVERVIEW
-from tickflow.dashboard.queries import ranges
+from tickflow.dashboard.queries import hours, ranges
 from tickflow.dashboard.queries.deltas import OVERLAP_NS
 from tickflow.dashboard.queries.view import Drawn
 from tickflow.metrics.fields import Field, Unit
 from tickflow.metrics.points import Points
+from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.store.base import PageQueries
 
 TREND_STEPS = 24
@@ -21,12 +22,15 @@ NEWEST = "newest_us"
 Answer = dict[str, Any]
 
 
-def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Drawn) -> Answer:
+def watch(
+    store: PageQueries, latest: Points, watched: dict[str, int], drawn: Drawn, sessions: Sessions = NEW_YORK
+) -> Answer:
     """The rows of the watch list with a tick that is newer than `watched`, and the cursors up to which the list is then
     complete.
 
     Every symbol's change counts from the same moment, whichever symbol is drawn: the start of the range that ends at
-    the newest tick of any symbol, or the start of the period.
+    the newest tick of any symbol, or the start of the period. For the range of a day it is the
+    previous close (the row's `since` is then `close`), except for symbols without one.
     """
     restarted = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
     cursors = {} if restarted else watched
@@ -46,6 +50,10 @@ def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Dr
         newest = max(begin, min(newest, end - 1_001))
     names = changed.symbol if len(changed) < len(latest) else None
     first = store.first_prices(begin, names)
+    closed = {}
+    if drawn["range"] == "1d" and not drawn["period"]:
+        closed = hours.closes(store, sessions, latest, names)
+        first |= closed
     rows = [
         {
             "symbol": symbol,
@@ -53,6 +61,7 @@ def watch(store: PageQueries, latest: Points, watched: dict[str, int], drawn: Dr
             "change": round(100 * (price / first[symbol] - 1), 4) if symbol in first else None,
             "event_us": time_ns // 1000,
             "source": source,
+            "since": "close" if symbol in closed else "range",
         }
         for symbol, source, time_ns, price in zip(
             changed.symbol, changed.source, changed.time_ns.tolist(), changed.price.tolist(), strict=True
@@ -73,6 +82,8 @@ def _add_measures(rows: list[dict[str, Any]], points: Points, anomalies: dict[st
     for each in OVERVIEW:
         for row, value in zip(rows, getattr(points, each.name).tolist(), strict=True):
             row[each.overview] = _rounded(value, each)
+    for row, volatility in zip(rows, points.volatility.tolist(), strict=True):
+        row["volatility_share"] = float(f"{100 * volatility / row['price']:.5g}") if volatility == volatility else None
     for row, volume, average in zip(rows, points.volume.tolist(), points.vol_avg_10.tolist(), strict=True):
         row["volume_ratio"] = round(volume / average, 2) if average > 0 else None
         row["anomalies"] = anomalies.get(row["symbol"], 0)

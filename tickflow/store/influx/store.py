@@ -18,7 +18,7 @@ from influxdb_client.rest import ApiException
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.metrics.points import MEASUREMENT, Points, to_lines
-from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.influx import answers, digest, latest, parts, pixels, preceded
 from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, Value, named, unreachable
@@ -152,6 +152,38 @@ class InfluxStore(MetricsStore):
             params | {"since": since_ns},
         )
         return {symbol: price for _, price, symbol in rows}
+
+    def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """The last price from `since_ns` on, before `until_ns`, of each symbol (by default of all)."""
+        condition, params = named(symbols)
+        rows = self._influxql.grouped(
+            tuple[Integer, float],
+            f'SELECT last("price") FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'WHERE {condition} AND time >= $since AND time < $until GROUP BY "symbol"',
+            params | {"since": since_ns, "until": until_ns},
+        )
+        return {symbol: values[-1][1] for symbol, values in rows.items()}
+
+    def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
+        """What the symbol's points from `since_ns` on, before `until_ns`, amount to; `None` where it has none."""
+        within = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until'
+        asked: list[tuple[Any, str]] = [
+            (
+                tuple[Integer, float | None, float | None, float | None, Integer],
+                f'SELECT max("price"), min("price"), sum("volume"), count("price") {within}',
+            ),
+            (
+                tuple[Integer, float | None],
+                f'SELECT sum("value") FROM (SELECT "price" * "volume" AS "value" {within}) '  # noqa: S608
+                "WHERE time >= $since AND time < $until",
+            ),
+        ]
+        params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
+        prices, values = self._influxql.together(asked, params)
+        if not prices or not values or not prices[0][-1]:
+            return None
+        _, high, low, volume, ticks = prices[0]
+        return Totals(high, low, volume, values[0][1], ticks)
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
         """The symbol's first `most` (by default all) points from `since_ns` on, before `until_ns`, in order of time."""

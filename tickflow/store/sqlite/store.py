@@ -15,7 +15,7 @@ from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.metrics.fields import NAMES, TABLE, Kind
 from tickflow.metrics.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
-from tickflow.store.base import DAY_NS, Candles, MetricsStore, WorkerStatus, Written
+from tickflow.store.base import DAY_NS, Candles, MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.deadline import DEADLINE, is_over, too_slow
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.pixels import Pixels
@@ -87,6 +87,11 @@ _SCHEMA = f"""
 _LAST_WITHIN = (
     "SELECT price FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
 )
+
+_TOTALS = """
+    SELECT max(price), min(price), sum(volume), sum(price * volume), count(*)
+    FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ?
+"""
 
 _CANDLES = """
     SELECT step,
@@ -176,6 +181,19 @@ class EmbeddedStore(MetricsStore):
             names = list(all_symbols(connection)) if symbols is None else symbols
             found = (connection.execute(query, (symbol, since_ns)).fetchone() for symbol in names)
             return dict(row for row in found if row is not None)
+
+    def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+        """The last price from `since_ns` on, before `until_ns`, of each symbol (by default of all)."""
+        with self._connection() as connection:
+            names = list(all_symbols(connection)) if symbols is None else symbols
+            found = ((name, connection.execute(_LAST_WITHIN, (name, since_ns, until_ns)).fetchone()) for name in names)
+            return {name: row[0] for name, row in found if row is not None}
+
+    def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
+        """What the symbol's points from `since_ns` on, before `until_ns`, amount to; `None` where it has none."""
+        with self._connection() as connection:
+            row = connection.execute(_TOTALS, (symbol, since_ns, until_ns)).fetchone()
+        return Totals(*row) if row[-1] else None
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
         """The symbol's first `most` (by default all) points from `since_ns` on, before `until_ns`, in order of time."""
