@@ -3,13 +3,16 @@
 import ast
 import hashlib
 import inspect
+import re
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from kafka.cluster import ClusterMetadata
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.base import BaseCoordinator
+from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
 from kafka.producer.sender import Sender
@@ -45,6 +48,12 @@ READ: dict[str, Callable[..., object]] = {  # by the first digits of their sourc
     "4a12a3d0e6b4": DefaultRecordBatch.validate_crc,
     "e18f019d1fbd": KafkaConnectionManager.get_connection,
     "36c15b0ce919": KafkaNetSocket.sock_connect,
+    "6f9e40f17413": KafkaConnectionManager.__init__,
+    "9d5a78ad19c3": KafkaNetClient.__init__,
+    "babcdc8ff32f": ClusterMetadata.topic_id,
+    "eada3a22c0a7": BaseCoordinator.is_dynamic_member,
+    "de1690b50a1d": BaseCoordinator.maybe_leave_group,
+    "2c4176986d1b": DefaultRecordBatch._assert_has_codec,
 }
 
 
@@ -65,16 +74,72 @@ def test_what_was_read_is_still_so(mark: str, function: Callable[..., object]) -
     assert fingerprint(function) == mark, f"{name} has changed: compare internals.py with it, then note the new mark"
 
 
-def test_no_other_file_uses_a_name_that_the_library_does_not_document() -> None:
-    """An import of such a module, or an attribute with an underscore of anything but `self`."""
+def names_of(scope: ast.ClassDef) -> set[str]:
+    """The names with an underscore that a class gives itself: its methods, and what it assigns."""
+    own = {node.name for node in scope.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    own |= {node.id for node in ast.walk(scope) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return own | {
+        node.attr for node in ast.walk(scope) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def undocumented(text: str, name: str) -> list[str]:
+    """Where a file uses what kafka-python does not document.
+
+    That is an import of such a module, an attribute with an underscore of anything but `self`, one of `self` that its
+    class has not given itself, and the name of one in `getattr`.
+    """
     found = []
-    for path in sorted(ADAPTER.glob("*.py")):
-        if path.name == "internals.py":
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kafka":
-                found += [f"{path.name}: {node.module}"] if node.module not in DOCUMENTED else []
-            elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
-                is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-                found += [] if is_own else [f"{path.name}:{node.lineno} {node.attr}"]
-    assert found == []
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kafka":
+            found += [f"{name}: {node.module}"] if node.module not in DOCUMENTED else []
+        elif isinstance(node, ast.Import):
+            found += [f"{name}: {each.name}" for each in node.names if each.name.startswith("kafka.")]
+        elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            is_own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            found += [] if is_own else [f"{name}:{node.lineno} {node.attr}"]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr"):
+            asked = node.args[1] if len(node.args) > 1 else None
+            is_private = isinstance(asked, ast.Constant) and str(asked.value).startswith("_")
+            found += [f"{name}:{node.lineno} {ast.unparse(node)}"] if is_private else []
+        elif isinstance(node, ast.ClassDef):
+            used = {
+                each.attr
+                for each in ast.walk(node)
+                if isinstance(each, ast.Attribute)
+                and isinstance(each.value, ast.Name)
+                and each.value.id in ("self", "cls")
+                and each.attr.startswith("_")
+                and not each.attr.startswith("__")
+            }
+            found += [f"{name}: {node.name}.{attribute}" for attribute in sorted(used - names_of(node))]
+    return found
+
+
+def test_no_other_file_of_the_adapter_uses_a_name_that_the_library_does_not_document() -> None:
+    files = [path for path in sorted(ADAPTER.glob("*.py")) if path.name != "internals.py"]
+    assert len(files) > 10
+    assert [each for path in files for each in undocumented(path.read_text(encoding="utf-8"), path.name)] == []
+
+
+def test_no_file_outside_of_the_adapter_imports_the_library() -> None:
+    package = ADAPTER.parent.parent
+    files = [path for path in [*package.rglob("*.py"), *package.parent.glob("*.py")] if ADAPTER not in path.parents]
+    assert len(files) > 100
+    imports = re.compile(r"^\s*(from|import) kafka\b", re.MULTILINE)
+    assert [str(path) for path in files if imports.search(path.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from kafka.net.manager import KafkaConnectionManager",
+        "import kafka.net.manager",
+        "consumer._fetcher",
+        "getattr(consumer, '_fetcher')",
+        "class Own(Assignor):\n    def assign(self):\n        return self._members",
+    ],
+)
+def test_each_way_to_use_such_a_name_is_found(line: str) -> None:
+    assert undocumented(line, "a.py")
