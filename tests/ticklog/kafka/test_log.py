@@ -16,7 +16,7 @@ from tests.waiting import until
 from tickflow.errors import NotAcknowledged, SettingError
 from tickflow.ticklog.base import Bounds, Commit, TickLog
 from tickflow.ticklog.kafka.log import KafkaTickLog
-from tickflow.ticklog.kafka.topics import DEFAULT_LIMIT, HEADROOM
+from tickflow.ticklog.kafka.topics import DEFAULT_LIMIT_BYTES, HEADROOM_BYTES
 
 pytestmark = pytest.mark.kafka
 
@@ -136,7 +136,7 @@ def test_missing_topics_are_made_with_the_brokers_time_and_room_for_dead_letters
     assert [log.bounds(number) for number in range(4)] == [Bounds(0, 0)] * 4
     assert settings_of(logs.servers, logs.topic)["message.timestamp.type"] == "LogAppendTime"
     limit = int(settings_of(logs.servers, log.dead_letter_topic)["max.message.bytes"])
-    assert limit >= DEFAULT_LIMIT + HEADROOM
+    assert limit >= DEFAULT_LIMIT_BYTES + HEADROOM_BYTES
 
 
 def test_an_existing_topic_is_taken_as_it_is_and_producers_times_are_warned_of(
@@ -148,7 +148,7 @@ def test_an_existing_topic_is_taken_as_it_is_and_producers_times_are_warned_of(
     log = logs.open()
     assert sum("message.timestamp.type=CreateTime" in line for line in caplog.messages) == 1
     assert settings_of(logs.servers, logs.topic)["message.timestamp.type"] == "CreateTime"
-    assert int(settings_of(logs.servers, log.dead_letter_topic)["max.message.bytes"]) >= 2_000_000 + HEADROOM
+    assert int(settings_of(logs.servers, log.dead_letter_topic)["max.message.bytes"]) >= 2_000_000 + HEADROOM_BYTES
     log.subscribe()
     assert set(join(log)) == {0, 1}
 
@@ -176,15 +176,15 @@ def test_several_may_make_the_topics_at_once(logs: KafkaLogs) -> None:
 
 def test_a_record_too_large_for_its_topic_is_reported_once_and_does_not_stop_the_others(logs: KafkaLogs) -> None:
     log = logs.open()
-    publish(log, b"x" * (DEFAULT_LIMIT - 1_000))
-    log.publish(b"AAPL", b"x" * DEFAULT_LIMIT)
+    publish(log, b"x" * (DEFAULT_LIMIT_BYTES - 1_000))
+    log.publish(b"AAPL", b"x" * DEFAULT_LIMIT_BYTES)
     with pytest.raises(NotAcknowledged, match=r"1 records .* larger than its topic takes") as raised:
         log.flush(SECONDS)
     assert raised.value.count == 1
     log.flush(SECONDS)
     publish(log, b"good")
 
-    log.publish(b"AAPL", b"x" * DEFAULT_LIMIT)
+    log.publish(b"AAPL", b"x" * DEFAULT_LIMIT_BYTES)
     with pytest.raises(NotAcknowledged):
         log.publish(b"AAPL", b"not handed over")
     publish(log, b"handed over")

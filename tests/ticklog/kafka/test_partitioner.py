@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner import DefaultPartitioner
 
-from tickflow.ticklog.kafka.partitioner import LONGEST_KEY, ByKey
+from tickflow.ticklog.kafka.partitioner import LONGEST_KEY_BYTES, ByKey
 
 TOPIC = "stock-ticks"
 
@@ -25,7 +25,7 @@ class Named:
     available_partitions_for_topic = partitions_for_topic
 
 
-@given(st.binary(max_size=2 * LONGEST_KEY), st.integers(1, 200))
+@given(st.binary(max_size=2 * LONGEST_KEY_BYTES), st.integers(1, 200))
 def test_every_key_goes_where_the_default_partitioner_puts_it(key: bytes, partitions: int) -> None:
     place = (TOPIC, key, key, None, None, Named(partitions))
     assert DefaultPartitioner().partition(*place) == ByKey().partition(*place)

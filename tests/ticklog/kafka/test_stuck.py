@@ -121,7 +121,7 @@ def test_a_topic_that_cannot_be_found_is_said_and_the_wait_for_it_ends_with_a_st
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stop = threading.Event()
-    monkeypatch.setattr(kafka_writer, "PATIENCE", 0.0)
+    monkeypatch.setattr(kafka_writer, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(kafka_writer.Writer, "_open", lambda _: Lost(stop))
     writer = kafka_writer.Writer(Cluster(["127.0.0.1:1"], {}, stop), {})
     with pytest.raises(Stopped):

@@ -233,7 +233,7 @@ def test_a_full_disk_delays_records_and_loses_none(logs: EmbeddedLogs) -> None:
 
 
 def test_a_stop_ends_publishing_into_a_full_buffer(logs: EmbeddedLogs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "MAX_BUFFERED", 10)
+    monkeypatch.setattr(embedded, "MAX_BUFFERED_RECORDS", 10)
     log = logs.open()
     with closing(sqlite3.connect(logs.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -30,7 +30,7 @@ from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped
 from tickflow.ticklog.kafka.network import DIRECTLY, open_network
 
-PATIENCE = 1.0
+PATIENCE_SECONDS = 1.0
 """How many seconds a wait may last before it is logged."""
 
 READING: Mapping[str, object] = {
@@ -49,7 +49,7 @@ UNREADABLE = (CorruptRecordError, UnsupportedCodecError)
 """The errors of kafka-python for records that it received but cannot decode."""
 
 _ATTEMPT_MS = 10_000
-_SLICE = 0.2
+_SLICE_SECONDS = 0.2
 _LOGIN_REFUSED = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
 
 _LOGIN = "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
@@ -112,11 +112,11 @@ class Cluster:
         for delay in Backoff(first=0.2):
             future: Future[Result] = Future()
             threading.Thread(target=_run, args=(attempt, future), name="kafka-attempt", daemon=True).start()
-            while not wait([future], timeout=_SLICE).done:
+            while not wait([future], timeout=_SLICE_SECONDS).done:
                 if self.stop.is_set():
                     future.add_done_callback(_discard)
                     raise self.stopped()
-                if time.monotonic() - started > PATIENCE:
+                if time.monotonic() - started > PATIENCE_SECONDS:
                     say()
             try:
                 result = future.result()

@@ -8,7 +8,7 @@ from typing import Any
 
 from kafka.partitioner import DefaultPartitioner, murmur2
 
-LONGEST_KEY = 64
+LONGEST_KEY_BYTES = 64
 """Longer keys are not remembered: a symbol has at most 32 bytes, a refused record's key may have a million."""
 
 _hash = lru_cache(maxsize=65_536)(murmur2)
@@ -20,6 +20,6 @@ class ByKey(DefaultPartitioner):  # type: ignore[misc]  # kafka-python has no ty
     def partition(self, topic: str, key: object, key_bytes: bytes | None, *record: Any) -> Any:
         """The partition of a record. Raises `ValueError` for a topic that is not in the cluster's metadata."""
         numbers = record[-1].partitions_for_topic(topic)
-        if not numbers or key_bytes is None or len(key_bytes) > LONGEST_KEY:
+        if not numbers or key_bytes is None or len(key_bytes) > LONGEST_KEY_BYTES:
             return super().partition(topic, key, key_bytes, *record)
         return sorted(numbers)[(_hash(key_bytes) & 0x7FFFFFFF) % len(numbers)]

@@ -41,7 +41,7 @@ SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
 stop.
 """
 
-SILENCE = 5.0
+SILENCE_SECONDS = 5.0
 """After this many seconds without any answer, ask the cluster for something, to see whether it is still there."""
 
 _PROBE_MS = 2_000
@@ -119,7 +119,7 @@ class Reader:
             if polled != _NOTHING:
                 self._last_news = time.monotonic()
                 break
-            if time.monotonic() - self._last_news > SILENCE:
+            if time.monotonic() - self._last_news > SILENCE_SECONDS:
                 self._probe(consumer)
             if time.monotonic() >= deadline or self._cluster.stop.is_set():
                 break

@@ -18,16 +18,16 @@ from kafka.errors import (
 from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.kafka.cluster import Cluster
 
-DEFAULT_LIMIT = 1_048_588
+DEFAULT_LIMIT_BYTES = 1_048_588
 """The broker's default `max.message.bytes`, for clusters that do not report it."""
 
-LEAST_LETTER = 2**17
+LEAST_LETTER_BYTES = 2**17
 """The least `max.message.bytes` of a dead-letter topic: room for a cut letter with its headers."""
 
-LARGEST = 2**31 - 1
+LARGEST_BYTES = 2**31 - 1
 """The largest `max.message.bytes` that Kafka accepts."""
 
-HEADROOM = 2**20
+HEADROOM_BYTES = 2**20
 """How much larger a dead letter may be than its record, in bytes: room for its headers."""
 
 _DAY_MS = 86_400_000
@@ -92,17 +92,17 @@ def prepare(
                 "so that a restart or an audit cannot recompute the windows; set its cleanup.policy to delete",
                 *(topic, settings["cleanup.policy"]),
             )
-        limits = {topic: int(settings.get("max.message.bytes", DEFAULT_LIMIT))}
-        needed = min(limits[topic] + HEADROOM, LARGEST)
+        limits = {topic: int(settings.get("max.message.bytes", DEFAULT_LIMIT_BYTES))}
+        needed = min(limits[topic] + HEADROOM_BYTES, LARGEST_BYTES)
         if dead_letters in missing:
             _create(admin, dead_letters, 1, {"max.message.bytes": str(needed)}, new)
         of_letters = _settings(admin, dead_letters)
         limits[dead_letters] = int(of_letters.get("max.message.bytes", needed))
-        if limits[dead_letters] < LEAST_LETTER:
+        if limits[dead_letters] < LEAST_LETTER_BYTES:
             raise SettingError(
                 f"max.message.bytes of the topic {dead_letters}",
                 str(limits[dead_letters]),
-                f"{LEAST_LETTER} or more, so that a refused record fits at least cut (kafka-configs.sh --alter)",
+                f"{LEAST_LETTER_BYTES} or more, so that a refused record fits at least cut (kafka-configs.sh --alter)",
             )
         _check_replicas(admin, {topic: settings, dead_letters: of_letters})
         if limits[dead_letters] < needed:

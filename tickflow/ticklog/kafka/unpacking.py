@@ -14,9 +14,9 @@ from kafka.errors import CorruptRecordError
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 
-_PORTION = 2**20
+_PORTION_BYTES = 2**20
 _XERIAL = b"\x82SNAPPY\x00"
-_XERIAL_HEAD = 16
+_XERIAL_HEAD_BYTES = 16
 
 
 class TooLarge(Exception):
@@ -55,7 +55,7 @@ def _gzip(packed: memoryview, _bound: int) -> Iterator[bytes]:
     while data:  # a gzip stream may have several members
         member = zlib.decompressobj(wbits=31)
         while not member.eof:
-            portion = member.decompress(data, _PORTION)
+            portion = member.decompress(data, _PORTION_BYTES)
             data = member.unconsumed_tail
             if not portion and not data and not member.eof:
                 raise EOFError("it ends before its end")
@@ -64,10 +64,10 @@ def _gzip(packed: memoryview, _bound: int) -> Iterator[bytes]:
 
 
 def _zstd(packed: memoryview, bound: int) -> Iterator[bytes]:
-    if zstandard.get_frame_parameters(packed[: _XERIAL_HEAD * 2]).window_size > max(bound, 2**23):
+    if zstandard.get_frame_parameters(packed[: _XERIAL_HEAD_BYTES * 2]).window_size > max(bound, 2**23):
         raise TooLarge  # the window of such a frame would already exceed the bound
     with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
-        while portion := reader.read(_PORTION):
+        while portion := reader.read(_PORTION_BYTES):
             yield portion
 
 
@@ -75,11 +75,11 @@ def _lz4(packed: memoryview, _bound: int) -> Iterator[bytes]:
     data: bytes | memoryview | None = packed
     while data:
         frame = lz4.frame.LZ4FrameDecompressor()
-        yield frame.decompress(data, _PORTION)
+        yield frame.decompress(data, _PORTION_BYTES)
         while not frame.eof:
             if frame.needs_input:
                 raise EOFError("it ends before its end")
-            yield frame.decompress(b"", _PORTION)
+            yield frame.decompress(b"", _PORTION_BYTES)
         data = frame.unused_data
 
 
@@ -87,7 +87,7 @@ def _snappy(packed: memoryview, bound: int) -> Iterator[bytes]:
     if bytes(packed[: len(_XERIAL)]) != _XERIAL:
         yield _snappy_block(packed, bound)
         return
-    at = _XERIAL_HEAD
+    at = _XERIAL_HEAD_BYTES
     while at < len(packed):
         (size,) = struct.unpack_from(">i", packed, at)
         at += 4 + size

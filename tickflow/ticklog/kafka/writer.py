@@ -14,7 +14,7 @@ from kafka.serializer import Serializer
 from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.ticklog.base import Headers
-from tickflow.ticklog.kafka.cluster import PATIENCE, Cluster
+from tickflow.ticklog.kafka.cluster import PATIENCE_SECONDS, Cluster
 from tickflow.ticklog.kafka.internals import end_sending
 from tickflow.ticklog.kafka.partitioner import ByKey
 
@@ -24,12 +24,12 @@ MAX_IN_FLIGHT = 10_000
 BATCH_BYTES = 262_144
 """The size of a batch: a batch costs as much as a hundred records, so small batches are expensive."""
 
-RECORD_OVERHEAD = 128
+RECORD_OVERHEAD_BYTES = 128
 """An upper bound of the bytes that Kafka needs for a record besides key, value and headers."""
 
 NOT_FOUND = "nobody says where to find the topic"
 
-_SLICE = 0.2
+_SLICE_SECONDS = 0.2
 _CLOSE_SECONDS = 1.0
 _NO_TIME_LIMIT_MS = 2**31 - 1
 
@@ -92,7 +92,7 @@ class Writer:
     def largest(self, topic: str) -> int | None:
         """How many bytes of key, value and headers a record of the topic may have; `None` if unknown."""
         limit = self._limits.get(topic)
-        return None if limit is None else limit - RECORD_OVERHEAD
+        return None if limit is None else limit - RECORD_OVERHEAD_BYTES
 
     def publish(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, wait: bool = True) -> Sent:
         """Publish one record; wait while too many are in flight or the topic cannot be found.
@@ -110,7 +110,7 @@ class Writer:
         size = len(key or b"") + len(value or b"")
         for name, content in headers:
             size += len(name) + len(content)
-        if size + RECORD_OVERHEAD > self._limits.get(topic, size + RECORD_OVERHEAD):
+        if size + RECORD_OVERHEAD_BYTES > self._limits.get(topic, size + RECORD_OVERHEAD_BYTES):
             return self._refuse(MessageSizeTooLargeError())
         if self._producer is None:
             self._producer = self._open()
@@ -134,7 +134,7 @@ class Writer:
         started = time.monotonic()
         while len(self._pending) >= MAX_IN_FLIGHT:
             with suppress(KafkaError):
-                self._pending[0].get(timeout=_SLICE)
+                self._pending[0].get(timeout=_SLICE_SECONDS)
             self._reap()
             self._waited(started, f"{len(self._pending):,} records are not confirmed yet", wait)
 
@@ -151,7 +151,7 @@ class Writer:
                 break
             # This also sends incomplete batches. The futures tell whether it failed, not this call.
             with suppress(KafkaError):
-                self._producer.flush(min(left, _SLICE))
+                self._producer.flush(min(left, _SLICE_SECONDS))
             self._reap()
             self._say(started, f"{len(self._pending):,} records are not confirmed yet")
         waiting = sum(not sent.is_done for sent in self._pending)
@@ -231,13 +231,13 @@ class Writer:
             raise self._cluster.stopped()
         if not wait:
             raise LogUnavailable(f"{self._cluster.where}: {what}")
-        if time.monotonic() - started > PATIENCE:
+        if time.monotonic() - started > PATIENCE_SECONDS:
             self._saying(f"waiting for {self._cluster.where}: {what}")
 
     def _say(self, started: float, what: str) -> None:
         if not self._pending:
             self._saying.over(f"{self._cluster.where} has confirmed all records")
-        elif time.monotonic() - started > PATIENCE:
+        elif time.monotonic() - started > PATIENCE_SECONDS:
             self._saying(f"waiting for {self._cluster.where}: {what}")
 
 

@@ -17,12 +17,12 @@ from tickflow.sqlite import is_passing, unusable
 from tickflow.ticklog.base import Bounds, Commit, GroupView, Headers, Polled, Position, Receipt, Record, TickLog
 from tickflow.ticklog.sqlite.file import PARTITION, LogFile, Membership, Published
 
-MAX_BUFFERED = 10_000
-WRITE_AT, WRITE_AFTER = 500, 0.05
+MAX_BUFFERED_RECORDS = 10_000
+WRITE_AT_RECORDS, WRITE_AFTER_SECONDS = 500, 0.05
 """`publish` writes its buffer at this number of records, or when the oldest is this many seconds old."""
 
-_LOOK_EVERY, _JOIN_EVERY, _WRITE_AGAIN_AFTER = 0.02, 0.2, 0.5
-_SWEEP_EVERY, _SWEEP_CHUNKS = 60.0, 5
+_LOOK_SECONDS, _JOIN_SECONDS, _WRITE_AGAIN_SECONDS = 0.02, 0.2, 0.5
+_SWEEP_SECONDS, _SWEEP_CHUNKS = 60.0, 5
 _CLOSE_SECONDS = 1.0
 
 _logger = logging.getLogger(__name__)
@@ -80,21 +80,21 @@ class EmbeddedTickLog(TickLog):
         topic: str | None = None,
         wait: bool = True,
     ) -> None:
-        while len(self._buffer) >= MAX_BUFFERED:
+        while len(self._buffer) >= MAX_BUFFERED_RECORDS:
             problem = self._write()
             if problem is not None:
                 self.check_stop()
                 if not wait:
                     raise LogUnavailable(f"{self.where}: {problem}")
                 self._writing(f"waiting for {self.where}: {problem}; {len(self._buffer):,} records are not written yet")
-                sleep(self.stop, _JOIN_EVERY)
+                sleep(self.stop, _JOIN_SECONDS)
         now = time.monotonic()
         if not self._buffer:
             self._oldest = now
         self._buffer.append(Published(topic or self.topic, key, value, tuple(headers)))
-        due = len(self._buffer) >= WRITE_AT or now - self._oldest >= WRITE_AFTER
+        due = len(self._buffer) >= WRITE_AT_RECORDS or now - self._oldest >= WRITE_AFTER_SECONDS
         if due and now >= self._write_again_at and self._write() is not None:
-            self._write_again_at = time.monotonic() + _WRITE_AGAIN_AFTER
+            self._write_again_at = time.monotonic() + _WRITE_AGAIN_SECONDS
 
     def post(self, key: bytes | None, value: bytes | None, headers: Headers, topic: str) -> Receipt:  # noqa: D102
         self.publish(key, value, headers=headers, topic=topic, wait=False)
@@ -134,7 +134,7 @@ class EmbeddedTickLog(TickLog):
                     polled = self._read(file)
                     read_at = changes
             left = deadline - time.monotonic()
-            if left <= 0 or (not polled.records and sleep(self.stop, min(_LOOK_EVERY, left))):
+            if left <= 0 or (not polled.records and sleep(self.stop, min(_LOOK_SECONDS, left))):
                 break
         if self._strayed is not None:
             polled.out_of_range = {PARTITION: self._strayed}
@@ -219,7 +219,7 @@ class EmbeddedTickLog(TickLog):
         while not self._membership.acquire():
             self._joining(f"another worker of the group {self._group} reads {self.where}: waiting until it ends")
             left = deadline - time.monotonic()
-            if left <= 0 or sleep(self.stop, min(_JOIN_EVERY, left)):
+            if left <= 0 or sleep(self.stop, min(_JOIN_SECONDS, left)):
                 return Polled()
         self._joining.over(f"no other worker reads {self.where} any more")
         self._epoch += 1
@@ -264,7 +264,7 @@ class EmbeddedTickLog(TickLog):
     def _sweep(self) -> None:
         """Delete expired records, a few at a time; the next poll deletes more."""
         now = self._clock()
-        if self._swept_at is not None and abs(now - self._swept_at) < _SWEEP_EVERY:
+        if self._swept_at is not None and abs(now - self._swept_at) < _SWEEP_SECONDS:
             return
         before_ms = int(now * 1000) - self._retention_ms
         try:
