@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickflow.backoff import SAY_EVERY, Backoff, Saying, sleep
+from tickflow.backoff import SAY_EVERY_SECONDS, Backoff, Saying, sleep
 
 logger = logging.getLogger("tickflow.test_backoff")
 
@@ -40,7 +40,7 @@ def test_a_wait_is_said_at_once_then_every_ten_seconds_and_when_it_is_over(caplo
         heard += [(second, record.getMessage()) for record in caplog.records]
         caplog.clear()
     assert heard == [(second, f"waiting, second {second}") for second in (0, 10, 20)]
-    assert SAY_EVERY == 10
+    assert SAY_EVERY_SECONDS == 10
     saying.over("it is back")
     expected = [("INFO", "resumed after 24 s: it is back")]
     assert expected == [(record.levelname, record.getMessage()) for record in caplog.records]

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-SAY_EVERY = 10.0
+SAY_EVERY_SECONDS = 10.0
 """Seconds between two log lines about the same wait."""
 
 
@@ -37,7 +37,7 @@ class Saying:
     """
 
     def __init__(
-        self, logger: logging.Logger, every: float = SAY_EVERY, clock: Callable[[], float] = time.monotonic
+        self, logger: logging.Logger, every: float = SAY_EVERY_SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._logger = logger
         self._every = every

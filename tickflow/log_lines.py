@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-MOST_A_SECOND = 10
+MOST_LINES_PER_SECOND = 10
 MOST_KINDS = 1_000
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -84,7 +84,7 @@ class Throttle(logging.Filter):
     The next record of a kind says how many were left out. DEBUG, which somebody requested, is not limited.
     """
 
-    def __init__(self, most: int = MOST_A_SECOND, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int = MOST_LINES_PER_SECOND, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._most = most
         self._monotonic = monotonic

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 
 from tickflow.errors import SettingError
 
-_SIZE = (480, 200)
-_MARGIN = 12
+_SIZE_PX = (480, 200)
+_MARGIN_PX = 12
 
 
 class Channel:
@@ -58,21 +58,21 @@ def chart(prices: Sequence[float], price: float) -> bytes:
     """A small line of prices as PNG, with a ring at the last point that has the alert's price."""
     import io
 
-    image = Image.new("RGB", _SIZE, "white")
+    image = Image.new("RGB", _SIZE_PX, "white")
     draw = ImageDraw.Draw(image)
     low, high = min(*prices, price), max(*prices, price)
-    width, height = (side - 2 * _MARGIN for side in _SIZE)
+    width, height = (side - 2 * _MARGIN_PX for side in _SIZE_PX)
 
     def place(at: int, value: float) -> tuple[float, float]:
-        across = _MARGIN + width * at / max(1, len(prices) - 1)
-        return across, _MARGIN + height * (1 - (value - low) / ((high - low) or 1))
+        across = _MARGIN_PX + width * at / max(1, len(prices) - 1)
+        return across, _MARGIN_PX + height * (1 - (value - low) / ((high - low) or 1))
 
     points = [place(at, value) for at, value in enumerate(prices)]
     draw.line(points, fill="#1f5fbf", width=2)
     x, y = place(max(range(len(prices)), key=lambda at: (-abs(prices[at] - price), at)), price)
     draw.ellipse((x - 6, y - 6, x + 6, y + 6), outline="#c0392b", width=2)
-    draw.text((_MARGIN, 0), f"{high:g}", fill="#555555")
-    draw.text((_MARGIN, _SIZE[1] - _MARGIN), f"{low:g}", fill="#555555")
+    draw.text((_MARGIN_PX, 0), f"{high:g}", fill="#555555")
+    draw.text((_MARGIN_PX, _SIZE_PX[1] - _MARGIN_PX), f"{low:g}", fill="#555555")
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return stream.getvalue()

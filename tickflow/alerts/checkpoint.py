@@ -16,7 +16,7 @@ from tickflow.errors import NotAcknowledged
 from tickflow.sqlite import open_database
 from tickflow.ticklog.base import Bounds, Record, TickLog
 
-CHUNK = 400_000
+CHUNK_BYTES = 400_000
 FLUSH_SECONDS = 10.0
 _TAIL = 64
 """How many records at the end of the topic are searched for a state at first; each further attempt searches more."""
@@ -65,7 +65,7 @@ class KafkaCheckpoints:
 
     def keep(self, checkpoint: Checkpoint) -> None:  # noqa: D102 - as in Checkpoints
         packed = zlib.compress(checkpoint.state, 1)
-        chunks = [packed[at : at + CHUNK] for at in range(0, len(packed), CHUNK)] or [b""]
+        chunks = [packed[at : at + CHUNK_BYTES] for at in range(0, len(packed), CHUNK_BYTES)] or [b""]
         generation = self._generations.get(checkpoint.partition, 0)
         topic = state_topic(self._log.topic)
         headers = [

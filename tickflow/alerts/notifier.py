@@ -31,7 +31,7 @@ POLL_SECONDS = 0.25
 DIGEST_AT = 4
 """If at least this many messages wait, they are sent as one."""
 LISTED = 10
-SYMBOLS_EVERY = 60.0
+SYMBOLS_EVERY_SECONDS = 60.0
 MUTES_EVERY = 2.0
 EARLIER = 50
 CHART_NS = 600 * 10**9
@@ -183,7 +183,7 @@ class Notifier:
             self._reading_mutes(f"mutes cannot be read, the last known ones hold: {error}")
 
     def _count_symbols(self, now: float) -> int:
-        if now - self._counted_at > SYMBOLS_EVERY:
+        if now - self._counted_at > SYMBOLS_EVERY_SECONDS:
             self._counted_at = now
             try:
                 self._symbols = max(1, len(self._points.latest().symbol))

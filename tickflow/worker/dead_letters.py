@@ -23,13 +23,13 @@ DECODE = "VALUE_CONVERTER"
 STORE = "TASK_PUT"
 """The stage of a tick whose point the store refuses for good."""
 
-CUT_VALUE, CUT_KEY = 65_536, 1_024
+CUT_VALUE_BYTES, CUT_KEY_BYTES = 65_536, 1_024
 """How much of the value and of the key a cut letter holds, in bytes."""
 CUT_SIZE = "tickflow.value.bytes"
 """The header of a cut letter with the true size of the value."""
 
 FLUSH_SECONDS = 5.0
-_LONGEST_REASON = 2_000
+_LONGEST_REASON_CHARACTERS = 2_000
 
 
 class Letter(NamedTuple):
@@ -56,7 +56,7 @@ class Letter(NamedTuple):
                 headers += [(f"tickflow.{what}.bytes", b"%d" % len(content))]
                 headers += [(f"tickflow.{what}.sha256", digest.encode())]
         value, key = self.value, self.key
-        return Letter(key and bytes(key[:CUT_KEY]), value and bytes(value[:CUT_VALUE]), headers)
+        return Letter(key and bytes(key[:CUT_KEY_BYTES]), value and bytes(value[:CUT_VALUE_BYTES]), headers)
 
 
 def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = None) -> Letter:
@@ -71,7 +71,7 @@ def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = No
         ("__connect.errors.offset", b"%d" % record.offset),
         ("__connect.errors.stage", stage.encode()),
         ("__connect.errors.exception.class.name", b"InvalidTick" if stage == DECODE else b"RefusedByStore"),
-        ("__connect.errors.exception.message", str(refused.reason)[:_LONGEST_REASON].encode()),
+        ("__connect.errors.exception.message", str(refused.reason)[:_LONGEST_REASON_CHARACTERS].encode()),
     ]
     if isinstance(record, Oversized):
         headers += [

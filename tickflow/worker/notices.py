@@ -16,8 +16,8 @@ from tickflow.ticks.cures import advice
 from tickflow.ticks.tick import TickBatch
 from tickflow.worker.report import counted
 
-SAY_EVERY = 10.0
-LASTING = 60.0
+SAY_EVERY_SECONDS = 10.0
+LASTING_SECONDS = 60.0
 """How many seconds the status shows refused and expired records after the last of them."""
 SHARE = 0.1
 """The share of records in that time from which on the page shows a notice; fewer are just a few odd records."""
@@ -35,15 +35,15 @@ class Notices:
         self._clock = clock
         self._naive: set[str] = set()
         self._refused: Counter[str] = Counter()
-        self._refused_said = self._expired_said = -SAY_EVERY
+        self._refused_said = self._expired_said = -SAY_EVERY_SECONDS
         self._taken: deque[tuple[float, int, Counter[str]]] = deque()
         self._accepted = False
         self._split = 0
         self._split_words = ""
-        self._split_said = -SAY_EVERY
+        self._split_said = -SAY_EVERY_SECONDS
         self._expired = 0
         self._expired_words = ""
-        self._expired_at = -LASTING
+        self._expired_at = -LASTING_SECONDS
 
     def naive(self, ticks: TickBatch, begin: int) -> None:
         """Log once per source that its times have no zone, for the ticks from index `begin` on."""
@@ -91,11 +91,11 @@ class Notices:
     def speak(self) -> None:
         """Log what is due."""
         now = self._clock()
-        if self._refused and now - self._refused_said >= SAY_EVERY:
+        if self._refused and now - self._refused_said >= SAY_EVERY_SECONDS:
             self._refused_said = now
             logger.warning("%s", self._refusals(self._refused, 0 if self._accepted else self._refused.total()))
             self._refused.clear()
-        if self._split and now - self._split_said >= SAY_EVERY:
+        if self._split and now - self._split_said >= SAY_EVERY_SECONDS:
             self._split_said = now
             logger.warning(
                 "%s ticks in more than one partition, %s: each partition averages over a part of them. Their producers "
@@ -104,7 +104,7 @@ class Notices:
                 *(f"{counted(self._split, 'symbol')} {'has' if self._split == 1 else 'have'}", self._split_words),
             )
             self._split = 0
-        if self._expired and now - self._expired_said >= SAY_EVERY:
+        if self._expired and now - self._expired_said >= SAY_EVERY_SECONDS:
             self._expired_said = now
             logger.warning("%s %s", counted(self._expired, "tick"), self._expired_words)
             self._expired = 0
@@ -112,14 +112,14 @@ class Notices:
     def sentence(self) -> str:
         """The sentence for the status; empty while few or no records of the last minute were refused or expired."""
         now = self._clock()
-        while self._taken and now - self._taken[0][0] > LASTING and (self._accepted or len(self._taken) > 1):
+        while self._taken and now - self._taken[0][0] > LASTING_SECONDS and (self._accepted or len(self._taken) > 1):
             self._taken.popleft()
         refused: Counter[str] = sum((each for _, _, each in self._taken), Counter())
         total = refused.total() + sum(accepted for _, accepted, _ in self._taken)
         parts = []
         if refused and refused.total() >= SHARE * total:
             parts.append(self._refusals(refused, total))
-        if now - self._expired_at < LASTING:
+        if now - self._expired_at < LASTING_SECONDS:
             parts.append(f"Ticks are {self._expired_words}")
         return " ".join(parts)
 

@@ -67,7 +67,7 @@ def test_a_point_written_again_with_other_values_is_seen_within_a_minute(
     store.write(points_of(a_row(price=1.0)))
     assert latest.read().price.tolist() == [1.0]
     store.write(points_of(a_row(price=2.0)))
-    clock.now += influx_latest.WHOLE_EVERY
+    clock.now += influx_latest.WHOLE_EVERY_SECONDS
     assert latest.read().price.tolist() == [2.0]
 
 

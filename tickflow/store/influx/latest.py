@@ -13,7 +13,7 @@ partition, a point that was found.
 So a read returns every point that was stored when the read began; if a later point of the same symbol arrives
 meanwhile, the next read returns that one. One exception: a point that was rewritten with other values under the same
 time and offset (say after a change of ANOMALY_THRESHOLD) may be returned in its old form, until the symbol's next tick
-or for at most `WHOLE_EVERY` seconds.
+or for at most `WHOLE_EVERY_SECONDS` seconds.
 """
 
 import threading
@@ -28,7 +28,7 @@ from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import whole
 from tickflow.store.latest import places, replaced
 
-WHOLE_EVERY = 60.0
+WHOLE_EVERY_SECONDS = 60.0
 ATTEMPTS = 3
 MOST_NAMED = 1_000
 """For more symbols than this, it is faster to ask for all and to choose here."""
@@ -75,7 +75,7 @@ class Latest:
         moments = self._ask()
         changed = [symbol for symbol, moment in moments.items() if self._moments.get(symbol) != moment]
         others = moments.keys() != self._moments.keys()
-        if others or begun - self._whole_at >= WHOLE_EVERY or len(changed) > MOST_NAMED:
+        if others or begun - self._whole_at >= WHOLE_EVERY_SECONDS or len(changed) > MOST_NAMED:
             self._points = self._at(moments)
             self._place = places(self._points)
             self._whole_at = begun

@@ -14,7 +14,7 @@ from tickflow.metrics.points import Points
 from tickflow.store.latest import places, replaced
 
 COLUMNS = ", ".join(f'"{name}"' for name in NAMES)
-WHOLE_EVERY = 60.0
+WHOLE_EVERY_SECONDS = 60.0
 """Seconds after which everything is read again: by then, points that retention deleted are gone from the cache."""
 GRACE_SECONDS = 5.0
 """How long after its time of writing a point may become visible: its writer waited for the file."""
@@ -70,7 +70,7 @@ class Latest:
     def _take_in(self, connection: sqlite3.Connection, clock: float, moment: float) -> bool:
         """Read what was written since the last read; return whether that was possible."""
         clock_before, moment_before = self._read_at
-        if moment - self._whole_at >= WHOLE_EVERY or clock < clock_before:
+        if moment - self._whole_at >= WHOLE_EVERY_SECONDS or clock < clock_before:
             return False
         # A clock that was set back by more than the time since the last read would show here.
         since = clock_before - (moment - moment_before) - GRACE_SECONDS

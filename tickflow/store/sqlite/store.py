@@ -23,7 +23,7 @@ from tickflow.store.sqlite import anomalies, digest, pixels
 from tickflow.store.sqlite.latest import COLUMNS, Latest
 from tickflow.store.sqlite.latest import symbols as all_symbols
 
-PRUNE_EVERY = 60.0
+PRUNE_EVERY_SECONDS = 60.0
 """Seconds between two sweeps that delete points older than the retention."""
 PRUNE_ROWS = 2_000
 """How many points are deleted at a time: this takes a few milliseconds, so that nobody waits long for the lock."""
@@ -317,7 +317,7 @@ class EmbeddedStore(MetricsStore):
         if deleted:
             self._latest.forget()
         else:
-            self._next_sweep = now + PRUNE_EVERY
+            self._next_sweep = now + PRUNE_EVERY_SECONDS
             with self._connection() as connection:
                 # As a script: `execute` would stop after the first page.
                 connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES}); PRAGMA wal_checkpoint(PASSIVE)")
