@@ -33,11 +33,11 @@ from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import Limits, Tick, encode, is_symbol
 from tickflow.version import VERSION
 
-FLUSH_EVERY = 1.0
+FLUSH_EVERY_SECONDS = 1.0
 """The longest time between two flushes of a source that never waits, in seconds."""
-FLUSH_AT_INTERVAL, FLUSH_AT_EXIT = 0.8, 10.0
+FLUSH_AT_INTERVAL_SECONDS, FLUSH_AT_EXIT_SECONDS = 0.8, 10.0
 """How long a flush waits for acknowledgements, in seconds: in each pause, and once at the end."""
-PROGRESS_EVERY = 10.0
+PROGRESS_SECONDS = 10.0
 
 logger = logging.getLogger("tickflow.producer")
 
@@ -79,7 +79,7 @@ class StockDataProducer:
         self._seq: dict[str, int] = {}
         self._unconfirmed = Saying(logger)
         self._flushed = time.monotonic()
-        self._progress_at = self._flushed + PROGRESS_EVERY / 3
+        self._progress_at = self._flushed + PROGRESS_SECONDS / 3
         self._cause = self._said = self._trouble = ""
         self.telemetry = ProducerTelemetry(VERSION, lambda: Published(self.sent, self._acknowledged))
         self._acknowledged = 0
@@ -139,7 +139,7 @@ class StockDataProducer:
             self._publish(batch)
             self.telemetry.turn(trouble=self._trouble)
             now = time.monotonic()
-            if now - self._flushed >= FLUSH_EVERY:
+            if now - self._flushed >= FLUSH_EVERY_SECONDS:
                 self._flush()
             if now >= self._progress_at:
                 self._say_progress(source)
@@ -177,7 +177,7 @@ class StockDataProducer:
         at the end.
         """
         try:
-            self.log.flush(FLUSH_AT_INTERVAL)
+            self.log.flush(FLUSH_AT_INTERVAL_SECONDS)
         except NotAcknowledged as error:
             self._cause = error.cause
             self._trouble = f"{self.sent - self.log.acknowledged:,} ticks are not acknowledged: {error.cause}"
@@ -193,7 +193,7 @@ class StockDataProducer:
     def _finish(self, source: Source) -> None:
         """Have all ticks confirmed. Raises `NotAcknowledged` with the number of all ticks that were not."""
         try:
-            self.log.flush(FLUSH_AT_EXIT)
+            self.log.flush(FLUSH_AT_EXIT_SECONDS)
             self._confirm()
         except NotAcknowledged as error:
             self._cause = error.cause
@@ -205,7 +205,7 @@ class StockDataProducer:
     def _say_progress(self, source: Source) -> None:
         line = f"{self.sent:,} ticks sent, {self.log.acknowledged:,} acknowledged"
         far = source.progress()
-        self._progress_at = time.monotonic() + (PROGRESS_EVERY / 3 if far else PROGRESS_EVERY)
+        self._progress_at = time.monotonic() + (PROGRESS_SECONDS / 3 if far else PROGRESS_SECONDS)
         if line != self._said:  # while a market is closed for hours, the same line every 10 s tells nothing
             self._said = line
             logger.info("%s%s", line, far and f"; {far}")

@@ -34,10 +34,10 @@ from tickflow.ticks.tick import Reason, Tick, from_text
 BASE_URL = "https://www.alphavantage.co/query?"
 _NEW_YORK = ZoneInfo("America/New_York")
 """A new day of a free key begins at midnight in this zone, wherever the market is."""
-CALL_GAP = 1.1
+CALL_GAP_SECONDS = 1.1
 """The least time between two calls, in seconds: one call a second is allowed."""
-CALL_TIMEOUT = 8.0
-FREE_CALLS_A_DAY = 25
+CALL_TIMEOUT_SECONDS = 8.0
+FREE_CALLS_PER_DAY = 25
 UNKNOWN_AFTER = 3
 """Rounds without a single quote after which a symbol counts as unknown; one empty answer alone is often a brief
 failure.
@@ -184,7 +184,7 @@ class Client:
     each silence.
     """
 
-    def __init__(self, key: str, *, base_url: str | None = None, timeout: float = CALL_TIMEOUT) -> None:
+    def __init__(self, key: str, *, base_url: str | None = None, timeout: float = CALL_TIMEOUT_SECONDS) -> None:
         self._key = key
         self._series = _Series(key, base_url or BASE_URL, timeout)
 
@@ -213,7 +213,7 @@ class AlphaVantageSource:
         symbols: Sequence[str],
         *,
         interval: float,
-        call_gap: float = CALL_GAP,
+        call_gap: float = CALL_GAP_SECONDS,
         sessions: Sessions = NEW_YORK,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -241,14 +241,14 @@ class AlphaVantageSource:
         """Warn if a free key's daily limit would be used up within a day at this rate."""
         round_seconds = max(self._interval, len(self._asked) * self._call_gap)
         calls = len(self._asked) * 86_400 / round_seconds
-        if calls > FREE_CALLS_A_DAY:
-            enough = -(-86_400 * len(self._asked) // FREE_CALLS_A_DAY)
+        if calls > FREE_CALLS_PER_DAY:
+            enough = -(-86_400 * len(self._asked) // FREE_CALLS_PER_DAY)
             logger.warning(
                 "%d symbols every %g s are %s requests a day; a free key allows %d: PRODUCER_INTERVAL=%d would do",
                 len(self._asked),
                 round_seconds,
                 f"{calls:,.0f}",
-                FREE_CALLS_A_DAY,
+                FREE_CALLS_PER_DAY,
                 enough,
             )
 

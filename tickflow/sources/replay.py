@@ -27,9 +27,9 @@ from tickflow.ticks.tick import Tick, epoch_us
 
 BATCH = 1000
 SHOWN_REFUSALS = 5
-LONG_GAP = 60.0
+LONG_GAP_SECONDS = 60.0
 """A wait of at least this many seconds is logged, and logged again after each further interval of this length."""
-FAR = 10.0
+FAR_SECONDS = 10.0
 
 logger = logging.getLogger("tickflow.producer")
 
@@ -220,7 +220,7 @@ class Replay:
     def _pause(self, due: float, time_us: int, wait: Wait) -> bool:
         """Wait for the next tick; log a long pause, and again every minute. Return whether to stop."""
         moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
-        is_long = due - self._clock() >= FAR
+        is_long = due - self._clock() >= FAR_SECONDS
         try:
             while (left := due - self._clock()) > 0:
                 if is_long:
@@ -230,7 +230,7 @@ class Replay:
                         moment,
                         _duration(left),
                     )
-                if wait(min(left, LONG_GAP) if is_long else left):
+                if wait(min(left, LONG_GAP_SECONDS) if is_long else left):
                     return True
         finally:
             self._next = ""

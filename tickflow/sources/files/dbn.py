@@ -12,7 +12,7 @@ from tickflow.sources.files.packing import Member
 from tickflow.sources.files.table import Chunk
 
 MAGIC = b"DBN"
-_PIECE = 262_144
+_PIECE_BYTES = 262_144
 _UNDEFINED = 2**63 - 1
 _BARS = {"ohlcv-1s": 1, "ohlcv-1m": 60, "ohlcv-1h": 3600, "ohlcv-1d": 86_400, "ohlcv-eod": 86_400}
 _QUOTES = {"bbo-1s", "bbo-1m", "cbbo-1s", "cbbo-1m", "cmbp-1", "mbp-1", "mbp-10", "mbo"}
@@ -77,7 +77,7 @@ class DbnFile:
     def _read(self, stream: Any) -> Iterator[Chunk]:
         decoder, number = self._decoder(), 0
         while True:
-            piece = stream.read(_PIECE)
+            piece = stream.read(_PIECE_BYTES)
             if not piece:
                 break
             try:

@@ -18,7 +18,7 @@ from tickflow.sources.files.table import ROWS, Chunk
 from tickflow.sources.files.text import Encoding, Readable, blocks
 from tickflow.sources.files.times import read_time
 
-WHOLE = 8 << 20
+WHOLE_BYTES = 8 << 20
 """Files up to this many bytes are read whole: the objects take about ten times as much memory."""
 DEPTH = 6
 _SYMBOLS = ("symbol", "ticker", "2. symbol", "s", "instrument", "pair", "product_id", "from_currency", "underlying")

@@ -12,7 +12,7 @@ from tickflow.sources.files.columns import Columns
 from tickflow.sources.files.convert import Converted, Converter
 from tickflow.sources.files.layouts import TAQ_MESSAGES, TAQ_TRADE
 from tickflow.sources.files.options import Options, Unreadable
-from tickflow.sources.files.packing import HEAD, Member
+from tickflow.sources.files.packing import HEAD_BYTES, Member
 from tickflow.sources.files.plan import Plan
 from tickflow.sources.files.recognise import Seen, plan_of
 from tickflow.sources.files.table import SEPARATORS, Chunk, Rows, Shape, shape_of, split
@@ -51,7 +51,7 @@ def open_file(member: Member, options: Options) -> File:
     if dbn.is_dbn(head):
         return _dbn(member, options)
     encoding = encoding_of(head)
-    is_whole = len(head) < HEAD
+    is_whole = len(head) < HEAD_BYTES
     lines = first_lines(head, encoding, is_whole, LINES + 200)
     text = "\n".join(lines[:5])
     notes = [f"{' in '.join([*reversed(member.packing)])}-packed"] if member.packing else []
@@ -142,8 +142,8 @@ def _json(member: Member, options: Options, encoding: Any, lines: list[str], not
             )  # fmt: skip
     with member.open() as stream:
         value = (
-            jsonrows.whole(stream, encoding, jsonrows.WHOLE)
-            if is_whole or member.counted.size < jsonrows.WHOLE
+            jsonrows.whole(stream, encoding, jsonrows.WHOLE_BYTES)
+            if is_whole or member.counted.size < jsonrows.WHOLE_BYTES
             else None
         )
     if value is not None:

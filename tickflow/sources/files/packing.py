@@ -20,16 +20,16 @@ import zstandard
 
 from tickflow.sources.files.options import Unreadable
 
-HEAD = 262_144
+HEAD_BYTES = 262_144
 """How many bytes from the start of an unpacked file are used to recognise it."""
 
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError, ValueError)
 """The errors of the unpacking libraries for a file that is cut or damaged."""
 
 _DEPTH = 3
-_PIECE = 262_144
-_ZSTD_PIECE = 1_024  # one kilobyte of run-length blocks unpacks to at most 32 MB
-_ZSTD_WINDOW = 1 << 27  # 128 MB: as far back as `zstd --long` refers
+_PIECE_BYTES = 262_144
+_ZSTD_PIECE_BYTES = 1_024  # one kilobyte of run-length blocks unpacks to at most 32 MB
+_ZSTD_WINDOW_BYTES = 1 << 27  # 128 MB: as far back as `zstd --long` refers
 _ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
@@ -53,7 +53,7 @@ class Head(io.RawIOBase):
     A read fills its buffer. Data before a damaged place are delivered; the next read raises.
     """
 
-    def __init__(self, stream: IO[bytes], size: int = HEAD, layers: Sequence[Any] = ()) -> None:
+    def __init__(self, stream: IO[bytes], size: int = HEAD_BYTES, layers: Sequence[Any] = ()) -> None:
         self._stream = stream
         self._layers = layers  # the packed stream underneath: gzip and similar classes do not close it
         self._error: BaseException | None = None
@@ -258,7 +258,7 @@ def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
         if len(packing) == _DEPTH:
             raise Unreadable(f"a file packed at most {_DEPTH} times")
         packing.append(kind)
-        raw = _opened(kind, io.BufferedReader(head, _PIECE))
+        raw = _opened(kind, io.BufferedReader(head, _PIECE_BYTES))
 
 
 def _opened(kind: str, raw: io.BufferedReader) -> IO[bytes]:
@@ -288,14 +288,14 @@ class _Zstd(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while not self._ready:
-            piece = self._rest or self._raw.read(_ZSTD_PIECE)
+            piece = self._rest or self._raw.read(_ZSTD_PIECE_BYTES)
             self._rest = b""
             if not piece:
                 if self._frame is not None:
                     raise EOFError("it ends in the middle of a zstd frame")
                 return 0
             if self._frame is None:
-                self._frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+                self._frame = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
             self._ready = memoryview(self._frame.decompress(piece))
             if self._frame.eof:
                 self._rest, self._frame = self._frame.unused_data, None
@@ -312,7 +312,7 @@ class _Zstd(io.RawIOBase):
 def _spooled(stream: Any) -> IO[bytes]:
     """A copy on disk, for formats that are read from their end."""
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the reader
-    while piece := stream.read(_PIECE):
+    while piece := stream.read(_PIECE_BYTES):
         spool.write(piece)
     spool.seek(0)
     return cast(IO[bytes], spool)

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from tickflow.sources.files.options import Unreadable
 
-BLOCK = 1 << 20
-LONGEST_LINE = 1 << 20
+BLOCK_BYTES = 1 << 20
+LONGEST_LINE_BYTES = 1 << 20
 
 
 class Readable(Protocol):
@@ -88,10 +88,10 @@ def _legacy(head: bytes) -> str:
     return "latin-1"
 
 
-def blocks(stream: Readable, encoding: Encoding, size: int = BLOCK) -> Iterator[bytes]:
+def blocks(stream: Readable, encoding: Encoding, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """The text in UTF-8 without its mark, cut at line ends, which are all `\\\\n`. Bytes that are wrong become U+FFFD.
 
-    Raises `Unreadable` for a line over `LONGEST_LINE`.
+    Raises `Unreadable` for a line over `LONGEST_LINE_BYTES`.
     """
     stream.read(encoding.mark)
     decoder = None
@@ -114,8 +114,8 @@ def blocks(stream: Readable, encoding: Encoding, size: int = BLOCK) -> Iterator[
         cut = raw.rfind(b"\n") + 1
         if not cut:
             rest += raw
-            if len(rest) > LONGEST_LINE:
-                raise Unreadable(f"a table of text; this has a line of more than {LONGEST_LINE:,} bytes")
+            if len(rest) > LONGEST_LINE_BYTES:
+                raise Unreadable(f"a table of text; this has a line of more than {LONGEST_LINE_BYTES:,} bytes")
             continue
         yield _valid(rest + raw[:cut])
         rest = raw[cut:]
