@@ -29,7 +29,7 @@ __all__ = ["InfluxServer", "Influxd", "KafkaServer", "ServerError", "is_built", 
 PROJECT = Path(__file__).parent.parent
 PORTS: dict[Server, int] = {"kafka": 9092, "influxdb": 8086}
 DEFAULTS = {"INFLUXDB_ORG": "myorg", "INFLUXDB_BUCKET": "stock_data", "INFLUXDB_TOKEN": "tickflow-local-token"}
-ENDS_WITHIN = 30.0
+ENDS_WITHIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _running(server: Server) -> Record | None:
 
 
 def _end(record: Record, stop_signal: signal.Signals) -> None:
-    deadline = time.monotonic() + ENDS_WITHIN
+    deadline = time.monotonic() + ENDS_WITHIN_SECONDS
     for number in (signal.SIGCONT, stop_signal):
         os.kill(record.pid, number)
     while identity(record.pid) == record.identity:

@@ -24,7 +24,7 @@ from tickflow.errors import Overloaded
 MAX_BODY_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 2 * 2**20
 """The most bytes of an answer that is computed for a request; static files may be larger."""
-MAX_TARGET = 8 * 1024
+MAX_TARGET_CHARACTERS = 8 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CATCH_ALL = "/<path:path>"
 CALLBACKS = "/_dash-update-component"
@@ -75,8 +75,8 @@ def secure(
             return refusal(403, "This page answers to its own name only.")
         if _is_foreign():  # not logged: the person who opened the other page does not know of the request
             return refusal(403, "This page answers to itself only, not to pages of other sites.")
-        if len(request.full_path) > MAX_TARGET:
-            return refusal(414, f"The address is too long: more than {MAX_TARGET:,} characters.")
+        if len(request.full_path) > MAX_TARGET_CHARACTERS:
+            return refusal(414, f"The address is too long: more than {MAX_TARGET_CHARACTERS:,} characters.")
         g.person = keeper.person()
         if g.person is None and request.path not in keeper.is_public:
             return keeper.refuse()

@@ -28,7 +28,7 @@ REQUEST_SECONDS = 10.0
 """Seconds for the header and the body of a request, from its first byte on."""
 IDLE_SECONDS = 10.0
 """Seconds after which a connection without a request is closed."""
-LEAST_BYTES = 10_000
+LEAST_BYTES_PER_WAIT = 10_000
 """A client has to take at least this many bytes of a waiting answer per `IDLE_SECONDS`."""
 QUEUE_SECONDS = 5.0
 """Seconds that a request may wait for a thread."""
@@ -158,7 +158,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
             self.will_close = self.will_close or now - self._lingers_since > _LINGER_SECONDS
         elif self.total_outbufs_len:
             if now - self._checked_at > IDLE_SECONDS:
-                if self._sent - self._checked_sent < LEAST_BYTES:
+                if self._sent - self._checked_sent < LEAST_BYTES_PER_WAIT:
                     self.handle_close()  # not `will_close`, which waits until more can be sent
                 self._checked_at, self._checked_sent = now, self._sent
             return

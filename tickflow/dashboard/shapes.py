@@ -15,7 +15,7 @@ from tickflow.dashboard.drawing.multiples import MAX_ADDED
 from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.alerts import MAX_EPISODES
 from tickflow.dashboard.queries.refresh import MAX_EXTENDED
-from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH, MIN_WIDTH, WIDTH
+from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH_PX, MIN_WIDTH_PX, WIDTH_PX
 from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL
 
 _LONG = 2**63 - 1
@@ -49,7 +49,7 @@ Watched = Annotated[
 Seconds = Annotated[float, Meta(ge=0, le=1e10)]
 Price = Annotated[float, Meta(ge=0, le=PRICE_MAX)]
 Kind = Annotated[str, Meta(pattern=_of("ticks", "columns", "candles"))]
-Width = Annotated[int, Meta(ge=MIN_WIDTH, le=MAX_WIDTH)]
+Width = Annotated[int, Meta(ge=MIN_WIDTH_PX, le=MAX_WIDTH_PX)]
 Direction = Annotated[int, Meta(ge=-1, le=1)]
 Milliseconds = Annotated[float, Meta(ge=0, le=1e15)]
 Key = tuple[Symbol, Annotated[int, Meta(ge=0, le=2**31 - 1)], Offset]
@@ -65,7 +65,7 @@ class View(msgspec.Struct, forbid_unknown_fields=True):
     symbols: Symbols = []
     overview: bool = False
     sight: Period | None = None
-    width: Width = WIDTH
+    width: Width = WIDTH_PX
     trading: bool = False
     n: Milliseconds = 0.0
 

@@ -41,7 +41,7 @@ MAX_CHANGED = 50_000
 MAX_MARKS = 60
 MARKS_APART = 1 / 75
 """The least distance between two marks, as a share of the chart's width."""
-LEAD = 60
+LEAD_CANDLES = 60
 """How many candles before the first visible one are read, to fill the windows of the averages."""
 LIVE_SOURCE = "alpha_vantage"
 
@@ -149,7 +149,7 @@ def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn
     """The columns or candles from `begin` on that the rows `new` changed or started."""
     width = drawn["width_ns"]
     if drawn["kind"] == "candles":
-        candles = store.candles(symbol, begin - LEAD * width, end, width)
+        candles = store.candles(symbol, begin - LEAD_CANDLES * width, end, width)
         return pictures.of_candles(candles, width, begin, drawn["threshold"], drawn["source"])
     marked = new.take(np.flatnonzero(new.is_anomaly)[-MAX_MARKS:])
     return pictures.of_pixels(store.pixels(symbol, begin, end, width), width, marked, drawn["source"])
@@ -242,7 +242,7 @@ def _shown(
         width = ranges.candle_width(view["candles"], whole)
         margin = whole // 2 if view["sight"] else 0
         since = (begin - margin) // width * width if begin else 0
-        candles = store.candles(symbol, max(0, since - LEAD * width), end + margin, width)
+        candles = store.candles(symbol, max(0, since - LEAD_CANDLES * width), end + margin, width)
         picture = pictures.of_candles(candles, width, since, threshold, _source(store, symbol, begin, end))
         return pictures.covering(picture, since, end + margin)
     rows = store.at_most(symbol, begin, end, MAX_TICKS)

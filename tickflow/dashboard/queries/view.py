@@ -9,7 +9,7 @@ from tickflow.ticks.tick import is_symbol
 LAST_WALL_MS = 9_000_000_000_000.0
 """A time in the year 2255, about the largest in ns."""
 
-WIDTH, MIN_WIDTH, MAX_WIDTH = 1_000, 100, 4_000
+WIDTH_PX, MIN_WIDTH_PX, MAX_WIDTH_PX = 1_000, 100, 4_000
 """The width of a chart in pixels: the default, and the bounds of what a browser may send."""
 
 MAX_SYMBOLS = 12
@@ -160,8 +160,8 @@ def chosen(view: object) -> View:
 
 
 def _width(asked: object) -> int:
-    if not isinstance(asked, int | float) or not MIN_WIDTH <= asked <= MAX_WIDTH:
-        return WIDTH
+    if not isinstance(asked, int | float) or not MIN_WIDTH_PX <= asked <= MAX_WIDTH_PX:
+        return WIDTH_PX
     return round(asked)
 
 
