@@ -14,7 +14,7 @@ from benchmarks.bench import Bench, table
 from tests.malformed import corpus
 
 SYMBOLS = 500
-LARGEST = 4_096
+LARGEST_BYTES = 4_096
 CLAIM = 0.5
 
 
@@ -40,7 +40,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _half_malformed(records: int) -> Iterator[tuple[bytes | None, bytes | None]]:
-    bad = cycle((case.key, case.value) for case in corpus() if len(case.value or b"") <= LARGEST)
+    bad = cycle((case.key, case.value) for case in corpus() if len(case.value or b"") <= LARGEST_BYTES)
     for record in load.records(records // 2, SYMBOLS):
         yield record
         yield next(bad)

@@ -16,9 +16,9 @@ TICKS = 30
 GAP = timedelta(seconds=20)
 """Time between two ticks of a symbol: after it, each tenth has had its turn."""
 ROUNDS = 20
-INTERVAL = 2.0
-SETTLED = 6.0
-PAUSE = 1.0
+INTERVAL_SECONDS = 2.0
+SETTLED_SECONDS = 6.0
+PAUSE_SECONDS = 1.0
 """Right after a burst the embedded store reads more, so the case measures 200 ticks at once, every second."""
 LIMITS = {"server ms": 20, "browser ms": 100}
 ROWS = "document.querySelectorAll('#watch .ag-row').length > 10"
@@ -34,11 +34,11 @@ def run(bench: Bench) -> dict[str, Any]:
         history = History(SYMBOLS, TICKS, gap=GAP)
         with opened(settings_of(bench, stack, "overview")) as (store, acks):
             history.fill(store)
-            time.sleep(SETTLED)
+            time.sleep(SETTLED_SECONDS)
             reader = Reader(store, acks, {"symbol": history.names[0], "range": "15m", "overview": True})
             for name, whole in (("changes", False), ("whole", True)):
                 times = {"open": round(reader.opened_ms, 1)}
-                times |= reader.rounds(history, history.names[::SHARE], ROUNDS, whole=whole, pause=PAUSE)
+                times |= reader.rounds(history, history.names[::SHARE], ROUNDS, whole=whole, pause=PAUSE_SECONDS)
                 figures[f"{stack}, {name}"] = times
                 rows.append((f"{stack}, {name}", *(f"{value:,}" for value in times.values())))
     print(table(rows))
@@ -50,7 +50,7 @@ def run(bench: Bench) -> dict[str, Any]:
 def _browser(bench: Bench) -> dict[str, Any]:
     """The cost of a refresh in the page, by Chromium's clock of its main thread, minus the cost of an idle page."""
     history = History(SYMBOLS, TICKS, gap=GAP)
-    settings = settings_of(bench, "embedded", "overview-browser", UPDATE_INTERVAL=str(INTERVAL))
+    settings = settings_of(bench, "embedded", "overview-browser", UPDATE_INTERVAL=str(INTERVAL_SECONDS))
     with opened(settings) as (store, _), Site(settings, bench.folder) as site, Visitor() as visitor:
         history.fill(store)
         visitor.open(f"{site.url}?view=overview")
@@ -73,7 +73,7 @@ def _spent(visitor: Visitor, turn: Any) -> dict[str, float]:
     before, begun = visitor.work(), visitor.refreshes()["answered"]
     while visitor.refreshes()["answered"] < begun + ROUNDS:
         turn()
-        visitor.page.wait_for_timeout(INTERVAL * 1000)
+        visitor.page.wait_for_timeout(INTERVAL_SECONDS * 1000)
     count = visitor.refreshes()["answered"] - begun
     after = visitor.work()
     return {name: (after[name] - before[name]) * 1000 / count for name in after}

@@ -22,7 +22,7 @@ from tickflow.store.base import MetricsStore
 ROUNDS = 60
 TICKS = 900
 SYMBOLS = 7
-SETTLED = 6.0
+SETTLED_SECONDS = 6.0
 """Seconds: right after a burst the embedded store reads more."""
 LIMITS = {"idle bytes": 2_000, "bytes": 20_000, "embedded ms": 10.0}
 
@@ -34,7 +34,7 @@ def run(bench: Bench) -> dict[str, Any]:
         history = History(SYMBOLS, TICKS)
         with opened(settings_of(bench, stack, "page")) as (store, acks):
             history.fill(store)
-            time.sleep(SETTLED)
+            time.sleep(SETTLED_SECONDS)
             for name, changed, whole in (("idle", 0, False), ("all tick", SYMBOLS, False), ("whole", SYMBOLS, True)):
                 reader = Reader(store, acks, {"symbol": history.names[0], "range": "15m"})
                 measured = reader.rounds(history, history.names[:changed], ROUNDS, whole=whole)

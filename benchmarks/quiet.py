@@ -9,11 +9,15 @@ from benchmarks.site import Site, scripts
 from benchmarks.visitor import DRAWN, Visitor
 
 SECONDS = float(os.environ.get("TICKFLOW_QUIET_SECONDS", "300"))
-INTERVAL = 2.0
+INTERVAL_SECONDS = 2.0
 
 
 def run(bench: Bench) -> dict[str, Any]:
-    settings = {"STACK": "embedded", "EMBEDDED_FILE": str(bench.folder / "quiet.db"), "UPDATE_INTERVAL": str(INTERVAL)}
+    settings = {
+        "STACK": "embedded",
+        "EMBEDDED_FILE": str(bench.folder / "quiet.db"),
+        "UPDATE_INTERVAL": str(INTERVAL_SECONDS),
+    }
     with (
         scripts(("stock_analytics.py", "stock_producer.py"), settings, bench.folder),
         Site(settings, bench.folder) as site,

@@ -21,7 +21,7 @@ REFRESHES = int(os.environ.get("TICKFLOW_SOAK_REFRESHES", "5400"))
 """The refreshes of three hours."""
 EVERY = 250
 SPEED = 20
-INTERVAL = 2.0
+INTERVAL_SECONDS = 2.0
 SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
 
 
@@ -34,7 +34,7 @@ def run(bench: Bench) -> dict[str, Any]:
         "SOURCE": "replay",
         "REPLAY_FILE": str(file),
         "REPLAY_SPEED": str(SPEED),
-        "UPDATE_INTERVAL": str(INTERVAL / SPEED),
+        "UPDATE_INTERVAL": str(INTERVAL_SECONDS / SPEED),
     }
     with ExitStack() as stack:
         stack.enter_context(scripts(("stock_analytics.py", "stock_producer.py"), settings, bench.folder))
@@ -92,6 +92,6 @@ def _write_trades(file: Path, ticks: int) -> None:
         for tick in range(ticks):
             for at, symbol in enumerate(SYMBOLS):
                 prices[symbol] = max(1.0, prices[symbol] * (1 + rng.gauss(0, 0.0005)))
-                time = OPENING + timedelta(seconds=INTERVAL * (tick + at / len(SYMBOLS)))
+                time = OPENING + timedelta(seconds=INTERVAL_SECONDS * (tick + at / len(SYMBOLS)))
                 stamp = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
                 lines.write(f"{stamp},{symbol},{prices[symbol]:.2f},{rng.randint(1, 500)}\n")

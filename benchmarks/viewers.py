@@ -24,14 +24,14 @@ from tickflow.store.base import MetricsStore
 
 VIEWERS = 20
 REFRESHES = 15
-INTERVAL = 2.0
+INTERVAL_SECONDS = 2.0
 
 
 def run(bench: Bench) -> dict[str, Any]:
-    figures: dict[str, Any] = {"viewers": VIEWERS, "interval_s": INTERVAL}
+    figures: dict[str, Any] = {"viewers": VIEWERS, "interval_s": INTERVAL_SECONDS}
     rows: list[tuple[str, ...]] = [("20 viewers, every 2 s", "median ms", "p95 ms", "slowest ms", "later than 2 s")]
     for stack in STACKS:
-        settings = settings_of(bench, stack, "viewers", UPDATE_INTERVAL=str(INTERVAL))
+        settings = settings_of(bench, stack, "viewers", UPDATE_INTERVAL=str(INTERVAL_SECONDS))
         history = History(7, 900)
         with opened(settings) as (store, _), Site(settings, bench.folder) as site:
             history.fill(store)
@@ -62,14 +62,14 @@ def _ticking(history: History, store: MetricsStore) -> Iterator[None]:
 
 def _watched(url: str, names: Sequence[str], whole: bool) -> dict[str, float]:
     """The times of all refreshes of all viewers."""
-    viewers = [Viewer(url, names[at % len(names)], begins=at / VIEWERS * INTERVAL) for at in range(VIEWERS)]
+    viewers = [Viewer(url, names[at % len(names)], begins=at / VIEWERS * INTERVAL_SECONDS) for at in range(VIEWERS)]
     with ThreadPoolExecutor(VIEWERS) as pool:
         times = sorted(chain.from_iterable(pool.map(lambda each: each.watch(whole), viewers)))
     return {
         "median": round(statistics.median(times), 1),
         "p95": round(times[int(0.95 * len(times))], 1),
         "slowest": round(times[-1], 1),
-        "late": sum(each > INTERVAL * 1000 for each in times),
+        "late": sum(each > INTERVAL_SECONDS * 1000 for each in times),
     }
 
 
@@ -87,7 +87,7 @@ class Viewer:
         self._values: dict[str, object] = {f"{ids.VIEW}.data": {"symbol": symbol, "range": "15m"}}
         self._values |= dict.fromkeys(f"{name}.data" for name in (ids.REBUILD, ids.WATCHED, ids.DRAWN, ids.ALERTED))
 
-    def watch(self, whole: bool, refreshes: int = REFRESHES, interval: float = INTERVAL) -> list[float]:
+    def watch(self, whole: bool, refreshes: int = REFRESHES, interval: float = INTERVAL_SECONDS) -> list[float]:
         """Open the page, then refresh at its own pace; return the ms of each refresh."""
         time.sleep(self._begins)
         self._callbacks = {each["output"]: each for each in orjson.loads(self._sent("GET", "_dash-dependencies"))}

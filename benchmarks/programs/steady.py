@@ -11,7 +11,7 @@ from tickflow.process import StopEvent, set_up_logging
 from tickflow.stack import open_log
 from tickflow.ticks.tick import Tick, encode
 
-STEP = 0.005
+STEP_SECONDS = 0.005
 SYMBOLS = 500
 
 
@@ -33,7 +33,7 @@ def main() -> int:
                 tick = Tick(symbol, 100 + number % 7, datetime.now(UTC), volume=100, source="simulated")
                 log.publish(symbol.encode(), encode(tick))
             sent = due
-            time.sleep(STEP)
+            time.sleep(STEP_SECONDS)
         log.flush(30)
     print(json.dumps({"sent": sent, "per_s": round(sent / (time.monotonic() - begun))}), flush=True)
     return 0
