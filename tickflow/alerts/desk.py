@@ -175,6 +175,17 @@ class Desk:
             for partition in partitions:
                 self._watched.pop(partition, None)
 
+    def release(self, partition: int) -> Watched | None:
+        """Forget a partition; return its state, for `take_back`."""
+        with self._lock:
+            return self._watched.pop(partition, None)
+
+    def take_back(self, partition: int, watched: Watched) -> None:
+        """Watch a partition again of which nothing was read since it was released."""
+        with self._lock:
+            self._watched[partition] = watched
+        self._work.set()
+
     def take(self, partition: int, ticks: TickBatch) -> None:
         """Pass accepted ticks to the partition's watch. A failure ends the alerts of the partition, not the loop."""
         ours = self._watched.get(partition)

@@ -1,25 +1,31 @@
 """The partitions that a worker owns at present, each with its windows.
 
 An assigned partition is restored: the worker reads from the oldest offset that the windows need, writes nothing up to
-the committed offset, and writes points from there on. The state of a revoked partition is dropped.
+the committed offset, and writes points from there on. The state of a revoked partition is set aside: a rebalance takes
+all partitions from all workers and gives most of them back. Where nobody has committed in between, the worker goes on
+with the state that it has.
 """
 
 import logging
+import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
-from tickflow.alerts.desk import Desk
+from tickflow.alerts.desk import Desk, Watched
 from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable
 from tickflow.metrics.windows import WINDOW_SPAN, Windows
-from tickflow.ticklog.base import Commit, Polled, Position, Record, TickLog
+from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record, TickLog
 from tickflow.ticks.names import Names
 from tickflow.ticks.tick import Limits
 from tickflow.worker.arrivals import Arrivals
 from tickflow.worker.counters import Counters, Tally
 from tickflow.worker.restore import RestorePlan, plan, to_metadata
+
+SET_ASIDE_SECONDS = 60.0
+"""How long the state of a revoked partition is kept, unless an assignment without it comes first."""
 
 logger = logging.getLogger("tickflow.worker")
 
@@ -55,6 +61,25 @@ class Assigned:
         self.read_up_to = end
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """The state of a revoked partition: its windows, the watch of its alerts, and when it was revoked."""
+
+    assigned: Assigned
+    watched: Watched | None
+    at: float
+
+    def is_as_committed(self, commit: Commit | None, own: Commit | None, bounds: Bounds, topic_id: str) -> bool:
+        """Whether this state is that of `commit`: it is this worker's `own` last one, and nothing was read past it."""
+        return (
+            commit is not None
+            and commit == own
+            and self.assigned.read_up_to == commit.offset
+            and bounds.start <= commit.offset <= bounds.end
+            and self.assigned.topic_id == topic_id
+        )
+
+
 class Assignments(Mapping[int, Assigned]):
     """The worker's partitions, by number, kept in step with what each poll reports."""
 
@@ -75,6 +100,7 @@ class Assignments(Mapping[int, Assigned]):
         self._unplaced: dict[int, int] = {}
         self._lost: dict[int, int] = {}
         self._committed: dict[int, Commit] = {}
+        self._set_aside: dict[int, SetAside] = {}
         self._restoring = Saying(logger, every=5.0)
 
     def __getitem__(self, partition: int) -> Assigned:
@@ -99,12 +125,10 @@ class Assignments(Mapping[int, Assigned]):
         if polled.revoked or polled.assigned:
             logger.debug("rebalance: revoked %s, assigned %s", sorted(polled.revoked), sorted(polled.assigned))
         for partition in polled.revoked:
-            self._ours.pop(partition, None)
+            self._put_aside(partition)
             self._unplaced.pop(partition, None)
             self._lost.pop(partition, None)
         self._counters.drop(polled.revoked)
-        if self._desk:
-            self._desk.drop(list(polled.revoked))
         self._unplaced |= polled.assigned
         for partition, epoch in list(self._unplaced.items()):
             del self._unplaced[partition]
@@ -113,6 +137,9 @@ class Assignments(Mapping[int, Assigned]):
             except LogUnavailable:
                 self._unplaced[partition] = epoch  # last in the queue: the other partitions must not wait for it
                 raise
+        if polled.assigned or self._set_aside:
+            limit = time.monotonic() if polled.assigned else time.monotonic() - SET_ASIDE_SECONDS
+            self._set_aside = {number: each for number, each in self._set_aside.items() if each.at > limit}
         for partition, position in polled.out_of_range.items():
             self._relocate(partition, position)
 
@@ -151,6 +178,10 @@ class Assignments(Mapping[int, Assigned]):
         commit = self._log.committed(partition)
         topic_id = self._log.topic_id
         bounds = self._log.bounds(partition)
+        before = self._set_aside.pop(partition, None)
+        if before is not None and before.is_as_committed(commit, self._committed.get(partition), bounds, topic_id):
+            self._go_on(partition, epoch, before)
+            return
         begin = plan(commit, bounds, self._span, topic_id, self._committed.get(partition))
         begin = self._with_alerts(partition, begin, bounds.start, topic_id)
         self._ours[partition] = Assigned(
@@ -169,6 +200,23 @@ class Assignments(Mapping[int, Assigned]):
         self._log.seek(partition, begin.seek)
         place = {"partition": partition, "offset": begin.emit_from, "epoch": epoch}
         logger.info("partition %d is ours: reading from offset %s", partition, _described(begin), extra=place)
+
+    def _put_aside(self, partition: int) -> None:
+        ours = self._ours.pop(partition, None)
+        watched = self._desk.release(partition) if self._desk else None
+        # A watch that has failed is missing: only a restore can begin it again.
+        if ours is not None and (watched is not None or not self._desk):
+            self._set_aside[partition] = SetAside(ours, watched, time.monotonic())
+
+    def _go_on(self, partition: int, epoch: int, before: SetAside) -> None:
+        offset = before.assigned.read_up_to
+        self._ours[partition] = replace(before.assigned, epoch=epoch, emit_from=offset, restore_from=offset)
+        if self._desk and before.watched:
+            self._desk.take_back(partition, before.watched)
+        self._counters.open(partition, offset)
+        self._log.seek(partition, offset)
+        place = {"partition": partition, "offset": offset, "epoch": epoch}
+        logger.info("partition %d is ours again: reading on from offset %s", partition, f"{offset:,}", extra=place)
 
     def _relocate(self, partition: int, position: int) -> None:
         ours = self._ours.get(partition)
