@@ -278,6 +278,14 @@ class Settings(BaseModel):
     influxdb_token: SecretStr | None = _setting(None, "an InfluxDB token that may read and write the bucket")
     influxdb_org: _Name = _setting("myorg", "the InfluxDB organisation that owns the bucket")
     influxdb_bucket: _Name = _setting("stock_data", "the InfluxDB bucket of the metrics")
+    influxdb_ssl_cafile: _Path | None = _setting(
+        None, "with https: a PEM file of the certificate authorities to trust; without it, those of the system"
+    )
+    influxdb_ssl_certfile: _Path | None = _setting(
+        None, "with https: a PEM file with the certificate of this client, where what stands at INFLUXDB_URL wants one"
+    )
+    influxdb_ssl_keyfile: _Path | None = _setting(None, "with https: a PEM file with the key of that certificate")
+    influxdb_ssl_password: SecretStr | None = _setting(None, "with https: the password of that key")
     influxdb_batch_points: Annotated[int, _whole(1, 100_000)] = _setting(5_000, "the most points in one write request")
     influxdb_connections: Annotated[int, _whole(1, 16)] = _setting(
         4, "write requests at the same time; more than one only where a backlog waits"
@@ -509,6 +517,7 @@ class Settings(BaseModel):
         return value.get_secret_value()
 
 
+_PARTS_OF_TLS = ("CAFILE", "CERTFILE", "KEYFILE", "PASSWORD")
 KEYS = tuple(name.upper() for name in Settings.model_fields)
 SECRETS = tuple(name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation))
 
@@ -576,7 +585,7 @@ def load_settings(
     except ValidationError as error:
         raise _first(error, found) from None
     _check_together(settings)
-    settings._notices = tuple(notices)
+    settings._notices = (*notices, *_without_effect(settings))
     return settings
 
 
@@ -628,11 +637,8 @@ def _check_together(settings: Settings) -> None:
         for key in ("KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"):
             if getattr(settings, key.lower()) is None:
                 raise SettingError(key, None, f"a value, since KAFKA_SECURITY_PROTOCOL is {protocol}")
-    if protocol.endswith("SSL"):
-        for key in ("KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE"):
-            path: Path | None = getattr(settings, key.lower())
-            if path is not None and not path.is_file():
-                raise SettingError(key, str(path), "a file that exists")
+    _check_certificates(settings, "KAFKA_SSL", protocol.endswith("SSL"))
+    _check_certificates(settings, "INFLUXDB_SSL", settings.influxdb_url.startswith("https:"))
     if not is_loopback(settings.dashboard_host):
         if settings.dashboard_debug:
             expected = "false on a host that is not loopback: the debugger runs code for whoever reaches it"
@@ -644,6 +650,35 @@ def _check_together(settings: Settings) -> None:
             raise SettingError("DASHBOARD_HOST", settings.dashboard_host, expected)
     if settings.auth == "proxy" and not settings.auth_proxies:
         raise SettingError("AUTH_PROXIES", None, f"{PROXIES_RULE}, since AUTH is proxy")
+
+
+def _check_certificates(settings: Settings, group: str, is_tls: bool) -> None:
+    """Raise `SettingError` for files of TLS that are missing or incomplete."""
+    if not is_tls:
+        return
+    given = {key: getattr(settings, key.lower()) for key in (f"{group}_{part}" for part in _PARTS_OF_TLS)}
+    for key, found in given.items():
+        if isinstance(found, Path) and not found.is_file():
+            raise SettingError(key, str(found), "a file that exists")
+    certfile = f"{group}_CERTFILE"
+    for key in (f"{group}_KEYFILE", f"{group}_PASSWORD"):
+        if given[key] is not None and given[certfile] is None:
+            raise SettingError(certfile, None, f"the certificate that goes with {key}")
+
+
+def _without_effect(settings: Settings) -> list[str]:
+    """Warnings for what is set to secure a connection, and does not."""
+    protocol, url = settings.kafka_security_protocol, settings.influxdb_url
+    found = []
+    for group, is_used, reason in (
+        ("KAFKA_SSL", protocol.endswith("SSL"), f"KAFKA_SECURITY_PROTOCOL is {protocol}"),
+        ("KAFKA_SASL", protocol.startswith("SASL"), f"KAFKA_SECURITY_PROTOCOL is {protocol}"),
+        ("INFLUXDB_SSL", url.startswith("https:"), "INFLUXDB_URL does not begin with https"),
+    ):
+        keys = [key for key in KEYS if key.startswith(f"{group}_") and getattr(settings, key.lower()) is not None]
+        if keys and not is_used and settings.stack == "kafka":
+            found.append(f"without effect, since {reason}: {', '.join(keys)}")
+    return found
 
 
 def add_flags(parser: argparse.ArgumentParser, keys: Sequence[str], aliases: Mapping[str, str] | None = None) -> None:

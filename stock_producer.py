@@ -102,7 +102,7 @@ class StockDataProducer:
                 stack.callback(source.close)
             logger.info("streaming %s, to the topic %s of %s", source.what, self.log.topic, self.log.where)
             self.telemetry.wait_for_log(self.log.where)
-            self.log.connect()
+            self.log.connect(letters=False)
             self._continue(source)
             try:
                 self._stream(source)

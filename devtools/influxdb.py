@@ -2,6 +2,7 @@
 
 import json
 import signal
+import ssl
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ USER, PASSWORD = "tickflow", "tickflow-local-password"
 
 @dataclass(frozen=True)
 class InfluxServer:
-    """The address and keys of an InfluxDB. The token may create buckets."""
+    """The address and keys of an InfluxDB. The token may create buckets; `cafile` has whom to trust over https."""
 
     url: str
     org: str
     token: str = field(repr=False)
+    cafile: Path | None = None
 
     def create_bucket(self, name: str, retention: int = 0) -> None:
         """Create a bucket that keeps its points for `retention` seconds; 0 means for ever."""
@@ -41,7 +43,8 @@ class InfluxServer:
         request.add_header("Authorization", f"Token {self.token}")
         data = None if body is None else json.dumps(body).encode()
         try:
-            with urllib.request.urlopen(request, data, timeout) as response:
+            trusted = None if self.cafile is None else ssl.create_default_context(cafile=self.cafile)
+            with urllib.request.urlopen(request, data, timeout, context=trusted) as response:
                 answer = response.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -63,7 +63,7 @@ class MemoryLog(TickLog):
     def take(self, partition: int) -> None:
         self._changes.append(("take", partition))
 
-    def connect(self, *, create: bool = True) -> None:
+    def connect(self, *, create: bool = True, letters: bool = True) -> None:
         pass
 
     def publish(

@@ -155,7 +155,7 @@ def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
     passed = set().union(*(SERVICES[name]["environment"] for name in APP))
     local = {"EMBEDDED_FILE", "RETENTION_DAYS", "KAFKA_INSTANCE_ID", "DASHBOARD_DEBUG", "AUTH_USERS_FILE"}
     local |= {key for key in KEYS if key.startswith("REPLAY_")}  # a replay reads a file: it is for a terminal
-    security = {key for key in KEYS if key.startswith(("KAFKA_SASL", "KAFKA_SSL", "KAFKA_SECURITY"))}
+    security = {key for key in KEYS if key.startswith(("KAFKA_SASL", "KAFKA_SSL", "KAFKA_SECURITY", "INFLUXDB_SSL"))}
     assert set(KEYS) - passed == local | security
 
 

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
+from tickflow.settings.certificates import Certificates
 from tickflow.store.acks import AckStore
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
@@ -34,6 +35,14 @@ class StackSettings(Protocol):
     def influxdb_org(self) -> str: ...  # noqa: D102
     @property
     def influxdb_bucket(self) -> str: ...  # noqa: D102
+    @property
+    def influxdb_ssl_cafile(self) -> Path | None: ...  # noqa: D102
+    @property
+    def influxdb_ssl_certfile(self) -> Path | None: ...  # noqa: D102
+    @property
+    def influxdb_ssl_keyfile(self) -> Path | None: ...  # noqa: D102
+    @property
+    def influxdb_ssl_password(self) -> Secret | None: ...  # noqa: D102
     @property
     def influxdb_batch_points(self) -> int: ...  # noqa: D102
     @property
@@ -138,6 +147,20 @@ def kafka_security(settings: StackSettings) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def influxdb_certificates(settings: StackSettings) -> Certificates:
+    """The certificates of the settings of InfluxDB."""
+    password = settings.influxdb_ssl_password
+    return Certificates(
+        "INFLUXDB_SSL",
+        "INFLUXDB_URL",
+        "begin INFLUXDB_URL with http://",
+        settings.influxdb_ssl_cafile,
+        settings.influxdb_ssl_certfile,
+        settings.influxdb_ssl_keyfile,
+        None if password is None else password.get_secret_value(),
+    )
+
+
 def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
     """The metrics store that `STACK` chooses, not connected yet. Raises `SettingError` without a token."""
     if settings.stack == "embedded":
@@ -156,6 +179,7 @@ def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
         batch_points=settings.influxdb_batch_points,
         connections=settings.influxdb_connections,
         gzip=settings.influxdb_gzip,
+        certificates=influxdb_certificates(settings),
     )
 
 
@@ -172,6 +196,7 @@ def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
         token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
         org=settings.influxdb_org,
         bucket=f"{settings.influxdb_bucket}_acks",
+        certificates=influxdb_certificates(settings),
     )
 
 
@@ -188,6 +213,7 @@ def open_mutes(settings: StackSettings, stop: threading.Event) -> MuteStore:
         token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
         org=settings.influxdb_org,
         bucket=f"{settings.influxdb_bucket}_acks",
+        certificates=influxdb_certificates(settings),
     )
 
 
@@ -200,4 +226,10 @@ def open_alerts(settings: StackSettings, stop: threading.Event) -> AlertStore:
     token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)
     from tickflow.store.influx.alerts import InfluxAlerts
 
-    return InfluxAlerts(settings.influxdb_url, token=token, org=settings.influxdb_org, bucket=settings.influxdb_bucket)
+    return InfluxAlerts(
+        settings.influxdb_url,
+        token=token,
+        org=settings.influxdb_org,
+        bucket=settings.influxdb_bucket,
+        certificates=influxdb_certificates(settings),
+    )

@@ -4,7 +4,7 @@ import io
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,10 +105,12 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60.0) 
 
 
 @contextmanager
-def working(chain: Chain, span: int = 1_000_000) -> Iterator[StockAnalyticsEngine]:
-    """A worker in this process, for as long as the block lasts."""
+def working(
+    chain: Chain, span: int = 1_000_000, env: Mapping[str, str] | None = None
+) -> Iterator[StockAnalyticsEngine]:
+    """A worker in this process, for as long as the block lasts; `env` has its settings, by default the chain's."""
     stop = StopEvent()
-    worker = StockAnalyticsEngine(load(chain.env), stop=stop, out=io.StringIO(), span=span)
+    worker = StockAnalyticsEngine(load(chain.env if env is None else env), stop=stop, out=io.StringIO(), span=span)
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:

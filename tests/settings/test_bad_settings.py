@@ -127,7 +127,30 @@ def test_files_for_ssl_must_be_there(tmp_path: Path, key: str) -> None:
     values = {"KAFKA_SECURITY_PROTOCOL": "SSL", key: str(tmp_path / "none.pem")}
     assert refusal(values).key == key
     (tmp_path / "none.pem").write_text("")
+    values |= {"KAFKA_SSL_CERTFILE": str(tmp_path / "none.pem")}
     assert getattr(load(values), key.lower()) == tmp_path / "none.pem"
+
+
+@pytest.mark.parametrize("group", ["KAFKA_SSL", "INFLUXDB_SSL"])
+@pytest.mark.parametrize("part", ["KEYFILE", "PASSWORD"])
+def test_a_key_needs_the_certificate_that_it_belongs_to(tmp_path: Path, group: str, part: str) -> None:
+    (tmp_path / "key.pem").write_text("")
+    values = {f"{group}_{part}": str(tmp_path / "key.pem"), "KAFKA_SECURITY_PROTOCOL": "SSL"}
+    error = refusal({**values, "INFLUXDB_URL": "https://localhost:8086"})
+    assert error.key == f"{group}_CERTFILE"
+    assert f"{group}_{part}" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("KAFKA_SSL_CAFILE", "KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
+        ("KAFKA_SASL_PASSWORD", "KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
+        ("INFLUXDB_SSL_CAFILE", "INFLUXDB_URL does not begin with https"),
+    ],
+)
+def test_what_would_secure_a_connection_and_does_not_is_warned_of(key: str, reason: str) -> None:
+    assert load({key: "x"}).notices == (f"without effect, since {reason}: {key}",)
 
 
 # --- the real scripts ---

@@ -43,7 +43,7 @@ class ScriptedLog(TickLog):
         self._script = script
         self._away = dict(away)
 
-    def connect(self, *, create: bool = True) -> None:
+    def connect(self, *, create: bool = True, letters: bool = True) -> None:
         pass
 
     def publish(

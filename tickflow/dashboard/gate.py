@@ -22,6 +22,7 @@ class Gate:
         self._store = store
         self._rationed = Rationed(store)
         self._open = threading.Event()
+        self._trouble = ""
 
     def start(self) -> threading.Thread:
         """Connect in a thread of its own."""
@@ -33,7 +34,7 @@ class Gate:
     def store(self) -> MetricsStore:
         """The store, with the limits for requests (see `rationed`). Raises `StoreUnavailable` until it is connected."""
         if not self._open.is_set():
-            raise StoreUnavailable(f"{self._store.where} does not answer yet.")
+            raise StoreUnavailable(self._trouble or self._store.trouble or f"{self._store.where} does not answer yet.")
         return self._rationed
 
     def _connect(self) -> None:
@@ -48,6 +49,7 @@ class Gate:
                 self._store.stop.set()
                 return
             except StoreError as error:
+                self._trouble = str(error)
                 saying(f"waiting: {error}")
             else:
                 self._open.set()

@@ -112,6 +112,9 @@ class Connected(ABC):
     where: str
     """The store and the setting that names it, for messages."""
 
+    trouble: str = ""
+    """Why `connect` still waits, as a sentence; empty where that is not known."""
+
     @abstractmethod
     def connect(self) -> None:
         """Wait until the store answers. Raises `Stopped`."""

@@ -188,10 +188,11 @@ class TickLog(ABC):
         return ""
 
     @abstractmethod
-    def connect(self, *, create: bool = True) -> None:
+    def connect(self, *, create: bool = True, letters: bool = True) -> None:
         """Wait until the log answers, and create missing topics. Raises `Stopped`.
 
-        With `create=False` nothing is created: enough for `partitions`, `bounds`, `read` and `committed`.
+        With `create=False` nothing is created: enough for `partitions`, `bounds`, `read` and `committed`. With
+        `letters=False` the dead-letter topic is left alone: a producer needs no right on it.
         """
 
     @abstractmethod

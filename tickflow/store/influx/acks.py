@@ -7,8 +7,9 @@ from typing import Annotated
 import msgspec
 from influxdb_client import Point, WritePrecision
 
+from tickflow.settings.certificates import Certificates
 from tickflow.store.acks import Ack, AckStore
-from tickflow.store.influx.influxql import Integer
+from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
 from tickflow.store.influx.page_bucket import PageBucket
 
 MEASUREMENT = "stock_acks"
@@ -19,8 +20,19 @@ _Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}$")]
 class InfluxAcks(AckStore):
     """Acknowledgements in `bucket`; see `PageBucket`. Thread-safe."""
 
-    def __init__(self, url: str, *, token: str, org: str, bucket: str, clock: Callable[[], float] = time.time) -> None:
-        self._kept = PageBucket(url, token=token, org=org, bucket=bucket, what="Acknowledgements", clock=clock)
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        certificates: Certificates = SYSTEMS_OWN,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._kept = PageBucket(
+            url, token=token, org=org, bucket=bucket, what="Acknowledgements", certificates=certificates, clock=clock
+        )
 
     def acknowledge(self, acks: Sequence[Ack]) -> None:
         """Store the acknowledgements; the time of each point is the start of its episode."""

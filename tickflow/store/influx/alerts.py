@@ -10,9 +10,19 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, MEASUREMENT, Alert, to_line, to_notified_line
+from tickflow.settings.certificates import Certificates
 from tickflow.store.alerts import AlertStore
 from tickflow.store.influx import answers
-from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, named, unreachable
+from tickflow.store.influx.influxql import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    SYSTEMS_OWN,
+    InfluxQL,
+    Integer,
+    context_of,
+    named,
+    unreachable,
+)
 
 _SELECTED = ", ".join(f'"{name}"' for name in ("symbol", "detector", *FLOATS, *INTEGERS, *BOOLEANS, "members"))
 _NAMES = ("time_ns", "symbol", "detector", *FLOATS, *INTEGERS, *BOOLEANS, "members")
@@ -32,15 +42,29 @@ _ROW: Any = tuple[  # type: ignore[misc]
 class InfluxAlerts(AlertStore):
     """Alerts in `bucket`. Thread-safe."""
 
-    def __init__(self, url: str, *, token: str, org: str, bucket: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        certificates: Certificates = SYSTEMS_OWN,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.where = f"InfluxDB at {url} (INFLUXDB_URL)"
         self._org = org
         self._bucket = bucket
         self._clock = clock
         url = url.rstrip("/")
-        self._influxql = InfluxQL(url, token=token, org=org, bucket=bucket, where=self.where, clock=clock)
+        self._certificates = certificates
+        self._influxql = InfluxQL(
+            url, token=token, org=org, bucket=bucket, where=self.where, certificates=certificates, clock=clock
+        )
         timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
-        self._client = InfluxDBClient(url, token=token, org=org, timeout=timeout)
+        self._client = InfluxDBClient(
+            url, token=token, org=org, timeout=timeout, ssl_context=context_of(url, certificates)
+        )
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
 
     def write(self, alerts: Sequence[Alert]) -> None:
@@ -60,8 +84,8 @@ class InfluxAlerts(AlertStore):
         try:
             self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS)
         except ApiException as error:
-            if not error.status:  # the client raises this when TLS fails
-                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from error
+            if not error.status:  # the client's way of saying that TLS failed
+                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason), self._certificates) from error
             message = answers.message_of(error.body)
             if error.status == answers.DROPPED and answers.expired(message) is not None:
                 return
@@ -69,7 +93,7 @@ class InfluxAlerts(AlertStore):
                 error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
             ) from error
         except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.where, error) from error
+            raise unreachable(self.where, error, self._certificates) from error
 
     def alerts(  # noqa: D102 - as in AlertStore
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None

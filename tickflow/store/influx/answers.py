@@ -109,6 +109,8 @@ def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, 
             f"refuses even a single point as too large ({words}): raise the limit of "
             "the server or proxy at INFLUXDB_URL"
         )
+    elif "HTTPS" in message:  # influxd: an HTTP request to an HTTPS server; nginx: to HTTPS port
+        sentence = f"speaks TLS there ({words}): begin INFLUXDB_URL with https://"
     else:
         sentence = f"refuses the request ({status}: {words}): check that INFLUXDB_URL leads to InfluxDB 2.4 or later"
     return StoreMisconfigured(f"InfluxDB {sentence}.")

@@ -8,6 +8,7 @@ an upgrade from InfluxDB 1.x, takes precedence and may lead to another bucket th
 """
 
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,6 +21,7 @@ import orjson
 import urllib3
 
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
+from tickflow.settings.certificates import Certificates
 from tickflow.store.deadline import is_over, seconds_left, too_slow
 from tickflow.store.influx import answers
 from tickflow.store.influx.visibility import Excused
@@ -27,6 +29,9 @@ from tickflow.store.influx.visibility import Excused
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 """How long to wait for each byte; together with the time to connect it fits into the 15 s that a stop may take."""
+
+SYSTEMS_OWN = Certificates("INFLUXDB_SSL", "INFLUXDB_URL", "begin INFLUXDB_URL with http://")
+"""Trust in the authorities of the system, and no certificate of one's own."""
 
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
@@ -80,7 +85,15 @@ class InfluxQL:
     """
 
     def __init__(
-        self, url: str, *, token: str, org: str, bucket: str, where: str, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        where: str,
+        certificates: Certificates = SYSTEMS_OWN,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._url = url
         self._headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
@@ -89,7 +102,8 @@ class InfluxQL:
         self._database = database_of(bucket)
         self._where = where
         self._clock = clock
-        self._pool = urllib3.PoolManager(maxsize=POOL, retries=False)
+        self._certificates = certificates
+        self._pool = urllib3.PoolManager(maxsize=POOL, retries=False, ssl_context=context_of(url, certificates))
         self.excused: Excused = {}
         """What is known about incomplete points in the bucket; see `visibility`."""
         self._askers = ThreadPoolExecutor(AT_ONCE, "asker")
@@ -166,7 +180,9 @@ class InfluxQL:
         try:
             answer = self._pool.request("GET", f"{self._url}/ping", timeout=PING_SECONDS, redirect=False)
         except urllib3.exceptions.HTTPError as error:
-            return str(unreachable(self._where, error))
+            return str(unreachable(self._where, error, self._certificates))
+        if answer.status == 400 and b"HTTPS" in answer.data:
+            return f"{self._where} speaks TLS there: begin INFLUXDB_URL with https://"
         return f"{self._where} answers {answer.status}" if answer.status >= 500 else None
 
     def close(self) -> None:
@@ -211,7 +227,7 @@ class InfluxQL:
         except urllib3.exceptions.HTTPError as error:
             if isinstance(error, urllib3.exceptions.TimeoutError) and is_over():
                 raise too_slow() from error
-            raise unreachable(self._where, error) from error
+            raise unreachable(self._where, error, self._certificates) from error
         if answer.status == 200:
             return answer.data
         message = answers.message_of(answer.data)
@@ -330,10 +346,18 @@ def _rows_of(result: _Result[Row]) -> list[Row]:
     return [row for series in result.series for row in series.values]
 
 
-def unreachable(where: str, error: Exception) -> StoreUnavailable | StoreMisconfigured:
+def context_of(url: str, certificates: Certificates) -> ssl.SSLContext | None:
+    """What TLS needs, for a URL with https. Raises `SettingError`."""
+    return certificates.context() if url.startswith("https:") else None
+
+
+def unreachable(
+    where: str, error: Exception, certificates: Certificates = SYSTEMS_OWN
+) -> StoreUnavailable | StoreMisconfigured:
     """The error for a request that got no answer."""
-    if isinstance(error, urllib3.exceptions.SSLError):
-        return StoreMisconfigured(f"{where} cannot be trusted: {error}; check INFLUXDB_URL and its certificate.")
+    if isinstance(error, urllib3.exceptions.SSLError) or "SSL" in str(error):
+        meaning = certificates.explain(str(error)) or f"{error}; check INFLUXDB_URL and its certificate"
+        return StoreMisconfigured(f"{where} cannot be trusted: {meaning}.")
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         words = str(error).rpartition(": ")[2]
     elif isinstance(error, urllib3.exceptions.TimeoutError):

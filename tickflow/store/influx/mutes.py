@@ -7,7 +7,8 @@ from typing import Any
 from influxdb_client import Point, WritePrecision
 
 from tickflow.alerts.mutes import Mute
-from tickflow.store.influx.influxql import Integer
+from tickflow.settings.certificates import Certificates
+from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
 from tickflow.store.influx.page_bucket import PageBucket
 from tickflow.store.mutes import MuteStore
 
@@ -20,8 +21,19 @@ _SELECTED = ", ".join(f'"{name}"' for name in ("id", *_FIELDS))
 class InfluxMutes(MuteStore):
     """Mutes in `bucket`; see `PageBucket`. Thread-safe."""
 
-    def __init__(self, url: str, *, token: str, org: str, bucket: str, clock: Callable[[], float] = time.time) -> None:
-        self._kept = PageBucket(url, token=token, org=org, bucket=bucket, what="Mutes", clock=clock)
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        certificates: Certificates = SYSTEMS_OWN,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._kept = PageBucket(
+            url, token=token, org=org, bucket=bucket, what="Mutes", certificates=certificates, clock=clock
+        )
 
     def keep(self, mute: Mute) -> None:
         """Store a mute; the time of its point is when it was made."""

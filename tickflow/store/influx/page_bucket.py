@@ -10,8 +10,9 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
 from tickflow.errors import StoreError, StoreMisconfigured
+from tickflow.settings.certificates import Certificates
 from tickflow.store.influx import answers
-from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, unreachable
+from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, SYSTEMS_OWN, InfluxQL, context_of, unreachable
 
 NO_BUCKET = 404
 Row = TypeVar("Row")
@@ -24,7 +25,15 @@ class PageBucket:
     """
 
     def __init__(
-        self, url: str, *, token: str, org: str, bucket: str, what: str, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        what: str,
+        certificates: Certificates = SYSTEMS_OWN,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._org = org
         self._bucket = bucket
@@ -32,9 +41,14 @@ class PageBucket:
         self._clock = clock
         self._where = f"InfluxDB at {url} (INFLUXDB_URL)"
         url = url.rstrip("/")
-        self._influxql = InfluxQL(url, token=token, org=org, bucket=bucket, where=self._where, clock=clock)
+        self._certificates = certificates
+        self._influxql = InfluxQL(
+            url, token=token, org=org, bucket=bucket, where=self._where, certificates=certificates, clock=clock
+        )
         timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
-        self._client = InfluxDBClient(url, token=token, org=org, timeout=timeout)
+        self._client = InfluxDBClient(
+            url, token=token, org=org, timeout=timeout, ssl_context=context_of(url, certificates)
+        )
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
 
     def write(self, lines: str) -> None:
@@ -72,9 +86,12 @@ class PageBucket:
         try:
             call()
         except ApiException as error:
+            if not error.status:  # the client raises this when TLS fails
+                tls = urllib3.exceptions.SSLError(error.reason)
+                raise unreachable(self._where, tls, self._certificates) from error
             return error
         except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self._where, error) from error
+            raise unreachable(self._where, error, self._certificates) from error
         return None
 
     def _failure(self, error: ApiException) -> StoreError:

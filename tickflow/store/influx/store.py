@@ -18,10 +18,21 @@ from influxdb_client.rest import ApiException
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.metrics.points import MEASUREMENT, Points, to_lines
+from tickflow.settings.certificates import Certificates
 from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.influx import answers, digest, latest, parts, pixels, preceded
-from tickflow.store.influx.influxql import CONNECT_SECONDS, READ_SECONDS, InfluxQL, Integer, Value, named, unreachable
+from tickflow.store.influx.influxql import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    SYSTEMS_OWN,
+    InfluxQL,
+    Integer,
+    Value,
+    context_of,
+    named,
+    unreachable,
+)
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import whole
 from tickflow.store.pixels import Pixels
@@ -54,6 +65,7 @@ class InfluxStore(MetricsStore):
         batch_points: int = 5_000,
         connections: int = 4,
         gzip: bool = False,
+        certificates: Certificates = SYSTEMS_OWN,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not (token.isascii() and token.isprintable()):  # the client's error would show it
@@ -64,11 +76,21 @@ class InfluxStore(MetricsStore):
         self._org = org
         self._bucket = bucket
         self._clock = clock
-        self._influxql = InfluxQL(self._url, token=token, org=org, bucket=bucket, where=self.where, clock=clock)
+        self._certificates = certificates
+        self._influxql = InfluxQL(
+            self._url, token=token, org=org, bucket=bucket, where=self.where, certificates=certificates, clock=clock
+        )
         self._latest = latest.Latest(self._influxql)
         self._kept_seconds: int | None = None
         timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
-        self._client = InfluxDBClient(self._url, token=token, org=org, timeout=timeout, enable_gzip=gzip)
+        self._client = InfluxDBClient(
+            self._url,
+            token=token,
+            org=org,
+            timeout=timeout,
+            enable_gzip=gzip,
+            ssl_context=context_of(self._url, certificates),
+        )
         self._writer = self._client.write_api(write_options=SYNCHRONOUS)
         self._batch_points = batch_points
         self._connections = connections
@@ -85,6 +107,7 @@ class InfluxStore(MetricsStore):
             if self.stop.is_set():
                 raise Stopped(f"asked to stop while waiting for {self.where}")
             trouble = self._influxql.ping()
+            self.trouble = trouble or ""
             if trouble is None:
                 break
             saying(f"waiting: {trouble}")
@@ -331,10 +354,10 @@ class InfluxStore(MetricsStore):
             self._writer.write(self._bucket, self._org, "\n".join(lines).encode(), WritePrecision.NS)
         except ApiException as error:
             if not error.status:  # this is how the client reports a failure of TLS
-                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason)) from error
+                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason), self._certificates) from error
             return error
         except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.where, error) from error
+            raise unreachable(self.where, error, self._certificates) from error
         except UnicodeDecodeError as error:  # the client decodes every answer; a proxy's page may be in any encoding
             raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from error
         return None

@@ -1,12 +1,14 @@
 """Connects to a Kafka cluster: waits until it answers, and turns its failures into messages that name the setting."""
 
 import logging
+import re
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
+from pathlib import Path
 from typing import Any, TypeVar
 
 from kafka.errors import (
@@ -17,6 +19,7 @@ from kafka.errors import (
     InconsistentGroupProtocolError,
     KafkaConnectionError,
     KafkaError,
+    KafkaProtocolError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     SaslAuthenticationFailedError,
@@ -28,7 +31,8 @@ from kafka.structs import TopicPartition
 
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped
-from tickflow.ticklog.kafka.network import DIRECTLY, open_network
+from tickflow.settings.certificates import Certificates
+from tickflow.ticklog.kafka.network import DIRECTLY, WideTlsSocket, open_network
 
 PATIENCE_SECONDS = 1.0
 """How many seconds a wait may last before it is logged."""
@@ -53,10 +57,15 @@ _SLICE_SECONDS = 0.2
 _LOGIN_REFUSED = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
 
 _LOGIN = "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
+_PROBE_SECONDS = 1.0
 
 _logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+
+class MayNotCreate(TopicAuthorizationFailedError):  # type: ignore[misc]  # kafka-python has no types
+    """A topic is missing, and this user may not create it; the argument is its name."""
 
 
 class Cluster:
@@ -69,25 +78,47 @@ class Cluster:
         self._security = dict(security)
         self._protocol = str(security.get("security_protocol", "PLAINTEXT"))
         self._problem: BaseException | None = None
+        self._trusted: ssl.SSLContext | None = None
+        self._stale = Saying(_logger)
+        self._speaks_tls: bool | None = None
+        cafile, certfile, keyfile = (security.get(f"ssl_{name}") for name in ("cafile", "certfile", "keyfile"))
+        password = security.get("ssl_password")
+        self._certificates = Certificates(
+            "KAFKA_SSL",
+            "KAFKA_SERVERS",
+            f"set KAFKA_SECURITY_PROTOCOL to {'SASL_PLAINTEXT' if self._has_login else 'PLAINTEXT'}",
+            Path(str(cafile)) if cafile else None,
+            Path(str(certfile)) if certfile else None,
+            Path(str(keyfile)) if keyfile else None,
+            str(password) if password else None,
+        )
+
+    @property
+    def _has_login(self) -> bool:
+        return self._protocol.startswith("SASL")
 
     def check_security(self) -> None:
         """Raise `SettingError` for an unusable certificate or key: kafka-python would retry without a message."""
-        given = {name: str(value) for name, value in self._security.items() if name.startswith("ssl_")}
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if "ssl_cafile" in given:
-            try:
-                context.load_verify_locations(given["ssl_cafile"])
-            except OSError as error:  # ssl.SSLError is one too
-                expected = f"a file with the certificates to trust, in PEM form ({error})"
-                raise SettingError("KAFKA_SSL_CAFILE", given["ssl_cafile"], expected) from error
-        if "ssl_certfile" in given:
-            try:
-                # Without a password OpenSSL would ask the terminal for one.
-                password = given.get("ssl_password", "")
-                context.load_cert_chain(given["ssl_certfile"], given.get("ssl_keyfile"), password)
-            except OSError as error:
-                expected = f"a certificate in PEM form, with its key in it or in KAFKA_SSL_KEYFILE ({error})"
-                raise SettingError("KAFKA_SSL_CERTFILE", given["ssl_certfile"], expected) from error
+        self._trusted = self._new_context()
+
+    def _new_context(self) -> ssl.SSLContext | None:
+        if not self._protocol.endswith("SSL"):
+            return None
+        context = self._certificates.context()
+        context.sslsocket_class = WideTlsSocket
+        return context
+
+    def _context(self) -> ssl.SSLContext | None:
+        """The context of the files as they are now; where they cannot be used, as they were."""
+        try:
+            self._trusted = self._new_context()
+        except SettingError as error:
+            if self._trusted is None:
+                raise KafkaConnectionError(str(error)) from error
+            self._stale(f"the certificates were not read again: {error}")
+        else:
+            self._stale.over("the certificates can be read again")
+        return self._trusted
 
     def open(self, factory: Callable[..., Any], **options: object) -> Any:
         """A client made by `factory` (a class of kafka-python), once the cluster answers. Raises `Stopped`."""
@@ -138,32 +169,84 @@ class Cluster:
     def explain(self, error: BaseException) -> str:
         """The failure in words, with the settings that matter for it."""
         if isinstance(error, _LOGIN_REFUSED):
-            reason = str(error.args[0]) if error.args else type(error).__name__
-            return f"it refuses the login ({reason.removeprefix('SaslAuthenticationFailedError: ')}): see {_LOGIN}"
+            return self._refused_login(error)
+        if isinstance(error, MayNotCreate):
+            topic = error.args[0]
+            return f"there is no topic {topic}, and {self._who} may not create it: create it, or allow CREATE on it"
         if isinstance(error, TopicAuthorizationFailedError):
-            return "this user (KAFKA_SASL_USERNAME) lacks the rights on the topic (KAFKA_TOPIC) or its .dlq"
+            topic = _named_in(error)
+            if topic.endswith(".dlq"):
+                return f"{self._who} lacks the rights on the topic {topic}: a worker needs DESCRIBE and WRITE on it"
+            what = f"the topic {topic}" if topic else "a topic"
+            return (
+                f"{self._who} lacks the rights on {what} (KAFKA_TOPIC): all need DESCRIBE on it, a producer WRITE, a "
+                "worker READ"
+            )
         if isinstance(error, GroupAuthorizationFailedError):
-            return "this user (KAFKA_SASL_USERNAME) lacks the rights on the group (KAFKA_GROUP)"
+            return f"{self._who} lacks the rights on the group (KAFKA_GROUP): a worker needs READ on it"
         if isinstance(error, InconsistentGroupProtocolError):
             return (
                 "the group (KAFKA_GROUP) has a member that is no worker of this version: stop that program, or set "
                 "another KAFKA_GROUP"
             )
         if isinstance(error, ClusterAuthorizationFailedError):
-            return "this user (KAFKA_SASL_USERNAME) may not do this in the cluster: have the topics made for it"
+            return (
+                f"{self._who} may write to no topic, and so Kafka gives it no number as a producer (InitProducerId): "
+                "allow WRITE on the topic (KAFKA_TOPIC)"
+            )
         if isinstance(error, MessageSizeTooLargeError):
             return "a record is larger than its topic takes (max.message.bytes)"
         if isinstance(error, KafkaTimeoutError):
             return f"no answer (KAFKA_SECURITY_PROTOCOL is {self._protocol})"
-        if isinstance(error, KafkaConnectionError):
-            reason = "; ".join(map(str, error.args)) or "no connection"
-            if "refused" in reason:
-                return reason
-            # A broker refuses a login by closing the connection; kafka-python may notice that before it reads the
-            # reason.
-            hint = f"; a refused login can look like this: see {_LOGIN}" if self._protocol.startswith("SASL") else ""
-            return f"{reason} (KAFKA_SECURITY_PROTOCOL is {self._protocol}{hint})"
+        if isinstance(error, (KafkaConnectionError, KafkaProtocolError)):
+            return self._lost_connection("; ".join(map(str, error.args)) or "no connection")
         return str(error)  # kafka-python puts the name of the error into its text
+
+    @property
+    def _who(self) -> str:
+        if self._has_login:
+            return "this user (KAFKA_SASL_USERNAME)"
+        return "this client (KAFKA_SSL_CERTFILE)" if self._protocol == "SSL" else "this client, without a login,"
+
+    def _refused_login(self, error: BaseException) -> str:
+        words = str(error.args[0]) if error.args else ""
+        if isinstance(error, IllegalSaslStateError):
+            other = self._protocol.removeprefix("SASL_")
+            return (
+                f"it asks for no login there: set KAFKA_SERVERS to a listener with one, or KAFKA_SECURITY_PROTOCOL to "
+                f"{other} (KAFKA_SECURITY_PROTOCOL is {self._protocol})"
+            )
+        if isinstance(error, UnsupportedSaslMechanismError):
+            mechanism = self._security.get("sasl_mechanism")
+            offered = words.partition("Enabled mechanisms: ")[2].translate(str.maketrans("", "", "[]'"))
+            known = f" of {offered}" if offered else ", as the broker's sasl.enabled.mechanisms has them"
+            return f"it does not take the mechanism {mechanism}: set KAFKA_SASL_MECHANISM to one{known}"
+        reason = words.removeprefix("SaslAuthenticationFailedError: ") or type(error).__name__
+        return f"it refuses the login ({reason}): see {_LOGIN}"
+
+    def _lost_connection(self, reason: str) -> str:
+        if "refused" in reason and "SSL" not in reason:
+            return reason
+        is_tls = self._protocol.endswith("SSL")
+        if is_tls and (meaning := self._certificates.explain(reason)) is not None:
+            return meaning
+        if not is_tls and self._broker_speaks_tls():
+            other = "SASL_SSL" if self._has_login else "SSL or SASL_SSL"
+            return f"it speaks TLS there: set KAFKA_SECURITY_PROTOCOL to {other} (it is {self._protocol})"
+        if "disconnected" in reason and not self._has_login:
+            return (
+                "it ends the connection at once, as a broker does that asks for a login: set KAFKA_SECURITY_PROTOCOL "
+                f"to SASL_{self._protocol} (it is {self._protocol})"
+            )
+        # A broker refuses a login by closing the connection; kafka-python may notice that before it reads the reason.
+        hint = f"; a refused login can look like this: see {_LOGIN}" if self._has_login else ""
+        return f"{reason} (KAFKA_SECURITY_PROTOCOL is {self._protocol}{hint})"
+
+    def _broker_speaks_tls(self) -> bool:
+        """Whether a server of ours answers the first words of TLS; asked once, after a connection was lost."""
+        if self._speaks_tls is None:
+            self._speaks_tls = any(map(_speaks_tls, self._servers))
+        return self._speaks_tls
 
     def unreadable(self, place: TopicPartition, offset: int, error: BaseException) -> str:
         """The message for records that cannot be decoded: where they are, and what to do."""
@@ -179,7 +262,7 @@ class Cluster:
         network: list[Any] = []
 
         def remember(**configs: object) -> Any:
-            network.append(open_network(self._note, configs))
+            network.append(open_network(self._note, self._context, configs))
             return network[0]
 
         try:
@@ -190,7 +273,7 @@ class Cluster:
                 reconnect_backoff_max_ms=1000,
                 kafka_client=remember,
                 proxy_url=DIRECTLY,
-                **self._security,
+                **{name: value for name, value in self._security.items() if not name.startswith("ssl_")},
                 **options,
             )
         except BaseException:
@@ -230,3 +313,28 @@ def _run(attempt: Callable[[], Result], future: "Future[Result]") -> None:
 def _discard(future: "Future[Any]") -> None:
     if future.exception() is None and hasattr(future.result(), "close"):
         future.result().close()
+
+
+def _named_in(error: BaseException) -> str:
+    """The topic that an error names, or nothing."""
+    names: Any = error.args[0] if error.args else ""
+    if isinstance(names, (set, frozenset, list, tuple)):
+        names = next(iter(names), "")
+    return names if isinstance(names, str) and re.fullmatch(r"[A-Za-z0-9._\-]{1,249}", names) else ""
+
+
+def _speaks_tls(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # nothing is sent: the question is only whether TLS is spoken
+    try:
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_SECONDS) as probe,
+            context.wrap_socket(probe),
+        ):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False

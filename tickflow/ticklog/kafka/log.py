@@ -57,12 +57,13 @@ class KafkaTickLog(TickLog):
     def holdup(self) -> str:  # noqa: D102 - as in TickLog, like all below
         return self._reader.holdup
 
-    def connect(self, *, create: bool = True) -> None:  # noqa: D102
+    def connect(self, *, create: bool = True, letters: bool = True) -> None:  # noqa: D102
         self._cluster.check_security()
         if not create:
             return  # reading connects by itself
+        dead_letters = self.dead_letter_topic if letters else None
         limits = self._cluster.patiently(
-            lambda: topics.prepare(self._cluster, self.topic, self.dead_letter_topic, self._partitions, self._new_topic)
+            lambda: topics.prepare(self._cluster, self.topic, dead_letters, self._partitions, self._new_topic)
         )
         self._writer = Writer(self._cluster, limits)
 

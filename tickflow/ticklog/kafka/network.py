@@ -1,6 +1,7 @@
-"""kafka-python's network layer, corrected in four places (seen in 3.0.12)."""
+"""kafka-python's network layer, corrected in six places (seen in 3.0.12)."""
 
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,11 +14,57 @@ DIRECTLY = "tickflow-direct://"
 class WideSocket(socket.socket):
     """Receives more at once than the 4 KB that kafka-python asks for: a fetched megabyte would take hundreds of
     calls.
+
+    It also tells of the end of a connection one call later than of the bytes before it: kafka-python reads until
+    nothing is left, and at the end throws away what it has just read. That is where a broker says why it refuses a
+    login, before it closes the connection.
     """
+
+    _has_read = False
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """The next bytes, up to `size` or 64 KB."""
-        return super().recv(max(size, 65_536), flags)
+        data = super().recv(max(size, 65_536), flags)
+        if not data and self._has_read:
+            self._has_read = False
+            raise BlockingIOError
+        self._has_read = bool(data)
+        return data
+
+
+class WideTlsSocket(ssl.SSLSocket):
+    """The same over TLS; an `SSLContext` makes it where it is its `sslsocket_class`.
+
+    It is closed where the handshake fails, which kafka-python leaves to the garbage collector.
+    """
+
+    _has_read = False
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Go on with the handshake."""
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    def recv(self, buflen: int = 65_536, flags: int = 0) -> bytes:
+        """The next bytes, up to `buflen` or 64 KB."""
+        try:
+            data = super().recv(max(buflen, 65_536), flags)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            raise
+        except OSError:
+            if not self._has_read:
+                raise
+            data = b""
+        if not data and self._has_read:
+            self._has_read = False
+            raise BlockingIOError
+        self._has_read = bool(data)
+        return data
 
 
 class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no types
@@ -44,23 +91,37 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no
 class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
     """Reports to `note` why a connection failed: kafka-python only logs a refused login and then raises a time-out.
 
+    Each connection reads the certificates again (`trust`), so that renewed ones count without a restart.
+
     It also enforces `allow_auto_create_topics`, which kafka-python accepts and ignores: otherwise a worker that asks
     for a deleted topic would make the broker create it, with its default partitions and the producers' times.
     """
 
-    def __init__(self, net: NetworkSelector, note: Callable[[BaseException], None], /, **configs: object) -> None:
+    def __init__(
+        self,
+        net: NetworkSelector,
+        note: Callable[[BaseException], None],
+        trust: Callable[[], ssl.SSLContext | None],
+        /,
+        **configs: object,
+    ) -> None:
         super().__init__(net, **configs)
         self._tell = note
+        self._trust = trust
         self.cluster.config["allow_auto_create_topics"] = configs.get("allow_auto_create_topics", False)
 
     def get_connection(self, *place: Any, **options: Any) -> Any:
         """A connection, open or about to be opened."""
+        self.config["ssl_context"] = self._trust()
         connection = super().get_connection(*place, **options)
         connection.init_future.add_errback(self._tell)
+        connection.close_future.add_errback(self._tell)  # a broker may also end it at the first request
         return connection
 
 
-def open_network(note: Callable[[BaseException], None], configs: Mapping[str, Any]) -> KafkaNetClient:
-    """The network part of a kafka-python client, passed to it as `kafka_client`."""
+def open_network(
+    note: Callable[[BaseException], None], trust: Callable[[], ssl.SSLContext | None], configs: Mapping[str, Any]
+) -> KafkaNetClient:
+    """The network part of a kafka-python client, passed to it as `kafka_client`; `trust` makes the context of TLS."""
     net = NetworkSelector(**configs)
-    return KafkaNetClient(net, Connections(net, note, **configs), **configs)
+    return KafkaNetClient(net, Connections(net, note, trust, **configs), **configs)

@@ -2,21 +2,22 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import (
+    ClusterAuthorizationFailedError,
     InvalidReplicationFactorError,
     KafkaError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     for_code,
 )
 
 from tickflow.errors import LogUnavailable, SettingError
-from tickflow.ticklog.kafka.cluster import Cluster
+from tickflow.ticklog.kafka.cluster import Cluster, MayNotCreate
 
 DEFAULT_LIMIT_BYTES = 1_048_588
 """The broker's default `max.message.bytes`, for clusters that do not report it."""
@@ -66,9 +67,11 @@ AS_THE_BROKERS_DO = NewTopic()
 
 
 def prepare(
-    cluster: Cluster, topic: str, dead_letters: str, partitions: int, new: NewTopic = AS_THE_BROKERS_DO
+    cluster: Cluster, topic: str, dead_letters: str | None, partitions: int, new: NewTopic = AS_THE_BROKERS_DO
 ) -> dict[str, int]:
     """Create either topic if it is missing; return the size limit of a record in each topic, in bytes.
+
+    `dead_letters` is `None` for those who write none.
 
     A new topic makes the broker set the time of each record, since the rule against ticks from the future depends on
     it. Raises what kafka-python raises, and `SettingError` for settings of an existing topic with which the worker
@@ -76,7 +79,7 @@ def prepare(
     """
     admin = cluster.connect(KafkaAdminClient)
     try:
-        missing = _missing(admin, [topic, dead_letters])
+        missing = _missing(admin, [topic] if dead_letters is None else [topic, dead_letters])
         if topic in missing:
             _create(admin, topic, partitions, {}, new)
         settings = _settings(admin, topic)
@@ -93,6 +96,9 @@ def prepare(
                 *(topic, settings["cleanup.policy"]),
             )
         limits = {topic: int(settings.get("max.message.bytes", DEFAULT_LIMIT_BYTES))}
+        if dead_letters is None:
+            _check_replicas(admin, {topic: settings})
+            return limits
         needed = min(limits[topic] + HEADROOM_BYTES, LARGEST_BYTES)
         if dead_letters in missing:
             _create(admin, dead_letters, 1, {"max.message.bytes": str(needed)}, new)
@@ -163,11 +169,15 @@ def _create(admin: Any, topic: str, partitions: int, configs: Mapping[str, str],
         "replication_factor": -1 if new.replicas is None else new.replicas,  # -1: the broker's default
         "configs": new.configs(configs),
     }
-    with suppress(TopicAlreadyExistsError):  # another process has created it meanwhile
-        try:
-            admin.create_topics({topic: wanted})
-        except InvalidReplicationFactorError as error:
-            raise _too_many_replicas(admin, topic, new) from error
+    try:
+        admin.create_topics({topic: wanted})
+    except TopicAlreadyExistsError:
+        pass  # another process has created it meanwhile
+    except InvalidReplicationFactorError as error:
+        raise _too_many_replicas(admin, topic, new) from error
+    except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
+        raise MayNotCreate(topic) from error
+    else:
         _logger.info("created the topic %s with %d partitions", topic, partitions)
     admin.wait_for_topics([topic])
 

@@ -1,0 +1,1 @@
+"""Kafka with TLS, logins and rights, and InfluxDB over HTTPS: real servers with certificates of a private authority."""
