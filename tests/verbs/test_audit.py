@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from tests.fakes import MemoryStore
 from tests.memory_log import MemoryLog, MemoryTopic
@@ -15,6 +16,7 @@ from tickflow.metrics.fields import FIELDS, FLOAT_FIELDS
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.store.base import MetricsStore
+from tickflow.ticklog.base import LOG_APPEND_TIME
 from tickflow.ticks.tick import Limits
 from tickflow.verbs import audit
 from tickflow.verbs.audit import Audit, Findings, lines
@@ -261,3 +263,39 @@ def test_a_store_is_only_read(chain: Chain) -> None:
 
     store: MetricsStore = Reading()
     assert not Audit(MemoryLog(chain.topic), store, Limits(), 2.0).run().equal
+
+
+class TimedChain(Chain):
+    """The same, with a log that gives each record the time of its tick; a tick each five seconds."""
+
+    def feed(self, count: int) -> None:
+        for _ in range(2 * count):
+            for partition, symbol in enumerate(SYMBOLS):
+                number = self.topic.ends[partition]
+                time = f"2026-01-05T14:{number // 12:02}:{5 * number % 60:02}Z"
+                value = body(symbol=symbol, price=100 + number % 7, timestamp=time)
+                self.topic.append(partition, symbol.encode(), value)
+                held = self.topic.entries[partition]
+                held[-1] = structs.replace(
+                    held[-1], timestamp=(time_ns(time) // 10**6) + 20, timestamp_type=LOG_APPEND_TIME
+                )
+
+
+def test_only_what_is_judged_and_the_span_before_it_are_read() -> None:
+    chain = TimedChain()
+    since = time_ns("2026-01-05T14:08:00Z")
+    found = chain.audit(since, span=20)
+    assert found.equal
+    assert (found.expected, found.stored) == (2 * 24, 2 * 24)
+    assert found.records == 2 * (24 + 60 + 21), "a tick may be 5 minutes ahead of its record; the windows reach 20 back"
+    whole = chain.audit(span=20)
+    assert (whole.equal, whole.records) == (True, 2 * 120)
+    chain.rewrite(lambda points: points.take(np.delete(np.arange(120), 100)))
+    assert chain.audit(since, span=20).lost == 1
+    one = chain.points("MSFT").take(slice(118, 119))
+    chain.put(replace(one, ma_20=one.ma_20 + 1))
+    assert chain.audit(since, span=20).different == 1
+
+
+def test_a_log_without_times_of_its_own_is_read_from_its_start(chain: Chain) -> None:
+    assert chain.audit(time_ns("2026-01-05T14:30:50Z"), span=5).records == 2 * TICKS

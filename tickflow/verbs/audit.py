@@ -1,6 +1,7 @@
 """The audit: recomputes every point from the log and compares the result with the store, bit for bit.
 
-It reads the log from its start up to the group's commit, without joining the group, so it may run beside the workers.
+It reads the log up to the group's commit, without joining the group, so it may run beside the workers: from the log's
+start, or, for points from a time on, from the oldest record that their windows need.
 It judges nothing that it cannot know: points of records that the log no longer holds, values whose windows reach back
 before the start of the log, and records that are not committed yet.
 """
@@ -19,9 +20,10 @@ from tickflow.metrics.points import Points
 from tickflow.metrics.windows import WINDOW_SPAN, Windows
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
-from tickflow.ticklog.base import Bounds, TickLog
+from tickflow.ticklog.base import LOG_APPEND_TIME, Bounds, TickLog
+from tickflow.ticklog.places import offset_at
 from tickflow.ticks.names import Names
-from tickflow.ticks.tick import END_YEAR_US, Limits, decode
+from tickflow.ticks.tick import END_YEAR_US, MAX_AHEAD_US, Limits, decode
 from tickflow.verbs import dead_letters as letters
 from tickflow.verbs.expected import Expectation, Expected, Identity, bodies, values
 from tickflow.worker import dead_letters
@@ -60,6 +62,7 @@ class Findings:
     alerts: int = 0
     alerts_wrong: int = 0
     refused_by_store: int = 0
+    refused_by_names: int = 0
     shared: int = 0
     expired: int = 0
     older: int = 0
@@ -168,10 +171,11 @@ class Audit:
     def _recompute(self, partition: int, expected: Expected) -> None:
         """Note what the records of the partition must have become, up to the group's commit."""
         commit, held = self._log.committed(partition), self._log.bounds(partition, self._log.topic)
+        begin = self._begin(partition, held)
         end = held.start if commit is None or commit.offset > held.end else max(commit.offset, held.start)
         self._since[partition] = 0 if commit is None else computed_since(commit)
         windows, names = Windows(self._span), Names(self._limits)
-        for records in self._log.read(partition, Bounds(held.start, end)):
+        for records in self._log.read(partition, Bounds(begin, max(begin, end))):
             self._found.records += len(records)
             ticks, refused = decode(records, self._limits)
             ticks, nameless = names.admit(ticks)
@@ -185,9 +189,23 @@ class Audit:
                 each for each in refused if self._since_ns <= each.record.timestamp * 1_000_000 < self._until_ns
             )
         # read the bounds again: retention may have deleted records before they were read
-        start = self._log.bounds(partition, self._log.topic).start
+        start = max(self._log.bounds(partition, self._log.topic).start, begin)
         self._judged[partition] = Bounds(start, max(start, end))
         self._ends[partition] = held.end
+
+    def _begin(self, partition: int, held: Bounds) -> int:
+        """The first offset to read: that of the first record which may hold a tick of the time that is judged, less the
+        span of the windows.
+
+        A tick cannot be from the future of its record, where the log gives records their time.
+        """
+        if self._since_ns <= FIRST_NS or held.start == held.end:
+            return held.start
+        first = next((records[0] for records in self._log.read(partition, held) if records), None)
+        if first is None or first.timestamp_type != LOG_APPEND_TIME:
+            return held.start
+        since_ms = (self._since_ns // 1000 - MAX_AHEAD_US) // 1000
+        return max(held.start, offset_at(self._log, partition, since_ms, held) - self._span - 1)
 
     def _read_letters(self, expected: Expected) -> None:
         expected.deliver(letter for letter in letters.read(self._log) if letter is not None)
@@ -265,6 +283,8 @@ class Audit:
             partition, offset = int(fields["partition"] or 0), int(fields["offset"] or 0)
             if expected.is_letter(partition, offset, dead_letters.STORE):
                 self._found.refused_by_store += 1
+            elif self._judged[partition].start > 0 and expected.is_letter(partition, offset, dead_letters.DECODE):
+                self._found.refused_by_names += 1  # by names that the log had before what was read
             elif not self._store.keeps(time_ns, expectation.appended_ms):
                 self._found.expired += 1
             else:
@@ -301,6 +321,7 @@ def lines(found: Findings) -> list[str]:
         "not committed yet": found.newer,
         "different, and computed by another version of the program": found.other_version,
         "refused by the store": found.refused_by_store,
+        "refused for names that came before what was read": found.refused_by_names,
         "overwritten by a later tick of the same time": found.shared,
         "dead letters of older refusals gone with their topic's retention": found.forgotten,
     }

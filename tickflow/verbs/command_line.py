@@ -1,6 +1,8 @@
 """The verbs of `stock_analytics.py`, their flags, and how each is called."""
 
 import argparse
+import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +37,7 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "explain": ("dead-letters",),
     "from": _LOOKING_BACK,
     "to": (*_LOOKING_BACK, "rewind"),
+    "last": ("audit",),
     "file": ("calibrate", "backtest"),
     "rules": ("backtest",),
     "detector": ("backtest",),
@@ -96,6 +99,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="T",
         help="audit, calibrate, backtest: from this time on, as 2026-01-05T14:30:00Z",
     )
+    group.add_argument("--last", type=span_ns, metavar="S", help="audit: the last 10m, 2h or 1d alone, as for cron")
     group.add_argument("--to", type=time_ns, metavar="T", help="the same: up to this time; rewind: back to it")
     group.add_argument("--file", type=Path, metavar="F", help="calibrate, backtest: a recorded file, not the topic")
     group.add_argument("--budget", type=budget, metavar="B", help="calibrate, backtest: in place of ALERT_BUDGET")
@@ -113,6 +117,8 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
     for flag, verbs in _OWNERS.items():
         if getattr(arguments, flag) not in (None, False) and arguments.verb not in verbs:
             parser.error(f"--{flag.replace('_', '-')} belongs to the verb {' or '.join(verbs)}")
+    if arguments.last is not None and getattr(arguments, "from") is not None:
+        parser.error("--last and --from both say where to begin: give one of them")
     since_ns, until_ns = _range(arguments)
     if arguments.verb == "rewind" and arguments.to is None:
         parser.error("rewind needs --to, the append time to read again from, as 2026-01-05T14:30:00Z")
@@ -273,6 +279,18 @@ def time_ns(text: str) -> int:
     return found
 
 
+def span_ns(text: str) -> int:
+    """Parse a span of time into ns.
+
+    >>> span_ns("10m"), span_ns("2h")
+    (600000000000, 7200000000000)
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span such as 30s, 10m, 2h or 1d")
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[found[2]] * 10**9
+
+
 def limits_of(settings: VerbSettings) -> Limits:
     """The limits for ticks that settings can change."""
     age = settings.max_tick_age
@@ -286,4 +304,6 @@ def limits_of(settings: VerbSettings) -> Limits:
 
 def _range(arguments: argparse.Namespace) -> tuple[int, int]:
     since_ns, until_ns = getattr(arguments, "from"), arguments.to
+    if arguments.last is not None:
+        since_ns = max(time.time_ns() - arguments.last, audit.FIRST_NS)
     return audit.FIRST_NS if since_ns is None else since_ns, audit.END_NS if until_ns is None else until_ns

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from tickflow import process
 from tickflow.errors import LogError, LogUnavailable
-from tickflow.ticklog.base import Bounds, Position, TickLog
+from tickflow.ticklog.base import Position, TickLog
+from tickflow.ticklog.places import offset_at
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.25
@@ -28,28 +29,12 @@ def rewind(log: TickLog, to_ms: int) -> dict[int, tuple[int, int]]:
         raise LogError(f"The group has workers, which would go on where they are: {names}. Stop them, then rewind.")
     moved: dict[int, tuple[int, int]] = {}
     for partition, commit in view.committed.items():
-        found = offset_at(log, partition, to_ms)
+        found = offset_at(log, partition, to_ms, log.bounds(partition, log.topic))
         if found < commit.offset:
             moved[partition] = found, commit.offset
     if moved:
         _commit(log, {partition: found for partition, (found, _) in moved.items()})
     return moved
-
-
-def offset_at(log: TickLog, partition: int, to_ms: int) -> int:
-    """The offset of the partition's first record appended at or after that time; its end where there is none.
-
-    Append times never decrease within a partition, so a binary search finds it in a few reads.
-    """
-    low, high = log.bounds(partition)
-    while low < high:
-        middle = (low + high) // 2
-        first = next((records[0] for records in log.read(partition, Bounds(middle, high)) if records), None)
-        if first is None or first.timestamp >= to_ms:
-            high = middle
-        else:
-            low = first.offset + 1
-    return low
 
 
 def show(log: TickLog, to_ns: int) -> None:

@@ -1,0 +1,20 @@
+"""Finds the place of a time in a log."""
+
+from tickflow.ticklog.base import Bounds, TickLog
+
+
+def offset_at(log: TickLog, partition: int, time_ms: int, held: Bounds) -> int:
+    """The offset of the partition's first record appended at or after that time; the end of `held` where there is none.
+
+    `held` is what the log holds. Append times never fall within a partition, so that a few reads find the place.
+    Raises `LogUnavailable`, `Stopped`.
+    """
+    low, high = held
+    while low < high:
+        middle = (low + high) // 2
+        first = next((records[0] for records in log.read(partition, Bounds(middle, high)) if records), None)
+        if first is None or first.timestamp >= time_ms:
+            high = middle
+        else:
+            low = first.offset + 1
+    return low
