@@ -25,6 +25,15 @@ from tests.scripts import Script
 
 # A deadline makes a test depend on time: it fails on a busy machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
+# Fewer examples, the same ones each time, and none made smaller: all that a mutant's run asks is whether a test fails.
+hypothesis.settings.register_profile(
+    "mutants",
+    deadline=None,
+    max_examples=40,
+    derandomize=True,
+    database=None,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+)
 hypothesis.settings.load_profile("untimed")
 
 

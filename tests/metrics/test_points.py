@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.point_examples import MORNING, Row, a_row, bits, points_of, rows
+from tests.records import body, entry
+from tickflow.metrics import points as module
 from tickflow.metrics.fields import FIELDS
+from tickflow.metrics.measures import measure
 from tickflow.metrics.points import MEASUREMENT, Points, point_time, to_lines
+from tickflow.metrics.windows import Windows
+from tickflow.ticks.tick import decode
 
 END_OF_TIME_US = 9_214_646_400_000_000  # the first microsecond of 2262
 LINE = re.compile(
@@ -135,3 +141,90 @@ def test_ticks_of_one_instant_differ_within_slot_consecutive_offsets(time_us: in
 def test_beyond_slot_offsets_the_times_repeat(time_us: int, slot: int) -> None:
     times = point_time(np.array([time_us, time_us]), np.array([3, 3 + slot]))
     assert times[0] == times[1]
+
+
+def test_points_of_ticks_have_their_own_columns_their_metrics_and_their_place_in_the_log() -> None:
+    records = [
+        entry(body(price=5 + at, volume=at, source="replay", change_percent=0.5), offset=2**53 + 1 + at)
+        for at in range(6)
+    ]
+    ticks, refused = decode(records)
+    assert refused == []
+    metrics = measure(Windows().advance(ticks), 2.0)
+    points = Points.of(3, ticks, metrics)
+    assert len(points) == 6
+    assert (points.symbol, points.source) == (ticks.symbols, ticks.sources)
+    assert points.offset.tolist() == list(range(2**53 + 1, 2**53 + 7))
+    assert points.partition.tolist() == [3] * 6
+    assert points.partition.dtype == np.int64
+    assert points.time_ns.tolist() == point_time(ticks.time_us, ticks.offsets).tolist()
+    assert (points.price.tolist(), points.volume.tolist()) == (ticks.prices.tolist(), ticks.volumes.tolist())
+    assert points.change_percent.tolist() == [0.5] * 6
+    assert points.ma_5.tolist()[4:] == metrics["ma_5"].tolist()[4:]
+    assert points.is_anomaly.tolist() == metrics["is_anomaly"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("symbol", "tag"),
+    [("ES=F", "ES\\=F"), ("AAPL  240119C", "AAPL\\ \\ 240119C"), ("A B=C", "A\\ B\\=C"), ("^GSPC", "^GSPC")],
+)
+def test_a_tag_has_its_blanks_and_equals_signs_escaped_beside_symbols_without_any(symbol: str, tag: str) -> None:
+    lines = to_lines(points_of(a_row(), a_row(symbol=symbol), a_row(symbol="BRK.B"), a_row(symbol=symbol)))
+    assert [line.split(",source=")[0] for line in lines] == [
+        f"stock_metrics,symbol={each}" for each in ("AAPL", tag, "BRK.B", tag)
+    ]
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 7, 8])
+def test_the_lines_of_many_points_are_those_of_each(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = points_of(*(a_row(price=float(at + 1), ma_5=None if at % 3 else 4.5, offset=at) for at in range(7)))
+    wanted = [to_lines(points.take([at]))[0] for at in range(7)]
+    assert len(set(wanted)) == 7
+    monkeypatch.setattr(module, "TOGETHER", together)
+    sizes = []
+    template = module._template
+
+    def spied(names: list[str]) -> list[str]:
+        sizes.append(names)
+        return template(names)
+
+    monkeypatch.setattr(module, "_template", spied)
+    assert to_lines(points) == wanted
+    parts = [range(at, min(at + together, 7)) for at in range(0, 7, together)]
+    assert len(sizes) == sum(len({at % 3 == 0 for at in part}) for part in parts), "a template per form and part"
+
+
+def test_every_other_point_has_its_own_line() -> None:
+    points = points_of(*(a_row(price=float(at + 1), offset=at) for at in range(6)))
+    picked = points.take(slice(None, None, 2))
+    assert picked.rows() == points.rows()[::2]
+    assert to_lines(picked) == to_lines(points)[::2]
+
+
+def test_no_points_have_no_lines() -> None:
+    assert to_lines(points_of()) == []
+
+
+def test_rows_and_columns_that_lack_something_are_an_error() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        Points.from_rows([a_row(), a_row()[:-1]])
+    with pytest.raises(ValueError, match="zip"):
+        Points.from_columns([[] for _ in range(3)])
+    uneven = points_of(a_row(), a_row())
+    with pytest.raises(ValueError, match="zip"):
+        replace(uneven, symbol=["AAPL"]).rows()
+
+
+def test_a_single_part_is_joined_as_it_is() -> None:
+    part = points_of(a_row())
+    assert Points.joined([part]) is part
+    joined = Points.joined([part, points_of(a_row(symbol="B", partition=2))])
+    assert (type(joined.symbol), joined.symbol, joined.partition.tolist()) == (list, ["AAPL", "B"], [0, 2])
+    assert joined.partition.dtype == np.int64
+
+
+def test_three_points_of_one_identity_repeat_themselves_whatever_lies_between() -> None:
+    rows = [a_row(), a_row(symbol="B"), a_row(time_ns=MORNING + 1)]
+    assert not points_of(*rows).repeat_themselves()
+    assert points_of(*rows, a_row()).repeat_themselves()
+    assert not points_of().repeat_themselves()

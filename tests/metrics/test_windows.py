@@ -33,6 +33,30 @@ def test_a_window_counts_while_its_oldest_tick_is_at_most_span_behind() -> None:
     assert run(records, [5], span=99)[0]["ma_5"][-1] != run(records, [5], span=99)[0]["ma_5"][-1]  # NaN
 
 
+def test_offsets_beyond_the_whole_numbers_of_a_float_lose_no_digit() -> None:
+    begin = 2**62 + 1
+    windows = Windows(span=100)
+    for batch in range(2):
+        offsets = range(begin + batch * 40, begin + batch * 40 + 40)
+        view = windows.advance(decode([record(offset, f"S{offset % 20}", 1.0) for offset in offsets])[0])
+    assert windows.oldest == begin
+    assert windows.symbols == 20
+    assert view.lags[-2:, 0].tolist() == [20, 0]
+    assert view.available.tolist() == [3] * 20 + [4] * 20
+
+
+def test_a_window_of_any_length_holds_the_newest_ticks_the_latest_last() -> None:
+    windows = Windows()
+    windows.advance(decode([record(offset, "A", 10.0 + offset) for offset in range(3)])[0])
+    view = windows.advance(decode([record(3, "B", 99.0), record(4, "A", 14.0), record(5, "A", 15.0)])[0])
+    assert view.last("price", 4)[:, 2].tolist() == [11.0, 12.0, 14.0, 15.0]
+    assert view.last("price", 1).tolist() == [[99.0, 14.0, 15.0]]
+    assert view.lags[-5:, 2].tolist() == [5, 4, 3, 1, 0]
+    assert view.depth.tolist() == [1, 4, 5]
+    assert view.full(4).tolist() == [False, True, True]
+    assert windows.oldest == 0
+
+
 def test_more_symbols_than_first_reserved() -> None:
     records = [record(offset, f"S{offset % 100}", 1.0 + offset) for offset in range(1_000)]
     columns, oldest = run(records, [37])

@@ -225,3 +225,84 @@ def test_a_lost_gap_and_a_cold_gap_are_told_apart() -> None:
     cold = plan(commit, Bounds(300, 900))
     assert (cold.lost, cold.cold, cold.seek, cold.emit_from) == (0, 180, 300, 500)
     assert "180 records that the windows need are gone" in cold.note
+
+
+def note_of(commit: Commit | None, held: Bounds, **options: object) -> str:
+    return plan(commit, held, **options).note  # type: ignore[arg-type]
+
+
+def test_each_note_is_a_sentence_with_its_offsets() -> None:
+    ours = Commit(5_000, to_metadata(5_000, 1_200))
+    assert note_of(None, Bounds(0, 9)) == (
+        "no commit of this group yet (or the broker expired it): reading from the start"
+    )
+    assert note_of(ours, Bounds(0, 4_000)) == (
+        "the commit at 5,000 lies past the end at 4,000: the topic was created again; reading from its start"
+    )
+    assert note_of(Commit(5_000, to_metadata(5_000, 1_200, topic_id="a")), Bounds(0, 9_000), topic_id="b") == (
+        "the commit at 5,000 belongs to an earlier topic of this name; reading from the start"
+    )
+    assert note_of(ours, Bounds(7_000, 9_000)) == (
+        "2,000 records were lost: the log's retention overran this group (committed 5,000, log starts at 7,000)"
+    )
+    assert note_of(ours, Bounds(3_000, 9_000)) == (
+        "1,800 records that the windows need are gone: some averages warm up again"
+    )
+    assert note_of(ours, Bounds(1_200, 5_000)) == ""
+
+
+def test_the_note_of_a_foreign_commit_says_what_was_in_it_and_where_reading_starts() -> None:
+    own, made_by = (
+        Commit(5_000, to_metadata(5_000, 1_200)),
+        "was made by no worker: by an operator or by another program",
+    )
+    assert note_of(Commit(5_600, ""), Bounds(0, 9_000), own=own) == (
+        f"the commit at 5,600 (without metadata) {made_by}; reading from this worker's own commit at 5,000 again"
+    )
+    assert note_of(Commit(5_600, "x\né" * 20), Bounds(0, 9_000)) == (
+        "the commit at 5,600 (with the metadata " + ascii(("x\né" * 20)[:40]) + f") {made_by}; "
+        "where the last worker stopped is not known, and `audit` tells whether ticks before it are missing"
+    )
+    assert note_of(Commit(5_600, ""), Bounds(6_000, 9_000), own=own).endswith(
+        "own commit at 5,000 again. 1,000 records were lost: the log's retention overran this group (committed 5,000, "
+        "log starts at 6,000)"
+    )
+
+
+def test_a_foreign_commit_at_the_workers_own_offset_or_before_it_is_followed() -> None:
+    own = Commit(500, to_metadata(500, 120, topic_id="a"))
+    assert plan(Commit(500, ""), Bounds(0, 900), span=300, own=own).seek == 200
+    found = plan(Commit(501, ""), Bounds(0, 900), span=300, topic_id="b", own=own)
+    assert (found.seek, found.emit_from) == (0, 0), "the own commit is one of an earlier topic"
+    assert plan(Commit(501, ""), Bounds(0, 900), topic_id="a", own=own).emit_from == 500
+    other = plan(Commit(560, ""), Bounds(0, 900), span=100)
+    assert (other.seek, other.emit_from, other.foreign) == (460, 560, True)
+
+
+def test_the_span_bounds_the_replay_of_a_commit_that_cannot_be_read() -> None:
+    old = Commit(5_000, '{"v":1,"restore":4990}')
+    assert restore_offset(Commit(5_000, ""), span=300) == 4_700
+    assert restore_offset(Commit(5_000, "")) == 0
+    assert restore_offset(Commit(2_000_000, "")) == 2_000_000 - WINDOW_SPAN
+    assert plan(Commit(2_000_000, ""), Bounds(0, 3_000_000)).seek == 2_000_000 - WINDOW_SPAN
+    assert plan(old, Bounds(0, 9_000), span=300).seek == (4_990 if fields.DEPTH <= 20 else 4_700)
+
+
+def test_the_whole_metadata_of_a_commit() -> None:
+    metadata = json.loads(to_metadata(5_000, 1_200, topic_id="a", since=7))
+    depth = {"depth": fields.DEPTH} if fields.DEPTH != 20 else {}
+    assert metadata == {"v": 3, "restore": 1_200, "topic": "a", "by": fields.VERSION, "since": 7} | depth
+    assert json.loads(to_metadata(5_000, None))["restore"] == 5_000
+    assert json.loads(to_metadata(5_000, 1_200, span=300))["restore"] == 4_700
+    assert json.loads(to_metadata(2_000_000, 0))["restore"] == 2_000_000 - WINDOW_SPAN
+
+
+@pytest.mark.parametrize(("since", "counted"), [(0, 0), (-5, 0), (400, 400), (500, 500), (501, 500)])
+def test_since_lies_within_the_commit(since: int, counted: int) -> None:
+    assert computed_since(Commit(500, to_metadata(500, 120, since=since))) == counted
+
+
+def test_the_restored_offset_may_be_the_commits_own_and_none_past_it() -> None:
+    for restore, offset in ((0, 0), (500, 500), (501, 0)):
+        commit = Commit(500, json.dumps({"v": 3, "restore": restore, "depth": fields.DEPTH}))
+        assert restore_offset(commit) == offset, restore
