@@ -10,7 +10,7 @@ from msgspec import structs
 from tests.fakes import MemoryStore
 from tests.memory_log import MemoryLog, MemoryTopic
 from tests.records import body
-from tests.worker.test_counters import NEVER_STORED, PickyStore, Worker
+from tests.worker.test_adding_up import NEVER_STORED, PickyStore, Worker
 from tickflow.metrics import fields
 from tickflow.metrics.fields import FIELDS, FLOAT_FIELDS
 from tickflow.metrics.points import Points

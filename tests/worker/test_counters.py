@@ -1,220 +1,11 @@
-"""The counts of records add up, per partition, through rebalances, failed commits, gaps, and a stop."""
+"""Tallies, accounts, and the counts of batches that are not committed yet."""
 
-import io
 from collections import Counter
+from dataclasses import fields
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-import stock_analytics
-from stock_analytics import StockAnalyticsEngine
-from tests.fakes import MemoryStore
-from tests.loaded_settings import load
-from tests.memory_log import MemoryLog, MemoryTopic
-from tests.records import body
-from tickflow.errors import Stopped, StoreUnavailable
-from tickflow.metrics.points import Points
-from tickflow.process import StopEvent
-from tickflow.store.base import Written
-from tickflow.ticklog.base import Commit
 from tickflow.worker.counters import Account, Counters, Tally
-
-PARTITIONS = 2
-NEVER_STORED, TOO_OLD = 13, 1970
-"""The volumes of ticks that the store of these tests refuses, and of those outside its retention."""
-
-
-class PickyStore(MemoryStore):
-    """Refuses some points for good, drops others as too old, and is away for as many calls as `away` says."""
-
-    away = 0
-
-    def write(self, points: Points) -> Written:
-        if self.away:
-            self.away -= 1
-            raise StoreUnavailable("as the test asked", retry_after=0.002)
-        volumes = points.volume.tolist()
-        refused = [(at, "odd") for at, volume in enumerate(volumes) if volume == NEVER_STORED]
-        expired = volumes.count(TOO_OLD)
-        super().write(points.take([at for at, volume in enumerate(volumes) if volume not in (NEVER_STORED, TOO_OLD)]))
-        return Written(len(points) - len(refused) - expired, refused, expired)
-
-
-class Worker:
-    """A worker on a log in memory, advanced step by step."""
-
-    def __init__(self, topic: MemoryTopic, store: PickyStore) -> None:
-        self.log = MemoryLog(topic)
-        self.store = store
-        self.under_test = StockAnalyticsEngine(
-            load(STACK="embedded"), log=self.log, store=store, stop=StopEvent(), out=io.StringIO()
-        )
-
-    @property
-    def counters(self) -> Counters:
-        return self.under_test.counters
-
-    def read(self) -> None:
-        """One turn of the worker's loop."""
-        self.under_test.turn()
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stock_analytics, "POLL_SECONDS", 0.0)
-
-
-RECORDS = {
-    "tick": (b"AAPL", body()),
-    "never stored": (b"AAPL", body(volume=NEVER_STORED)),
-    "too old": (b"AAPL", body(volume=TOO_OLD)),
-    "no tick": (b"AAPL", b"nonsense"),
-    "wrong key": (b"MSFT", body()),
-}
-
-partitions = st.integers(0, PARTITIONS - 1)
-workers = st.integers(0, 1)
-events = st.one_of(
-    st.tuples(st.just("append"), partitions, st.sampled_from(list(RECORDS)), st.integers(0, 2)),
-    st.tuples(st.just("append"), partitions, st.sampled_from(list(RECORDS)), st.just(0)),
-    st.tuples(st.just("move"), partitions, workers),
-    st.tuples(st.just("read"), workers),
-    st.tuples(st.just("store away"), st.integers(1, 3)),
-    st.tuples(
-        st.just("trouble"),
-        workers,
-        st.sampled_from(["commit_fails", "commit_refused", "commit_unsure", "letters_fail"]),
-    ),
-    st.tuples(st.just("retention"), partitions, st.integers(1, 6)),
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(events, max_size=60))
-def test_at_every_quiet_moment_all_adds_up_for_each_partition_of_each_worker(history: list[tuple[object, ...]]) -> None:
-    topic, store = MemoryTopic(PARTITIONS), PickyStore()
-    topic.commits = dict.fromkeys(range(PARTITIONS), Commit(0, ""))
-    group = [Worker(topic, store), Worker(topic, store)]
-    owner = dict.fromkeys(range(PARTITIONS), 0)
-    for number in owner:
-        group[0].log.give(number)
-
-    def play(event: tuple[object, ...]) -> None:
-        match event:
-            case ("append", int(partition), str(kind), int(skip)):
-                topic.append(partition, *RECORDS[kind], skip)
-            case ("move", int(partition), int(to)):
-                # Also to the same one, as an eager rebalance does.
-                group[owner[partition]].log.take(partition)
-                group[to].log.give(partition)
-                owner[partition] = to
-            case ("store away", int(times)):
-                store.away = times
-            case ("trouble", int(worker), str(name)):
-                group[worker].log.troubles.append(name)
-            case ("retention", int(partition), int(count)):
-                topic.drop(partition, count)
-            case ("read", int(worker)):
-                group[worker].read()
-                assert group[worker].counters.discrepancies() == {}
-
-    for event in history:
-        play(event)
-    for worker in group:
-        worker.log.troubles.clear()
-    for _ in range(2 + sum(map(len, topic.entries.values()))):
-        for worker in group:
-            worker.read()
-    for worker in group:
-        assert worker.counters.discrepancies() == {}
-    if "commit_unsure" not in {event[-1] for event in history}:  # whose batch counts nowhere if a rebalance follows
-        for number, end in topic.ends.items():
-            counted = [worker.counters.accounts[number] for worker in group if number in worker.counters.accounts]
-            # Through whatever rebalances: each offset is in exactly one worker's account.
-            assert sum(account.advanced for account in counted) == end
-
-
-def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed() -> None:
-    topic, store = MemoryTopic(1), PickyStore()
-    first, second = Worker(topic, store), Worker(topic, store)
-    for _ in range(3):
-        topic.append(0, *RECORDS["tick"])
-    topic.append(0, *RECORDS["no tick"])
-    first.log.give(0)
-    first.read()
-    store.away = 1  # the poll while held up is the one that sees the rebalance
-    batch = first.under_test.process(first.under_test.poll())
-    first.log.take(0)
-    second.log.give(0)
-    first.under_test.write(batch)
-    first.under_test.deliver(batch.letters)
-    first.under_test.commit(batch)
-    for _ in range(3):
-        second.read()
-    totals = [first.counters.total, second.counters.total]
-    assert sum(total.accepted for total in totals) == 3
-    assert sum(total.stored for total in totals) == 3
-    assert sum((total.refused for total in totals), Counter()) == {"not_json": 1}
-    assert [worker.counters.discrepancies() for worker in (first, second)] == [{}, {}]
-
-
-def test_what_a_stop_while_held_up_leaves_uncommitted_does_not_count() -> None:
-    topic, store = MemoryTopic(1), PickyStore()
-    worker = Worker(topic, store)
-    worker.log.give(0)
-    topic.append(0, *RECORDS["tick"])
-    worker.under_test.poll()
-    worker.read()
-    topic.append(0, *RECORDS["tick"])
-    topic.append(0, *RECORDS["no tick"])
-    store.away = 10**9
-    batch = worker.under_test.process(worker.under_test.poll())
-    assert len(batch.points[0]) == 1
-    worker.log.stop.set()
-    with pytest.raises(Stopped):
-        worker.under_test.write(batch)
-    account = worker.counters.accounts[0]
-    assert (account.start, account.committed, account.tally.accepted, account.tally.stored) == (0, 1, 1, 1)
-    assert account.tally.refused.total() == 0
-    assert worker.counters.discrepancies() == {}
-
-
-def test_what_expired_is_told_apart_by_partition_although_the_store_only_gives_a_total() -> None:
-    topic, store = MemoryTopic(2), PickyStore()
-    worker = Worker(topic, store)
-    for number in range(2):
-        worker.log.give(number)
-    worker.read()
-    topic.append(0, *RECORDS["too old"])
-    topic.append(0, *RECORDS["tick"])
-    topic.append(1, *RECORDS["tick"])
-    topic.append(1, *RECORDS["never stored"])
-    worker.read()
-    tallies = [worker.counters.accounts[number].tally for number in range(2)]
-    assert [(each.stored, each.expired, each.refused_by_store) for each in tallies] == [(1, 1, 0), (1, 0, 1)]
-    (letter,) = topic.letters
-    assert letter[1] == body(volume=NEVER_STORED)
-
-
-def test_lost_records_and_offsets_without_one_are_counted_and_committed() -> None:
-    topic, store = MemoryTopic(1), PickyStore()
-    worker = Worker(topic, store)
-    worker.log.give(0)
-    topic.append(0, *RECORDS["tick"])
-    topic.append(0, *RECORDS["tick"], skip=5)
-    worker.read()
-    worker.read()
-    assert worker.counters.total.skipped == 5
-    for _ in range(4):
-        topic.append(0, *RECORDS["tick"])
-    topic.drop(0, 11)
-    worker.read()
-    worker.read()
-    account = worker.counters.accounts[0]
-    assert (account.committed, account.tally.lost, account.tally.accepted) == (11, 4, 2)
-    assert topic.commits[0].offset == 11
-    assert worker.counters.discrepancies() == {}
 
 
 @pytest.mark.parametrize(
@@ -231,3 +22,86 @@ def test_what_does_not_add_up_is_said_with_its_numbers(tally: Tally, words: str)
     found = Account(0, 10, 10, tally).discrepancy
     assert found.startswith(words)
     assert bool(found) == bool(words)
+
+
+def test_tallies_are_added_count_by_count_and_reason_by_reason() -> None:
+    names = [each.name for each in fields(Tally) if each.name != "refused"]
+    one, other = Tally(refused=Counter(a=1, b=2)), Tally(refused=Counter(b=5, c=7))
+    for number, name in enumerate(names):
+        setattr(one, name, number)
+        setattr(other, name, 100 * number)
+    one.add(other)
+    assert {name: getattr(one, name) for name in names} == {name: 101 * number for number, name in enumerate(names)}
+    assert one.refused == Counter(a=1, b=7, c=7)
+    assert other.refused == Counter(b=5, c=7), "the other one is as it was"
+
+
+def accepted(counters: Counters, partition: int, epoch: int, count: int) -> None:
+    tally = counters.pending(partition, epoch)
+    tally.consumed += count
+    tally.accepted += count
+    tally.stored += count
+
+
+def test_a_batch_counts_once_it_is_committed_and_by_the_offsets_between_two_commits() -> None:
+    counters = Counters()
+    counters.open(3, 100)
+    assert counters.accounts[3] == Account(100, 100)
+    accepted(counters, 3, 1, 5)
+    accepted(counters, 3, 1, 2)
+    assert counters.total == Tally()
+    counters.settle(3, 1, 107)
+    assert (counters.accounts[3].committed, counters.accounts[3].advanced) == (107, 7)
+    assert counters.total.accepted == 7
+    accepted(counters, 3, 1, 4)
+    counters.settle(3, 1, 111)
+    assert (counters.accounts[3].start, counters.accounts[3].committed) == (100, 111)
+    assert (counters.accounts[3].advanced, counters.total.accepted) == (11, 11)
+    counters.settle(3, 1, 111)
+    assert counters.total.accepted == 11, "nothing was pending"
+    assert counters.discrepancies() == {}
+
+
+def test_a_partition_that_comes_back_keeps_its_account_and_starts_where_it_is_read_from() -> None:
+    counters = Counters()
+    counters.open(0, 10)
+    accepted(counters, 0, 1, 5)
+    counters.settle(0, 1, 15)
+    accepted(counters, 0, 1, 3)  # taken back: never committed here
+    counters.open(0, 40)
+    account = counters.accounts[0]
+    assert (account.start, account.committed, account.advanced, account.tally.accepted) == (40, 40, 5, 5)
+    counters.settle(0, 1, 40)
+    assert counters.total.accepted == 5, "what was pending is forgotten"
+    accepted(counters, 0, 2, 1)
+    counters.settle(0, 2, 41)
+    assert (account.advanced, counters.total.accepted) == (6, 6)
+
+
+def test_each_epoch_has_counts_of_its_own_and_only_revoked_partitions_lose_theirs() -> None:
+    counters = Counters()
+    for partition in (1, 2):
+        counters.open(partition, 0)
+        accepted(counters, partition, 1, partition)
+        accepted(counters, partition, 2, 10 * partition)
+    counters.drop([1, 7])
+    counters.settle(1, 1, 0)
+    counters.settle(1, 2, 0)
+    counters.settle(2, 2, 20)
+    assert (counters.accounts[1].tally.accepted, counters.accounts[2].tally.accepted) == (0, 20)
+    counters.settle(2, 1, 22)
+    assert counters.total.accepted == 22
+
+
+def test_discrepancies_name_the_partitions_that_do_not_add_up() -> None:
+    counters = Counters()
+    for partition in (5, 2, 9):
+        counters.open(partition, 0)
+        accepted(counters, partition, 1, 4)
+    counters.settle(5, 1, 5)
+    counters.settle(2, 1, 4)
+    counters.settle(9, 1, 3)
+    assert list(counters.discrepancies().items()) == [
+        (5, "5 offsets committed, but 4 accepted + 0 refused + 0 lost + 0 skipped"),
+        (9, "3 offsets committed, but 4 accepted + 0 refused + 0 lost + 0 skipped"),
+    ]

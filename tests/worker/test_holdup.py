@@ -7,7 +7,7 @@ import pytest
 import stock_analytics
 from tests.memory_log import MemoryTopic
 from tests.records import body
-from tests.worker.test_counters import PickyStore, Worker
+from tests.worker.test_adding_up import PickyStore, Worker
 from tickflow.ticklog.base import Commit
 
 

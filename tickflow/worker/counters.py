@@ -103,8 +103,11 @@ class Counters:
 
     def open(self, partition: int, start: int) -> None:
         """Start counting at `start`: the partition was assigned, or its topic was created again."""
-        account = self.accounts.setdefault(partition, Account(start, start))
-        account.start = account.committed = start
+        account = self.accounts.get(partition)
+        if account is None:
+            self.accounts[partition] = Account(start, start)
+        else:
+            account.start = account.committed = start
         self.drop([partition])
 
     def pending(self, partition: int, epoch: int) -> Tally:
