@@ -19,9 +19,11 @@ from tickflow import process
 from tickflow.dashboard import people
 from tickflow.dashboard.gate import Gate
 from tickflow.sessions import Sessions
-from tickflow.stack import open_acks, open_store
+from tickflow.stack import open_acks, open_alerts, open_mutes, open_store
 from tickflow.store.acks import AckStore
+from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
+from tickflow.store.mutes import MuteStore
 from tickflow.telemetry.serving import serving
 from tickflow.version import VERSION
 
@@ -55,7 +57,8 @@ FLAGS = (
 class StockDashboard:
     """The page over a store, which it only reads; acknowledgements of readers go into `acks`.
 
-    `store` and `acks` are by default those of the settings. `clock` is the wall clock, in ns since 1970.
+    `store`, `acks`, `alerts` and `mutes` are by default those of the settings; with a given `store`, the last two are
+    left out unless they are given too. `clock` is the wall clock, in ns since 1970.
     """
 
     def __init__(
@@ -65,12 +68,18 @@ class StockDashboard:
         stop: threading.Event | None = None,
         store: MetricsStore | None = None,
         acks: AckStore | None = None,
+        alerts: AlertStore | None = None,
+        mutes: MuteStore | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.settings = settings or load_settings()
         self.stop = stop or threading.Event()
         self.store = store or open_store(self.settings, self.stop)
         self.acks = acks or open_acks(self.settings, self.stop)
+        is_given = store is not None
+        if self.settings.alerts and not is_given:
+            alerts, mutes = open_alerts(self.settings, self.stop), open_mutes(self.settings, self.stop)
+        self.closing = [each for each in (self.acks, alerts, mutes, self.store) if each is not None]
         from tickflow.dashboard.accounts import Accounts
         from tickflow.dashboard.app import build  # loads Dash: not needed for --help or to refuse a setting
         from tickflow.dashboard.login import gatekeeper
@@ -86,6 +95,8 @@ class StockDashboard:
             update_interval=self.settings.update_interval,
             threshold=self.settings.anomaly_threshold,
             sessions=Sessions(self.settings.market),
+            alerts=alerts,
+            mutes=mutes,
             debug=self.settings.dashboard_debug,
             clock=clock,
         )
@@ -117,8 +128,8 @@ class StockDashboard:
             logger.info("asked to stop")
         finally:
             connecting.join(timeout=2)
-            self.acks.close()
-            self.store.close()
+            for each in self.closing:
+                each.close()
         if self.gate.failed:
             raise self.gate.failed
         logger.info("ended")

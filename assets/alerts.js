@@ -2,13 +2,15 @@
 import { facts } from "./facts.js";
 import { steady } from "./steady.js";
 import { words } from "./words.js";
+import { worth } from "./worth.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const episodes = new Map(); // by key as text
 const LIMIT = facts.max_episodes;
 let go = () => {}; // to a moment in the chart, which `page.js` names
 
-let filter = "new"; // or "all"
+let filter = ""; // "today": what is worth reading; "new" or "all": flags. Empty: "today" where the server keeps alerts
+const mode = () => (filter === "today" && !worth.isKnown() ? "new" : filter || (worth.isKnown() ? "today" : "new"));
 let only = false; // the chosen symbol's only
 let symbol = null;
 let trouble = ""; // why an acknowledgement was not kept
@@ -66,10 +68,10 @@ function build() {
     title: "Acknowledge all that are listed",
     onclick: () => acknowledge(shown().filter((each) => !each.acked)),
   });
-  bar.append(choose("new", "New"), choose("all", "All"), one, all);
+  bar.append(choose("today", "Today"), choose("new", "New"), choose("all", "All"), one, all);
   const list = make("ol", "alerts-list");
   steady.watch(list, act);
-  panel.append(head, bar, make("p", "alerts-trouble"), list, make("p", "alerts-none"));
+  panel.append(head, bar, make("p", "alerts-trouble"), list, make("p", "alerts-none"), worth.build());
 }
 
 function bell() {
@@ -87,7 +89,7 @@ function bell() {
 
 const shown = () =>
   [...episodes.values()]
-    .filter((each) => (filter === "all" || !each.acked) && (!only || each.key[0] === symbol))
+    .filter((each) => (mode() === "all" || !each.acked) && (!only || each.key[0] === symbol))
     .sort((a, b) => b.start_us - a.start_us);
 
 const direction = (each) => (each.high ? "▲ high" : "▼ low");
@@ -128,7 +130,14 @@ function row(each) {
 }
 
 /* A row was clicked: go to its moment, or acknowledge it. */
-function act({ key, ack }) {
+function act({ key, ack, snooze }) {
+  if (snooze) worth.snooze(snooze);
+  const strong = mode() === "today" && worth.find(key);
+  if (strong) {
+    document.getElementById("sheet").close();
+    go({ symbol: strong.symbol, wall: strong.wall_ms, start_us: strong.start_us });
+    return;
+  }
   const each = episodes.get(key ?? ack);
   if (!each) return;
   if (ack) {
@@ -160,9 +169,13 @@ function draw() {
   const find = (name) => panel.querySelector(`.${name}`);
   const open = [...episodes.values()].filter((each) => !each.acked).length;
   find("alerts-count").textContent = open ? `${open} new` : "";
-  const [fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
-  fresh.setAttribute("aria-pressed", String(filter === "new"));
-  every.setAttribute("aria-pressed", String(filter === "all"));
+  const [today, fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
+  today.hidden = !worth.isKnown();
+  today.setAttribute("aria-pressed", String(mode() === "today"));
+  fresh.setAttribute("aria-pressed", String(mode() === "new"));
+  every.setAttribute("aria-pressed", String(mode() === "all"));
+  fresh.textContent = worth.isKnown() ? "New flags" : "New";
+  every.textContent = worth.isKnown() ? "All flags" : "All";
   const one = find("alerts-only");
   one.textContent = `Only ${symbol || ""}`;
   one.hidden = !symbol;
@@ -170,29 +183,35 @@ function draw() {
   const button = document.getElementById("alerts-open");
   button.textContent = open ? `Alerts ${open}` : "Alerts";
   button.setAttribute("aria-label", open ? `Alerts, ${open} new` : "Alerts");
-  const list = shown();
-  find("alerts-all").hidden = !list.some((each) => !each.acked);
-  find("alerts-trouble").textContent = trouble || blind;
-  find("alerts-trouble").hidden = !trouble && !blind;
+  const isToday = mode() === "today";
+  const list = isToday ? worth.listed(only && symbol) : shown();
+  find("alerts-all").hidden = isToday || !list.some((each) => !each.acked);
+  const wrong = trouble || blind || worth.wrong();
+  find("alerts-trouble").textContent = wrong;
+  find("alerts-trouble").hidden = !wrong;
+  worth.draw(find("mutes"));
   const focused = document.activeElement?.closest?.(".alerts-list") && document.activeElement.dataset.key;
   const place_ = find("alerts-list");
-  steady.keep(place_, () => fill(place_, list.map(kept)));
+  steady.keep(place_, () => fill(place_, isToday ? worth.rows(only && symbol) : list.map(kept)));
   if (focused && document.activeElement.dataset.key !== focused)
     place_.querySelector(`[data-key="${focused}"]`)?.focus();
   const none = find("alerts-none");
   none.hidden = list.length > 0;
   none.textContent = !known
     ? "Not known yet."
-    : episodes.size === 0
-      ? "No anomaly yet."
-      : filter === "new"
-        ? "Nothing new: all is acknowledged."
-        : "No anomaly of this symbol.";
+    : isToday
+      ? "No alert today: nothing moved more than the budget allows."
+      : episodes.size === 0
+        ? "No anomaly yet."
+        : filter === "new"
+          ? "Nothing new: all is acknowledged."
+          : "No anomaly of this symbol.";
 }
 
 function take(news) {
   const before = new Set(episodes.keys());
   if (news.whole) episodes.clear();
+  if (news.worth) worth.take(news.worth);
   for (const each of news.episodes) episodes.set(each.key.join(), each);
   if (episodes.size > LIMIT) {
     const old = [...episodes.entries()].sort((a, b) => a[1].start_us - b[1].start_us).slice(0, episodes.size - LIMIT);
@@ -232,6 +251,12 @@ function answered(answer) {
   draw();
 }
 
+/* The server's answer to a mute; the list shows it with the next refresh. */
+function muted(answer) {
+  worth.answered(answer);
+  draw();
+}
+
 function unread(sentence) {
   const now = sentence && `Which alerts have been acknowledged is not known for now: ${sentence}`;
   if (now === blind) return;
@@ -259,4 +284,4 @@ function guide(goTo) {
   go = goTo;
 }
 
-export const alerts = { guide, take, answered, unread, chosen, draw, acknowledge, episodes };
+export const alerts = { guide, take, answered, muted, unread, chosen, draw, acknowledge, episodes };

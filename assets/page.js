@@ -280,6 +280,7 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
   tickflow: {
     filter: watch.filter,
     acked: (answer) => alerts.answered(answer),
+    muted: (answer) => alerts.muted(answer),
     boot,
     view,
     apply,

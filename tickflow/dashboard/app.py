@@ -15,9 +15,12 @@ from tickflow.dashboard.login import Gatekeeper
 from tickflow.dashboard.modules import ASSETS, Modules
 from tickflow.dashboard.packed import whole
 from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.worth import Worth
 from tickflow.dashboard.security import secure
 from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.store.acks import AckStore
+from tickflow.store.alerts import AlertStore
+from tickflow.store.mutes import MuteStore
 
 
 def build(
@@ -29,10 +32,14 @@ def build(
     update_interval: float,
     threshold: float,
     sessions: Sessions = NEW_YORK,
+    alerts: AlertStore | None = None,
+    mutes: MuteStore | None = None,
     debug: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Dash:
     """The page as a WSGI app (`.server`), which reads through `gate` and writes acknowledgements into `acks`.
+
+    With `alerts` and `mutes` the list of alerts begins with those that are worth reading; else it is of flags alone.
 
     It answers under the host names `names`, to people whom `keeper` lets in, and refreshes every `update_interval`
     seconds. With `debug`, errors of callbacks show in the page; the debugger that runs code stays off.
@@ -57,7 +64,8 @@ def build(
     export.serve(app.server, gate)
     app.logger.setLevel(logging.WARNING)
     app.layout = lambda: page.layout(update_interval=update_interval)
-    register(app, gate, Board(acks), threshold=threshold, sessions=sessions, clock=clock)
+    worth = Worth(alerts, mutes, sessions) if alerts is not None and mutes is not None else None
+    register(app, gate, Board(acks, worth), threshold=threshold, sessions=sessions, clock=clock)
     app.enable_dev_tools(
         debug=debug,
         dev_tools_ui=debug,

@@ -4,15 +4,19 @@ import itertools
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 from dash import ClientsideFunction, Dash, Input, Output, State
+from flask import g
 
+from tickflow.alerts.mutes import Mute
 from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import down
 from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
+from tickflow.dashboard.queries.worth import MINUTE_NS
 from tickflow.errors import StoreError
 from tickflow.sessions import NEW_YORK, Sessions
 
@@ -71,6 +75,37 @@ def register(
             return {"trouble": str(error)}
         return {"trouble": ""}
 
+    def on_mute(asked: dict[str, Any] | None) -> Answer:
+        if asked is None:
+            return {}
+        now_ns = clock()
+        person = getattr(g, "person", None)
+        mute = None
+        if asked["pattern"]:
+            begins_ns = asked["begins_us"] * 1000
+            minutes = asked["minutes"]
+            mute = Mute(
+                id="",
+                made_ns=now_ns,
+                pattern=asked["pattern"],
+                begins_ns=begins_ns,
+                until_ns=max(begins_ns, now_ns) + minutes * MINUTE_NS if minutes else 0,
+                detector=asked["detector"],
+                below=asked["below"],
+                closed=asked["closed"],
+                made_by=person.name if person else "",
+            )
+        try:
+            board.mute(mute, asked["undo"], now_ns)
+        except StoreError as error:
+            return {"trouble": str(error)}
+        return {"trouble": ""}
+
+    app.callback(
+        Output(ids.MUTED, "data"),
+        Input(ids.MUTE, "data"),
+        prevent_initial_call=True,
+    )(on_mute)
     app.callback(
         Output(ids.ACKED, "data"),
         Input(ids.ACKNOWLEDGE, "data"),
@@ -142,6 +177,11 @@ def _register_clientside(app: Dash) -> None:
     app.clientside_callback(
         ClientsideFunction("tickflow", "acked"),
         Input(ids.ACKED, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "muted"),
+        Input(ids.MUTED, "data"),
         prevent_initial_call=True,
     )
     app.clientside_callback(

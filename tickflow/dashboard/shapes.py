@@ -16,6 +16,7 @@ from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.alerts import MAX_EPISODES
 from tickflow.dashboard.queries.refresh import MAX_EXTENDED
 from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH_PX, MIN_WIDTH_PX, WIDTH_PX
+from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL
 
 _LONG = 2**63 - 1
@@ -145,6 +146,25 @@ class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
     wait: Milliseconds = 0.0
 
 
+MutePattern = Annotated[str, Meta(pattern=r"^[A-Za-z0-9^.$#/=:_&+@!\- *?]{0,32}\Z")]
+
+
+class AskedMute(msgspec.Struct, forbid_unknown_fields=True):
+    """A mute that a reader asks for, or (`undo`) the id of the one to end. Without a pattern there is none to make.
+
+    `minutes` is 0 for one without an end, `begins_us` 0 for one that begins now.
+    """
+
+    pattern: MutePattern = ""
+    minutes: _count(366 * 1440) = 0  # type: ignore[valid-type]
+    begins_us: Micros = 0
+    detector: Annotated[str, Meta(pattern=_of("", *DETECTORS))] = ""
+    below: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    closed: bool = False
+    undo: Annotated[str, Meta(pattern=r"^(?:[0-9a-f]{16})?\Z")] = ""
+    at: Milliseconds = 0.0
+
+
 def _check(period: list[float] | None, symbols: list[str]) -> None:
     if period is not None and not period[0] < period[1]:
         raise ValueError("a period that ends before it begins")
@@ -162,6 +182,7 @@ class Shape(NamedTuple):
 
 SHAPES: Mapping[str, Shape] = {
     "acked.data": Shape("operator", (Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
+    "muted.data": Shape("operator", (AskedMute | None,)),
     "drawing.data": Shape("viewer", (View | None, Rebuild | None)),
     "looked.data": Shape("viewer", (View | None,)),
     "delta.data": Shape("viewer", (_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),

@@ -73,7 +73,7 @@ def layout(*, update_interval: float) -> Component:
 
 def _stores(update_interval: float) -> list[Component]:
     stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD, ids.LOOK, ids.LOOKED]
-    stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED]
+    stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED, ids.MUTE, ids.MUTED]
     return [
         dcc.Store(id=ids.BOOT, data=update_interval),
         dcc.Store(id=ids.STATE),

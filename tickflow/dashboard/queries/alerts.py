@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from tickflow.alerts.mutes import Mute
 from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.queries.deltas import OVERLAP_NS
+from tickflow.dashboard.queries.worth import Worth
 from tickflow.errors import StoreError
 from tickflow.metrics.points import Points
 from tickflow.store.acks import Ack, AckStore
@@ -96,10 +98,16 @@ class Board:
     Thread-safe. Its content comes from the stores only, so that several dashboards show the same.
     """
 
-    def __init__(self, acks: AckStore, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, acks: AckStore, worth: Worth | None = None, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.worth_trouble = ""
+        """Why stored alerts or mutes cannot be read, as a sentence; empty if they can."""
         self.trouble = ""
         """Why acknowledgements cannot be read, as a sentence; empty if they can."""
         self._acks = acks
+        self._worth = worth
+        self._worth_stamp = 0
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._first = int.from_bytes(os.urandom(5))  # so that a stamp of another board, in a browser, is recognised
@@ -110,7 +118,7 @@ class Board:
         self._newest: dict[str, int] = {}
         self._asked_acks = float("-inf")
 
-    def look(self, store: PageQueries, latest: Points) -> None:
+    def look(self, store: PageQueries, latest: Points, now_ns: int = 0) -> None:
         """Read what is new, given each symbol's newest point. Raises `StoreError`."""
         if not self._lock.acquire(blocking=False):
             return  # another reader's refresh reads already
@@ -119,6 +127,10 @@ class Board:
             if self._monotonic() - self._asked_acks >= ACKS_SECONDS:
                 self._asked_acks = self._monotonic()
                 self._read_acks()
+            if self._worth is not None and self._worth.look(store, latest, now_ns):
+                self._worth_stamp = self._stamp + 1
+                self._stamp = self._worth_stamp
+            self.worth_trouble = "" if self._worth is None else self._worth.trouble
         finally:
             self._lock.release()
 
@@ -130,7 +142,20 @@ class Board:
             return None
         episodes = sorted(self._episodes.values(), key=lambda each: (-each.start_ns, each.key))
         changed = [each.as_row() for each in episodes if known is None or each.stamp > known]
-        return {"stamp": now, "whole": known is None, "episodes": changed}
+        answer = {"stamp": now, "whole": known is None, "episodes": changed}
+        if self._worth is not None and (known is None or self._worth_stamp > known):
+            answer["worth"] = self._worth.told
+        return answer
+
+    def mute(self, mute: Mute | None, undone: str, now_ns: int) -> None:
+        """Keep a mute, or undo the one with that id. Raises `StoreError`."""
+        if self._worth is None:
+            return
+        with self._lock:
+            if mute is not None:
+                self._worth.mute(mute, now_ns)
+            if undone:
+                self._worth.undo(undone)
 
     def acknowledge(self, keys: object, now_ns: int) -> None:
         """Save that the episodes with these keys have been seen; a key without an episode here is left out.

@@ -72,7 +72,7 @@ def draw(
         small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
         drawn["offsets"] = multiples.offsets(small["multiples"], drawn["multiples"]) or drawn["offsets"]
     return (
-        _alerted(board, store, latest, 0)
+        _alerted(board, store, latest, 0, now_ns)
         | small
         | {
             "picture": picture,
@@ -110,7 +110,7 @@ def refresh(
     """
     latest = store.latest()
     answer: Answer = (
-        _alerted(board, store, latest, stamp)
+        _alerted(board, store, latest, stamp, now_ns)
         | multiples.further(store, drawn, latest)
         | {
             "of": drawn["id"],
@@ -165,14 +165,15 @@ def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions)
     return state
 
 
-def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: object) -> Answer:
+def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: object, now_ns: int) -> Answer:
     """The alerts that changed after `stamp`, and why acknowledgements are unknown, if they are."""
     if board is None:
         return {}
-    board.look(store, latest)
+    board.look(store, latest, now_ns)
     news = board.since(stamp)
     answer: Answer = {} if news is None else {"alerts": news}
-    return answer | {"trouble": board.trouble} if board.trouble else answer
+    trouble = board.trouble or board.worth_trouble
+    return answer | {"trouble": trouble} if trouble else answer
 
 
 def _picture(
