@@ -12,7 +12,8 @@ COPY config.py stock_producer.py stock_analytics.py stock_dashboard.py ./
 COPY tickflow/ tickflow/
 COPY assets/ assets/
 # The file system is read-only at run time, so the bytecode is made now.
-RUN python -m compileall -q . && useradd --system --no-create-home --uid 10001 tickflow
+RUN python -m compileall -q . && useradd --system --no-create-home --uid 10001 tickflow \
+    && install -d -o 10001 -g 10001 /data
 USER 10001:10001
 
 CMD ["python", "stock_analytics.py"]

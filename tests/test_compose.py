@@ -17,6 +17,7 @@ PROJECT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 APP = {"producer", "worker", "dashboard"}
+ALERTS = {"notifier"}
 MONITORING = {"prometheus", "alertmanager", "grafana"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -37,7 +38,7 @@ def test_it_fits_the_compose_schema() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("profile", ["app", "monitoring", "none"])
+@pytest.mark.parametrize("profile", ["app", "alerts", "monitoring", "none"])
 def test_the_tool_itself_takes_it(profile: str) -> None:
     tools = [("docker-compose",), ("docker", "compose")]
     there = [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
@@ -51,12 +52,13 @@ def test_the_tool_itself_takes_it(profile: str) -> None:
 
 def test_it_has_no_version_key_and_only_known_services() -> None:
     assert "version" not in COMPOSE
-    assert set(SERVICES) == {"kafka", "influxdb"} | APP | MONITORING
+    assert set(SERVICES) == {"kafka", "influxdb"} | APP | ALERTS | MONITORING
 
 
 def test_without_a_profile_only_the_servers_start() -> None:
     assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"kafka", "influxdb"}
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["app"]} == APP
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["alerts"]} == ALERTS
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]} == MONITORING
 
 
@@ -64,7 +66,7 @@ def test_images_are_pinned() -> None:
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.1"
     assert SERVICES["influxdb"]["image"] == "influxdb:2.9.1"
     assert all(re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"]) for name in MONITORING)
-    assert {SERVICES[name]["image"] for name in APP} == {"tickflow:local"}
+    assert {SERVICES[name]["image"] for name in APP | ALERTS} == {"tickflow:local"}
     assert re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.M) == ["python:3.13-slim"]
 
 
@@ -109,15 +111,17 @@ def test_data_lie_where_the_images_have_a_folder_for_them() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(APP))
+@pytest.mark.parametrize("name", sorted(APP | ALERTS))
 def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
     assert SERVICES[name]["depends_on"] == {
         server: {"condition": "service_healthy"} for server in ("kafka", "influxdb")
     }
-    assert SERVICES[name]["command"] == [
-        "python",
-        {"producer": "stock_producer.py", "worker": "stock_analytics.py"}.get(name, "stock_dashboard.py"),
-    ]
+    assert SERVICES[name]["command"] == {
+        "producer": ["python", "stock_producer.py"],
+        "worker": ["python", "stock_analytics.py"],
+        "dashboard": ["python", "stock_dashboard.py"],
+        "notifier": ["python", "stock_analytics.py", "notify"],
+    }[name]
 
 
 @pytest.mark.parametrize("origin", [".env.example", None])
@@ -138,7 +142,14 @@ def test_the_servers_and_the_settings_agree(origin: str | None) -> None:
     assert f"HOST://{settings.kafka_servers[0]}" in advertised
 
 
-@pytest.mark.parametrize("name", sorted(APP))
+def test_the_outbox_outlives_its_container() -> None:
+    notifier = SERVICES["notifier"]
+    assert notifier["volumes"] == ["outbox-data:/data"]
+    assert notifier["environment"]["ALERT_OUTBOX"].startswith("/data/")
+    assert re.search(r"install -d -o 10001 -g 10001 /data", (PROJECT / "Dockerfile").read_text())
+
+
+@pytest.mark.parametrize("name", sorted(APP | ALERTS))
 def test_what_a_container_is_given_are_settings_that_are_accepted(name: str) -> None:
     given = SERVICES[name]["environment"]
     assert set(given) <= set(KEYS)
