@@ -386,7 +386,7 @@ FLAGS = (
         "MAX_TICK_AGE",
         "LOG_LEVEL",
     ),
-    *("LOG_FORMAT", "PRICE_LINES"),
+    *("LOG_FORMAT", "PRICE_LINES", "MARKET"),
 )
 
 

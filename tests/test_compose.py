@@ -116,12 +116,15 @@ def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
     assert SERVICES[name]["depends_on"] == {
         server: {"condition": "service_healthy"} for server in ("kafka", "influxdb")
     }
-    assert SERVICES[name]["command"] == {
-        "producer": ["python", "stock_producer.py"],
-        "worker": ["python", "stock_analytics.py"],
-        "dashboard": ["python", "stock_dashboard.py"],
-        "notifier": ["python", "stock_analytics.py", "notify"],
-    }[name]
+    assert (
+        SERVICES[name]["command"]
+        == {
+            "producer": ["python", "stock_producer.py"],
+            "worker": ["python", "stock_analytics.py"],
+            "dashboard": ["python", "stock_dashboard.py"],
+            "notifier": ["python", "stock_analytics.py", "notify"],
+        }[name]
+    )
 
 
 @pytest.mark.parametrize("origin", [".env.example", None])

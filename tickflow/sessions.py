@@ -109,6 +109,14 @@ class Sessions:
         at = int(np.searchsorted(self._table.begins, time_ns))
         return int(self._table.begins[at]) if at < len(self._table.begins) else None
 
+    def open_before(self, times_ns: Ints) -> Ints:
+        """For each moment, how many ns of regular hours lie before it; the differences are what counts.
+
+        >>> Sessions("24/7").open_before(np.array([0, 5])).tolist()
+        [0, 5]
+        """
+        return self._passed(times_ns)
+
     def open_ns(self, since_ns: int, until_ns: int) -> int:
         """How many ns of regular hours lie between two moments.
 

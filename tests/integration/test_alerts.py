@@ -27,7 +27,7 @@ from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import Limits, Tick, encode
 
 RULES = "JUMP price < 50.5; * change_1m < -0.5; * volume_10s > 2x; SLOW silence > 12"
-ALERTS = {"ALERT_RULES": RULES, "ALERT_MIN_MOVE": "0.04", "ALERT_BUDGET": "20"}
+ALERTS = {"ALERT_RULES": RULES, "ALERT_MIN_MOVE": "0.04", "ALERT_BUDGET": "20", "MARKET": "24/7"}
 
 
 @pytest.fixture(params=["kafka", "embedded"])

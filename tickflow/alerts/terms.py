@@ -9,6 +9,7 @@ from tickflow.alerts import budget as budgets
 from tickflow.alerts import rules
 from tickflow.alerts.watch import Terms
 from tickflow.errors import SettingError
+from tickflow.sessions import Sessions
 
 
 class AlertSettings(Protocol):
@@ -24,6 +25,8 @@ class AlertSettings(Protocol):
     def alert_detectors(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def alert_rules(self) -> str | None: ...  # noqa: D102
+    @property
+    def market(self) -> str: ...  # noqa: D102
     @property
     def alert_thresholds(self) -> Path | None: ...  # noqa: D102
 
@@ -56,6 +59,7 @@ def terms_of(settings: AlertSettings) -> Terms:
         least_move=settings.alert_min_move / 100,
         detectors=frozenset(settings.alert_detectors),
         rules=rules.parse(settings.alert_rules or ""),
+        sessions=Sessions(settings.market),
         thresholds={(each.detector, each.symbol): each.threshold for each in calibrated},
     )
 

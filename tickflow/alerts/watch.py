@@ -16,10 +16,12 @@ from tickflow.alerts.alert import MOVE, Alert
 from tickflow.alerts.budget import CAP, Budget, Followed, floor_of
 from tickflow.alerts.episodes import Episodes, Flag, Open, Stretch, Watched
 from tickflow.alerts.rules import Rule, SpanWindow, matching
+from tickflow.arrays import Ints
 from tickflow.metrics.detectors import bad_print, move, silence, volatility, volume
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.metrics.detectors.seconds import NEVER, RING, SECOND_US, Scored, Seconds, View
 from tickflow.metrics.points import point_time
+from tickflow.sessions import Sessions
 from tickflow.ticks.tick import TickBatch
 
 STATE_VERSION = 2
@@ -31,7 +33,7 @@ PROBE = ".PROBE"
 @dataclass(frozen=True, slots=True)
 class Terms:
     """The terms on which alerts are raised: the settings, as plain values. `least_move` is a fraction (0.001 is
-    0.1 %).
+    0.1 %). `sessions` are the hours in which a silence counts; without any, all hours.
     """
 
     budget: Budget = ONE_A_DAY
@@ -40,6 +42,7 @@ class Terms:
     detectors: frozenset[str] = frozenset(DETECTORS)
     rules: tuple[Rule, ...] = ()
     thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    sessions: Sessions | None = None
 
 
 class _Symbol(msgspec.Struct, array_like=True):
@@ -104,7 +107,9 @@ class Watch:
         quiet = tuple(
             (rule.name, rule.pattern, round(rule.limit * SECOND_US)) for rule in terms.rules if rule.metric == "silence"
         )
-        self._silence = silence.Silence(self._seconds, quiet, usual="silence" in terms.detectors)
+        self._silence = silence.Silence(
+            self._seconds, quiet, usual="silence" in terms.detectors, open_us=lambda times: _open_us(terms, times)
+        )
         self._silent: dict[tuple[str, str], Alert] = {}
         self._spans: dict[tuple[str, str], SpanWindow] = {}
         self._rules: dict[str, tuple[Rule, ...]] = {}
@@ -275,7 +280,7 @@ class Watch:
                 symbol=symbol,
                 detector=each.kind,
                 time_ns=int(stamps[at]),
-                score=(int(time_us[at]) - each.since_us) / 1e6,
+                score=each.waited_us / 1e6,
                 threshold=each.limit_us / 1e6,
                 price=price,
                 reference=price,
@@ -367,6 +372,11 @@ def scorers(view: View, terms: Terms) -> dict[str, Callable[[], Scored]]:
         "bad_print": lambda: bad_print.score(view, floor_of("bad_print"), least),
     }
     return {name: score for name, score in every.items() if name in terms.detectors}
+
+
+def _open_us(terms: Terms, times_us: Ints) -> Ints:
+    """How much time within the session lies before each moment, in µs."""
+    return times_us if terms.sessions is None else terms.sessions.open_before(times_us * 1000) // 1000
 
 
 def _known(number: float) -> float | None:

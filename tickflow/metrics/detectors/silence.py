@@ -1,17 +1,19 @@
 """`silence`: a symbol stopped trading while its partition continues; about the data, not the market.
 
-A symbol is silent once the partition's newest event time lies more than max(30 s, five times the longest of its recent
-gaps) after its last trade. The gaps are those between its last sixty traded seconds. Time is that of the partition's
-ticks, in log order, so that a replay finds the same silences; if all symbols fall silent at once, time stands still.
+A symbol is silent once more than max(30 s, five times the longest of its recent gaps) of the market's regular hours lie
+between its last trade and the partition's newest event time. The gaps are those between its last sixty traded seconds,
+in regular hours too: no night, weekend or holiday counts. Time is that of the partition's ticks, in log order, so that
+a replay finds the same silences; if all symbols fall silent at once, time stands still.
 """
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import numpy as np
 
 from tickflow.arrays import Ints
-from tickflow.metrics.detectors.seconds import OBSERVATIONS, RING, SECOND_US, Seconds, View
+from tickflow.metrics.detectors.seconds import NEVER, OBSERVATIONS, RING, SECOND_US, Seconds, View
 
 LEAST_US = 30 * SECOND_US
 GAPS = 5
@@ -26,23 +28,39 @@ class Silent(NamedTuple):
     at: int
     limit_us: int
     kind: str
+    waited_us: int
+
+
+def _always_open(times_us: Ints) -> Ints:
+    return times_us
 
 
 class Silence:
     """The silences of one partition.
 
     `fixed` are limits of the user: a name, the pattern of its symbols, and the limit in µs. `usual` says whether to
-    look also for silences that exceed the symbol's own gaps.
+    look also for silences that exceed the symbol's own gaps. `open_us` turns moments into time within the session, all
+    in µs; it never grows faster than time itself, and is asked only after the shortest limit without a trade.
     """
 
-    def __init__(self, seconds: Seconds, fixed: tuple[tuple[str, str, int], ...] = (), *, usual: bool = True) -> None:
+    def __init__(
+        self,
+        seconds: Seconds,
+        fixed: tuple[tuple[str, str, int], ...] = (),
+        *,
+        usual: bool = True,
+        open_us: Callable[[Ints], Ints] = _always_open,
+    ) -> None:
         self._seconds = seconds
         self._usual = usual
         self._fixed = fixed
         self._shortest = min([LEAST_US] * usual + [limit for _, _, limit in fixed], default=FOREVER // 2)
         self.newest_us = -1
+        self._open_us = open_us
         self.due = np.full(16, FOREVER, dtype=np.int64)
         """By slot, the event time at which to check whether the symbol is silent."""
+        self._checked = np.full(16, NEVER, dtype=np.int64)
+        """By slot, up to which time within the session its present pause was checked."""
 
     def find(self, view: View, time_us: Ints) -> list[Silent]:
         """The silences that begin within a batch (with its times in log order), before the batch is kept."""
@@ -54,11 +72,15 @@ class Silence:
             longer = np.full(2 * self._seconds.size, FOREVER, dtype=np.int64)
             longer[: len(self.due)] = self.due
             self.due = longer
+            checked = np.full(len(longer), NEVER, dtype=np.int64)
+            checked[: len(self._checked)] = self._checked
+            self._checked = checked
         found = self._before(view, clock)
         place = np.empty(len(view), dtype=np.int64)
         place[view.order] = np.arange(len(view))
         last = np.append(view.begins[1:], len(view)) - 1
         self.due[view.own] = view.time_us[last] + self._shortest + 1
+        self._checked[view.own] = NEVER
         if self.newest_us - int(view.time_us.min()) >= self._shortest:
             found += self._within(view, clock, last)
         return sorted(found, key=lambda each: (each.at, each.slot, each.kind))
@@ -73,7 +95,7 @@ class Silence:
             since_us, count = int(self._seconds.newest_us[slot]), int(self._seconds.count[slot])
             numbers = np.arange(count - OBSERVATIONS, count) & (RING - 1)
             stamps = self._seconds.stamp[slot, numbers] if count >= OBSERVATIONS else None
-            found += self._silences(slot, since_us, stamps, clock, 0, int(first[slot]), int(self.due[slot]))
+            found += self._silences(slot, since_us, stamps, clock, 0, int(first[slot]))
         return found
 
     def _within(self, view: View, clock: Ints, last: Ints) -> list[Silent]:
@@ -88,29 +110,37 @@ class Silence:
             stamps = view.stamps(second)[0] if view.ready[second[0]] else None
             since_us = int(view.time_us[tick])
             begin, end = int(view.order[tick]) + 1, int(following[tick])
-            found += self._silences(slot, since_us, stamps, clock, begin, end, since_us + self._shortest + 1)
+            found += self._silences(slot, since_us, stamps, clock, begin, end)
         return found
 
     def _silences(
-        self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, begin: int, end: int, due_us: int
+        self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, begin: int, end: int
     ) -> list[Silent]:
-        """The silences of one pause, from the tick `begin` up to the tick `end`; none that was due before `due_us`."""
+        """The silences of one pause, from the tick `begin` up to the tick `end`; none that was found before."""
         limits = [(name, limit) for name, pattern, limit in self._fixed if self._takes(pattern, slot)]
         if self._usual and stamps is not None:
-            limits.append(("silence", max(LEAST_US, GAPS * int(np.diff(stamps).max()) * SECOND_US)))
+            longest = int(np.diff(self._open_us(stamps * SECOND_US)).max())
+            limits.append(("silence", max(LEAST_US, GAPS * longest)))
+        since, now = self._open_us(np.array([since_us, clock[end - 1] if end else since_us])).tolist()
+        checked = max(int(self._checked[slot]), since)
         found: list[Silent] = []
         upcoming = FOREVER
+        opened: Ints | None = None
         for name, limit in limits:
-            deadline = since_us + limit + 1
-            if deadline < due_us:
+            deadline = since + limit + 1
+            if deadline <= checked:
                 continue  # it was found already
-            at = max(begin, int(np.searchsorted(clock, deadline)))  # a late tick may lie that far back itself
-            if at < end:
-                found.append(Silent(slot, since_us, at, limit, name))
-            else:
+            opened = self._open_us(clock[:end]) if opened is None and deadline <= now else opened
+            # A late tick may lie that far back itself.
+            at = end if opened is None or deadline > now else max(begin, int(np.searchsorted(opened, deadline)))
+            if opened is None or at >= end:
                 upcoming = min(upcoming, deadline)
+                continue
+            found.append(Silent(slot, since_us, at, limit, name, int(opened[at]) - since))
         if end == len(clock):
-            self.due[slot] = upcoming
+            # Within the session no more time passes than outside.
+            self.due[slot] = FOREVER if upcoming == FOREVER else self.newest_us + max(0, upcoming - now)
+            self._checked[slot] = max(checked, min(now, upcoming - 1))
         return found
 
     def resume(self, newest_us: int) -> None:
@@ -119,6 +149,7 @@ class Silence:
         size = self._seconds.size
         self.due = np.full(max(16, size), FOREVER, dtype=np.int64)
         self.due[:size] = self._seconds.newest_us[:size] + self._shortest + 1
+        self._checked = np.full(len(self.due), NEVER, dtype=np.int64)
 
     def _takes(self, pattern: str, slot: int) -> bool:
         return pattern == "*" or fnmatchcase(self._seconds.symbols[slot], pattern)
