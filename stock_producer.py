@@ -10,10 +10,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -32,6 +33,10 @@ from tickflow.telemetry.serving import serving
 from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import Limits, Tick, encode, is_symbol
 from tickflow.version import VERSION
+
+if TYPE_CHECKING:
+    from tickflow.sources.recorded import Recorded
+    from tickflow.sources.replay import Part
 
 FLUSH_EVERY_SECONDS = 1.0
 """The longest time between two flushes of a source that never waits, in seconds."""
@@ -77,6 +82,7 @@ class StockDataProducer:
         self._yes = yes
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
+        self._keeps_marks = False
         self._unconfirmed = Saying(logger)
         self._flushed = time.monotonic()
         self._progress_at = self._flushed + PROGRESS_SECONDS / 3
@@ -152,8 +158,10 @@ class StockDataProducer:
             if number > self._ticks:
                 continue
             self._seq[tick.symbol] = number
-            # A tick of another topic has that record's offset as its number, which no counter of ours may hide.
-            marked = tick if tick.seq is not None else msgspec.structs.replace(tick, producer=self._run, seq=number)
+            # A tick of another topic has that record's offset as its number, which no counter of ours may hide, and
+            # a recorded one is published as it was.
+            is_marked = tick.seq is not None or self._keeps_marks
+            marked = tick if is_marked else msgspec.structs.replace(tick, producer=self._run, seq=number)
             self.log.publish(tick.symbol.encode(), encode(marked))
             self.sent += 1
 
@@ -287,14 +295,13 @@ class StockDataProducer:
         from tickflow.sources.replay import Part, Replay  # what reads files of all kinds: only where needed
 
         settings, wishes = self.settings, self._wishes
-        if settings.replay_file and (settings.replay_file / "recording.json").is_file():
-            from tickflow.recording import Recorded
-
-            return Recorded(settings.replay_file, speed=settings.replay_speed)
         zone = settings.replay_timezone
         part = Part(
             frozenset(wishes.symbols), moment_us("--from", wishes.begin, zone), moment_us("--to", wishes.end, zone)
         )
+        if recorded := open_recording(settings, part, wishes):
+            self._keeps_marks = True
+            return recorded
         source = Replay(
             settings.replay_file,
             speed=settings.replay_speed,
@@ -306,6 +313,26 @@ class StockDataProducer:
         for line in source.understood():
             logger.info("%s", line)
         return source
+
+
+def open_recording(settings: Settings, part: "Part | None" = None, wishes: Wishes | None = None) -> "Recorded | None":
+    """The source for a recording, or `None` if the file to replay is none. Raises `SettingError`."""
+    from tickflow.sources.files.options import Options
+    from tickflow.sources.recorded import Recorded, recorded_files
+
+    path, wishes = settings.replay_file, wishes or Wishes()
+    files = recorded_files(path) if path is not None else []
+    if path is None or not files:
+        return None
+    if wishes.resume:
+        expected = "another flag: the ticks of a recording keep the marks of their first run, so the log does not tell "
+        raise SettingError("--resume", None, expected + "how far a replay came; --from TIME goes on from there")
+    options, default = options_of(settings), Options()
+    for field in fields(Options):
+        if getattr(options, field.name) != getattr(default, field.name):
+            flag = field.name.replace("bar_us", "bar-length")
+            logger.warning("--%s is not used: a recording has all that its ticks carried", flag)
+    return Recorded(path, files, speed=settings.replay_speed, part=part, loop=wishes.loop, shift=wishes.shift)
 
 
 DESCRIPTION = """\
@@ -398,7 +425,7 @@ def explain(settings: Settings) -> int:
     """Print what the file was understood as; no log is needed."""
     from tickflow.sources.replay import Replay
 
-    for line in Replay(settings.replay_file, options=options_of(settings)).explain():
+    for line in (open_recording(settings) or Replay(settings.replay_file, options=options_of(settings))).explain():
         print(line)
     return DONE
 

@@ -9,6 +9,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,13 +17,16 @@ import pytest
 import tickflow
 from tests.conftest import StartScript
 from tests.integration.chain import EmbeddedChain, wait_until, working
+from tests.oracle import read_embedded_log
 from tests.scripts import PROJECT
-from tickflow.errors import SettingError
+from tickflow.errors import SettingError, SourceError
 from tickflow.process import StopEvent
 from tickflow.recording import Recorder, folder_of, is_recording
+from tickflow.sources.recorded import Recorded, recorded_files
+from tickflow.sources.replay import Part
 from tickflow.store.sqlite.store import EmbeddedStore
 from tickflow.ticklog.sqlite.log import EmbeddedTickLog
-from tickflow.ticks.tick import Tick, encode
+from tickflow.ticks.tick import Tick, encode, epoch_us
 
 SYMBOLS = ("AAPL", "BRK.B", "ES/H6", "..X")
 MORNING = datetime(2026, 1, 5, 23, 50, tzinfo=UTC)  # the ticks go on into the next day
@@ -112,7 +116,7 @@ def test_all_that_a_tick_carries_is_recorded_by_symbol_and_day(file: Path, tmp_p
 def test_killed_again_and_again_it_leaves_no_half_file_and_no_tick_twice_or_missing(file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "rec"
     places: set[str] = set()
-    for round_number in range(8):
+    for round_number in range(5):
         command = [sys.executable, "-c", PROGRAM, str(file), str(folder)]
         process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
         before = len(list(folder.glob("*/*/*.parquet")))
@@ -123,7 +127,7 @@ def test_killed_again_and_again_it_leaves_no_half_file_and_no_tick_twice_or_miss
         publish(file, range(1_000 + 300 * round_number, 1_300 + 300 * round_number))
         places.add((folder / "recording.json").read_text())
     record(file, folder, 1)
-    assert numbers_of(tickflow.read(folder)) == list(range(1_000 + 300 * 8))
+    assert numbers_of(tickflow.read(folder)) == list(range(1_000 + 300 * 5))
     assert len(places) > 1, "it was killed at different places"
 
 
@@ -152,6 +156,10 @@ def test_replayed_it_gives_the_same_points_bit_for_bit(file: Path, tmp_path: Pat
         env=env,
     )
     assert run.wait(60) == 0, run.output
+    logs = [read_embedded_log(str(path), "stock-ticks") for path in (good, tmp_path / "again.db")]
+    assert [{"volume": 0.0} | json.loads(value) for _, _, value in logs[1]] == [
+        {"volume": 0.0} | json.loads(value) for _, _, value in logs[0]
+    ]
     stored = []
     for path in (good, tmp_path / "again.db"):
         chain = EmbeddedChain(path)
@@ -200,3 +208,97 @@ def test_the_script_records_until_it_is_asked_to_stop(file: Path, tmp_path: Path
     run.terminate()
     assert run.wait(15) == 0
     assert len(tickflow.read(tmp_path / "rec")) in (0, 1_000), "whole, if it came to read the log at all"
+
+
+# --- replays of a recording ---
+
+
+@pytest.fixture
+def folder(file: Path, tmp_path: Path) -> Path:
+    record(file, tmp_path / "rec", 1_000)
+    return tmp_path / "rec"
+
+
+def replayed(path: Path, **options: Any) -> list[Tick]:
+    return [
+        tick for batch in Recorded(path, recorded_files(path), **options).batches(lambda _: False) for tick in batch
+    ]
+
+
+def number_of(tick: Tick) -> int:
+    moment = tick.timestamp if tick.timestamp.tzinfo else tick.timestamp.replace(tzinfo=UTC)
+    return round((moment - MORNING).total_seconds())
+
+
+def test_some_symbols_and_a_stretch_of_time_of_it_are_replayed(folder: Path) -> None:
+    begin, end = (epoch_us(MORNING + timedelta(seconds=at)) for at in (100, 900))
+    ticks = replayed(folder, part=Part(frozenset({"BRK.B", "..X"}), begin, end))
+    assert [number_of(tick) for tick in ticks] == [n for n in range(100, 900) if n % 2]
+    assert {tick.source for tick in ticks} == {"test", "odd"}
+
+
+def test_it_is_shifted_and_marked_as_a_replay_and_begins_again(folder: Path) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    stream = Recorded(folder, recorded_files(folder), loop=True, shift=True, now=lambda: now).batches(lambda _: False)
+    ticks: list[Tick] = []
+    while len(ticks) < 2_000:
+        ticks += next(stream)
+    moments = [tick.timestamp.replace(tzinfo=UTC) for tick in ticks]
+    assert moments[:1_000] == [now + timedelta(seconds=n) for n in range(1_000)] == moments[1_000:2_000]
+    assert {tick.source for tick in ticks} == {"replay"}
+    assert {tick.producer for tick in ticks} == {None, "p"}
+
+
+def test_its_pace_is_that_of_the_log_or_a_multiple(folder: Path) -> None:
+    waits: list[float] = []
+    now = [0.0]
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        now[0] += seconds
+        return False
+
+    source = Recorded(folder, recorded_files(folder), speed=0.5, clock=lambda: now[0])
+    assert len([tick for batch in source.batches(wait) for tick in batch]) == 1_000
+    appended = tickflow.read(folder).sort_values("offset")["appended"]
+    assert now[0] == pytest.approx(2 * (appended.iloc[-1] - appended.iloc[0]).total_seconds())
+
+
+@pytest.mark.parametrize("part", ["AAPL", "AAPL/2026-01-05", "AAPL/*/*.parquet", "moved"])
+def test_a_part_of_it_keeps_all_that_its_ticks_carry(folder: Path, tmp_path: Path, part: str) -> None:
+    path = folder / part
+    if part == "moved":
+        path = tmp_path / part
+        path.mkdir()
+        for one in folder.glob("AAPL/2026-01-05/*.parquet"):
+            shutil.copy(one, path)
+    ticks = replayed(path)
+    assert [number_of(tick) for tick in ticks] == list(
+        range(0, 1_000 if part in ("AAPL", "AAPL/*/*.parquet") else 600, 4)
+    )
+    assert {(tick.source, tick.change_percent) for tick in ticks} == {("test", None), ("odd", -1.5)}
+
+
+def test_resume_is_refused_and_what_a_recording_does_not_need_is_said_to_be_unused(
+    folder: Path, tmp_path: Path, script: StartScript
+) -> None:
+    flags = ("--source", "replay", "--replay-file", str(folder), "--replay-speed", "max")
+    env = {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "again.db")}
+    run = script("stock_producer.py", *flags, "--resume", env=env)
+    assert run.wait(60) == 2
+    assert "--from TIME goes on from there" in run.stderr
+    run = script("stock_producer.py", *flags, "--timezone", "UTC", "--symbols", "AAPL", "--ticks", "7", env=env)
+    assert run.wait(60) == 0, run.output
+    assert "--timezone is not used: a recording has all that its ticks carried" in run.stderr
+    assert len(read_embedded_log(str(tmp_path / "again.db"), "stock-ticks")) == 7
+    run = script("stock_producer.py", *flags, "--explain")
+    assert run.wait(60) == 0, run.output
+    assert "a recording of a topic" in run.stdout
+    assert "2026-01-05T23:50:00+00:00  AAPL  100.125, of odd" in run.stdout.replace(", volume 0", "")
+
+
+def test_a_damaged_file_of_it_is_named(folder: Path) -> None:
+    one = next(folder.glob("AAPL/*/*.parquet"))
+    one.write_bytes(one.read_bytes()[:-20])
+    with pytest.raises(SourceError, match="is damaged"):
+        replayed(folder)

@@ -1,4 +1,6 @@
-"""A topic as Parquet files by symbol and day: written by the recorder, read as tables, replayed by the producer.
+"""A topic as Parquet files by symbol and day: written by the recorder, read as tables.
+
+The producer replays a recording through `sources.recorded`.
 
     FOLDER/recording.json                           the topic, and the offset up to which each partition is recorded
     FOLDER/AAPL/2026-01-05/00000-000…1200.parquet   one portion of partition 0, read from offset 1200 on
@@ -7,27 +9,23 @@ A file appears whole or not at all. The offset advances once all files of a port
 beyond the offset are deleted, and their portion is read again.
 """
 
-import heapq
 import json
 import logging
-import math
 import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable, SettingError, Stopped
-from tickflow.sources.base import Wait
 from tickflow.ticklog.base import Bounds, Record, TickLog
-from tickflow.ticks.tick import Limits, Tick, TickBatch, decode
+from tickflow.ticks.tick import Limits, TickBatch, decode
 
 STATE = "recording.json"
 WRITING = ".writing"
@@ -36,7 +34,6 @@ PORTION_TICKS = 200_000
 PORTION_SECONDS = 300.0
 """Seconds to collect ticks before they are written, so that a quiet symbol's day does not become thousands of files."""
 POLL_SECONDS = 1.0
-BATCH = 1_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 logger = logging.getLogger("tickflow.producer")
@@ -220,52 +217,6 @@ class Recorder:
         file.replace(place)
 
 
-class Recorded:
-    """A source that replays a recording: the ticks unchanged, each partition in log order.
-
-    `speed` is relative to the pace at which the ticks were appended to the log; `math.inf`: without waiting.
-    """
-
-    def __init__(self, folder: Path, *, speed: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
-        self.symbols: Sequence[str] = ()
-        self._folder = folder
-        self._speed = speed
-        self._clock = clock
-        self._published = 0
-
-    @property
-    def what(self) -> str:
-        """The recording, for the first log line."""
-        return f"the recording {self._folder}"
-
-    def batches(self, wait: Wait) -> Iterator[Sequence[Tick]]:
-        """The ticks that are due."""
-        by_partition: defaultdict[int, list[Path]] = defaultdict(list)
-        for file in self._folder.glob("*/*/*.parquet"):
-            by_partition[int(file.stem.split("-")[0])].append(file)
-        rows = heapq.merge(*map(_rows_in_order, by_partition.values()), key=lambda row: row["appended"])
-        started, first, batch = self._clock(), None, list[Tick]()
-        for row in rows:
-            first = first or row["appended"]
-            if not math.isinf(self._speed):
-                due = started + (row["appended"] - first).total_seconds() / self._speed
-                if due > self._clock():
-                    yield batch
-                    batch = []
-                    if wait(due - self._clock()):
-                        return
-            batch.append(_tick(row))
-            self._published += 1
-            if len(batch) >= BATCH:
-                yield batch
-                batch = []
-        yield batch
-
-    def progress(self) -> str:
-        """How many ticks were read."""
-        return f"{self._published:,} ticks of the recording"
-
-
 def is_recording(folder: Path) -> bool:
     """Whether the recorder wrote that folder."""
     return (folder / STATE).is_file()
@@ -360,28 +311,3 @@ def _by_symbol_and_day(portion: _Portion) -> dict[tuple[str, str], dict[str, lis
             for name, value in zip(row, values, strict=True):
                 row[name].append(value)
     return found
-
-
-def _rows_in_order(files: list[Path]) -> Iterator[dict[str, Any]]:
-    """The rows of one partition in log order, a portion at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet
-
-    files.sort(key=lambda file: file.stem)
-    for _, portion in groupby(files, key=lambda file: file.stem):
-        table = pa.concat_tables(pyarrow.parquet.read_table(file) for file in portion)
-        yield from table.sort_by("offset").to_pylist()
-
-
-def _tick(row: dict[str, Any]) -> Tick:
-    moment = row["timestamp"]
-    return Tick(
-        row["symbol"],
-        row["price"],
-        moment.replace(tzinfo=None) if row["naive"] else moment.astimezone(UTC),
-        volume=row["volume"],
-        change_percent=row["change_percent"],
-        source=row["source"],
-        producer=row["producer"],
-        seq=None if row["seq"] is None else int(row["seq"]),
-    )

@@ -23,11 +23,14 @@ def of_log(log: TickLog, limits: Limits) -> Recorded:
 
 def of_file(path: Path, limits: Limits) -> Recorded:
     """The ticks of a recorded file, as partition 0. Raises what the replay raises."""
-    from tickflow.sources.replay import Replay  # loads the readers of files: only where a file is given
+    from tickflow.sources.recorded import Recorded, recorded_files  # load the readers of files: only for a file
+    from tickflow.sources.replay import Replay
 
     entries: list[Entry] = []
     offset = 0
-    for ticks in Replay(path, speed=float("inf")).batches(lambda _: False):
+    files = recorded_files(path)
+    source = Recorded(path, files) if files else Replay(path, speed=float("inf"))
+    for ticks in source.batches(lambda _: False):
         for tick in ticks:
             entries.append(Entry(0, offset, tick.symbol.encode(), encode(tick), 0, _NO_LOG_TIME))
             offset += 1

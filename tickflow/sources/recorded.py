@@ -1,0 +1,215 @@
+"""A recording as a source: the ticks of a topic as they were, each partition in the order of its log."""
+
+import heapq
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tickflow.errors import SettingError, SourceError
+from tickflow.recording import STATE, folder_of, schema
+from tickflow.sources.base import Wait
+from tickflow.sources.files.arrow import PARQUET
+from tickflow.sources.files.sources import paths_of
+from tickflow.sources.replay import Part
+from tickflow.ticks.tick import Tick
+
+BATCH = 1_000
+ROWS = 20_000
+"""Rows of a partition in memory as Python objects."""
+
+logger = logging.getLogger("tickflow.producer")
+
+
+def recorded_files(path: Path) -> list[Path]:
+    """The recorder's files in `path`: a recording, a part of one, a file, a pattern; none if others are there, too."""
+    if str(path) == "-" or path.is_fifo():
+        return []
+    if (path / STATE).is_file():
+        found = sorted(path.glob("*/*/*.parquet"))
+        return found or [path / STATE]
+    try:
+        found = paths_of(path)
+    except SettingError:
+        return []
+    named = [file for file in found if file.suffix == ".parquet" and _place(file) is not None]
+    return found if named and len(named) == len(found) and _is_recorded(named[0]) else []
+
+
+def _place(file: Path) -> tuple[int, int] | None:
+    """The partition and the first offset, which are the name of a file."""
+    partition, _, start = file.stem.partition("-")
+    return (int(partition), int(start)) if partition.isdecimal() and start.isdecimal() else None
+
+
+def _is_recorded(file: Path) -> bool:
+    with file.open("rb") as stream:
+        if stream.read(4) != PARQUET:
+            return False
+    import pyarrow.parquet
+
+    try:
+        return bool(pyarrow.parquet.read_schema(file).names == schema().names)
+    except (pyarrow.ArrowException, OSError):
+        return False
+
+
+class Recorded:
+    """The ticks of a recording.
+
+    `speed` is relative to the pace at which the log took them in; `math.inf`: without waiting. `part`, `loop`, `shift`
+    and `now` are as for `Replay`; shifted ticks are marked `replay`, whatever their source was.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        files: Sequence[Path],
+        *,
+        speed: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
+        part: Part | None = None,
+        loop: bool = False,
+        shift: bool = False,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.symbols: Sequence[str] = ()
+        self._path = path
+        self._part = part or Part()
+        self._speed, self._clock = speed, clock
+        self._loop, self._shift, self._now = loop, shift, now
+        self._given = 0
+        wanted = {folder_of(symbol) for symbol in self._part.symbols}
+        self._files = [
+            file for file in files if file.suffix == ".parquet" and (not wanted or file.parent.parent.name in wanted)
+        ]
+
+    @property
+    def what(self) -> str:
+        """The recording, for the first log line."""
+        pace = "as fast as possible" if math.isinf(self._speed) else f"at {self._speed:g} times the recorded speed"
+        return f"the recording {self._path} ({len(self._files):,} files) {pace}"
+
+    def batches(self, wait: Wait) -> Iterator[Sequence[Tick]]:
+        """The ticks that are due. Raises `SourceError` if a file is damaged."""
+        while True:
+            before = self._given
+            if (yield from self._round(wait)) or not self._loop or self._given == before:
+                return
+            logger.info("%s: came to its end, begins again (--loop)", self._path)
+
+    def _round(self, wait: Wait) -> Generator[Sequence[Tick], None, bool]:
+        """One pass; whether it was asked to stop."""
+        by_partition: defaultdict[int, list[Path]] = defaultdict(list)
+        for file in self._files:
+            partition, _ = _place(file) or (0, 0)
+            by_partition[partition].append(file)
+        streams = [self._rows(files) for files in by_partition.values()]
+        rows = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=itemgetter(0))
+        started, first, moved = self._clock(), None, timedelta(0)
+        batch: list[Tick] = []
+        for appended, tick in rows:
+            if first is None:
+                first = appended
+                moved = self._now() - _utc(tick.timestamp) if self._shift else moved
+            if not math.isinf(self._speed):
+                due = started + (appended - first) / 1e3 / self._speed
+                if due > self._clock():
+                    yield batch
+                    batch = []
+                    if wait(due - self._clock()):
+                        return True
+            if self._shift:
+                tick = msgspec.structs.replace(tick, timestamp=tick.timestamp + moved, source="replay")
+            batch.append(tick)
+            self._given += 1
+            if len(batch) >= BATCH:
+                yield batch
+                batch = []
+        yield batch
+        return False
+
+    def progress(self) -> str:
+        """How many ticks were read."""
+        return f"{self._given:,} ticks of the recording"
+
+    def explain(self) -> Iterator[str]:
+        """What `--explain` prints."""
+        yield f"{self._path}: a recording of a topic, {len(self._files):,} Parquet files by symbol and day"
+        yield "  each tick as it was: symbol, price, time, volume, change, source, producer and number"
+        yield "  order: that of the log, partition by partition, merged by the time of appending"
+        shown = 0
+        for batch in Recorded(self._path, self._files, part=self._part).batches(lambda _: False):
+            for tick in batch[: 5 - shown]:
+                if not shown:
+                    yield "First 5 ticks:"
+                volume = "" if tick.volume is None else f", volume {tick.volume:,g}"
+                yield f"  {_utc(tick.timestamp).isoformat()}  {tick.symbol}  {tick.price!r}{volume}, of {tick.source}"
+                shown += 1
+            if shown >= 5:
+                break
+
+    def _rows(self, files: list[Path]) -> Iterator[tuple[int, Tick]]:
+        """The ticks of one partition in the order of its log, each with the ms at which it was appended."""
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        files.sort(key=lambda file: file.stem)
+        for _, portion in groupby(files, key=lambda file: file.stem):
+            try:
+                table = pa.concat_tables(pyarrow.parquet.ParquetFile(file).read() for file in portion)
+            except (pa.ArrowException, OSError) as error:
+                short = " ".join(str(error).split())[:200]
+                raise SourceError(f"a file of the recording {self._path} is damaged ({short})") from None
+            table = self._of_part(table.sort_by("offset"))
+            for start in range(0, len(table), ROWS):
+                yield from _ticks(table.slice(start, ROWS))
+
+    def _of_part(self, table: Any) -> Any:
+        import pyarrow as pa
+        import pyarrow.compute
+
+        for at, test in (
+            (self._part.begin_us, pyarrow.compute.greater_equal),
+            (self._part.end_us, pyarrow.compute.less),
+        ):
+            if at is not None:
+                table = table.filter(test(table["timestamp"], pa.scalar(at, pa.timestamp("us", "UTC"))))
+        return table
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _ticks(table: Any) -> Iterator[tuple[int, Tick]]:
+    import pyarrow as pa
+
+    appended = table["appended"].cast(pa.int64()).to_pylist()
+    times = table["timestamp"].cast(pa.timestamp("us")).to_pylist()
+    names = ("symbol", "price", "volume", "change_percent", "source", "producer", "seq", "naive")
+    columns = (table[name].to_pylist() for name in names)
+    for ms, moment, symbol, price, volume, change, source, producer, seq, naive in zip(
+        appended, times, *columns, strict=True
+    ):
+        yield (
+            ms,
+            Tick(
+                symbol,
+                price,
+                moment if naive else moment.replace(tzinfo=UTC),
+                volume=volume,
+                change_percent=change,
+                source=source,
+                producer=producer,
+                seq=None if seq is None else int(seq),
+            ),
+        )
