@@ -1,5 +1,6 @@
 /* The keyboard, full screen, and CSV. */
 import { chart } from "./chart.js";
+import { csvOf } from "./csv.js";
 import { facts } from "./facts.js";
 import { multiples } from "./multiples.js";
 import { visits } from "./visits.js";
@@ -109,9 +110,7 @@ function allTicks() {
 function save(lines, name) {
   if (!lines) return;
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(
-    new Blob([lines.map((line) => line.join(",")).join("\r\n"), "\r\n"], { type: "text/csv" }),
-  );
+  link.href = URL.createObjectURL(new Blob([csvOf(lines)], { type: "text/csv" }));
   link.download = `tickflow-${name}.csv`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);

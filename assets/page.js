@@ -141,6 +141,7 @@ function takeIn(answer, whole, drawn, out) {
   }
   if (answer.watch) {
     out.watched = answer.watch.cursors;
+    watch.tellMore(answer.watch.more);
     if (answer.watch.rows.length)
       watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
   }

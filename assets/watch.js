@@ -56,6 +56,14 @@ function widen(overview) {
   });
 }
 
+/* Of very many symbols the list has the first ones. `more`: how many others there are, -1 while that is not known. */
+function tellMore(more = 0) {
+  const place = document.getElementById("more");
+  if (!place) return;
+  place.hidden = !more;
+  place.textContent = more ? `and ${more > 0 ? words.fixed(more, 0) : "many"} more` : "";
+}
+
 /* The symbols in the order in which the list shows them. */
 function inSight() {
   const names = [];
@@ -142,4 +150,4 @@ function refill(update) {
   freshen(grid);
 }
 
-export const watch = { rows, offer, mark, inSight, take, widen, filter };
+export const watch = { rows, offer, mark, inSight, take, tellMore, widen, filter };

@@ -47,10 +47,14 @@ class MemoryStore(MetricsStore):
         self._check()
         return sorted(self._statuses.values(), key=lambda status: -status.written_at)
 
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
         self._check()
         names = {symbol for symbol, _, _ in self._rows} if symbols is None else set(symbols)
-        return Points.from_rows(row for symbol in sorted(names) for row in self._of(symbol)[-1:])
+        return Points.from_rows(row for symbol in sorted(names)[:most] for row in self._of(symbol)[-1:])
+
+    def symbol_count(self) -> int:
+        self._check()
+        return len({symbol for symbol, _, _ in self._rows})
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         self._check()
@@ -209,8 +213,8 @@ class BusyStore(MemoryStore):
         super().__init__()
         self.coming: list[Points] = []
 
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        found = super().latest(symbols)
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+        found = super().latest(symbols, most)
         if self.coming:
             self.write(self.coming.pop(0))
         return found
@@ -260,8 +264,11 @@ class Breakable(MetricsStore):
     def statuses(self) -> list[WorkerStatus]:
         return self._reading().statuses()
 
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        return self._reading().latest(symbols)
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+        return self._reading().latest(symbols, most)
+
+    def symbol_count(self) -> int:
+        return self._reading().symbol_count()
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         return self._reading().first_prices(since_ns, symbols)

@@ -605,3 +605,30 @@ def test_every_symbol_that_a_tick_may_have_is_found_again(store: MetricsStore, s
     assert store.preceded([(symbol, until), (symbol, since)]) == [True, False]
     assert store.trends(since, until, 2) == {symbol: [187.25], "AXBYC": [187.25]}
     assert store.candles(symbol, since, until, SECOND).ticks.tolist() == [1]
+
+
+def test_the_first_symbols_by_name_may_be_asked_for_and_how_many_there_are(store: MetricsStore) -> None:
+    names = [f"S{number:03}" for number in range(30)]
+    store.write(points_of(*(a_row(symbol=name, offset=at) for at, name in enumerate(names))))
+    assert store.symbol_count() == 30
+    assert store.latest(most=10).symbol == names[:10]
+    assert store.latest(most=100).symbol == names
+    later = [a_row(symbol=name, time_ns=MORNING + SECOND, offset=50, price=5.0) for name in ("S003", "S020")]
+    store.write(points_of(*later))
+    store.write(points_of(a_row(symbol="A", offset=60), a_row(symbol="Z", offset=61)))
+    assert store.symbol_count() == 32
+    first = store.latest(most=10)
+    assert first.symbol == ["A", *names[:9]]
+    assert bits(first)[4] == bits(points_of(later[0]))[0]
+    assert len(store.latest()) == 32
+
+
+def test_of_more_symbols_than_can_be_named_only_those_come(store: MetricsStore) -> None:
+    names = [f"S{number:04}" for number in range(1_200)]
+    rows = [a_row(symbol=name, offset=at, is_anomaly=at % 100 == 0, price=1.0 + at) for at, name in enumerate(names)]
+    store.write(points_of(*rows))
+    asked = [*names[:1_000:2], *(f"N{number}" for number in range(600))]
+    assert store.latest(asked).symbol == names[:1_000:2]
+    assert store.first_prices(0, asked) == {name: 1.0 + 2 * at for at, name in enumerate(names[:1_000:2])}
+    assert store.anomaly_counts(0, asked) == dict.fromkeys(names[:1_000:100], 1)
+    assert set(store.anomalies(0, 1_000, asked).symbol) == set(names[:1_000:100])

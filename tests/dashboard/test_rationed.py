@@ -46,14 +46,14 @@ class Counting(MemoryStore):
         self.rows.append(len(found))
         return found
 
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
         with self._count_lock:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         time.sleep(self.lasts)
         with self._count_lock:
             self.at_once -= 1
-        return super().latest(symbols)
+        return super().latest(symbols, most)
 
 
 def test_a_body_that_asks_for_all_rows_reads_no_more_than_its_share() -> None:
@@ -100,9 +100,9 @@ def test_who_waits_for_too_long_is_told_to_come_again(monkeypatch: pytest.Monkey
     going, store = threading.Event(), MemoryStore()
 
     class Stuck(MemoryStore):
-        def latest(self, symbols: Sequence[str] | None = None) -> Points:
+        def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
             going.wait(20)
-            return super().latest(symbols)
+            return super().latest(symbols, most)
 
     body = json.dumps(asked("drawing", [None, None], [])).encode()
     with served(store=Stuck()) as page:

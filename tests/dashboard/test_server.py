@@ -13,6 +13,7 @@ from tests.dashboard.serving import Served, received, served, status_of
 from tests.dashboard.test_dashboard import asked
 from tests.fakes import Feed, MemoryStore
 from tests.waiting import until
+from tickflow.dashboard import security as security_module
 from tickflow.dashboard import server as server_module
 from tickflow.dashboard.security import MAX_BODY_BYTES
 from tickflow.dashboard.server import CONNECTIONS, MAX_HEADER_BYTES
@@ -144,7 +145,7 @@ def test_when_all_are_busy_a_further_one_is_told_so(monkeypatch: pytest.MonkeyPa
     going = threading.Event()
 
     class Slow(MemoryStore):
-        def latest(self, symbols: object = None) -> object:  # type: ignore[override]
+        def latest(self, symbols: object = None, most: object = None) -> object:  # type: ignore[override]
             going.wait(20)
             return super().latest()
 
@@ -229,3 +230,20 @@ def test_a_link_of_another_site_opens_the_page(page: Served) -> None:
     assert page.ask("GET", "/_dash-layout", headers=visit)[0] == 403
     own = {"Sec-Fetch-Site": "same-origin", "Origin": f"http://127.0.0.1:{page.port}"}
     assert page.ask("GET", "/_dash-layout", headers=own)[0] == 200
+
+
+def test_an_answer_above_two_megabytes_is_not_sent_but_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound itself, by an answer of the largest size that still goes out, and by one that is a byte longer."""
+    assert security_module.MAX_ANSWER_BYTES == 2 * 2**20
+    with served() as page:
+        status, _, whole = page.ask("POST", "/_dash-update-component", DRAW, {"Content-Type": "application/json"})
+        assert status == 200
+        for most, expected in ((len(whole), 200), (len(whole) - 1, 503)):
+            monkeypatch.setattr(security_module, "MAX_ANSWER_BYTES", most)
+            status, headers, body = page.ask(
+                "POST", "/_dash-update-component", DRAW, {"Content-Type": "application/json"}
+            )
+            assert status == expected
+        assert b"Ask for less: a shorter range, fewer symbols." in body
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Frame-Options"] == "DENY"

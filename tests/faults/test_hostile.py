@@ -4,17 +4,17 @@ And the suite can fail: variants of the worker without one of its guards are fou
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer
 from kafka import KafkaConsumer, KafkaProducer
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from tests import oracle
-from tests.faults.case import Case, often
+from tests.faults.case import FULL, Case, often
 from tests.faults.conftest import MakeCase
 from tests.faults.stands import KafkaStand
 from tests.hostile import CODECS, send_blanks, send_headers
@@ -26,6 +26,9 @@ BOUND, BOMB_RECORDS = 2**24, 17
 """The bound of a batch here, and how many records of a million blanks each are above it; snappy packs no more into a
 megabyte.
 """
+
+MOST_SYMBOLS, MOST_SOURCES = 20, 4
+"""How many names are known here; the load has eight symbols of two sources each."""
 
 Attack = Callable[[Case, KafkaStand], None]
 
@@ -85,12 +88,34 @@ def strangers(one: Case, stand: KafkaStand) -> None:
     thread.join()
 
 
+def names(_: Case, stand: KafkaStand) -> None:
+    """Ticks of very many symbols, and of very many sources of one symbol."""
+    producer = KafkaProducer(bootstrap_servers=stand.servers)
+    tick = b'{"symbol":"%s","price":1,"timestamp":"2026-01-05T14:30:00Z","source":"%s"}'
+    for number in range(often(1_000, 20_000)):
+        symbol = b"FLOOD%d" % number
+        producer.send(stand.topic, key=symbol, value=tick % (symbol, b"x"))
+        producer.send(stand.topic, key=b"AAPL", value=tick % (b"AAPL", b"s%d" % number))
+    producer.flush()
+    producer.close()
+
+
 ATTACKS: dict[str, Attack] = {
     "large_records": large_records,
     "bombs": bombs,
     "aborted": aborted,
     "strangers": strangers,
+    "names": names,
 }
+FAULTS = {
+    "large_records": "records that fit no dead letter",
+    "bombs": "batches that unpack to far more than their bound",
+    "aborted": "aborted transactions",
+    "strangers": "a consumer that joins the group",
+    "names": "floods of symbols and of sources",
+}
+KINDS: Sequence[Sequence[str]] = [[each] for each in ATTACKS] if FULL else [list(ATTACKS)]
+"""The short form has all of them in one case."""
 BOMBS: dict[str, set[int]] = {}
 """By case, the first offsets of the bombs in partition 0."""
 
@@ -106,7 +131,8 @@ def begun(case: MakeCase, stand: KafkaStand, name: str, variant: str | None) -> 
     admin = KafkaAdminClient(bootstrap_servers=stand.servers)
     admin.create_topics({f"{stand.topic}.dlq": {"num_partitions": 1, "replication_factor": 1}})
     admin.close()
-    one = case(name, stand, env={"MAX_BATCH_BYTES": str(BOUND)})
+    env = {"MAX_BATCH_BYTES": str(BOUND), "MAX_SYMBOLS": str(MOST_SYMBOLS), "MAX_SOURCES": str(MOST_SOURCES)}
+    one = case(name, stand, env=env)
     BOMBS.pop(name, None)
     worker = one.worker(variant)
     worker.wait_for("is ours", 30)
@@ -115,21 +141,48 @@ def begun(case: MakeCase, stand: KafkaStand, name: str, variant: str | None) -> 
 
 
 def expected_of(one: Case, stand: KafkaStand) -> oracle.Expected:
-    """What the log must have become: a bomb is one letter, whatever lies in it."""
+    """What the log must have become: a bomb is one letter, whatever lies in it; of names only the first are known."""
     records = stand.all_records(stand.topic)
     firsts = BOMBS.get(one.fault, set())
     inside = {first + at for first in firsts for at in range(BOMB_RECORDS)}
-    expected = oracle.expected([each for each in records if each.partition != 0 or each.offset not in inside])
+    records = [each for each in records if each.partition != 0 or each.offset not in inside]
+    nameless = too_many(oracle.expected(records))
+    expected = oracle.expected([each for each in records if (each.partition, each.offset) not in nameless])
     letters = {(0, first): (oracle.LogRecord(0, first, None, None), "batch_too_large") for first in firsts}
+    for each in records:
+        if reason := nameless.get((each.partition, each.offset)):
+            letters[each.partition, each.offset] = each, reason
     return oracle.Expected(expected.points, {**expected.letters, **letters})
 
 
-def test_hostile_records_cost_no_tick_no_worker_and_little_memory(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    one, worker = begun(case, kafka_stand, "hostile records, transactions and consumers", None)
-    times = often(1, 5)
+def too_many(expected: oracle.Expected) -> dict[tuple[int, int], str]:
+    """The places of ticks whose names come after the known ones, in the order of the log, each with its reason."""
+    known: dict[int, dict[str, set[str]]] = {}
+    reasons: dict[tuple[int, int], str] = {}
+    ordered = expected.points.sort_values(["partition", "offset"])
+    for partition, offset, symbol, source in ordered[["partition", "offset", "symbol", "source"]].itertuples(
+        index=False
+    ):
+        symbols = known.setdefault(partition, {})
+        if symbol not in symbols and len(symbols) == MOST_SYMBOLS:
+            reasons[partition, offset] = "too_many_symbols"
+        elif source not in symbols.setdefault(symbol, set()) and len(symbols[symbol]) == MOST_SOURCES:
+            reasons[partition, offset] = "too_many_sources"
+        else:
+            symbols[symbol].add(source)
+    return reasons
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=" ".join)
+def test_hostile_records_cost_no_tick_no_worker_and_little_memory(
+    case: MakeCase, kafka_stand: KafkaStand, kinds: Sequence[str]
+) -> None:
+    name = FAULTS[kinds[0]] if len(kinds) == 1 else "hostile records, transactions and consumers"
+    one, worker = begun(case, kafka_stand, name, None)
+    times = often(1, 3)
     for _ in range(times):
-        for attack in ATTACKS.values():
-            attack(one, kafka_stand)
+        for kind in kinds:
+            ATTACKS[kind](one, kafka_stand)
             one.recover()
     peak = peak_mb(worker)
     assert worker.is_running
@@ -138,9 +191,10 @@ def test_hostile_records_cost_no_tick_no_worker_and_little_memory(case: MakeCase
     peak = max(peak, peak_mb(worker))
     one.end()
     one.fault += f": peak memory {peak} MB"
-    BOMBS[one.fault] = BOMBS["hostile records, transactions and consumers"]
-    one.finish(times * len(ATTACKS), expected_of(one, kafka_stand))
+    BOMBS[one.fault] = BOMBS.get(name, set())
+    result = one.finish(times * len(kinds), expected_of(one, kafka_stand))
     assert peak < MOST_MB
+    assert result.letters.expected > 0
 
 
 def test_a_forged_commit_keeps_no_worker_from_starting(case: MakeCase, kafka_stand: KafkaStand) -> None:
@@ -166,6 +220,45 @@ def forged(case: MakeCase, stand: KafkaStand, variant: str | None) -> Case:
     return one
 
 
+def limit_letters(stand: KafkaStand, most: int) -> None:
+    """Set what the dead-letter topic takes."""
+    admin = KafkaAdminClient(bootstrap_servers=stand.servers)
+    changed = {"max.message.bytes": str(most)}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, f"{stand.topic}.dlq", changed)])
+    admin.close()
+
+
+def spoilt(case: MakeCase, stand: KafkaStand, variant: str | None) -> tuple[Case, Script]:
+    """A worker stops; another one starts on a dead-letter topic that takes no letter of a large record."""
+    one, worker = begun(case, stand, "a dead-letter topic that is too small", None)
+    one.recover()
+    one.stop(worker)
+    limit_letters(stand, 1_000)
+    large_records(one, stand)
+    return one, one.worker(variant)
+
+
+def test_a_topic_that_cannot_work_is_named_and_costs_nothing(case: MakeCase, kafka_stand: KafkaStand) -> None:
+    one, worker = spoilt(case, kafka_stand, None)
+    assert worker.wait(60) == 2
+    assert f"max.message.bytes of the topic {kafka_stand.topic}.dlq is '1000'" in worker.stderr
+    one.workers.remove(worker)
+    limit_letters(kafka_stand, 2**20)
+    one.relieve(one.worker())
+    one.recover()
+    one.finish(1, expected_of(one, kafka_stand))
+
+
+def test_a_worker_that_looks_at_no_topic_setting_is_found(case: MakeCase, kafka_stand: KafkaStand) -> None:
+    one, worker = spoilt(case, kafka_stand, "settings-unchecked")
+    worker.wait_for("held up", 60)
+    one.load.end()
+    assert (one.stand.uncommitted() or 0) > 0
+    result = one.judge(expected_of(one, kafka_stand))
+    assert result.letters.lost > 0, result
+    one.kill(worker)
+
+
 @pytest.mark.parametrize(
     ("variant", "attack"),
     [
@@ -173,6 +266,7 @@ def forged(case: MakeCase, stand: KafkaStand, variant: str | None) -> Case:
         ("letters-forgotten", "large_records"),
         ("unbounded", "bombs"),
         ("strangers-followed", "strangers"),
+        ("names-unbounded", "names"),
     ],
 )
 def test_a_worker_without_its_guard_is_found(

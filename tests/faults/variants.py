@@ -34,12 +34,13 @@ from tickflow.metrics.formulas import deviation
 from tickflow.store.influx.store import InfluxStore
 from tickflow.store.sqlite.store import EmbeddedStore
 from tickflow.ticklog.base import Commit
-from tickflow.ticklog.kafka import cluster
+from tickflow.ticklog.kafka import cluster, topics
 from tickflow.ticklog.kafka import reader as kafka_reader
 from tickflow.ticklog.kafka import records as kafka_records
 from tickflow.ticklog.kafka.writer import Writer
 from tickflow.ticklog.sqlite.file import LogFile
 from tickflow.ticklog.sqlite.log import EmbeddedTickLog
+from tickflow.ticks.names import Names
 from tickflow.ticks.tick import Refused
 from tickflow.worker import assignments, dead_letters, restore
 from tickflow.worker.batch import Batch
@@ -192,6 +193,16 @@ def trusting() -> None:
     patch(restore, _read=read)
 
 
+def names_unbounded() -> None:
+    """Takes ticks of any number of names."""
+    patch(Names, admit=lambda _names, ticks: (ticks, []))
+
+
+def settings_unchecked() -> None:
+    """Works with whatever settings a topic has."""
+    patch(topics, LEAST_LETTER=0)
+
+
 def clock() -> None:
     """Shifts the clock by the seconds in the file `FAULT_CLOCK`."""
     file, true_ns = Path(os.environ["FAULT_CLOCK"]), time.time_ns
@@ -263,6 +274,8 @@ VARIANTS: dict[str, Callable[[], None]] = {
     "common-protocol": common_protocol,
     "strangers-followed": strangers_followed,
     "trusting": trusting,
+    "names-unbounded": names_unbounded,
+    "settings-unchecked": settings_unchecked,
     "clock": clock,
     "small-batches": small_batches,
     "journal": journal,

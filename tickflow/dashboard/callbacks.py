@@ -13,6 +13,7 @@ from tickflow.alerts.mutes import Mute
 from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.behind import Behind
 from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import down
 from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
@@ -31,7 +32,7 @@ def register(
     clock: Callable[[], int] = time.time_ns,
 ) -> None:
     """Register the callbacks. None of them raises if the store fails: the failure is part of the answer."""
-    numbers = itertools.count(1)
+    numbers, behind = itertools.count(1), Behind()
     server = os.urandom(4).hex()  # ids must stay unique for a browser that stays open while the server restarts
 
     def on_view(view: object, _rebuild: object) -> Answer:
@@ -45,6 +46,7 @@ def register(
                 now_ns=clock(),
                 sessions=sessions,
                 board=board,
+                behind=behind,
             )
         except StoreError as error:
             return {"drawn": nothing_drawn(identity, chosen(view), failed=True), "state": down(str(error))}
@@ -63,7 +65,14 @@ def register(
             return {}
         try:
             return refresh(
-                gate.store, drawn, watched or {}, now_ns=clock(), sessions=sessions, board=board, stamp=stamp
+                gate.store,
+                drawn,
+                watched or {},
+                now_ns=clock(),
+                sessions=sessions,
+                board=board,
+                stamp=stamp,
+                behind=behind,
             )
         except StoreError as error:
             return {"of": drawn["id"], "state": down(str(error))}

@@ -16,6 +16,8 @@ from tickflow.store.pixels import Pixels
 
 WORK_SECONDS = 5.0
 MAX_ROWS = 5_000
+MOST_SHOWN = 10_000
+"""How many symbols the page shows at most: the first by name. A program beside ours may have stored any number."""
 READS_AT_ONCE = 4
 
 
@@ -65,10 +67,17 @@ class Rationed(MetricsStore):
         with self._turn() as store:
             return store.newest(symbol, min(count, MAX_ROWS))
 
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """As the store does."""
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+        """As the store does, of `MOST_SHOWN` symbols at most."""
         with self._turn() as store:
-            return store.latest(symbols)
+            if symbols is not None:
+                return store.latest(symbols[:MOST_SHOWN])
+            return store.latest(most=MOST_SHOWN if most is None else min(most, MOST_SHOWN))
+
+    def symbol_count(self) -> int:
+        """As of the store."""
+        with self._turn() as store:
+            return store.symbol_count()
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
         """As of the store."""

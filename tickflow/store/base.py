@@ -156,8 +156,11 @@ class PointReader(Connected):
         """The symbol's newest `count` points, in time order."""
 
     @abstractmethod
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """The newest point of each symbol (by default of all symbols), ordered by symbol."""
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+        """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name.
+
+        With `most`, where symbols are very many, it may be as old as the last call.
+        """
 
     @abstractmethod
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
@@ -232,6 +235,10 @@ class PageQueries(PointReader):
     @abstractmethod
     def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
         """For each time range (from, before; in ns) with an anomaly, the anomaly farthest from its MA10."""
+
+    @abstractmethod
+    def symbol_count(self) -> int:
+        """How many symbols there are."""
 
     @abstractmethod
     def first_time(self, symbol: str) -> int | None:

@@ -41,7 +41,7 @@ class NowhereStore(PointWriter, PointReader, StatusBoard):
     def newest(self, symbol: str, count: int) -> Points:  # noqa: D102
         return Points.from_rows([])
 
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:  # noqa: D102
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:  # noqa: D102
         return Points.from_rows([])
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:  # noqa: D102

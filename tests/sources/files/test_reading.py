@@ -501,6 +501,24 @@ def test_mutated_files_never_give_a_traceback(tmp_path: Path, body: bytes, rng: 
     no_traceback(path)
 
 
+PACKED = [SPELLINGS[name](HEADER + "2024-01-16T14:30:00Z,AAPL,1.5,100\n" * 30) for name in sorted(SPELLINGS)]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(PACKED), st.randoms(use_true_random=False), st.integers(1, 6))
+def test_mutated_packings_never_give_a_traceback(tmp_path: Path, body: bytes, rng: random.Random, changes: int) -> None:
+    found = bytearray(body)
+    for _ in range(changes):
+        at = rng.randrange(len(found) or 1)
+        if rng.random() < 0.7:
+            found[at : at + 1] = bytes([rng.randrange(256)])
+        else:
+            del found[at : at + rng.randrange(1, 30)]
+    path = tmp_path / "file"
+    path.write_bytes(bytes(found))
+    no_traceback(path)
+
+
 MEASURED = """
 import random, resource, sys
 from pathlib import Path

@@ -15,7 +15,7 @@ from devtools.influxdb import InfluxServer
 from tests.point_examples import MORNING, a_row, points_of
 from tickflow.store.base import PageQueries, StatusBoard
 from tickflow.store.influx.acks import InfluxAcks
-from tickflow.store.influx.influxql import InfluxQL, bound
+from tickflow.store.influx.influxql import InfluxQL, Pattern, bound
 from tickflow.store.influx.store import InfluxStore
 
 Asked = list[tuple[str, dict[str, Any]]]
@@ -24,7 +24,12 @@ QUERIES: dict[str, Callable[[InfluxStore, str, int, int], object]] = {
     "points": lambda store, symbol, since, until: (store.points(symbol, since, until), store.points(symbol, since)),
     "count": lambda store, symbol, since, until: store.count(symbol, since, until),
     "newest": lambda store, symbol, since, until: store.newest(symbol, 5),
-    "latest": lambda store, symbol, since, until: (store.latest([symbol, "IBM"]), store.latest()),
+    "latest": lambda store, symbol, since, until: (
+        store.latest([symbol, "IBM"]),
+        store.latest(),
+        store.latest(most=5),
+    ),
+    "symbol_count": lambda store, symbol, since, until: store.symbol_count(),
     "first_prices": lambda store, symbol, since, until: store.first_prices(since, [symbol]),
     "last_prices": lambda store, symbol, since, until: store.last_prices(since, until, [symbol]),
     "totals": lambda store, symbol, since, until: store.totals(symbol, since, until),
@@ -149,3 +154,13 @@ def test_an_object_in_the_place_of_a_symbol_gives_no_row_of_another(influx: Infl
             assert len(store.points(name, 0)) == 0
             assert store.first_prices(0, [name]) == {}
         assert list(store.first_prices(0, ["AAPL", *HOSTILE[:6]])) == ["AAPL"]
+
+
+letters = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6)
+
+
+@given(last=letters, others=st.lists(letters, max_size=20))
+def test_names_up_to_the_last_one_are_those_that_sort_no_later(last: str, others: list[str]) -> None:
+    pattern = Pattern.up_to(last).bound["regex"]
+    for name in [*others, last, f"{last}x", last[:-1] or "x", f"{last}\n"]:
+        assert bool(re.fullmatch(pattern, name)) == (name.encode() <= last.encode())

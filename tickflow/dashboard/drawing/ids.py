@@ -49,6 +49,8 @@ SAID = "said"
 second.
 """
 TRUTH = "truth"
+MORE = "more"
+"""How many symbols the watch list leaves out."""
 SYMBOL = "symbol"
 RANGE = "range"
 RANGE_NARROW = "range-narrow"

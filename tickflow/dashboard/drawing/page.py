@@ -187,6 +187,7 @@ def _watch_list() -> list[Component]:
             ],
         ),
         watch_list.grid(),
+        html.Div("", id=ids.MORE, className="more", hidden=True, role="status"),
         html.Section(id=ids.ALERTS, className="alerts-side", **{"aria-label": "Alerts"}),
         html.Div("", id=ids.TRUTH, className="truth"),
     ]

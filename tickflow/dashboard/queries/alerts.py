@@ -27,6 +27,8 @@ from tickflow.ticks.tick import is_symbol
 MAX_TICKS = 1_000
 """How many flagged ticks are read at a time, newest first."""
 MAX_TAKEN = 20_000
+MANY = 3_000
+"""To look through more symbols than this takes the store longer than a reader waits."""
 MAX_EPISODES = 200
 ACKS_SECONDS = 2.0
 """Seconds between two looks for acknowledgements that other dashboards have saved."""
@@ -177,7 +179,8 @@ class Board:
             return
         begin = max(newest.values()) - DAY_NS
         since = min(self._newest.get(symbol, begin) for symbol in changed) - OVERLAP_NS
-        points = store.anomalies(since, MAX_TICKS, changed if len(changed) < len(newest) else None)
+        is_whole = len(changed) == len(newest) < MANY  # else the store may have others
+        points = store.anomalies(since, MAX_TICKS, None if is_whole else changed)
         moments = list(zip(points.symbol, points.time_ns.tolist(), strict=True))
         fresh = [at for at, moment in enumerate(moments) if moment not in self._taken]
         follows = store.preceded([moments[at] for at in fresh])

@@ -10,17 +10,21 @@ whole picture is made again where extending it at the right end would be wrong: 
 log was created again, there are too many new rows, or the picture now has more rows than a screen shows.
 """
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tickflow.dashboard.drawing import clock, multiples, pictures
 from tickflow.dashboard.queries import hours, ranges
-from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.alerts import MANY, Board
+from tickflow.dashboard.queries.behind import Behind
 from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, newest_rows, recent_gap, recent_rows
 from tickflow.dashboard.queries.state import State, state_of
 from tickflow.dashboard.queries.view import Drawn, View, chosen, nothing_drawn
 from tickflow.dashboard.queries.watched import cursors_of, watch
+from tickflow.dashboard.rationed import MOST_SHOWN
 from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
 from tickflow.sessions import NEW_YORK, Sessions
@@ -57,13 +61,14 @@ def draw(
     now_ns: int,
     sessions: Sessions = NEW_YORK,
     board: Board | None = None,
+    behind: Behind | None = None,
 ) -> Answer:
     """The whole answer to a view: the picture, what it shows, the whole watch list, all alerts, the state.
 
     Raises `StoreError`.
     """
     wanted = chosen(view)
-    latest = store.latest()
+    latest = _latest(store, [wanted["symbol"], *wanted["symbols"]])
     if wanted["symbol"] is None and len(latest):
         wanted["symbol"] = latest.symbol[0]
     picture, drawn = _picture(store, wanted, latest, identity, threshold, sessions)
@@ -72,12 +77,12 @@ def draw(
         small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
         drawn["offsets"] = multiples.offsets(small["multiples"], drawn["multiples"]) or drawn["offsets"]
     return (
-        _alerted(board, store, latest, 0, now_ns)
+        _alerted(board, store, latest, 0, now_ns, behind)
         | small
         | {
             "picture": picture,
             "drawn": drawn,
-            "watch": watch(store, latest, {}, drawn, sessions),
+            "watch": watch(store, latest, {}, drawn, sessions, behind),
             "state": _state(store, latest, now_ns, sessions),
         }
     )
@@ -102,20 +107,21 @@ def refresh(
     sessions: Sessions = NEW_YORK,
     board: Board | None = None,
     stamp: object = 0,
+    behind: Behind | None = None,
 ) -> Answer:
     """What is new for a browser that shows `drawn`, whose watch list is complete up to `watched` and its alerts up to
     `stamp`.
 
     Raises `StoreError`.
     """
-    latest = store.latest()
+    latest = _latest(store, [drawn["symbol"], *drawn["symbols"]])
     answer: Answer = (
-        _alerted(board, store, latest, stamp, now_ns)
+        _alerted(board, store, latest, stamp, now_ns, behind)
         | multiples.further(store, drawn, latest)
         | {
             "of": drawn["id"],
             "state": _state(store, latest, now_ns, sessions),
-            "watch": watch(store, latest, watched, drawn, sessions),
+            "watch": watch(store, latest, watched, drawn, sessions, behind),
         }
     )
     symbol = drawn["symbol"]
@@ -165,11 +171,25 @@ def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions)
     return state
 
 
-def _alerted(board: Board | None, store: PageQueries, latest: Points, stamp: object, now_ns: int) -> Answer:
+def _latest(store: PageQueries, chosen: Iterable[str | None]) -> Points:
+    """The newest points of the symbols that the page shows, and of those that are chosen beside."""
+    latest = store.latest(most=MOST_SHOWN)
+    if len(latest) < MOST_SHOWN:
+        return latest
+    others = sorted({symbol for symbol in chosen if symbol} - set(latest.symbol))
+    return Points.joined([latest, store.latest(others)]) if others else latest
+
+
+def _alerted(
+    board: Board | None, store: PageQueries, latest: Points, stamp: object, now_ns: int, behind: Behind | None
+) -> Answer:
     """The alerts that changed after `stamp`, and why acknowledgements are unknown, if they are."""
     if board is None:
         return {}
-    board.look(store, latest, now_ns)
+    if behind is not None and len(latest) > MANY:
+        behind.last("alerts", partial(board.look, store, latest, now_ns), None)
+    else:
+        board.look(store, latest, now_ns)
     news = board.since(stamp)
     answer: Answer = {} if news is None else {"alerts": news}
     trouble = board.trouble or board.worth_trouble

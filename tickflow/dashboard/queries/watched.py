@@ -1,5 +1,6 @@
 """The rows of the watch list whose last tick a browser does not have yet."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,13 +8,19 @@ import numpy as np
 from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.drawing.traces import OVERVIEW
 from tickflow.dashboard.queries import hours, ranges
+from tickflow.dashboard.queries.alerts import MANY
+from tickflow.dashboard.queries.behind import Behind
 from tickflow.dashboard.queries.deltas import OVERLAP_NS
 from tickflow.dashboard.queries.view import Drawn
+from tickflow.dashboard.rationed import MOST_SHOWN
 from tickflow.metrics.fields import Field, Unit
 from tickflow.metrics.points import Points
 from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.store.base import PageQueries
 
+MOST_BYTES = 1_350_000
+ROW_BYTES, OVERVIEW_ROW_BYTES = 116, 460
+"""What a row takes in an answer besides its names, at most."""
 TREND_STEPS = 24
 """How many points a sparkline has."""
 NEWEST = "newest_us"
@@ -23,7 +30,12 @@ Answer = dict[str, Any]
 
 
 def watch(
-    store: PageQueries, latest: Points, watched: dict[str, int], drawn: Drawn, sessions: Sessions = NEW_YORK
+    store: PageQueries,
+    latest: Points,
+    watched: dict[str, int],
+    drawn: Drawn,
+    sessions: Sessions = NEW_YORK,
+    behind: Behind | None = None,
 ) -> Answer:
     """The rows of the watch list with a tick that is newer than `watched`, and the cursors up to which the list is then
     complete.
@@ -31,7 +43,14 @@ def watch(
     Every symbol's change counts from the same moment, whichever symbol is drawn: the start of the range that ends at
     the newest tick of any symbol, or the start of the period. For the range of a day it is the
     previous close (the row's `since` is then `close`), except for symbols without one.
+
+    Of very many symbols these are the first ones, and `more` says how many others there are (-1: not known yet). With
+    many of them there are no trends, and changes are those of up to half a minute ago.
     """
+    is_long = len(latest) > MANY
+    shown = min(MOST_SHOWN, _fitting(latest, drawn["overview"]))
+    more = _more(store, len(latest), shown, behind)
+    latest = latest.take(slice(0, shown)) if len(latest) > shown else latest
     restarted = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
     cursors = {} if restarted else watched
     partitions, which = np.unique(latest.partition, return_inverse=True)
@@ -42,18 +61,27 @@ def watch(
         is_new |= time_us > sent_us - OVERLAP_NS // 1000
     changed = latest.take(np.flatnonzero(is_new))
     if not len(changed):
-        return {"rows": [], "cursors": cursors}
+        return {"rows": [], "cursors": cursors, **more}
     newest = int(latest.time_ns.max())
     begin = ranges.start(drawn["range"], newest)
     if drawn["period"]:
         begin, end = (clock.utc_ns(bound) for bound in drawn["period"])
         newest = max(begin, min(newest, end - 1_001))
-    names = changed.symbol if len(changed) < len(latest) else None
-    first = store.first_prices(begin, names)
-    closed = {}
-    if drawn["range"] == "1d" and not drawn["period"]:
-        closed = hours.closes(store, sessions, latest, names)
-        first |= closed
+    names = latest.symbol if is_long else changed.symbol if len(changed) < len(latest) else None
+    ask_counts = partial(store.anomaly_counts, begin, names)
+
+    def ask_first() -> tuple[dict[str, float], dict[str, float]]:
+        is_day = drawn["range"] == "1d" and not drawn["period"]
+        return store.first_prices(begin, names), hours.closes(store, sessions, latest, names) if is_day else {}
+
+    if is_long and behind is not None:
+        part = drawn["range"], *(drawn["period"] or ())
+        unknown: tuple[dict[str, float], dict[str, float]] = ({}, {})
+        first, closed = behind.last(("first prices", part), ask_first, unknown)
+        ask_counts = partial(behind.last, ("anomalies", part), ask_counts, {})
+    else:
+        first, closed = ask_first()
+    first = first | closed
     rows = [
         {
             "symbol": symbol,
@@ -68,13 +96,29 @@ def watch(
         )
     ]
     if drawn["overview"]:
-        _add_measures(rows, changed, store.anomaly_counts(begin, names))
+        _add_measures(rows, changed, ask_counts())
     sent = cursors_of(changed, cursors) | {NEWEST: max(sent_us, int(changed.time_ns.max()) // 1000)}
-    answer: Answer = {"rows": rows, "cursors": sent}
-    if not cursors:
+    answer: Answer = {"rows": rows, "cursors": sent, **more}
+    if not cursors and not is_long:
         begin = begin or min(drawn["first_us"] * 1000, newest) or newest
         _add_trends(store, answer, begin, max(begin, newest))
     return answer
+
+
+def _fitting(latest: Points, overview: bool) -> int:
+    """How many rows fit into an answer."""
+    longest = max(map(len, latest.symbol), default=0) + max(map(len, latest.source), default=0)
+    return MOST_BYTES // ((OVERVIEW_ROW_BYTES if overview else ROW_BYTES) + longest)
+
+
+def _more(store: PageQueries, known: int, shown: int, behind: Behind | None) -> Answer:
+    """How many symbols the list leaves out, if any."""
+    if known < MOST_SHOWN:
+        return {"more": known - shown} if known > shown else {}
+    stored = store.symbol_count() if behind is None else behind.last("symbols", store.symbol_count, 0)
+    if stored:
+        return {"more": stored - shown} if stored > shown else {}
+    return {"more": -1}
 
 
 def _add_measures(rows: list[dict[str, Any]], points: Points, anomalies: dict[str, int]) -> None:

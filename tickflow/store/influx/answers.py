@@ -17,11 +17,14 @@ TOO_LARGE = 413
 UNPARSABLE = 400
 DROPPED = 422
 
+LONGEST_WAIT = 300.0
+"""Seconds that a server may ask to be left alone; who asks for more is asked again then."""
+
 REFUSED_SHARE = 0.01
 """If a larger share of a batch is refused, the cause is a mistake in the setup, not a few odd ticks."""
 
 _BAD_LINE = re.compile(r"^unable to parse '(.*?)': (.*)$", re.MULTILINE)
-_OUTSIDE_RETENTION = re.compile(r"outside retention policy.*dropped=(\d+)", re.DOTALL)
+_OUTSIDE_RETENTION = re.compile(r"outside retention policy.*dropped=([0-9]{1,18})(?![0-9])", re.DOTALL)
 _TYPE_CONFLICT = re.compile(
     r'field type conflict: input field "(.+?)" on measurement "(.+?)" is type (\w+), already exists as type (\w+)'
 )
@@ -67,11 +70,11 @@ def retry_after(header: str | None, now: float) -> float | None:
     """
     if header is None:
         return None
-    if re.fullmatch(r"\d{1,9}", header.strip()):
-        return float(header)
+    if re.fullmatch(r"[0-9]{1,9}", header.strip()):
+        return min(float(header), LONGEST_WAIT)
     try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - now)
-    except ValueError:
+        return min(max(0.0, parsedate_to_datetime(header).timestamp() - now), LONGEST_WAIT)
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

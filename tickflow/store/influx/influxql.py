@@ -63,6 +63,19 @@ class Pattern:
     def __repr__(self) -> str:
         return f"Pattern({self._text!r})"
 
+    @classmethod
+    def up_to(cls, last: str) -> "Pattern":
+        """Matches every text that sorts no later than `last`: for very many names, far quicker than naming each.
+
+        >>> matches = re.compile(Pattern.up_to("AB")._text).match
+        >>> [bool(matches(each)) for each in ("", "A", "A ", "AAZ", "AB", "AB ", "AC", "B")]
+        [False, True, True, True, True, False, False, False]
+        """
+        pattern = cls(())
+        lower = [f"{re.escape(last[:at])}[\\x00-{_before(each)}].*" for at, each in enumerate(last) if each > "\0"]
+        pattern._text = f"^(?s:{'|'.join([*lower, *(re.escape(last[:at]) for at in range(1, len(last) + 1))])})$"
+        return pattern
+
     @property
     def bound(self) -> dict[str, str]:
         """The expression in the form that InfluxDB's API takes."""
@@ -74,6 +87,8 @@ Value = str | int | Pattern
 Params = Mapping[str, Value] | None
 
 MOST_CHARACTERS = 1_000
+MOST_NAMED = 1_000
+"""More symbols than this are not named: it is faster to ask for all up to the last one, and to choose here."""
 
 _OF_ANOTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -335,11 +350,22 @@ def _bound(name: str, value: object) -> str | int | dict[str, str]:
 def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, Value]]:
     """The condition that a point belongs to one of these symbols, which are bound as parameters; `None` means all.
 
-    A regular expression takes InfluxDB half the time of as many comparisons.
+    A regular expression takes InfluxDB half the time of as many comparisons. For more than `MOST_NAMED` symbols the
+    points of others between them come, too.
     """
     if symbols is None:
         return "time >= 0", {}
+    if len(symbols) > MOST_NAMED:
+        return '"symbol" =~ $symbols', {"symbols": Pattern.up_to(max(symbols))}
     return '"symbol" =~ $symbols', {"symbols": Pattern([symbol for symbol in symbols if symbol])}
+
+
+def _before(letter: str) -> str:
+    """The letter before that one, as the end of a class of letters."""
+    code = ord(letter) - 1
+    if code > 0x7F:
+        return "\ud7ff" if 0xD800 <= code < 0xE000 else chr(code)
+    return f"\\x{code:02x}"
 
 
 def _rows_of(result: _Result[Row]) -> list[Row]:
@@ -360,8 +386,12 @@ def unreachable(
         return StoreMisconfigured(f"{where} cannot be trusted: {meaning}.")
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         words = str(error).rpartition(": ")[2]
+    elif isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        return StoreUnavailable(
+            f"{where} is too slow: it has the request, and gave no answer within {READ_SECONDS:g} s."
+        )
     elif isinstance(error, urllib3.exceptions.TimeoutError):
-        words = "no answer in time"
+        words = "no connection in time"
     else:
         words = str(error)
     return StoreUnavailable(f"{where} cannot be reached: {words}")

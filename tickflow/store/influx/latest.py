@@ -19,19 +19,22 @@ or for at most `WHOLE_EVERY_SECONDS` seconds.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from tickflow.errors import StoreError
+from tickflow.errors import StoreError, StoreUnavailable
 from tickflow.metrics.points import MEASUREMENT, Points
-from tickflow.store.influx.influxql import InfluxQL, Integer, Value, named
+from tickflow.store.deadline import is_over
+from tickflow.store.influx.influxql import MOST_NAMED, InfluxQL, Integer, Value, named
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.visibility import whole
 from tickflow.store.latest import places, replaced
 
 WHOLE_EVERY_SECONDS = 60.0
 ATTEMPTS = 3
-MOST_NAMED = 1_000
-"""For more symbols than this, it is faster to ask for all and to choose here."""
+MANY = 3_000
+SLOW_SECONDS = 0.3
+"""For more symbols than that, and after a read that took longer than that, readers do not wait: see `Latest.read`."""
 
 STATEMENTS = 100
 """How many symbols are asked for in one request."""
@@ -43,20 +46,56 @@ _MOMENTS = f'SELECT last("offset") FROM "{MEASUREMENT}" GROUP BY "symbol"'  # no
 
 
 class Latest:
-    """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe."""
+    """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe.
 
-    def __init__(self, influxql: InfluxQL, monotonic: Callable[[], float] = time.monotonic) -> None:
+    `most`: only of the first so many symbols.
+    """
+
+    def __init__(
+        self, influxql: InfluxQL, monotonic: Callable[[], float] = time.monotonic, most: int | None = None
+    ) -> None:
+        self._most = most
+        self._behind: threading.Thread | None = None
         self._influxql = influxql
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._points = Points.from_rows([])
         self._place: dict[str, int] = {}
         self._moments: _Moments = {}
+        self._took = 0.0
         self._begun_at = self._whole_at = float("-inf")
         self._failure: StoreError | None = None
 
     def read(self) -> Points:
-        """The newest point of each symbol, ordered by symbol."""
+        """The newest point of each symbol, ordered by symbol.
+
+        Of the first `most` symbols, where a read takes long: as they were when the last read ended, if there was one;
+        another one then begins in the background.
+        """
+        if self._most is None:
+            return self._read_now()
+        if len(self._points) > MANY or self._took > SLOW_SECONDS:
+            self._read_behind()
+            if self._failure is not None:
+                raise self._failure.with_traceback(None)
+            return self._points
+        try:
+            return self._read_now()
+        except StoreUnavailable:
+            if is_over():
+                self._read_behind()  # without the time limit of this request, for those that follow
+            raise
+
+    def _read_behind(self) -> None:
+        if self._behind is None or not self._behind.is_alive():
+            self._behind = threading.Thread(target=self._try, name="latest", daemon=True)
+            self._behind.start()
+
+    def _try(self) -> None:
+        with suppress(StoreError):
+            self._read_now()
+
+    def _read_now(self) -> Points:
         asked = self._monotonic()
         with self._lock:
             if self._begun_at <= asked:  # otherwise another reader has read it since this one asked
@@ -67,6 +106,7 @@ class Latest:
                 except StoreError as error:
                     self._failure = error
                 self._begun_at = begun
+                self._took = self._monotonic() - begun
             if self._failure is not None:  # also for the readers that waited: they need not query again
                 raise self._failure.with_traceback(None)
             return self._points
@@ -111,15 +151,16 @@ class Latest:
             self._points = replaced(self._points, self._place, newer.take(known))
 
     def _ask(self) -> _Moments:
-        found = self._influxql.grouped(_MomentRow, _MOMENTS)
-        return {symbol: rows[0] for symbol, rows in found.items()}
+        found = self._influxql.grouped(_MomentRow, _MOMENTS + self._slimit)
+        return {symbol: rows[0] for symbol, rows in found.items() if rows}
 
     def _at(self, moments: _Moments, symbols: Sequence[str] | None = None) -> Points:
         """The points of these symbols at these times (by default of all), ordered by symbol."""
         if not moments:
             return Points.from_rows([])
         wanted = moments if symbols is None else {symbol: moments[symbol] for symbol in symbols}
-        found = of(self._influxql, symbols, until_ns=max(time_ns for time_ns, _ in wanted.values()) + 1)
+        until = max(time_ns for time_ns, _ in wanted.values()) + 1
+        found = of(self._influxql, symbols, until_ns=until, slimit=self._slimit if symbols is None else "")
         rows = zip(found.symbol, found.time_ns.tolist(), found.offset.tolist(), strict=True)
         right = {symbol: at for at, (symbol, *moment) in enumerate(rows) if wanted.get(symbol) == tuple(moment)}
         others = [symbol for symbol in sorted(wanted) if symbol not in right]
@@ -133,6 +174,11 @@ class Latest:
         ]
         points = Points.joined(parts)
         return points.take(sorted(range(len(points)), key=lambda at: points.symbol[at]))
+
+    @property
+    def _slimit(self) -> str:
+        """InfluxDB sorts series by their tags."""
+        return "" if self._most is None else f" SLIMIT {self._most}"
 
     def _exactly(self, moments: _Moments) -> Points:
         params: dict[str, Value] = {f"s{i}": symbol for i, symbol in enumerate(moments)}
@@ -148,14 +194,16 @@ class Latest:
         )
 
 
-def of(influxql: InfluxQL, symbols: Sequence[str] | None = None, until_ns: int | None = None) -> Points:
+def of(
+    influxql: InfluxQL, symbols: Sequence[str] | None = None, until_ns: int | None = None, slimit: str = ""
+) -> Points:
     """The newest point before `until_ns` of each of these symbols (by default of all), ordered by symbol."""
-    condition, params = named(symbols if symbols is None or len(symbols) <= MOST_NAMED else None)
+    condition, params = named(symbols)
     if until_ns is not None:
         condition, params = f"{condition} AND time < $until", params | {"until": until_ns}
     query = (
         f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {condition} '  # noqa: S608 - names of our own, values are bound
-        'GROUP BY "symbol" ORDER BY time DESC LIMIT 1'
+        f'GROUP BY "symbol" ORDER BY time DESC LIMIT 1{slimit}'
     )
     wanted = None if symbols is None else frozenset(symbols)
 

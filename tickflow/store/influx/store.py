@@ -24,6 +24,7 @@ from tickflow.store.digest import Digest, Outline
 from tickflow.store.influx import answers, digest, latest, parts, pixels, preceded
 from tickflow.store.influx.influxql import (
     CONNECT_SECONDS,
+    MOST_NAMED,
     READ_SECONDS,
     SYSTEMS_OWN,
     InfluxQL,
@@ -42,6 +43,8 @@ _STATUS_TEXTS = ("held_up_by", "notice", "state", "doing")
 _LATER: dict[str, Any] = {"notice": "", "state": "", "doing": "", "foreign": 0}
 """The fields of a status that older workers do not write, with the values to assume."""
 _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), *[str | None] * len(_STATUS_TEXTS))]  # type: ignore[misc]
+
+MOST_COUNTED = 1_000_000
 
 _logger = logging.getLogger(__name__)
 
@@ -80,7 +83,7 @@ class InfluxStore(MetricsStore):
         self._influxql = InfluxQL(
             self._url, token=token, org=org, bucket=bucket, where=self.where, certificates=certificates, clock=clock
         )
-        self._latest = latest.Latest(self._influxql)
+        self._latest: dict[int | None, latest.Latest] = {}
         self._kept_seconds: int | None = None
         timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
         self._client = InfluxDBClient(
@@ -159,22 +162,23 @@ class InfluxStore(MetricsStore):
             found.append(WorkerStatus(worker, written_at, **report))
         return sorted(found, key=lambda status: (-status.written_at, status.worker))
 
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """The newest point of each symbol (by default of all), ordered by symbol."""
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+        """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name."""
         if symbols is None:
-            return self._latest.read()
+            return self._latest.setdefault(most, latest.Latest(self._influxql, most=most)).read()
         return latest.of(self._influxql, symbols) if symbols else Points.from_rows([])
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """The first price at or after `since_ns` of each symbol (by default of all)."""
         condition, params = named(symbols)
+        names = frozenset(symbols or ())
         rows = self._influxql.rows(
             tuple[Integer, float, str],
             f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
             f'WHERE {condition} AND time >= $since GROUP BY "symbol"',
             params | {"since": since_ns},
         )
-        return {symbol: price for _, price, symbol in rows}
+        return {symbol: price for _, price, symbol in rows if symbols is None or symbol in names}
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """The last price from `since_ns` on, before `until_ns`, of each symbol (by default of all)."""
@@ -185,7 +189,8 @@ class InfluxStore(MetricsStore):
             f'WHERE {condition} AND time >= $since AND time < $until GROUP BY "symbol"',
             params | {"since": since_ns, "until": until_ns},
         )
-        return {symbol: values[-1][1] for symbol, values in rows.items()}
+        names = rows.keys() if symbols is None else rows.keys() & set(symbols)
+        return {symbol: rows[symbol][-1][1] for symbol in names if rows[symbol]}
 
     def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
         """What the symbol's points from `since_ns` on, before `until_ns`, amount to; `None` where it has none."""
@@ -250,7 +255,10 @@ class InfluxStore(MetricsStore):
         )
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order."""
+        """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order.
+
+        Of more than `MOST_NAMED` symbols there may be fewer: those of others between them count, too.
+        """
         if count <= 0:
             return Points.from_rows([])
         condition, params = named(symbols)
@@ -259,9 +267,13 @@ class InfluxStore(MetricsStore):
             f'WHERE {condition} AND "is_anomaly" = true AND time >= $since ORDER BY time DESC LIMIT $count'
         )
         params |= {"since": since_ns, "count": count}
-        return whole(
+        found = whole(
             lambda: points_of(self._influxql.rows(PointRow, query, params)[::-1]), excused=self._influxql.excused
         )
+        if symbols is None or len(symbols) <= MOST_NAMED:
+            return found
+        names = frozenset(symbols)
+        return found.take([at for at, symbol in enumerate(found.symbol) if symbol in names])
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
@@ -278,7 +290,8 @@ class InfluxStore(MetricsStore):
             f'WHERE {condition} AND "is_anomaly" = true AND time >= $since GROUP BY "symbol"',
             params | {"since": since_ns},
         )
-        return {symbol: sum(count for _, count in values) for symbol, values in rows.items()}
+        names = rows.keys() if symbols is None else rows.keys() & set(symbols)
+        return {symbol: sum(count for _, count in rows[symbol]) for symbol in names}
 
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
@@ -321,6 +334,12 @@ class InfluxStore(MetricsStore):
     def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
         """For each time range with an anomaly, the anomaly farthest from its MA10."""
         return pixels.strongest(self._influxql, symbol, spans)
+
+    def symbol_count(self) -> int:
+        """How many symbols there are, or were: InfluxDB forgets a symbol some time after its last point."""
+        # To have InfluxDB count them takes it five times as long.
+        query = f'SHOW TAG VALUES FROM "{MEASUREMENT}" WITH KEY = "symbol" LIMIT {MOST_COUNTED}'
+        return len(self._influxql.rows(tuple[str, str], query))
 
     def first_time(self, symbol: str) -> int | None:
         """The time of the symbol's first stored point, in ns since 1970."""

@@ -7,7 +7,8 @@ time. A full read scans all symbols: for 2,000 of them it takes tens of millisec
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from tickflow.metrics.fields import NAMES
 from tickflow.metrics.points import Points
@@ -25,16 +26,26 @@ MOST_ROWS = 5_000
 
 # Each name is found by one seek behind the previous one; SELECT DISTINCT would read every point.
 _NEXT_SYMBOL = "SELECT min(symbol) FROM store_points WHERE symbol > ?"
+SYMBOL_COUNT = """
+    WITH RECURSIVE found(symbol) AS (
+        SELECT min(symbol) FROM store_points
+        UNION ALL SELECT (SELECT min(symbol) FROM store_points WHERE symbol > found.symbol) FROM found
+        WHERE found.symbol IS NOT NULL
+    ) SELECT count(symbol) FROM found
+"""
 _NEWEST = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? ORDER BY time_ns DESC LIMIT 1"  # noqa: S608
 _WRITTEN = "SELECT symbol, time_ns, appended_ms FROM store_points WHERE appended_ms >= ? LIMIT ?"
 
 
 class Latest:
     """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe. `clock` is that of
-    the points.
+    the points. `most`: only of the first so many symbols.
     """
 
-    def __init__(self, clock: Callable[[], float], monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float], monotonic: Callable[[], float] = time.monotonic, most: int | None = None
+    ) -> None:
+        self._most = most
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -60,7 +71,7 @@ class Latest:
             connection.execute("BEGIN")
             if not self._take_in(connection, *now):
                 self._whole_at = now[1]  # before the read, so that a `forget` during the read counts
-                self._points = Points.from_rows(_newest(connection, symbols(connection)))
+                self._points = Points.from_rows(_newest(connection, islice(symbols(connection), self._most)))
                 self._place = places(self._points)
                 self._written = {}
             connection.execute("COMMIT")
@@ -75,11 +86,13 @@ class Latest:
         # A clock that was set back by more than the time since the last read would show here.
         since = clock_before - (moment - moment_before) - GRACE_SECONDS
         rows = connection.execute(_WRITTEN, (int(since * 1000), MOST_ROWS)).fetchall()
-        if len(rows) == MOST_ROWS or any(row[0] not in self._place for row in rows):
+        if len(rows) == MOST_ROWS or any(self._is_missing(row[0]) for row in rows):
             return False
         sure_ms = (clock_before - SAME_SECONDS) * 1000
         changed: set[str] = set()
         for symbol, time_ns, appended_ms in rows:
+            if symbol not in self._place:
+                continue
             known = self._written.get(symbol, (-1, 0))
             if time_ns < known[0] or ((time_ns, appended_ms) == known and appended_ms < sure_ms):
                 continue
@@ -90,6 +103,29 @@ class Latest:
             self._points = replaced(self._points, self._place, newer)
         return True
 
+    def _is_missing(self, symbol: str) -> bool:
+        """Whether a symbol that was written belongs to the cache and is not there."""
+        if symbol in self._place:
+            return False
+        return self._most is None or len(self._points) < self._most or symbol < self._points.symbol[-1]
+
+
+class EveryLatest:
+    """One `Latest` of all symbols, and one for each number of first symbols that is asked for."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._each: dict[int | None, Latest] = {}
+
+    def of(self, most: int | None) -> Latest:
+        """The newest points of the first `most` symbols."""
+        return self._each.setdefault(most, Latest(self._clock, most=most))
+
+    def forget(self) -> None:
+        """Points were deleted."""
+        for each in list(self._each.values()):
+            each.forget()
+
 
 def symbols(connection: sqlite3.Connection) -> Iterator[str]:
     """The names of all symbols, in order."""
@@ -98,7 +134,7 @@ def symbols(connection: sqlite3.Connection) -> Iterator[str]:
         yield symbol
 
 
-def _newest(connection: sqlite3.Connection, names: Iterator[str] | list[str]) -> Iterator[tuple[object, ...]]:
+def _newest(connection: sqlite3.Connection, names: Iterable[str]) -> Iterator[tuple[object, ...]]:
     """The newest row of each of these symbols."""
     for symbol in names:
         yield from connection.execute(_NEWEST, (symbol,)).fetchall()

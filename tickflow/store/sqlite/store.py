@@ -20,7 +20,7 @@ from tickflow.store.deadline import DEADLINE, is_over, too_slow
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.pixels import Pixels
 from tickflow.store.sqlite import anomalies, digest, pixels
-from tickflow.store.sqlite.latest import COLUMNS, Latest
+from tickflow.store.sqlite.latest import COLUMNS, SYMBOL_COUNT, EveryLatest
 from tickflow.store.sqlite.latest import symbols as all_symbols
 
 PRUNE_EVERY_SECONDS = 60.0
@@ -123,7 +123,7 @@ class EmbeddedStore(MetricsStore):
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
         self._next_sweep = 0.0
-        self._latest = Latest(clock)
+        self._latest = EveryLatest(clock)
 
     def connect(self) -> None:
         """Open the file, creating it if missing; wait while it is locked or the disk is full.
@@ -166,11 +166,11 @@ class EmbeddedStore(MetricsStore):
             ).fetchall()
         return [WorkerStatus(*row) for row in rows]
 
-    def latest(self, symbols: Sequence[str] | None = None) -> Points:
-        """The newest point of each symbol (by default of all), ordered by symbol."""
+    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+        """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name."""
         with self._connection() as connection:
             if symbols is None:
-                return self._latest.read(connection)
+                return self._latest.of(most).read(connection)
             newest = (_newest(connection, symbol, 1) for symbol in sorted(set(symbols)))
             return Points.from_rows(row for rows in newest for row in rows)
 
@@ -286,6 +286,11 @@ class EmbeddedStore(MetricsStore):
         """For each time range with an anomaly, the anomaly farthest from its MA10."""
         with self._connection() as connection:
             return pixels.strongest(connection, symbol, spans)
+
+    def symbol_count(self) -> int:
+        """How many symbols there are."""
+        with self._connection() as connection:
+            return int(connection.execute(SYMBOL_COUNT).fetchone()[0])
 
     def first_time(self, symbol: str) -> int | None:
         """The time of the symbol's first stored point, in ns since 1970."""

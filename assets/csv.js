@@ -1,0 +1,10 @@
+/* Rows as CSV by RFC 4180; a text that a spreadsheet would take for a formula gets an apostrophe before it. */
+const FORMULA = /^[=+\-@\t\r]/;
+
+function cell(value) {
+  const text = typeof value === "string" && FORMULA.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** The rows as one text. */
+export const csvOf = (rows) => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");

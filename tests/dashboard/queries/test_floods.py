@@ -1,0 +1,114 @@
+"""Of very many symbols the watch list has the first ones, and says how many others there are."""
+
+import threading
+import time
+
+import pytest
+
+from tests.fakes import MemoryAcks, MemoryStore
+from tests.point_examples import MORNING, SECOND, a_row, points_of
+from tests.waiting import until
+from tickflow.dashboard import rationed
+from tickflow.dashboard.queries import alerts, refresh, watched
+from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.behind import MOST_AT_ONCE, Behind
+from tickflow.dashboard.rationed import Rationed
+from tickflow.errors import StoreUnavailable
+
+NOW = MORNING + 60 * SECOND
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
+    """Thirty symbols, of which ten are shown; more than five are many."""
+    for module in (rationed, refresh, watched):
+        monkeypatch.setattr(module, "MOST_SHOWN", 10)
+    for module in (alerts, refresh, watched):
+        monkeypatch.setattr(module, "MANY", 5)
+    store = MemoryStore()
+    store.write(points_of(*(a_row(symbol=f"S{at:02}", offset=at, price=10.0) for at in range(30))))
+    return store
+
+
+def drawn(store: MemoryStore, behind: Behind, symbol: str | None = None) -> refresh.Answer:
+    view = {"symbol": symbol, "range": "1h"}
+    return refresh.draw(
+        Rationed(store), view, identity="0-1", threshold=2.0, now_ns=NOW, board=Board(MemoryAcks()), behind=behind
+    )
+
+
+def test_the_first_symbols_are_shown_and_the_others_counted(store: MemoryStore) -> None:
+    behind = Behind()
+    answer = drawn(store, behind)["watch"]
+    assert [row["symbol"] for row in answer["rows"]] == [f"S{at:02}" for at in range(10)]
+    assert answer["more"] == -1, "they are still being counted"
+    for _ in range(3):  # two questions at a time
+        behind.wait()
+        answer = drawn(store, behind)["watch"]
+    assert answer["more"] == 20
+    assert [row["change"] for row in answer["rows"]] == [0.0] * 10
+
+
+def test_a_symbol_beyond_the_list_can_be_drawn_and_followed(store: MemoryStore) -> None:
+    behind = Behind()
+    answer = drawn(store, behind, "S25")
+    assert (answer["drawn"]["symbol"], answer["drawn"]["rows"]) == ("S25", 1)
+    store.write(points_of(a_row(symbol="S25", time_ns=MORNING + SECOND, offset=40, price=11.0)))
+    further = refresh.refresh(Rationed(store), answer["drawn"], answer["watch"]["cursors"], now_ns=NOW, behind=behind)
+    assert further["drawn"]["price"] == 11.0
+    assert len(drawn(store, behind)["watch"]["rows"]) == 10
+
+
+def test_rows_with_long_names_are_as_few_as_fit_into_an_answer(store: MemoryStore) -> None:
+    watched_rows = drawn(store, Behind())["watch"]["rows"]
+    assert len(watched_rows) == 10
+    few = points_of(*(a_row(symbol=f"{at:032}", source="s" * 32) for at in range(3)))
+    assert watched._fitting(few, overview=False) == watched.MOST_BYTES // (watched.ROW_BYTES + 64)
+    assert watched._fitting(few, overview=True) < watched._fitting(few, overview=False)
+
+
+def test_a_slow_question_is_asked_behind_and_its_last_answer_stays(store: MemoryStore) -> None:
+    now, going = [0.0], threading.Event()
+    asked: list[None] = []
+    behind = Behind(lambda: now[0])
+
+    def slow() -> int:
+        asked.append(None)
+        assert going.wait(60)
+        return len(asked)
+
+    begun = time.monotonic()
+    assert [behind.last("slow", slow, -1) for _ in range(3)] == [-1] * 3
+    assert time.monotonic() - begun < 30, "none of them waited"
+    going.set()
+    behind.wait()
+    assert [behind.last("slow", slow, -1) for _ in range(3)] == [1] * 3
+    now[0] += 31
+    assert behind.last("slow", slow, -1) == 1
+    behind.wait()
+    assert behind.last("slow", slow, -1) == 2
+    now[0] += 31
+
+    def fails() -> int:
+        raise StoreUnavailable("It is away.")
+
+    assert behind.last("slow", fails, -1) == 2
+    behind.wait()
+    assert behind.last("slow", slow, -1) == 2, "a failure keeps the last answer, and is tried again"
+    behind.wait()
+
+
+def test_only_a_few_slow_questions_are_asked_at_once() -> None:
+    going, behind = threading.Event(), Behind()
+    begun: list[None] = []
+
+    def slow() -> None:
+        begun.append(None)
+        going.wait(60)
+
+    for at in range(10):
+        behind.last(at, slow, None)
+    until(lambda: len(begun) == MOST_AT_ONCE)
+    going.set()
+    behind.wait()
+    assert len(begun) == MOST_AT_ONCE

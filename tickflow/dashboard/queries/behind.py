@@ -1,0 +1,65 @@
+"""Slow questions, asked behind the readers' backs: a refresh takes the last answer and does not wait."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from tickflow.errors import StoreError
+from tickflow.store.deadline import DEADLINE
+
+EVERY_SECONDS = 30.0
+LONGEST_SECONDS = 60.0
+MOST_AT_ONCE = 2
+MOST_KEPT = 50
+
+Answer = TypeVar("Answer")
+
+
+class Behind:
+    """The last answers, by key. Thread-safe.
+
+    >>> behind = Behind()
+    >>> behind.last("symbols", lambda: 5, None)
+    >>> behind.wait()
+    >>> behind.last("symbols", lambda: 6, None)
+    5
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._answers: dict[Hashable, tuple[float, Any]] = {}
+        self._asking: dict[Hashable, threading.Thread] = {}
+
+    def last(self, key: Hashable, ask: Callable[[], Answer], unknown: Answer, every: float = EVERY_SECONDS) -> Answer:
+        """The last answer of `ask`, or `unknown`; where it is older than `every` seconds, another one is asked for."""
+        with self._lock:
+            asked, answer = self._answers.get(key, (float("-inf"), unknown))
+            is_due = self._monotonic() - asked >= every
+            if is_due and key not in self._asking and len(self._asking) < MOST_AT_ONCE:
+                thread = threading.Thread(target=self._ask, args=(key, ask), name="behind", daemon=True)
+                self._asking[key] = thread
+                thread.start()
+        return answer  # type: ignore[no-any-return]  # by its key, of that type
+
+    def wait(self) -> None:
+        """Until what is asked for now is answered."""
+        for thread in list(self._asking.values()):
+            thread.join()
+
+    def _ask(self, key: Hashable, ask: Callable[[], Any]) -> None:
+        asked = self._monotonic()
+        DEADLINE.set(time.monotonic() + LONGEST_SECONDS)
+        try:
+            with suppress(StoreError):  # the refresh itself meets it, too
+                answer = ask()
+                with self._lock:
+                    self._answers.pop(key, None)
+                    self._answers[key] = asked, answer
+                    while len(self._answers) > MOST_KEPT:
+                        del self._answers[next(iter(self._answers))]
+        finally:
+            with self._lock:
+                del self._asking[key]
