@@ -33,7 +33,7 @@ from tickflow.store.influx.store import InfluxStore
 from tickflow.ticks.tick import decode
 
 README, CONTRIBUTING = "README.md", "CONTRIBUTING.md"
-SETTINGS, SOURCES, POINTS, OPERATING = (f"docs/{name}.md" for name in ("settings", "sources", "points", "operating"))
+SETTINGS, SOURCES, POINTS, OPERATING = (f"docs/{name}.md" for name in ("settings", "sources", "points", "operate"))
 SCRIPTS = ("stock_producer.py", "stock_analytics.py", "stock_dashboard.py")
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 QUERIES = (
