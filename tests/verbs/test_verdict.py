@@ -52,6 +52,7 @@ def test_a_worker_that_was_asked_to_stop_is_no_trouble() -> None:
         ),
         (replace(FINE, statuses=(replace(WORKING, notice="ticks are expired"),)), "host-7: ticks are expired"),
         (replace(FINE, statuses=(replace(WORKING, foreign=2),)), "host-7 found 2 commits of another program"),
+        (replace(FINE, given_up=3), "messages about 3 alerts of the last day were given up"),
         (replace(FINE, statuses=(replace(WORKING, refused=500),)), "host-7 refused 33% of 1,500 records"),
     ],
 )

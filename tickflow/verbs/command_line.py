@@ -136,6 +136,7 @@ def perform(arguments: argparse.Namespace, settings: VerbSettings, stop: StopEve
                 partial(open_log, settings),
                 partial(open_store, settings),
                 connect_store=settings.stack == "embedded",
+                open_alerts=partial(open_alerts, settings) if settings.alerts else None,
             ),
             as_json=arguments.json,
             watch=arguments.watch,

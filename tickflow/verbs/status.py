@@ -9,11 +9,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 
 from tickflow import process
 from tickflow.errors import LogUnavailable, SettingError, Stopped, TickflowError
-from tickflow.store.base import StatusBoard, WorkerStatus
+from tickflow.store.alerts import AlertStore
+from tickflow.store.base import DAY_NS, StatusBoard, WorkerStatus
 from tickflow.ticklog.base import Bounds, TickLog
 from tickflow.verbs.verdict import SILENT_NS, Evidence, troubles
 from tickflow.worker.report import ago, counted
@@ -40,12 +42,14 @@ class Inquiry:
         open_store: Callable[[threading.Event], StatusBoard],
         *,
         connect_store: bool = False,
+        open_alerts: Callable[[threading.Event], AlertStore] | None = None,
         patience: float = PATIENCE_SECONDS,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._open_log = open_log
         self._open_store = open_store
         self._connect_store = connect_store
+        self._open_alerts = open_alerts
         self._patience = patience
         self._clock_ns = clock_ns
         self._lock = threading.Lock()
@@ -115,6 +119,10 @@ class Inquiry:
                 if self._connect_store:
                     store.connect()
                 self._note(statuses=tuple(store.statuses()))
+            if self._open_alerts is not None:
+                with closing(self._open_alerts(stop)) as alerts:
+                    found = alerts.alerts(self._clock_ns() - DAY_NS)
+                    self._note(given_up=sum(each.notified is False for each in found))
         except Stopped:
             return
         except SettingError as error:

@@ -23,7 +23,8 @@ class Evidence:
     """The answers of all parts; a part that did not answer has a sentence in `log_trouble` or `store_trouble`.
 
     `oldest_seconds` is the age of the oldest uncommitted record by partition, where it is known; `newest_append_ns` the
-    append time of the newest record, `None` where there is none. All times are in ns since 1970.
+    append time of the newest record, `None` where there is none; `given_up` counts the alerts of the last day whose
+    message a channel never took. All times are in ns since 1970.
     """
 
     now_ns: int
@@ -35,11 +36,12 @@ class Evidence:
     store_trouble: str = ""
     oldest_seconds: dict[int, float] = field(default_factory=dict)
     newest_append_ns: int | None = None
+    given_up: int = 0
 
 
 def troubles(found: Evidence) -> list[str]:
     """One sentence per trouble, each with what to do; none where all is well."""
-    return [*_of_log(found), *_of_store(found), *_of_workers(found)]
+    return [*_of_log(found), *_of_store(found), *_of_workers(found), *_of_messages(found)]
 
 
 def _of_log(found: Evidence) -> list[str]:
@@ -117,3 +119,12 @@ def _of_workers(found: Evidence) -> list[str]:
                 "python stock_analytics.py dead-letters shows the reasons"
             )
     return result
+
+
+def _of_messages(found: Evidence) -> list[str]:
+    if not found.given_up:
+        return []
+    return [
+        f"messages about {counted(found.given_up, 'alert')} of the last day were given up: a channel took none within "
+        "ALERT_GIVE_UP; see the notifier's log, and try python stock_analytics.py notify --test"
+    ]
