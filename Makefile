@@ -36,6 +36,7 @@ test: $(DEV) ## Run all tests, on real Kafka and InfluxDB where this machine can
 faults: $(DEV) ## Break everything under load (about 25 minutes) and write the table of docs/guarantees.md
 	@$(BIN)/python -m devtools.servers build
 	@TICKFLOW_FAULTS=full $(BIN)/python -m pytest -s -m faults tests/faults
+	@TICKFLOW_FAULTS=full $(BIN)/python -m pytest -s -n 0 --timeout 1800 tests/integration/test_notify.py
 
 attacks: $(DEV) ## Attack the page with 5,000 hostile requests on each stack, and with hundreds of connections
 	@$(BIN)/python -m devtools.servers build

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -53,10 +54,12 @@ class HttpReceiver:
 
 
 class SmtpReceiver:
-    """Takes mail."""
+    """Takes mail; while `is_away`, it answers 451."""
 
     def __init__(self) -> None:
         self.mails: list[str] = []
+        self.is_away = False
+        self.refused = 0
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self._controller = Controller(self, hostname="127.0.0.1", port=port)
@@ -68,11 +71,22 @@ class SmtpReceiver:
         return [name for mail in self.mails for name in ids_of(mail)]
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        if self.is_away:
+            self.refused += 1
+            return "451 away"
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         body = mail.get_body(("plain", "html"))
         assert body is not None
         self.mails.append(body.get_content())
         return "250 taken"
+
+    def stay_away(self, seconds: float, longest: float = 120.0) -> None:
+        """Be away for so long, and until a mail was refused."""
+        self.is_away = True
+        begun = time.monotonic()
+        while time.monotonic() - begun < seconds or (not self.refused and time.monotonic() - begun < longest):
+            time.sleep(0.1)
+        self.is_away = False
 
     def close(self) -> None:
         self._controller.stop()

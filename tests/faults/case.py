@@ -4,7 +4,9 @@ import os
 import random
 import time
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tests import oracle
 from tests.conftest import StartScript
@@ -12,7 +14,13 @@ from tests.faults import table
 from tests.faults.load import Load
 from tests.faults.stands import Stand
 from tests.integration.chain import wait_until
+from tests.loaded_settings import load
 from tests.scripts import Script
+from tickflow.alerts.replay import alerts_of_log, differences, judged
+from tickflow.alerts.terms import terms_of
+from tickflow.process import StopEvent
+from tickflow.stack import open_alerts, open_log
+from tickflow.ticks.tick import Limits
 
 FULL = os.environ.get("TICKFLOW_FAULTS") == "full"
 SEED = int(os.environ.get("TICKFLOW_FAULTS_SEED", "1"))
@@ -47,6 +55,18 @@ class Result:
             f"{self.points}\n{self.letters}\n{self.missing:,} acknowledged records missing, "
             f"{self.uncommitted} records not committed"
         )
+
+
+class AlertsVerdict(NamedTuple):
+    """How many alerts the log raises, how many of them are not stored, and how many are wrong or foreign."""
+
+    wanted: int
+    lost: int
+    differing: int
+
+
+RAISING = {"ALERT_RULES": "* volume_5s > 1; * change_2s > 0.01", "ALERT_MIN_MOVE": "0"}
+"""Rules that a load raises alerts by within seconds."""
 
 
 @dataclass
@@ -176,12 +196,35 @@ class Case:
             uncommitted=self.stand.uncommitted(),
         )
 
+    def judge_alerts(self) -> AlertsVerdict:
+        """Hold the stored alerts against those that a watch over the whole log raises, bit for bit."""
+        env = {**self.stand.env, **self.env}
+        with closing(open_log(load(env), StopEvent())) as log:
+            log.connect()
+            terms = terms_of(load(env))
+            wanted = {
+                key: alert
+                for number in log.partitions()
+                for key, alert in alerts_of_log(log, number, log.bounds(number, log.topic), terms, Limits()).items()
+            }
+        with closing(open_alerts(load(env), StopEvent())) as store:
+            found = {alert.key: alert for alert in judged(store.alerts(0))}
+        lost = len(wanted.keys() - found.keys())
+        differing = sum(bool(differences(wanted[key], found[key])) for key in wanted.keys() & found.keys())
+        return AlertsVerdict(len(wanted), lost, differing + len(found.keys() - wanted.keys()))
+
     def finish(
-        self, times: int, expected: oracle.Expected | None = None, refused_by_store: Collection[str] = ()
+        self,
+        times: int,
+        expected: oracle.Expected | None = None,
+        refused_by_store: Collection[str] = (),
+        *,
+        alerts: bool = False,
     ) -> Result:
-        """End everything, print the figures, and assert that they are zero."""
+        """End everything, print the figures, and assert that they are zero; with `alerts`, those of the alerts too."""
         self.end()
         result = self.judge(expected, refused_by_store)
+        raised = self.judge_alerts() if alerts else AlertsVerdict(0, 0, 0)
         row = table.Row(
             fault=self.fault,
             stack=self.stand.name,
@@ -189,18 +232,21 @@ class Case:
             stops=self.stops,
             ticks=self.ticks,
             refused=result.letters.expected,
-            lost=result.points.lost + result.letters.lost + result.missing,
+            lost=result.points.lost + result.letters.lost + result.missing + raised.lost,
             doubled=result.points.doubled,
             differing=result.points.differing
             + result.points.foreign
             + result.letters.differing
-            + result.letters.foreign,
+            + result.letters.foreign
+            + raised.differing,
             seconds=self.seconds,
         )
         print(f"\n{row}")
         table.ROWS.append(row)
         assert result.equal, f"{result}\n{self._said()}"
         assert self.ticks > 0
+        assert not alerts or raised.wanted > 0, "the load is to raise alerts"
+        assert (raised.lost, raised.differing) == (0, 0), f"{raised}\n{self._said()}"
         return result
 
     def _said(self) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.case import often
+from tests.faults.case import RAISING, often
 from tests.faults.conftest import MakeCase
 from tests.faults.stands import EmbeddedStand, KafkaStand
 
@@ -10,7 +10,7 @@ from tests.faults.stands import EmbeddedStand, KafkaStand
 def test_kill_of_named_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand) -> None:
     """Names (KAFKA_INSTANCE_ID) let a new worker take over at once, so that the kills hit work, not waiting."""
     times = often(10, 100)
-    one = case("`kill -9` of one of two named workers", kafka_stand, rate=500)
+    one = case("`kill -9` of one of two named workers", kafka_stand, rate=500, env=RAISING)
     named = {name: one.worker(env={"KAFKA_INSTANCE_ID": name}) for name in ("a", "b")}
     for worker in named.values():
         worker.wait_for("is ours", 30)
@@ -24,14 +24,14 @@ def test_kill_of_named_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand)
         named[name] = one.worker(env={"KAFKA_INSTANCE_ID": name})
     one.recover()
     one.pause(1, 1)
-    one.finish(times)
+    one.finish(times, alerts=True)
 
 
 @pytest.mark.full
 def test_kill_of_nameless_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand) -> None:
     """Without a name, the partitions of a dead worker wait for the end of its session."""
     times = often(1, 5)
-    one = case("`kill -9` of one of two workers", kafka_stand)
+    one = case("`kill -9` of one of two workers", kafka_stand, env=RAISING)
     for worker in (one.worker(), one.worker()):
         worker.wait_for("is ours", 30)
     assert one.load.is_alive()
@@ -41,12 +41,12 @@ def test_kill_of_nameless_workers_on_kafka(case: MakeCase, kafka_stand: KafkaSta
         one.relieve(one.workers[0])
         one.worker()
         one.recover()
-    one.finish(times)
+    one.finish(times, alerts=True)
 
 
 def test_kill_on_the_embedded_stack(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
     times = often(10, 100)
-    one = case("`kill -9` of the worker", embedded_stand, rate=500)
+    one = case("`kill -9` of the worker", embedded_stand, rate=500, env=RAISING)
     worker = one.worker()
     assert one.load.is_alive()
     for number in range(times):
@@ -57,4 +57,4 @@ def test_kill_on_the_embedded_stack(case: MakeCase, embedded_stand: EmbeddedStan
             worker = one.relieve(worker)
     one.recover()
     one.pause(1, 1)
-    one.finish(times)
+    one.finish(times, alerts=True)

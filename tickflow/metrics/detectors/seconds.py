@@ -230,7 +230,9 @@ class View:
     def _in_time(self, time_us: Ints, newest_us: Ints) -> Ints:
         """The times, each raised to that of the symbol's previous tick if that was later."""
         time_us[self.begins] = np.maximum(time_us[self.begins], newest_us)
-        late = np.flatnonzero(time_us[1:] < time_us[:-1]) + 1
+        is_late = time_us[1:] < time_us[:-1]
+        is_late[self.begins[1:] - 1] = False  # between two symbols: there times mean nothing to each other
+        late = np.flatnonzero(is_late) + 1
         if len(late):
             ends = np.append(self.begins[1:], len(time_us))
             for symbol in np.unique(np.searchsorted(self.begins, late, side="right") - 1).tolist():
