@@ -15,6 +15,7 @@ from tests.malformed import corpus
 from tests.records import APPENDED_MS, CREATE_TIME, GOOD, body, entry, raw, reason
 from tests.symbols import ODD_SYMBOLS, any_symbol
 from tickflow.ticklog.base import Entry
+from tickflow.ticks import tick as tick_module
 from tickflow.ticks.tick import (
     END_YEAR_US,
     MAX_RECORD_BYTES,
@@ -26,6 +27,8 @@ from tickflow.ticks.tick import (
     decode,
     encode,
     epoch_us,
+    from_text,
+    is_source,
     is_symbol,
 )
 
@@ -174,6 +177,82 @@ def test_no_records_are_an_empty_batch() -> None:
     ticks, refused = decode([])
     assert (len(ticks), refused) == (0, [])
     assert [ticks.prices.dtype.name, ticks.offsets.dtype.name] == ["float64", "int64"]
+
+
+TEXTS = ("SPY", "167.41", "2013-10-07T13:30:00.007Z", "100.5", "replay")
+
+
+def test_texts_make_the_tick_that_they_say() -> None:
+    moment = datetime(2013, 10, 7, 13, 30, 0, 7_000, tzinfo=UTC)
+    assert from_text(*TEXTS) == Tick("SPY", 167.41, moment, 100.5, source="replay")
+
+
+@pytest.mark.parametrize(
+    ("at", "text", "wanted"),
+    [
+        (0, "ÄPFEL", Reason.SYMBOL_INVALID),
+        (0, "A\n", Reason.SYMBOL_INVALID),
+        (1, "", Reason.PRICE_TYPE),
+        (1, "12,5", Reason.PRICE_TYPE),
+        (1, "1e999", Reason.PRICE_RANGE),
+        (1, "0", Reason.PRICE_RANGE),
+        (2, "10/07/2013", Reason.TIMESTAMP_INVALID),
+        (2, "1969-12-31T23:59:59Z", Reason.TIMESTAMP_RANGE),
+        (3, "none", Reason.VOLUME_TYPE),
+        (3, "-1", Reason.VOLUME_RANGE),
+        (4, "My feed", Reason.SOURCE_INVALID),
+    ],
+)
+def test_texts_are_refused_with_the_reason_of_their_record(at: int, text: str, wanted: Reason) -> None:
+    changed = [text if number == at else given for number, given in enumerate(TEXTS)]
+    assert from_text(*changed) is wanted
+
+
+def test_the_first_reason_in_the_order_of_price_time_volume_counts() -> None:
+    assert from_text("SPY", "x", "y", "z", "replay") is Reason.PRICE_TYPE
+    assert from_text("SPY", "1", "y", "z", "replay") is Reason.TIMESTAMP_INVALID
+
+
+def test_a_time_of_texts_may_lie_ahead_of_every_clock() -> None:
+    assert isinstance(from_text("SPY", "1", "2261-01-01T00:00:00Z", "1", "replay"), Tick)
+
+
+def test_a_source_has_no_more_than_32_small_letters_digits_and_underscores() -> None:
+    assert [is_source(text) for text in ("a" * 32, "a_1", "a" * 33, "A", "", "a\n")] == [True, True, *[False] * 4]
+
+
+def test_picked_ticks_keep_every_column_in_the_order_asked_for() -> None:
+    records = [entry(body(price=5 + n, volume=n, seq=n, producer=f"p{n}"), offset=n) for n in range(4)]
+    ticks, _ = decode(records)
+    picked = ticks.take([3, 1])
+    assert (picked.offsets.tolist(), picked.prices.tolist(), picked.volumes.tolist()) == ([3, 1], [8, 6], [3, 1])
+    assert (picked.seqs, picked.producers, picked.records) == ([3, 1], ["p3", "p1"], [records[3], records[1]])
+    assert len(picked) == 2
+
+
+def test_good_ticks_are_read_together_and_any_that_might_be_refused_one_by_one() -> None:
+    good = [entry(body(), offset=n) for n in range(3)]
+    assert tick_module._read_together(good, Limits()) is not None
+    last = {
+        "tombstone": entry(None),
+        "too large": entry(body(note="x" * 300)),
+        "nested": entry(body(note="[" * 100)),
+        "not ASCII": entry(body(note="é").replace(b"\\u00e9", "é".encode())),
+        "no JSON": entry(b"?"),
+        "price": entry(body(price=1e13)),
+        "low price": entry(body(price=1e-10)),
+        "volume": entry(body(volume=-1)),
+        "year": entry(body(timestamp="1969-12-31T23:59:59Z")),
+        "future": entry(body(timestamp="2026-01-05T14:36:02Z")),
+        "old": entry(body(timestamp="2026-01-05T13:00:00Z")),
+        "key": entry(body(), b"MSFT"),
+        "source": entry(body(source="A")),
+        "producer": entry(body(producer="")),
+        "seq": entry(body(seq=-1)),
+    }
+    limits = Limits(max_record_bytes=250, max_age_us=600_000_000)
+    assert {name for name, each in last.items() if tick_module._read_together([*good, each], limits)} == set()
+    assert tick_module._read_together([], limits) is None
 
 
 zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
