@@ -207,12 +207,14 @@ def test_no_points_have_no_lines() -> None:
 
 def test_rows_and_columns_that_lack_something_are_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
-        Points.from_rows([a_row(), a_row()[:-1]])
+        Points.from_rows([a_row(), (*a_row(), 1)])
     with pytest.raises(ValueError, match="zip"):
         Points.from_columns([[] for _ in range(3)])
     uneven = points_of(a_row(), a_row())
     with pytest.raises(ValueError, match="zip"):
         replace(uneven, symbol=["AAPL"]).rows()
+    with pytest.raises(ValueError, match="zip"):
+        module._filled(["\na=", " b="], [["1"]])
 
 
 def test_a_single_part_is_joined_as_it_is() -> None:
@@ -228,3 +230,8 @@ def test_three_points_of_one_identity_repeat_themselves_whatever_lies_between() 
     assert not points_of(*rows).repeat_themselves()
     assert points_of(*rows, a_row()).repeat_themselves()
     assert not points_of().repeat_themselves()
+
+
+def test_rows_are_of_plain_values() -> None:
+    (row,) = points_of(a_row(ma_5=None)).rows()
+    assert {type(value) for value in row} <= {str, int, float, bool, type(None)}

@@ -35,9 +35,9 @@ def test_the_last_point_of_each_step_carries_what_the_step_left_out() -> None:
 
 
 def test_a_step_of_which_no_point_is_chosen_changes_nothing() -> None:
-    found = digest_of([(1, 10.0)], [(0, 30.0, 2), (1, 500.0, 7)])
-    assert found.volume.tolist() == [30.0]
-    assert found.total == 9
+    found = digest_of([(1, 10.0), (MINUTE + 1, 20.0)], [(0, 30.0, 2), (1, 50.0, 4), (2, 500.0, 7)])
+    assert found.volume.tolist() == [30.0, 50.0]
+    assert found.total == 13
 
 
 def test_where_all_points_are_chosen_the_rounding_of_their_sum_is_no_volume() -> None:

@@ -83,6 +83,14 @@ def test_columns_of_unequal_length_are_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         known.admit(replace(whole, sources=["x", "y"]))  # all of them known
     with pytest.raises(ValueError, match="zip"):
-        known.admit(replace(whole, sources=["z", "x"]))
+        Names(LIMITS).admit(replace(whole, sources=["x", "y"]))  # all of them new
     with pytest.raises(ValueError, match="zip"):
         known.admit(replace(whole, records=whole.records[:2]))
+
+
+def test_new_symbols_are_handed_out_once_in_their_order() -> None:
+    names = Names(Limits(), {"A": ["x"]})
+    assert names.take_new() == []
+    names.admit(batch([("C", "x"), ("A", "y"), ("B", "x"), ("C", "y")]))
+    assert names.take_new() == ["C", "B"]
+    assert names.take_new() == []

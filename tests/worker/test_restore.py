@@ -280,12 +280,10 @@ def test_a_foreign_commit_at_the_workers_own_offset_or_before_it_is_followed() -
 
 
 def test_the_span_bounds_the_replay_of_a_commit_that_cannot_be_read() -> None:
-    old = Commit(5_000, '{"v":1,"restore":4990}')
     assert restore_offset(Commit(5_000, ""), span=300) == 4_700
     assert restore_offset(Commit(5_000, "")) == 0
     assert restore_offset(Commit(2_000_000, "")) == 2_000_000 - WINDOW_SPAN
     assert plan(Commit(2_000_000, ""), Bounds(0, 3_000_000)).seek == 2_000_000 - WINDOW_SPAN
-    assert plan(old, Bounds(0, 9_000), span=300).seek == (4_990 if fields.DEPTH <= 20 else 4_700)
 
 
 def test_the_whole_metadata_of_a_commit() -> None:
@@ -306,3 +304,15 @@ def test_the_restored_offset_may_be_the_commits_own_and_none_past_it() -> None:
     for restore, offset in ((0, 0), (500, 500), (501, 0)):
         commit = Commit(500, json.dumps({"v": 3, "restore": restore, "depth": fields.DEPTH}))
         assert restore_offset(commit) == offset, restore
+
+
+def test_the_span_bounds_the_replay_for_windows_that_were_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Commit(500, to_metadata(500, 480))
+    monkeypatch.setattr("tickflow.worker.restore.DEPTH", fields.DEPTH + 1)
+    assert plan(own, Bounds(0, 900), span=300).seek == 200
+    assert plan(Commit(560, ""), Bounds(0, 900), span=300, own=own).seek == 200
+
+
+def test_where_records_are_gone_the_computation_is_as_old_as_it_was() -> None:
+    commit = Commit(500, to_metadata(500, 120, since=77))
+    assert [plan(commit, Bounds(start, 900)).since for start in (0, 300, 600)] == [77, 77, 77]

@@ -27,6 +27,10 @@ def test_the_logarithm_of_one_is_zero_and_of_powers_of_two_exact_to_the_last_pla
     assert np.all(np.abs(log(values) - wanted) <= np.spacing(np.abs(wanted)))
 
 
+def test_logarithms_are_floats_of_64_bits() -> None:
+    assert log(VALUES[:3]).dtype == np.float64
+
+
 def test_the_logarithm_does_not_depend_on_the_form_of_the_array() -> None:
     assert np.array_equal(log(VALUES)[::7], log(np.ascontiguousarray(VALUES[::7])))
     assert np.array_equal(log(VALUES[::7]), log(VALUES)[::7])
@@ -53,3 +57,9 @@ def test_the_bits_are_those_of_every_other_machine() -> None:
     values = [(number * 7_919 % 10_007 + 1) / (number * 104_729 % 997 + 1) for number in range(2_000)]
     assert digest(log(np.array(values)).tolist()) == "1d9aa49da960e401"
     assert digest([exp(value / 15 - 300) for value in values]) == "2aba10459c019e31"
+
+
+def test_the_bits_hold_where_the_series_ends_last_and_at_the_root_of_a_half() -> None:
+    edges = (np.arange(400_000) + 141_000_000) / 100_000_000  # the mantissas that need all terms
+    assert digest(log(edges).tolist()) == "2514160417ea878f"
+    assert log(np.array([0.7071067811865476, 1.4142135623730951])).tolist() == [-0.3465735902799726, 0.3465735902799727]

@@ -35,10 +35,10 @@ def test_only_seconds_that_hold_a_move_are_looked_at(least: float) -> None:
     assert asked == seconds_of(busy_day(), list(expected("move", busy_day(), least)))
 
 
-def of_closes(closes: list[float]) -> list[tuple[int, float, int]]:
+def of_closes(closes: list[float], floor: float = 0.0, least: float = 0.0) -> list[tuple[int, float, int]]:
     """What `move` finds in a day of these closes, one per second."""
     day = [Trade("A", number * SECOND_US, price, 1.0) for number, price in enumerate(closes)]
-    found = rows(move.score, day, len(day))
+    found = rows(lambda view: move.score(view, floor, least), day, len(day))
     return [(at, each.score, each.direction) for at, each in found.items()]
 
 
@@ -78,3 +78,18 @@ def test_a_second_in_which_the_price_came_back_has_not_held() -> None:
     }
     held, last = (float(np.log(price / 100.01)) for price in (100.5, 100.4))
     assert found[63].score == pytest.approx(found[61].score * last / held), "the nearer of the held prices counts"
+
+
+@pytest.mark.parametrize(("base", "held"), [([100.0, 96.0], 150.0), ([100.0, 104.0], 50.0)])
+def test_a_move_of_just_the_least_part_counts_and_a_score_of_just_the_floor_does_not(
+    base: list[float], held: float
+) -> None:
+    closes = [*base * 30, held, held]
+    ((at, score, _),) = of_closes(closes, least=0.5)
+    assert at == 61
+    assert of_closes(closes, floor=score) == []
+    assert of_closes([*base * 30, held, held - (held - 100.0) / 100], least=0.5) == []
+
+
+def test_a_price_that_never_moved_before_has_no_usual_move_and_no_score() -> None:
+    assert of_closes([100.0] * 60 + [101.0] * 2) == []
