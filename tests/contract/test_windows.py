@@ -13,7 +13,7 @@ from tests import real_day
 from tickflow.metrics.points import Points
 from tickflow.store.base import MetricsStore
 from tickflow.store.influx.store import InfluxStore
-from tickflow.store.pixels import MEASURES, strength
+from tickflow.store.pixels import MEASURES, rounded, strength
 from tickflow.store.sqlite.store import EmbeddedStore
 
 WINDOWS = 12
@@ -55,7 +55,8 @@ def windows(day: Points, symbol: str) -> Iterator[tuple[int, int, int]]:
     for _ in range(WINDOWS):
         length = int(np.exp(rng.uniform(np.log(5e6), np.log(last - first))))
         begin = int(rng.integers(first - length // 2, last))
-        yield begin, begin + length, max(1, -(-length // int(rng.integers(1, 1_500))))
+        width = max(1, -(-length // int(rng.integers(1, 1_500))))
+        yield begin, begin + length, rounded(width) if rng.random() < 0.5 else width
 
 
 def within(day: Points, symbol: str, since: int, until: int) -> pd.DataFrame:

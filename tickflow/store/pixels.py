@@ -62,6 +62,71 @@ class Pixels:
         return cls(**plain, lows=lows, highs=highs)  # type: ignore[arg-type]  # by name, of the type given above
 
 
+LEVELS_NS = (500_000_000, 10_000_000_000, 100_000_000_000)
+"""Widths of which a store may keep columns, each a multiple of the one before."""
+_FINER = 4
+"""Columns are made from kept ones that are at most so many times finer than is wanted."""
+
+
+def level_for(width_ns: int) -> int | None:
+    """The widest kept columns that columns of this width can be made from exactly; `None` where there are none.
+
+    >>> [level_for(width) for width in (100 * 10**9 * 5, 90 * 10**9, 10**9 + 1)]
+    [100000000000, 10000000000, None]
+    """
+    fit = [level for level in LEVELS_NS if width_ns % level == 0 and width_ns >= _FINER * level]
+    return fit[-1] if fit else None
+
+
+def rounded(width_ns: int) -> int:
+    """A width from this one on, at most a quarter more, that can be made from kept columns where it is wide enough.
+
+    >>> [rounded(width) / 1e9 for width in (2_592 * 10**9, 86_400_000_000, 2_100_000_000, 1_234)]
+    [2600.0, 90.0, 2.5, 1.234e-06]
+    """
+    level = next((level for level in reversed(LEVELS_NS) if width_ns >= _FINER * level), 1)
+    return -(-width_ns // level) * level
+
+
+def joined(parts: Sequence[Pixels]) -> Pixels:
+    """Columns of several parts of time together, in the order of time."""
+    if not parts:
+        return Pixels.from_rows([])
+    plain = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PLAIN}
+    order = np.argsort(plain["time_ns"], kind="stable")
+    lows = {name: np.concatenate([part.lows[name] for part in parts])[order] for name in MEASURES}
+    highs = {name: np.concatenate([part.highs[name] for part in parts])[order] for name in MEASURES}
+    return Pixels(**{name: column[order] for name, column in plain.items()}, lows=lows, highs=highs)
+
+
+def combined(found: Pixels, width_ns: int) -> Pixels:
+    """Wider columns from these, which are in the order of time and each lie within one of the wider ones.
+
+    >>> rows = [(at, 1.0 + at, 3.0 + at, 1.0, 2.0, 5.0, 2, 0, None, *[None] * 2 * len(MEASURES)) for at in (0, 5, 12)]
+    >>> wider = combined(Pixels.from_rows(rows), 10)
+    >>> wider.time_ns.tolist(), wider.open.tolist(), wider.high.tolist(), wider.volume.tolist()
+    ([0, 10], [1.0, 13.0], [8.0, 15.0], [10.0, 5.0])
+    """
+    if not len(found):
+        return found
+    step = found.time_ns // width_ns
+    begins = np.flatnonzero(np.diff(step, prepend=step[0] - 1))
+    ends = np.append(begins[1:], len(step)) - 1
+    return Pixels(
+        time_ns=step[begins] * width_ns,
+        open=found.open[begins],
+        high=np.maximum.reduceat(found.high, begins),
+        low=np.minimum.reduceat(found.low, begins),
+        close=found.close[ends],
+        volume=np.add.reduceat(found.volume, begins),
+        ticks=np.add.reduceat(found.ticks, begins),
+        anomalies=np.add.reduceat(found.anomalies, begins),
+        strength=np.fmax.reduceat(found.strength, begins),
+        lows={name: np.fmin.reduceat(values, begins) for name, values in found.lows.items()},
+        highs={name: np.fmax.reduceat(values, begins) for name, values in found.highs.items()},
+    )
+
+
 def strength(points: Points) -> Floats:
     """The strength of an anomaly: how far its price lies from its MA10, as a share of MA10."""
     result: Floats = np.abs(points.price / points.ma_10 - 1)

@@ -29,7 +29,7 @@ from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.points import Points
 from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.store.base import DAY_NS, MetricsStore, PageQueries
-from tickflow.store.pixels import strongest_columns
+from tickflow.store.pixels import rounded, strongest_columns
 
 MAX_TICKS = 2_000
 """Up to so many ticks are drawn one by one; a range with more is drawn in columns."""
@@ -274,7 +274,7 @@ def _shown(
             return pictures.covering(pictures.of_ticks(rows), begin, end)
         return pictures.covering(pictures.of_ticks(around), begin - margin, end + margin)
     drawn = sessions.open_ns(end - whole, end) or whole if view["trading"] else whole
-    width = max(1_000_000, -(-drawn // view["width"]))  # a column is at least one millisecond wide
+    width = rounded(max(1_000_000, -(-drawn // view["width"])))  # a column is at least one millisecond wide
     margin = whole // 2 if view["sight"] else 0
     found = store.pixels(symbol, max(0, begin - margin), end + margin, width)
     apart = max(1, round(view["width"] * MARKS_APART))

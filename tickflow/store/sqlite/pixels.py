@@ -4,7 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from tickflow.metrics.points import Points
-from tickflow.store.pixels import MEASURES, Pixels
+from tickflow.store.pixels import MEASURES, Pixels, combined, joined, level_for
+from tickflow.store.sqlite import rollups
 from tickflow.store.sqlite.latest import COLUMNS
 
 _WITHIN = "FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until"
@@ -12,7 +13,8 @@ _STRENGTH = "abs(price / ma_10 - 1)"
 _RANGES = ", ".join(f"min({name}) AS {name}_low, max({name}) AS {name}_high" for name in MEASURES)
 _PIXELS = f"""
     SELECT step, (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = first LIMIT 1), high, low,
-        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = last LIMIT 1), volume, ticks, anomalies,
+        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = last ORDER BY source DESC LIMIT 1),
+        volume, ticks, anomalies,
         strength, {", ".join(f"{name}_low, {name}_high" for name in MEASURES)}
     FROM (
         SELECT time_ns / :width * :width AS step, min(time_ns) AS first, max(time_ns) AS last, max(price) AS high,
@@ -26,6 +28,15 @@ _STRONGEST = f"SELECT {COLUMNS} {_WITHIN} AND is_anomaly = 1 ORDER BY {_STRENGTH
 
 def pixels(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
     """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width."""
+    level = level_for(width_ns)
+    if level is None:
+        return _of_points(connection, symbol, since_ns, until_ns, width_ns)
+    parts, gaps = rollups.pieces(connection, symbol, since_ns, until_ns, level)
+    parts += [_of_points(connection, symbol, since, until, level) for since, until in gaps]
+    return combined(joined(parts), width_ns)
+
+
+def _of_points(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
     bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
     return Pixels.from_rows(connection.execute(_PIXELS, bound).fetchall())
 

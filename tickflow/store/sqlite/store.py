@@ -19,7 +19,7 @@ from tickflow.store.base import DAY_NS, Candles, MetricsStore, Totals, WorkerSta
 from tickflow.store.deadline import DEADLINE, is_over, too_slow
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.pixels import Pixels
-from tickflow.store.sqlite import anomalies, digest, pixels
+from tickflow.store.sqlite import anomalies, digest, pixels, rollups
 from tickflow.store.sqlite.latest import COLUMNS, SYMBOL_COUNT, EveryLatest
 from tickflow.store.sqlite.latest import symbols as all_symbols
 
@@ -80,6 +80,7 @@ _SCHEMA = f"""
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS store_points_appended ON store_points (appended_ms);
     CREATE INDEX IF NOT EXISTS store_points_anomalies ON store_points (time_ns) WHERE is_anomaly = 1;
+    {rollups.SCHEMA}
     CREATE TABLE IF NOT EXISTS store_statuses ({_listed(_STATUSES)}) WITHOUT ROWID;
 """
 
@@ -124,6 +125,7 @@ class EmbeddedStore(MetricsStore):
         self._closed = False
         self._next_sweep = 0.0
         self._latest = EveryLatest(clock)
+        self._rolling = rollups.Waiting()
 
     def connect(self) -> None:
         """Open the file, creating it if missing; wait while it is locked or the disk is full.
@@ -145,7 +147,11 @@ class EmbeddedStore(MetricsStore):
                 f"INSERT OR REPLACE INTO store_points ({COLUMNS}, appended_ms) VALUES ({marks})",  # noqa: S608
                 rows,
             )
+            blocks = set(zip(points.symbol, (points.time_ns // rollups.BLOCK_NS).tolist(), strict=True))
+            rollups.forget(connection, blocks)
+        self._rolling.touched(blocks)
         self._sweep(2 * len(points))
+        self._roll()
         return Written(len(points))
 
     def write_status(self, status: WorkerStatus) -> None:
@@ -156,6 +162,7 @@ class EmbeddedStore(MetricsStore):
                 astuple(status),
             )
         self._sweep()
+        self._roll()
 
     def statuses(self) -> list[WorkerStatus]:
         """The newest status of every worker that wrote one within the last day, most recent first."""
@@ -315,9 +322,11 @@ class EmbeddedStore(MetricsStore):
             key = "symbol, time_ns, source"
             deleted = connection.execute(
                 f"DELETE FROM store_points WHERE ({key}) IN "  # noqa: S608 - names of our own
-                f"(SELECT {key} FROM store_points WHERE appended_ms < ? ORDER BY appended_ms LIMIT ?)",
+                f"(SELECT {key} FROM store_points WHERE appended_ms < ? ORDER BY appended_ms LIMIT ?) "
+                "RETURNING symbol, time_ns",
                 (int(now * 1000) - self._retention_ms, max(PRUNE_ROWS, rows)),
-            ).rowcount
+            ).fetchall()
+            rollups.forget(connection, {(symbol, time_ns // rollups.BLOCK_NS) for symbol, time_ns in deleted})
             connection.execute("DELETE FROM store_statuses WHERE written_at < ?", (int(now * 1e9) - DAY_NS,))
         if deleted:
             self._latest.forget()
@@ -326,6 +335,14 @@ class EmbeddedStore(MetricsStore):
             with self._connection() as connection:
                 # As a script: `execute` would stop after the first page.
                 connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES}); PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _roll(self) -> None:
+        """Roll up some blocks of points that their symbols have left."""
+        with self._connection() as connection:
+            blocks = self._rolling.some(connection)
+        for block in blocks:
+            with self._writing() as connection:
+                rollups.roll(connection, block)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -1,0 +1,162 @@
+"""Columns that are kept beside the points of the embedded file, so that months of them are read at once.
+
+A block is a quarter of an hour of one symbol. Once its symbol has gone on, the writer rolls it up: into columns of half
+a second, of ten seconds and of a hundred, each kept where there are at least four times fewer columns than ticks. The
+transaction that writes or deletes a point also deletes what was rolled up of its block. So a rollup that exists says
+what the points say; of any other block, the points themselves are read.
+"""
+
+import sqlite3
+import zlib
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+
+from tickflow.store.pixels import LEVELS_NS, MEASURES, PLAIN, Pixels, combined
+from tickflow.store.sqlite.latest import symbols as all_symbols
+
+BLOCK_NS = 900 * 10**9
+LEAST_TICKS = 32
+"""Of a block with fewer ticks, nothing is kept: to read them is as quick."""
+RATIO = 4
+ONE_TURN = 64
+"""How many blocks are rolled up after one write, so that none takes long."""
+SEEKS = 64
+"""How many blocks of an older file are looked at after one write."""
+FORM = zlib.crc32(",".join([*PLAIN, *MEASURES]).encode())
+"""What a column is made of; what was rolled up in another form is of no use."""
+SCHEMA = """
+    CREATE TABLE IF NOT EXISTS store_rollups (
+        symbol TEXT NOT NULL, level INTEGER NOT NULL, block INTEGER NOT NULL, form INTEGER NOT NULL, columns BLOB,
+        PRIMARY KEY (symbol, level, block)
+    );
+"""
+_STRENGTH = "CASE WHEN is_anomaly THEN abs(price / ma_10 - 1) END"
+_POINTS = f"""
+    SELECT time_ns, price, price, price, price, volume, 1, is_anomaly, {_STRENGTH},
+        {", ".join(f"{name}, {name}" for name in MEASURES)}
+    FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns, source
+"""  # noqa: S608 - names of our own
+Block = tuple[str, int]
+
+
+def forget(connection: sqlite3.Connection, blocks: Iterable[Block]) -> None:
+    """Delete what was rolled up of these blocks, within the transaction that changes their points."""
+    rows = [(symbol, level, block) for symbol, block in blocks for level in LEVELS_NS]
+    connection.executemany("DELETE FROM store_rollups WHERE symbol = ? AND level = ? AND block = ?", rows)
+
+
+def roll(connection: sqlite3.Connection, block: Block) -> None:
+    """Roll a block up, within a transaction."""
+    symbol, number = block
+    rows = connection.execute(_POINTS, (symbol, number * BLOCK_NS, (number + 1) * BLOCK_NS)).fetchall()
+    if len(rows) < LEAST_TICKS:
+        return
+    found = Pixels.from_rows(rows)
+    kept = []
+    for level in LEVELS_NS:  # each is a multiple of the one before
+        found = combined(found, level)
+        kept.append((symbol, level, number, FORM, packed(found) if len(rows) >= RATIO * len(found) else None))
+    connection.executemany("INSERT OR REPLACE INTO store_rollups VALUES (?, ?, ?, ?, ?)", kept)
+
+
+def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int) -> dict[int, Pixels]:
+    """By block, its columns of that level, of the blocks that lie between two moments as a whole and are rolled up."""
+    first, end = -(-since_ns // BLOCK_NS), until_ns // BLOCK_NS
+    rows = connection.execute(
+        "SELECT block, columns FROM store_rollups WHERE symbol = ? AND level = ? AND block >= ? AND block < ? "
+        "AND form = ? AND columns IS NOT NULL ORDER BY block",
+        (symbol, level_ns, first, end, FORM),
+    )
+    return {block: unpacked(columns) for block, columns in rows}
+
+
+def packed(found: Pixels) -> bytes:
+    """Columns as bytes."""
+    times = np.ascontiguousarray(found.time_ns).view(np.float64)
+    plain = [getattr(found, name).astype(np.float64) for name in PLAIN[1:]]
+    ranges = [side[name] for name in MEASURES for side in (found.lows, found.highs)]
+    return np.stack([times, *plain, *ranges]).tobytes()
+
+
+def unpacked(columns: bytes) -> Pixels:
+    """Columns from bytes."""
+    values = np.frombuffer(columns, dtype=np.float64).reshape(len(PLAIN) + 2 * len(MEASURES), -1)
+    plain = dict(zip(PLAIN, values, strict=False))
+    ranges = values[len(PLAIN) :]
+    return Pixels(
+        **plain
+        | {
+            "time_ns": plain["time_ns"].view(np.int64),
+            "ticks": plain["ticks"].astype(np.int64),
+            "anomalies": plain["anomalies"].astype(np.int64),
+            "lows": dict(zip(MEASURES, ranges[0::2], strict=True)),
+            "highs": dict(zip(MEASURES, ranges[1::2], strict=True)),
+        }  # type: ignore[arg-type]  # by name, of the types given above
+    )
+
+
+class Waiting:
+    """Which blocks are to be rolled up: those that a symbol has left, then those of an older file, one after another."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, int] = {}
+        self._due: deque[Block] = deque()
+        self._older: deque[Block] | None = None
+
+    def touched(self, blocks: Iterable[Block]) -> None:
+        """Points of these blocks have been written: all but each symbol's newest are due."""
+        for symbol, block in sorted(set(blocks), key=lambda each: each[1]):
+            before = self._newest.get(symbol, block)
+            if block != before:
+                self._due.append((symbol, min(block, before)))
+            self._newest[symbol] = max(block, before)
+
+    def some(self, connection: sqlite3.Connection) -> list[Block]:
+        """The next blocks to roll up."""
+        found = [self._due.popleft() for _ in range(min(ONE_TURN, len(self._due)))]
+        if found:
+            return list(dict.fromkeys(found))
+        if self._older is None:
+            self._older = deque((symbol, 0) for symbol in list(all_symbols(connection)))
+        for _ in range(SEEKS):
+            if not self._older:
+                break
+            symbol, block = self._older.popleft()
+            if (block_at := _from(connection, symbol, block)) is None:
+                continue
+            self._older.appendleft((symbol, block_at + 1))
+            if not _is_rolled(connection, symbol, block_at):
+                found.append((symbol, block_at))
+        return found
+
+
+def _from(connection: sqlite3.Connection, symbol: str, block: int) -> int | None:
+    """The symbol's first block with a point, from this one on; `None` for its newest one, which may grow yet."""
+    query = (
+        "SELECT min(time_ns), (SELECT max(time_ns) FROM store_points WHERE symbol = :symbol) FROM store_points "
+        "WHERE symbol = :symbol AND time_ns >= :since"
+    )
+    first, newest = connection.execute(query, {"symbol": symbol, "since": block * BLOCK_NS}).fetchone()
+    return None if first is None or first // BLOCK_NS == newest // BLOCK_NS else int(first) // BLOCK_NS
+
+
+def _is_rolled(connection: sqlite3.Connection, symbol: str, block: int) -> bool:
+    query = "SELECT 1 FROM store_rollups WHERE symbol = ? AND level = ? AND block = ? AND form = ?"
+    return connection.execute(query, (symbol, LEVELS_NS[0], block, FORM)).fetchone() is not None
+
+
+def pieces(
+    connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int
+) -> tuple[list[Pixels], list[tuple[int, int]]]:
+    """What is rolled up of a part of time, and the parts of time in which the points are to be read."""
+    found = read(connection, symbol, since_ns, until_ns, level_ns)
+    gaps, at = [], since_ns
+    for block in found:
+        if at < block * BLOCK_NS:
+            gaps.append((at, block * BLOCK_NS))
+        at = (block + 1) * BLOCK_NS
+    if at < until_ns:
+        gaps.append((at, until_ns))
+    return list(found.values()), gaps
