@@ -98,7 +98,7 @@ def unpacked(columns: bytes) -> Pixels:
 
 
 class Waiting:
-    """Which blocks are to be rolled up: those that a symbol has left, then those of an older file, one after another."""
+    """Which blocks are to be rolled up: those that a symbol has left, then those of an older file."""
 
     def __init__(self) -> None:
         self._newest: dict[str, int] = {}
