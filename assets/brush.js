@@ -86,7 +86,7 @@ function columns(context, panel, xs, { open, high, low, close }, [from, to], { c
 
 /** Candles: hollow where the price rose, filled where it fell. */
 function candles(context, panel, xs, { open, high, low, close }, [from, to], { up, down, paper, wide }) {
-  const step = panel.x(xs[0] + wide) - panel.x(xs[0]),
+  const step = panel.wide(wide),
     body = Math.max(1, Math.min(18, 0.7 * step));
   for (let i = from; i < to; i++) {
     const x = Math.round(panel.x(xs[i] + wide / 2)) + 0.5,

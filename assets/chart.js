@@ -6,6 +6,7 @@ import { brush } from "./brush.js";
 import { facts } from "./facts.js";
 import { frame } from "./frame.js";
 import { gestures } from "./gestures.js";
+import { hours } from "./hours.js";
 import { plots } from "./plots.js";
 import { timeline } from "./timeline.js";
 import { words } from "./words.js";
@@ -76,6 +77,9 @@ function refined(picture, drawn) {
 }
 
 function take(picture, drawn) {
+  hours.know(picture.hours, Boolean(drawn.trading));
+  words.know({ offsets: drawn.offsets });
+  picture = hours.within(picture);
   view.drawn = drawn;
   view.picture = picture;
   picture.breaks = breaksOf(picture);
@@ -97,6 +101,11 @@ const dayOf = (ms) => Math.floor(ms / timeline.DAY);
 function follow(tail, drawn) {
   const { picture } = view;
   if (!picture || picture.kind !== tail.kind) return false;
+  tail = hours.within(tail);
+  if (!tail.x.length) {
+    view.drawn = { ...drawn, rows: picture.x.length };
+    return true;
+  }
   const from = tail.kind === "ticks" ? picture.x.length : below(picture.x, tail.x[0]);
   const joined = (before, after) => before.slice(0, from).concat(after);
   picture.x = joined(picture.x, tail.x);
@@ -178,13 +187,14 @@ function see(from, to) {
 function zoom(factor, x) {
   const [from, to] = view.range,
     share = (x - shape.left) / (shape.right - shape.left),
-    at = from + share * (to - from);
-  see(at - (at - from) * factor, at + (to - at) * factor);
+    [begin, end] = [from, to].map(hours.place),
+    at = begin + share * (end - begin);
+  see(hours.moment(at - (at - begin) * factor), hours.moment(at + (end - at) * factor));
 }
 
 function pan(by) {
-  const [from, to] = view.range;
-  see(from + by * (to - from), to + by * (to - from));
+  const [from, to] = view.range.map(hours.place);
+  see(hours.moment(from + by * (to - from)), hours.moment(to + by * (to - from)));
 }
 
 /** The axis of prices shows more, or less, around its middle. */
@@ -222,7 +232,7 @@ function refine() {
     width = size().width,
     stored = drawn.newest_us / 1000 + (last(drawn.offsets)?.[1] ?? 0);
   const lacks = Math.max(range[0], begin) < first - 1 || (!drawn.follows && Math.min(range[1], stored) > end + 1);
-  const column = (range[1] - range[0]) / width;
+  const column = (hours.place(range[1]) - hours.place(range[0])) / width;
   let unfit = false;
   if (picture.kind === "columns") unfit = column < 0.7 * picture.width_ms || column > 3 * picture.width_ms;
   else if (picture.kind === "ticks") unfit = below(picture.x, range[1]) - below(picture.x, range[0]) > 1.5 * MAX_TICKS;
@@ -342,7 +352,8 @@ function paint() {
   shape = shapeOf(there, right, bounds, range);
   const ends = endsOf(picture, sight);
   clear(layout, ends);
-  layout.xaxis = { range, tickmode: "array", ...timeline.ticks(range, shape.right - shape.left) };
+  const { tickvals, ticktext } = timeline.ticks(range, shape.right - shape.left);
+  layout.xaxis = { range: range.map(hours.place), tickmode: "array", tickvals: tickvals.map(hours.place), ticktext };
   axe(layout, right, paintOf);
   picturePaint(context, picture, sight, ends, paintOf);
   cross();
@@ -368,7 +379,10 @@ function shapeOf(there, margin, bounds, [from, to]) {
   const left = MARGIN.left,
     right = there.clientWidth - margin,
     height = there.clientHeight - MARGIN.top - MARGIN.bottom,
-    x = (ms) => left + ((ms - from) / (to - from)) * (right - left),
+    begin = hours.place(from),
+    span = Math.max(1e-3, hours.place(to) - begin),
+    wide = (ms) => (ms / span) * (right - left),
+    x = (ms) => left + wide(hours.place(ms) - begin),
     panels = {};
   for (const [name, [low, high]] of Object.entries(PANELS)) {
     const top = MARGIN.top + (1 - high) * height,
@@ -380,9 +394,9 @@ function shapeOf(there, margin, bounds, [from, to]) {
         const at = begin + ((bottom - px) / (bottom - top)) * (end - begin);
         return log ? 10 ** at : at;
       };
-    panels[name] = { left, right, top, bottom, x, y, value };
+    panels[name] = { left, right, top, bottom, x, y, value, wide };
   }
-  return { left, right, panels, ms: (px) => from + ((px - left) / (right - left)) * (to - from) };
+  return { left, right, panels, ms: (px) => hours.moment(begin + ((px - left) / (right - left)) * span) };
 }
 
 /** The labels beside the last values: the price's tag, and the names of the averages, pushed apart. */
@@ -458,6 +472,7 @@ function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
       up: paintOf("--up"),
       down: paintOf("--down"),
     };
+  shades(context, color);
   voids(context, color);
   days(context, color);
   brush.within(context, panels.y, () => {
@@ -483,7 +498,7 @@ function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
   const per = (shape.right - shape.left) / Math.max(1, sight[1] - sight[0]),
     wide =
       kind === "candles"
-        ? Math.max(1, 0.6 * (panels.y2.x(x[0] + width_ms) - panels.y2.x(x[0])))
+        ? Math.max(1, 0.6 * panels.y2.wide(width_ms))
         : Math.max(1, Math.min(5, 0.55 * per));
   brush.within(context, panels.y2, () => {
     brush.bars(context, panels.y2, x, volumes, sight, { colors: { 1: color.up, "-1": color.down }, width: wide, half });
@@ -504,7 +519,7 @@ function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
       size: 12,
       pad: 4,
     });
-  const foot = `${frame.named(picture.sources)} · ${words.ZONE}`;
+  const foot = `${frame.named(picture.sources)} · ${words.longZone()}`;
   brush.text(
     context,
     foot,
@@ -623,6 +638,50 @@ function voids(context, color) {
       color.muted,
       label(end, Math.min(to, newest)),
     );
+}
+
+/** The hours in which the exchange is closed, darker than those before and after its session. */
+function shades(context, color) {
+  const { panels } = shape;
+  context.fillStyle = color.muted;
+  for (const { from, to, isNear } of hours.closed(view.range)) {
+    const left = panels.y.x(from);
+    context.globalAlpha = isNear ? 0.06 : 0.12;
+    context.fillRect(left, panels.y.top, panels.y.x(to) - left, panels.y4.bottom - panels.y.top);
+  }
+  context.globalAlpha = 1;
+  levels(context, color);
+}
+
+/** The previous close, and the session's high, low and average price, as short lines with their names at the left. */
+function levels(context, color) {
+  const day = view.drawn.day,
+    panel = shape.panels.y;
+  if (!day) return;
+  const found = { "Prev. close": day.previous, High: day.high, Low: day.low, VWAP: vwap(day) };
+  for (const [name, value] of Object.entries(found)) {
+    const at = value === null ? NaN : panel.y(value);
+    if (!(at > panel.top + 6 && at < panel.bottom - 6)) continue;
+    context.beginPath();
+    context.moveTo(shape.left, at);
+    context.lineTo(shape.left + 44, at);
+    brush.stroke(context, color.muted, 1, name === "VWAP" ? "6px,3px" : "2px,2px");
+    brush.text(context, name, shape.left + 2, at - 3, { color: color.muted, baseline: "bottom", size: 10 });
+  }
+}
+
+const vwap = ({ value, volume }) => (volume > 0 ? value / volume : null);
+
+/** Whether the window of so many ticks, or candles, that ends at a row began before a night. */
+function isOverNight(row, window_) {
+  const { picture } = view;
+  let count = 0;
+  for (let i = row; i > 0; i--) {
+    count += picture.kind === "columns" ? picture.y.ticks[i] : 1;
+    if (count >= window_) return false;
+    if (hours.isNight(picture.x[i - 1], picture.x[i])) return true;
+  }
+  return false;
 }
 
 /** Where another day begins; none where there are too many. */
@@ -775,6 +834,7 @@ function values(row = null) {
     volume: at("volume"),
     ticks: at("ticks"),
     evidence: found < 0 ? ringed() : markAt(found),
+    isOverNight: (window_) => isOverNight(i, window_),
   };
 }
 
@@ -796,6 +856,7 @@ function ofLast(drawn) {
     volume: picture.kind === "candles" && i >= 0 ? picture.y.volume[i] : drawn.last.volume,
     ticks: null,
     evidence: ringed(),
+    isOverNight: (window_) => isOverNight(i, window_),
   };
 }
 
@@ -851,6 +912,7 @@ export const chart = {
   seenNow,
   looks,
   refine,
+  vwap,
   unanswered,
   refit: () => soon(),
 };

@@ -1,6 +1,7 @@
 /* Whether the figures are fresh: their age, what to do if they are not, and the status line under the list. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
+import { states } from "./states.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
 
@@ -9,7 +10,7 @@ let beside = { youngest: () => null, any: () => false };
 const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
 const ENDED_S = 10;
 const MOST_TICKS = facts.warm_up_ticks; // of the longest average
-const CLOSED = "The market is closed. Quotes come on trading days, from 9:30 to 16:00 New York time.";
+const CLOSED = "The market is closed. Quotes come while it is open.";
 const SEE_PRODUCER = "If more should come, see whether the producer runs: python stock_producer.py";
 const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
@@ -73,31 +74,27 @@ function freshness(drawn) {
   else sentence = state.notice;
   const one = drawn?.rows ? pulse(drawn, heard.seen) : beside.youngest();
   if (!one) return { word: "no data", kind: "empty", sentence: drawn?.symbol ? sentence : "" };
-  if (one.kind === "closed") return { word: "market closed", kind: "closed", sentence, advice: CLOSED };
-  if (drawn?.period) return { word: "past", kind: "past", sentence };
-  if (one.kind === "ended") {
-    const newest = words.wall(
-      Math.max(...[...rows().values()].map(({ event_us }) => event_us)) / 1000,
-      drawn?.offsets ?? [],
-    );
-    return {
-      word: `replay ended · ${words.time(newest)} · ${words.day(newest).split(",")[0]}`,
-      kind: "ended",
-      sentence,
-    };
-  }
-  if (one.age === null)
-    return {
-      word: "stale",
-      kind: "stale",
-      sentence,
-      advice: `No tick of ${one.symbol} since the worker started. ${SEE_PRODUCER}`,
-    };
+  const wall = (us) => words.wall(us / 1000, drawn?.offsets ?? []),
+    { kind, word } = states.stateOf({
+      age: one.age,
+      isPeriod: Boolean(drawn?.period),
+      isClosed: one.kind === "closed",
+      opens: state.opens_us ? wall(state.opens_us) : null,
+      isEnded: one.kind === "ended",
+      newest: wall(Math.max(...[...rows().values()].map(({ event_us }) => event_us))),
+      isStale: one.kind === "stale",
+      lag: state.lag,
+      source: rows().get(one.symbol)?.source ?? "",
+      speed: states.speed(state.newest_event_us),
+    });
   let advice = "";
-  if (one.kind === "stale") advice = `No new tick of ${one.symbol} for ${words.span(one.age)}. ${SEE_PRODUCER}`;
-  else if (one.warming)
+  if (kind === "closed") advice = CLOSED;
+  else if (kind === "stale" && one.age === null)
+    advice = `No tick of ${one.symbol} since the worker started. ${SEE_PRODUCER}`;
+  else if (kind === "stale") advice = `No new tick of ${one.symbol} for ${words.span(one.age)}. ${SEE_PRODUCER}`;
+  else if (kind === "live" && one.warming)
     advice = `Warming up: ${one.warming} of the ${MOST_TICKS} ticks have come that all averages need.`;
-  return { word: `${one.kind} · ${words.span(one.age)}`, kind: one.kind, sentence, advice };
+  return { word, kind, sentence, advice };
 }
 
 /* Whether a symbol's ticks come (live, stale, closed), the seconds since the last, and while it warms up, how many
@@ -184,7 +181,7 @@ function truth(drawn) {
     return;
   }
   const label = drawn.period || (row && row.event_us > drawn.newest_us) ? "Last tick drawn" : "Last tick";
-  const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ET`];
+  const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ${words.shortZone()}`];
   const age = ageNow(drawn.symbol, drawn.newest_us);
   if (!drawn.period && age !== null && !ended(ENDED_S)) parts[0] += ` (${words.span(age)} ago)`;
   parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);

@@ -32,6 +32,7 @@ function headline(drawn, paused) {
   if (row?.since === "close") note = "since the previous close";
   if (drawn?.period) note = words.period(drawn.period);
   write("headline-note", note);
+  session(drawn);
   behind(drawn, row, paused);
   const source = row?.source || "";
   for (const place of [badge, element("badge-full")]) {
@@ -39,6 +40,20 @@ function headline(drawn, paused) {
     place.dataset.source = source;
     write(place.id, words.source(source));
   }
+}
+
+/* The session of the drawn symbol: its previous close, high, low and average price, where it has them. */
+function session(drawn) {
+  const day = drawn?.period ? null : drawn?.day,
+    parts = [];
+  const say = (name, value) => value !== null && value !== undefined && parts.push(`${name} ${words.fit(value, 10)}`);
+  if (day) {
+    say("Prev. close", day.previous);
+    say("High", day.high);
+    say("Low", day.low);
+    say("VWAP", chart.vwap(day));
+  }
+  write("headline-session", parts.join(" · "));
 }
 
 /* How far the visible range lies behind the newest tick, and the button that returns to it. */
@@ -61,9 +76,9 @@ function read(values, drawn) {
   if (!values) return;
   const places = words.digits(values.price);
   const offset = words.utc(values.wall, drawn.offsets);
-  write("reading-time", `${words.time(values.wall)} ET`);
-  element("reading-time").title = `${words.day(offset)}, ${words.time(offset)} UTC`;
-  write("reading-utc", `${words.time(offset)} UTC`);
+  write("reading-time", `${words.time(values.wall)} ${words.shortZone()}`);
+  element("reading-time").title = words.universal(offset);
+  write("reading-utc", words.shortZone() === "UTC" ? "" : words.universalTime(offset));
   write("reading-price", words.fixed(values.price, places));
   if (values.candle)
     ["o", "h", "l", "c"].forEach((side, k) => write(`reading-${side}`, words.fixed(values.candle[k], places)));
@@ -78,7 +93,7 @@ function read(values, drawn) {
   write(
     "summary",
     `${drawn.symbol}, ${words.stretch(drawn)}: ${drawn.total} ticks, last price ${words.fixed(values.price, places)} ` +
-      `at ${words.time(values.wall)} New York time, change ${quote ? words.change(quote.change) : "unknown"}, ` +
+      `at ${words.time(values.wall)} ${words.longZone()}, change ${quote ? words.change(quote.change) : "unknown"}, ` +
       `${chart.marked()} anomalies in sight.`,
   );
 }
@@ -112,8 +127,9 @@ function measured(value, field, places, values, drawn) {
     return low === high ? low : `${low}–${high}`;
   }
   if (value !== null && value !== undefined) {
-    const share = field.name === "volatility" && values.price ? ` (${words.fit((100 * value) / values.price)} %)` : "";
-    return `${words.fixed(value, digits)}${share}`;
+    const share = field.name === "volatility" && values.price ? ` (${Number(((100 * value) / values.price).toPrecision(3))} %)` : "";
+    const night = values.isOverNight?.(field.window) ? " over the night" : "";
+    return `${words.fixed(value, digits)}${share}${night}`;
   }
   return values.newest && drawn.count < field.window ? `${drawn.count}/${field.window}` : words.NONE;
 }

@@ -13,6 +13,8 @@ const state = {
   candles: null,
   scale: null,
   log: null,
+  trading: null,
+  zone: null,
   overview: null,
   symbols: null,
   side: null,
@@ -33,6 +35,8 @@ function read(query) {
   state.candles = WIDTHS.includes(candles) ? candles : null;
   state.scale = query.get("scale") === "percent" ? "percent" : null;
   state.log = query.get("log") === "1" ? "1" : null;
+  state.trading = query.get("trading") === "1" ? "1" : null;
+  state.zone = ["local", "utc"].includes(query.get("zone")) ? query.get("zone") : null;
   state.overview = query.get("view") === "overview" ? "overview" : null;
   const symbols = [...new Set((query.get("symbols") || "").split(",").filter((name) => words.isSymbol(name)))].slice(
     0,
@@ -53,6 +57,8 @@ function write(query) {
   put("candles", state.candles);
   put("scale", state.scale);
   put("log", state.log);
+  put("trading", state.trading);
+  put("zone", state.zone);
   put("view", state.overview);
   put("symbols", state.symbols?.join(",") ?? null);
   put("side", state.side);
@@ -72,6 +78,8 @@ function show() {
   chart.view.hidden = hidden;
   chart.view.log = state.log === "1";
   chart.view.percent = state.scale === "percent";
+  words.know({ name: state.zone ?? "exchange" });
+  if (element("zone")) element("zone").value = state.zone ?? "exchange";
   for (const button of document.querySelectorAll("[data-trace]"))
     button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.trace)));
   for (const button of document.querySelectorAll("[data-option]"))
@@ -133,7 +141,7 @@ function compared() {
 function askPeriod() {
   const dialog = element("period");
   if (!dialog.childElementCount) {
-    dialog.innerHTML = `<form method="dialog"><h2 class="heading">From – to, New York time (ET)</h2>
+    dialog.innerHTML = `<form method="dialog"><h2 class="heading">From – to, ${facts.zone.words}</h2>
       <label class="moment">From <input type="datetime-local" step="1" required></label>
       <label class="moment">To <input type="datetime-local" step="1" required></label>
       <p class="period-trouble" role="alert" hidden>The end has to come after the beginning.</p>
@@ -182,6 +190,7 @@ document.addEventListener("click", (event) => {
   if (event.target.closest?.("#overview")) set({ overview: state.overview ? null : "overview" });
 });
 document.addEventListener("change", (event) => {
+  if (event.target.id === "zone") set({ zone: event.target.value === "exchange" ? null : event.target.value });
   if (event.target.id === "candle-width") set({ candles: event.target.value });
 });
 

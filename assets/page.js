@@ -4,11 +4,13 @@ import "./cells.js";
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { health } from "./health.js";
+import { hours } from "./hours.js";
 import "./keys.js";
 import { lines } from "./lines.js";
 import { multiples } from "./multiples.js";
 import { options } from "./options.js";
 import { scheme } from "./scheme.js";
+import { states } from "./states.js";
 import { visits } from "./visits.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
@@ -39,8 +41,8 @@ function boot(refresh) {
   ];
 }
 
-const viewOf = ({ symbol, range, period, candles, overview, symbols }) =>
-  JSON.stringify([symbol, range, period, candles, overview, symbols]);
+const viewOf = ({ symbol, range, period, candles, overview, symbols, trading }) =>
+  JSON.stringify([symbol, range, period, candles, overview, symbols, Boolean(trading)]);
 
 function view(symbol, range, _chosen, drawn, before) {
   if (currentView && range !== visits.at.range) options.state.period = null; // another range ends the pause
@@ -69,6 +71,7 @@ function view(symbol, range, _chosen, drawn, before) {
     candles,
     overview: Boolean(overview),
     symbols: symbols || [],
+    trading: Boolean(options.state.trading),
   };
   if (before && viewOf(before) === viewOf(currentView)) return same();
   if (before && drawn && viewOf(drawn) === viewOf(currentView)) return same();
@@ -293,6 +296,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
 });
 
 /* For tests and for the browser's console. */
-Object.assign(window.tickflow, { chart, multiples, options, watch, alerts, health });
+Object.assign(window.tickflow, { hours, states, words, chart, multiples, options, watch, alerts, health });
 
 window.beginDash(); // the page's callbacks must exist before the first one runs

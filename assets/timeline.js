@@ -1,4 +1,5 @@
 /* The axis of time: which moments bear a label, and what it says. Times are a wall clock's, in ms. */
+import { hours } from "./hours.js";
 import { words } from "./words.js";
 
 const SECOND = 1000,
@@ -27,18 +28,33 @@ const date = (ms) => words.day(ms).split(",")[0];
 
 /** Moments in the part of time, far enough apart for labels, and the labels; the first one of a day names it. */
 function ticks([from, to], px) {
-  const wanted = (to - from) / Math.max(1, px / APART_PX),
+  const length = hours.place(to) - hours.place(from),
+    shift = words.shown(from) - from;
+  const wanted = length / Math.max(1, px / APART_PX),
     step = STEPS.find((each) => each >= wanted) ?? Math.ceil(wanted / (364 * DAY)) * 364 * DAY;
   const tickvals = [],
     ticktext = [];
   let day = null;
-  for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
-    const today = Math.floor(at / DAY);
+  let before = -Infinity;
+  for (const at of moments(from, to, step, shift)) {
+    if (hours.isTrading() && (!hours.isOpen(at) || hours.place(at) - before < 0.8 * wanted)) continue;
+    before = hours.place(at);
+    const today = Math.floor(words.shown(at) / DAY);
     tickvals.push(at);
     ticktext.push(step >= DAY ? date(at) : `${clock(at, step)}${today === day ? "" : `<br>${date(at)}`}`);
     day = today;
   }
   return { tickvals, ticktext };
+}
+
+/** Round times of the shown zone; where closed hours take no room, the openings too. */
+function* moments(from, to, step, shift) {
+  const found = [];
+  if (hours.isTrading()) for (const [, open] of hours.sessions()) if (open >= from && open <= to) found.push(open);
+  if (!hours.isTrading() || step < DAY)
+    for (let at = Math.ceil((from + shift) / step) * step - shift; at <= to && found.length < 5_000; at += step)
+      found.push(at);
+  yield* found.sort((a, b) => a - b);
 }
 
 function clock(at, step) {

@@ -49,9 +49,9 @@ function widen(overview) {
     grid.setColumnsVisible(FURTHER, overview);
     grid.refreshCells({ columns: ["price"], force: true });
     grid.setColumnWidths([
-      { key: "trend", newWidth: overview ? 170 : 70 },
-      { key: "symbol", newWidth: overview ? 120 : 78 },
-      { key: "change", newWidth: overview ? 130 : 96 },
+      { key: "trend", newWidth: overview ? 170 : 50 },
+      { key: "symbol", newWidth: overview ? 120 : 74 },
+      { key: "change", newWidth: overview ? 130 : 106 },
     ]);
   });
 }

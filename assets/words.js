@@ -113,15 +113,27 @@ function long(seconds) {
 
 const two = (value) => String(value).padStart(2, "0");
 
-/** The time of day of `ms` since 1970, without conversion: of a wall clock, or UTC. */
-function time(ms) {
-  const at = new Date(ms);
-  return `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
+/** The zone in which times are shown, and the offsets of the exchange's clock to UTC that came with the picture. */
+const zone = { name: "exchange", offsets: [] };
+const know = (changes) => Object.assign(zone, changes);
+
+/** The ms of the shown clock at a moment of the exchange's. */
+function shown(ms) {
+  if (zone.name === "exchange" || !zone.offsets.length) return ms;
+  const at = utc(ms, zone.offsets);
+  return zone.name === "utc" ? at : at - new Date(at).getTimezoneOffset() * 60_000;
 }
 
-function day(ms) {
-  return new Date(ms).toLocaleDateString("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
-}
+const clock = (at) => `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
+const date = (at) => at.toLocaleDateString("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
+
+/** The time of day, and the day, in the shown zone, at `ms` of the exchange's clock. */
+const time = (ms) => clock(new Date(shown(ms)));
+const day = (ms) => date(new Date(shown(ms)));
+
+/** The day and the time in UTC of `ms` since 1970. */
+const universal = (ms) => `${date(new Date(ms))}, ${clock(new Date(ms))} UTC`;
+const universalTime = (ms) => `${clock(new Date(ms))} UTC`;
 
 /** UTC of a wall clock's `ms`, by the offsets in the figure. */
 function utc(ms, offsets) {
@@ -144,17 +156,25 @@ function wall(ms, offsets) {
 const source = (name) => (name || "").replaceAll("_", " ").toUpperCase();
 
 /** The visible time range in words. */
-const period = ([from, to]) => `${day(from)}, ${time(from)} – ${time(to)} ET`;
+const period = ([from, to]) => `${day(from)}, ${time(from)} – ${time(to)} ${shortZone()}`;
 const stretch = (drawn) => (drawn.period ? period(drawn.period) : `range ${drawn.range}`);
 
-/** The zone of the wall clock. */
-const ZONE = "New York time (ET)";
+const LOCAL = Intl.DateTimeFormat().resolvedOptions().timeZone || "this computer";
+
+/** The shown zone in full, and in short. */
+const longZone = () => ({ exchange: facts.zone.words, utc: "UTC", local: `local time (${LOCAL})` })[zone.name];
+const shortZone = () => ({ exchange: facts.zone.label, utc: "UTC", local: "local" })[zone.name];
 
 const iso = (ms) => new Date(ms).toISOString();
 
 export const words = {
   NONE,
-  ZONE,
+  know,
+  shown,
+  longZone,
+  shortZone,
+  universal,
+  universalTime,
   digits,
   fixed,
   short,

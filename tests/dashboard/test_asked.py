@@ -86,7 +86,7 @@ WRONG: dict[str, object] = {
     "multiples": [{}], "overview": 1, "paused": None, "range_ms": -1, "cursors": {"x": 1}, "first_us": -1,
     "newest_us": 2**63, "count": 21, "price": 1e13, "direction": 2, "gap_s": -1, "rows": "5", "room": 5_001,
     "total": 1.5, "kind": "lines", "width_ns": -5, "follows": 1, "begin_us": -1,
-    "last": {"ma_5": "x"}, "sight": [5], "threshold": 99, "offsets": [[1]], "day": {"open_us": 1},
+    "last": {"ma_5": "x"}, "trading": 1, "sight": [5], "threshold": 99, "offsets": [[1]], "day": {"open_us": 1},
     "source": "A B", "failed": 0,
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 
 from tickflow.dashboard import export
 from tickflow.dashboard.callbacks import register
+from tickflow.dashboard.drawing import clock as clock_
 from tickflow.dashboard.drawing import page
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.login import Gatekeeper
@@ -44,6 +45,7 @@ def build(
     It answers under the host names `names`, to people whom `keeper` lets in, and refreshes every `update_interval`
     seconds. With `debug`, errors of callbacks show in the page; the debugger that runs code stays off.
     """
+    clock_.use(sessions.zone)
     modules = Modules()
     app = Dash(
         "tickflow",

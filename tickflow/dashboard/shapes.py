@@ -107,6 +107,7 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
     period: Period | None
     sight: Period | None
     candles: Candles | None
+    trading: bool
     symbols: Symbols
     multiples: Annotated[list[Multiple], Meta(max_length=MAX_SYMBOLS)]
     overview: bool

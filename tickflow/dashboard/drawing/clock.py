@@ -1,4 +1,6 @@
-"""Exchange time: the axis of the chart shows New York's wall clock, and only this module converts to it.
+"""Exchange time: the axis of the chart shows the exchange's wall clock, and only this module converts to it.
+
+One process serves one exchange: `use` sets its zone before the page is built; it is New York's by default.
 
 Plotly's axes know no time zones. So each time is sent to the browser as milliseconds of the exchange's wall clock,
 together with `offsets`, from which the browser computes UTC.
@@ -12,8 +14,31 @@ import pandas as pd
 
 from tickflow.arrays import Floats, Ints
 
-EXCHANGE = "America/New_York"
-LABEL = "ET"
+_NEW_YORK = ZoneInfo("America/New_York")
+_used = [_NEW_YORK]
+
+
+def use(zone: ZoneInfo) -> None:
+    """From now on the exchange's wall clock is that of this zone."""
+    _used[0] = zone
+
+
+def label() -> str:
+    """The exchange's zone in short: ET, or the city.
+
+    >>> label()
+    'ET'
+    """
+    return "ET" if _used[0] == _NEW_YORK else _used[0].key.rpartition("/")[2].replace("_", " ")
+
+
+def words() -> str:
+    """The exchange's zone in words.
+
+    >>> words()
+    'New York time (ET)'
+    """
+    return "New York time (ET)" if _used[0] == _NEW_YORK else f"{label()} time"
 
 
 def wall_ms(time_ns: Ints) -> Floats:
@@ -22,7 +47,7 @@ def wall_ms(time_ns: Ints) -> Floats:
     >>> wall_ms(np.array([1_381_152_600_000_000_000])).tolist() == [1_381_138_200_000.0]  # 13:30 UTC, 09:30 in New York
     True
     """
-    wall = pd.DatetimeIndex(time_ns, tz=UTC).tz_convert(EXCHANGE).tz_localize(None)
+    wall = pd.DatetimeIndex(time_ns, tz=UTC).tz_convert(_used[0]).tz_localize(None)
     result: Floats = wall.as_unit("ns").asi8 / 1e6
     return result
 
@@ -33,7 +58,7 @@ def utc_ns(wall_ms: float) -> int:
     >>> utc_ns(1_381_138_200_000.0) == 1_381_152_600_000_000_000
     True
     """
-    wall = datetime.fromtimestamp(wall_ms / 1000, UTC).replace(tzinfo=ZoneInfo(EXCHANGE))
+    wall = datetime.fromtimestamp(wall_ms / 1000, UTC).replace(tzinfo=_used[0])
     return round(wall.timestamp() * 1000) * 1_000_000
 
 
@@ -56,7 +81,7 @@ def offsets(first_ns: int, last_ns: int) -> list[tuple[float, int]]:
 
 
 def _offset_ms(time_ns: int) -> int:
-    moment = datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(ZoneInfo(EXCHANGE))
+    moment = datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(_used[0])
     return int((moment.utcoffset() or timedelta()).total_seconds()) * 1000
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tickflow.dashboard.drawing import traces
+from tickflow.dashboard.drawing import clock, traces
 from tickflow.dashboard.queries import alerts, ranges, view
 from tickflow.metrics.fields import DEPTH
 from tickflow.ticks.tick import SYMBOL
@@ -24,6 +24,7 @@ def facts() -> dict[str, Any]:
         "last_wall_ms": view.LAST_WALL_MS,
         "max_episodes": alerts.MAX_EPISODES,
         "warm_up_ticks": DEPTH,
+        "zone": {"label": clock.label(), "words": clock.words()},
         "symbol_pattern": f"^(?:{SYMBOL})$",
     }
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from dash import html
 from dash.development.base_component import Component
 
-from tickflow.dashboard.drawing import ids, traces
+from tickflow.dashboard.drawing import clock, ids, traces
 from tickflow.dashboard.queries import ranges
 
 
@@ -35,6 +35,7 @@ KINDS = (
     ("candles", "auto", "Candles", "Candles in the place of the line"),
     ("scale", "percent", "%", "Percent since the first price in sight"),
     ("log", "1", "Log", "Logarithmic price axis"),
+    ("trading", "1", "Trading hours", "Regular hours only: nights, weekends and holidays take no room"),
 )
 
 
@@ -53,6 +54,7 @@ def section() -> Component:
                     html.Span("", id="headline-price", className="headline-price"),
                     html.Span("", id="headline-change", className="headline-change"),
                     html.Span("", id="headline-note", className="headline-note"),
+                    html.Span("", id="headline-session", className="headline-note headline-session"),
                     html.Span("", id="badge-full", className="badge badge-full", hidden=True),
                     html.Div(id="compared", className="compared", role="group", **{"aria-label": "Compared symbols"}),
                     _kinds(),
@@ -108,6 +110,13 @@ def _kinds() -> Component:
     choice = html.Select(
         widths, id="candle-width", className="chip", hidden=True, **{"aria-label": "Width of a candle"}
     )
+    zones = [("exchange", clock.words()), ("local", "Local time"), ("utc", "UTC")]
+    zone = html.Select(
+        [html.Option(label, value=value) for value, label in zones],
+        id="zone",
+        className="chip",
+        **{"aria-label": "Time zone"},
+    )
     export = [
         html.Button("CSV", id="csv", className="chip", type="button", title="Save every stored tick in sight as CSV"),
         html.Button(
@@ -132,7 +141,7 @@ def _kinds() -> Component:
         **{"aria-pressed": "false"},
     )
     return html.Div(
-        [period, compare, *switches, choice, *export],
+        [period, compare, *switches, choice, zone, *export],
         className="kinds",
         role="group",
         **{"aria-label": "How the price is drawn"},

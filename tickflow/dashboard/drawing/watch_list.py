@@ -70,12 +70,12 @@ def _tooltip(each: Field) -> dict[str, str]:
 
 
 COLUMNS: list[dict[str, Any]] = [
-    {"field": "symbol", "headerName": "Symbol", "width": 78, "cellClass": "watch-symbol", "tooltipField": "symbol"},
+    {"field": "symbol", "headerName": "Symbol", "width": 74, "cellClass": "watch-symbol", "tooltipField": "symbol"},
     {
         "field": "trend",
         "headerName": "Trend",
         "headerTooltip": "Over the range",
-        "width": 70,
+        "width": 50,
         "sortable": False,
         "cellDataType": False,
         "cellRenderer": "Sparkline",
@@ -96,7 +96,7 @@ COLUMNS: list[dict[str, Any]] = [
         "headerName": "Change",
         "headerTooltip": "Since the start of the range; of a day, since the previous close",
         "type": RIGHT,
-        "width": 96,
+        "width": 106,
         "valueFormatter": _cell("change"),
         "cellClassRules": {"up": "params.value >= 0.005", "down": "params.value <= -0.005"},  # else it reads 0.00 %,
     },

@@ -32,12 +32,12 @@ class Drawn(TypedDict):
 
     `id` names the drawing; a delta fits only the one it was made for. `paused`: no rows are added for now.
     `kind` is the picture's (see `pictures`), `width_ns` the width of its columns or candles. `follows`: whether the
-    symbol's next tick is added to it. `begin_us`: the symbol's first stored tick. `cursors`: by partition, the highest
-    offset. `count`: how many ticks of the symbol have come, at most 20, for the warm-up. `price` and `direction`: of
-    the last row. `gap_s`: the symbol's recent seconds between two ticks. `total`: the ticks in the time range, drawn as
-    `rows` ticks, columns or candles. `room`: how many ticks may still be added. `offsets`: see `clock.offsets`. `last`:
-    the measures of the symbol's last tick, by name. `day`: its session, where an exchange's
-    hours apply.
+    symbol's next tick is added to it. `begin_us`: the symbol's first stored tick. `trading`: closed hours take no room.
+    `cursors`: by partition, the highest offset. `count`: how many ticks of the symbol have come, at most 20, for the
+    warm-up. `price` and `direction`: of the last row. `gap_s`: the symbol's recent seconds between two ticks. `total`:
+    the ticks in the time range, drawn as `rows` ticks, columns or candles. `room`: how many ticks may still be added.
+    `offsets`: see `clock.offsets`. `last`: the measures of the symbol's last tick, by name. `day`: its session, where
+    an exchange's hours apply.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Drawn(TypedDict):
     period: list[float] | None
     sight: list[float] | None
     candles: str | None
+    trading: bool
     symbols: list[str]
     multiples: list[Multiple]
     overview: bool
@@ -106,6 +107,7 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
         period=view["period"],
         sight=view["sight"],
         candles=view["candles"],
+        trading=view["trading"],
         symbols=view["symbols"],
         multiples=[],
         overview=view["overview"],

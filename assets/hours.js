@@ -1,0 +1,93 @@
+/* The hours of the exchange on the axis of time, in ms of the wall clock: which sessions there are, and an axis on which
+   closed hours take no room. A place on the axis is in ms too: of time, or of open time. */
+const known = { sessions: [], trading: false, before: [] };
+
+/** The sessions of a picture, each as [hours before it begin, it opens, it closes, hours after it end]. */
+function know(sessions, trading) {
+  known.sessions = sessions ?? [];
+  known.trading = trading && known.sessions.length > 0;
+  let sum = 0;
+  known.before = known.sessions.map(([, open, close]) => {
+    const before = sum;
+    sum += close - open;
+    return before;
+  });
+}
+
+/** The last session that opened at or before a moment; -1 before the first one. */
+function sessionAt(ms) {
+  let low = 0,
+    high = known.sessions.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (known.sessions[middle][1] <= ms) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** Whether the exchange is in regular hours; always, where no hours are known. */
+function isOpen(ms) {
+  const at = sessionAt(ms);
+  return !known.sessions.length || (at >= 0 && ms < known.sessions[at][2]);
+}
+
+/** The place of a moment on the axis. Before the first session and after the last one, time goes on as usual. */
+function place(ms) {
+  if (!known.trading) return ms;
+  const { sessions, before } = known,
+    at = sessionAt(ms);
+  if (at < 0) return ms - sessions[0][1];
+  const [, open, close] = sessions[at],
+    beyond = at === sessions.length - 1 ? Math.max(0, ms - close) : 0;
+  return before[at] + Math.min(ms, close) - open + beyond;
+}
+
+/** The moment at a place. */
+function moment(place_) {
+  if (!known.trading) return place_;
+  const { sessions, before } = known;
+  let at = 0;
+  while (at + 1 < sessions.length && before[at + 1] <= place_) at++;
+  return sessions[at][1] + place_ - before[at];
+}
+
+/** The parts of a time range in which the exchange is closed: from, to, and whether it is before or after hours. */
+function closed([from, to]) {
+  const found = [];
+  const add = (begin, end, isNear) => {
+    if (Math.max(from, begin) < Math.min(to, end))
+      found.push({ from: Math.max(from, begin), to: Math.min(to, end), isNear });
+  };
+  known.sessions.forEach(([before, open, close, after], i) => {
+    const earlier = i ? known.sessions[i - 1][3] : before - 14 * 86_400_000;
+    add(earlier, before, false);
+    add(before, open, true);
+    add(close, after, true);
+  });
+  return known.trading ? [] : found;
+}
+
+/** A picture without what lies outside regular hours, where these take no room. */
+function within(picture) {
+  if (!known.trading) return picture;
+  const inside = picture.x.map((ms) => isOpen(ms)),
+    pick = (values) => values.filter((_, i) => inside[i]);
+  const marked = picture.marks.x.map((ms) => isOpen(ms));
+  return {
+    ...picture,
+    x: pick(picture.x),
+    y: Object.fromEntries(Object.entries(picture.y).map(([name, values]) => [name, pick(Array.from(values))])),
+    marks: Object.fromEntries(
+      Object.entries(picture.marks).map(([name, values]) => [name, values.filter((_, i) => marked[i])]),
+    ),
+  };
+}
+
+/** Whether the exchange was closed between two moments. */
+const isNight = (earlier, later) => known.sessions.length > 0 && sessionAt(earlier) !== sessionAt(later);
+
+const isTrading = () => known.trading;
+const sessions = () => known.sessions;
+
+export const hours = { know, place, moment, closed, within, isOpen, isNight, isTrading, sessions };

@@ -1,0 +1,47 @@
+/* The word in the header: one table of what is known of the drawn symbol, and what is said of it. */
+import { words } from "./words.js";
+
+const BEHIND_RECORDS = 1_000; // fewer are taken in within a refresh
+const SPEED_FROM = 1.5; // event time that passes no faster than this is that of a clock
+
+/** The first row whose condition holds gives kind and word. What is known: `age` in s (null: unknown), `isPeriod`,
+    `isClosed` with `opens` (ms of the exchange's clock, or null), `isEnded` with `newest` (likewise), `isStale`, `lag` in
+    records, `source`, `speed` of event time against the clock (null: unknown). */
+const TABLE = [
+  ["closed", (at) => at.isClosed, (at) => `market closed${at.opens === null ? "" : ` until ${moment(at.opens)}`}`],
+  ["past", (at) => at.isPeriod, () => "past"],
+  ["ended", (at) => at.isEnded, (at) => `replay ended · ${words.time(at.newest)} · ${date(at.newest)}`],
+  ["stale", (at) => at.age === null, () => "stale"],
+  ["stale", (at) => at.isStale, (at) => `stale · ${words.span(at.age)}`],
+  ["behind", (at) => at.lag >= BEHIND_RECORDS, (at) => `behind · ${words.fixed(at.lag, 0)} records`],
+  ["live", (at) => at.source === "replay" && at.speed >= SPEED_FROM, (at) => `replay at ${times(at.speed)} ×`],
+  ["live", () => true, (at) => `${at.source === "replay" ? "replay" : "live"} · ${words.span(at.age)}`],
+];
+
+function stateOf(known) {
+  const [kind, , word] = TABLE.find(([, holds]) => holds(known));
+  return { kind, word: word(known) };
+}
+
+const date = (ms) => words.day(ms).split(",")[0];
+const moment = (ms) => `${date(ms)}, ${words.time(ms).slice(0, 5)} ${words.shortZone()}`;
+
+/** A speed with the digits that a rate of a few seconds has. */
+const times = (speed) => (speed >= 10 ? Number(speed.toPrecision(2)) : Math.round(speed));
+
+const SAMPLES_MS = 20_000,
+  LEAST_MS = 3_000;
+const samples = [];
+
+/** How fast event time passes, by what the workers reported within the last 20 s; `null` while unknown. */
+function speed(newest_us, now = performance.now()) {
+  if (newest_us === null || newest_us === undefined) return null;
+  const last = samples[samples.length - 1];
+  if (last && newest_us < last.newest_us) samples.length = 0; // another replay
+  if (!last || newest_us !== last.newest_us) samples.push({ at: now, newest_us });
+  while (samples.length > 2 && now - samples[0].at > SAMPLES_MS) samples.shift();
+  const [first, end] = [samples[0], samples[samples.length - 1]];
+  return end.at - first.at < LEAST_MS ? null : (end.newest_us - first.newest_us) / 1000 / (end.at - first.at);
+}
+
+export const states = { stateOf, speed };
