@@ -9,6 +9,7 @@ import pytest
 from plotly.io.json import to_json_plotly
 
 from tests.fakes import Feed, MemoryStore
+from tickflow.dashboard.queries import watched
 from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.sessions import Sessions
 
@@ -109,6 +110,16 @@ def test_to_simulated_ticks_no_hours_apply_unless_the_market_never_closes() -> N
     assert answer["watch"]["rows"][0]["since"] == "range"
     always = opened(store, "2024-12-02T17:00", Sessions("24/7"))
     assert always["drawn"]["day"]["close_us"] - always["drawn"]["day"]["open_us"] == 86_400_000_000
+
+
+def test_of_very_many_symbols_the_first_prices_do_not_wait_for_trends(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, feed = three_days()
+    store.write(feed.points("AIG", [48.5, 48.75]))
+    assert all("trend" in row for row in opened(store, "2024-12-02T17:00")["watch"]["rows"])
+    monkeypatch.setattr(watched, "MOST_TRENDS", 1)
+    answer = opened(store, "2024-12-02T17:00")["watch"]
+    assert [("trend" in row, row["price"] > 0) for row in answer["rows"]] == [(False, True)] * 2
+    assert answer["step_us"] > 0
 
 
 def test_columns_are_as_fine_as_the_screen_without_the_closed_hours() -> None:
