@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.dashboard.rationed import Rationed
@@ -53,6 +54,8 @@ class Gate:
                 saying(f"waiting: {error}")
             else:
                 self._open.set()
+                with suppress(StoreError):  # it is only read in advance
+                    self._store.prepare(self._store.stop)
                 return
             if sleep(self._store.stop, delay):
                 return

@@ -244,6 +244,9 @@ class PageQueries(PointReader):
     def first_time(self, symbol: str) -> int | None:
         """The time of the symbol's first stored point, in ns since 1970; `None` if it has none."""
 
+    def prepare(self, stop: threading.Event) -> None:
+        """Read in advance what the page would wait for; ends early once `stop` is set. Raises `StoreError`."""
+
 
 class StatusBoard(Connected):
     """Where each worker writes its status, for people and the page."""

@@ -16,6 +16,7 @@ _FLAGGED = f'{_WITHIN} AND "is_anomaly" = true'
 _PRICES = 'first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price")'
 _STRENGTH = f'max("strength") FROM (SELECT abs("price" / "ma_10" - 1) AS "strength" {_FLAGGED})'
 _PriceRow: Any = tuple[Integer, float, float, float, float, float, Integer]
+_OneRow: Any = tuple[Integer, float]
 _CountRow: Any = tuple[Integer, Integer]
 _StrengthRow: Any = tuple[Integer, float | None]
 _PARTS = [MEASURES[at::2] for at in (0, 1)]
@@ -53,9 +54,19 @@ def pixels(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_
     return Pixels.from_rows(rows)
 
 
+def counts(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> dict[int, int]:
+    """By step of that width, how many points the symbol has from `since_ns` on, before `until_ns`."""
+    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    query = f'SELECT count("price") {_WITHIN} GROUP BY time({width_ns}ns) fill(none)'
+    return dict(influxql.rows(_CountRow, query, params))
+
+
 def at_most(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
     """The symbol's points in that time range, or `None` if they are more than `most`."""
     params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": most + 1}
+    # One field of one row is found in a few ms; all fields of 2,000 rows, to be thrown away, take 0.2 s.
+    if influxql.rows(_OneRow, f'SELECT "price" {_WITHIN} LIMIT 1 OFFSET {most}', params):
+        return None
     query = f"SELECT {SELECTED} {_WITHIN} LIMIT $most"
     points = whole(lambda: points_of(influxql.rows(PointRow, query, params)), excused=influxql.excused)
     return None if len(points) > most else points
