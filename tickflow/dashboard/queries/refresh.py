@@ -211,7 +211,8 @@ def _picture(
     begin, end = _bounds(view, newest_end)
     drawn["follows"] = end >= newest_end and view["period"] is None
     until = min(end, newest_end) if view["period"] is None else end
-    shown = _shown(store, symbol, begin, max(begin, until), view, threshold, sessions)
+    source = latest.source[latest.symbol.index(symbol)]
+    shown = _shown(store, symbol, begin, max(begin, until), view, threshold, sessions, source)
     recent = store.newest(symbol, DEPTH)
     recent = recent.take(slice(0, int(np.searchsorted(recent.time_ns, newest_end))))
     if len(recent) == DEPTH and recent.time_ns[0] > recent.time_ns[-1] - OVERLAP_NS:
@@ -222,7 +223,6 @@ def _picture(
     total = len(x) if shown["kind"] == "ticks" else int(shown["y"]["ticks"].sum())
     first_drawn = clock.utc_ns(float(x[0])) if len(x) else begin
     newest = int(recent.time_ns[-1])
-    source = recent.source[-1]
     covered = [clock.utc_ns(max(bound, 1.0)) for bound in shown["covers"]]
     shown["hours"] = hours.named(sessions, source, max(covered[0], first), max(covered[1], newest))
     return shown, {
@@ -242,7 +242,7 @@ def _picture(
         "total": total,
         "offsets": clock.offsets(min(first_drawn, newest), max(newest, min(end, newest + DAY_NS))),
         "day": hours.day_of(store, sessions, symbol, source, newest),
-        "source": source,
+        "source": recent.source[-1],
     }
 
 
@@ -255,7 +255,14 @@ def _bounds(view: View, newest_end: int) -> tuple[int, int]:
 
 
 def _shown(
-    store: PageQueries, symbol: str, begin: int, end: int, view: View, threshold: float, sessions: Sessions
+    store: PageQueries,
+    symbol: str,
+    begin: int,
+    end: int,
+    view: View,
+    threshold: float,
+    sessions: Sessions,
+    source: str,
 ) -> pictures.Picture:
     """The picture of a time range in ns: candles if the view asks for them, else as detailed as the screen can show."""
     whole = max(1, end - (begin or store.first_time(symbol) or end))
@@ -264,7 +271,7 @@ def _shown(
         margin = whole // 2 if view["sight"] else 0
         since = (begin - margin) // width * width if begin else 0
         candles = store.candles(symbol, max(0, since - LEAD_CANDLES * width), end + margin, width)
-        picture = pictures.of_candles(candles, width, since, threshold, _source(store, symbol, begin, end))
+        picture = pictures.of_candles(candles, width, since, threshold, source)
         return pictures.covering(picture, since, end + margin)
     rows = store.at_most(symbol, begin, end, MAX_TICKS)
     if rows is not None:
@@ -280,13 +287,8 @@ def _shown(
     apart = max(1, round(view["width"] * MARKS_APART))
     steps = found.time_ns[strongest_columns(found, MAX_MARKS, width, apart)].tolist()
     marked = store.strongest(symbol, [(step, step + width) for step in steps])
-    picture = pictures.of_pixels(found, width, marked, _source(store, symbol, begin, end))
+    picture = pictures.of_pixels(found, width, marked, source)
     return pictures.covering(picture, max(0, begin - margin), end + margin)
-
-
-def _source(store: PageQueries, symbol: str, begin: int, end: int) -> str:
-    latest = store.latest([symbol])
-    return latest.source[0] if len(latest) else ""
 
 
 def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:

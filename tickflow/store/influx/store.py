@@ -46,6 +46,8 @@ _LATER: dict[str, Any] = {"notice": "", "state": "", "doing": "", "foreign": 0}
 _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), *[str | None] * len(_STATUS_TEXTS))]  # type: ignore[misc]
 
 MOST_COUNTED = 1_000_000
+_FEW = 12
+"""Of so many symbols, the newest points are read one by one, each from its last minutes."""
 _USUAL_GAP_NS = 5 * 10**9
 _FIRST_NS = -(2**63) + 2 * 10**9
 """About the first time that InfluxDB knows."""
@@ -173,7 +175,10 @@ class InfluxStore(MetricsStore):
         """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name."""
         if symbols is None:
             return self._latest.setdefault(most, latest.Latest(self._influxql, most=most)).read()
-        return latest.of(self._influxql, symbols) if symbols else Points.from_rows([])
+        if len(symbols) > _FEW:
+            return latest.of(self._influxql, symbols)
+        found = [self.newest(symbol, 1) for symbol in sorted(set(symbols))]
+        return Points.joined([points for points in found if len(points)] or [Points.from_rows([])])
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """The first price at or after `since_ns` of each symbol (by default of all)."""
