@@ -1,0 +1,93 @@
+"""Columns through memory: what is kept says what the points say, as far as their counts tell."""
+
+import numpy as np
+
+from tests.point_examples import MORNING, SECOND
+from tickflow.store.influx.kept import BLOCK_NS, Kept
+from tickflow.store.pixels import MEASURES, PLAIN, Pixels, combined
+
+HOUR = 3_600 * SECOND
+BEGIN = MORNING // BLOCK_NS * BLOCK_NS
+WIDTH = 400 * SECOND
+
+
+class Series:
+    """A symbol's points as a sorted list of (time, price), read as InfluxDB would; what was read is noted."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, float]] = []
+        self.reads: list[tuple[int, int]] = []
+
+    def read(self, _symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+        self.reads.append((since_ns, until_ns))
+        rows = [
+            (at, price, price, price, price, 1.0, 1, 0, None, *[price] * 2 * len(MEASURES))
+            for at, price in sorted(self.rows)
+            if since_ns <= at < until_ns
+        ]
+        return combined(Pixels.from_rows(rows), width_ns)
+
+    def counts(self, _symbol: str, since_ns: int, until_ns: int, width_ns: int) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for at, _ in self.rows:
+            if since_ns <= at < until_ns:
+                found[at // width_ns * width_ns] = found.get(at // width_ns * width_ns, 0) + 1
+        return found
+
+
+def a_series(hours: int) -> Series:
+    series = Series()
+    rng = np.random.default_rng(5)
+    series.rows = [(BEGIN + at * 30 * SECOND, round(100 + rng.normal(), 2)) for at in range(hours * 120)]
+    return series
+
+
+def check(kept: Kept, series: Series, since: int, until: int) -> list[tuple[int, int]]:
+    """Compare with a whole reading; return what was read of the store for it."""
+    series.reads.clear()
+    found = kept.pixels("AAPL", since, until, WIDTH)
+    reads = [each for each in series.reads if each[1] > each[0]]
+    expected = series.read("AAPL", since, until, WIDTH)
+    for name in PLAIN:
+        assert np.array_equal(getattr(found, name), getattr(expected, name), equal_nan=True), name
+    for side in ("lows", "highs"):
+        for name in MEASURES:
+            assert np.array_equal(getattr(found, side)[name], getattr(expected, side)[name], equal_nan=True)
+    return reads
+
+
+def test_a_second_look_reads_the_edges_alone() -> None:
+    series = a_series(40)
+    kept = Kept(series.read, series.counts)
+    since, until = BEGIN + 7 * SECOND, BEGIN + 39 * HOUR + 11 * SECOND
+    check(kept, series, since, until)
+    assert check(kept, series, since, until) == [(since, BEGIN + HOUR), (BEGIN + 39 * HOUR, until)]
+
+
+def test_an_hour_with_a_late_or_a_missing_point_is_read_again() -> None:
+    series = a_series(20)
+    kept = Kept(series.read, series.counts)
+    check(kept, series, BEGIN, BEGIN + 20 * HOUR)
+    series.rows.append((BEGIN + 5 * HOUR + 3, 250.0))
+    assert check(kept, series, BEGIN, BEGIN + 20 * HOUR) == [(BEGIN + 5 * HOUR, BEGIN + 6 * HOUR)]
+    del series.rows[130]
+    assert check(kept, series, BEGIN, BEGIN + 20 * HOUR) == [(BEGIN + HOUR, BEGIN + 2 * HOUR)]
+
+
+def test_what_is_kept_is_bounded() -> None:
+    series = a_series(60)
+    kept = Kept(series.read, series.counts, most_columns=36 * 10)
+    for _ in range(3):
+        check(kept, series, BEGIN, BEGIN + 60 * HOUR)
+    assert kept._columns <= 36 * 10
+    assert len(kept._blocks) == 10
+    assert kept._columns == sum(map(len, kept._blocks.values()))
+
+
+def test_a_short_or_fine_part_of_time_is_read_as_it_is() -> None:
+    series = a_series(20)
+    kept = Kept(series.read, series.counts)
+    for since, until, width in ((BEGIN, BEGIN + 3 * HOUR, WIDTH), (BEGIN, BEGIN + 20 * HOUR, SECOND + 1)):
+        series.reads.clear()
+        kept.pixels("AAPL", since, until, width)
+        assert series.reads == [(since, until)]
