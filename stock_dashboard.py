@@ -87,6 +87,7 @@ class StockDashboard:
         from tickflow.telemetry.page import PageTelemetry, watch
 
         self.gate = Gate(self.store)
+        self.sessions = Sessions(self.settings.market)
         self.app = build(
             self.gate,
             self.acks,
@@ -94,7 +95,7 @@ class StockDashboard:
             keeper=gatekeeper(self.settings, Accounts(self.settings.auth_users_file)),
             update_interval=self.settings.update_interval,
             threshold=self.settings.anomaly_threshold,
-            sessions=Sessions(self.settings.market),
+            sessions=self.sessions,
             alerts=alerts,
             mutes=mutes,
             debug=self.settings.dashboard_debug,
@@ -123,6 +124,7 @@ class StockDashboard:
         asking = (lambda: self.gate.store.statuses(), self.stop)
         threading.Thread(target=self.telemetry.follow, args=asking, name="ready", daemon=True).start()
         self.packed.prepare()
+        threading.Thread(target=self.sessions.load, name="calendar", daemon=True).start()
         try:
             serve(server, self.stop)
             logger.info("asked to stop")

@@ -29,7 +29,8 @@ const MAX_MARKS = 60,
   MARK_APART_PX = 14,
   NEAR_PX = 6,
   MAX_TICKS = 2_000,
-  LEAST_MS = 40;
+  LEAST_MS = 40,
+  REST_MS = 40;
 const GAP_MS = 300_000,
   GAP_TIMES = 10;
 let asked = () => {}; // asks the store for a part of time: `page.js` names it
@@ -206,7 +207,7 @@ function stretch(factor) {
 /** A gesture is over for now: ask for what is missing. */
 function rest() {
   clearTimeout(resting);
-  resting = setTimeout(refine, 90);
+  resting = setTimeout(refine, REST_MS);
 }
 
 /** Back to what is live. Whether the picture has it. */

@@ -119,7 +119,6 @@ def _moving(url: str) -> dict[str, float]:
         x, y = box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"]
         mouse = visitor.page.mouse
         mouse.move(x, y)
-        idle = _task(visitor, lambda: None)
         refined = []
 
         def wheel(delta: float) -> None:
@@ -128,6 +127,7 @@ def _moving(url: str) -> dict[str, float]:
 
         wheels = []
         for number in range(ROUNDS):
+            idle = _task(visitor, lambda: None)  # each beside its own: other work on the machine comes and goes
             wheels.append(_task(visitor, partial(wheel, -120 if number % 8 < 6 else 240)) - idle)
             if (found := visitor.page.evaluate("window.refined")) is not None:
                 refined.append(found)
@@ -139,7 +139,8 @@ def _moving(url: str) -> dict[str, float]:
             mouse.up()
             mouse.move(x, y)
 
-        drags = [(_task(visitor, drag) - idle) / 10 for _ in range(ROUNDS // 2)]
+        rests = [_task(visitor, lambda: None) for _ in range(ROUNDS // 2)]
+        drags = [(_task(visitor, drag) - rest) / 10 for rest in rests]
     return {
         "wheel ms": round(statistics.median(wheels), 1),
         "wheel slowest ms": round(max(wheels), 1),

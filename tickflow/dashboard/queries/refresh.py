@@ -72,6 +72,9 @@ def draw(
     if wanted["symbol"] is None and len(latest):
         wanted["symbol"] = latest.symbol[0]
     picture, drawn = _picture(store, wanted, latest, identity, threshold, sessions)
+    if picture is not None and (symbol := wanted["symbol"]) is not None:
+        newest = int(latest.time_ns[latest.symbol.index(symbol)])
+        drawn["day"] = hours.day_of(store, sessions, symbol, drawn["source"], newest)
     small: Answer = {}
     if wanted["symbols"]:
         small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
@@ -95,7 +98,7 @@ def look(
     wanted = chosen(view)
     latest = store.latest([wanted["symbol"]] if wanted["symbol"] else [])
     picture, drawn = _picture(store, wanted, latest, identity, threshold, sessions)
-    return {"picture": picture, "drawn": drawn}
+    return {"picture": picture, "drawn": {name: value for name, value in drawn.items() if name != "day"}}
 
 
 def refresh(
@@ -241,7 +244,6 @@ def _picture(
         "room": MAX_EXTENDED,
         "total": total,
         "offsets": clock.offsets(min(first_drawn, newest), max(newest, min(end, newest + DAY_NS))),
-        "day": hours.day_of(store, sessions, symbol, source, newest),
         "source": recent.source[-1],
     }
 
