@@ -1,0 +1,92 @@
+"""Wheel and drag over a real day's ticks, on each stack: what is drawn is what is stored in sight."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import BrowserContext, Page, expect
+
+from benchmarks.stores import opened
+from tests import real_day
+from tests.browser.conftest import WAIT_MS, until
+from tests.browser.looks import LOOKS, wait_for_rows
+from tests.browser.test_both_stacks import free_port, reader, saved, stored
+from tests.conftest import StartScript
+from tickflow.metrics.points import Points
+
+__all__ = ["reader", "stored"]
+
+expect.set_options(timeout=2 * WAIT_MS)
+MOST = 40_000
+SETTLED = (
+    f"(({{ picture, range, loading }}) => loading === null && picture.covers[0] <= range[0] + 1 && "
+    f"(window.tickflow.chart.view.drawn.follows || picture.covers[1] >= range[1] - 1))({LOOKS})"
+)
+IN_SIGHT = f"""(({{ picture, range }}) => {{
+  const inside = picture.x.map((x) => x >= range[0] && x + picture.width_ms <= range[1]);
+  const of = (name) => picture.y[name]?.filter((_, i) => inside[i]);
+  const prices = [...(of("price") ?? of("high")), ...(of("price") ?? of("low"))];
+  return {{
+    kind: picture.kind,
+    first: picture.x[inside.indexOf(true)],
+    last: picture.x[inside.lastIndexOf(true)] + picture.width_ms,
+    ticks: picture.kind === "ticks" ? of("price").length : of("ticks").reduce((a, b) => a + b, 0),
+    volume: of("volume").reduce((a, b) => a + b, 0),
+    high: Math.max(...prices),
+    low: Math.min(...prices),
+  }};
+}})({LOOKS})"""
+
+
+def check(page: Page, points: Points, times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
+    """Compare what is in sight with a recomputation from all ticks; return how it is drawn."""
+    until(page, f"(window.tickflow.chart.refine(), {SETTLED})")  # it asks for nothing that is there
+    seen = page.evaluate(IN_SIGHT)
+    if seen["first"] is None:
+        begin, end = page.evaluate(f"{LOOKS}.range")
+        assert not ((times > begin) & (times < end)).any()
+        return str(seen["kind"])
+    inside = (times >= seen["first"]) & (times < seen["last"] + (1e-3 if seen["kind"] == "ticks" else 0))
+    assert seen["ticks"] == inside.sum()
+    assert seen["volume"] == points.volume[inside].sum()
+    assert (seen["high"], seen["low"]) == (points.price[inside].max(), points.price[inside].min())
+    return str(seen["kind"])
+
+
+def test_wheel_and_drag_read_what_comes_into_sight(
+    stored: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
+) -> None:
+    day = real_day.points()
+    points = day.take(np.flatnonzero(np.array(day.symbol) == "SPY")[:MOST])
+    with opened(stored) as (store, _):
+        for start in range(0, len(points), 5_000):
+            store.write(points.take(slice(start, start + 5_000)))
+    port = free_port()
+    script("stock_dashboard.py", "--dashboard-port", str(port), env=stored).wait_for("The page is at")
+    page = reader.new_page()
+    page.goto(f"http://127.0.0.1:{port}/?symbol=SPY&range=all")
+    wait_for_rows(page, len(points) - 1)
+    offset = page.evaluate("window.tickflow.chart.view.drawn.offsets[0][1]")
+    times = points.time_ns / 1e6 + offset
+    kinds = {check(page, points, times)}
+    box = page.locator("#chart").bounding_box()
+    assert box is not None
+    x, y = box["x"] + 0.8 * box["width"], box["y"] + 100
+    page.mouse.move(x, y)
+    for _ in range(5):
+        page.mouse.wheel(0, -700)
+        kinds.add(check(page, points, times))
+        page.mouse.down()
+        page.mouse.move(x + 150, y, steps=5)
+        page.mouse.up()
+        page.mouse.move(x, y)
+        kinds.add(check(page, points, times))
+    begin, end = page.evaluate(f"{LOOKS}.range")
+    inside = (times >= math.ceil(begin)) & (times <= math.floor(end))
+    rows = saved(page, tmp_path / "sight.csv")
+    assert abs(len(rows) - inside.sum()) <= 2, "the bounds are rounded to the millisecond"
+    page.mouse.wheel(0, 9_000)
+    kinds.add(check(page, points, times))
+    assert "columns" in kinds
+    if len(points) == MOST:  # the real day is at hand
+        assert kinds == {"columns", "ticks"}
