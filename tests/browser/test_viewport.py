@@ -10,7 +10,8 @@ from benchmarks.stores import opened
 from tests import real_day
 from tests.browser.conftest import WAIT_MS, until
 from tests.browser.looks import LOOKS, wait_for_rows
-from tests.browser.test_both_stacks import free_port, reader, saved, stored
+from tests.browser.test_both_stacks import reader, saved, stored
+from tests.browser.test_chain import free_port
 from tests.conftest import StartScript
 from tickflow.metrics.points import Points
 
