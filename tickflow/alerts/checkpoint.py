@@ -5,6 +5,8 @@ limit. Each partition of ticks has two generations in turn, so that the older on
 written. On the embedded stack: a table of the SQLite file.
 """
 
+import logging
+import re
 import threading
 import zlib
 from collections.abc import Callable
@@ -18,8 +20,14 @@ from tickflow.ticklog.base import Bounds, Record, TickLog
 
 CHUNK_BYTES = 400_000
 FLUSH_SECONDS = 10.0
+MOST_CHUNKS = 500
+MOST_BYTES = 256 * 2**20
+"""No state is larger: one of 10,000 symbols takes a tenth of it."""
 _TAIL = 64
 """How many records at the end of the topic are searched for a state at first; each further attempt searches more."""
+
+_DIGITS = re.compile(rb"[0-9]{1,19}")
+logger = logging.getLogger("tickflow.alerts")
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS alert_states (
@@ -103,9 +111,9 @@ def newest_in_log(log: TickLog, group: str, partition: int, fits: Callable[[Chec
         whole = [key for key, (count, _) in counts.items() if len(chunks[key]) == count]
         for generation, offset in sorted(whole, key=lambda key: -key[1]):
             count, topic_id = counts[generation, offset]
-            packed = b"".join(chunks[generation, offset][number] for number in range(count))
-            found = Checkpoint(partition, offset, topic_id, zlib.decompress(packed))
-            if fits(found):
+            packed = b"".join(chunks[generation, offset].get(number, b"") for number in range(count))
+            state = _unpacked(packed, f"partition {partition}, offset {offset:,}, in the topic {topic}")
+            if state is not None and fits(found := Checkpoint(partition, offset, topic_id, state)):
                 return found
         end, tail = begin, 2 * tail
     return None
@@ -122,10 +130,36 @@ def _collect(
     if not name.startswith(f"{group}/{partition}/") or record.value is None:
         return
     given = dict(record.headers)
-    _, _, generation, number = name.rsplit("/", 3)
-    key = generation, int(given["offset"])
-    counts[key] = int(given["chunks"]), given["topic_id"].decode()
-    chunks.setdefault(key, {}).setdefault(int(number), record.value)
+    try:
+        generation, number = name.removeprefix(f"{group}/{partition}/").split("/")
+        key = generation, _number(given["offset"])
+        count, topic_id, at = _number(given["chunks"]), given["topic_id"].decode(), _number(number.encode())
+    except (KeyError, ValueError, TypeError, AttributeError):  # of another program: anybody who may write to the topic
+        logger.warning("a record at offset %s of the state topic is no state of alerts: it is left out", record.offset)
+        return
+    if at < count <= MOST_CHUNKS:
+        counts[key] = count, topic_id
+        chunks.setdefault(key, {}).setdefault(at, record.value)
+
+
+def _number(digits: bytes) -> int:
+    """Raises `ValueError` for what is no offset in decimal digits."""
+    if not _DIGITS.fullmatch(digits):
+        raise ValueError("no number")
+    return int(digits)
+
+
+def _unpacked(packed: bytes, where: str) -> bytes | None:
+    """The state, or `None` for what is none; no more than `MOST_BYTES` of it is unpacked."""
+    unpacking = zlib.decompressobj()
+    try:
+        state = unpacking.decompress(packed, MOST_BYTES)
+    except zlib.error:
+        state = b""
+    if unpacking.eof:
+        return state
+    logger.warning("the state of the alerts for %s is damaged or too large: an older one is used", where)
+    return None
 
 
 class EmbeddedCheckpoints:
@@ -162,5 +196,8 @@ class EmbeddedCheckpoints:
                 'ORDER BY "offset" DESC',
                 (self._group, self._topic, partition),
             ).fetchall()
-        found = (Checkpoint(partition, offset, "", zlib.decompress(state)) for offset, state in rows)
-        return next(filter(fits, found), None)
+        for offset, packed in rows:
+            state = _unpacked(packed, f"partition {partition}, offset {offset:,}, in {self._path}")
+            if state is not None and fits(found := Checkpoint(partition, offset, "", state)):
+                return found
+        return None

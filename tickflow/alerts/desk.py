@@ -132,11 +132,13 @@ class Desk:
             found = self._newest(partition, fits)
             if found is not None:
                 watch = Watch.resumed(partition, self.terms, found.state)
+                if watch.offset != found.offset:
+                    raise ValueError(f"it is one of offset {watch.offset}, not {found.offset}")
         except LogUnavailable:
             raise
         except (TickflowError, ValueError, OSError) as error:
             logger.warning("partition %d: alerts begin without their state: %s", partition, error)
-            found = None
+            watch, found = Watch(partition, self.terms), None
         if found is None:
             # Without a checkpoint, start as far back as any window can reach.
             place = max(start, committed - WINDOW_SPAN)

@@ -342,10 +342,17 @@ class Watch:
         """A watch that resumes from `state`. Raises `ValueError` for a state of another version or form."""
         try:
             known = _decode_state(state)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"no state of alerts: {error}") from error
         if known.v != STATE_VERSION:
             raise ValueError(f"state of version {known.v}, this is version {STATE_VERSION}")
+        try:
+            return cls._of(partition, terms, known)
+        except (IndexError, KeyError, TypeError, OverflowError) as error:  # somebody else's
+            raise ValueError(f"no state of alerts: {error}") from error
+
+    @classmethod
+    def _of(cls, partition: int, terms: Terms, known: Any) -> Self:
         watch = cls(partition, terms)
         watch.offset = known.offset
         watch.names = known.names or {each.name: () for each in known.symbols}

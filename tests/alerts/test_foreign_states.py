@@ -1,0 +1,119 @@
+"""Whatever lies in the state topic, a worker finds a state of its own or none: a warning, and no traceback."""
+
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.loaded_settings import load
+from tickflow.alerts import checkpoint
+from tickflow.alerts.checkpoint import Checkpoint, EmbeddedCheckpoints, newest_in_log
+from tickflow.alerts.terms import terms_of
+from tickflow.alerts.watch import Watch
+from tickflow.ticklog.base import Bounds, Entry, TickLog
+
+GROUP = "stock-analytics"
+
+
+class OneTopic:
+    """A log with these records in its state topic."""
+
+    topic = "stock-ticks"
+
+    def __init__(self, records: list[Entry]) -> None:
+        self._records = records
+
+    def partitions(self, _topic: str) -> list[int]:
+        return [0]
+
+    def bounds(self, _partition: int, _topic: str) -> Bounds:
+        return Bounds(0, len(self._records))
+
+    def read(self, _partition: int, bounds: Bounds, _topic: str) -> Iterator[list[Entry]]:
+        yield self._records[bounds.start : bounds.end]
+
+
+def found_in(records: list[Entry]) -> Checkpoint | None:
+    return newest_in_log(cast("TickLog", OneTopic(records)), GROUP, 0, lambda _: True)
+
+
+def a_record(value: bytes | None, key: str = f"{GROUP}/0/0/0", at: int = 0, **headers: bytes) -> Entry:
+    given_ = {"group": b"g", "offset": b"5", "topic_id": b"x", "chunks": b"1"} | headers
+    return Entry(0, at, key.encode(), value, 0, 1, tuple(given_.items()))
+
+
+GOOD = a_record(zlib.compress(b"state"), key=f"{GROUP}/0/1/0")
+words = st.sampled_from(
+    [b"", b"0", b"1", b"2", b"-1", b"9" * 30, b"5", b"x", b"\xff", "٣".encode(), b"1e3"]
+) | st.binary(max_size=5)
+names = st.sampled_from(["offset", "chunks", "topic_id", "group"])
+keys = st.sampled_from(["0/0", "0/1", "0", "", "/", "0/0/0/0", "0/-1", "0/x", "0/99999999999999999999"])
+records = st.builds(
+    lambda key, value, headers, whole: Entry(
+        *(0, 0, f"{GROUP}/0/{key}".encode(), value, 0, 1),
+        tuple(({"offset": b"7", "chunks": b"1", "topic_id": b"t"} | headers if whole else headers).items()),
+    ),
+    keys,
+    st.none() | st.binary(max_size=30) | st.binary(max_size=30).map(zlib.compress),
+    st.dictionaries(names, words | st.none(), max_size=4),
+    st.booleans(),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(records, max_size=8))
+def test_any_records_leave_a_good_state_to_be_found(given_: list[Any]) -> None:
+    found_in(given_)
+    assert found_in([*given_, GOOD]) is not None
+
+
+@pytest.mark.parametrize("value", [b"", b"no zlib", zlib.compress(b"x" * 100)[:-3]])
+def test_a_damaged_state_is_passed_over_for_an_older_one(value: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    found = found_in([GOOD, a_record(value, offset=b"9")])
+    assert found is not None
+    assert (found.offset, found.state) == (5, b"state")
+    assert "is damaged or too large: an older one is used" in caplog.text
+
+
+def test_no_more_is_unpacked_than_a_state_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "MOST_BYTES", 1_000)
+    bomb = zlib.compress(b" " * 10_000_000)
+    assert found_in([a_record(bomb, offset=b"9")]) is None
+    found = found_in([a_record(zlib.compress(b" " * 1_000))])
+    assert found is not None
+    assert len(found.state) == 1_000
+
+
+def test_the_embedded_file_too(tmp_path: Path) -> None:
+    states = EmbeddedCheckpoints(tmp_path / "stocks.db", "stock-ticks", GROUP, threading.Event())
+    states.keep(Checkpoint(0, 5, "", b"state"))
+    states.keep(Checkpoint(0, 9, "", b"newer"))
+    with states_file(tmp_path) as database:
+        database.execute("UPDATE alert_states SET state = x'00ff' WHERE \"offset\" = 9")
+        database.commit()
+    found = states.newest(0, lambda _: True)
+    assert found is not None
+    assert (found.offset, found.state) == (5, b"state")
+
+
+def states_file(folder: Path) -> Any:
+    return closing(sqlite3.connect(folder / "stocks.db"))
+
+
+TERMS = terms_of(load())
+STATE = Watch(0, TERMS).state()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=60) | st.tuples(st.integers(0, len(STATE) - 1), st.binary(min_size=1, max_size=6)))
+def test_any_bytes_are_a_state_or_a_value_error(changed: bytes | tuple[int, bytes]) -> None:
+    state = changed if isinstance(changed, bytes) else STATE[: changed[0]] + changed[1] + STATE[changed[0] + 1 :]
+    with suppress(ValueError):
+        Watch.resumed(0, TERMS, state)
