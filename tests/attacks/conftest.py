@@ -15,6 +15,7 @@ from devtools.process import free_port
 from tests.conftest import StartScript
 from tests.fakes import Feed
 from tests.scripts import Script
+from tickflow.dashboard.accounts import Accounts
 from tickflow.store.base import MetricsStore
 from tickflow.store.influx.store import InfluxStore
 from tickflow.store.sqlite.store import EmbeddedStore
@@ -73,13 +74,23 @@ def page(request: pytest.FixtureRequest, script: StartScript, tmp_path: Path) ->
         yield _started(script, store, env, tmp_path)
 
 
+@pytest.fixture
+def guarded_page(script: StartScript, tmp_path: Path) -> Iterator[tuple[Page, str]]:
+    """A page that asks people to sign in, and an operator's token."""
+    accounts = Accounts(tmp_path / "users.json")
+    token = accounts.add_token("attacker", "operator", 1.0)
+    accounts.add_token("viewer", "viewer", 1.0)
+    with _embedded(script, tmp_path, AUTH="users", AUTH_USERS_FILE=str(tmp_path / "users.json")) as page:
+        yield page, token
+
+
 @contextmanager
-def _embedded(script: StartScript, folder: Path) -> Iterator[Page]:
+def _embedded(script: StartScript, folder: Path, **more: str) -> Iterator[Page]:
     file = folder / "stocks.db"
     with EmbeddedStore(file, retention_days=7, stop=threading.Event()) as store:
         store.connect()
         fill(store)
-        yield _started(script, store, {"STACK": "embedded", "EMBEDDED_FILE": str(file)}, folder)
+        yield _started(script, store, {"STACK": "embedded", "EMBEDDED_FILE": str(file), **more}, folder)
 
 
 def _started(script: StartScript, store: MetricsStore, env: dict[str, str], folder: Path) -> Page:

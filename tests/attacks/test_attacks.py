@@ -6,11 +6,13 @@
 import contextlib
 import http.client
 import json
+import random
 import re
 import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -48,11 +50,11 @@ def answered(page: Page, request: Request) -> tuple[int, bytes, float]:
         connection.close()
 
 
-def bodies_of(page: Page) -> list[dict[str, Any]]:
+def bodies_of(page: Page, headers: Mapping[str, str] = JSON) -> list[dict[str, Any]]:
     """Requests as the page itself posts them: a view, its refresh, an acknowledgement."""
     view = {"symbol": "AAPL", "range": "1h", "candles": "auto", "symbols": ["MSFT", "TSLA"], "overview": True}
     draw = asked("drawing", [view, None], [])
-    status, body, _ = answered(page, Request("", "POST", UPDATE, JSON, json.dumps(draw).encode(), frozenset()))
+    status, body, _ = answered(page, Request("", "POST", UPDATE, headers, json.dumps(draw).encode(), frozenset()))
     assert status == 200
     drawing = json.loads(body)["response"]["drawing"]["data"]
     assert drawing["state"]["down"] is None
@@ -81,11 +83,55 @@ def settled(page: Page) -> float:
 
 def test_hostile_requests(page: Page) -> None:
     known = bodies_of(page)
+    attacked(page, known, lambda each: each)
+    assert bodies_of(page), "and it still draws"
+
+
+def test_hostile_requests_with_a_session(guarded_page: tuple[Page, str]) -> None:
+    page, token = guarded_page
+    session = {"Authorization": f"Bearer {token}"}
+    known = bodies_of(page, {**JSON, **session})
+    attacked(page, known, lambda each: each._replace(headers={**each.headers, **session}))
+    assert bodies_of(page, {**JSON, **session}), "and it still draws"
+
+
+FORGED: tuple[dict[str, str], ...] = (
+    {}, {"Cookie": "__Host-tickflow=x"}, {"Cookie": "__Host-tickflow=" + "A" * 43}, {"Authorization": "Bearer"},
+    {"Authorization": "Bearer " + "x" * 60}, {"Authorization": "Basic YTpi"}, {"Authorization": "Bearer \x00"},
+    {"Cookie": "__Host-tickflow=\x1b[31m; __Host-tickflow="}, {"X-Forwarded-User": "root", "Remote-User": "root"},
+    {"Authorization": "bearer null", "Cookie": "session=.eJw"},
+)  # fmt: skip
+
+
+def test_hostile_requests_without_a_session(guarded_page: tuple[Page, str]) -> None:
+    """No answer but a refusal or the way to the sign-in, whatever is asked for and whatever session is invented."""
+    page, token = guarded_page
+    known = bodies_of(page, {**JSON, "Authorization": f"Bearer {token}"})
+    choose = random.Random(SEED)
+
+    def unknown(each: Request) -> Request:
+        headers = {**each.headers, **choose.choice(FORGED)}
+        refusals = frozenset({302, 303, 308, 400, 401, 403, 404, 405, 411, 413, 414, 415, 431, 501})
+        return each._replace(headers=headers, right=refusals)
+
+    told = attacked(page, known, unknown, reached=(302, 400, 401, 403))
+    assert told[200] == 0
+    with_session = {**JSON, "Authorization": f"Bearer {token}"}
+    assert bodies_of(page, with_session), "and those with a session still see it"
+
+
+def attacked(
+    page: Page,
+    known: list[dict[str, Any]],
+    changed: Callable[[Request], Request],
+    reached: Sequence[int] = (200, 400, 403, 404, 413, 415),
+) -> Counter[int]:
+    """Send the requests, as `changed`; assert what must hold of the answers, and return how many there were of each."""
     for request in hostile(SEED + 1, REQUESTS // 5, known):  # so that one-time allocations happen before
-        answered(page, request)
+        answered(page, changed(request))
     before = settled(page)
     with ThreadPoolExecutor(SENDERS) as pool:
-        requests = list(hostile(SEED, REQUESTS, known))
+        requests = [changed(each) for each in hostile(SEED, REQUESTS, known)]
         answers = list(pool.map(lambda each: answered(page, each), requests))
     wrong = [
         (request.kind, request.method, request.path[:80], dict(request.headers), (request.body or b"")[:300], status)
@@ -101,11 +147,11 @@ def test_hostile_requests(page: Page) -> None:
     assert not any(b"Traceback" in body for _, body, _ in answers)
     assert slowest < SLOWEST_SECONDS
     assert grown < 20
-    assert min(statuses[each] for each in (200, 400, 403, 404, 413, 415)) > 0, "each kind was reached"
+    assert min(statuses[each] for each in reached) > 0, "each kind was reached"
     lines = [line for line in page.script.stderr.splitlines() if line]
     assert [line for line in lines if not LINE.fullmatch(line)] == []
     assert "Traceback" not in page.script.output + page.script.stderr
-    assert bodies_of(page), "and it still draws"
+    return statuses
 
 
 def test_the_page_answers_others_beside_slow_idle_and_many_connections(embedded_page: Page) -> None:
