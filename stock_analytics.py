@@ -107,6 +107,7 @@ class StockAnalyticsEngine:
         self.notices = Notices(self.log.dead_letter_topic)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
         self._in_flight: Batch | None = None
+        self._is_unread = False
         self.holdup = Holdup(self.log, self.partitions, self.report)
         from tickflow.telemetry.worker import WorkerTelemetry  # loads prometheus_client: not needed for --help
 
@@ -173,11 +174,16 @@ class StockAnalyticsEngine:
         try:
             polled = self.log.poll(POLL_SECONDS)
         except LogUnavailable as error:
+            self._is_unread = True
             self.holdup.wait(POLL_SECONDS, str(error), f"{self.log.where} answers again", State.WAITING_FOR_LOG)
             return Polled()
         try:
             self.partitions.follow(polled)
+            if self._is_unread:  # without this, an idle worker would say so until its next commit
+                self._is_unread = False
+                self.holdup.over()
         except LogUnavailable as error:
+            self._is_unread = True
             # The records of other partitions must not be dropped: the log would read on behind them and commit past
             # them.
             if not polled.records and not polled.read_up_to:

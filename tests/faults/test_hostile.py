@@ -246,6 +246,7 @@ def test_a_topic_that_cannot_work_is_named_and_costs_nothing(case: MakeCase, kaf
     limit_letters(kafka_stand, 2**20)
     one.relieve(one.worker())
     one.recover()
+    one.end()
     one.finish(1, expected_of(one, kafka_stand))
 
 

@@ -200,7 +200,7 @@ def names_unbounded() -> None:
 
 def settings_unchecked() -> None:
     """Works with whatever settings a topic has."""
-    patch(topics, LEAST_LETTER=0)
+    patch(topics, LEAST_LETTER_BYTES=0)
 
 
 def clock() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+import stock_analytics
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import MemoryStore
 from tests.loaded_settings import load
@@ -190,6 +191,25 @@ def test_a_symbol_in_two_partitions_is_counted_once_and_said(caplog: pytest.LogC
     (said,) = [line for line in caplog.messages if "more than one partition" in line]
     assert said.startswith("1 symbol has ticks in more than one partition, such as S0 in 0 and 1: ")
     assert "partitioner=murmur2_random" in said
+
+
+def test_an_idle_worker_is_not_held_up_any_more_once_the_log_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has nothing to commit, which would end the wait, too."""
+    log = ScriptedLog([Polled(assigned={0: 1}), Polled(), Polled(), Polled()], away={})
+    worker = worker_of(log, MemoryStore())
+    worker.poll()
+    answer = log.poll
+
+    def away(*_: object, **__: object) -> Polled:
+        raise LogUnavailable("no answer")
+
+    monkeypatch.setattr(log, "poll", away)
+    monkeypatch.setattr(stock_analytics, "POLL_SECONDS", 0.0)
+    worker.poll()
+    assert worker.holdup.reason == "no answer"
+    monkeypatch.setattr(log, "poll", answer)
+    worker.poll()
+    assert (worker.holdup.reason, worker.holdup.state) == ("", None)
 
 
 def test_a_stop_that_comes_while_a_frozen_store_is_told_the_status_is_obeyed_before_the_next_attempt() -> None:

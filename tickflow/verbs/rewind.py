@@ -11,6 +11,7 @@ from tickflow import process
 from tickflow.errors import LogError, LogUnavailable
 from tickflow.ticklog.base import Position, TickLog
 from tickflow.ticklog.places import offset_at
+from tickflow.worker.restore import to_metadata
 
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.25
@@ -49,8 +50,13 @@ def show(log: TickLog, to_ns: int) -> None:
     process.show("\n".join([*lines, done if moved else f"nothing is committed that was appended since {moment}"]))
 
 
+def _metadata(log: TickLog, offset: int) -> str:
+    """That of a commit of ours, whose windows are filled from as far back as they may reach."""
+    return to_metadata(offset, 0, topic_id=log.topic_id)
+
+
 def _commit(log: TickLog, offsets: dict[int, int]) -> None:
-    """Join the group, and commit these offsets as its only member: without metadata, so that windows warm up."""
+    """Join the group, and commit these offsets as its only member."""
     log.subscribe()
     until = time.monotonic() + PATIENCE_SECONDS
     left = dict(offsets)
@@ -65,6 +71,9 @@ def _commit(log: TickLog, offsets: dict[int, int]) -> None:
         for partition, epoch in polled.assigned.items():
             epochs[partition] = epoch
             log.seek(partition, offsets.get(partition, log.bounds(partition).end))
-        due = {partition: Position(left[partition], "", epochs[partition]) for partition in left.keys() & epochs.keys()}
+        due = {
+            partition: Position(left[partition], _metadata(log, left[partition]), epochs[partition])
+            for partition in left.keys() & epochs.keys()
+        }
         for partition in log.commit(due) if due else ():
             del left[partition]
