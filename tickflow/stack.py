@@ -2,14 +2,16 @@
 
 import threading
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tickflow.settings.certificates import Certificates
 from tickflow.store.acks import AckStore
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
-from tickflow.store.mutes import MuteStore
 from tickflow.ticklog.base import TickLog
+
+if TYPE_CHECKING:  # producers have no mutes: their start loads none
+    from tickflow.store.mutes import MuteStore
 
 
 class Secret(Protocol):
@@ -200,7 +202,7 @@ def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
     )
 
 
-def open_mutes(settings: StackSettings, stop: threading.Event) -> MuteStore:
+def open_mutes(settings: StackSettings, stop: threading.Event) -> "MuteStore":
     """The store of mutes on that stack. Raises `SettingError` without a token."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.mutes import EmbeddedMutes
