@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from tickflow.metrics import fields
 from tickflow.store.base import WorkerStatus
 from tickflow.telemetry.health import State
 from tickflow.ticklog.base import Bounds, Commit, GroupView
+from tickflow.verbs.status import lines
 from tickflow.verbs.verdict import Evidence, troubles
+from tickflow.worker.restore import to_metadata
 from tickflow.worker.status import ENDED
 
 SECOND = 10**9
@@ -70,3 +73,17 @@ def test_workers_that_are_silent_are_one_sentence() -> None:
 def test_a_feed_that_ended_long_ago_and_one_that_never_began_are_no_trouble() -> None:
     assert troubles(replace(FINE, newest_append_ns=NOW - 7_200 * SECOND)) == []
     assert troubles(replace(FINE, newest_append_ns=None)) == []
+
+
+def test_commits_of_another_version_of_the_computation_are_said() -> None:
+    own = Commit(90, to_metadata(90, 0))
+    older = Commit(90, own.metadata.replace(fields.VERSION, "0-00000000"))
+
+    def said(commit: Commit) -> list[str]:
+        of_status = lines(replace(FINE, group=replace(GROUP, committed={0: commit})), [])
+        return [line for line in of_status if "another version of the computation" in line]
+
+    (words,) = said(older)
+    assert words.startswith("1 partition last committed by another version of the computation (0-00000000; this ")
+    assert fields.VERSION in words
+    assert not said(own)

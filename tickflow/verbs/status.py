@@ -14,11 +14,14 @@ from dataclasses import asdict, replace
 
 from tickflow import process
 from tickflow.errors import LogUnavailable, SettingError, Stopped, TickflowError
+from tickflow.metrics import fields
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import DAY_NS, StatusBoard, WorkerStatus
 from tickflow.ticklog.base import Bounds, TickLog
 from tickflow.verbs.verdict import SILENT_NS, Evidence, troubles
+from tickflow.version import VERSION
 from tickflow.worker.report import ago, counted
+from tickflow.worker.restore import computed_by
 from tickflow.worker.status import ENDED
 
 PATIENCE_SECONDS = 3.0
@@ -174,6 +177,13 @@ def lines(found: Evidence, wrong: Sequence[str]) -> list[str]:
             f"{found.topic}: {counted(len(group.bounds), 'partition')}, {counted(len(group.members), 'worker')} in "
             f"{found.group_name} ({group.state}), {counted(records, 'record')} to store{age}, {came}"
         )
+    versions = {} if group is None else {number: computed_by(each) for number, each in group.committed.items()}
+    others = sorted(number for number, version in versions.items() if version not in ("", fields.VERSION))
+    if others:
+        result.append(
+            f"{counted(len(others), 'partition')} last committed by another version of the computation "
+            f"({versions[others[0]]}; this program has {fields.VERSION}): `audit` counts its points apart"
+        )
     statuses = found.statuses or ()
     shown = [each for each in statuses if found.now_ns - each.written_at <= SILENT_NS and each.state != ENDED]
     result += [line(each, found.now_ns) for each in shown]
@@ -201,6 +211,8 @@ def _as_json(found: Evidence, wrong: Sequence[str]) -> str:
     partitions = {} if group is None else group.bounds
     return json.dumps(
         {
+            "version": VERSION,
+            "computation": fields.VERSION,
             "ok": not wrong,
             "troubles": list(wrong),
             "topic": found.topic,
@@ -211,6 +223,7 @@ def _as_json(found: Evidence, wrong: Sequence[str]) -> str:
                 number: {
                     "owner": group.owners.get(number) if group else None,
                     "committed": group.committed[number].offset if group and number in group.committed else None,
+                    "computed_by": computed_by(group.committed[number]) if group and number in group.committed else "",
                     "end": bounds.end,
                     "lag_records": group.lag[number] if group else None,
                     "lag_seconds": found.oldest_seconds.get(number, None if group and group.lag[number] else 0.0),

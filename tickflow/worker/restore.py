@@ -141,6 +141,16 @@ def computed_since(commit: Commit) -> int:
     return min(max(metadata.since, 0), commit.offset) if metadata.by == fields.VERSION else commit.offset
 
 
+def computed_by(commit: Commit) -> str:
+    """The version of the computation that made the commit; empty where its metadata does not say so.
+
+    >>> computed_by(Commit(500, to_metadata(500, 120))) == fields.VERSION
+    True
+    """
+    metadata = _read(commit)
+    return "" if metadata is None else metadata.by
+
+
 def _read(commit: Commit) -> _Metadata | None:
     try:
         metadata = msgspec.json.decode(commit.metadata, type=_Metadata)
