@@ -25,7 +25,10 @@ from tests.dashboard.test_dashboard import asked
 REQUESTS = 5_000 if FULL else 500
 SEED = 2026
 SENDERS = 4
-SLOWEST_SECONDS = 5.0
+SLOWEST_SECONDS, BESIDE_SECONDS = (5.0, 1.0) if FULL else (20.0, 9.0)
+"""What the page promises, for a request and beside hundreds of connections; CI's machines have other work. Who waited
+for a silent connection would wait for 10 s.
+"""
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING) dashboard: [ -~]*")
 
 
@@ -189,7 +192,7 @@ def test_the_page_answers_others_beside_slow_idle_and_many_connections(embedded_
             over.set()
             trickling.join()
     print(f"\nslowest of 20 answers beside {len(idle) + len(slow) + len(further)} connections: {max(times):.2f} s")
-    assert max(times) < 1
+    assert max(times) < BESIDE_SECONDS
 
 
 @pytest.mark.parametrize("path", ["/", "/_dash-layout", UPDATE])
@@ -197,4 +200,4 @@ def test_half_a_request_costs_the_others_nothing(embedded_page: Page, path: str)
     with socket.create_connection(("127.0.0.1", embedded_page.port), timeout=10) as one:
         one.sendall(f"GET {path} HTTP/1.1\r\nHo".encode())
         _, _, seconds = answered(embedded_page, Request("", "GET", "/", {}, None, frozenset()))
-    assert seconds < 1
+    assert seconds < BESIDE_SECONDS
