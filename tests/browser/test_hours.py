@@ -150,3 +150,24 @@ def test_no_number_is_cut_in_the_list(running: Running, visit: Visit) -> None:
       !cell.querySelector("svg") && cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent)"""
     assert page.evaluate(cut) == []
     assert page.locator("#watch .ag-cell[col-id=price]").first.inner_text() == "0.0₅1139"
+
+
+def test_ages_agree_in_header_list_and_foot_line(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", [150.0] * 20)
+    running.market.history("MSFT", [300.0] * 20)
+    page = visit("?symbol=AAPL&range=15m&view=overview")
+    expect(page.locator("#watch .ag-cell[col-id=event_us]")).to_have_count(2)
+    ages = """() => {
+      const seconds = (text) => {
+        const [, count, unit] = /(\\d+) ([smh])(?![a-z])/.exec(text) ?? [];
+        return Number(count) * { s: 1, m: 60, h: 3600 }[unit];
+      };
+      const row = document.querySelector("#watch [row-id=AAPL] [col-id=event_us]");
+      return [document.getElementById("fresh"), row, document.getElementById("truth")].map(
+        (each) => seconds(each.textContent));
+    }"""
+    for _ in range(3):
+        running.market.report()
+        page.wait_for_timeout(700)
+        found = page.evaluate(ages)
+        assert max(found) - min(found) <= (1 if max(found) < 60 else 60), found  # the clock ticks once a second

@@ -132,3 +132,10 @@ def test_columns_are_as_fine_as_the_screen_without_the_closed_hours() -> None:
     )
     assert whole["width_ms"] > 2 * trading["width_ms"]
     assert len(trading["x"]) > 2 * len(whole["x"]) > 0
+
+
+def test_the_overview_has_volatility_as_a_share_of_the_price() -> None:
+    store, _ = three_days()
+    (row,) = opened(store, "2024-12-02T17:00", overview=True)["watch"]["rows"]
+    newest = store.newest("SPY", 10)
+    assert row["volatility_share"] == pytest.approx(100 * np.std(newest.price, ddof=1) / newest.price[-1], rel=1e-4)
