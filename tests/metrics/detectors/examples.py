@@ -65,6 +65,7 @@ def rows(detector: Callable[[View], Scored], trades: Sequence[Trade], size: int)
     found: dict[int, Expected] = {}
     for begin, _, view in batches(trades, size):
         scored = detector(view)
+        assert scored.direction.dtype.kind == "i"
         assert sorted(scored.at.tolist()) == scored.at.tolist(), "in log order"
         columns = [column.tolist() for column in scored.columns]
         found |= {begin + at: Expected(*row) for at, *row in zip(*columns, strict=True)}

@@ -147,8 +147,9 @@ def test_the_usual_limit_is_five_times_the_longest_gap_and_at_least_half_a_minut
     times.append(times[-1] + gap * SECOND_US)
     limit = max(30, 5 * gap) * SECOND_US
     day = ticks(*(("A", time_us) for time_us in times), ("B", times[-1] + limit), ("B", times[-1] + limit + 1))
-    assert found(day, [100], (), True) == [("A", times[-1], 61, limit, "silence")]
-    assert found(day[1:], [100], (), True) == [], "59 traded seconds are warm-up"
+    for size in (100, 60, 1):
+        assert found(day, [size], (), True) == [("A", times[-1], 61, limit, "silence")]
+        assert found(day[1:], [size], (), True) == [], "59 traded seconds are warm-up"
 
 
 @pytest.mark.parametrize("sizes", [[5], [1], [3, 1, 1]], ids=str)

@@ -39,6 +39,12 @@ def test_few_seconds_that_do_not_reach_the_floor_are_looked_at(floor: float, mos
     assert len(asked) <= most * len(reached)
 
 
+def test_a_score_of_just_the_floor_is_left_out() -> None:
+    whole = rows(volatility.score, busy_day(), 800)
+    at, each = max(whole.items(), key=lambda one: one[1].score)
+    assert at not in rows(lambda view: volatility.score(view, each.score), busy_day(), 800)
+
+
 def by_hand(returns: list[float]) -> float:
     """The score as its definition says."""
     cut = 5 * statistics.fmean(returns)

@@ -51,6 +51,14 @@ def test_a_burst_after_equal_volumes_is_measured_in_the_least_deviation() -> Non
     assert found.score == pytest.approx((math.log1p(300) - math.log1p(100)) / 0.3 * math.sqrt(10))
 
 
+def test_a_score_of_just_the_floor_is_left_out_and_the_least_deviation_decides_what_is_looked_at() -> None:
+    day = day_of([100.0] * 50 + [300.0] * 10)
+    (found,) = rows(volume.score, day, 60).values()
+    assert rows(lambda view: volume.score(view, 8.0), day, 60) == {59: found}
+    assert rows(lambda view: volume.score(view, found.score), day, 60) == {}
+    assert seconds_asked_for("closed_volumes", lambda view: volume.score(view, 15.0), day) == set()
+
+
 def test_usual_volume_is_mean_and_sample_deviation_of_the_fifty_before_the_last_ten() -> None:
     logs = np.random.default_rng(2).normal(5.0, 1.0, (3, 59))
     logs[2, :50] = 4.0

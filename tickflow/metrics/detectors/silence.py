@@ -57,9 +57,9 @@ class Silence:
         self._shortest = min([LEAST_US] * usual + [limit for _, _, limit in fixed], default=FOREVER // 2)
         self.newest_us = -1
         self._open_us = open_us
-        self.due = np.full(16, FOREVER, dtype=np.int64)
+        self.due = np.full(16, FOREVER)
         """By slot, the event time at which to check whether the symbol is silent."""
-        self._checked = np.full(16, NEVER, dtype=np.int64)
+        self._checked = np.full(16, NEVER)
         """By slot, up to which time within the session its present pause was checked."""
 
     def find(self, view: View, time_us: Ints) -> list[Silent]:
@@ -69,15 +69,13 @@ class Silence:
         clock = np.maximum(np.maximum.accumulate(time_us), self.newest_us)
         self.newest_us = int(clock[-1])
         if len(self.due) < self._seconds.size:
-            longer = np.full(2 * self._seconds.size, FOREVER, dtype=np.int64)
+            longer = np.full(2 * self._seconds.size, FOREVER)
             longer[: len(self.due)] = self.due
             self.due = longer
-            checked = np.full(len(longer), NEVER, dtype=np.int64)
+            checked = np.full(len(longer), NEVER)
             checked[: len(self._checked)] = self._checked
             self._checked = checked
         found = self._before(view, clock)
-        place = np.empty(len(view), dtype=np.int64)
-        place[view.order] = np.arange(len(view))
         last = np.append(view.begins[1:], len(view)) - 1
         self.due[view.own] = view.time_us[last] + self._shortest + 1
         self._checked[view.own] = NEVER
@@ -89,7 +87,7 @@ class Silence:
         """The silences of symbols whose last trade lies before the batch."""
         found: list[Silent] = []
         size = self._seconds.size
-        first = np.full(size, len(clock), dtype=np.int64)
+        first = np.full(size, len(clock))
         first[view.own] = view.order[view.begins]
         for slot in np.flatnonzero(self.due[:size] <= self.newest_us).tolist():
             since_us, count = int(self._seconds.newest_us[slot]), int(self._seconds.count[slot])
@@ -147,9 +145,9 @@ class Silence:
         """Resume after a restart with the state of `seconds`; a silence that was found before may be found again."""
         self.newest_us = newest_us
         size = self._seconds.size
-        self.due = np.full(max(16, size), FOREVER, dtype=np.int64)
+        self.due = np.full(max(16, size), FOREVER)
         self.due[:size] = self._seconds.newest_us[:size] + self._shortest + 1
-        self._checked = np.full(len(self.due), NEVER, dtype=np.int64)
+        self._checked = np.full(len(self.due), NEVER)
 
     def _takes(self, pattern: str, slot: int) -> bool:
         return pattern == "*" or fnmatchcase(self._seconds.symbols[slot], pattern)
