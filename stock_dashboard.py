@@ -54,6 +54,10 @@ FLAGS = (
 )
 
 
+CALENDAR_AFTER_SECONDS = 5.0
+"""The calendar takes half a second of CPU to load: after the start, and before most readers need it."""
+
+
 class StockDashboard:
     """The page over a store, which it only reads; acknowledgements of readers go into `acks`.
 
@@ -124,7 +128,7 @@ class StockDashboard:
         asking = (lambda: self.gate.store.statuses(), self.stop)
         threading.Thread(target=self.telemetry.follow, args=asking, name="ready", daemon=True).start()
         self.packed.prepare()
-        threading.Thread(target=self.sessions.load, name="calendar", daemon=True).start()
+        threading.Thread(target=self._load_calendar, name="calendar", daemon=True).start()
         try:
             serve(server, self.stop)
             logger.info("asked to stop")
@@ -135,6 +139,10 @@ class StockDashboard:
         if self.gate.failed:
             raise self.gate.failed
         logger.info("ended")
+
+    def _load_calendar(self) -> None:
+        if not self.stop.wait(CALENDAR_AFTER_SECONDS):
+            self.sessions.load()
 
 
 def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:

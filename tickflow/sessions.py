@@ -10,7 +10,7 @@ is closed.
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -208,6 +208,7 @@ def _library() -> Any:
         return exchange_calendars
 
 
+@cache
 def _read(market: str) -> _Table:
     """The whole calendar, in 0.2 s: the library takes no longer for a century than for a year."""
     library = _library()
