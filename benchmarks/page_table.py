@@ -4,7 +4,7 @@ from typing import Any
 
 Figures = dict[str, Any]
 
-CASES = ("first-view", "opening", "overview", "page", "quiet", "soak", "viewers")
+CASES = ("first-view", "opening", "overview", "page", "quiet", "real-day", "soak", "viewers")
 MISSING = "–"
 _STORES = {"embedded": "embedded", "influxdb": "InfluxDB"}
 
@@ -38,8 +38,31 @@ def rows(figures: Figures) -> list[list[str]]:
     for name, store in _STORES.items():
         measured, plain = (_lateness(viewers.get(f"{name}, {kind}")) for kind in ("changes", "whole figures"))
         found.append([f"20 pages on one server that refresh every 2 s, {store}", measured, plain, "none late"])
+    found += _real_day(figures.get("real-day", {}))
     found += _long(figures)
     return found
+
+
+def _real_day(figures: Figures) -> list[list[str]]:
+    """The page on a real day, in Chromium; times are those of the browser's main thread, unless they are waited for."""
+    what = {
+        "open s": (
+            "a real day of SPY, embedded: from a warm browser's request until it is drawn",
+            " s",
+            2,
+            "at most 1 s",
+        ),
+        "open bytes": ("the same over the wire", " bytes", 0, "at most 60 KB"),
+        "wheel ms": ("a step of the wheel over it, main thread", " ms", 0, "at most 50 ms"),
+        "drag ms": ("a move of a drag over it, main thread", " ms", 0, "at most 50 ms"),
+        "refined ms": ("from the wheel until what came into sight is refined", " ms", 0, "at most 250 ms"),
+        "replay busy %": ("the day at 60 times its speed, main thread", " % busy", 1, "at most 15 %"),
+        "refresh ms": ("a refresh of 7 symbols that all ticked, main thread", " ms", 0, "at most 40 ms"),
+    }
+    return [
+        [text, _number(figures, name, unit, digits=digits), "", wanted]
+        for name, (text, unit, digits, wanted) in what.items()
+    ]
 
 
 def _long(figures: Figures) -> list[list[str]]:
