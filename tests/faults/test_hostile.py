@@ -92,7 +92,7 @@ def names(_: Case, stand: KafkaStand) -> None:
     """Ticks of very many symbols, and of very many sources of one symbol."""
     producer = KafkaProducer(bootstrap_servers=stand.servers)
     tick = b'{"symbol":"%s","price":1,"timestamp":"2026-01-05T14:30:00Z","source":"%s"}'
-    for number in range(often(1_000, 20_000)):
+    for number in range(often(1_000, 3_000)):
         symbol = b"FLOOD%d" % number
         producer.send(stand.topic, key=symbol, value=tick % (symbol, b"x"))
         producer.send(stand.topic, key=b"AAPL", value=tick % (b"AAPL", b"s%d" % number))
