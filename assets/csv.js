@@ -7,4 +7,4 @@ function cell(value) {
 }
 
 /** The rows as one text. */
-export const csvOf = (rows) => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+export const csv = (rows) => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");

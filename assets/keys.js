@@ -1,6 +1,6 @@
 /* The keyboard, full screen, and CSV. */
 import { chart } from "./chart.js";
-import { csvOf } from "./csv.js";
+import { csv } from "./csv.js";
 import { facts } from "./facts.js";
 import { multiples } from "./multiples.js";
 import { visits } from "./visits.js";
@@ -110,7 +110,7 @@ function allTicks() {
 function save(lines, name) {
   if (!lines) return;
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([csvOf(lines)], { type: "text/csv" }));
+  link.href = URL.createObjectURL(new Blob([csv(lines)], { type: "text/csv" }));
   link.download = `tickflow-${name}.csv`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);

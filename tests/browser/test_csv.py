@@ -21,7 +21,7 @@ def test_texts_are_quoted_and_harmless_and_numbers_stay_numbers(chromium: Browse
     page = chromium.new_page()
     try:
         text = page.evaluate(
-            "async ([code, rows]) => (await import(`data:text/javascript,${encodeURIComponent(code)}`)).csvOf(rows)",
+            "async ([code, rows]) => (await import(`data:text/javascript,${encodeURIComponent(code)}`)).csv(rows)",
             [(ASSETS / "csv.js").read_text(encoding="utf-8"), ROWS],
         )
     finally:
