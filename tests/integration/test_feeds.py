@@ -12,6 +12,7 @@ from kafka.admin import NewTopic
 
 from devtools.building import kafka_libs
 from tests import markdown
+from tests.conftest import unavailable
 from tests.oracle.logs import read_kafka_records
 from tickflow.ticklog.base import Entry
 from tickflow.ticks.cures import CURES
@@ -19,6 +20,16 @@ from tickflow.ticks.tick import decode
 
 DOCUMENT = "docs/feeds.md"
 PARTITIONS = 6
+UNREACHABLE = (
+    "dial tcp",
+    "no such host",
+    "i/o timeout",
+    "connection refused",
+    "handshake",
+    "Forbidden",
+    "proxyconnect",
+)
+"""What Go says of a network without the module proxy."""
 
 
 def test_the_table_of_refusals_is_that_of_the_code() -> None:
@@ -42,11 +53,13 @@ def block(heading: str, language: str) -> str:
 
 
 def go_program(folder: Path) -> list[str]:
-    """The document's Go program, compiled; the test is skipped if its module cannot be downloaded."""
+    """The document's Go program, compiled; the test is skipped if the network does not give its module."""
     (folder / "main.go").write_text(block("Go, franz-go", "go"), encoding="utf-8")
     for command in ("go mod init feed", "go mod edit -require=github.com/twmb/franz-go@v1.18.1", "go mod tidy"):
-        if subprocess.run(command.split(), cwd=folder, capture_output=True, timeout=120).returncode:
-            pytest.skip("Go cannot fetch the module franz-go here")
+        done = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True, timeout=300)
+        if done.returncode and any(word in done.stderr for word in UNREACHABLE):
+            pytest.skip(f"the network does not give Go the module franz-go: {done.stderr[-200:]}")
+        assert done.returncode == 0, done.stderr
     subprocess.run(["go", "build", "-o", "feed", "."], cwd=folder, check=True, capture_output=True, timeout=300)
     return [str(folder / "feed")]
 
@@ -55,13 +68,13 @@ def command_of(client: str, folder: Path) -> list[str]:
     """The command that runs the document's example for that client."""
     if client == "Go, franz-go":
         if not shutil.which("go"):
-            pytest.skip("no go on this machine")
+            unavailable("no go on this machine: apt-get install golang-go")
         return go_program(folder)
     if client.startswith("Python"):
         return [sys.executable, "-c", block(client, "python")]
     script = block(client, "console")
     if client == "kcat" and not shutil.which("kcat"):
-        pytest.skip("no kcat on this machine")
+        unavailable("no kcat on this machine: apt-get install kcat")
     java = f"java -cp '{kafka_libs()}/*' org.apache.kafka.tools.ConsoleProducer"
     return ["bash", "-euo", "pipefail", "-c", script.replace("kafka-console-producer.sh", java)]
 

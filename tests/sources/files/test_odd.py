@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,15 @@ def zipped(members: dict[str, bytes | str]) -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         for name, body in members.items():
             archive.writestr(name, body)
+    return packed.getvalue()
+
+
+def tarred(body: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entry = tarfile.TarInfo("a.csv")
+        entry.size = len(body)
+        archive.addfile(entry, io.BytesIO(body))
     return packed.getvalue()
 
 
@@ -78,6 +88,9 @@ ODD: dict[str, Odd] = {
     "gzip with a wrong checksum": Odd(gzip.compress(TWO.encode())[:-8] + b"\0" * 8, BOTH, "is damaged after line 3"),
     "gzip of two parts": Odd(gzip.compress(TWO.encode()) + gzip.compress(f"{at(2)},A,3,3\n".encode()), [*BOTH, (2, "A", 3, 3)]),
     "an Excel workbook": Odd(zipped({"[Content_Types].xml": "<x/>", "xl/workbook.xml": "<x/>"}), [], "an Excel workbook: save it as CSV"),
+    "a tar archive": Odd(tarred(TWO.encode()), [], "is a tar archive: unpack it into a folder, and replay that folder"),
+    "a tar archive in gzip": Odd(gzip.compress(tarred(TWO.encode())), [], "is a tar archive: unpack it into a folder"),
+    "a capture of packets": Odd(b"\xd4\xc3\xb2\xa1" + b"\2\0\4\0" + b"\0" * 40, [], "a capture of packets, as IEX HIST has them"),
     # numbers
     "zero and below": Odd(rows(f"{at(0)},A,0,1", f"{at(1)},A,-37.63,1", f"{at(2)},A,0.0001,1"), [(2, "A", 0.0001, 1)], "2 of 3 rows .*price '0' is not above zero"),
     "no number in many spellings": Odd(rows(*(f"{at(n)},A,{cell},1" for n, cell in enumerate(["NaN", "null", "N/A", "", "inf", "1e400", "0x1F", "1_000", "5%", "--5", *"6789" * 3]))), [(n, "A", float("6789"[(n - 10) % 4]), 1) for n in range(10, 22)], "10 of 22 rows"),

@@ -1,6 +1,11 @@
 """Parquet and Feather (Arrow) files, batch by batch; pyarrow is loaded only for such a file."""
 
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +35,7 @@ class ArrowTable:
             ValueError,
             NotImplementedError,
         )
+        self._member = member
         self._file = on_disk(member)
         self.form = "Parquet" if member.head.startswith(PARQUET) else "Feather (Arrow)"
         pyarrow.set_cpu_count(1)
@@ -49,7 +55,6 @@ class ArrowTable:
             self._schema = self._parquet.schema_arrow
             self.rows: int | None = self._parquet.metadata.num_rows
         else:
-            import pyarrow.feather
             import pyarrow.ipc
 
             self._parquet = None
@@ -57,8 +62,8 @@ class ArrowTable:
                 self._ipc: Any = pyarrow.ipc.open_file(self._file)
                 self._schema, self.rows = self._ipc.schema, None
             except pyarrow.ArrowInvalid:
-                self._ipc = pyarrow.feather.read_table(self._file)
-                self._schema, self.rows = self._ipc.schema, self._ipc.num_rows
+                self._ipc = _first_feather(self._member)
+                self._schema, self.rows = self._ipc.schema, None
 
     def chunks(self, needed: set[int] | None = None) -> Iterator[Chunk]:
         """All rows, counted from 1; only the `needed` columns are read. Raises `EOFError` if damaged."""
@@ -77,13 +82,41 @@ class ArrowTable:
         if self._parquet is not None:
             names = None if needed is None else [self.names[index] for index in sorted(needed)]
             yield from self._parquet.iter_batches(batch_size=ROWS, columns=names, use_threads=False)
-        elif hasattr(self._ipc, "num_record_batches"):
+        else:
             for number in range(self._ipc.num_record_batches):
                 batch = self._ipc.get_batch(number)
+                batch.validate(full=True)  # a damaged one would end the process later, within pyarrow
                 for start in range(0, batch.num_rows, ROWS):
                     yield batch.slice(start, ROWS)
-        else:
-            yield from self._ipc.to_batches(max_chunksize=ROWS)
+
+
+_CONVERT = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import pyarrow, pyarrow.feather, pyarrow.ipc
+table = pyarrow.feather.read_table(sys.argv[1])
+table.validate(full=True)
+with pyarrow.ipc.new_file(sys.argv[2], table.schema) as writer:
+    writer.write_table(table)
+"""
+
+
+def _first_feather(member: Member) -> Any:
+    """A file of Feather's first version as one of the second.
+
+    Another process converts it: over a damaged file pyarrow ends the process. Raises `ValueError` if it is damaged.
+    """
+    import pyarrow
+    import pyarrow.ipc
+
+    with tempfile.TemporaryDirectory() as folder:
+        old, new = Path(folder) / "old", Path(folder) / "new"
+        with member.open() as stream, old.open("wb") as out:
+            shutil.copyfileobj(stream, out)
+        command = [sys.executable, "-c", _CONVERT, str(old), str(new)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:  # noqa: S603 - our own interpreter
+            raise ValueError("pyarrow cannot read it")
+        return pyarrow.ipc.open_file(pyarrow.memory_map(str(new)))
 
 
 def _short(error: BaseException) -> str:

@@ -37,7 +37,8 @@ class DbnFile:
         try:
             decoder.write(member.head)
             found = decoder.decode()
-        except Exception as error:  # its errors have one class each for a dozen causes
+        except BaseException as error:  # its errors have one class each for a dozen causes
+            _raise_others(error)
             raise Unreadable(f"a DBN file that is whole ({_short(error)})") from error
         if not found:
             raise Unreadable("a DBN file with its metadata; this one ends within them")
@@ -83,7 +84,8 @@ class DbnFile:
             try:
                 decoder.write(piece)
                 records = decoder.decode()
-            except Exception as error:  # as above
+            except BaseException as error:  # as above
+                _raise_others(error)
                 raise EOFError(_short(error)) from error
             rows, numbers = [], []
             passed = 0
@@ -158,6 +160,12 @@ class DbnFile:
             return spans[0][2]
         day = datetime.fromtimestamp(record.ts_event / 1e9, UTC).date().isoformat()
         return next((symbol for start, end, symbol in spans if start <= day < end), spans[-1][2])
+
+
+def _raise_others(error: BaseException) -> None:
+    """Raise again what is not of the library: its panic over a damaged record is no `Exception`."""
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
 
 
 def _short(error: BaseException) -> str:

@@ -37,12 +37,17 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
+_PCAP = "a capture of packets, as IEX HIST has them: convert its trades to CSV first"
+_TAR = "a tar archive: unpack it into a folder, and replay that folder"
 _OTHER: tuple[tuple[bytes, str], ...] = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
     (b"%PDF", "a PDF"),
     (b"\x89HDF", "an HDF5 file: convert it to Parquet, as with pandas.read_hdf(...).to_parquet(...)"),
     (b"SQLite format 3", "an SQLite database: export the table as CSV"),
     (b"Rar!", "a RAR archive: unpack it first"),
+    (b"\xd4\xc3\xb2\xa1", _PCAP),
+    (b"\x4d\x3c\xb2\xa1", _PCAP),
+    (b"\n\r\r\n", _PCAP),
     (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
 )
 
@@ -242,7 +247,7 @@ def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
     layers: list[Any] = []
     while True:
         layers.append(raw)
-        head = Head(raw, 16, tuple(layers))
+        head = Head(raw, 512, tuple(layers))
         kind = next((kind for magic, kind in _MAGIC if head.head.startswith(magic)), None)
         if kind is None:
             if head.head.startswith(_ZIP):
@@ -250,6 +255,9 @@ def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
                     return cast(IO[bytes], head), ()
                 head.close()
                 raise Unreadable("a file packed once; this is a zip within another packing: unpack it first")
+            if is_tar(head.head):
+                head.close()
+                raise Unreadable(f"a table of ticks; {name} is {_TAR}")
             for magic, what in _OTHER:
                 if head.head.startswith(magic):
                     head.close()
@@ -259,6 +267,11 @@ def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
             raise Unreadable(f"a file packed at most {_DEPTH} times")
         packing.append(kind)
         raw = _opened(kind, io.BufferedReader(head, _PIECE_BYTES))
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a file with that first block is a tar archive."""
+    return head[257:262] == b"ustar"
 
 
 def _opened(kind: str, raw: io.BufferedReader) -> IO[bytes]:
