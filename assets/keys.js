@@ -86,7 +86,7 @@ document.addEventListener("keydown", (event) => {
 /* The visible rows as CSV, or the rows of the overview as they are filtered and sorted. */
 const EXPORTED = ["symbol", "price", "change", ...facts.chart.overview, "volume_ratio", "anomalies", "source"];
 
-async function csv() {
+async function saveRows() {
   if (document.body.dataset.view === "overview") save(await overviewRows(), "overview");
   else if (document.body.dataset.charts === "several") save(multiples.rowsInSight(), "compare");
   else allTicks();
@@ -126,7 +126,7 @@ async function overviewRows() {
 }
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest?.("#csv, #csv-overview")) csv();
+  if (event.target.closest?.("#csv, #csv-overview")) saveRows();
   if (event.target.closest?.("#full-screen")) fullScreen();
   if (event.target.closest?.("#show-keys")) help();
   if (event.target.matches?.("#keys, #period")) event.target.close(); // beside the dialog
