@@ -42,12 +42,13 @@ attacks: $(DEV) ## Attack the page with 5,000 hostile requests on each stack, an
 	@$(BIN)/python -m devtools.servers build
 	@TICKFLOW_ATTACKS=full $(BIN)/python -m pytest -s -n 0 tests/attacks
 
-check: $(DEV) $(SCRIPTS) ## Check formatting, lint, types and the documentation
+check: $(DEV) $(SCRIPTS) ## Check formatting, lint, types, the documentation, and that tests notice a few mutants
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@node_modules/.bin/biome ci --colors=off --log-level=warn .
 	@$(BIN)/python -m pytest -q tests/test_docs.py tests/test_troubleshooting.py
+	@$(BIN)/python -m devtools.mutants --sample
 
 fuzz: $(DEV) ## Fuzz the decoder of ticks for ten minutes
 	@$(BIN)/python -m tests.fuzz
@@ -57,6 +58,7 @@ mutants: $(DEV) ## Change the code in small ways and see whether its tests notic
 
 coverage: $(DEV) ## Run all tests and show which lines and branches they do not reach
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term-missing:skip-covered --cov-report=html
+	@$(BIN)/python -m devtools.coverage_table
 
 servers: $(RUN) ## Start real Kafka and InfluxDB without Docker, on localhost:9092 and localhost:8086
 	@$(BIN)/python -m devtools.servers up

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.malformed import corpus
 from tests.records import APPENDED_MS, CREATE_TIME, GOOD, body, entry, raw, reason
 from tests.symbols import ODD_SYMBOLS, any_symbol
-from tickflow.ticklog.base import Entry
+from tickflow.ticklog.base import Entry, Oversized
 from tickflow.ticks import tick as tick_module
 from tickflow.ticks.tick import (
     END_YEAR_US,
@@ -253,6 +253,56 @@ def test_good_ticks_are_read_together_and_any_that_might_be_refused_one_by_one()
     limits = Limits(max_record_bytes=250, max_age_us=600_000_000)
     assert {name for name, each in last.items() if tick_module._read_together([*good, each], limits)} == set()
     assert tick_module._read_together([], limits) is None
+
+
+AT_THE_EDGE = {
+    "least price": entry(body(price=1e-9)),
+    "largest price": entry(body(price=1e12)),
+    "first moment": entry(body(timestamp="1970-01-01T00:00:00Z")),
+    "last moment": entry(body(timestamp="2261-12-31T23:59:59.999999Z"), appended_ms=END_YEAR_US // 1000),
+    "no volume": entry(body(volume=0)),
+    "largest volume": entry(body(volume=2**53 - 1)),
+    "shortest producer": entry(body(producer="x")),
+    "longest producer": entry(body(producer="x" * 64)),
+    "first seq": entry(body(seq=0)),
+    "five minutes ahead": entry(body(timestamp="2026-01-05T14:35:01Z")),
+    "most brackets": entry(body(note="[" * 99)),
+    "largest record": entry(body().ljust(MAX_RECORD_BYTES)),
+}
+
+
+@pytest.mark.parametrize("name", AT_THE_EDGE)
+def test_what_lies_just_at_an_edge_is_accepted_together_and_one_by_one(name: str) -> None:
+    record = AT_THE_EDGE[name]
+    assert tick_module._read_together([record], Limits()) is not None
+    assert not isinstance(tick_module._read(record, Limits()), Reason)
+
+
+@pytest.mark.parametrize(("text", "fits"), [("2026-01-05T14:30:00Z", True), ("2026-01-05T14:29:59.999999Z", False)])
+def test_a_tick_of_just_the_greatest_age_is_accepted_together_and_one_by_one(text: str, fits: bool) -> None:
+    record, limits = entry(body(timestamp=text)), Limits(max_age_us=1_000_000)
+    assert (tick_module._read_together([record], limits) is not None) == fits
+    assert isinstance(tick_module._read(record, limits), Reason) != fits
+
+
+def test_ticks_without_a_log_time_have_no_age_and_no_future_together_too() -> None:
+    record = Entry(0, 0, b"AAPL", body(timestamp="2200-01-01T00:00:00Z"), 0, CREATE_TIME)
+    limits = Limits(max_age_us=1)
+    assert tick_module._read_together([record, record], limits) is not None
+    assert tick_module._read_together([record, entry(body())], limits) is None, "mixed: one by one"
+
+
+def test_good_ticks_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tick_module, "_read", None)
+    ticks, refused = decode([entry(body(price=5)), entry(body(change_percent=1))])
+    assert (ticks.prices.tolist(), refused) == ([5.0, 187.5], [])
+    assert {column.dtype for column in (ticks.prices, ticks.volumes, ticks.change_percent)} == {np.dtype(np.float64)}
+    assert {column.dtype for column in (ticks.offsets, ticks.time_us)} == {np.dtype(np.int64)}
+
+
+def test_the_record_of_a_batch_that_unpacks_to_too_much_has_a_reason_of_its_own() -> None:
+    _, refused = decode([Oversized(0, 0, None, None, APPENDED_MS)])
+    assert [one.reason for one in refused] == [Reason.BATCH_TOO_LARGE]
 
 
 zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
