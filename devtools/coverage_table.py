@@ -1,6 +1,6 @@
-"""The figures of `make coverage` per folder, as the table of docs/coverage.md.
+"""The figures of `make coverage` per folder.
 
-    python -m devtools.coverage_table             prints the table, from what the last run left behind
+    python -m devtools.coverage_table             prints a table, from what the last run left behind
     python -m devtools.coverage_table --missing   prints the lines that nothing reached, per function
 
 A branch counts as a line does: coverage's own share is (lines + branches reached) / (lines + branches).
@@ -73,7 +73,7 @@ def by_folder(files: Mapping[str, Any]) -> dict[str, Reached]:
 
 
 def table(folders: Mapping[str, Reached]) -> list[str]:
-    """The table of docs/coverage.md."""
+    """The table, in Markdown."""
     rows = ["| folder | lines | branches | reached |", "|---|---|---|---|"]
     whole = Reached()
     for folder, each in folders.items():
