@@ -39,15 +39,18 @@ function build() {
   panel = make("div", "alerts");
   const head = make("div", "alerts-head");
   const count = make("span", "alerts-count");
-  count.setAttribute("role", "status");
+  const said = make("span", "alerts-said unseen");
+  said.setAttribute("role", "status");
   const close = make("button", "plain alerts-close", "Close", {
     type: "button",
     onclick: () => document.getElementById("sheet").close(),
   });
-  head.append(make("h2", "heading", "Alerts"), count);
+  head.append(make("h2", "heading", "Alerts"), count, said);
   if ("Notification" in window) head.append(bell());
   head.append(close);
   const bar = make("div", "alerts-bar");
+  bar.setAttribute("role", "toolbar");
+  bar.setAttribute("aria-label", "Which alerts are listed");
   const choose = (name, label) =>
     make("button", "chip", label, {
       type: "button",
@@ -169,6 +172,7 @@ function draw() {
   const find = (name) => panel.querySelector(`.${name}`);
   const open = [...episodes.values()].filter((each) => !each.acked).length;
   find("alerts-count").textContent = open ? `${open} new` : "";
+  announce(open);
   const [today, fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
   today.hidden = !worth.isKnown();
   today.setAttribute("aria-pressed", String(mode() === "today"));
@@ -206,6 +210,24 @@ function draw() {
         : filter === "new"
           ? "Nothing new: all is acknowledged."
           : "No anomaly of this symbol.";
+}
+
+/* The count for screen readers: once a minute at most, and only where it grew. */
+const pace = { ms: 60_000 };
+let told = { count: 0, at: -Infinity };
+let later = null;
+
+function announce(open) {
+  if (open < told.count) told.count = open;
+  if (open <= told.count || later) return;
+  const wait = Math.max(0, told.at + pace.ms - performance.now());
+  later = setTimeout(() => {
+    later = null;
+    const now = [...episodes.values()].filter((each) => !each.acked).length;
+    if (now <= told.count) return;
+    told = { count: now, at: performance.now() };
+    panel.querySelector(".alerts-said").textContent = now === 1 ? "1 new alert" : `${now} new alerts`;
+  }, wait);
 }
 
 function take(news) {
@@ -284,4 +306,4 @@ function guide(goTo) {
   go = goTo;
 }
 
-export const alerts = { guide, take, answered, muted, unread, chosen, draw, acknowledge, episodes };
+export const alerts = { guide, take, answered, muted, unread, chosen, draw, acknowledge, episodes, pace };

@@ -4,6 +4,8 @@ const MARK_PX = 9,
   MARK_AWAY_PX = 8,
   LANE_PX = 5;
 
+let em = 1; // text in the canvas grows with that of the page
+
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 /** Clip what `paint` draws to the panel. */
@@ -173,6 +175,7 @@ function text(
   y,
   { color, paper, align = "left", baseline = "middle", bold = false, size = 11, pad = 2 },
 ) {
+  size *= em;
   context.font = `${bold ? "600 " : ""}${size}px system-ui, sans-serif`;
   context.textAlign = align;
   context.textBaseline = baseline;
@@ -211,6 +214,7 @@ function void_(context, panel, from, to, color, words) {
 
 /** A canvas over all of `place`, as sharp as the screen; its context, to draw on in px of the page. */
 function canvasOf(place, name) {
+  em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   let canvas = place.querySelector(`:scope > canvas.${name}`);
   if (!canvas) {
     canvas = document.createElement("canvas");
@@ -244,4 +248,5 @@ export const brush = {
   void: void_,
   canvasOf,
   stroke,
+  em: () => em,
 };

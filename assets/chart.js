@@ -23,7 +23,8 @@ const view = Object.assign(frame.view, {
 const FIELDS = facts.chart.fields;
 const AVERAGES = FIELDS.filter(({ panel, trace, name }) => panel === "y" && trace !== null && name !== "price");
 const MEASURES = FIELDS.filter(({ trace, name }) => trace !== null && name !== "price");
-const PANELS = { y: [0.46, 1], y2: [0.305, 0.425], y3: [0.155, 0.265], y4: [0, 0.115] }; // from below, in shares
+const HEIGHTS = { y: 54, y2: 12, y3: 11, y4: 11.5 }; // of the panels from above, relative to each other
+const TITLE_PX = 18; // between two panels
 const MARGIN = { left: 12, top: 6, bottom: 34, least: 56, most: 150 };
 const MAX_MARKS = 60,
   MARK_APART_PX = 14,
@@ -362,11 +363,11 @@ function paint() {
 
 /** As much room as the widest label of the axes needs: none may be cut. */
 function marginOf(context, layout) {
-  context.font = "600 12px system-ui, sans-serif";
+  context.font = `600 ${12 * brush.em()}px system-ui, sans-serif`;
   const texts = ["yaxis", "yaxis2", "yaxis3"].flatMap((name) => layout[name].ticktext);
   texts.push(priceLabel(view.drawn.price), ...AVERAGES.filter(visible).map(({ label }) => label));
   const widest = Math.max(...texts.map((each) => context.measureText(each).width));
-  return Math.max(MARGIN.least, Math.min(MARGIN.most, 4 * Math.ceil((widest + 14) / 4)));
+  return Math.max(MARGIN.least, Math.min(MARGIN.most * brush.em(), 4 * Math.ceil((widest + 14) / 4)));
 }
 
 function priceLabel(price) {
@@ -375,17 +376,32 @@ function priceLabel(price) {
   return size >= 1e7 || (size < 1e-4 && size > 0) ? words.short(price, 6) : words.price(price);
 }
 
+/** The place of each panel, in shares of the height, from below. */
+function sharesOf(height) {
+  const names = Object.keys(HEIGHTS),
+    gap = Math.max(0.035, (TITLE_PX * brush.em()) / Math.max(1, height)),
+    whole = Object.values(HEIGHTS).reduce((sum, one) => sum + one),
+    unit = Math.max(0.2, 1 - gap * (names.length - 1)) / whole,
+    shares = {};
+  let top = 1;
+  for (const name of names) {
+    shares[name] = [Math.max(0, top - HEIGHTS[name] * unit), top];
+    top -= HEIGHTS[name] * unit + gap;
+  }
+  return shares;
+}
+
 /** Where each panel is, and how its values become px. */
 function shapeOf(there, margin, bounds, [from, to]) {
   const left = MARGIN.left,
     right = there.clientWidth - margin,
-    height = there.clientHeight - MARGIN.top - MARGIN.bottom,
+    height = there.clientHeight - MARGIN.top - MARGIN.bottom * brush.em(),
     begin = hours.place(from),
     span = Math.max(1e-3, hours.place(to) - begin),
     wide = (ms) => (ms / span) * (right - left),
     x = (ms) => left + wide(hours.place(ms) - begin),
     panels = {};
-  for (const [name, [low, high]] of Object.entries(PANELS)) {
+  for (const [name, [low, high]] of Object.entries(sharesOf(height))) {
     const top = MARGIN.top + (1 - high) * height,
       bottom = MARGIN.top + (1 - low) * height,
       log = name === "y" && view.log && bounds.y[0] > 0,
@@ -413,15 +429,17 @@ function endsOf(picture, [from, to]) {
     if (value !== null) ends.push({ y: panel.y(value), text: field.label, color: field.color });
   }
   ends.sort((a, b) => a.y - b.y);
-  let limit = tag + 17;
+  const apart = 14 * brush.em(),
+    far = 17 * brush.em();
+  let limit = tag + far;
   for (const end of ends.filter(({ y }) => y >= tag)) {
     end.y = Math.max(end.y, limit);
-    limit = end.y + 14;
+    limit = end.y + apart;
   }
-  limit = tag - 17;
+  limit = tag - far;
   for (const end of ends.filter(({ y }) => y < tag).reverse()) {
     end.y = Math.min(end.y, limit);
-    limit = end.y - 14;
+    limit = end.y - apart;
   }
   const inside = ({ y }) => y > panel.top && y < panel.bottom;
   return { labels: ends.filter(inside), tag: inside({ y: tag }) ? tag : null };
@@ -448,15 +466,17 @@ function axe(layout, right, paintOf) {
       right,
       there.clientWidth,
       there.clientHeight,
+      brush.em(),
       paintOf("--grid"),
       paintOf("--paper"),
     ]);
   if (wanted === axes && plots.drawing("chart")) return;
   axes = wanted;
   plots.axes("chart", {
-    panels: PANELS,
+    panels: sharesOf(there.clientHeight - MARGIN.top - MARGIN.bottom * brush.em()),
     layout,
-    margin: { l: MARGIN.left, r: right, t: MARGIN.top, b: MARGIN.bottom },
+    margin: { l: MARGIN.left, r: right, t: MARGIN.top, b: MARGIN.bottom * brush.em() },
+    em: brush.em(),
     paint: paintOf,
   });
 }
@@ -740,6 +760,16 @@ function hover(x, y) {
   pointed(pointer ? rowAt(pointer.x) : null);
 }
 
+/** Point at the row of a moment, by keys, wherever the picture moves; `null` ends it. */
+function hold(moment) {
+  pointer = moment === null ? null : { moment };
+  cross();
+  pointed(pointer && rowOf(pointer));
+}
+
+const rowOf = ({ x, moment }) =>
+  moment === undefined ? rowAt(x) : Math.min(view.picture.x.length - 1, below(view.picture.x, moment));
+
 /** The row nearest to a place, or that of a mark that is near. */
 function rowAt(px) {
   const { picture } = view;
@@ -767,7 +797,7 @@ function cross() {
   const paintOf = painter(),
     muted = paintOf("--muted"),
     tag = { color: paintOf("--paper"), paper: muted, pad: 3 },
-    row = rowAt(pointer.x),
+    row = rowOf(pointer),
     picture = view.picture,
     x =
       row === null
@@ -783,13 +813,15 @@ function cross() {
   context.moveTo(x, shape.panels.y.top);
   context.lineTo(x, shape.panels.y4.bottom);
   const { y } = shape.panels;
-  const inPrices = pointer.y >= y.top && pointer.y <= y.bottom;
+  const at = pointer.y ?? y.y((picture.y.price ?? picture.y.close)[row]),
+    inPrices = at >= y.top && at <= y.bottom;
   if (inPrices) {
-    context.moveTo(shape.left, pointer.y);
-    context.lineTo(shape.right, pointer.y);
+    context.moveTo(shape.left, at);
+    context.lineTo(shape.right, at);
   }
   brush.stroke(context, muted, 1);
-  if (inPrices) brush.text(context, priceLabel(y.value(pointer.y)), shape.right + 6, pointer.y, tag);
+  if (inPrices)
+    brush.text(context, priceLabel(y.value(at)), shape.right + 6, at, { ...tag, pad: 4, size: 12, bold: true });
   const words_ = words.time(shape.ms(x));
   brush.text(context, words_, Math.max(shape.left + 26, Math.min(shape.right - 26, x)), shape.panels.y4.bottom + 4, {
     ...tag,
@@ -914,6 +946,8 @@ export const chart = {
   looks,
   refine,
   vwap,
+  rest,
+  hold,
   unanswered,
   refit: () => soon(),
 };

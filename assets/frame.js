@@ -4,10 +4,29 @@ import { words } from "./words.js";
 /** How the reader wants prices to be drawn, in the one chart as in the small ones. */
 const view = { hidden: new Set(), log: false, percent: false, base: null };
 
+const forced = window.matchMedia("(forced-colors: active)");
+
+/** A system colour as Plotly knows it. */
+function resolved(color) {
+  const probe = document.createElement("i");
+  probe.style.cssText = `color: ${color}; forced-color-adjust: none`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
 function painter() {
-  const style = getComputedStyle(document.documentElement);
+  const style = getComputedStyle(document.documentElement),
+    known = new Map();
+  const token = (name) => {
+    const color = style.getPropertyValue(name).trim();
+    if (!forced.matches) return color;
+    if (!known.has(color)) known.set(color, resolved(color));
+    return known.get(color);
+  };
   const paint = (part) => {
-    if (typeof part === "string") return part.startsWith("--") ? style.getPropertyValue(part).trim() : part;
+    if (typeof part === "string") return part.startsWith("--") ? token(part) : part;
     if (Array.isArray(part)) return part.map(paint);
     if (part === null || typeof part !== "object") return part;
     return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, paint(value)]));

@@ -3,6 +3,7 @@ import { chart } from "./chart.js";
 import { csv } from "./csv.js";
 import { facts } from "./facts.js";
 import { multiples } from "./multiples.js";
+import { table } from "./table.js";
 import { visits } from "./visits.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
@@ -21,7 +22,11 @@ const KEYS = [
   ["M", "several symbols, a small chart each, or one"],
   ["W", "hide or show the watch list and the alerts"],
   ["F", "chart on the full screen, or back"],
+  ["T", "what is in sight, as a table"],
   ["?", "these keys"],
+  ["← →", "in the chart: from value to value, with Shift ten at a time; Home, End"],
+  ["N B", "in the chart: the next anomaly, the one before"],
+  ["+ −", "in the chart: zoom; Page up and Page down move"],
 ];
 
 const AIM_MS = 2_000;
@@ -36,6 +41,10 @@ function step(by) {
   aim = { symbol: next, at: performance.now() };
   setProps("symbol", { value: next });
 }
+
+/* Whoever chose a symbol in another way counts from that one. */
+const forget = () => (aim = { symbol: null, at: -AIM_MS });
+document.addEventListener("pointerdown", forget, true);
 
 function help() {
   const dialog = element("keys");
@@ -58,10 +67,13 @@ function fullScreen() {
 const typed = (target) => target.closest?.("input, textarea, select, dialog[open], [role=radiogroup], [role=listbox]");
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) event.target.blur(); // the keys work again
+  if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) {
+    event.target.blur(); // the keys work again
+    forget();
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;
   const arrow = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-  const inList = event.target.closest?.(".ag-root, .alerts-list, [tabindex='0'].strip");
+  const inList = event.target.closest?.(".ag-root, .alerts-list, #table");
   const act = {
     "/": () => {
       element("symbol").focus();
@@ -75,6 +87,7 @@ document.addEventListener("keydown", (event) => {
     m: () => element("compare").click(),
     w: () => element("side").click(),
     f: fullScreen,
+    t: table.open,
   }[event.key.toLowerCase()];
   if (arrow && !inList) step(arrow);
   else if (RANGES[event.key - 1]) setProps("range", { value: RANGES[event.key - 1] });

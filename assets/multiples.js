@@ -334,6 +334,21 @@ function rowsInSight() {
   return lines;
 }
 
+/** For the table: what each symbol did in sight. */
+function tableInSight() {
+  const sight = seenNow() ?? live(),
+    names = [...series.keys()];
+  const row = (i) => {
+    const { x, y } = series.get(names[i]),
+      [from, to] = [frame.below(x, sight[0]), frame.below(x, sight[1])],
+      [low, high] = extremes(y, from, to);
+    if (from === to) return [names[i], ...Array(5).fill(words.NONE)];
+    const change = words.change(100 * (y[to - 1] / y[from] - 1));
+    return [names[i], ...[y[from], high, low, y[to - 1]].map(words.price), change];
+  };
+  return { head: ["Symbol", "First", "High", "Low", "Last", "Change"], count: names.length, row };
+}
+
 plots.on("multiples", { moved, resized: draw, hovered: point, left: () => point(null) });
 
 export const multiples = {
@@ -346,5 +361,6 @@ export const multiples = {
   goLive,
   seenNow,
   rowsInSight,
+  tableInSight,
   zoomed: () => range !== null,
 };

@@ -2,6 +2,7 @@
 import { alerts } from "./alerts.js";
 import "./cells.js";
 import { chart } from "./chart.js";
+import "./cursor.js";
 import { facts } from "./facts.js";
 import { health } from "./health.js";
 import { hours } from "./hours.js";
@@ -9,6 +10,7 @@ import "./keys.js";
 import { lines } from "./lines.js";
 import { multiples } from "./multiples.js";
 import { options } from "./options.js";
+import "./roving.js";
 import { scheme } from "./scheme.js";
 import { states } from "./states.js";
 import { visits } from "./visits.js";

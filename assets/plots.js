@@ -45,15 +45,15 @@ function listen(id, gd) {
 }
 
 /** Draw axes and grid alone, for a canvas over them: `panels` by name as shares of the height, from below. */
-function axes(id, { panels, layout, margin, paint }) {
+function axes(id, { panels, layout, margin, paint, em = 1 }) {
   if (!window.Plotly) {
-    later.set(id, { panels, layout, margin, paint });
+    later.set(id, { panels, layout, margin, paint, em });
     return;
   }
   const known = drawing(id),
     gd = known || begin(id),
     grid = paint("--grid"),
-    font = { color: paint("--muted"), size: 11, family: "system-ui, sans-serif" };
+    font = { color: paint("--muted"), size: 11 * em, family: "system-ui, sans-serif" };
   const whole = {
     autosize: true,
     margin,

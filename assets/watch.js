@@ -48,12 +48,17 @@ function widen(overview) {
   window.dash_ag_grid.getApiAsync("watch").then((grid) => {
     grid.setColumnsVisible(FURTHER, overview);
     grid.refreshCells({ columns: ["price"], force: true });
-    grid.setColumnWidths([
-      { key: "trend", newWidth: overview ? 170 : 50 },
-      { key: "symbol", newWidth: overview ? 120 : 74 },
-      { key: "change", newWidth: overview ? 130 : 106 },
-    ]);
+    measure(grid, overview);
   });
+}
+
+/* Rows and columns as large as the reader's text. */
+function measure(grid, overview = document.body.dataset.view === "overview") {
+  const em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16,
+    widths = overview ? { trend: 170, symbol: 120, change: 130 } : { trend: 50, symbol: 74, change: 106 };
+  const state = Object.entries(widths).map(([colId, px]) => ({ colId, width: Math.round(px * em) }));
+  grid.applyColumnState({ state: [...state, { colId: "price", flex: 1 }] }); // the price takes what is left
+  grid.updateGridOptions({ rowHeight: Math.round(38 * em), headerHeight: Math.round(30 * em) });
 }
 
 /* Of very many symbols the list has the first ones. `more`: how many others there are, -1 while that is not known. */
@@ -83,6 +88,8 @@ function begin() {
   begun = true;
   window.dash_ag_grid.getApiAsync("watch").then(() => {
     ready = true;
+    measure(window.dash_ag_grid.getApi("watch"));
+    document.querySelector("#watch [role=grid], #watch [role=treegrid]")?.setAttribute("aria-label", "Watch list");
     setProps("watch", { rowTransaction: { add: [...rows.values()], update: [], async: false } });
     setTimeout(() => mark(marked), 100);
   });

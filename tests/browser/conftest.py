@@ -155,12 +155,14 @@ class Visit:
         height: int = 900,
         scheme: str = "light",
         permissions: Sequence[str] = (),
+        forced: bool = False,
     ) -> Page:
         """A page in a browser profile of its own, once it shows the state of the store."""
         context = self._chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
             permissions=list(permissions),
+            forced_colors="active" if forced else "none",
         )
         context.set_default_timeout(WAIT_MS)
         self._contexts.append(context)

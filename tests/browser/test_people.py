@@ -1,59 +1,16 @@
-"""The page without a mouse, for screen readers, and its data: keys, axe-core, CSV."""
+"""The page without a mouse, and its data: keys, CSV."""
 
 import csv
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
 from tests.browser.looks import PRICES, wait_for_rows, with_anomaly
 
 expect.set_options(timeout=WAIT_MS)
-
-
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """axe-core's source, from npm."""
-    folder = tmp_path_factory.mktemp("axe")
-    reason = "axe-core needs npm, and a registry that npm reaches"
-    command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "axe-core@4.11"]
-    try:
-        if shutil.which("npm") is not None:
-            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
-        return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    except (OSError, subprocess.SubprocessError):
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-
-
-def violations(page: Page, axe: str) -> list[str]:
-    """The serious and critical violations, each with its first element."""
-    page.evaluate(axe)
-    found = page.evaluate("axe.run().then(({ violations }) => violations)")
-    return [
-        f"{each['id']}: {each['nodes'][0]['html'][:150]}" for each in found if each["impact"] in ("serious", "critical")
-    ]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(running: Running, visit: Visit, axe: str, scheme: str) -> None:
-    with_anomaly(running)
-    found: dict[str, list[str]] = {}
-    for query, width in (("", 1440), ("", 400), ("?view=overview", 1440), ("?symbol=AAPL&symbols=AAPL", 1440)):
-        page = visit(query, width=width, scheme=scheme)
-        until(page, "document.querySelectorAll('.alert, .ag-row').length > 1")
-        found[f"{width} {query}"] = violations(page, axe)
-    page = visit(width=400, scheme=scheme)
-    page.locator("#alerts-open").click()
-    expect(page.locator("#sheet .alert").first).to_be_visible()
-    found["alerts"] = violations(page, axe)
-    assert found == {key: [] for key in found}
 
 
 def test_tab_leaves_the_watch_list_however_long_it_is(running: Running, visit: Visit) -> None:

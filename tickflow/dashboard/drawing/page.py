@@ -11,6 +11,7 @@ from tickflow.dashboard.queries import ranges
 
 TITLE = "Tickflow"
 CLOCK_MS = 1000
+SKIPS = (("chart", "Chart"), ("watch", "Watch list"), ("alerts", "Alerts"))
 RENDERER = "window.beginDash = () => new DashRenderer();"
 """Dash's own start of the page, delayed until `assets/page.js` has the browser's callbacks ready."""
 
@@ -54,7 +55,13 @@ def layout(*, update_interval: float) -> Component:
         theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "dark", "defaultRadius": "sm"},
         children=[
             *_stores(update_interval),
+            html.Nav(
+                [html.A(name, href=f"#{part}", **{"data-skip": part}) for part, name in SKIPS],
+                className="skips",
+                **{"aria-label": "Skip to"},
+            ),
             html.Dialog(id=ids.PERIOD, className="period", **{"aria-label": "A range from one moment to another"}),
+            html.Dialog(id=ids.TABLE, className="period table", **{"aria-label": "What is in sight"}),
             html.Dialog(id=ids.KEYS, className="period", **{"aria-label": "Keys"}),
             html.Dialog(id=ids.SHEET, className="sheet", **{"aria-label": "Alerts"}),
             dmc.AppShell(
@@ -63,8 +70,8 @@ def layout(*, update_interval: float) -> Component:
                 padding=0,
                 children=[
                     dmc.AppShellHeader(_header()),
+                    dmc.AppShellMain(_main(), id="main"),  # before the list: few Tab stops lead to the chart
                     dmc.AppShellNavbar(_watch_list(), **{"aria-label": "Watch list"}),
-                    dmc.AppShellMain(_main(), id="main"),
                 ],
             ),
         ],
@@ -196,7 +203,7 @@ def _watch_list() -> list[Component]:
 def _main() -> list[Component]:
     return [
         html.Div("", id=ids.BANNER, className="banner", hidden=True),
-        html.Div(id=ids.STRIP, className="strip", role="region", tabIndex=0, **{"aria-label": "Watch list"}),
+        html.Div(id=ids.STRIP, className="strip", role="toolbar", **{"aria-label": "Watch list"}),
         dmc.SegmentedControl(
             id=ids.RANGE_NARROW,
             className="ranges-narrow",

@@ -56,7 +56,7 @@ def section() -> Component:
                     html.Span("", id="headline-note", className="headline-note"),
                     html.Span("", id="headline-session", className="headline-note headline-session"),
                     html.Span("", id="badge-full", className="badge badge-full", hidden=True),
-                    html.Div(id="compared", className="compared", role="group", **{"aria-label": "Compared symbols"}),
+                    html.Div(id="compared", className="compared", role="toolbar", **{"aria-label": "Compared symbols"}),
                     _kinds(),
                     html.Button(
                         "Back to the newest tick", id="go-live", className="go-live", type="button", hidden=True
@@ -66,7 +66,7 @@ def section() -> Component:
             html.Div(
                 id=ids.READOUT,
                 className="readout",
-                role="group",
+                role="toolbar",
                 children=[_reading(each) for each in READOUT],
                 **{"aria-label": "Values at the pointer, or the newest"},
             ),
@@ -78,7 +78,14 @@ def section() -> Component:
                 children=[
                     html.P("", id="advice", className="evidence advice", hidden=True),
                     html.P("", id="evidence", className="evidence", hidden=True),
-                    html.Div(id=ids.CHART, className="chart"),
+                    html.P("", id=ids.CURSOR_SAID, className="unseen", role="status"),
+                    html.Div(
+                        id=ids.CHART,
+                        className="chart",
+                        tabIndex=0,
+                        role="application",
+                        **{"aria-label": "Chart: arrow keys read the values, N leads to the next anomaly"},
+                    ),
                 ],
                 **{"aria-labelledby": ids.SUMMARY},
             ),
@@ -119,6 +126,7 @@ def _kinds() -> Component:
     )
     export = [
         html.Button("CSV", id="csv", className="chip", type="button", title="Save every stored tick in sight as CSV"),
+        html.Button("Table", id="show-table", className="chip", type="button", title="What is in sight as a table (T)"),
         html.Button(
             "",
             id="full-screen",
@@ -143,7 +151,7 @@ def _kinds() -> Component:
     return html.Div(
         [period, compare, *switches, choice, zone, *export],
         className="kinds",
-        role="group",
+        role="toolbar",
         **{"aria-label": "How the price is drawn"},
     )
 

@@ -1,0 +1,122 @@
+/* The chart by keys: a cursor that goes from row to row or from anomaly to anomaly, and says what it stands on. */
+import { chart } from "./chart.js";
+import { frame } from "./frame.js";
+import { health } from "./health.js";
+import { words } from "./words.js";
+
+const LEAP = 10; // rows, with Shift
+const ZOOM = 1.5;
+let at = null; // the row's moment
+
+const place = () => document.getElementById("chart");
+
+/** The row on which the cursor stands; before the first key, the last in sight. */
+function row() {
+  const { picture, range } = chart.view;
+  if (at === null) return Math.max(0, frame.below(picture.x, range[1]) - 1);
+  return Math.min(picture.x.length - 1, frame.below(picture.x, at));
+}
+
+function moveTo(next, said = "") {
+  const { picture, range } = chart.view,
+    to = Math.max(0, Math.min(picture.x.length - 1, next));
+  at = picture.x[to];
+  const wide = picture.kind === "ticks" ? 0 : picture.width_ms;
+  if (at < range[0] || at + wide > range[1]) {
+    const by =
+      at < range[0] ? at - range[0] - 0.1 * (range[1] - range[0]) : at - range[1] + 0.1 * (range[1] - range[0]);
+    chart.see(range[0] + by, range[1] + by);
+    chart.rest();
+  }
+  chart.hold(at);
+  health.write("cursor-said", said || words_(to));
+}
+
+function words_(i) {
+  const values = chart.values(i),
+    parts = [words.time(values.wall)];
+  if (values.candle) {
+    const [open, high, low, close] = values.candle.map(words.price);
+    parts.push(`open ${open}`, `high ${high}`, `low ${low}`, `close ${close}`);
+  } else parts.push(`price ${words.price(values.price)}`);
+  parts.push(`volume ${words.volume(values.volume)}`);
+  if (anomalous(i)) {
+    const { evidence } = values;
+    parts.push(evidence ? `anomaly, ${evidence.high ? "high" : "low"}, z ${words.fixed(evidence.z, 2)}` : "anomaly");
+  }
+  return parts.join(", ");
+}
+
+function anomalous(i) {
+  const { picture } = chart.view;
+  if (picture.kind === "columns") return picture.y.anomalies[i] > 0;
+  return picture.marks.x.includes(picture.x[i]);
+}
+
+/** The next anomaly after the cursor, or the one before it. */
+function leap(by) {
+  const { picture } = chart.view;
+  for (let i = row() + by; i >= 0 && i < picture.x.length; i += by) {
+    if (anomalous(i)) {
+      moveTo(i);
+      return;
+    }
+  }
+  health.write("cursor-said", by > 0 ? "No later anomaly is loaded." : "No earlier anomaly is loaded.");
+}
+
+function zoom(factor) {
+  const [from, to] = chart.view.range,
+    middle = at ?? (from + to) / 2;
+  chart.see(middle - (middle - from) * factor, middle + (to - middle) * factor);
+  chart.rest();
+}
+
+function pan(by) {
+  const [from, to] = chart.view.range;
+  chart.see(from + by * (to - from), to + by * (to - from));
+  chart.rest();
+}
+
+const inSight = () => {
+  const { picture, range } = chart.view;
+  return [frame.below(picture.x, range[0]), frame.below(picture.x, range[1]) - 1];
+};
+
+function drop() {
+  at = null;
+  chart.hold(null);
+  health.write("cursor-said", "");
+}
+
+const KEYS = {
+  ArrowLeft: ({ shiftKey }) => moveTo(row() - (at === null ? 0 : shiftKey ? LEAP : 1)),
+  ArrowRight: ({ shiftKey }) => moveTo(row() + (at === null ? 0 : shiftKey ? LEAP : 1)),
+  Home: () => moveTo(inSight()[0]),
+  End: () => moveTo(inSight()[1]),
+  n: () => leap(1),
+  N: () => leap(-1),
+  b: () => leap(-1),
+  "+": () => zoom(1 / ZOOM),
+  "=": () => zoom(1 / ZOOM),
+  "-": () => zoom(ZOOM),
+  PageUp: () => pan(-0.5),
+  PageDown: () => pan(0.5),
+  Escape: drop,
+};
+
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const { picture, range } = chart.view;
+    if (event.target !== place() || !picture?.x.length || !range) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    KEYS[event.key](event);
+  },
+  true,
+);
+document.addEventListener("focusout", ({ target }) => target === place() && drop());
+
+export const cursor = { at: () => at };

@@ -1,0 +1,24 @@
+"""axe-core, from npm: what it finds wrong with a page."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+
+def source(folder: Path) -> str:
+    """axe-core's script, installed into `folder`. Raises `OSError` or `SubprocessError` where it cannot be had."""
+    command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "axe-core@4.11"]
+    if shutil.which("npm") is not None:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    """The serious and critical violations, each with its first element."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run().then(({ violations }) => violations)")
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:150]}" for each in found if each["impact"] in ("serious", "critical")
+    ]
