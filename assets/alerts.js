@@ -1,4 +1,5 @@
 /* The alerts: episodes of anomalies, beside the chart or, on a narrow screen, in a sheet. */
+import { changed } from "./changed.js";
 import { facts } from "./facts.js";
 import { steady } from "./steady.js";
 import { words } from "./words.js";
@@ -57,6 +58,7 @@ function build() {
       onclick: () => {
         filter = name;
         draw();
+        changed.tell();
       },
     });
   const one = make("button", "chip alerts-only", "", {
@@ -64,6 +66,7 @@ function build() {
     onclick: () => {
       only = !only;
       draw();
+      changed.tell();
     },
   });
   const all = make("button", "plain alerts-all", "Ack all", {
@@ -306,4 +309,24 @@ function guide(goTo) {
   go = goTo;
 }
 
-export const alerts = { guide, take, answered, muted, unread, chosen, draw, acknowledge, episodes, pace };
+/** Which alerts are listed. */
+const filters = () => ({ filter, only });
+function show(asked) {
+  ({ filter, only } = asked);
+  draw();
+}
+
+export const alerts = {
+  filters,
+  show,
+  guide,
+  take,
+  answered,
+  muted,
+  unread,
+  chosen,
+  draw,
+  acknowledge,
+  episodes,
+  pace,
+};

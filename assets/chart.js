@@ -3,6 +3,7 @@
    Plotly draws axes and grid; what hangs on the data is painted on a canvas over it (`brush.js`), so that a refresh or a
    step of the wheel costs a few milliseconds in the place of a hundred. */
 import { brush } from "./brush.js";
+import { changed } from "./changed.js";
 import { facts } from "./facts.js";
 import { frame } from "./frame.js";
 import { gestures } from "./gestures.js";
@@ -61,7 +62,10 @@ function on(events) {
 /** A whole picture from the server. The zoom stays while symbol, range and period are the same. */
 function show(picture, drawn) {
   const key = `${drawn.symbol} ${drawn.range} ${drawn.period}`;
-  if (view.key !== key) Object.assign(view, { zoomed: false, stretch: 1, ring: null });
+  if (view.key !== key) Object.assign(view, { stretch: 1, ring: null });
+  const times = `${drawn.range} ${drawn.period}`;
+  if (view.times !== times) view.zoomed = false; // another symbol is shown at the same time
+  view.times = times;
   take(picture, drawn);
   view.key = key;
   loading = null;
@@ -184,6 +188,7 @@ function see(from, to) {
   view.range = [middle - half, middle + half];
   view.zoomed = true;
   soon();
+  rest();
 }
 
 function zoom(factor, x) {
@@ -208,7 +213,10 @@ function stretch(factor) {
 /** A gesture is over for now: ask for what is missing. */
 function rest() {
   clearTimeout(resting);
-  resting = setTimeout(refine, REST_MS);
+  resting = setTimeout(() => {
+    refine();
+    changed.tell();
+  }, REST_MS);
 }
 
 /** Back to what is live. Whether the picture has it. */

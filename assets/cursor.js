@@ -26,7 +26,6 @@ function moveTo(next, said = "") {
     const by =
       at < range[0] ? at - range[0] - 0.1 * (range[1] - range[0]) : at - range[1] + 0.1 * (range[1] - range[0]);
     chart.see(range[0] + by, range[1] + by);
-    chart.rest();
   }
   chart.hold(at);
   health.write("cursor-said", said || words_(to));
@@ -69,13 +68,11 @@ function zoom(factor) {
   const [from, to] = chart.view.range,
     middle = at ?? (from + to) / 2;
   chart.see(middle - (middle - from) * factor, middle + (to - middle) * factor);
-  chart.rest();
 }
 
 function pan(by) {
   const [from, to] = chart.view.range;
   chart.see(from + by * (to - from), to + by * (to - from));
-  chart.rest();
 }
 
 const inSight = () => {

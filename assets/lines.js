@@ -33,6 +33,7 @@ function headline(drawn, paused) {
   if (drawn?.period) note = words.period(drawn.period);
   write("headline-note", note);
   session(drawn);
+  title(drawn, quote);
   behind(drawn, row, paused);
   const source = row?.source || "";
   for (const place of [badge, element("badge-full")]) {
@@ -54,6 +55,14 @@ function session(drawn) {
     say("VWAP", chart.vwap(day));
   }
   write("headline-session", parts.join(" · "));
+}
+
+/* What the tab says. */
+function title(drawn, quote) {
+  const text = quote
+    ? `${drawn.symbol} ${words.price(quote.price)} ${words.change(quote.change)} · Tickflow`
+    : "Tickflow";
+  if (document.title !== text) document.title = text;
 }
 
 /* How far the visible range lies behind the newest tick, and the button that returns to it. */

@@ -7,10 +7,12 @@ import { facts } from "./facts.js";
 import { health } from "./health.js";
 import { hours } from "./hours.js";
 import "./keys.js";
+import { layouts } from "./layouts.js";
 import { lines } from "./lines.js";
 import { multiples } from "./multiples.js";
 import { options } from "./options.js";
 import "./roving.js";
+import { place } from "./place.js";
 import { scheme } from "./scheme.js";
 import { states } from "./states.js";
 import { visits } from "./visits.js";
@@ -32,7 +34,7 @@ const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_i
 function boot(refresh) {
   heard.refresh = refresh;
   heard.at = performance.now();
-  const asked = new URLSearchParams(window.location.search);
+  const asked = place.first();
   const symbol = asked.get("symbol"),
     range = asked.get("range");
   return [
@@ -52,11 +54,6 @@ function view(symbol, range, _chosen, drawn, before) {
   visits.at.range = range;
   if (symbol) {
     options.add(symbol);
-    const query = new URLSearchParams(window.location.search);
-    query.set("symbol", symbol);
-    query.set("range", range);
-    options.write(query);
-    window.history.replaceState(window.history.state, "", `?${query}`);
     if (!rows.has(symbol)) watch.offer(symbol);
     watch.mark(symbol);
     alerts.chosen(symbol);
@@ -75,7 +72,13 @@ function view(symbol, range, _chosen, drawn, before) {
     symbols: symbols || [],
     trading: Boolean(options.state.trading),
   };
-  if (before && viewOf(before) === viewOf(currentView)) return same();
+  const own = place.reached(); // not one that Back or Forward led to
+  if (before && viewOf(before) === viewOf(currentView)) {
+    place.write();
+    if (!own && drawn && viewOf(drawn) === viewOf(currentView)) place.arrive();
+    return same();
+  }
+  place.write(own && Boolean(before?.symbol));
   if (before && drawn && viewOf(drawn) === viewOf(currentView)) return same();
   visits.pause(false);
   element("stage")?.classList.add("waiting");
@@ -124,6 +127,7 @@ function takeIn(answer, whole, drawn, out) {
     element("stage").classList.toggle("is-empty", !any); // an empty element has no height to draw in
     if (answer.picture) chart.show(answer.picture, answer.drawn);
     visits.arrive(wanted);
+    if (wanted && viewOf(answer.drawn) === viewOf(currentView)) place.arrive();
     if (wanted && !visits.at.symbol) setProps("symbol", { value: wanted });
   } else {
     if (!drawn || answer.of !== drawn.id) return;
@@ -287,6 +291,8 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     filter: watch.filter,
     acked: (answer) => alerts.answered(answer),
     muted: (answer) => alerts.muted(answer),
+    layouts: layouts.listed,
+    layoutKept: layouts.kept,
     boot,
     view,
     apply,

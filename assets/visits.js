@@ -1,4 +1,5 @@
 /* Navigation: the chosen symbol and range, and how to go to a moment, to the newest tick, or to pause. */
+import { changed } from "./changed.js";
 import { chart } from "./chart.js";
 import { health } from "./health.js";
 import { multiples } from "./multiples.js";
@@ -38,6 +39,7 @@ function pause(whether) {
   const button = element("pause");
   button.setAttribute("aria-pressed", String(at.paused));
   button.textContent = at.paused ? "Paused" : "Pause";
+  changed.tell();
 }
 
 function goLive() {
@@ -48,6 +50,7 @@ function goLive() {
   multiples.goLive();
   redraw();
   hidden("go-live", true);
+  changed.tell();
 }
 
 /** A symbol has been drawn: go to the moment that was requested before, if it belongs to this symbol. */

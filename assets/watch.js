@@ -1,4 +1,5 @@
 /* The watch list: its rows, in the grid and, on a narrow screen, as cards of a strip. */
+import { changed } from "./changed.js";
 import { facts } from "./facts.js";
 import { words } from "./words.js";
 
@@ -76,8 +77,30 @@ function inSight() {
   return names.length ? names : [...rows.keys()].sort();
 }
 
+let typed = "";
 function filter(text) {
+  typed = text || "";
+  changed.tell();
   window.dash_ag_grid.getApiAsync("watch").then((grid) => grid.setGridOption("quickFilterText", text || ""));
+}
+
+/** The column by which the list is sorted, and which way: "price:desc"; null where it is not. */
+let wanted = null; // until the grid is ready
+function sorted() {
+  if (!ready) return wanted;
+  const found = window.dash_ag_grid
+    .getApi("watch")
+    .getColumnState()
+    .find(({ sort }) => sort);
+  return found ? `${found.colId}:${found.sort}` : null;
+}
+
+function sort(text) {
+  wanted = text;
+  if (!ready || text === sorted()) return;
+  const [colId, way] = (text || "").split(":"),
+    state = ["asc", "desc"].includes(way) ? [{ colId, sort: way }] : [];
+  window.dash_ag_grid.getApi("watch").applyColumnState({ state, defaultState: { sort: null } });
 }
 
 /* A transaction before the grid is ready would be lost: the grid gets all rows once it is ready. */
@@ -88,7 +111,9 @@ function begin() {
   begun = true;
   window.dash_ag_grid.getApiAsync("watch").then(() => {
     ready = true;
+    window.dash_ag_grid.getApi("watch").addEventListener("sortChanged", changed.tell);
     measure(window.dash_ag_grid.getApi("watch"));
+    if (wanted) sort(wanted);
     document.querySelector("#watch [role=grid], #watch [role=treegrid]")?.setAttribute("aria-label", "Watch list");
     setProps("watch", { rowTransaction: { add: [...rows.values()], update: [], async: false } });
     setTimeout(() => mark(marked), 100);
@@ -157,4 +182,4 @@ function refill(update) {
   freshen(grid);
 }
 
-export const watch = { rows, offer, mark, inSight, take, tellMore, widen, filter };
+export const watch = { rows, offer, mark, inSight, take, tellMore, widen, filter, filtered: () => typed, sorted, sort };

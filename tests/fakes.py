@@ -12,7 +12,7 @@ from tickflow.errors import StoreError
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
-from tickflow.store.acks import Ack, AckStore
+from tickflow.store.acks import Ack, AckStore, Layout
 from tickflow.store.base import Candles, MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline, step_width
 from tickflow.store.pixels import MEASURES, Pixels
@@ -226,6 +226,7 @@ class MemoryAcks(AckStore):
     def __init__(self) -> None:
         self.failure: StoreError | None = None
         self._acks: dict[tuple[str, int, int, int], Ack] = {}
+        self._layouts: dict[str, str] = {}
 
     def acknowledge(self, acks: Sequence[Ack]) -> None:
         self._check()
@@ -234,6 +235,14 @@ class MemoryAcks(AckStore):
     def acknowledged(self, since_ns: int) -> list[Ack]:
         self._check()
         return [ack for ack in self._acks.values() if ack.time_ns >= since_ns]
+
+    def keep_layout(self, layout: Layout, now_ns: int) -> None:
+        self._check()
+        self._layouts[layout.name] = layout.query
+
+    def layouts(self) -> list[Layout]:
+        self._check()
+        return [Layout(*each) for each in sorted(self._layouts.items()) if each[1]]
 
     def close(self) -> None:
         pass

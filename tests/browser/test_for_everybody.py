@@ -98,7 +98,7 @@ def test_five_quick_presses_move_five_steps_in_the_order_in_sight(running: Runni
 def stops(page: Page, until_id: str, most: int = 60) -> list[str]:
     """What Tab reaches from the beginning of the page, up to the element with that id."""
     page.evaluate("document.activeElement?.blur?.()")
-    found = []
+    found: list[str] = []
     while len(found) < most:
         page.keyboard.press("Tab")
         at = page.evaluate("(e => e.id || e.dataset.key || `${e.className} ${e.textContent}`)(document.activeElement)")

@@ -34,7 +34,7 @@ def test_the_price_moves_when_ticks_come(running: Running, visit: Visit) -> None
     expect(page.locator("#headline-change")).to_have_text("▲ +8.81 %")
     expect(page.locator(".watch [col-id=price]").last).to_have_text("163.21")
     assert drawn(page) == len(PRICES) + 1
-    assert page.title() == "Tickflow"
+    expect(page).to_have_title("AAPL 163.21 ▲ +8.81 % · Tickflow")
 
 
 def test_zoom_back_in_time_and_hidden_lines_survive_refreshes(running: Running, visit: Visit, ticking: Ticking) -> None:

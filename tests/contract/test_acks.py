@@ -12,7 +12,7 @@ from devtools.servers import InfluxServer
 from tests.influx_tokens import a_token
 from tests.point_examples import MORNING, SECOND
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
-from tickflow.store.acks import Ack, AckStore
+from tickflow.store.acks import Ack, AckStore, Layout
 from tickflow.store.influx.acks import InfluxAcks
 from tickflow.store.sqlite.acks import EmbeddedAcks
 
@@ -54,6 +54,20 @@ def test_acknowledging_twice_is_once_and_the_later_time_counts(acks: AckStore) -
     acks.acknowledge([FIRST, SECOND_ONE])
     acks.acknowledge([later])
     assert acks.acknowledged(0) == [later, SECOND_ONE]
+
+
+def test_a_layout_is_kept_under_its_name_until_it_is_removed(acks: AckStore) -> None:
+    assert acks.layouts() == []
+    acks.keep_layout(Layout("Opening, 1 m", "symbol=AAPL&range=1h&candles=1m"), MORNING)
+    acks.keep_layout(Layout('Both "A"=B', "symbol=AAPL&symbols=AAPL%2CMSFT"), MORNING + 1)
+    acks.keep_layout(Layout("Opening, 1 m", "symbol=MSFT"), MORNING + 2)
+    assert acks.layouts() == [
+        Layout('Both "A"=B', "symbol=AAPL&symbols=AAPL%2CMSFT"),
+        Layout("Opening, 1 m", "symbol=MSFT"),
+    ]
+    acks.keep_layout(Layout("Opening, 1 m", ""), MORNING + 3)
+    assert [each.name for each in acks.layouts()] == ['Both "A"=B']
+    assert acks.acknowledged(0) == []
 
 
 def test_an_episode_of_a_log_made_again_is_another(acks: AckStore) -> None:

@@ -67,7 +67,7 @@ def build(
     app.logger.setLevel(logging.WARNING)
     app.layout = lambda: page.layout(update_interval=update_interval)
     worth = Worth(alerts, mutes, sessions) if alerts is not None and mutes is not None else None
-    register(app, gate, Board(acks, worth), threshold=threshold, sessions=sessions, clock=clock)
+    register(app, gate, Board(acks, worth), acks, threshold=threshold, sessions=sessions, clock=clock)
     app.enable_dev_tools(
         debug=debug,
         dev_tools_ui=debug,

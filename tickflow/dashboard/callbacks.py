@@ -20,12 +20,14 @@ from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
 from tickflow.dashboard.queries.worth import MINUTE_NS
 from tickflow.errors import StoreError
 from tickflow.sessions import NEW_YORK, Sessions
+from tickflow.store.acks import AckStore, Layout
 
 
 def register(
     app: Dash,
     gate: Gate,
     board: Board,
+    layouts: AckStore,
     *,
     threshold: float,
     sessions: Sessions = NEW_YORK,
@@ -110,11 +112,36 @@ def register(
             return {"trouble": str(error)}
         return {"trouble": ""}
 
+    def on_layouts(_asked: object) -> Answer:
+        try:
+            return {"layouts": [each._asdict() for each in layouts.layouts()], "trouble": ""}
+        except StoreError as error:
+            return {"trouble": str(error)}
+
+    def on_layout(layout: dict[str, Any] | None) -> Answer:
+        if layout is None:
+            return {}
+        try:
+            layouts.keep_layout(Layout(layout["name"], layout["query"]), clock())
+        except StoreError as error:
+            return {"trouble": str(error)}
+        return {"trouble": ""}
+
     app.callback(
         Output(ids.MUTED, "data"),
         Input(ids.MUTE, "data"),
         prevent_initial_call=True,
     )(on_mute)
+    app.callback(
+        Output(ids.LAYOUTS_LISTED, "data"),
+        Input(ids.LAYOUTS_ASKED, "data"),
+        prevent_initial_call=True,
+    )(on_layouts)
+    app.callback(
+        Output(ids.LAYOUT_KEPT, "data"),
+        Input(ids.LAYOUT, "data"),
+        prevent_initial_call=True,
+    )(on_layout)
     app.callback(
         Output(ids.ACKED, "data"),
         Input(ids.ACKNOWLEDGE, "data"),
@@ -183,6 +210,8 @@ def _register_clientside(app: Dash) -> None:
         Input(ids.FILTER, "value"),
         prevent_initial_call=True,
     )
+    for name, told in (("layouts", ids.LAYOUTS_LISTED), ("layoutKept", ids.LAYOUT_KEPT)):
+        app.clientside_callback(ClientsideFunction("tickflow", name), Input(told, "data"), prevent_initial_call=True)
     app.clientside_callback(
         ClientsideFunction("tickflow", "acked"),
         Input(ids.ACKED, "data"),

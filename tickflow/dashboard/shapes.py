@@ -17,6 +17,7 @@ from tickflow.dashboard.queries.alerts import MAX_EPISODES
 from tickflow.dashboard.queries.refresh import MAX_EXTENDED
 from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH_PX, MIN_WIDTH_PX, WIDTH_PX
 from tickflow.metrics.detectors.names import DETECTORS
+from tickflow.store.acks import MAX_NAME, MAX_QUERY
 from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL
 
 _LONG = 2**63 - 1
@@ -181,9 +182,19 @@ class Shape(NamedTuple):
     states: tuple[Any, ...] = ()
 
 
+class KeptLayout(msgspec.Struct, forbid_unknown_fields=True):
+    """A view under a name, as an address has it; an empty one removes the name. See `store.acks.Layout`."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+    query: Annotated[str, Meta(max_length=MAX_QUERY, pattern=r"^[A-Za-z0-9%&=.,:+*_~()'!-]*\Z")]
+    n: Milliseconds = 0.0
+
+
 SHAPES: Mapping[str, Shape] = {
     "acked.data": Shape("operator", (Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
     "muted.data": Shape("operator", (AskedMute | None,)),
+    "layout-kept.data": Shape("operator", (KeptLayout | None,)),
+    "layouts-listed.data": Shape("viewer", (Milliseconds | None,)),
     "drawing.data": Shape("viewer", (View | None, Rebuild | None)),
     "looked.data": Shape("viewer", (View | None,)),
     "delta.data": Shape("viewer", (_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),

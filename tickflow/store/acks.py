@@ -1,5 +1,5 @@
-"""Acknowledgements of alerts, kept apart from the metrics: a page may write acknowledgements without the right to write
-metrics.
+"""Acknowledgements of alerts and named layouts, kept apart from the metrics: a page may write them without the right to
+write metrics.
 
 Two adapters implement this: `influx/acks.py` (a bucket of its own, `<bucket>_acks`) and `sqlite/acks.py` (a table).
 """
@@ -7,6 +7,11 @@ Two adapters implement this: `influx/acks.py` (a bucket of its own, `<bucket>_ac
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+MAX_NAME = 40
+MAX_QUERY = 4_000
+"""Characters of a layout's name, and of its view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,18 @@ class Ack:
     acked_ns: int
 
 
+class Layout(NamedTuple):
+    """A view of the page under a name: the query of its address. Without a query the name is removed."""
+
+    name: str
+    query: str
+
+
 class AckStore(ABC):
-    """Acknowledgements, shared by all readers. Calls may raise `StoreUnavailable` and `StoreMisconfigured`."""
+    """Acknowledgements and layouts, shared by all readers.
+
+    Calls may raise `StoreUnavailable` and `StoreMisconfigured`.
+    """
 
     @abstractmethod
     def acknowledge(self, acks: Sequence[Ack]) -> None:
@@ -34,6 +49,14 @@ class AckStore(ABC):
     @abstractmethod
     def acknowledged(self, since_ns: int) -> list[Ack]:
         """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
+
+    @abstractmethod
+    def keep_layout(self, layout: Layout, now_ns: int) -> None:
+        """Store the layout in place of an earlier one of that name, or remove that one if it has no query."""
+
+    @abstractmethod
+    def layouts(self) -> list[Layout]:
+        """All layouts, ordered by name."""
 
     @abstractmethod
     def close(self) -> None:

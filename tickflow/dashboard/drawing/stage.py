@@ -128,6 +128,9 @@ def _kinds() -> Component:
         html.Button("CSV", id="csv", className="chip", type="button", title="Save every stored tick in sight as CSV"),
         html.Button("Table", id="show-table", className="chip", type="button", title="What is in sight as a table (T)"),
         html.Button(
+            "Layouts", id="show-layouts", className="chip", type="button", title="Views under a name, for all readers"
+        ),
+        html.Button(
             "",
             id="full-screen",
             className="chip icon-full",

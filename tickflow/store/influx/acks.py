@@ -8,11 +8,12 @@ import msgspec
 from influxdb_client import Point, WritePrecision
 
 from tickflow.settings.certificates import Certificates
-from tickflow.store.acks import Ack, AckStore
+from tickflow.store.acks import Ack, AckStore, Layout
 from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
 from tickflow.store.influx.page_bucket import PageBucket
 
 MEASUREMENT = "stock_acks"
+LAYOUTS = "stock_layouts"
 
 _Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}$")]
 
@@ -48,6 +49,17 @@ class InfluxAcks(AckStore):
         )
         found = [Ack(symbol, int(partition), first, at, acked) for at, symbol, partition, first, acked in rows]
         return sorted(found, key=lambda ack: (ack.time_ns, ack.symbol))
+
+    def keep_layout(self, layout: Layout, now_ns: int) -> None:
+        """Store the layout; an empty query over an earlier one removes it."""
+        point = Point(LAYOUTS).tag("name", layout.name).field("query", layout.query)
+        self._kept.write(point.time(now_ns, WritePrecision.NS).to_line_protocol())
+
+    def layouts(self) -> list[Layout]:
+        """All layouts, ordered by name: the last point of each name counts."""
+        rows = self._kept.rows(tuple[Integer, str, str], f'SELECT "name", "query" FROM "{LAYOUTS}"', {})  # noqa: S608
+        last = {name: query for _, name, query in sorted(rows)}
+        return [Layout(name, query) for name, query in sorted(last.items()) if query]
 
     def close(self) -> None:
         """Close all connections."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from tickflow.store.acks import Ack, AckStore
+from tickflow.store.acks import Ack, AckStore, Layout
 from tickflow.store.base import DAY_NS
 from tickflow.store.sqlite.per_call import PerCall
 
@@ -15,6 +15,7 @@ _SCHEMA = """
         symbol TEXT NOT NULL, "partition" INTEGER NOT NULL, first_offset INTEGER NOT NULL, time_ns INTEGER NOT NULL,
         acked_ns INTEGER NOT NULL, PRIMARY KEY (symbol, "partition", first_offset, time_ns)
     ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS store_layouts (name TEXT PRIMARY KEY, query TEXT NOT NULL) WITHOUT ROWID;
 """
 _COLUMNS = 'symbol, "partition", first_offset, time_ns, acked_ns'
 
@@ -50,6 +51,27 @@ class EmbeddedAcks(AckStore):
         with self._file.open() as connection:
             try:
                 return [Ack(*row) for row in connection.execute(query, (since_ns,))]
+            except sqlite3.Error as error:
+                raise self._file.failure(error) from error
+
+    def keep_layout(self, layout: Layout, now_ns: int) -> None:
+        """Store the layout, or remove it."""
+        with self._file.open() as connection:
+            try:
+                if layout.query:
+                    connection.execute("INSERT OR REPLACE INTO store_layouts VALUES (?, ?)", tuple(layout))
+                else:
+                    connection.execute("DELETE FROM store_layouts WHERE name = ?", (layout.name,))
+            except sqlite3.Error as error:
+                raise self._file.failure(error) from error
+
+    def layouts(self) -> list[Layout]:
+        """All layouts, ordered by name."""
+        with self._file.open() as connection:
+            try:
+                return [
+                    Layout(*row) for row in connection.execute("SELECT name, query FROM store_layouts ORDER BY name")
+                ]
             except sqlite3.Error as error:
                 raise self._file.failure(error) from error
 

@@ -1,0 +1,132 @@
+/* The view is a place: it stands in the address, Back and Forward lead through it, and an address that names nothing
+   opens the view that this browser showed last. */
+import { alerts } from "./alerts.js";
+import { changed } from "./changed.js";
+import { chart } from "./chart.js";
+import { options } from "./options.js";
+import { visits } from "./visits.js";
+import { watch } from "./watch.js";
+import { words } from "./words.js";
+
+const LAST = "tickflow-view";
+const STEP_MS = 1_000; // steps that follow each other faster are one place
+const setProps = (id, props) => window.dash_clientside.set_props(id, props);
+let going = null; // the symbol and the range of the place that is gone to
+let coming = null; // what has to be set once its symbol is drawn
+let pushed = -STEP_MS;
+
+function saved() {
+  try {
+    return window.localStorage.getItem(LAST) || "";
+  } catch {
+    return ""; // the browser has no storage
+  }
+}
+
+function save(text) {
+  try {
+    window.localStorage.setItem(LAST, text);
+  } catch {
+    /* then the view is in the address alone */
+  }
+}
+
+/** The address when the page loads; without a symbol the last view's. The theme is the reader's own. */
+function first() {
+  const asked = new URLSearchParams(window.location.search);
+  if (![...asked.keys()].some((key) => key !== "theme") && saved()) {
+    const theme = asked.get("theme");
+    for (const [key, value] of new URLSearchParams(saved())) if (key !== "theme") asked.set(key, value);
+    if (theme) asked.set("theme", theme);
+    window.history.replaceState(window.history.state, "", `?${asked}`);
+  }
+  coming = rest(asked);
+  return asked;
+}
+
+/** What is no choice of `options`: where the reader looks, and how the lists are. */
+function rest(query) {
+  const zoom = (query.get("zoom") || "").split("_").map((text) => Date.parse(`${text}Z`));
+  return {
+    zoom: zoom.length === 2 && zoom[0] < zoom[1] ? zoom : null,
+    paused: query.get("paused") === "1",
+    alerts: { filter: query.get("alerts") === "all" ? "all" : "new", only: query.get("only") === "1" },
+    sort: query.get("sort"),
+    filter: query.get("filter") || "",
+  };
+}
+
+const stamp = (ms) => new Date(Math.round(ms)).toISOString().slice(0, 23);
+
+/** Write the view into the address; as a place of its own where it is another one than before. */
+function write(another = false) {
+  if (going || !visits.at.symbol) return;
+  const query = new URLSearchParams(window.location.search),
+    put = (key, value) => (value ? query.set(key, value) : query.delete(key)),
+    { filter, only } = alerts.filters();
+  query.set("symbol", visits.at.symbol);
+  query.set("range", visits.at.range);
+  options.write(query);
+  if (!coming) {
+    put("zoom", chart.view.zoomed && chart.view.range?.map(stamp).join("_"));
+    put("paused", visits.at.paused && "1");
+    put("sort", watch.sorted());
+    put("filter", watch.filtered());
+    put("alerts", filter === "all" && "all");
+    put("only", only && "1");
+  }
+  const text = `?${query}`;
+  if (text === window.location.search) return;
+  const now = performance.now(),
+    push = another && now - pushed > STEP_MS;
+  if (another) pushed = now;
+  window.history[push ? "pushState" : "replaceState"](null, "", text);
+  save(text);
+}
+
+/** Go to the place that the address names. */
+function go() {
+  const query = new URLSearchParams(window.location.search),
+    symbol = query.get("symbol"),
+    range = query.get("range");
+  coming = rest(query);
+  going = { symbol: words.isSymbol(symbol) ? symbol : visits.at.symbol, range: range || visits.at.range };
+  setProps("options", { data: options.read(query) });
+  setProps("range", { value: going.range });
+  setProps("symbol", { value: going.symbol });
+}
+
+/** The view is chosen: whether it is one that the reader did not go back to. */
+function reached() {
+  if (going && (going.symbol !== visits.at.symbol || going.range !== visits.at.range)) return false;
+  const back = Boolean(going);
+  going = null;
+  return !back;
+}
+
+/** The view is drawn: look where the address says. */
+function arrive() {
+  if (!coming || going) return;
+  const { zoom, paused, sort, filter, alerts: filters } = coming;
+  coming = null;
+  if (zoom) {
+    chart.see(...zoom);
+  } else if (chart.view.zoomed) visits.goLive();
+  alerts.show(filters);
+  watch.sort(sort);
+  if (filter !== watch.filtered()) setProps("filter", { value: filter });
+  visits.pause(paused);
+}
+
+window.addEventListener("popstate", () => {
+  go();
+});
+changed.on(() => write());
+
+/** Go to an address that somebody kept. */
+function open(query) {
+  window.history.pushState(null, "", `?${query}`);
+  go();
+}
+
+export const place = { first, write, reached, arrive, open, going: () => Boolean(going) };

@@ -1,0 +1,155 @@
+"""The view is a place: it stands in the address, Back and Forward lead to it, a bare address opens the last one."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import WAIT_MS, Running, Visit, until
+from tests.browser.looks import LOOKS, PRICES, seen, wait_for_rows, with_anomaly
+from tickflow.errors import StoreUnavailable
+
+expect.set_options(timeout=2 * WAIT_MS)
+SORTED = "window.tickflow.watch.sorted()"
+
+
+def see(page: Page, share: tuple[float, float]) -> list[float]:
+    """Move to a part of the time in sight, as a gesture does."""
+    first, last = seen(page)
+    wanted = [first + (last - first) * part for part in share]
+    page.evaluate(f"window.tickflow.chart.see(...{wanted})")
+    until(page, "location.search.includes('zoom=')")
+    return wanted
+
+
+def test_zoom_pause_sort_filter_and_the_alerts_listed_are_in_the_address(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    until(page, "document.querySelectorAll('#watch .ag-row').length > 1")
+    wanted = see(page, (0.2, 0.6))
+    page.locator("#pause").click()
+    page.locator("#alerts .chip", has_text="All").click()
+    page.locator("#alerts .chip", has_text="Only AAPL").click()
+    page.locator("#watch [role=columnheader]", has_text="Last").click()
+    until(
+        page, "['paused=1', 'alerts=all', 'only=1', 'sort=price%3Aasc'].every((one) => location.search.includes(one))"
+    )
+    for again in (visit(page.url.split("/")[-1]), page):
+        again.reload()
+        wait_for_rows(again, 0)
+        until(again, f"{SORTED} === 'price:asc'")
+        assert seen(again) == pytest.approx(wanted, abs=2)
+        expect(again.locator("#pause")).to_have_text("Paused")
+        expect(again.locator("#alerts .chip[aria-pressed=true]")).to_have_text(["All", "Only AAPL"])
+    page.locator("#go-live").click()
+    until(page, "!/zoom|paused/.test(location.search)")
+
+
+def test_back_and_forward_lead_through_what_was_chosen(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", [400.0, 401.0])
+    page = visit("?symbol=AAPL&range=15m")
+    wait_for_rows(page, 0)
+    page.locator(".watch [role=row]", has_text="MSFT").click()
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    page.wait_for_timeout(1_100)  # steps that follow each other faster are one place
+    page.locator("#range").get_by_text("1h", exact=True).click()
+    expect(page.locator("#headline-note")).to_have_text("in 1h")
+    page.wait_for_timeout(1_100)
+    page.locator("[data-option=candles]").click()
+    until(page, f"{LOOKS}.picture.kind === 'candles'")
+    page.go_back()
+    until(page, f"{LOOKS}.picture.kind === 'ticks'")
+    expect(page.locator("#headline-note")).to_have_text("in 1h")
+    page.go_back()
+    expect(page.locator("#headline-note")).to_have_text("in 15m")
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    page.go_back()
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    assert "symbol=AAPL&range=15m" in page.url
+    page.go_forward()
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    until(page, "location.search.includes('symbol=MSFT')")
+
+
+def test_a_bare_address_opens_the_last_view(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=MSFT&range=1h&candles=1m")
+    wait_for_rows(page, 0)
+    wanted = see(page, (0.3, 0.7))
+    page.goto(running.url)
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    until(page, f"{LOOKS}.picture?.kind === 'candles'")
+    until(page, f"{LOOKS}.range[0] < {wanted[0]} + 2 && {LOOKS}.range[0] > {wanted[0]} - 2")
+    page.goto(running.url + "?symbol=AAPL")
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    wait_for_rows(page, 0)
+    assert page.evaluate(f"{LOOKS}.picture.kind") == "ticks"
+
+
+def test_another_symbol_is_shown_at_the_same_time(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    wanted = see(page, (0.2, 0.6))
+    page.locator(".watch [role=row]", has_text="MSFT").click()
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    until(page, "window.tickflow.chart.view.drawn.symbol === 'MSFT'")
+    assert seen(page) == pytest.approx(wanted, abs=2)
+
+
+def test_the_tab_shows_price_and_change(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    expect(page).to_have_title("AAPL 150.00 0.00 % · Tickflow")
+    running.market.tick("AAPL", 163.21)
+    expect(page).to_have_title("AAPL 163.21 ▲ +8.81 % · Tickflow")
+
+
+def test_a_layout_is_kept_for_all_readers_and_can_be_saved_and_read(
+    running: Running, visit: Visit, tmp_path: Path
+) -> None:
+    running.market.history("AAPL", PRICES)
+    running.market.history("MSFT", PRICES)
+    page, other = visit("?symbol=MSFT&range=1h&candles=1m"), visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    page.locator("#show-layouts").click()
+    page.locator(".layout-name").fill("Minutes of MSFT")
+    page.get_by_role("button", name="Keep for all readers").click()
+    expect(page.locator(".layout-list li")).to_have_count(1)
+    expect(page.locator(".layout-list li")).to_contain_text("Minutes of MSFT")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save to a file").click()
+    download.value.save_as(tmp_path / "layouts.json")
+    (layout,) = json.loads((tmp_path / "layouts.json").read_text(encoding="utf-8"))["layouts"]
+    assert layout["name"] == "Minutes of MSFT"
+    assert re.search("symbol=MSFT&range=1h&candles=1m", layout["query"])
+    wait_for_rows(other, 0)
+    other.locator("#show-layouts").click()
+    other.get_by_role("button", name="Minutes of MSFT", exact=True).click()
+    expect(other.locator("#headline-symbol")).to_have_text("MSFT")
+    until(other, f"{LOOKS}.picture?.kind === 'candles'")
+    page.get_by_role("button", name="Remove Minutes of MSFT").click()
+    expect(page.locator(".layout-list")).to_have_text("None is kept yet.")
+    page.locator("#layouts input[type=file]").set_input_files(tmp_path / "layouts.json")
+    expect(page.locator(".layout-list li")).to_contain_text("Minutes of MSFT")
+
+
+def test_why_a_layout_was_not_kept_is_shown(running: Running, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("The layouts are away for this test.")
+
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    monkeypatch.setattr(running.acks, "keep_layout", away)
+    page.locator("#show-layouts").click()
+    page.locator(".layout-name").fill("Mine")
+    page.get_by_role("button", name="Keep for all readers").click()
+    expect(page.locator(".layout-trouble")).to_have_text("The layouts are away for this test.")
