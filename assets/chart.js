@@ -9,6 +9,7 @@ import { frame } from "./frame.js";
 import { gestures } from "./gestures.js";
 import { hours } from "./hours.js";
 import { plots } from "./plots.js";
+import { tape } from "./tape.js";
 import { timeline } from "./timeline.js";
 import { words } from "./words.js";
 
@@ -43,7 +44,15 @@ let resting = null; // the timer after a gesture
 let pointer = null; // where the pointer is, in px
 let loading = null; // the part of time that is asked for
 
+const overs = []; // what else is painted
 const place = () => document.getElementById("chart");
+
+/** Paint more, over the prices: `paint(context, shape, color, labelOf)`. */
+const over = (paint) => overs.push(paint);
+
+/** More panels below, `panels()`, and prices that have to be in sight, `extent(range)`. */
+let more = { panels: () => [], extent: () => [Infinity, -Infinity] };
+const extend = (given) => (more = given);
 
 /** Ask for parts of time by `ask(range, width)`, and hear of the row under the pointer by `point(row)`. */
 let pointed = () => {};
@@ -53,7 +62,17 @@ function on(events) {
   const there = place();
   if (!there || there.dataset.listening) return;
   there.dataset.listening = "yes";
-  gestures.listen(there, { zoom, pan, stretch, rest, inside: (x) => !shape || x <= shape.right, size, point: hover });
+  gestures.listen(there, {
+    zoom,
+    pan,
+    stretch,
+    rest,
+    measure: measured,
+    measures: tape.armed,
+    inside: (x) => !shape || x <= shape.right,
+    size,
+    point: hover,
+  });
   new ResizeObserver(() => view.picture && soon()).observe(there);
 }
 
@@ -292,6 +311,8 @@ function boundsOf(picture, sight) {
     extremes(bound(picture, field.name, "high"), from, to, prices);
   }
   if (banded(picture)) for (const side of bandOf(picture, sight)) extremes(side, from, to, prices);
+  const further = more.extent(view.range);
+  if (further[0] <= further[1]) extremes(further, 0, 2, prices);
   if (prices[0] > prices[1]) return null;
   let [low, high] = frame.bounds(prices);
   if (view.stretch !== 1) {
@@ -311,6 +332,7 @@ function boundsOf(picture, sight) {
     y2: [0, ceiling(Math.max(extremes(picture.y.volume, from, to)[1], most("y2")))],
     y3: [0, ceiling(most("y3"))],
     y4: [0, Math.max(3, Math.ceil(most("y4")))],
+    ...Object.fromEntries(more.panels().map(({ panel, axis }) => [panel, axis(view.range).range])),
   };
 }
 
@@ -344,6 +366,8 @@ function axesOf(bounds, sight) {
     };
   }
   layout.yaxis4 = { range: bounds.y4, tickmode: "array", tickvals: [0, 1, 2], ticktext: ["0", "1", "2"] };
+  for (const { panel, axis } of more.panels())
+    layout[`yaxis${panel.slice(1)}`] = { ...axis(view.range), tickmode: "array" };
   return layout;
 }
 
@@ -353,7 +377,13 @@ function paint() {
     there = place();
   if (!picture || !range || !there?.clientHeight || document.body.dataset.charts === "several") return;
   const sight = seen(picture.x, range),
-    bounds = boundsOf(picture, sight) ?? { y: view.bounds?.y ?? [0, 1], y2: [0, 1], y3: [0, 1], y4: [0, 3] };
+    bounds = boundsOf(picture, sight) ?? {
+      y: view.bounds?.y ?? [0, 1],
+      y2: [0, 1],
+      y3: [0, 1],
+      y4: [0, 3],
+      ...Object.fromEntries(more.panels().map(({ panel }) => [panel, [0, 1]])),
+    };
   view.bounds = bounds;
   const context = brush.canvasOf(there, "brush-data"),
     paintOf = painter(),
@@ -386,15 +416,16 @@ function priceLabel(price) {
 
 /** The place of each panel, in shares of the height, from below. */
 function sharesOf(height) {
-  const names = Object.keys(HEIGHTS),
+  const heights = { ...HEIGHTS, ...Object.fromEntries(more.panels().map(({ panel, height: one }) => [panel, one])) },
+    names = Object.keys(heights),
     gap = Math.max(0.035, (TITLE_PX * brush.em()) / Math.max(1, height)),
-    whole = Object.values(HEIGHTS).reduce((sum, one) => sum + one),
+    whole = Object.values(heights).reduce((sum, one) => sum + one),
     unit = Math.max(0.2, 1 - gap * (names.length - 1)) / whole,
     shares = {};
   let top = 1;
   for (const name of names) {
-    shares[name] = [Math.max(0, top - HEIGHTS[name] * unit), top];
-    top -= HEIGHTS[name] * unit + gap;
+    shares[name] = [Math.max(0, top - heights[name] * unit), top];
+    top -= heights[name] * unit + gap;
   }
   return shares;
 }
@@ -421,7 +452,8 @@ function shapeOf(there, margin, bounds, [from, to]) {
       };
     panels[name] = { left, right, top, bottom, x, y, value, wide };
   }
-  return { left, right, panels, ms: (px) => hours.moment(begin + ((px - left) / (right - left)) * span) };
+  const bottom = Math.max(...Object.values(panels).map((panel) => panel.bottom));
+  return { left, right, bottom, panels, ms: (px) => hours.moment(begin + ((px - left) / (right - left)) * span) };
 }
 
 /** The labels beside the last values: the price's tag, and the names of the averages, pushed apart. */
@@ -521,6 +553,8 @@ function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
       brush.stroke(context, color.price, 1, "1px,3px");
     }
   });
+  for (const paintOver of overs)
+    paintOver(context, shape, { ...color, level: paintOf("--level") }, priceLabel, paintOf);
   marksPaint(context, picture, color);
   const volumes = Array.from(y.volume);
   volumes.signs = y.direction ?? y.close.map((price, i) => (price >= y.open[i] ? 1 : -1));
@@ -721,7 +755,7 @@ function days(context, color) {
     const x = panels.y.x(at);
     context.beginPath();
     context.moveTo(x, panels.y.top);
-    context.lineTo(x, panels.y4.bottom);
+    context.lineTo(x, shape.bottom);
     brush.stroke(context, color.muted, 1, "4px,4px");
     brush.text(context, day, x + 4, panels.y.top + 8, { color: color.muted, paper: color.paper, baseline: "top" });
   }
@@ -768,6 +802,20 @@ function hover(x, y) {
   pointed(pointer ? rowAt(pointer.x) : null);
 }
 
+/** Where a place of the chart is in time and price. */
+function at(x, y) {
+  return shape && { ms: shape.ms(x), price: shape.panels.y.value(y) };
+}
+
+function measured(step, x, y) {
+  if (!shape) return;
+  if (step === "begin") tape.begin(at(x, y));
+  if (step === "end" || step === "over") tape.end(at(x, y));
+  if (step === "over") tape.arm(false);
+  if (step === "drop") tape.drop();
+  cross();
+}
+
 /** Point at the row of a moment, by keys, wherever the picture moves; `null` ends it. */
 function hold(moment) {
   pointer = moment === null ? null : { moment };
@@ -801,6 +849,10 @@ function cross() {
   const there = place();
   if (!there || !shape) return;
   const context = brush.canvasOf(there, "brush-cross");
+  if (tape.on() && view.picture) {
+    const color = { price: painter()("--price"), paper: painter()("--paper") };
+    tape.paint(context, shape.panels.y, view.picture, color);
+  }
   if (!pointer) return;
   const paintOf = painter(),
     muted = paintOf("--muted"),
@@ -819,7 +871,7 @@ function cross() {
           );
   context.beginPath();
   context.moveTo(x, shape.panels.y.top);
-  context.lineTo(x, shape.panels.y4.bottom);
+  context.lineTo(x, shape.bottom);
   const { y } = shape.panels;
   const at = pointer.y ?? y.y((picture.y.price ?? picture.y.close)[row]),
     inPrices = at >= y.top && at <= y.bottom;
@@ -831,7 +883,7 @@ function cross() {
   if (inPrices)
     brush.text(context, priceLabel(y.value(at)), shape.right + 6, at, { ...tag, pad: 4, size: 12, bold: true });
   const words_ = words.time(shape.ms(x));
-  brush.text(context, words_, Math.max(shape.left + 26, Math.min(shape.right - 26, x)), shape.panels.y4.bottom + 4, {
+  brush.text(context, words_, Math.max(shape.left + 26, Math.min(shape.right - 26, x)), shape.bottom + 4, {
     ...tag,
     align: "center",
     baseline: "top",
@@ -956,6 +1008,10 @@ export const chart = {
   vwap,
   rest,
   hold,
+  at,
+  over,
+  extend,
+  cross,
   unanswered,
   refit: () => soon(),
 };

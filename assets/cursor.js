@@ -2,6 +2,8 @@
 import { chart } from "./chart.js";
 import { frame } from "./frame.js";
 import { health } from "./health.js";
+import { levels } from "./levels.js";
+import { tape } from "./tape.js";
 import { words } from "./words.js";
 
 const LEAP = 10; // rows, with Shift
@@ -27,8 +29,11 @@ function moveTo(next, said = "") {
       at < range[0] ? at - range[0] - 0.1 * (range[1] - range[0]) : at - range[1] + 0.1 * (range[1] - range[0]);
     chart.see(range[0] + by, range[1] + by);
   }
+  const { price } = chart.values(to);
+  if (tape.on()) tape.end({ ms: at, price });
   chart.hold(at);
-  health.write("cursor-said", said || words_(to));
+  const measured = tape.said(picture);
+  health.write("cursor-said", [said || words_(to), ...(measured ?? [])].join(", "));
 }
 
 function words_(i) {
@@ -80,8 +85,23 @@ const inSight = () => {
   return [frame.below(picture.x, range[0]), frame.below(picture.x, range[1]) - 1];
 };
 
+/** Measure from here on, up to wherever the cursor goes. */
+function measure() {
+  const i = row();
+  tape.begin({ ms: chart.view.picture.x[i], price: chart.values(i).price });
+  moveTo(i, "Measuring from here");
+}
+
+/** A line at the price under the cursor. */
+function level() {
+  const { price } = chart.values(row());
+  levels.add(price);
+  health.write("cursor-said", `A line at ${words.price(price)}`);
+}
+
 function drop() {
   at = null;
+  tape.drop();
   chart.hold(null);
   health.write("cursor-said", "");
 }
@@ -94,6 +114,8 @@ const KEYS = {
   n: () => leap(1),
   N: () => leap(-1),
   b: () => leap(-1),
+  s: measure,
+  h: level,
   "+": () => zoom(1 / ZOOM),
   "=": () => zoom(1 / ZOOM),
   "-": () => zoom(ZOOM),

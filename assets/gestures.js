@@ -4,7 +4,8 @@ const MOVED_PX = 3;
 
 /** Listen on `place`. `hands` is called with shares of the picture's width and height: `zoom(factor, at)`, `pan(by)`,
     `stretch(factor)` of the prices, `point(x, y)` in px or `point(null)`, `rest()` once a gesture is over; `inside(x)`
-    answers whether a place lies left of the axis of prices, and `size()` how large the picture is. */
+    answers whether a place lies left of the axis of prices, and `size()` how large the picture is. `measures()` answers
+    whether a drag measures, which `measure(step, x, y)` then does: begin, end, over or drop. */
 function listen(place, hands) {
   const pointers = new Map();
   let start = null;
@@ -34,6 +35,8 @@ function listen(place, hands) {
     if (event.button || event.target.closest("button, a, input")) return;
     pointers.set(event.pointerId, at(event));
     start = { ...at(event), onAxis: !hands.inside(at(event).x), moved: false };
+    start.measures = !start.onAxis && (event.shiftKey || hands.measures());
+    hands.measure(start.measures ? "begin" : "drop", start.x, start.y);
   });
 
   place.addEventListener("pointermove", (event) => {
@@ -47,7 +50,8 @@ function listen(place, hands) {
     if (!start.moved) place.setPointerCapture(event.pointerId);
     start.moved = true;
     const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
-    if (others.length) pinch(before, now, others[0]);
+    if (start.measures) hands.measure("end", now.x, now.y);
+    else if (others.length) pinch(before, now, others[0]);
     else if (start.onAxis) hands.stretch(Math.exp(((now.y - before.y) / hands.size().height) * 3));
     else hands.pan((before.x - now.x) / hands.size().width);
     pointers.set(event.pointerId, now);
@@ -61,7 +65,8 @@ function listen(place, hands) {
 
   const end = (event) => {
     if (!pointers.delete(event.pointerId)) return;
-    if (start?.moved) hands.rest();
+    if (start?.measures) hands.measure("over", at(event).x, at(event).y);
+    else if (start?.moved) hands.rest();
     else if (event.type === "pointerup") hands.point(at(event).x, at(event).y);
   };
   place.addEventListener("pointerup", end);

@@ -26,6 +26,8 @@ const KEYS = [
   ["?", "these keys"],
   ["← →", "in the chart: from value to value, with Shift ten at a time; Home, End"],
   ["N B", "in the chart: the next anomaly, the one before"],
+  ["S H", "in the chart: measure from the cursor on; a line at its price"],
+  ["Shift", "and a drag: measure; Alt and a click: a line at that price"],
   ["+ −", "in the chart: zoom; Page up and Page down move"],
 ];
 

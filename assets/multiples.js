@@ -4,6 +4,7 @@ import { chart } from "./chart.js";
 import { crosshair } from "./crosshair.js";
 import { frame } from "./frame.js";
 import { health } from "./health.js";
+import { overlay } from "./overlay.js";
 import { plots } from "./plots.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
@@ -105,6 +106,17 @@ function draw() {
     pulses = pulsesOf();
   notes = String(pulses.map(health.note));
   cells = [];
+  sourced(layout, paint);
+  if (chart.view.overlay) {
+    const whole = place.parentElement.clientHeight;
+    place.style.height = `${whole}px`;
+    cells = [
+      { ...overlay.draw("multiples", series, sight, layout, paint, { width, height: whole, foot: FOOT_PX }), sight },
+    ];
+    tell(names);
+    cross();
+    return;
+  }
   names.forEach((name, i) => {
     const { x, y, marks } = series.get(name),
       id = i ? i + 1 : "",
@@ -184,6 +196,13 @@ function draw() {
       font: { size: 12, color: paint("--price") },
     });
   });
+  plots.draw("multiples", { data, layout });
+  tell(names);
+  cross();
+}
+
+/** Where the ticks come from, in the foot. */
+function sourced(layout, paint) {
   layout.annotations.push({
     xref: "paper",
     yref: "paper",
@@ -195,9 +214,6 @@ function draw() {
     text: `${frame.named([...series.values()].flatMap(({ sources }) => sources))} · New York time (ET)`,
     font: { size: 10, color: paint("--muted") },
   });
-  plots.draw("multiples", { data, layout });
-  tell(names);
-  cross();
 }
 
 const pulsesOf = () =>
@@ -231,13 +247,15 @@ function cross() {
   }
   crosshair.show(
     place,
-    cells.map(({ name, base, sight: [from, to], ...box }) => {
+    cells.map(({ name, base, at: text, sight: [from, to], ...box }) => {
+      const x_ = box.left + ((pointed - from) / (to - from)) * (box.right - box.left);
+      if (text) return { ...box, x: x_, text: text(pointed) };
       const { x, y } = series.get(name),
         at = frame.below(x, pointed + 1) - 1;
       const price = at < 0 ? words.NONE : base ? frame.signed(100 * (y[at] / base - 1)) : words.price(y[at]);
       return {
         ...box,
-        x: box.left + ((pointed - from) / (to - from)) * (box.right - box.left),
+        x: x_,
         text: at < 0 ? price : `${words.time(x[at])} · ${price}`,
       };
     }),
@@ -363,4 +381,5 @@ export const multiples = {
   rowsInSight,
   tableInSight,
   zoomed: () => range !== null,
+  looks: () => ({ cells, series }),
 };

@@ -9,12 +9,15 @@ const WIDTHS = ["auto", ...facts.candle_widths];
 const MOST = facts.max_multiples,
   FIRST = 6; // the most small charts, and the number at first
 const HIDEABLE = ["MA5", "MA10", "MA20", "Anomaly", "Band"];
+const INDICATOR = new RegExp(facts.indicator_pattern);
 const state = {
   candles: null,
   scale: null,
   log: null,
   trading: null,
   zone: null,
+  overlay: null,
+  indicators: null,
   overview: null,
   symbols: null,
   side: null,
@@ -37,6 +40,9 @@ function read(query) {
   state.log = query.get("log") === "1" ? "1" : null;
   state.trading = query.get("trading") === "1" ? "1" : null;
   state.zone = ["local", "utc"].includes(query.get("zone")) ? query.get("zone") : null;
+  const named = (query.get("ind") || "").split(",").filter((name) => INDICATOR.test(name));
+  state.indicators = named.length ? [...new Set(named)].slice(0, facts.max_indicators) : null;
+  state.overlay = query.get("overlay") === "1" ? "1" : null;
   state.overview = query.get("view") === "overview" ? "overview" : null;
   const symbols = [...new Set((query.get("symbols") || "").split(",").filter((name) => words.isSymbol(name)))].slice(
     0,
@@ -59,6 +65,8 @@ function write(query) {
   put("log", state.log);
   put("trading", state.trading);
   put("zone", state.zone);
+  put("ind", state.indicators?.join(",") ?? null);
+  put("overlay", state.overlay);
   put("view", state.overview);
   put("symbols", state.symbols?.join(",") ?? null);
   put("side", state.side);
@@ -77,6 +85,7 @@ function show() {
   const hidden = new Set((state.hide || "").split(",").filter(Boolean));
   chart.view.hidden = hidden;
   chart.view.log = state.log === "1";
+  chart.view.overlay = state.overlay === "1";
   chart.view.percent = state.scale === "percent";
   words.know({ name: state.zone ?? "exchange" });
   if (element("zone")) element("zone").value = state.zone ?? "exchange";

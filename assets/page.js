@@ -6,8 +6,10 @@ import "./cursor.js";
 import { facts } from "./facts.js";
 import { health } from "./health.js";
 import { hours } from "./hours.js";
+import { indicators } from "./indicators.js";
 import "./keys.js";
 import { layouts } from "./layouts.js";
+import { levels } from "./levels.js";
 import { lines } from "./lines.js";
 import { multiples } from "./multiples.js";
 import { options } from "./options.js";
@@ -15,6 +17,7 @@ import "./roving.js";
 import { place } from "./place.js";
 import { scheme } from "./scheme.js";
 import { states } from "./states.js";
+import { tape } from "./tape.js";
 import { visits } from "./visits.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
@@ -291,6 +294,7 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     filter: watch.filter,
     acked: (answer) => alerts.answered(answer),
     muted: (answer) => alerts.muted(answer),
+    indicated: indicators.take,
     layouts: layouts.listed,
     layoutKept: layouts.kept,
     boot,
@@ -305,5 +309,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
 
 /* For tests and for the browser's console. */
 Object.assign(window.tickflow, { hours, states, words, chart, multiples, options, watch, alerts, health });
+Object.assign(window.tickflow, { levels, tape, indicators });
 
 window.beginDash(); // the page's callbacks must exist before the first one runs

@@ -3,12 +3,14 @@
 import { alerts } from "./alerts.js";
 import { changed } from "./changed.js";
 import { chart } from "./chart.js";
+import { levels } from "./levels.js";
 import { options } from "./options.js";
 import { visits } from "./visits.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
 
 const LAST = "tickflow-view";
+const LISTS = ["today", "new", "all"];
 const STEP_MS = 1_000; // steps that follow each other faster are one place
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 let going = null; // the symbol and the range of the place that is gone to
@@ -50,9 +52,10 @@ function rest(query) {
   return {
     zoom: zoom.length === 2 && zoom[0] < zoom[1] ? zoom : null,
     paused: query.get("paused") === "1",
-    alerts: { filter: query.get("alerts") === "all" ? "all" : "new", only: query.get("only") === "1" },
+    alerts: { filter: LISTS.includes(query.get("alerts")) ? query.get("alerts") : "", only: query.get("only") === "1" },
     sort: query.get("sort"),
     filter: query.get("filter") || "",
+    lines: query.get("lines"),
   };
 }
 
@@ -70,9 +73,10 @@ function write(another = false) {
   if (!coming) {
     put("zoom", chart.view.zoomed && chart.view.range?.map(stamp).join("_"));
     put("paused", visits.at.paused && "1");
+    put("lines", levels.text(visits.at.symbol));
     put("sort", watch.sorted());
     put("filter", watch.filtered());
-    put("alerts", filter === "all" && "all");
+    put("alerts", filter);
     put("only", only && "1");
   }
   const text = `?${query}`;
@@ -107,8 +111,9 @@ function reached() {
 /** The view is drawn: look where the address says. */
 function arrive() {
   if (!coming || going) return;
-  const { zoom, paused, sort, filter, alerts: filters } = coming;
+  const { zoom, paused, sort, filter, lines, alerts: filters } = coming;
   coming = null;
+  levels.read(visits.at.symbol, lines);
   if (zoom) {
     chart.see(...zoom);
   } else if (chart.view.zoomed) visits.goLive();
@@ -116,6 +121,7 @@ function arrive() {
   watch.sort(sort);
   if (filter !== watch.filtered()) setProps("filter", { value: filter });
   visits.pause(paused);
+  write();
 }
 
 window.addEventListener("popstate", () => {

@@ -2,6 +2,7 @@
    The page does without Dash's own graph, which first draws an empty figure and then measures each figure twice. */
 const CONFIG = {
   displaylogo: false,
+  displayModeBar: false,
   scrollZoom: true,
   doubleClick: false,
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "resetScale2d", "sendChartToCloud", "sendDataToCloud"],
@@ -66,7 +67,7 @@ function axes(id, { panels, layout, margin, paint, em = 1 }) {
     xaxis: {
       ...layout.xaxis,
       type: "linear",
-      anchor: "y4",
+      anchor: Object.keys(panels).at(-1), // the lowest
       gridcolor: grid,
       linecolor: paint("--line"),
       zeroline: false,
@@ -79,7 +80,10 @@ function axes(id, { panels, layout, margin, paint, em = 1 }) {
   }
   // An axis without a trace is not drawn.
   const data = Object.keys(panels).map((yaxis) => ({ type: "scatter", mode: "lines", x: [null], y: [null], yaxis }));
-  window.Plotly.react(gd, known ? gd.data : data, whole, { staticPlot: true, responsive: false });
+  window.Plotly.react(gd, gd.data?.length === data.length ? gd.data : data, whole, {
+    staticPlot: true,
+    responsive: false,
+  });
 }
 
 /** Set the handlers of a place: `moved` (the reader changed the range), `hovered`, `left`, `resized`. */

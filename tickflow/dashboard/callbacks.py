@@ -14,6 +14,7 @@ from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.queries.behind import Behind
+from tickflow.dashboard.queries.indicated import Asked, indicated
 from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import down
 from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
@@ -112,6 +113,14 @@ def register(
             return {"trouble": str(error)}
         return {"trouble": ""}
 
+    def on_indicate(wanted: Asked | None) -> Answer:
+        if wanted is None:
+            return {}
+        try:
+            return indicated(gate.store, sessions, wanted)
+        except StoreError as error:
+            return {"trouble": str(error)}
+
     def on_layouts(_asked: object) -> Answer:
         try:
             return {"layouts": [each._asdict() for each in layouts.layouts()], "trouble": ""}
@@ -132,6 +141,11 @@ def register(
         Input(ids.MUTE, "data"),
         prevent_initial_call=True,
     )(on_mute)
+    app.callback(
+        Output(ids.INDICATED, "data"),
+        Input(ids.INDICATE, "data"),
+        prevent_initial_call=True,
+    )(on_indicate)
     app.callback(
         Output(ids.LAYOUTS_LISTED, "data"),
         Input(ids.LAYOUTS_ASKED, "data"),
@@ -210,7 +224,7 @@ def _register_clientside(app: Dash) -> None:
         Input(ids.FILTER, "value"),
         prevent_initial_call=True,
     )
-    for name, told in (("layouts", ids.LAYOUTS_LISTED), ("layoutKept", ids.LAYOUT_KEPT)):
+    for name, told in (("indicated", ids.INDICATED), ("layouts", ids.LAYOUTS_LISTED), ("layoutKept", ids.LAYOUT_KEPT)):
         app.clientside_callback(ClientsideFunction("tickflow", name), Input(told, "data"), prevent_initial_call=True)
     app.clientside_callback(
         ClientsideFunction("tickflow", "acked"),

@@ -14,6 +14,7 @@ from tickflow.dashboard.accounts import Role
 from tickflow.dashboard.drawing.multiples import MAX_ADDED
 from tickflow.dashboard.queries import ranges
 from tickflow.dashboard.queries.alerts import MAX_EPISODES
+from tickflow.dashboard.queries.indicated import MOST, NAME
 from tickflow.dashboard.queries.refresh import MAX_EXTENDED
 from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH_PX, MIN_WIDTH_PX, WIDTH_PX
 from tickflow.metrics.detectors.names import DETECTORS
@@ -182,6 +183,19 @@ class Shape(NamedTuple):
     states: tuple[Any, ...] = ()
 
 
+class Indicate(msgspec.Struct, forbid_unknown_fields=True):
+    """See `queries.indicated.Asked`."""
+
+    symbol: Symbol
+    sight: Period
+    candles: Candles | None
+    names: Annotated[list[Annotated[str, Meta(pattern=rf"^(?:{NAME})\Z")]], Meta(max_length=MOST)]
+    n: Milliseconds
+
+    def __post_init__(self) -> None:
+        _check(self.sight, [])
+
+
 class KeptLayout(msgspec.Struct, forbid_unknown_fields=True):
     """A view under a name, as an address has it; an empty one removes the name. See `store.acks.Layout`."""
 
@@ -193,6 +207,7 @@ class KeptLayout(msgspec.Struct, forbid_unknown_fields=True):
 SHAPES: Mapping[str, Shape] = {
     "acked.data": Shape("operator", (Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
     "muted.data": Shape("operator", (AskedMute | None,)),
+    "indicated.data": Shape("viewer", (Indicate | None,)),
     "layout-kept.data": Shape("operator", (KeptLayout | None,)),
     "layouts-listed.data": Shape("viewer", (Milliseconds | None,)),
     "drawing.data": Shape("viewer", (View | None, Rebuild | None)),

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from tickflow.dashboard.drawing import clock, traces
-from tickflow.dashboard.queries import alerts, ranges, view
+from tickflow.dashboard.queries import alerts, indicated, ranges, view
 from tickflow.metrics.fields import DEPTH
+from tickflow.metrics.indicators import INDICATORS, MAX_LENGTH
 from tickflow.ticks.tick import SYMBOL
 
 
@@ -25,6 +26,13 @@ def facts() -> dict[str, Any]:
         "max_episodes": alerts.MAX_EPISODES,
         "warm_up_ticks": DEPTH,
         "zone": {"label": clock.label(), "words": clock.words()},
+        "indicators": {
+            name: {"label": each.label, "length": each.length, "panel": each.panel, "lines": each.lines}
+            for name, each in INDICATORS.items()
+        },
+        "indicator_pattern": f"^{indicated.NAME}$",
+        "max_indicators": indicated.MOST,
+        "max_indicator_length": MAX_LENGTH,
         "symbol_pattern": f"^(?:{SYMBOL})$",
     }
 

@@ -62,6 +62,8 @@ def layout(*, update_interval: float) -> Component:
             ),
             html.Dialog(id=ids.PERIOD, className="period", **{"aria-label": "A range from one moment to another"}),
             html.Dialog(id=ids.LAYOUTS, className="period layouts", **{"aria-label": "Layouts"}),
+            html.Dialog(id=ids.INDICATORS, className="period", **{"aria-label": "Indicators"}),
+            html.Dialog(id=ids.LEVELS, className="period levels", **{"aria-label": "Price lines"}),
             html.Dialog(id=ids.TABLE, className="period table", **{"aria-label": "What is in sight"}),
             html.Dialog(id=ids.KEYS, className="period", **{"aria-label": "Keys"}),
             html.Dialog(id=ids.SHEET, className="sheet", **{"aria-label": "Alerts"}),
@@ -83,6 +85,7 @@ def _stores(update_interval: float) -> list[Component]:
     stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD, ids.LOOK, ids.LOOKED]
     stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED, ids.MUTE, ids.MUTED]
     stores += [ids.LAYOUTS_ASKED, ids.LAYOUTS_LISTED, ids.LAYOUT, ids.LAYOUT_KEPT]
+    stores += [ids.INDICATE, ids.INDICATED]
     return [
         dcc.Store(id=ids.BOOT, data=update_interval),
         dcc.Store(id=ids.STATE),

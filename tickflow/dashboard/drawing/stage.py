@@ -36,6 +36,7 @@ KINDS = (
     ("scale", "percent", "%", "Percent since the first price in sight"),
     ("log", "1", "Log", "Logarithmic price axis"),
     ("trading", "1", "Trading hours", "Regular hours only: nights, weekends and holidays take no room"),
+    ("overlay", "1", "Overlay", "All in one chart, in percent since a common start"),
 )
 
 
@@ -124,6 +125,20 @@ def _kinds() -> Component:
         className="chip",
         **{"aria-label": "Time zone"},
     )
+    tools = [
+        html.Button(
+            "Indicators", id="show-indicators", className="chip", type="button", title="VWAP, EMA, Bollinger, RSI …"
+        ),
+        html.Button(
+            "Measure",
+            id="measure",
+            className="chip",
+            type="button",
+            title="The next drag measures; so does Shift and a drag",
+            **{"aria-pressed": "false"},
+        ),
+        html.Button("Lines", id="show-levels", className="chip", type="button", title="Your own lines at prices"),
+    ]
     export = [
         html.Button("CSV", id="csv", className="chip", type="button", title="Save every stored tick in sight as CSV"),
         html.Button("Table", id="show-table", className="chip", type="button", title="What is in sight as a table (T)"),
@@ -152,7 +167,7 @@ def _kinds() -> Component:
         **{"aria-pressed": "false"},
     )
     return html.Div(
-        [period, compare, *switches, choice, zone, *export],
+        [period, compare, *switches, choice, zone, *tools, *export],
         className="kinds",
         role="toolbar",
         **{"aria-label": "How the price is drawn"},

@@ -1,0 +1,148 @@
+/* Lines at prices, which the reader sets: kept in this browser and in the address, and given as rules for alerts. */
+import { brush } from "./brush.js";
+import { changed } from "./changed.js";
+import { chart } from "./chart.js";
+import { words } from "./words.js";
+
+const KEPT = "tickflow-lines";
+const MOST = 20; // per symbol
+const dialog = () => document.getElementById("levels");
+const symbol = () => chart.view.drawn?.symbol ?? null;
+let known = null; // prices by symbol
+
+function all() {
+  if (known) return known;
+  try {
+    known = JSON.parse(window.localStorage.getItem(KEPT)) || {};
+  } catch {
+    known = {};
+  }
+  return known;
+}
+
+const of = (name) => (Array.isArray(all()[name]) ? all()[name] : []);
+
+function set(name, prices) {
+  const good = [...new Set(prices.filter((price) => price > 0 && price < 1e12))].sort((a, b) => a - b).slice(0, MOST);
+  if (good.length) all()[name] = good;
+  else delete all()[name];
+  try {
+    window.localStorage.setItem(KEPT, JSON.stringify(all()));
+  } catch {
+    /* the browser has no storage */
+  }
+  changed.tell();
+  chart.refit();
+  if (dialog()?.open) draw();
+}
+
+/** A line at this price of the drawn symbol, with as many digits as the price is shown with. */
+function add(price) {
+  if (symbol()) set(symbol(), [...of(symbol()), Number(price.toFixed(words.digits(price)))]);
+}
+
+/** The lines of a symbol as an address has them, or null; and from an address. */
+const text = (name) => of(name).join("_") || null;
+function read(name, asked) {
+  if (!name || !asked) return;
+  const prices = asked.split("_").map(Number);
+  if (prices.length && prices.every((price) => price > 0)) set(name, prices);
+}
+
+/** A rule of ALERT_RULES for each line: beyond it, seen from the last price. */
+const rules = (name, last) => of(name).map((price) => `${name} price ${price >= last ? ">" : "<"} ${price}`);
+
+function paint(context, { panels, right, left }, color, labelOf) {
+  const panel = panels.y;
+  for (const price of of(symbol())) {
+    const y = Math.round(panel.y(price)) + 0.5;
+    if (y < panel.top || y > panel.bottom) continue;
+    context.beginPath();
+    context.moveTo(left, y);
+    context.lineTo(right, y);
+    brush.stroke(context, color.level, 1.25, "7px,4px");
+    brush.text(context, labelOf(price), right + 6, y, { color: color.paper, paper: color.level, pad: 3 });
+  }
+}
+
+function make(tag, className, text_ = "", more = {}) {
+  return Object.assign(document.createElement(tag), { className, textContent: text_, ...more });
+}
+
+function build() {
+  const form = make("form", "layout-keep"),
+    price = make("input", "layout-name level-price", "", { type: "number", step: "any", min: "0", required: true }),
+    rule = make("textarea", "level-rules", "", { readOnly: true, rows: 2 });
+  price.setAttribute("aria-label", "Price");
+  rule.setAttribute("aria-label", "Rules for ALERT_RULES");
+  form.append(price, make("button", "go-live", "Add a line", { type: "submit" }));
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    add(Number(price.value));
+    price.value = "";
+  };
+  const buttons = make("div", "period-buttons");
+  buttons.append(
+    make("button", "plain", "Copy the rules", {
+      type: "button",
+      onclick: () => {
+        rule.select();
+        window.navigator.clipboard?.writeText(rule.value);
+      },
+    }),
+    make("button", "plain", "Close", { type: "button", onclick: () => dialog().close() }),
+  );
+  dialog().append(
+    make("h2", "heading"),
+    make("ul", "layout-list"),
+    form,
+    make("p", "level-hint", "As alerts: give these rules to the worker as ALERT_RULES."),
+    rule,
+    buttons,
+  );
+}
+
+function draw() {
+  if (!dialog().childElementCount) build();
+  const name = symbol(),
+    find = (part) => dialog().querySelector(part);
+  find(".heading").textContent = `Price lines of ${name}`;
+  const items = of(name).map((price) => {
+    const item = make("li", "", ""),
+      remove = make("button", "plain", "✕", {
+        type: "button",
+        onclick: () =>
+          set(
+            name,
+            of(name).filter((each) => each !== price),
+          ),
+      });
+    remove.setAttribute("aria-label", `Remove the line at ${price}`);
+    item.append(make("span", "", words.price(price)), remove);
+    return item;
+  });
+  find(".layout-list").replaceChildren(
+    ...(items.length ? items : [make("li", "", "None yet. Alt and a click set one.")]),
+  );
+  find(".level-rules").value = rules(name, chart.view.drawn.price).join("; ");
+}
+
+function open() {
+  if (!symbol()) return;
+  draw();
+  dialog().showModal();
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.id === "levels") event.target.close();
+  if (event.target.closest?.("#show-levels")) open();
+});
+document.addEventListener("click", (event) => {
+  const place = event.altKey ? event.target.closest?.("#chart") : null,
+    box = place?.getBoundingClientRect?.(),
+    found = box && chart.at(event.clientX - box.left, event.clientY - box.top);
+  if (found) add(found.price);
+});
+chart.over(paint);
+
+export const levels = { add, of, set, text, read, rules };

@@ -1,0 +1,188 @@
+"""The tools of the chart: crosshair, measuring, lines at prices, several symbols in one chart."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import WAIT_MS, Running, Visit, until
+from tests.browser.looks import LOOKS, PRICES, wait_for_rows
+from tickflow.alerts.rules import parse
+
+expect.set_options(timeout=2 * WAIT_MS)
+CHART = "window.tickflow.chart"
+
+
+def place_of(page: Page, row: int, price: float) -> tuple[float, float]:
+    """Where a row and a price are on the screen."""
+    box = page.locator("#chart").bounding_box()
+    assert box is not None
+    x, y = page.evaluate(
+        f"(({{ shape, picture }}) => [shape.panels.y.x(picture.x[{row}]), shape.panels.y.y({price})])({LOOKS})"
+    )
+    return box["x"] + x, box["y"] + y
+
+
+def test_a_drag_with_shift_measures_prices_time_and_volume(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    before = page.evaluate(f"{LOOKS}.range")
+    first, last = place_of(page, 20, 150.0), place_of(page, 60, 150.6)
+    page.keyboard.down("Shift")
+    page.mouse.move(*first)
+    page.mouse.down()
+    page.mouse.move(*last, steps=5)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    delta, time, volume = page.evaluate("window.tickflow.tape.said(window.tickflow.chart.view.picture)")
+    found = re.fullmatch(r"Δ \+(0\.\d\d) \(\+0\.(\d\d) %\)", delta)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(0.6, abs=0.03)
+    assert time in ("39 s", "40 s", "41 s") or re.fullmatch(r"0 m 4\d s|\d\d s", time)
+    assert re.fullmatch(r"volume [\d.]+ ?k? in (39|40|41|42) ticks", volume)
+    assert page.evaluate(f"{LOOKS}.range") == before, "a measuring drag moves nothing"
+    page.mouse.click(*first)
+    assert page.evaluate("window.tickflow.tape.on()") is False
+    page.locator("#measure").click()
+    page.mouse.move(*first)
+    page.mouse.down()
+    page.mouse.move(*last, steps=5)
+    page.mouse.up()
+    assert page.evaluate("window.tickflow.tape.on()")
+    expect(page.locator("#measure")).to_have_attribute("aria-pressed", "false")
+
+
+def test_what_is_measured_is_what_is_stored(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    picture = f"{CHART}.view.picture"
+    found = page.evaluate(
+        f"window.tickflow.tape.between({picture}, {{ ms: {picture}.x[10], price: 100 }}, "
+        f"{{ ms: {picture}.x[19], price: 99 }})"
+    )
+    volumes = page.evaluate(f"{picture}.y.volume.slice(10, 20)")
+    assert found["ticks"] == 10
+    assert found["volume"] == sum(volumes)
+    assert (found["delta"], found["percent"]) == (-1, pytest.approx(-1.0))
+
+
+def test_the_cursor_measures_and_sets_a_line_by_keys(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    page.locator("#chart").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("s")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#cursor-said")).to_contain_text("Δ +0.10 (+0.07 %), 1.00 s, volume")
+    page.keyboard.press("h")
+    expect(page.locator("#cursor-said")).to_have_text("A line at 150.10")
+    until(page, "location.search.includes('lines=150.1')")
+
+
+def test_a_line_is_kept_and_gives_a_rule_that_the_worker_reads(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    page.keyboard.down("Alt")
+    page.mouse.click(*place_of(page, 60, 150.3))
+    page.keyboard.up("Alt")
+    until(page, "/lines=150\\.[23]/.test(location.search)")
+    page.locator("#show-levels").click()
+    page.locator(".level-price").fill("149.5")
+    page.get_by_role("button", name="Add a line").click()
+    expect(page.locator("#levels li")).to_have_count(2)
+    rules = parse(page.locator(".level-rules").input_value())
+    assert [(each.pattern, each.metric, each.operator) for each in rules] == [
+        ("AAPL", "price", "<"),
+        ("AAPL", "price", ">"),
+    ]
+    assert rules[0].limit == 149.5
+    page.keyboard.press("Escape")
+    page.goto(running.url + "?symbol=AAPL")
+    wait_for_rows(page, 0)
+    until(page, "location.search.includes('lines=149.5_150.')")
+    other = visit("?symbol=AAPL&lines=151.25")
+    wait_for_rows(other, 0)
+    assert other.evaluate("window.tickflow.levels.of('AAPL')") == [151.25]
+    other.locator("#show-levels").click()
+    other.get_by_role("button", name="Remove the line at 151.25").click()
+    until(other, "!location.search.includes('lines=')")
+
+
+def test_the_crosshair_has_a_tag_for_the_price_and_one_for_the_time(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    page.evaluate("""() => {
+        window.written = [];
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {
+            if (this.canvas.classList.contains("brush-cross")) window.written.push(text);
+            return write.call(this, text, ...more);
+        };
+    }""")
+    page.mouse.move(*place_of(page, 60, 150.3))
+    until(page, "window.written.some((text) => /^150\\.\\d\\d$/.test(text))")
+    until(page, "window.written.some((text) => /^\\d\\d:\\d\\d:\\d\\d$/.test(text))")
+
+
+def test_the_wheel_on_the_axis_scales_prices_and_a_double_click_resets(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    box = page.locator("#chart").bounding_box()
+    assert box is not None
+    span = f"(({{ y }}) => y[1] - y[0])({CHART}.view.bounds)"
+    before, times = page.evaluate(span), page.evaluate(f"{LOOKS}.range")
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 150)
+    page.mouse.wheel(0, 400)
+    until(page, f"{span} > {before} * 1.3")
+    assert page.evaluate(f"{LOOKS}.range") == times
+    page.mouse.dblclick(box["x"] + 300, box["y"] + 150)
+    until(page, f"Math.abs({span} - {before}) < 1e-9")
+
+
+def test_several_symbols_share_one_chart_in_percent_since_a_common_start(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", [100.0 + i for i in range(60)])
+    running.market.history("MSFT", [400.0, *[404.0] * 29])  # it begins half a minute later
+    page = visit("?symbol=AAPL&symbols=AAPL,MSFT&overlay=1")
+    cell = "window.tickflow.multiples.looks().cells[0]"
+    until(page, f"{cell}?.lines?.length === 2 && {cell}.lines.every(({{ y }}) => y.length > 1)")
+    start = page.evaluate(f"{cell}.common.at")
+    msft = page.evaluate("window.tickflow.multiples.looks().series.get('MSFT').x[0]")
+    assert start == msft
+    for lines in page.evaluate(f"{cell}.lines"):
+        assert lines["y"][0] == 0
+        assert lines["x"][0] == start
+    bases = dict(page.evaluate(f"[...{cell}.common.bases]"))
+    ends = page.evaluate(f"{cell}.lines.map(({{ y }}) => y.at(-1))")
+    assert ends == pytest.approx([100 * (159 / bases["AAPL"] - 1), 1.0])
+    assert bases["AAPL"] > 120
+    page.locator("[data-option=overlay]").click()
+    until(page, "window.tickflow.multiples.looks().cells.length === 2")
+
+
+def test_indicators_are_chosen_from_a_menu_drawn_and_kept_in_the_address(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES * 5)
+    page = visit("?symbol=AAPL")
+    wait_for_rows(page, 0)
+    panels = f"Object.keys({LOOKS}.shape.panels).length"
+    assert page.evaluate(panels) == 4
+    page.locator("#show-indicators").click()
+    page.locator("#indicators").get_by_label("EMA", exact=True).check()
+    page.locator("#indicators [data-of=ema]").fill("9")
+    page.locator("#indicators").get_by_label("RSI", exact=True).check()
+    page.locator("#indicators").get_by_role("button", name="Close").click()
+    until(page, "location.search.includes('ind=ema.9%2Crsi')")
+    until(page, f"{panels} === 5")
+    found = "window.tickflow.indicators.looks()"
+    until(page, f"{found}?.lines?.['ema.9']?.line.some((value) => value > 149)")
+    until(page, "document.querySelectorAll('#chart .y5tick').length > 0")
+    newest = page.evaluate(f"{found}.at.at(-1)")
+    running.market.tick("AAPL", 190.0)
+    until(page, f"{found}.at.at(-1) > {newest} || {found}.lines['ema.9'].line.at(-1) > 152")
+    again = visit(page.url.split("/")[-1])
+    until(again, f"{panels} === 5 && {found}?.lines?.rsi?.line.length > 0")

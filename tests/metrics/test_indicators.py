@@ -1,0 +1,115 @@
+"""Indicators against pandas, which computes them another way, and against what every one of them must hold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from tickflow.metrics import indicators
+from tickflow.metrics.indicators import INDICATORS, Bars
+
+SEEDS = range(5)
+
+
+def bars(seed: int, count: int = 300) -> Bars:
+    """Candles of a random walk, in two sessions with hours outside of them between."""
+    random = np.random.default_rng(seed)
+    close = 100 + np.cumsum(random.normal(0, 0.3, count))
+    away = np.abs(random.normal(0, 0.2, (2, count)))
+    session = np.repeat([0.0, -1.0, 1.0], [count // 3, count // 3, count - 2 * (count // 3)])
+    volume = np.round(np.abs(random.normal(1_000, 600, count)))
+    return Bars(close + away[0], close - away[1], close, volume, session, 5_000.0, 5_000.0 * 99.5)
+
+
+def smoothed(values: "pd.Series[float]", n: int, weight: float) -> NDArray[np.float64]:
+    """pandas' exponential average, whose first value is the mean of the first n known values."""
+    known = values.dropna()
+    seeded = known.iloc[n - 1 :].copy()
+    seeded.iloc[0] = known.iloc[:n].mean()
+    return seeded.ewm(alpha=weight, adjust=False).mean().reindex(values.index).to_numpy()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("n", [2, 14, 50])
+def test_ema_is_that_of_pandas(seed: int, n: int) -> None:
+    close = bars(seed).close
+    expected = smoothed(pd.Series(close), n, 2 / (n + 1))
+    np.testing.assert_allclose(indicators.ema(close, n), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bollinger_is_that_of_pandas(seed: int) -> None:
+    close = bars(seed).close
+    window = pd.Series(close).rolling(20)
+    low, middle, high = indicators.bollinger(close, 20)
+    np.testing.assert_allclose(middle, window.mean(), rtol=1e-12)
+    np.testing.assert_allclose(high, window.mean() + 2 * window.std(ddof=0), rtol=1e-10)
+    np.testing.assert_allclose(low, window.mean() - 2 * window.std(ddof=0), rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rsi_is_wilders_by_pandas(seed: int) -> None:
+    close = pd.Series(bars(seed).close)
+    up, down = close.diff().clip(lower=0), -close.diff().clip(upper=0)
+    strength = smoothed(up, 14, 1 / 14) / smoothed(down, 14, 1 / 14)
+    np.testing.assert_allclose(indicators.rsi(close.to_numpy(), 14), 100 - 100 / (1 + strength), rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_macd_is_that_of_pandas(seed: int) -> None:
+    close = pd.Series(bars(seed).close)
+    line = smoothed(close, 12, 2 / 13) - smoothed(close, 26, 2 / 27)
+    signal = smoothed(pd.Series(line), 9, 2 / 10)
+    found = indicators.macd(close.to_numpy())
+    for each, expected in zip(found, (line, signal, line - signal), strict=True):
+        np.testing.assert_allclose(each, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_atr_is_wilders_by_pandas(seed: int) -> None:
+    high, low, close, *_ = bars(seed)
+    before = pd.Series(close).shift()
+    ranges = pd.concat([pd.Series(high - low), (high - before).abs(), (low - before).abs()], axis=1)
+    true_range = ranges.max(axis=1, skipna=False)
+    np.testing.assert_allclose(indicators.atr(high, low, close, 14), smoothed(true_range, 14, 1 / 14), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_vwap_is_that_of_pandas_and_begins_again_with_each_session(seed: int) -> None:
+    given = bars(seed)
+    table = pd.DataFrame({"session": given.session, "volume": given.volume})
+    table["value"] = (given.high + given.low + given.close) / 3 * given.volume
+    sums = table.groupby("session")[["value", "volume"]].cumsum()
+    first = given.session == 0
+    sums.loc[first, "value"] += given.value_before
+    sums.loc[first, "volume"] += given.volume_before
+    expected = (sums["value"] / sums["volume"]).where(given.session >= 0)
+    np.testing.assert_allclose(indicators.vwap(given), expected, rtol=1e-12)
+    assert np.isnan(indicators.vwap(given)[given.session < 0]).all()
+
+
+@pytest.mark.parametrize("name", INDICATORS)
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 40])
+def test_with_few_candles_what_is_not_known_is_absent(name: str, count: int) -> None:
+    indicator = INDICATORS[name]
+    found = indicator.of(bars(1, count), max(2, indicator.length))
+    assert len(found) == len(indicator.lines)
+    assert all(len(each) == count for each in found)
+
+
+def test_where_nothing_moves_rsi_is_50_and_atr_is_0() -> None:
+    still = np.full(40, 10.0)
+    assert set(indicators.rsi(still, 14)[14:]) == {50.0}
+    assert set(indicators.atr(still, still, still, 14)[14:]) == {0.0}
+    assert set(indicators.macd(still)[0][25:]) == {0.0}
+
+
+def test_what_lies_before_the_lead_no_longer_counts() -> None:
+    """Whoever moves through time sees the same values: those of the longest average differ by less than a thousandth of
+    what the prices before moved."""
+    close = bars(3, 1_200).close
+    shifted = close.copy()
+    shifted[:400] += 1
+    for n in (20, indicators.MAX_LENGTH):
+        apart = np.abs(indicators.ema(close, n)[-1] - indicators.ema(shifted, n)[-1])
+        assert apart < 1e-3
