@@ -1,5 +1,7 @@
 """Indicators against pandas, which computes them another way, and against what every one of them must hold."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,16 +19,16 @@ def bars(seed: int, count: int = 300) -> Bars:
     close = 100 + np.cumsum(random.normal(0, 0.3, count))
     away = np.abs(random.normal(0, 0.2, (2, count)))
     session = np.repeat([0.0, -1.0, 1.0], [count // 3, count // 3, count - 2 * (count // 3)])
-    volume = np.round(np.abs(random.normal(1_000, 600, count)))
+    volume = np.asarray(np.round(np.abs(random.normal(1_000, 600, count))), dtype=np.float64)
     return Bars(close + away[0], close - away[1], close, volume, session, 5_000.0, 5_000.0 * 99.5)
 
 
-def smoothed(values: "pd.Series[float]", n: int, weight: float) -> NDArray[np.float64]:
+def smoothed(values: Any, n: int, weight: float) -> NDArray[np.float64]:
     """pandas' exponential average, whose first value is the mean of the first n known values."""
     known = values.dropna()
     seeded = known.iloc[n - 1 :].copy()
     seeded.iloc[0] = known.iloc[:n].mean()
-    return seeded.ewm(alpha=weight, adjust=False).mean().reindex(values.index).to_numpy()
+    return np.asarray(seeded.ewm(alpha=weight, adjust=False).mean().reindex(values.index), dtype=np.float64)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -49,18 +51,20 @@ def test_bollinger_is_that_of_pandas(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_rsi_is_wilders_by_pandas(seed: int) -> None:
-    close = pd.Series(bars(seed).close)
+    prices = bars(seed).close
+    close = pd.Series(prices)
     up, down = close.diff().clip(lower=0), -close.diff().clip(upper=0)
     strength = smoothed(up, 14, 1 / 14) / smoothed(down, 14, 1 / 14)
-    np.testing.assert_allclose(indicators.rsi(close.to_numpy(), 14), 100 - 100 / (1 + strength), rtol=1e-10)
+    np.testing.assert_allclose(indicators.rsi(prices, 14), 100 - 100 / (1 + strength), rtol=1e-10)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_macd_is_that_of_pandas(seed: int) -> None:
-    close = pd.Series(bars(seed).close)
+    prices = bars(seed).close
+    close = pd.Series(prices)
     line = smoothed(close, 12, 2 / 13) - smoothed(close, 26, 2 / 27)
     signal = smoothed(pd.Series(line), 9, 2 / 10)
-    found = indicators.macd(close.to_numpy())
+    found = indicators.macd(prices)
     for each, expected in zip(found, (line, signal, line - signal), strict=True):
         np.testing.assert_allclose(each, expected, rtol=1e-9, atol=1e-12)
 
