@@ -106,8 +106,8 @@ function draw() {
     pulses = pulsesOf();
   notes = String(pulses.map(health.note));
   cells = [];
-  sourced(layout, paint);
   if (chart.view.overlay) {
+    sourced(layout, paint);
     const whole = place.parentElement.clientHeight;
     place.style.height = `${whole}px`;
     cells = [
@@ -196,6 +196,7 @@ function draw() {
       font: { size: 12, color: paint("--price") },
     });
   });
+  sourced(layout, paint);
   plots.draw("multiples", { data, layout });
   tell(names);
   cross();

@@ -55,9 +55,10 @@ def layout(*, update_interval: float) -> Component:
         theme={"fontFamily": "system-ui, sans-serif", "primaryColor": "dark", "defaultRadius": "sm"},
         children=[
             *_stores(update_interval),
-            html.Nav(
+            html.Div(
                 [html.A(name, href=f"#{part}", **{"data-skip": part}) for part, name in SKIPS],
                 className="skips",
+                role="group",
                 **{"aria-label": "Skip to"},
             ),
             html.Dialog(id=ids.PERIOD, className="period", **{"aria-label": "A range from one moment to another"}),
