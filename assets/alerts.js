@@ -114,7 +114,11 @@ function row(each) {
   first.append(
     make("b", "", each.key[0]),
     make("span", each.high ? "up" : "down", direction(each)),
-    make("span", "alert-time", `${words.time(each.wall_ms)} ${words.shortZone()}${each.ticks > 1 ? ` · ${each.ticks} ticks` : ""}`),
+    make(
+      "span",
+      "alert-time",
+      `${words.time(each.wall_ms)} ${words.shortZone()}${each.ticks > 1 ? ` · ${each.ticks} ticks` : ""}`,
+    ),
   );
   const second = make("span", "alert-evidence", evidence(each));
   if (each.volume_ratio !== null)

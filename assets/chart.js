@@ -559,10 +559,7 @@ function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
   const volumes = Array.from(y.volume);
   volumes.signs = y.direction ?? y.close.map((price, i) => (price >= y.open[i] ? 1 : -1));
   const per = (shape.right - shape.left) / Math.max(1, sight[1] - sight[0]),
-    wide =
-      kind === "candles"
-        ? Math.max(1, 0.6 * panels.y2.wide(width_ms))
-        : Math.max(1, Math.min(5, 0.55 * per));
+    wide = kind === "candles" ? Math.max(1, 0.6 * panels.y2.wide(width_ms)) : Math.max(1, Math.min(5, 0.55 * per));
   brush.within(context, panels.y2, () => {
     brush.bars(context, panels.y2, x, volumes, sight, { colors: { 1: color.up, "-1": color.down }, width: wide, half });
   });

@@ -136,7 +136,10 @@ function measured(value, field, places, values, drawn) {
     return low === high ? low : `${low}–${high}`;
   }
   if (value !== null && value !== undefined) {
-    const share = field.name === "volatility" && values.price ? ` (${Number(((100 * value) / values.price).toPrecision(3))} %)` : "";
+    const share =
+      field.name === "volatility" && values.price
+        ? ` (${Number(((100 * value) / values.price).toPrecision(3))} %)`
+        : "";
     const night = values.isOverNight?.(field.window) ? " over the night" : "";
     return `${words.fixed(value, digits)}${share}${night}`;
   }

@@ -125,7 +125,8 @@ function shown(ms) {
 }
 
 const clock = (at) => `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
-const date = (at) => at.toLocaleDateString("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
+const date = (at) =>
+  at.toLocaleDateString("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
 
 /** The time of day, and the day, in the shown zone, at `ms` of the exchange's clock. */
 const time = (ms) => clock(new Date(shown(ms)));
