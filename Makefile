@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test faults attacks check fuzz mutants coverage servers servers-down bench evaluate profile tables settings screenshots lock clean
+.PHONY: help run test faults attacks check fuzz mutants coverage servers servers-down bench evaluate profile tables tokens sbom settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,12 @@ profile: $(DEV) $(BENCH) ## Show where the worker's time goes: tables, and a fla
 
 tables: $(DEV) ## Write what `make bench` and `make profile` measured into docs/performance.md
 	@$(BIN)/python -m benchmarks.tables
+
+tokens: $(RUN) ## Make tokens of InfluxDB for worker, page and Grafana, with least rights, in secrets/
+	@$(BIN)/python -m devtools.tokens
+
+sbom: $(DEV) ## Write sbom.json (CycloneDX): the libraries of requirements.lock with their hashes; works offline
+	@$(BIN)/cyclonedx-py requirements --no-validate --output-reproducible --sv 1.6 -o sbom.json requirements.lock
 
 settings: $(DEV) ## Write .env.example and the table of docs/settings.md from config.py
 	@$(BIN)/python -m devtools.settings_text

@@ -155,22 +155,41 @@ def test_the_outbox_outlives_its_container() -> None:
 @pytest.mark.parametrize("name", sorted(APP | ALERTS))
 def test_what_a_container_is_given_are_settings_that_are_accepted(name: str) -> None:
     given = SERVICES[name]["environment"]
-    assert set(given) <= set(KEYS)
+    assert set(given) <= set(KEYS) | {f"{key}_FILE" for key in SECRETS}
     settings = load_settings({key: filled(value) for key, value in given.items() if value is not None}, env_file=None)
     assert settings.stack == "kafka"
     if name == "dashboard":
         assert SERVICES[name]["network_mode"] == "host"
-        assert (settings.kafka_servers, settings.influxdb_url) == (("localhost:9092",), "http://localhost:8086")
+        assert settings.influxdb_url == "http://localhost:8086"
     else:
-        assert (settings.kafka_servers, settings.influxdb_url) == (("kafka:29092",), "http://influxdb:8086")
+        assert settings.kafka_servers == ("kafka:29092",)
+    if name in ("worker", "notifier"):
+        assert settings.influxdb_url == "http://influxdb:8086"
 
 
 def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
     passed = set().union(*(SERVICES[name]["environment"] for name in APP))
     local = {"EMBEDDED_FILE", "RETENTION_DAYS", "KAFKA_INSTANCE_ID", "DASHBOARD_DEBUG", "AUTH_USERS_FILE"}
     local |= {key for key in KEYS if key.startswith("REPLAY_")}  # a replay reads a file: it is for a terminal
-    security = {key for key in KEYS if key.startswith(("KAFKA_SASL", "KAFKA_SSL", "KAFKA_SECURITY", "INFLUXDB_SSL"))}
-    assert set(KEYS) - passed == local | security
+    assert set(KEYS) - passed == local
+
+
+def test_a_container_is_given_the_secrets_of_the_servers_that_it_talks_to_and_no_others() -> None:
+    kafka = {"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SSL_PASSWORD", "KAFKA_SSL_PASSWORD_FILE"}
+    store = {"INFLUXDB_TOKEN", "INFLUXDB_SSL_PASSWORD", "INFLUXDB_SSL_PASSWORD_FILE"}
+    given = {name: set(SERVICES[name]["environment"]) for name in APP | ALERTS}
+    assert {name for name in given if kafka <= given[name]} == {"producer", "worker", "notifier"}
+    assert {name for name in given if store <= given[name]} == {"worker", "notifier", "dashboard"}
+    assert not given["producer"] & store
+    assert not given["dashboard"] & kafka
+
+
+@each_service
+def test_each_container_has_limits(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert 64 <= service["pids_limit"] <= 1_024
+    assert service["ulimits"]["nofile"]["hard"] >= 4_096
 
 
 def test_only_the_producer_is_given_the_alpha_vantage_key_and_no_secret_is_written_down() -> None:

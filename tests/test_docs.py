@@ -49,9 +49,9 @@ PASTED = {
 }
 MADE_AT_RUN = {
     "benchmarks/results/", ".env", ".venv", "data/", "data/stocks.db", "data/users.json", "data/outbox.db",
-    "trades.csv",
+    "trades.csv", "secrets/", "sbom.json",
 }  # fmt: skip
-SERVED = {"/metrics", "/health/live", "/health/ready"}
+SERVED = {"/login", "/logout", "/session", "/metrics", "/health/live", "/health/ready"}
 
 
 def unquoted(cell: str) -> str:

@@ -81,6 +81,7 @@ def test_every_callback_names_the_role_that_it_needs() -> None:
     """What changes something for all needs an operator: a new callback has to say which it is."""
     assert {output: shape.role for output, shape in SHAPES.items()} == {
         "acked.data": "operator",
+        "muted.data": "operator",
         "drawing.data": "viewer",
         "looked.data": "viewer",
         "delta.data": "viewer",
@@ -258,6 +259,27 @@ def test_tries_are_counted_per_address_over_many_names_and_of_ipv6_per_64() -> N
     assert sum(tries.wait(f"user{at}", "10.0.0.5") == 0 for at in range(1_000)) <= 6
     assert sum(tries.wait(f"some{at}", f"2001:db8::{at:x}") == 0 for at in range(1_000)) <= 6
     assert tries.wait("vera", "2001:db8:0:1::5") == 0
+
+
+@pytest.mark.parametrize("spread", ["many addresses, one name", "many names, one address", "both"])
+def test_a_flood_of_sign_ins_is_hardly_hashed(
+    users: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spread: str
+) -> None:
+    hashed: list[str] = []
+
+    def counted(password: str, _salt: bytes) -> str:
+        hashed.append(password)
+        return "no"
+
+    monkeypatch.setattr(accounts_module, "_digest", counted)
+    page = dashboard(tmp_path, auth_proxies=("127.0.0.1",))
+    with page.app.server.test_client() as client:
+        for at in range(600):
+            address = "192.0.2.7" if "one address" in spread else f"10.{at // 200}.{at % 200}.9"
+            name = VIEWER[0] if "one name" in spread else f"user{at % 30}"
+            answer = sign_in(client, (name, f"wrong password {at}"), headers={"X-Forwarded-For": address})
+            assert answer.status_code in (401, 429)
+    assert len(hashed) <= (11 if "one" in spread else 10 * 30)
 
 
 def test_what_is_known_of_tries_is_bounded() -> None:

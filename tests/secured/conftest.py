@@ -37,7 +37,7 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory, authority: Authority
     """A broker with all kinds of listeners."""
     need("kafka")
     server = SecuredKafka(tmp_path_factory.mktemp("secured-kafka"), authority)
-    server.start()
+    server.start(timeout=180)
     server.make_users()
     yield server
     server.kill()

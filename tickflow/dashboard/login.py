@@ -38,6 +38,8 @@ class Gatekeeper(ABC):
 
     is_public: frozenset[str] = frozenset()
     """Paths that need no sign-in."""
+    is_for_all = False
+    """Whether nobody is asked for a name."""
 
     @abstractmethod
     def person(self) -> Person | None:
@@ -53,6 +55,8 @@ class Gatekeeper(ABC):
 
 class Everybody(Gatekeeper):
     """No authentication, on loopback only: everybody on this machine is an operator."""
+
+    is_for_all = True
 
     def person(self) -> Person | None:
         """The local operator."""

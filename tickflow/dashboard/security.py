@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from dash import Dash
 from dash.fingerprint import check_fingerprint
-from flask import Response, g, request
+from flask import Response, g, jsonify, request
 
 from tickflow.dashboard.asked import Bodies, Refused
 from tickflow.dashboard.login import LOGIN, LOGOUT, Gatekeeper
@@ -30,6 +30,7 @@ CATCH_ALL = "/<path:path>"
 CALLBACKS = "/_dash-update-component"
 SUITES = "/_dash-component-suites/"
 FORMS = (LOGIN, LOGOUT)
+SESSION = "/session"
 FILES = ("/assets/", "/modules/", SUITES)
 
 NEEDED = frozenset({
@@ -139,6 +140,12 @@ def secure(
         response.headers["Retry-After"] = "5"
         return response
 
+    def session() -> Response:
+        """Whom the page shows as signed in."""
+        shown = "" if keeper.is_for_all else g.person.name
+        return jsonify(name=shown, role=g.person.role, signs_out=bool(keeper.is_public))
+
+    app.server.add_url_rule(SESSION, "session", session, methods=["GET"])
     keeper.serve(app.server)
     app.server.before_request(check)
     app.server.after_request(dress)

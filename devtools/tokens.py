@@ -1,0 +1,85 @@
+"""Makes tokens of InfluxDB that may do no more than their owner needs: `make tokens`, or
+
+python -m devtools.tokens                 for the InfluxDB of the settings, into the folder secrets
+python -m devtools.tokens --folder DIR    into another folder
+
+The token of the settings (`INFLUXDB_TOKEN`) has to be the operator's. Each run makes new tokens; the files, of mode
+0600, fit `INFLUXDB_TOKEN_FILE`. The producer needs none.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from config import load_settings
+from devtools.influxdb import InfluxServer
+from devtools.process import ServerError
+from tickflow.errors import SettingError
+
+METRICS, ACKS = "{bucket}", "{bucket}_acks"
+RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "worker": {METRICS: ("read", "write"), ACKS: ("read",)},
+    "page": {METRICS: ("read",), ACKS: ("read", "write")},
+    "grafana": {METRICS: ("read",)},
+}
+"""What each may do, by bucket. The notifier, which reads mutes, uses the worker's."""
+
+
+def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]:
+    """A new token for each of `RIGHTS`, and the id to revoke it by; makes the bucket of the page where it is missing.
+
+    Raises `ServerError`.
+    """
+    found = {
+        each["name"]: each for each in server.call("GET", f"/api/v2/buckets?org={server.org}&limit=100")["buckets"]
+    }
+    if bucket not in found:
+        raise ServerError(f"InfluxDB has no bucket {bucket!r} in the org {server.org!r}: see INFLUXDB_BUCKET")
+    page_bucket = ACKS.format(bucket=bucket)
+    if page_bucket not in found:
+        server.create_bucket(page_bucket)
+        found |= {each["name"]: each for each in server.call("GET", f"/api/v2/buckets?name={page_bucket}")["buckets"]}
+    made = {}
+    for who, rights in RIGHTS.items():
+        may = [
+            {"action": action, "resource": {"type": "buckets", "id": found[name.format(bucket=bucket)]["id"]}}
+            for name, actions in rights.items()
+            for action in actions
+        ]
+        body = {"orgID": found[bucket]["orgID"], "description": f"tickflow {who}", "permissions": may}
+        answer = server.call("POST", "/api/v2/authorizations", body)
+        made[who] = (answer["token"], answer["id"])
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m devtools.tokens", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("secrets"), help="where to write them (default: secrets)")
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+        token = settings.secret("INFLUXDB_TOKEN", "the operator's token of your InfluxDB")
+        server = InfluxServer(
+            settings.influxdb_url.rstrip("/"), settings.influxdb_org, token, settings.influxdb_ssl_cafile
+        )
+        made = make_tokens(server, settings.influxdb_bucket)
+    except SettingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    chosen.folder.mkdir(mode=0o700, exist_ok=True)
+    for who, (token, identity) in made.items():
+        path = chosen.folder / f"influxdb-{who}-token"
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(token)
+        print(f"{path}: set INFLUXDB_TOKEN_FILE of the {who} to it (to revoke it: influx auth delete --id {identity})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Least rights: what docs/security.md allows each script is enough, and each of those rights is needed."""
+
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+
+import pytest
+
+from devtools.tokens import make_tokens
+from tests.influx_tokens import revoke
+from tests.loaded_settings import load
+from tests.point_examples import a_row, points_of
+from tests.secured.certificates import Authority
+from tests.secured.servers import SecuredInfluxd
+from tickflow.errors import StoreMisconfigured
+from tickflow.stack import open_acks, open_store
+from tickflow.store.acks import Ack
+
+
+def test_the_tokens_of_worker_and_page_are_enough_and_no_more(
+    secured_influx: SecuredInfluxd, authority: Authority, topic: str
+) -> None:
+    server = secured_influx.server
+    server.create_bucket(topic)
+    made = make_tokens(server, topic)
+    env = {"INFLUXDB_URL": server.url, "INFLUXDB_BUCKET": topic, "INFLUXDB_SSL_CAFILE": str(authority.ca)}
+    ack = Ack("AAPL", 0, 1, 1_700_000_000_000_000_000, 1_700_000_000_000_000_001)
+
+    def of(who: str) -> Mapping[str, str]:
+        return {**env, "INFLUXDB_TOKEN": made[who][0]}
+
+    stop = threading.Event()
+    with open_store(load(of("worker")), stop) as worker, open_store(load(of("page")), stop) as page:
+        worker.connect()
+        page.connect()
+        assert worker.write(points_of(a_row())).stored == 1
+        assert len(page.newest("AAPL", 5)) == 1
+        with pytest.raises(StoreMisconfigured, match="may write"):
+            page.write(points_of(a_row()))
+    with closing(open_acks(load(of("page")), stop)) as acks:
+        acks.acknowledge([ack])
+        assert acks.acknowledged(0) == [ack]
+    with closing(open_acks(load(of("worker")), stop)) as acks, pytest.raises(StoreMisconfigured):
+        acks.acknowledge([ack])
+    revoke(server, made["page"][1])
+    with open_store(load(of("page")), stop) as page, pytest.raises(StoreMisconfigured, match="INFLUXDB_TOKEN"):
+        page.statuses()
