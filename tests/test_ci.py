@@ -45,10 +45,10 @@ def test_the_workflow_may_only_read() -> None:
     assert "permissions" not in job()
 
 
-def test_actions_are_pinned_by_major_version() -> None:
+def test_actions_are_pinned_by_commit() -> None:
     used = [step["uses"] for step in job()["steps"] if "uses" in step]
     assert used
-    assert [use for use in used if not re.fullmatch(r"actions/[a-z-]+@v\d+", use)] == []
+    assert [use for use in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", use)] == []
 
 
 def test_the_services_kafka_says_all_that_the_image_forgets() -> None:

@@ -129,6 +129,7 @@ def _open(path: Path, schema: str, columns: Declared) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        _missing(connection, path, columns)  # before anything is written into a file of a newer version
         connection.executescript(schema or "SELECT count(*) FROM sqlite_master")
         if schema:
             _bring_up_to_date(connection, path, columns)

@@ -82,6 +82,9 @@ def test_every_callback_names_the_role_that_it_needs() -> None:
     assert {output: shape.role for output, shape in SHAPES.items()} == {
         "acked.data": "operator",
         "muted.data": "operator",
+        "layout-kept.data": "operator",
+        "layouts-listed.data": "viewer",
+        "indicated.data": "viewer",
         "drawing.data": "viewer",
         "looked.data": "viewer",
         "delta.data": "viewer",
@@ -266,6 +269,10 @@ def test_a_flood_of_sign_ins_is_hardly_hashed(
     users: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spread: str
 ) -> None:
     hashed: list[str] = []
+    # All of it within one moment: on a busy machine it takes longer than a name has to wait.
+    defaults = Tries.__init__.__kwdefaults__
+    assert defaults
+    monkeypatch.setitem(defaults, "monotonic", lambda: 1_000.0)
 
     def counted(password: str, _salt: bytes) -> str:
         hashed.append(password)
@@ -279,7 +286,7 @@ def test_a_flood_of_sign_ins_is_hardly_hashed(
             name = VIEWER[0] if "one name" in spread else f"user{at % 30}"
             answer = sign_in(client, (name, f"wrong password {at}"), headers={"X-Forwarded-For": address})
             assert answer.status_code in (401, 429)
-    assert len(hashed) <= (11 if "one" in spread else 10 * 30)
+    assert len(hashed) <= 1 + (10 if "one" in spread else 10 * 30)  # 1: the decoy for names that nobody has
 
 
 def test_what_is_known_of_tries_is_bounded() -> None:

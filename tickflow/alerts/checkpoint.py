@@ -7,15 +7,16 @@ written. On the embedded stack: a table of the SQLite file.
 
 import logging
 import re
+import sqlite3
 import threading
 import zlib
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from tickflow.errors import NotAcknowledged
-from tickflow.sqlite import open_database
+from tickflow.errors import LogUnavailable, NotAcknowledged
+from tickflow.sqlite import is_passing, open_database, unusable
 from tickflow.ticklog.base import Bounds, Record, TickLog
 
 CHUNK_BYTES = 400_000
@@ -174,7 +175,7 @@ class EmbeddedCheckpoints:
     def keep(self, checkpoint: Checkpoint) -> None:  # noqa: D102 - as in Checkpoints
         place = (self._group, self._topic, checkpoint.partition)
         state = zlib.compress(checkpoint.state, 1)
-        with closing(open_database(self._path, self._stop, _SCHEMA)) as connection:
+        with self._opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(
                 "INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?)", (*place, checkpoint.offset, state)
@@ -188,9 +189,20 @@ class EmbeddedCheckpoints:
             )
             connection.execute("COMMIT")
 
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """The file, for one question. Raises `LogUnavailable` while it is locked or the disk is full."""
+        try:
+            with closing(open_database(self._path, self._stop, _SCHEMA)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            if not is_passing(error):
+                raise unusable(self._path, error) from error
+            raise LogUnavailable(f"the file {self._path} (EMBEDDED_FILE) cannot be used for now: {error}") from error
+
     def newest(self, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
         """The newest checkpoint that `fits` accepts."""
-        with closing(open_database(self._path, self._stop, _SCHEMA)) as connection:
+        with self._opened() as connection:
             rows = connection.execute(
                 'SELECT "offset", state FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '
                 'ORDER BY "offset" DESC',

@@ -27,7 +27,7 @@ def facts() -> dict[str, Any]:
         "warm_up_ticks": DEPTH,
         "zone": {"label": clock.label(), "words": clock.words()},
         "indicators": {
-            name: {"label": each.label, "length": each.length, "panel": each.panel, "lines": each.lines}
+            name: {"label": each.label, "length": each.length, "panel": each.panel, "lines": list(each.lines)}
             for name, each in INDICATORS.items()
         },
         "indicator_pattern": f"^{indicated.NAME}$",
