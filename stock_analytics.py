@@ -133,7 +133,7 @@ class StockAnalyticsEngine:
         except Stopped:
             if self.holdup.reason:
                 logger.warning(
-                    "stopped while held up (%s): the next start reads again from the commit", self.holdup.reason
+                    "stopped while held up (%s): the next start resumes from the last commit", self.holdup.reason
                 )
             else:
                 logger.info("asked to stop while waiting")

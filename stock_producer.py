@@ -135,9 +135,9 @@ class StockDataProducer:
             return
         before = published_before(self.log, identity)
         if before is None:
-            logger.info("--resume: the log has no tick of this replay; it starts at the beginning")
+            logger.info("--resume: the log has no tick of this replay; starting at the beginning")
             return
-        logger.info("--resume: the log has %s ticks of this replay; it goes on after them", f"{before.ticks:,}")
+        logger.info("--resume: the log has %s ticks of this replay; continuing after them", f"{before.ticks:,}")
         self._run, self._seq, source.done = before.run, dict(before.counts), before.counts
 
     def _stream(self, source: Source) -> None:

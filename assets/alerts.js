@@ -8,15 +8,15 @@ import { worth } from "./worth.js";
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const episodes = new Map(); // by key as text
 const LIMIT = facts.max_episodes;
-let go = () => {}; // to a moment in the chart, which `page.js` names
+let go = () => {}; // goes to a moment in the chart; `page.js` sets it
 
 let filter = ""; // "today": what is worth reading; "new" or "all": flags. Empty: "today" where the server keeps alerts
 const mode = () => (filter === "today" && !worth.isKnown() ? "new" : filter || (worth.isKnown() ? "today" : "new"));
 let only = false; // the chosen symbol's only
 let symbol = null;
-let trouble = ""; // why an acknowledgement was not kept
+let trouble = ""; // why an acknowledgement could not be saved
 let blind = ""; // why it is not known which alerts have been seen
-let known = false; // the first answer is no news
+let known = false; // the first answer brings nothing new
 let panel = null;
 const narrow = window.matchMedia("(max-width: 47.99em)");
 
@@ -28,7 +28,7 @@ function make(tag, className, text = "", more = {}) {
   return element;
 }
 
-/* There is one panel; it moves to wherever it shows. */
+/* There is only one panel; it is moved to the place where it is shown. */
 function place() {
   if (!panel) build();
   const home = document.getElementById(narrow.matches ? "sheet" : "alerts");

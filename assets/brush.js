@@ -1,4 +1,4 @@
-/* Paints pictures on a canvas that lies over Plotly's axes: lines, columns, candles, bars, marks and labels.
+/* Paints on a canvas that lies over Plotly's axes: lines, columns, candles, bars, marks and labels.
    A place is a panel: `x(ms)` and `y(value)` in px, `left`, `right`, `top` and `bottom`. */
 const MARK_PX = 9,
   MARK_AWAY_PX = 8,
@@ -18,7 +18,7 @@ function within(context, { left, right, top, bottom }, paint) {
   context.restore();
 }
 
-/** A line through the values; it ends where one is absent, or before an item that `breaks` says begins another part.
+/** A line through the values, interrupted where a value is absent, or before an item that `breaks` says begins another part.
     As a `step`, a value holds until the next one. */
 function line(context, panel, xs, values, [from, to], { color, width, dash = "solid", breaks, step = false }) {
   context.beginPath();
@@ -109,7 +109,7 @@ function candles(context, panel, xs, { open, high, low, close }, [from, to], { u
   }
 }
 
-/** Bars from the ground, each in its colour. */
+/** Bars from the bottom of the panel, each in its colour. */
 function bars(context, panel, xs, values, [from, to], { colors, width, half }) {
   for (const [sign, color] of Object.entries(colors)) {
     context.fillStyle = color;
@@ -133,7 +133,7 @@ function band(context, panel, xs, lows, highs, [from, to], color) {
   context.fill();
 }
 
-/** A triangle beside the price, its tip towards it: above what is high, below what is low. */
+/** A triangle that points at the price: from above for a high one, from below for a low one. */
 function mark(context, panel, { x, price, high }, color, ringed) {
   const px = panel.x(x),
     side = high ? -1 : 1,
@@ -151,7 +151,7 @@ function mark(context, panel, { x, price, high }, color, ringed) {
   stroke(context, color, 2);
 }
 
-/** How dense anomalies are: a lane at the top of the panel, the darker the more of them lie under it. */
+/** The density of anomalies: a lane at the top of the panel, darker where more of them lie. */
 function lane(context, panel, places, color) {
   const counts = new Map();
   for (const [ms, count] of places) {
@@ -190,7 +190,7 @@ function text(
   context.fillText(words, x, y);
 }
 
-/** A part of a panel that holds nothing: hatched, with a word that says why. */
+/** A hatched part of a panel without data, with a word that says why. */
 function void_(context, panel, from, to, color, words) {
   const left = Math.max(panel.left, from),
     right = Math.min(panel.right, to);
@@ -212,7 +212,7 @@ function void_(context, panel, from, to, color, words) {
     text(context, words, (left + right) / 2, (panel.top + panel.bottom) / 2, { color, align: "center", size: 12 });
 }
 
-/** A canvas over all of `place`, as sharp as the screen; its context, to draw on in px of the page. */
+/** A canvas over all of `place` at the resolution of the screen; returns its context, which takes px of the page. */
 function canvasOf(place, name) {
   em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   let canvas = place.querySelector(`:scope > canvas.${name}`);

@@ -36,13 +36,13 @@ const MAX_MARKS = 60,
   REST_MS = 40;
 const GAP_MS = 300_000,
   GAP_TIMES = 10;
-let asked = () => {}; // asks the store for a part of time: `page.js` names it
+let asked = () => {}; // requests a time range from the server; `page.js` sets it
 let shape = null; // where the panels are
 let axes = ""; // the last axes that Plotly drew
 let waiting = null; // the frame that will draw
 let resting = null; // the timer after a gesture
 let pointer = null; // where the pointer is, in px
-let loading = null; // the part of time that is asked for
+let loading = null; // the time range that was requested
 
 const overs = []; // what else is painted
 const place = () => document.getElementById("chart");
@@ -93,7 +93,7 @@ function show(picture, drawn) {
   refine();
 }
 
-/** The picture of the part of time that the reader moved to. */
+/** The picture of the time range that the reader moved to. */
 function refined(picture, drawn) {
   loading = null;
   take(picture, drawn);
@@ -122,7 +122,7 @@ function breaksOf({ x, kind, width_ms }) {
 
 const dayOf = (ms) => Math.floor(ms / timeline.DAY);
 
-/** What came since: rows behind those drawn, or the columns that they changed. Whether it could be drawn. */
+/** Add what is new: rows after those drawn, or changed columns. Returns whether it could be added. */
 function follow(tail, drawn) {
   const { picture } = view;
   if (!picture || picture.kind !== tail.kind) return false;
@@ -158,7 +158,7 @@ function addMarks(marks, { kind, marks: more }) {
   for (const name of Object.keys(marks)) marks[name] = marks[name].concat(fresh.map((i) => more[name][i]));
 }
 
-/** A page that stays open drops the ticks that lie far before what is seen. */
+/** Drop the ticks that lie far before the visible range, since a page may stay open for long. */
 function drop(picture) {
   const { range_ms } = view.drawn;
   if (view.zoomed || !range_ms) return;
@@ -199,7 +199,7 @@ const size = () => ({
   height: shape ? shape.panels.y.bottom - shape.panels.y.top : 400,
 });
 
-/** See this part of time (ms of the wall clock); it is read from the store as far as it is not drawn yet. */
+/** Show this time range (ms of the wall clock); what is not drawn yet is requested. */
 function see(from, to) {
   if (!view.picture) return;
   const middle = (from + to) / 2,
@@ -223,13 +223,13 @@ function pan(by) {
   see(hours.moment(from + by * (to - from)), hours.moment(to + by * (to - from)));
 }
 
-/** The axis of prices shows more, or less, around its middle. */
+/** Zoom the price axis around its middle. */
 function stretch(factor) {
   view.stretch = Math.max(0.05, Math.min(50, view.stretch * factor));
   soon();
 }
 
-/** A gesture is over for now: ask for what is missing. */
+/** A gesture has paused: request what is missing. */
 function rest() {
   clearTimeout(resting);
   resting = setTimeout(() => {
@@ -238,7 +238,7 @@ function rest() {
   }, REST_MS);
 }
 
-/** Back to what is live. Whether the picture has it. */
+/** Return to the live range. Returns whether the picture covers it. */
 function goLive() {
   view.zoomed = false;
   view.stretch = 1;
@@ -251,7 +251,7 @@ function goLive() {
   return Boolean(whole);
 }
 
-/** Ask the store for the part of time in sight where the picture lacks a part of it, or shows it too coarsely or too
+/** Request the visible time range if the picture lacks a part of it, or shows it too coarsely or too
     finely. */
 function refine() {
   const { picture, range, drawn } = view;
@@ -399,7 +399,7 @@ function paint() {
   cross();
 }
 
-/** As much room as the widest label of the axes needs: none may be cut. */
+/** The margin that the widest label of the axes needs, so that none is cut off. */
 function marginOf(context, layout) {
   context.font = `600 ${12 * brush.em()}px system-ui, sans-serif`;
   const texts = ["yaxis", "yaxis2", "yaxis3"].flatMap((name) => layout[name].ticktext);
@@ -490,7 +490,7 @@ function lastKnown(values, from, to) {
   return null;
 }
 
-/** A number of the axis that would stand under a label goes. */
+/** Remove the numbers of the axis that a label would cover. */
 function clear({ yaxis }, { labels, tag }) {
   const taken = [...labels.map(({ y }) => [y, 12]), ...(tag === null ? [] : [[tag, 16]])];
   yaxis.ticktext = yaxis.ticktext.map((text, i) =>
@@ -626,7 +626,7 @@ function marksPaint(context, picture, color) {
   });
 }
 
-/** The marks that are drawn: at most 60, the strongest first, none over another; and the one that the reader asked for. */
+/** The marks that are drawn: at most 60, the strongest first, without overlaps; and the one asked for. */
 function marksInSight() {
   const { marks } = view.picture,
     [from, to] = view.range,
@@ -662,7 +662,7 @@ function markAt(i) {
   };
 }
 
-/** What lies before the first stored tick, and what is being read. */
+/** The hatched parts: before the first stored tick, and where data is still loading. */
 function voids(context, color) {
   const begin = beginning(),
     [from, to] = view.range,
@@ -887,9 +887,9 @@ function cross() {
   });
 }
 
-/* ---- what others read ---- */
+/* ---- for other modules ---- */
 
-/** A part of time with this moment in its middle. */
+/** Show a time range with this moment in its middle. */
 function around(moment) {
   const length = view.range ? view.range[1] - view.range[0] : 300_000,
     half = Math.min(150_000, Math.max(15_000, length / 4));
@@ -980,7 +980,7 @@ const looks = () => ({
   days: view.picture && shape ? sessions() : [],
 });
 
-/** The server did not answer: what is missing may be asked for again. */
+/** The server did not answer: allow the same request again. */
 function unanswered() {
   loading = null;
 }

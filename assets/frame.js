@@ -1,4 +1,4 @@
-/* What frames a picture: colours from the style sheet, bounds and labels of an axis, and places in a sorted column. */
+/* Helpers of charts: colours from the style sheet, bounds and labels of axes, and lookups in sorted columns. */
 import { words } from "./words.js";
 
 /** How the reader wants prices to be drawn, in the one chart as in the small ones. */
@@ -74,7 +74,7 @@ const named = (sources) => [...new Set(sources.map(([, name]) => words.source(na
 /** The source of the row at x. */
 const sourceAt = (sources, x) => sources.findLast(([from]) => from <= x)?.[1] ?? "";
 
-/** A bound somewhat above a value that is never below 0; it changes in steps. */
+/** A bound somewhat above a value (0 or more); it changes in steps, so that the axis does not move with every tick. */
 const ceiling = (value) => (value > 0 ? Math.ceil((value * 1.08) / step(value / 8)) * step(value / 8) : 1);
 
 /** Bounds around the prices in sight, which change in steps: on a logarithmic axis around their logarithms. */
@@ -111,7 +111,7 @@ function percents(low, high, base, ticks) {
   return { tickvals, ticktext };
 }
 
-/** Round prices between two bounds, with as many digits as it takes to tell one label from the next. */
+/** Round prices between two bounds, with as many digits as make neighbouring labels differ. */
 function prices(low, high, ticks, log) {
   const tickvals = log && high / low > 3 ? roundLogarithms(low, high, ticks) : roundNumbers(low, high, ticks);
   const apart = tickvals.length > 1 ? Math.min(...tickvals.slice(1).map((at, i) => at - tickvals[i])) : high - low;

@@ -1,4 +1,4 @@
-/* What a pointer does to a chart: wheel, drag, pinch, on the picture or on its axis of prices. */
+/* Pointer gestures on a chart: wheel, drag and pinch, on the picture or on its price axis. */
 const WHEEL = 0.0016;
 const MOVED_PX = 3;
 

@@ -97,7 +97,7 @@ function freshness(drawn) {
   return { word, kind, sentence, advice };
 }
 
-/* Whether a symbol's ticks come (live, stale, closed), the seconds since the last, and while it warms up, how many
+/* Whether a symbol's ticks arrive (live, stale, closed), the seconds since the last one and, during warm-up, how many
    have come. `seen`: when this page got the last one. */
 function pulse({ symbol, newest_us, gap_s, count }, seen) {
   const row = rows().get(symbol);
@@ -110,7 +110,7 @@ function pulse({ symbol, newest_us, gap_s, count }, seen) {
   return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
 }
 
-/* Whether a replay is over: nothing of any symbol has come for a while, and nothing waits to be taken in. */
+/* Whether a replay is over: no symbol has had a tick for a while, and the workers have no backlog. */
 function ended(limit) {
   const { processed_s, lag, gone } = heard.state;
   return !gone && lag === 0 && processed_s !== null && processed_s + (performance.now() - heard.at) / 1000 > limit;
@@ -148,7 +148,7 @@ function advise(pulses) {
 function emptiness(drawn, kind) {
   const empty = !drawn || !(drawn.rows || beside.any());
   element("stage").classList.toggle("is-empty", empty);
-  element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period)); // its headline leads back
+  element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period)); // its headline has a link back
   hidden("empty", !empty);
   if (!empty) return;
   let sentence = "Reading from the store …";
@@ -164,7 +164,7 @@ function emptiness(drawn, kind) {
   write("empty", sentence);
 }
 
-/* Why no tick is stored: the notice of a live worker, or else that no producer runs. */
+/* Why no tick is stored yet: the notice of a live worker, else that no producer runs. */
 function nothingYet(state) {
   if (!state || state.down || state.gone) return "No ticks yet. Start the producer: python stock_producer.py";
   if (state.held_up_by) return `No ticks yet. The worker waits: ${state.held_up_by}`;
@@ -191,7 +191,7 @@ function truth(drawn) {
 /* Under the watch list or, on a narrow screen, under the chart. */
 const tellTruth = (text) => ["truth", "truth-narrow"].forEach((place) => write(place, text));
 
-/** Judge these charts too when several symbols are shown. */
+/** Register the small charts, which are judged when several symbols are shown. */
 function look(charts) {
   beside = charts;
 }

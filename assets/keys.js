@@ -36,7 +36,7 @@ let aim = { symbol: null, at: -AIM_MS };
 
 function step(by) {
   const names = watch.inSight();
-  // Quick keys count from where the last one led, which may not be drawn yet.
+  // Repeated keys continue from the target of the last one, which may not be drawn yet.
   const at = names.indexOf(performance.now() - aim.at < AIM_MS ? aim.symbol : visits.at.symbol);
   const next = names[Math.min(names.length - 1, Math.max(0, at + by))];
   if (!next) return;

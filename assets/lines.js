@@ -10,7 +10,7 @@ const { write, hidden } = health;
 const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
 
-/* Price and change: those of the watch list or, for a chosen period, its last price and its own change. */
+/* The price and change to show: those of the watch list, or of a chosen period. */
 function quoteOf(drawn) {
   if (!drawn?.period) return drawn && rows().get(drawn.symbol);
   const first = drawn.rows ? chart.values(0) : null,
@@ -128,7 +128,7 @@ function anomaly({ evidence }) {
 /* The fields of the line of values that are drawn as lines, but for the price. */
 const READINGS = facts.chart.fields.filter(({ name, readout, trace }) => readout && trace !== null && name !== "price");
 
-/* A value that needs some ticks; while they have not come, how many have. Of a column its range. */
+/* A value as text; during warm-up the number of ticks so far; for a column the range of its values. */
 function measured(value, field, places, values, drawn) {
   const digits = field.unit === "price" ? places + field.digits : field.digits;
   if (Array.isArray(value)) {

@@ -227,7 +227,7 @@ const pulsesOf = () =>
 /** Whether there is anything in the charts. */
 const any = () => on() && [...series.values()].some(({ x }) => x.length);
 
-/** The symbol in the charts with the newest tick; none if they are empty. */
+/** The symbol whose tick is newest among the charts; none if they are empty. */
 const youngest = () => (on() ? pulsesOf().sort((a, b) => (a.age ?? Infinity) - (b.age ?? Infinity))[0] : null);
 
 /** Each second: the advice about silent symbols over the charts (also returned), and each chart's word. */
@@ -305,7 +305,7 @@ function plain(paint, sight) {
   };
 }
 
-/** A symbol's change in words: that of the watch list or, for a chosen period, the change over it. */
+/** A symbol's change as text: that of the watch list or, for a chosen period, the change over it. */
 function changeOf(name) {
   const { y } = series.get(name),
     row = watch.rows.get(name);
@@ -313,7 +313,7 @@ function changeOf(name) {
   return row && words.change(row.change);
 }
 
-/** The charts in words. */
+/** The charts in words, for screen readers. */
 function tell(names) {
   const parts = names.map((name) => {
     const { x, y } = series.get(name);

@@ -105,7 +105,7 @@ function apply(drawing, delta, looked, drawn) {
   return Object.values(out);
 }
 
-/* The picture of the part of time that the reader moved to, unless another view has been asked for meanwhile. */
+/* Apply the picture of the time range that the reader moved to, unless another view was requested meanwhile. */
 function lookAt(looked, drawn, out) {
   chart.unanswered();
   if (!looked?.drawn || !drawn || looked.drawn.symbol !== drawn.symbol || looked.drawn.range !== drawn.range) return;
@@ -135,13 +135,13 @@ function takeIn(answer, whole, drawn, out) {
   } else {
     if (!drawn || answer.of !== drawn.id) return;
     const other = visits.at.symbol && viewOf(drawn) !== viewOf(currentView);
-    const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // its request got no answer
+    const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // the request got no answer
     if (answer.rebuild || overdue) rebuild(drawn.id);
     if (Boolean(drawn.paused) !== visits.at.paused) out.drawn = { ...drawn, paused: visits.at.paused };
     const next = answer.tail && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
     const followed = next && chart.follow(answer.tail, next);
     if (followed) {
-      // otherwise the next refresh would bring them again
+      // otherwise the next refresh would send them again
       heard.seen = performance.now();
       out.drawn = chart.view.drawn;
     }
@@ -168,7 +168,7 @@ function takeIn(answer, whole, drawn, out) {
   }
 }
 
-/* Ask for a drawing in the place of one that cannot be extended, or never came (`null`); once, and again if no answer
+/* Request a new drawing in place of one that cannot be extended or never came (`null`); once, and again if no answer
    came, each time after longer: a slow answer is thrown away for the next one. */
 function rebuild(id) {
   const now = performance.now(),
@@ -193,7 +193,7 @@ function retry() {
   setProps("refresh", { disabled: false });
 }
 
-let row = null; // what the pointer is over in the chart
+let row = null; // what the pointer is over in the chart: a row, or nothing
 
 function read(drawn) {
   if (drawn) lines.read(chart.values(row), drawn);
@@ -209,7 +209,7 @@ const charts = {
 
 let announced = "";
 
-/* For screen readers: once, not with each second or tick that it counts. */
+/* For screen readers: read out once, not again with each second or tick that it counts. */
 function announce(text) {
   const bare = text.replace(/\d+( [smhd]\b)?/g, "");
   if (bare === announced) return;

@@ -9,7 +9,7 @@ const CONFIG = {
   toImageButtonOptions: { format: "png", scale: 2, filename: "tickflow" },
 };
 const waiting = new Map(); // figures by place, until Plotly is there
-const later = new Map(); // axes by place, likewise
+const later = new Map(); // axes by place, until Plotly is there
 const hands = new Map(); // the handlers of a place's events
 
 /** The element with the drawing, once there is one; its `data` and `layout` are those drawn. */

@@ -1,5 +1,5 @@
 /* A list that changes under the pointer: the item under it stays, and a click acts on the pressed item. */
-const NEAR_PX = 8; // a finger moves a little
+const NEAR_PX = 8; // a finger always moves a little
 
 const pointers = new WeakMap(); // by list, the position of the pointer in it
 

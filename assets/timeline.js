@@ -23,10 +23,10 @@ const STEPS = [
 ];
 const APART_PX = 92;
 
-/** The part of a date that a label has under it. */
+/** The second line of a label: a part of the date. */
 const date = (ms) => words.day(ms).split(",")[0];
 
-/** Moments in the part of time, far enough apart for labels, and the labels; the first one of a day names it. */
+/** Moments in the time range, far enough apart for labels, and their labels; the first label of a day names the day. */
 function ticks([from, to], px) {
   const length = hours.place(to) - hours.place(from),
     shift = words.shown(from) - from;

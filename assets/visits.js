@@ -53,7 +53,7 @@ function goLive() {
   changed.tell();
 }
 
-/** A symbol has been drawn: go to the moment that was requested before, if it belongs to this symbol. */
+/** Call this after a symbol was drawn: goes to the moment that was requested before, if it belongs to this symbol. */
 function arrive(symbol) {
   if (visit && visit.symbol === symbol) goTo(visit);
 }

@@ -161,7 +161,7 @@ function take(news, symbol, step_us = null) {
   else refill(update);
 }
 
-/* Even so, each new value leaves an update with every cell that shows the same as before: React keeps it until the cell
+/* Even so, each new value leaves an update with every cell whose text stays the same: React keeps it until the cell
    is drawn for another reason. Now and then all cells are made again, unless the focus is among them. */
 const FILLS = 200;
 let fills = 0;

@@ -16,7 +16,7 @@ function fixed(value, places) {
   return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
-/** A number with so many significant digits in little room: 0.0₅1139 for 0.000001139, 10.4 M. */
+/** A number with that many significant digits in little space: 0.0₅1139 for 0.000001139, 10.4 M. */
 function short(value, significant = 4) {
   const size = Math.abs(value);
   if (size >= 1e6) {
@@ -36,7 +36,7 @@ function tiny(value, significant) {
   return `${value < 0 ? "−" : ""}0.0${zeros}${mantissa.replace(".", "").replace(/0+$/, "") || "0"}`;
 }
 
-/** A label of an axis whose labels are so far apart: as many digits as tell it from the next one. */
+/** A label of an axis whose labels are `step` apart: as many digits as make it differ from the next one. */
 function label(value, apart) {
   const size = Math.abs(value);
   if (size >= 1e6 || (size > 0 && size < 1e-4)) {
@@ -70,7 +70,7 @@ function change(value) {
   return value > 0 ? `▲ +${size} %` : `▼ −${size} %`;
 }
 
-/** Which way a change is coloured: none that reads 0.00 %. */
+/** The direction that colours a change: none for one that is shown as 0.00 %. */
 const side = (value) => (value >= 0.005 ? "up" : value <= -0.005 ? "down" : "");
 
 function volume(value) {

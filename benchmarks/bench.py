@@ -1,4 +1,4 @@
-"""The servers of a benchmark, its topics and buckets, and the programs it measures."""
+"""Gives a benchmark its servers, topics and buckets, and runs the programs that it measures."""
 
 import functools
 import json
@@ -23,7 +23,7 @@ from devtools.servers import Influxd, InfluxServer, KafkaServer
 
 PROJECT = Path(__file__).parent.parent
 LEASH = (sys.executable, str(PROJECT / "devtools" / "leash.py"))
-"""Prefix of a command that must end together with the benchmark, however that ends."""
+"""The start of a command line that makes the program end together with the benchmark, however that ends."""
 CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
 """Where `make bench` installs benchmarks/requirements.lock: the contenders need other versions than our own
 libraries.
@@ -121,7 +121,7 @@ class Bench:
         }
 
     def of(self, full: int, short: int) -> int:
-        """The count to use in this run: the full one or the short one."""
+        """Which of the two counts this run uses: the full or the short one."""
         return short if self.short else full
 
     def stored(self, bucket: str) -> int:

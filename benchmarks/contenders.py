@@ -1,4 +1,5 @@
-"""One worker of ours, the programs that others would write for the same task, and programs that bound them all.
+"""Our worker, the programs that others would write for the same task, and programs that are upper bounds for all of
+them.
 
 All read the same preloaded topic of 500 symbols, in rounds of changing order; after each run the bucket must hold
 exactly the ticks. The tutorial's script does not read all ticks: it runs for some seconds once most windows are full.
@@ -14,7 +15,7 @@ from tickflow.metrics.windows import Windows
 
 SYMBOLS = 500
 WARM_UP = SYMBOLS * 20
-"""How many ticks fill most of the tutorial's windows; before that it has less to do."""
+"""The tutorial's script is timed after this many ticks: before its windows are full it has less to do."""
 
 TUTORIAL = "tutorial script"
 BATCHING = "the same, batching mode"
@@ -28,7 +29,7 @@ LOOP = "limit: our client polls, ready lines posted as ours"
 ONE, FOUR = "limit: InfluxDB, one connection", "limit: InfluxDB, four connections"
 
 WANTED = {TUTORIAL: 90.0, QUIX: 3.5, BYTEWAX: 2.0, TUNED: 1.6, PLAIN: 0.85, LOOP: 0.85}
-"""By which factor our worker should be faster."""
+"""The factor by which our worker should be faster than each."""
 CPU_WANTED = 0.6
 """The largest share of bytewax's CPU per tick."""
 
@@ -104,7 +105,9 @@ def _measured(bench: Bench, name: str, program: list[str], topic: str, ticks: in
     figures["influxd_us_per_tick"] = round((bench.influxd_cpu() - before) / stored * 1e6, 3)
     if name != POLL:
         bench.check_stored(bucket, stored)
-    bench.influx.delete_bucket(bucket)  # a store that grows from program to program would be another one for each
+    bench.influx.delete_bucket(
+        bucket
+    )  # each program gets an empty store: one that grows from run to run would favour the first
     return figures
 
 

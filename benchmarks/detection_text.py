@@ -8,7 +8,7 @@ import numpy as np
 
 TARGET = Path(__file__).parent.parent / "docs" / "detection.md"
 Row = dict[str, float | str]
-"""What was measured on one walk or symbol, by the name of the figure."""
+"""The measured figures of one walk or symbol, by name."""
 
 
 def number(row: Row, name: str) -> float:
@@ -108,7 +108,7 @@ def _delay(row: Row, name: str) -> str:
 
 
 def numbers_table(result: Mapping[str, Sequence[Row]]) -> str:
-    """What was to be reached, beside what was."""
+    """The targets beside what was measured."""
     walks, day = result["walks"], result["day"]
 
     def mean(rows: Sequence[Row], name: str) -> float:

@@ -1,8 +1,8 @@
 """Measures how good the alerts are: `make evaluate` writes the tables and pictures of docs/detection.md.
 
-Each walk has a phase to calibrate on and another to be judged on. False alarms are episodes of the untouched second
-phase; events are laid on copies of it. An oracle knows the true deviation of every step; chance is what as many flags
-at random places would find.
+Each walk has a first phase for calibration and a second one for the judgement. False alarms are episodes in the
+unchanged second phase; events are added to copies of it. "Oracle" is a detector that knows the true deviation of every
+step; "chance" is what the same number of flags at random places would find.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def oracle_scores(walk: Walk) -> Scores:
 
 
 def places(rng: np.random.Generator, count: int, length: int, apart: int = 400) -> Ints:
-    """The places of events: far enough apart that none lies in the window of another."""
+    """Where events are added: far enough apart that none lies in the window of another."""
     slots = rng.permutation((length - 2 * apart) // apart)[:count]
     return np.sort(slots) * apart + apart + rng.integers(0, apart // 4, len(slots))
 
@@ -289,7 +289,7 @@ def judge_day(walk: Walk, count: int = 150) -> Row:
             row[f"{basis} bp at {budget} delays"] = hits  # type: ignore[assignment]  # for the pooled figures
         row[f"{basis} bp second"] = second / count
     flagged = {budget: walk.time_us[plain["move"].at[scores > threshold]] for budget, threshold in thresholds.items()}
-    for budget, moments in flagged.items():  # flags of the untouched day that chance puts behind an event
+    for budget, moments in flagged.items():  # flags of the unchanged day that happen to follow an event
         behind = np.searchsorted(moments, walk.time_us[events] + 60_000_000) - np.searchsorted(
             moments, walk.time_us[events]
         )

@@ -40,7 +40,7 @@ class Figures:
 
 def peak_mb() -> float:
     """The peak resident memory of this process."""
-    # Not ru_maxrss: it starts at the size of the process that started this one.
+    # Not ru_maxrss, which starts at the size of the parent process.
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 

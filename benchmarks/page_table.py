@@ -10,7 +10,9 @@ _STORES = {"embedded": "embedded", "influxdb": "InfluxDB"}
 
 
 def rows(figures: Figures) -> list[list[str]]:
-    """Per row: what, measured, the same when sending whole figures (or reading all points), and the target."""
+    """The rows: what was measured, its value, the value when whole figures are sent (or all points are read), and the
+    target.
+    """
     found = [["what", "measured", "the plain way", "wanted"]]
     page, overview, opening, viewers = (figures.get(case, {}) for case in ("page", "overview", "opening", "viewers"))
     for name, store in _STORES.items():

@@ -67,7 +67,7 @@ class History:
         self._gap = gap
 
     def fill(self, store: MetricsStore) -> None:
-        """Write all of it."""
+        """Write the whole history."""
         for name in self.names:
             points = self._as(name, self._course)
             for at in range(0, len(points), AT_A_TIME):
@@ -81,7 +81,7 @@ class History:
         store.write(Points.joined([self._as(name, moment) for name in names]))
 
     def _as(self, name: str, points: Points) -> Points:
-        """These points as the next ones of a symbol in the log."""
+        """The points again, as the next ones of a given symbol in the log."""
         offsets = np.arange(self._offset, self._offset + len(points))
         self._offset += len(points)
         prices = points.price + offsets[-1] % 7 / 100  # so that every tick moves the price

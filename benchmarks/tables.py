@@ -58,7 +58,9 @@ def _contenders(figures: Figures) -> list[list[str]]:
                 f"{found['ours_times'][name]:.2f} times as much" if name != the.OURS else "",
                 f"{middle['cpu_us_per_tick']:.1f} µs",
                 f"{middle['influxd_us_per_tick']:.1f} µs" if name != the.POLL else "",
-                f"{middle['peak_mb']:.0f} MB" if not name.startswith("limit") else "",  # a limit's lines are its memory
+                f"{middle['peak_mb']:.0f} MB"
+                if not name.startswith("limit")
+                else "",  # the programs of limits.py hold all lines in memory, so their memory means nothing
             ]
         )
     return rows
@@ -99,7 +101,7 @@ LEAST, MOST = True, False
 
 
 def _wanted() -> Iterable[tuple[str, tuple[object, ...], tuple[bool, float], str]]:
-    """Per target: what, the path of its figure, the bound (at least or at most), and the unit."""
+    """For each target: its name, the path of its figure, the bound (at least or at most), and the unit."""
     names = {
         the.TUTORIAL: "the tutorial's script",
         the.PLAIN: "the limit program, plain",

@@ -99,7 +99,7 @@ class Viewer:
             time.sleep(max(0.0, due - time.monotonic()))
             self._values[f"{ids.REFRESH}.n_intervals"] = number
             answer = self._ask(ids.DRAWING if whole else ids.DELTA)
-            # What the page wants drawn again is drawn at once.
+            # If the server asks for a new drawing, request it at once.
             self._take(self._ask(ids.DRAWING) if answer.get("rebuild") else answer)
             # Counted from when it was due: a refresh that had to wait for the previous one is late too.
             times.append((time.monotonic() - due) * 1000)

@@ -1,4 +1,4 @@
-"""The walks that judge the detectors: their law is known, and so is the true deviation of each step."""
+"""The simulated walks on which the detectors are judged: their law and the true deviation of each step are known."""
 
 from dataclasses import dataclass
 

@@ -199,7 +199,7 @@ def _run(command: list[str], folder: Path, environ: dict[str, str] | None = None
 
 
 def _put(made: Path, place: Path) -> None:
-    # Renamed as a whole: others see either nothing or all of it.
+    # Renamed as a whole, so that other processes see either nothing or all of it.
     if place.exists():
         place.rename(made.with_name("old"))
     made.rename(place)

@@ -1,4 +1,4 @@
-"""Helm, which checks the chart: that of the machine, else one built by Go into the servers' cache.
+"""Finds Helm, which checks the chart: the machine's own, else one that Go builds into the servers' cache.
 
 python -m devtools.helm    build it (once per machine, two minutes)
 """
@@ -15,17 +15,17 @@ HELM = "v3.22.0"
 
 
 def built() -> Path:
-    """Where the built one is."""
+    """The path of the Helm that is built here."""
     return cache_folder() / "helm" / HELM / "helm"
 
 
 def find() -> str | None:
-    """The program, if there is one."""
+    """The path of Helm; `None` if there is none yet."""
     return str(built()) if built().exists() else shutil.which("helm")
 
 
 def main() -> int:
-    """Build it, unless there is one."""
+    """Build Helm, unless there is one."""
     if find():
         return 0
     if not shutil.which("go"):

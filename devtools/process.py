@@ -110,9 +110,9 @@ class ServerProcess(ABC):
             self._process = None
 
     def pause(self) -> None:
-        """Freeze the server, and wait until it is: its connections stay open and nothing answers."""
+        """Freeze the server, and wait until it has stopped: its connections stay open and nothing answers."""
         self._signal(signal.SIGSTOP)
-        # The signal returns before the threads have stopped: on a busy machine they acknowledged one more record.
+        # kill() returns before the threads have stopped: on a busy machine they acknowledged one more record.
         while os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG) is None:
             if self._process is not None and self._process.poll() is not None:
                 raise ServerError(f"{self.name} has ended.\n{self.log_tail()}")

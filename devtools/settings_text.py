@@ -27,7 +27,7 @@ EXAMPLES = {
         " before any other machine can reach InfluxDB.",
     )
 }
-"""Values that `.env.example` shows in place of the default, and what to know about them."""
+"""Keys for which `.env.example` shows another value than the default, each with that value and a comment."""
 HEAD = """\
 Copy this file to .env: as it stands, it fits docker-compose.yml. It has every key with its default; an empty key counts
 as absent. A flag overrides the environment, which overrides .env. For a secret (token, password, API key), KEY_FILE may
@@ -71,7 +71,7 @@ def with_table(text: str) -> str:
 
 
 def main() -> None:
-    """Write both."""
+    """Write both files."""
     ENV_EXAMPLE.write_text(env_example(), encoding="utf-8")
     TABLE.write_text(with_table(TABLE.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """Take the pictures of the page that the README shows.
 
-    python scripts/screenshots.py docs                          of scripts that it starts, after three minutes
-    python scripts/screenshots.py docs http://127.0.0.1:8050/   of a dashboard that runs
+    python scripts/screenshots.py docs                          starts the three scripts, and takes pictures after three
+    minutes python scripts/screenshots.py docs http://127.0.0.1:8050/   of a running dashboard
 
 Writes page-light-1440.png, page-dark-1440.png, page-light-400.png and page-dark-400.png, and compare-dark-1440.png
 of several symbols.

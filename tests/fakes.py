@@ -170,7 +170,7 @@ class MemoryStore(MetricsStore):
         pass
 
     def forget(self) -> None:
-        """Lose all points."""
+        """Delete all points."""
         self._rows.clear()
 
     def _of(self, symbol: str) -> list[tuple[object, ...]]:
@@ -183,7 +183,7 @@ class MemoryStore(MetricsStore):
 
 
 def slow_pixels(rows: Points, width_ns: int) -> Pixels:
-    """The columns of points that are all there is, one after the other, tick by tick."""
+    """The same columns as a store's `pixels`, computed tick by tick from all points."""
     found: list[list[object]] = []
     steps = itertools.groupby(range(len(rows)), key=lambda i: int(rows.time_ns[i]) // width_ns * width_ns)
     for step, group in steps:

@@ -10,7 +10,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer."""
+    """An answer of the stub."""
 
     status: int
     body: bytes = b""

@@ -1,7 +1,7 @@
 """The corpus of malformed records: tests/data/malformed.json, each with its key and the reason of its refusal.
 
 Key and value are bytes as text, a character each (U+0000 to U+00FF); a list is put together from its pieces, of which
-[text, n] is n times the text; null means absent. Refusal depends on nothing else: any append time will do.
+[text, n] is n times the text; null means absent. The append time does not matter.
 """
 
 import json
@@ -14,7 +14,7 @@ Text = str | list[str | list[str | int]] | None
 
 
 class Malformed(NamedTuple):
-    """A record that is no tick, and why."""
+    """A record that is not a tick, and the reason of its refusal."""
 
     name: str
     key: bytes | None
@@ -23,7 +23,7 @@ class Malformed(NamedTuple):
 
 
 def corpus() -> list[Malformed]:
-    """All of them, in the order of the file."""
+    """All malformed records, in the order of the file."""
     entries = json.loads(FILE.read_text(encoding="utf-8"))
     return [Malformed(each["name"], _bytes(each["key"]), _bytes(each["value"]), each["reason"]) for each in entries]
 

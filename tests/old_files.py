@@ -11,7 +11,7 @@ DATA = Path(__file__).parent / "data"
 OLD_FILES = sorted(path.name for path in DATA.glob("embedded-*.db.gz"))
 TICKS = 70
 FOR_EVER = 36_500.0
-"""In days: retention must not delete what the file has held since it was made."""
+"""In days: so long that retention does not delete the old points of the file."""
 
 
 def old_file(name: str, folder: Path) -> Path:

@@ -28,7 +28,7 @@ VARIANTS = {
     "workers alone": ("producer.enabled=false", "page.enabled=false", "networkPolicy.enabled=false"),
 }
 OWN_KINDS = {"ScaledObject", "ServiceMonitor"}
-"""Kinds that operators bring: Kubernetes has no schema of them."""
+"""Kinds that Kubernetes operators define: Kubernetes itself has no schema for them."""
 
 
 def rendered(sets: Sequence[str]) -> list[dict[str, Any]]:

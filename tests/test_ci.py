@@ -52,7 +52,9 @@ def test_actions_are_pinned_by_commit() -> None:
 
 
 def test_the_services_kafka_says_all_that_the_image_forgets() -> None:
-    """One KAFKA_* removes all defaults of the image: each listener needs its protocol, its address, its role."""
+    """A single KAFKA_* variable removes all defaults of the image: each listener then needs its protocol, address and
+    role.
+    """
     env = job()["services"]["kafka"]["env"]
     listeners = dict(part.split("://") for part in env["KAFKA_LISTENERS"].split(","))
     protocols = dict(part.split(":") for part in env["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))

@@ -34,7 +34,7 @@ def test_a_script_has_only_path_home_and_what_is_given(
     monkeypatch.setenv("INFLUXDB_TOKEN", "of the developer")
     run = script(str(program), "0", env={"KAFKA_TOPIC": "t"})
     assert run.wait() == 3
-    by_python = ["LC_CTYPE"] if sys.platform == "linux" else []  # it asks for UTF-8 in the C locale (PEP 538)
+    by_python = ["LC_CTYPE"] if sys.platform == "linux" else []  # Python sets LC_CTYPE itself in the C locale (PEP 538)
     assert run.stdout == f"{['HOME', 'KAFKA_TOPIC', *by_python, 'PATH']} {tmp_path} ['0']\n"
     assert run.stderr == "to stderr\n"
 

@@ -50,7 +50,7 @@ def a_log(file: Path, stop: StopEvent, topic: str = "stock-ticks") -> EmbeddedTi
 
 
 def a_tick(number: int) -> Tick:
-    """The odd ones have what the others lack: a change, a producer's huge number, a time without a zone."""
+    """A tick; odd-numbered ones also have a change, a huge producer number, and a time without a zone."""
     moment = MORNING + timedelta(seconds=number)
     if number % 5:
         return Tick(SYMBOLS[number % 4], 100 + number / 8, moment, volume=number / 4, source="test")
@@ -72,7 +72,7 @@ def publish(file: Path, numbers: range) -> None:
 
 
 def record(file: Path, folder: Path, enough: int, *, from_now: bool = False, topic: str = "stock-ticks") -> int:
-    """Record until so many ticks are waiting or written; how many this recorder wrote."""
+    """Record until that many ticks are waiting or written; returns how many this recorder wrote."""
     stop = StopEvent()
     with a_log(file, stop, topic) as log:
         log.connect(create=False)

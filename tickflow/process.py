@@ -132,7 +132,7 @@ class Parser(argparse.ArgumentParser):
         found, rest = super().parse_known_args(args, namespace)
         if rest:
             names = [each.partition("=")[0] for each in rest if each.startswith("-")]
-            self.error(f"there is no flag {names[0]}" if names else "an argument too many, which is no flag")
+            self.error(f"there is no flag {names[0]}" if names else "an unexpected argument")
         return found, rest
 
     def error(self, message: str) -> NoReturn:  # noqa: D102 - argparse's own

@@ -152,7 +152,7 @@ class Recorder:
         begin = portion.end if portion else self._places[partition]
         if begin > bounds.end:
             raise SettingError(
-                "--record", str(self._folder), f"another folder: the topic {self._log.topic} was made new since"
+                "--record", str(self._folder), f"another folder: the topic {self._log.topic} was created again since"
             )
         if begin < bounds.start:
             lost = bounds.start - begin

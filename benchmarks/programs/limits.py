@@ -1,6 +1,6 @@
-"""Programs to measure: what nothing of this kind can exceed here.
+"""Programs to measure: upper bounds for any worker on this machine.
 
-    poll     kafka-python's `poll()` alone: the records' bytes, and nothing done with them
+    poll     kafka-python's `poll()` alone: reads the records' bytes and does nothing with them
     plain    the same, and as many ready-made lines posted by another thread meanwhile, at most two batches under way
     loop     our own client's `poll()`, and meanwhile as many ready-made lines posted by other threads, over as many
              connections as our worker has, at most two batches under way
@@ -77,7 +77,7 @@ def by_our_client(log: TickLog) -> Poll:
 
 
 def polled(poll: Poll, ticks: int, figures: Figures) -> Iterator[int]:
-    """The number of records in each poll, until their sum reaches the count."""
+    """Yields the number of records of each poll, until their sum reaches `count`."""
     left = ticks
     while left > 0:
         if count := poll():

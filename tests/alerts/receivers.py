@@ -1,4 +1,4 @@
-"""Real receivers on loopback: an HTTP server and an SMTP server that count what they get, and can be away."""
+"""Real receivers on loopback: an HTTP and an SMTP server that count what they receive, and that can be down."""
 
 import email
 import email.policy
@@ -17,7 +17,7 @@ _MORE = re.compile(r"more: ids ([0-9a-f. ]+)")
 
 
 def ids_of(text: str) -> list[str]:
-    """The ids of the alerts that a message is about."""
+    """The ids of the alerts in a message."""
     return [*_ID.findall(text), *(name for more in _MORE.findall(text) for name in more.split())]
 
 

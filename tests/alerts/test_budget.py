@@ -1,4 +1,4 @@
-"""The budget: an attempt to break its bound, and its building blocks."""
+"""The budget: hypothesis tries to break its bound; and tests of its parts."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ def said(budget: Budget, start: float, steps: list[tuple[int, float]], begin_us:
         now += step
         first = now if first is None else first
         flag = Flag(0, "move", score, 0, 1.0, 1.0, number, number, None)
-        counted = number  # a tick each
+        counted = number  # one tick apart
         stretch = Stretch("A", np.array([now]), np.array([1.0]), 1.0, counted, first)
         for each in episodes.take(stretch, [flag]):
             saying[each.detector, each.time_ns] = each.said
@@ -45,7 +45,9 @@ def said(budget: Budget, start: float, steps: list[tuple[int, float]], begin_us:
 
 @settings(max_examples=400, deadline=None)
 @given(BUDGETS, st.floats(FLOOR, CAP), STEPS, st.integers(0, 40_000 * DAY_US))
-@example(Budget(1.0), FLOOR, [(60_000_001, 1e300)] * 200, 0)  # a flag of any size whenever an episode may open
+@example(
+    Budget(1.0), FLOOR, [(60_000_001, 1e300)] * 200, 0
+)  # a flag of any score at each moment when an episode may open
 @example(Budget(50.0), FLOOR, [(DAY_US // 50, 1e300)] * 200, 0)
 @example(Budget(1.0, per_tick=True), FLOOR, [(60_000_001, 1e300)] * 200, 0)
 def test_no_sequence_of_scores_breaks_the_bound(

@@ -1,4 +1,4 @@
-"""Channels to real receivers, and the outbox that keeps what they do not take."""
+"""Channels to real receivers, and the outbox, which keeps messages that they do not accept."""
 
 import threading
 from collections.abc import Iterator
@@ -81,7 +81,7 @@ def desk(tmp_path: Path, receiver: HttpReceiver) -> Iterator[Desk]:
 def test_a_message_has_the_sentence_a_link_an_id_and_is_sent_once(desk: Desk, receiver: HttpReceiver) -> None:
     first = alert("AAPL", 5 * SECOND)
     desk.publish(first)
-    assert receiver.messages == []  # it waits for company
+    assert receiver.messages == []  # the alert waits for others of the same move
     desk.later()
     desk.publish(first)
     desk.later()
@@ -105,7 +105,7 @@ def test_said_again_is_another_message_and_closed_is_none(desk: Desk, receiver: 
 def test_a_common_shock_of_500_symbols_is_one_message(desk: Desk, receiver: HttpReceiver) -> None:
     shock = [alert(f"S{number:03}", SECOND + number * SECOND // 100) for number in range(500)]
     desk.publish(*shock[:200])
-    desk.now += 2  # another worker is a little later
+    desk.now += 2  # another worker's alert arrives a little later
     desk.publish(*shock[200:], alert("DOWN", SECOND, -1))
     desk.later()
     assert [message["title"] for message in receiver.messages] == ["market move: move", "DOWN: move"]
@@ -154,7 +154,7 @@ def test_what_nobody_takes_is_given_up_and_said(
     desk.publish(alert("A", 1))
     desk.later()
     desk.later(86_401)
-    assert "given up" in caplog.text
+    assert "gave up 1 message to" in caplog.text
     assert desk.outbox.count(desk.channel.name, "given up") == 1
     receiver.is_away = False
     desk.later(100)

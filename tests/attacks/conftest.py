@@ -41,7 +41,7 @@ class Page:
 
 
 def fill(store: MetricsStore) -> None:
-    """Three symbols, one of them with an anomaly."""
+    """Write points of three symbols, one of them with an anomaly."""
     feed = Feed()
     for symbol in ("AAPL", "MSFT", "TSLA"):
         store.write(feed.points(symbol, [100.0 + at % 3 for at in range(200)]))
@@ -97,5 +97,5 @@ def _started(script: StartScript, store: MetricsStore, env: dict[str, str], fold
     port = free_port()
     running = script("stock_dashboard.py", env={**env, "DASHBOARD_PORT": str(port)})
     running.wait_for("The page is at")
-    time.sleep(1)  # until the store is connected; earlier answers are valid too
+    time.sleep(1)  # wait until the store is connected; earlier answers would be valid too
     return Page(port, running, store, folder)

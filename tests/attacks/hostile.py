@@ -1,6 +1,7 @@
-"""Hostile requests, the same for the same seed: over all routes, callbacks and inputs of the page.
+"""Hostile requests over all routes, callbacks and inputs of the page; the same seed gives the same requests.
 
-Each names its correct answers. Only a request that the page itself might make may be answered with 200.
+Each request lists the statuses that are correct answers. Only a request that the page itself might make may be answered
+with 200.
 """
 
 import copy

@@ -1,4 +1,6 @@
-"""A page of another site, in a Chromium on the machine where our page is served: it changes nothing, not the log."""
+"""A page of another site, opened in Chromium on the machine that serves our page: it can change nothing, not even log
+lines.
+"""
 
 import json
 import threading
@@ -90,7 +92,7 @@ def test_a_page_of_another_site_changes_nothing(
         ours = {name: status for name, status in statuses.items() if page.url in name}
         assert ours, "it was asked"
         assert set(ours.values()) == {403}
-        visit.goto(page.url)  # a link to it, on the other hand, may be followed
+        visit.goto(page.url)  # a plain link to our page, on the other hand, may be followed
         assert visit.title() == "Tickflow"
     finally:
         context.close()

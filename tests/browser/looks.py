@@ -11,7 +11,7 @@ Ticking = Callable[[], None]
 GRAPH = "document.querySelector('#chart .js-plotly-plot')"
 """What Plotly draws of the chart: its axes."""
 LOOKS = "window.tickflow.chart.looks()"
-"""What is painted: the picture, the part of time, the marks, where the panels are."""
+"""What is painted: the picture, the time range, the marks, the places of the panels."""
 TICKS = "(window.tickflow?.chart?.view.picture ? window.tickflow.chart.view.drawn.total : 0)"
 SMALL = "document.querySelector('#multiples .js-plotly-plot')"
 PRICES = [150 + (i % 7) * 0.1 for i in range(120)]
@@ -24,12 +24,12 @@ def drawn(page: Page) -> int:
 
 
 def column(page: Page, name: str) -> list[float]:
-    """A column of what is drawn: `price`, `volume`, `ma_5_low` …"""
+    """A column of the drawn picture: `price`, `volume`, `ma_5_low` …"""
     return page.evaluate(f"{LOOKS}.picture.y.{name}")  # type: ignore[no-any-return]  # numbers
 
 
 def seen(page: Page) -> list[float]:
-    """The part of time in sight, in ms, once there is a chart."""
+    """The visible time range in ms, once there is a chart."""
     until(page, f"Boolean({LOOKS}.range)")
     return page.evaluate(f"{LOOKS}.range")  # type: ignore[no-any-return]  # two numbers
 

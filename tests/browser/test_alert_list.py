@@ -1,4 +1,4 @@
-"""The alerts: new, acknowledged for all, and leading to their moment."""
+"""The list of alerts: new ones appear, an acknowledgement counts for all readers, a click leads to the moment."""
 
 import re
 
@@ -84,7 +84,9 @@ def test_a_row_of_a_short_list_stays_under_the_pointer_and_a_click_means_what_wa
     assert mine.bounding_box() == pytest.approx(before, abs=1)
     page.mouse.down()
     page.wait_for_timeout(100)
-    page.evaluate("document.querySelector('.alerts-list').style.transform = 'translateY(-60px)'")  # as if moved
+    page.evaluate(
+        "document.querySelector('.alerts-list').style.transform = 'translateY(-60px)'"
+    )  # as if the pointer had moved
     page.mouse.up()
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
     page.evaluate("document.querySelector('.alerts-list').style.transform = ''")
@@ -145,7 +147,9 @@ def test_a_new_alert_is_notified_of_while_the_page_is_in_the_background(running:
     running.market.tick("AAPL", 140.0)
     expect(page.locator("#alerts .alert")).to_have_count(1)
     running.market.tick("AAPL", 150.0, 150.1, 150.2, 150.0, 150.1, 150.2)
-    page.evaluate("Object.defineProperty(document, 'hidden', { get: () => true })")  # headless shows all its pages
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', { get: () => true })"
+    )  # a headless browser treats all pages as visible
     running.market.tick("AAPL", 163.0)
     until(page, "window.shown.length === 1")
     (hint,) = page.evaluate("window.shown")

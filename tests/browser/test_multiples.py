@@ -159,7 +159,7 @@ def test_one_line_at_the_pointers_moment_goes_through_all_charts(running: Runnin
 
 def test_the_small_charts_say_who_is_stale_and_who_warms_up(running: Running, visit: Visit) -> None:
     running.market.history("MSFT", PRICES)
-    running.market.history("AAPL", PRICES[:7], gap=timedelta(seconds=15))  # seldom, to stay fresh
+    running.market.history("AAPL", PRICES[:7], gap=timedelta(seconds=15))  # rarely, but often enough to stay fresh
     page = visit("?symbol=MSFT&symbols=AAPL,MSFT")
     stale = r"No new tick of MSFT for \d+ s\. If more should come, see whether the producer runs: .*producer\.py"
     warming = r"Warming up: of the 20 ticks that all averages need, AAPL has {}\."

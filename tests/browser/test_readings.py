@@ -12,7 +12,7 @@ expect.set_options(timeout=WAIT_MS)
 
 
 def point_at(page: Page, row: int, aside_px: float = 0) -> None:
-    """Move the pointer to a row of the chart, or so far beside it."""
+    """Move the pointer to a row of the chart, or `aside_px` to its right."""
     across = page.evaluate(f"(({{ shape, picture }}) => shape.panels.y.x(picture.x[{row}]))({LOOKS})")
     box = page.locator("#chart").bounding_box()
     assert box is not None

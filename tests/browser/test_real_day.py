@@ -17,7 +17,7 @@ COVERED = f"(({{ picture, range }}) => picture.covers[0] <= range[0] && picture.
 
 
 def stored(running: Running, symbol: str, most: int = 60_000) -> Points:
-    """The symbol's first trades of the day, which the page's store holds from now on."""
+    """Write the symbol's first trades of the day to the page's store; returns their points."""
     day = real_day.points()
     points = day.take(np.flatnonzero(np.array(day.symbol) == symbol)[:most])
     for at in range(0, len(points), 20_000):
@@ -62,7 +62,7 @@ def test_a_replay_that_ended_is_a_neutral_state_in_full_colour(running: Running,
     page = visit("?symbol=AIG&range=all")
     wait_for_rows(page, 0)
     for _ in range(40):
-        running.market.report()  # the worker is there, and has nothing to take in
+        running.market.report()  # the worker reports, and has no backlog
         if page.locator("#fresh").inner_text().startswith("replay ended"):
             break
         page.wait_for_timeout(500)

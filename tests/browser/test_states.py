@@ -121,7 +121,7 @@ def test_it_says_when_the_analytics_is_gone_or_held_up(running: Running, visit: 
 def test_a_dashboard_that_ends_is_told_and_found_again(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
-    visit.expected = ("ERR_", "server did not respond")  # what the browser and Dash log while it is away
+    visit.expected = ("ERR_", "server did not respond")  # errors that the browser and Dash log while the server is down
     wait_for_rows(page, 0)
     running.stop()
     expect(page.locator("#fresh")).to_have_text("no answer", timeout=20_000)

@@ -1,4 +1,4 @@
-"""What the page draws of any window, on both stores, beside a recomputation from all ticks of a real day."""
+"""What the page draws of any time range, on both stores, compared with a recomputation from all ticks of a real day."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""Helpers of the tick log tests: both logs behind one interface, and reading as a worker does."""
+"""Helpers of the tick log tests: both logs behind one interface, and functions that read as a worker does."""
 
 import sqlite3
 import threading

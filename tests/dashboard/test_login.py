@@ -1,4 +1,4 @@
-"""Who may see and change the page: every route and callback, sessions, roles, tokens, tries, and a proxy's word."""
+"""Who may see and change the page: every route and callback, sessions, roles, tokens, limits on tries, and proxies."""
 
 import json
 import logging

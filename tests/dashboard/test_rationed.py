@@ -27,7 +27,7 @@ from tickflow.store.sqlite.store import EmbeddedStore
 
 
 class Counting(MemoryStore):
-    """Keeps how many rows each read gave, and how many reads were under way at once."""
+    """Records how many rows each read returned, and how many reads ran at once."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -28,13 +28,13 @@ WRAPPER = "tests/faults/variants.py"
 
 
 def often(short: int, full: int) -> int:
-    """A count or a duration: that of `make faults`, or that of the short form."""
+    """One of two counts or durations: for `make faults`, or for the short form."""
     return full if FULL else short
 
 
 @dataclass
 class Result:
-    """The findings of the oracle in log and store."""
+    """The oracle's findings in log and store."""
 
     points: oracle.Verdict
     letters: oracle.LettersVerdict

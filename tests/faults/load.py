@@ -110,7 +110,7 @@ class Load(threading.Thread):
         super().__init__(name="load", daemon=True)
         self.sink = sink
         self.extra: list[tuple[bytes, bytes]] = []
-        """Publish these records once, besides the others."""
+        """Records to publish once, in addition to the others."""
         self._random = random.Random(seed)
         self._rate = rate
         self._clock = clock or (lambda: datetime.now(UTC))

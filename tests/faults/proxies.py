@@ -1,4 +1,6 @@
-"""Two proxies to stand between a worker and its servers: one cuts or holds any connection, one answers for InfluxDB."""
+"""Two proxies between a worker and its servers: one cuts or freezes any connection, the other can answer in InfluxDB's
+place.
+"""
 
 import http.client
 import socket

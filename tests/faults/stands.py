@@ -38,7 +38,7 @@ class Stand(Chain):
 
 
 class KafkaStand(KafkaChain, Stand):
-    """On Kafka and InfluxDB."""
+    """The stack of Kafka and InfluxDB."""
 
     name = "Kafka"
 
@@ -63,7 +63,7 @@ class KafkaStand(KafkaChain, Stand):
         return [time_ns / 1e9 for time_ns in times]
 
     def again(self) -> "KafkaStand":
-        """The same topic for another group, with a bucket of its own."""
+        """Another group on the same topic, with a bucket of its own."""
         bucket = f"{self.bucket}-again"
         self.influx.create_bucket(bucket)
         made = KafkaStand(self.servers, self.topic, self.influx, bucket)
@@ -75,7 +75,7 @@ class KafkaStand(KafkaChain, Stand):
 
 
 class EmbeddedStand(EmbeddedChain, Stand):
-    """On one SQLite file."""
+    """The embedded stack, on one SQLite file."""
 
     name = "embedded"
     topic = "stock-ticks"

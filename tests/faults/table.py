@@ -38,11 +38,11 @@ class Row:
 
 
 ROWS: list[Row] = []
-"""Those of this run so far."""
+"""The rows of this run so far."""
 
 
 def write(rows: Sequence[Row], document: Path = DOCUMENT) -> None:
-    """Replace all rows by these."""
+    """Replace all rows of the table by these."""
     text = document.read_text(encoding="utf-8")
     found = re.search(f"{BEGIN}\n(.*){END}", text, re.DOTALL)
     assert found is not None, f"{document} lacks {BEGIN} and {END}"

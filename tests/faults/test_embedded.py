@@ -14,7 +14,7 @@ from tests.faults.stands import EmbeddedStand
 
 DISK_BYTES = 24 * 2**20
 ENOUGH_TO_SPEAK = 65_536
-"""In bytes: more than the worker's output, to which the limit applies too, but less than its database."""
+"""In bytes: below the size of the database, but above that of the worker's output, to which the limit applies too."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whoever may publish, or use the group, does harm: nothing is lost, nothing stands still, no worker ends.
+"""Clients that may publish, or use the group, do harm: nothing is lost, no partition stands still, no worker ends.
 
 And the suite can fail: variants of the worker without one of its guards are found by the oracle.
 """
@@ -23,8 +23,8 @@ from tests.transactions import Transactions
 
 MOST_MB = 400
 BOUND, BOMB_RECORDS = 2**24, 17
-"""The bound of a batch here, and how many records of a million blanks each are above it; snappy packs no more into a
-megabyte.
+"""The bound of a batch in these tests, and the number of records of a million blanks each that exceed it; snappy fits
+no more into a megabyte.
 """
 
 MOST_SYMBOLS, MOST_SOURCES = 20, 4
@@ -282,14 +282,14 @@ def test_a_worker_without_its_guard_is_found(
 
 
 def test_what_a_stranger_took_from_a_running_worker_is_read_again(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """Under the protocol name that all consumers share one gets in; its commits are told apart and not followed."""
+    """A stranger joins under the protocol name that all share; its commits are recognised and not followed."""
     one, worker = begun(case, kafka_stand, "a consumer that gets into the group", "common-protocol")
     strangers(one, kafka_stand)
     one.recover()
     one.end()
     result = one.judge()
     assert result.equal, result
-    assert "was made by no worker" in worker.stderr
+    assert "was made by an operator or another program" in worker.stderr
 
 
 def test_a_worker_that_trusts_any_metadata_ends(case: MakeCase, kafka_stand: KafkaStand) -> None:

@@ -18,7 +18,7 @@ ODD = "ODD"
 
 
 def through(one: Case, begin: Callable[[], Any], end: Callable[[], Any], seconds: float) -> None:
-    """Two workers live through it; in the middle one of them is asked to stop, and another one starts."""
+    """Two workers live through the fault; in the middle one of them is asked to stop, and another one starts."""
     for worker in (one.worker(), one.worker()):
         worker.wait_for("is ours", 30)
     assert one.load.is_alive()

@@ -1,4 +1,4 @@
-"""kill -9 of the producer: every acknowledged tick is in the log, and the numbering shows the others."""
+"""kill -9 of the producer: every acknowledged tick is in the log, and gaps in the numbers show the others."""
 
 import json
 from collections import defaultdict

@@ -147,7 +147,7 @@ def uncommitted() -> None:
 
 
 def letters_forgotten() -> None:
-    """Hands over whole letters of any size, and takes those that the log refuses for delivered."""
+    """Sends whole letters of any size, and counts those that the log refuses as delivered."""
     letter_of = dead_letters.letter_of
 
     def whole(topic: str, refused: Refused, stage: str, _largest: int | None = None) -> dead_letters.Letter:
@@ -179,13 +179,13 @@ def common_protocol() -> None:
 
 
 def strangers_followed() -> None:
-    """Lets any consumer into the group, and goes on where it committed."""
+    """Lets any consumer into the group, and continues from that consumer's commits."""
     common_protocol()
     patch(assignments.Assignments, note_commit=lambda *_: None)
 
 
 def trusting() -> None:
-    """Takes any metadata of a commit for its own."""
+    """Trusts the metadata of any commit."""
 
     def read(commit: Commit) -> restore._Metadata | None:
         return msgspec.json.decode(commit.metadata, type=restore._Metadata)

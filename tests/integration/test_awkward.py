@@ -153,7 +153,7 @@ def test_what_was_published_twice_is_twice_as_many_ticks_and_counted(odd: Odditi
     points = odd.of("TWICE")
     assert len(points) == 24
     assert points["price"].iloc[:12].tolist() == points["price"].iloc[12:].tolist()
-    assert "12 repeated by their numbers" in odd.summary
+    assert "12 repeated (the same number twice)" in odd.summary
 
 
 def test_five_thousand_symbols_have_their_points_each(odd: Oddities) -> None:

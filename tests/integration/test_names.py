@@ -14,7 +14,9 @@ from tickflow.verbs.command_line import limits_of
 
 MOST_SYMBOLS, MOST_SOURCES = 5, 3
 SPAN = 10
-"""So short that the replay for the windows does not see all names again: those come from the state of the alerts."""
+"""A span this short that the replay for the windows does not meet all names again: the names must come from the state
+of the alerts.
+"""
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -1,4 +1,4 @@
-"""`rewind --to` has the group read again from a time on: a store that lost points is whole again, bit for bit."""
+"""`rewind --to` makes the group read again from a given time: a store gets back its lost points, bit for bit."""
 
 import time
 from datetime import UTC, datetime

@@ -100,7 +100,7 @@ def test_what_a_stranger_committed_while_the_worker_was_stopped_is_said_and_coun
     with caplog.at_level(logging.WARNING), working(chain) as worker:
         wait_until(lambda: worker.counters.total.foreign == 1, "the foreign commit")
         assert worker.status().foreign == 1
-    assert "the commit at 60 (without metadata) was made by no worker" in caplog.text
+    assert "the commit at 60 (without metadata) was made by an operator" in caplog.text
 
 
 @pytest.mark.parametrize(

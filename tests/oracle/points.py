@@ -48,7 +48,7 @@ COLUMNS = ("symbol", "source", "time_ns", *FLOATS, *INTEGERS, "is_anomaly")
 
 @dataclass(frozen=True)
 class Expected:
-    """The demands of a topic: the points, and each refused record by place with its reason."""
+    """What must become of a topic: the points, and the reason of each refused record, by partition and offset."""
 
     points: pd.DataFrame
     letters: Mapping[tuple[int, int], tuple[LogRecord, str]]

@@ -21,7 +21,7 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class Refusal:
-    """A record that is no tick, and why."""
+    """A record that is not a tick, and the reason."""
 
     reason: str
 

@@ -11,7 +11,7 @@ from tests.oracle.logs import LogRecord
 from tests.oracle.points import COLUMNS, FLOATS, METRICS
 
 BY_STORE = "refused by the store"
-"""In place of the reason for a tick that the store refuses for good: the words are the store's own."""
+"""The reason recorded for a tick that the store refuses for good; the real text is the store's own."""
 STORE_STAGE = "TASK_PUT"
 CUT = 65_536
 
@@ -41,7 +41,7 @@ class Verdict:
 
 
 def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-9, threshold: float = 2.0) -> Verdict:
-    """Hold every field of every stored point against the expected one: floats within `tolerance`, relative."""
+    """Compare every field of every stored point with the expected one: floats within `tolerance`, relative."""
     place = ["partition", "offset"]
     doubled = int(stored.duplicated(place).sum())
     both = expected.merge(stored, on=place, how="outer", suffixes=("", "_stored"), indicator=True)
@@ -55,8 +55,8 @@ def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-
             continue
         wanted, found = matched[column], matched[f"{column}_stored"]
         if column == "is_anomaly":
-            # A score that equals the threshold but for its last bits may fall on either side of it: then the stored
-            # flag must be what the stored score says.
+            # A score that differs from the threshold only in its last bits may fall on either side: then the stored
+            # flag must agree with the stored score.
             at_threshold = np.isclose(matched["z_score"].astype(float), threshold, rtol=tolerance, atol=0.0)
             by_its_score = found.astype(bool) == (matched["z_score_stored"].astype(float) > threshold)
             same = by_its_score.to_numpy() & ((wanted == found).to_numpy() | at_threshold)
@@ -124,7 +124,7 @@ class LettersVerdict:
 
 
 def _is_cut_of(letter: LogRecord, headers: Mapping[str, str], record: LogRecord) -> bool:
-    """Whether the letter holds the first 64 KiB of the record's value, and says the truth of the rest."""
+    """Whether the letter holds the first 64 KiB of the record's value, with correct sizes and digests of the rest."""
     value = record.value or b""
     said = (str(len(value)), hashlib.sha256(value).hexdigest())
     return (

@@ -13,8 +13,8 @@ from devtools.process import free_port
 from tests.conftest import StartScript
 from tickflow.version import VERSION
 
-# In seconds of CPU the limits were 0.5 and 1.5; the same machine takes 1.5 times as much from one hour to the next. So
-# each start is compared with one of the libraries that it cannot do without, in the same minute.
+# Limits in CPU seconds (0.5 and 1.5) failed: the same machine takes up to 1.5 times as long an hour later. So each
+# start is compared with importing the libraries that the script needs, measured in the same minute.
 TO_ANSWER = "import pydantic, numpy, dotenv, msgspec"
 MORE_THAN_LIBRARIES = 3.0
 """Measured: 2.0 to 2.5 times, a third of it pydantic's classes of a hundred settings."""

@@ -1,4 +1,6 @@
-"""Secrets in the wrong place, or in a file that is none: said by the key, never shown, never waited for."""
+"""Secrets in the wrong place, or paths that are not files: the error names the key, never shows the secret, and never
+blocks.
+"""
 
 import os
 import signal

@@ -259,7 +259,7 @@ def test_a_symbol_that_gave_a_quote_survives_any_number_of_empty_answers(
     assert [tick.price for tick in ticks(one, Waits(32))] == [301.5, 302]
     assert len(stub.queries) == 32, "it is asked in every round"
     assert one.symbols == ("IBM",)
-    assert caplog.text.count("gave quotes before, and is asked again in the next round") == 30
+    assert caplog.text.count("has had quotes before, and is requested again in the next round") == 30
     assert "may not know" not in caplog.text
 
 

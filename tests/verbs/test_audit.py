@@ -28,7 +28,7 @@ SYMBOLS = ("AAPL", "MSFT")
 
 
 class Chain:
-    """A topic of two partitions, worked off by one worker."""
+    """A topic of two partitions that one worker has processed."""
 
     def __init__(self) -> None:
         self.topic = MemoryTopic(2)
@@ -210,7 +210,7 @@ def test_points_of_any_number_are_compared_in_portions(chain: Chain, monkeypatch
     monkeypatch.setattr(chain.store, "points", counted)
     found = chain.audit()
     assert (found.stored, found.foreign) == (2 * TICKS, 1)
-    portions = reads[2:]  # the first two are the memory store's own way to name its symbols
+    portions = reads[2:]  # the first two calls come from the memory store itself, to list its symbols
     assert sum(portions) == 2 * TICKS + 1
     assert max(portions) <= 3
 

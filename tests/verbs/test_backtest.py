@@ -1,4 +1,6 @@
-"""`backtest` says what live did, and `calibrate` says how sure it is; both from the topic or a file."""
+"""`backtest` gives the alerts that live workers gave, and `calibrate` states its intervals; both from the topic or a
+file.
+"""
 
 import threading
 from pathlib import Path

@@ -22,7 +22,7 @@ spans = st.integers(1, 2_000_000)
 
 @pytest.fixture
 def windows_of_20(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As deep as they were when commits of version 1 and 2 were made."""
+    """Sets the depth that windows had when commits of version 1 and 2 were made."""
     monkeypatch.setattr("tickflow.worker.restore.DEPTH", 20)
 
 
@@ -107,7 +107,7 @@ def test_past_the_workers_own_commit_a_foreign_one_is_not_followed() -> None:
     own = Commit(500, to_metadata(500, 120))
     found = plan(Commit(560, ""), Bounds(0, 900), own=own)
     assert replace(found, note="") == RestorePlan(120, 500, since=found.since, foreign=True)
-    assert "the commit at 560 (without metadata) was made by no worker" in found.note
+    assert "the commit at 560 (without metadata) was made by an operator" in found.note
     assert "own commit at 500 again" in found.note
 
 

@@ -257,7 +257,7 @@ class Desk:
                     self._work.set()
             except Exception as error:  # the thread must not end silently
                 self.trouble = str(error)
-                logger.exception("alerts wait, after an error of this program")
+                logger.exception("alerts wait, after an error in this program")
                 if not is_last:
                     self._closing.wait(next(backoff))
                     self._work.set()

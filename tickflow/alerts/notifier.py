@@ -24,6 +24,7 @@ from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
 from tickflow.store.mutes import MuteStore
 from tickflow.ticklog.base import Polled, Position, TickLog
+from tickflow.worker.report import counted
 
 COMPANY_SECONDS = 6.0
 """How many seconds an alert waits for others of the same market move."""
@@ -132,7 +133,7 @@ class Notifier:
                 try:
                     alerts.append(decode(record.value or b""))
                 except msgspec.DecodeError:
-                    logger.warning("a record of %s at offset %d is no alert", self._log.topic, record.offset)
+                    logger.warning("a record of %s at offset %d is not an alert", self._log.topic, record.offset)
             self._outbox.take(alerts, self._clock())
             if records and number in self._epochs:
                 self._log.commit({number: Position(records[-1].offset + 1, "", self._epochs[number])})
@@ -160,7 +161,7 @@ class Notifier:
                 (move,) = market.settled([move], near)
                 self._store.write([move])
             except StoreError as error:
-                logger.warning("a market move is not stored: %s", error)
+                logger.warning("could not store a market move: %s", error)
             self._outbox.write(move, own, names, now)
         for alert in single:
             if alert.message_id in due:
@@ -180,7 +181,7 @@ class Notifier:
             self._mutes_read_at = now
             self._reading_mutes.over("mutes are read again")
         except StoreError as error:
-            self._reading_mutes(f"mutes cannot be read, the last known ones hold: {error}")
+            self._reading_mutes(f"mutes cannot be read, so the last known ones stay in force: {error}")
 
     def _count_symbols(self, now: float) -> int:
         if now - self._counted_at > SYMBOLS_EVERY_SECONDS:
@@ -188,7 +189,7 @@ class Notifier:
             try:
                 self._symbols = max(1, len(self._points.latest().symbol))
             except StoreError:
-                logger.debug("the symbols are not counted now", exc_info=True)
+                logger.debug("the symbols cannot be counted now", exc_info=True)
         return self._symbols
 
     def _send(self, channel: Channel) -> None:
@@ -200,11 +201,13 @@ class Notifier:
         late = [each for each in waiting if now - each.written > self._wishes.give_up_seconds]
         if late:
             self._outbox.settle(channel.name, [each.id for each in late], "given up", now)
-            logger.error("%d messages to %s are given up: it took none for too long", len(late), channel.shown)
+            logger.error(
+                "gave up %s to %s: it has accepted none for too long", counted(len(late), "message"), channel.shown
+            )
             try:
                 self._store.mark_notified([each.alert for each in late], sent=False)
             except StoreError as error:
-                logger.warning("that messages are given up is not stored: %s", error)
+                logger.warning("could not store that messages were given up: %s", error)
             waiting = [each for each in waiting if each not in late]
         left = self._wishes.an_hour - self._outbox.count(channel.name, "sent at", now - 3_600)
         if not waiting or left <= 0:
@@ -216,15 +219,15 @@ class Notifier:
         if channel.send(title, body, picture):
             self._outbox.settle(channel.name, [each.id for each in together[:1]], "sent at", now)
             self._outbox.settle(channel.name, [each.id for each in together[1:]], "sent along", now)
-            self._saying[channel.name].over(f"{channel.shown} takes messages again")
+            self._saying[channel.name].over(f"{channel.shown} accepts messages again")
             self._backoffs[channel.name] = Backoff(first=0.5, longest=30.0)
             try:
                 self._store.mark_notified([each.alert for each in together])
             except StoreError as error:
-                logger.warning("that messages were sent is not stored: %s", error)
+                logger.warning("could not store that messages were sent: %s", error)
         else:
             self._not_before[channel.name] = now + next(self._backoffs[channel.name])
-            self._saying[channel.name](f"{channel.shown} does not take messages; {len(waiting)} wait in the outbox")
+            self._saying[channel.name](f"{channel.shown} does not accept messages; {len(waiting)} wait in the outbox")
 
     def _words(self, messages: Sequence[Message]) -> tuple[str, str]:
         """Title and body; each alert with its link and its id."""

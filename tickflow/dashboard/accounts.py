@@ -90,7 +90,7 @@ def refusal_of(password: str) -> str | None:
     if not LEAST <= len(password) <= MOST:
         return f"A password has {LEAST} to {MOST} characters."
     if password.lower() in COMMON:
-        return "This password is among those that are tried first. Choose another, such as four words of your own."
+        return "This password is among those that attackers try first. Choose another, such as four words of your own."
     return None
 
 
@@ -113,7 +113,7 @@ class Accounts:
             raise SettingError(KEY, str(self._path), expected)
         mode = self._path.stat().st_mode
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise SettingError(KEY, str(self._path), f"a file that is its owner's alone: chmod 600 {self._path}")
+            raise SettingError(KEY, str(self._path), f"a file that only its owner may read: chmod 600 {self._path}")
         self._read()
 
     def find(self, name: str) -> Account | None:

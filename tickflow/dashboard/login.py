@@ -47,7 +47,7 @@ class Gatekeeper(ABC):
 
     def refuse(self) -> Response:
         """The answer to a request without a known person."""
-        return _plain(403, "This page is for those who come by its proxy.")
+        return _plain(403, "This page can be reached only through its proxy.")
 
     def serve(self, server: Flask) -> None:  # noqa: B027 - most need none
         """Add the routes that this way of authentication needs."""
@@ -168,7 +168,7 @@ class ByPassword(Gatekeeper):
             return response
         right = self._accounts.is_right(name, password)
         if right is None:
-            return _page(503, _form(query, "Too many sign in at once. Try again in some seconds."))
+            return _page(503, _form(query, "Too many people are signing in at once. Try again in a few seconds."))
         account = self._accounts.find(name)
         if not right or account is None:
             _logger.warning("sign-in refused: wrong name or password of %s from %s", shown, self.address)

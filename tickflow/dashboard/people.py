@@ -13,13 +13,17 @@ FILE = "AUTH_USERS_FILE"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags to the parser."""
-    group = parser.add_argument_group("accounts", "each changes the file of AUTH_USERS_FILE, and ends")
+    group = parser.add_argument_group("accounts", "each flag changes AUTH_USERS_FILE, and the program ends")
     only = group.add_mutually_exclusive_group()
-    only.add_argument("--add-user", metavar="NAME", help="add a user or give one a new password, which is asked for")
-    only.add_argument("--add-token", metavar="NAME", help="make a token for a script, which is shown once")
+    only.add_argument(
+        "--add-user", metavar="NAME", help="add a user, or set a user's new password; asks for the password"
+    )
+    only.add_argument("--add-token", metavar="NAME", help="create a token for a script; it is shown only once")
     only.add_argument("--remove-user", metavar="NAME", help="remove the user and the token of that name")
     only.add_argument("--list-users", action="store_true", help="list the users and their roles")
-    group.add_argument("--role", choices=ROLES, default="viewer", help="what that one may do (default: viewer)")
+    group.add_argument(
+        "--role", choices=ROLES, default="viewer", help="what that user or token may do (default: viewer)"
+    )
     group.add_argument("--days", type=float, default=90.0, help="for how long the token is valid (default: 90 days)")
 
 
@@ -44,7 +48,10 @@ def change(arguments: argparse.Namespace, path: Path) -> str:
             return f"{arguments.remove_user} is removed; open sessions have ended."
     except (ValueError, OSError) as error:
         raise TickflowError(str(error)) from error
-    return "\n".join(f"{name}\t{each.role}" for name, each in sorted(accounts.users().items())) or "There are none yet."
+    return (
+        "\n".join(f"{name}\t{each.role}" for name, each in sorted(accounts.users().items()))
+        or "There are no users yet."
+    )
 
 
 def _asked() -> str:

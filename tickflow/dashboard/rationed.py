@@ -44,7 +44,7 @@ class Rationed(MetricsStore):
     def _turn(self) -> Iterator[MetricsStore]:
         """The store for one read, once fewer than `READS_AT_ONCE` reads are running."""
         if not self._turns.acquire(timeout=seconds_left(WORK_SECONDS)):
-            raise Overloaded("The page has too much to read for others just now. Try again in some seconds.")
+            raise Overloaded("The page is busy with other requests. Try again in a few seconds.")
         before = DEADLINE.get()
         if before is None:  # a download belongs to no request: it reads for as long as the client takes data
             DEADLINE.set(time.monotonic() + WORK_SECONDS)

@@ -96,7 +96,7 @@ def parse_quote(payload: object, symbol: str, key: str = "") -> Quote:
     1.04
     """
     if not isinstance(payload, dict):
-        raise NoQuote(f"Alpha Vantage answered for {symbol} with something that is no quote")
+        raise NoQuote(f"Alpha Vantage answered for {symbol} with something that is not a quote")
     for name, body in payload.items():
         if name.startswith("Global Quote") and isinstance(body, dict) and body:  # a suffix marks a delayed quote
             return _read(body, symbol)
@@ -235,7 +235,7 @@ class AlphaVantageSource:
     @property
     def what(self) -> str:
         """The description of this source in the first log line."""
-        return f"real prices of {', '.join(self._asked)} from Alpha Vantage, asked every {self._interval:g} s"
+        return f"real prices of {', '.join(self._asked)} from Alpha Vantage, requested every {self._interval:g} s"
 
     def warn_of_budget(self) -> None:
         """Warn if a free key's daily limit would be used up within a day at this rate."""
@@ -312,17 +312,17 @@ class AlphaVantageSource:
     def _miss(self, symbol: str, error: EmptyAnswer) -> None:
         """Count a round without a quote and without a reason, and log the consequence."""
         if self._misses[symbol] == ANSWERED:
-            logger.warning("%s; it gave quotes before, and is asked again in the next round", error)
+            logger.warning("%s; it has had quotes before, and is requested again in the next round", error)
             return
         self._misses[symbol] += 1
         if self._misses[symbol] < UNKNOWN_AFTER:
-            logger.warning("%s; it is asked again in the next round", error)
+            logger.warning("%s; it is requested again in the next round", error)
             return
         words = f"no quote of {symbol} in {self._misses[symbol]} rounds: Alpha Vantage may not know it"
-        logger.warning("%s; check SYMBOLS. It is asked again every %d rounds (%s)", words, UNKNOWN_EVERY, error)
+        logger.warning("%s; check SYMBOLS. It is requested again every %d rounds (%s)", words, UNKNOWN_EVERY, error)
         if not self.symbols:
             logger.warning(
-                "Alpha Vantage gave a quote of none of SYMBOLS=%s: nothing is published", ",".join(self._asked)
+                "Alpha Vantage has no quote for any of SYMBOLS=%s: nothing is published", ",".join(self._asked)
             )
 
     def _is_new(self, found: Quote) -> bool:

@@ -165,7 +165,7 @@ class Replay:
                 break
             if not self._reading.tally.read - self._reading.tally.refused:
                 break
-            logger.info("%s: came to its end, begins again (--loop)", self._path)
+            logger.info("%s: reached the end, starting again (--loop)", self._path)
             self._reading = self._new_reading()
         if not stopped:
             self._complain()
@@ -224,9 +224,9 @@ class Replay:
         try:
             while (left := due - self._clock()) > 0:
                 if is_long:
-                    self._next = f"; the next tick is of {moment}, in {_duration(left)}"
+                    self._next = f"; the next tick is at {moment}, in {_duration(left)}"
                     logger.info(
-                        "the next tick is of %s, in %s at this speed (--replay-speed max does not wait)",
+                        "the next tick is at %s, in %s at this speed (--replay-speed max does not wait)",
                         moment,
                         _duration(left),
                     )
@@ -258,7 +258,7 @@ class Replay:
             logger.warning(
                 "%s, line %s: times go back%s; the replay keeps the order of the file (--sort always sorts it)",
                 *(self._path, f"{int(part.lines[back[0] + 1]):,}"),
-                "" if same else ", where another symbol begins",
+                "" if same else ", where another symbol starts",
             )
 
     def progress(self) -> str:
@@ -271,7 +271,7 @@ class Replay:
         part = f", {done:.0%} of {'the file' if len(self.opened.files) == 1 else 'the files'}" if size else ""
         left = f", {_duration(seconds * (1 - done) / done)} left" if 0 < done < 1 and math.isinf(self._speed) else ""
         refused = f", {tally.refused:,} refused" if tally.refused else ""
-        skipped = f", {self.skipped:,} passed over that were published before" if self.skipped else ""
+        skipped = f", {self.skipped:,} skipped that were published before" if self.skipped else ""
         return f"{rows:,} rows read{refused}{skipped}{part}, {rows / seconds:,.0f} rows/s{left}{self._next}"
 
     def _bytes_given(self) -> float:
@@ -282,10 +282,10 @@ class Replay:
     def _complain(self) -> None:
         tally = self._reading.tally
         if tally.empty:
-            logger.info("%s rows of %s have no price and were passed over", f"{tally.empty:,}", self._path)
+            logger.info("%s rows of %s have no price and were skipped", f"{tally.empty:,}", self._path)
         if tally.passed:
             logger.info(
-                "%s lines of %s are no ticks (comments, headers, other kinds) and were passed over",
+                "%s lines of %s are not ticks (comments, headers, other kinds) and were skipped",
                 f"{tally.passed:,}",
                 self._path,
             )
@@ -315,9 +315,9 @@ class Replay:
         self._first_refusal = self._first_refusal or where
         self._shown += 1
         if self._shown <= SHOWN_REFUSALS:
-            logger.warning("%s, line %s: %s; refused, the replay goes on", name, f"{refusal.line:,}", refusal.why)
+            logger.warning("%s, line %s: %s; row refused, the replay continues", name, f"{refusal.line:,}", refusal.why)
         if self._shown == SHOWN_REFUSALS:
-            logger.warning("further refused rows are only counted")
+            logger.warning("further refused rows are counted, not logged")
 
     @property
     def has_bars(self) -> bool:

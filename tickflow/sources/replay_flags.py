@@ -72,12 +72,12 @@ def add_replay_flags(parser: argparse.ArgumentParser) -> None:
         "--explain", action="store_true", help="show what the file was understood as, and publish nothing"
     )
     time = "RFC 3339 with a zone; without one, --timezone must say it"
-    group.add_argument("--from", dest="begin", metavar="TIME", help=f"leave out what is before this time ({time})")
-    group.add_argument("--to", dest="end", metavar="TIME", help="leave out what is at this time or later")
-    group.add_argument("--loop", action="store_true", help="begin again at the end, until asked to stop")
-    text = "move all times so that the first tick is of now; they stay marked replay"
+    group.add_argument("--from", dest="begin", metavar="TIME", help=f"leave out ticks before this time ({time})")
+    group.add_argument("--to", dest="end", metavar="TIME", help="leave out ticks at this time or later")
+    group.add_argument("--loop", action="store_true", help="start again at the end, until asked to stop")
+    text = "shift all times so that the first tick is now; the source stays replay"
     group.add_argument("--shift-to", metavar="now", help=text)
-    text = "go on after the last tick that an interrupted run of the same replay has in the log"
+    text = "continue after the last tick that an interrupted run of the same replay has published"
     group.add_argument("--resume", action="store_true", help=text)
 
 

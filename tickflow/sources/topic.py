@@ -65,12 +65,12 @@ class TopicSource:
             for partition in self._log.commit(self._taken):
                 del self._taken[partition]
         except LogUnavailable as error:
-            self._trouble(f"the place in the topic {self._log.topic} cannot be committed: {error}")
+            self._trouble(f"the offset in the topic {self._log.topic} cannot be committed: {error}")
 
     def progress(self) -> str:
         """How many records were left out, in words."""
         left_out = self.unmapped.total()
-        return f"{left_out:,} records of {self._log.topic} are no ticks by the map" if left_out else ""
+        return f"{left_out:,} records of {self._log.topic} are not ticks by the map" if left_out else ""
 
     def close(self) -> None:
         """Leave the group."""
@@ -89,7 +89,7 @@ class TopicSource:
         for partition in polled.out_of_range:
             start = self._log.bounds(partition).start
             logger.warning(
-                "the place in partition %d of %s is gone: reading from offset %d", partition, self._log.topic, start
+                "the position in partition %d of %s is gone: reading from offset %d", partition, self._log.topic, start
             )
             self._log.seek(partition, start)
         ticks: list[Tick] = []
@@ -116,7 +116,9 @@ class TopicSource:
                 self._log.topic,
             )
         if begin > bounds.end:
-            logger.warning("the topic %s was made new: reading partition %d from its start", self._log.topic, partition)
+            logger.warning(
+                "the topic %s was created again: reading partition %d from its start", self._log.topic, partition
+            )
             begin = bounds.start
         self._log.seek(partition, begin)
 

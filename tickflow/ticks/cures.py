@@ -31,15 +31,15 @@ CURES: Mapping[str, Cure] = {
         "Send one flat JSON object per tick, or translate the topic with --source topic and a map.",
     ),
     Reason.NOT_UTF8: Cure(
-        "The bytes are no UTF-8 text: a binary format such as Avro or Protobuf, or compression by the program itself.",
+        "The bytes are not UTF-8 text: a binary format such as Avro or Protobuf, or compression by the program itself.",
         "Send JSON in UTF-8, and leave compression to Kafka (compression.type).",
     ),
     Reason.NOT_JSON: Cure(
-        "The value is no JSON: CSV, Python's single quotes, NaN, or the magic byte 0 of a schema registry before it.",
+        "The value is not JSON: CSV, Python's single quotes, NaN, or the magic byte 0 of a schema registry before it.",
         "Send plain JSON without a schema registry's serializer; print one record with kcat to see its first bytes.",
     ),
     Reason.NOT_AN_OBJECT: Cure(
-        "The value is JSON, but no object: an array of ticks, a bare number, or JSON encoded twice into a string.",
+        "The value is JSON, but not an object: an array of ticks, a bare number, or JSON encoded twice into a string.",
         "Send one JSON object per tick, encoded once.",
     ),
     Reason.TOO_MANY_SYMBOLS: Cure(
@@ -55,7 +55,7 @@ CURES: Mapping[str, Cure] = {
         'Name the field "symbol"; for Connect set value.converter.schemas.enable=false; or use --source topic.',
     ),
     Reason.SYMBOL_TYPE: Cure(
-        "`symbol` is no string: a number as an instrument's id, or null.",
+        "`symbol` is not a string: a number as an instrument's id, or null.",
         'Send the symbol as a JSON string such as "AAPL".',
     ),
     Reason.SYMBOL_INVALID: Cure(
@@ -63,7 +63,7 @@ CURES: Mapping[str, Cure] = {
         "Trim it, and keep to the characters that docs/feeds.md lists.",
     ),
     Reason.KEY_MISSING: Cure(
-        "The record has no key: a console producer without key, or a client that was given the value alone.",
+        "The record has no key: a console producer without key, or a client that sends only the value.",
         "Send the symbol as the record's key, in plain bytes: the order of a symbol's ticks depends on it.",
     ),
     Reason.KEY_MISMATCH: Cure(
@@ -71,15 +71,15 @@ CURES: Mapping[str, Cure] = {
         "Send exactly the bytes of `symbol` as the key (in Connect: key.converter=StringConverter).",
     ),
     Reason.PRICE_MISSING: Cure(
-        "The object has no `price`: another name (p, last, close), or a quote with bid and ask alone.",
-        'Name the field "price"; for quotes decide for the midpoint yourself; or use --source topic and a map.',
+        "The object has no `price`: another name (p, last, close), or a quote that has only bid and ask.",
+        'Name the field "price"; for quotes, compute a midpoint yourself; or use --source topic and a map.',
     ),
     Reason.PRICE_TYPE: Cure(
         'The price is text such as "187.5" (exchanges do so to keep digits), null, or a boolean.',
         "Send a JSON number without quotes; --source topic and a map turn text into numbers.",
     ),
     Reason.PRICE_RANGE: Cure(
-        "The price is zero, negative, or beyond 1e12; vendors send 0 for a price that they do not know.",
+        "The price is zero, negative, or beyond 1e12; vendors send 0 for an unknown price.",
         "Leave such ticks out. Prices below zero, as of oil in April 2020, cannot be stored.",
     ),
     Reason.TIMESTAMP_MISSING: Cure(
@@ -91,7 +91,7 @@ CURES: Mapping[str, Cure] = {
         "Send RFC 3339 text such as 2026-01-05T14:30:00.123Z; --source topic and a map turn epochs into it.",
     ),
     Reason.TIMESTAMP_INVALID: Cure(
-        "The time is no RFC 3339 date and time: a date alone, m/d/Y, a name of a zone, or a day that does not exist.",
+        "The time is not an RFC 3339 date and time: a date alone, m/d/Y, a zone's name, or a day that does not exist.",
         "Send text such as 2026-01-05T14:30:00.123Z, with Z or an offset such as -05:00.",
     ),
     Reason.TIMESTAMP_RANGE: Cure(
@@ -119,24 +119,24 @@ CURES: Mapping[str, Cure] = {
         "Send a JSON number in percent such as 1.04, or leave it out.",
     ),
     Reason.CHANGE_PERCENT_RANGE: Cure(
-        "The change is no finite number, as after a division by zero.",
+        "The change is not a finite number, as after a division by zero.",
         "Leave `change_percent` out where there is none.",
     ),
-    Reason.SOURCE_TYPE: Cure("`source` is no string.", "Send a short name of your feed, or leave it out."),
+    Reason.SOURCE_TYPE: Cure("`source` is not a string.", "Send a short name of your feed, or leave it out."),
     Reason.SOURCE_INVALID: Cure(
         "`source` has capitals, blanks or other characters, or more than 32 of them.",
         "Use 1 to 32 of a-z, 0-9 and underscore, such as my_feed.",
     ),
-    Reason.PRODUCER_TYPE: Cure("`producer` is no string.", "Send the run's name as a string, or leave it out."),
+    Reason.PRODUCER_TYPE: Cure("`producer` is not a string.", "Send the run's name as a string, or leave it out."),
     Reason.PRODUCER_INVALID: Cure(
         "`producer` is empty or longer than 64 characters.",
         "Send 1 to 64 characters that are new for every run, or leave it out.",
     ),
     Reason.SEQ_TYPE: Cure(
-        "`seq` is no whole number.",
-        "Send a counter per symbol that begins at 1 in every run, or leave it out.",
+        "`seq` is not a whole number.",
+        "Send a counter per symbol that starts at 1 in every run, or leave it out.",
     ),
-    Reason.SEQ_RANGE: Cure("`seq` is negative.", "Send a counter per symbol from 1 on, or leave it out."),
+    Reason.SEQ_RANGE: Cure("`seq` is negative.", "Send a counter per symbol that starts at 1, or leave it out."),
 }
 """The cure for each reason. docs/feeds.md has the same table; a test keeps them equal."""
 
@@ -146,7 +146,7 @@ def advice(reason: str) -> str:
     message.
 
     >>> advice("source_type")
-    '`source` is no string. Send a short name of your feed, or leave it out.'
+    '`source` is not a string. Send a short name of your feed, or leave it out.'
     """
     found = CURES.get(reason)
     return f"{found.cause} {found.cure}" if found else ""

@@ -151,7 +151,7 @@ class Audit:
             where = f"{stored.symbol} {stored.detector} at {moment(stored.time_ns)}"
             if expected is None:
                 found.alerts_wrong += 1
-                found.note(f"foreign alert: {where}: the ticks give none")
+                found.note(f"foreign alert: {where}: the ticks raise no such alert")
                 continue
             found.alerts += 1
             names = differences(expected, stored)

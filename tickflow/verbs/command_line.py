@@ -83,9 +83,9 @@ class VerbSettings(DeskSettings, Protocol):
 
 
 def add_arguments(parser: Parser) -> None:
-    """Add the verb and the flags of single verbs to a parser."""
+    """Add the verb and the flags of individual verbs to a parser."""
     parser.add_argument("verb", nargs="?", choices=VERBS, default="run", help="what to do (default: run)")
-    group = parser.add_argument_group("flags of single verbs")
+    group = parser.add_argument_group("flags of individual verbs")
     group.add_argument("--json", action="store_true", help="status: print JSON, for programs")
     group.add_argument("--watch", action="store_true", help="status: look again every 2 s, until Ctrl+C")
     group.add_argument(
@@ -101,14 +101,20 @@ def add_arguments(parser: Parser) -> None:
     )
     group.add_argument("--last", type=span_ns, metavar="S", help="audit: the last 10m, 2h or 1d alone, as for cron")
     group.add_argument("--to", type=time_ns, metavar="T", help="the same: up to this time; rewind: back to it")
-    group.add_argument("--file", type=Path, metavar="F", help="calibrate, backtest: a recorded file, not the topic")
-    group.add_argument("--budget", type=budget, metavar="B", help="calibrate, backtest: in place of ALERT_BUDGET")
-    group.add_argument("--rules", type=rules, metavar="R", help="backtest: in place of ALERT_RULES, and no detector")
-    group.add_argument("--detector", choices=DETECTORS, help="backtest: this one alone")
-    text = "run, notify: alerts alone, without a store and a page; use a KAFKA_GROUP of its own for it"
+    group.add_argument(
+        "--file", type=Path, metavar="F", help="calibrate, backtest: read a recorded file, not the topic"
+    )
+    group.add_argument("--budget", type=budget, metavar="B", help="calibrate, backtest: replace ALERT_BUDGET")
+    group.add_argument("--rules", type=rules, metavar="R", help="backtest: replace ALERT_RULES, and run no detector")
+    group.add_argument("--detector", choices=DETECTORS, help="backtest: only this detector")
+    text = "run, notify: only alerts, without a store and a page; give these workers a KAFKA_GROUP of their own"
     group.add_argument("--alerts-only", action="store_true", help=text)
-    group.add_argument("--test", action="store_true", help="notify: send one message to each address and say what came")
-    group.add_argument("--curve", action="store_true", help="backtest: budget against alerts, for several budgets")
+    group.add_argument(
+        "--test", action="store_true", help="notify: send one test message to each address and print the outcome"
+    )
+    group.add_argument(
+        "--curve", action="store_true", help="backtest: print the number of alerts for each of several budgets"
+    )
     group.add_argument("--out", type=Path, metavar="F", help="calibrate: the file to write (default: ALERT_THRESHOLDS)")
 
 
@@ -247,7 +253,7 @@ def budget(text: str) -> Budget:
     try:
         return parse_budget(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is none: {error}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a budget: {error}") from None
 
 
 def rules(text: str) -> tuple[Rule, ...]:

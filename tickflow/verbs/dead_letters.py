@@ -109,7 +109,7 @@ def lines(listing: Listing, explain: bool = False) -> list[str]:
     if listing.repeated:
         found.append(f"({listing.repeated:,} further letters are repeats, which a restart may leave)")
     if listing.strangers:
-        found.append(f"({listing.strangers:,} further records are no dead letters of this topic)")
+        found.append(f"({listing.strangers:,} further records are not dead letters of this topic)")
     if listing.newest:
         header = f"{'refused at':<20}  {'partition/offset':>16}  {'reason':<20}  {'key':<14}  {'bytes':>7}  value"
         found += ["", f"the newest {len(listing.newest):,}:", header]

@@ -27,7 +27,9 @@ def rewind(log: TickLog, to_ms: int) -> dict[int, tuple[int, int]]:
     view = log.group_view()
     if view.members:
         names = ", ".join(view.members)
-        raise LogError(f"The group has workers, which would go on where they are: {names}. Stop them, then rewind.")
+        raise LogError(
+            f"The group has running workers, which would continue from where they are: {names}. Stop them, then rewind."
+        )
     moved: dict[int, tuple[int, int]] = {}
     for partition, commit in view.committed.items():
         found = offset_at(log, partition, to_ms, log.bounds(partition, log.topic))

@@ -76,8 +76,8 @@ def _of_log(found: Evidence) -> list[str]:
         )
     if found.newest_append_ns is not None and FEED_NS < found.now_ns - found.newest_append_ns < HOUR_NS:
         result.append(
-            f"no record has come for {ago(found.now_ns - found.newest_append_ns)}: see the producer, unless the market "
-            "has closed"
+            f"no record has arrived for {ago(found.now_ns - found.newest_append_ns)}: "
+            "check the producer, unless the market is closed"
         )
     return result
 
@@ -99,7 +99,9 @@ def _of_workers(found: Evidence) -> list[str]:
             "cut off from the store; see the log there"
         )
     if found.group is not None and found.group.members and not present and not silent:
-        result.append("a worker is in the group, but none has ever reported to the store: do both use the same bucket?")
+        result.append(
+            "a worker is in the group, but none has ever reported to the store: do the workers use this bucket?"
+        )
     for each in present:
         if each.held_up_by:
             result.append(f"{each.worker} is held up: {each.held_up_by}")

@@ -232,7 +232,7 @@ class Assignments(Mapping[int, Assigned]):
         else:
             lost = max(bounds.start - max(position, ours.emit_from), 0)
             cold = max(min(bounds.start, ours.emit_from) - position, 0)
-            note = f"the log's retention overran this worker: {lost:,} records lost, {cold:,} for its windows gone"
+            note = f"the log deleted records before they were read: {lost:,} lost, and {cold:,} that the windows need"
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
         begin = self._with_alerts(partition, begin, bounds.start, self._log.topic_id)
         # As after a restart: no value may depend on whether a restart fell into the gap.

@@ -54,7 +54,7 @@ class Notices:
             self._naive.add(source)
             logger.warning(
                 "times of the source %s come without a zone and are taken as UTC; if they are local times, they are "
-                "hours off: send Z or an offset such as -05:00 (said once for each source)",
+                "hours off: send Z or an offset such as -05:00 (logged once per source)",
                 source,
             )
 
@@ -128,7 +128,7 @@ class Notices:
         of_all = f"all {counted(total, 'record')}" if total == refused.total() and total > 1 else ""
         of_some = f"{refused.total():,} of {counted(total, 'record')}" if total else counted(refused.total(), "record")
         named = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common(3))
-        more = f" and {len(refused) - 3} reasons more" if len(refused) > 3 else ""
+        more = f" and {len(refused) - 3} more reasons" if len(refused) > 3 else ""
         words = f"{of_all or of_some} refused, to {self._letters} ({named}{more})"
         return f"{words}. {advice(most)}".rstrip()
 

@@ -177,13 +177,13 @@ def summary_report(
         "outside the store's retention": total.expired,
         "lost from the log": total.lost,
         "offsets without a record": total.skipped,
-        "gone from the windows' replay": total.cold,
+        "missing for the warm-up of windows": total.cold,
         "commits of another program": total.foreign,
         "symbols in more than one partition": total.split,
         "late": total.late,
         "without a time zone": total.naive,
-        "missing by their numbers": total.gaps,
-        "repeated by their numbers": total.repeats,
+        "missing (a gap in the producer's numbers)": total.gaps,
+        "repeated (the same number twice)": total.repeats,
     }
     rest = ", ".join(f"{count:,} {what}" for what, count in noteworthy.items() if count)
     return [*lines, rest] if rest else lines

@@ -79,13 +79,13 @@ def plan(
 
 def _plan_of_foreign(commit: Commit, bounds: Bounds, span: int, topic_id: str, own: Commit | None) -> RestorePlan:
     said = f"with the metadata {commit.metadata[:40]!a}" if commit.metadata else "without metadata"
-    note = f"the commit at {commit.offset:,} ({said}) was made by no worker: by an operator or by another program"
+    note = f"the commit at {commit.offset:,} ({said}) was made by an operator or another program, not by a worker"
     if own is not None and own.offset < commit.offset:
         begin = _plan(own, bounds, span, topic_id)
         note += f"; reading from this worker's own commit at {own.offset:,} again"
     else:
         begin = _plan(commit, bounds, span, topic_id)
-        note += "; where the last worker stopped is not known, and `audit` tells whether ticks before it are missing"
+        note += "; where the last worker stopped is unknown; `audit` shows whether ticks before that are missing"
     note += f". {begin.note}" if begin.note else ""
     return replace(begin, note=note, foreign=True)
 
@@ -108,7 +108,7 @@ def _plan(commit: Commit | None, bounds: Bounds, span: int, topic_id: str) -> Re
     if commit.offset < bounds.start:
         lost = bounds.start - commit.offset
         note = (
-            f"{lost:,} records were lost: the log's retention overran this group (committed {commit.offset:,}, "
+            f"{lost:,} records were lost: the log deleted them before they were read (committed {commit.offset:,}, "
             f"log starts at {bounds.start:,})"
         )
         return RestorePlan(bounds.start, bounds.start, lost=lost, cold=commit.offset - needed, note=note, since=since)

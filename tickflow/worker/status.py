@@ -76,7 +76,7 @@ class Reporter:
         try:
             self._store.write_status(replace(status, state=ENDED, doing="ended", held_up_by="", lag_records=0))
         except StoreError as error:
-            logger.debug("the last status is not written: %s", error)
+            logger.debug("the final status could not be written: %s", error)
 
     def report(self, status: Callable[[], WorkerStatus]) -> None:
         """Write the status if it is due; log a failure, unless a hold-up is being logged already."""

@@ -34,7 +34,7 @@ def acks() -> MemoryAcks:
 
 
 def write(store: MemoryStore, flags: str, symbol: str = "AAPL", first: int = 0, partition: int = 0) -> None:
-    """Ticks a second apart: `!` is flagged, anything else is not."""
+    """Write ticks a second apart, one per character: `!` is flagged, any other is not."""
     rows = [
         a_row(
             symbol=symbol,

@@ -1,5 +1,5 @@
 # ruff: noqa: DTZ001, E501 - wall times have no zone here; a row's form is read best in one line
-"""Files in common layouts, generated here, each with the ticks that it means.
+"""Files in common layouts, generated here, each with the ticks that it should give.
 
 The rows are invented. Plain arithmetic, independent of the tested code, gives the ticks of each file.
 """

@@ -332,7 +332,7 @@ def test_a_long_pause_is_announced_and_said_again(tmp_path: Path, caplog: pytest
 
     path = table(tmp_path, ["2024-01-02T00:00:00Z,A,1,1", "2024-01-02T01:00:00Z,A,2,1"])
     assert len([tick for batch in Replay(path, clock=lambda: now[0]).batches(wait) for tick in batch]) == 2
-    said = [record.message for record in caplog.records if "the next tick is of 2024-01-02T01:00:00Z" in record.message]
+    said = [record.message for record in caplog.records if "the next tick is at 2024-01-02T01:00:00Z" in record.message]
     assert "in 1 h 00 min at this speed (--replay-speed max does not wait)" in said[0]
     assert len(said) == 60
 

@@ -40,7 +40,7 @@ class Member:
         self.seen: list[tuple[int, int]] = []
 
     def has(self, count: int) -> bool:
-        """Whether it has that many partitions, after another poll."""
+        """Poll once; return whether the member then has that many partitions."""
         self.step()
         return len(self.epochs) == count
 

@@ -11,7 +11,7 @@ TOPIC = "stock-ticks"
 
 
 class Named:
-    """A cluster as a partitioner sees it: topics with their partitions."""
+    """A cluster's metadata as a partitioner sees them: topics with their partitions."""
 
     def __init__(self, partitions: int) -> None:
         self.count = partitions

@@ -111,7 +111,7 @@ class NotText(str):
 
 @pytest.mark.parametrize("codec", range(5))
 def test_a_large_batch_is_read_alike(codec: int) -> None:
-    """In Python, as its headers might be too many to be made at all."""
+    """In Python: such a batch might have too many headers to create."""
     made: Made = [(n, b"AAPL", bytes([n]) * 50_000, [("name", b"%d" % n), ("null", None)]) for n in range(100)]
     assert_same(a_batch(made, codec, 0, 7), 9)
 
@@ -127,7 +127,7 @@ def test_of_too_many_headers_none_is_read() -> None:
 @settings(max_examples=100)
 @given(batches, codecs, st.integers(0, 3_000))
 def test_nothing_is_unpacked_past_the_bound(made: list[tuple[Made, int, int, int]], codec: int, bound: int) -> None:
-    """A batch at the bound is read, one above it is `Oversized`, and the others beside it are read on."""
+    """A batch at the bound is read, one above it becomes `Oversized`, and reading continues after it."""
     data = b"".join(a_batch(records, codec, flag, offset) for records, _, flag, offset in made)
     plain = [len(a_batch(records, 0, flag, offset)) - HEADER_END for records, _, flag, offset in made]
     part = AnyRecords(Budget(bound), 0, PLACE, MemoryRecords(data))

@@ -1,4 +1,4 @@
-"""Settings of topics that cannot work end a script with a sentence; those that can be worked with are worked with."""
+"""Topic settings that cannot work end a script with a sentence; others are accepted."""
 
 from collections.abc import Mapping
 

@@ -28,7 +28,7 @@ def logs(kafka_servers: str, topic: str) -> Iterator[KafkaLogs]:
 
 
 def polled_up_to(log: TickLog, end: int) -> list[Record]:
-    """Poll until all before `end` is read, whatever of it came."""
+    """Poll until everything before `end` is read, whether or not it was returned."""
     records: list[Record] = []
     place = 0
 
@@ -127,7 +127,7 @@ def test_an_open_transaction_holds_its_partition_and_is_said(
 def test_a_commit_behind_an_open_transaction_is_no_commit_of_another_topic(
     kafka_servers: str, topic: str, logs: KafkaLogs
 ) -> None:
-    """Such a commit was made by a reader of everything; the bounds are those of all that is written."""
+    """Such a commit was made by a reader of uncommitted records; bounds include uncommitted records, too."""
     log = logs.reader()
     epoch = join(log)[0]
     with Transactions(kafka_servers, topic).open("abort") as one:

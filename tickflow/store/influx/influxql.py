@@ -260,7 +260,7 @@ class InfluxQL:
             return StoreMisconfigured(
                 f"InfluxDB finds no bucket {self._bucket!r} that INFLUXDB_TOKEN may read: create it, or set "
                 "INFLUXDB_BUCKET and INFLUXDB_TOKEN to a bucket that exists and a token that may read it. If it "
-                "exists, a DBRP mapping from InfluxDB 1.x leads elsewhere (influx v1 dbrp list): delete the mapping."
+                "exists, a DBRP mapping from InfluxDB 1.x points elsewhere (influx v1 dbrp list): delete the mapping."
             )
         return StoreUnavailable(f"{self._where} could not answer a query: {words}")
 

@@ -417,7 +417,7 @@ class InfluxStore(MetricsStore):
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.where, error, self._certificates) from error
         except UnicodeDecodeError as error:  # the client decodes every answer; a proxy's page may be in any encoding
-            raise StoreUnavailable(f"{self.where} cannot be reached: something else answers, not in UTF-8") from error
+            raise StoreUnavailable(f"{self.where} cannot be reached: something else answers at that address") from error
         return None
 
     def _post_all(self, requests: list[list[str]]) -> list[ApiException | None]:

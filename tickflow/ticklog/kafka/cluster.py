@@ -251,7 +251,7 @@ class Cluster:
     def unreadable(self, place: TopicPartition, offset: int, error: BaseException) -> str:
         """The message for records that cannot be decoded: where they are, and what to do."""
         return (
-            f"{self.where}: partition {place.partition} of {place.topic} cannot be read on from offset {offset:,} "
+            f"{self.where}: partition {place.partition} of {place.topic} cannot be read from offset {offset:,} "
             f"({error}): install what this compression needs, or, where the batch is damaged, have Kafka delete the "
             "partition's records up to its end (kafka-delete-records.sh), which counts them as lost"
         )

@@ -65,4 +65,4 @@ class OpenTransactions:
         if self._held:
             self._saying(self.holdup)
         else:
-            self._saying.over(f"{self._where}: no open transaction holds anything up any more")
+            self._saying.over(f"{self._where}: no open transaction holds up a partition any more")

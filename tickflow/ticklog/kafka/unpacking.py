@@ -58,7 +58,7 @@ def _gzip(packed: memoryview, _bound: int) -> Iterator[bytes]:
             portion = member.decompress(data, _PORTION_BYTES)
             data = member.unconsumed_tail
             if not portion and not data and not member.eof:
-                raise EOFError("it ends before its end")
+                raise EOFError("it is cut off")
             yield portion
         data = member.unused_data
 
@@ -92,7 +92,7 @@ def _snappy(packed: memoryview, bound: int) -> Iterator[bytes]:
         (size,) = struct.unpack_from(">i", packed, at)
         at += 4 + size
         if size < 0:
-            raise ValueError("a block of less than nothing")
+            raise ValueError("a block of negative size")
         yield _snappy_block(packed[at - size : at], bound)
 
 

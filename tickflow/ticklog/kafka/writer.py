@@ -27,7 +27,7 @@ BATCH_BYTES = 262_144
 RECORD_OVERHEAD_BYTES = 128
 """An upper bound of the bytes that Kafka needs for a record besides key, value and headers."""
 
-NOT_FOUND = "nobody says where to find the topic"
+NOT_FOUND = "no broker knows where to find the topic"
 
 _SLICE_SECONDS = 0.2
 _CLOSE_SECONDS = 1.0
