@@ -21,7 +21,7 @@ let range = null; // the range that the reader zoomed to
 let followed = null; // the live range
 let cells = []; // the places of the charts, and what they show
 let pointed = null; // the moment under the pointer
-let notes = ""; // the symbols' words in the charts as drawn
+let notes = ""; // by symbol, the word (live, stale, …) that its chart shows now
 
 const graph = () => plots.drawing("multiples");
 const ms = (bound) =>

@@ -1,6 +1,6 @@
 """What the performance claims rest on: `make bench`, or `python -m benchmarks [CASE ...]`.
 
-    contenders one worker beside what others would write for the same, and beside what bounds them all
+    contenders one worker beside programs that others would write for the same task, and beside upper bounds
     day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
     page       the page's refreshes with 7 symbols on both stacks, beside whole figures
     overview   the same with 2,000 symbols in the overview, and what a refresh costs the browser
@@ -13,12 +13,12 @@
     embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
     knobs      our worker with each of the settings for high rates changed
     latency    how long a tick takes until it is stored, at 2,000 and 20,000 a second
-    memory     what a symbol takes, and whether the worker's memory stays flat over ten million ticks
+    memory     memory per symbol, and whether the worker's memory stays flat over ten million ticks
     producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
     recovery   a worker catching up a million ticks
     sharing    two workers of one group against one
     stage      the compute stage alone, from raw bytes to line protocol, beside that of the tutorial's script
-    symbols    5 to 50,000 symbols: the worker's CPU a tick, and InfluxDB's
+    symbols    5 to 50,000 symbols: CPU per tick, of the worker and of InfluxDB
     malformed  one worker on ticks of which half are malformed, against clean ones, alternating
     start      the CPU that each script takes for its help, to refuse a setting, and until it is ready
 

@@ -64,7 +64,7 @@ def run(bench: Bench) -> dict[str, Any]:
             )
         )
     print(table(rows))
-    print(f"our CPU a tick is {cpu[BYTEWAX]:.2f} and {cpu[TUNED]:.2f} of bytewax's; wanted: {CPU_WANTED}")
+    print(f"our CPU per tick is {cpu[BYTEWAX]:.2f} and {cpu[TUNED]:.2f} of bytewax's; wanted: {CPU_WANTED}")
     return {
         "ticks": ticks,
         "symbols": SYMBOLS,

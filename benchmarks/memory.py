@@ -21,7 +21,7 @@ def run(bench: Bench) -> dict[str, Any]:
     symbols = bench.of(SYMBOLS, 1_000)
     ticks = symbols * FULL_AFTER
     figures: dict[str, Any] = {"symbols": symbols}
-    rows: list[tuple[str, ...]] = [("", "KB a symbol", "at most")]
+    rows: list[tuple[str, ...]] = [("", "KB per symbol", "at most")]
     few = {size: _settled(bench, ticks, FEW, size) for size in HISTORIES}
     for size, most in HISTORIES.items():
         kilobytes = round((_settled(bench, ticks, symbols, size) - few[size]) * 1024 / (symbols - FEW), 2)

@@ -40,5 +40,5 @@ def run(bench: Bench) -> dict[str, Any]:
         for many, few in PAIRS
     }
     for pair, ratio in ratios.items():
-        print(f"{pair}: {ratio:.2f} x the worker's CPU a tick; at most {WANTED} wanted")
+        print(f"{pair}: {ratio:.2f} x the worker's CPU per tick; at most {WANTED} wanted")
     return {"ratios": ratios, "medians": {str(symbols): found for symbols, found in middle.items()}}

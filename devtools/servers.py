@@ -1,6 +1,6 @@
 """Real Kafka and InfluxDB without Docker, for the tests (`KafkaServer`, `Influxd`) and for developing:
 
-python -m devtools.servers build    once a machine, into the cache
+python -m devtools.servers build    into the cache, once per machine
 python -m devtools.servers up       both, on localhost:9092 and localhost:8086, until `down`
 python -m devtools.servers status
 python -m devtools.servers down     ends exactly what `up` started; --wipe removes its data too
@@ -182,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; 0 when done, 1 with a sentence when not (`status`: when not both run)."""
     parser = argparse.ArgumentParser(prog="python -m devtools.servers", description=(__doc__ or "").splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("build", help="build both servers into the cache, once a machine")
+    verbs.add_parser("build", help="build both servers into the cache, once per machine")
     starting = verbs.add_parser("up", help="start both, detached")
     for server in SERVERS:
         starting.add_argument(f"--{server}-port", type=int, default=PORTS[server], help="default: %(default)s")

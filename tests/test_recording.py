@@ -181,7 +181,7 @@ def test_some_symbols_and_a_span_are_read(file: Path, tmp_path: Path) -> None:
     assert numbers_of(found) == [n for n in range(500, 700) if n % 2]
     with pytest.raises(ValueError, match="need a time zone"):
         tickflow.read(tmp_path / "rec", begin=MORNING.replace(tzinfo=None))
-    with pytest.raises(ValueError, match="is no recording"):
+    with pytest.raises(ValueError, match="is not a recording"):
         tickflow.read(tmp_path)
 
 

@@ -25,6 +25,6 @@ from typing import Any
 
 def read(*arguments: Any, **named: Any) -> Any:
     """Read a recording or a store as one table: see `tickflow.recording.read`."""
-    from tickflow import recording  # loads much; most scripts need none of it
+    from tickflow import recording  # slow to import, and most scripts do not need it
 
     return recording.read(*arguments, **named)

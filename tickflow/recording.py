@@ -251,7 +251,7 @@ def _read_folder(folder: Path, symbols: Sequence[str] | None, begin: datetime | 
     import pyarrow.parquet
 
     if not is_recording(folder):
-        raise ValueError(f"{folder} is no recording: stock_producer.py --record makes one")
+        raise ValueError(f"{folder} is not a recording: stock_producer.py --record makes one")
     known = [folder / folder_of(symbol) for symbol in symbols] if symbols is not None else sorted(folder.iterdir())
     first, last = (None if moment is None else moment.astimezone(UTC).date().isoformat() for moment in (begin, end))
     files = [

@@ -84,7 +84,7 @@ def _changed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _garbled(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A body that is no JSON of a callback."""
+    """A body that is not JSON of a callback."""
     body = _encoded(choose.choice(known))
     at = choose.randrange(len(body))
     bad = choose.choice([

@@ -83,7 +83,7 @@ def test_while_a_stranger_has_the_group_the_worker_says_so(chain: KafkaChain, st
     stranger.subscribe([chain.topic])
     wait_until(lambda: stranger.poll(0.2) is None and bool(stranger.assignment()), "the stranger's partition")
     with working(chain) as worker:
-        wait_until(lambda: "is no worker of this version" in worker.status().held_up_by, "words on the stranger")
+        wait_until(lambda: "is not a worker of this version" in worker.status().held_up_by, "words on the stranger")
         assert "KAFKA_GROUP" in worker.status().held_up_by
 
 

@@ -112,9 +112,9 @@ def test_any_bytes_are_a_tick_or_unmapped(value: bytes) -> None:
         ("nonsense", "Expected"),
         ("symbol = 's'\nprice = 'p'\ntimestamp = 't'\nepoch = 'h'", "epoch is one of s, ms, us, ns"),
         ("symbol = 's'\nprice = 'p'\ntime = 't'", "unknown key time; known are symbol"),
-        ("symbol = { constant = '=A' }\nprice = 'p'\ntimestamp = 't'", "'=A' is no symbol"),
+        ("symbol = { constant = '=A' }\nprice = 'p'\ntimestamp = 't'", "'=A' is not a symbol"),
         ("symbol = { constant = 'A', key = true }\nprice = 'p'\ntimestamp = 't'", "symbol is a path"),
-        ("symbol = 's'\nprice = 'p'\ntimestamp = 't'\ntimezone = 'Mars'", "'Mars' is no time zone"),
+        ("symbol = 's'\nprice = 'p'\ntimestamp = 't'\ntimezone = 'Mars'", "'Mars' is not a time zone"),
         ("symbol = 's'\nprice = 'p'\ntimestamp = 't'\nsource = 'My feed'", "source is 1 to 32"),
     ],
 )

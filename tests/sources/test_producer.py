@@ -336,7 +336,7 @@ def test_a_replay_with_bad_rows_publishes_the_others_and_ends_with_1(
     run = script(PRODUCER, *REPLAY, str(bad), env=embedded)
     assert run.wait() == 1, run.output
     assert "1 of 6,000 rows of" in run.stderr
-    assert "line 4: time 'never' is no time" in run.stderr
+    assert "line 4: time 'never' is not a time" in run.stderr
     assert "Traceback" not in run.stderr
     assert len(read(embedded)) == 5_999
 
@@ -517,7 +517,7 @@ def test_explain_publishes_nothing_and_shows_what_was_understood(
         "symbol: AAPL (the file's name)",
         "2024-01-06T05:00:00Z  AAPL  187.5, volume 100",
         "3 rows in all: 1 would be refused",
-        "line 3: close 'x' is no number",
+        "line 3: close 'x' is not a number",
         "--symbol AAPL --columns time=Date,close=Close,volume=Volume --decimal point --bars close --bar-length 86400",
     ):
         assert text in run.stdout, run.stdout

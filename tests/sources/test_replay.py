@@ -71,24 +71,24 @@ def test_times_out_of_order_are_passed_on_as_recorded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("2013-10-07T13:30:00Z,=SPY,167.41,500", "'=SPY' is no symbol"),
-        ("2013-10-07T13:30:00Z,,167.41,500", "'' is no symbol"),
-        ("2013-10-07T13:30:00Z,S€Y,167.41,500", "'S€Y' is no symbol"),
+        ("2013-10-07T13:30:00Z,=SPY,167.41,500", "'=SPY' is not a symbol"),
+        ("2013-10-07T13:30:00Z,,167.41,500", "'' is not a symbol"),
+        ("2013-10-07T13:30:00Z,S€Y,167.41,500", "'S€Y' is not a symbol"),
         ('2013-10-07T13:30:00Z,"SPY,167.41,500', "a quotation mark (\") without its partner: '2013"),
         ("2013-10-07T13:30:00Z,SPY,,500", "price '' is empty"),
         ("2013-10-07T13:30:00Z,SPY,nan,500", "price 'nan' is empty"),
-        ("2013-10-07T13:30:00Z,SPY,inf,500", "price 'inf' is no number"),
-        ("2013-10-07T13:30:00Z,SPY,1_0,500", "price '1_0' is no number"),
-        ('2013-10-07T13:30:00Z,SPY,"1,5",500', "price '1,5' is no number"),
+        ("2013-10-07T13:30:00Z,SPY,inf,500", "price 'inf' is not a number"),
+        ("2013-10-07T13:30:00Z,SPY,1_0,500", "price '1_0' is not a number"),
+        ('2013-10-07T13:30:00Z,SPY,"1,5",500', "price '1,5' is not a number"),
         ("2013-10-07T13:30:00Z,SPY,1e999,500", "price '1e999' is not from 1e-09 to 1e+12"),
         ("2013-10-07T13:30:00Z,SPY,0,500", "price '0' is not above zero"),
         ("2013-10-07T13:30:00Z,SPY,-37.63,500", "price '-37.63' is not above zero"),
-        ("2013-10-07T13:30:00Z,SPY,167.41,x", "volume 'x' is no number"),
+        ("2013-10-07T13:30:00Z,SPY,167.41,x", "volume 'x' is not a number"),
         ("2013-10-07T13:30:00Z,SPY,167.41,-1", "volume '-1' is not from 0 to 2^53"),
         (f"2013-10-07T13:30:00Z,SPY,167.41,{2**53}", f"volume '{2**53}' is not from 0 to 2^53"),
         ("2013-10-07T13:30:00,SPY,167.41,500", "time '2013-10-07T13:30:00' has no zone, and others have"),
-        ("1381132800,SPY,167.41,500", "time '1381132800' is no time"),
-        ("2013-02-30T13:30:00Z,SPY,167.41,500", "time '2013-02-30T13:30:00Z' is no time"),
+        ("1381132800,SPY,167.41,500", "time '1381132800' is not a time"),
+        ("2013-02-30T13:30:00Z,SPY,167.41,500", "time '2013-02-30T13:30:00Z' is not a time"),
         ("1969-12-31T23:59:59Z,SPY,167.41,500", "time '1969-12-31T23:59:59Z' is not in the years"),
         ("2013-10-07T13:30:00Z,SPY", "2 cells where the header has 4; the last is 'SPY'"),
         ("2013-10-07T13:30:00Z,SPY,140,10,100", "5 cells where the header has 4; the first too many is '100'"),
@@ -107,7 +107,7 @@ def test_a_bad_row_is_refused_with_line_and_reason_and_the_others_are_published(
 def test_bytes_that_are_not_utf8_cost_their_row_only(tmp_path: Path) -> None:
     replay = Replay(written(tmp_path, HEADER.encode() + b"2013-10-07T13:30:00Z,SP\xff,1,1\n" + GOOD.encode()))
     ticks, complaint = failed(replay)
-    assert complaint.endswith("the first: line 2: 'SPÿ' is no symbol.")
+    assert complaint.endswith("the first: line 2: 'SPÿ' is not a symbol.")
     assert [tick.symbol for tick in ticks] == ["SPY"]
 
 

@@ -11,7 +11,8 @@ from tickflow.arrays import Floats, Ints
 LEAST_EXPECTED = 20.0
 """With fewer expected alerts a threshold would be a guess: with 20, their count is known to within 45 %."""
 MARGIN = 0.25
-"""How many standard deviations of their count fewer alerts than allowed a threshold gives on its own record.
+"""A calibrated threshold gives fewer alerts on its own record than the budget allows, by this many standard deviations
+of their count.
 
 A threshold that n of the recorded scores exceed is exceeded n + 1 times in as much new data, on average, and the budget
 is a promise of at most. With a record of 40 alerts the average is then 0.97 of the promise.

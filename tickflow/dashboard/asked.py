@@ -8,7 +8,7 @@ import msgspec
 from tickflow.dashboard.accounts import Role
 from tickflow.dashboard.shapes import SHAPES, Shape
 
-MALFORMED = "it is no JSON of a callback's form"
+MALFORMED = "it is not JSON of a callback's form"
 UNKNOWN = "it names no callback of this page"
 OTHER_PARTS = "it names other inputs or states than the callback has"
 

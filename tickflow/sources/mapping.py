@@ -80,7 +80,7 @@ class Mapping:
         if isinstance(symbol, dict) and (len(symbol) != 1 or not (by_key or isinstance(constant, str))):
             raise ValueError("symbol is a path, { constant = ... } or { key = true }")
         if constant is not None and not is_symbol(constant):
-            raise ValueError(f"{constant!r} is no symbol")
+            raise ValueError(f"{constant!r} is not a symbol")
         epoch, source = table.get("epoch"), table.get("source", "topic")
         if epoch is not None and epoch not in UNITS:
             raise ValueError(f"epoch is one of {', '.join(UNITS)}")
@@ -136,9 +136,9 @@ class Mapping:
             try:
                 return (_EPOCH + timedelta(microseconds=round(us))).isoformat()
             except OverflowError:
-                raise Unmapped(f"{found} is no time in {self.epoch} since 1970") from None
+                raise Unmapped(f"{found} is not a time in {self.epoch} since 1970") from None
         if not isinstance(found, str):
-            raise Unmapped(f"the time {found!r} is no text; set epoch in the map if it is a number since 1970")
+            raise Unmapped(f"the time {found!r} is not text; set epoch in the map if it is a number since 1970")
         try:
             moment = msgspec.convert(found, datetime)
         except msgspec.ValidationError:
@@ -163,7 +163,7 @@ def _zone(name: object) -> tzinfo | None:
     try:
         return ZoneInfo(str(name))
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone such as America/New_York") from None
+        raise ValueError(f"{name!r} is not a time zone such as America/New_York") from None
 
 
 def _at(record: object, path: tuple[str, ...]) -> object:

@@ -193,7 +193,7 @@ class _Collector(Collector):
             for partition, tally in snapshot.tallies.items():
                 family.add_metric((str(partition),), getattr(tally, attribute))
             yield family
-        refused = CounterMetricFamily("tickflow_records_refused", "Records that are no ticks.", labels=("reason",))
+        refused = CounterMetricFamily("tickflow_records_refused", "Records that are not ticks.", labels=("reason",))
         # Each reason starts at 0: Prometheus misses the first increase of a counter that appears with it.
         totals: dict[str, int] = {reason.value: 0 for reason in Reason}
         for tally in snapshot.tallies.values():

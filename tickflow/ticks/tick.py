@@ -121,7 +121,7 @@ def is_symbol(text: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _known(symbol: str) -> tuple[str, bytes] | None:
-    """The symbol (the same object each time) and the key of its records; `None` if the text is no symbol."""
+    """The symbol (the same object each time) and the key of its records; `None` if the text is not a symbol."""
     return (symbol, symbol.encode()) if is_symbol(symbol) else None
 
 

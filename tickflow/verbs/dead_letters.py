@@ -38,7 +38,7 @@ class Letter(NamedTuple):
 
 
 def parse(record: Record, topic: str) -> Letter | None:
-    """The letter in a record of the dead-letter topic; `None` if it is no letter about `topic`."""
+    """The letter in a record of the dead-letter topic; `None` if it is not a letter about `topic`."""
     found = {name.removeprefix(_PREFIX): content for name, content in record.headers if name.startswith(_PREFIX)}
     try:
         texts = {name: (content or b"").decode() for name, content in found.items()}  # Kafka Connect writes null too
@@ -66,7 +66,7 @@ def read(log: TickLog) -> Iterator[Letter | None]:
 class Listing:
     """What the dead-letter topic holds: the number of records per reason, and the newest letters, oldest first.
 
-    `repeated` counts letters about a record that has an earlier letter; `strangers` counts records that are no letters
+    `repeated` counts letters about a record that has an earlier letter; `strangers` counts records that are not letters
     of this topic.
     """
 

@@ -94,7 +94,7 @@ class Console:
                 self._say(report.anomaly_line(points, at, self._paint))
 
     def refused(self, keys: Iterable[bytes | None]) -> None:
-        """Count refused records under their keys; keys that are no symbols are left out, since they may be many
+        """Count refused records under their keys; keys that are not symbols are left out, since they may be many
         and long.
         """
         names = ((key or b"").decode("ascii", "replace") for key in keys)

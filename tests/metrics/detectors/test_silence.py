@@ -27,7 +27,7 @@ RULES: Fixed = (
 
 @dataclass
 class Known:
-    """A symbol so far."""
+    """What is known of one symbol so far."""
 
     newest_us: int = -1
     stamps: list[int] = field(default_factory=list)

@@ -58,7 +58,7 @@ def failed(path: Path, **flags: Any) -> tuple[list[Tick], str]:
 
 
 MIXED = {"LOBSTER", "AlgoSeek", "Bloomberg ticks", "MetaTrader 5 ticks", "Refinitiv", "Databento, mbp-1"}
-"""The layouts with rows that are no trades: a broken row may be one of them."""
+"""The layouts with rows that are not trades: a broken row may be one of them."""
 TABLES = [name for name, make in CASES.items() if make().is_text and make().layout != "NYSE TAQ messages"]
 
 

@@ -195,7 +195,7 @@ def test_a_place_beside_each_time_is_its_zone_and_its_double_hour_is_refused(tmp
     times = ["20240105 10:00:00 US/Eastern", "2024-07-05T10:00:00[Europe/Berlin]", "20241103 01:30:00 US/Eastern"]
     ticks, complaint = failed(wall(tmp_path, times))
     assert [tick.timestamp.hour for tick in ticks] == [15, 8]
-    assert "line 4: time '20241103 01:30:00 US/Eastern' is no time" in complaint
+    assert "line 4: time '20241103 01:30:00 US/Eastern' is not a time" in complaint
 
 
 # --- what a row is ---
@@ -268,7 +268,7 @@ def test_a_month_or_a_day_first_is_told_by_any_row_and_a_row_that_is_neither_is_
     path = wall(tmp_path, ["01/02/2024 10:00", "13/02/2024 10:00", "14/13/2024 10:00"])
     ticks, complaint = failed(path, timezone="UTC")
     assert [(tick.timestamp.month, tick.timestamp.day) for tick in ticks] == [(2, 1), (2, 13)]
-    assert "line 4: time '14/13/2024 10:00' is no time with the day first (--dates dmy)" in complaint
+    assert "line 4: time '14/13/2024 10:00' is not a time with the day first (--dates dmy)" in complaint
 
 
 def test_columns_are_taken_as_a_person_names_them(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ writes = st.lists(
 def test_it_is_always_what_asking_for_each_symbol_gives(
     store: InfluxStore, influxql: InfluxQL, steps: list[tuple[list[tuple[str, str, int]], bool]]
 ) -> None:
-    """For ticks in any order of time: partitions lag behind one another."""
+    """Ticks come in any order of time, since partitions lag behind one another."""
     latest = Latest(influxql)
     offset = 0
     for points, is_read in [*steps, ([], True)]:

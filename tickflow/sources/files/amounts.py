@@ -32,7 +32,7 @@ def is_empty(cell: str) -> bool:
 
 
 def number(cell: str, comma: bool = False) -> float | None:
-    """The number in a cell, correctly rounded; NaN if it is empty, `None` if it is no number.
+    """The number in a cell, correctly rounded; NaN if it is empty, `None` if it is not a number.
 
     `comma` says that the decimal sign is a comma.
 
@@ -66,7 +66,7 @@ def number(cell: str, comma: bool = False) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The numbers of a column; NaN for an empty cell; `bad` are the indexes of the cells that are no numbers."""
+    """The numbers of a column; NaN for an empty cell; `bad` are the indexes of the cells that are not numbers."""
 
     values: Floats
     bad: Sequence[int] = ()

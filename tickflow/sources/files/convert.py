@@ -1,4 +1,4 @@
-"""Turns rows into ticks by the plan of their file; a row that is no tick is refused with its line and its cell."""
+"""Turns rows into ticks by the plan of their file; a row that is not a tick is refused with its line and its cell."""
 
 import math
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ class Converter:
             for name in {name for name in named if not is_symbol(name) or name in _NO_SYMBOLS}:
                 for index, each in enumerate(named):
                     if each == name:
-                        why.setdefault(index, f"{quoted(name)} is no symbol")
+                        why.setdefault(index, f"{quoted(name)} is not a symbol")
         parts: list[Columns] = []
         order: list[npt.NDArray[np.float64]] = []
         empty = np.ones(count, bool)
@@ -148,7 +148,7 @@ class Converter:
         cells = chunk.columns[columns[role]]
         found = _numbers(cells, self.plan.comma)
         for index in found.bad:
-            why.setdefault(index, f"{role} {quoted(str(cells[index]))} is no number")
+            why.setdefault(index, f"{role} {quoted(str(cells[index]))} is not a number")
         values = found.values if self.plan.scale == 1.0 else found.values / self.plan.scale
         if self.plan.scale == 1e9:
             values = np.where(found.values >= 2.0**63, math.nan, values)  # Databento's "undefined"
@@ -169,7 +169,7 @@ class Converter:
         cells = chunk.columns[columns["volume"]]
         found = _numbers(cells, self.plan.comma)
         for index in found.bad:
-            why.setdefault(index, f"volume {quoted(str(cells[index]))} is no number")
+            why.setdefault(index, f"volume {quoted(str(cells[index]))} is not a number")
         values = np.abs(found.values) if self.plan.signed else found.values
         for index in _where((values < 0) | (values >= VOLUME_LIMIT)):
             why.setdefault(index, f"volume {quoted(str(cells[index]))} is not from 0 to 2^53")
@@ -290,8 +290,8 @@ def _after(wall: Micros, length: int) -> Micros:
 def _why_no_time(columns: Sequence[Cells], rule: TimeRule, index: int) -> str:
     cell = _cells_of(columns, rule, index)
     if rule.how == "epoch":
-        return f"time {cell} is no time in {rule.unit} since 1970"
-    return f"time {cell} is no time{' with the ' + _order_said(rule.order) if rule.order else ''}"
+        return f"time {cell} is not a time in {rule.unit} since 1970"
+    return f"time {cell} is not a time{' with the ' + _order_said(rule.order) if rule.order else ''}"
 
 
 def _order_said(order: str) -> str:

@@ -45,7 +45,7 @@ def explained(path: Path, opened: Opened, options: Options) -> Iterator[str]:
     yield (
         f"{tally.read:,} rows {'in all' if is_whole else 'were looked at'}: {tally.refused:,} would be refused"
         + (f", {tally.empty:,} have no price and are passed over" if tally.empty else "")
-        + (f", {tally.passed:,} lines are no ticks and are passed over" if tally.passed else "")
+        + (f", {tally.passed:,} lines are not ticks and are passed over" if tally.passed else "")
     )
     for name, refusal in refused[:REFUSALS]:
         where = f"{name}, " if len(files) > 1 else ""

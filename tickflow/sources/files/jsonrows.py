@@ -103,7 +103,7 @@ class JsonRows:
         self._names = names
 
     def chunks(self, rows: Iterable[tuple[int, Any]], size: int = ROWS) -> Iterator[Chunk]:
-        """Rows with their numbers; `None` and anything that is no object or array are refused."""
+        """Rows with their numbers; `None` and anything that is not an object or array are refused."""
         names = self._names
         cells: list[list[str]] = []
         numbers: list[int] = []
@@ -144,7 +144,7 @@ def names_of(rows: Sequence[Any]) -> list[str]:
 
 
 def lines_of(stream: Readable, encoding: Encoding) -> Iterator[tuple[int, Any]]:
-    """The value of each line; a line that is no JSON becomes a `Refusal`. The rows of a line may be in an array."""
+    """The value of each line; a line that is not JSON becomes a `Refusal`. The rows of a line may be in an array."""
     number = 0
     for block in blocks(stream, encoding):
         lines = block.decode("utf-8", "replace").split("\n")

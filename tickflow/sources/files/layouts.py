@@ -431,7 +431,7 @@ def _are_alike(sample: Sample, one: int, two: int) -> bool:
 
 
 def candles(four: Sequence[Any]) -> tuple[str, ...] | None:
-    """The order of four columns of prices, as their highs and lows show it; `None` if they are no bars.
+    """The order of four columns of prices, as their highs and lows show it; `None` if they are not bars.
 
     >>> candles([[1.0, 2.0], [1.5, 2.5], [0.9, 1.5], [1.2, 2.2]])
     ('open', 'high', 'low', 'close')

@@ -34,7 +34,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that is no tick: its line (or row) number, and the reason, with the cell."""
+    """A row that is not a tick: its line (or row) number, and the reason, with the cell."""
 
     line: int
     why: str

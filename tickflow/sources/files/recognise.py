@@ -245,7 +245,7 @@ class _Recogniser:
         if "volume" in self.given:
             return self.given["volume"][0]
         short = [column_names.plain(name) for name in self.names]
-        for at, name in enumerate(short):  # "s" is a size if it is no symbol
+        for at, name in enumerate(short):  # "s" is a size if it is not a symbol
             if name == "s" and at != symbol and self._is_numeric(at):
                 return at
         # In a table of bars an amount is money.
@@ -390,12 +390,12 @@ class _Recogniser:
                 f"a symbol that a tick can have; {quoted(name)} ({origin}) is none: give another by --symbol"
             )
         also = next((self.names[at] for at in self.roles["symbol"] if self._has_names(at)), None)
-        also = f"; most cells of column {quoted(also)} are no symbols" if also is not None else ""
+        also = f"; most cells of column {quoted(also)} are not symbols" if also is not None else ""
         self.notes.append(f"symbol: {name} ({origin}{also})")
         return [replace(each, symbol=name) for each in series]
 
     def _has_names(self, at: int) -> bool:
-        """Whether a column called "symbol" or so has several cells, of which most are no symbols."""
+        """Whether a column called "symbol" or so has several cells, of which most are not symbols."""
         is_named = column_names.plain(self.names[at]) in ("symbol", "symbols", "ticker", "tickers", "sym", "instrument")
         return self.seen.has_header and is_named and len(set(self.filled[at])) > 1
 
@@ -536,7 +536,7 @@ class _Recogniser:
         return None
 
     def _rule(self, columns: tuple[int, ...]) -> TimeRule | None:
-        """How the times of these columns are read; `None` if they are no times."""
+        """How the times of these columns are read; `None` if they are not times."""
         first = self.seen.columns[columns[0]]
         if isinstance(first, np.ndarray) and first.dtype.kind == "M":
             return TimeRule(columns, "typed")

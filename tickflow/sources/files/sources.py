@@ -115,7 +115,7 @@ def open_all(path: Path, options: Options) -> Opened:
 
 
 def _is_aside(member: Member, found: Sequence[Member]) -> bool:
-    """Whether a member of a zip is a remark or a report beside the data: a text where all others are no texts."""
+    """Whether a member of a zip is a remark or a report beside the data: a text where all others are not texts."""
     return member.name.lower().endswith(".txt") and len(found) > 1 and all(
         not each.name.lower().endswith(".txt") for each in found if each is not member
     )  # fmt: skip

@@ -90,7 +90,7 @@ def split(line: str, separator: str) -> list[str]:
 def shape_of(lines: Sequence[str], wanted: Sequence[str] = ()) -> Shape:
     """The separator, the header and the first row of a text. `wanted` are column names that the user gave.
 
-    Raises `Unreadable` for text that is no table.
+    Raises `Unreadable` for text that is not a table.
     """
     filled = [(at, line) for at, line in enumerate(lines) if line.strip()]
     if not filled:

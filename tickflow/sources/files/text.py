@@ -44,7 +44,7 @@ class Encoding:
 def encoding_of(head: bytes) -> Encoding:
     """The encoding of a text that starts with these bytes: by its mark, by its zero bytes, else UTF-8 or Latin-1.
 
-    Raises `Unreadable` if it is no text.
+    Raises `Unreadable` if it is not text.
 
     >>> encoding_of("Größe".encode("latin-1")).codec
     'latin-1'

@@ -224,7 +224,7 @@ def _offset_of(part: dict[str, str | None]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """A column of times: `us` in UTC where `zoned`, else wall time; `bad` where a cell is no time."""
+    """A column of times: `us` in UTC where `zoned`, else wall time; `bad` where a cell is not a time."""
 
     us: Micros
     zoned: Mask
@@ -398,7 +398,7 @@ def _decimal(cell: str) -> Decimal | None:
 
 
 def seconds_us(cell: str, unit: str) -> int | None:
-    """A number of seconds or milliseconds as microseconds, exactly rounded; `None` if it is no number.
+    """A number of seconds or milliseconds as microseconds, exactly rounded; `None` if it is not a number.
 
     >>> seconds_us("34200.0174595", "s"), seconds_us("15300000", "ms"), seconds_us("x", "s")
     (34200017460, 15300000000, None)

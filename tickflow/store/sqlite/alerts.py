@@ -11,7 +11,7 @@ from tickflow.store.alerts import AlertStore
 from tickflow.store.sqlite.per_call import PerCall
 
 MOST_ROWS = 200_000
-"""How many alerts are kept, the newest ones."""
+"""The most alerts that are kept; the oldest are deleted first."""
 
 COLUMNS = ("symbol", "detector", "time_ns", *FLOATS, *INTEGERS, *BOOLEANS, "members")
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)

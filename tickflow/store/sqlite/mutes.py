@@ -11,7 +11,7 @@ from tickflow.store.mutes import MuteStore
 from tickflow.store.sqlite.per_call import PerCall
 
 MOST = 1_000
-"""How many mutes are kept, the newest ones."""
+"""The most mutes that are kept; the oldest are deleted first."""
 _NAMES = ", ".join(field.name for field in fields(Mute))
 _PLACES = ", ".join("?" * len(fields(Mute)))
 _SCHEMA = """

@@ -186,7 +186,7 @@ class Cluster:
             return f"{self._who} lacks the rights on the group (KAFKA_GROUP): a worker needs READ on it"
         if isinstance(error, InconsistentGroupProtocolError):
             return (
-                "the group (KAFKA_GROUP) has a member that is no worker of this version: stop that program, or set "
+                "the group (KAFKA_GROUP) has a member that is not a worker of this version: stop that program, or set "
                 "another KAFKA_GROUP"
             )
         if isinstance(error, ClusterAuthorizationFailedError):
