@@ -553,7 +553,7 @@ def origin_of_settings() -> str:
     """Which `.env` is read, in words for the log."""
     path = find_env_file()
     if path is None:
-        return f"settings: no .env in {Path.cwd()} or {HERE}; environment, flags and defaults count"
+        return f"settings: no .env in {Path.cwd()} or {HERE}; using environment, flags and defaults"
     return f"settings: {path}, below environment and flags"
 
 

@@ -124,7 +124,7 @@ class StockAnalyticsEngine:
             if self.desk:
                 self.desk.start()
             self.console.begin()
-            logger.info("reads the topic %s of %s, writes to %s", self.log.topic, self.log.where, self.store.where)
+            logger.info("reading the topic %s of %s, writing to %s", self.log.topic, self.log.where, self.store.where)
             while not self.stop.is_set():
                 self.turn()
             logger.info("asked to stop: storing and committing the batch in flight")

@@ -194,7 +194,8 @@ class StockDataProducer:
             self._confirm()
             self._trouble = ""
             self._unconfirmed.over("ticks are acknowledged again")
-            logger.debug("flush: %d of %d ticks acknowledged", self.log.acknowledged, self.sent)
+            if self.log.acknowledged != self._acknowledged:
+                logger.debug("flush: %d of %d ticks acknowledged", self.log.acknowledged, self.sent)
         self._acknowledged = self.log.acknowledged
         self._flushed = time.monotonic()
 

@@ -201,7 +201,7 @@ def test_env_beside_the_scripts_counts_where_the_current_folder_has_none(
     monkeypatch.setattr(config, "HERE", beside)
     for key in KEYS:
         monkeypatch.delenv(key, raising=False)
-    assert origin_of_settings() == f"settings: no .env in {here} or {beside}; environment, flags and defaults count"
+    assert origin_of_settings() == f"settings: no .env in {here} or {beside}; using environment, flags and defaults"
     (beside / ".env").write_text("KAFKA_TOPIC=beside\n")
     assert load_settings().kafka_topic == "beside"
     assert origin_of_settings() == f"settings: {beside / '.env'}, below environment and flags"

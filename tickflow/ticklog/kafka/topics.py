@@ -178,7 +178,7 @@ def _create(admin: Any, topic: str, partitions: int, configs: Mapping[str, str],
     except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:
         raise MayNotCreate(topic) from error
     else:
-        _logger.info("created the topic %s with %d partitions", topic, partitions)
+        _logger.info("created the topic %s with %d partition%s", topic, partitions, "s"[: partitions > 1])
     admin.wait_for_topics([topic])
 
 
