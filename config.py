@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -214,10 +214,8 @@ _HeaderName = Annotated[
 ]
 _Servers = Annotated[_List, _checked(SERVERS_RULE, _are_servers), Field(description=SERVERS_RULE)]
 _Symbols = Annotated[_List, _checked(SYMBOLS_RULE, _are_symbols), Field(description=SYMBOLS_RULE)]
-_Source = Annotated[
-    Literal["simulated", "replay", "alpha_vantage", "topic"],
-    Field(description="simulated, replay, alpha_vantage or topic"),
-]
+_Sources = Literal["simulated", "replay", "alpha_vantage", "topic"]
+_Source = Annotated[_Sources, Field(description=" or ".join(", ".join(get_args(_Sources)).rsplit(", ", 1)))]
 _Speed = Annotated[
     float,
     BeforeValidator(_speed),

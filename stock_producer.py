@@ -225,23 +225,30 @@ class StockDataProducer:
             raise SettingError("SYMBOLS", ",".join(self.symbols), SYMBOLS_RULE)
         if not 0 <= interval <= 86_400:
             raise SettingError("PRODUCER_INTERVAL", str(interval), "a number of seconds from 0 to 86400")
-        simulated = not use_real_data and settings.source not in ("replay", "topic")
-        if not simulated and (self._injections or self._start_time):
+        name = "alpha_vantage" if use_real_data else settings.source
+        if name == "alpha_vantage" and not use_real_data:
+            name = "simulated"
+        if name != "simulated" and (self._injections or self._start_time):
             expected = "simulated: --inject and --start-time are for simulated ticks"
             raise SettingError("SOURCE", settings.source, expected)
-        if use_real_data:
-            need = "your key, free at https://www.alphavantage.co/support/#api-key (SOURCE=simulated needs none)"
-            key = api_key or settings.secret("ALPHA_VANTAGE_API_KEY", need)
-            from tickflow.sessions import Sessions
-            from tickflow.sources.alpha_vantage import AlphaVantageSource, Client  # loads pandas: only where needed
+        sources: dict[str, Callable[[], Source]] = {
+            "simulated": lambda: self._open_simulator(interval),
+            "replay": self._open_replay,
+            "alpha_vantage": lambda: self._open_alpha_vantage(api_key, interval),
+            "topic": self._open_topic,
+        }
+        return sources[name]()
 
-            sessions = Sessions(settings.market)
-            return AlphaVantageSource(Client(key), self.symbols, interval=interval, sessions=sessions)
-        if settings.source == "topic":
-            return self._open_topic()
-        if not simulated:
-            self._check_retention()
-            return self._open_replay()
+    def _open_alpha_vantage(self, api_key: str | None, interval: float) -> Source:
+        need = "your key, free at https://www.alphavantage.co/support/#api-key (SOURCE=simulated needs none)"
+        key = api_key or self.settings.secret("ALPHA_VANTAGE_API_KEY", need)
+        from tickflow.sessions import Sessions
+        from tickflow.sources.alpha_vantage import AlphaVantageSource, Client  # loads pandas: only where needed
+
+        return AlphaVantageSource(Client(key), self.symbols, interval=interval, sessions=Sessions(self.settings.market))
+
+    def _open_simulator(self, interval: float) -> Source:
+        settings = self.settings
         for injection in self._injections:
             if injection.symbol not in self.symbols:
                 expected = f"one of the streamed symbols {','.join(self.symbols)}"
@@ -284,7 +291,7 @@ class StockDataProducer:
                 stop=self.stop,
                 wishes=replace(self._wishes, loop=False),
             )
-            words = expired(quiet._open_replay(), lambda time_ns: store.keeps(time_ns, 0))
+            words = expired(quiet._open_files(), lambda time_ns: store.keeps(time_ns, 0))
             if words:
                 kept = (
                     f"ticks that the bucket {settings.influxdb_bucket!r} keeps: {words}, are older than its retention"
@@ -293,6 +300,10 @@ class StockDataProducer:
                 raise SettingError("REPLAY_FILE", str(path), f"{kept}, and InfluxDB will drop them. {cure}")
 
     def _open_replay(self) -> Source:
+        self._check_retention()
+        return self._open_files()
+
+    def _open_files(self) -> Source:
         from tickflow.sources.replay import Part, Replay  # what reads files of all kinds: only where needed
 
         settings, wishes = self.settings, self._wishes

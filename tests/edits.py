@@ -47,6 +47,13 @@ class EditedCopy:
         (at,) = (number for number, each in enumerate(there) if each.lstrip().startswith(before))
         file.write_text("".join([*there[:at], lines + "\n", *there[at:]]), encoding="utf-8")
 
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Replace a text that the file has once."""
+        file = self.folder / name
+        text = file.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
     def python(self, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
         """The output of this Python for these arguments, in the copy."""
         return subprocess.run(

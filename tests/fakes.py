@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -19,11 +19,17 @@ from tickflow.store.pixels import MEASURES, Pixels
 from tickflow.ticklog.base import Entry
 from tickflow.ticks.tick import Tick, decode, encode
 
+DAY_NS = 86_400 * 10**9
+
 
 class MemoryStore(MetricsStore):
-    """A store in memory. While `failure` is set, every call raises it."""
+    """A store in memory, held to the contract of stores. While `failure` is set, every call raises it.
 
-    def __init__(self) -> None:
+    By `clock` (ns since 1970), statuses older than a day are left out; without one, none are.
+    """
+
+    def __init__(self, clock: Callable[[], int] | None = None) -> None:
+        self._clock = clock
         self.stop = threading.Event()
         self.where = "the store of this test"
         self.failure: StoreError | None = None
@@ -45,7 +51,9 @@ class MemoryStore(MetricsStore):
 
     def statuses(self) -> list[WorkerStatus]:
         self._check()
-        return sorted(self._statuses.values(), key=lambda status: -status.written_at)
+        oldest = self._clock() - DAY_NS if self._clock else 0
+        found = (each for each in self._statuses.values() if each.written_at >= oldest)
+        return sorted(found, key=lambda status: -status.written_at)
 
     def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
         self._check()
@@ -59,7 +67,7 @@ class MemoryStore(MetricsStore):
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         self._check()
         found: dict[str, float] = {}
-        for symbol in symbols or {symbol for symbol, _, _ in self._rows}:
+        for symbol in {symbol for symbol, _, _ in self._rows} if symbols is None else symbols:
             rows = self.points(symbol, since_ns)
             if len(rows):
                 found[symbol] = float(rows.price[0])
@@ -93,13 +101,14 @@ class MemoryStore(MetricsStore):
 
     def newest(self, symbol: str, count: int) -> Points:
         self._check()
-        return Points.from_rows(self._of(symbol)[-count:])
+        return Points.from_rows(self._of(symbol)[-count:] if count else [])
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
         self._check()
         chosen = [row for row in self._rows.values() if symbols is None or row[0] in symbols]
         rows = Points.from_rows(sorted(chosen, key=lambda row: (row[2], row[0])))
-        return rows.take(np.flatnonzero(rows.is_anomaly & (rows.time_ns >= since_ns))[-count:])
+        found = np.flatnonzero(rows.is_anomaly & (rows.time_ns >= since_ns))
+        return rows.take(found[max(0, len(found) - count) :])
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         before = [self.points(symbol, 0, time_ns) for symbol, time_ns in moments]
@@ -121,7 +130,8 @@ class MemoryStore(MetricsStore):
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
         rows = self.points(symbol, since_ns, until_ns)
         width = step_width(int(rows.time_ns[0]), until_ns, steps) if len(rows) else 1
-        kept: set[int] = {0, len(rows) - 1, *np.flatnonzero(rows.is_anomaly).tolist()} if len(rows) else set()
+        flagged = np.flatnonzero(rows.is_anomaly)[-digests.MAX_ANOMALIES :].tolist()
+        kept: set[int] = {0, len(rows) - 1, *flagged} if len(rows) else set()
         volumes: dict[int, float] = {}
         for _, group in itertools.groupby(range(len(rows)), key=lambda i: int(rows.time_ns[i]) // width):
             inside = list(group)
@@ -130,7 +140,9 @@ class MemoryStore(MetricsStore):
             volumes[last] = sum(float(rows.volume[i]) for i in inside if i not in kept)
         places = sorted(kept)
         volume = [float(rows.volume[i]) + volumes.get(i, 0) for i in places]
-        return Digest(rows.take(places), np.array(volume, dtype=np.float64), len(rows), cut=False)
+        return Digest(
+            rows.take(places), np.array(volume, dtype=np.float64), len(rows), len(flagged) >= digests.MAX_ANOMALIES
+        )
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
         points = self.digest(symbol, since_ns, until_ns, steps).points

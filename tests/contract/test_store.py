@@ -1,4 +1,4 @@
-"""The contract of every metrics store, on the embedded file and on a real InfluxDB."""
+"""The contract of every metrics store: the embedded file, a real InfluxDB, and the fake in memory."""
 
 import itertools
 import threading
@@ -28,11 +28,13 @@ A_WEEK = (MORNING - 3 * DAY, MORNING + 4 * DAY)
 _fresh = itertools.count()
 
 
-@pytest.fixture(params=["embedded", pytest.param("influx", marks=pytest.mark.influx)])
+@pytest.fixture(params=["memory", "embedded", pytest.param("influx", marks=pytest.mark.influx)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MetricsStore]:
     stop = threading.Event()
     found: MetricsStore
-    if request.param == "embedded":
+    if request.param == "memory":
+        found = MemoryStore(time.time_ns)
+    elif request.param == "embedded":
         found = EmbeddedStore(tmp_path / "stocks.db", retention_days=7, stop=stop)
     else:
         server, bucket = request.getfixturevalue("influx"), request.getfixturevalue("bucket")
@@ -293,7 +295,7 @@ def test_a_worker_may_have_any_name(store: MetricsStore, worker: str) -> None:
     assert store.statuses() == [status]
 
 
-def test_statuses_older_than_a_day_are_not_told(store: MetricsStore) -> None:
+def test_statuses_older_than_a_day_are_left_out(store: MetricsStore) -> None:
     store.write_status(a_status(worker="gone", written_at=time.time_ns() - DAY - SECOND))
     store.write_status(a_status(worker="here", written_at=time.time_ns() - DAY + 3600 * SECOND))
     assert [status.worker for status in store.statuses()] == ["here"]
@@ -320,7 +322,7 @@ def test_many_threads_read_while_one_writes(store: MetricsStore) -> None:
     assert set(store.latest().price.tolist()) == {10.0}
 
 
-def test_what_is_stored_when_many_ask_at_once_is_told_to_each(store: MetricsStore) -> None:
+def test_what_is_stored_when_many_ask_at_once_is_returned_to_each(store: MetricsStore) -> None:
     with ThreadPoolExecutor(4) as pool:
         for number in range(1, 15):
             for _ in range(2):
