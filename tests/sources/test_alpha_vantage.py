@@ -294,7 +294,7 @@ def test_an_unknown_symbol_that_gets_a_quote_is_one_like_any_other_again(stub: S
 def test_without_any_known_symbol_the_run_goes_on_and_says_so(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
     stub.answers = {"NOPE": [{"Global Quote": {}}]}
     assert ticks(source(stub, "NOPE"), Waits(UNKNOWN_AFTER + 2)) == []
-    assert "gave a quote of none of SYMBOLS=NOPE: nothing is published" in caplog.text
+    assert "has no quote for any of SYMBOLS=NOPE: nothing is published" in caplog.text
     assert "is not set" not in caplog.text
 
 

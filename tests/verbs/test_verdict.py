@@ -42,7 +42,7 @@ def test_a_worker_that_was_asked_to_stop_is_no_trouble() -> None:
             replace(FINE, oldest_seconds={0: 90.0}),
             "10 records in 1 partition wait to be stored, the oldest for 1 m 30 s",
         ),
-        (replace(FINE, newest_append_ns=NOW - 120 * SECOND), "no record has arrived for 2 m 0 s: see the producer"),
+        (replace(FINE, newest_append_ns=NOW - 120 * SECOND), "no record has arrived for 2 m 0 s: check the producer"),
         (
             replace(FINE, statuses=(replace(WORKING, written_at=NOW - 31 * SECOND),)),
             "1 worker silent for 30 s or longer (host-7)",
