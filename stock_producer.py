@@ -215,7 +215,7 @@ class StockDataProducer:
         line = f"{self.sent:,} ticks sent, {self.log.acknowledged:,} acknowledged"
         far = source.progress()
         self._progress_at = time.monotonic() + (PROGRESS_SECONDS / 3 if far else PROGRESS_SECONDS)
-        if line != self._said:  # while a market is closed for hours, the same line every 10 s tells nothing
+        if line != self._said:  # while a market is closed for hours, the same line every 10 s is of no use
             self._said = line
             logger.info("%s%s", line, far and f"; {far}")
 

@@ -49,7 +49,7 @@ def test_points_since_a_time_come_again_as_they_were(
         assert f"600 records appended since {moment} will be read again" in rewind(0)
         with working(chain) as engine:
             chain.wait_for_points(600)
-            assert engine.counters.total.foreign == 0, "a rewind is no commit of a stranger"
+            assert engine.counters.total.foreign == 0, "a rewind is not a commit of a stranger"
         after = chain.stored()
         assert len(after) == 600
         place = ["symbol", "partition", "offset"]

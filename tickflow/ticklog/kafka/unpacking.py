@@ -78,7 +78,7 @@ def _lz4(packed: memoryview, _bound: int) -> Iterator[bytes]:
         yield frame.decompress(data, _PORTION_BYTES)
         while not frame.eof:
             if frame.needs_input:
-                raise EOFError("it ends before its end")
+                raise EOFError("it is cut off")
             yield frame.decompress(b"", _PORTION_BYTES)
         data = frame.unused_data
 
