@@ -243,7 +243,7 @@ def test_each_note_is_a_sentence_with_its_offsets() -> None:
         "the commit at 5,000 belongs to an earlier topic of this name; reading from the start"
     )
     assert note_of(ours, Bounds(7_000, 9_000)) == (
-        "2,000 records were lost: the log's retention overran this group (committed 5,000, log starts at 7,000)"
+        "2,000 records were lost: the log deleted them before they were read (committed 5,000, log starts at 7,000)"
     )
     assert note_of(ours, Bounds(3_000, 9_000)) == (
         "1,800 records that the windows need are gone: some averages warm up again"
@@ -254,17 +254,17 @@ def test_each_note_is_a_sentence_with_its_offsets() -> None:
 def test_the_note_of_a_foreign_commit_says_what_was_in_it_and_where_reading_starts() -> None:
     own, made_by = (
         Commit(5_000, to_metadata(5_000, 1_200)),
-        "was made by no worker: by an operator or by another program",
+        "was made by an operator or another program, not by a worker",
     )
     assert note_of(Commit(5_600, ""), Bounds(0, 9_000), own=own) == (
         f"the commit at 5,600 (without metadata) {made_by}; reading from this worker's own commit at 5,000 again"
     )
     assert note_of(Commit(5_600, "x\né" * 20), Bounds(0, 9_000)) == (
         "the commit at 5,600 (with the metadata " + ascii(("x\né" * 20)[:40]) + f") {made_by}; "
-        "where the last worker stopped is not known, and `audit` tells whether ticks before it are missing"
+        "where the last worker stopped is unknown; `audit` shows whether ticks before that are missing"
     )
     assert note_of(Commit(5_600, ""), Bounds(6_000, 9_000), own=own).endswith(
-        "own commit at 5,000 again. 1,000 records were lost: the log's retention overran this group (committed 5,000, "
+        "own commit at 5,000 again. 1,000 records were lost: the log deleted them before they were read (committed 5,000, "
         "log starts at 6,000)"
     )
 
