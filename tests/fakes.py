@@ -12,6 +12,7 @@ from tickflow.errors import StoreError
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
+from tickflow.store import digest as digests
 from tickflow.store.acks import Ack, AckStore, Layout
 from tickflow.store.base import Candles, MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.digest import Digest, Outline, step_width

@@ -264,8 +264,8 @@ def test_the_note_of_a_foreign_commit_says_what_was_in_it_and_where_reading_star
         "where the last worker stopped is unknown; `audit` shows whether ticks before that are missing"
     )
     assert note_of(Commit(5_600, ""), Bounds(6_000, 9_000), own=own).endswith(
-        "own commit at 5,000 again. 1,000 records were lost: the log deleted them before they were read (committed 5,000, "
-        "log starts at 6,000)"
+        "own commit at 5,000 again. 1,000 records were lost: the log deleted them before they were read "
+        "(committed 5,000, log starts at 6,000)"
     )
 
 
