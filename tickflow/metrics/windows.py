@@ -113,7 +113,7 @@ class Windows:
             return windows
 
         values = {
-            name: windows_of(known, np.asarray(getattr(ticks, TICK_COLUMNS[name]), dtype=np.float64))
+            name: windows_of(known, np.asarray(getattr(ticks, TICK_COLUMNS[name])))
             for name, known in self._values.items()
         }
         offsets = windows_of(self._offsets, ticks.offsets)
