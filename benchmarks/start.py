@@ -16,7 +16,7 @@ from benchmarks.bench import PROJECT, Bench, cpu_of, table
 
 SAYS_WHEN_READY = {
     "stock_producer.py": "streaming ",
-    "stock_analytics.py": " reads ",
+    "stock_analytics.py": "reading the topic",
     "stock_dashboard.py": "The page is at ",
 }
 BAD = {"STACK": "redis"}

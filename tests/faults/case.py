@@ -124,7 +124,7 @@ class Case:
 
     def stop(self, worker: Script) -> None:
         """SIGTERM, which must end the worker in order within 15 s."""
-        worker.wait_for(" reads ", 30)  # a process that is still loading would end without a shutdown
+        worker.wait_for("reading the topic", 30)  # a process that is still loading would end without a shutdown
         worker.terminate()
         assert worker.wait(15) == 0, worker.output
         assert "Traceback" not in worker.output, worker.output

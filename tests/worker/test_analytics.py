@@ -306,7 +306,7 @@ def test_it_runs_without_standard_input(tmp_path: Path) -> None:
     )
     with worker:
         assert worker.stderr is not None
-        assert any(" reads " in line for line in worker.stderr), "it ended before it read"
+        assert any("reading the topic" in line for line in worker.stderr), "it ended before it read"
         worker.terminate()
         assert "Traceback" not in worker.stderr.read()
     assert worker.returncode == 0
