@@ -182,8 +182,8 @@ function truth(drawn) {
   }
   const label = drawn.period || (row && row.event_us > drawn.newest_us) ? "Last tick drawn" : "Last tick";
   const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ${words.shortZone()}`];
-  const age = ageNow(drawn.symbol, drawn.newest_us);
-  if (!drawn.period && age !== null && !ended(ENDED_S)) parts[0] += ` (${words.span(age)} ago)`;
+  const age = drawn.source === "replay" ? null : ageNow(drawn.symbol, drawn.newest_us); // 2013 is not "0 s ago"
+  if (!drawn.period && age !== null) parts[0] += ` (${words.span(age)} ago)`;
   parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
   tellTruth(parts.join(" · "));
 }

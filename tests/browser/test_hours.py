@@ -1,6 +1,7 @@
 """The hours of an exchange in a real browser: states, shading, an axis without closed hours, the zone that is named."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -152,9 +153,12 @@ def test_no_number_is_cut_in_the_list(running: Running, visit: Visit) -> None:
     assert page.locator("#watch .ag-cell[col-id=price]").first.inner_text() == "0.0₅1139"
 
 
-def test_ages_agree_in_header_list_and_foot_line(running: Running, visit: Visit) -> None:
+@pytest.mark.parametrize("silent_s", [0, 20])
+def test_ages_agree_in_header_list_and_foot_line(running: Running, visit: Visit, silent_s: int) -> None:
     running.market.history("AAPL", [150.0] * 20)
     running.market.history("MSFT", [300.0] * 20)
+    running.market._processed = time.time_ns() - silent_s * 10**9
+    running.market.report()
     page = visit("?symbol=AAPL&range=15m&view=overview")
     expect(page.locator("#watch .ag-cell[col-id=event_us]")).to_have_count(2)
     ages = """() => {
@@ -171,3 +175,4 @@ def test_ages_agree_in_header_list_and_foot_line(running: Running, visit: Visit)
         page.wait_for_timeout(700)
         found = page.evaluate(ages)
         assert max(found) - min(found) <= (1 if max(found) < 60 else 60), found  # the clock ticks once a second
+        assert all(each >= silent_s for each in found), found  # an age that is missing is not a number
