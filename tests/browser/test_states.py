@@ -172,7 +172,8 @@ def test_a_replay_of_2013_is_live_and_marked(running: Running, visit: Visit, tic
     page = visit()
     expect(page.locator("#badge")).to_have_text("REPLAY")
     ticking()  # however long the page took to open
-    expect(page.locator("#fresh")).to_have_text(re.compile("live"))
+    expect(page.locator("#fresh")).to_have_text(re.compile(r"^replay (· [012] s|at \d+ ×)"))
+    expect(page.locator("#fresh")).to_have_attribute("data-kind", "live")
     expect(page.locator("#truth")).to_have_text(re.compile("Last tick Oct 7, 2013, 09:4"))
     assert "ago" not in text(page, "#truth")
 
@@ -205,9 +206,9 @@ def test_a_refresh_goes_on_while_the_answers_are_slow(
     running.market.history("AAPL", PRICES)
     latest = running.store.latest
 
-    def slow(*arguments: Any) -> Any:
+    def slow(*arguments: Any, **named: Any) -> Any:
         time.sleep(3 * UPDATE_INTERVAL)
-        return latest(*arguments)
+        return latest(*arguments, **named)
 
     page = visit()
     wait_for_rows(page, 0)
