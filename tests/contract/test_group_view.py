@@ -1,12 +1,15 @@
 """What both logs report about a consumer group to a program outside the group."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.contract.ticklogs import EmbeddedLogs, KafkaLogs, Logs, join, publish
-from tickflow.ticklog.base import Bounds, Commit, Position
+from tests.waiting import until
+from tickflow.errors import LogUnavailable
+from tickflow.ticklog.base import Bounds, Commit, GroupView, Position, TickLog
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -19,10 +22,23 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Iterator
     logs.close()
 
 
+def looked(log: TickLog) -> GroupView:
+    """What the log says of the group; a broker makes the topic of all groups at the first question about one."""
+    found: list[GroupView] = []
+
+    def answered() -> bool:
+        with suppress(LogUnavailable):
+            found.append(log.group_view())
+        return bool(found)
+
+    until(answered, "an answer about the group")
+    return found[0]
+
+
 def test_a_group_without_a_member_has_bounds_and_no_owner(logs: Logs) -> None:
     log = logs.open()
     publish(log, *[b"x"] * 5)
-    view = log.group_view()
+    view = looked(log)
     assert (view.members, view.owners) == ((), {})
     assert view.lag == {0: 5}
 

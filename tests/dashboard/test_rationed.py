@@ -119,7 +119,7 @@ def test_who_waits_for_too_long_is_told_to_come_again(monkeypatch: pytest.Monkey
         for each in threads:
             each.join()
     assert (status, headers["Retry-After"]) == (503, "5")
-    assert b"Try again in some seconds" in text
+    assert b"Try again in a few seconds" in text
     assert store.failure is None
 
 

@@ -40,7 +40,7 @@ class Case(NamedTuple):
     not_said: Sequence[str] = ()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def files(authority: Authority, stranger: Authority) -> dict[str, str]:
     """The path of each file of the table."""
     own, other = authority.issue("own", common_name="admin"), authority.issue("other", common_name="admin")
@@ -148,14 +148,14 @@ KAFKA = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def broker(secured_kafka: SecuredKafka) -> SecuredKafka:
     with secured_kafka.admin() as admin:
         admin.create_topics({USED: {"num_partitions": 1, "replication_factor": 1}})
     return secured_kafka
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def known(files: dict[str, str], authority: Authority) -> dict[str, str]:
     nobody = authority.issue("nobody", common_name="nobody")
     return {**files, "NOBODY": str(nobody.cert), "NOBODY_KEY": str(nobody.key)}
@@ -257,7 +257,7 @@ INFLUX = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def places(secured_influx: SecuredInfluxd, authority: Authority, influx: InfluxServer) -> Iterator[dict[str, str]]:
     """The URL of each place of the table."""
     plain = urlsplit(influx.url)
@@ -277,7 +277,7 @@ def places(secured_influx: SecuredInfluxd, authority: Authority, influx: InfluxS
         front.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tokens(secured_influx: SecuredInfluxd) -> dict[str, str]:
     """Tokens that may not do what they are used for."""
     server = secured_influx.server
