@@ -333,6 +333,11 @@ def test_a_refusal_of_influxdb_names_the_setting_on_the_page_too(
     env = {"INFLUXDB_TOKEN": "GOOD", "INFLUXDB_URL": places[case.place], **case.env}
     settings = partial(load, filled(env, known))
     said, refused = what_the_store_says(settings)
+    for _ in range(10):
+        if all(word in said for word in case.said):
+            break
+        # A front that asks for a certificate closes at once: now and then that comes before its reason is read.
+        said, refused = what_the_store_says(settings)
     assert all(word in said for word in case.said), said
     assert not [word for word in case.not_said if word in said], said
     assert not [secret for secret in (*tokens.values(), KEY_PASSWORD, "guess") if secret in said]

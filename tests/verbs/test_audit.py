@@ -269,7 +269,7 @@ class TimedChain(Chain):
     """The same, with a log that gives each record the time of its tick; a tick each five seconds."""
 
     def feed(self, count: int) -> None:
-        for _ in range(2 * count):
+        for _ in range(4 * count):
             for partition, symbol in enumerate(SYMBOLS):
                 number = self.topic.ends[partition]
                 time = f"2026-01-05T14:{number // 12:02}:{5 * number % 60:02}Z"
@@ -283,18 +283,18 @@ class TimedChain(Chain):
 
 def test_only_what_is_judged_and_the_span_before_it_are_read() -> None:
     chain = TimedChain()
-    since = time_ns("2026-01-05T14:08:00Z")
-    found = chain.audit(since, span=20)
+    since = time_ns("2026-01-05T14:16:00Z")
+    found = chain.audit(since, span=60)
     assert found.equal
-    assert (found.expected, found.stored) == (2 * 24, 2 * 24)
-    assert found.records == 2 * (24 + 60 + 21), "a tick may be 5 minutes ahead of its record; the windows reach 20 back"
-    whole = chain.audit(span=20)
-    assert (whole.equal, whole.records) == (True, 2 * 120)
-    chain.rewrite(lambda points: points.take(np.delete(np.arange(120), 100)))
-    assert chain.audit(since, span=20).lost == 1
-    one = chain.points("MSFT").take(slice(118, 119))
+    assert (found.expected, found.stored) == (2 * 48, 2 * 48)
+    assert found.records == 2 * (48 + 60 + 61), "a tick may be 5 minutes ahead of its record; the windows reach 60 back"
+    whole = chain.audit(span=60)
+    assert (whole.equal, whole.records) == (True, 2 * 240)
+    chain.rewrite(lambda points: points.take(np.delete(np.arange(240), 200)))
+    assert chain.audit(since, span=60).lost == 1
+    one = chain.points("MSFT").take(slice(238, 239))
     chain.put(replace(one, ma_20=one.ma_20 + 1))
-    assert chain.audit(since, span=20).different == 1
+    assert chain.audit(since, span=60).different == 1
 
 
 def test_a_log_without_times_of_its_own_is_read_from_its_start(chain: Chain) -> None:
