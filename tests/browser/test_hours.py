@@ -50,7 +50,7 @@ STATES: list[tuple[dict[str, Any], str, str]] = [
 
 
 def three_days(running: Running) -> None:
-    """A tick a minute from 09:00 to 17:00 on Wednesday, on the half day after Thanksgiving, and on Monday."""
+    """One tick per minute from 09:00 to 17:00 on Wednesday, on the half day after Thanksgiving, and on Monday."""
     feed = Feed(gap=timedelta(minutes=1), source="replay")
     rng = np.random.default_rng(2)
     for day in ("2024-11-27", "2024-11-29", "2024-12-02"):

@@ -266,7 +266,7 @@ def test_a_store_is_only_read(chain: Chain) -> None:
 
 
 class TimedChain(Chain):
-    """The same, with a log that gives each record the time of its tick; a tick each five seconds."""
+    """The same, with a log that gives each record the time of its tick; one tick every five seconds."""
 
     def feed(self, count: int) -> None:
         for _ in range(4 * count):

@@ -1,10 +1,9 @@
 """The alerts of one worker: watches over its partitions, and a thread that stores and publishes their alerts.
 
-The worker's loop calls `adopt`, `take`, `committed` and `drop`; only `adopt` waits for a server, and none of them
-raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints, retrying for ever. It keeps
-a checkpoint of a partition only when all earlier alerts are stored and published and its offset is committed. So after
-a crash the replay from the newest checkpoint raises any missing alert again, with the same bits.
-
+The worker's loop calls `adopt`, `take`, `committed`, `release` and `take_back`; only `adopt` waits for a server, and
+none of them raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints, retrying for
+ever. It keeps a checkpoint of a partition only when all earlier alerts are stored and published and its offset is
+committed. So after a crash the replay from the newest checkpoint raises any missing alert again, with the same bits.
 Moves of many symbols at once are stored as one more alert, a market move. Its members may be other workers' alerts, so
 it is looked for in the store, some seconds after a move was stored. Each worker looks, and writes the same point.
 """
@@ -171,14 +170,8 @@ class Desk:
         if ours is not None:
             ours.watch.names = known
 
-    def drop(self, partitions: Sequence[int]) -> None:
-        """Forget partitions: their next owner raises the pending alerts again."""
-        with self._lock:
-            for partition in partitions:
-                self._watched.pop(partition, None)
-
     def release(self, partition: int) -> Watched | None:
-        """Forget a partition; return its state, for `take_back`."""
+        """Forget a partition, whose next owner raises the pending alerts again; return its state, for `take_back`."""
         with self._lock:
             return self._watched.pop(partition, None)
 
@@ -204,7 +197,7 @@ class Desk:
                 self._prepare(partition, ours)
         except Exception:
             logger.exception("partition %d: no alerts until the next start; everything else goes on", partition)
-            self.drop([partition])
+            self.release(partition)
 
     def committed(self, partition: int, offset: int) -> None:
         """Note that everything before `offset` is committed: a checkpoint up to there may be stored."""

@@ -136,31 +136,14 @@ def register(
             return {"trouble": str(error)}
         return {"trouble": ""}
 
-    app.callback(
-        Output(ids.MUTED, "data"),
-        Input(ids.MUTE, "data"),
-        prevent_initial_call=True,
-    )(on_mute)
-    app.callback(
-        Output(ids.INDICATED, "data"),
-        Input(ids.INDICATE, "data"),
-        prevent_initial_call=True,
-    )(on_indicate)
-    app.callback(
-        Output(ids.LAYOUTS_LISTED, "data"),
-        Input(ids.LAYOUTS_ASKED, "data"),
-        prevent_initial_call=True,
-    )(on_layouts)
-    app.callback(
-        Output(ids.LAYOUT_KEPT, "data"),
-        Input(ids.LAYOUT, "data"),
-        prevent_initial_call=True,
-    )(on_layout)
-    app.callback(
-        Output(ids.ACKED, "data"),
-        Input(ids.ACKNOWLEDGE, "data"),
-        prevent_initial_call=True,
-    )(on_acknowledge)
+    for output, asked_by, answer in (
+        (ids.MUTED, ids.MUTE, on_mute),
+        (ids.INDICATED, ids.INDICATE, on_indicate),
+        (ids.LAYOUTS_LISTED, ids.LAYOUTS_ASKED, on_layouts),
+        (ids.LAYOUT_KEPT, ids.LAYOUT, on_layout),
+        (ids.ACKED, ids.ACKNOWLEDGE, on_acknowledge),
+    ):
+        app.callback(Output(output, "data"), Input(asked_by, "data"), prevent_initial_call=True)(answer)
     app.callback(
         Output(ids.DRAWING, "data"),
         Input(ids.VIEW, "data"),

@@ -161,12 +161,11 @@ class Assignments(Mapping[int, Assigned]):
 
         Each of the two partitions then computes averages over a part of the symbol's ticks.
         """
-        others = [(number, ours.names.known) for number, ours in self._ours.items() if number != partition]
         return {
             symbol: number
             for symbol in self._ours[partition].names.take_new()
-            for number, known in others
-            if symbol in known
+            for number, other in self._ours.items()
+            if number != partition and symbol in other.names.known
         }
 
     def take_lost(self) -> dict[int, int]:
