@@ -176,7 +176,8 @@ def test_refused_and_accepted_keep_their_order_and_their_records() -> None:
 def test_no_records_are_an_empty_batch() -> None:
     ticks, refused = decode([])
     assert (len(ticks), refused) == (0, [])
-    assert [ticks.prices.dtype.name, ticks.offsets.dtype.name] == ["float64", "int64"]
+    assert {column.dtype.name for column in (ticks.prices, ticks.volumes, ticks.change_percent)} == {"float64"}
+    assert {column.dtype.name for column in (ticks.offsets, ticks.time_us)} == {"int64"}
 
 
 TEXTS = ("SPY", "167.41", "2013-10-07T13:30:00.007Z", "100.5", "replay")
@@ -281,6 +282,20 @@ def test_what_lies_just_at_an_edge_is_accepted_together_and_one_by_one(name: str
 @pytest.mark.parametrize(("text", "fits"), [("2026-01-05T14:30:00Z", True), ("2026-01-05T14:29:59.999999Z", False)])
 def test_a_tick_of_just_the_greatest_age_is_accepted_together_and_one_by_one(text: str, fits: bool) -> None:
     record, limits = entry(body(timestamp=text)), Limits(max_age_us=1_000_000)
+    assert (tick_module._read_together([record], limits) is not None) == fits
+    assert isinstance(tick_module._read(record, limits), Reason) != fits
+
+
+@pytest.mark.parametrize("appended_ms", [APPENDED_MS, END_YEAR_US // 1000 - 1_000_000])
+@pytest.mark.parametrize(
+    ("microseconds", "fits"), [(-1, False), (0, True), (5 * 60 * 1_000_000, True), (5 * 60 * 1_000_000 + 1, False)]
+)
+def test_the_log_time_decides_to_the_microsecond_up_to_the_last_year(
+    microseconds: int, fits: bool, appended_ms: int
+) -> None:
+    # The microseconds until 2261 are more than the whole numbers of a float.
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=appended_ms, microseconds=microseconds)
+    record, limits = entry(body(timestamp=moment.isoformat()), appended_ms=appended_ms), Limits(max_age_us=0)
     assert (tick_module._read_together([record], limits) is not None) == fits
     assert isinstance(tick_module._read(record, limits), Reason) != fits
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 import numpy as np
@@ -72,6 +72,7 @@ def encode(tick: Tick) -> bytes:
 
 _read_float = msgspec.json.Decoder(float).decode
 _NO_LOG_TIME = 0
+_OF_TEXTS = partial(Entry, 0, 0, timestamp=0, timestamp_type=_NO_LOG_TIME)  # texts have no place in a log
 
 
 def from_text(symbol: str, price: str, timestamp: str, volume: str, source: str) -> Tick | Reason:
@@ -91,7 +92,7 @@ def from_text(symbol: str, price: str, timestamp: str, volume: str, source: str)
         return _reason_of_text(price, timestamp)
     if not symbol.isascii():
         return Reason.SYMBOL_INVALID
-    read = _read(Entry(0, 0, symbol.encode(), _encode(tick), 0, _NO_LOG_TIME), Limits())
+    read = _read(_OF_TEXTS(key=symbol.encode(), value=_encode(tick)), Limits())
     return read if isinstance(read, Reason) else tick
 
 
@@ -212,17 +213,21 @@ def decode(records: Sequence[Record], limits: Limits | None = None) -> tuple[Tic
     if batch is not None:
         return batch, []
     kept: list[Record] = []
-    rows: list[tuple[str, str, Tick]] = []
+    symbols: list[str] = []
+    sources: list[str] = []
+    ticks: list[Tick] = []
     refused: list[Refused] = []
     for record in records:
         row = _read(record, limits)
         if isinstance(row, Reason):
             refused.append(Refused(record, row))
         else:
+            symbol, source, tick = row
             kept.append(record)
-            rows.append(row)
-    symbols, sources, ticks = zip(*rows, strict=True) if rows else ((), (), ())
-    return _batch(kept, list(symbols), list(sources), ticks), refused
+            symbols.append(symbol)
+            sources.append(source)
+            ticks.append(tick)
+    return _batch(kept, symbols, sources, ticks), refused
 
 
 def _batch(records: Sequence[Record], symbols: list[str], sources: list[str], ticks: Sequence[Tick]) -> TickBatch:
@@ -317,8 +322,7 @@ def _read(record: Record, limits: Limits) -> tuple[str, str, Tick] | Reason:
             return Reason.TIMESTAMP_FUTURE
         if limits.max_age_us is not None and time_us < appended_us - limits.max_age_us:
             return Reason.TIMESTAMP_TOO_OLD
-    volume = tick.volume or 0
-    if not 0 <= volume < VOLUME_LIMIT:
+    if tick.volume is not None and not 0 <= tick.volume < VOLUME_LIMIT:
         return Reason.VOLUME_RANGE
     source = _source("unknown" if tick.source is None else tick.source[:_SOURCE_CUT])
     if source is None:
