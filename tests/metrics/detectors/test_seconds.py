@@ -269,6 +269,31 @@ def test_the_first_second_of_1970_is_a_second_like_any_other() -> None:
     assert [second.prices for second in known["A"].seconds] == [[5.0, 6.0], [7.0]]
 
 
+@pytest.mark.parametrize("earlier", [False, True], ids=["first batch", "later batch"])
+@pytest.mark.parametrize("late_by", [1, SECOND_US, 100 * SECOND_US])
+def test_one_late_tick_anywhere_is_raised_to_its_own_symbols_time_alone(late_by: int, earlier: bool) -> None:
+    """Three symbols begin in one batch, each earlier than the one before it; any one tick is late."""
+    begins = {"A": 300, "B": 200, "C": 100}
+    on_time = [
+        Trade(symbol, (BEGIN + begin + 2 * step) * SECOND_US, 5.0 + step, 1.0)
+        for symbol, begin in begins.items()
+        for step in range(4)
+    ]
+    for at in range(len(on_time)):
+        trades = list(on_time)
+        trades[at] = trades[at]._replace(time_us=trades[at].time_us - 2 * SECOND_US - late_by)
+        seconds, known = Seconds(), dict[str, Symbol]()
+        if earlier:
+            before = [Trade(symbol, (BEGIN + begin - 1) * SECOND_US, 4.0, 1.0) for symbol, begin in begins.items()]
+            view = view_of(seconds, before)
+            hold(view, before, known)
+            seconds.keep(view)
+        view = view_of(seconds, trades)
+        hold(view, trades, known)
+        seconds.keep(view)
+        hold_kept(seconds, known)
+
+
 @pytest.mark.parametrize("begun", [0.0, 3.0, 0.1, 2.0**53 - 10])
 @pytest.mark.parametrize(
     "values", [[1.0, 2.0, 4.0, 8.0, 16.0], [0.1, 0.2, 0.3, 0.4, 0.7], [2.0**52, 1.0, 3.0, 2.0**52, 1]]

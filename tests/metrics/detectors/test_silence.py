@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -12,12 +12,13 @@ import pytest
 
 from tests.metrics.detectors.examples import SECOND_US, view_of
 from tests.metrics.detectors.oracle import Trade
+from tickflow.arrays import Ints
 from tickflow.metrics.detectors.seconds import Seconds
 from tickflow.metrics.detectors.silence import Silence
 
 Fixed = tuple[tuple[str, str, int], ...]
-Row = tuple[str, int, int, int, str]
-"""Symbol, its last trade, the tick that shows the silence, the limit, its name."""
+Row = tuple[str, int, int, int, str, int]
+"""Symbol, its last trade, the tick that shows the silence, the limit, its name, and how long it has lasted by then."""
 RULES: Fixed = (
     ("all > 20", "*", 20 * SECOND_US),
     ("some > 45", "S1*", 45 * SECOND_US),
@@ -34,7 +35,24 @@ class Known:
     found: set[str] = field(default_factory=set)
 
 
-def by_hand(trades: Sequence[Trade], fixed: Fixed, usual: bool, restart: int = -1) -> list[Row]:
+def always(time_us: int) -> int:
+    """A market that never closes."""
+    return time_us
+
+
+def some_hours(time_us: int) -> int:
+    """Time within the session of a market that is open for the first 100 s of each 150 s."""
+    days, rest = divmod(time_us, 150 * SECOND_US)
+    return days * 100 * SECOND_US + min(rest, 100 * SECOND_US)
+
+
+def by_hand(
+    trades: Sequence[Trade],
+    fixed: Fixed,
+    usual: bool,
+    restart: int = -1,
+    session: Callable[[int], int] = always,
+) -> list[Row]:
     """The silences, symbol by symbol after each tick; at `restart` it is forgotten which ones were found."""
     known: dict[str, Known] = {}
     clock, rows = -1, list[Row]()
@@ -49,13 +67,14 @@ def by_hand(trades: Sequence[Trade], fixed: Fixed, usual: bool, restart: int = -
                 continue
             limits = [(name, limit) for name, pattern, limit in fixed if fnmatchcase(symbol, pattern)]
             if usual and len(each.stamps) >= 60:
-                last = each.stamps[-60:]
+                last = [session(stamp * SECOND_US) for stamp in each.stamps[-60:]]
                 longest = max(after - before for before, after in itertools.pairwise(last))
-                limits.append(("silence", max(30, 5 * longest) * SECOND_US))
-            due = [(name, limit) for name, limit in limits if clock > each.newest_us + limit and name not in each.found]
+                limits.append(("silence", max(30 * SECOND_US, 5 * longest)))
+            waited = session(clock) - session(each.newest_us)
+            due = [(name, limit) for name, limit in limits if waited > limit and name not in each.found]
             for name, limit in sorted(due):
                 each.found.add(name)
-                rows.append((symbol, each.newest_us, at, limit, name))
+                rows.append((symbol, each.newest_us, at, limit, name, waited))
         own.newest_us = max(own.newest_us, trade.time_us)
         if not own.stamps or own.stamps[-1] != own.newest_us // SECOND_US:
             own.stamps.append(own.newest_us // SECOND_US)
@@ -63,23 +82,35 @@ def by_hand(trades: Sequence[Trade], fixed: Fixed, usual: bool, restart: int = -
     return rows
 
 
-def found(trades: Sequence[Trade], sizes: Sequence[int], fixed: Fixed, usual: bool, restart: int = -1) -> list[Row]:
+def found(
+    trades: Sequence[Trade],
+    sizes: Sequence[int],
+    fixed: Fixed,
+    usual: bool,
+    restart: int = -1,
+    session: Callable[[int], int] = always,
+) -> list[Row]:
     """The silences in batches of these sizes (the last repeats), with a restart before the tick of that number."""
+
+    def open_us(times: Ints) -> Ints:
+        return np.array([session(each) for each in times.tolist()], dtype=np.int64)
+
     seconds = Seconds()
-    silence = Silence(seconds, fixed, usual=usual)
+    silence = Silence(seconds, fixed, usual=usual, open_us=open_us)
     rows, begin, turn = list[Row](), 0, 0
     while begin < len(trades):
         end = begin + sizes[min(turn, len(sizes) - 1)]
         if begin == restart:
             newest_us = silence.newest_us
-            silence = Silence(seconds, fixed, usual=usual)
+            silence = Silence(seconds, fixed, usual=usual, open_us=open_us)
             silence.resume(newest_us)
         elif begin < restart < end:
             end = restart
         view = view_of(seconds, trades[begin:end])
         times = np.array([each.time_us for each in trades[begin:end]])
         for each in silence.find(view, times):
-            rows.append((seconds.symbols[each.slot], each.since_us, begin + each.at, each.limit_us, each.kind))
+            name, at = seconds.symbols[each.slot], begin + each.at
+            rows.append((name, each.since_us, at, each.limit_us, each.kind, each.waited_us))
         seconds.keep(view)
         begin, turn = end, turn + 1
     return rows
@@ -115,9 +146,20 @@ def test_each_silence_is_what_the_oracle_says(day: int, fixed: Fixed, usual: boo
     assert in_order(found(DAYS[day], sizes, fixed, usual)) == in_order(wanted)
 
 
+@pytest.mark.parametrize("sizes", [[500], [83], [1], [250, 3, 40]], ids=str)
+@pytest.mark.parametrize("day", [0, 1])
+def test_only_time_within_the_session_counts(day: int, sizes: list[int]) -> None:
+    wanted = by_hand(DAYS[day], RULES, True, session=some_hours)
+    assert in_order(found(DAYS[day], sizes, RULES, True, session=some_hours)) == in_order(wanted)
+    assert len(wanted) < len(by_hand(DAYS[day], RULES, True)), "closed hours hide some"
+    clock = list(itertools.accumulate((each.time_us for each in DAYS[day]), max))
+    assert any(clock[at] - since > waited for _, since, at, _, _, waited in wanted), "some last over closed hours"
+
+
 def test_the_days_reach_every_kind_of_silence() -> None:
-    kinds = {row[4] for day in DAYS for row in by_hand(day, RULES, True)}
-    assert kinds == {"silence", "all > 20", "some > 45", "S2 > 90"}
+    for session in (always, some_hours):
+        kinds = {row[4] for day in DAYS[:2] for row in by_hand(day, RULES, True, session=session)}
+        assert kinds == {"silence", "all > 20", "some > 45", "S2 > 90"}
     limits = {row[3] for row in by_hand(DAYS[0], (), True)} | {row[3] for row in by_hand(DAYS[1], (), True)}
     assert min(limits) == 30 * SECOND_US or max(limits) > 30 * SECOND_US
 
@@ -135,10 +177,10 @@ def ticks(*pairs: tuple[str, int]) -> list[Trade]:
 def test_a_symbol_is_silent_once_more_than_the_limit_has_passed() -> None:
     limit = (("A > 10", "A", 10),)
     assert found(ticks(("A", 100), ("B", 110)), [2], limit, False) == []
-    assert found(ticks(("A", 100), ("B", 111)), [2], limit, False) == [("A", 100, 1, 10, "A > 10")]
-    assert found(ticks(("A", 100), ("B", 111)), [1], limit, False) == [("A", 100, 1, 10, "A > 10")]
+    assert found(ticks(("A", 100), ("B", 111)), [2], limit, False) == [("A", 100, 1, 10, "A > 10", 11)]
+    assert found(ticks(("A", 100), ("B", 111)), [1], limit, False) == [("A", 100, 1, 10, "A > 10", 11)]
     assert found(ticks(("A", 100), ("A", 111)), [1], limit, False) == [], "its own tick ends the pause"
-    assert found(ticks(("A", 100), ("B", 111), ("B", 500)), [1], limit, False) == [("A", 100, 1, 10, "A > 10")]
+    assert found(ticks(("A", 100), ("B", 111), ("B", 500)), [1], limit, False) == [("A", 100, 1, 10, "A > 10", 11)]
 
 
 @pytest.mark.parametrize("gap", [1, 5, 6, 7, 20])
@@ -148,14 +190,14 @@ def test_the_usual_limit_is_five_times_the_longest_gap_and_at_least_half_a_minut
     limit = max(30, 5 * gap) * SECOND_US
     day = ticks(*(("A", time_us) for time_us in times), ("B", times[-1] + limit), ("B", times[-1] + limit + 1))
     for size in (100, 60, 1):
-        assert found(day, [size], (), True) == [("A", times[-1], 61, limit, "silence")]
+        assert found(day, [size], (), True) == [("A", times[-1], 61, limit, "silence", limit + 1)]
         assert found(day[1:], [size], (), True) == [], "59 traded seconds are warm-up"
 
 
 @pytest.mark.parametrize("sizes", [[5], [1], [3, 1, 1]], ids=str)
 def test_a_tick_that_comes_too_late_begins_a_silence_that_the_next_tick_shows(sizes: list[int]) -> None:
     day = ticks(("B", 100), ("B", 200), ("B", 300), ("A", 50), ("B", 301))
-    assert found(day, sizes, (("A > 10", "A", 10),), False) == [("A", 50, 4, 10, "A > 10")]
+    assert found(day, sizes, (("A > 10", "A", 10),), False) == [("A", 50, 4, 10, "A > 10", 251)]
 
 
 def test_where_nobody_asks_for_silences_none_is_found() -> None:
@@ -165,10 +207,10 @@ def test_where_nobody_asks_for_silences_none_is_found() -> None:
 def test_silences_of_one_tick_come_by_symbol_and_name() -> None:
     rules = (("b", "*", 10), ("a", "*", 10))
     assert found(ticks(("Z", 1), ("A", 1), ("B", 50)), [3], rules, False) == [
-        ("Z", 1, 2, 10, "a"),
-        ("Z", 1, 2, 10, "b"),
-        ("A", 1, 2, 10, "a"),
-        ("A", 1, 2, 10, "b"),
+        ("Z", 1, 2, 10, "a", 49),
+        ("Z", 1, 2, 10, "b", 49),
+        ("A", 1, 2, 10, "a", 49),
+        ("A", 1, 2, 10, "b", 49),
     ]
 
 
