@@ -60,7 +60,9 @@ OTHER_NAMES = {
     "TICKERS": "SYMBOLS",
     "STOCK_SYMBOLS": "SYMBOLS",
 }
-"""Names that other programs use for a setting of ours: such a key in `.env` is refused with the right name."""
+"""The names that other programs use for a setting of ours: such a key in `.env` is refused, and the error has the right
+name.
+"""
 
 
 def _checked(expected: str, accept: Callable[[Any], bool]) -> AfterValidator:
@@ -280,13 +282,13 @@ class Settings(BaseModel):
         None, "with https: a PEM file of the certificate authorities to trust; without it, those of the system"
     )
     influxdb_ssl_certfile: _Path | None = _setting(
-        None, "with https: a PEM file with the certificate of this client, where what stands at INFLUXDB_URL wants one"
+        None, "with https: a PEM file with the certificate of this client, if the server at INFLUXDB_URL asks for one"
     )
     influxdb_ssl_keyfile: _Path | None = _setting(None, "with https: a PEM file with the key of that certificate")
     influxdb_ssl_password: SecretStr | None = _setting(None, "with https: the password of that key")
     influxdb_batch_points: Annotated[int, _whole(1, 100_000)] = _setting(5_000, "the most points in one write request")
     influxdb_connections: Annotated[int, _whole(1, 16)] = _setting(
-        4, "write requests at the same time; more than one only where a backlog waits"
+        4, "write requests at the same time; more than one is used only for a backlog"
     )
     influxdb_gzip: Annotated[bool, Field(description="true or false")] = _setting(
         False, "compress write requests; for a distant InfluxDB, since on one machine it costs more than it saves"
@@ -305,18 +307,18 @@ class Settings(BaseModel):
         20_000, "the most records that a worker reads at once; with few ticks it takes what there is, without delay"
     )
     kafka_replicas: Annotated[int | None, _whole(1, 32_767)] = _setting(
-        None, "copies of each record of a topic that a script creates; without it, as the brokers are set"
+        None, "copies of each record of a topic that a script creates; without it, the brokers' default"
     )
     kafka_min_insync_replicas: Annotated[int | None, _whole(1, 32_767)] = _setting(
         None, "how many of the copies must have a record before it counts as written, in a topic that a script creates"
     )
     kafka_compression: _Compression = _setting(
-        None, "how the brokers compress a topic that a script creates; without it, as producers send"
+        None, "how the brokers compress a topic that a script creates; without it, as producers send them"
     )
     kafka_retention_days: Annotated[
         float | None, Field(gt=0, le=36_500, description="a number of days above 0, up to 36500")
     ] = _setting(
-        None, "how long Kafka keeps the records of a topic that a script creates; without it, as the brokers are set"
+        None, "how long Kafka keeps the records of a topic that a script creates; without it, the brokers' default"
     )
     kafka_instance_id: Annotated[_KafkaName | None, Field(description=f"{NAME_RULE}; or auto")] = _setting(
         None,
@@ -347,29 +349,29 @@ class Settings(BaseModel):
     )
     replay_speed: _Speed = _setting(1.0, "how fast to replay; max does not wait at all")
     replay_timezone: Annotated[str, _checked(ZONE_RULE, _is_zone), Field(description=ZONE_RULE)] | None = _setting(
-        None, "whose clock the times of a replayed file are, where they do not state it"
+        None, "the time zone of a replayed file whose times do not state one"
     )
     replay_symbol: Annotated[str, _checked(SYMBOL_RULE, is_symbol), Field(description=SYMBOL_RULE)] | None = _setting(
         None, "the symbol of a replayed file whose rows do not name theirs"
     )
     replay_columns: Annotated[str, _checked(COLUMNS_RULE, _are_columns), Field(description=COLUMNS_RULE)] | None = (
-        _setting(None, "which columns of a replayed file are what, by their names or numbers, where recognition fails")
+        _setting(None, "the meaning of a replayed file's columns, given by name or number, if recognition fails")
     )
     replay_dates: Annotated[Literal["mdy", "dmy"] | None, Field(description="mdy or dmy")] = _setting(
-        None, "whether 1/2/2024 has the month first or the day"
+        None, "whether the month or the day comes first in 1/2/2024"
     )
     replay_decimal: Annotated[Literal["point", "comma"] | None, Field(description="point or comma")] = _setting(
-        None, "the decimal sign of a replayed file, where it could be either"
+        None, "the decimal sign of a replayed file, if its cells do not show it"
     )
     replay_epoch: Annotated[Literal["s", "ms", "us", "ns"] | None, Field(description="s, ms, us or ns")] = _setting(
-        None, "the unit of times that are numbers since 1970, where their size does not tell it"
+        None, "the unit of times that are numbers since 1970, if their size does not show it"
     )
     replay_bars: Annotated[Literal["close", "ohlc"], Field(description="close or ohlc")] = _setting(
         "close", "what a bar becomes: one tick, its close at its end, or four ticks: open, high, low, close"
     )
     replay_bar_length: Annotated[
         float | None, BeforeValidator(_length), _checked(LENGTH_RULE, _is_length), Field(description=LENGTH_RULE)
-    ] = _setting(None, "the length of a bar, where it cannot be told; 0 where times mark the end of bars already")
+    ] = _setting(None, "the length of a bar, if the file does not show it; 0 if its times mark the end of bars")
     replay_quotes: Annotated[Literal["mid", "refuse"], Field(description="mid or refuse")] = _setting(
         "mid", "what a file of quotes becomes: midpoints of bid and ask (their source is replay_mid), or nothing"
     )
@@ -384,7 +386,8 @@ class Settings(BaseModel):
         65_536, "the largest record that is read as a tick, in bytes; larger ones are refused"
     )
     max_batch_bytes: Annotated[int, _whole(1_048_576, 1_073_741_824)] = _setting(
-        67_108_864, "the most that a batch of Kafka's may unpack to, in bytes; a larger one is refused as a whole"
+        67_108_864,
+        "the largest size in bytes to which a batch of Kafka's may unpack; a larger batch is refused as a whole",
     )
     max_symbols: Annotated[int, _whole(1, 1_000_000)] = _setting(
         10_000, "how many symbols a partition may have; ticks of further ones are refused"
@@ -410,7 +413,9 @@ class Settings(BaseModel):
         "1", "how many alerts there may be; the thresholds follow it"
     )
     alert_follow: Annotated[bool, Field(description="on or off")] = _setting(
-        True, "whether a threshold rises at each alert and falls with time; off keeps the calibrated one", shown="on"
+        True,
+        "whether a threshold rises at each alert and falls with time; off keeps the calibrated threshold",
+        shown="on",
     )
     alert_min_move: Annotated[float, Field(ge=0, le=100, description="a number from 0 to 100")] = _setting(
         0.1, "the smallest move that is worth an alert, in percent"
@@ -419,7 +424,7 @@ class Settings(BaseModel):
         _setting(DETECTORS, "what is watched for")
     )
     alert_rules: Annotated[str | None, AfterValidator(_rules)] = _setting(
-        None, "your own rules, as AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60"
+        None, "your own rules, such as AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60"
     )
     alert_thresholds: Path | None = _setting(
         None, "the file of thresholds that the verb calibrate writes; without it each symbol begins at 8 usual moves"
@@ -431,12 +436,14 @@ class Settings(BaseModel):
         _setting(("move",), "whose alerts become messages; those of your own rules always do")
     )
     alert_rate: Annotated[int, _whole(1, 3_600)] = _setting(
-        20, "the most messages an hour and address; what exceeds it comes together"
+        20, "the most messages per hour and address; more are combined into one"
     )
     alert_give_up: Annotated[float, Field(gt=0, le=720, description="a number of hours above 0, up to 720")] = _setting(
-        24.0, "how long a message is tried at an address that does not take it"
+        24.0, "how long to retry a message that an address does not accept"
     )
-    alert_outbox: Path = _setting(Path("data/outbox.db"), "the file of messages that are to be sent, for notify alone")
+    alert_outbox: Path = _setting(
+        Path("data/outbox.db"), "the file in which notify keeps the messages that it has to send"
+    )
     update_interval: Annotated[float, _seconds(0.1, 3600)] = _setting(
         2.0, "the time between two refreshes of page and console"
     )
@@ -455,22 +462,24 @@ class Settings(BaseModel):
         8050, "the port of the page"
     )
     dashboard_names: Annotated[_List, Field(description="host names with commas between")] | None = _setting(
-        None, "further names under which browsers reach the page, such as that of a proxy before it"
+        None, "further host names of the page, such as the name of a proxy in front of it"
     )
     auth: Annotated[
         Literal["none", "proxy", "users"], BeforeValidator(_lower), Field(description="none, proxy or users")
     ] = _setting(
-        "none", "who may see the page: none asks nobody and needs loopback; proxy trusts a header; users signs in"
+        "none",
+        "who may see the page: with none, everybody on this machine; with proxy, whom a header names; "
+        "with users, who signs in",
     )
     auth_users_file: Path = _setting(Path("data/users.json"), "with users: the file of the accounts; see --add-user")
     auth_proxies: Annotated[_List, _checked(PROXIES_RULE, _are_networks), Field(description=PROXIES_RULE)] | None = (
         _setting(
-            None, "where the proxy before the page connects from: no other address may name a user or another address"
+            None, "the addresses of the proxy in front of the page: only they may name a user or a client's address"
         )
     )
     auth_header: _HeaderName = _setting("Remote-User", "with proxy: the header that names the user")
     auth_roles_header: _HeaderName | None = _setting(
-        None, "with proxy: the header that lists the roles of the user; operator is the one that counts"
+        None, "with proxy: the header that lists the roles of the user; only operator has a meaning"
     )
     auth_operators: Annotated[_List, Field(description="names with commas between")] | None = _setting(
         None, "with proxy: the users who are operators"
@@ -493,13 +502,13 @@ class Settings(BaseModel):
     )
     price_lines: Annotated[
         Literal["auto", "on", "off"], BeforeValidator(_lower), Field(description="auto, on or off")
-    ] = _setting("auto", "print prices and anomalies on the console of a worker; auto: where it is a terminal")
+    ] = _setting("auto", "print prices and anomalies on the console of a worker; auto: only on a terminal")
 
     _notices: tuple[str, ...] = PrivateAttr(())
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What of the settings deserves a warning, though it works."""
+        """Warnings about settings that work but are questionable."""
         return self._notices
 
     @property
@@ -543,12 +552,14 @@ def explained(key: str) -> tuple[str, str, str]:
 
 
 def find_env_file() -> Path | None:
-    """The `.env` that counts: the one in the current folder, else the one beside this file, else none."""
+    """The `.env` file to read: the one in the current folder, or else the one beside this file; `None` if there is
+    neither.
+    """
     return next((path for path in (Path.cwd() / ".env", HERE / ".env") if path.is_file()), None)
 
 
 def origin_of_settings() -> str:
-    """Which `.env` is read, in words for the log."""
+    """Which `.env` file is read, as a sentence for the log."""
     path = find_env_file()
     if path is None:
         return f"settings: no .env in {Path.cwd()} or {HERE}; using environment, flags and defaults"
@@ -593,8 +604,8 @@ def _refuse_misspelt(values: Mapping[str, str], env_file: str | Path) -> None:
     for key in values:
         if key in known or key in OF_COMPOSE:
             continue
-        # a key that begins like one of ours is more likely meant for us than for another tool
-        name = key.upper()  # one in lower case would be left out without a word
+        # a key that begins like one of ours is more likely meant for this program than for another
+        name = key.upper()  # a key in lower case would be ignored silently
         cutoff = 0.7 if name.partition("_")[0] in groups else 0.85
         near = OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), None)
         if near:
@@ -639,7 +650,7 @@ def _check_together(settings: Settings) -> None:
     _check_certificates(settings, "INFLUXDB_SSL", settings.influxdb_url.startswith("https:"))
     if not is_loopback(settings.dashboard_host):
         if settings.dashboard_debug:
-            expected = "false on a host that is not loopback: the debugger runs code for whoever reaches it"
+            expected = "false on a host that is not loopback: the debugger runs code for anyone who reaches it"
             raise SettingError("DASHBOARD_DEBUG", "true", expected)
         if settings.auth == "none":
             expected = (
@@ -665,7 +676,7 @@ def _check_certificates(settings: Settings, group: str, is_tls: bool) -> None:
 
 
 def _without_effect(settings: Settings) -> list[str]:
-    """Warnings for what is set to secure a connection, and does not."""
+    """Warnings for settings that are meant to secure a connection but have no effect."""
     protocol, url = settings.kafka_security_protocol, settings.influxdb_url
     found = []
     for group, is_used, reason in (

@@ -5,10 +5,10 @@
     python stock_analytics.py dead-letters --limit 50   the refused records: counts per reason, and the newest
     python stock_analytics.py audit       recompute everything from the log and compare it with the store, bit for bit
     python stock_analytics.py rewind --to 2026-01-05T14:30:00Z   read again what was appended since, without workers
-    python stock_analytics.py backtest    how often would alerts have fired, on what is recorded?
-    python stock_analytics.py calibrate   each symbol's thresholds from recorded days
-    python stock_analytics.py notify      send alerts to the addresses of ALERT_URLS; with --test one to each
-    python stock_analytics.py --embedded  the same on one SQLite file, without Kafka and InfluxDB
+    python stock_analytics.py backtest    how many alerts recorded ticks would have raised
+    python stock_analytics.py calibrate   compute each symbol's thresholds from recorded days
+    python stock_analytics.py notify      send alerts to the addresses of ALERT_URLS; with --test, one message to each
+    python stock_analytics.py --embedded  run on one SQLite file, without Kafka and InfluxDB
 
 Start it again with the same KAFKA_GROUP to share the partitions among several workers. `kill -USR1` makes a running
 worker print its summary. Exit codes: 0 asked to stop (audit: no differences), 1 work left undone (audit: differences),
@@ -179,12 +179,12 @@ class StockAnalyticsEngine:
             return Polled()
         try:
             self.partitions.follow(polled)
-            if self._is_unread:  # without this, an idle worker would say so until its next commit
+            if self._is_unread:  # otherwise an idle worker would report the hold-up until its next commit
                 self._is_unread = False
                 self.holdup.over()
         except LogUnavailable as error:
             self._is_unread = True
-            # The records of other partitions must not be dropped: the log would read on behind them and commit past
+            # The records of other partitions must not be dropped: the log would continue behind them and commit past
             # them.
             if not polled.records and not polled.read_up_to:
                 self.holdup.wait(POLL_SECONDS, str(error), f"{self.log.where} answers again", State.WAITING_FOR_LOG)
@@ -245,7 +245,7 @@ class StockAnalyticsEngine:
         )
 
     def observe(self, points: Points, depth: Ints) -> None:
-        """Update what people look at: the price history, the console, and the time of the newest tick in the status."""
+        """Update what people see: the price history, the console, and the time of the newest tick in the status."""
         remember(self.price_history, points.symbol, points.price.tolist())
         self.console.take(points, depth)
         self._reporter.note(points)
@@ -265,7 +265,7 @@ class StockAnalyticsEngine:
             self.write_points(batch)
 
     def write_points(self, batch: Batch) -> None:
-        """Store the points of a batch that has some."""
+        """Store the points of a batch that is not empty."""
         parts = [Points.joined(batch.points)]
         written = [self.store_points(parts[0], batch.attempt)]
         if written[0].expired and len(batch.points) > 1:
@@ -402,7 +402,7 @@ def worker_of(settings: Settings, stop: process.StopEvent, *, alerts_only: bool 
         return StockAnalyticsEngine(settings, stop=stop)
     log = open_log(settings, stop, worker_name(settings.kafka_instance_id))
     desk = open_desk(settings, log, stop, store=NowhereAlerts())
-    store = cast(MetricsStore, NowhereStore(stop))  # it has all that a worker calls: no queries of the page
+    store = cast(MetricsStore, NowhereStore(stop))  # it has everything that a worker calls, but no queries for the page
     return StockAnalyticsEngine(settings, log=log, store=store, desk=desk, stop=stop)
 
 
@@ -422,7 +422,7 @@ def main(stop: process.StopEvent, argv: Sequence[str] | None = None) -> int:
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Have each log line carry the worker's name."""
+    """Put the worker's name into each log line."""
     name = worker_name(settings.kafka_instance_id)
     process.set_up_logging(settings.log_level, name, settings.log_format, settings.notices)
 
@@ -434,7 +434,7 @@ def work(arguments: argparse.Namespace, settings: Settings, stop: process.StopEv
     logger.info("%s", origin_of_settings())
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: worker.console.want_summary())
-    gc.freeze()  # searching the loaded modules for garbage again and again took 10 % of the CPU
+    gc.freeze()  # without it, repeated searches for garbage among the loaded modules took 10 % of the CPU
     from tickflow.telemetry.unread import serving_worker  # the same
 
     with serving_worker(settings, worker.telemetry, partial(open_log, settings, stop), stop):

@@ -1,7 +1,7 @@
 """The dashboard: a page that shows what the workers stored, and refreshes itself.
 
     python stock_dashboard.py             serve it until Ctrl+C or SIGTERM, at http://127.0.0.1:8050/
-    python stock_dashboard.py --embedded  the same from one SQLite file, without InfluxDB
+    python stock_dashboard.py --embedded  serve it from one SQLite file, without InfluxDB
 
 It reads from the store only. Started before the store, it serves the page and logs what it waits for. Exit codes: 0
 asked to stop, 2 a bad setting or flag.
@@ -55,7 +55,8 @@ FLAGS = (
 
 
 CALENDAR_AFTER_SECONDS = 5.0
-"""The calendar takes half a second of CPU to load: after the start, and before most readers need it."""
+"""The calendar takes half a second of CPU to load: it is loaded this long after the start, before most readers need it.
+"""
 
 
 class StockDashboard:

@@ -121,7 +121,9 @@ class StockDataProducer:
         logger.info("ended")
 
     def _continue(self, source: Source) -> None:
-        """Give the run of a replay a name to find it by, and with `--resume` leave out what the log has of it."""
+        """Give a replay's run a name that later runs can find; with `--resume`, skip the ticks of earlier runs in the
+        log.
+        """
         if self.settings.source != "replay":
             return
         from tickflow.sources.replay import Replay
@@ -158,15 +160,15 @@ class StockDataProducer:
             if number > self._ticks:
                 continue
             self._seq[tick.symbol] = number
-            # A tick of another topic has that record's offset as its number, which no counter of ours may hide, and
-            # a recorded one is published as it was.
+            # A tick of another topic carries its record's offset as its number, which our own counter must not replace;
+            # a recorded tick is published unchanged.
             is_marked = tick.seq is not None or self._keeps_marks
             marked = tick if is_marked else msgspec.structs.replace(tick, producer=self._run, seq=number)
             self.log.publish(tick.symbol.encode(), encode(marked))
             self.sent += 1
 
     def _is_complete(self, source: Source) -> bool:
-        """Whether `ticks` ticks were sent of every symbol of the source."""
+        """Whether `ticks` ticks were sent for every symbol of the source."""
         return bool(source.symbols) and all(self._seq.get(symbol, 0) >= self._ticks for symbol in source.symbols)
 
     def _wait(self, source: Source, seconds: float) -> bool:
@@ -215,7 +217,7 @@ class StockDataProducer:
         line = f"{self.sent:,} ticks sent, {self.log.acknowledged:,} acknowledged"
         far = source.progress()
         self._progress_at = time.monotonic() + (PROGRESS_SECONDS / 3 if far else PROGRESS_SECONDS)
-        if line != self._said:  # while a market is closed for hours, the same line every 10 s is of no use
+        if line != self._said:  # while a market is closed for hours, the same line every 10 s would be useless
             self._said = line
             logger.info("%s%s", line, far and f"; {far}")
 
@@ -229,7 +231,7 @@ class StockDataProducer:
         if name == "alpha_vantage" and not use_real_data:
             name = "simulated"
         if name != "simulated" and (self._injections or self._start_time):
-            expected = "simulated: --inject and --start-time are for simulated ticks"
+            expected = "simulated, since --inject and --start-time are for simulated ticks"
             raise SettingError("SOURCE", settings.source, expected)
         sources: dict[str, Callable[[], Source]] = {
             "simulated": lambda: self._open_simulator(interval),
@@ -266,9 +268,9 @@ class StockDataProducer:
         if topic is None:
             raise SettingError("--from-topic", None, "the topic to read (SOURCE is topic)")
         if map_file is None:
-            raise SettingError("--map", None, "the TOML file that says what in a record is what (SOURCE is topic)")
+            raise SettingError("--map", None, "the TOML file that maps records to ticks (SOURCE is topic)")
         if topic == self.settings.kafka_topic:
-            raise SettingError("--from-topic", topic, "another topic than KAFKA_TOPIC, where the ticks go")
+            raise SettingError("--from-topic", topic, "a topic other than KAFKA_TOPIC, to which the ticks go")
         mapping = Mapping.read(Path(map_file))
         group = f"{topic}-to-{self.settings.kafka_topic}"
         changed = {"kafka_topic": topic, "kafka_group": group, "kafka_instance_id": None}
@@ -283,7 +285,7 @@ class StockDataProducer:
         from tickflow.sources.expiry import expired
 
         with contextlib.suppress(StoreError), open_store(settings, self.stop) as store:
-            if store.keeps(0, 0):  # a bucket that keeps for ever, as is usual
+            if store.keeps(0, 0):  # a bucket that keeps points for ever, which is usual
                 return
             quiet = StockDataProducer(
                 settings.model_copy(update={"replay_speed": math.inf}),
@@ -304,7 +306,7 @@ class StockDataProducer:
         return self._open_files()
 
     def _open_files(self) -> Source:
-        from tickflow.sources.replay import Part, Replay  # what reads files of all kinds: only where needed
+        from tickflow.sources.replay import Part, Replay  # loads the readers of all kinds of files: only when needed
 
         settings, wishes = self.settings, self._wishes
         zone = settings.replay_timezone
@@ -328,7 +330,7 @@ class StockDataProducer:
 
 
 def open_recording(settings: Settings, part: "Part | None" = None, wishes: Wishes | None = None) -> "Recorded | None":
-    """The source for a recording, or `None` if the file to replay is none. Raises `SettingError`."""
+    """The source for a recording, or `None` if the file to replay is not one. Raises `SettingError`."""
     from tickflow.sources.files.options import Options
     from tickflow.sources.recorded import Recorded, recorded_files
 
@@ -337,8 +339,10 @@ def open_recording(settings: Settings, part: "Part | None" = None, wishes: Wishe
     if path is None or not files:
         return None
     if wishes.resume:
-        expected = "another flag: the ticks of a recording keep the marks of their first run, so the log does not tell "
-        raise SettingError("--resume", None, expected + "how far a replay came; --from TIME goes on from there")
+        expected = (
+            "a file that is not a recording: recorded ticks keep the marks of their first run, so the log does not "
+        )
+        raise SettingError("--resume", None, expected + "show how far a replay came; use --from TIME instead")
     options, default = options_of(settings), Options()
     for field in fields(Options):
         if getattr(options, field.name) != getattr(default, field.name):
@@ -413,28 +417,26 @@ def parser() -> argparse.ArgumentParser:
     text = "let the price of SYMBOL jump by PERCENT at its tick number AT_TICK (the first is 1); repeatable"
     form = "SYMBOL:PERCENT:AT_TICK"
     group.add_argument("--inject", metavar=form, type=Injection.parse, action="append", default=[], help=text)
-    text = (
-        "the first event time (RFC 3339); event times then step by the interval, so that equal seeds give equal ticks"
-    )
+    text = "the first event time (RFC 3339); event times advance by the interval, so equal seeds give equal ticks"
     group.add_argument("--start-time", metavar="TIME", type=_moment, help=text)
     add_replay_flags(result)
     group = result.add_argument_group("recording")
     text = "record the topic as Parquet files in FOLDER, by symbol and day, until asked to stop; publishes nothing"
     group.add_argument("--record", metavar="FOLDER", help=text)
-    group.add_argument("--from-now", action="store_true", help="record from now on, not from the topic's start")
+    group.add_argument("--from-now", action="store_true", help="record from now on rather than from the topic's start")
     group = result.add_argument_group("another topic")
     group.add_argument("--from-topic", metavar="TOPIC", help="the topic to read, with --source topic")
     group.add_argument(
         "--map", metavar="FILE", help="a TOML file that maps its records to ticks, as docs/feeds.md shows"
     )
-    text = "publish a replay even if all its ticks are older than the bucket of InfluxDB keeps"
+    text = "publish a replay even if InfluxDB's bucket would drop all its ticks as too old"
     result.add_argument("--yes", action="store_true", help=text)
     result.add_argument("--ticks", metavar="N", type=_count, help="stop after N ticks of each symbol")
     return result
 
 
 def explain(settings: Settings) -> int:
-    """Print what the file was understood as; no log is needed."""
+    """Print how the file was understood, without a log."""
     from tickflow.sources.replay import Replay
 
     for line in (open_recording(settings) or Replay(settings.replay_file, options=options_of(settings))).explain():

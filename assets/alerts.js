@@ -6,17 +6,18 @@ import { words } from "./words.js";
 import { worth } from "./worth.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-const episodes = new Map(); // by key as text
+const episodes = new Map(); // the key of each shown item, as text
 const LIMIT = facts.max_episodes;
-let go = () => {}; // goes to a moment in the chart; `page.js` sets it
+let go = () => {}; // moves the chart to a moment; `page.js` sets it
 
-let filter = ""; // "today": what is worth reading; "new" or "all": flags. Empty: "today" where the server keeps alerts
+// "today": the alerts worth reading; "new" or "all": flags. Empty means "today" if the server stores alerts
+let filter = "";
 const mode = () => (filter === "today" && !worth.isKnown() ? "new" : filter || (worth.isKnown() ? "today" : "new"));
-let only = false; // the chosen symbol's only
+let only = false; // list only the chosen symbol's alerts
 let symbol = null;
 let trouble = ""; // why an acknowledgement could not be saved
 let blind = ""; // why it is not known which alerts have been seen
-let known = false; // the first answer brings nothing new
+let known = false; // the first answer contains nothing new
 let panel = null;
 const narrow = window.matchMedia("(max-width: 47.99em)");
 
@@ -158,7 +159,7 @@ function act({ key, ack, snooze }) {
   go({ symbol: each.key[0], wall: each.wall_ms, start_us: each.start_us });
 }
 
-/* A row with unchanged text stays the same element. */
+/* A row whose text has not changed stays the same element. */
 const made = new Map();
 function kept(each) {
   const key = each.key.join(),
@@ -219,7 +220,7 @@ function draw() {
           : "No anomaly of this symbol.";
 }
 
-/* The count for screen readers: once a minute at most, and only where it grew. */
+/* Announce the count to screen readers: at most once a minute, and only if it has grown. */
 const pace = { ms: 60_000 };
 let told = { count: 0, at: -Infinity };
 let later = null;
@@ -270,7 +271,7 @@ function acknowledge(chosen) {
   setProps("acknowledge", { data: chosen.map((each) => each.key) });
 }
 
-/* The server's answer: on success the rows turn quiet at once; other readers see it with their next refresh. */
+/* The server's answer: on success the rows lose their highlight at once; other readers see it with their next refresh. */
 function answered(answer) {
   trouble = answer?.trouble || "";
   for (const each of episodes.values()) {

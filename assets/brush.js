@@ -4,7 +4,7 @@ const MARK_PX = 9,
   MARK_AWAY_PX = 8,
   LANE_PX = 5;
 
-let em = 1; // text in the canvas grows with that of the page
+let em = 1; // text on the canvas is scaled like the text of the page
 
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
@@ -49,7 +49,7 @@ function stroke(context, color, width, dash = "solid") {
   context.setLineDash([]);
 }
 
-/** The range of each column, from the lowest to the highest value, joined: what a line of all its ticks would look like. */
+/** The range of each column, from the lowest to the highest value, joined: it looks like a line of all its ticks. */
 function ranges(context, panel, xs, lows, highs, [from, to], { color, width, breaks, half }) {
   context.beginPath();
   let open = false;
@@ -67,7 +67,8 @@ function ranges(context, panel, xs, lows, highs, [from, to], { color, width, bre
   stroke(context, color, width);
 }
 
-/** Prices of columns: from the first over the highest and the lowest to the last one, and on to the next column. */
+/** Prices of columns: a line from the first price to the highest, the lowest and the last, and on to the next column.
+ */
 function columns(context, panel, xs, { open, high, low, close }, [from, to], { color, width, breaks, half }) {
   context.beginPath();
   for (let i = from; i < to; i++) {
@@ -167,7 +168,7 @@ function lane(context, panel, places, color) {
   context.globalAlpha = 1;
 }
 
-/** A text; on `paper`, if any, and with a frame of that colour. `align` and `baseline` are the canvas's own. */
+/** Draw a text; with `paper`, on a box of that colour with a frame. `align` and `baseline` are the canvas's own. */
 function text(
   context,
   words,
@@ -190,7 +191,7 @@ function text(
   context.fillText(words, x, y);
 }
 
-/** A hatched part of a panel without data, with a word that says why. */
+/** A hatched part of a panel without data, with a word that gives the reason. */
 function void_(context, panel, from, to, color, words) {
   const left = Math.max(panel.left, from),
     right = Math.min(panel.right, to);

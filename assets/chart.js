@@ -1,7 +1,6 @@
-/* The chart of one symbol: what is in sight of its picture, how the picture goes on with the ticks, and what has to be
-   asked of the store for the part of time that the reader moved to.
-   Plotly draws axes and grid; what hangs on the data is painted on a canvas over it (`brush.js`), so that a refresh or a
-   step of the wheel costs a few milliseconds in the place of a hundred. */
+/* The chart of one symbol: the visible part of its picture, how new ticks extend the picture, and what has to be
+   requested from the store for a time range. Plotly draws axes and grid; everything that depends on data is painted on
+   a canvas over it (`brush.js`), so a refresh or a step of the wheel costs a few milliseconds instead of a hundred. */
 import { brush } from "./brush.js";
 import { changed } from "./changed.js";
 import { facts } from "./facts.js";
@@ -25,8 +24,8 @@ const view = Object.assign(frame.view, {
 const FIELDS = facts.chart.fields;
 const AVERAGES = FIELDS.filter(({ panel, trace, name }) => panel === "y" && trace !== null && name !== "price");
 const MEASURES = FIELDS.filter(({ trace, name }) => trace !== null && name !== "price");
-const HEIGHTS = { y: 54, y2: 12, y3: 11, y4: 11.5 }; // of the panels from above, relative to each other
-const TITLE_PX = 18; // between two panels
+const HEIGHTS = { y: 54, y2: 12, y3: 11, y4: 11.5 }; // heights of the panels from the top, relative to each other
+const TITLE_PX = 18; // the gap between two panels
 const MARGIN = { left: 12, top: 6, bottom: 34, least: 56, most: 150 };
 const MAX_MARKS = 60,
   MARK_APART_PX = 14,
@@ -37,24 +36,25 @@ const MAX_MARKS = 60,
 const GAP_MS = 300_000,
   GAP_TIMES = 10;
 let asked = () => {}; // requests a time range from the server; `page.js` sets it
-let shape = null; // where the panels are
+let shape = null; // the places of the panels
 let axes = ""; // the last axes that Plotly drew
-let waiting = null; // the frame that will draw
-let resting = null; // the timer after a gesture
+let waiting = null; // the animation frame in which the next drawing happens
+let resting = null; // the timer that ends a gesture
 let pointer = null; // where the pointer is, in px
 let loading = null; // the time range that was requested
 
-const overs = []; // what else is painted
+const overs = []; // further painters
 const place = () => document.getElementById("chart");
 
-/** Paint more, over the prices: `paint(context, shape, color, labelOf)`. */
+/** Register a painter that runs after the prices: `paint(context, shape, color, labelOf)`. */
 const over = (paint) => overs.push(paint);
 
-/** More panels below, `panels()`, and prices that have to be in sight, `extent(range)`. */
+/** Register further panels, `panels()`, and prices that have to stay visible, `extent(range)`. */
 let more = { panels: () => [], extent: () => [Infinity, -Infinity] };
 const extend = (given) => (more = given);
 
-/** Ask for parts of time by `ask(range, width)`, and hear of the row under the pointer by `point(row)`. */
+/** Register `ask(range, width)`, which requests a time range, and `point(row)`, which receives the row under the
+   pointer. */
 let pointed = () => {};
 function on(events) {
   asked = events.asked;
@@ -83,7 +83,7 @@ function show(picture, drawn) {
   const key = `${drawn.symbol} ${drawn.range} ${drawn.period}`;
   if (view.key !== key) Object.assign(view, { stretch: 1, ring: null });
   const times = `${drawn.range} ${drawn.period}`;
-  if (view.times !== times) view.zoomed = false; // another symbol is shown at the same time
+  if (view.times !== times) view.zoomed = false; // another symbol, shown at the same time
   view.times = times;
   take(picture, drawn);
   view.key = key;
@@ -110,7 +110,7 @@ function take(picture, drawn) {
   picture.breaks = breaksOf(picture);
 }
 
-/** Where a line is interrupted: at another day, and after a gap far above the usual. */
+/** Where a line is interrupted: at a new day, and after a gap far longer than usual. */
 function breaksOf({ x, kind, width_ms }) {
   const gaps = x.slice(1).map((at, i) => at - x[i]),
     usual = gaps.length ? [...gaps].sort((a, b) => a - b)[gaps.length >> 1] : 0,
@@ -122,7 +122,7 @@ function breaksOf({ x, kind, width_ms }) {
 
 const dayOf = (ms) => Math.floor(ms / timeline.DAY);
 
-/** Add what is new: rows after those drawn, or changed columns. Returns whether it could be added. */
+/** Append what is new: rows after those drawn, or changed columns. Returns whether that was possible. */
 function follow(tail, drawn) {
   const { picture } = view;
   if (!picture || picture.kind !== tail.kind) return false;
@@ -172,14 +172,14 @@ function drop(picture) {
   view.drawn.total = view.drawn.rows = picture.x.length;
 }
 
-/** The last moment that is drawn, in ms of the wall clock. */
+/** The latest moment that is drawn, in ms of the wall clock. */
 function newestAt() {
   const { drawn, picture } = view;
   const newest = drawn.newest_us / 1000 + (last(drawn.offsets)?.[1] ?? 0);
   return drawn.follows || !picture.x.length ? newest : last(picture.x);
 }
 
-/** The live time range: back from the newest tick, with a small margin, moving in steps. */
+/** The live time range: it ends at the newest tick, plus a small margin, and moves in steps. */
 function live(current) {
   const { drawn, picture } = view;
   if (drawn.period) return drawn.period.slice();
@@ -290,7 +290,7 @@ function soon() {
   });
 }
 
-/** Draw again: after another theme, other lines, or a move. */
+/** Draw again, after a change of theme or of the shown lines, or a move. */
 function again(range = null) {
   if (!view.picture) return;
   if (range) see(range[0], range[1]);
@@ -301,7 +301,7 @@ function again(range = null) {
 const visible = (field) => !view.hidden.has(field.label);
 const bound = (picture, name, side) => picture.y[`${name}_${side}`] ?? picture.y[name];
 
-/** The bounds of the four panels for what is in sight. */
+/** The bounds of the four panels for the visible data. */
 function boundsOf(picture, sight) {
   const [from, to] = sight,
     prices = extremes(picture.y.low ?? picture.y.price, from, to);
@@ -371,7 +371,7 @@ function axesOf(bounds, sight) {
   return layout;
 }
 
-/** Draw what is in sight. Plotly is called only where an axis changed. */
+/** Draw the visible part. Plotly is called only if an axis changed. */
 function paint() {
   const { picture, range } = view,
     there = place();
@@ -399,7 +399,7 @@ function paint() {
   cross();
 }
 
-/** The margin that the widest label of the axes needs, so that none is cut off. */
+/** The margin that the widest axis label needs, so that no label is cut off. */
 function marginOf(context, layout) {
   context.font = `600 ${12 * brush.em()}px system-ui, sans-serif`;
   const texts = ["yaxis", "yaxis2", "yaxis3"].flatMap((name) => layout[name].ticktext);
@@ -414,7 +414,7 @@ function priceLabel(price) {
   return size >= 1e7 || (size < 1e-4 && size > 0) ? words.short(price, 6) : words.price(price);
 }
 
-/** The place of each panel, in shares of the height, from below. */
+/** The position of each panel, as shares of the height, from below. */
 function sharesOf(height) {
   const heights = { ...HEIGHTS, ...Object.fromEntries(more.panels().map(({ panel, height: one }) => [panel, one])) },
     names = Object.keys(heights),
@@ -430,7 +430,7 @@ function sharesOf(height) {
   return shares;
 }
 
-/** Where each panel is, and how its values become px. */
+/** The position of each panel, and how its values become px. */
 function shapeOf(there, margin, bounds, [from, to]) {
   const left = MARGIN.left,
     right = there.clientWidth - margin,
@@ -626,7 +626,8 @@ function marksPaint(context, picture, color) {
   });
 }
 
-/** The marks that are drawn: at most 60, the strongest first, without overlaps; and the one asked for. */
+/** The marks that are drawn: at most 60, the strongest first, without overlaps; the requested one is always included.
+ */
 function marksInSight() {
   const { marks } = view.picture,
     [from, to] = view.range,
@@ -732,7 +733,7 @@ function levels(context, color) {
 
 const vwap = ({ value, volume }) => (volume > 0 ? value / volume : null);
 
-/** Whether the window of so many ticks, or candles, that ends at a row began before a night. */
+/** Whether the window of that many ticks, or candles, that ends at a row began before a night. */
 function isOverNight(row, window_) {
   const { picture } = view;
   let count = 0;
@@ -744,7 +745,7 @@ function isOverNight(row, window_) {
   return false;
 }
 
-/** Where another day begins; none where there are too many. */
+/** Where each new day begins; empty if there are too many days. */
 function days(context, color) {
   const { panels } = shape,
     found = sessions();
@@ -758,7 +759,7 @@ function days(context, color) {
   }
 }
 
-/** The days that begin in sight, at their first tick. */
+/** The days that begin in the visible range, at their first tick. */
 function sessions() {
   const { x } = view.picture,
     [from, to] = seen(x, view.range),
@@ -799,7 +800,7 @@ function hover(x, y) {
   pointed(pointer ? rowAt(pointer.x) : null);
 }
 
-/** Where a place of the chart is in time and price. */
+/** The time and the price at a position in the chart. */
 function at(x, y) {
   return shape && { ms: shape.ms(x), price: shape.panels.y.value(y) };
 }
@@ -813,7 +814,7 @@ function measured(step, x, y) {
   cross();
 }
 
-/** Point at the row of a moment, by keys, wherever the picture moves; `null` ends it. */
+/** Point at the row of a moment, for the keyboard; it follows the picture. `null` ends it. */
 function hold(moment) {
   pointer = moment === null ? null : { moment };
   cross();
@@ -823,7 +824,7 @@ function hold(moment) {
 const rowOf = ({ x, moment }) =>
   moment === undefined ? rowAt(x) : Math.min(view.picture.x.length - 1, below(view.picture.x, moment));
 
-/** The row nearest to a place, or that of a mark that is near. */
+/** The row nearest to a position, or the row of a mark close to it. */
 function rowAt(px) {
   const { picture } = view;
   if (!picture?.x.length) return null;
@@ -950,7 +951,7 @@ function ofLast(drawn) {
   };
 }
 
-/** How many anomalies are in sight. */
+/** The number of visible anomalies. */
 function marked() {
   const { picture, range } = view;
   if (!picture || !range) return 0;
@@ -959,7 +960,7 @@ function marked() {
   return picture.y.anomalies.slice(from, to).reduce((sum, count) => sum + count, 0);
 }
 
-/** How many ticks are in sight. */
+/** The number of visible ticks. */
 function ticksInSight() {
   const { picture, range } = view;
   if (!picture || !range) return 0;
@@ -969,7 +970,7 @@ function ticksInSight() {
 
 const seenNow = () => view.range?.slice() ?? null;
 
-/** What is drawn, for tests and the console: the picture, the part of time, the marks, the places of the panels. */
+/** What is drawn, for tests and the console: the picture, the time range, the marks, the positions of the panels. */
 const looks = () => ({
   picture: view.picture,
   range: view.range,

@@ -8,7 +8,7 @@ function show(place, charts) {
     Object.assign(line.style, { left: `${x}px`, top: `${top}px`, height: `${bottom - top}px` });
     label.className = "crosshair-label";
     label.textContent = text;
-    label.style[x > (left + right) / 2 ? "right" : "left"] = "4px"; // on the side with more room
+    label.style[x > (left + right) / 2 ? "right" : "left"] = "4px"; // on the side that has more room
     line.append(label);
     return line;
   });

@@ -1,4 +1,4 @@
-/* Rows as CSV by RFC 4180; a text that a spreadsheet would take for a formula gets an apostrophe before it. */
+/* Rows as CSV by RFC 4180; a text that a spreadsheet would take for a formula gets an apostrophe in front. */
 const FORMULA = /^[=+\-@\t\r]/;
 
 function cell(value) {

@@ -1,4 +1,5 @@
-/* The chart by keys: a cursor that goes from row to row or from anomaly to anomaly, and says what it stands on. */
+/* Keyboard access to the chart: a cursor that moves from row to row or from anomaly to anomaly, and describes its row.
+ */
 import { chart } from "./chart.js";
 import { frame } from "./frame.js";
 import { health } from "./health.js";
@@ -6,13 +7,13 @@ import { levels } from "./levels.js";
 import { tape } from "./tape.js";
 import { words } from "./words.js";
 
-const LEAP = 10; // rows, with Shift
+const LEAP = 10; // how many rows a step with Shift takes
 const ZOOM = 1.5;
-let at = null; // the row's moment
+let at = null; // the moment of the cursor's row
 
 const place = () => document.getElementById("chart");
 
-/** The row on which the cursor stands; before the first key, the last in sight. */
+/** The row under the cursor; before the first key, the last visible row. */
 function row() {
   const { picture, range } = chart.view;
   if (at === null) return Math.max(0, frame.below(picture.x, range[1]) - 1);
@@ -85,14 +86,14 @@ const inSight = () => {
   return [frame.below(picture.x, range[0]), frame.below(picture.x, range[1]) - 1];
 };
 
-/** Measure from here on, up to wherever the cursor goes. */
+/** Start a measurement here; it ends wherever the cursor goes. */
 function measure() {
   const i = row();
   tape.begin({ ms: chart.view.picture.x[i], price: chart.values(i).price });
   moveTo(i, "Measuring from here");
 }
 
-/** A line at the price under the cursor. */
+/** Put a line at the price under the cursor. */
 function level() {
   const { price } = chart.values(row());
   levels.add(price);

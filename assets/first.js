@@ -11,7 +11,8 @@
     } catch {
       /* the browser has no storage */
     }
-    return known(new URLSearchParams(window.location.search).get("theme")); // from a link, without a choice
+    // the link names the theme; the reader has not chosen one
+    return known(new URLSearchParams(window.location.search).get("theme"));
   }
 
   function set(theme) {
@@ -25,7 +26,7 @@
     try {
       window.localStorage.setItem("tickflow-theme", theme);
     } catch {
-      /* then the choice lasts until the page is closed */
+      /* without storage, the choice lasts until the page is closed */
     }
   }
 

@@ -1,7 +1,7 @@
 /* Helpers of charts: colours from the style sheet, bounds and labels of axes, and lookups in sorted columns. */
 import { words } from "./words.js";
 
-/** How the reader wants prices to be drawn, in the one chart as in the small ones. */
+/** How the reader wants prices to be drawn, in the large chart and in the small ones. */
 const view = { hidden: new Set(), log: false, percent: false, base: null };
 
 const forced = window.matchMedia("(forced-colors: active)");
@@ -74,10 +74,10 @@ const named = (sources) => [...new Set(sources.map(([, name]) => words.source(na
 /** The source of the row at x. */
 const sourceAt = (sources, x) => sources.findLast(([from]) => from <= x)?.[1] ?? "";
 
-/** A bound somewhat above a value (0 or more); it changes in steps, so that the axis does not move with every tick. */
+/** A bound slightly above a value (0 or more); it changes in steps, so that the axis does not move with every tick. */
 const ceiling = (value) => (value > 0 ? Math.ceil((value * 1.08) / step(value / 8)) * step(value / 8) : 1);
 
-/** Bounds around the prices in sight, which change in steps: on a logarithmic axis around their logarithms. */
+/** Bounds around the visible prices, which change in steps; on a logarithmic axis the margins are logarithmic too. */
 function bounds([low, high]) {
   if (view.log && low > 0) {
     const room = 0.06 * Math.log(high / low) || 0.002;
@@ -88,7 +88,7 @@ function bounds([low, high]) {
   return [Math.floor((low - 0.06 * span) / unit) * unit, Math.ceil((high + 0.08 * span) / unit) * unit];
 }
 
-/** The axis of prices: linear or logarithmic, labelled in prices or in percent since the first price in sight. */
+/** The axis of prices: linear or logarithmic, labelled in prices or in percent since the first visible price. */
 function scale(axis, low, high, base, ticks = 8) {
   const log = view.log && low > 0;
   axis.type = log ? "log" : "linear";

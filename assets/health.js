@@ -9,7 +9,7 @@ import { words } from "./words.js";
 let beside = { youngest: () => null, any: () => false };
 const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
 const ENDED_S = 10;
-const MOST_TICKS = facts.warm_up_ticks; // of the longest average
+const MOST_TICKS = facts.warm_up_ticks; // the number of ticks in the longest average
 const CLOSED = "The market is closed. Quotes come while it is open.";
 const SEE_PRODUCER = "If more should come, see whether the producer runs: python stock_producer.py";
 const element = (id) => document.getElementById(id);
@@ -25,7 +25,8 @@ function hidden(id, whether) {
   if (place) place.hidden = whether;
 }
 
-/* Seconds since a symbol's last tick: since the last tick of any, plus the difference of their event times. */
+/* Seconds since a symbol's last tick: those since the last tick of any symbol, plus the difference of their event
+   times. */
 function ageOf(event_us) {
   const state = heard.state;
   if (!state || state.processed_s === null || state.processed_s === undefined) return null;
@@ -148,7 +149,8 @@ function advise(pulses) {
 function emptiness(drawn, kind) {
   const empty = !drawn || !(drawn.rows || beside.any());
   element("stage").classList.toggle("is-empty", empty);
-  element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period)); // its headline has a link back
+  // its headline has a link to the single chart
+  element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period));
   hidden("empty", !empty);
   if (!empty) return;
   let sentence = "Reading from the store …";
@@ -164,7 +166,7 @@ function emptiness(drawn, kind) {
   write("empty", sentence);
 }
 
-/* Why no tick is stored yet: the notice of a live worker, else that no producer runs. */
+/* Why no tick is stored yet: the notice of a running worker or, without one, that no producer runs. */
 function nothingYet(state) {
   if (!state || state.down || state.gone) return "No ticks yet. Start the producer: python stock_producer.py";
   if (state.held_up_by) return `No ticks yet. The worker waits: ${state.held_up_by}`;
@@ -182,13 +184,14 @@ function truth(drawn) {
   }
   const label = drawn.period || (row && row.event_us > drawn.newest_us) ? "Last tick drawn" : "Last tick";
   const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ${words.shortZone()}`];
-  const age = drawn.source === "replay" ? null : ageNow(drawn.symbol, drawn.newest_us); // 2013 is not "0 s ago"
+  // a tick of 2013 is not "0 s ago"
+  const age = drawn.source === "replay" ? null : ageNow(drawn.symbol, drawn.newest_us);
   if (!drawn.period && age !== null) parts[0] += ` (${words.span(age)} ago)`;
   parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
   tellTruth(parts.join(" · "));
 }
 
-/* Under the watch list or, on a narrow screen, under the chart. */
+/* Shown under the watch list or, on a narrow screen, under the chart. */
 const tellTruth = (text) => ["truth", "truth-narrow"].forEach((place) => write(place, text));
 
 /** Register the small charts, which are judged when several symbols are shown. */

@@ -26,13 +26,13 @@ function sessionAt(ms) {
   return low - 1;
 }
 
-/** Whether the exchange is in regular hours; always, where no hours are known. */
+/** Whether the exchange is in regular hours; always true if its hours are unknown. */
 function isOpen(ms) {
   const at = sessionAt(ms);
   return !known.sessions.length || (at >= 0 && ms < known.sessions[at][2]);
 }
 
-/** The place of a moment on the axis. Before the first session and after the last one, time goes on as usual. */
+/** The position of a moment on the axis. Before the first session and after the last one, time runs as usual. */
 function place(ms) {
   if (!known.trading) return ms;
   const { sessions, before } = known,
@@ -43,7 +43,7 @@ function place(ms) {
   return before[at] + Math.min(ms, close) - open + beyond;
 }
 
-/** The moment at a place. */
+/** The moment at a position on the axis. */
 function moment(place_) {
   if (!known.trading) return place_;
   const { sessions, before } = known;
@@ -52,7 +52,7 @@ function moment(place_) {
   return sessions[at][1] + place_ - before[at];
 }
 
-/** The parts of a time range in which the exchange is closed: from, to, and whether it is before or after hours. */
+/** The parts of a time range in which the exchange is closed: from, to, and whether a part is before or after hours. */
 function closed([from, to]) {
   const found = [];
   const add = (begin, end, isNear) => {
@@ -68,7 +68,7 @@ function closed([from, to]) {
   return known.trading ? [] : found;
 }
 
-/** A picture without what lies outside regular hours, where these take no room. */
+/** A picture without the data outside regular hours, if those hours take no room. */
 function within(picture) {
   if (!known.trading) return picture;
   const inside = picture.x.map((ms) => isOpen(ms)),

@@ -1,5 +1,5 @@
-/* Indicators that the reader chooses from a menu: computed by the server over candles, drawn over the prices or in panels
-   of their own. */
+/* Indicators that the reader chooses from a menu: computed by the server over candles, and drawn over the prices or in
+   separate panels. */
 import { brush } from "./brush.js";
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
@@ -9,11 +9,11 @@ import { words } from "./words.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const KNOWN = facts.indicators; // by name: label, length, panel, lines
-const AGAIN_MS = 2_000; // after new ticks
+const AGAIN_MS = 2_000; // the time between two requests because of new ticks
 const WAIT_MS = 150;
 const PANEL_HEIGHT = 13;
 const COLORS = ["--s2", "--s3", "--s5", "--s6", "--s4"];
-let found = null; // the server's answer
+let found = null; // the server's last answer
 let asked = { key: "", at: 0, newest: 0 };
 let waiting = null;
 let later = null;
@@ -25,7 +25,7 @@ const parts = (name) => {
 };
 const label = ({ label: text, length }) => (length ? `${text}${length}` : text);
 
-/** Ask the server for what the chart needs and has not got. */
+/** Request the indicators that the chart needs and does not have. */
 function want() {
   const { drawn, range } = chart.view,
     names = chosen();
@@ -52,11 +52,11 @@ function want() {
   }, WAIT_MS);
 }
 
-/** The server's answer. */
+/** Take the server's answer. */
 function take(answer) {
   if (!answer?.lines || answer.n !== asked.at) return;
   found = { ...answer, asked };
-  // A candle's value is known at its end; a drawn candle stands around its middle.
+  // A candle's value is known at its end; a drawn candle is centred on its middle.
   const half = chart.view.picture?.kind === "candles" ? answer.width_ms / 2 : answer.width_ms;
   found.at = Array.from(answer.x, (ms) => ms + half);
   chart.refit();
@@ -66,7 +66,7 @@ const shown = () =>
   found && found.symbol === chart.view.drawn?.symbol ? chosen().filter((one) => found.lines[one]) : [];
 const seen = (range) => frame.seen(found.at, range);
 
-/** The prices that indicators over the chart reach. */
+/** The range of prices that the indicators over the chart cover. */
 function extent(range) {
   const bounds = [Infinity, -Infinity];
   for (const name of shown()) {
@@ -132,7 +132,7 @@ function paint(context, shape, color, _label, paintOf) {
   legend(context, shape, color, paintOf);
 }
 
-/** Names and values of those over the prices, at the foot of their panel. */
+/** Names and values of the indicators over the prices, at the foot of the panel. */
 function legend(context, shape, color, paintOf) {
   let x = shape.left + 4,
     n = 0;

@@ -44,7 +44,7 @@ function step(by) {
   setProps("symbol", { value: next });
 }
 
-/* Whoever chose a symbol in another way counts from that one. */
+/* A symbol chosen in another way becomes the new starting point. */
 const forget = () => (aim = { symbol: null, at: -AIM_MS });
 document.addEventListener("pointerdown", forget, true);
 
@@ -70,7 +70,7 @@ const typed = (target) => target.closest?.("input, textarea, select, dialog[open
 
 document.addEventListener("keydown", (event) => {
   if (event.target.id === "symbol" && ["Enter", "Escape"].includes(event.key)) {
-    event.target.blur(); // the keys work again
+    event.target.blur(); // return the focus, so that the keys work again
     forget();
   }
   if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;
@@ -107,7 +107,7 @@ async function saveRows() {
   else allTicks();
 }
 
-/* Every stored tick in sight: the server streams them. */
+/* Every stored tick of the visible range: the server streams them. */
 function allTicks() {
   const sight = chart.seenNow();
   if (!sight || !chart.view.drawn?.symbol) return;

@@ -1,4 +1,4 @@
-/* Layouts: views under a name, kept in the store for all readers, and saved to a file or read from one. */
+/* Layouts: named views, kept in the store for all readers, and saved to a file or loaded from one. */
 import { place } from "./place.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
@@ -80,14 +80,14 @@ function read(text) {
   }
 }
 
-/** The server's list, or why there is none. */
+/** Take the server's list, or the reason why there is none. */
 function listed(answer) {
   known = answer?.layouts ?? known;
   trouble = answer?.trouble ?? "";
   draw();
 }
 
-/** The server kept a layout, or could not; the list is asked for again. */
+/** The server saved a layout or failed to; request the list again. */
 function kept(answer) {
   trouble = answer?.trouble ?? "";
   if (trouble) draw();

@@ -1,11 +1,11 @@
-/* Lines at prices, which the reader sets: kept in this browser and in the address, and given as rules for alerts. */
+/* Lines at prices, which the reader sets: kept in this browser and in the address, and also written as alert rules. */
 import { brush } from "./brush.js";
 import { changed } from "./changed.js";
 import { chart } from "./chart.js";
 import { words } from "./words.js";
 
 const KEPT = "tickflow-lines";
-const MOST = 20; // per symbol
+const MOST = 20; // the most lines per symbol
 const dialog = () => document.getElementById("levels");
 const symbol = () => chart.view.drawn?.symbol ?? null;
 let known = null; // prices by symbol
@@ -36,12 +36,12 @@ function set(name, prices) {
   if (dialog()?.open) draw();
 }
 
-/** A line at this price of the drawn symbol, with as many digits as the price is shown with. */
+/** Put a line at this price of the drawn symbol, with as many digits as the page shows. */
 function add(price) {
   if (symbol()) set(symbol(), [...of(symbol()), Number(price.toFixed(words.digits(price)))]);
 }
 
-/** The lines of a symbol as an address has them, or null; and from an address. */
+/** The lines of a symbol in the form of an address, or null; and the way back. */
 const text = (name) => of(name).join("_") || null;
 function read(name, asked) {
   if (!name || !asked) return;
@@ -49,7 +49,7 @@ function read(name, asked) {
   if (prices.length && prices.every((price) => price > 0)) set(name, prices);
 }
 
-/** A rule of ALERT_RULES for each line: beyond it, seen from the last price. */
+/** A rule of ALERT_RULES for each line: it holds when the price passes the line, seen from the last price. */
 const rules = (name, last) => of(name).map((price) => `${name} price ${price >= last ? ">" : "<"} ${price}`);
 
 function paint(context, { panels, right, left }, color, labelOf) {

@@ -10,7 +10,7 @@ const { write, hidden } = health;
 const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
 
-/* The price and change to show: those of the watch list, or of a chosen period. */
+/* The price and change to show: the watch list's, or those of a chosen period. */
 function quoteOf(drawn) {
   if (!drawn?.period) return drawn && rows().get(drawn.symbol);
   const first = drawn.rows ? chart.values(0) : null,
@@ -43,7 +43,7 @@ function headline(drawn, paused) {
   }
 }
 
-/* The session of the drawn symbol: its previous close, high, low and average price, where it has them. */
+/* The session of the drawn symbol: its previous close, high, low and average price, as far as they exist. */
 function session(drawn) {
   const day = drawn?.period ? null : drawn?.day,
     parts = [];
@@ -57,7 +57,7 @@ function session(drawn) {
   write("headline-session", parts.join(" · "));
 }
 
-/* What the tab says. */
+/* The title of the tab. */
 function title(drawn, quote) {
   const text = quote
     ? `${drawn.symbol} ${words.price(quote.price)} ${words.change(quote.change)} · Tickflow`
@@ -80,7 +80,7 @@ function behind(drawn, row, paused) {
   write("go-live", seconds < 1 ? "Go live" : `${words.long(seconds)} behind, go live`);
 }
 
-/* The readout, and the same in words for screen readers. */
+/* The readout, and its words for screen readers. */
 function read(values, drawn) {
   if (!values) return;
   const places = words.digits(values.price);
@@ -125,7 +125,7 @@ function anomaly({ evidence }) {
   write("evidence", parts.join(" · "));
 }
 
-/* The fields of the line of values that are drawn as lines, but for the price. */
+/* The fields in the line of values that are also drawn as lines, except the price. */
 const READINGS = facts.chart.fields.filter(({ name, readout, trace }) => readout && trace !== null && name !== "price");
 
 /* A value as text; during warm-up the number of ticks so far; for a column the range of its values. */

@@ -15,11 +15,11 @@ const HEAD_PX = 22,
   FOOT_PX = 42,
   SIDE_PX = 62,
   LEAST_PX = 150;
-const series = new Map(); // by symbol
+const series = new Map(); // the charts by symbol
 let drawn = null;
 let range = null; // the range that the reader zoomed to
 let followed = null; // the live range
-let cells = []; // the places of the charts, and what they show
+let cells = []; // the positions of the charts, and their contents
 let pointed = null; // the moment under the pointer
 let notes = ""; // by symbol, the word (live, stale, …) that its chart shows now
 
@@ -79,7 +79,7 @@ function live() {
   return followed;
 }
 
-/** The lowest and the highest visible price; if wanted, in percent of the first visible one. */
+/** The lowest and the highest visible price; optionally in percent of the first visible one. */
 function extent({ x, y }, sight) {
   const [from, to] = seen(x, sight),
     found = extremes(y, from, to);
@@ -202,7 +202,7 @@ function draw() {
   cross();
 }
 
-/** Where the ticks come from, in the foot. */
+/** The sources of the ticks, in the foot line. */
 function sourced(layout, paint) {
   layout.annotations.push({
     xref: "paper",
@@ -224,13 +224,13 @@ const pulsesOf = () =>
         .map(([symbol, { known, seen }]) => health.pulse({ ...known, symbol }, seen))
     : [];
 
-/** Whether there is anything in the charts. */
+/** Whether any chart has data. */
 const any = () => on() && [...series.values()].some(({ x }) => x.length);
 
 /** The symbol whose tick is newest among the charts; none if they are empty. */
 const youngest = () => (on() ? pulsesOf().sort((a, b) => (a.age ?? Infinity) - (b.age ?? Infinity))[0] : null);
 
-/** Each second: the advice about silent symbols over the charts (also returned), and each chart's word. */
+/** Once per second: the advice about silent symbols over the charts (also returned), and the word of each chart. */
 function advise(quiet) {
   const pulses = on() && !quiet ? pulsesOf() : [],
     advice = health.advise(pulses);
@@ -239,7 +239,7 @@ function advise(quiet) {
   return advice;
 }
 
-/** The line through all charts, at the moment under the pointer; the price is that of the last tick until then. */
+/** The line through all charts at the moment under the pointer; the price is that of the last tick before it. */
 function cross() {
   const place = document.getElementById("multiples");
   if (pointed === null || !cells.length || pointed < cells[0].sight[0] || pointed > cells[0].sight[1]) {
@@ -339,7 +339,7 @@ function goLive() {
 
 const seenNow = () => range || followed;
 
-/** The rows in sight, under a heading. */
+/** The visible rows, under a heading. */
 function rowsInSight() {
   const sight = seenNow();
   if (!sight) return null;
@@ -353,7 +353,7 @@ function rowsInSight() {
   return lines;
 }
 
-/** For the table: what each symbol did in sight. */
+/** For the table: the change of each symbol in the visible range. */
 function tableInSight() {
   const sight = seenNow() ?? live(),
     names = [...series.keys()];

@@ -7,7 +7,7 @@ import { words } from "./words.js";
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const WIDTHS = ["auto", ...facts.candle_widths];
 const MOST = facts.max_multiples,
-  FIRST = 6; // the most small charts, and the number at first
+  FIRST = 6; // the most small charts, and their initial number
 const HIDEABLE = ["MA5", "MA10", "MA20", "Anomaly", "Band"];
 const INDICATOR = new RegExp(facts.indicator_pattern);
 const state = {
@@ -28,7 +28,7 @@ const element = (id) => document.getElementById(id);
 
 const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
 const FIRST_MS = 1000,
-  LAST_MS = facts.last_wall_ms - 1000; // the server accepts no later time: nanoseconds reach about that far
+  LAST_MS = facts.last_wall_ms - 1000; // the server accepts no later time: nanoseconds reach roughly that far
 const moment = (text) => Math.min(LAST_MS, Math.max(FIRST_MS, parsed(text)));
 const parsed = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text || "") ? Date.parse(`${text}Z`) : NaN);
 
@@ -80,7 +80,7 @@ function set(changes) {
   setProps("options", { data: { ...state } });
 }
 
-/* Apply the choices to the chart and to the look of the switches. */
+/* Apply the choices to the chart, and show them on the switches. */
 function show() {
   const hidden = new Set((state.hide || "").split(",").filter(Boolean));
   chart.view.hidden = hidden;
@@ -119,7 +119,7 @@ function add(symbol) {
     state.symbols = [...state.symbols, symbol].slice(-MOST);
 }
 
-/* Compare the chosen symbol with those that follow it in the list, or go back to its own chart. */
+/* Compare the chosen symbol with those after it in the list, or return to its own chart. */
 function compare() {
   const names = [...watch.rows.keys()].sort(),
     at = Math.max(0, names.indexOf(chart.view.drawn?.symbol));

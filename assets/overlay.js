@@ -7,7 +7,8 @@ const COLORS = 6;
 const DASHES = ["solid", "dash"];
 const APART_PX = 15;
 
-/** The first moment in sight at which every symbol that has prices has had one, and each symbol's price then. */
+/** The first visible moment at which every symbol that has prices has had one, and each symbol's price at that moment.
+ */
 function start(series, sight) {
   const firsts = [...series.values()]
     .map(({ x }) => (x.length ? Math.max(sight[0], x[0]) : null))
@@ -21,7 +22,7 @@ function start(series, sight) {
   return { at, bases };
 }
 
-/** Percent since the start, from the start on. */
+/** Percent since the start, beginning at the start. */
 function percents({ x, y }, { at, bases }, name) {
   const base = bases.get(name),
     from = Math.max(0, frame.below(x, at + 0.01) - 1);
@@ -29,7 +30,7 @@ function percents({ x, y }, { at, bases }, name) {
   return { x: [at, ...x.slice(from + 1)], y: [0, ...y.slice(from + 1).map((price) => 100 * (price / base - 1))] };
 }
 
-/** Draw them; the place of the one chart comes back, for the crosshair. */
+/** Draw the lines; return the area of the chart, for the crosshair. */
 function draw(id, series, sight, layout, paint, { width, height, foot }) {
   const common = start(series, sight),
     names = [...series.keys()],

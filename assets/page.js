@@ -52,7 +52,7 @@ const viewOf = ({ symbol, range, period, candles, overview, symbols, trading }) 
   JSON.stringify([symbol, range, period, candles, overview, symbols, Boolean(trading)]);
 
 function view(symbol, range, _chosen, drawn, before) {
-  if (currentView && range !== visits.at.range) options.state.period = null; // another range ends the pause
+  if (currentView && range !== visits.at.range) options.state.period = null; // choosing another range ends the pause
   visits.at.symbol = symbol || null;
   visits.at.range = range;
   if (symbol) {
@@ -75,7 +75,7 @@ function view(symbol, range, _chosen, drawn, before) {
     symbols: symbols || [],
     trading: Boolean(options.state.trading),
   };
-  const own = place.reached(); // not one that Back or Forward led to
+  const own = place.reached(); // only a symbol that Back or Forward did not lead to
   if (before && viewOf(before) === viewOf(currentView)) {
     place.write();
     if (!own && drawn && viewOf(drawn) === viewOf(currentView)) place.arrive();
@@ -135,13 +135,13 @@ function takeIn(answer, whole, drawn, out) {
   } else {
     if (!drawn || answer.of !== drawn.id) return;
     const other = visits.at.symbol && viewOf(drawn) !== viewOf(currentView);
-    const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // the request got no answer
+    const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // the request had no answer
     if (answer.rebuild || overdue) rebuild(drawn.id);
     if (Boolean(drawn.paused) !== visits.at.paused) out.drawn = { ...drawn, paused: visits.at.paused };
     const next = answer.tail && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
     const followed = next && chart.follow(answer.tail, next);
     if (followed) {
-      // otherwise the next refresh would send them again
+      // otherwise the next refresh would send the same rows again
       heard.seen = performance.now();
       out.drawn = chart.view.drawn;
     }
@@ -168,8 +168,8 @@ function takeIn(answer, whole, drawn, out) {
   }
 }
 
-/* Request a new drawing in place of one that cannot be extended or never came (`null`); once, and again if no answer
-   came, each time after longer: a slow answer is thrown away for the next one. */
+/* Request a new drawing in place of one that cannot be extended or never came (`null`): once, and again if no answer
+   came, after a longer time each time, since a slow answer is discarded in favour of the next one. */
 function rebuild(id) {
   const now = performance.now(),
     again = asked.id === id;
@@ -193,7 +193,7 @@ function retry() {
   setProps("refresh", { disabled: false });
 }
 
-let row = null; // what the pointer is over in the chart: a row, or nothing
+let row = null; // the row of the chart under the pointer, or null
 
 function read(drawn) {
   if (drawn) lines.read(chart.values(row), drawn);
@@ -209,7 +209,7 @@ const charts = {
 
 let announced = "";
 
-/* For screen readers: read out once, not again with each second or tick that it counts. */
+/* For screen readers: announced once, not again with each second or tick that it counts. */
 function announce(text) {
   const bare = text.replace(/\d+( [smhd]\b)?/g, "");
   if (bare === announced) return;
@@ -237,7 +237,7 @@ function tell(_ticks, _state, drawn) {
   lines.headline(drawn, visits.at.paused);
   emptiness(drawn, kind);
   truth(drawn);
-  // The grid throws until it is ready; once it has rows, it is. On a narrow screen it does not show.
+  // The grid throws until it is ready; it is ready once it has rows. On a narrow screen it is hidden.
   if (document.querySelector("#watch .ag-row")?.offsetParent) {
     window.dash_ag_grid.getApi("watch").refreshCells({ columns: ["event_us"], force: true });
   }

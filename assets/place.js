@@ -1,5 +1,5 @@
-/* The view is a place: it stands in the address, Back and Forward lead through it, and an address that names nothing
-   opens the view that this browser showed last. */
+/* The view is a place: the address names it, Back and Forward lead through the places, and an address without a view
+   opens the one that this browser showed last. */
 import { alerts } from "./alerts.js";
 import { changed } from "./changed.js";
 import { chart } from "./chart.js";
@@ -11,10 +11,10 @@ import { words } from "./words.js";
 
 const LAST = "tickflow-view";
 const LISTS = ["today", "new", "all"];
-const STEP_MS = 1_000; // steps that follow each other faster are one place
+const STEP_MS = 1_000; // steps that follow one another faster count as one place
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-let going = null; // the symbol and the range of the place that is gone to
-let coming = null; // what has to be set once its symbol is drawn
+let going = null; // the symbol and the range of the requested place
+let coming = null; // what has to be applied once its symbol is drawn
 let pushed = -STEP_MS;
 
 function saved() {
@@ -29,11 +29,11 @@ function save(text) {
   try {
     window.localStorage.setItem(LAST, text);
   } catch {
-    /* then the view is in the address alone */
+    /* without storage, only the address holds the view */
   }
 }
 
-/** The address when the page loads; without a symbol the last view's. The theme is the reader's own. */
+/** The address when the page loads or, if it names no symbol, the last view's. The theme is the reader's own. */
 function first() {
   const asked = new URLSearchParams(window.location.search);
   if (![...asked.keys()].some((key) => key !== "theme") && saved()) {
@@ -46,7 +46,7 @@ function first() {
   return asked;
 }
 
-/** What is no choice of `options`: where the reader looks, and how the lists are. */
+/** The part of a place that `options` does not hold: where the reader looks, and how the lists are shown. */
 function rest(query) {
   const zoom = (query.get("zoom") || "").split("_").map((text) => Date.parse(`${text}Z`));
   return {
@@ -61,7 +61,7 @@ function rest(query) {
 
 const stamp = (ms) => new Date(Math.round(ms)).toISOString().slice(0, 23);
 
-/** Write the view into the address; as a place of its own where it is another one than before. */
+/** Write the view into the address, as a new place if it differs from the previous one. */
 function write(another = false) {
   if (going || !visits.at.symbol) return;
   const query = new URLSearchParams(window.location.search),
@@ -88,7 +88,7 @@ function write(another = false) {
   save(text);
 }
 
-/** Go to the place that the address names. */
+/** Go to the place in the address. */
 function go() {
   const query = new URLSearchParams(window.location.search),
     symbol = query.get("symbol"),
@@ -100,7 +100,7 @@ function go() {
   setProps("symbol", { value: going.symbol });
 }
 
-/** The view is chosen: whether it is one that the reader did not go back to. */
+/** A view was chosen; return whether the reader chose it rather than going back to it. */
 function reached() {
   if (going && (going.symbol !== visits.at.symbol || going.range !== visits.at.range)) return false;
   const back = Boolean(going);
@@ -108,7 +108,7 @@ function reached() {
   return !back;
 }
 
-/** The view is drawn: look where the address says. */
+/** The view is drawn: move to the moment in the address. */
 function arrive() {
   if (!coming || going) return;
   const { zoom, paused, sort, filter, lines, alerts: filters } = coming;
@@ -129,7 +129,7 @@ window.addEventListener("popstate", () => {
 });
 changed.on(() => write());
 
-/** Go to an address that somebody kept. */
+/** Go to an address that somebody saved. */
 function open(query) {
   window.history.pushState(null, "", `?${query}`);
   go();

@@ -45,7 +45,7 @@ function listen(id, gd) {
   }).observe(gd);
 }
 
-/** Draw axes and grid alone, for a canvas over them: `panels` by name as shares of the height, from below. */
+/** Draw only axes and grid, for a canvas over them: `panels` by name as shares of the height, from below. */
 function axes(id, { panels, layout, margin, paint, em = 1 }) {
   if (!window.Plotly) {
     later.set(id, { panels, layout, margin, paint, em });
@@ -67,7 +67,7 @@ function axes(id, { panels, layout, margin, paint, em = 1 }) {
     xaxis: {
       ...layout.xaxis,
       type: "linear",
-      anchor: Object.keys(panels).at(-1), // the lowest
+      anchor: Object.keys(panels).at(-1), // the lowest panel
       gridcolor: grid,
       linecolor: paint("--line"),
       zeroline: false,
@@ -78,7 +78,7 @@ function axes(id, { panels, layout, margin, paint, em = 1 }) {
     const axis = `yaxis${name.slice(1)}`;
     whole[axis] = { ...layout[axis], domain, side: "right", gridcolor: grid, zeroline: false, fixedrange: true };
   }
-  // An axis without a trace is not drawn.
+  // Plotly does not draw an axis without a trace.
   const data = Object.keys(panels).map((yaxis) => ({ type: "scatter", mode: "lines", x: [null], y: [null], yaxis }));
   window.Plotly.react(gd, gd.data?.length === data.length ? gd.data : data, whole, {
     staticPlot: true,

@@ -1,11 +1,11 @@
-/* One Tab stop for a whole group: within a toolbar the left and right keys move, within a list up and down move from row
-   to row. */
+/* One Tab stop for a whole group: within a toolbar the left and right keys move the focus, within a list the up and
+   down keys. */
 const TOOLBARS = "[role=toolbar]",
   LISTS = ".alerts-list";
 const shown = (each) => each.offsetParent !== null && !each.disabled;
 const stops = (group) => [...group.querySelectorAll("button, select, input, a[href]")];
 
-/** Give each group the one stop that Tab reaches: where the focus was last, else the first. */
+/** Give each group the one stop that Tab reaches: the element that had the focus last, or else the first. */
 function settle() {
   for (const group of document.querySelectorAll(`${TOOLBARS}, ${LISTS}`)) {
     const all = stops(group),
@@ -22,9 +22,9 @@ function move(event) {
   if (!by || !group || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
   const list = group.matches(LISTS),
     row = event.target.closest("li");
-  if (!list && !across) return; // in a toolbar, up and down choose the symbol, as everywhere
+  if (!list && !across) return; // in a toolbar, up and down choose the symbol, as elsewhere on the page
   let all = stops(list && across ? row : group).filter(shown);
-  if (list && !across) all = all.filter((each) => each.dataset.key); // from row to row
+  if (list && !across) all = all.filter((each) => each.dataset.key); // move from row to row
   const at = all.indexOf(list && !across ? row.querySelector("[data-key]") : event.target),
     next = all[Math.min(all.length - 1, Math.max(0, at + by))];
   event.preventDefault();

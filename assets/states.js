@@ -1,8 +1,8 @@
-/* The word in the header: one table of what is known of the drawn symbol, and what is said of it. */
+/* The word in the header: one table from what is known of the drawn symbol to the word that is shown. */
 import { words } from "./words.js";
 
-const BEHIND_RECORDS = 1_000; // fewer are taken in within a refresh
-const SPEED_FROM = 1.5; // event time that passes no faster than this is that of a clock
+const BEHIND_RECORDS = 1_000; // a smaller backlog is processed within a refresh
+const SPEED_FROM = 1.5; // event time that runs no faster than this runs like a clock
 
 /** The first row whose condition holds gives kind and word. What is known: `age` in s (null: unknown), `isPeriod`,
     `isClosed` with `opens` (ms of the exchange's clock, or null), `isEnded` with `newest` (likewise), `isStale`, `lag` in
@@ -26,18 +26,18 @@ function stateOf(known) {
 const date = (ms) => words.day(ms).split(",")[0];
 const moment = (ms) => `${date(ms)}, ${words.time(ms).slice(0, 5)} ${words.shortZone()}`;
 
-/** A speed with the digits that a rate of a few seconds has. */
+/** A speed with as many digits as a measurement over a few seconds deserves. */
 const times = (speed) => (speed >= 10 ? Number(speed.toPrecision(2)) : Math.round(speed));
 
 const SAMPLES_MS = 20_000,
   LEAST_MS = 3_000;
 const samples = [];
 
-/** How fast event time passes, by what the workers reported within the last 20 s; `null` while unknown. */
+/** How fast event time passes, from the workers' reports of the last 20 s; `null` while unknown. */
 function speed(newest_us, now = performance.now()) {
   if (newest_us === null || newest_us === undefined) return null;
   const last = samples[samples.length - 1];
-  if (last && newest_us < last.newest_us) samples.length = 0; // another replay
+  if (last && newest_us < last.newest_us) samples.length = 0; // another replay has begun
   if (!last || newest_us !== last.newest_us) samples.push({ at: now, newest_us });
   while (samples.length > 2 && now - samples[0].at > SAMPLES_MS) samples.shift();
   const [first, end] = [samples[0], samples[samples.length - 1]];

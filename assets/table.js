@@ -1,4 +1,4 @@
-/* What is in sight of the chart, as a table in a dialog: a page of it at a time. */
+/* The visible part of the chart as a table in a dialog, one page at a time. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { frame } from "./frame.js";
@@ -12,7 +12,7 @@ let shown = null;
 
 const dialog = () => document.getElementById("table");
 
-/** The head, and a row of texts for each tick, column or candle in sight. */
+/** The head, and a row of texts for each visible tick, column or candle. */
 function inSight() {
   if (document.body.dataset.charts === "several") return { title: "Prices in sight", ...multiples.tableInSight() };
   const { picture, range, drawn } = chart.view;

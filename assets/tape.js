@@ -3,9 +3,9 @@ import { brush } from "./brush.js";
 import { frame } from "./frame.js";
 import { words } from "./words.js";
 
-let from = null; // { ms, price }
+let from = null; // each end: { ms, price }
 let to = null;
-let armed = false; // the next drag measures
+let armed = false; // whether the next drag measures
 
 const element = () => document.getElementById("measure");
 
@@ -26,7 +26,7 @@ function drop() {
   from = to = null;
 }
 
-/** What lies between two points: the difference of the prices, the time, and what was traded meanwhile. */
+/** The values between two points: the difference of the prices, the time, and the volume traded. */
 function between(picture, one, other) {
   const [first, last] = [Math.min(one.ms, other.ms), Math.max(one.ms, other.ms)],
     [begin, stop] = [frame.below(picture.x, first), frame.below(picture.x, last + 1)],

@@ -1,4 +1,4 @@
-/* The axis of time: which moments bear a label, and what it says. Times are a wall clock's, in ms. */
+/* The axis of time: which moments have a label, and its text. Times are in ms of a wall clock. */
 import { hours } from "./hours.js";
 import { words } from "./words.js";
 
@@ -26,7 +26,8 @@ const APART_PX = 92;
 /** The second line of a label: a part of the date. */
 const date = (ms) => words.day(ms).split(",")[0];
 
-/** Moments in the time range, far enough apart for labels, and their labels; the first label of a day names the day. */
+/** Moments in the time range, far enough apart for labels, with their labels; the first label of a day names the day.
+ */
 function ticks([from, to], px) {
   const length = hours.place(to) - hours.place(from),
     shift = words.shown(from) - from;

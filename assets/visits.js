@@ -11,9 +11,9 @@ const { hidden } = health;
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 let redraw = () => {};
 
-let visit = null; // a moment to go to as soon as its symbol is drawn
+let visit = null; // a moment to move to as soon as its symbol is drawn
 
-/* Go to a moment in the chart: what lies around it is read from the store. */
+/* Move to a moment in the chart: its surroundings are read from the store. */
 function goTo(moment) {
   visit = null;
   if (options.state.symbols) {

@@ -4,7 +4,7 @@ import { facts } from "./facts.js";
 import { words } from "./words.js";
 
 const STRIP_LENGTH = 60;
-const rows = new Map(); // by symbol
+const rows = new Map(); // the rows by symbol
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 
 /* The symbols to choose from: those of the list, and a chosen one without ticks. */
@@ -58,11 +58,12 @@ function measure(grid, overview = document.body.dataset.view === "overview") {
   const em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16,
     widths = overview ? { trend: 170, symbol: 120, change: 130 } : { trend: 50, symbol: 74, change: 106 };
   const state = Object.entries(widths).map(([colId, px]) => ({ colId, width: Math.round(px * em) }));
-  grid.applyColumnState({ state: [...state, { colId: "price", flex: 1 }] }); // the price takes what is left
+  // the price column takes the remaining width
+  grid.applyColumnState({ state: [...state, { colId: "price", flex: 1 }] });
   grid.updateGridOptions({ rowHeight: Math.round(38 * em), headerHeight: Math.round(30 * em) });
 }
 
-/* Of very many symbols the list has the first ones. `more`: how many others there are, -1 while that is not known. */
+/* Very many symbols do not fit into the list. `more`: how many it leaves out, -1 while that is unknown. */
 function tellMore(more = 0) {
   const place = document.getElementById("more");
   if (!place) return;
@@ -84,8 +85,8 @@ function filter(text) {
   window.dash_ag_grid.getApiAsync("watch").then((grid) => grid.setGridOption("quickFilterText", text || ""));
 }
 
-/** The column by which the list is sorted, and which way: "price:desc"; null where it is not. */
-let wanted = null; // until the grid is ready
+/** The column by which the list is sorted, and the direction: "price:desc"; null if it is not sorted. */
+let wanted = null; // the sort order to apply once the grid is ready
 function sorted() {
   if (!ready) return wanted;
   const found = window.dash_ag_grid
@@ -120,7 +121,7 @@ function begin() {
   });
 }
 
-/* New rows of the watch list: for the grid, for the strip of a narrow screen, for the choice of symbols. */
+/* New rows of the watch list: for the grid, the strip of a narrow screen, and the choice of symbols. */
 function take(news, symbol, step_us = null) {
   if (step_us) stepUs = step_us;
   news = news.map(carried);
@@ -161,8 +162,8 @@ function take(news, symbol, step_us = null) {
   else refill(update);
 }
 
-/* Even so, each new value leaves an update with every cell whose text stays the same: React keeps it until the cell
-   is drawn for another reason. Now and then all cells are made again, unless the focus is among them. */
+/* Even so, each new value leaves an update in every cell whose text stays the same: React keeps it until the cell is
+   drawn for another reason. So all cells are rebuilt now and then, unless the focus is among them. */
 const FILLS = 200;
 let fills = 0;
 function freshen(grid) {
@@ -171,9 +172,9 @@ function freshen(grid) {
   grid.redrawRows();
 }
 
-/* Give rows their new values, and then their places where the grid is sorted or filtered. Each transaction leaves
-   updates behind in the grid's components, which nothing takes away, and costs the browser several times as much: it
-   is for rows that come. */
+/* Give rows their new values and, if the grid is sorted or filtered, their new places. Each transaction leaves updates
+   behind in the grid's components, which nothing removes, and costs the browser several times as much: transactions are
+   only for added rows. */
 function refill(update) {
   const grid = window.dash_ag_grid.getApi("watch");
   for (const row of update) grid.getRowNode(row.symbol)?.updateData(row);

@@ -51,7 +51,7 @@ function label(value, apart) {
 
 const price = (value) => (value === null || value === undefined ? NONE : fixed(value, digits(value)));
 
-/** A price in so many characters: fewer digits after the point where it is large, 0.0₅1139 where it is tiny. */
+/** A price in at most that many characters: fewer digits after the point for a large price, 0.0₅1139 for a tiny one. */
 function fit(value, room = 8) {
   const whole = price(value),
     size = Math.abs(value);
@@ -70,7 +70,7 @@ function change(value) {
   return value > 0 ? `▲ +${size} %` : `▼ −${size} %`;
 }
 
-/** The direction that colours a change: none for one that is shown as 0.00 %. */
+/** The direction that colours a change: none for a change shown as 0.00 %. */
 const side = (value) => (value >= 0.005 ? "up" : value <= -0.005 ? "down" : "");
 
 function volume(value) {
@@ -117,7 +117,7 @@ const two = (value) => String(value).padStart(2, "0");
 const zone = { name: "exchange", offsets: [] };
 const know = (changes) => Object.assign(zone, changes);
 
-/** The ms of the shown clock at a moment of the exchange's. */
+/** The ms of the shown clock at a moment of the exchange's clock. */
 function shown(ms) {
   if (zone.name === "exchange" || !zone.offsets.length) return ms;
   const at = utc(ms, zone.offsets);
@@ -136,7 +136,7 @@ const day = (ms) => date(new Date(shown(ms)));
 const universal = (ms) => `${date(new Date(ms))}, ${clock(new Date(ms))} UTC`;
 const universalTime = (ms) => `${clock(new Date(ms))} UTC`;
 
-/** UTC of a wall clock's `ms`, by the offsets in the figure. */
+/** The UTC time of a wall clock's `ms`, by the offsets in the figure. */
 function utc(ms, offsets) {
   let offset = 0;
   for (const [from, its] of offsets) if (ms >= from || offset === 0) offset = its;
@@ -146,7 +146,7 @@ function utc(ms, offsets) {
 /** Whether a text is a symbol, by the rule of the ticks. */
 const isSymbol = (text) => SYMBOL.test(text || "");
 
-/** A wall clock's ms of a moment in UTC, by the offsets that came with the picture. */
+/** The wall clock's ms at a moment in UTC, by the offsets that came with the picture. */
 function wall(ms, offsets) {
   let offset = offsets[0]?.[1] ?? 0;
   for (const [from, its] of offsets) if (ms + its >= from) offset = its;

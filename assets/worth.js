@@ -2,9 +2,9 @@
 import { words } from "./words.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-let told = null; // what the server knows; null where it keeps no alerts
-let trouble = ""; // why a mute was not kept
-const made = new Map(); // rows by what they say, so that an unchanged row stays the same element
+let told = null; // what the server reported; null if it stores no alerts
+let trouble = ""; // why a mute was not saved
+const made = new Map(); // rows by their content, so that an unchanged row stays the same element
 
 function make(tag, className, text = "", more = {}) {
   const element = document.createElement(tag);
@@ -14,7 +14,7 @@ function make(tag, className, text = "", more = {}) {
   return element;
 }
 
-/* The row of that content: the same element as before, if there is one. */
+/* The row with that content: the same element as before, if there is one. */
 function kept(content, build, used) {
   const says = JSON.stringify(content);
   used.add(says);
@@ -25,7 +25,7 @@ function kept(content, build, used) {
 const isMarket = (each) => each.key[0] === "*";
 const groupOf = (each) => (isMarket(each) ? "Market" : each.key[0]);
 
-/** The alerts of the list: those of one symbol alone, if `only` names it. */
+/** The alerts of the list; if `only` names a symbol, only its alerts. */
 const listed = (only) => (told?.alerts ?? []).filter((each) => !only || groupOf(each) === only);
 
 function head(name, group) {
@@ -86,7 +86,7 @@ function rows(only) {
 const find = (key) => told?.alerts.find((each) => each.key.join() === key);
 
 function ask(more) {
-  setProps("mute", { data: { ...more, at: Date.now() } }); // `at`: the same again is another request
+  setProps("mute", { data: { ...more, at: Date.now() } }); // `at` makes two equal requests differ
 }
 
 /** Mute a symbol for an hour. */
@@ -142,7 +142,7 @@ function build() {
   return box;
 }
 
-/** Show what is muted in a part that `build` made. */
+/** Show the mutes in the part that `build` made. */
 function draw(box) {
   box.hidden = !told;
   if (!told) return;

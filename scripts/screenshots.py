@@ -35,11 +35,11 @@ TICKING_SECONDS = 180
 SIZES = ((1440, 900), (400, 860))
 COMPARED = "?symbol=AAPL&symbols=AAPL,AMZN,GOOGL,META,MSFT,NVDA&scale=percent"
 SETTLED_MS = 4_000
-"""Long enough for the first refreshes, so that the picture shows the page as it stands open."""
+"""Long enough for the first refreshes, so that the picture shows the page as readers usually see it."""
 
 
 def take(browser: Browser, url: str, scheme: str, width: int, height: int, path: Path) -> None:
-    """One picture of the page at `url`."""
+    """Take one picture of the page at `url`."""
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
     )
@@ -57,7 +57,7 @@ def take(browser: Browser, url: str, scheme: str, width: int, height: int, path:
 
 
 def main(url: str, folder: Path) -> None:
-    """All pictures."""
+    """Take all pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
@@ -70,7 +70,9 @@ def main(url: str, folder: Path) -> None:
 
 @contextmanager
 def started(folder: Path) -> Iterator[str]:
-    """The three scripts on an embedded file in `folder`; the address of the page, once there is something to see."""
+    """Start the three scripts on an embedded file in `folder`; yield the address of the page once it shows
+    something.
+    """
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]

@@ -11,8 +11,8 @@
 
 Beside that path:
 
-    verbs/       what else the worker script can do: status, dead-letters, audit
-    settings/    how settings are written: addresses, the .env file, files of secrets
+    verbs/       the other jobs of the worker script: status, dead-letters, audit
+    settings/    the forms of settings: addresses, certificates, the .env file, files of secrets
     recording    a topic as Parquet files, and `read` for researchers
     sessions     the trading hours of an exchange: holidays, half days, clock changes
     telemetry/   what each script reports to its operator: metrics and health

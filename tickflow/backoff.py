@@ -13,7 +13,7 @@ SAY_EVERY_SECONDS = 10.0
 class Backoff:
     """The delays before the attempts of one wait: doubling, with jitter, up to `longest` seconds.
 
-    Full jitter as in the AWS Architecture Blog, "Exponential Backoff And Jitter", but never under half the delay.
+    Full jitter as in the AWS Architecture Blog, "Exponential Backoff And Jitter", but never less than half the delay.
     """
 
     def __init__(self, first: float = 0.1, longest: float = 5.0, rng: random.Random | None = None) -> None:
@@ -33,7 +33,7 @@ class Backoff:
 class Saying:
     """Logs the reason of a wait at once and then at most every `every` seconds, and its end with its duration.
 
-    The sentences in between are logged at DEBUG: there each attempt shows.
+    The sentences in between are logged at DEBUG, which shows each attempt.
     """
 
     def __init__(

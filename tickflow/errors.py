@@ -70,8 +70,8 @@ class StoreError(TickflowError):
 
 
 class StoreUnavailable(StoreError):
-    """The store cannot be reached, or asks its clients to slow down; `retry_after` is the delay in seconds that it
-    asked for, if any.
+    """The store cannot be reached, or asks its clients to slow down; `retry_after` is the delay in seconds that the
+    store asked for, if any.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:

@@ -32,7 +32,7 @@ class StopEvent(threading.Event):
         signal.signal(signal.SIGINT, self._heard)
         if (
             hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-        ):  # under nohup it stays ignored
+        ):  # under nohup, SIGHUP stays ignored
             signal.signal(signal.SIGHUP, self._heard)
 
     @staticmethod

@@ -72,7 +72,7 @@ def schema() -> Any:
 
 @dataclass
 class _Portion:
-    """The records of one partition that were read and are not written yet: offsets from `start` until before `end`."""
+    """The records of one partition that were read but not written yet: the offsets in [`start`, `end`)."""
 
     start: int
     end: int
@@ -80,7 +80,7 @@ class _Portion:
 
 
 class Recorder:
-    """Records the log's topic into `folder`: from the topic's start or, with `from_now`, from the present end.
+    """Records the log's topic into `folder`: from the topic's start or, with `from_now`, from its present end.
 
     It joins no group. Raises `SettingError` at once for a folder of another topic.
     """
@@ -177,7 +177,7 @@ class Recorder:
                 self.write()
 
     def _opened(self) -> dict[int, int]:
-        """The recorded offsets of the folder. Creates a missing folder, and deletes what a crash left behind."""
+        """The recorded offsets of the folder. Creates a missing folder, and deletes what a crash left unfinished."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self._folder / WRITING, ignore_errors=True)

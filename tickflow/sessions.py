@@ -25,8 +25,8 @@ _HOUR = 3_600 * _SECOND
 _USUAL_CLOSE = time(16)
 _FIRST, _LAST = date(1970, 1, 1), date(2100, 12, 31)
 _EXTENDED = {"XNYS": (4 * _HOUR, 4 * _HOUR)}
-"""Where there are hours before and after: from how long after midnight on, and for how long after the close. New York's
-end at 20:00, on half days at 17:00.
+"""For exchanges with hours before and after the session: how long after midnight the first begin, and how long after
+the close the second last. New York's end at 20:00, on half days at 17:00.
 """
 
 

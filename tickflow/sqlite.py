@@ -1,6 +1,6 @@
-"""Opens the SQLite file of the embedded stack, and tells temporary failures from those that a person must fix.
+"""Opens the SQLite file of the embedded stack, and distinguishes temporary failures from those that a person must fix.
 
-The file says which version of the tables it has. An older file is migrated when it is opened. A newer file is refused:
+The file states the version of its tables. An older file is migrated when it is opened. A newer file is refused, since
 this version would lose the columns that it does not know.
 
 Several processes share the file: write-ahead logging lets them read while one writes. With `synchronous=NORMAL` every
@@ -32,8 +32,9 @@ file first, up to 4,096 pages in a single step. The store also forces a copy onc
 """
 
 APPLICATION_ID = 0x7469636B
-"""In the header of the file: "tick". A file before version 1 has 0 there, as has a file of another program that
-does not set it."""
+"""In the header of the file: "tick". A file from before version 1 has 0 there, as has a file of another program that
+does not set it.
+"""
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], object], ...] = (
     lambda _connection: None,  # the tables of files without a version were the same
@@ -110,8 +111,9 @@ def _make_folder(path: Path) -> None:
     """Create a missing folder and file for this user only; SQLite gives its companion files the same rights."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Never open a file that is there: to close any descriptor of it drops the locks of all connections that this
-        # process has to it (fcntl), and the next process to close its own would delete the write-ahead file in use.
+        # Never open an existing file here: closing any descriptor of it drops the locks of all connections that this
+        # process has to it (fcntl), and then the next process that closes its own would delete the write-ahead file in
+        # use.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
 from tickflow.ticklog.base import TickLog
 
-if TYPE_CHECKING:  # producers have no mutes: their start loads none
+if TYPE_CHECKING:  # producers have no mutes: they start without loading them
     from tickflow.store.mutes import MuteStore
 
 
@@ -95,7 +95,7 @@ class StackSettings(Protocol):
         ...
 
 
-TOKEN_NEEDED = "the token of your InfluxDB (copy .env.example to .env for the one that docker-compose sets up)"  # noqa: S105
+TOKEN_NEEDED = "the token of your InfluxDB (for the InfluxDB of docker-compose, copy .env.example to .env)"  # noqa: S105
 
 
 def open_log(settings: StackSettings, stop: threading.Event, client_id: str = "tickflow") -> TickLog:
@@ -220,7 +220,7 @@ def open_mutes(settings: StackSettings, stop: threading.Event) -> "MuteStore":
 
 
 def open_alerts(settings: StackSettings, stop: threading.Event) -> AlertStore:
-    """Where alerts are kept on that stack. Raises `SettingError` without a token."""
+    """The store of alerts on that stack. Raises `SettingError` without a token."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.alerts import EmbeddedAlerts
 

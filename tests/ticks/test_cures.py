@@ -1,4 +1,4 @@
-"""Each reason for a refusal has its commonest cause and its cure."""
+"""Each reason for a refusal has its most common cause and its cure."""
 
 import pytest
 

@@ -125,7 +125,7 @@ def parse(text: str) -> Budget:
     return Budget(1 / int(found[2]), per_tick=True) if found[2] else Budget(float(found[1]))
 
 
-BUDGET_RULE = "alerts per symbol and trading day (above 0, up to 10000), or one in so many ticks, as 1/10000"
+BUDGET_RULE = "alerts per symbol and trading day (above 0, up to 10000), or one per number of ticks, such as 1/10000"
 
 
 def at_most(budget: Budget) -> str:

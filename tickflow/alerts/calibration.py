@@ -9,7 +9,7 @@ from tickflow.alerts.budget import poisson_interval
 from tickflow.arrays import Floats, Ints
 
 LEAST_EXPECTED = 20.0
-"""With fewer expected alerts a threshold would be a guess: with 20, their count is known to within 45 %."""
+"""With fewer expected alerts a threshold would be a guess: 20 alerts determine their rate to within 45 %."""
 MARGIN = 0.25
 """A calibrated threshold gives fewer alerts on its own record than the budget allows, by this many standard deviations
 of their count.

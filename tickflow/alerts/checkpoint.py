@@ -135,8 +135,10 @@ def _collect(
         generation, number = name.removeprefix(f"{group}/{partition}/").split("/")
         key = generation, _number(given["offset"])
         count, topic_id, at = _number(given["chunks"]), given["topic_id"].decode(), _number(number.encode())
-    except (KeyError, ValueError, TypeError, AttributeError):  # of another program: anybody who may write to the topic
-        logger.warning("a record at offset %s of the state topic is no state of alerts: it is left out", record.offset)
+    except (KeyError, ValueError, TypeError, AttributeError):  # written by another program: the topic is open to others
+        logger.warning(
+            "the record at offset %s of the state topic is not a state of alerts: it is ignored", record.offset
+        )
         return
     if at < count <= MOST_CHUNKS:
         counts[key] = count, topic_id
@@ -144,14 +146,14 @@ def _collect(
 
 
 def _number(digits: bytes) -> int:
-    """Raises `ValueError` for what is no offset in decimal digits."""
+    """The number in these bytes. Raises `ValueError` unless they are decimal digits."""
     if not _DIGITS.fullmatch(digits):
         raise ValueError("no number")
     return int(digits)
 
 
 def _unpacked(packed: bytes, where: str) -> bytes | None:
-    """The state, or `None` for what is none; no more than `MOST_BYTES` of it is unpacked."""
+    """The unpacked state; `None` if it is damaged or unpacks to more than `MOST_BYTES`."""
     unpacking = zlib.decompressobj()
     try:
         state = unpacking.decompress(packed, MOST_BYTES)
@@ -191,7 +193,7 @@ class EmbeddedCheckpoints:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """The file, for one question. Raises `LogUnavailable` while it is locked or the disk is full."""
+        """The open file, for one query. Raises `LogUnavailable` while it is locked or the disk is full."""
         try:
             with closing(open_database(self._path, self._stop, _SCHEMA)) as connection:
                 yield connection

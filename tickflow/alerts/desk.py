@@ -56,7 +56,9 @@ class Watched:
 
 @dataclass(slots=True)
 class Moves:
-    """Stored moves among which no market move was looked for yet: their earliest and latest time, and since when."""
+    """Stored moves that have not been searched for a market move yet: their earliest and latest time, and since when
+    they wait.
+    """
 
     first_ns: int
     last_ns: int
@@ -132,7 +134,7 @@ class Desk:
             if found is not None:
                 watch = Watch.resumed(partition, self.terms, found.state)
                 if watch.offset != found.offset:
-                    raise ValueError(f"it is one of offset {watch.offset}, not {found.offset}")
+                    raise ValueError(f"it belongs to offset {watch.offset}, not to {found.offset}")
         except LogUnavailable:
             raise
         except (TickflowError, ValueError, OSError) as error:
@@ -143,8 +145,9 @@ class Desk:
             place = max(start, committed - WINDOW_SPAN)
             if place > start:
                 logger.warning(
-                    "partition %d: no state of alerts up to offset %s: they begin %s records before it, and may differ "
-                    "from those before the restart",
+                    "partition %d: no stored state of the alerts before offset %s: the replay begins %s "
+                    "records before it, and "
+                    "its alerts may differ from those before the restart",
                     *(partition, f"{committed:,}", f"{committed - place:,}"),
                 )
         else:
@@ -165,7 +168,7 @@ class Desk:
         return {} if ours is None else ours.watch.names
 
     def follow_names(self, partition: int, known: Mapping[str, Collection[str]]) -> None:
-        """Store `names`, which the caller goes on extending, with each later state of the partition."""
+        """Store `names`, to which the caller keeps adding, with each later state of the partition."""
         ours = self._watched.get(partition)
         if ours is not None:
             ours.watch.names = known
@@ -176,7 +179,7 @@ class Desk:
             return self._watched.pop(partition, None)
 
     def take_back(self, partition: int, watched: Watched) -> None:
-        """Watch a partition again of which nothing was read since it was released."""
+        """Resume the watch over a partition that was released, if nothing was read from it since."""
         with self._lock:
             self._watched[partition] = watched
         self._work.set()
@@ -283,7 +286,7 @@ class Desk:
             self._moves = None
         for partition, (ours, _, checkpoint) in due.items():
             if self._moves is not None and ours.prepared >= self._moves.since:
-                continue  # after a crash the replay raises these moves again, and they are looked at then
+                continue  # after a crash the replay raises these moves again, and then the search is repeated
             if checkpoint is None or checkpoint.offset > ours.committed or self._watched.get(partition) is not ours:
                 continue
             if checkpoints is not None:

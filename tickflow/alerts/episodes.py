@@ -100,9 +100,9 @@ class Episodes:
         self.watched: dict[str, Watched] = {}
 
     def bar(self, symbol: str, detector: str, end: int, begun_us: int) -> float:
-        """The least score that a flag must exceed up to a reading of the budget's clock.
+        """The score that a flag must exceed to matter at any time before `end`, a reading of the budget's clock.
 
-        `begun_us` is the time of the symbol's first tick. The threshold falls until then unless an alert raises it.
+        `begun_us` is the time of the symbol's first tick. The threshold falls until `end` unless an alert raises it.
         """
         watched = self.watched.get(symbol)
         thresholds = [exp(self._threshold(symbol, detector, end, begun_us, watched).q)]
@@ -211,6 +211,8 @@ class Episodes:
 
 
 def _is_unjudged(each: Open) -> bool:
-    """Whether it is still open if the move lasts: the move has a direction, and the price has not come back."""
+    """Whether the episode still waits for the decision if the move lasted: the move has a direction, and the price has
+    not come back.
+    """
     alert = each.alert
     return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"

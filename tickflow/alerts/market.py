@@ -12,7 +12,9 @@ from tickflow.alerts.alert import MARKET, MOVE, Alert
 
 WITHIN_NS = 5 * 10**9
 REACH_NS = 60 * 10**9
-"""How far around a move its company is looked for: a market move goes on while alerts follow within five seconds."""
+"""How far around an alert the others of its market move are searched for: a market move continues as long as alerts
+follow within five seconds.
+"""
 _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
 """(number of symbols, how many of them make a market move). With five alerts per symbol and day, independent symbols
 would reach it once in a hundred days.

@@ -42,7 +42,9 @@ logger = logging.getLogger("tickflow.alerts")
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What to send: the detectors (rules always), messages per hour, how long to retry, the address of the page."""
+    """What to send: for which detectors (rules are always included), messages per hour, how long to retry, the page's
+    address.
+    """
 
     detectors: frozenset[str] = frozenset({"move"})
     known: frozenset[str] = frozenset()

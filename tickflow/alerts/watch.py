@@ -27,7 +27,7 @@ from tickflow.ticks.tick import TickBatch
 STATE_VERSION = 2
 ONE_A_DAY = Budget(1.0)
 PROBE = ".PROBE"
-"""Never watched: it measures the delay of ticks and is no market."""
+"""The symbol that measures the delay of ticks: it is not traded, and never watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Watch:
         return changed
 
     def _begun_us(self, view: View, number: int) -> int:
-        """The time of the first tick of all of a symbol of the batch."""
+        """The time of a symbol's very first tick, for each symbol of the batch."""
         begun_us = int(self._seconds.begun_us[view.own[number]])
         return begun_us if begun_us != NEVER else int(view.time_us[view.begins[number]])
 
@@ -348,7 +348,7 @@ class Watch:
             raise ValueError(f"state of version {known.v}, this is version {STATE_VERSION}")
         try:
             return cls._of(partition, terms, known)
-        except (IndexError, KeyError, TypeError, OverflowError) as error:  # somebody else's
+        except (IndexError, KeyError, TypeError, OverflowError) as error:  # another program's
             raise ValueError(f"no state of alerts: {error}") from error
 
     @classmethod
@@ -391,6 +391,8 @@ def _known(number: float) -> float | None:
 
 
 def _since(view: View, tick: int, seconds: int) -> int:
-    """The time in µs from the traded second `seconds` observations before a tick's own to that tick."""
+    """The time in µs from a tick back to the traded second that lies `seconds` observations before the tick's own
+    second.
+    """
     stamps = view.stamps(view.second[tick : tick + 1])[0]
     return int(view.time_us[tick]) - int(stamps[-1 - seconds]) * SECOND_US

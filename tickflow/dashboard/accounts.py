@@ -86,7 +86,7 @@ class Person(NamedTuple):
 
 
 def refusal_of(password: str) -> str | None:
-    """Why the text is refused as a password, as a sentence; `None` if it is accepted."""
+    """Why this text is refused as a password, as a sentence; `None` if it is accepted."""
     if not LEAST <= len(password) <= MOST:
         return f"A password has {LEAST} to {MOST} characters."
     if password.lower() in COMMON:

@@ -40,7 +40,8 @@ def build(
 ) -> Dash:
     """The page as a WSGI app (`.server`), which reads through `gate` and writes acknowledgements into `acks`.
 
-    With `alerts` and `mutes` the list of alerts begins with those that are worth reading; else it is of flags alone.
+    With `alerts` and `mutes` the list of alerts begins with those that are worth reading; without them it has only
+    flags.
 
     It answers under the host names `names`, to people whom `keeper` lets in, and refreshes every `update_interval`
     seconds. With `debug`, errors of callbacks show in the page; the debugger that runs code stays off.
@@ -82,7 +83,7 @@ def build(
 
 
 def _lasting(response: Response) -> Response:
-    """The response, with a header that lets browsers cache a file whose address includes its version, as Dash does for
+    """The response, with a header that lets browsers keep a file whose address includes its version, as Dash does for
     its scripts.
     """
     if request.path.startswith("/assets/vendor/") or (request.path.startswith("/assets/") and "m" in request.args):

@@ -9,7 +9,7 @@ from tickflow.dashboard.accounts import Role
 from tickflow.dashboard.shapes import SHAPES, Shape
 
 MALFORMED = "it is not JSON of a callback's form"
-UNKNOWN = "it names no callback of this page"
+UNKNOWN = "it does not name a callback of this page"
 OTHER_PARTS = "it names other inputs or states than the callback has"
 
 

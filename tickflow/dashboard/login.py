@@ -1,5 +1,5 @@
-"""Authentication, by the setting `AUTH`: nobody is asked, on loopback only (`none`); a proxy names the person
-(`proxy`); or people sign in with name and password (`users`).
+"""Authentication by the setting `AUTH`: without a login, on loopback only (`none`); by a proxy that names the person
+(`proxy`); or by name and password (`users`).
 
 Every request except those for the sign-in page needs a known person; callbacks that change something need an operator
 (see `shapes`).
@@ -39,7 +39,7 @@ class Gatekeeper(ABC):
     is_public: frozenset[str] = frozenset()
     """Paths that need no sign-in."""
     is_for_all = False
-    """Whether nobody is asked for a name."""
+    """Whether the page has no login."""
 
     @abstractmethod
     def person(self) -> Person | None:
@@ -54,7 +54,7 @@ class Gatekeeper(ABC):
 
 
 class Everybody(Gatekeeper):
-    """No authentication, on loopback only: everybody on this machine is an operator."""
+    """No authentication, on loopback only: whoever uses this machine is an operator."""
 
     is_for_all = True
 

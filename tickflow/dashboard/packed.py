@@ -57,7 +57,7 @@ class Packed:
 
 
 def whole(response: Response) -> Response:
-    """The response with its content in memory: flask-compress leaves the file of a streamed response open."""
+    """The response with its content in memory: for a streamed response, flask-compress would leave the file open."""
     if response.direct_passthrough:
         response.direct_passthrough = False
         response.make_sequence()

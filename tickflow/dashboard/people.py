@@ -13,7 +13,7 @@ FILE = "AUTH_USERS_FILE"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags to the parser."""
-    group = parser.add_argument_group("accounts", "each flag changes AUTH_USERS_FILE, and the program ends")
+    group = parser.add_argument_group("accounts", "each flag changes AUTH_USERS_FILE and then ends the program")
     only = group.add_mutually_exclusive_group()
     only.add_argument(
         "--add-user", metavar="NAME", help="add a user, or set a user's new password; asks for the password"

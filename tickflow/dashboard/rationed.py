@@ -17,7 +17,7 @@ from tickflow.store.pixels import Pixels
 WORK_SECONDS = 5.0
 MAX_ROWS = 5_000
 MOST_SHOWN = 10_000
-"""How many symbols the page shows at most: the first by name. A program beside ours may have stored any number."""
+"""How many symbols the page shows at most: the first by name. Another program may have stored any number."""
 READS_AT_ONCE = 4
 
 
@@ -42,7 +42,7 @@ class Rationed(MetricsStore):
 
     @contextmanager
     def _turn(self) -> Iterator[MetricsStore]:
-        """The store for one read, once fewer than `READS_AT_ONCE` reads are running."""
+        """The store for one read, as soon as fewer than `READS_AT_ONCE` reads are running."""
         if not self._turns.acquire(timeout=seconds_left(WORK_SECONDS)):
             raise Overloaded("The page is busy with other requests. Try again in a few seconds.")
         before = DEADLINE.get()

@@ -47,7 +47,7 @@ NEEDED = frozenset({
     ("dash_ag_grid", "dash_ag_grid.min.js"),
     ("dash_mantine_components", "dash_mantine_components.js"),
 })  # fmt: skip
-"""The files of Dash and its components that the page loads, by package; no other file is served."""
+"""The files of Dash and its components that the page loads, by package; no others are served."""
 
 _DEBUG = frozenset({"/_reload-hash"})
 
@@ -99,7 +99,7 @@ def secure(
             return refusal(415, "A callback is JSON.")
         length = request.content_length
         if length is None:
-            return refusal(411, "A callback says how long it is.")
+            return refusal(411, "The request of a callback must state its length.")
         if length > MAX_BODY_BYTES:
             return refusal(413, f"The request is too long: more than {MAX_BODY_BYTES:,} bytes.")
         try:
@@ -195,8 +195,8 @@ def _is_needed() -> bool:
 
 
 def policy(script_hashes: list[str]) -> str:
-    """The content security policy: everything from here, nothing from elsewhere; inline scripts by their hashes
-    only.
+    """The content security policy: everything from this server, nothing from elsewhere; inline scripts only by their
+    hashes.
     """
     return "; ".join(
         (

@@ -1,4 +1,4 @@
-"""What a browser may post to each callback: every value typed and bounded, as only our page and server produce it.
+"""What a browser may post to each callback: every value has a type and bounds, those of our page and server.
 
 `SHAPES` has a row for each callback of the server, in the order of its inputs and states in `app.callback_map`. A
 callback without a row is always refused, and a test checks that the table is complete.
@@ -153,7 +153,7 @@ MutePattern = Annotated[str, Meta(pattern=r"^[A-Za-z0-9^.$#/=:_&+@!\- *?]{0,32}\
 
 
 class AskedMute(msgspec.Struct, forbid_unknown_fields=True):
-    """A mute that a reader asks for, or (`undo`) the id of the one to end. Without a pattern there is none to make.
+    """A mute that a reader wants to make, or in `undo` the id of the one to end. Without a pattern no mute is made.
 
     `minutes` is 0 for one without an end, `begins_us` 0 for one that begins now.
     """
@@ -197,7 +197,7 @@ class Indicate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class KeptLayout(msgspec.Struct, forbid_unknown_fields=True):
-    """A view under a name, as an address has it; an empty one removes the name. See `store.acks.Layout`."""
+    """A named view, in the form of the page's address; an empty one removes the name. See `store.acks.Layout`."""
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
     query: Annotated[str, Meta(max_length=MAX_QUERY, pattern=r"^[A-Za-z0-9%&=.,:+*_~()'!-]*\Z")]

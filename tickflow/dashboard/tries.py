@@ -11,7 +11,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 FREE = 5
-"""After this many wrong tries an address has to wait, twice as long after each further one."""
+"""After this many wrong tries an address has to wait, and twice as long after each further one."""
 LONGEST_SECONDS = 300.0
 NAME_TRIES, NAME_SECONDS = 10, 60.0
 """The most wrong tries for one name within `NAME_SECONDS`, counted over all addresses from which it never signed in."""

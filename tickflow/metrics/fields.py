@@ -124,7 +124,7 @@ def of_record(label: str) -> Any:
 def windowed(
     formula: Callable[..., Any], of: str, window: int, label: str, *, after: tuple[str, ...] = (), **shown: Any
 ) -> Any:
-    """A value computed from a window: the last `window` values of the field `of`; absent until there are so many.
+    """A value computed from a window: the last `window` values of the field `of`; absent until there are that many.
 
     `formula` takes an array of shape (window, m) with the oldest value in row 0, and then the columns of the fields
     `after`, which must be declared above. The unit is that of `of` unless given.
@@ -133,7 +133,7 @@ def windowed(
 
 
 def judged(formula: Callable[..., Any], after: tuple[str, ...], window: int, label: str, **shown: Any) -> Any:
-    """A flag raised by a detector's rule, which takes the columns of the fields `after` and the threshold."""
+    """A flag that a detector's rule raises; the rule takes the columns of the fields `after`, and the threshold."""
     return _declared(label, formula=formula, after=after, window=window, **shown)
 
 
@@ -198,7 +198,7 @@ def table_of(columns: type[Columns]) -> tuple[Field, ...]:
 
 TABLE = table_of(Columns)
 NAMES = tuple(each.name for each in TABLE)
-"""All columns of a point, its tags and time first."""
+"""All columns of a point: its tags and time first."""
 FLOAT_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.FLOAT)
 INTEGER_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.INTEGER)
 FLAG_FIELDS = tuple(each.name for each in TABLE if each.kind is Kind.BOOLEAN)

@@ -57,7 +57,7 @@ def z_score(window: Floats, volatility: Floats) -> Floats:
 
 
 def _sum_of_differences(window: Floats, oldest: Floats) -> Floats:
-    # A loop over the n rows, not np.sum: that may add in another order for another number of columns.
+    # A loop over the n rows rather than np.sum, which may add in another order for another number of columns.
     total = np.zeros_like(oldest)
     for row in window[1:]:
         total += row - oldest

@@ -1,4 +1,4 @@
-"""Indicators that a reader chooses, over candles: pure functions of columns, oldest first. What is not known is NaN.
+"""Indicators that a reader chooses, over candles: pure functions of columns, oldest first. Unknown values are NaN.
 
 The definitions are the usual ones: J. W. Wilder, "New Concepts in Technical Trading Systems" (1978), for RSI and ATR,
 whose averages begin with the plain mean of their first n values; G. Appel for MACD; J. Bollinger for the bands, with
@@ -16,7 +16,7 @@ from tickflow.arrays import Floats
 class Bars(NamedTuple):
     """Columns of candles, and the sums of volume and of price times volume in the session before the first of them.
 
-    `session`: a number per candle, equal in one session; negative outside of all.
+    `session` has a number per candle: equal within one session, negative outside all sessions.
     """
 
     high: Floats
@@ -29,7 +29,8 @@ class Bars(NamedTuple):
 
 
 def smoothed(values: Floats, n: int, weight: float) -> Floats:
-    """The exponential average with that weight of the newest value, from the mean of the first n known values on.
+    """The exponential average in which the newest value has that weight; it starts at the mean of the first n known
+    values.
 
     >>> smoothed(np.array([np.nan, 1.0, 3.0, 6.0]), 2, 0.5).tolist()
     [nan, nan, 2.0, 4.0]
@@ -57,7 +58,7 @@ def ema(values: Floats, n: int) -> Floats:
 
 
 def bollinger(values: Floats, n: int, widths: float = 2.0) -> tuple[Floats, Floats, Floats]:
-    """The mean of n values, and the bounds that lie so many deviations below and above: low, middle, high.
+    """The mean of n values, and the bounds `widths` deviations below and above it: low, middle, high.
 
     >>> [side.tolist()[-1] for side in bollinger(np.array([1.0, 3.0]), 2)]
     [0.0, 2.0, 4.0]
@@ -85,7 +86,9 @@ def rsi(values: Floats, n: int) -> Floats:
 
 
 def macd(values: Floats, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Floats, Floats, Floats]:
-    """The difference of two exponential averages, its own exponential average, and what lies between these two."""
+    """The difference of two exponential averages, the exponential average of that difference, and the gap
+    between both.
+    """
     line = ema(values, fast) - ema(values, slow)
     average = ema(line, signal)
     return line, average, line - average
@@ -104,7 +107,7 @@ def atr(high: Floats, low: Floats, close: Floats, n: int) -> Floats:
 
 def vwap(bars: Bars) -> Floats:
     """The average price of each session so far, weighted by volume: each candle counts with its typical price, the mean
-    of high, low and close; ticks before the first candle with their own.
+    of high, low and close; ticks before the first candle count with their own price.
     """
     value = (bars.high + bars.low + bars.close) / 3 * bars.volume
     result = np.full(len(value), np.nan)
@@ -123,7 +126,7 @@ Lines = Mapping[str, Floats]
 
 
 class Indicator(NamedTuple):
-    """One that the menu offers. `length`: its usual number of candles, 0 where it has none. `panel`: "y" over the
+    """An indicator in the menu. `length`: its usual number of candles, 0 if it has none. `panel`: "y" over the
     prices, or a panel of its own. `lines` are the names of what `of(bars, length)` returns.
     """
 
@@ -143,6 +146,7 @@ INDICATORS: Mapping[str, Indicator] = {
     "atr": Indicator("ATR", 14, "atr", ("line",), lambda bars, n: (atr(bars.high, bars.low, bars.close, n),)),
 }
 MAX_LENGTH = 200
-"""The most candles that a reader may choose for one."""
+"""The most candles that a reader may choose as a length."""
 LEAD = 3 * MAX_LENGTH
-"""Candles read before those that are shown: what an exponential average knew before them weighs less than e^-6 then."""
+"""How many candles before the visible ones are read: anything earlier weighs less than e^-6 in an exponential average.
+"""

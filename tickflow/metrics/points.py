@@ -99,7 +99,7 @@ class Points(Columns):
     def repeat_themselves(self) -> bool:
         """Whether two of the points have the same identity, so that the later one overwrites the earlier one."""
         times, counts = np.unique(self.time_ns, return_counts=True)
-        alike = np.flatnonzero(np.isin(self.time_ns, times[counts > 1])).tolist()  # rarely any
+        alike = np.flatnonzero(np.isin(self.time_ns, times[counts > 1])).tolist()  # rarely are there any
         return len({(self.symbol[at], self.source[at], int(self.time_ns[at])) for at in alike}) < len(alike)
 
 

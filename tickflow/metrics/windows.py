@@ -1,8 +1,8 @@
 """The last ticks of each symbol of one partition, and each new tick's windows over them.
 
 Warm-up is explicit: a window of n ticks counts only when n ticks exist and its oldest lies at most `span` offsets
-behind the current one (`WindowView.full`); else what needs it is absent. The second rule bounds how far back a
-restart has to read.
+behind the current one (`WindowView.full`); otherwise the values that need it are absent. The second rule bounds how far
+back a restart has to read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,8 +100,8 @@ class Windows:
         rank = place - starts[row]
 
         def windows_of(known: Column, new: Column) -> Column:
-            """One column per tick: the last values of its symbol, its own in the last row. `known` has one row
-            per symbol.
+            """One column per tick: the last values of its symbol, with the tick's own in the last row. `known` has one
+            row per symbol.
             """
             depth = known.shape[1]
             lane = np.concatenate([known[touched].ravel(), new[order]])

@@ -1,1 +1,1 @@
-"""How settings are written: addresses, the `.env` file, files that hold secrets."""
+"""The forms of settings: addresses, certificates, the `.env` file, files that hold secrets."""

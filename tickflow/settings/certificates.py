@@ -1,4 +1,6 @@
-"""TLS from the files of the settings. Each failure, here or on the line, names the one setting that it is about."""
+"""TLS from the files that the settings name, and the sentence for each failure of TLS, which names the one setting to
+change.
+"""
 
 import ssl
 from dataclasses import dataclass, field
@@ -26,7 +28,9 @@ class Certificates:
     password: str | None = field(default=None, repr=False)
 
     def context(self) -> ssl.SSLContext:
-        """A context of these files; raises `SettingError`, which tells a wrong password from a wrong file."""
+        """The TLS context of these files. Raises `SettingError`, which distinguishes a wrong password from a wrong
+        file.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.cafile is None:
@@ -48,7 +52,7 @@ class Certificates:
         _text_of(key, self.keyfile or certfile, _KEY, "the key of the certificate")
         asked: list[bool] = []
 
-        def password() -> str:  # without one OpenSSL would ask the terminal
+        def password() -> str:  # without a password OpenSSL would ask the terminal
             asked.append(True)
             return self.password or ""
 
@@ -66,7 +70,7 @@ class Certificates:
             raise SettingError(f"{self.settings}_CERTFILE", str(certfile), expected) from error
 
     def explain(self, words: str) -> str | None:
-        """What a failure of TLS with these words of OpenSSL's means, and what to do; `None` for other words.
+        """What a TLS failure with these words of OpenSSL's means, and what to do; `None` for unknown words.
 
         >>> own = Certificates("KAFKA_SSL", "KAFKA_SERVERS", "KAFKA_SECURITY_PROTOCOL=PLAINTEXT")
         >>> own.explain("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c)")
@@ -97,8 +101,8 @@ class Certificates:
 
 
 _OF_CLIENT = ("alert certificate", "certificate required", "alert unknown ca", "alert bad certificate")
-"""What a server says of the certificate of a client. Kafka says "bad certificate" where there is none, and "unknown" of
-one that has expired.
+"""How a server words its refusal of a client's certificate. Kafka says "bad certificate" if there is none, and
+"unknown" if it has expired.
 """
 _MEANINGS = (
     (
@@ -135,11 +139,11 @@ _MEANINGS = (
         "server and client have no version of TLS in common: TLS 1.2 or later is needed",
     ),
 )
-"""Words of OpenSSL's, from the most special on, and what they mean."""
+"""Words of OpenSSL's, from the most specific on, with their meaning."""
 
 
 def _text_of(key: str, path: Path, wanted: str, what: str) -> None:
-    """Raise `SettingError` if the file cannot be read or has no such part."""
+    """Return the file's text. Raises `SettingError` if the file cannot be read or has no such part."""
     try:
         content = path.read_text(encoding="ascii", errors="replace")
     except OSError as error:

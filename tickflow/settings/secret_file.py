@@ -13,13 +13,13 @@ EXPECTED = "a regular file of at most 64 KiB that holds the secret"
 
 
 def read_secret(key: str, path: str) -> tuple[str, str | None]:
-    """The secret in the file that the setting `key` names, and a warning where others can read it.
+    """The secret in the file that the setting `key` names, and a warning if others can read the file.
 
     Raises `SettingError`. The error shows the path only if the file exists: otherwise the value may be the secret
     itself.
     """
     try:
-        # Neither blocks on a pipe without a writer nor reads a device for ever.
+        # Opened this way, a pipe without a writer does not block, and a device is not read for ever.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         is_there = os.path.lexists(path) if "\0" not in path else False

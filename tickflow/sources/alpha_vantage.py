@@ -43,7 +43,7 @@ UNKNOWN_AFTER = 3
 failure.
 """
 ANSWERED = -1
-"""Replaces the count of rounds once a symbol has had a quote: Alpha Vantage knows the symbol."""
+"""Replaces the count of rounds once a symbol has had a quote: Alpha Vantage then knows the symbol."""
 UNKNOWN_EVERY = 10
 """An unknown symbol is asked for once per this many rounds: it may be listed later, but each call costs 4 % of a free
 key's day.
@@ -122,14 +122,14 @@ def _read(body: Mapping[str, Any], symbol: str) -> Quote:
         raise NoQuote(f"Alpha Vantage's quote of {symbol} is not usable ({error})") from error
     try:
         change = float(fields.get("change percent", "").removesuffix("%"))
-    except ValueError:  # a newly listed symbol has none
+    except ValueError:  # a newly listed symbol has no change
         change = math.nan
     return Quote(symbol, checked.price, checked.volume or 0, day, change if math.isfinite(change) else None)
 
 
 def _refusal(text: str, symbol: str) -> NoQuote:
-    """The error that Alpha Vantage's sentence means. The order of the tests matters: the sentence about speed mentions
-    the daily limit too.
+    """The error that Alpha Vantage's sentence means. The order of the tests matters: the sentence about speed also
+    mentions the daily limit.
     """
     said = f"Alpha Vantage said: {text[:400]}"
     low = text.lower()
@@ -160,7 +160,7 @@ class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
     """The package's client with a time-out; without one, a single lost answer would block it for ever."""
 
     def __init__(self, key: str, base_url: str, timeout: float) -> None:
-        super().__init__(quote(key, safe=""), output_format="json")  # the package puts it into the URL as it is
+        super().__init__(quote(key, safe=""), output_format="json")  # the package puts the symbol into the URL as it is
         self._secret = key
         self._base_url = base_url
         self._timeout = timeout
@@ -244,7 +244,7 @@ class AlphaVantageSource:
         if calls > FREE_CALLS_PER_DAY:
             enough = -(-86_400 * len(self._asked) // FREE_CALLS_PER_DAY)
             logger.warning(
-                "%d symbols every %g s are %s requests a day; a free key allows %d: PRODUCER_INTERVAL=%d would do",
+                "%d symbols every %g s are %s requests a day; a free key allows %d: PRODUCER_INTERVAL=%d would fit",
                 len(self._asked),
                 round_seconds,
                 f"{calls:,.0f}",

@@ -19,7 +19,7 @@ class Source(Protocol):
 
     @property
     def symbols(self) -> Sequence[str]:
-        """The symbols of which more ticks may come; empty if the source cannot know them."""
+        """The symbols that may have more ticks; empty if the source cannot know them."""
         ...
 
     def batches(self, wait: Wait) -> Iterator[Sequence[Tick]]:

@@ -61,7 +61,7 @@ class Mapping:
         """The map in a TOML file. Raises `SettingError`, which names the file and the mistake."""
         try:
             return cls.of(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:  # errors of TOML and of its content alike
+        except (OSError, ValueError) as error:  # errors of TOML and errors in its content
             raise SettingError(_FLAG, str(path), f"a map as docs/feeds.md has it ({error})") from error
 
     @classmethod

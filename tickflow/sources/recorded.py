@@ -1,4 +1,4 @@
-"""A recording as a source: the ticks of a topic as they were, each partition in the order of its log."""
+"""A recording as a source: the ticks of a topic unchanged, each partition in the order of its log."""
 
 import heapq
 import logging
@@ -24,13 +24,15 @@ from tickflow.ticks.tick import Tick
 
 BATCH = 1_000
 ROWS = 20_000
-"""Rows of a partition in memory as Python objects."""
+"""The rows of a partition that are held in memory as Python objects."""
 
 logger = logging.getLogger("tickflow.producer")
 
 
 def recorded_files(path: Path) -> list[Path]:
-    """The recorder's files in `path`: a recording, a part of one, a file, a pattern; none if others are there, too."""
+    """The recorder's files in `path`: a recording, a part of one, a file, or a pattern. Empty if there are other files
+    too.
+    """
     if str(path) == "-" or path.is_fifo():
         return []
     if (path / STATE).is_file():
@@ -45,7 +47,7 @@ def recorded_files(path: Path) -> list[Path]:
 
 
 def _place(file: Path) -> tuple[int, int] | None:
-    """The partition and the first offset, which are the name of a file."""
+    """The partition and the first offset, which the name of a file states."""
     partition, _, start = file.stem.partition("-")
     return (int(partition), int(start)) if partition.isdecimal() and start.isdecimal() else None
 
@@ -65,7 +67,7 @@ def _is_recorded(file: Path) -> bool:
 class Recorded:
     """The ticks of a recording.
 
-    `speed` is relative to the pace at which the log took them in; `math.inf`: without waiting. `part`, `loop`, `shift`
+    `speed` is relative to the pace at which the log received them; `math.inf`: without waiting. `part`, `loop`, `shift`
     and `now` are as for `Replay`; shifted ticks are marked `replay`, whatever their source was.
     """
 
@@ -104,10 +106,10 @@ class Recorded:
             before = self._given
             if (yield from self._round(wait)) or not self._loop or self._given == before:
                 return
-            logger.info("%s: came to its end, begins again (--loop)", self._path)
+            logger.info("%s: reached the end, starting again (--loop)", self._path)
 
     def _round(self, wait: Wait) -> Generator[Sequence[Tick], None, bool]:
-        """One pass; whether it was asked to stop."""
+        """Replay the recording once; return whether the process was asked to stop."""
         by_partition: defaultdict[int, list[Path]] = defaultdict(list)
         for file in self._files:
             partition, _ = _place(file) or (0, 0)
@@ -144,8 +146,8 @@ class Recorded:
     def explain(self) -> Iterator[str]:
         """What `--explain` prints."""
         yield f"{self._path}: a recording of a topic, {len(self._files):,} Parquet files by symbol and day"
-        yield "  each tick as it was: symbol, price, time, volume, change, source, producer and number"
-        yield "  order: that of the log, partition by partition, merged by the time of appending"
+        yield "  each tick unchanged: symbol, price, time, volume, change, source, producer and number"
+        yield "  order: as in the log, partition by partition, merged by the time of appending"
         shown = 0
         for batch in Recorded(self._path, self._files, part=self._part).batches(lambda _: False):
             for tick in batch[: 5 - shown]:

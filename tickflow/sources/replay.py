@@ -59,9 +59,9 @@ class Part:
 class Replay:
     """The ticks of the files that `path` names, at `speed` times the recorded speed (`math.inf`: without waiting).
 
-    Recognises the files at once: raises `SettingError` with what is wrong. `loop` begins again at the end, for ever;
-    `shift` moves all times so that the first tick is of now. `done` says how many ticks of each symbol an earlier run
-    has published: they are skipped. `clock` is monotonic, in seconds; `now` gives the time of day.
+    Recognises the files at once: raises `SettingError` with what is wrong. `loop` starts again at the end, for ever;
+    `shift` moves all times so that the first tick has the present time. `done` says how many ticks of each symbol an
+    earlier run has published: they are skipped. `clock` is monotonic, in seconds; `now` gives the time of day.
     """
 
     def __init__(
@@ -262,7 +262,9 @@ class Replay:
             )
 
     def progress(self) -> str:
-        """The ticks and refused rows so far, the part of the file where its size is known, the rate, the time left."""
+        """The ticks and refused rows so far, the finished part of the file if its size is known, the rate, and the time
+        left.
+        """
         seconds = max(self._clock() - self._started, 1e-6)
         tally = self._reading.tally
         rows = self._given + tally.refused
@@ -275,7 +277,7 @@ class Replay:
         return f"{rows:,} rows read{refused}{skipped}{part}, {rows / seconds:,.0f} rows/s{left}{self._next}"
 
     def _bytes_given(self) -> float:
-        """How many bytes of the files the published ticks come from; reading is one chunk ahead of that."""
+        """How many bytes of the files the published ticks come from; the reader is one chunk ahead of that."""
         ahead, rows, before = self._ahead
         return self._bytes + (ahead * (self._given - before) / rows if rows and self._bytes < self.opened.done else 0)
 

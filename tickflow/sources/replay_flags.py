@@ -87,7 +87,7 @@ def wishes_of(arguments: argparse.Namespace) -> Wishes:
         raise SettingError("--shift-to", arguments.shift_to, "now")
     shift = arguments.shift_to == "now"
     if arguments.resume and (arguments.loop or shift):
-        raise SettingError("--resume", None, "neither --loop nor --shift-to beside it: their ticks differ in each run")
+        raise SettingError("--resume", None, "--resume without --loop and --shift-to, whose ticks differ in each run")
     symbols = tuple(part.strip() for part in (arguments.SYMBOLS or "").split(",") if part.strip())
     return Wishes(symbols, arguments.begin, arguments.end, arguments.loop, shift, arguments.resume)
 

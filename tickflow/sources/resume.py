@@ -1,4 +1,4 @@
-"""How far an interrupted replay got, read from the log itself: only the log knows what was published.
+"""How far an interrupted replay got, read from the log, since only the log knows what was published.
 
 Each tick of a replay carries the run as its `producer` and a counter per symbol. A run's name begins with a digest of
 its files and settings, so that a later run finds the ticks of the run that it continues, however that run ended.

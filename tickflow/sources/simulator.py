@@ -107,7 +107,7 @@ class Injection:
         >>> Injection.parse("X:BTCUSD:8:30").symbol
         'X:BTCUSD'
         """
-        symbol, *numbers = text.rsplit(":", 2)  # a symbol may have colons of its own
+        symbol, *numbers = text.rsplit(":", 2)  # a symbol may itself contain colons
         try:
             percent, at_tick = float(numbers[0]), int(numbers[1])
         except (ValueError, IndexError):
@@ -223,7 +223,8 @@ class Simulator:
             yield step
             if self._interval:
                 now = time.monotonic()
-                due = max(due + self._interval, now - self._interval)  # after the machine slept, no burst to catch up
+                # after the machine slept, no burst of steps follows
+                due = max(due + self._interval, now - self._interval)
                 if wait(max(0.0, due - now)):
                     return
 

@@ -23,7 +23,9 @@ logger = logging.getLogger("tickflow.producer")
 
 
 class TopicSource:
-    """The ticks of the records of `log`'s topic, which it reads as a member of a group; `seq` is a record's offset."""
+    """The ticks of the records of `log`'s topic, which the source reads as a member of a group; `seq` is a record's
+    offset.
+    """
 
     def __init__(self, log: TickLog, mapping: Mapping) -> None:
         self.symbols: Sequence[str] = ()

@@ -23,13 +23,13 @@ class AlertStore(ABC):
 
     @abstractmethod
     def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
-        """Note that messages about these stored alerts were sent, or given up; nothing else of them changes."""
+        """Note that messages about these stored alerts were sent or given up; no other field changes."""
 
     @abstractmethod
     def alerts(
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
     ) -> list[Alert]:
-        """The alerts from `since_ns` on, before `until_ns`, in time order; with `count`, only the newest so many.
+        """The alerts in [`since_ns`, `until_ns`), in time order; with `count`, only the newest `count`.
 
         With `symbols`, only theirs. Attributes that are not stored (such as `said`) have their defaults.
         """

@@ -92,7 +92,7 @@ class Candles:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a symbol's ticks of a part of time amount to: extremes, and the sums of volume and of price times volume."""
+    """Totals over a time range of a symbol's ticks: extremes, and the sums of volume and of price times volume."""
 
     high: float
     low: float
@@ -149,7 +149,7 @@ class PointReader(Connected):
 
     @abstractmethod
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """The symbol's first `most` (by default all) points from `since_ns` on, before `until_ns`, in order of time."""
+        """The symbol's first `most` (by default all) points in [`since_ns`, `until_ns`), in time order."""
 
     @abstractmethod
     def newest(self, symbol: str, count: int) -> Points:
@@ -159,12 +159,12 @@ class PointReader(Connected):
     def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
         """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name.
 
-        With `most`, where symbols are very many, it may be as old as the last call.
+        With `most` and very many symbols, the points may be as old as the last call.
         """
 
     @abstractmethod
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
-        """The number of the symbol's points from `since_ns` on, before `until_ns`."""
+        """The number of the symbol's points in [`since_ns`, `until_ns`)."""
 
     @abstractmethod
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
@@ -196,11 +196,11 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The last price from `since_ns` on, before `until_ns`, of each symbol (by default of all)."""
+        """The last price in [`since_ns`, `until_ns`), of each symbol (by default of all)."""
 
     @abstractmethod
     def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
-        """What the symbol's points from `since_ns` on, before `until_ns`, amount to; `None` where it has none."""
+        """The totals of the symbol's points in [`since_ns`, `until_ns`); `None` if it has none there."""
 
     @abstractmethod
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
@@ -211,7 +211,7 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-        """A selection of the symbol's points from `since_ns` on, before `until_ns`, small enough to draw: see `Digest`.
+        """A selection of the symbol's points in [`since_ns`, `until_ns`), small enough to draw: see `Digest`.
 
         The steps are equal and lie between the first point of the range and `until_ns`.
         """
@@ -222,11 +222,11 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """Candles of that width from the symbol's points from `since_ns` on, before `until_ns`."""
+        """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
 
     @abstractmethod
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points from `since_ns` on, before `until_ns`, summarised in columns of that width (`Pixels`)."""
+        """The symbol's points in [`since_ns`, `until_ns`), summarised in columns of that width (`Pixels`)."""
 
     @abstractmethod
     def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:

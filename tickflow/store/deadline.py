@@ -9,7 +9,7 @@ DEADLINE: ContextVar[float | None] = ContextVar("DEADLINE", default=None)
 
 
 def seconds_left(most: float) -> float:
-    """The seconds left for the current request, at most `most`. Raises `StoreUnavailable` once they are over."""
+    """The seconds left for the current request, at most `most`. Raises `StoreUnavailable` once none are left."""
     deadline = DEADLINE.get()
     if deadline is None:
         return most

@@ -1,4 +1,4 @@
-"""The newest point of every symbol, as columns in which newer points replace older ones."""
+"""The newest point of every symbol, in columns where newer points replace older ones."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Mutes of alerts, shared by all readers and the notifier; kept where acknowledgements are.
+"""Mutes of alerts, shared by all readers and the notifier, and kept beside the acknowledgements.
 
 Two adapters implement this: `influx/mutes.py` (the bucket `<bucket>_acks`) and `sqlite/mutes.py` (a table).
 """
@@ -14,11 +14,11 @@ class MuteStore(ABC):
 
     @abstractmethod
     def keep(self, mute: Mute) -> None:
-        """Store a mute, over its earlier state."""
+        """Store a mute in place of its earlier state."""
 
     @abstractmethod
     def mutes(self) -> Sequence[Mute]:
-        """All mutes that are kept, those that ended or were undone too, in the order in which they were made."""
+        """All stored mutes, including those that have ended or were undone, in the order in which they were made."""
 
     @abstractmethod
     def close(self) -> None:

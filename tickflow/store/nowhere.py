@@ -19,10 +19,10 @@ class NowhereStore(PointWriter, PointReader, StatusBoard):
         self.where = WHERE
 
     def connect(self) -> None:
-        """There is nothing to wait for."""
+        """Return at once: there is nothing to wait for."""
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
     def write(self, points: Points) -> Written:  # noqa: D102 - as in PointWriter, PointReader and StatusBoard, like below
         return Written(len(points))

@@ -1,5 +1,5 @@
-"""Summarises a long time range in as many columns as the screen has pixels: what each column's line, bar and marks
-need.
+"""Summarises a long time range in as many columns as the screen has pixels, with what the line, the bar and the marks
+of each column need.
 
 Nothing visible is lost: each column has the first, highest, lowest and last price, the sum of the volume, the range of
 each measure, the number of ticks and of anomalies, and the strength of the strongest anomaly.
@@ -28,8 +28,8 @@ class Pixels:
     """A symbol's points in columns of equal width; columns without a point are left out.
 
     `time_ns` is where a column begins, a multiple of its width since 1970. `strength` is the largest distance of an
-    anomaly's price from its MA10, as a share of MA10, NaN where there is none. `lows` and `highs` have the range of
-    each of `MEASURES`, by name, NaN where no point of the column has that measure.
+    anomaly's price from its MA10, as a share of MA10; NaN without an anomaly. `lows` and `highs` have the range of each
+    of `MEASURES` by name; NaN if no point of the column has that measure.
     """
 
     time_ns: Ints
@@ -63,13 +63,13 @@ class Pixels:
 
 
 LEVELS_NS = (500_000_000, 10_000_000_000, 100_000_000_000)
-"""Widths of which a store may keep columns, each a multiple of the one before."""
+"""The widths of columns that a store may keep, each a multiple of the one before."""
 _FINER = 4
-"""Columns are made from kept ones that are at most so many times finer than is wanted."""
+"""Columns are computed from stored ones that are at most this many times narrower."""
 
 
 def level_for(width_ns: int) -> int | None:
-    """The widest kept columns that columns of this width can be made from exactly; `None` where there are none.
+    """The widest stored columns from which columns of this width can be computed exactly; `None` if there are none.
 
     >>> [level_for(width) for width in (100 * 10**9 * 5, 90 * 10**9, 10**9 + 1)]
     [100000000000, 10000000000, None]
@@ -79,7 +79,7 @@ def level_for(width_ns: int) -> int | None:
 
 
 def rounded(width_ns: int) -> int:
-    """A width from this one on, at most a quarter more, that can be made from kept columns where it is wide enough.
+    """The next width, at most a quarter wider, that can be computed from stored columns if it is wide enough for them.
 
     >>> [rounded(width) / 1e9 for width in (2_592 * 10**9, 86_400_000_000, 2_100_000_000, 1_234)]
     [2600.0, 90.0, 2.5, 1.234e-06]
@@ -89,7 +89,7 @@ def rounded(width_ns: int) -> int:
 
 
 def joined(parts: Sequence[Pixels]) -> Pixels:
-    """Columns of several parts of time together, in the order of time."""
+    """The columns of several time ranges in one object, in time order."""
     if not parts:
         return Pixels.from_rows([])
     plain = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PLAIN}
@@ -100,7 +100,7 @@ def joined(parts: Sequence[Pixels]) -> Pixels:
 
 
 def combined(found: Pixels, width_ns: int) -> Pixels:
-    """Wider columns from these, which are in the order of time and each lie within one of the wider ones.
+    """Wider columns computed from these, which are in time order and each lie within one wider column.
 
     >>> rows = [(at, 1.0 + at, 3.0 + at, 1.0, 2.0, 5.0, 2, 0, None, *[None] * 2 * len(MEASURES)) for at in (0, 5, 12)]
     >>> wider = combined(Pixels.from_rows(rows), 10)
@@ -128,14 +128,14 @@ def combined(found: Pixels, width_ns: int) -> Pixels:
 
 
 def strength(points: Points) -> Floats:
-    """The strength of an anomaly: how far its price lies from its MA10, as a share of MA10."""
+    """The strength of an anomaly: the distance of its price from its MA10, as a share of MA10."""
     result: Floats = np.abs(points.price / points.ma_10 - 1)
     return result
 
 
 def strongest_columns(pixels: Pixels, most: int, width_ns: int, apart: int) -> Ints:
-    """The columns whose strongest anomaly is marked: the strongest first, `most` at most, at least `apart` columns
-    between two.
+    """The columns whose strongest anomaly is marked: the strongest first, at most `most`, at least `apart` columns from
+    one another.
 
     >>> rows = [(at, 1.0, 1.0, 1.0, 1.0, 0.0, 1, 1, power, *[None] * 2 * len(MEASURES))
     ...         for at, power in ((0, 0.1), (1, 0.3), (2, 0.2), (9, 0.1))]

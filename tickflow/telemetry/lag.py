@@ -77,7 +77,7 @@ class LagClock:
             known.looked_up_ms = append_ms
 
     def unknown(self) -> list[tuple[int, int]]:
-        """The partitions of which nothing after the committed offset was read yet, with that offset."""
+        """The partitions that were not read past the committed offset yet, with that offset."""
         return [
             (partition, known.committed)
             for partition, known in list(self._partitions.items())
@@ -94,7 +94,7 @@ class LagClock:
         elif known.looked_up_ms is not None:
             since = known.looked_up_ms
         elif known.caught_up_ms is not None:
-            since = known.caught_up_ms  # any waiting record was appended after that commit
+            since = known.caught_up_ms  # every waiting record was appended after that commit
         else:
             return None
         return max(now_ms - since, 0) / 1000

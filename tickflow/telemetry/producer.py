@@ -29,7 +29,7 @@ class ProducerTelemetry:
         Gauge("tickflow_build_info", "The program.", ("version",), registry=self.registry).labels(version).set(1)
 
     def wait_for_log(self, where: str) -> None:
-        """The producer now connects to the log, which may take any time."""
+        """Note that the producer now connects to the log, which may take any time."""
         self.health.note(Report(State.WAITING_FOR_LOG, f"connecting to {where}"), patient=True)
 
     def turn(self, *, trouble: str = "", pause: bool = False) -> None:

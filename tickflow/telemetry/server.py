@@ -113,7 +113,7 @@ class _Server(ThreadingHTTPServer):
             self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Log at DEBUG: clients that disconnect are common, and not worth a line."""
+        """Log at DEBUG: clients that disconnect are common and not worth a warning."""
         _logger.debug("a request for metrics or health broke off", exc_info=True)
 
 

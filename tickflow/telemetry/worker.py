@@ -42,7 +42,7 @@ _TALLIES = {
     "ticks_without_zone": ("naive", "Ticks whose time came without a zone and was taken as UTC."),
     "ticks_missing": ("gaps", "Ticks that a producer numbered and that never arrived."),
     "ticks_repeated": ("repeats", "Ticks whose number had arrived before."),
-    "commits_foreign": ("foreign", "Commits of the group that no worker of ours wrote."),
+    "commits_foreign": ("foreign", "Commits of the group that another program wrote."),
     "symbols_split": ("split", "Symbols with ticks in more than one partition of the worker."),
 }
 
@@ -87,7 +87,7 @@ class WorkerTelemetry:
         return time.monotonic() >= self._due_at
 
     def wait_for(self, state: State, sentence: str) -> None:
-        """The worker now waits for a server, inside one call that has its own time-outs."""
+        """Note that the worker now waits for a server, inside one call that has its own time-outs."""
         self.health.note(Report(state, sentence), patient=True)
 
     def read(self, partitions: Mapping[int, Assigned], records: Mapping[int, Sequence[Record]]) -> None:

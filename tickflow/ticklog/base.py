@@ -23,8 +23,8 @@ Headers = Sequence[tuple[str, bytes]]
 class Record(Protocol):
     """One record as the log returns it; the attributes are those of kafka-python's ConsumerRecord.
 
-    `timestamp` is in milliseconds since 1970: the log's own append time if `timestamp_type` is `LOG_APPEND_TIME`, else
-    the time that the producer gave.
+    `timestamp` is in milliseconds since 1970: the log's own append time if `timestamp_type` is `LOG_APPEND_TIME`,
+    otherwise the producer's time.
     """
 
     @property
@@ -58,8 +58,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Oversized(Entry, frozen=True, gc=False):
-    """Replaces the records of a batch that would unpack to more than `bound` bytes; its offset is the first of theirs,
-    `records` their number.
+    """Replaces the records of a batch that would unpack to more than `bound` bytes. It has the offset of the first one;
+    `records` is their number.
 
     `packed` is the compressed size of the batch in the log.
     """
@@ -124,10 +124,10 @@ class Polled:
     """The result of one `poll`.
 
     `revoked` partitions are gone: drop their state. `assigned` partitions (with the epoch of this assignment) are new,
-    and `out_of_range` partitions stand at an offset that the log does not hold: both deliver nothing before a `seek`.
-    `more` says whether the log held further records, as last known. `read_up_to` has the partitions that were read past
-    their last record, or without any record, and the offset reached: the offsets in between hold no record that counts
-    (transaction markers, records of aborted transactions).
+    and the position of `out_of_range` partitions is an offset that the log does not hold: both return nothing before a
+    `seek`. `more` says whether the log held further records, as last known. `read_up_to` has the partitions that were
+    read past their last record, or without any record, and the offset reached: the offsets in between hold no record
+    that counts (transaction markers, records of aborted transactions).
     """
 
     records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
@@ -176,7 +176,7 @@ class TickLog(ABC):
 
     @property
     def topic_id(self) -> str:
-        """Tells the tick topic from a later topic of the same name; empty if the log has no such id.
+        """Distinguishes the tick topic from a later topic of the same name; empty if the log has no such id.
 
         When it changes under a member, all partitions are assigned again.
         """

@@ -4,10 +4,9 @@ from tickflow.ticklog.base import Bounds, TickLog
 
 
 def offset_at(log: TickLog, partition: int, time_ms: int, held: Bounds) -> int:
-    """The offset of the partition's first record appended at or after that time; the end of `held` where there is none.
+    """The offset of the partition's first record appended at or after that time; the end of `held` if there is none.
 
-    `held` is what the log holds. Append times never fall within a partition, so that a few reads find the place.
-    Raises `LogUnavailable`, `Stopped`.
+    `held` are the bounds of the log. Append times never decrease within a partition, so a few reads find the place.
     """
     low, high = held
     while low < high:

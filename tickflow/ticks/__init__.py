@@ -1,1 +1,1 @@
-"""A tick: its JSON form, its rules, and the reasons for which a record is refused."""
+"""A tick: its JSON form, its rules, and the reasons why a record is refused."""

@@ -1,4 +1,4 @@
-"""What commonly causes each reason for a refusal, and what cures it: for log lines, `dead-letters`, docs/feeds.md."""
+"""The usual cause and the cure of each reason for a refusal: for log lines, `dead-letters` and docs/feeds.md."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from tickflow.ticks.reasons import Reason
 
 
 class Cure(NamedTuple):
-    """The commonest cause of a refusal, and what to do about it; two sentences."""
+    """The most common cause of a refusal, and what to do about it; two sentences."""
 
     cause: str
     cure: str

@@ -1,7 +1,7 @@
 """Limits how many symbols a partition may have, and how many sources each symbol: floods of names are refused.
 
 The first `MAX_SYMBOLS` symbols of a partition, and the first `MAX_SOURCES` sources of each symbol, are known for good;
-ticks with further names are refused. The order of the log decides, so a replay decides the same. Names are only ever
+ticks with further names are refused. The order of the log decides, so a replay has the same result. Names are only ever
 added: a reader that starts with the names of any earlier offset and reads on from there ends with the same names.
 """
 

@@ -1,4 +1,4 @@
-"""Why a record is not a tick: one short constant per rule, as the dead letters carry them."""
+"""Why a record is not a tick: one short constant per rule, which dead letters carry."""
 
 import re
 from enum import StrEnum

@@ -2,7 +2,7 @@
 
 `decode` turns records of the log into a `TickBatch` (columns, in log order) and the refused rest, each with its
 `Reason`. A record is accepted or refused by its own content and append time alone, never by the clock of the
-machine that reads it, so that every replay decides the same.
+machine that reads it, so that every replay has the same result.
 """
 
 import re
@@ -36,7 +36,7 @@ _SOURCE = re.compile(r"[a-z0-9_]{1,32}")
 _SYMBOL_CUT, _SOURCE_CUT = (
     33,
     33,
-)  # longer texts are cut to this before they are checked and remembered: a text may be as long as its record
+)  # longer texts are cut to this before they are checked and cached: a text may be as long as its record
 
 
 class Tick(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -109,10 +109,9 @@ def _reason_of_text(price: str, timestamp: str) -> Reason:
 
 
 def is_symbol(text: str) -> bool:
-    """Whether all of `text` is a symbol, and case counts: 1 to 32 characters, of which the first is one of
-    `A-Z a-z 0-9 ^ . $ # /`, the others of these and `= : _ & + @ ! -` and blanks, the last no blank.
-
-    So none begins a formula of a spreadsheet, and none needs quotes in a CSV.
+    """Whether all of `text` is a symbol; case counts. A symbol has 1 to 32 characters: the first is one of `A-Z a-z 0-9
+    ^ . $ # /`, the others are these, `= : _ & + @ ! -` or blanks, and the last is not a blank. So no symbol is taken
+    for a formula by a spreadsheet, and none needs quotes in a CSV.
 
     >>> is_symbol("BRK.B"), is_symbol("ES=F"), is_symbol("AAPL  240119C00190000"), is_symbol("=A"), is_symbol("AAPL\\n")
     (True, True, True, False, False)
@@ -194,7 +193,7 @@ class TickBatch:
         return len(self.records)
 
     def take(self, places: Sequence[int]) -> "TickBatch":
-        """The ticks at these places, in their order."""
+        """The ticks at these indexes, in that order."""
         picked: dict[str, object] = {}
         for name in self.__slots__:
             column = getattr(self, name)

@@ -48,7 +48,8 @@ class Findings:
     `foreign` points come from no record of the log. `shared` ticks have the symbol, source and time of a later tick,
     which has overwritten their point. Not judged are: `expired` points, which the store may have dropped; `older`
     points, whose records the log no longer holds; `newer` points, which are not committed; points that an
-    `other_version` of the computation gave and this one would not; and dead letters `forgotten` by retention.
+    `other_version` of the computation gave and that this version would not give; and dead letters `forgotten` by
+    retention.
     """
 
     records: int = 0
@@ -83,7 +84,7 @@ class Findings:
 
 
 class Audit:
-    """Compares a connected log with a connected store: the points from `since_ns` on, before `until_ns`.
+    """Compares a connected log with a connected store: the points from `since_ns` up to, but not including, `until_ns`.
 
     It covers the dead letters of records that were appended in that time. `limits` and `threshold` must be those of the
     workers.
@@ -194,10 +195,10 @@ class Audit:
         self._ends[partition] = held.end
 
     def _begin(self, partition: int, held: Bounds) -> int:
-        """The first offset to read: that of the first record which may hold a tick of the time that is judged, less the
-        span of the windows.
+        """The first offset to read: the first record that may hold a tick of the audited time, less the span of the
+        windows.
 
-        A tick cannot be from the future of its record, where the log gives records their time.
+        Where the log gives records their time, a tick cannot be later than its record.
         """
         if self._since_ns <= FIRST_NS or held.start == held.end:
             return held.start
@@ -284,7 +285,7 @@ class Audit:
             if expected.is_letter(partition, offset, dead_letters.STORE):
                 self._found.refused_by_store += 1
             elif self._judged[partition].start > 0 and expected.is_letter(partition, offset, dead_letters.DECODE):
-                self._found.refused_by_names += 1  # by names that the log had before what was read
+                self._found.refused_by_names += 1  # for names that the log had before the part that was read
             elif not self._store.keeps(time_ns, expectation.appended_ms):
                 self._found.expired += 1
             else:
@@ -321,7 +322,7 @@ def lines(found: Findings) -> list[str]:
         "not committed yet": found.newer,
         "different, and computed by another version of the program": found.other_version,
         "refused by the store": found.refused_by_store,
-        "refused for names that came before what was read": found.refused_by_names,
+        "refused for names from before the part that was read": found.refused_by_names,
         "overwritten by a later tick of the same time": found.shared,
         "dead letters of older refusals gone with their topic's retention": found.forgotten,
     }

@@ -1,4 +1,4 @@
-"""The verb `backtest`: how often would this have fired? The same watch as the workers', over recorded ticks.
+"""The verb `backtest`: counts how often alerts would have been raised, with the workers' own watch over recorded ticks.
 
 It reads all recorded ticks, since thresholds and open episodes depend on earlier ones, and counts the alerts that
 opened within the requested time. For a recorded day it gives the same alerts as the live workers, bit for bit.
@@ -31,7 +31,7 @@ class Findings:
 
 
 def run(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> Findings:
-    """The alerts that recorded ticks raise under these terms, from `since_ns` on and before `until_ns`."""
+    """The alerts that recorded ticks raise under these terms, in [`since_ns`, `until_ns`)."""
     watches: dict[int, Watch] = {}
     alerts: dict[Key, Alert] = {}
     days: defaultdict[str, set[int]] = defaultdict(set)

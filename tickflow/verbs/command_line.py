@@ -91,7 +91,7 @@ def add_arguments(parser: Parser) -> None:
     group.add_argument(
         "--limit", type=count, metavar="N", help=f"dead-letters, backtest: list the newest N (default: {LISTED})"
     )
-    text = "dead-letters: add to each reason its commonest cause and the cure"
+    text = "dead-letters: add the most common cause and the cure to each reason"
     group.add_argument("--explain", action="store_true", help=text)
     group.add_argument(
         "--from",
@@ -99,15 +99,24 @@ def add_arguments(parser: Parser) -> None:
         metavar="T",
         help="audit, calibrate, backtest: from this time on, as 2026-01-05T14:30:00Z",
     )
-    group.add_argument("--last", type=span_ns, metavar="S", help="audit: the last 10m, 2h or 1d alone, as for cron")
-    group.add_argument("--to", type=time_ns, metavar="T", help="the same: up to this time; rewind: back to it")
+    group.add_argument(
+        "--last", type=span_ns, metavar="S", help="audit: only the last 10m, 2h or 1d, for example from cron"
+    )
+    group.add_argument(
+        "--to", type=time_ns, metavar="T", help="audit, calibrate, backtest: up to this time; rewind: back to this time"
+    )
     group.add_argument(
         "--file", type=Path, metavar="F", help="calibrate, backtest: read a recorded file, not the topic"
     )
     group.add_argument("--budget", type=budget, metavar="B", help="calibrate, backtest: replace ALERT_BUDGET")
-    group.add_argument("--rules", type=rules, metavar="R", help="backtest: replace ALERT_RULES, and run no detector")
+    group.add_argument(
+        "--rules",
+        type=rules,
+        metavar="R",
+        help="backtest: use these rules in place of ALERT_RULES and of the detectors",
+    )
     group.add_argument("--detector", choices=DETECTORS, help="backtest: only this detector")
-    text = "run, notify: only alerts, without a store and a page; give these workers a KAFKA_GROUP of their own"
+    text = "run, notify: only alerts, without a store or a page; give these workers their own KAFKA_GROUP"
     group.add_argument("--alerts-only", action="store_true", help=text)
     group.add_argument(
         "--test", action="store_true", help="notify: send one test message to each address and print the outcome"

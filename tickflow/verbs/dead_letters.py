@@ -97,7 +97,7 @@ class Listing:
 
 
 def lines(listing: Listing, explain: bool = False) -> list[str]:
-    """The listing as lines for people; with `explain`, each reason with its commonest cause and its cure."""
+    """The listing as lines for people; with `explain`, each reason with its most common cause and its cure."""
     total = listing.by_reason.total()
     if not total:
         return ["no record was refused"]
@@ -107,7 +107,7 @@ def lines(listing: Listing, explain: bool = False) -> list[str]:
         if explain and reason in CURES:
             found += [f"{'':>10}    {words}" for words in CURES[reason]]
     if listing.repeated:
-        found.append(f"({listing.repeated:,} further letters are repeats, which a restart may leave)")
+        found.append(f"({listing.repeated:,} further letters are repeats, as a restart may cause)")
     if listing.strangers:
         found.append(f"({listing.strangers:,} further records are not dead letters of this topic)")
     if listing.newest:

@@ -44,7 +44,7 @@ class Expectation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A symbol's expected points from `since_ns` on, before `until_ns`."""
+    """A symbol's expected points in [`since_ns`, `until_ns`)."""
 
     since_ns: int
     until_ns: int

@@ -53,7 +53,9 @@ def show(log: TickLog, to_ns: int) -> None:
 
 
 def _metadata(log: TickLog, offset: int) -> str:
-    """That of a commit of ours, whose windows are filled from as far back as they may reach."""
+    """The metadata of a worker's commit at that offset, from which the windows are filled as far back as they may
+    reach.
+    """
     return to_metadata(offset, 0, topic_id=log.topic_id)
 
 

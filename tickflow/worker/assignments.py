@@ -2,8 +2,8 @@
 
 An assigned partition is restored: the worker reads from the oldest offset that the windows need, writes nothing up to
 the committed offset, and writes points from there on. The state of a revoked partition is set aside: a rebalance takes
-all partitions from all workers and gives most of them back. Where nobody has committed in between, the worker goes on
-with the state that it has.
+all partitions from all workers and gives most of them back. If nobody else has committed in between, the worker
+continues with the state that it set aside.
 """
 
 import logging
@@ -157,7 +157,8 @@ class Assignments(Mapping[int, Assigned]):
         self._committed[partition] = Commit(position.offset, position.metadata)
 
     def take_split(self, partition: int) -> dict[str, int]:
-        """The symbols new to the partition that another partition of this worker knows already, and which one that is.
+        """The symbols that are new to the partition and that another partition of this worker knows already, with that
+        partition.
 
         Each of the two partitions then computes averages over a part of the symbol's ticks.
         """
@@ -248,7 +249,7 @@ class Assignments(Mapping[int, Assigned]):
         return replace(begin, seek=self._desk.adopt(partition, begin.emit_from, begin.seek, start, topic_id))
 
     def _names(self, partition: int) -> Names:
-        """The names that the alerts' state has, to which those of the replay come."""
+        """The names in the alerts' state; the replay adds its own to them."""
         if self._desk is None:
             return Names(self._limits)
         names = Names(self._limits, self._desk.names(partition))

@@ -30,7 +30,7 @@ class Batch:
     attempt: Future[Written] | None = None
 
     def count(self, points: Points, written: Written) -> None:
-        """Count how the store took `points`; if any of them expired, all must be of one partition."""
+        """Count how the store took `points`. If any of them expired, all must belong to one partition."""
         refused = [int(points.partition[at]) for at, _ in written.refused]
         for number, count in zip(*np.unique(points.partition, return_counts=True), strict=True):
             tally = self.tallies[int(number)]

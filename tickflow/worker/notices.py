@@ -59,7 +59,9 @@ class Notices:
             )
 
     def split(self, partition: int, symbols: Mapping[str, int]) -> None:
-        """Note symbols of the partition that another partition, given by symbol, has too."""
+        """Note the symbols of the partition that occur in another partition too; `symbols` maps each to that
+        partition.
+        """
         if not symbols:
             return
         if not self._split:

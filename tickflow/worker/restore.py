@@ -122,7 +122,7 @@ def _plan(commit: Commit | None, bounds: Bounds, span: int, topic_id: str) -> Re
 def restore_offset(commit: Commit, span: int = WINDOW_SPAN) -> int:
     """The oldest offset that the windows of the commit need.
 
-    It is `span` before the commit where the metadata cannot be read, and where the windows were shorter then.
+    It lies `span` before the commit if the metadata cannot be read, or if the windows were shorter when it was made.
     """
     metadata = _read(commit)
     if metadata is None or metadata.depth < DEPTH:
@@ -133,7 +133,7 @@ def restore_offset(commit: Commit, span: int = WINDOW_SPAN) -> int:
 def computed_since(commit: Commit) -> int:
     """The offset from which on the points were computed by this version of the computation; at most the commit's own.
 
-    For a commit without readable metadata (an operator's reset) it is 0: the audit then excuses no point.
+    For a commit without readable metadata (an operator's reset) it is 0: the audit then accepts no deviation.
     """
     metadata = _read(commit)
     if metadata is None:

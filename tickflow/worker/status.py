@@ -72,7 +72,7 @@ class Reporter:
         )
 
     def end(self, status: WorkerStatus) -> None:
-        """Write the final status of a worker that was asked to stop; if the store is down, log that and go on."""
+        """Write the final status of a worker that was asked to stop. If the store is down, log that and continue."""
         try:
             self._store.write_status(replace(status, state=ENDED, doing="ended", held_up_by="", lag_records=0))
         except StoreError as error:

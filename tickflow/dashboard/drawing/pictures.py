@@ -1,4 +1,4 @@
-"""Pictures: the data that the chart of a symbol draws for a time range, as plain columns; no I/O, no colours, no screen
+"""Pictures: the data that a symbol's chart draws for a time range, as plain columns, without I/O, colours or screen
 coordinates.
 
 A picture is of one of three kinds. `ticks`: every tick, with its measures. `columns`: as many columns as the screen

@@ -32,10 +32,10 @@ def _readings() -> list[Reading]:
 READOUT = _readings()
 KINDS = (
     # Option, value, label, effect.
-    ("candles", "auto", "Candles", "Candles in the place of the line"),
+    ("candles", "auto", "Candles", "Candles instead of the line"),
     ("scale", "percent", "%", "Percent since the first price in sight"),
     ("log", "1", "Log", "Logarithmic price axis"),
-    ("trading", "1", "Trading hours", "Regular hours only: nights, weekends and holidays take no room"),
+    ("trading", "1", "Trading hours", "Regular hours only, without nights, weekends and holidays"),
     ("overlay", "1", "Overlay", "All in one chart, in percent since a common start"),
 )
 
@@ -134,7 +134,7 @@ def _kinds() -> Component:
             id="measure",
             className="chip",
             type="button",
-            title="The next drag measures; so does Shift and a drag",
+            title="Measure with the next drag, or with Shift and a drag",
             **{"aria-pressed": "false"},
         ),
         html.Button("Lines", id="show-levels", className="chip", type="button", title="Your own lines at prices"),
@@ -143,7 +143,7 @@ def _kinds() -> Component:
         html.Button("CSV", id="csv", className="chip", type="button", title="Save every stored tick in sight as CSV"),
         html.Button("Table", id="show-table", className="chip", type="button", title="What is in sight as a table (T)"),
         html.Button(
-            "Layouts", id="show-layouts", className="chip", type="button", title="Views under a name, for all readers"
+            "Layouts", id="show-layouts", className="chip", type="button", title="Named views, shared by all readers"
         ),
         html.Button(
             "",
@@ -163,7 +163,7 @@ def _kinds() -> Component:
         id="compare",
         className="chip",
         type="button",
-        title="Several symbols, a small chart each (M)",
+        title="Several symbols, each in a small chart (M)",
         **{"aria-pressed": "false"},
     )
     return html.Div(

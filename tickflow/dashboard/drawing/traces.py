@@ -21,7 +21,7 @@ LINES = tuple(sorted((each for each in TABLE if each.line is not None), key=_dra
 MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
 BAND = (("Band, low", -1), ("Band", 1))
-"""The band around MA10, as wide as the threshold: a price outside it is an anomaly."""
+"""The band around MA10, whose half-width is the threshold: a price outside the band is an anomaly."""
 TRACES = len(LINES) + len(MARKS) + len(STEMS) + len(BAND)
 
 

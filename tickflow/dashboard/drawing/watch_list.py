@@ -94,11 +94,12 @@ COLUMNS: list[dict[str, Any]] = [
     {
         "field": "change",
         "headerName": "Change",
-        "headerTooltip": "Since the start of the range; of a day, since the previous close",
+        "headerTooltip": "Since the start of the range; for a day, since the previous close",
         "type": RIGHT,
         "width": 106,
         "valueFormatter": _cell("change"),
-        "cellClassRules": {"up": "params.value >= 0.005", "down": "params.value <= -0.005"},  # else it reads 0.00 %,
+        # without this the cell would read 0.00 %
+        "cellClassRules": {"up": "params.value >= 0.005", "down": "params.value <= -0.005"},
     },
     *(_further(each.overview, each.label, _CELLS[each.unit], **_tooltip(each)) for each in OVERVIEW),
     _further(

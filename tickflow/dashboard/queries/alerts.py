@@ -25,13 +25,13 @@ from tickflow.store.base import DAY_NS, PageQueries
 from tickflow.ticks.tick import is_symbol
 
 MAX_TICKS = 1_000
-"""How many flagged ticks are read at a time, newest first."""
+"""The number of flagged ticks in one read, newest first."""
 MAX_TAKEN = 20_000
 MANY = 3_000
-"""To look through more symbols than this takes the store longer than a reader waits."""
+"""The store needs longer for more symbols than a reader waits."""
 MAX_EPISODES = 200
 ACKS_SECONDS = 2.0
-"""Seconds between two looks for acknowledgements that other dashboards have saved."""
+"""Seconds between two reads of the acknowledgements that other dashboards have saved."""
 
 Key = tuple[str, int, int]
 
@@ -112,7 +112,8 @@ class Board:
         self._worth_stamp = 0
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._first = int.from_bytes(os.urandom(5))  # so that a stamp of another board, in a browser, is recognised
+        # so that a stamp from another board, kept in a browser, is recognised
+        self._first = int.from_bytes(os.urandom(5))
         self._stamp = self._first
         self._episodes: dict[Key, Episode] = {}
         self._last: dict[str, Episode] = {}
@@ -123,7 +124,7 @@ class Board:
     def look(self, store: PageQueries, latest: Points, now_ns: int = 0) -> None:
         """Read what is new, given each symbol's newest point. Raises `StoreError`."""
         if not self._lock.acquire(blocking=False):
-            return  # another reader's refresh reads already
+            return  # another reader's refresh is reading already
         try:
             self._take(store, latest)
             if self._monotonic() - self._asked_acks >= ACKS_SECONDS:
@@ -179,7 +180,7 @@ class Board:
             return
         begin = max(newest.values()) - DAY_NS
         since = min(self._newest.get(symbol, begin) for symbol in changed) - OVERLAP_NS
-        is_whole = len(changed) == len(newest) < MANY  # else the store may have others
+        is_whole = len(changed) == len(newest) < MANY  # without this item the store may have others
         points = store.anomalies(since, MAX_TICKS, None if is_whole else changed)
         moments = list(zip(points.symbol, points.time_ns.tolist(), strict=True))
         fresh = [at for at, moment in enumerate(moments) if moment not in self._taken]
@@ -218,7 +219,7 @@ class Board:
     def _read_acks(self) -> None:
         open_ = [each for each in self._episodes.values() if not each.acked]
         if not open_:
-            self.trouble = ""  # no episode that it could be about
+            self.trouble = ""  # no known episode to acknowledge
             return
         try:
             known = {

@@ -1,4 +1,4 @@
-"""Slow questions, asked behind the readers' backs: a refresh takes the last answer and does not wait."""
+"""Slow queries run in the background: a refresh takes the last answer and does not wait."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ class Behind:
         self._asking: dict[Hashable, threading.Thread] = {}
 
     def last(self, key: Hashable, ask: Callable[[], Answer], unknown: Answer, every: float = EVERY_SECONDS) -> Answer:
-        """The last answer of `ask`, or `unknown`; where it is older than `every` seconds, another one is asked for."""
+        """The last answer of `ask`, or `unknown`; if it is older than `every` seconds, a new query starts."""
         with self._lock:
             asked, answer = self._answers.get(key, (float("-inf"), unknown))
             is_due = self._monotonic() - asked >= every
@@ -45,7 +45,7 @@ class Behind:
         return answer  # type: ignore[no-any-return]  # by its key, of that type
 
     def wait(self) -> None:
-        """Until what is asked for now is answered."""
+        """Wait until the running queries have their answers."""
         for thread in list(self._asking.values()):
             thread.join()
 
@@ -53,7 +53,7 @@ class Behind:
         asked = self._monotonic()
         DEADLINE.set(time.monotonic() + LONGEST_SECONDS)
         try:
-            with suppress(StoreError):  # the refresh itself meets it, too
+            with suppress(StoreError):  # the refresh itself meets this error, too
                 answer = ask()
                 with self._lock:
                     self._answers.pop(key, None)

@@ -1,4 +1,4 @@
-"""What the session of an exchange says of a symbol: its previous close, its high and low, its average price (VWAP)."""
+"""What an exchange's session adds to a symbol: its previous close, high, low and average price (VWAP)."""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -11,11 +11,11 @@ from tickflow.sessions import ALWAYS, Session, Sessions
 from tickflow.store.base import DAY_NS, PageQueries
 
 SIMULATED = "simulated"
-"""The source that ticks by day and by night: no exchange's hours apply to it."""
+"""The source that ticks by day and by night: an exchange's hours do not apply to it."""
 MOST = 400
-"""The most sessions that a picture names."""
+"""The most sessions that a picture lists."""
 AHEAD_NS = 5 * DAY_NS
-"""Sessions are named so far beyond the picture: a page that stays open runs into them."""
+"""How far beyond the picture sessions are listed: a page that stays open reaches them."""
 
 
 class Day(TypedDict):
@@ -34,7 +34,7 @@ class Day(TypedDict):
 
 
 def applies(sessions: Sessions, source: str) -> bool:
-    """Whether the exchange's hours mean anything to ticks of that source."""
+    """Whether an exchange's hours apply to ticks of that source."""
     return source != SIMULATED or sessions.market == ALWAYS
 
 
@@ -63,7 +63,7 @@ def day_of(store: PageQueries, sessions: Sessions, symbol: str, source: str, new
 
 
 def further(day: Day | None, sessions: Sessions, new: Points) -> Day | None:
-    """The session with the symbol's new ticks in it; `None` where they belong to another session already."""
+    """The session with the symbol's new ticks added; `None` if they already belong to another session."""
     if day is None or session_at(sessions, int(new.time_ns[-1])) != session_at(sessions, day["open_us"] * 1000):
         return None
     inside = (new.time_ns >= day["open_us"] * 1000) & (new.time_ns < day["close_us"] * 1000)
@@ -83,8 +83,8 @@ def further(day: Day | None, sessions: Sessions, new: Points) -> Day | None:
 
 
 def closes(store: PageQueries, sessions: Sessions, latest: Points, names: Sequence[str] | None) -> dict[str, float]:
-    """The previous closes of the symbols to which an exchange's hours apply: of the session before that of the newest
-    tick of them all, so that their changes have one common start. Raises `StoreError`.
+    """The previous close of each symbol to which an exchange's hours apply. It belongs to the session before the newest
+    tick of all symbols, so that all changes count from one session. Raises `StoreError`.
     """
     counts = [at for at, source in enumerate(latest.source) if applies(sessions, source)]
     if not counts:
@@ -99,7 +99,8 @@ def closes(store: PageQueries, sessions: Sessions, latest: Points, names: Sequen
 
 def named(sessions: Sessions, source: str, begin_ns: int, end_ns: int) -> list[list[float]]:
     """The sessions from `begin_ns` on and somewhat beyond `end_ns`, each as four moments of the wall clock, in ms:
-    where the hours before it begin, where it opens and closes, where those after it end. None where they are too many.
+    where the hours before it begin, where it opens and closes, where those after it end. No sessions if there are too
+    many.
     """
     if not applies(sessions, source):
         return []

@@ -1,4 +1,4 @@
-"""Indicators over the candles of a part of time: what the browser draws beside a picture."""
+"""Indicators over the candles of a time range: what the browser draws beside a picture."""
 
 import re
 from typing import Any, TypedDict
@@ -12,15 +12,15 @@ from tickflow.sessions import Sessions
 from tickflow.store.base import Candles, PageQueries
 
 MOST = 8
-"""Indicators at a time."""
+"""The most indicators at a time."""
 NAME = rf"(?:{'|'.join(INDICATORS)})(?:\.[1-9][0-9]{{0,2}})?"
 """An indicator, with its number of candles where that is not the usual one: "rsi", "ema.50"."""
 _PARTS = re.compile(rf"^({'|'.join(INDICATORS)})(?:\.([0-9]+))?\Z")
 
 
 class Asked(TypedDict):
-    """What a browser requests: the names of indicators over a part of time (wall-clock ms), and the width of candles
-    (`None`: whatever fits).
+    """What a browser requests: indicators by name over a time range (wall-clock ms), and the width of the candles
+    (`None`: the width that fits).
     """
 
     symbol: str

@@ -32,10 +32,10 @@ from tickflow.store.base import DAY_NS, MetricsStore, PageQueries
 from tickflow.store.pixels import rounded, strongest_columns
 
 MAX_TICKS = 2_000
-"""Up to so many ticks are drawn one by one; a range with more is drawn in columns."""
+"""Up to this many ticks are drawn one by one; a range with more is drawn in columns."""
 MAX_AROUND = 4_000
-"""Up to so many ticks are drawn one by one, including some on both sides of the visible range, so that a short drag
-finds them.
+"""Up to this many ticks are drawn one by one, including some on both sides of the visible range, so that a short drag
+finds them there.
 """
 MAX_EXTENDED = 2_000
 """A refresh extends a picture of ticks by at most this many; for more, the picture is made again."""
@@ -175,7 +175,7 @@ def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions)
 
 
 def _latest(store: PageQueries, chosen: Iterable[str | None]) -> Points:
-    """The newest points of the symbols that the page shows, and of those that are chosen beside."""
+    """The newest points of the symbols that the page lists, and of those that are also chosen."""
     latest = store.latest(most=MOST_SHOWN)
     if len(latest) < MOST_SHOWN:
         return latest
@@ -186,7 +186,7 @@ def _latest(store: PageQueries, chosen: Iterable[str | None]) -> Points:
 def _alerted(
     board: Board | None, store: PageQueries, latest: Points, stamp: object, now_ns: int, behind: Behind | None
 ) -> Answer:
-    """The alerts that changed after `stamp`, and why acknowledgements are unknown, if they are."""
+    """The alerts that changed after `stamp`, and the reason if acknowledgements are unknown."""
     if board is None:
         return {}
     if behind is not None and len(latest) > MANY:
@@ -310,7 +310,7 @@ def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
         "gap_s": gap,
         "last": pictures.last(new),
         "rows": drawn["rows"] + len(new),
-        "room": max(0, drawn["room"] - len(new)),  # columns need none
+        "room": max(0, drawn["room"] - len(new)),  # columns need no room
         "total": drawn["total"] + len(new),
         "offsets": drawn["offsets"] if known else [*drawn["offsets"], *offset],
         "source": new.source[-1],

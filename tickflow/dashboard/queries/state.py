@@ -7,7 +7,7 @@ from tickflow.store.base import WorkerStatus
 from tickflow.worker.status import ENDED
 
 GONE_AFTER_S = 10.0
-"""A worker writes its status every 2 s; one that was silent for this many seconds is gone."""
+"""A worker writes its status every 2 s; a worker without a status for this many seconds is gone."""
 
 State = dict[str, Any]
 

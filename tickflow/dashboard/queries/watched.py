@@ -20,12 +20,12 @@ from tickflow.store.base import PageQueries
 
 MOST_BYTES = 1_350_000
 ROW_BYTES, OVERVIEW_ROW_BYTES = 116, 460
-"""What a row takes in an answer besides its names, at most."""
+"""The most bytes that a row takes in an answer, besides its names."""
 TREND_STEPS = 24
 """How many points a sparkline has."""
 MOST_TRENDS = 2_000
-"""Of more symbols, the first prices come without trends, which would take most of the time: 3.0 of 3.5 s for 20,000 in
-the embedded file. Their sparklines begin with the next ticks.
+"""With more symbols than this, the first rows have no trends, which would take most of the time: 3.0 of 3.5 s for
+20,000 symbols in the embedded file. Their sparklines begin with the next ticks.
 """
 NEWEST = "newest_us"
 """The key, beside those of the partitions, for the newest event time that was sent."""
@@ -48,8 +48,8 @@ def watch(
     the newest tick of any symbol, or the start of the period. For the range of a day it is the
     previous close (the row's `since` is then `close`), except for symbols without one.
 
-    Of very many symbols these are the first ones, and `more` says how many others there are (-1: not known yet). With
-    many of them there are no trends, and changes are those of up to half a minute ago.
+    Of very many symbols only the first are listed, and `more` is the number of the others (-1: not known yet). With
+    many symbols there are no trends, and changes may be half a minute old.
     """
     is_long = len(latest) > MANY
     shown = min(MOST_SHOWN, _fitting(latest, drawn["overview"]))

@@ -29,7 +29,7 @@ HISTORY_DAYS = 30
 MOST_READ = 1_000
 MOST_MUTES = 50
 DETAILS_AT_ONCE = 5
-"""For how many new moves a turn looks up how long they took and held: each is a query of its own."""
+"""The number of new moves per turn whose duration and holding time are looked up: each needs its own query."""
 REACH_NS = 300 * 10**9
 MINUTE_NS = 60 * 10**9
 
@@ -50,7 +50,7 @@ class Worth:
         self.trouble = ""
         """Why alerts or mutes cannot be read, as a sentence; empty if they can."""
         self.told: dict[str, Any] = {"alerts": [], "mutes": [], "given_up": 0}
-        """What the browser gets."""
+        """What the browser receives."""
         self._alerts, self._mutes, self._sessions = alerts, mutes, sessions
         self._monotonic = monotonic
         self._asked = float("-inf")
@@ -100,7 +100,7 @@ class Worth:
         return is_news
 
     def _look_up(self, store: PageQueries, alerts: Sequence[Alert]) -> None:
-        """How long moves took and held, from their ticks: neither is stored."""
+        """Look up how long moves took and held, from their ticks: neither is stored."""
         self._stories = {each.key: self._stories[each.key] for each in alerts if each.key in self._stories}
         missing = [each for each in alerts if each.detector == MOVE and each.symbol != MARKET]
         for each in [each for each in missing if each.key not in self._stories][:DETAILS_AT_ONCE]:
@@ -130,11 +130,13 @@ class Worth:
 
 
 PER_TICK_BELOW = 0.01
-"""A stored budget below this is one per tick: nobody waits a hundred days for an alert."""
+"""A stored budget below this is a budget per tick: nobody waits a hundred days for an alert."""
 
 
 def strength(alert: Alert) -> tuple[bool, float]:
-    """By what alerts are sorted: market moves first, then by score; a rule's score counts in multiples of its limit."""
+    """The key that alerts are sorted by: market moves first, then the score. A rule's score counts in multiples of its
+    limit.
+    """
     if alert.budget is None and alert.symbol != MARKET:
         return False, abs(alert.score / alert.threshold) if alert.threshold else 1.0
     return alert.symbol == MARKET, min(alert.score, CAP)
@@ -155,7 +157,7 @@ def story(times_us: "np.ndarray[Any, np.dtype[np.int64]]", at_us: int) -> Story:
 
 
 def _day(time_ns: int) -> int:
-    """The day on the exchange's clock."""
+    """The day by the exchange's clock."""
     return int(clock.wall_ms(np.array([time_ns], dtype=np.int64))[0] // 86_400_000)
 
 

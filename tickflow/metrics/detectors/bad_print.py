@@ -1,8 +1,8 @@
 """`bad_print`: a lone trade far from the price, reversed by the next trade; about the data, not the market.
 
 The previous tick lay outside the price range of the three traded seconds before its own, and this tick is back inside.
-The score is the distance of the previous tick from that range, in usual moves (see `move`). The tick that comes back is
-flagged; `price` is that of the print.
+The score is the distance of the previous tick from that range, in usual moves (see `move`). The flag is on the tick
+that returns; `price` is that of the print.
 """
 
 import numpy as np
@@ -14,9 +14,11 @@ from tickflow.metrics.detectors.seconds import Scored, View
 
 
 def score(view: View, floor: float = 0.0, least: float = 0.0) -> Scored:
-    """The ticks after a print that lay outside by `least` of the price and by more than `floor` usual moves."""
+    """The ticks after a print that lay outside the range by `least` of the price and by more than `floor` usual
+    moves.
+    """
     first, second, third, fourth = view.closes_before
-    # The print and the return lie in one second: only the print itself is kept out of that second's range.
+    # The print and the return lie in one second: that second's range leaves out only the print.
     high, low = np.maximum(np.maximum(first, second), third), np.minimum(np.minimum(first, second), third)
     highest, lowest = np.maximum(view.high, view.prior), np.minimum(view.low, view.prior)
     seconds = np.flatnonzero(view.ready & _outside(highest, lowest, high, low, least))
@@ -42,7 +44,7 @@ def _outside(highest: Floats, lowest: Floats, high: Floats, low: Floats, least: 
 def _of(
     view: View, ticks: Ints, prints: Floats, high: Floats, low: Floats, floor: float, least: float, ago: int
 ) -> Scored:
-    """Score the prints before `ticks`; `ago` says how many traded seconds ago each was made."""
+    """Score the prints before `ticks`; `ago` is how many traded seconds ago each print was made."""
     if not len(ticks):
         return Scored.nothing()
     price = view.price[ticks]

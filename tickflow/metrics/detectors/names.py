@@ -1,3 +1,3 @@
-"""The names of the detectors that raise alerts, in order. In a module of their own, since the detectors load numpy."""
+"""The names of the detectors that raise alerts, in order; apart from the detectors, whose modules load numpy."""
 
 DETECTORS = ("move", "volume", "volatility", "bad_print", "silence")

@@ -1,8 +1,8 @@
 """The clock of the detectors: one observation per symbol and traded second.
 
 An observation is a second in which the symbol traded: its last price and the sum of its volume. The running second
-counts with what it holds so far. A late tick counts to the running second, so that time never runs backwards. Single
-trades are no clock for alerts: most do not move the price, and many of those that do are bad prints.
+counts with its values so far. A late tick counts to the running second, so that time never runs backwards. Single
+trades would be a poor clock: most do not move the price, and many of those that do are bad prints.
 
 `Seconds.view` puts a batch after the earlier observations, the detectors read that view, and `Seconds.keep` adds the
 batch. The results depend only on the ticks and their order, never on how the ticks were batched.
@@ -114,7 +114,7 @@ class View:
 
     @property
     def ready(self) -> Bools:
-        """Whether sixty traded seconds exist, for each traded second including itself."""
+        """Whether sixty traded seconds exist, for each traded second; that second counts too."""
         result: Bools = self.number >= OBSERVATIONS - 1
         return result
 
@@ -228,10 +228,10 @@ class View:
         return result
 
     def _in_time(self, time_us: Ints, newest_us: Ints) -> Ints:
-        """The times, each raised to that of the symbol's previous tick if that was later."""
+        """The times, each raised to the time of the symbol's previous tick if that was later."""
         time_us[self.begins] = np.maximum(time_us[self.begins], newest_us)
         is_late = time_us[1:] < time_us[:-1]
-        is_late[self.begins[1:] - 1] = False  # between two symbols: there times mean nothing to each other
+        is_late[self.begins[1:] - 1] = False  # Between two symbols the difference of times has no meaning.
         late = np.flatnonzero(is_late) + 1
         if len(late):
             ends = np.append(self.begins[1:], len(time_us))
@@ -322,7 +322,7 @@ class Seconds:
         if not len(view):
             return
         flat = view.slot * RING + (view.number & (RING - 1))
-        # If a symbol has more new seconds than the ring holds, the later one of two with one place is written last.
+        # If a symbol has more new seconds than the ring holds, the later of two with the same place is written last.
         self.close.reshape(-1)[flat] = view.close
         self.log_close.reshape(-1)[flat] = view.log_close
         self.log_volume.reshape(-1)[flat] = view.log_volume

@@ -2,8 +2,8 @@
 
 A symbol is silent once more than max(30 s, five times the longest of its recent gaps) of the market's regular hours lie
 between its last trade and the partition's newest event time. The gaps are those between its last sixty traded seconds,
-in regular hours too: no night, weekend or holiday counts. Time is that of the partition's ticks, in log order, so that
-a replay finds the same silences; if all symbols fall silent at once, time stands still.
+in regular hours too: no night, weekend or holiday counts. Time is taken from the partition's ticks, in log order, so
+that a replay finds the same silences; if all symbols fall silent at once, time stops.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,8 @@ class Silence:
 
     `fixed` are limits of the user: a name, the pattern of its symbols, and the limit in µs. `usual` says whether to
     look also for silences that exceed the symbol's own gaps. `open_us` turns moments into time within the session, all
-    in µs; it never grows faster than time itself, and is asked only after the shortest limit without a trade.
+    in µs; it never grows faster than time itself, and is called only after the shortest limit has passed without a
+    trade.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Silence:
         self.due = np.full(16, FOREVER)
         """By slot, the event time at which to check whether the symbol is silent."""
         self._checked = np.full(16, NEVER)
-        """By slot, up to which time within the session its present pause was checked."""
+        """By slot, the time within the session up to which the symbol's current pause was checked."""
 
     def find(self, view: View, time_us: Ints) -> list[Silent]:
         """The silences that begin within a batch (with its times in log order), before the batch is kept."""
@@ -114,7 +115,9 @@ class Silence:
     def _silences(
         self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, begin: int, end: int
     ) -> list[Silent]:
-        """The silences of one pause, from the tick `begin` up to the tick `end`; none that was found before."""
+        """The silences of one pause, from the tick `begin` up to the tick `end`, except those that were found
+        before.
+        """
         limits = [(name, limit) for name, pattern, limit in self._fixed if self._takes(pattern, slot)]
         if self._usual and stamps is not None:
             longest = int(np.diff(self._open_us(stamps * SECOND_US)).max())
@@ -127,7 +130,7 @@ class Silence:
         for name, limit in limits:
             deadline = since + limit + 1
             if deadline <= checked:
-                continue  # it was found already
+                continue  # it was found before
             opened = self._open_us(clock[:end]) if opened is None and deadline <= now else opened
             # A late tick may lie that far back itself.
             at = end if opened is None or deadline > now else max(begin, int(np.searchsorted(opened, deadline)))
@@ -136,7 +139,7 @@ class Silence:
                 continue
             found.append(Silent(slot, since_us, at, limit, name, int(opened[at]) - since))
         if end == len(clock):
-            # Within the session no more time passes than outside.
+            # Time within the session never passes faster than time itself.
             self.due[slot] = FOREVER if upcoming == FOREVER else self.newest_us + max(0, upcoming - now)
             self._checked[slot] = max(checked, min(now, upcoming - 1))
         return found

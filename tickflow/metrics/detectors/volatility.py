@@ -1,8 +1,8 @@
 """`volatility`: prices move more than before, in whichever direction; pure.
 
 The logarithm of the ratio of two mean absolute returns, of the last twenty and of the 39 before, in standard deviations
-of this ratio for an unchanged market. Each return is cut at five times the mean of all 59, so that a single jump is no
-change of volatility.
+of this ratio for an unchanged market. Each return is cut at five times the mean of all 59, so that a single jump does
+not count as a change of volatility.
 """
 
 import numpy as np
@@ -23,15 +23,15 @@ def score(view: View, floor: float = 0.0) -> Scored:
     """The ticks whose score exceeds `floor`; `price` is that of the tick, `reference` that of the previous second."""
     last, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS - 1))
     known = view.closes_before[0]
-    with np.errstate(divide="ignore", invalid="ignore"):  # in warm-up there is no price before
-        reach = np.maximum(view.high / known, known / view.low) - 1.0  # at least the running return
+    with np.errstate(divide="ignore", invalid="ignore"):  # in warm-up there is no earlier price
+        reach = np.maximum(view.high / known, known / view.low) - 1.0  # at least the running second's return
         recent = last[:, 2] - before[:, 2]
         short = (recent + reach) / LAST
         earlier = before[:, 2] - all_of_them[:, 2]
         squares = before[:, 3] - all_of_them[:, 3]
-        # What is cut: min(r, c) >= r - r² / 4c for any r.
+        # The part that is cut off: min(r, c) >= r - r² / 4c for any r.
         least = earlier - squares / (4 * CUT * (recent + earlier) / (OBSERVATIONS - 1))
-        # The cut is at most that of the largest running return.
+        # The cut-off part is at most that of the largest running return.
         within_reach = ~(short * (1 + _SLACK) < np.exp(floor * DEVIATION) * least / BEFORE * (1 - _SLACK))
     seconds = np.flatnonzero(view.ready & within_reach & (recent + reach > 0))
     if not len(seconds):

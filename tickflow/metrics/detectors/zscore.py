@@ -16,7 +16,7 @@ See Shiffler, "Maximum Z Scores and Outliers" (The American Statistician 42, 198
 
 
 def anomalies(z_score: npt.NDArray[np.float64], threshold: float) -> npt.NDArray[np.bool_]:
-    """Whether each score is an anomaly; an absent score (NaN) is none.
+    """Whether each score is an anomaly; an absent score (NaN) is not.
 
     To try a rule of your own, replace the line below.
 

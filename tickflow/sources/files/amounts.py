@@ -117,7 +117,7 @@ def decimal_sign(cells: Sequence[str]) -> bool:
         )
     if unclear and not (point or comma):
         raise Unreadable(
-            f"a decimal sign that can be told; {quoted(unclear)} may be {number(unclear):g} or "
+            f"an unambiguous decimal sign; {quoted(unclear)} may be {number(unclear):g} or "
             f"{number(unclear, comma=True):g}: say --decimal point or --decimal comma"
         )
     return commas > points

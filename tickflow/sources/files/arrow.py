@@ -85,7 +85,7 @@ class ArrowTable:
         else:
             for number in range(self._ipc.num_record_batches):
                 batch = self._ipc.get_batch(number)
-                batch.validate(full=True)  # a damaged one would end the process later, within pyarrow
+                batch.validate(full=True)  # a damaged file would crash the process later, within pyarrow
                 for start in range(0, batch.num_rows, ROWS):
                     yield batch.slice(start, ROWS)
 
@@ -102,9 +102,9 @@ with pyarrow.ipc.new_file(sys.argv[2], table.schema) as writer:
 
 
 def _first_feather(member: Member) -> Any:
-    """A file of Feather's first version as one of the second.
+    """A file of Feather's first version, converted to the second.
 
-    Another process converts it: over a damaged file pyarrow ends the process. Raises `ValueError` if it is damaged.
+    Another process converts it, since pyarrow crashes over a damaged file. Raises `ValueError` if it is damaged.
     """
     import pyarrow
     import pyarrow.ipc

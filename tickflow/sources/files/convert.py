@@ -203,7 +203,7 @@ class Converter:
         if self._clock is None or self._end_clock is None:
             for index in _where(naive):
                 cell = _cells_of(chunk.columns, rule, index)
-                why.setdefault(index, f"time {cell} has no zone, and others have: --timezone says which it is")
+                why.setdefault(index, f"time {cell} has no zone, unlike other rows: name it with --timezone")
             return wall, end_wall
         which = _where(naive)
         symbols = None if named is None else [named[index] for index in which]

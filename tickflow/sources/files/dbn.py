@@ -37,11 +37,11 @@ class DbnFile:
         try:
             decoder.write(member.head)
             found = decoder.decode()
-        except BaseException as error:  # its errors have one class each for a dozen causes
+        except BaseException as error:  # a dozen causes have one error class each
             _raise_others(error)
             raise Unreadable(f"a DBN file that is whole ({_short(error)})") from error
         if not found:
-            raise Unreadable("a DBN file with its metadata; this one ends within them")
+            raise Unreadable("a DBN file with its whole metadata; this one ends within them")
         metadata = found[0]
         self.schema = str(metadata.schema or "")
         self.bar_s = _BARS.get(self.schema)
@@ -163,7 +163,9 @@ class DbnFile:
 
 
 def _raise_others(error: BaseException) -> None:
-    """Raise again what is not of the library: its panic over a damaged record is no `Exception`."""
+    """Raise any error that is not the library's: over a damaged record it panics, with an error that is not an
+    `Exception`.
+    """
     if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
         raise error
 

@@ -44,8 +44,8 @@ def explained(path: Path, opened: Opened, options: Options) -> Iterator[str]:
     tally = reading.tally
     yield (
         f"{tally.read:,} rows {'in all' if is_whole else 'were looked at'}: {tally.refused:,} would be refused"
-        + (f", {tally.empty:,} have no price and are passed over" if tally.empty else "")
-        + (f", {tally.passed:,} lines are not ticks and are passed over" if tally.passed else "")
+        + (f", {tally.empty:,} have no price and are skipped" if tally.empty else "")
+        + (f", {tally.passed:,} lines are not ticks and are skipped" if tally.passed else "")
     )
     for name, refusal in refused[:REFUSALS]:
         where = f"{name}, " if len(files) > 1 else ""
@@ -59,7 +59,7 @@ def _order(file: File, reading: Reading) -> str:
     if file.plan.direction < 0:
         done = "sorted on disk (--sort auto)" if reading.sorts(file) else "refused (--sort never)"
         return f"the newest row comes first; {done}"
-    return "sorted on disk (--sort always)" if reading.sorts(file) else "as the file has it"
+    return "sorted on disk (--sort always)" if reading.sorts(file) else "as in the file"
 
 
 def command(path: Path, files: list[File], options: Options) -> str:

@@ -44,7 +44,7 @@ def is_json(text: str) -> bool:
 
 
 def is_lines(lines: Sequence[str]) -> bool:
-    """Whether each line is a JSON value of its own."""
+    """Whether each line is a separate JSON value."""
     filled = [line for line in lines if line.strip()][:20]
     good = sum(_value(line) is not None for line in filled)
     return (
@@ -195,7 +195,7 @@ def answer_of(value: Any) -> Answer:
 
 
 def _beside(value: Any, path: str, answer: Answer) -> None:
-    """The symbol and the zone beside the rows."""
+    """The symbol and the zone found beside the rows."""
     for level in _levels(value, path):
         for name in _SYMBOLS:
             each = {key.lower(): item for key, item in level.items()}.get(name)

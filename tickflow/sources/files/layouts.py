@@ -84,7 +84,7 @@ class Sample:
 
 
 def headerless(sample: Sample, file: Sequence[str]) -> Known | None:
-    """The layout of rows without a header; `file` are the names on the path to the file, its own last."""
+    """The layout of rows without a header; `file` has the names on the path to the file, its own name last."""
     for recognise in (
         _lean,
         _lobster,
@@ -147,7 +147,7 @@ def _lean(sample: Sample, file: Sequence[str]) -> Known | None:
         zone = NEW_YORK if market in ("option", "options", "index") else zone
     seconds = {"second": 1, "minute": 60, "hour": 3600, "daily": 86_400}.get(resolution)
     scaled = ", prices in ten-thousandths" if scale != 1.0 else ""
-    note = "; ticks that the vendor marked as suspicious are passed over" if select else ""
+    note = "; ticks that the vendor marked as suspicious are skipped" if select else ""
     return Known(
         f"LEAN {resolution} {kind}s{scaled}{note}", columns, clock_unit=unit, zone=zone, scale=scale, symbol=symbol,
         bar_s=seconds, select=select,

@@ -264,7 +264,7 @@ def _is_ticker(text: str) -> bool:
 
 
 def _says_when(word: str) -> bool:
-    """Whether a word of a file's name is a date, an interval, or the kind of its rows."""
+    """Whether a word of a file's name is a date, an interval, or the kind of the rows."""
     low = word.lower()
     return bool(
         re.fullmatch(r"\d{1,14}|[mh]|\d+[a-z]{1,3}|[mh]\d{1,2}|d1?|w1|mn1?|\d{1,2}[a-z]{3}\d{2,4}", low)

@@ -53,9 +53,9 @@ _OTHER: tuple[tuple[bytes, str], ...] = (
 
 
 class Head(io.RawIOBase):
-    """A stream whose first bytes were peeked at and are delivered again.
+    """A stream whose first bytes were read in advance and are returned again.
 
-    A read fills its buffer. Data before a damaged place are delivered; the next read raises.
+    A read fills its buffer. Data before a damaged place are returned; the next read raises.
     """
 
     def __init__(self, stream: IO[bytes], size: int = HEAD_BYTES, layers: Sequence[Any] = ()) -> None:

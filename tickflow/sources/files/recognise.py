@@ -96,7 +96,7 @@ class _Recogniser:
             known = headerless(Sample(self.texts), self.seen.file)
             if known is None:
                 raise Unreadable(
-                    f"columns that can be told; this file has no header that names them, and its first row is "
+                    f"columns that can be identified; this file has no header that names them, and its first row is "
                     f"{quoted(', '.join(cells[0] for cells in self.texts), 120)}: say which is which by number, as in "
                     "--columns time=1,price=2"
                 )
@@ -238,7 +238,7 @@ class _Recogniser:
             for each in self.roles["close"]
             if each != at and column_names.plain(self.names[each]).startswith("adj")
         ]
-        also = f"; {quoted(others[0])} is passed over (--columns price={_shell(others[0])} takes it)" if others else ""
+        also = f"; {quoted(others[0])} is not used (--columns price={_shell(others[0])} takes it)" if others else ""
         self.notes.append(f"price: the close, column {quoted(self.names[at])}{also}")
 
     def _volume(self, taken: set[int], symbol: int | None) -> int | None:
@@ -313,7 +313,7 @@ class _Recogniser:
                     f"rows that are trades; column {name} says {shown}: --columns price=NAME takes every row as a trade"
                 )
             left = [each for each in found if each not in column_names.TRADE_EVENTS]
-            beside = f"; {', '.join(quoted(each) for each in left[:4])} are passed over" if left else ""
+            beside = f"; {', '.join(quoted(each) for each in left[:4])} are skipped" if left else ""
             self.notes.append(f"trades: the rows with {quoted(trades[0])} in column {name}{beside}")
             return at, column_names.TRADE_EVENTS
         return None
@@ -384,7 +384,7 @@ class _Recogniser:
             name = next((found for each in names[:2] if (found := column_names.symbol_in(each))), None)
             origin = "the file's name"
         if name is None:
-            raise Unreadable("a symbol: no column has it, and the file's name does not say it: give --symbol SYMBOL")
+            raise Unreadable("a symbol: neither a column nor the file's name has it: give --symbol SYMBOL")
         if not is_symbol(name):
             raise Unreadable(
                 f"a symbol that a tick can have; {quoted(name)} ({origin}) is none: give another by --symbol"
@@ -395,7 +395,7 @@ class _Recogniser:
         return [replace(each, symbol=name) for each in series]
 
     def _has_names(self, at: int) -> bool:
-        """Whether a column called "symbol" or so has several cells, of which most are not symbols."""
+        """Whether a column with a name such as "symbol" has several cells, most of which are not symbols."""
         is_named = column_names.plain(self.names[at]) in ("symbol", "symbols", "ticker", "tickers", "sym", "instrument")
         return self.seen.has_header and is_named and len(set(self.filled[at])) > 1
 
@@ -506,7 +506,7 @@ class _Recogniser:
             where = f"{quoted(cell)} in column {quoted(self.names[at])}"
             if (value := number(cell)) is not None and not math.isnan(value):
                 return Unreadable(
-                    f"times that can be told; {where} lies outside the years 1975 to 2100 in seconds, milliseconds, "
+                    f"times in a known unit; {where} lies outside the years 1975 to 2100 in seconds, milliseconds, "
                     "microseconds and nanoseconds alike: say --epoch s, ms, us or ns if it is one of them, or which "
                     f"column has the time by --columns time=NAME{_EXCEL if 10_000 < value < 100_000 else ''}"
                 )
@@ -609,7 +609,7 @@ class _Recogniser:
             return "mdy"
         open_cells = [cell for cell in cells if self._has_order([cell])]
         raise Unreadable(
-            f"dates that can be told; {quoted(open_cells[0])} may have the month or the day first, and so may all "
+            f"unambiguous dates; {quoted(open_cells[0])} may have the month or the day first, and so may all "
             f"others up to {quoted(open_cells[-1])}: say --dates mdy or --dates dmy"
         )
 
@@ -667,7 +667,7 @@ class _Recogniser:
             place = summer_of(self.names[at])
             if place is not None and _differ(zone, place, moments):
                 raise Unreadable(
-                    f"times whose zone can be told; column {quoted(self.names[at])} says winter time, and some times "
+                    f"times with a known zone; column {quoted(self.names[at])} says winter time, and some times "
                     f"are in summer: say --timezone {place.key} or --timezone {offsets_said(zone)}"
                 )
             origin = f"column {quoted(self.names[at])}"
@@ -763,7 +763,7 @@ class _Recogniser:
             if named:
                 return named * SECOND_US, "the file's name"
             raise Unreadable(
-                "bars whose length can be told; there is only one: say --bar-length in seconds (0: times are their end)"
+                "bars of a known length; there is only one: say --bar-length in seconds (0: times are their end)"
             )
         least = min(steps)
         often = steps.most_common(1)[0][0]

@@ -97,7 +97,7 @@ def open_all(path: Path, options: Options) -> Opened:
                 except Unreadable as error:
                     if not _is_aside(member, found):
                         raise
-                    notes.append(f"{member.name} is passed over: expected {error}")
+                    notes.append(f"{member.name} is skipped: expected {error}")
                     continue
                 counted[id(member.counted)] = member.counted
         except Unreadable as error:
@@ -115,7 +115,9 @@ def open_all(path: Path, options: Options) -> Opened:
 
 
 def _is_aside(member: Member, found: Sequence[Member]) -> bool:
-    """Whether a member of a zip is a remark or a report beside the data: a text where all others are not texts."""
+    """Whether a member of a zip is a note or a report beside the data: the only text among members that are not
+    texts.
+    """
     return member.name.lower().endswith(".txt") and len(found) > 1 and all(
         not each.name.lower().endswith(".txt") for each in found if each is not member
     )  # fmt: skip

@@ -48,7 +48,7 @@ class Chunk:
 class Shape:
     """The shape of a text: `header` is the number of lines before the data, `levels` are the header's lines.
 
-    `drops` says that each row starts with one cell more than the header, which counts the rows.
+    `drops` says that each row starts with one more cell than the header has: a number that counts the rows.
     """
 
     separator: str
@@ -235,7 +235,7 @@ def _is_counted(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) ->
 
 
 def _is_remark(cells: Sequence[str], line: str) -> bool:
-    """Whether a line is a remark ("Downloaded from ... as of ...") or the last line of an NYSE file, not a row."""
+    """Whether a line is a note ("Downloaded from ... as of ...") or the last line of an NYSE file rather than a row."""
     if cells[0] == "END":
         return True
     return len(cells) == 1 and not _is_value(cells[0].split()[0]) and len(re.findall(r"[^\W\d_]{2,}", line)) >= 4
@@ -248,7 +248,7 @@ _FIRST_NAMES = frozenset(
     if len(name) > 3
     for spelled in (name, name.upper(), name.capitalize())
 )
-"""What the first cell of a header is, as a rule."""
+"""The usual first cell of a header."""
 
 
 class Rows:
@@ -349,7 +349,9 @@ class Rows:
         return Chunk(columns, np.array(numbers, dtype=np.int64), refused, passed)
 
     def _is_header(self, cells: Sequence[str], at: int) -> bool:
-        """Whether the header comes again. Raises `Unreadable` for another header: its rows have another meaning."""
+        """Whether this row repeats the header. Raises `Unreadable` for another header, whose rows would have another
+        meaning.
+        """
         if cells[0] not in self._first_names or any(map(_is_value, cells)):
             return False
         again = [column_names.plain(cell) for cell in cells]

@@ -195,7 +195,7 @@ def _clock_of(part: dict[str, str | None]) -> int | None:
 
 
 def _offset_at(wall_us: int, place: str) -> int | None:
-    """The UTC offset of a place at a wall-clock time; `None` if that hour occurs twice or never, or the place is
+    """The UTC offset of a place at a wall-clock time; `None` if that hour occurs twice or never, or if the place is
     unknown.
     """
     wall = datetime(1970, 1, 1) + timedelta(microseconds=wall_us)  # noqa: DTZ001 - a wall clock's
@@ -364,7 +364,7 @@ def read_epochs(cells: Sequence[str], unit: str) -> Times:
 
 
 def epochs_of(values: npt.NDArray[np.int64], unit: str) -> Times:
-    """The same for numbers."""
+    """The same as `read_epochs`, for numbers."""
     factor = EPOCH_UNITS[unit]
     scale = 1_000_000_000 // factor
     bad = (values < _LEAST_S * scale) | (values >= _MOST_S * scale)

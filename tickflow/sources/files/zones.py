@@ -120,9 +120,9 @@ class Clock:
         return refused
 
     def _placed(self, symbol: str, near: int, far: int, before: int | None) -> int | None:
-        """Which of both times a row in a repeated hour has; `None` if the rows before it do not tell.
+        """Which of the two possible times a row in a repeated hour has; `None` if the rows before it do not decide it.
 
-        A row that lies far behind a refused one shows that the clock went back between them.
+        A row that lies far behind a refused one shows that the clock went back between the two.
         """
         last = self._unplaced.get(symbol)
         if last is not None:

@@ -1,4 +1,4 @@
-"""Acknowledgements in InfluxDB: in a bucket of their own, beside that of the metrics."""
+"""Acknowledgements in InfluxDB: in their own bucket beside the bucket of the metrics."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ class InfluxAcks(AckStore):
         return sorted(found, key=lambda ack: (ack.time_ns, ack.symbol))
 
     def keep_layout(self, layout: Layout, now_ns: int) -> None:
-        """Store the layout; an empty query over an earlier one removes it."""
+        """Store the layout in place of an earlier one; an empty query removes it."""
         point = Point(LAYOUTS).tag("name", layout.name).field("query", layout.query)
         self._kept.write(point.time(now_ns, WritePrecision.NS).to_line_protocol())
 

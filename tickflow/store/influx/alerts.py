@@ -72,8 +72,8 @@ class InfluxAlerts(AlertStore):
         self._write(list(map(to_line, alerts)))
 
     def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:
-        """Note that messages about these alerts were sent or given up: a field of its own, which leaves the others
-        alone.
+        """Note that messages about these alerts were sent or given up. This writes only the field `notified`; the
+        others stay.
         """
         self._write([to_notified_line(each, sent=sent) for each in alerts])
 
@@ -84,7 +84,7 @@ class InfluxAlerts(AlertStore):
         try:
             self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS)
         except ApiException as error:
-            if not error.status:  # the client's way of saying that TLS failed
+            if not error.status:  # the client raises this when TLS fails
                 raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason), self._certificates) from error
             message = answers.message_of(error.body)
             if error.status == answers.DROPPED and answers.expired(message) is not None:

@@ -18,10 +18,10 @@ UNPARSABLE = 400
 DROPPED = 422
 
 LONGEST_WAIT = 300.0
-"""Seconds that a server may ask to be left alone; who asks for more is asked again then."""
+"""The most seconds that this program waits because a server asks it to; after them it tries again."""
 
 REFUSED_SHARE = 0.01
-"""If a larger share of a batch is refused, the cause is a mistake in the setup, not a few odd ticks."""
+"""If a larger share of a batch is refused, the cause is a mistake in the setup rather than a few odd ticks."""
 
 _BAD_LINE = re.compile(r"^unable to parse '(.*?)': (.*)$", re.MULTILINE)
 _OUTSIDE_RETENTION = re.compile(r"outside retention policy.*dropped=([0-9]{1,18})(?![0-9])", re.DOTALL)

@@ -31,14 +31,12 @@ READ_SECONDS = 10.0
 """How long to wait for each byte; together with the time to connect it fits into the 15 s that a stop may take."""
 
 SYSTEMS_OWN = Certificates("INFLUXDB_SSL", "INFLUXDB_URL", "begin INFLUXDB_URL with http://")
-"""Trust in the authorities of the system, and no certificate of one's own."""
+"""Trusts the system's authorities, and presents no certificate."""
 
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
 AT_ONCE = 4
-"""The most requests in flight at once for one question, over all readers: more would only queue for InfluxDB's
-cores.
-"""
+"""The most concurrent requests for one query, over all readers: more would only queue for InfluxDB's cores."""
 POOL = 32
 """The most connections that are kept open: enough for all pages that refresh at once."""
 
@@ -53,7 +51,7 @@ _NO_NAME = r"\z."
 
 
 class Pattern:
-    """A regular expression as a bound parameter; only `named` makes one, from names that it escapes."""
+    """A regular expression as a bound parameter; only `named` makes one, and it escapes the names."""
 
     __slots__ = ("_text",)
 
@@ -65,7 +63,8 @@ class Pattern:
 
     @classmethod
     def up_to(cls, last: str) -> "Pattern":
-        """Matches every text that sorts no later than `last`: for very many names, far quicker than naming each.
+        """Matches every text that sorts no later than `last`. For very many names this is far quicker than listing
+        them.
 
         >>> matches = re.compile(Pattern.up_to("AB")._text).match
         >>> [bool(matches(each)) for each in ("", "A", "A ", "AAZ", "AB", "AB ", "AC", "B")]
@@ -88,7 +87,7 @@ Params = Mapping[str, Value] | None
 
 MOST_CHARACTERS = 1_000
 MOST_NAMED = 1_000
-"""More symbols than this are not named: it is faster to ask for all up to the last one, and to choose here."""
+"""Above this many symbols, the names are not listed: it is faster to read all up to the last one and to select here."""
 
 _OF_ANOTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -132,7 +131,7 @@ class InfluxQL:
         return self._decode(row, self._post(query, params))
 
     def batches(self, row: type[Row], query: str, params: Params = None) -> Iterator[list[Row]]:
-        """The same in portions, for many rows: the first byte arrives at once, and less memory is needed."""
+        """Like `rows`, in portions, for many rows: the first byte arrives at once, and less memory is needed."""
         body = self._post(query, params, chunked="true", chunk_size=str(BATCH_ROWS))
         for document in body.splitlines() or [body]:
             yield self._decode(row, document)
@@ -348,10 +347,11 @@ def _bound(name: str, value: object) -> str | int | dict[str, str]:
 
 
 def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, Value]]:
-    """The condition that a point belongs to one of these symbols, which are bound as parameters; `None` means all.
+    """The condition that a point belongs to one of these symbols, which are bound as parameters; `None` means all
+    symbols.
 
     A regular expression takes InfluxDB half the time of as many comparisons. For more than `MOST_NAMED` symbols the
-    points of others between them come, too.
+    result also has the points of other symbols that sort between them.
     """
     if symbols is None:
         return "time >= 0", {}
@@ -361,7 +361,7 @@ def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, Value]]:
 
 
 def _before(letter: str) -> str:
-    """The letter before that one, as the end of a class of letters."""
+    """The letter before this one, which ends a class of letters."""
     code = ord(letter) - 1
     if code > 0x7F:
         return "\ud7ff" if 0xD800 <= code < 0xE000 else chr(code)
@@ -373,7 +373,7 @@ def _rows_of(result: _Result[Row]) -> list[Row]:
 
 
 def context_of(url: str, certificates: Certificates) -> ssl.SSLContext | None:
-    """What TLS needs, for a URL with https. Raises `SettingError`."""
+    """The TLS context for a URL with https. Raises `SettingError`."""
     return certificates.context() if url.startswith("https:") else None
 
 

@@ -1,9 +1,10 @@
-"""Columns of past hours that the page keeps in memory, so that InfluxDB summarises a month once, not at each look.
+"""Columns of past hours that the page keeps in memory, so that InfluxDB summarises a month once rather than at each
+read.
 
-InfluxDB counts the points of a month in 0.2 s, and takes 4 s for the range of all their measures. So each look counts
-the points per hour, and reads only the hours whose count differs from the one that was kept. A point that was rewritten
-with other values, while the count stays, is seen when its hour is read again: after a restart of the page, or once the
-hour had to make room.
+InfluxDB counts the points of a month in 0.2 s, and takes 4 s for the range of all their measures. So each read counts
+the points per hour, and reads only the hours whose count has changed. A point that was rewritten with other values
+leaves the count as it is. The page shows it when its hour is read again: after a restart of the page, or once the hour
+was dropped from memory.
 """
 
 import itertools
@@ -17,11 +18,12 @@ from tickflow.store.pixels import MEASURES, PLAIN, Pixels, combined, joined, lev
 
 BLOCK_NS = 3_600 * 10**9
 LEAST_BLOCKS = 6
-"""A shorter part of time is read as it is."""
+"""A shorter time range is read directly."""
 TOGETHER = 48
-"""The most hours in one request: what it returned is kept, even if the next one takes too long."""
+"""The most hours in one request. The columns of a finished request are kept, even if the next request takes too long.
+"""
 MOST_COLUMNS = 400_000
-"""The most columns that are kept, of all symbols: some 75 MB."""
+"""The most columns that are kept for all symbols together: about 75 MB."""
 
 Read = Callable[[str, int, int, int], Pixels]
 Counts = Callable[[str, int, int, int], dict[int, int]]
@@ -30,7 +32,7 @@ Counts = Callable[[str, int, int, int], dict[int, int]]
 class Kept:
     """Reads columns through memory. Thread-safe.
 
-    `read` reads a symbol's columns from a time on, before another, of a width; `counts` its points per step of a width.
+    `read` returns a symbol's columns for a time range and a width; `counts` returns the number of its points per step.
     """
 
     def __init__(self, read: Read, counts: Counts, most_columns: int = MOST_COLUMNS) -> None:
@@ -42,7 +44,7 @@ class Kept:
         self._columns = 0
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width. Raises `StoreError`."""
+        """The symbol's points in [`since_ns`, `until_ns`), in columns of that width. Raises `StoreError`."""
         level = level_for(width_ns)
         first, end = -(-since_ns // BLOCK_NS), until_ns // BLOCK_NS
         if level is None or end - first < LEAST_BLOCKS:

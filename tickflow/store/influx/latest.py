@@ -34,7 +34,7 @@ WHOLE_EVERY_SECONDS = 60.0
 ATTEMPTS = 3
 MANY = 3_000
 SLOW_SECONDS = 0.3
-"""For more symbols than that, and after a read that took longer than that, readers do not wait: see `Latest.read`."""
+"""With more symbols than this, and after a read that took longer than this, readers do not wait: see `Latest.read`."""
 
 STATEMENTS = 100
 """How many symbols are asked for in one request."""
@@ -48,7 +48,7 @@ _MOMENTS = f'SELECT last("offset") FROM "{MEASUREMENT}" GROUP BY "symbol"'  # no
 class Latest:
     """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe.
 
-    `most`: only of the first so many symbols.
+    `most`: only the first `most` symbols.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class Latest:
     def read(self) -> Points:
         """The newest point of each symbol, ordered by symbol.
 
-        Of the first `most` symbols, where a read takes long: as they were when the last read ended, if there was one;
-        another one then begins in the background.
+        If reads take long, it returns the first `most` symbols as they were when the last read ended, if there was one,
+        and starts another read in the background.
         """
         if self._most is None:
             return self._read_now()
@@ -83,7 +83,7 @@ class Latest:
             return self._read_now()
         except StoreUnavailable:
             if is_over():
-                self._read_behind()  # without the time limit of this request, for those that follow
+                self._read_behind()  # without the time limit of this request, since the result also serves later ones
             raise
 
     def _read_behind(self) -> None:
@@ -98,7 +98,7 @@ class Latest:
     def _read_now(self) -> Points:
         asked = self._monotonic()
         with self._lock:
-            if self._begun_at <= asked:  # otherwise another reader has read it since this one asked
+            if self._begun_at <= asked:  # otherwise another reader has read it while this one waited
                 begun = self._monotonic()
                 self._failure = None
                 try:

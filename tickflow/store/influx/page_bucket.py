@@ -21,7 +21,7 @@ Row = TypeVar("Row")
 class PageBucket:
     """Reads and writes `bucket`; the first write creates a missing bucket if the token may. Thread-safe.
 
-    A missing bucket has no rows; that is no error. `what` names its content in messages.
+    A missing bucket counts as empty. `what` names its content in messages.
     """
 
     def __init__(

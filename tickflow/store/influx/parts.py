@@ -24,8 +24,8 @@ def size_of(lines: int, most: int, connections: int) -> int:
 
 
 def order_of(symbols: Sequence[str]) -> list[int]:
-    """The indexes that sort the lines by symbol, in which order InfluxDB takes them faster; lines of one symbol keep
-    their order.
+    """The indexes that sort the lines by symbol, an order that InfluxDB writes faster; lines of one symbol keep their
+    order.
 
     >>> order_of(["B", "A", "B"])
     [0, 2, 1]

@@ -1,8 +1,7 @@
-"""Whether the point before each anomaly was an anomaly too, in few statements, since InfluxDB takes half a millisecond
-for each.
+"""Whether the point before each anomaly was an anomaly too, in few statements: each takes InfluxDB half a millisecond.
 
-Many of the times that are asked about lie among few points of one symbol. Those points are read at once; only times
-before the points that were read get a statement of their own.
+Many of the requested times lie among few points of one symbol. Those points are read at once; only times before the
+points that were read get their own statement.
 """
 
 from collections.abc import Sequence
@@ -47,7 +46,7 @@ def _before(flags: _Flags, time_ns: int) -> bool | None:
 
 
 def _spans(influxql: InfluxQL, spans: Sequence[tuple[str, int, int, int]]) -> list[_Flags]:
-    """For each (symbol, since when, until when, how many), the newest points of the symbol in that range."""
+    """For each (symbol, from, until, count), the newest points of the symbol in that range."""
     found: list[_Flags] = []
     for start in range(0, len(spans), STATEMENTS):
         part = spans[start : start + STATEMENTS]

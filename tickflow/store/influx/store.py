@@ -47,12 +47,13 @@ _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS
 
 MOST_COUNTED = 1_000_000
 _FEW = 12
-"""Of so many symbols, the newest points are read one by one, each from its last minutes."""
+"""Up to this many symbols, the newest points are read one by one, each from its last minutes."""
 _USUAL_GAP_NS = 5 * 10**9
 _FIRST_NS = -(2**63) + 2 * 10**9
-"""About the first time that InfluxDB knows."""
+"""Roughly the earliest time that InfluxDB can store."""
 PREPARED_NS, PREPARED_POINTS = 31 * DAY_NS, 200_000
-"""What is read in advance when the page starts: so much of each symbol that has so many points in it."""
+"""What is read in advance when the page starts: the time range, for each symbol with at least this many points in it.
+"""
 
 _logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class InfluxStore(MetricsStore):
         certificates: Certificates = SYSTEMS_OWN,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not (token.isascii() and token.isprintable()):  # the client's error would show it
+        if not (token.isascii() and token.isprintable()):  # the client's error would show the token
             raise SettingError("INFLUXDB_TOKEN", "**********", "plain printable characters, as InfluxDB's tokens have")
         self.stop = stop
         self.where = f"InfluxDB at {url} (INFLUXDB_URL)"
@@ -137,7 +138,7 @@ class InfluxStore(MetricsStore):
         """The points as lines, and the function that stores them."""
         lines = to_lines(points)
         size = parts.size_of(len(lines), self._batch_points, self._connections)
-        # Concurrent requests arrive in any order, but of points with one identity the last must win.
+        # Concurrent requests arrive in any order, but among points with one identity the last must win.
         at_once = 1 if points.repeat_themselves() else self._connections
         order = parts.order_of(points.symbol)
         return partial(self._write, lines, order, size, at_once)
@@ -146,7 +147,7 @@ class InfluxStore(MetricsStore):
         """Store the status of one worker."""
         point = Point(STATUS_MEASUREMENT).tag("worker", status.worker)
         for name in (*_STATUS_INTEGERS, *_STATUS_TEXTS):
-            point.field(name, getattr(status, name))  # None is not written
+            point.field(name, getattr(status, name))  # a field that is `None` is not written
         point.time(status.written_at, WritePrecision.NS)
         error = self._post([point.to_line_protocol()])
         if error is not None:
@@ -193,7 +194,7 @@ class InfluxStore(MetricsStore):
         return {symbol: price for _, price, symbol in rows if symbols is None or symbol in names}
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The last price from `since_ns` on, before `until_ns`, of each symbol (by default of all)."""
+        """The last price in [`since_ns`, `until_ns`), of each symbol (by default of all)."""
         condition, params = named(symbols)
         rows = self._influxql.grouped(
             tuple[Integer, float],
@@ -205,7 +206,7 @@ class InfluxStore(MetricsStore):
         return {symbol: rows[symbol][-1][1] for symbol in names if rows[symbol]}
 
     def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
-        """What the symbol's points from `since_ns` on, before `until_ns`, amount to; `None` where it has none."""
+        """The totals of the symbol's points in [`since_ns`, `until_ns`); `None` if it has none there."""
         within = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until'
         asked: list[tuple[Any, str]] = [
             (
@@ -226,7 +227,7 @@ class InfluxStore(MetricsStore):
         return Totals(high, low, volume, values[0][1], ticks)
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """The symbol's first `most` (by default all) points from `since_ns` on, before `until_ns`, in order of time."""
+        """The symbol's first `most` (by default all) points in [`since_ns`, `until_ns`), in time order."""
         if most is not None and most <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
         until = "" if until_ns is None else "AND time < $until"
@@ -243,7 +244,7 @@ class InfluxStore(MetricsStore):
         return whole(read, excused=self._influxql.excused)
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
-        """The number of the symbol's points from `since_ns` on, before `until_ns`."""
+        """The number of the symbol's points in [`since_ns`, `until_ns`)."""
         rows = self._influxql.rows(
             tuple[Integer, Integer],
             f'SELECT count("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until',  # noqa: S608
@@ -265,7 +266,8 @@ class InfluxStore(MetricsStore):
             f'SELECT last("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol',  # noqa: S608 - names of our own
             {"symbol": symbol},
         )
-        # Backwards, InfluxDB reads all of a series: 0.4 s for a month of a tick per second, 10 ms for its last minutes.
+        # Read backwards, a series is scanned as a whole: 0.4 s for a month of a tick per second, 10 ms for its last
+        # minutes.
         for span in (count * _USUAL_GAP_NS, DAY_NS, None) if last else ():
             params: dict[str, Value] = {"symbol": symbol, "count": count, "since": _since(last[0][0], span)}
             query = (
@@ -283,7 +285,8 @@ class InfluxStore(MetricsStore):
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
         """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order.
 
-        Of more than `MOST_NAMED` symbols there may be fewer: those of others between them count, too.
+        For more than `MOST_NAMED` symbols the result may be shorter: anomalies of other symbols that sort between them
+        count, too.
         """
         if count <= 0:
             return Points.from_rows([])
@@ -331,7 +334,7 @@ class InfluxStore(MetricsStore):
         return {symbol: [price for _, price in values] for symbol, values in rows.items()}
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-        """A selection of the symbol's points from `since_ns` on, before `until_ns`, small enough to draw."""
+        """A selection of the symbol's points in [`since_ns`, `until_ns`), small enough to draw."""
         return digest.read(self._influxql, symbol, since_ns, until_ns, steps)
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
@@ -339,7 +342,7 @@ class InfluxStore(MetricsStore):
         return digest.outline(self._influxql, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """Candles of that width from the symbol's points from `since_ns` on, before `until_ns`."""
+        """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
         rows = self._influxql.rows(
             tuple[Integer, float, float, float, float, float, Integer],
             'SELECT first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price") '  # noqa: S608
@@ -350,7 +353,7 @@ class InfluxStore(MetricsStore):
         return Candles.from_rows(rows)
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width."""
+        """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""
         return self._kept.pixels(symbol, since_ns, until_ns, width_ns)
 
     def prepare(self, stop: threading.Event) -> None:
@@ -376,7 +379,7 @@ class InfluxStore(MetricsStore):
 
     def symbol_count(self) -> int:
         """How many symbols there are, or were: InfluxDB forgets a symbol some time after its last point."""
-        # To have InfluxDB count them takes it five times as long.
+        # It would take InfluxDB five times as long to count them.
         query = f'SHOW TAG VALUES FROM "{MEASUREMENT}" WITH KEY = "symbol" LIMIT {MOST_COUNTED}'
         return len(self._influxql.rows(tuple[str, str], query))
 

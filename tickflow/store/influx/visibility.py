@@ -5,8 +5,8 @@ Such a point would pass for one with absent fields. Whether a point is whole can
 there, all fields of that window and of shorter ones must be, and a point has every field that the previous point of its
 symbol had.
 
-Points that an older version wrote lack fields that were declared later. After one wait in vain, the reader remembers up
-to which offset a field is missing, and no longer waits for it there.
+Points that an older version wrote lack the fields that were declared later. After one wait without success, the reader
+remembers up to which offset a field is missing, and waits no longer for it there.
 """
 
 import time
@@ -60,7 +60,7 @@ def whole(
 
 
 def looks_half_written(points: Points, excused: Excused | None = None) -> bool:
-    """Whether a field is absent that its point, or the same symbol's point before it, shows must be there."""
+    """Whether a point lacks a field that it must have, as the point itself or the previous one of its symbol shows."""
     return bool(_absent(points, excused or {}))
 
 
@@ -70,7 +70,7 @@ def _absent(points: Points, excused: Excused) -> dict[str, Flags]:
     full = {n: np.logical_or.reduce([there[each.name] for each in _WINDOWED if each.window >= n]) for n in _WINDOWS}
     expected = {each.name: full[each.window] for each in _WINDOWED}
     for each in _WINDOWED:
-        if each.after:  # a score of no deviation is absent
+        if each.after:  # a score without deviation is absent
             expected[each.name] = np.logical_and.reduce([getattr(points, name) > 0 for name in each.after])
     follows = _follows(points)
     found = {}
@@ -86,7 +86,7 @@ def _absent(points: Points, excused: Excused) -> dict[str, Flags]:
 
 
 def _follows(points: Points) -> npt.NDArray[np.bool_]:
-    """Whether each point but the first belongs to the series and the partition of the one before, and comes later."""
+    """Whether each point but the first belongs to the series and partition of the point before it, and comes later."""
     symbol, source = np.array(points.symbol), np.array(points.source)
     same = (symbol[1:] == symbol[:-1]) & (source[1:] == source[:-1])
     result: Flags = same & (points.partition[1:] == points.partition[:-1]) & (points.offset[1:] > points.offset[:-1])

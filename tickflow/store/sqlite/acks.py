@@ -23,7 +23,7 @@ _COLUMNS = 'symbol, "partition", first_offset, time_ns, acked_ns'
 class EmbeddedAcks(AckStore):
     """Acknowledgements in the table `store_acks`; those older than `retention_days` are deleted.
 
-    Thread-safe: each call opens the file for itself, which is cheap enough for rare calls.
+    Thread-safe: each call opens its own connection, which is cheap enough for rare calls.
     """
 
     def __init__(self, path: Path, *, retention_days: float, stop: threading.Event) -> None:

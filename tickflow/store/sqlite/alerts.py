@@ -15,7 +15,7 @@ MOST_ROWS = 200_000
 
 COLUMNS = ("symbol", "detector", "time_ns", *FLOATS, *INTEGERS, *BOOLEANS, "members")
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
-# As on InfluxDB, an unknown value leaves the stored one. No declared types: REAL would turn -0.0 into 0.
+# As on InfluxDB, an unknown value leaves the stored one unchanged. No declared types: REAL would turn -0.0 into 0.
 _SCHEMA = f"""
     CREATE TABLE IF NOT EXISTS store_anomalies (
         symbol TEXT NOT NULL, detector TEXT NOT NULL, time_ns INTEGER NOT NULL,
@@ -32,7 +32,7 @@ _WRITE = (
 
 
 class EmbeddedAlerts(AlertStore):
-    """Alerts in the table `store_anomalies`. Thread-safe: each call opens the file for itself, since calls are rare."""
+    """Alerts in the table `store_anomalies`. Thread-safe: each call opens its own connection, since calls are rare."""
 
     def __init__(self, path: Path, *, stop: threading.Event) -> None:
         self._file = PerCall(path, stop, _SCHEMA)
@@ -86,7 +86,7 @@ class EmbeddedAlerts(AlertStore):
         return [_alert(row) for row in reversed(rows)]
 
     def close(self) -> None:
-        """Do nothing: between two calls nothing is open."""
+        """Do nothing: no connection stays open between calls."""
 
 
 def _alert(row: Sequence[object]) -> Alert:

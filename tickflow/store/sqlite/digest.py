@@ -29,7 +29,7 @@ _OUTLINED_AT = (
 
 
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-    """The digest of the symbol's points from `since_ns` on, before `until_ns`, in that many steps."""
+    """The digest of the symbol's points in [`since_ns`, `until_ns`), in that many steps."""
     bound = {"symbol": symbol, "since": since_ns, "until": until_ns}
     times, width = _chosen(connection, bound, steps)
     if not times:

@@ -38,8 +38,8 @@ _WRITTEN = "SELECT symbol, time_ns, appended_ms FROM store_points WHERE appended
 
 
 class Latest:
-    """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe. `clock` is that of
-    the points. `most`: only of the first so many symbols.
+    """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe. `clock` gives the times of
+    writing. `most`: only the first `most` symbols.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Latest:
         asked = self._monotonic()
         with self._lock:
             if self._read_at[1] > asked and self._whole_at > float("-inf"):
-                return self._points  # another reader has read it since this one asked
+                return self._points  # another reader has read it while this one waited
             now = (self._clock(), self._monotonic())
             # One transaction reads one state of the file. Otherwise a later record might be seen without an earlier
             # one, and a reader that continues from the highest offset would never see the earlier one.
@@ -83,7 +83,7 @@ class Latest:
         clock_before, moment_before = self._read_at
         if moment - self._whole_at >= WHOLE_EVERY_SECONDS or clock < clock_before:
             return False
-        # A clock that was set back by more than the time since the last read would show here.
+        # A clock that was set back by more than the time since the last read is detected here.
         since = clock_before - (moment - moment_before) - GRACE_SECONDS
         rows = connection.execute(_WRITTEN, (int(since * 1000), MOST_ROWS)).fetchall()
         if len(rows) == MOST_ROWS or any(self._is_missing(row[0]) for row in rows):
@@ -104,14 +104,14 @@ class Latest:
         return True
 
     def _is_missing(self, symbol: str) -> bool:
-        """Whether a symbol that was written belongs to the cache and is not there."""
+        """Whether a symbol that was written belongs in the cache but is not there."""
         if symbol in self._place:
             return False
         return self._most is None or len(self._points) < self._most or symbol < self._points.symbol[-1]
 
 
 class EveryLatest:
-    """One `Latest` of all symbols, and one for each number of first symbols that is asked for."""
+    """One `Latest` for all symbols, and one for each requested number of first symbols."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -122,7 +122,7 @@ class EveryLatest:
         return self._each.setdefault(most, Latest(self._clock, most=most))
 
     def forget(self) -> None:
-        """Points were deleted."""
+        """Note that points were deleted."""
         for each in list(self._each.values()):
             each.forget()
 

@@ -24,7 +24,7 @@ _SCHEMA = """
 
 
 class EmbeddedMutes(MuteStore):
-    """Mutes in the table. Thread-safe: each call opens the file for itself."""
+    """Mutes in the table. Thread-safe: each call opens its own connection."""
 
     def __init__(self, path: Path, *, stop: threading.Event) -> None:
         self._file = PerCall(path, stop, _SCHEMA)
@@ -50,7 +50,7 @@ class EmbeddedMutes(MuteStore):
         return [_mute(*row) for row in rows]
 
     def close(self) -> None:
-        """Do nothing: between two calls nothing is open."""
+        """Do nothing: no connection stays open between calls."""
 
 
 def _mute(*row: object) -> Mute:

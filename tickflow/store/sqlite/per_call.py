@@ -1,4 +1,4 @@
-"""Access to rarely used tables of the embedded file: each call opens the file for itself, so any thread may call."""
+"""Access to rarely used tables of the embedded file: each call opens its own connection, so any thread may call."""
 
 import sqlite3
 import threading
@@ -10,7 +10,7 @@ from tickflow.sqlite import is_passing, open_database, unusable
 
 
 class PerCall:
-    """Opens the file of the embedded stack for one call, and turns SQLite's errors into those of a store.
+    """Opens the file of the embedded stack for one call, and turns SQLite's errors into store errors.
 
     `schema` is a script that may be run at every opening.
     """
@@ -22,7 +22,7 @@ class PerCall:
         self._schema = schema
 
     def open(self) -> "closing[sqlite3.Connection]":
-        """A connection that the end of its `with` block closes. Raises `StoreMisconfigured`."""
+        """A connection that is closed at the end of its `with` block. Raises `StoreMisconfigured`."""
         try:
             return closing(open_database(self._path, self._stop, self._schema))
         except SettingError as error:

@@ -27,7 +27,7 @@ _STRONGEST = f"SELECT {COLUMNS} {_WITHIN} AND is_anomaly = 1 ORDER BY {_STRENGTH
 
 
 def pixels(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-    """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width."""
+    """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""
     level = level_for(width_ns)
     if level is None:
         return _of_points(connection, symbol, since_ns, until_ns, width_ns)

@@ -1,9 +1,9 @@
-"""Columns that are kept beside the points of the embedded file, so that months of them are read at once.
+"""Columns that are stored beside the points of the embedded file, so that months of points can be read at once.
 
-A block is a quarter of an hour of one symbol. Once its symbol has gone on, the writer rolls it up: into columns of half
-a second, of ten seconds and of a hundred, each kept where there are at least four times fewer columns than ticks. The
-transaction that writes or deletes a point also deletes what was rolled up of its block. So a rollup that exists says
-what the points say; of any other block, the points themselves are read.
+A block is a quarter of an hour of one symbol. Once the symbol has left the block, the writer rolls it up: into columns
+of half a second, of ten seconds and of a hundred, each stored if there are at least four times fewer columns than
+ticks. The transaction that writes or deletes a point also deletes the rollup of its block. So every stored rollup
+agrees with the points; for any other block, the points themselves are read.
 """
 
 import sqlite3
@@ -18,14 +18,14 @@ from tickflow.store.sqlite.latest import symbols as all_symbols
 
 BLOCK_NS = 900 * 10**9
 LEAST_TICKS = 32
-"""Of a block with fewer ticks, nothing is kept: to read them is as quick."""
+"""A block with fewer ticks has no rollup: its points are read as quickly."""
 RATIO = 4
 ONE_TURN = 64
-"""How many blocks are rolled up after one write, so that none takes long."""
+"""The most blocks that are rolled up after one write, so that no write takes long."""
 SEEKS = 64
-"""How many blocks of an older file are looked at after one write."""
+"""The most blocks of an older file that are checked after one write."""
 FORM = zlib.crc32(",".join([*PLAIN, *MEASURES]).encode())
-"""What a column is made of; what was rolled up in another form is of no use."""
+"""The form of a column; rollups in another form are ignored."""
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS store_rollups (
         symbol TEXT NOT NULL, level INTEGER NOT NULL, block INTEGER NOT NULL, form INTEGER NOT NULL, columns BLOB,
@@ -42,13 +42,13 @@ Block = tuple[str, int]
 
 
 def forget(connection: sqlite3.Connection, blocks: Iterable[Block]) -> None:
-    """Delete what was rolled up of these blocks, within the transaction that changes their points."""
+    """Delete the rollups of these blocks, within the transaction that changes their points."""
     rows = [(symbol, level, block) for symbol, block in blocks for level in LEVELS_NS]
     connection.executemany("DELETE FROM store_rollups WHERE symbol = ? AND level = ? AND block = ?", rows)
 
 
 def roll(connection: sqlite3.Connection, block: Block) -> None:
-    """Roll a block up, within a transaction."""
+    """Roll up one block, within a transaction."""
     symbol, number = block
     rows = connection.execute(_POINTS, (symbol, number * BLOCK_NS, (number + 1) * BLOCK_NS)).fetchall()
     if len(rows) < LEAST_TICKS:
@@ -62,7 +62,7 @@ def roll(connection: sqlite3.Connection, block: Block) -> None:
 
 
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int) -> dict[int, Pixels]:
-    """By block, its columns of that level, of the blocks that lie between two moments as a whole and are rolled up."""
+    """The stored columns of that level, for each rolled-up block that lies completely between two moments."""
     first, end = -(-since_ns // BLOCK_NS), until_ns // BLOCK_NS
     rows = connection.execute(
         "SELECT block, columns FROM store_rollups WHERE symbol = ? AND level = ? AND block >= ? AND block < ? "
@@ -98,7 +98,7 @@ def unpacked(columns: bytes) -> Pixels:
 
 
 class Waiting:
-    """Which blocks are to be rolled up: those that a symbol has left, then those of an older file."""
+    """The blocks that wait to be rolled up: first those that a symbol has left, then those of an older file."""
 
     def __init__(self) -> None:
         self._newest: dict[str, int] = {}
@@ -106,7 +106,7 @@ class Waiting:
         self._older: deque[Block] | None = None
 
     def touched(self, blocks: Iterable[Block]) -> None:
-        """Points of these blocks have been written: all but each symbol's newest are due."""
+        """Note that points of these blocks were written: all blocks but each symbol's newest are due."""
         for symbol, block in sorted(set(blocks), key=lambda each: each[1]):
             before = self._newest.get(symbol, block)
             if block != before:
@@ -133,7 +133,7 @@ class Waiting:
 
 
 def _from(connection: sqlite3.Connection, symbol: str, block: int) -> int | None:
-    """The symbol's first block with a point, from this one on; `None` for its newest one, which may grow yet."""
+    """The symbol's first block with a point, from this one on; `None` if that is its newest, which may still grow."""
     query = (
         "SELECT min(time_ns), (SELECT max(time_ns) FROM store_points WHERE symbol = :symbol) FROM store_points "
         "WHERE symbol = :symbol AND time_ns >= :since"
@@ -150,7 +150,7 @@ def _is_rolled(connection: sqlite3.Connection, symbol: str, block: int) -> bool:
 def pieces(
     connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int
 ) -> tuple[list[Pixels], list[tuple[int, int]]]:
-    """What is rolled up of a part of time, and the parts of time in which the points are to be read."""
+    """The rollups of a time range, and the parts of it for which the points have to be read."""
     found = read(connection, symbol, since_ns, until_ns, level_ns)
     gaps, at = [], since_ns
     for block in found:

@@ -41,7 +41,7 @@ _STATUS_COLUMNS = ", ".join(f'"{column.name}"' for column in fields(WorkerStatus
 _STATUS_PLACES = ", ".join("?" for _ in fields(WorkerStatus))
 
 # Floats have no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits. A flag that is
-# added to an older file is false in its points.
+# added to an older file is false in the points of that file.
 _TYPES = {
     Kind.TAG: "TEXT NOT NULL",
     Kind.TIME: "INTEGER NOT NULL",
@@ -138,7 +138,7 @@ class EmbeddedStore(MetricsStore):
         """Store the points, all or none of them, in one transaction."""
         marks = ", ".join("?" * (len(NAMES) + 1))
         appended_ms = int(self._clock() * 1000)
-        # In the order of the key, each page is touched once per batch. Points of one identity stay in order: the last
+        # In the order of the key, each page is touched once per batch. Points with one identity stay in order: the last
         # one wins.
         rows = [(*row, appended_ms) for row in sorted(points.rows(), key=itemgetter(0))]
         with self._writing() as connection:
@@ -190,20 +190,20 @@ class EmbeddedStore(MetricsStore):
             return dict(row for row in found if row is not None)
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The last price from `since_ns` on, before `until_ns`, of each symbol (by default of all)."""
+        """The last price in [`since_ns`, `until_ns`), of each symbol (by default of all)."""
         with self._connection() as connection:
             names = list(all_symbols(connection)) if symbols is None else symbols
             found = ((name, connection.execute(_LAST_WITHIN, (name, since_ns, until_ns)).fetchone()) for name in names)
             return {name: row[0] for name, row in found if row is not None}
 
     def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
-        """What the symbol's points from `since_ns` on, before `until_ns`, amount to; `None` where it has none."""
+        """The totals of the symbol's points in [`since_ns`, `until_ns`); `None` if it has none there."""
         with self._connection() as connection:
             row = connection.execute(_TOTALS, (symbol, since_ns, until_ns)).fetchone()
         return Totals(*row) if row[-1] else None
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """The symbol's first `most` (by default all) points from `since_ns` on, before `until_ns`, in order of time."""
+        """The symbol's first `most` (by default all) points in [`since_ns`, `until_ns`), in time order."""
         until = "" if until_ns is None else "AND time_ns < ?"
         query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns LIMIT ?"  # noqa: S608
         limit = _NO_LIMIT if most is None else most
@@ -216,14 +216,14 @@ class EmbeddedStore(MetricsStore):
         return Points.joined(parts)
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
-        """The number of the symbol's points from `since_ns` on, before `until_ns`."""
+        """The number of the symbol's points in [`since_ns`, `until_ns`)."""
         query = "SELECT count(*) FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ?"
         with self._connection() as connection:
             return int(connection.execute(query, (symbol, since_ns, until_ns)).fetchone()[0])
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
-        """Whether the retention keeps a point whose record was appended at `appended_ms`: it counts from the write, not
-        from the event.
+        """Whether the retention keeps a point whose record was appended at `appended_ms`: its age counts from the
+        write, not from the event.
         """
         return appended_ms >= self._clock() * 1000 - self._retention_ms
 
@@ -264,7 +264,7 @@ class EmbeddedStore(MetricsStore):
         return found
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-        """A selection of the symbol's points from `since_ns` on, before `until_ns`, small enough to draw."""
+        """A selection of the symbol's points in [`since_ns`, `until_ns`), small enough to draw."""
         with self._connection() as connection:
             return digest.read(connection, symbol, since_ns, until_ns, steps)
 
@@ -274,13 +274,13 @@ class EmbeddedStore(MetricsStore):
             return digest.outline(connection, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """Candles of that width from the symbol's points from `since_ns` on, before `until_ns`."""
+        """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
         bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
         with self._connection() as connection:
             return Candles.from_rows(connection.execute(_CANDLES, bound).fetchall())
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points from `since_ns` on, before `until_ns`, in columns of that width."""
+        """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""
         with self._connection() as connection:
             return pixels.pixels(connection, symbol, since_ns, until_ns, width_ns)
 
@@ -337,7 +337,7 @@ class EmbeddedStore(MetricsStore):
                 connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES}); PRAGMA wal_checkpoint(PASSIVE)")
 
     def _roll(self) -> None:
-        """Roll up some blocks of points that their symbols have left."""
+        """Roll up some blocks that their symbols have left."""
         with self._connection() as connection:
             blocks = self._rolling.some(connection)
         for block in blocks:

@@ -109,7 +109,7 @@ class Cluster:
         return context
 
     def _context(self) -> ssl.SSLContext | None:
-        """The context of the files as they are now; where they cannot be used, as they were."""
+        """The TLS context of the certificate files as they are now or, if they cannot be used, as they were before."""
         try:
             self._trusted = self._new_context()
         except SettingError as error:
@@ -128,7 +128,8 @@ class Cluster:
         """The result of `attempt`, which is repeated while it fails with an error of Kafka; the reason is logged every
         10 s. Raises `Stopped`.
 
-        Each attempt runs in a thread of its own: kafka-python's waits cannot be interrupted, this one can.
+        Each attempt runs in its own thread: kafka-python's waits cannot be interrupted, but the wait for this thread
+        can.
         """
         waiting, refused = Saying(_logger), Saying(_logger)
         started = time.monotonic()
@@ -219,7 +220,7 @@ class Cluster:
         if isinstance(error, UnsupportedSaslMechanismError):
             mechanism = self._security.get("sasl_mechanism")
             offered = words.partition("Enabled mechanisms: ")[2].translate(str.maketrans("", "", "[]'"))
-            known = f" of {offered}" if offered else ", as the broker's sasl.enabled.mechanisms has them"
+            known = f" of {offered}" if offered else "of the broker's sasl.enabled.mechanisms"
             return f"it does not take the mechanism {mechanism}: set KAFKA_SASL_MECHANISM to one{known}"
         reason = words.removeprefix("SaslAuthenticationFailedError: ") or type(error).__name__
         return f"it refuses the login ({reason}): see {_LOGIN}"
@@ -243,7 +244,9 @@ class Cluster:
         return f"{reason} (KAFKA_SECURITY_PROTOCOL is {self._protocol}{hint})"
 
     def _broker_speaks_tls(self) -> bool:
-        """Whether a server of ours answers the first words of TLS; asked once, after a connection was lost."""
+        """Whether a server of ours answers the first bytes of a TLS handshake; tried once, after a connection
+        was lost.
+        """
         if self._speaks_tls is None:
             self._speaks_tls = any(map(_speaks_tls, self._servers))
         return self._speaks_tls
@@ -269,7 +272,7 @@ class Cluster:
             return factory(
                 bootstrap_servers=self._servers,
                 bootstrap_timeout_ms=_ATTEMPT_MS,
-                # With kafka-python's 30 s we would still wait long after the broker is back.
+                # With kafka-python's 30 s the wait would go on long after the broker is back.
                 reconnect_backoff_max_ms=1000,
                 kafka_client=remember,
                 proxy_url=DIRECTLY,
@@ -316,7 +319,7 @@ def _discard(future: "Future[Any]") -> None:
 
 
 def _named_in(error: BaseException) -> str:
-    """The topic that an error names, or nothing."""
+    """The topic that an error names, or an empty text."""
     names: Any = error.args[0] if error.args else ""
     if isinstance(names, (set, frozenset, list, tuple)):
         names = next(iter(names), "")
@@ -327,7 +330,7 @@ def _speaks_tls(server: str) -> bool:
     host, _, port = server.rpartition(":")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # nothing is sent: the question is only whether TLS is spoken
+    context.verify_mode = ssl.CERT_NONE  # nothing is sent: the question is only whether the server speaks TLS
     try:
         with (
             socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_SECONDS) as probe,

@@ -50,14 +50,16 @@ HEAD_BYTES: int = DefaultRecordBatch.HEADER_STRUCT.size
 
 
 class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python has no types
-    """The records of one fetched partition, in portions; `next_fetch_offset` lies behind the last one handed out."""
+    """The records of one fetched partition, in portions; `next_fetch_offset` follows the last record that was
+    returned.
+    """
 
     def __init__(self, fetch_offset: int, place: TopicPartition, batches: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(fetch_offset, place, batches, *arguments, **options)
         self.record_iterator: Iterator[Sequence[Any]] | None = self.portions(place, batches)
 
     def portions(self, place: TopicPartition, batches: Any) -> Iterator[Sequence[Any]]:
-        """The records of all batches; each portion is asked for once those before it are handed out."""
+        """The records of all batches; each portion is requested after the records before it were returned."""
         raise NotImplementedError
 
     def by_kafka_python(self, place: TopicPartition, batches: Any) -> Iterator[Any]:

@@ -16,7 +16,7 @@ from tickflow.ticklog.kafka.writer import Writer
 class KafkaTickLog(TickLog):
     """A Kafka topic, its dead-letter topic, and a member of a consumer group.
 
-    `partitions` and `new_topic` count where a topic has to be made; a poll brings `batch_records` at most. A batch that
+    `partitions` and `new_topic` apply to topics that are created; a poll returns at most `batch_records`. A batch that
     unpacks to more than `batch_bytes` becomes one `Oversized` instead of its records. `security` holds the settings of
     TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member a static one: restarted, it
     has its partitions back at once. `client_id` names the member to the brokers.
@@ -60,7 +60,7 @@ class KafkaTickLog(TickLog):
     def connect(self, *, create: bool = True, letters: bool = True) -> None:  # noqa: D102
         self._cluster.check_security()
         if not create:
-            return  # reading connects by itself
+            return  # the scanner connects by itself
         dead_letters = self.dead_letter_topic if letters else None
         limits = self._cluster.patiently(
             lambda: topics.prepare(self._cluster, self.topic, dead_letters, self._partitions, self._new_topic)

@@ -15,9 +15,9 @@ class WideSocket(socket.socket):
     """Receives more at once than the 4 KB that kafka-python asks for: a fetched megabyte would take hundreds of
     calls.
 
-    It also tells of the end of a connection one call later than of the bytes before it: kafka-python reads until
-    nothing is left, and at the end throws away what it has just read. That is where a broker says why it refuses a
-    login, before it closes the connection.
+    It also reports the end of a connection one call later than the bytes before it: kafka-python reads until nothing is
+    left, and at the end of a connection discards what it has just read. A broker that refuses a login sends its reason
+    just before it closes the connection.
     """
 
     _has_read = False
@@ -33,15 +33,15 @@ class WideSocket(socket.socket):
 
 
 class WideTlsSocket(ssl.SSLSocket):
-    """The same over TLS; an `SSLContext` makes it where it is its `sslsocket_class`.
+    """The same over TLS; made by an `SSLContext` whose `sslsocket_class` it is.
 
-    It is closed where the handshake fails, which kafka-python leaves to the garbage collector.
+    It closes itself if the handshake fails, which kafka-python leaves to the garbage collector.
     """
 
     _has_read = False
 
     def do_handshake(self, block: bool = False) -> None:
-        """Go on with the handshake."""
+        """Continue the handshake."""
         try:
             super().do_handshake(block)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -76,7 +76,7 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no
     SCHEMES = ("tickflow-direct",)
 
     def socket(self, *kind: int) -> WideSocket:
-        """A socket that is not connected yet."""
+        """Return a socket that is not connected yet."""
         return WideSocket(*kind)
 
     async def sock_connect(self, net: Any, sock: WideSocket, *address: Any, timeout_at: float | None = None) -> Any:

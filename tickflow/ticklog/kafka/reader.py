@@ -1,4 +1,5 @@
-"""The consuming side of the Kafka adapter: a group member that reads a partition only from the position its user sets.
+"""The consuming side of the Kafka adapter: a group member that reads each partition only from the position that its
+user sets.
 
 The assignment changes only inside `KafkaConsumer.poll`. The listener notes the change, and the same poll acts on it:
 each assignment has a new epoch, and a partition is paused from its assignment until the first `seek`.
@@ -34,7 +35,7 @@ from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 from tickflow.ticklog.kafka.transactions import OpenTransactions
 
 REQUEST_MS = 5_000
-"""The longest time that one request to the cluster may take."""
+"""The most seconds that one request to the cluster may take."""
 
 SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
 """Bounds, in seconds, of one `KafkaConsumer.poll`: with shorter polls a member may never join, longer ones delay a
@@ -54,8 +55,8 @@ _NOT_OURS_NOW = (CommitFailedError, RebalanceInProgressError, IllegalGenerationE
 class WorkersAlone(RangePartitionAssignor):  # type: ignore[misc]  # kafka-python has no types
     """Kafka's range assignor under a name that no other program offers.
 
-    All members of a group must offer one name in common. Under `range`, any consumer that is started with the group's
-    name would take partitions, and commit ticks that nobody has stored.
+    All members of a group must offer one name in common. Under `range`, any consumer started with the group's name
+    would take partitions, and commit ticks that nobody has stored.
     """
 
     name = "tickflow-range"
@@ -153,7 +154,7 @@ class Reader:
         """See `TickLog.committed`."""
         consumer, place = self._opened(), TopicPartition(self._topic, partition)
         with self._asking():
-            # Asked twice: the first answer may belong to an older, late request, which kafka-python kept.
+            # The second request is needed: kafka-python may answer the first with an older, late answer that it kept.
             consumer.committed(place, timeout_ms=REQUEST_MS)
             found = consumer.committed(place, metadata=True, timeout_ms=REQUEST_MS)
         return None if found is None else Commit(found.offset, found.metadata or "")
@@ -181,7 +182,8 @@ class Reader:
         for partition in self._epochs.keys() - self._unplaced:
             place = TopicPartition(self._topic, partition)
             try:
-                position = self._consumer.position(place, timeout_ms=0)  # from memory: the partition has a position
+                # no request is sent: the partition has a position
+                position = self._consumer.position(place, timeout_ms=0)
             except LogTruncationError as error:
                 self._stray(self._truncated(error))
                 continue

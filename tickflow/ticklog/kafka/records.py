@@ -57,8 +57,8 @@ class QuickRecords(FetchedRecords):
         super().__init__(*arguments, **options)
 
     def take(self, n: int | None = None) -> list[Any]:
-        """The next records: at most `n`, and fewer if the budget ends. A batch that cannot be read raises only once the
-        records before it were returned.
+        """The next records: at most `n`, and fewer if the budget runs out. A batch that cannot be read raises only
+        after the records before it were returned.
         """
         if self._problem is not None:
             problem, self._problem = self._problem, None
@@ -81,7 +81,9 @@ class QuickRecords(FetchedRecords):
         return found
 
     def _goes_on(self, *, is_first: bool) -> bool:
-        """Decode the next portion; return whether there is one. Once the budget is spent, a poll has only the first."""
+        """Decode the next portion; return whether there was one. Once the budget is spent, a poll decodes only its
+        first portion.
+        """
         if self.record_iterator is None or (self._budget.left <= 0 and not is_first):
             return False
         portion = next(self.record_iterator, None)
@@ -116,7 +118,7 @@ class QuickRecords(FetchedRecords):
             raise CorruptRecordError(f"the batch at offset {batch.base_offset} cannot be read: {error}") from error
         self._budget.left -= len(data)
         if len(data) <= MOST_COMPILED_BYTES:
-            compiled = zip(CompiledBatch(data))  # which itself may be iterated over only once
+            compiled = zip(CompiledBatch(data))  # a batch can be iterated over only once
             try:
                 while True:
                     portion = _compiled(compiled, number, TOGETHER)
@@ -124,7 +126,7 @@ class QuickRecords(FetchedRecords):
                     if len(portion) < TOGETHER:
                         return
             except (CorruptRecordException, UnicodeDecodeError):
-                pass  # of some record of the portion: those before it are good
+                pass  # by some record of the portion: those before it are good
         for entry in _one_by_one(batch, data, number):
             if entry.offset >= self.next_fetch_offset:
                 yield (entry,)
@@ -152,7 +154,7 @@ class _Rest:
 
 
 def _compiled(records: Iterator[tuple[Any]], number: int, most: int) -> list[Entry]:
-    """The next records of a batch, `most` at most."""
+    """The next records of a batch, at most `most`."""
     return [
         Entry(
             number,
@@ -168,15 +170,15 @@ def _compiled(records: Iterator[tuple[Any]], number: int, most: int) -> list[Ent
 
 
 def _one_by_one(batch: DefaultRecordBatch, data: bytearray, number: int) -> Iterator[Entry]:
-    """The records of a batch, of which the first bad one raises `CorruptRecordError`; some may come twice."""
+    """The records of a batch, some possibly twice; the first bad one raises `CorruptRecordError`."""
     if len(data) <= MOST_COMPILED_BYTES:
-        compiled = zip(CompiledBatch(data))  # which itself may be iterated over only once
+        compiled = zip(CompiledBatch(data))  # a batch can be iterated over only once
         try:
             while portion := _compiled(compiled, number, 1):
                 yield portion[0]
         except CorruptRecordException as error:
             raise CorruptRecordError(f"the batch at offset {batch.base_offset} cannot be read: {error}") from error
-        except UnicodeDecodeError:  # of a header's name
+        except UnicodeDecodeError:  # the name of a header is not UTF-8
             pass
         else:
             return
@@ -184,7 +186,7 @@ def _one_by_one(batch: DefaultRecordBatch, data: bytearray, number: int) -> Iter
 
 
 def _in_python(batch: DefaultRecordBatch, data: bytearray, partition: int) -> Iterator[Entry]:
-    """The records of a batch, whatever their headers; see kafka.apache.org, "Record Batch"."""
+    """The records of a batch, whatever their headers are; see kafka.apache.org, "Record Batch"."""
     at = HEAD_BYTES
     contents = memoryview(data)
     try:

@@ -71,7 +71,7 @@ def prepare(
 ) -> dict[str, int]:
     """Create either topic if it is missing; return the size limit of a record in each topic, in bytes.
 
-    `dead_letters` is `None` for those who write none.
+    `dead_letters` is `None` for programs that write no dead letters.
 
     A new topic makes the broker set the time of each record, since the rule against ticks from the future depends on
     it. Raises what kafka-python raises, and `SettingError` for settings of an existing topic with which the worker
@@ -86,7 +86,7 @@ def prepare(
         if settings.get("message.timestamp.type", "LogAppendTime") != "LogAppendTime":
             _logger.warning(
                 "the topic %s keeps its producers' times (message.timestamp.type=CreateTime): ticks from the future "
-                "cannot be told and are not refused; set it to LogAppendTime to have them refused",
+                "cannot be recognised and are not refused; set it to LogAppendTime to have them refused",
                 topic,
             )
         if "compact" in settings.get("cleanup.policy", ""):
@@ -113,7 +113,7 @@ def prepare(
         _check_replicas(admin, {topic: settings, dead_letters: of_letters})
         if limits[dead_letters] < needed:
             _logger.warning(
-                "the topic %s takes records of %s bytes at most: larger bad records go there cut; to have them "
+                "the topic %s takes records of %s bytes at most: larger refused records are cut; to keep them "
                 "whole, set its max.message.bytes to %s",
                 *(dead_letters, limits[dead_letters], needed),
             )
@@ -125,7 +125,7 @@ def prepare(
 def make(
     cluster: Cluster, topic: str, partitions: int, configs: Mapping[str, str], new: NewTopic = AS_THE_BROKERS_DO
 ) -> None:
-    """Make one further topic where it is missing. Raises `LogUnavailable`."""
+    """Make one further topic if it is missing. Raises `LogUnavailable`."""
     try:
         admin = cluster.connect(KafkaAdminClient)
         try:

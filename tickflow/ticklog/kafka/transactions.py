@@ -1,4 +1,4 @@
-"""Detects open transactions: Kafka returns nothing behind the first one, and does not report why."""
+"""Detects open transactions: Kafka returns no records behind the first one, and does not report why."""
 
 import logging
 import time

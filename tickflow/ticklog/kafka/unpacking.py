@@ -20,7 +20,7 @@ _XERIAL_HEAD_BYTES = 16
 
 
 class TooLarge(Exception):
-    """The contents are larger than the bound."""
+    """The unpacked contents exceed the bound."""
 
 
 def unpack(codec: int, packed: memoryview, into: bytearray, bound: int) -> None:

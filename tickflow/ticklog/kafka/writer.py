@@ -141,7 +141,7 @@ class Writer:
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for all confirmations; raises `NotAcknowledged`.
 
-        Records that were not confirmed in time stay in flight. A refusal is reported once.
+        Records that were not confirmed in time stay in flight. Each refusal is reported once.
         """
         deadline = time.monotonic() + timeout
         started = time.monotonic()
@@ -149,7 +149,7 @@ class Writer:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            # This also sends incomplete batches. The futures tell whether it failed, not this call.
+            # This also sends incomplete batches. Whether it failed shows in the futures, not in this call.
             with suppress(KafkaError):
                 self._producer.flush(min(left, _SLICE_SECONDS))
             self._reap()

@@ -137,7 +137,7 @@ class LogFile:
     def sweep(self, topic: str, before_ms: int) -> bool:
         """Delete a chunk of the records that were appended before that time; return whether there may be more.
 
-        Later records use the space again; if much of it is unused, it is returned to the disk.
+        Later records reuse the space; if much of it stays unused, it is returned to the disk.
         """
         oldest = f"SELECT offset, time_ms FROM log_records WHERE {_OF_TOPIC} ORDER BY offset LIMIT ?"  # noqa: S608 - a constant
         first = self._database.execute(oldest, (topic, 1)).fetchone()

@@ -110,7 +110,7 @@ class EmbeddedTickLog(TickLog):
             if left <= 0:
                 raise NotAcknowledged(len(self._buffer), f"{self.where}: {problem}", refused=0)
             self._writing(f"waiting for {self.where}: {problem}; {len(self._buffer):,} records are not written yet")
-            time.sleep(min(delay, left))  # a stop must not end this sleep: the records that it waits for would be lost
+            time.sleep(min(delay, left))  # a stop must not end this sleep: the buffered records would be lost
         self._sweep()
 
     @property
