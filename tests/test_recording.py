@@ -286,7 +286,7 @@ def test_resume_is_refused_and_what_a_recording_does_not_need_is_said_to_be_unus
     env = {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "again.db")}
     run = script("stock_producer.py", *flags, "--resume", env=env)
     assert run.wait(60) == 2
-    assert "--from TIME goes on from there" in run.stderr
+    assert "use --from TIME instead" in run.stderr
     run = script("stock_producer.py", *flags, "--timezone", "UTC", "--symbols", "AAPL", "--ticks", "7", env=env)
     assert run.wait(60) == 0, run.output
     assert "--timezone is not used: a recording has all that its ticks carried" in run.stderr

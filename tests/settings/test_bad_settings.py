@@ -105,7 +105,7 @@ def test_a_bad_value_names_the_key_the_value_and_what_was_expected(key: str, val
 def test_debug_on_a_host_that_others_reach_is_refused() -> None:
     error = refusal({"DASHBOARD_HOST": "0.0.0.0", "DASHBOARD_DEBUG": "true"})
     assert error.key == "DASHBOARD_DEBUG"
-    assert "the debugger runs code for whoever reaches it" in str(error)
+    assert "the debugger runs code for anyone who reaches it" in str(error)
 
 
 @pytest.mark.parametrize("missing", ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"])
