@@ -53,7 +53,7 @@ SAMPLE = ("tickflow.metrics.formulas.*[37]", "tickflow.metrics.detectors.zscore.
 """The mutants that `make check` tries, by patterns of their names: of the formulas, those that end in 3 or 7."""
 SAMPLE_TESTS = (
     "tests/metrics/test_golden.py",
-    "tests/metrics/test_formulas.py::test_a_score_equal_to_the_threshold_is_no_anomaly",
+    "tests/metrics/test_formulas.py::test_a_score_equal_to_the_threshold_is_not_an_anomaly",
 )
 """The fastest of their tests that catch all of them, with their doctests."""
 

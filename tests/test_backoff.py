@@ -29,7 +29,7 @@ def test_two_waits_are_not_in_step() -> None:
     assert all(a != b for a, b in zip(one, other, strict=True))
 
 
-def test_a_wait_is_said_at_once_then_every_ten_seconds_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wait_is_logged_at_once_then_every_ten_seconds_and_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     now = 100.0
     saying = Saying(logger, clock=lambda: now)
@@ -55,7 +55,7 @@ def test_at_debug_each_attempt_shows(caplog: pytest.LogCaptureFixture) -> None:
     assert expected == [(record.levelname, record.getMessage()) for record in caplog.records]
 
 
-def test_the_end_of_a_wait_that_nobody_heard_of_is_not_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_end_of_an_unlogged_wait_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     saying = Saying(logger)
     saying.over("it is back")
@@ -66,7 +66,7 @@ def test_the_end_of_a_wait_that_nobody_heard_of_is_not_said(caplog: pytest.LogCa
     assert [record.getMessage() for record in caplog.records] == ["away", "resumed after 0 s: it is back"]
 
 
-def test_a_new_wait_is_said_at_once_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_new_wait_is_logged_at_once(caplog: pytest.LogCaptureFixture) -> None:
     saying = Saying(logger, clock=lambda: 100.0)
     saying("away")
     saying.over("back")

@@ -51,7 +51,7 @@ def test_actions_are_pinned_by_commit() -> None:
     assert [use for use in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", use)] == []
 
 
-def test_the_services_kafka_says_all_that_the_image_forgets() -> None:
+def test_the_kafka_service_sets_every_variable_that_the_image_resets() -> None:
     """A single KAFKA_* variable removes all defaults of the image: each listener then needs its protocol, address and
     role.
     """

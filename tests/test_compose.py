@@ -39,7 +39,7 @@ def test_it_fits_the_compose_schema() -> None:
 
 
 @pytest.mark.parametrize("profile", ["app", "alerts", "monitoring", "none"])
-def test_the_tool_itself_takes_it(profile: str) -> None:
+def test_docker_compose_accepts_it(profile: str) -> None:
     tools = [("docker-compose",), ("docker", "compose")]
     there = [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
     if not there:
@@ -102,7 +102,7 @@ def test_volumes_are_named(name: str) -> None:
             assert source in COMPOSE["volumes"]
 
 
-def test_data_lie_where_the_images_have_a_folder_for_them() -> None:
+def test_volumes_are_mounted_on_the_images_data_folders() -> None:
     assert SERVICES["kafka"]["volumes"] == ["kafka-data:/var/lib/kafka/data"]
     assert SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
     assert [volume.split(":")[1] for volume in SERVICES["influxdb"]["volumes"]] == [
@@ -153,7 +153,7 @@ def test_the_outbox_outlives_its_container() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(APP | ALERTS))
-def test_what_a_container_is_given_are_settings_that_are_accepted(name: str) -> None:
+def test_each_containers_settings_are_accepted(name: str) -> None:
     given = SERVICES[name]["environment"]
     assert set(given) <= set(KEYS) | {f"{key}_FILE" for key in SECRETS}
     settings = load_settings({key: filled(value) for key, value in given.items() if value is not None}, env_file=None)

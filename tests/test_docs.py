@@ -98,7 +98,7 @@ def test_each_script_is_shown_being_started() -> None:
 
 
 @pytest.mark.parametrize("line", script_commands())
-def test_a_shown_command_is_understood_by_its_script(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_shown_command_is_accepted_by_its_script(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _, script, *arguments = shlex.split(line)
     load_settings({}, env_file=None, flags=command_lines.parsed(script, arguments, monkeypatch))
 
@@ -123,7 +123,7 @@ def test_settings_put_before_a_command_are_accepted() -> None:
         load(dict(re.findall(r"([A-Z_]+)=(\S+)", line)))
 
 
-def test_each_make_target_that_is_named_exists_and_contributors_are_told_all() -> None:
+def test_each_named_make_target_exists_and_contributing_lists_them_all() -> None:
     named = {target for name in DOCS for line in commands(name) for target in re.findall(r"\bmake ([a-z-]+)", line)}
     assert {"run", "test"} < named <= TARGETS
     assert set(re.findall(r"`make ([a-z-]+)`", text(CONTRIBUTING))) == TARGETS - {"help"}
@@ -247,7 +247,7 @@ def test_each_value_is_there_from_the_tick_that_the_table_says() -> None:
     assert said == first
 
 
-def test_the_highest_score_is_said_as_it_is() -> None:
+def test_the_documented_highest_score_is_right() -> None:
     assert f"|z| <= {math.floor(MAX_Z_SCORE * 1000) / 1000}" in section(README, "Limits")
 
 
@@ -255,7 +255,7 @@ def test_the_highest_score_is_said_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("line", PASTED)
-def test_a_line_to_paste_stands_in_the_readme_and_has_one_place(line: str) -> None:
+def test_each_line_to_paste_is_in_the_readme_and_fits_one_place(line: str) -> None:
     (row,) = [row for row in table(README, "Lines to edit") if unquoted(row[1]) == line]
     assert unquoted(row[2]) == PASTED[line]
     beginning = re.match(r"[\w.]+(?: =|\()", line)
@@ -300,7 +300,7 @@ def test_the_readme_is_short_enough_to_be_read() -> None:
     assert len(text(README).splitlines()) <= 200
 
 
-def test_the_changelog_tells_of_this_version() -> None:
+def test_the_changelog_has_this_version() -> None:
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert f" {version}" in text("CHANGELOG.md").replace("[", " ").replace(".\n", "\n")
     assert "## [Unreleased]" in text("CHANGELOG.md")
@@ -322,5 +322,5 @@ def test_the_map_in_the_package_names_each_folder_and_script_once() -> None:
 
 
 @pytest.mark.parametrize("name", modules())
-def test_each_module_says_what_it_is(name: str) -> None:
+def test_each_module_has_a_docstring(name: str) -> None:
     assert ast.get_docstring(ast.parse((PROJECT / "tickflow" / name).read_text(encoding="utf-8")))

@@ -25,7 +25,7 @@ def drawn() -> dict[str, str]:
     return parents
 
 
-def test_the_tree_in_the_docstring_is_the_true_one() -> None:
+def test_the_tree_in_the_docstring_matches_the_classes() -> None:
     real = {
         name: error.__bases__[0].__name__
         for name, error in vars(errors).items()

@@ -53,7 +53,7 @@ def test_the_time_is_in_utc_and_says_so() -> None:
     assert LineFormatter(FORMAT).format(record) == "2026-01-05T14:30:00.500Z WARNING x"
 
 
-def test_at_most_ten_a_second_of_a_kind_and_the_rest_is_counted() -> None:
+def test_at_most_ten_lines_per_second_and_kind_and_the_rest_is_counted() -> None:
     now = 0.0
     throttle = Throttle(monotonic=lambda: now)
     assert sum(throttle.filter(a_record("refused %s", at)) for at in range(1_000)) == 10
@@ -64,7 +64,7 @@ def test_at_most_ten_a_second_of_a_kind_and_the_rest_is_counted() -> None:
     assert LineFormatter("%(message)s").format(record) == "refused x (and 990 more of this kind, left out)"
 
 
-def test_what_is_known_of_kinds_is_bounded() -> None:
+def test_the_memory_for_kinds_is_bounded() -> None:
     throttle = Throttle()
     for at in range(5_000):
         throttle.filter(a_record(f"of its own {at}"))
@@ -77,7 +77,7 @@ def test_debug_is_not_limited() -> None:
 
 
 @pytest.mark.parametrize("name", ["waitress", "tickflow", "flask.app", "anybody"])
-def test_everybodys_lines_are_made_so(name: str) -> None:
+def test_all_loggers_use_this_format(name: str) -> None:
     """Also lines of the web server and of Flask: a path that they log may hold anything."""
     stream = io.StringIO()
     handler = handler_of(stream)

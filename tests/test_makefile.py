@@ -65,14 +65,14 @@ def a_python(folder: Path, body: str) -> str:
         ("case $2 in *ensurepip*) exit 1;; esac", "lacks the module venv: install it"),
     ],
 )
-def test_a_python_that_will_not_do_is_said(checkout: Path, body: str, sentence: str) -> None:
+def test_an_unusable_python_is_reported(checkout: Path, body: str, sentence: str) -> None:
     done = make("run", a_python(checkout, body), cwd=checkout)
     assert done.returncode == 2
     assert sentence in done.stderr
     assert not (checkout / ".venv").exists()
 
 
-def test_no_python_at_all_is_said(checkout: Path) -> None:
+def test_a_missing_python_is_reported(checkout: Path) -> None:
     done = make("run", "PYTHON=python-that-is-not-here", cwd=checkout)
     assert done.returncode == 2
     assert "There is no python-that-is-not-here here: install Python 3.11 or newer" in done.stderr
@@ -96,7 +96,7 @@ def test_make_run_installs_the_runtime_lock_alone_and_once(checkout: Path) -> No
     assert installs[0].endswith("--require-hashes -r requirements.lock")
 
 
-def test_the_lock_files_hold_hashes_and_no_path_of_a_machine() -> None:
+def test_the_lock_files_have_hashes_and_no_local_paths() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         text = (PROJECT / name).read_text(encoding="utf-8")
         pinned = re.findall(r"^[A-Za-z0-9_.\-]+==", text, re.MULTILINE)

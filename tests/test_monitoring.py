@@ -69,7 +69,7 @@ def test_each_alert_says_what_to_do() -> None:
         assert rule["annotations"]["action"].endswith(".")
 
 
-def test_the_boards_are_two_with_ids_of_their_own_and_sources_that_are_provisioned() -> None:
+def test_the_two_boards_have_distinct_ids_and_provisioned_sources() -> None:
     boards = [json.loads(board.read_text()) for board in BOARDS]
     assert len({board["uid"] for board in boards}) == len(boards) == 2
     sources = yaml.safe_load((MONITORING / "grafana/provisioning/datasources/tickflow.yml").read_text())["datasources"]

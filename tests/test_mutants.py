@@ -27,7 +27,7 @@ def test_the_sample_is_of_those_modules() -> None:
     assert {module_of(pattern) for pattern in SAMPLE} <= set(OWN_TESTS)
 
 
-def test_the_share_counts_what_no_test_reaches_as_not_caught() -> None:
+def test_a_mutant_that_no_test_reaches_counts_as_not_caught() -> None:
     codes = {"m.a": 1, "m.b": 0, "m.c": 33, "m.d": -24, "m.e": None}
     lines, share = table("m", codes)
     assert (lines[0], share) == ("m: 2 of 4 mutants caught, 50.0%", 0.5)

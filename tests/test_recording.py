@@ -97,7 +97,7 @@ def numbers_of(table: pd.DataFrame) -> list[int]:
     return sorted(round((moment - MORNING).total_seconds()) for moment in table["timestamp"])
 
 
-def test_all_that_a_tick_carries_is_recorded_by_symbol_and_day(file: Path, tmp_path: Path) -> None:
+def test_every_attribute_of_a_tick_is_recorded_by_symbol_and_day(file: Path, tmp_path: Path) -> None:
     assert record(file, tmp_path / "rec", 1_000) == 1_000
     table = tickflow.read(tmp_path / "rec", form="arrow").to_pylist()
     assert len(table) == 1_000
@@ -113,7 +113,7 @@ def test_all_that_a_tick_carries_is_recorded_by_symbol_and_day(file: Path, tmp_p
     assert days == {(folder_of(symbol), day) for symbol in SYMBOLS for day in ("2026-01-05", "2026-01-06")}
 
 
-def test_killed_again_and_again_it_leaves_no_half_file_and_no_tick_twice_or_missing(file: Path, tmp_path: Path) -> None:
+def test_repeated_kills_leave_no_partial_file_and_no_doubled_or_missing_tick(file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "rec"
     places: set[str] = set()
     for round_number in range(5):
@@ -185,7 +185,7 @@ def test_some_symbols_and_a_span_are_read(file: Path, tmp_path: Path) -> None:
         tickflow.read(tmp_path)
 
 
-def test_from_now_on_leaves_out_what_was_there(file: Path, tmp_path: Path) -> None:
+def test_from_now_leaves_out_earlier_ticks(file: Path, tmp_path: Path) -> None:
     folder = tmp_path / "rec"
     record(file, folder, 0, from_now=True)
     wait_until(lambda: is_recording(folder), "place", 10)
@@ -230,7 +230,7 @@ def number_of(tick: Tick) -> int:
     return round((moment - MORNING).total_seconds())
 
 
-def test_some_symbols_and_a_stretch_of_time_of_it_are_replayed(folder: Path) -> None:
+def test_a_replay_of_it_can_be_limited_to_symbols_and_a_time_range(folder: Path) -> None:
     begin, end = (epoch_us(MORNING + timedelta(seconds=at)) for at in (100, 900))
     ticks = replayed(folder, part=Part(frozenset({"BRK.B", "..X"}), begin, end))
     assert [number_of(tick) for tick in ticks] == [n for n in range(100, 900) if n % 2]
@@ -279,9 +279,7 @@ def test_a_part_of_it_keeps_all_that_its_ticks_carry(folder: Path, tmp_path: Pat
     assert {(tick.source, tick.change_percent) for tick in ticks} == {("test", None), ("odd", -1.5)}
 
 
-def test_resume_is_refused_and_what_a_recording_does_not_need_is_said_to_be_unused(
-    folder: Path, tmp_path: Path, script: StartScript
-) -> None:
+def test_a_recording_refuses_resume_and_reports_unused_flags(folder: Path, tmp_path: Path, script: StartScript) -> None:
     flags = ("--source", "replay", "--replay-file", str(folder), "--replay-speed", "max")
     env = {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "again.db")}
     run = script("stock_producer.py", *flags, "--resume", env=env)

@@ -98,7 +98,7 @@ def test_every_action_is_named_by_a_commit() -> None:
         assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), comment
 
 
-def test_weaknesses_of_libraries_and_of_the_workflow_are_looked_for() -> None:
+def test_ci_checks_libraries_and_workflow_for_weaknesses() -> None:
     for words in ("pip-audit --require-hashes --disable-pip -r requirements.lock", "zizmor", "make sbom"):
         assert words in WORKFLOW
     updates = yaml.safe_load((PROJECT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]

@@ -51,7 +51,7 @@ def test_a_cached_kafka_needs_java_17_alone(
     assert (building.why_not("kafka") is None) is expected
 
 
-def test_a_cached_influxd_of_another_version_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_influxd_of_another_version_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert not building.is_built("influxdb")
     building.influxd().parent.mkdir(parents=True)
@@ -98,7 +98,7 @@ def test_influxdb_keeps_points_and_port_over_a_stop_and_over_a_kill(own_influx: 
         assert [one["name"] for one in server.call("GET", "/api/v2/buckets?name=kept")["buckets"]] == ["kept"]
 
 
-def test_a_frozen_server_is_silent_and_goes_on_after_it(own_influx: Influxd) -> None:
+def test_a_frozen_server_is_silent_and_then_continues(own_influx: Influxd) -> None:
     own_influx.pause()
     with pytest.raises(ServerError, match="timed out"):
         own_influx.server.call("GET", "/health", timeout=0.5)
@@ -110,7 +110,7 @@ def test_a_frozen_server_is_silent_and_goes_on_after_it(own_influx: Influxd) -> 
         own_influx.pause()
 
 
-def test_a_server_does_not_take_another_for_itself(own_influx: Influxd, tmp_path: Path) -> None:
+def test_a_server_does_not_mistake_another_for_itself(own_influx: Influxd, tmp_path: Path) -> None:
     second = Influxd(tmp_path / "second", own_influx.port)
     with pytest.raises(ServerError, match=f"cannot start: something else listens on port {own_influx.port}"):
         second.start()
@@ -123,7 +123,7 @@ def test_a_start_that_fails_quotes_the_servers_log(own_influx: Influxd) -> None:
         own_influx.start()
 
 
-def test_what_is_on_the_leash_ends_with_whoever_started_it() -> None:
+def test_a_leashed_process_ends_with_its_starter() -> None:
     command = [sys.executable, str(LEASH), "sleep", "60"]
     program = f"import os, subprocess; print(subprocess.Popen({command!r}).pid, flush=True); input(); os._exit(0)"
     with subprocess.Popen(
@@ -194,14 +194,14 @@ class TestUpAndDown:
         assert [path.name for path in (tmp_path / "tickflow-servers").iterdir()] == ["lock"]
 
     @pytest.mark.usefixtures("local_servers")
-    def test_a_taken_port_is_said(self, tmp_path: Path) -> None:
+    def test_a_taken_port_is_reported(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             done = self.run(tmp_path, "up", f"--kafka-port={port}")
         assert done.returncode == 1
         assert f"Kafka 4.3.1 cannot start: port {port} is taken by something" in done.stderr
 
-    def test_down_leaves_a_stranger_with_the_same_pid_alone(self, tmp_path: Path) -> None:
+    def test_down_does_not_end_another_process_with_the_same_pid(self, tmp_path: Path) -> None:
         record = {"pid": os.getpid(), "identity": "an earlier process", "port": 1}
         (tmp_path / "tickflow-servers").mkdir()
         (tmp_path / "tickflow-servers" / "kafka.json").write_text(json.dumps(record))

@@ -44,7 +44,7 @@ def ns(text: str, zone: str = "America/New_York") -> int:
         ("2024-11-04T16:00:00", False),
     ],
 )
-def test_new_york_is_open_when_it_said_so(moment: str, *, is_open: bool) -> None:
+def test_new_yorks_hours_match_its_published_calendar(moment: str, *, is_open: bool) -> None:
     assert NEW_YORK.is_open(ns(moment)) is is_open
 
 
@@ -147,12 +147,12 @@ def test_a_market_is_known_by_its_code() -> None:
     ]
 
 
-def test_to_make_sessions_loads_nothing() -> None:
+def test_creating_sessions_loads_nothing() -> None:
     code = "import sys; from tickflow.sessions import Sessions; Sessions('XNYS').zone; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"pandas", "exchange_calendars"} & set(done.stdout.split())
 
 
-def test_a_close_is_that_of_the_day_in_utc() -> None:
+def test_the_close_of_a_day_is_in_utc() -> None:
     assert NEW_YORK.close_of(date(2024, 11, 29)) == datetime(2024, 11, 29, 18, tzinfo=UTC)
     assert NEW_YORK.close_of(date(2026, 1, 4)) == datetime(2026, 1, 4, 21, tzinfo=UTC)  # a Sunday: the usual hour

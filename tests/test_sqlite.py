@@ -40,7 +40,7 @@ def run(path: Path, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def test_a_new_file_says_whose_it_is_and_which_version_it_has(tmp_path: Path) -> None:
+def test_a_new_file_has_the_application_id_and_version(tmp_path: Path) -> None:
     with opened(tmp_path / "new.db"):
         pass
     assert pragma(tmp_path / "new.db", "application_id") == APPLICATION_ID
@@ -153,7 +153,7 @@ def test_the_file_of_another_program_is_refused_and_left_alone(tmp_path: Path) -
     assert path.read_bytes() == content
 
 
-def test_a_table_that_is_not_as_it_should_be_is_no_matter_of_rights(tmp_path: Path) -> None:
+def test_a_table_of_another_form_is_not_reported_as_missing_rights(tmp_path: Path) -> None:
     path = tmp_path / "broken.db"
     with opened(path) as store:
         run(path, "DROP TABLE store_points")

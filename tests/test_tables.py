@@ -14,7 +14,7 @@ def test_each_table_is_made_from_the_figures_that_are_kept() -> None:
     assert filled(text, json.loads(FIGURES.read_text(encoding="utf-8"))) == text
 
 
-def test_another_figure_makes_another_table() -> None:
+def test_a_changed_figure_changes_the_table() -> None:
     figures = {"stage": {"ratio": 12.5}, "memory": {"kb_a_symbol_with_20": 3.0}}
     lines = filled("<!-- measured: targets -->\n\n<!-- end -->", figures).splitlines()
     assert "| compute stage alone, against the tutorial's | at least 10 times | 12.50 times | yes |" in lines
@@ -23,7 +23,7 @@ def test_another_figure_makes_another_table() -> None:
     assert sum(f"| {MISSING} | {MISSING} |" in row for row in rows) == len(rows) - 2
 
 
-def test_a_trial_is_said_to_be_one() -> None:
+def test_a_trial_is_marked_as_one() -> None:
     for table in TABLES:
         text = filled(f"<!-- measured: {table} -->\n\n<!-- end -->", {USED[table][0]: {"short": True}})
         assert f"to be measured in full: {USED[table][0]}." in text

@@ -85,7 +85,7 @@ def said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
     return [missing, *of_settings(), of_a_taken_port(), *of_servers(), *of_two_engines(tmp_path, caplog)]
 
 
-def test_each_quoted_sentence_is_one_that_the_program_says(said: list[str]) -> None:
+def test_each_quoted_sentence_occurs_in_the_program(said: list[str]) -> None:
     assert len(ROWS) > 10
     for symptom, because, do in ROWS:
         quoted = re.search(r"`(.+)`", symptom)

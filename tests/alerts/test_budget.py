@@ -57,7 +57,7 @@ def test_no_sequence_of_scores_breaks_the_bound(
     assert count <= budget.rate * elapsed + math.log(CAP / FLOOR) / GAIN + 1 + 1e-9
 
 
-def test_the_bound_is_reached_but_for_one() -> None:
+def test_the_bound_is_tight_to_within_one_alert() -> None:
     """The bound is tight: the worst sequence comes within one alert of it."""
     count, elapsed = said(Budget(1.0), FLOOR, [(60_000_001, 1e300)] * 200, 0)
     assert count >= elapsed + Budget(1.0).constant - 1.0
@@ -78,12 +78,12 @@ def test_time_counts_on_weekdays(since: int, length: int) -> None:
 
 
 @given(st.floats(-30, 30))
-def test_the_exponential_is_as_good_as_the_librarys(value: float) -> None:
+def test_the_exponential_is_as_exact_as_the_librarys(value: float) -> None:
     assert exp(value) == pytest.approx(math.exp(value), rel=1e-15)
 
 
 @given(st.integers(0, 300))
-def test_the_interval_holds_what_it_says(count: int) -> None:
+def test_the_interval_has_its_stated_coverage(count: int) -> None:
     low, high = poisson_interval(count)
     tail = [math.exp(k * math.log(high) - high - math.lgamma(k + 1)) for k in range(count + 1)]
     assert math.fsum(tail) == pytest.approx(0.025, abs=1e-6)
@@ -91,12 +91,12 @@ def test_the_interval_holds_what_it_says(count: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1/0", "1/", "a", "1/2.5", "1e9", "10001", "1 / 2", "１"])
-def test_a_budget_that_is_none(text: str) -> None:
+def test_a_text_that_is_not_a_budget_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="per symbol and trading day"):
         parse(text)
 
 
-def test_off_means_that_the_calibrated_threshold_stands() -> None:
+def test_off_leaves_the_calibrated_threshold_unchanged() -> None:
     episodes = Episodes(0, Budget(1.0), follows=False, thresholds={("move", "A"): 9.0})
     for number in range(50):
         flag = Flag(0, "move", 9.5, 0, 1.0, 1.0, number, number, None)

@@ -78,7 +78,7 @@ def desk(tmp_path: Path, receiver: HttpReceiver) -> Iterator[Desk]:
     made.close()
 
 
-def test_a_message_has_the_sentence_a_link_an_id_and_is_sent_once(desk: Desk, receiver: HttpReceiver) -> None:
+def test_a_message_has_a_sentence_a_link_and_an_id_and_is_sent_once(desk: Desk, receiver: HttpReceiver) -> None:
     first = alert("AAPL", 5 * SECOND)
     desk.publish(first)
     assert receiver.messages == []  # the alert waits for others of the same move
@@ -92,7 +92,7 @@ def test_a_message_has_the_sentence_a_link_an_id_and_is_sent_once(desk: Desk, re
     assert [each.notified for each in desk.store.alerts(0)] == [True]
 
 
-def test_said_again_is_another_message_and_closed_is_none(desk: Desk, receiver: HttpReceiver) -> None:
+def test_a_repeated_alert_is_another_message_and_a_closed_one_is_not(desk: Desk, receiver: HttpReceiver) -> None:
     desk.publish(alert("AAPL", 5))
     desk.later()
     desk.publish(alert("AAPL", 5, said=2))
@@ -114,7 +114,7 @@ def test_a_common_shock_of_500_symbols_is_one_message(desk: Desk, receiver: Http
     assert (stored.members or "").split(",") == [each.symbol for each in shock]
 
 
-def test_detectors_about_the_data_are_no_messages_and_rules_are(desk: Desk, receiver: HttpReceiver) -> None:
+def test_detectors_about_the_data_send_no_messages_but_rules_do(desk: Desk, receiver: HttpReceiver) -> None:
     desk.publish(alert("A", 1, detector="bad_print"), alert("A", 2, detector="volume"), alert("A", 3, 1, "price > 5"))
     desk.later()
     assert [message["title"] for message in receiver.messages] == ["A: price > 5"]
@@ -134,7 +134,7 @@ def test_a_channel_that_is_away_loses_nothing_and_gets_a_digest(desk: Desk, rece
     assert set(receiver.ids) == {each.id for each in made}
 
 
-def test_more_than_the_rate_come_together_and_none_is_lost(tmp_path: Path, receiver: HttpReceiver) -> None:
+def test_messages_above_the_rate_are_combined_and_none_is_lost(tmp_path: Path, receiver: HttpReceiver) -> None:
     desk = Desk(tmp_path, receiver, Wishes(known=KNOWN, an_hour=3))
     made = [alert(f"S{number}", number * 100 * SECOND) for number in range(9)]
     for each in made:
@@ -147,7 +147,7 @@ def test_more_than_the_rate_come_together_and_none_is_lost(tmp_path: Path, recei
     desk.close()
 
 
-def test_what_nobody_takes_is_given_up_and_said(
+def test_a_message_that_no_receiver_accepts_is_given_up_and_logged(
     desk: Desk, receiver: HttpReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.is_away = True
@@ -161,7 +161,7 @@ def test_what_nobody_takes_is_given_up_and_said(
     assert receiver.messages == []
 
 
-def test_a_market_move_needs_as_many_as_the_symbols_ask_for() -> None:
+def test_a_market_move_needs_more_members_when_there_are_more_symbols() -> None:
     two = [alert("A", 0), alert("B", SECOND)]
     assert market.gathered(two, 7) == ([], two)
     three = [*two, alert("C", 5 * SECOND)]

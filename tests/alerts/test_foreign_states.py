@@ -69,20 +69,20 @@ records = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(records, max_size=8))
-def test_any_records_leave_a_good_state_to_be_found(given_: list[Any]) -> None:
+def test_a_good_state_is_found_among_any_records(given_: list[Any]) -> None:
     found_in(given_)
     assert found_in([*given_, GOOD]) is not None
 
 
 @pytest.mark.parametrize("value", [b"", b"no zlib", zlib.compress(b"x" * 100)[:-3]])
-def test_a_damaged_state_is_passed_over_for_an_older_one(value: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_older_state_replaces_a_damaged_one(value: bytes, caplog: pytest.LogCaptureFixture) -> None:
     found = found_in([GOOD, a_record(value, offset=b"9")])
     assert found is not None
     assert (found.offset, found.state) == (5, b"state")
     assert "is damaged or too large: an older one is used" in caplog.text
 
 
-def test_no_more_is_unpacked_than_a_state_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unpacking_stops_at_the_largest_possible_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "MOST_BYTES", 1_000)
     bomb = zlib.compress(b" " * 10_000_000)
     assert found_in([a_record(bomb, offset=b"9")]) is None
@@ -91,7 +91,7 @@ def test_no_more_is_unpacked_than_a_state_can_have(monkeypatch: pytest.MonkeyPat
     assert len(found.state) == 1_000
 
 
-def test_the_embedded_file_too(tmp_path: Path) -> None:
+def test_damaged_states_in_the_embedded_file_are_skipped(tmp_path: Path) -> None:
     states = EmbeddedCheckpoints(tmp_path / "stocks.db", "stock-ticks", GROUP, threading.Event())
     states.keep(Checkpoint(0, 5, "", b"state"))
     states.keep(Checkpoint(0, 9, "", b"newer"))
@@ -113,7 +113,7 @@ STATE = Watch(0, TERMS).state()
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60) | st.tuples(st.integers(0, len(STATE) - 1), st.binary(min_size=1, max_size=6)))
-def test_any_bytes_are_a_state_or_a_value_error(changed: bytes | tuple[int, bytes]) -> None:
+def test_any_bytes_give_a_state_or_a_value_error(changed: bytes | tuple[int, bytes]) -> None:
     state = changed if isinstance(changed, bytes) else STATE[: changed[0]] + changed[1] + STATE[changed[0] + 1 :]
     with suppress(ValueError):
         Watch.resumed(0, TERMS, state)

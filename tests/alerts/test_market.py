@@ -88,7 +88,7 @@ def test_two_workers_store_one_alert_with_all_members(tmp_path: Path) -> None:
     assert stored[0] == stored[1]
 
 
-def test_no_checkpoint_passes_moves_that_were_not_looked_at(tmp_path: Path) -> None:
+def test_no_checkpoint_passes_moves_that_were_not_searched_yet(tmp_path: Path) -> None:
     """After a crash between the alerts and their market move, the replay raises them again."""
     store = EmbeddedAlerts(tmp_path / "stocks.db", stop=threading.Event())
     down = threading.Event()
@@ -134,7 +134,7 @@ def test_one_symbol_fewer_is_no_market_move(symbols: int) -> None:
     assert gathered(mixed, symbols)[0] == []
 
 
-def test_what_comes_first_later_completes_the_stored_move() -> None:
+def test_an_earlier_member_found_later_completes_the_stored_move() -> None:
     late = [moved(name, at) for name, at in (("B", 101), ("C", 102), ("D", 103))]
     ((stored,), _) = gathered(late, 7)
     ((whole,), _) = gathered([moved("A", 100), *late], 7)

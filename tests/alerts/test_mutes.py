@@ -41,7 +41,7 @@ def moved(percent: float, at: int = OPEN, symbol: str = "AAPL", detector: str = 
         (Mute("1", 0, "*", closed=True), "AAPL", 1.0, OPEN + 24 * 6 * HOUR // 24 * 24, True),  # a Sunday
     ],
 )
-def test_a_mute_covers_what_its_conditions_say(
+def test_a_mute_covers_the_alerts_that_meet_its_conditions(
     mute: Mute, symbol: str, percent: float, at: int, is_covered: bool
 ) -> None:
     assert is_muted(moved(percent, at, symbol), [mute], OPEN, NEW_YORK) == is_covered

@@ -26,7 +26,7 @@ BLANKS = st.sampled_from([" ", "  ", "\t"])
 
 @settings(max_examples=300)
 @given(st.lists(RULES, max_size=5), BLANKS)
-def test_what_is_written_is_read_and_written_again(rules: list[tuple[str, str, str, str]], blank: str) -> None:
+def test_a_written_rule_can_be_parsed_and_written_back(rules: list[tuple[str, str, str, str]], blank: str) -> None:
     text = ";".join(blank.join(rule) for rule in rules)
     read = parse(text)
     assert [rule.pattern for rule in read] == [rule[0] for rule in dict.fromkeys(map(normal, rules))]
@@ -44,7 +44,7 @@ def normal(rule: tuple[str, str, str, str]) -> tuple[str, str]:
         st.text(max_size=60), st.text(string.printable, max_size=60), st.text("A*; _price<>=5mx%change", max_size=40)
     )
 )
-def test_any_text_is_rules_or_an_error_with_a_place(text: str) -> None:
+def test_any_text_gives_rules_or_an_error_with_a_position(text: str) -> None:
     error = error_of(text)
     if error is None:
         assert all(isinstance(rule, Rule) for rule in parse(text))
@@ -64,7 +64,7 @@ def error_of(text: str) -> RuleError | None:
 
 @settings(max_examples=300)
 @given(RULES, st.data())
-def test_the_place_of_an_error_is_where_a_rule_was_broken(rule: tuple[str, str, str, str], data: st.DataObject) -> None:
+def test_an_error_points_at_the_broken_word(rule: tuple[str, str, str, str], data: st.DataObject) -> None:
     """A wrong word is reported at its position, also after a correct rule."""
     words = list(rule)
     at = data.draw(st.integers(1, 3))
@@ -91,7 +91,7 @@ def test_the_place_of_an_error_is_where_a_rule_was_broken(rule: tuple[str, str, 
         ("=A price > 5", 1, "a symbol such as AAPL"),
     ],
 )
-def test_an_error_names_its_place(text: str, place: int, expected: str) -> None:
+def test_an_error_names_its_position(text: str, place: int, expected: str) -> None:
     with pytest.raises(RuleError, match=expected) as caught:
         parse(text)
     assert caught.value.place == place
@@ -102,7 +102,7 @@ def alerts(text: str, made: list[Trade]) -> list[tuple[str, str, float, int]]:
     return [(each.symbol, each.detector, each.score, each.opened // 10**9) for each in found.values()]
 
 
-def test_price_is_said_once_until_it_has_not_held_for_a_minute() -> None:
+def test_a_price_rule_alerts_once_until_it_has_not_held_for_a_minute() -> None:
     prices = [199, 201, 202, *[150] * 30, 203, *[150] * 70, 204]
     made = [Trade("AAPL", n * SECOND, float(price), 1) for n, price in enumerate(prices)]
     assert alerts("AAPL price > 200; MSFT price > 1", made) == [
@@ -111,13 +111,13 @@ def test_price_is_said_once_until_it_has_not_held_for_a_minute() -> None:
     ]
 
 
-def test_change_is_against_the_last_price_a_span_ago() -> None:
+def test_change_compares_with_the_last_price_before_the_span() -> None:
     made = [Trade("A", n * SECOND, 100.0 if n < 400 else 96.0, 1) for n in range(420)]
     assert alerts("* change_5m < -3", made) == [("A", "change_5m < -3", (96 / 100 - 1) * 100, 400)]
     assert alerts("* change_5m < -3", made[150:]) == []  # warm-up: no price is five minutes old
 
 
-def test_volume_counts_within_the_span_and_against_the_usual() -> None:
+def test_volume_counts_within_the_span_and_relative_to_the_usual_volume() -> None:
     made = [Trade("A", n * SECOND, 5.0, 100 if n < 700 else 1_000) for n in range(720)]
     ((_, _, score, at),) = alerts("A volume_1m > 1.5x", made)
     assert 1.5 < score < 1.8
@@ -126,7 +126,7 @@ def test_volume_counts_within_the_span_and_against_the_usual() -> None:
     assert alerts("A volume_1m > 1.5x", made[400:]) == []
 
 
-def test_silence_is_seen_by_others() -> None:
+def test_silence_shows_in_other_symbols_ticks() -> None:
     both = sorted(
         [Trade("A", n * SECOND, 5.0, 1) for n in range(10)] + [Trade("B", n * SECOND, 5.0, 1) for n in range(100)],
         key=lambda trade: trade.time_us,

@@ -28,7 +28,7 @@ def test_batches_and_restarts_change_no_bit(budget: Budget) -> None:
     assert alerts_of(slices(ticks, [1_500, 40]), terms, restart=True) == whole
 
 
-def test_ticks_before_the_state_are_left_alone() -> None:
+def test_ticks_before_the_state_are_ignored() -> None:
     ticks = batch(trades(3, 2_000))
     whole = alerts_of([ticks], TERMS)
     watch = Watch(0, TERMS)
@@ -38,7 +38,7 @@ def test_ticks_before_the_state_are_left_alone() -> None:
     assert found == whole
 
 
-def test_a_state_that_is_none_is_refused() -> None:
+def test_bytes_that_are_not_a_state_are_refused() -> None:
     with pytest.raises(ValueError, match="no state of alerts"):
         Watch.resumed(0, TERMS, b"\x93abc")
 
@@ -48,7 +48,7 @@ def calm(symbol: str, count: int, start: int = 0) -> list[Trade]:
     return [Trade(symbol, (start + n) * SECOND, 100 + 0.01 * (n % 2), 100) for n in range(count)]
 
 
-def test_one_episode_is_one_alert_and_lasts_or_not() -> None:
+def test_an_episode_is_one_alert_which_lasted_or_did_not() -> None:
     for after, lasted in ((101.0, True), (100.3, False)):
         moved = [Trade("A", (80 + n) * SECOND, 101.0 if n < 10 else after, 100) for n in range(140)]
         found = alerts_of([batch([*calm("A", 80), *moved])], Terms(detectors=frozenset({"move"})))
@@ -58,7 +58,7 @@ def test_one_episode_is_one_alert_and_lasts_or_not() -> None:
         assert alert.move_percent == (101.0 / 100.01 - 1.0) * 100.0
 
 
-def test_what_is_not_known_yet_is_absent() -> None:
+def test_unknown_values_are_absent() -> None:
     moved = [Trade("A", (80 + n) * SECOND, 101.0, 100) for n in range(20)]
     (alert,) = alerts_of([batch([*calm("A", 80), *moved])], Terms(detectors=frozenset({"move"}))).values()
     assert (alert.closed, alert.lasted, alert.notified) == (None, None, None)
@@ -74,7 +74,7 @@ def test_a_silence_begins_with_another_symbols_tick_and_ends_with_its_own() -> N
         assert alerts_of(slices(batch(both), sizes), Terms(detectors=frozenset({"silence"})), restart=True) == found
 
 
-def test_where_all_fall_silent_nobody_is() -> None:
+def test_no_symbol_is_silent_while_all_are() -> None:
     both = sorted([*calm("A", 80), *calm("B", 80), *calm("A", 5, 5_000), *calm("B", 5, 5_000)], key=lambda t: t.time_us)
     silent = list(alerts_of([batch(both)], Terms(detectors=frozenset({"silence"}))).values())
     assert [each.symbol for each in silent] == ["B"]  # the first tick after the pause opens and closes it

@@ -198,7 +198,7 @@ def test_the_page_answers_others_beside_slow_idle_and_many_connections(embedded_
 
 
 @pytest.mark.parametrize("path", ["/", "/_dash-layout", UPDATE])
-def test_half_a_request_costs_the_others_nothing(embedded_page: Page, path: str) -> None:
+def test_half_a_request_does_not_delay_others(embedded_page: Page, path: str) -> None:
     with socket.create_connection(("127.0.0.1", embedded_page.port), timeout=10) as one:
         one.sendall(f"GET {path} HTTP/1.1\r\nHo".encode())
         _, _, seconds = answered(embedded_page, Request("", "GET", "/", {}, None, frozenset()))

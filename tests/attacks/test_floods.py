@@ -74,7 +74,7 @@ def posted(page: Page, body: dict[str, Any]) -> tuple[int, dict[str, Any], float
     return status, next(iter(json.loads(content)["response"].values()))["data"] if status == 200 else {}, seconds
 
 
-def test_a_flood_of_symbols_leaves_the_page_quick_and_it_says_how_many_it_leaves_out(
+def test_under_a_flood_of_symbols_the_page_stays_quick_and_counts_those_it_omits(
     page: Page, request: pytest.FixtureRequest
 ) -> None:
     flood(page, request)

@@ -12,7 +12,7 @@ from tickflow.errors import StoreUnavailable
 expect.set_options(timeout=WAIT_MS)
 
 
-def test_an_alert_is_acknowledged_for_good_and_for_all(running: Running, visit: Visit) -> None:
+def test_an_acknowledgement_is_permanent_and_shared_by_all_readers(running: Running, visit: Visit) -> None:
     with_anomaly(running)
     page, other = visit(), visit("?symbol=AAPL")
     row = page.locator("#alerts .alert").first
@@ -42,7 +42,7 @@ def test_an_alert_leads_to_its_moment_in_the_chart(running: Running, visit: Visi
     assert (first + last) / 2 == pytest.approx(moment)
 
 
-def test_an_anomaly_that_comes_is_a_new_alert_without_losing_the_place(running: Running, visit: Visit) -> None:
+def test_a_new_alert_does_not_move_the_list_under_the_reader(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
     expect(page.locator("#alerts .alerts-none")).to_have_text("No anomaly yet.")
@@ -52,7 +52,7 @@ def test_an_anomaly_that_comes_is_a_new_alert_without_losing_the_place(running: 
     expect(page.locator("#alerts .alert")).to_contain_text("▼ low")
 
 
-def test_an_alert_stays_under_the_pointer_while_others_come(running: Running, visit: Visit) -> None:
+def test_an_alert_stays_under_the_pointer_while_others_arrive(running: Running, visit: Visit) -> None:
     for symbol in ("MSFT", "AAPL"):
         running.market.history(symbol, [*PRICES, 158.0] * 10)  # more than the list can show at once
     page = visit()
@@ -69,9 +69,7 @@ def test_an_alert_stays_under_the_pointer_while_others_come(running: Running, vi
     assert page.evaluate(place) == pytest.approx(before, abs=1)
 
 
-def test_a_row_of_a_short_list_stays_under_the_pointer_and_a_click_means_what_was_pressed(
-    running: Running, visit: Visit
-) -> None:
+def test_in_a_short_list_a_click_acts_on_the_row_that_was_pressed(running: Running, visit: Visit) -> None:
     with_anomaly(running, "AAPL")
     running.market.history("MSFT", PRICES)
     page = visit("?symbol=MSFT")
@@ -95,7 +93,7 @@ def test_a_row_of_a_short_list_stays_under_the_pointer_and_a_click_means_what_wa
     until(page, "document.querySelector('.alerts-list').scrollTop === 0")
 
 
-def test_an_acknowledgement_is_of_the_row_that_was_pressed(running: Running, visit: Visit) -> None:
+def test_an_acknowledgement_belongs_to_the_row_that_was_pressed(running: Running, visit: Visit) -> None:
     with_anomaly(running, "AAPL")
     running.market.history("MSFT", PRICES)
     page = visit("?symbol=MSFT")
@@ -110,7 +108,7 @@ def test_an_acknowledgement_is_of_the_row_that_was_pressed(running: Running, vis
     expect(page.locator("#alerts .alert")).to_have_count(count + 1)
 
 
-def test_it_says_when_it_is_not_known_who_has_seen_an_alert(
+def test_the_list_reports_when_acknowledgements_are_unknown(
     running: Running, visit: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
@@ -128,7 +126,7 @@ def test_it_says_when_it_is_not_known_who_has_seen_an_alert(
     expect(page.locator(".alerts-trouble")).to_be_hidden()
 
 
-def test_a_new_alert_is_notified_of_while_the_page_is_in_the_background(running: Running, visit: Visit) -> None:
+def test_a_page_in_the_background_notifies_of_a_new_alert(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit(permissions=["notifications"])
     wait_for_rows(page, 0)
@@ -156,7 +154,7 @@ def test_a_new_alert_is_notified_of_while_the_page_is_in_the_background(running:
     assert re.fullmatch(r"AAPL ▲ high: z \d\.\d\d · 163\.00 vs MA10 15\d\.\d\d", hint)
 
 
-def test_who_was_not_asked_yet_can_ask_for_notifications(running: Running, visit: Visit) -> None:
+def test_a_reader_who_was_never_asked_can_enable_notifications(running: Running, visit: Visit) -> None:
     page = visit()
     running.market.history("AAPL", PRICES)
     expect(page.locator(".alerts-bell")).to_have_text("Notify me")

@@ -138,7 +138,7 @@ def saved(page: Page, path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
-def test_every_range_shows_what_is_stored_in_it(
+def test_every_range_shows_its_stored_points(
     stored: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
 ) -> None:
     points = history("A.B-C")

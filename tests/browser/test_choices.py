@@ -23,7 +23,7 @@ from tests.browser.looks import (
 expect.set_options(timeout=WAIT_MS)
 
 
-def test_a_click_in_the_watch_list_chooses_and_the_address_keeps_it(running: Running, visit: Visit) -> None:
+def test_a_click_in_the_watch_list_chooses_a_symbol_and_changes_the_address(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     running.market.history("MSFT", [400.0, 401.0])
     page = visit()
@@ -39,7 +39,7 @@ def test_a_click_in_the_watch_list_chooses_and_the_address_keeps_it(running: Run
 
 
 @pytest.mark.parametrize("query", ["?symbol=%3Cscript%3E&range=2y", "?symbol=A%27--", "?range[]=5m"])
-def test_an_address_that_makes_no_sense_opens_the_plain_page(running: Running, visit: Visit, query: str) -> None:
+def test_an_invalid_address_opens_the_default_page(running: Running, visit: Visit, query: str) -> None:
     running.market.history("AAPL", PRICES)
     page = visit(query)
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
@@ -163,7 +163,7 @@ def test_a_sorted_or_filtered_list_keeps_to_its_rule_as_prices_move(running: Run
     until(page, f"({ORDER}) === 'MSFT'")
 
 
-def test_paused_it_stands_still_and_says_how_far_behind_it_is(running: Running, visit: Visit) -> None:
+def test_a_paused_page_stands_still_and_shows_how_far_behind_it_is(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
     wait_for_rows(page, 0)
@@ -180,7 +180,7 @@ def test_paused_it_stands_still_and_says_how_far_behind_it_is(running: Running, 
     expect(page.locator("#pause")).to_have_text("Pause")
 
 
-def test_a_period_is_shown_as_asked_and_kept_in_the_address(running: Running, visit: Visit) -> None:
+def test_a_period_is_shown_and_kept_in_the_address(running: Running, visit: Visit) -> None:
     market = Market(running.writing, day=datetime(2013, 10, 7, 13, 45, tzinfo=UTC))
     market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL&range=15m&from=2013-10-07T09:44:00&to=2013-10-07T09:44:30")
@@ -195,7 +195,7 @@ def test_a_period_is_shown_as_asked_and_kept_in_the_address(running: Running, vi
     assert "from=" not in page.url
 
 
-def test_price_and_change_over_a_period_are_its_own(running: Running, visit: Visit) -> None:
+def test_a_period_shows_its_own_price_and_change(running: Running, visit: Visit) -> None:
     market = Market(running.writing, day=datetime(2013, 10, 7, 13, 45, tzinfo=UTC))
     market.history("AAPL", [100.0 + i for i in range(120)])
     page = visit("?symbol=AAPL&symbols=AAPL&from=2013-10-07T09:44:00&to=2013-10-07T09:44:30")
@@ -221,7 +221,7 @@ def test_price_and_change_over_a_period_are_its_own(running: Running, visit: Vis
     expect(page.locator("#headline-price")).to_have_text("219.00")
 
 
-def test_a_period_wider_than_times_can_be_is_all_there_is(running: Running, visit: Visit) -> None:
+def test_a_period_beyond_all_possible_times_shows_everything(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES, gap=timedelta(seconds=30))
     page = visit("?symbol=AAPL&range=5m&from=1900-01-01T00:00&to=9999-12-31T23:59")
     wait_for_rows(page, 0)
@@ -230,7 +230,7 @@ def test_a_period_wider_than_times_can_be_is_all_there_is(running: Running, visi
     assert page.evaluate(f"String({view}.drawn.period) === String(window.tickflow.options.state.period)")
 
 
-def test_there_is_a_way_out_of_a_period_without_ticks(running: Running, visit: Visit) -> None:
+def test_a_period_without_ticks_offers_a_way_back(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL&from=2013-10-07T09:44:00&to=2013-10-07T09:44:30")
     expect(page.locator("#empty")).to_have_text(re.compile("No ticks of AAPL in this period"))
@@ -242,7 +242,7 @@ def test_there_is_a_way_out_of_a_period_without_ticks(running: Running, visit: V
     expect(page.locator("#empty")).to_be_hidden()
 
 
-def test_a_period_is_asked_for_in_a_dialog(running: Running, visit: Visit) -> None:
+def test_a_period_is_chosen_in_a_dialog(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
     wait_for_rows(page, 0)
@@ -253,7 +253,7 @@ def test_a_period_is_asked_for_in_a_dialog(running: Running, visit: Visit) -> No
     until(page, "!location.search.includes('from=')")
 
 
-def test_candles_move_with_the_ticks_and_are_those_of_the_store(running: Running, visit: Visit) -> None:
+def test_candles_move_with_the_ticks_and_match_the_store(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL&candles=1m")
     wait_for_rows(page, 0)
@@ -269,7 +269,7 @@ def test_candles_move_with_the_ticks_and_are_those_of_the_store(running: Running
     assert page.evaluate(f"(({{open, high, low, close}}) => [open, high, low, close])({LOOKS}.picture.y)") == live
 
 
-def test_a_link_reproduces_what_is_seen(running: Running, visit: Visit) -> None:
+def test_a_link_reproduces_the_view(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL")
     wait_for_rows(page, 0)

@@ -17,7 +17,7 @@ ROWS = [
 ]
 
 
-def test_texts_are_quoted_and_harmless_and_numbers_stay_numbers(chromium: Browser) -> None:
+def test_texts_are_quoted_and_harmless_while_numbers_stay_numbers(chromium: Browser) -> None:
     page = chromium.new_page()
     try:
         text = page.evaluate(

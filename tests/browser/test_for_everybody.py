@@ -75,7 +75,7 @@ def test_axe_finds_nothing_serious_in_an_empty_page_or_without_a_store(
     assert axe.violations(page, rules) == []
 
 
-def test_five_quick_presses_move_five_steps_in_the_order_in_sight(running: Running, visit: Visit) -> None:
+def test_five_quick_presses_move_five_steps_in_the_visible_order(running: Running, visit: Visit) -> None:
     prices = {"S0": 30.0, "S1": 70.0, "S2": 10.0, "S3": 60.0, "S4": 20.0, "S5": 50.0, "S6": 40.0}
     for symbol, price in prices.items():
         running.market.history(symbol, [price, price])
@@ -180,7 +180,7 @@ def test_a_cursor_by_keys_reads_values_and_finds_anomalies(running: Running, vis
     expect(said).to_have_text("")
 
 
-def test_what_is_in_sight_is_there_as_a_table(running: Running, visit: Visit) -> None:
+def test_the_visible_part_of_the_chart_is_available_as_a_table(running: Running, visit: Visit) -> None:
     with_anomaly(running)
     page = visit("?symbol=AAPL")
     wait_for_rows(page, 0)
@@ -286,9 +286,7 @@ def test_text_at_200_percent_grows_everywhere_and_nothing_is_cut(running: Runnin
     assert all(after[0] - before[1] >= 30 for before, after in itertools.pairwise(panels)), "room for titles"
 
 
-def test_in_forced_colours_what_is_chosen_is_framed_and_the_chart_is_drawn_in_them(
-    running: Running, visit: Visit
-) -> None:
+def test_forced_colours_frame_the_choice_and_colour_the_chart(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL", forced=True)
     wait_for_rows(page, 0)

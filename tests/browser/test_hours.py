@@ -85,7 +85,7 @@ def test_the_speed_of_a_replay_is_that_of_its_event_time(page: Page) -> None:
     assert rates == pytest.approx([60, 60, 60])
 
 
-def test_the_session_is_said_and_closed_hours_are_shaded(page: Page) -> None:
+def test_the_session_is_named_and_closed_hours_are_shaded(page: Page) -> None:
     expect(page.locator("#headline-session")).to_have_text(
         re.compile(r"^Prev\. close 5\d\d\.\d\d|^Prev\. close 49\d\.\d\d")
     )
@@ -95,7 +95,7 @@ def test_the_session_is_said_and_closed_hours_are_shaded(page: Page) -> None:
     assert [each for each in shaded if not each["isNear"]]
 
 
-def test_closed_hours_take_no_room_where_a_reader_wants_that(page: Page) -> None:
+def test_closed_hours_can_be_hidden(page: Page) -> None:
     page.locator("[data-option=trading]").click()
     until(page, f"window.tickflow.hours.isTrading() && {LOOKS}.picture.x.length === 390 + 210 + 390")
     assert "trading=1" in page.url
@@ -118,7 +118,7 @@ def test_closed_hours_take_no_room_where_a_reader_wants_that(page: Page) -> None
     assert inside
 
 
-def test_averages_that_reach_over_a_night_say_so(page: Page) -> None:
+def test_averages_across_a_night_are_marked(page: Page) -> None:
     first = page.evaluate(
         f"(({{ picture }}) => picture.x.findIndex((x, i) => i && x - picture.x[i - 1] > 3_600_000))({LOOKS})"
     )

@@ -69,7 +69,7 @@ def saved(page: Page, folder: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((folder / "shown.csv").read_text(encoding="utf-8").splitlines()))
 
 
-def test_each_row_and_the_label_say_whose_ticks_they_are(running: Running, visit: Visit, tmp_path: Path) -> None:
+def test_each_row_and_the_label_name_the_source_of_the_ticks(running: Running, visit: Visit, tmp_path: Path) -> None:
     running.market.history("AAPL", PRICES)
     running.market.feed.source = "replay"
     running.market.history("MSFT", PRICES)
@@ -157,7 +157,7 @@ def test_one_line_at_the_pointers_moment_goes_through_all_charts(running: Runnin
     expect(page.locator(".crosshair")).to_have_count(0)
 
 
-def test_the_small_charts_say_who_is_stale_and_who_warms_up(running: Running, visit: Visit) -> None:
+def test_the_small_charts_show_which_symbols_are_stale_or_warming_up(running: Running, visit: Visit) -> None:
     running.market.history("MSFT", PRICES)
     running.market.history("AAPL", PRICES[:7], gap=timedelta(seconds=15))  # rarely, but often enough to stay fresh
     page = visit("?symbol=MSFT&symbols=AAPL,MSFT")

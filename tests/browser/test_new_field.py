@@ -107,7 +107,7 @@ def audited(script: StartScript, declared: EditedCopy, env: dict[str, str]) -> s
     return audit.stdout
 
 
-def test_three_lines_are_all_that_the_tests_of_a_field_need(declared: EditedCopy) -> None:
+def test_a_new_field_needs_only_three_lines_for_its_tests(declared: EditedCopy) -> None:
     done = declared.python(
         *("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not kafka and not influx and not browser"),
         *ITS_OWN_TESTS,

@@ -85,7 +85,7 @@ def test_scroll_selection_and_focus_survive_ten_refreshes(running: Running, visi
     expect(page.locator(".watch .ag-row-selected")).to_have_attribute("row-id", "AAPL")
 
 
-def test_a_drawing_made_anew_keeps_zoom_and_hidden_lines(running: Running, visit: Visit) -> None:
+def test_a_new_drawing_keeps_zoom_and_hidden_lines(running: Running, visit: Visit) -> None:
     """A late tick cannot be added at the end: the figure is drawn again, as the reader had it."""
     running.market.history("AAPL", PRICES)
     page = visit()
@@ -144,7 +144,7 @@ def test_a_long_range_is_thinned_and_keeps_its_anomalies(running: Running, visit
     assert page.evaluate(f"{LOOKS}.marks.some(({{ price }}) => price > 180)")
 
 
-def test_an_open_page_lets_go_of_what_lies_long_before_its_range(running: Running, visit: Visit) -> None:
+def test_an_open_page_drops_ticks_long_before_its_range(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES, gap=timedelta(seconds=2))
     page = visit("?range=5m")
     wait_for_rows(page, 0)

@@ -26,7 +26,7 @@ def test_tab_leaves_the_watch_list_however_long_it_is(running: Running, visit: V
     until(page, "document.activeElement.closest('#watch') !== null")
 
 
-def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
+def test_it_is_usable_with_the_keyboard_alone(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     running.market.history("MSFT", PRICES)
     page = visit("?symbol=AAPL")
@@ -60,7 +60,7 @@ def test_it_is_usable_by_keys_alone(running: Running, visit: Visit) -> None:
     until(page, "document.body.dataset.view === 'overview'")
 
 
-def test_the_chart_fills_the_screen_by_a_key_and_still_says_whose_data_it_is(running: Running, visit: Visit) -> None:
+def test_the_full_screen_chart_still_names_the_source(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL")
     wait_for_rows(page, 0)
@@ -90,7 +90,7 @@ def test_what_is_shown_can_be_saved_as_csv(running: Running, visit: Visit, tmp_p
     assert (rows[0]["ma_5"], rows[0]["symbol"], rows[0]["source"]) == ("", "AAPL", "simulated")
 
 
-def test_a_links_theme_counts_for_who_chose_none(running: Running, visit: Visit) -> None:
+def test_the_theme_in_a_link_applies_to_readers_who_chose_none(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL&theme=dark", scheme="light")
     scheme = "document.documentElement.dataset.mantineColorScheme"

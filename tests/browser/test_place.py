@@ -24,7 +24,7 @@ def see(page: Page, share: tuple[float, float]) -> list[float]:
     return wanted
 
 
-def test_zoom_pause_sort_filter_and_the_alerts_listed_are_in_the_address(running: Running, visit: Visit) -> None:
+def test_the_address_holds_zoom_pause_sort_filter_and_the_kind_of_alerts(running: Running, visit: Visit) -> None:
     with_anomaly(running)
     running.market.history("MSFT", PRICES)
     page = visit("?symbol=AAPL")
@@ -49,7 +49,7 @@ def test_zoom_pause_sort_filter_and_the_alerts_listed_are_in_the_address(running
     until(page, "!/zoom|paused/.test(location.search)")
 
 
-def test_back_and_forward_lead_through_what_was_chosen(running: Running, visit: Visit) -> None:
+def test_back_and_forward_lead_through_earlier_views(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     running.market.history("MSFT", [400.0, 401.0])
     page = visit("?symbol=AAPL&range=15m")
@@ -112,7 +112,7 @@ def test_the_tab_shows_price_and_change(running: Running, visit: Visit) -> None:
     expect(page).to_have_title("AAPL 163.21 ▲ +8.81 % · Tickflow")
 
 
-def test_a_layout_is_kept_for_all_readers_and_can_be_saved_and_read(
+def test_a_layout_is_shared_by_all_readers_and_can_be_saved_and_loaded(
     running: Running, visit: Visit, tmp_path: Path
 ) -> None:
     running.market.history("AAPL", PRICES)
@@ -141,7 +141,9 @@ def test_a_layout_is_kept_for_all_readers_and_can_be_saved_and_read(
     expect(page.locator(".layout-list li")).to_contain_text("Minutes of MSFT")
 
 
-def test_why_a_layout_was_not_kept_is_shown(running: Running, visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_shows_why_a_layout_was_not_saved(
+    running: Running, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_: object) -> None:
         raise StoreUnavailable("The layouts are away for this test.")
 

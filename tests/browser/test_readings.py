@@ -47,7 +47,7 @@ def test_with_candles_the_fixed_line_reads_open_high_low_and_close(running: Runn
     expect(page.locator("#reading-ma_10")).to_be_visible()
 
 
-def test_where_another_day_begins_the_time_axis_has_a_mark(running: Running, visit: Visit) -> None:
+def test_the_time_axis_marks_the_beginning_of_each_day(running: Running, visit: Visit) -> None:
     market = Market(running.writing, day=datetime(2013, 10, 8, 13, 45, tzinfo=UTC))
     market.history("AAPL", PRICES, gap=timedelta(minutes=10))
     page = visit("?symbol=AAPL&range=1d")

@@ -37,7 +37,7 @@ def test_the_store_goes_and_comes_back_without_a_reload(running: Running, visit:
     assert page.evaluate("window.stillThere") is True
 
 
-def test_the_overview_says_it_too(running: Running, visit: Visit) -> None:
+def test_the_overview_also_shows_that_the_store_is_away(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?view=overview")
     until(page, "document.querySelectorAll('.ag-row').length > 0")
@@ -49,7 +49,7 @@ def test_the_overview_says_it_too(running: Running, visit: Visit) -> None:
     expect(page.locator("#banner")).to_be_visible()
 
 
-def test_it_says_stale_when_ticks_stop_and_live_when_they_go_on(
+def test_the_state_is_stale_when_ticks_stop_and_live_when_they_resume(
     running: Running, visit: Visit, ticking: Ticking
 ) -> None:
     ticking()
@@ -64,7 +64,7 @@ def test_it_says_stale_when_ticks_stop_and_live_when_they_go_on(
     expect(page.locator("#fresh")).to_have_text(re.compile("live"))
 
 
-def test_without_a_tick_since_the_analytics_started_it_says_what_to_do(running: Running, visit: Visit) -> None:
+def test_a_worker_without_a_tick_since_its_start_gets_advice_on_the_page(running: Running, visit: Visit) -> None:
     running.writing.write(running.market.feed.points("AAPL", PRICES))
     running.market.report()
     page = visit()
@@ -74,7 +74,7 @@ def test_without_a_tick_since_the_analytics_started_it_says_what_to_do(running: 
     )
 
 
-def test_what_it_counts_is_not_said_anew_each_second(running: Running, visit: Visit) -> None:
+def test_a_running_count_is_not_announced_every_second(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
     expect(page.locator("#said")).to_have_text(re.compile(r"No new tick of AAPL for \d+ s\."), timeout=8_000)
@@ -89,7 +89,7 @@ def test_what_it_counts_is_not_said_anew_each_second(running: Running, visit: Vi
     assert page.evaluate("window.said") == []
 
 
-def test_a_page_whose_first_drawing_failed_asks_again(running: Running, visit: Visit) -> None:
+def test_a_page_whose_first_drawing_failed_requests_it_again(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     visit.expected = ("ERR_FAILED", "server did not respond")
     page = visit("?symbol=AAPL")
@@ -108,7 +108,7 @@ def test_a_page_whose_first_drawing_failed_asks_again(running: Running, visit: V
     assert len(lost) == 1
 
 
-def test_it_says_when_the_analytics_is_gone_or_held_up(running: Running, visit: Visit) -> None:
+def test_the_page_shows_when_the_worker_is_gone_or_held_up(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     running.market.report(held_up_by="InfluxDB does not answer")
     page = visit()
@@ -118,7 +118,7 @@ def test_it_says_when_the_analytics_is_gone_or_held_up(running: Running, visit: 
     )
 
 
-def test_a_dashboard_that_ends_is_told_and_found_again(running: Running, visit: Visit) -> None:
+def test_the_page_reports_a_dashboard_that_ended_and_reconnects(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
     visit.expected = ("ERR_", "server did not respond")  # errors that the browser and Dash log while the server is down
@@ -134,7 +134,7 @@ def test_a_dashboard_that_ends_is_told_and_found_again(running: Running, visit: 
     expect(page.locator("#headline-note")).to_have_text("in 5m")  # what was chosen meanwhile is drawn as well
 
 
-def test_an_empty_store_says_what_to_do_and_is_drawn_when_ticks_come(running: Running, visit: Visit) -> None:
+def test_an_empty_store_shows_advice_and_then_the_first_ticks(running: Running, visit: Visit) -> None:
     page = visit()
     expect(page.locator("#empty")).to_have_text("No ticks yet. Start the producer: python stock_producer.py")
     expect(page.locator("#fresh")).to_have_text("no data")
@@ -144,7 +144,7 @@ def test_an_empty_store_says_what_to_do_and_is_drawn_when_ticks_come(running: Ru
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
 
 
-def test_an_empty_page_says_what_the_worker_says(running: Running, visit: Visit) -> None:
+def test_an_empty_page_shows_the_notice_of_the_worker(running: Running, visit: Visit) -> None:
     running.market.report(notice="all 3,000 records refused, to stock-ticks.dlq (key_missing 3,000).")
     page = visit()
     words = "all 3,000 records refused, to stock-ticks.dlq (key_missing 3,000)."
@@ -178,7 +178,7 @@ def test_a_replay_of_2013_is_live_and_marked(running: Running, visit: Visit, tic
     assert "ago" not in text(page, "#truth")
 
 
-def test_of_a_live_source_a_closed_market_is_not_stale(running: Running, visit: Visit) -> None:
+def test_a_live_source_is_not_stale_while_its_market_is_closed(running: Running, visit: Visit) -> None:
     weekend = datetime(2013, 10, 5, 15, tzinfo=UTC)
     running.stop()
     running.start(clock=lambda: int(weekend.timestamp() * 1e9))
@@ -199,7 +199,7 @@ def test_simulated_data_is_marked(running: Running, visit: Visit) -> None:
         expect(badge).to_be_in_viewport(ratio=1)
 
 
-def test_a_refresh_goes_on_while_the_answers_are_slow(
+def test_the_page_keeps_refreshing_while_answers_are_slow(
     running: Running, visit: Visit, ticking: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Answers slower than the interval must not be thrown away one after the other."""

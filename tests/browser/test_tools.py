@@ -53,7 +53,7 @@ def test_a_drag_with_shift_measures_prices_time_and_volume(running: Running, vis
     expect(page.locator("#measure")).to_have_attribute("aria-pressed", "false")
 
 
-def test_what_is_measured_is_what_is_stored(running: Running, visit: Visit) -> None:
+def test_a_measurement_agrees_with_the_store(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL")
     wait_for_rows(page, 0)

@@ -54,7 +54,7 @@ def check(page: Page, points: Points, times: np.ndarray[tuple[int], np.dtype[np.
     return str(seen["kind"])
 
 
-def test_wheel_and_drag_read_what_comes_into_sight(
+def test_wheel_and_drag_request_the_data_that_become_visible(
     stored: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
 ) -> None:
     day = real_day.points()

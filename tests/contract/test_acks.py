@@ -41,7 +41,7 @@ def test_nothing_is_acknowledged_at_first(acks: AckStore) -> None:
     assert acks.acknowledged(0) == []
 
 
-def test_what_is_acknowledged_is_told_from_then_on(acks: AckStore) -> None:
+def test_an_acknowledgement_is_returned_from_then_on(acks: AckStore) -> None:
     acks.acknowledge([SECOND_ONE])
     acks.acknowledge([FIRST])
     assert acks.acknowledged(0) == [FIRST, SECOND_ONE]
@@ -49,7 +49,7 @@ def test_what_is_acknowledged_is_told_from_then_on(acks: AckStore) -> None:
     assert acks.acknowledged(MORNING + SECOND + 1) == []
 
 
-def test_acknowledging_twice_is_once_and_the_later_time_counts(acks: AckStore) -> None:
+def test_a_second_acknowledgement_replaces_the_first(acks: AckStore) -> None:
     later = Ack(FIRST.symbol, FIRST.partition, FIRST.first_offset, FIRST.time_ns, FIRST.acked_ns + 5)
     acks.acknowledge([FIRST, SECOND_ONE])
     acks.acknowledge([later])
@@ -70,13 +70,13 @@ def test_a_layout_is_kept_under_its_name_until_it_is_removed(acks: AckStore) -> 
     assert acks.acknowledged(0) == []
 
 
-def test_an_episode_of_a_log_made_again_is_another(acks: AckStore) -> None:
+def test_an_episode_of_a_recreated_log_is_a_new_one(acks: AckStore) -> None:
     again = Ack(FIRST.symbol, FIRST.partition, FIRST.first_offset, FIRST.time_ns + SECOND, FIRST.acked_ns)
     acks.acknowledge([FIRST, again])
     assert acks.acknowledged(0) == [FIRST, again]
 
 
-def test_a_token_that_may_not_create_the_bucket_is_said_in_a_sentence(influx: InfluxServer, bucket: str) -> None:
+def test_a_token_that_may_not_create_the_bucket_is_reported_in_a_sentence(influx: InfluxServer, bucket: str) -> None:
     refused = InfluxAcks(influx.url, token="wrong", org=influx.org, bucket=f"{bucket}_acks")
     with pytest.raises(StoreMisconfigured, match=f"no bucket '{bucket}_acks' that INFLUXDB_TOKEN may write to"):
         refused.acknowledge([FIRST])
@@ -85,7 +85,7 @@ def test_a_token_that_may_not_create_the_bucket_is_said_in_a_sentence(influx: In
 
 
 @pytest.mark.parametrize("may", ["write", "neither"])
-def test_a_bucket_that_may_not_be_read_is_said_in_a_sentence(influx: InfluxServer, bucket: str, may: str) -> None:
+def test_a_bucket_that_may_not_be_read_is_reported_in_a_sentence(influx: InfluxServer, bucket: str, may: str) -> None:
     influx.create_bucket(f"{bucket}_acks")
     other = bucket if may == "neither" else f"{bucket}_acks"
     blind = InfluxAcks(influx.url, token=a_token(influx, other, "write"), org=influx.org, bucket=f"{bucket}_acks")
@@ -95,7 +95,7 @@ def test_a_bucket_that_may_not_be_read_is_said_in_a_sentence(influx: InfluxServe
     influx.delete_bucket(f"{bucket}_acks")
 
 
-def test_an_influxdb_that_is_away_is_said_to_be() -> None:
+def test_an_absent_influxdb_is_reported() -> None:
     away = InfluxAcks("http://127.0.0.1:9", token="any", org="myorg", bucket="stock_data_acks")
     with pytest.raises(StoreUnavailable):
         away.acknowledge([FIRST])
@@ -104,7 +104,7 @@ def test_an_influxdb_that_is_away_is_said_to_be() -> None:
     away.close()
 
 
-def test_a_path_that_cannot_be_a_file_is_said_to_be(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("These are notes, not a database. " * 50)
     wrong = EmbeddedAcks(tmp_path / "notes.txt", retention_days=7, stop=threading.Event())
     with pytest.raises(StoreMisconfigured, match="EMBEDDED_FILE"):

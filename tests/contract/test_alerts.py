@@ -32,13 +32,13 @@ def alerts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AlertStor
     found.close()
 
 
-def test_there_is_nothing_at_first(alerts: AlertStore) -> None:
+def test_a_new_store_has_no_alerts(alerts: AlertStore) -> None:
     assert alerts.alerts(0) == []
     alerts.write([])
     assert alerts.alerts(0) == []
 
 
-def test_what_is_written_is_read_bit_for_bit_and_what_is_absent_stays_absent(alerts: AlertStore) -> None:
+def test_alerts_are_read_back_bit_for_bit_and_absent_values_stay_absent(alerts: AlertStore) -> None:
     alerts.write([RULE, OPEN, MARKET])
     assert alerts.alerts(0) == [MARKET, OPEN, RULE]
     assert alerts.alerts(MORNING + 7, MORNING + SECOND) == [OPEN]
@@ -47,7 +47,7 @@ def test_what_is_written_is_read_bit_for_bit_and_what_is_absent_stays_absent(ale
     assert alerts.alerts(0, symbols=[]) == []
 
 
-def test_an_alert_is_rewritten_in_place_and_a_replay_unlearns_nothing(alerts: AlertStore) -> None:
+def test_an_alert_is_rewritten_in_place_and_a_replay_removes_nothing(alerts: AlertStore) -> None:
     alerts.write([OPEN])
     alerts.write([CLOSED])
     alerts.mark_notified([OPEN])

@@ -55,7 +55,7 @@ def test_a_member_owns_its_partition_and_its_commit_is_seen(logs: Logs) -> None:
     assert (view.bounds, view.lag) == ({0: Bounds(0, 5)}, {0: 1})
 
 
-def test_to_look_does_not_disturb_the_member(logs: Logs) -> None:
+def test_viewing_the_group_does_not_disturb_its_member(logs: Logs) -> None:
     writer, reader = logs.open(), logs.open()
     publish(writer, b"x")
     reader.subscribe()

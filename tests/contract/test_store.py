@@ -69,12 +69,12 @@ def test_an_empty_store_answers_with_nothing(store: MetricsStore) -> None:
     assert store.statuses() == []
 
 
-def test_writing_no_points_is_nothing(store: MetricsStore) -> None:
+def test_writing_no_points_does_nothing(store: MetricsStore) -> None:
     assert store.write(points_of()) == Written(0)
     assert len(store.latest()) == 0
 
 
-def test_of_many_points_the_first_may_be_asked_for(store: MetricsStore) -> None:
+def test_a_read_can_be_limited_to_the_first_points(store: MetricsStore) -> None:
     written = points_of(*(a_row(time_ns=MORNING + at, price=1.0 + at) for at in range(5)))
     store.write(written)
     assert store.points("AAPL", MORNING + 1, MORNING + 4, 2).price.tolist() == [2.0, 3.0]
@@ -137,7 +137,7 @@ def test_writing_the_same_points_again_leaves_each_once(store: MetricsStore) -> 
     assert bits(store.points("AAPL", 0)) == bits(written)
 
 
-def test_a_point_is_known_by_symbol_source_and_time(store: MetricsStore) -> None:
+def test_symbol_source_and_time_identify_a_point(store: MetricsStore) -> None:
     four = [
         a_row(symbol="AAPL", source="replay", price=1.0),
         a_row(symbol="AAPL", source="simulated", price=2.0),
@@ -157,7 +157,7 @@ def test_ticks_of_one_instant_do_not_overwrite_each_other(store: MetricsStore) -
     assert sorted(found.offset.tolist()) == offsets.tolist()
 
 
-def test_points_are_found_from_since_on_and_before_until_in_the_order_of_time(store: MetricsStore) -> None:
+def test_a_read_covers_since_but_not_until_in_time_order(store: MetricsStore) -> None:
     order = [3, 1, 4, 0, 2]
     store.write(points_of(*(a_row(time_ns=MORNING + i, price=1.0 + i) for i in order), a_row(symbol="AAPLX")))
     assert store.points("AAPL", MORNING).price.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -174,7 +174,7 @@ def test_a_long_day_of_points_comes_back_whole(store: MetricsStore) -> None:
     assert bits(store.points("AAPL", MORNING)) == bits(written)
 
 
-def test_points_of_two_sources_are_merged_in_the_order_of_time(store: MetricsStore) -> None:
+def test_points_of_two_sources_are_merged_in_time_order(store: MetricsStore) -> None:
     sources = ["simulated", "replay"]
     store.write(points_of(*(a_row(time_ns=MORNING + i, source=sources[i % 2], price=1.0 + i) for i in range(6))))
     assert store.points("AAPL", 0).price.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
@@ -190,7 +190,7 @@ def test_newest_gives_at_most_count_points(store: MetricsStore) -> None:
     assert len(store.newest("MSFT", 2)) == 0
 
 
-def test_points_are_counted_as_they_are_found(store: MetricsStore) -> None:
+def test_the_count_agrees_with_the_points_that_are_read(store: MetricsStore) -> None:
     store.write(points_of(*(a_row(time_ns=MORNING + i, source=f"s{i % 2}") for i in range(5)), a_row(symbol="MSFT")))
     assert store.count("AAPL", 0, MORNING + DAY) == 5
     assert store.count("AAPL", MORNING + 1, MORNING + 3) == 2
@@ -198,7 +198,7 @@ def test_points_are_counted_as_they_are_found(store: MetricsStore) -> None:
     assert store.count("NVDA", 0, MORNING + DAY) == 0
 
 
-def test_a_point_of_now_is_kept(store: MetricsStore) -> None:
+def test_the_retention_keeps_a_present_point(store: MetricsStore) -> None:
     now = time.time_ns()
     assert store.keeps(now, now // 1_000_000)
 
@@ -263,7 +263,7 @@ def test_a_symbol_is_a_value_never_a_piece_of_the_query(store: MetricsStore, sym
     assert len(store.latest()) == 1
 
 
-def test_the_newest_status_of_each_worker_the_most_recent_first(store: MetricsStore) -> None:
+def test_each_workers_newest_status_is_returned_most_recent_first(store: MetricsStore) -> None:
     now = time.time_ns()
     old, new = (
         a_status(written_at=now - 9 * SECOND),
@@ -275,7 +275,7 @@ def test_the_newest_status_of_each_worker_the_most_recent_first(store: MetricsSt
     assert store.statuses() == [new, other]
 
 
-def test_a_status_keeps_what_is_not_known_yet(store: MetricsStore) -> None:
+def test_unknown_values_of_a_status_stay_unknown(store: MetricsStore) -> None:
     status = a_status(processed_at=None, newest_event=None)
     store.write_status(status)
     assert store.statuses() == [status]
@@ -322,7 +322,7 @@ def test_many_threads_read_while_one_writes(store: MetricsStore) -> None:
     assert set(store.latest().price.tolist()) == {10.0}
 
 
-def test_what_is_stored_when_many_ask_at_once_is_returned_to_each(store: MetricsStore) -> None:
+def test_concurrent_readers_all_get_what_is_stored(store: MetricsStore) -> None:
     with ThreadPoolExecutor(4) as pool:
         for number in range(1, 15):
             for _ in range(2):
@@ -332,7 +332,7 @@ def test_what_is_stored_when_many_ask_at_once_is_returned_to_each(store: Metrics
             assert [each.result().price.tolist() for each in asked] == [[number]] * 2
 
 
-def test_an_empty_store_has_no_anomaly_no_course_and_no_candle(store: MetricsStore) -> None:
+def test_an_empty_store_has_no_anomaly_no_trend_and_no_candle(store: MetricsStore) -> None:
     assert len(store.anomalies(0, 10)) == 0
     assert store.preceded([]) == []
     assert store.preceded([("AAPL", MORNING)]) == [False]
@@ -348,7 +348,7 @@ def flagged(symbol: str, *flags: bool, source: str = "simulated", begin: int = M
     ]
 
 
-def test_the_newest_anomalies_of_all_symbols_in_the_order_of_time(store: MetricsStore) -> None:
+def test_the_newest_anomalies_of_all_symbols_in_time_order(store: MetricsStore) -> None:
     aapl, msft = flagged("AAPL", True, False, True), flagged("MSFT", False, True, False, True)
     store.write(points_of(*aapl, *msft))
     assert bits(store.anomalies(0, 10)) == bits(points_of(aapl[0], msft[1], aapl[2], msft[3]))
@@ -360,7 +360,7 @@ def test_the_newest_anomalies_of_all_symbols_in_the_order_of_time(store: Metrics
     assert len(store.anomalies(0, 5, [])) == 0
 
 
-def test_what_preceded_a_moment_is_that_symbols_own_last_point(store: MetricsStore) -> None:
+def test_the_preceding_point_belongs_to_the_same_symbol(store: MetricsStore) -> None:
     store.write(points_of(*flagged("AAPL", True, True, False, True), *flagged("MSFT", False, False, False, False)))
     moments = [("AAPL", MORNING + i * SECOND) for i in range(5)] + [("MSFT", MORNING + SECOND), ("NVDA", MORNING)]
     assert store.preceded(moments) == [False, True, True, False, True, False, False]
@@ -368,7 +368,7 @@ def test_what_preceded_a_moment_is_that_symbols_own_last_point(store: MetricsSto
 
 
 @pytest.mark.parametrize("rows_for_one", [1, 200])
-def test_what_preceded_many_moments_is_what_was_written(
+def test_the_preceding_points_of_many_moments_are_the_written_ones(
     store: MetricsStore, rows_for_one: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For any number of rows per request, and also for times without a point."""
@@ -390,7 +390,7 @@ def test_what_preceded_many_moments_is_what_was_written(
     assert store.preceded(moments) == [before(*moment) for moment in moments]
 
 
-def test_anomalies_are_counted_a_symbol(store: MetricsStore) -> None:
+def test_anomalies_are_counted_per_symbol(store: MetricsStore) -> None:
     replayed = flagged("MSFT", True, False, source="replay", begin=MORNING + 1)
     store.write(
         points_of(*flagged("AAPL", True, True, False), *flagged("MSFT", True), *flagged("NVDA", False), *replayed)
@@ -401,7 +401,7 @@ def test_anomalies_are_counted_a_symbol(store: MetricsStore) -> None:
     assert store.anomaly_counts(0, []) == {}
 
 
-def test_a_course_is_the_last_price_of_each_step(store: MetricsStore) -> None:
+def test_a_trend_has_the_last_price_of_each_step(store: MetricsStore) -> None:
     store.write(
         points_of(*flagged("AAPL", *[False] * 10), a_row(symbol="MSFT", time_ns=MORNING + 9 * SECOND, price=7.5))
     )
@@ -472,7 +472,7 @@ def of_points(points: Points) -> list[tuple[int, float, bool]]:
 
 
 @pytest.mark.parametrize("steps", [1, 10, 100])
-def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: MetricsStore, steps: int) -> None:
+def test_a_digest_keeps_extremes_anomalies_ends_and_volume(store: MetricsStore, steps: int) -> None:
     rows = a_course(3_000, twice=True)
     store.write(rows)
     store.write(points_of(a_row(symbol="MSFT", price=1e6, is_anomaly=True)))
@@ -496,7 +496,7 @@ def test_a_digest_loses_no_extreme_no_anomaly_no_end_and_no_volume(store: Metric
     assert list(outline.source) == list(found.points.source)
 
 
-def test_a_digest_says_the_same_as_a_slow_one(store: MetricsStore) -> None:
+def test_a_digest_equals_one_computed_slowly(store: MetricsStore) -> None:
     rows = a_course(2_000)
     slow = MemoryStore()
     for each in (store, slow):
@@ -507,7 +507,7 @@ def test_a_digest_says_the_same_as_a_slow_one(store: MetricsStore) -> None:
     assert found.total == expected.total
 
 
-def test_of_too_many_anomalies_a_digest_keeps_the_newest_and_says_so(
+def test_with_too_many_anomalies_a_digest_keeps_the_newest_and_is_marked_as_cut(
     store: MetricsStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (digest, embedded_digest, influx_digest):
@@ -543,7 +543,7 @@ _moments = st.integers(-2, 13).map(lambda second: MORNING + second * SECOND)
     until=_moments | _moments.map(lambda moment: moment + 1),
     steps=st.sampled_from([1, 3, 10]),
 )
-def test_any_range_is_what_a_slow_store_says(
+def test_any_range_equals_that_of_a_slow_store(
     store: MetricsStore, ticks: list[tuple[bool, str, int, bool]], since: int, until: int, steps: int
 ) -> None:
     """Empty or of one point, before, within and after the data, from its end to its beginning; of two sources."""
@@ -589,7 +589,7 @@ def test_any_range_is_what_a_slow_store_says(
 
 
 @pytest.mark.parametrize("symbol", ["A", "0", "-", ".", "...", "A.B-C", "123456789012", "NULL", "TIME"])
-def test_every_symbol_that_a_tick_may_have_is_found_again(store: MetricsStore, symbol: str) -> None:
+def test_every_valid_symbol_can_be_stored_and_found(store: MetricsStore, symbol: str) -> None:
     row = a_row(symbol=symbol, is_anomaly=True)
     store.write(points_of(row, a_row(symbol="AXBYC", time_ns=MORNING + 1, is_anomaly=True)))
     since, until = MORNING, MORNING + SECOND
@@ -609,7 +609,7 @@ def test_every_symbol_that_a_tick_may_have_is_found_again(store: MetricsStore, s
     assert store.candles(symbol, since, until, SECOND).ticks.tolist() == [1]
 
 
-def test_the_first_symbols_by_name_may_be_asked_for_and_how_many_there_are(store: MetricsStore) -> None:
+def test_the_store_returns_the_first_symbols_by_name_and_their_total(store: MetricsStore) -> None:
     names = [f"S{number:03}" for number in range(30)]
     store.write(points_of(*(a_row(symbol=name, offset=at) for at, name in enumerate(names))))
     assert store.symbol_count() == 30
@@ -625,7 +625,7 @@ def test_the_first_symbols_by_name_may_be_asked_for_and_how_many_there_are(store
     assert len(store.latest()) == 32
 
 
-def test_of_more_symbols_than_can_be_named_only_those_come(store: MetricsStore) -> None:
+def test_a_query_for_very_many_symbols_returns_only_those(store: MetricsStore) -> None:
     names = [f"S{number:04}" for number in range(1_200)]
     rows = [a_row(symbol=name, offset=at, is_anomaly=at % 100 == 0, price=1.0 + at) for at, name in enumerate(names)]
     store.write(points_of(*rows))

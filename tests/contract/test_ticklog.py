@@ -66,7 +66,7 @@ def test_records_come_back_byte_for_byte_in_the_order_of_publishing(logs: Logs) 
     assert [record.offset for record in records] == list(range(len(ODD_RECORDS)))
 
 
-def test_a_receipt_says_that_its_record_is_in_the_log(logs: Logs) -> None:
+def test_a_receipt_confirms_that_its_record_is_in_the_log(logs: Logs) -> None:
     writer = logs.open()
     topic = writer.dead_letter_topic
     receipts = [writer.post(b"AAPL", b"%d" % number, [("h", b"1")], topic) for number in range(20)]
@@ -115,11 +115,11 @@ def test_the_largest_record_fits_into_the_dead_letter_topic_with_its_headers(log
     assert log.bounds(0) == Bounds(0, 1)
 
 
-def test_nothing_was_committed_before_the_first_commit(logs: Logs) -> None:
+def test_a_new_group_has_no_commit(logs: Logs) -> None:
     assert logs.open().committed(0) is None
 
 
-def test_a_commit_with_its_metadata_is_there_for_the_next_instance(logs: Logs) -> None:
+def test_the_next_instance_finds_a_commit_with_its_metadata(logs: Logs) -> None:
     log = logs.reader()
     publish(log, b"1", b"2", b"3")
     epoch = join(log)[0]
@@ -141,7 +141,7 @@ def test_a_position_of_a_stale_epoch_is_not_committed(logs: Logs) -> None:
     assert log.committed(0) is None
 
 
-def test_a_partition_is_silent_until_it_is_placed(logs: Logs) -> None:
+def test_a_partition_returns_nothing_before_a_seek(logs: Logs) -> None:
     log = logs.reader()
     publish(log, b"1", b"2")
     epoch = join(log)[0]
@@ -154,7 +154,7 @@ def test_a_partition_is_silent_until_it_is_placed(logs: Logs) -> None:
     assert [record.value for record in read(log, 1)] == [b"2"]
 
 
-def test_a_commit_does_not_make_a_new_member_deliver_from_it_before_it_is_placed(logs: Logs) -> None:
+def test_a_commit_alone_does_not_make_a_new_member_read_before_a_seek(logs: Logs) -> None:
     first = logs.reader()
     publish(first, *[b"%d" % number for number in range(100)])
     first.commit({0: at(Commit(50, METADATA), join(first)[0])})
@@ -177,7 +177,7 @@ def test_seeking_back_delivers_again(logs: Logs) -> None:
     assert [record.offset for record in read(log, 15)] == list(range(5, 20))
 
 
-def test_while_paused_nothing_comes_and_afterwards_everything_once(logs: Logs) -> None:
+def test_a_paused_poll_returns_nothing_and_the_next_ones_everything_once(logs: Logs) -> None:
     log = logs.reader()
     publish(log, *[b"%d" % number for number in range(8_000)])
     join(log)
@@ -191,7 +191,7 @@ def test_while_paused_nothing_comes_and_afterwards_everything_once(logs: Logs) -
     assert offsets == list(range(8_001))
 
 
-def test_a_partition_that_is_placed_while_paused_delivers_from_there_afterwards(logs: Logs) -> None:
+def test_after_a_pause_a_partition_continues_from_a_seek_made_meanwhile(logs: Logs) -> None:
     log = logs.reader()
     publish(log, b"1", b"2", b"3")
     join(log)
@@ -208,7 +208,7 @@ def test_bounds_count_what_was_appended(logs: Logs) -> None:
     assert log.bounds(0) == Bounds(0, 3)
 
 
-def test_a_stretch_can_be_read_without_being_a_member(logs: Logs) -> None:
+def test_a_range_can_be_read_without_being_a_member(logs: Logs) -> None:
     log = logs.open()
     publish(log, *[b"%d" % number for number in range(12_000)])
     log.publish(None, None, headers=[("h", b"1")], topic=log.dead_letter_topic)
@@ -229,7 +229,7 @@ def test_a_stretch_can_be_read_without_being_a_member(logs: Logs) -> None:
         assert onlooker.committed(0) is None
 
 
-def test_reading_a_stretch_disturbs_no_member_and_takes_nothing_from_it(logs: Logs) -> None:
+def test_reading_a_range_does_not_disturb_a_member(logs: Logs) -> None:
     member = logs.reader()
     publish(member, *[b"%d" % number for number in range(30)])
     epoch = join(member)[0]
@@ -242,7 +242,7 @@ def test_reading_a_stretch_disturbs_no_member_and_takes_nothing_from_it(logs: Lo
         assert onlooker.committed(0) == Commit(30, METADATA)
 
 
-def test_what_retention_took_is_left_out_of_a_stretch(logs: Logs) -> None:
+def test_a_range_leaves_out_the_records_that_retention_deleted(logs: Logs) -> None:
     log = logs.open()
     publish(log, *[b"%d" % number for number in range(10)])
     logs.drop_before(10)
@@ -251,14 +251,14 @@ def test_what_retention_took_is_left_out_of_a_stretch(logs: Logs) -> None:
     assert list(log.read(0, Bounds(3, 8))) == []
 
 
-def test_of_a_topic_that_does_not_exist_nothing_is_read_and_none_is_made(logs: Logs) -> None:
+def test_reading_a_missing_topic_gives_nothing_and_does_not_create_it(logs: Logs) -> None:
     for _ in range(2):
         with logs.make() as onlooker:
             onlooker.connect(create=False)
             assert onlooker.partitions() == []
 
 
-def test_lag_is_what_lies_ahead_of_the_read_position(logs: Logs) -> None:
+def test_lag_counts_the_records_after_the_read_position(logs: Logs) -> None:
     log = logs.reader()
     publish(log, *[b"%d" % number for number in range(12_000)])
     assert log.lag() == {}
@@ -287,7 +287,7 @@ def test_a_second_instance_reads_what_the_first_one_writes_at_once(logs: Logs) -
     assert sorted(delays)[2] < 0.25
 
 
-def test_when_retention_overran_the_reader_it_is_told_and_goes_on_where_it_is_placed(logs: Logs) -> None:
+def test_a_reader_overrun_by_retention_is_notified_and_continues_after_a_seek(logs: Logs) -> None:
     log = logs.reader()
     publish(log, *[b"%d" % number for number in range(10)])
     join(log)

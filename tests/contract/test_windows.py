@@ -68,7 +68,7 @@ def within(day: Points, symbol: str, since: int, until: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("symbol", ["SPY", "AIG"])
-def test_columns_of_any_window_are_those_of_a_recomputation(store: MetricsStore, day: Points, symbol: str) -> None:
+def test_columns_of_any_time_range_equal_a_recomputation(store: MetricsStore, day: Points, symbol: str) -> None:
     seen = 0
     for since, until, width in windows(day, symbol):
         ticks = within(day, symbol, since, until)
@@ -90,7 +90,7 @@ def test_columns_of_any_window_are_those_of_a_recomputation(store: MetricsStore,
     assert seen > 100, "no window had anomalies to speak of"
 
 
-def test_a_window_of_few_ticks_is_all_of_them_and_one_of_many_is_refused(store: MetricsStore, day: Points) -> None:
+def test_a_range_with_few_ticks_returns_them_all_and_one_with_many_is_refused(store: MetricsStore, day: Points) -> None:
     few = many = 0
     for since, until, _ in windows(day, "SPY"):
         ticks = within(day, "SPY", since, until)

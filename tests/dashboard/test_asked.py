@@ -66,7 +66,7 @@ def test_a_callback_without_a_shape_is_refused() -> None:
         Bodies(DASHBOARD.app.callback_map, some).checked(body)
 
 
-def test_what_passes_says_the_same(drawn: dict[str, Any]) -> None:
+def test_a_checked_body_has_the_same_values(drawn: dict[str, Any]) -> None:
     body = asked("delta", [7], [drawn, {"0": 1, "newest_us": 5}, None])
     assert json.loads(BODIES.checked(json.dumps(body).encode()).body) == body
 
@@ -125,7 +125,7 @@ def mutated(body: dict[str, Any], choose: random.Random) -> object:
     return body
 
 
-def test_no_changed_body_is_an_error_of_the_server(client: FlaskClient, drawn: dict[str, Any]) -> None:
+def test_a_changed_body_never_causes_a_server_error(client: FlaskClient, drawn: dict[str, Any]) -> None:
     choose = random.Random(12)
     statuses = {200: 0, 400: 0}
     for _ in range(1_500):
@@ -147,7 +147,7 @@ def test_no_changed_body_is_an_error_of_the_server(client: FlaskClient, drawn: d
 
 
 @given(st.binary(max_size=200))
-def test_bytes_are_refused_not_an_error(body: bytes) -> None:
+def test_arbitrary_bytes_are_refused_without_a_server_error(body: bytes) -> None:
     with pytest.raises(Refused):
         BODIES.checked(body)
 
@@ -155,7 +155,7 @@ def test_bytes_are_refused_not_an_error(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body", [b"[" * 30_000, b'{"a":' * 10_000, b'{"output":"drawing.data","inputs":' + b"[" * 9_000]
 )
-def test_deep_nesting_is_refused_not_an_error(body: bytes) -> None:
+def test_deep_nesting_is_refused_without_a_server_error(body: bytes) -> None:
     with pytest.raises(Refused):
         BODIES.checked(body)
 

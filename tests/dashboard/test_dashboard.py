@@ -96,7 +96,7 @@ def test_the_callbacks_draw_and_then_extend(client: FlaskClient, store: MemorySt
     assert first["drawn"]["id"] == second["of"]
 
 
-def test_the_viewers_of_the_benchmark_ask_as_the_page_does() -> None:
+def test_the_benchmarks_viewers_send_the_same_requests_as_the_page() -> None:
     store, feed = BusyStore(), Feed()
     store.write(feed.points("AAPL", [100.0, 101.0]))
     store.coming = [feed.points("AAPL", [102.0])]
@@ -154,7 +154,7 @@ def test_the_page_is_up_before_the_store(dashboard: StockDashboard) -> None:
 
 
 @pytest.mark.parametrize("symbol", ["=AAPL", "A\n", "' OR 1=1 --", "A" * 33, 5, ["AAPL"], {"$gt": ""}, "AAPL "])
-def test_what_is_no_symbol_is_refused(client: FlaskClient, symbol: object) -> None:
+def test_an_invalid_symbol_is_refused(client: FlaskClient, symbol: object) -> None:
     body = asked("drawing", [{"symbol": symbol, "range": "15m"}, None], [])
     assert client.post(UPDATE, json=body).status_code == 400
 
@@ -256,7 +256,7 @@ def test_scripts_are_compressed_well_and_the_browser_keeps_them(client: FlaskCli
     assert len(packed.data) < len(fast.data)
 
 
-def test_what_is_prepared_needs_no_packing_when_a_visitor_asks(
+def test_prepared_scripts_are_not_packed_again_for_a_visitor(
     dashboard: StockDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every script that the page loads, including those loaded later."""
@@ -281,7 +281,7 @@ def test_a_browser_that_has_the_scripts_need_not_ask_for_them_again(client: Flas
         assert lasting == ("first.js" not in path), path
 
 
-def test_plotly_is_the_release_that_it_says_to_be() -> None:
+def test_plotly_has_its_stated_release() -> None:
     """The file is as npm has it in plotly.js; for another release: `npm pack plotly.js@VERSION`, and its hash here."""
     (script,) = (ASSETS / "vendor").glob("plotly-*.js")
     assert script.name == "plotly-finance-4.1.1.min.js"
@@ -335,7 +335,7 @@ def test_ctrl_c_ends_it_as_well(script: StartScript) -> None:
     assert running.wait(10) == 0
 
 
-def test_a_taken_port_is_said_in_one_sentence(script: StartScript) -> None:
+def test_a_taken_port_is_reported_in_one_sentence(script: StartScript) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -348,7 +348,7 @@ def test_a_taken_port_is_said_in_one_sentence(script: StartScript) -> None:
     assert running.stdout == ""
 
 
-def test_a_file_that_is_no_store_is_said_in_one_sentence(script: StartScript, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_reported_in_one_sentence(script: StartScript, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("These are notes, not a database. " * 50)
     running = script(
         "stock_dashboard.py", "--embedded", "--embedded-file", "notes.txt", "--dashboard-port", str(free_port())
@@ -358,7 +358,7 @@ def test_a_file_that_is_no_store_is_said_in_one_sentence(script: StartScript, tm
     assert "Traceback" not in running.stderr
 
 
-def test_no_token_is_said_in_one_sentence(script: StartScript) -> None:
+def test_a_missing_token_is_reported_in_one_sentence(script: StartScript) -> None:
     running = script("stock_dashboard.py", "--dashboard-port", str(free_port()))
     assert running.wait() == 2
     assert running.stderr.startswith("INFLUXDB_TOKEN is not set; expected ")

@@ -52,7 +52,7 @@ def test_a_text_that_begins_a_formula_is_made_harmless(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HARMFUL)
-def test_so_is_a_symbol_that_another_program_stored(text: str) -> None:
+def test_a_foreign_symbol_that_begins_a_formula_is_made_harmless(text: str) -> None:
     store = MemoryStore()
     store.write(points_of(a_row(symbol=text)))
     whole = "".join(export.lines(store, text, 0, MORNING + SECOND))
@@ -60,7 +60,7 @@ def test_so_is_a_symbol_that_another_program_stored(text: str) -> None:
     assert row["symbol"] == f"'{text}"
 
 
-def test_numbers_stay_numbers_also_below_zero() -> None:
+def test_negative_numbers_stay_numbers() -> None:
     store = MemoryStore()
     store.write(points_of(a_row(price=187.125, volume=0.5)))
     (row,) = csv.DictReader(io.StringIO(csv_of(store), newline=""))
@@ -69,7 +69,7 @@ def test_numbers_stay_numbers_also_below_zero() -> None:
 
 
 @pytest.mark.parametrize("symbol", HARMFUL)
-def test_no_such_symbol_can_be_asked_for(symbol: str) -> None:
+def test_symbols_that_begin_a_formula_cannot_be_requested(symbol: str) -> None:
     with served(store=MemoryStore()) as page:
         status, _, _ = page.ask("GET", PATH.format("%" + "%".join(f"{byte:02x}" for byte in symbol.encode())))
     assert status == 400

@@ -126,7 +126,7 @@ def test_forged_headers_open_nothing(client: FlaskClient, headers: dict[str, str
     assert client.get("/_dash-layout", base_url=HTTPS, headers=headers).status_code == 401
 
 
-def test_signing_in_opens_the_page_and_signing_out_closes_it_for_good(client: FlaskClient) -> None:
+def test_signing_in_opens_the_page_and_signing_out_ends_the_session(client: FlaskClient) -> None:
     answer = sign_in(client, VIEWER)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     cookie = answer.headers["Set-Cookie"]
@@ -199,7 +199,7 @@ def test_sessions_end_after_8_idle_hours_and_after_24_in_any_case(monkeypatch: p
     assert min(map(len, keys)) > 40
 
 
-def test_what_was_asked_for_is_shown_after_signing_in(client: FlaskClient) -> None:
+def test_after_signing_in_the_requested_page_is_shown(client: FlaskClient) -> None:
     led = client.get("/?symbol=AAPL&range=1h", base_url=HTTPS)
     assert led.headers["Location"] == "/login?symbol=AAPL&range=1h"
     answer = sign_in(client, VIEWER, query_string="symbol=AAPL&range=1h")
@@ -289,7 +289,7 @@ def test_a_flood_of_sign_ins_is_hardly_hashed(
     assert len(hashed) <= 1 + (10 if "one" in spread else 10 * 30)  # 1: the decoy for names that nobody has
 
 
-def test_what_is_known_of_tries_is_bounded() -> None:
+def test_the_record_of_tries_is_bounded() -> None:
     tries = Tries()
     for at in range(MAX_KEPT + 500):
         tries.wait(f"n{at}", f"10.{at >> 16}.{at >> 8 & 255}.{at & 255}")
@@ -311,7 +311,7 @@ def test_a_token_opens_the_page_to_a_script_until_it_expires_or_is_removed(tmp_p
     assert users.bearer(other) is None
 
 
-def test_a_token_is_a_person_in_each_request(client: FlaskClient, users: Accounts) -> None:
+def test_a_token_identifies_its_owner_in_each_request(client: FlaskClient, users: Accounts) -> None:
     headers = {"Authorization": f"Bearer {users.add_token('report', 'viewer', 1)}"}
     assert client.get("/_dash-layout", base_url=HTTPS, headers=headers).status_code == 200
     assert client.post(UPDATE, base_url=HTTPS, json=ACKNOWLEDGE, headers=headers).status_code == 403
@@ -336,7 +336,7 @@ def proxied(tmp_path: Path, **settings: object) -> StockDashboard:
         ("10.1.2.3", {"Remote-User": "vera, otto"}, 403),
     ],
 )
-def test_a_proxys_word_counts_from_its_own_address_alone(
+def test_the_proxys_headers_count_only_from_its_own_address(
     tmp_path: Path, address: str, headers: dict[str, str], status: int
 ) -> None:
     page = proxied(tmp_path, auth_roles_header="Remote-Groups")
@@ -383,13 +383,13 @@ def test_short_and_common_passwords_are_refused(password: str) -> None:
     assert refusal_of(password)
 
 
-def test_long_passwords_are_taken() -> None:
+def test_long_passwords_are_accepted() -> None:
     assert refusal_of("a word or four of my own") is None
     assert refusal_of("ab c" * 16) is None
     assert len(COMMON) >= 3_000
 
 
-def test_the_file_is_its_owners_alone(tmp_path: Path, users: Accounts) -> None:
+def test_only_the_owner_can_read_the_file(tmp_path: Path, users: Accounts) -> None:
     path = tmp_path / "users.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert VIEWER[1] not in path.read_text()

@@ -35,7 +35,7 @@ def test_every_import_names_a_module_and_the_entry_reaches_all_of_them() -> None
     assert reached == set(MODULES)
 
 
-def test_modules_are_kept_by_browsers_under_the_address_of_their_version_alone() -> None:
+def test_browsers_cache_modules_only_under_a_versioned_address() -> None:
     server, modules = Flask("test"), Modules()
     modules.serve(server)
     addresses = re.findall(r'(?:href|src)="([^"]+)"', modules.tags())
@@ -49,7 +49,7 @@ def test_modules_are_kept_by_browsers_under_the_address_of_their_version_alone()
     assert client.get(f"/modules/{modules.version}/first.js").status_code == 404
 
 
-def test_the_facts_are_those_that_the_server_goes_by() -> None:
+def test_the_facts_are_those_that_the_server_uses() -> None:
     read = json.loads(as_script())
     assert read == facts()
     assert list(read["ranges_ms"]) == list(RANGES)

@@ -83,7 +83,7 @@ def test_more_rows_than_that_are_refused_rather_than_left_out() -> None:
         rationed.points("AAPL", 0)
 
 
-def test_four_reads_go_on_at_once_and_the_others_wait() -> None:
+def test_four_reads_run_at_once_and_the_others_wait() -> None:
     store = Counting()
     store.lasts = 0.1
     rationed = Rationed(store)
@@ -95,7 +95,7 @@ def test_four_reads_go_on_at_once_and_the_others_wait() -> None:
     assert store.most_at_once == READS_AT_ONCE
 
 
-def test_who_waits_for_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_that_waits_too_long_is_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rationed_module, "WORK_SECONDS", 0.3)
     going, store = threading.Event(), MemoryStore()
 
@@ -123,7 +123,7 @@ def test_who_waits_for_too_long_is_told_to_come_again(monkeypatch: pytest.Monkey
     assert store.failure is None
 
 
-def test_sqlite_ends_what_takes_longer_than_a_request_may(tmp_path: Path) -> None:
+def test_sqlite_ends_a_query_that_exceeds_the_time_of_a_request(tmp_path: Path) -> None:
     with EmbeddedStore(tmp_path / "stocks.db", retention_days=7, stop=threading.Event()) as store:
         store.connect()
         store.write(points_of(*(a_row(time_ns=MORNING + at) for at in range(50_000))))
@@ -137,7 +137,7 @@ def test_sqlite_ends_what_takes_longer_than_a_request_may(tmp_path: Path) -> Non
         assert store.count("AAPL", 0, 2**62) == 50_000
 
 
-def test_influxdb_is_waited_for_no_longer_than_a_request_may(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_for_influxdb_ends_with_the_time_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rationed_module, "WORK_SECONDS", 0.5)
     going = threading.Event()
 
@@ -159,7 +159,7 @@ def test_influxdb_is_waited_for_no_longer_than_a_request_may(monkeypatch: pytest
         store.close()
 
 
-def test_a_hundred_pages_may_watch_and_one_that_went_makes_room() -> None:
+def test_a_hundred_pages_may_be_open_and_a_closed_one_makes_room() -> None:
     now = 0.0
     viewers = Viewers(2.0, monotonic=lambda: now)
     assert all(viewers.admit(f"{at}") for at in range(VIEWERS))
@@ -172,7 +172,7 @@ def test_a_hundred_pages_may_watch_and_one_that_went_makes_room() -> None:
     assert viewers.admit("5")
 
 
-def test_the_hundred_and_first_page_is_told_why() -> None:
+def test_the_hundred_and_first_page_gets_a_reason() -> None:
     store = MemoryStore()
     store.write(Feed().points("AAPL", [100.0]))
     dashboard = StockDashboard(Settings(), store=store, acks=MemoryAcks())

@@ -67,7 +67,7 @@ def connected(page: Served) -> socket.socket:
         (ASK + b"Connection: close\r\n\r\n", 200),
     ],
 )
-def test_every_answer_has_the_headers_the_servers_own_too(page: Served, request_: bytes, status: int) -> None:
+def test_every_answer_has_the_headers_including_the_servers_own(page: Served, request_: bytes, status: int) -> None:
     answer = page.raw(request_)
     assert status_of(answer) == status
     head = answer.partition(b"\r\n\r\n")[0].decode()
@@ -118,7 +118,7 @@ def test_a_request_that_trickles_in_is_refused(hasty: Served) -> None:
     assert time.monotonic() - begun < 30
 
 
-def test_a_client_that_does_not_read_is_let_go(hasty: Served) -> None:
+def test_a_client_that_does_not_read_is_disconnected(hasty: Served) -> None:
     with connected(hasty) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         slow.sendall(b"GET /assets/vendor/plotly-finance-4.1.1.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20)
@@ -144,7 +144,7 @@ def test_beyond_all_connections_others_are_served_within_a_second(page: Served) 
     assert b"X-Frame-Options: DENY" in answer
 
 
-def test_when_all_are_busy_a_further_one_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_all_connections_are_busy_a_further_one_gets_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     going = threading.Event()
 
     class Slow(MemoryStore):
@@ -170,7 +170,7 @@ def test_a_request_that_waited_for_too_long_is_refused(monkeypatch: pytest.Monke
     assert b"too busy" in answer
 
 
-def test_a_stop_sends_the_answer_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_waits_for_an_answer_that_is_being_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "STOP_SECONDS", 60.0)
     asked, going = threading.Event(), threading.Event()
 
@@ -196,7 +196,7 @@ def test_a_stop_sends_the_answer_that_is_under_way(monkeypatch: pytest.MonkeyPat
     assert answer == [200]
 
 
-def test_a_stop_does_not_wait_for_those_who_are_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_does_not_wait_for_silent_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "IDLE_SECONDS", 300.0)
     with served() as one, connected(one):
         one.stop.set()
@@ -235,7 +235,7 @@ def test_a_link_of_another_site_opens_the_page(page: Served) -> None:
     assert page.ask("GET", "/_dash-layout", headers=own)[0] == 200
 
 
-def test_an_answer_above_two_megabytes_is_not_sent_but_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentence_replaces_an_answer_above_two_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound itself, by an answer of the largest size that still goes out, and by one that is a byte longer."""
     assert security_module.MAX_ANSWER_BYTES == 2 * 2**20
     with served() as page:

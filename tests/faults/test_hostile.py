@@ -174,7 +174,7 @@ def too_many(expected: oracle.Expected) -> dict[tuple[int, int], str]:
 
 
 @pytest.mark.parametrize("kinds", KINDS, ids=" ".join)
-def test_hostile_records_cost_no_tick_no_worker_and_little_memory(
+def test_hostile_records_lose_no_tick_end_no_worker_and_take_little_memory(
     case: MakeCase, kafka_stand: KafkaStand, kinds: Sequence[str]
 ) -> None:
     name = FAULTS[kinds[0]] if len(kinds) == 1 else "hostile records, transactions and consumers"
@@ -197,7 +197,7 @@ def test_hostile_records_cost_no_tick_no_worker_and_little_memory(
     assert result.letters.expected > 0
 
 
-def test_a_forged_commit_keeps_no_worker_from_starting(case: MakeCase, kafka_stand: KafkaStand) -> None:
+def test_a_worker_starts_despite_a_forged_commit(case: MakeCase, kafka_stand: KafkaStand) -> None:
     one = forged(case, kafka_stand, None)
     one.recover()
     one.finish(1)
@@ -238,7 +238,7 @@ def spoilt(case: MakeCase, stand: KafkaStand, variant: str | None) -> tuple[Case
     return one, one.worker(variant)
 
 
-def test_a_topic_that_cannot_work_is_named_and_costs_nothing(case: MakeCase, kafka_stand: KafkaStand) -> None:
+def test_an_unusable_topic_is_named_and_loses_nothing(case: MakeCase, kafka_stand: KafkaStand) -> None:
     one, worker = spoilt(case, kafka_stand, None)
     assert worker.wait(60) == 2
     assert f"max.message.bytes of the topic {kafka_stand.topic}.dlq is '1000'" in worker.stderr
@@ -250,7 +250,7 @@ def test_a_topic_that_cannot_work_is_named_and_costs_nothing(case: MakeCase, kaf
     one.finish(1, expected_of(one, kafka_stand))
 
 
-def test_a_worker_that_looks_at_no_topic_setting_is_found(case: MakeCase, kafka_stand: KafkaStand) -> None:
+def test_a_worker_that_ignores_topic_settings_is_found(case: MakeCase, kafka_stand: KafkaStand) -> None:
     one, worker = spoilt(case, kafka_stand, "settings-unchecked")
     worker.wait_for("held up", 60)
     one.load.end()
@@ -281,7 +281,7 @@ def test_a_worker_without_its_guard_is_found(
     assert not (result.points.equal and result.letters.equal), result
 
 
-def test_what_a_stranger_took_from_a_running_worker_is_read_again(case: MakeCase, kafka_stand: KafkaStand) -> None:
+def test_records_taken_by_a_foreign_consumer_are_read_again(case: MakeCase, kafka_stand: KafkaStand) -> None:
     """A stranger joins under the protocol name that all share; its commits are recognised and not followed."""
     one, worker = begun(case, kafka_stand, "a consumer that gets into the group", "common-protocol")
     strangers(one, kafka_stand)

@@ -92,21 +92,21 @@ def judged(one: Case) -> Result:
     return one.judge()
 
 
-def test_the_sound_one_passes_when_killed_while_the_store_hangs(
+def test_a_correct_worker_passes_when_killed_while_the_store_hangs(
     killed_while_the_store_hangs: Callable[[str | None], Case],
 ) -> None:
     killed_while_the_store_hangs(None).finish(1)
 
 
 @pytest.mark.parametrize("variant", ["commit-first", "batching-mode"])
-def test_what_is_committed_and_not_stored_is_lost(
+def test_a_worker_that_commits_before_storing_loses_points(
     killed_while_the_store_hangs: Callable[[str | None], Case], variant: str
 ) -> None:
     result = judged(killed_while_the_store_hangs(variant))
     assert result.points.lost > 0, result
 
 
-def test_the_sound_one_passes_when_asked_to_stop(
+def test_a_correct_worker_passes_when_asked_to_stop(
     asked_to_stop_while_the_store_refuses: Callable[[str | None], Case],
 ) -> None:
     asked_to_stop_while_the_store_refuses(None).finish(1)
@@ -119,20 +119,22 @@ def test_a_batch_dropped_at_sigterm_is_lost(
     assert result.points.lost > 0, result
 
 
-def test_the_sound_one_passes_when_restarted(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+def test_a_correct_worker_passes_when_restarted(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
     restarted(None, case("SIGTERM and a new start", embedded_stand)).finish(1)
 
 
 @pytest.mark.parametrize("variant", ["no-restore", "milliseconds", "now", "population"])
-def test_what_is_stored_differently_differs(case: MakeCase, embedded_stand: EmbeddedStand, variant: str) -> None:
+def test_a_worker_that_stores_other_values_is_found(
+    case: MakeCase, embedded_stand: EmbeddedStand, variant: str
+) -> None:
     result = judged(restarted(variant, case("a seeded bug", embedded_stand)))
     assert result.points.differing > 0, result
 
 
-def test_the_sound_one_passes_when_killed_after_bad_records(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+def test_a_correct_worker_passes_when_killed_after_bad_records(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
     killed_after_bad_records(None, case("`kill -9` after bad records", embedded_stand)).finish(1)
 
 
-def test_dead_letters_that_nobody_waited_for_are_lost(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
+def test_dead_letters_without_a_wait_for_confirmation_are_lost(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
     result = judged(killed_after_bad_records("letters-unacknowledged", case("a seeded bug", embedded_stand)))
     assert result.letters.lost > 0, result

@@ -9,7 +9,7 @@ from tests.faults import table
 ROW = table.Row("kill", "Kafka", 5, 1, 1000, 10, 0, 0, 0, 1.25)
 
 
-def test_the_rows_of_a_run_replace_all_that_are_there(tmp_path: Path) -> None:
+def test_the_rows_of_a_run_replace_all_earlier_rows(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
     document.write_text(f"before\n\n{table.BEGIN}\n| an older run |\n{table.END}\n\nafter\n")
     table.write([ROW, table.Row("kill", "embedded", 100, 2, 20_000, 10, 1, 0, 0, 2.0)], document)
@@ -21,7 +21,7 @@ def test_the_rows_of_a_run_replace_all_that_are_there(tmp_path: Path) -> None:
     )
 
 
-def test_a_document_without_a_place_for_it_is_an_error(tmp_path: Path) -> None:
+def test_a_document_without_a_place_for_the_table_is_an_error(tmp_path: Path) -> None:
     document = tmp_path / "document.md"
     document.write_text("nothing\n")
     with pytest.raises(AssertionError, match="lacks"):

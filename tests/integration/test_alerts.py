@@ -153,7 +153,7 @@ def test_a_restart_reads_from_the_checkpoint_and_not_from_the_start(chain: Chain
     log.close()
 
 
-def test_what_fails_in_the_watch_ends_the_alerts_and_not_the_loop(tmp_path: Path) -> None:
+def test_a_failure_in_the_watch_ends_the_alerts_but_not_the_loop(tmp_path: Path) -> None:
     chain = EmbeddedChain(tmp_path / "stocks.db")
     settings = load(chain.env)
     log = open_log(settings, StopEvent())

@@ -103,7 +103,7 @@ def test_sigusr1_asks_for_the_summary_and_sigterm_ends_with_one(script: StartScr
     assert "\x1b[" not in worker.output
 
 
-def test_status_says_what_the_workers_said(script: StartScript, embedded: EmbeddedChain) -> None:
+def test_status_shows_the_workers_reports(script: StartScript, embedded: EmbeddedChain) -> None:
     before = script("stock_analytics.py", "status", env=embedded.env)
     assert before.wait(20) == 1
     assert "no worker of the group stock-analytics runs" in before.stdout
@@ -146,7 +146,9 @@ def test_dead_letters_are_listed_beside_a_running_worker(script: StartScript, em
     assert worker.wait(15) == 0
 
 
-def test_the_pasted_threshold_flags_what_it_says(script: StartScript, embedded: EmbeddedChain, tmp_path: Path) -> None:
+def test_the_pasted_threshold_flags_the_right_ticks(
+    script: StartScript, embedded: EmbeddedChain, tmp_path: Path
+) -> None:
     copy = EditedCopy(tmp_path / "edited")
     copy.paste("tickflow/metrics/detectors/zscore.py", "is_anomaly = z_score > 1.5")
     prices = [100.0, 101.0] * 20 + [103.0, 100.5, 100.0, 102.0, 99.0, 104.0]
@@ -178,7 +180,7 @@ def test_the_pasted_price_history_is_used(script: StartScript, embedded: Embedde
 
 @pytest.mark.kafka
 @pytest.mark.influx
-def test_started_before_the_servers_all_three_wait_and_go_on(
+def test_started_before_the_servers_all_three_wait_and_continue(
     script: StartScript, tmp_path: Path, kafka_servers: str, influx: InfluxServer
 ) -> None:
     kafka = KafkaServer(tmp_path / "late-kafka", port=free_port())

@@ -78,7 +78,7 @@ def chain(request: pytest.FixtureRequest, tmp_path: Path) -> Chain:
     return KafkaChain(servers, topic, influx, bucket)
 
 
-def test_it_is_equal_beside_a_running_worker_and_finds_a_point_lost_changed_and_added(
+def test_the_audit_runs_beside_a_worker_and_finds_lost_changed_and_added_points(
     script: StartScript, chain: Chain
 ) -> None:
     def audit(*flags: str) -> tuple[int, str]:
@@ -122,7 +122,7 @@ def test_it_is_equal_beside_a_running_worker_and_finds_a_point_lost_changed_and_
     assert worker.stderr.count("is ours") == (4 if isinstance(chain, KafkaChain) else 1), "its group took no notice"
 
 
-def test_without_a_topic_there_is_nothing_to_differ_and_none_is_made(script: StartScript, chain: Chain) -> None:
+def test_without_a_topic_nothing_differs_and_no_topic_is_created(script: StartScript, chain: Chain) -> None:
     run = script("stock_analytics.py", "audit", env=chain.env)
     assert run.wait(60) == 0, run.output
     assert "0 records recomputed" in run.stdout
@@ -152,7 +152,7 @@ def test_a_bad_flag_is_one_sentence_and_exit_code_2(script: StartScript, flags: 
 
 @pytest.mark.influx
 @pytest.mark.parametrize(("retention", "kept"), [(0, True), (3600, False)])
-def test_what_a_bucket_need_not_keep_is_known_from_its_retention(
+def test_the_buckets_retention_decides_which_points_may_be_missing(
     influx: InfluxServer, topic: str, retention: int, kept: bool
 ) -> None:
     influx.create_bucket(topic, retention=retention)

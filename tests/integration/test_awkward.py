@@ -140,7 +140,7 @@ def test_a_thousand_ticks_of_one_microsecond_are_a_thousand_points(odd: Oddities
     assert points["price"].tolist() == [100 + n / 1000 for n in range(1000)]
 
 
-def test_late_ticks_are_taken_in_the_order_of_the_log_and_counted(odd: Oddities) -> None:
+def test_late_ticks_are_processed_in_log_order_and_counted(odd: Oddities) -> None:
     points = odd.of("LATE")
     assert points["price"].tolist() == [100.0 + n for n in range(30)]
     assert points["time_ns"].is_monotonic_decreasing
@@ -149,14 +149,14 @@ def test_late_ticks_are_taken_in_the_order_of_the_log_and_counted(odd: Oddities)
     assert f"{29 + again} late" in odd.summary
 
 
-def test_what_was_published_twice_is_twice_as_many_ticks_and_counted(odd: Oddities) -> None:
+def test_ticks_published_twice_are_stored_twice_and_counted(odd: Oddities) -> None:
     points = odd.of("TWICE")
     assert len(points) == 24
     assert points["price"].iloc[:12].tolist() == points["price"].iloc[12:].tolist()
     assert "12 repeated (the same number twice)" in odd.summary
 
 
-def test_five_thousand_symbols_have_their_points_each(odd: Oddities) -> None:
+def test_each_of_five_thousand_symbols_has_its_points(odd: Oddities) -> None:
     many = odd.points[odd.points["symbol"].str.fullmatch(r"S\d{4}")]
     assert many["symbol"].nunique() == 5000
     assert (many.groupby("symbol").size() == 2).all()
@@ -193,7 +193,7 @@ def test_one_absurd_tick_is_an_anomaly_and_gone_after_exactly_its_window(odd: Od
 # --- each a topic of its own ---
 
 
-def test_a_symbol_quiet_for_more_than_the_span_warms_up_anew_also_through_a_restart(chain: Chain) -> None:
+def test_a_symbol_quiet_for_more_than_the_span_warms_up_again_even_across_a_restart(chain: Chain) -> None:
     span = 50
     ticks = [tick("QUIET", 100 + n, at(n)) for n in range(10)]
     ticks += [tick("BUSY", 100 + n % 7, at(10 + n)) for n in range(span + 10)]
@@ -215,7 +215,7 @@ def test_a_symbol_quiet_for_more_than_the_span_warms_up_anew_also_through_a_rest
     assert_equal_by_audit(chain, len(ticks), span)
 
 
-def test_an_empty_topic_is_nothing_to_worry_about(chain: Chain) -> None:
+def test_an_empty_topic_causes_no_warning(chain: Chain) -> None:
     with working(chain) as worker:
         wait_until(lambda: bool(worker.counters.accounts), "partition", 30)
         assert worker.log.lag().keys() <= worker.counters.accounts.keys()
@@ -226,7 +226,7 @@ def test_an_empty_topic_is_nothing_to_worry_about(chain: Chain) -> None:
 @pytest.mark.parametrize(
     "metadata", ["", "by hand", '{"v":99,"restore":0,"more":[1]}', '{"v":1,"restore":-7}', "x" * 4_000]
 )
-def test_commits_with_metadata_of_another_version_are_gone_on_from(chain: Chain, metadata: str) -> None:
+def test_a_worker_continues_from_commits_of_another_version(chain: Chain, metadata: str) -> None:
     if isinstance(chain, KafkaChain):
         if metadata not in ("by hand", '{"v":99,"restore":0,"more":[1]}'):
             pytest.skip("the two that differ are enough on real Kafka")
@@ -248,7 +248,7 @@ def test_commits_with_metadata_of_another_version_are_gone_on_from(chain: Chain,
 
 @pytest.mark.kafka
 @pytest.mark.influx
-def test_partitions_added_to_a_live_topic_are_worked_off(
+def test_partitions_added_to_a_live_topic_are_processed(
     request: pytest.FixtureRequest, tmp_path: Path, kafka_servers: str
 ) -> None:
     with a_chain("kafka", request, tmp_path) as chain:
@@ -269,7 +269,7 @@ def test_partitions_added_to_a_live_topic_are_worked_off(
 @pytest.mark.kafka
 @pytest.mark.influx
 @pytest.mark.parametrize("is_live", [True, False], ids=["under a running worker", "while none ran"])
-def test_a_topic_deleted_and_made_anew_is_read_from_its_start_also_when_it_has_outgrown_the_old_commit(
+def test_a_recreated_topic_is_read_from_its_start_even_if_longer_than_the_old_commit(
     request: pytest.FixtureRequest, tmp_path: Path, kafka_servers: str, is_live: bool
 ) -> None:
     with a_chain("kafka", request, tmp_path) as chain:
@@ -301,7 +301,7 @@ def test_a_topic_deleted_and_made_anew_is_read_from_its_start_also_when_it_has_o
 
 @pytest.mark.kafka
 @pytest.mark.influx
-def test_a_bucket_with_a_finite_retention_drops_what_is_old_and_all_is_accounted_for(
+def test_points_dropped_by_a_finite_retention_are_all_accounted_for(
     request: pytest.FixtureRequest, tmp_path: Path, influx: InfluxServer
 ) -> None:
     with a_chain("kafka", request, tmp_path) as chain:
@@ -329,7 +329,7 @@ def test_a_bucket_with_a_finite_retention_drops_what_is_old_and_all_is_accounted
 
 @pytest.mark.kafka
 @pytest.mark.influx
-def test_a_field_of_another_type_in_the_bucket_holds_the_worker_up_with_a_sentence_until_it_is_gone(
+def test_a_field_of_another_type_in_the_bucket_holds_the_worker_up_until_it_is_deleted(
     request: pytest.FixtureRequest, tmp_path: Path, influx: InfluxServer
 ) -> None:
     with a_chain("kafka", request, tmp_path) as chain:

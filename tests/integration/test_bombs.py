@@ -34,7 +34,7 @@ def good(chain: KafkaChain, number: int) -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_batch_above_the_bound_is_one_letter_and_what_lies_around_it_is_stored(
+def test_a_batch_above_the_bound_becomes_one_letter_and_its_neighbours_are_stored(
     chain: KafkaChain, codec: Codec
 ) -> None:
     chain.env["MAX_BATCH_BYTES"] = str(2**20)

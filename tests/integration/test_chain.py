@@ -49,7 +49,7 @@ def assert_whole_and_equal(chain: Chain) -> None:
     assert verdict.equal, verdict
 
 
-def test_two_workers_on_four_partitions_store_what_a_recomputation_says_and_both_stacks_agree_to_the_bit(
+def test_two_workers_store_what_a_recomputation_gives_and_both_stacks_agree_bit_for_bit(
     script: StartScript, kafka_chain: KafkaChain, embedded_chain: EmbeddedChain, trades: Path
 ) -> None:
     workers = [analyse(script, kafka_chain), analyse(script, kafka_chain)]

@@ -34,7 +34,7 @@ def hour_bucket(influx: InfluxServer) -> Iterator[str]:
         (OLD + "{now},SPY,167.43,100\n", (), False),
     ],
 )
-def test_it_asks_for_yes_when_every_tick_is_too_old(
+def test_a_replay_whose_ticks_are_all_too_old_needs_yes(
     script: StartScript,
     influx: InfluxServer,
     kafka_servers: str,

@@ -39,7 +39,7 @@ def publish(servers: str, topic: str, numbers: range) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.timeout(180)
-def test_each_record_becomes_a_tick_at_least_once_also_through_a_kill(
+def test_each_record_becomes_a_tick_at_least_once_even_across_a_kill(
     kafka_servers: str, topic: str, script: StartScript, tmp_path: Path
 ) -> None:
     (tmp_path / "map.toml").write_text(MAP, encoding="utf-8")

@@ -58,9 +58,7 @@ def assert_cut(letter: oracle.LogRecord, value: bytes) -> None:
 
 
 @pytest.mark.parametrize(("size", "compression"), [(1_048_400, "none"), (3_000_000, "gzip")])
-def test_the_first_bad_record_of_a_workers_life_is_not_lost_though_it_fits_nowhere(
-    chain: KafkaChain, size: int, compression: str
-) -> None:
+def test_an_oversized_first_bad_record_is_not_lost(chain: KafkaChain, size: int, compression: str) -> None:
     value = b" " * size
     produce(chain, b"no tick", value, compression=compression)
     with working(chain) as worker:
@@ -71,7 +69,7 @@ def test_the_first_bad_record_of_a_workers_life_is_not_lost_though_it_fits_nowhe
         assert worker.counters.total.refused == {"not_json": 1, "too_large": 1}
 
 
-def test_a_letter_that_the_broker_finds_too_large_goes_out_cut_and_the_others_go_out_once(chain: KafkaChain) -> None:
+def test_a_letter_that_is_too_large_for_the_broker_is_cut_and_the_others_are_sent_once(chain: KafkaChain) -> None:
     """The topic's limit is lower than when the worker asked for it."""
     admin = KafkaAdminClient(bootstrap_servers=chain.servers)
     large = b"x" * 500_000

@@ -74,7 +74,7 @@ def meant(value: bytes | None) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(300)
-def test_killed_and_replayed_it_gives_the_same_ticks_and_the_same_points_bit_for_bit(
+def test_a_recording_with_kills_replays_the_same_ticks_and_points_bit_for_bit(
     kafka_servers: str, topic: str, influx: InfluxServer, bucket: str, other_bucket: str, script: StartScript,
     tmp_path: Path,
 ) -> None:  # fmt: skip

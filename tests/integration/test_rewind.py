@@ -27,7 +27,7 @@ def lose_all_points(chain: Chain) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.kafka
 @pytest.mark.influx
-def test_points_since_a_time_come_again_as_they_were(
+def test_a_rewind_recomputes_the_same_points(
     request: pytest.FixtureRequest, tmp_path: Path, script: StartScript
 ) -> None:
     def rewind(code: int) -> str:

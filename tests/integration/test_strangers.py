@@ -60,7 +60,7 @@ def forge(chain: KafkaChain, offset: int, metadata: str) -> None:
     consumer.close(autocommit=False)
 
 
-def test_beside_a_worker_no_stranger_gets_a_tick(chain: KafkaChain, stranger: Consumer) -> None:
+def test_a_foreign_consumer_gets_no_tick_beside_a_worker(chain: KafkaChain, stranger: Consumer) -> None:
     with working(chain) as worker:
         wait_until(lambda: 0 in worker.counters.accounts, "the partition")
         stranger.subscribe([chain.topic])
@@ -77,7 +77,7 @@ def test_beside_a_worker_no_stranger_gets_a_tick(chain: KafkaChain, stranger: Co
     assert chain.verdict().equal
 
 
-def test_while_a_stranger_has_the_group_the_worker_says_so(chain: KafkaChain, stranger: Consumer) -> None:
+def test_a_worker_reports_a_foreign_member_of_its_group(chain: KafkaChain, stranger: Consumer) -> None:
     with working(chain) as worker:
         wait_until(lambda: 0 in worker.counters.accounts, "the topic")
     stranger.subscribe([chain.topic])
@@ -87,7 +87,7 @@ def test_while_a_stranger_has_the_group_the_worker_says_so(chain: KafkaChain, st
         assert "KAFKA_GROUP" in worker.status().held_up_by
 
 
-def test_what_a_stranger_committed_while_the_worker_was_stopped_is_said_and_counted(
+def test_foreign_commits_made_while_the_worker_was_stopped_are_reported_and_counted(
     chain: KafkaChain, stranger: Consumer, caplog: pytest.LogCaptureFixture
 ) -> None:
     send_all = range(20)
@@ -106,7 +106,7 @@ def test_what_a_stranger_committed_while_the_worker_was_stopped_is_said_and_coun
 @pytest.mark.parametrize(
     "metadata", ["[" * 4_024, "{" * 4_096, '{"v":3,"restore":-5}', "\x00\x1b[2J", '{"v":3,"restore":0,"since":99}']
 )
-def test_no_commit_keeps_a_worker_from_starting(chain: KafkaChain, metadata: str) -> None:
+def test_a_worker_starts_from_any_commit(chain: KafkaChain, metadata: str) -> None:
     with working(chain) as worker:
         wait_until(lambda: 0 in worker.counters.accounts, "the partition")
         send(chain, range(30))

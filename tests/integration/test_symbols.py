@@ -41,7 +41,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Itera
 )
 @given(symbols=st.lists(any_symbol, min_size=1, max_size=20, unique=True))
 @example(symbols=ODD_SYMBOLS)
-def test_a_symbol_stays_what_it_is_from_the_source_to_the_csv(
+def test_a_symbol_stays_unchanged_from_the_source_to_the_csv(
     running: tuple[Chain, StockAnalyticsEngine], tmp_path: Path, symbols: list[str]
 ) -> None:
     chain, worker = running

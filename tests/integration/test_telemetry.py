@@ -78,7 +78,7 @@ def test_all_three_scripts_report_and_promtool_finds_no_fault(script: StartScrip
         assert promtool_says(get(port, "/metrics")[1]) == "", name
 
 
-def test_a_worker_says_that_the_store_is_away_and_at_once(
+def test_a_worker_reports_an_absent_store_at_once(
     script: StartScript, kafka_servers: str, topic: str, own_influx: Influxd
 ) -> None:
     chain = KafkaChain(kafka_servers, topic, own_influx.server, "stock_data")
@@ -106,7 +106,7 @@ def test_a_worker_says_that_the_store_is_away_and_at_once(
     wait_until(ready(page), "readiness of the page again")
 
 
-def test_the_lag_is_that_of_the_broker(
+def test_the_lag_agrees_with_the_broker(
     script: StartScript, kafka_servers: str, topic: str, influx: InfluxServer, bucket: str, tmp_path: Path
 ) -> None:
     chain = KafkaChain(kafka_servers, topic, influx, bucket)

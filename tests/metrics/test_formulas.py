@@ -50,7 +50,7 @@ def run(
 
 
 @given(st.lists(prices, min_size=2, max_size=40))
-def test_mean_and_deviation_are_those_of_pandas(values: list[float]) -> None:
+def test_mean_and_deviation_equal_those_of_pandas(values: list[float]) -> None:
     window = np.array(values)[:, None]
     series = pd.Series(values)
     assert mean(window)[0] == pytest.approx(series.mean(), rel=1e-12)
@@ -77,19 +77,19 @@ def test_large_prices_lose_no_digits() -> None:
 
 
 @given(st.lists(cents, min_size=10, max_size=10), cents)
-def test_no_score_exceeds_what_the_threshold_is_checked_against(nine: list[float], last: float) -> None:
+def test_no_score_exceeds_the_largest_allowed_threshold(nine: list[float], last: float) -> None:
     values = [*nine[:9], last]
     columns, _ = run([record(offset, "A", value) for offset, value in enumerate(values)], [10])
     assert not columns["z_score"][-1] > MAX_Z_SCORE * (1 + 1e-9)
 
 
-def test_the_score_is_absent_without_a_deviation_and_an_absent_score_is_no_anomaly() -> None:
+def test_the_score_is_absent_without_a_deviation_and_an_absent_score_is_not_an_anomaly() -> None:
     score = z_score(np.array([[5.0, 5.0], [6.0, 6.0]]), np.array([0.0, np.nan]))
     assert np.isnan(score).all()
     assert not anomalies(score, 2.0).any()
 
 
-def test_a_score_equal_to_the_threshold_is_no_anomaly() -> None:
+def test_a_score_equal_to_the_threshold_is_not_an_anomaly() -> None:
     assert anomalies(np.array([2.0, np.nextafter(2.0, 3.0)]), 2.0).tolist() == [False, True]
 
 
@@ -170,7 +170,7 @@ def hold_against_pandas(drawn: list[tuple[str, float, int, int]], span: int, siz
 
 @settings(max_examples=20)
 @given(long_days, st.lists(st.integers(1, 40), min_size=1, max_size=6))
-def test_every_metric_is_what_pandas_says_of_the_same_window(
+def test_every_metric_equals_pandas_over_the_same_window(
     drawn: list[tuple[str, float, int, int]], sizes: list[int]
 ) -> None:
     there = hold_against_pandas(drawn, 1_000_000, sizes)
@@ -188,9 +188,7 @@ def test_a_window_that_reaches_beyond_the_span_has_no_metric(
 
 @settings(max_examples=20)
 @given(ticks_of_some_symbols, st.sampled_from([40, 200, 1_000_000]))
-def test_a_few_ticks_of_many_symbols_are_what_pandas_says_too(
-    drawn: list[tuple[str, float, int, int]], span: int
-) -> None:
+def test_a_few_ticks_of_many_symbols_equal_pandas_too(drawn: list[tuple[str, float, int, int]], span: int) -> None:
     hold_against_pandas(drawn, span, [7])
 
 

@@ -33,14 +33,14 @@ def smoothed(values: Any, n: int, weight: float) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("n", [2, 14, 50])
-def test_ema_is_that_of_pandas(seed: int, n: int) -> None:
+def test_ema_equals_that_of_pandas(seed: int, n: int) -> None:
     close = bars(seed).close
     expected = smoothed(pd.Series(close), n, 2 / (n + 1))
     np.testing.assert_allclose(indicators.ema(close, n), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_bollinger_is_that_of_pandas(seed: int) -> None:
+def test_bollinger_equals_that_of_pandas(seed: int) -> None:
     close = bars(seed).close
     window = pd.Series(close).rolling(20)
     low, middle, high = indicators.bollinger(close, 20)
@@ -59,7 +59,7 @@ def test_rsi_is_wilders_by_pandas(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_macd_is_that_of_pandas(seed: int) -> None:
+def test_macd_equals_that_of_pandas(seed: int) -> None:
     prices = bars(seed).close
     close = pd.Series(prices)
     line = smoothed(close, 12, 2 / 13) - smoothed(close, 26, 2 / 27)
@@ -79,7 +79,7 @@ def test_atr_is_wilders_by_pandas(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_vwap_is_that_of_pandas_and_begins_again_with_each_session(seed: int) -> None:
+def test_vwap_equals_that_of_pandas_and_begins_again_with_each_session(seed: int) -> None:
     given = bars(seed)
     table = pd.DataFrame({"session": given.session, "volume": given.volume})
     table["value"] = (given.high + given.low + given.close) / 3 * given.volume
@@ -94,7 +94,7 @@ def test_vwap_is_that_of_pandas_and_begins_again_with_each_session(seed: int) ->
 
 @pytest.mark.parametrize("name", INDICATORS)
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 40])
-def test_with_few_candles_what_is_not_known_is_absent(name: str, count: int) -> None:
+def test_with_few_candles_unknown_values_are_absent(name: str, count: int) -> None:
     indicator = INDICATORS[name]
     found = indicator.of(bars(1, count), max(2, indicator.length))
     assert len(found) == len(indicator.lines)
@@ -108,7 +108,7 @@ def test_where_nothing_moves_rsi_is_50_and_atr_is_0() -> None:
     assert set(indicators.macd(still)[0][25:]) == {0.0}
 
 
-def test_what_lies_before_the_lead_no_longer_counts() -> None:
+def test_values_before_the_lead_no_longer_matter() -> None:
     """Whoever moves through time sees the same values: those of the longest average differ by less than a thousandth of
     what the prices before moved."""
     close = bars(3, 1_200).close

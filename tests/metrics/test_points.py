@@ -75,14 +75,14 @@ def test_a_whole_float_is_written_as_a_float_so_that_its_field_never_changes_its
 
 
 @given(rows())
-def test_rows_and_points_are_the_same_thing(made: list[Row]) -> None:
+def test_rows_and_points_convert_both_ways(made: list[Row]) -> None:
     points = Points.from_rows(made)
     assert len(points) == len(made)
     assert points.rows() == made
     assert bits(Points.from_rows(points.rows())) == bits(points)
 
 
-def test_no_rows_are_no_points_with_every_column() -> None:
+def test_no_rows_give_no_points_but_every_column() -> None:
     none = Points.from_rows([])
     assert len(none) == 0
     assert none.rows() == []
@@ -94,7 +94,7 @@ def test_no_rows_are_no_points_with_every_column() -> None:
     assert none.symbol == []
 
 
-def test_what_is_absent_is_nan_in_a_column_and_none_in_a_row() -> None:
+def test_an_absent_value_is_nan_in_a_column_and_none_in_a_row() -> None:
     points = points_of(a_row(ma_5=None))
     assert math.isnan(points.ma_5[0])
     assert not math.isnan(points.price[0])
@@ -102,7 +102,7 @@ def test_what_is_absent_is_nan_in_a_column_and_none_in_a_row() -> None:
 
 
 @given(st.data(), rows())
-def test_take_picks_by_index_in_the_order_asked_for(data: st.DataObject, made: list[Row]) -> None:
+def test_take_picks_by_index_in_the_order_requested(data: st.DataObject, made: list[Row]) -> None:
     index = data.draw(st.lists(st.integers(0, len(made) - 1), max_size=30)) if made else []
     points = points_of(*made)
     assert points.take(index).rows() == [made[i] for i in index]
@@ -217,7 +217,7 @@ def test_rows_and_columns_that_lack_something_are_an_error() -> None:
         module._filled(["\na=", " b="], [["1"]])
 
 
-def test_a_single_part_is_joined_as_it_is() -> None:
+def test_joining_a_single_part_returns_it() -> None:
     part = points_of(a_row())
     assert Points.joined([part]) is part
     joined = Points.joined([part, points_of(a_row(symbol="B", partition=2))])

@@ -52,7 +52,7 @@ def test_one_different_value_is_found_in_every_field(expected: pd.DataFrame, col
     assert verdict.digest != oracle.digest(expected)
 
 
-def test_a_value_where_none_belongs_is_found(expected: pd.DataFrame) -> None:
+def test_a_value_that_should_be_absent_is_found(expected: pd.DataFrame) -> None:
     stored = expected.copy()
     stored.loc[0, "ma_20"] = 0.0
     assert oracle.compare(expected, stored).differing == 1
@@ -103,7 +103,7 @@ def test_lost_foreign_and_different_dead_letters_are_counted() -> None:
     assert oracle.compare_letters(letters, [letter(RECORDS[1], "not_json", b"other")], "t").differing == 1
 
 
-def test_what_was_acknowledged_and_is_not_in_the_log_is_missed(tmp_path: Path) -> None:
+def test_an_acknowledged_tick_that_is_not_in_the_log_is_missed(tmp_path: Path) -> None:
     journal = oracle.JournalFile(tmp_path / "journal")
     for each in RECORDS:
         journal.write(oracle.Acknowledged(each.partition, each.offset, oracle.fingerprint(each.key, each.value)))

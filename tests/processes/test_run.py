@@ -218,7 +218,7 @@ def test_the_real_scripts_end_with_their_terminal(place: Place, end: Callable[[T
     ids=["as nohup and background jobs do", "and SIGTERM too"],
 )
 @pytest.mark.parametrize("make", [False, True])
-def test_started_with_signals_ignored_it_ends_at_sigterm_all_the_same(
+def test_started_with_signals_ignored_it_still_ends_at_sigterm(
     place: Place, ignored: list[signal.Signals], make: bool
 ) -> None:
     terminal = place.start(make=make, ignored=ignored)
@@ -245,7 +245,7 @@ def test_settings_of_the_environment_reach_the_scripts_and_env_cannot_take_the_s
     assert b'"AAPL"' not in stored
 
 
-def test_a_replay_that_is_over_leaves_the_page_up(place: Place) -> None:
+def test_the_page_stays_up_after_a_replay_ends(place: Place) -> None:
     (place.root / "day.csv").write_text("timestamp,symbol,price,volume\n2013-10-07T13:30:00.007Z,SPY,167.41,500\n")
     terminal = place.start(SOURCE="replay", REPLAY_FILE=str(place.root / "day.csv"), REPLAY_SPEED="max")
     terminal.wait_until(lambda: "The source has no more ticks" in terminal.output)
@@ -256,7 +256,7 @@ def test_a_replay_that_is_over_leaves_the_page_up(place: Place) -> None:
 
 
 @ENDS
-def test_a_script_that_hears_no_signal_ends_too(place: Place, end: Callable[[Terminal], None]) -> None:
+def test_a_script_that_ignores_signals_is_ended_too(place: Place, end: Callable[[Terminal], None]) -> None:
     (place.root / "Procfile").write_text(PAGE + DEAF)
     terminal = place.start()
     terminal.wait_until(
@@ -268,7 +268,7 @@ def test_a_script_that_hears_no_signal_ends_too(place: Place, end: Callable[[Ter
     place.assert_port_is_free()
 
 
-def test_make_has_nothing_to_complain_of(place: Place) -> None:
+def test_make_reports_no_error(place: Place) -> None:
     (place.root / "Procfile").write_text(PAGE)
     terminal = place.start(make=True)
     terminal.wait_until(place.answers)
@@ -279,7 +279,7 @@ def test_make_has_nothing_to_complain_of(place: Place) -> None:
 
 
 @pytest.mark.parametrize("victim", ["honcho", "scripts/run.sh"])
-def test_killed_outright_it_leaves_nothing_behind(place: Place, victim: str) -> None:
+def test_run_sh_leaves_nothing_behind_when_killed(place: Place, victim: str) -> None:
     (place.root / "Procfile").write_text(PAGE + DEAF)
     terminal = place.start()
     terminal.wait_until(

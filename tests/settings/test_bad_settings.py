@@ -123,7 +123,7 @@ def test_sasl_needs_all_its_settings(protocol: str, missing: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["KAFKA_SSL_CAFILE", "KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE"])
-def test_files_for_ssl_must_be_there(tmp_path: Path, key: str) -> None:
+def test_the_files_for_ssl_must_exist(tmp_path: Path, key: str) -> None:
     values = {"KAFKA_SECURITY_PROTOCOL": "SSL", key: str(tmp_path / "none.pem")}
     assert refusal(values).key == key
     (tmp_path / "none.pem").write_text("")
@@ -149,7 +149,7 @@ def test_a_key_needs_the_certificate_that_it_belongs_to(tmp_path: Path, group: s
         ("INFLUXDB_SSL_CAFILE", "INFLUXDB_URL does not begin with https"),
     ],
 )
-def test_what_would_secure_a_connection_and_does_not_is_warned_of(key: str, reason: str) -> None:
+def test_a_security_setting_without_effect_causes_a_warning(key: str, reason: str) -> None:
     assert load({key: "x"}).notices == (f"without effect, since {reason}: {key}",)
 
 

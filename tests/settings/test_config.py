@@ -101,7 +101,7 @@ def test_each_default_is_that_of_the_design(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", sorted(NO_DEFAULT))
-def test_a_key_without_a_default_is_none(key: str) -> None:
+def test_a_key_without_a_default_has_the_value_none(key: str) -> None:
     assert getattr(load(), key.lower()) is None
 
 
@@ -129,7 +129,7 @@ def test_env_example_and_the_documented_table_are_written_from_the_settings() ->
     assert settings_text.with_table(documented) == documented
 
 
-def test_another_meaning_makes_another_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_meaning_changes_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     before = settings_text.env_example(), settings_text.with_table("<!-- settings -->\n\n<!-- end -->")
     monkeypatch.setattr(settings_text, "explained", lambda _key: ("what it is for", "a value", "7"))
     after = settings_text.env_example(), settings_text.with_table("<!-- settings -->\n\n<!-- end -->")
@@ -226,7 +226,7 @@ def test_env_beside_the_scripts_counts_where_the_current_folder_has_none(
         ("INFLUXDB_ORG=windows\r\nKAFKA_TOPIC=a\r", "windows"),
     ],
 )
-def test_how_env_may_be_written(tmp_path: Path, line: str, expected: str) -> None:
+def test_the_forms_of_lines_in_env(tmp_path: Path, line: str, expected: str) -> None:
     (tmp_path / ".env").write_text(line + "\n", encoding="utf-8", newline="")
     assert load_settings({}, env_file=tmp_path / ".env").influxdb_org == expected
 
@@ -308,7 +308,7 @@ def test_the_secrets_are_the_tokens_passwords_and_keys() -> None:
 
 
 @pytest.mark.parametrize("key", SECRETS)
-def test_a_secret_is_given_but_never_shown(key: str) -> None:
+def test_a_secret_can_be_read_but_is_never_shown(key: str) -> None:
     settings = load({key: "hush-hush"})
     assert settings.secret(key, "it") == "hush-hush"
     for shown in (
@@ -338,7 +338,7 @@ def test_the_environments_secret_beats_the_file_that_env_names(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
-def test_a_secrets_file_that_gives_none_is_refused(tmp_path: Path, content: bytes | None) -> None:
+def test_a_secrets_file_without_a_secret_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "secret"
     if content is not None:
         path.write_bytes(content)

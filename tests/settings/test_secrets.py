@@ -49,7 +49,7 @@ def test_a_secret_in_the_value_of_another_key_is_not_shown(key: str, value: str)
     assert not any(part in str(error) for part in (TOKEN, "9aF3bC77", "0123456789abcdef"))
 
 
-def test_a_known_secret_is_not_shown_wherever_else_it_stands() -> None:
+def test_a_known_secret_is_hidden_in_other_values_too() -> None:
     error = refusal({"KAFKA_SASL_PASSWORD": "hush hush", "KAFKA_TOPIC": "hush hush"})
     assert error.key == "KAFKA_TOPIC"
     assert "hush" not in str(error)
@@ -92,12 +92,12 @@ def test_a_script_with_a_pipe_for_a_secret_ends_with_a_sentence(script: StartScr
     assert "INFLUXDB_TOKEN_FILE" in running.stderr
 
 
-def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+def test_a_byte_order_mark_does_not_belong_to_a_secret(tmp_path: Path) -> None:
     (tmp_path / "token").write_bytes(b"\xef\xbb\xbfhush\r\n")
     assert load(INFLUXDB_TOKEN_FILE=str(tmp_path / "token")).secret("INFLUXDB_TOKEN", "it") == "hush"
 
 
-def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+def test_a_secret_file_that_others_can_read_causes_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("hush")
     path.chmod(0o644)
@@ -143,7 +143,7 @@ def test_a_secret_on_the_command_line_is_refused_and_not_shown(
         assert "set INFLUXDB_TOKEN or INFLUXDB_TOKEN_FILE" in running.stderr
 
 
-def test_the_embedded_file_and_its_folder_are_this_users_alone(tmp_path: Path) -> None:
+def test_only_this_user_can_read_the_embedded_file_and_its_folder(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         path = tmp_path / "data" / "stocks.db"

@@ -82,13 +82,13 @@ def test_a_quote_without_a_usable_change_has_none(change: str) -> None:
         {"latest_trading_day": "2026-02-30"},
     ],
 )
-def test_a_quote_that_is_not_usable_is_no_quote(changed: dict[str, str]) -> None:
+def test_an_unusable_quote_is_refused(changed: dict[str, str]) -> None:
     with pytest.raises(NoQuote, match="quote of IBM is not usable"):
         parse_quote(answer(**changed), "IBM")
 
 
 @pytest.mark.parametrize("name", ["05. price", "06. volume", "07. latest trading day", "01. symbol"])
-def test_a_quote_without_a_field_is_no_quote(name: str) -> None:
+def test_a_quote_that_lacks_a_field_is_refused(name: str) -> None:
     payload = answer()
     fields = payload["Global Quote"]
     assert isinstance(fields, dict)
@@ -121,7 +121,7 @@ def test_each_refusal_is_known_by_its_text_under_any_name_and_never_shows_the_ke
     assert KEY not in str(caught.value)
 
 
-def test_a_limit_of_one_a_second_is_waited_for_shorter_than_one_of_five_a_minute() -> None:
+def test_the_wait_for_a_limit_per_second_is_shorter_than_for_one_per_minute() -> None:
     waits = []
     for text in (PER_SECOND, PER_MINUTE):
         with pytest.raises(Throttled) as caught:
@@ -131,13 +131,13 @@ def test_a_limit_of_one_a_second_is_waited_for_shorter_than_one_of_five_a_minute
 
 
 @pytest.mark.parametrize("payload", [{}, {"Global Quote": {}}, {"Global Quote - DATA DELAYED BY 15 MINUTES": {}}])
-def test_an_empty_answer_is_told_from_a_quote_that_is_not_usable(payload: object) -> None:
+def test_an_empty_answer_is_distinguished_from_an_unusable_quote(payload: object) -> None:
     with pytest.raises(EmptyAnswer, match="an empty answer for IBM"):
         parse_quote(payload, "IBM")
 
 
 @pytest.mark.parametrize("payload", [None, [], "no", 3, {"Other": KEY, KEY: 1}, {"Global Quote": "x", "b": 1}])
-def test_anything_else_is_no_quote(payload: object) -> None:
+def test_any_other_answer_is_refused(payload: object) -> None:
     with pytest.raises(NoQuote) as caught:
         parse_quote(payload, "IBM", KEY)
     assert type(caught.value) is NoQuote
@@ -158,7 +158,7 @@ def test_a_trading_day_closes_at_its_hour_in_new_york(day: date, close: str) -> 
     assert NEW_YORK.close_of(day).isoformat() == close
 
 
-def test_midnight_is_that_of_new_york() -> None:
+def test_midnight_is_counted_in_new_york() -> None:
     assert seconds_to_midnight(datetime(2026, 1, 6, 4, 59, 50, tzinfo=UTC)) == 15
     assert seconds_to_midnight(datetime(2026, 7, 6, 4, 0, 0, tzinfo=UTC)) == 86_405
 
@@ -201,7 +201,7 @@ def test_a_quote_becomes_a_tick_at_its_days_close(stub: Stub) -> None:
     assert ticks(source(stub, "IBM"), Waits(1)) == [expected]
 
 
-def test_a_quote_of_a_day_that_is_still_going_on_has_the_time_it_was_asked_for(stub: Stub) -> None:
+def test_a_quote_of_the_running_day_has_the_time_of_its_request(stub: Stub) -> None:
     stub.answers = {"IBM": [answer()]}
     noon = datetime(2026, 1, 5, 17, tzinfo=UTC)
     assert ticks(source(stub, "IBM", now=noon), Waits(1))[0].timestamp == noon
@@ -213,7 +213,7 @@ def test_an_unchanged_quote_is_not_published_again(stub: Stub) -> None:
     assert len(stub.queries) == 5
 
 
-def test_a_throttled_request_is_waited_for_and_asked_again(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_throttled_request_is_repeated_after_a_wait(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
     stub.answers = {"IBM": [{"Information": PER_SECOND}, {"Information": PER_SECOND}, answer()]}
     waits = Waits(3)
     assert [tick.price for tick in ticks(source(stub, "IBM"), waits)] == [301.5]
@@ -221,7 +221,7 @@ def test_a_throttled_request_is_waited_for_and_asked_again(stub: Stub, caplog: p
     assert "1 request per second" in caplog.text
 
 
-def test_the_daily_limit_is_said_and_waited_for_until_midnight_in_new_york(
+def test_after_the_daily_limit_the_source_waits_until_midnight_in_new_york(
     stub: Stub, caplog: pytest.LogCaptureFixture
 ) -> None:
     stub.answers = {"IBM": [{"Information": PER_DAY}, answer()]}
@@ -270,7 +270,7 @@ def test_empty_answers_before_the_first_quote_are_rounds_without_one(stub: Stub,
 
 
 @pytest.mark.parametrize("empty", EMPTY)
-def test_a_symbol_that_never_gave_a_quote_is_unknown_after_some_rounds_and_asked_now_and_then(
+def test_a_symbol_that_never_had_a_quote_counts_as_unknown_after_some_rounds(
     stub: Stub, caplog: pytest.LogCaptureFixture, empty: object
 ) -> None:
     stub.answers = {"NOPE": [empty], "IBM": [answer()]}
@@ -283,7 +283,7 @@ def test_a_symbol_that_never_gave_a_quote_is_unknown_after_some_rounds_and_asked
     assert "no quote of NOPE in 3 rounds: Alpha Vantage may not know it; check SYMBOLS" in caplog.text
 
 
-def test_an_unknown_symbol_that_gets_a_quote_is_one_like_any_other_again(stub: Stub) -> None:
+def test_an_unknown_symbol_becomes_a_usual_one_with_its_first_quote(stub: Stub) -> None:
     stub.answers = {"NEW": [*[{}] * UNKNOWN_AFTER, answer("NEW"), answer("NEW", "302")]}
     one = source(stub, "NEW")
     found = ticks(one, Waits(UNKNOWN_AFTER + UNKNOWN_EVERY + 1))
@@ -291,7 +291,9 @@ def test_an_unknown_symbol_that_gets_a_quote_is_one_like_any_other_again(stub: S
     assert one.symbols == ("NEW",)
 
 
-def test_without_any_known_symbol_the_run_goes_on_and_says_so(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_any_known_symbol_the_run_continues_with_a_warning(
+    stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
     stub.answers = {"NOPE": [{"Global Quote": {}}]}
     assert ticks(source(stub, "NOPE"), Waits(UNKNOWN_AFTER + 2)) == []
     assert "has no quote for any of SYMBOLS=NOPE: nothing is published" in caplog.text
@@ -299,7 +301,7 @@ def test_without_any_known_symbol_the_run_goes_on_and_says_so(stub: Stub, caplog
 
 
 @pytest.mark.parametrize("bad", ["hang", b"<html>Bad gateway</html>", [], {"Information": "We are at work."}])
-def test_a_failed_fetch_is_said_replaced_by_nothing_and_tried_in_the_next_round(
+def test_a_failed_fetch_is_logged_not_replaced_and_repeated_in_the_next_round(
     stub: Stub, caplog: pytest.LogCaptureFixture, bad: object
 ) -> None:
     stub.answers = {"IBM": [bad, answer()], "SPY": [answer("SPY", "640")]}
@@ -309,7 +311,7 @@ def test_a_failed_fetch_is_said_replaced_by_nothing_and_tried_in_the_next_round(
     assert "apikey=K3Y" not in caplog.text
 
 
-def test_a_server_that_is_not_there_is_said_without_the_key(stub: Stub) -> None:
+def test_an_absent_server_is_reported_without_the_key(stub: Stub) -> None:
     stub.released.set()
     client = Client(KEY, base_url="http://127.0.0.1:1/query?", timeout=1)
     with pytest.raises(NoQuote, match="cannot be reached") as caught:
@@ -317,7 +319,7 @@ def test_a_server_that_is_not_there_is_said_without_the_key(stub: Stub) -> None:
     assert "K3Y" not in str(caught.value)
 
 
-def test_calls_keep_their_distance(stub: Stub) -> None:
+def test_calls_are_spaced_in_time(stub: Stub) -> None:
     stub.answers = {name: [answer(name)] for name in ("A", "B", "C")}
     client = Client(KEY, base_url=stub.url)
     one = AlphaVantageSource(client, ["A", "B", "C"], interval=36_000, call_gap=1_000, now=lambda: LATER)
@@ -332,7 +334,9 @@ def test_calls_keep_their_distance(stub: Stub) -> None:
     assert [900 < seconds <= 1_000 for seconds in waits] == [True, True, False]  # the last is for the next round
 
 
-def test_a_budget_that_will_not_last_is_said_at_the_start(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_daily_limit_that_will_not_suffice_causes_a_warning_at_the_start(
+    stub: Stub, caplog: pytest.LogCaptureFixture
+) -> None:
     client = Client(KEY, base_url=stub.url)
     seven = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
     AlphaVantageSource(client, seven, interval=60).warn_of_budget()

@@ -58,7 +58,7 @@ def test_every_unit_of_an_epoch(unit: str, number: object) -> None:
     assert epoch_us(tick({"epoch": unit}, {"s": "A", "p": 1, "t": number}).timestamp) == TIME_US
 
 
-def test_a_text_time_without_a_zone_needs_the_maps() -> None:
+def test_a_text_time_without_a_zone_needs_a_zone_in_the_map() -> None:
     record = {"s": "A", "p": 1, "t": "2026-01-05T09:30:00.123456"}
     with pytest.raises(Unmapped, match="has no zone; set timezone in the map"):
         tick({}, record)
@@ -87,19 +87,19 @@ def test_an_absent_volume_stays_absent() -> None:
         ({"s": "=A", "p": 1, "t": TIME}, "symbol_invalid"),
     ],
 )
-def test_what_is_no_tick_says_why(record: object, words: str) -> None:
+def test_a_record_that_does_not_map_to_a_tick_gives_a_reason(record: object, words: str) -> None:
     with pytest.raises(Unmapped, match=words):
         tick({}, record)
 
 
 @pytest.mark.parametrize("number", [10**30, "-1e30", 1e39])
-def test_an_epoch_beyond_all_years_is_said(number: object) -> None:
+def test_an_epoch_beyond_all_years_is_refused(number: object) -> None:
     with pytest.raises(Unmapped, match=r"not a time in s|timestamp_range"):
         tick({"epoch": "s"}, {"s": "A", "p": 1, "t": number})
 
 
 @given(st.binary() | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(lambda x: json.dumps(x).encode()))
-def test_any_bytes_are_a_tick_or_unmapped(value: bytes) -> None:
+def test_any_bytes_give_a_tick_or_an_unmapped_error(value: bytes) -> None:
     for table in ({"epoch": "ms"}, {}):
         with contextlib.suppress(Unmapped):
             Mapping.of(PLAIN | table).tick(None, value)
@@ -118,7 +118,7 @@ def test_any_bytes_are_a_tick_or_unmapped(value: bytes) -> None:
         ("symbol = 's'\nprice = 'p'\ntimestamp = 't'\nsource = 'My feed'", "source is 1 to 32"),
     ],
 )
-def test_a_map_that_is_wrong_names_file_and_fault(tmp_path: Path, text: str, words: str) -> None:
+def test_an_error_in_a_map_names_file_and_mistake(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "map.toml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SettingError, match=words) as caught:

@@ -242,7 +242,9 @@ def published(script: StartScript, env: dict[str, str], *arguments: str) -> tupl
     return run, read(env)
 
 
-def test_it_says_what_it_streams_and_where_to_and_counts_it(script: StartScript, embedded: dict[str, str]) -> None:
+def test_the_producer_logs_what_it_streams_and_to_where_and_the_count(
+    script: StartScript, embedded: dict[str, str]
+) -> None:
     run, records = published(script, embedded, "--ticks", "3", "--interval", "0.05", "--simulator-seed", "5")
     assert "streaming simulated prices, not real ones, of AAPL, GOOGL" in run.stderr
     assert "every 0.05 s (SIMULATOR_SEED=5), to the topic stock-ticks of the file " in run.stderr
@@ -412,7 +414,7 @@ def test_on_kafka_simulated_ticks_are_of_now_and_stop_with_everything_acknowledg
 
 
 @pytest.mark.kafka
-def test_started_before_its_broker_it_waits_says_so_and_goes_on(
+def test_started_before_its_broker_the_producer_waits_and_then_continues(
     script: StartScript, own_kafka: KafkaServer, topic: str
 ) -> None:
     own_kafka.stop()
@@ -435,7 +437,7 @@ def test_asked_to_stop_before_its_broker_comes_it_ends_with_0(script: StartScrip
 
 
 @pytest.mark.kafka
-def test_a_broker_that_is_away_for_a_while_costs_no_tick(
+def test_a_broker_that_is_away_for_a_while_loses_no_tick(
     script: StartScript, own_kafka: KafkaServer, topic: str
 ) -> None:
     env = {"KAFKA_SERVERS": own_kafka.address, "KAFKA_TOPIC": topic}
@@ -471,7 +473,7 @@ def test_ticks_that_are_never_acknowledged_are_counted_and_the_exit_code_is_1(
 
 
 @pytest.mark.parametrize("end", ["terminate", "kill"])
-def test_a_replay_that_was_interrupted_goes_on_without_publishing_a_tick_twice(
+def test_an_interrupted_replay_resumes_without_publishing_a_tick_twice(
     script: StartScript, embedded: dict[str, str], tmp_path: Path, end: str
 ) -> None:
     rows = [f"2024-01-05T14:30:00.{n // 100:03}Z,{'ABC'[n % 3]},{n + 1},{n % 7}\n" for n in range(40_000)]
@@ -524,7 +526,7 @@ def test_explain_publishes_nothing_and_shows_what_was_understood(
     assert not Path(embedded["EMBEDDED_FILE"]).exists()
 
 
-def test_symbols_of_the_command_line_choose_from_a_file_and_those_of_the_settings_do_not(
+def test_symbols_on_the_command_line_select_from_a_file_but_those_of_the_settings_do_not(
     script: StartScript, embedded: dict[str, str], trades: Path
 ) -> None:
     _, records = published(script, embedded, *REPLAY, str(trades), "--symbols", "SPY,IBM")

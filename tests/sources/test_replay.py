@@ -62,7 +62,7 @@ def test_columns_may_come_in_any_order_with_others_between_and_a_byte_order_mark
     assert replayed(written(tmp_path, text)) == replayed(written(tmp_path, HEADER + GOOD, "plain.csv"))
 
 
-def test_times_out_of_order_are_passed_on_as_recorded(tmp_path: Path) -> None:
+def test_times_out_of_order_are_published_as_recorded(tmp_path: Path) -> None:
     seconds = (5, 3, 9, 1)
     rows = "".join(f"2013-10-07T13:30:0{second}Z,SPY,167.41,500\n" for second in seconds)
     assert [tick.timestamp.second for tick in replayed(written(tmp_path, HEADER + rows))] == [5, 3, 9, 1]
@@ -104,7 +104,7 @@ def test_a_bad_row_is_refused_with_line_and_reason_and_the_others_are_published(
     assert reason in caplog.text
 
 
-def test_bytes_that_are_not_utf8_cost_their_row_only(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_lose_only_their_row(tmp_path: Path) -> None:
     replay = Replay(written(tmp_path, HEADER.encode() + b"2013-10-07T13:30:00Z,SP\xff,1,1\n" + GOOD.encode()))
     ticks, complaint = failed(replay)
     assert complaint.endswith("the first: line 2: 'SPÿ' is not a symbol.")
@@ -117,7 +117,7 @@ def test_only_the_first_refusals_are_logged(tmp_path: Path, caplog: pytest.LogCa
     assert len(caplog.records) == 6
 
 
-def test_a_truncated_gz_publishes_what_came_before_and_says_so(tmp_path: Path, trades: Path) -> None:
+def test_a_truncated_gz_publishes_the_rows_before_the_damage_and_fails(tmp_path: Path, trades: Path) -> None:
     whole = gzip.compress(trades.read_bytes())
     replay = Replay(written(tmp_path, whole[: len(whole) // 2], "ticks.csv.gz"), speed=math.inf)
     ticks, complaint = failed(replay)
@@ -144,7 +144,7 @@ def test_a_file_that_cannot_be_replayed_is_refused_at_once(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("path", [None, Path("/nonexistent/ticks.csv"), Path("/")])
-def test_a_file_that_is_not_there_is_refused_at_once(path: Path | None) -> None:
+def test_a_missing_file_is_refused_at_once(path: Path | None) -> None:
     with pytest.raises(SettingError, match=r"^REPLAY_FILE is "):
         Replay(path)
 
@@ -184,7 +184,7 @@ def test_a_stop_while_waiting_ends_the_replay(tmp_path: Path) -> None:
     assert [tick.price for batch in replay.batches(lambda _seconds: True) for tick in batch] == [1.0]
 
 
-def test_progress_tells_rows_part_of_the_file_rate_and_time_left(tmp_path: Path) -> None:
+def test_progress_shows_rows_share_of_the_file_rate_and_time_left(tmp_path: Path) -> None:
     trade_files.write_generated(tmp_path / "ticks.csv")
     clock = Time()
     replay = Replay(tmp_path / "ticks.csv", speed=math.inf, clock=clock)

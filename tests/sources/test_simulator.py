@@ -44,7 +44,7 @@ def test_a_symbol_does_not_depend_on_the_symbols_beside_it() -> None:
     assert of("TSLA", steps(SEVEN, 600)) == of("TSLA", steps(("IBM", "TSLA"), 600))
 
 
-def test_each_step_has_one_tick_a_symbol_at_one_time() -> None:
+def test_each_step_has_one_tick_per_symbol_at_one_time() -> None:
     for number, row in enumerate(steps(SEVEN, 300)):
         assert [tick.symbol for tick in row] == list(SEVEN)
         assert {tick.timestamp for tick in row} == {START + timedelta(seconds=2 * number)}
@@ -61,7 +61,7 @@ def test_an_unknown_symbol_always_has_the_same_character() -> None:
     assert 20 <= character_of("IBM").level <= 500
 
 
-def test_change_percent_is_against_the_runs_opening_level() -> None:
+def test_change_percent_is_relative_to_the_runs_first_price() -> None:
     for tick in of("NVDA", steps(SEVEN, 500)):
         assert tick.change_percent == pytest.approx((tick.price / KNOWN["NVDA"].level - 1) * 100, abs=1e-4)
 
@@ -85,7 +85,7 @@ def test_returns_have_heavy_tails_clusters_and_volume_that_moves_with_them() -> 
         assert np.corrcoef(volumes, size)[0, 1] > 0.3, "volume rises with movement"
 
 
-def test_symbols_have_volatilities_of_their_own() -> None:
+def test_each_symbol_has_its_own_volatility() -> None:
     rows = steps(SEVEN, 5_000)
     spread = {symbol: np.diff(np.log([tick.price for tick in of(symbol, rows)])).std() for symbol in ("MSFT", "TSLA")}
     assert spread["TSLA"] > 1.8 * spread["MSFT"]
@@ -130,7 +130,7 @@ def test_a_bad_injection_is_refused_with_a_sentence(text: str) -> None:
         Injection.parse(text)
 
 
-def test_times_strictly_increase_though_the_clock_stands_still_or_goes_back() -> None:
+def test_times_strictly_increase_although_the_clock_stops_or_goes_back() -> None:
     readings = itertools.chain([10, 10, 10, 5, 20], itertools.repeat(20))
     simulator = Simulator(("AAPL",), seed=1, interval=2, clock=lambda: next(readings))
     times = [row[0].timestamp.microsecond for row in itertools.islice(simulator.steps(), 7)]
@@ -156,7 +156,7 @@ def test_every_tick_is_accepted_by_the_rules(seed: int, symbol: str, interval: f
     assert all(map(math.isfinite, accepted.change_percent))
 
 
-def test_it_says_that_it_is_simulated_and_with_which_seed() -> None:
+def test_the_description_says_simulated_and_names_the_seed() -> None:
     what = Simulator(("AAPL",), seed=77, interval=2).what
     assert "simulated prices, not real ones" in what
     assert "SIMULATOR_SEED=77" in what

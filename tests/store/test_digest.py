@@ -34,19 +34,19 @@ def test_the_last_point_of_each_step_carries_what_the_step_left_out() -> None:
     assert found.points.volume.tolist() == [10.0, 20.0, 5.0, 1.0, 2.0], "the points keep their own volumes"
 
 
-def test_a_step_of_which_no_point_is_chosen_changes_nothing() -> None:
+def test_a_step_without_a_chosen_point_changes_nothing() -> None:
     found = digest_of([(1, 10.0), (MINUTE + 1, 20.0)], [(0, 30.0, 2), (1, 50.0, 4), (2, 500.0, 7)])
     assert found.volume.tolist() == [30.0, 50.0]
     assert found.total == 13
 
 
-def test_where_all_points_are_chosen_the_rounding_of_their_sum_is_no_volume() -> None:
+def test_a_rounding_error_of_the_sum_does_not_become_volume() -> None:
     assert digest_of([(1, 0.1), (2, 0.2), (3, 0.3)], [(0, 0.7, 3)]).volume.tolist() == [0.1, 0.2, 0.3]
     assert digest_of([(1, 1.0)], [(0, 0.5, 2)]).volume.tolist() == [1.0], "no point takes volume away"
 
 
 @given(st.data(), st.lists(st.tuples(st.integers(0, 5 * MINUTE), st.integers(0, 1000)), min_size=1, max_size=30))
-def test_whatever_is_chosen_the_total_volume_is_kept(data: st.DataObject, drawn: list[tuple[int, int]]) -> None:
+def test_any_choice_of_points_keeps_the_total_volume(data: st.DataObject, drawn: list[tuple[int, int]]) -> None:
     made = sorted(dict(drawn).items())
     steps = sorted({after // MINUTE for after, _ in made})
     sums = []
@@ -83,7 +83,7 @@ def test_steps_are_as_narrow_as_their_number_allows(since: int, until: int, step
 
 
 @given(st.integers(0, 10**18), st.integers(1, 10**15), st.integers(1, 1_000))
-def test_a_range_has_at_most_one_step_more_than_asked_for(since: int, length: int, steps: int) -> None:
+def test_a_range_has_at_most_one_step_more_than_requested(since: int, length: int, steps: int) -> None:
     width = step_width(since, since + length, steps)
     assert (since + length - 1) // width - since // width + 1 <= steps + 1
 

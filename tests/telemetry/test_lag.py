@@ -36,7 +36,7 @@ def test_the_age_is_that_of_the_oldest_uncommitted_batch(
     event("a batch in flight" if asked else "none in flight")
 
 
-def test_of_unread_records_the_age_is_that_looked_up() -> None:
+def test_the_age_of_unread_records_is_looked_up() -> None:
     lag = LagClock()
     lag.follow({0: ("a", 100)})
     assert lag.seconds(0, 200, 10_000) is None
@@ -53,7 +53,7 @@ def test_records_that_warm_windows_are_not_behind() -> None:
     assert lag.seconds(0, 100, 10_000) == 0.0
 
 
-def test_another_assignment_begins_again() -> None:
+def test_a_new_assignment_starts_from_zero() -> None:
     lag = LagClock()
     lag.follow({0: ("a", 0), 1: ("a", 0)})
     lag.read(0, Stretch(1_000, 10))

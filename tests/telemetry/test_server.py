@@ -69,7 +69,7 @@ def test_an_answer_that_is_overdue_is_not_ready_but_live() -> None:
     assert (health.is_live, health.is_ready, health.report.state) == (True, False, State.WAITING_FOR_STORE)
 
 
-def test_another_path_names_those_that_there_are(server: TelemetryServer) -> None:
+def test_an_unknown_path_lists_the_known_ones(server: TelemetryServer) -> None:
     assert get(server, "/etc/passwd") == (404, b"/metrics, /health/live, /health/ready\n")
 
 

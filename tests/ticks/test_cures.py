@@ -6,7 +6,7 @@ from tickflow.ticks.cures import CURES, advice
 from tickflow.ticks.reasons import Reason
 
 
-def test_every_reason_has_one() -> None:
+def test_every_reason_has_a_cure() -> None:
     assert list(CURES) == list(Reason)
 
 
@@ -17,5 +17,5 @@ def test_cause_and_cure_are_sentences(reason: Reason) -> None:
         assert words.endswith(".")
 
 
-def test_what_a_store_says_has_no_advice() -> None:
+def test_a_stores_own_message_has_no_advice() -> None:
     assert advice("time outside range") == ""

@@ -63,7 +63,7 @@ def test_ten_thousand_symbols_and_32_sources_are_known() -> None:
     assert names.reason("S0", "a") is None
 
 
-def test_a_batch_of_known_names_is_admitted_as_it_is_without_a_look_at_each_tick(
+def test_a_batch_of_known_names_is_admitted_without_checking_each_tick(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = Names(LIMITS)
@@ -88,7 +88,7 @@ def test_columns_of_unequal_length_are_an_error() -> None:
         known.admit(replace(whole, records=whole.records[:2]))
 
 
-def test_new_symbols_are_handed_out_once_in_their_order() -> None:
+def test_new_symbols_are_returned_once_in_order() -> None:
     names = Names(Limits(), {"A": ["x"]})
     assert names.take_new() == []
     names.admit(batch([("C", "x"), ("A", "y"), ("B", "x"), ("C", "y")]))

@@ -48,7 +48,7 @@ def test_null_in_an_optional_field_means_absent(name: str) -> None:
     assert math.isnan(with_null.change_percent[0])
 
 
-def test_what_an_optional_field_defaults_to() -> None:
+def test_defaults_of_optional_fields() -> None:
     ticks = accept(body())
     assert ticks.volumes.tolist() == [0]
     assert ticks.sources == ["unknown"]
@@ -67,7 +67,7 @@ def test_unknown_fields_are_ignored_whatever_they_hold() -> None:
 
 
 @pytest.mark.parametrize("literal", ["187.5", "1875e-1", "1.875E2", "0.01875e+4", "187.50000"])
-def test_a_number_may_be_written_in_any_way_of_json(literal: str) -> None:
+def test_a_number_may_have_any_json_form(literal: str) -> None:
     assert accept(raw("price", literal)).prices.tolist() == [187.5]
 
 
@@ -132,13 +132,13 @@ def test_a_time_may_be_five_minutes_ahead_of_the_append_time_to_the_microsecond(
     assert reason(body(timestamp="2026-01-05T14:35:01.000001Z")) == Reason.TIMESTAMP_FUTURE
 
 
-def test_the_producers_own_time_decides_nothing() -> None:
+def test_the_producers_own_time_is_ignored() -> None:
     record = Entry(0, 0, b"AAPL", body(timestamp="2200-01-01T00:00:00Z"), 0, CREATE_TIME)
     ticks, refused = decode([record], Limits(max_age_us=1))
     assert (len(ticks), refused) == (1, [])
 
 
-def test_age_is_limited_when_asked_for_and_counts_from_the_append_time() -> None:
+def test_the_age_limit_is_optional_and_counts_from_the_append_time() -> None:
     limits = Limits(max_age_us=1_000_000)
     assert reason(body(timestamp="2026-01-05T14:30:00.000000Z"), limits=limits) is None
     assert reason(body(timestamp="2026-01-05T14:29:59.999999Z"), limits=limits) == Reason.TIMESTAMP_TOO_OLD
@@ -183,7 +183,7 @@ def test_no_records_are_an_empty_batch() -> None:
 TEXTS = ("SPY", "167.41", "2013-10-07T13:30:00.007Z", "100.5", "replay")
 
 
-def test_texts_make_the_tick_that_they_say() -> None:
+def test_texts_give_their_tick() -> None:
     moment = datetime(2013, 10, 7, 13, 30, 0, 7_000, tzinfo=UTC)
     assert from_text(*TEXTS) == Tick("SPY", 167.41, moment, 100.5, source="replay")
 
@@ -214,7 +214,7 @@ def test_the_first_reason_in_the_order_of_price_time_volume_counts() -> None:
     assert from_text("SPY", "1", "y", "z", "replay") is Reason.TIMESTAMP_INVALID
 
 
-def test_a_time_of_texts_may_lie_ahead_of_every_clock() -> None:
+def test_a_time_given_as_text_may_lie_in_the_future() -> None:
     assert isinstance(from_text("SPY", "1", "2261-01-01T00:00:00Z", "1", "replay"), Tick)
 
 
@@ -222,7 +222,7 @@ def test_a_source_has_no_more_than_32_small_letters_digits_and_underscores() -> 
     assert [is_source(text) for text in ("a" * 32, "a_1", "a" * 33, "A", "", "a\n")] == [True, True, *[False] * 4]
 
 
-def test_picked_ticks_keep_every_column_in_the_order_asked_for() -> None:
+def test_picked_ticks_keep_every_column_in_the_order_requested() -> None:
     records = [entry(body(price=5 + n, volume=n, seq=n, producer=f"p{n}"), offset=n) for n in range(4)]
     ticks, _ = decode(records)
     picked = ticks.take([3, 1])
@@ -273,14 +273,14 @@ AT_THE_EDGE = {
 
 
 @pytest.mark.parametrize("name", AT_THE_EDGE)
-def test_what_lies_just_at_an_edge_is_accepted_together_and_one_by_one(name: str) -> None:
+def test_values_at_a_limit_are_accepted_together_and_one_by_one(name: str) -> None:
     record = AT_THE_EDGE[name]
     assert tick_module._read_together([record], Limits()) is not None
     assert not isinstance(tick_module._read(record, Limits()), Reason)
 
 
 @pytest.mark.parametrize(("text", "fits"), [("2026-01-05T14:30:00Z", True), ("2026-01-05T14:29:59.999999Z", False)])
-def test_a_tick_of_just_the_greatest_age_is_accepted_together_and_one_by_one(text: str, fits: bool) -> None:
+def test_a_tick_of_exactly_the_greatest_age_is_accepted_together_and_one_by_one(text: str, fits: bool) -> None:
     record, limits = entry(body(timestamp=text)), Limits(max_age_us=1_000_000)
     assert (tick_module._read_together([record], limits) is not None) == fits
     assert isinstance(tick_module._read(record, limits), Reason) != fits
@@ -300,7 +300,7 @@ def test_the_log_time_decides_to_the_microsecond_up_to_the_last_year(
     assert isinstance(tick_module._read(record, limits), Reason) != fits
 
 
-def test_ticks_without_a_log_time_have_no_age_and_no_future_together_too() -> None:
+def test_without_a_log_time_the_rules_about_age_and_future_do_not_apply() -> None:
     record = Entry(0, 0, b"AAPL", body(timestamp="2200-01-01T00:00:00Z"), 0, CREATE_TIME)
     limits = Limits(max_age_us=1)
     assert tick_module._read_together([record, record], limits) is not None
@@ -315,7 +315,7 @@ def test_good_ticks_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> 
     assert {column.dtype for column in (ticks.offsets, ticks.time_us)} == {np.dtype(np.int64)}
 
 
-def test_the_record_of_a_batch_that_unpacks_to_too_much_has_a_reason_of_its_own() -> None:
+def test_an_oversized_batch_has_its_own_reason() -> None:
     _, refused = decode([Oversized(0, 0, None, None, APPENDED_MS)])
     assert [one.reason for one in refused] == [Reason.BATCH_TOO_LARGE]
 
@@ -337,7 +337,7 @@ ticks_strategy = st.builds(
 
 
 @given(ticks_strategy)
-def test_what_is_encoded_is_decoded_to_the_same(tick: Tick) -> None:
+def test_an_encoded_tick_decodes_to_itself(tick: Tick) -> None:
     ticks, refused = decode([Entry(0, 7, tick.symbol.encode(), encode(tick), 0, CREATE_TIME)])
     assert [one.reason for one in refused] == []
     assert ticks.symbols == [tick.symbol]
@@ -363,7 +363,7 @@ anything = st.none() | st.binary(max_size=60) | almost | cut | st.just(body())
 
 
 @given(st.lists(st.tuples(anything, st.none() | st.just(b"AAPL") | st.binary(max_size=3)), max_size=12), st.data())
-def test_any_bytes_are_accepted_or_refused_alike_however_they_are_batched(
+def test_the_decision_about_any_bytes_does_not_depend_on_batches(
     pairs: list[tuple[bytes | None, bytes | None]], data: st.DataObject
 ) -> None:
     records = [entry(value, key, offset=offset) for offset, (value, key) in enumerate(pairs)]
@@ -402,7 +402,7 @@ values = st.one_of(*[bodies] * 9, st.sampled_from([case.value for case in corpus
 
 
 @pytest.mark.parametrize("name", ["symbol", "source"])
-def test_nothing_of_a_text_as_long_as_its_record_is_kept(name: str) -> None:
+def test_very_long_texts_are_not_cached(name: str) -> None:
     longs = [entry(body(**{name: f"{'x' * 50_000}{number}"})) for number in range(200)]
     decode([entry(body())])
     tracemalloc.start()
@@ -423,7 +423,7 @@ def test_nothing_of_a_text_as_long_as_its_record_is_kept(name: str) -> None:
 @example([(body(note="x" * length), b"AAPL", CREATE_TIME) for length in (0, 300)], Limits(max_record_bytes=300))
 @example([(body(timestamp="2026-01-05T14:29:59.999999Z"), b"AAPL", 1)], Limits(max_age_us=1_000_000))
 @settings(max_examples=500)
-def test_ticks_are_read_alike_alone_and_beside_a_record_that_is_refused(
+def test_ticks_are_read_the_same_way_beside_a_refused_record(
     found: list[tuple[bytes | None, bytes | None, int]], limits: Limits
 ) -> None:
     # Where nothing is refused, all of them are read together, by other lines of code.

@@ -80,7 +80,7 @@ def chain() -> Chain:
     return Chain()
 
 
-def test_what_was_worked_off_is_equal(chain: Chain) -> None:
+def test_a_processed_log_is_equal(chain: Chain) -> None:
     found = chain.audit()
     assert found.equal
     assert (found.expected, found.stored, found.records) == (2 * TICKS, 2 * TICKS, 2 * TICKS)
@@ -136,7 +136,7 @@ def test_an_absent_field_is_different_from_any_value(chain: Chain) -> None:
     ],
     ids=["time", "source", "symbol", "partition", "offset"],
 )
-def test_a_point_that_no_record_gives_is_foreign(chain: Chain, change: dict[str, Callable[[object], object]]) -> None:
+def test_a_point_without_a_record_is_foreign(chain: Chain, change: dict[str, Callable[[object], object]]) -> None:
     one = chain.points().take(slice(9, 10))
     chain.put(replace(one, **{name: of(getattr(one, name)) for name, of in change.items()}))  # type: ignore[arg-type]
     found = chain.audit()
@@ -144,7 +144,7 @@ def test_a_point_that_no_record_gives_is_foreign(chain: Chain, change: dict[str,
     assert "no record of the log gives it" in found.examples[0]
 
 
-def test_a_missing_dead_letter_is_told_and_one_that_the_store_refused_is_no_loss(chain: Chain) -> None:
+def test_a_missing_dead_letter_is_reported_but_a_point_refused_by_the_store_is_not_lost(chain: Chain) -> None:
     chain.topic.append(0, b"AAPL", b"nonsense")
     chain.topic.append(0, b"AAPL", body(volume=NEVER_STORED))
     chain.work()
@@ -157,7 +157,7 @@ def test_a_missing_dead_letter_is_told_and_one_that_the_store_refused_is_no_loss
     assert found.examples == [f"no dead letter of 0/{TICKS}, refused as not_json"]
 
 
-def test_what_is_not_committed_is_not_judged_but_what_lies_past_the_end_is(chain: Chain) -> None:
+def test_uncommitted_points_are_not_judged_but_points_past_the_end_are(chain: Chain) -> None:
     chain.feed(3)
     batch = chain.worker.under_test.process(chain.worker.under_test.poll())
     chain.worker.under_test.write(batch)
@@ -166,7 +166,7 @@ def test_what_is_not_committed_is_not_judged_but_what_lies_past_the_end_is(chain
     assert (found.newer, found.expected) == (6, 2 * TICKS)
 
 
-def test_what_the_log_no_longer_holds_is_not_judged_nor_what_depends_on_it(chain: Chain) -> None:
+def test_points_that_depend_on_deleted_records_are_not_judged(chain: Chain) -> None:
     chain.topic.drop(0, 25)
     found = chain.audit()
     assert found.equal
@@ -184,7 +184,7 @@ def test_windows_behind_the_start_by_more_than_the_span_are_judged(chain: Chain)
     assert chain.audit(span=5).different > 0, "and here none was"
 
 
-def test_only_the_asked_time_is_judged_with_its_windows_whole(chain: Chain) -> None:
+def test_only_the_requested_time_is_judged_with_complete_windows(chain: Chain) -> None:
     since, until = time_ns("2026-01-05T14:30:30Z"), time_ns("2026-01-05T14:30:40Z")
     chain.rewrite(lambda points: points.take(np.delete(np.arange(TICKS), [29, 40])))
     found = chain.audit(since, until)
@@ -215,7 +215,7 @@ def test_points_of_any_number_are_compared_in_portions(chain: Chain, monkeypatch
     assert max(portions) <= 3
 
 
-def test_of_many_differences_the_first_are_listed(chain: Chain) -> None:
+def test_only_the_first_differences_are_listed(chain: Chain) -> None:
     chain.store.forget()
     found = chain.audit()
     assert found.lost == 2 * TICKS
@@ -223,9 +223,7 @@ def test_of_many_differences_the_first_are_listed(chain: Chain) -> None:
     assert lines(found)[-2:] == ["… and more", "NOT EQUAL: 120 lost, 0 foreign, 0 different, 0 dead letters missing"]
 
 
-def test_what_differs_and_was_computed_by_another_version_is_counted_apart(
-    chain: Chain, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_differences_of_another_version_are_counted_separately(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields, "VERSION", "2-another")
     chain.take_over()
     chain.feed(10)
@@ -248,7 +246,7 @@ def test_what_differs_and_was_computed_by_another_version_is_counted_apart(
     assert (found.different, found.other_version, found.equal) == (1, 1, False)
 
 
-def test_the_bits_of_a_point_tell_its_fields(chain: Chain) -> None:
+def test_the_bits_of_a_point_encode_its_fields(chain: Chain) -> None:
     points = chain.points()
     found = [values(each) for each in bodies(points)]
     rows = points.rows()
@@ -281,7 +279,7 @@ class TimedChain(Chain):
                 )
 
 
-def test_only_what_is_judged_and_the_span_before_it_are_read() -> None:
+def test_the_audit_reads_only_the_judged_time_and_the_span_before_it() -> None:
     chain = TimedChain()
     since = time_ns("2026-01-05T14:16:00Z")
     found = chain.audit(since, span=60)

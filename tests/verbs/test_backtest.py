@@ -28,7 +28,7 @@ from tickflow.verbs.recorded import of_file, of_log
 EVER = (0, 2**62)
 
 
-def test_the_back_test_is_equal_to_live_alert_for_alert(tmp_path: Path, script: StartScript) -> None:
+def test_the_backtest_equals_the_live_alerts(tmp_path: Path, script: StartScript) -> None:
     chain = EmbeddedChain(tmp_path / "stocks.db")
     chain.env |= ALERTS
     settings = load(chain.env)
@@ -60,7 +60,7 @@ def test_the_back_test_is_equal_to_live_alert_for_alert(tmp_path: Path, script: 
     assert "at character 6, 'prize'" in wrong.output
 
 
-def test_a_file_gives_what_its_ticks_give(trades: Path) -> None:
+def test_a_file_gives_the_same_alerts_as_its_ticks(trades: Path) -> None:
     terms = Terms(budget=Budget(20.0))
     of_file_found = backtest.run(of_file(trades, Limits()), terms, *EVER)
     ticks = [ticks for _, ticks in of_file(trades, Limits())]
@@ -79,7 +79,7 @@ def test_a_larger_budget_never_gives_fewer_alerts() -> None:
     assert counts[-1] > counts[0]
 
 
-def test_a_calibrated_threshold_gives_what_was_promised_on_other_data() -> None:
+def test_a_calibrated_threshold_keeps_its_promise_on_other_data() -> None:
     expected, alarms = 40.0, []
     for seed in range(3):
         rng = np.random.default_rng(seed)
@@ -94,7 +94,7 @@ def test_a_calibrated_threshold_gives_what_was_promised_on_other_data() -> None:
     assert 0.6 <= np.mean(alarms) / expected <= 1.4
 
 
-def test_too_little_data_is_said_and_no_threshold_is_made(tmp_path: Path, script: StartScript, trades: Path) -> None:
+def test_too_little_data_is_reported_and_gives_no_threshold(tmp_path: Path, script: StartScript, trades: Path) -> None:
     out = tmp_path / "thresholds.json"
     little = script("stock_analytics.py", "calibrate", "--file", str(trades), "--out", str(out))
     assert little.wait() == 1
@@ -117,7 +117,7 @@ def test_a_record_of_days_counts_days_and_ticks() -> None:
 
 
 @pytest.mark.parametrize("text", ["1/0", "x"])
-def test_a_budget_that_is_none_is_refused(text: str, script: StartScript) -> None:
+def test_an_invalid_budget_is_refused(text: str, script: StartScript) -> None:
     refused = script("stock_analytics.py", "backtest", "--budget", text)
     assert refused.wait() == 2
     assert "alerts per symbol and trading day" in refused.output

@@ -49,7 +49,7 @@ _contents = st.none() | st.binary(max_size=9) | st.sampled_from([b"ticks", b"0",
     st.integers(-(2**63), 2**63 - 1),
 )
 @example([(name, b"ticks") for name in ("__connect.errors.topic",)], None, None, 2**63 - 1)
-def test_whatever_lies_in_the_topic_is_listed_or_counted_as_a_stranger(
+def test_any_record_in_the_topic_is_listed_or_counted_as_foreign(
     headers: list[tuple[str, bytes]], key: bytes | None, value: bytes | None, time_ms: int
 ) -> None:
     whole = [("__connect.errors.topic", b"ticks"), ("__connect.errors.stage", b"s"), ("__connect.errors.offset", b"1")]
@@ -79,7 +79,7 @@ def test_whatever_lies_in_the_topic_is_listed_or_counted_as_a_stranger(
         (("__connect.errors.topic", b"ticks"), ("__connect.errors.exception.message", None)),  # as Kafka Connect does
     ],
 )
-def test_a_record_without_such_headers_is_no_letter(headers: Headers) -> None:
+def test_a_record_without_the_headers_is_not_a_letter(headers: Headers) -> None:
     assert parse(Entry(0, 0, None, body(), 0, headers=headers), "ticks") is None
 
 
@@ -90,7 +90,7 @@ def test_each_refused_record_counts_once_under_its_reason() -> None:
     assert [each.offset for each in found.newest] == [2, 3]
 
 
-def test_the_newest_of_all_partitions_are_kept_in_the_order_of_time() -> None:
+def test_the_newest_of_all_partitions_are_kept_in_time_order() -> None:
     all_of_them = [letter(n, refused_ms=n)._replace(partition=n % 3) for n in range(50)]
     found = Listing.of(iter(all_of_them[25:] + all_of_them[:25]), limit=5)
     assert [each.offset for each in found.newest] == [45, 46, 47, 48, 49]
@@ -106,7 +106,7 @@ def test_the_listing_shows_no_control_characters_and_no_endless_line() -> None:
     assert r"\x1b[2J\r\n" in text[-1]
 
 
-def test_explained_each_reason_has_its_cause_and_its_cure_below_it() -> None:
+def test_with_explain_each_reason_is_followed_by_cause_and_cure() -> None:
     found = Listing.of(iter([letter(1, "key_missing"), letter(2, "time outside range")]), limit=0)
     shown = lines(found, explain=True)
     at = next(n for n, line in enumerate(shown) if line.endswith("key_missing"))
@@ -114,7 +114,7 @@ def test_explained_each_reason_has_its_cause_and_its_cure_below_it() -> None:
     assert len(shown) == len(lines(found)) + 2, "what a store says has no explanation"
 
 
-def test_without_letters_it_says_so() -> None:
+def test_an_empty_listing_is_one_sentence() -> None:
     assert lines(Listing.of(iter([]), limit=20)) == ["no record was refused"]
 
 

@@ -55,7 +55,7 @@ def test_a_terminal_in_latin_1_shows_what_it_can(verb: str, folder: Path) -> Non
 
 
 @VERBS
-def test_a_reader_that_has_read_enough_ends_nothing_in_a_traceback(verb: str, folder: Path) -> None:
+def test_a_closed_pipe_causes_no_traceback(verb: str, folder: Path) -> None:
     process = start(verb, folder, subprocess.PIPE)
     assert process.stdout
     assert process.stderr

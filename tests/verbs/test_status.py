@@ -26,7 +26,7 @@ def as_json(script: StartScript, env: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def test_a_working_chain_is_fine_and_a_stopped_one_is_not(script: StartScript, tmp_path: Path) -> None:
+def test_status_succeeds_for_a_working_chain_and_fails_for_a_stopped_one(script: StartScript, tmp_path: Path) -> None:
     chain = EmbeddedChain(tmp_path / "stocks.db")
     producer = script("stock_producer.py", "--interval", "0.2", env=chain.env)
     worker = script("stock_analytics.py", env=chain.env)
@@ -43,7 +43,7 @@ def test_a_working_chain_is_fine_and_a_stopped_one_is_not(script: StartScript, t
     producer.terminate()
 
 
-def test_a_frozen_store_and_an_absent_log_delay_it_by_three_seconds_at_most(
+def test_a_frozen_store_and_an_absent_log_delay_the_status_by_at_most_three_seconds(
     script: StartScript, kafka_servers: str, topic: str, own_influx: Influxd
 ) -> None:
     chain = KafkaChain(kafka_servers, topic, own_influx.server, "stock_data")

@@ -24,7 +24,7 @@ def test_a_system_that_works_has_no_trouble() -> None:
     assert troubles(FINE) == []
 
 
-def test_a_worker_that_was_asked_to_stop_is_no_trouble() -> None:
+def test_a_worker_that_was_asked_to_stop_is_not_reported() -> None:
     ended = replace(WORKING, worker="host-6", written_at=NOW - 3_600 * SECOND, state=ENDED)
     assert troubles(replace(FINE, statuses=(WORKING, ended))) == []
 
@@ -70,12 +70,12 @@ def test_workers_that_are_silent_are_one_sentence() -> None:
     assert found.startswith("8 workers silent for 30 s or longer (w0, w1, w2, w3, w4, …)")
 
 
-def test_a_feed_that_ended_long_ago_and_one_that_never_began_are_no_trouble() -> None:
+def test_feeds_that_ended_long_ago_or_never_began_are_not_reported() -> None:
     assert troubles(replace(FINE, newest_append_ns=NOW - 7_200 * SECOND)) == []
     assert troubles(replace(FINE, newest_append_ns=None)) == []
 
 
-def test_commits_of_another_version_of_the_computation_are_said() -> None:
+def test_commits_of_another_version_of_the_computation_are_reported() -> None:
     own = Commit(90, to_metadata(90, 0))
     older = Commit(90, own.metadata.replace(fields.VERSION, "0-00000000"))
 

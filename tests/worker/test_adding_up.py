@@ -92,7 +92,7 @@ events = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(events, max_size=60))
-def test_at_every_quiet_moment_all_adds_up_for_each_partition_of_each_worker(history: list[tuple[object, ...]]) -> None:
+def test_at_every_quiet_moment_the_accounts_of_every_partition_add_up(history: list[tuple[object, ...]]) -> None:
     topic, store = MemoryTopic(PARTITIONS), PickyStore()
     topic.commits = dict.fromkeys(range(PARTITIONS), Commit(0, ""))
     group = [Worker(topic, store), Worker(topic, store)]
@@ -159,7 +159,7 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     assert [worker.counters.discrepancies() for worker in (first, second)] == [{}, {}]
 
 
-def test_what_a_stop_while_held_up_leaves_uncommitted_does_not_count() -> None:
+def test_records_left_uncommitted_by_a_stop_do_not_count() -> None:
     topic, store = MemoryTopic(1), PickyStore()
     worker = Worker(topic, store)
     worker.log.give(0)
@@ -180,7 +180,7 @@ def test_what_a_stop_while_held_up_leaves_uncommitted_does_not_count() -> None:
     assert worker.counters.discrepancies() == {}
 
 
-def test_what_expired_is_told_apart_by_partition_although_the_store_only_gives_a_total() -> None:
+def test_expired_points_are_counted_per_partition_although_the_store_gives_only_a_total() -> None:
     topic, store = MemoryTopic(2), PickyStore()
     worker = Worker(topic, store)
     for number in range(2):

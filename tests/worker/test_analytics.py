@@ -148,7 +148,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_records_that_came_while_another_partition_cannot_be_placed_are_not_passed_over() -> None:
+def test_records_are_not_skipped_while_another_partition_waits_for_its_position() -> None:
     log = ScriptedLog(
         [
             Polled(assigned={0: 1, 1: 2}),
@@ -166,7 +166,7 @@ def test_records_that_came_while_another_partition_cannot_be_placed_are_not_pass
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_a_partition_that_cannot_be_placed_keeps_no_other_from_its_place() -> None:
+def test_a_partition_without_a_position_does_not_block_the_others() -> None:
     log = ScriptedLog([Polled(assigned={0: 1, 1: 2}), Polled(), Polled(records=ticks(1, 0))], away={0: 1_000_000})
     store = MemoryStore()
     worker_of(log, store).run()
@@ -174,7 +174,7 @@ def test_a_partition_that_cannot_be_placed_keeps_no_other_from_its_place() -> No
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_a_symbol_in_two_partitions_is_counted_once_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_symbol_in_two_partitions_is_counted_once_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     split = [structs.replace(each, partition=1) for each in ticks(0, 0, 1)[0]]
     log = ScriptedLog(
         [
@@ -193,7 +193,7 @@ def test_a_symbol_in_two_partitions_is_counted_once_and_said(caplog: pytest.LogC
     assert "partitioner=murmur2_random" in said
 
 
-def test_an_idle_worker_is_not_held_up_any_more_once_the_log_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_worker_resumes_once_the_log_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has nothing to commit, which would end the wait, too."""
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(), Polled(), Polled()], away={})
     worker = worker_of(log, MemoryStore())
@@ -212,7 +212,7 @@ def test_an_idle_worker_is_not_held_up_any_more_once_the_log_answers_again(monke
     assert (worker.holdup.reason, worker.holdup.state) == ("", None)
 
 
-def test_a_stop_that_comes_while_a_frozen_store_is_told_the_status_is_obeyed_before_the_next_attempt() -> None:
+def test_a_stop_during_a_status_report_to_a_frozen_store_is_obeyed() -> None:
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, 0))], away={})
     store = FailingStore(log.stop, StoreUnavailable("no answer in time"), stop_at=3)
     worker = worker_of(log, store)
@@ -224,7 +224,7 @@ def test_a_stop_that_comes_while_a_frozen_store_is_told_the_status_is_obeyed_bef
     assert store.calls == ["begun", "write", "status"]
 
 
-def test_a_store_that_asks_for_no_wait_at_all_is_not_asked_without_end() -> None:
+def test_a_store_that_asks_for_a_wait_of_zero_is_not_flooded() -> None:
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, 0))], away={})
     store = FailingStore(log.stop, StoreUnavailable("patience", retry_after=0.0), stop_at=6)
     worker = worker_of(log, store)
@@ -256,7 +256,7 @@ class CountingStore(MemoryStore):
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_a_store_that_asks_for_patience_gets_it() -> None:
+def test_a_store_that_asks_for_a_wait_gets_it() -> None:
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(records=ticks(0, 0))], away={})
     store = CountingStore(patience=3)
     worker_of(log, store).run()
@@ -264,7 +264,7 @@ def test_a_store_that_asks_for_patience_gets_it() -> None:
     assert log.commits[0].offset == 1
 
 
-def test_a_worker_without_ticks_says_of_itself_that_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_ticks_still_reports_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tickflow.worker.status.STATUS_SECONDS", 0.1)
 
     class IdleLog(ScriptedLog):
@@ -281,7 +281,7 @@ def test_a_worker_without_ticks_says_of_itself_that_it_is_there(monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_a_replay_says_how_far_it_is_writes_nothing_and_ends_when_asked_to(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_restore_logs_its_progress_writes_nothing_and_obeys_a_stop(caplog: pytest.LogCaptureFixture) -> None:
     class CommittedLog(ScriptedLog):
         def committed(self, partition: int) -> Commit | None:
             return Commit(100, to_metadata(100, 10))

@@ -20,7 +20,7 @@ def ticks(*rows: tuple[str, int, str | None, int | None]) -> TickBatch:
     return batch
 
 
-def test_a_tick_older_than_one_before_it_is_late_for_its_symbol_alone() -> None:
+def test_a_tick_older_than_an_earlier_one_of_its_symbol_is_late() -> None:
     tally = Tally()
     Arrivals().diagnose(
         ticks(("A", 5, None, None), ("B", 1, None, None), ("A", 4, None, None), ("A", 5, None, None)), tally
@@ -36,14 +36,14 @@ def test_gaps_and_repeats_are_counted_within_one_run_of_a_producer() -> None:
     assert (tally.gaps, tally.repeats) == (3, 1)
 
 
-def test_replayed_ticks_teach_but_do_not_count() -> None:
+def test_ticks_of_a_restore_update_the_state_but_do_not_count() -> None:
     tally = Tally()
     batch = ticks(("A", 5, "p", 1), ("A", 4, "p", 9), ("A", 3, "p", 10))
     Arrivals().diagnose(batch, tally, begin=2)
     assert (tally.late, tally.gaps, tally.repeats) == (1, 0, 0)
 
 
-def test_a_gap_of_absurd_size_stays_a_number_that_can_be_shown() -> None:
+def test_an_absurd_gap_stays_printable() -> None:
     tally = Tally()
     huge = int("9" * 4300)  # the longest that Python turns into text, and the longest that is read as a `seq`
     Arrivals().diagnose(ticks(("A", 1, "p", 1), ("A", 2, "p", huge), ("A", 3, "q", 1), ("A", 4, "q", huge)), tally)

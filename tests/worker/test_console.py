@@ -57,7 +57,7 @@ class Feed:
         return self.out.getvalue()
 
 
-def test_one_line_a_symbol_and_interval_however_many_ticks() -> None:
+def test_one_line_per_symbol_and_interval_for_any_number_of_ticks() -> None:
     feed = Feed()
     feed.ticks("AAPL", *[100.0 + number for number in range(500)])
     feed.ticks("IBM", 50.0)
@@ -87,7 +87,7 @@ def test_a_quiet_price_has_no_score() -> None:
     assert "z     –" in line
 
 
-def test_an_anomaly_is_said_at_once_with_its_evidence_and_a_flood_is_counted() -> None:
+def test_an_anomaly_is_printed_at_once_with_its_evidence_and_a_flood_is_counted() -> None:
     feed = Feed()
     feed.ticks("AAPL", *[100.0] * 9, 110.0)
     assert feed.out.getvalue().startswith(
@@ -109,13 +109,13 @@ def test_more_symbols_than_fit_are_counted() -> None:
     assert lines[-1] == "… and 10 more symbols with 20 ticks"
 
 
-def test_colour_only_on_a_terminal_and_not_against_no_color() -> None:
+def test_colour_only_on_a_terminal_and_never_with_no_color() -> None:
     assert painter(io.StringIO(), {})("x", "alert") == "x"
     assert painter(Terminal(), {})("x", "alert") == "\x1b[1;31mx\x1b[0m"
     assert painter(Terminal(), {"NO_COLOR": "1"})("x", "alert") == "x"
 
 
-def test_the_summary_has_every_figure_and_comes_when_due_when_asked_for_and_at_the_end() -> None:
+def test_the_summary_has_every_figure_and_is_printed_when_due_on_request_and_at_the_end() -> None:
     feed = Feed()
     feed.counters.open(0, 100)
     pending = feed.counters.pending(0, epoch=1)
@@ -153,7 +153,7 @@ def test_the_summary_has_every_figure_and_comes_when_due_when_asked_for_and_at_t
     assert feed.out.getvalue().count("Summary after") == 2
 
 
-def test_keys_of_other_programs_are_not_kept_however_many_and_long() -> None:
+def test_keys_that_are_not_symbols_are_never_kept() -> None:
     console = Feed().console
     tracemalloc.start()
     try:
@@ -165,7 +165,7 @@ def test_keys_of_other_programs_are_not_kept_however_many_and_long() -> None:
     assert kept < 1_000_000
 
 
-def test_a_terminal_that_went_away_does_not_stop_anything() -> None:
+def test_a_closed_terminal_does_not_stop_the_worker() -> None:
     feed = Feed()
     feed.out.close()
     feed.ticks("AAPL", *[100.0] * 9, 110.0)
@@ -181,7 +181,7 @@ def test_prices_have_the_digits_that_their_size_needs(value: float, shown: str) 
     assert report.price(value) == shown
 
 
-def test_what_the_terminal_cannot_show_becomes_a_question_mark_and_the_rest_stays() -> None:
+def test_characters_that_the_terminal_lacks_become_question_marks() -> None:
     shown = io.BytesIO()
     feed = Feed()
     feed.console = Console(io.TextIOWrapper(shown, encoding="ascii"), 2.0, 60.0, feed.history, feed.clock)

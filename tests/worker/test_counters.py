@@ -18,7 +18,7 @@ from tickflow.worker.counters import Account, Counters, Tally
         (Tally(consumed=4, accepted=4, stored=1, refused_by_store=1, expired=2, lost=5, skipped=1), ""),
     ],
 )
-def test_what_does_not_add_up_is_said_with_its_numbers(tally: Tally, words: str) -> None:
+def test_a_discrepancy_is_stated_with_its_numbers(tally: Tally, words: str) -> None:
     found = Account(0, 10, 10, tally).discrepancy
     assert found.startswith(words)
     assert bool(found) == bool(words)
@@ -78,7 +78,7 @@ def test_a_partition_that_comes_back_keeps_its_account_and_starts_where_it_is_re
     assert (account.advanced, counters.total.accepted) == (6, 6)
 
 
-def test_each_epoch_has_counts_of_its_own_and_only_revoked_partitions_lose_theirs() -> None:
+def test_each_epoch_has_its_own_counts_and_only_revoked_partitions_lose_them() -> None:
     counters = Counters()
     for partition in (1, 2):
         counters.open(partition, 0)

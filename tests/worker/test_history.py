@@ -9,7 +9,7 @@ from tickflow.worker.history import LARGE, History, of_size, remember
 
 
 @given(st.integers(1, 30), st.lists(st.floats(allow_nan=False)))
-def test_it_keeps_what_a_deque_keeps(maxlen: int, prices: list[float]) -> None:
+def test_a_history_keeps_what_a_deque_keeps(maxlen: int, prices: list[float]) -> None:
     history, expected = History(maxlen), deque[float](maxlen=maxlen)
     for price in prices:
         history.append(price)
@@ -20,7 +20,7 @@ def test_it_keeps_what_a_deque_keeps(maxlen: int, prices: list[float]) -> None:
 
 
 @given(st.integers(1, 5), st.lists(st.lists(st.tuples(st.sampled_from("AB"), st.floats(allow_nan=False)))))
-def test_prices_together_are_kept_as_one_by_one(maxlen: int, batches: list[list[tuple[str, float]]]) -> None:
+def test_extending_equals_appending_one_by_one(maxlen: int, batches: list[list[tuple[str, float]]]) -> None:
     histories: defaultdict[str, History | deque[float]] = defaultdict(lambda: History(maxlen))
     expected: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=maxlen))
     for batch in batches:
@@ -32,7 +32,7 @@ def test_prices_together_are_kept_as_one_by_one(maxlen: int, batches: list[list[
         }
 
 
-def test_very_many_prices_are_kept_in_what_need_not_move_them() -> None:
+def test_very_many_prices_are_kept_in_a_deque() -> None:
     for size, kind in ((LARGE - 1, History), (LARGE, deque)):
         kept = of_size(size)
         kept.extend(map(float, range(size + 1)))

@@ -21,7 +21,7 @@ with instance_name("auto", "g", Path(sys.argv[1])) as name:
 """
 
 
-def test_a_name_that_is_set_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_set_name_is_used_unchanged(tmp_path: Path) -> None:
     with instance_name("one", "g", tmp_path) as name, instance_name(None, "g", tmp_path) as none:
         assert (name, none) == ("one", None)
     assert not list(tmp_path.iterdir())

@@ -37,7 +37,7 @@ def ticks(*times: str, source: str = "mine") -> TickBatch:
     return found
 
 
-def test_a_first_batch_that_is_refused_whole_is_said_at_once_with_cause_and_cure(
+def test_a_completely_refused_first_batch_is_reported_at_once_with_cause_and_cure(
     notices: Notices, caplog: pytest.LogCaptureFixture
 ) -> None:
     notices.took(0, ["key_missing"] * 2_990 + ["not_json"] * 10)
@@ -47,7 +47,7 @@ def test_a_first_batch_that_is_refused_whole_is_said_at_once_with_cause_and_cure
     assert "a console producer without key" in words
 
 
-def test_refused_records_are_said_at_once_and_then_every_ten_seconds(
+def test_refused_records_are_reported_at_once_and_then_every_ten_seconds(
     notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):  # 25 s
@@ -61,7 +61,7 @@ def test_refused_records_are_said_at_once_and_then_every_ten_seconds(
     assert counts == [1, 40, 40, 19]
 
 
-def test_few_refused_records_are_no_notice_and_many_are_one_for_a_minute(notices: Notices, clock: Clock) -> None:
+def test_few_refused_records_give_no_notice_and_many_give_one_for_a_minute(notices: Notices, clock: Clock) -> None:
     notices.took(95, ["price_type"] * 5)
     assert notices.sentence() == ""
     notices.took(0, ["price_type"] * 10)
@@ -70,7 +70,7 @@ def test_few_refused_records_are_no_notice_and_many_are_one_for_a_minute(notices
     assert notices.sentence() == ""
 
 
-def test_a_worker_that_accepted_nothing_speaks_of_it_for_ever(notices: Notices, clock: Clock) -> None:
+def test_a_worker_that_accepted_nothing_keeps_reporting_it(notices: Notices, clock: Clock) -> None:
     notices.took(0, ["key_missing"] * 7)
     clock.now += 3600
     assert notices.sentence().startswith("all 7 records refused")
@@ -78,7 +78,7 @@ def test_a_worker_that_accepted_nothing_speaks_of_it_for_ever(notices: Notices, 
     assert notices.sentence() == ""
 
 
-def test_the_first_expired_batch_is_said_with_bucket_retention_and_times(
+def test_the_first_expired_batch_is_reported_with_bucket_retention_and_times(
     notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     points = points_of(a_row(time_ns=5 * SECOND), a_row(time_ns=86_400 * SECOND))
@@ -99,7 +99,9 @@ def test_the_first_expired_batch_is_said_with_bucket_retention_and_times(
     assert notices.sentence() == ""
 
 
-def test_times_without_a_zone_are_said_once_for_each_source(notices: Notices, caplog: pytest.LogCaptureFixture) -> None:
+def test_times_without_a_zone_are_reported_once_for_each_source(
+    notices: Notices, caplog: pytest.LogCaptureFixture
+) -> None:
     notices.naive(ticks("2026-01-05T14:30:00Z"), 0)
     notices.naive(ticks("2026-01-05T14:30:00", "2026-01-05T14:30:01"), 2)
     assert caplog.messages == []

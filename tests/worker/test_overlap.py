@@ -167,7 +167,7 @@ def test_the_next_write_begins_while_the_batch_before_is_committed(
     assert worker.committed() == AT_A_TIME
 
 
-def test_what_nothing_waits_behind_is_stored_and_committed_at_once(worker: Worker) -> None:
+def test_a_batch_without_a_backlog_is_stored_and_committed_at_once(worker: Worker) -> None:
     worker.topic.entries[0] = worker.topic.entries[0][:AT_A_TIME]
     worker.topic.ends[0] = AT_A_TIME
     worker.under_test.turn()
@@ -210,7 +210,7 @@ def test_a_write_that_fails_in_flight_is_tried_again_before_the_next_batch(worke
     assert worker.under_test.status().held_up_by == ""
 
 
-def test_while_what_is_in_flight_fails_the_worker_says_what_holds_it_up(worker: Worker) -> None:
+def test_while_a_batch_in_flight_fails_the_worker_reports_the_reason(worker: Worker) -> None:
     worker.store.failures = 10**9
     with worker.running():
         until(lambda: worker.under_test.status().held_up_by == "as the test asked")
@@ -248,7 +248,7 @@ def test_a_partition_that_comes_back_while_its_batch_is_in_flight_is_read_again_
     assert worker.under_test.counters.discrepancies() == {}
 
 
-def test_what_is_in_flight_while_the_topic_was_recreated_is_not_committed_on_the_new_one(worker: Worker) -> None:
+def test_a_batch_in_flight_is_not_committed_on_a_recreated_topic(worker: Worker) -> None:
     with_a_batch_in_flight(worker)
     worker.topic.entries[0].clear()
     worker.topic.ends[0] = 0
@@ -266,7 +266,7 @@ turns = st.lists(st.sampled_from(["turn", "append", "fail", "commit_fails", "com
 
 @settings(max_examples=60, deadline=None)
 @given(turns)
-def test_through_any_failures_all_is_committed_once_and_only_after_it_is_stored(history: list[str]) -> None:
+def test_through_any_failures_records_are_committed_once_and_only_after_they_are_stored(history: list[str]) -> None:
     topic, store = a_topic(2 * AT_A_TIME), GatedStore()
     worker = Worker(topic, store)
     worker.log.give(0)

@@ -46,7 +46,7 @@ def test_nothing_is_written_below_the_commit_and_the_replay_starts_inside_the_lo
 
 
 @given(commits(), bounds)
-def test_lost_and_cold_are_exact_and_add_up_to_what_is_missing(made: tuple[Commit, int], held: Bounds) -> None:
+def test_lost_and_cold_counts_are_exact_and_cover_all_missing_records(made: tuple[Commit, int], held: Bounds) -> None:
     commit, oldest = made
     result = plan(commit, held)
     if commit.offset > held.end:
@@ -103,7 +103,7 @@ def test_metadata_not_of_this_version_falls_back_to_a_span_before_the_commit(met
     assert len(found.note) < 400
 
 
-def test_past_the_workers_own_commit_a_foreign_one_is_not_followed() -> None:
+def test_a_foreign_commit_past_the_workers_own_is_ignored() -> None:
     own = Commit(500, to_metadata(500, 120))
     found = plan(Commit(560, ""), Bounds(0, 900), own=own)
     assert replace(found, note="") == RestorePlan(120, 500, since=found.since, foreign=True)
@@ -117,7 +117,7 @@ def test_an_operators_reset_to_an_earlier_place_is_followed() -> None:
     assert (found.seek, found.emit_from, found.foreign) == (0, 100, True)
 
 
-def test_a_commit_of_another_worker_is_none_of_a_stranger() -> None:
+def test_another_workers_commit_is_not_foreign() -> None:
     own = Commit(500, to_metadata(500, 120))
     found = plan(Commit(560, to_metadata(560, 200)), Bounds(0, 900), own=own)
     assert (found.seek, found.emit_from, found.note, found.foreign) == (200, 560, "", False)
@@ -135,7 +135,7 @@ _anything = st.text(max_size=4_096) | st.recursive(
 @example("[" * 4_096, 5, 0, 9, None)
 @example('{"v":' + "[" * 4_000, 5, 0, 9, None)
 @example("\ud800", 5, 0, 9, 2)
-def test_whatever_anybody_commits_gives_a_plan_within_the_log(
+def test_any_commit_gives_a_plan_within_the_log(
     metadata: str, offset: int, start: int, end: int, own: int | None
 ) -> None:
     start, end = min(start, end), max(start, end)
@@ -156,7 +156,7 @@ def test_a_commit_of_version_1_is_read() -> None:
     assert plan(Commit(500, '{"v":1,"restore":120}'), Bounds(0, 900), topic_id="a") == RestorePlan(120, 500, since=500)
 
 
-def test_points_after_the_takeover_by_another_version_are_told_from_those_before_it(
+def test_points_computed_by_another_version_are_distinguished(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = Commit(500, to_metadata(500, 120))
@@ -170,7 +170,7 @@ def test_points_after_the_takeover_by_another_version_are_told_from_those_before
 
 
 @pytest.mark.parametrize("metadata", ["", "by hand"])
-def test_a_commit_that_says_nothing_excuses_nothing(metadata: str) -> None:
+def test_a_commit_without_metadata_excuses_no_deviation(metadata: str) -> None:
     assert computed_since(Commit(500, metadata)) == 0
 
 
@@ -207,7 +207,7 @@ def test_without_a_commit_everything_is_read_and_written(held: Bounds) -> None:
 
 
 @given(bounds, st.integers(1, 1_000_000))
-def test_a_commit_past_the_end_means_another_topic_and_is_said(held: Bounds, beyond: int) -> None:
+def test_a_commit_past_the_end_means_another_topic_and_is_reported(held: Bounds, beyond: int) -> None:
     result = plan(Commit(held.end + beyond, ""), held)
     assert (result.seek, result.emit_from, result.lost, result.cold) == (held.start, held.start, 0, 0)
     assert "created again" in result.note
@@ -217,7 +217,7 @@ def test_a_commit_at_the_end_of_an_empty_log_is_nothing_special() -> None:
     assert plan(Commit(500, to_metadata(500, 500)), Bounds(500, 500)) == RestorePlan(500, 500)
 
 
-def test_a_lost_gap_and_a_cold_gap_are_told_apart() -> None:
+def test_a_lost_gap_and_a_cold_gap_are_distinguished() -> None:
     commit = Commit(500, to_metadata(500, 120))
     lost = plan(commit, Bounds(600, 900))
     assert (lost.lost, lost.cold, lost.seek, lost.emit_from) == (100, 380, 600, 600)
@@ -296,7 +296,7 @@ def test_the_whole_metadata_of_a_commit() -> None:
 
 
 @pytest.mark.parametrize(("since", "counted"), [(0, 0), (-5, 0), (400, 400), (500, 500), (501, 500)])
-def test_since_lies_within_the_commit(since: int, counted: int) -> None:
+def test_since_is_at_most_the_commits_offset(since: int, counted: int) -> None:
     assert computed_since(Commit(500, to_metadata(500, 120, since=since))) == counted
 
 
@@ -313,6 +313,6 @@ def test_the_span_bounds_the_replay_for_windows_that_were_shorter(monkeypatch: p
     assert plan(Commit(560, ""), Bounds(0, 900), span=300, own=own).seek == 200
 
 
-def test_where_records_are_gone_the_computation_is_as_old_as_it_was() -> None:
+def test_deleted_records_do_not_change_since_when_this_version_computed() -> None:
     commit = Commit(500, to_metadata(500, 120, since=77))
     assert [plan(commit, Bounds(start, 900)).since for start in (0, 300, 600)] == [77, 77, 77]

@@ -73,7 +73,7 @@ def alone(topic: MemoryTopic) -> list[object]:
     return rows(store)
 
 
-def test_what_comes_back_at_the_own_commit_is_not_read_again() -> None:
+def test_a_partition_that_returns_at_its_own_commit_is_not_read_again() -> None:
     topic, store = MemoryTopic(1), MemoryStore()
     worker = Worker(topic, store)
     worker.log.give(0)
@@ -150,7 +150,7 @@ EVENTS = st.one_of(
 )
 
 
-def test_whatever_is_taken_and_given_back_the_points_are_those_of_an_undisturbed_worker(
+def test_revoked_and_returned_partitions_give_the_points_of_an_undisturbed_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gone_on: list[int] = []

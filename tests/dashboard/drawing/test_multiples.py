@@ -35,14 +35,14 @@ def feed_after(store: MemoryStore) -> Feed:
     return feed
 
 
-def test_each_symbol_has_its_rows_in_the_order_asked_for(store: MemoryStore) -> None:
+def test_each_symbol_has_its_rows_in_the_order_requested(store: MemoryStore) -> None:
     rows, drawn = drawn_from(store, "MSFT", "AAPL")
     assert [each["symbol"] for each in rows] == ["MSFT", "AAPL"]
     assert [each["y"].tolist() for each in rows] == [PRICES, PRICES]
     assert [each["room"] for each in drawn["multiples"]] == [MAX_ADDED] * 2
 
 
-def test_the_range_ends_at_the_newest_point_of_them_all() -> None:
+def test_the_range_ends_at_the_newest_point_of_all_symbols() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", PRICES))
     feed.now += timedelta(hours=1)
@@ -51,7 +51,7 @@ def test_the_range_ends_at_the_newest_point_of_them_all() -> None:
     assert [len(each["y"]) for each in rows] == [0, len(PRICES)]
 
 
-def test_a_refresh_sends_the_new_rows_of_those_that_have_some(store: MemoryStore) -> None:
+def test_a_refresh_sends_only_the_charts_with_new_rows(store: MemoryStore) -> None:
     _, drawn = drawn_from(store, "AAPL", "MSFT")
     assert further(store, drawn, store.latest()) == {}
     store.write(feed_after(store).points("MSFT", [103.0, 104.0]))
@@ -71,7 +71,7 @@ def test_a_tick_that_comes_while_the_charts_are_drawn_is_in_the_next_refresh() -
     assert [*rows[0]["y"], *answer["rows"][0]["y"]] == [100.0, 101.0, 102.0]
 
 
-def test_a_log_made_later_asks_for_a_drawing(store: MemoryStore) -> None:
+def test_a_recreated_log_causes_a_new_drawing(store: MemoryStore) -> None:
     _, drawn = drawn_from(store, "AAPL", "MSFT")
     later = Feed()
     later.now += timedelta(hours=1)
@@ -79,7 +79,7 @@ def test_a_log_made_later_asks_for_a_drawing(store: MemoryStore) -> None:
     assert further(store, drawn, store.latest()) == {"rebuild": True}
 
 
-def test_what_had_no_tick_at_all_is_drawn_when_some_come() -> None:
+def test_a_symbol_without_ticks_is_drawn_when_its_first_ticks_arrive() -> None:
     store = MemoryStore()
     rows, drawn = drawn_from(store, "AAPL")
     assert rows == [{"symbol": "AAPL", "x": [], "y": [], "marks": [], "sources": []}]
@@ -113,7 +113,7 @@ def test_a_long_range_keeps_its_extremes_and_its_anomalies_at_their_own_times(ra
     assert further(store, drawn, store.latest()) == {}
 
 
-def test_of_very_many_anomalies_some_are_marked_wherever_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marks_are_spread_over_all_parts_that_have_anomalies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multiples, "MAX_MARKS", 40)
     store, feed = MemoryStore(), Feed()
     points = feed.points("AAPL", [100 + (i % 11 == 10) * (1 + i / 1000) for i in range(1_000)])
@@ -127,7 +127,7 @@ def test_of_very_many_anomalies_some_are_marked_wherever_there_are_any(monkeypat
     assert np.diff(marked).max() < 2 * (flagged[-1] - flagged[0]) / 10
 
 
-def test_a_period_long_ago_has_what_is_in_it_and_no_more() -> None:
+def test_a_past_period_shows_only_its_own_ticks() -> None:
     store, feed = MemoryStore(), Feed()
     points = feed.points("AAPL", [float(100 + i % 50) for i in range(3 * MAX_ROWS)])
     store.write(points)
@@ -138,13 +138,13 @@ def test_a_period_long_ago_has_what_is_in_it_and_no_more() -> None:
         assert set(row["y"]) == set(points.price[200 : 200 + count])
 
 
-def test_what_a_browser_asks_to_compare_is_checked() -> None:
+def test_the_symbols_that_a_browser_compares_are_checked() -> None:
     asked = {"symbols": ["AAPL", "a'--", 5, "AAPL", *(f"S{i}" for i in range(20))]}
     assert chosen(asked)["symbols"] == ["AAPL", *(f"S{i}" for i in range(11))]
     assert chosen({"symbols": "AAPL"})["symbols"] == []
 
 
-def test_each_symbol_says_how_many_ticks_have_come_and_how_often(store: MemoryStore) -> None:
+def test_each_chart_has_its_count_of_ticks_and_their_interval(store: MemoryStore) -> None:
     """At most 20, which the longest average needs; the page shows from it which symbols warm up or are stale."""
     _, drawn = drawn_from(store, "AAPL", "NONE")
     first, none = drawn["multiples"]
@@ -155,7 +155,7 @@ def test_each_symbol_says_how_many_ticks_have_come_and_how_often(store: MemorySt
     assert drawn["multiples"][0]["count"] == min(DEPTH, 36)
 
 
-def test_of_a_period_they_say_it_of_today(store: MemoryStore) -> None:
+def test_for_a_past_period_the_charts_describe_the_present_ticks(store: MemoryStore) -> None:
     store.write(feed_after(store).points("AAPL", [103.0] * 30))
     begin = float(clock.wall_ms(store.newest("AAPL", 36).time_ns[:1])[0]) - 0.5
     view = chosen({"symbol": "AAPL", "symbols": ["AAPL"], "period": [begin, begin + 3_000.5]})

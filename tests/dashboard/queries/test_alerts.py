@@ -76,7 +76,7 @@ def test_another_symbols_ticks_do_not_end_an_episode(store: MemoryStore, acks: M
     assert keys(board.since(None)) == [(["AAPL", 0, 1], 2)]
 
 
-def test_an_episode_grows_under_its_key_and_only_what_changed_is_told(store: MemoryStore, acks: MemoryAcks) -> None:
+def test_an_episode_grows_under_its_key_and_only_changes_are_sent(store: MemoryStore, acks: MemoryAcks) -> None:
     write(store, "!..!")
     board = Board(acks)
     look(board, store)
@@ -105,7 +105,7 @@ def test_the_evidence_is_that_of_the_strongest_tick() -> None:
     assert episode["z"] == round(strongest, 2)
 
 
-def test_an_episode_that_began_before_what_is_read_is_left_out(
+def test_an_episode_that_began_before_the_rows_that_were_read_is_left_out(
     store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_TICKS", 3)
@@ -146,7 +146,7 @@ def test_another_dashboard_and_a_later_one_show_it_too(store: MemoryStore, acks:
     assert [(each["key"], each["acked"]) for each in news["episodes"]] == [(["AAPL", 0, 1], True)]
 
 
-def test_a_log_made_anew_begins_without_acknowledgements(store: MemoryStore, acks: MemoryAcks) -> None:
+def test_a_recreated_log_begins_without_acknowledgements(store: MemoryStore, acks: MemoryAcks) -> None:
     write(store, ".!.....")
     board = Board(acks)
     look(board, store)
@@ -165,7 +165,7 @@ def test_a_log_made_anew_begins_without_acknowledgements(store: MemoryStore, ack
 @pytest.mark.parametrize(
     "asked", [None, 5, "AAPL", [5], [["AAPL"]], [["A' OR", 0, 1]], [["AAPL", "0", 1]], [[[], 0, 1]], [["MSFT", 0, 1]]]
 )
-def test_what_is_no_key_of_an_episode_acknowledges_nothing(store: MemoryStore, acks: MemoryAcks, asked: object) -> None:
+def test_an_unknown_key_acknowledges_nothing(store: MemoryStore, acks: MemoryAcks, asked: object) -> None:
     write(store, ".!")
     board = Board(acks)
     look(board, store)
@@ -173,7 +173,7 @@ def test_what_is_no_key_of_an_episode_acknowledges_nothing(store: MemoryStore, a
     assert acks.acknowledged(0) == []
 
 
-def test_a_reader_who_asks_while_another_looks_misses_nothing(
+def test_concurrent_readers_miss_no_alert(
     store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every answer that the reader gets between two steps of a look, in order, and then the last one."""
@@ -228,7 +228,7 @@ def test_acknowledgements_that_cannot_be_read_do_not_stop_the_alerts(store: Memo
     assert answer["trouble"] == "It is away."
 
 
-def test_what_could_not_be_read_is_said_only_while_that_is_so(store: MemoryStore, acks: MemoryAcks) -> None:
+def test_a_failed_read_is_reported_only_while_it_fails(store: MemoryStore, acks: MemoryAcks) -> None:
     write(store, ".!")
     acks.failure = StoreUnavailable("It is away.")
     now = Clock()
@@ -240,7 +240,7 @@ def test_what_could_not_be_read_is_said_only_while_that_is_so(store: MemoryStore
     assert "trouble" not in draw(store, None, identity="1", threshold=2.0, now_ns=0, board=board)
 
 
-def test_that_there_is_no_anomaly_is_told_once(store: MemoryStore, acks: MemoryAcks) -> None:
+def test_an_empty_list_is_sent_once(store: MemoryStore, acks: MemoryAcks) -> None:
     board = Board(acks)
     board.look(store, store.latest())
     answer = board.since(0)
@@ -250,7 +250,7 @@ def test_that_there_is_no_anomaly_is_told_once(store: MemoryStore, acks: MemoryA
 
 
 @pytest.mark.parametrize("stamp", [None, -1, "5", 2**60, [], True])
-def test_a_stamp_of_another_board_is_told_all(store: MemoryStore, acks: MemoryAcks, stamp: object) -> None:
+def test_a_stamp_of_another_board_gets_everything(store: MemoryStore, acks: MemoryAcks, stamp: object) -> None:
     write(store, ".!")
     board = Board(acks)
     look(board, store)
@@ -259,7 +259,7 @@ def test_a_stamp_of_another_board_is_told_all(store: MemoryStore, acks: MemoryAc
     assert news["whole"] is True
 
 
-def test_old_episodes_make_way(store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_episodes_are_dropped(store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_EPISODES", 3)
     write(store, ".!" * 10)
     board = Board(acks)

@@ -59,7 +59,7 @@ def test_a_symbol_beyond_the_list_can_be_drawn_and_followed(store: MemoryStore) 
     assert len(drawn(store, behind)["watch"]["rows"]) == 10
 
 
-def test_rows_with_long_names_are_as_few_as_fit_into_an_answer(store: MemoryStore) -> None:
+def test_an_answer_holds_only_the_rows_with_long_names_that_fit(store: MemoryStore) -> None:
     watched_rows = drawn(store, Behind())["watch"]["rows"]
     assert len(watched_rows) == 10
     few = points_of(*(a_row(symbol=f"{at:032}", source="s" * 32) for at in range(3)))
@@ -67,7 +67,7 @@ def test_rows_with_long_names_are_as_few_as_fit_into_an_answer(store: MemoryStor
     assert watched._fitting(few, overview=True) < watched._fitting(few, overview=False)
 
 
-def test_a_slow_question_is_asked_behind_and_its_last_answer_stays(store: MemoryStore) -> None:
+def test_a_slow_query_runs_in_the_background_and_its_last_answer_stays(store: MemoryStore) -> None:
     now, going = [0.0], threading.Event()
     asked: list[None] = []
     behind = Behind(lambda: now[0])
@@ -98,7 +98,7 @@ def test_a_slow_question_is_asked_behind_and_its_last_answer_stays(store: Memory
     behind.wait()
 
 
-def test_only_a_few_slow_questions_are_asked_at_once() -> None:
+def test_only_a_few_slow_queries_run_at_once() -> None:
     going, behind = threading.Event(), Behind()
     begun: list[None] = []
 

@@ -55,7 +55,7 @@ def test_a_session_has_its_previous_close_high_low_and_average_price() -> None:
     assert day["previous"] == store.points("SPY", 0, before).price[-1]
 
 
-def test_a_session_goes_on_with_each_tick_as_if_it_were_computed_again() -> None:
+def test_an_updated_session_equals_a_recomputed_one() -> None:
     store, feed = three_days()
     feed.now, feed.gap = at("2024-12-03T09:25"), timedelta(minutes=1)
     store.write(feed.points("SPY", [500.0]))
@@ -71,7 +71,7 @@ def test_a_session_goes_on_with_each_tick_as_if_it_were_computed_again() -> None
     assert (drawn["day"]["high"], drawn["day"]["low"]) == (507.5, 498.25)
 
 
-def test_another_session_makes_the_picture_again() -> None:
+def test_a_new_session_causes_a_new_picture() -> None:
     store, feed = three_days()
     before = opened(store, "2024-12-02T17:00", range="15m")
     feed.now = at("2024-12-03T09:30")
@@ -103,7 +103,7 @@ def test_a_picture_names_the_sessions_that_it_shows() -> None:
     assert hours[1] in seen
 
 
-def test_to_simulated_ticks_no_hours_apply_unless_the_market_never_closes() -> None:
+def test_exchange_hours_do_not_apply_to_simulated_ticks() -> None:
     store, _ = three_days("simulated")
     answer = opened(store, "2024-12-02T17:00")
     assert (answer["drawn"]["day"], answer["picture"]["hours"]) == (None, [])
@@ -112,7 +112,7 @@ def test_to_simulated_ticks_no_hours_apply_unless_the_market_never_closes() -> N
     assert always["drawn"]["day"]["close_us"] - always["drawn"]["day"]["open_us"] == 86_400_000_000
 
 
-def test_of_very_many_symbols_the_first_prices_do_not_wait_for_trends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_very_many_symbols_first_prices_do_not_wait_for_trends(monkeypatch: pytest.MonkeyPatch) -> None:
     store, feed = three_days()
     store.write(feed.points("AIG", [48.5, 48.75]))
     assert all("trend" in row for row in opened(store, "2024-12-02T17:00")["watch"]["rows"])

@@ -49,7 +49,7 @@ def minutes(points: Points) -> pd.DataFrame:
     return table
 
 
-def test_an_average_over_candles_is_that_of_all_stored_candles(store: EmbeddedStore) -> None:
+def test_an_average_over_candles_uses_all_stored_candles(store: EmbeddedStore) -> None:
     table = minutes(written(store))
     begin = DAY + timedelta(minutes=100)
     found = indicated(store, NEW_YORK, asked(begin, begin + timedelta(minutes=40), "ema.9", "bollinger"))
@@ -64,7 +64,7 @@ def test_an_average_over_candles_is_that_of_all_stored_candles(store: EmbeddedSt
     np.testing.assert_allclose(found["lines"]["bollinger"]["line"], close.rolling(20).mean().reindex(times), atol=1e-4)
 
 
-def test_vwap_counts_from_the_open_by_trades_however_far_one_zooms_in(store: EmbeddedStore) -> None:
+def test_vwap_counts_trades_from_the_open_at_any_zoom(store: EmbeddedStore) -> None:
     points = written(store)
     opened = int((DAY + timedelta(minutes=30)).timestamp() * 1e9)
     begin = DAY + timedelta(minutes=150)

@@ -124,7 +124,7 @@ def test_rows_that_share_the_newest_microsecond_are_still_sent() -> None:
     assert refreshed(store, before)["tail"]["y"]["price"] == [9.0]
 
 
-def test_a_row_before_the_newest_within_its_microsecond_asks_for_a_drawing() -> None:
+def test_an_earlier_row_within_the_newest_microsecond_causes_a_new_drawing() -> None:
     store = MemoryStore()
     store.write(points_of(a_row(time_ns=MORNING + 7, offset=7)))
     before = drawn_from(store)
@@ -132,7 +132,7 @@ def test_a_row_before_the_newest_within_its_microsecond_asks_for_a_drawing() -> 
     assert refreshed(store, before)["rebuild"] is True
 
 
-def test_a_row_before_what_is_drawn_asks_for_a_drawing() -> None:
+def test_a_row_before_the_drawn_ones_causes_a_new_drawing() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0, 101.0, 102.0]))
     before = drawn_from(store)
@@ -143,7 +143,7 @@ def test_a_row_before_what_is_drawn_asks_for_a_drawing() -> None:
     assert prices_of(drawn_from(store)) == [100.0, 99.0, 101.0, 102.0]
 
 
-def test_a_log_made_anew_asks_for_a_drawing() -> None:
+def test_a_recreated_log_causes_a_new_drawing() -> None:
     """Its offsets start at 0 again, below the cursor, while time goes on."""
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0] * 50))
@@ -153,7 +153,7 @@ def test_a_log_made_anew_asks_for_a_drawing() -> None:
     assert "rebuild" not in refreshed(store, drawn_from(store)), "and then it can be extended again"
 
 
-def test_chart_and_watch_list_say_the_same_price_though_ticks_come_between_their_reads() -> None:
+def test_chart_and_watch_list_show_one_price_although_ticks_arrive_between_their_reads() -> None:
     store, feed = BusyStore(), Feed()
     store.write(feed.points("AAPL", [100.0, 101.0]))
     store.coming = [feed.points("AAPL", prices) for prices in ([102.0], [103.0], [104.0, 105.0])]
@@ -168,7 +168,7 @@ def test_chart_and_watch_list_say_the_same_price_though_ticks_come_between_their
     assert seen == [100.0, 101.0, 102.0, 103.0, 104.0, 105.0]
 
 
-def test_of_two_sources_the_picture_says_which_row_is_whose() -> None:
+def test_a_picture_of_two_sources_names_the_source_of_each_row() -> None:
     store, feed = MemoryStore(), Feed(source="replay")
     store.write(feed.points("AAPL", [100.0, 101.0]))
     before = drawn_from(store)
@@ -180,7 +180,7 @@ def test_of_two_sources_the_picture_says_which_row_is_whose() -> None:
     assert picture["sources"] == [[times[0], "replay"], [times[2], "simulated"]]
 
 
-def test_a_flood_of_rows_asks_for_a_drawing() -> None:
+def test_a_flood_of_rows_causes_a_new_drawing() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0]))
     before = drawn_from(store)
@@ -188,12 +188,12 @@ def test_a_flood_of_rows_asks_for_a_drawing() -> None:
     assert refreshed(store, before)["rebuild"] is True
 
 
-def test_what_was_not_drawn_because_the_store_failed_is_drawn_when_it_answers() -> None:
+def test_a_drawing_that_failed_with_the_store_follows_when_the_store_answers() -> None:
     before = {"drawn": nothing_drawn("1", chosen({"symbol": "AAPL"}), failed=True), "watch": {"cursors": {}}}
     assert refreshed(MemoryStore(), before)["rebuild"] is True
 
 
-def test_a_failing_store_is_the_callers_to_answer_for() -> None:
+def test_a_failing_store_raises_to_the_caller() -> None:
     store = MemoryStore()
     store.failure = StoreUnavailable("It is away.")
     with pytest.raises(StoreUnavailable):
@@ -204,7 +204,7 @@ def test_a_failing_store_is_the_callers_to_answer_for() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=25))
-def test_however_rows_come_the_browser_shows_what_is_stored(steps: list[tuple[int, int]]) -> None:
+def test_in_whatever_order_rows_arrive_the_browser_shows_what_is_stored(steps: list[tuple[int, int]]) -> None:
     """Each step writes some ticks of one of three partitions, sometimes a late one, and then refreshes."""
     store, feeds = MemoryStore(), [Feed(partition=number) for number in range(3)]
     start = feeds[0].now
@@ -226,7 +226,7 @@ def test_however_rows_come_the_browser_shows_what_is_stored(steps: list[tuple[in
         assert store.points("AAPL", 0).price.tolist() == seen
 
 
-def test_a_range_has_what_is_in_it_however_much_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_range_is_complete_for_any_size_of_a_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_TICKS", 20)
     store = MemoryStore()
     store.write(Feed(gap=timedelta(seconds=10)).points("AAPL", [100.0] * 150))
@@ -234,7 +234,7 @@ def test_a_range_has_what_is_in_it_however_much_is_read_at_once(monkeypatch: pyt
     assert drawn_from(store, range_name="all")["drawn"]["total"] == 150
 
 
-def test_a_long_range_is_drawn_in_columns_and_goes_on_in_them() -> None:
+def test_a_long_range_is_drawn_and_extended_in_columns() -> None:
     store, count = MemoryStore(), 3 * module.MAX_TICKS
     prices = (100 + np.cumsum(np.random.default_rng(1).normal(0, 0.01, count))).tolist()
     feed = Feed()
@@ -255,7 +255,7 @@ def test_a_long_range_is_drawn_in_columns_and_goes_on_in_them() -> None:
     assert sum(joined["anomalies"]) == sum(whole["anomalies"])
 
 
-def test_marks_are_few_and_the_strongest_while_all_anomalies_are_counted() -> None:
+def test_only_the_strongest_anomalies_are_marked_but_all_are_counted() -> None:
     store, feed = MemoryStore(), Feed()
     prices = [100 + (i % 3) * 0.01 + (5 + i / 1000 if i % 40 == 39 else 0) for i in range(8_000)]
     points = feed.points("AAPL", prices)
@@ -272,7 +272,7 @@ def looked(store: MemoryStore, sight: list[float], **more: object) -> Answer:
     return json.loads(to_json_plotly(look(store, view, identity="2", threshold=2.0)))  # type: ignore[no-any-return]
 
 
-def test_what_a_reader_moves_to_is_read_whatever_the_range() -> None:
+def test_the_part_that_a_reader_moves_to_is_read_outside_the_range_too() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [float(price) for price in range(100, 4_000)]))
     wall = 1_767_605_400_000.0  # 09:30 in New York, where the feed begins
@@ -286,7 +286,7 @@ def test_what_a_reader_moves_to_is_read_whatever_the_range() -> None:
     assert (wide["picture"]["kind"], wide["drawn"]["total"], wide["drawn"]["follows"]) == ("columns", 3_900, True)
 
 
-def test_in_candles_all_is_of_the_candles() -> None:
+def test_a_picture_of_candles_has_averages_over_candles() -> None:
     store, feed = MemoryStore(), Feed()
     prices = (100 + np.cumsum(np.random.default_rng(2).normal(0, 0.1, 3_000))).tolist()
     store.write(feed.points("AAPL", prices))
@@ -355,7 +355,7 @@ def test_the_watch_list_sends_just_the_rows_that_changed() -> None:
     assert [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]] == ["TSLA"]
 
 
-def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
+def test_the_watch_list_is_sent_whole_after_the_log_was_recreated() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("TSLA", [50.0] * 9))
     store.write(feed.points("AAPL", [100.0] * 9))
@@ -367,7 +367,7 @@ def test_the_watch_list_is_sent_whole_when_the_log_began_anew() -> None:
     assert [row["symbol"] for row in refreshed(store, before)["watch"]["rows"]] == ["AAPL", "TSLA"]
 
 
-def test_the_watch_list_goes_on_when_the_log_began_anew_and_a_symbol_of_the_one_before_ticks_no_more() -> None:
+def test_the_watch_list_continues_in_a_recreated_log_despite_a_symbol_that_no_longer_ticks() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0] * 9))
     store.write(feed.points("TSLA", [50.0] * 9))
@@ -395,7 +395,7 @@ def test_the_watch_list_goes_on_when_the_log_began_anew_and_a_symbol_of_the_one_
         {"range": {}},
     ],
 )
-def test_what_is_no_symbol_and_no_range_never_reaches_the_store(view: object) -> None:
+def test_an_invalid_symbol_or_range_never_reaches_the_store(view: object) -> None:
     assert (chosen(view)["symbol"], chosen(view)["range"]) == (None, "15m")
 
 
@@ -403,12 +403,12 @@ def rows_at(*seconds: float) -> Points:
     return points_of(*(a_row(time_ns=MORNING + int(at * SECOND)) for at in seconds))
 
 
-def test_the_recent_gap_is_the_usual_one() -> None:
+def test_the_recent_gap_is_the_median_gap() -> None:
     assert recent_gap(rows_at(0, 2, 4, 6, 60, 62)) == 2.0
     assert recent_gap(rows_at(5)) is None
 
 
-def test_gaps_longer_than_the_overlap_are_known_too() -> None:
+def test_gaps_longer_than_the_overlap_are_measured_too() -> None:
     store, feed = MemoryStore(), Feed(gap=timedelta(seconds=60))
     store.write(feed.points("AAPL", [100.0]))
     before = drawn_from(store)
@@ -423,7 +423,7 @@ def test_a_replay_of_old_days_is_as_fresh_as_its_processing() -> None:
     assert (1.0, old // 1000, False) == (state["processed_s"], state["newest_event_us"], state["gone"])
 
 
-def test_the_state_has_the_notices_of_the_workers_that_live() -> None:
+def test_the_state_has_the_notices_of_live_workers() -> None:
     names = {"a": "all 9 records refused.", "b": "", "c": "all 9 records refused.", "d": "ticks are dropped."}
     written = [
         a_status(now_ns=NOW, processed_ns=NOW, newest_ns=NOW, worker=name, notice=words)
@@ -440,14 +440,14 @@ def test_a_worker_that_has_not_reported_for_ten_seconds_is_gone() -> None:
     assert tuple(later[key] for key in ("held_up_by", "gone", "reported_s")) == ("", True, 11.0)
 
 
-def test_of_several_workers_the_freshest_counts_and_the_rest_adds_up() -> None:
+def test_among_several_workers_the_freshest_time_counts_and_totals_add_up() -> None:
     first = replace(a_status(now_ns=NOW, processed_ns=NOW - SECOND, newest_ns=NOW), lag_records=3, refused=1)
     second = replace(first, worker="worker-2", processed_at=None, newest_event=None, lag_records=4, refused=2)
     state = state_of([first, second], NOW)
     assert tuple(state[key] for key in ("processed_s", "lag", "refused")) == (1.0, 7, 3)
 
 
-def test_nothing_is_known_of_no_worker() -> None:
+def test_without_a_worker_the_state_is_unknown() -> None:
     state = state_of([], NOW)
     assert tuple(state[key] for key in ("processed_s", "newest_event_us", "reported_s", "gone")) == (
         None,
@@ -484,7 +484,7 @@ def test_a_period_is_read_on_the_exchanges_clock_and_is_not_extended() -> None:
     assert [row["price"] for row in later["watch"]["rows"]] == [300.0]
 
 
-def test_of_a_period_changes_count_from_its_begin_and_ticks_are_told_of_as_they_come_today() -> None:
+def test_a_period_counts_changes_from_its_start_and_still_shows_present_ticks() -> None:
     store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
     store.write(feed.points("AAPL", [float(price) for price in range(100, 200)]))
     store.write(Feed(start=feed.now, gap=timedelta(minutes=1), partition=1).points("AAPL", [200.0] * 30))
@@ -497,7 +497,7 @@ def test_of_a_period_changes_count_from_its_begin_and_ticks_are_told_of_as_they_
     assert (answer["drawn"]["gap_s"], answer["drawn"]["count"]) == (60.0, min(DEPTH, 50))
 
 
-def test_before_a_period_without_ticks_there_is_no_course() -> None:
+def test_a_period_without_ticks_has_no_trend() -> None:
     store = MemoryStore()
     store.write(Feed().points("AAPL", [100.0, 101.0]))
     view = {"symbol": "AAPL", "period": [1_999_999_000_000.0, 2_000_000_000_000.0]}
@@ -508,11 +508,11 @@ def test_before_a_period_without_ticks_there_is_no_course() -> None:
 @pytest.mark.parametrize(
     "period", [5, [1], [5, 5], [9, 5], ["1", "2"], [1, float("inf")], [True, 5], [1, 2, 3], [-5, 5]]
 )
-def test_a_period_that_makes_no_sense_is_none(period: object) -> None:
+def test_an_invalid_period_counts_as_none(period: object) -> None:
     assert chosen({"period": period})["period"] is None
 
 
-def test_small_charts_have_their_offsets_to_utc_also_where_the_chosen_symbol_has_no_ticks() -> None:
+def test_small_charts_have_utc_offsets_even_if_the_chosen_symbol_has_no_ticks() -> None:
     store = MemoryStore()
     november = datetime(2026, 11, 1, 5, 59, tzinfo=UTC)  # a minute before the clocks are set back
     store.write(Feed(start=november, gap=timedelta(seconds=30)).points("AAPL", [100.0] * 8))
@@ -522,7 +522,7 @@ def test_small_charts_have_their_offsets_to_utc_also_where_the_chosen_symbol_has
     assert [hours / 3_600_000 for _, hours in answer["drawn"]["offsets"]] == [-4, -5]
 
 
-def test_small_charts_are_drawn_when_their_ticks_come_also_where_the_chosen_symbol_has_none() -> None:
+def test_small_charts_are_drawn_even_if_the_chosen_symbol_has_no_ticks() -> None:
     store = MemoryStore()
     view = {"symbol": "TSLA", "symbols": ["AAPL", "TSLA"]}
     before = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
@@ -531,7 +531,7 @@ def test_small_charts_are_drawn_when_their_ticks_come_also_where_the_chosen_symb
     assert refreshed(store, before)["rebuild"] is True
 
 
-def test_a_paused_browser_is_sent_no_rows_until_it_goes_on() -> None:
+def test_a_paused_browser_gets_no_rows_until_it_resumes() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0, 101.0]))
     before = drawn_from(store)
@@ -542,7 +542,7 @@ def test_a_paused_browser_is_sent_no_rows_until_it_goes_on() -> None:
     assert refreshed(store, before)["tail"]["y"]["price"] == [102.0]
 
 
-def test_candles_come_from_the_store_whole_however_thin_the_line() -> None:
+def test_candles_are_complete_even_where_the_line_is_thinned() -> None:
     store = MemoryStore()
     store.write(Feed().points("AAPL", [100.0, 103.0, 99.0, 101.0]))
     view = {"symbol": "AAPL", "range": "15m", "candles": "1m"}
@@ -566,7 +566,7 @@ def test_a_change_counts_from_the_same_moment_whichever_symbol_is_drawn() -> Non
     assert changes[0]["AAPL"] == pytest.approx(100 * (109 / 104 - 1), abs=1e-4)
 
 
-def test_the_overview_has_measures_and_each_row_its_course_once() -> None:
+def test_the_overview_has_measures_and_each_row_gets_its_trend_once() -> None:
     store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
     store.write(feed.points("AAPL", [*([100.0, 100.5] * 15), 90.0]))
     view = {"symbol": "AAPL", "overview": True}
@@ -588,14 +588,14 @@ def test_beside_the_chart_the_measures_are_not_sent() -> None:
 
 
 @pytest.mark.parametrize(("source", "hours", "closed"), [("alpha_vantage", 0, False), ("alpha_vantage", 8, True)])
-def test_a_live_source_is_told_when_its_exchange_is_closed(source: str, hours: int, closed: bool) -> None:
+def test_the_state_of_a_live_source_includes_a_closed_exchange(source: str, hours: int, closed: bool) -> None:
     store = MemoryStore()
     store.write(Feed(source=source).points("AAPL", [100.0]))
     answer = draw(store, {}, identity="1", threshold=2.0, now_ns=MORNING + 60 * SECOND + hours * 3600 * SECOND)
     assert answer["state"]["closed"] is closed
 
 
-def test_columns_go_on_however_many_ticks_have_come_since_they_were_drawn() -> None:
+def test_columns_are_extended_after_any_number_of_ticks() -> None:
     """A replay at 60 times its speed brought more ticks than a picture of ticks may be extended by: all stood still."""
     store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
     store.write(feed.points("AAPL", [100.0 + at % 7 for at in range(2_500)]))
@@ -609,7 +609,7 @@ def test_columns_go_on_however_many_ticks_have_come_since_they_were_drawn() -> N
     assert before["drawn"]["total"] == 7_000
 
 
-def test_of_replays_and_simulations_no_exchange_is_asked() -> None:
+def test_no_exchange_applies_to_replays_and_simulations() -> None:
     store = MemoryStore()
     store.write(Feed(source="replay").points("AAPL", [100.0]))
     assert "closed" not in draw(store, {}, identity="1", threshold=2.0, now_ns=NOW)["state"]

@@ -66,7 +66,7 @@ def test_todays_alerts_come_strongest_first_and_market_moves_before_them(seen: S
     assert told[0]["words"] == "3 symbols moved up at once: AAPL,MSFT,IBM."
 
 
-def test_an_alert_says_what_it_is_worth_in_words(seen: Seen) -> None:
+def test_an_alert_states_its_worth_in_words(seen: Seen) -> None:
     earlier = [moved("AAPL", 86_400 * (2 + day), 9.0, lasted=day < 12) for day in range(17)]
     seen.alerts.write([*earlier, moved("AAPL", 10, 11.2)])
     (told,) = seen.look()["worth"]["alerts"]
@@ -76,7 +76,7 @@ def test_an_alert_says_what_it_is_worth_in_words(seen: Seen) -> None:
     )
 
 
-def test_what_became_of_an_alert_is_news_and_nothing_else_is(seen: Seen) -> None:
+def test_only_the_outcome_of_an_alert_counts_as_news(seen: Seen) -> None:
     alert = moved("AAPL", 10, 11.2)
     seen.alerts.write([alert])
     first = seen.look()
@@ -110,7 +110,7 @@ def test_messages_that_were_given_up_are_counted(seen: Seen) -> None:
     assert seen.look()["worth"]["given_up"] == 1
 
 
-def test_where_the_alerts_cannot_be_read_the_last_known_ones_stay(seen: Seen) -> None:
+def test_while_alerts_cannot_be_read_the_last_known_ones_stay(seen: Seen) -> None:
     seen.alerts.write([moved("AAPL", 10, 11.2)])
     stamp = seen.look()["stamp"]
 
@@ -125,7 +125,7 @@ def test_where_the_alerts_cannot_be_read_the_last_known_ones_stay(seen: Seen) ->
     assert len(seen.board.since(None)["worth"]["alerts"]) == 1  # type: ignore[index]  # for no stamp there is an answer
 
 
-def test_without_kept_alerts_there_are_flags_alone(seen: Seen) -> None:
+def test_without_stored_alerts_the_list_has_only_flags(seen: Seen) -> None:
     board = Board(MemoryAcks())
     board.look(seen.store, seen.store.latest(), NOW)
     assert "worth" not in (board.since(None) or {})

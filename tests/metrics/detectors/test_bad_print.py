@@ -17,13 +17,13 @@ from tickflow.metrics.detectors import bad_print
 
 @pytest.mark.parametrize("size", [800, 61])
 @pytest.mark.parametrize(("floor", "least"), [(0.0, 0.0), (2.0, 0.0), (0.0, 0.005), (1.0, 0.01)])
-def test_each_tick_is_what_the_oracle_says(floor: float, least: float, size: int) -> None:
+def test_each_tick_matches_the_oracle(floor: float, least: float, size: int) -> None:
     wanted = {at: each for at, each in expected("bad_print", busy_day(), least).items() if each.score > floor}
     assert {each.direction for each in wanted.values()} == {-1, 1}, "the day reaches both directions"
     hold_against(rows(lambda view: bad_print.score(view, floor, least), busy_day(), size), wanted)
 
 
-def test_nothing_is_left_out_by_default() -> None:
+def test_by_default_no_finding_is_left_out() -> None:
     hold_against(rows(bad_print.score, busy_day(), 400), expected("bad_print", busy_day()))
 
 
@@ -57,12 +57,12 @@ def test_a_print_that_opens_its_second_is_compared_with_the_seconds_before() -> 
     assert (at, found.price, found.reference) == (61, 101.0, 100.01)
 
 
-def test_a_price_that_stays_away_is_no_bad_print() -> None:
+def test_a_price_that_stays_away_is_not_a_bad_print() -> None:
     day = [*CALM, *(Trade("A", (60 + number) * SECOND_US, 101.0, 1.0) for number in range(5))]
     assert rows(bad_print.score, day, 200) == {}
 
 
-def test_seconds_without_a_price_outside_the_range_are_not_looked_at() -> None:
+def test_seconds_without_a_price_outside_the_range_are_skipped() -> None:
     assert seconds_asked_for("ticks_of", bad_print.score, CALM + CALM) == set()
     asked = seconds_asked_for("ticks_of", lambda view: bad_print.score(view, 0.0, 0.005), busy_day())
     found = seconds_of(busy_day(), list(expected("bad_print", busy_day(), 0.005)))

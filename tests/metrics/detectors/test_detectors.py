@@ -68,7 +68,7 @@ def found(trades: Sequence[Trade], cuts: Sequence[int]) -> dict[str, list[Row]]:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", list(DETECTORS))
-def test_each_detector_says_what_the_oracle_says(name: str, seed: int) -> None:
+def test_each_detector_matches_the_oracle(name: str, seed: int) -> None:
     made = trades(seed, fractions=seed == 3)
     got = {at: row for at, *row in found(made, [701])[name]}
     wanted = {at: each[name] for at, each in enumerate(oracle.scores(made, LEAST)) if name in each}

@@ -19,18 +19,18 @@ from tickflow.metrics.detectors import move
 
 @pytest.mark.parametrize("size", [800, 61])
 @pytest.mark.parametrize(("floor", "least"), [(0.0, 0.0), (2.0, 0.0), (0.0, 0.0004), (1.0, 0.003)])
-def test_each_tick_is_what_the_oracle_says(floor: float, least: float, size: int) -> None:
+def test_each_tick_matches_the_oracle(floor: float, least: float, size: int) -> None:
     wanted = {at: each for at, each in expected("move", busy_day(), least).items() if each.score > floor}
     assert {each.direction for each in wanted.values()} == {-1, 1}, "the day reaches both directions"
     hold_against(rows(lambda view: move.score(view, floor, least), busy_day(), size), wanted)
 
 
-def test_nothing_is_left_out_by_default() -> None:
+def test_by_default_no_finding_is_left_out() -> None:
     hold_against(rows(move.score, busy_day(), 400), expected("move", busy_day()))
 
 
 @pytest.mark.parametrize("least", [0.0, 0.0004, 0.003])
-def test_only_seconds_that_hold_a_move_are_looked_at(least: float) -> None:
+def test_only_seconds_that_may_hold_a_move_are_scored(least: float) -> None:
     asked = seconds_asked_for("closed_prices", lambda view: move.score(view, 0.0, least), busy_day())
     assert asked == seconds_of(busy_day(), list(expected("move", busy_day(), least)))
 
@@ -81,7 +81,7 @@ def test_a_second_in_which_the_price_came_back_has_not_held() -> None:
 
 
 @pytest.mark.parametrize(("base", "held"), [([100.0, 96.0], 150.0), ([100.0, 104.0], 50.0)])
-def test_a_move_of_just_the_least_part_counts_and_a_score_of_just_the_floor_does_not(
+def test_a_move_of_exactly_the_least_size_counts_but_a_score_at_the_floor_does_not(
     base: list[float], held: float
 ) -> None:
     closes = [*base * 30, held, held]

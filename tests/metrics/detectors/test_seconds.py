@@ -188,7 +188,7 @@ def hold_kept(seconds: Seconds, known: dict[str, Symbol]) -> None:
 
 
 @pytest.mark.parametrize("sizes", [[420], [97], [200, 1, 1, 1, 30]], ids=str)
-def test_every_view_and_all_that_is_kept_is_what_plain_lists_say(sizes: list[int]) -> None:
+def test_every_view_and_state_matches_plain_lists(sizes: list[int]) -> None:
     seconds, known, begin, turn = Seconds(), dict[str, Symbol](), 0, 0
     while begin < len(a_day()):
         end = begin + sizes[min(turn, len(sizes) - 1)]
@@ -330,7 +330,7 @@ def test_findings_come_in_log_order_and_are_flagged_above_their_thresholds() -> 
     assert scored.flags(np.array([3.9, 3.0, 4.0])).tolist() == [True, False, True]
 
 
-def test_no_finding_is_empty_columns_of_their_types() -> None:
+def test_without_findings_the_columns_are_empty_and_typed() -> None:
     nothing = Scored.nothing()
     assert len(nothing) == 0
     assert [column.dtype.kind for column in nothing.columns] == ["i", "f", "i", "f", "f"]

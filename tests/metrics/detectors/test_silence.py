@@ -141,7 +141,7 @@ def in_order(rows: list[Row]) -> list[Row]:
 @pytest.mark.parametrize("sizes", [[500], [83], [1], [250, 3, 40]], ids=str)
 @pytest.mark.parametrize(("fixed", "usual"), [((), True), (RULES, True), (RULES[1:], False)])
 @pytest.mark.parametrize("day", [0, 1, 2])
-def test_each_silence_is_what_the_oracle_says(day: int, fixed: Fixed, usual: bool, sizes: list[int]) -> None:
+def test_each_silence_matches_the_oracle(day: int, fixed: Fixed, usual: bool, sizes: list[int]) -> None:
     wanted = by_hand(DAYS[day], fixed, usual)
     assert in_order(found(DAYS[day], sizes, fixed, usual)) == in_order(wanted)
 
@@ -156,7 +156,7 @@ def test_only_time_within_the_session_counts(day: int, sizes: list[int]) -> None
     assert any(clock[at] - since > waited for _, since, at, _, _, waited in wanted), "some last over closed hours"
 
 
-def test_the_days_reach_every_kind_of_silence() -> None:
+def test_the_examples_reach_every_kind_of_silence() -> None:
     for session in (always, some_hours):
         kinds = {row[4] for day in DAYS[:2] for row in by_hand(day, RULES, True, session=session)}
         assert kinds == {"silence", "all > 20", "some > 45", "S2 > 90"}
@@ -165,7 +165,7 @@ def test_the_days_reach_every_kind_of_silence() -> None:
 
 
 @pytest.mark.parametrize("restart", range(100, 500, 23))
-def test_after_a_restart_nothing_is_missed_and_what_lasts_is_found_again(restart: int) -> None:
+def test_after_a_restart_no_silence_is_missed_and_a_lasting_one_is_found_again(restart: int) -> None:
     wanted = by_hand(DAYS[0], RULES, True, restart)
     assert in_order(found(DAYS[0], [40], RULES, True, restart)) == in_order(wanted)
 
@@ -200,11 +200,11 @@ def test_a_tick_that_comes_too_late_begins_a_silence_that_the_next_tick_shows(si
     assert found(day, sizes, (("A > 10", "A", 10),), False) == [("A", 50, 4, 10, "A > 10", 251)]
 
 
-def test_where_nobody_asks_for_silences_none_is_found() -> None:
+def test_without_a_request_for_silences_none_is_found() -> None:
     assert found(DAYS[0], [100], (), False) == []
 
 
-def test_silences_of_one_tick_come_by_symbol_and_name() -> None:
+def test_silences_that_one_tick_shows_are_ordered_by_symbol_and_name() -> None:
     rules = (("b", "*", 10), ("a", "*", 10))
     assert found(ticks(("Z", 1), ("A", 1), ("B", 50)), [3], rules, False) == [
         ("Z", 1, 2, 10, "a", 49),

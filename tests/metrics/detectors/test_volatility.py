@@ -19,18 +19,18 @@ from tickflow.metrics.detectors import volatility
 
 @pytest.mark.parametrize("size", [800, 61])
 @pytest.mark.parametrize("floor", [0.0, 1.5, 4.0])
-def test_each_tick_is_what_the_oracle_says(floor: float, size: int) -> None:
+def test_each_tick_matches_the_oracle(floor: float, size: int) -> None:
     wanted = {at: each for at, each in expected("volatility", busy_day()).items() if each.score > floor}
     assert len(wanted) >= 15, "the day reaches the case"
     hold_against(rows(lambda view: volatility.score(view, floor), busy_day(), size), wanted)
 
 
-def test_nothing_above_zero_is_left_out_by_default() -> None:
+def test_by_default_no_score_above_zero_is_left_out() -> None:
     hold_against(rows(volatility.score, busy_day(), 400), expected("volatility", busy_day()))
 
 
 @pytest.mark.parametrize(("floor", "most"), [(0.0, 1.35), (1.5, 1.6), (4.0, 2.5)])
-def test_few_seconds_that_do_not_reach_the_floor_are_looked_at(floor: float, most: float) -> None:
+def test_few_seconds_below_the_floor_are_scored(floor: float, most: float) -> None:
     asked = seconds_asked_for("closed_prices", lambda view: volatility.score(view, floor), busy_day())
     reached = seconds_of(
         busy_day(), [at for at, each in expected("volatility", busy_day()).items() if each.score > floor]
@@ -39,7 +39,7 @@ def test_few_seconds_that_do_not_reach_the_floor_are_looked_at(floor: float, mos
     assert len(asked) <= most * len(reached)
 
 
-def test_a_score_of_just_the_floor_is_left_out() -> None:
+def test_a_score_at_the_floor_is_left_out() -> None:
     whole = rows(volatility.score, busy_day(), 800)
     at, each = max(whole.items(), key=lambda one: one[1].score)
     assert at not in rows(lambda view: volatility.score(view, each.score), busy_day(), 800)

@@ -23,18 +23,18 @@ from tickflow.metrics.detectors.seconds import Seconds
 
 @pytest.mark.parametrize("size", [800, 61])
 @pytest.mark.parametrize("floor", [0.0, 1.5, 4.0])
-def test_each_tick_is_what_the_oracle_says(floor: float, size: int) -> None:
+def test_each_tick_matches_the_oracle(floor: float, size: int) -> None:
     wanted = {at: each for at, each in expected("volume", busy_day()).items() if each.score > floor}
     assert len(wanted) >= 15, "the day reaches the case"
     hold_against(rows(lambda view: volume.score(view, floor), busy_day(), size), wanted)
 
 
-def test_nothing_above_zero_is_left_out_by_default() -> None:
+def test_by_default_no_score_above_zero_is_left_out() -> None:
     hold_against(rows(volume.score, busy_day(), 400), expected("volume", busy_day()))
 
 
 @pytest.mark.parametrize("floor", [0.0, 1.5, 4.0])
-def test_only_seconds_that_reach_the_floor_are_looked_at(floor: float) -> None:
+def test_only_seconds_that_reach_the_floor_are_scored(floor: float) -> None:
     asked = seconds_asked_for("closed_volumes", lambda view: volume.score(view, floor), busy_day())
     reached = [at for at, each in expected("volume", busy_day()).items() if each.score > floor]
     assert asked == seconds_of(busy_day(), reached)
@@ -51,7 +51,7 @@ def test_a_burst_after_equal_volumes_is_measured_in_the_least_deviation() -> Non
     assert found.score == pytest.approx((math.log1p(300) - math.log1p(100)) / 0.3 * math.sqrt(10))
 
 
-def test_a_score_of_just_the_floor_is_left_out_and_the_least_deviation_decides_what_is_looked_at() -> None:
+def test_a_score_at_the_floor_is_left_out_and_the_least_deviation_decides_what_is_scored() -> None:
     day = day_of([100.0] * 50 + [300.0] * 10)
     (found,) = rows(volume.score, day, 60).values()
     assert rows(lambda view: volume.score(view, 8.0), day, 60) == {59: found}
@@ -68,7 +68,7 @@ def test_usual_volume_is_mean_and_sample_deviation_of_the_fifty_before_the_last_
 
 
 @pytest.mark.parametrize("size", [60, 7])
-def test_the_ratio_is_that_of_the_usual_volumes_of_ten_seconds_and_fifty(size: int) -> None:
+def test_the_ratio_compares_the_volumes_of_ten_and_of_fifty_seconds(size: int) -> None:
     volumes = [float(90 + number % 21) for number in range(50)] + [float(400 + number) for number in range(10)]
     seconds = Seconds()
     for begin in range(0, 60, size):

@@ -37,7 +37,7 @@ def as_meant(ticks: list[Tick]) -> list[tuple[str, datetime, float, float | None
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_file_is_read_as_it_is_meant(tmp_path: Path, name: str) -> None:
+def test_each_file_is_read_as_intended(tmp_path: Path, name: str) -> None:
     case = CASES[name]()
     assert as_meant(replayed(written(tmp_path, case), **case.flags)) == list(case.meant)
 
@@ -115,7 +115,7 @@ NAIVE = [name for name, make in CASES.items() if "timezone" in make().flags and 
 
 
 @pytest.mark.parametrize("name", NAIVE)
-def test_times_without_a_zone_are_refused_with_the_flag_that_says_it(tmp_path: Path, name: str) -> None:
+def test_times_without_a_zone_are_refused_and_the_flag_is_named(tmp_path: Path, name: str) -> None:
     case = CASES[name]()
     flags = {key: value for key, value in case.flags.items() if key != "timezone"}
     with pytest.raises(SettingError, match=r"expected times with a zone; '.*' has none: .*--timezone America/New_York"):
@@ -123,7 +123,7 @@ def test_times_without_a_zone_are_refused_with_the_flag_that_says_it(tmp_path: P
 
 
 @pytest.mark.parametrize("name", [name for name, make in CASES.items() if "symbol" in make().flags])
-def test_a_symbol_that_nothing_says_is_asked_for_by_its_flag(tmp_path: Path, name: str) -> None:
+def test_a_file_without_a_symbol_is_refused_and_the_flag_is_named(tmp_path: Path, name: str) -> None:
     case = replace(CASES[name](), name=f"some rows{Path(CASES[name]().name).suffix}")
     flags = {key: value for key, value in case.flags.items() if key != "symbol"}
     with pytest.raises(SettingError, match=r"expected a symbol: .* give --symbol SYMBOL"):
@@ -134,7 +134,7 @@ def test_a_symbol_that_nothing_says_is_asked_for_by_its_flag(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_one_meaning_in_any_spelling_gives_the_same_ticks(tmp_path: Path, spelling: str) -> None:
+def test_equal_data_in_any_form_give_the_same_ticks(tmp_path: Path, spelling: str) -> None:
     rows, text = _own()
     path = tmp_path / "ticks.of.any.name"
     path.write_bytes(SPELLINGS[spelling](text))

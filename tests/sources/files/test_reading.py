@@ -60,7 +60,7 @@ def prices(path: Path, **flags: Any) -> list[float]:
 # --- order ---
 
 
-def test_the_newest_row_first_is_said_and_sorted_and_equal_times_keep_their_sense(
+def test_a_file_with_the_newest_row_first_is_reported_and_sorted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = [f"2024-01-05T14:{59 - n // 2:02}:00Z,A,{100 + n},1" for n in range(40)]
@@ -72,7 +72,7 @@ def test_the_newest_row_first_is_said_and_sorted_and_equal_times_keep_their_sens
         Replay(path, options=Options(sort="never"))
 
 
-def test_rows_out_of_order_are_kept_and_said_or_sorted_where_that_is_asked_for(
+def test_rows_out_of_order_are_kept_and_reported_or_sorted_on_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = table(tmp_path, [f"2024-01-05T14:30:{second:02}Z,A,{second},1" for second in (5, 3, 9, 1, 7)])
@@ -82,7 +82,7 @@ def test_rows_out_of_order_are_kept_and_said_or_sorted_where_that_is_asked_for(
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_the_sort_on_disk_is_that_of_the_memory(newest_first: bool) -> None:
+def test_sorting_on_disk_equals_sorting_in_memory(newest_first: bool) -> None:
     rng = np.random.default_rng(7)
     count = 5_000
     times = rng.integers(0, 500, count)
@@ -96,7 +96,7 @@ def test_the_sort_on_disk_is_that_of_the_memory(newest_first: bool) -> None:
     assert [name for part in found for name in part.symbols] == [f"S{at % 7}" for at in expected]
 
 
-def test_a_folder_is_merged_in_order_of_time_whatever_its_names_and_packings(tmp_path: Path) -> None:
+def test_a_folder_is_merged_in_time_order_whatever_its_names_and_packings(tmp_path: Path) -> None:
     rng = random.Random(3)
     rows = [(datetime(2024, 1, 5, 14, 30, tzinfo=UTC) + timedelta(seconds=n), n + 1.0) for n in range(3_000)]
     piles: list[list[str]] = [[] for _ in range(7)]
@@ -110,7 +110,7 @@ def test_a_folder_is_merged_in_order_of_time_whatever_its_names_and_packings(tmp
     assert prices(tmp_path / "part*.csv") == [price for _, price in rows]
 
 
-def test_files_of_a_folder_may_have_layouts_of_their_own_and_the_bad_one_is_named(tmp_path: Path) -> None:
+def test_files_of_a_folder_may_differ_in_layout_and_a_bad_one_is_named(tmp_path: Path) -> None:
     for name in ("lean_minute", "binance_klines_us", "polygon_aggregates"):
         case = CASES[name]()
         (tmp_path / name).mkdir()
@@ -130,7 +130,7 @@ def wall(folder: Path, times: list[str], header: str = "timestamp,symbol,price\n
     return table(folder, [f"{time},A,{n + 1}" for n, time in enumerate(times)], header=header)
 
 
-def test_both_folds_of_a_clock_change_are_told_apart_by_the_order_of_rows(tmp_path: Path) -> None:
+def test_the_order_of_rows_distinguishes_both_passes_of_a_repeated_hour(tmp_path: Path) -> None:
     start = datetime(2024, 11, 3, 4, 30, tzinfo=UTC)  # half past midnight in New York; at 6:00 UTC the hour comes again
     times = [start + timedelta(minutes=10 * n) for n in range(18)]
     path = wall(tmp_path, [f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}" for at in times])
@@ -139,7 +139,7 @@ def test_both_folds_of_a_clock_change_are_told_apart_by_the_order_of_rows(tmp_pa
     assert [tick.timestamp for tick in replayed(newest, timezone="America/New_York")] == times
 
 
-def test_hourly_bars_have_both_folds(tmp_path: Path) -> None:
+def test_hourly_bars_cover_both_passes_of_a_repeated_hour(tmp_path: Path) -> None:
     times = [datetime(2024, 11, 3, 3, tzinfo=UTC) + timedelta(hours=n) for n in range(8)]
     rows = [f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S},1,3,0.5,{n + 1}" for n, at in enumerate(times)]
     path = table(tmp_path, rows, "AAPL_1h.csv", "Date,Open,High,Low,Close\n")
@@ -147,7 +147,7 @@ def test_hourly_bars_have_both_folds(tmp_path: Path) -> None:
     assert found == [at + timedelta(hours=1) for at in times]
 
 
-def test_a_fold_that_no_row_before_it_tells_is_refused_with_line_and_cell(tmp_path: Path) -> None:
+def test_an_ambiguous_row_of_a_repeated_hour_is_refused_with_line_and_cell(tmp_path: Path) -> None:
     path = wall(tmp_path, ["2024-11-02 12:00:00", "2024-11-03 01:30:00", "2024-11-03 12:00:00"])
     ticks, complaint = failed(path, timezone="America/New_York")
     assert len(ticks) == 2
@@ -186,7 +186,7 @@ def test_winter_time_in_a_header_beside_times_in_summer_is_ambiguous(tmp_path: P
 
 
 @pytest.mark.parametrize("time", ["2024-01-05T10:00:00-05:00", "1704465000"])
-def test_a_zone_by_flag_that_the_times_do_not_need_is_said_to_be_unused(tmp_path: Path, time: str) -> None:
+def test_a_zone_flag_that_the_times_do_not_need_is_reported_as_unused(tmp_path: Path, time: str) -> None:
     replay = Replay(wall(tmp_path, [time, time]), options=Options(timezone="Asia/Tokyo"))
     assert any("--timezone Asia/Tokyo is not used: the times are " in line for line in replay.understood())
 
@@ -212,7 +212,9 @@ def test_a_place_beside_each_time_is_its_zone_and_its_double_hour_is_refused(tmp
         ),
     ],
 )
-def test_what_is_no_trade_is_refused_as_what_it_is(tmp_path: Path, header: str, row: str, expected: str) -> None:
+def test_rows_that_are_not_trades_are_refused_by_their_kind(
+    tmp_path: Path, header: str, row: str, expected: str
+) -> None:
     path = table(tmp_path, [row, row], header=header)
     with pytest.raises(SettingError, match=expected):
         replayed(path)
@@ -252,7 +254,7 @@ def test_times_of_day_as_numbers_have_the_digits_of_their_column(
         ("Date,Open,High,Low,Close\n", ["2024-01-05T10:00Z,1,3,0.5,2"], "--bar-length", "bar_us"),
     ],
 )
-def test_what_is_ambiguous_is_refused_with_the_flag_that_decides_it(
+def test_ambiguous_cells_are_refused_and_the_deciding_flag_is_named(
     tmp_path: Path, header: str, rows: list[str], flag: str, value: str
 ) -> None:
     path = table(tmp_path, rows, "AAPL.csv", header)
@@ -264,14 +266,14 @@ def test_what_is_ambiguous_is_refused_with_the_flag_that_decides_it(
     assert len(replayed(path, timezone="UTC", **{value: decided})) == len(rows)
 
 
-def test_a_month_or_a_day_first_is_told_by_any_row_and_a_row_that_is_neither_is_refused(tmp_path: Path) -> None:
+def test_any_unambiguous_row_decides_the_order_of_month_and_day(tmp_path: Path) -> None:
     path = wall(tmp_path, ["01/02/2024 10:00", "13/02/2024 10:00", "14/13/2024 10:00"])
     ticks, complaint = failed(path, timezone="UTC")
     assert [(tick.timestamp.month, tick.timestamp.day) for tick in ticks] == [(2, 1), (2, 13)]
     assert "line 4: time '14/13/2024 10:00' is not a time with the day first (--dates dmy)" in complaint
 
 
-def test_columns_are_taken_as_a_person_names_them(tmp_path: Path) -> None:
+def test_columns_can_be_named_as_people_write_them(tmp_path: Path) -> None:
     path = table(tmp_path, ["5.1.2024,10:00,A,7,8"], header="Tag1,Uhr1,Wert1,Preis1,Preis2\n")
     columns = {"time": ("Tag1", "Uhr1"), "symbol": ("Wert1",), "price": ("Preis2",)}
     (tick,) = replayed(path, timezone="UTC", columns=columns)
@@ -292,7 +294,7 @@ def test_a_bar_may_become_four_ticks_within_its_time(tmp_path: Path) -> None:
 # --- parts ---
 
 
-def test_some_symbols_and_a_stretch_of_time_are_taken_out(tmp_path: Path) -> None:
+def test_a_replay_can_be_limited_to_symbols_and_a_time_range(tmp_path: Path) -> None:
     rows = [f"2024-01-05T14:30:{n:02}Z,{'AB'[n % 2]},{n + 1},1" for n in range(40)]
     begin = read_time("2024-01-05T14:30:10Z")
     end = read_time("2024-01-05T14:30:20Z")
@@ -322,7 +324,7 @@ def test_a_loop_begins_again_until_it_is_asked_to_stop(tmp_path: Path) -> None:
     assert seen == [1, 2, 1, 2, 1, 2]
 
 
-def test_a_long_pause_is_announced_and_said_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_long_pause_is_logged_repeatedly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     now = [100.0]
 
@@ -370,7 +372,7 @@ def first_feather(frame: Any) -> bytes:
 
 @pytest.mark.parametrize("unit", ["us", "ns"])
 @pytest.mark.parametrize("form", ["parquet", "feather", "feather 1", "arrow", "dictionary"])
-def test_parquet_and_feather_are_read_as_they_are_typed(tmp_path: Path, form: str, unit: str) -> None:
+def test_parquet_and_feather_are_read_by_their_types(tmp_path: Path, form: str, unit: str) -> None:
     rows = trades()
     frame = arrow_table(rows, unit)
     path = tmp_path / "any name"
@@ -417,7 +419,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_the_samples_are_read_with_symbol_and_zone_at_most(name: str) -> None:
+def test_the_samples_need_at_most_a_symbol_and_a_zone(name: str) -> None:
     if not (SHARED / name).is_file():
         pytest.skip("needs ../shared/data")
     ticks = replayed(SHARED / name, symbol="XXX", timezone="America/New_York")
@@ -434,7 +436,7 @@ def test_the_samples_are_read_with_symbol_and_zone_at_most(name: str) -> None:
         ("69-stray-quote.csv", "1 of 3,000 rows of .* line 12: a quotation mark"),
     ],
 )
-def test_what_was_reported_is_refused_by_what_it_is(name: str, expected: str) -> None:
+def test_reported_files_are_refused_by_their_kind(name: str, expected: str) -> None:
     if not SHARED.is_dir():
         pytest.skip("needs ../shared/data")
     with pytest.raises((SettingError, SourceError), match=expected):
@@ -571,7 +573,7 @@ REACHED = {
 """The parts of the readers that mutated files must come to."""
 
 
-def test_mutated_files_come_to_all_parts_of_the_readers_and_never_give_a_traceback(
+def test_mutated_files_reach_all_parts_of_the_readers_and_never_give_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached: Counter[str] = Counter()

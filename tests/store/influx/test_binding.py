@@ -77,7 +77,7 @@ def a_store() -> InfluxStore:
     return InfluxStore("http://127.0.0.1:1", token="t", org="o", bucket="b", stop=threading.Event())
 
 
-def test_every_query_of_the_store_is_among_them() -> None:
+def test_the_list_has_every_query_of_the_store() -> None:
     theirs = {
         name
         for interface in (PageQueries, StatusBoard)
@@ -105,7 +105,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", sorted(QUERIES))
-def test_a_query_is_the_same_whatever_is_asked_for(name: str, asked: Asked) -> None:
+def test_the_text_of_a_query_never_depends_on_its_values(name: str, asked: Asked) -> None:
 
     def one(symbol: str, since: int, until: int) -> tuple[list[str], Asked]:
         asked.clear()
@@ -139,7 +139,7 @@ def test_a_query_is_the_same_whatever_is_asked_for(name: str, asked: Asked) -> N
 @pytest.mark.parametrize(
     "value", [{"identifier": "symbol"}, {"regex": ".*"}, {"duration": "5s"}, ["AAPL"], True, 1.5, None, b"AAPL", 2**63]
 )
-def test_nothing_but_texts_and_integers_is_bound(value: object) -> None:
+def test_only_texts_and_integers_can_be_bound(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         bound({"symbol": value})
 
@@ -150,7 +150,7 @@ def test_a_text_that_is_too_long_is_not_bound() -> None:
 
 
 @pytest.mark.influx
-def test_an_object_in_the_place_of_a_symbol_gives_no_row_of_another(influx: InfluxServer, bucket: str) -> None:
+def test_an_object_in_place_of_a_symbol_returns_no_other_symbols_rows(influx: InfluxServer, bucket: str) -> None:
     with InfluxStore(influx.url, token=influx.token, org=influx.org, bucket=bucket, stop=threading.Event()) as store:
         store.write(points_of(a_row(symbol="AAPL"), a_row(symbol="IBM")))
         for wrong in ({"identifier": "symbol"}, {"regex": ".*"}):

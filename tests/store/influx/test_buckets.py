@@ -127,7 +127,7 @@ def test_a_mapping_of_another_policy_does_no_harm(influx: InfluxServer, database
         assert bits(store.latest()) == bits(POINTS)
 
 
-def test_a_mapping_to_a_bucket_that_the_token_may_not_read_is_told_by_the_first_query(
+def test_the_first_query_reports_a_mapping_to_a_bucket_that_the_token_may_not_read(
     influx: InfluxServer, database: str, make_bucket: MakeBucket
 ) -> None:
     make_bucket(database)

@@ -127,7 +127,7 @@ def a_store(given: list[Foreign | Shaped]) -> InfluxStore:
 @pytest.mark.parametrize("query", sorted(QUERIES.keys() - {"acknowledged"}))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(given_=st.lists(foreign | shaped | shaped, min_size=1, max_size=4))
-def test_every_query_takes_any_answer(query: str, given_: list[Foreign | Shaped]) -> None:
+def test_every_query_handles_any_answer(query: str, given_: list[Foreign | Shaped]) -> None:
     store = a_store(given_)
     with suppress(StoreError):
         QUERIES[query](store, "AAPL", MORNING, MORNING + 10**9)
@@ -136,7 +136,7 @@ def test_every_query_takes_any_answer(query: str, given_: list[Foreign | Shaped]
 
 @settings(max_examples=100, deadline=None)
 @given(given_=st.lists(foreign | shaped | shaped, min_size=1, max_size=4))
-def test_so_do_the_questions_about_the_bucket(given_: list[Foreign | Shaped]) -> None:
+def test_any_answer_about_the_bucket_is_handled(given_: list[Foreign | Shaped]) -> None:
     store = a_store(given_)
     for ask in (store._influxql.misled, store._influxql.kept_seconds, lambda: store.keeps(MORNING, 0)):
         with suppress(StoreError):

@@ -56,7 +56,7 @@ def check(kept: Kept, series: Series, since: int, until: int) -> list[tuple[int,
     return reads
 
 
-def test_a_second_look_reads_the_edges_alone() -> None:
+def test_a_second_read_fetches_only_the_edges() -> None:
     series = a_series(40)
     kept = Kept(series.read, series.counts)
     since, until = BEGIN + 7 * SECOND, BEGIN + 39 * HOUR + 11 * SECOND
@@ -74,7 +74,7 @@ def test_an_hour_with_a_late_or_a_missing_point_is_read_again() -> None:
     assert check(kept, series, BEGIN, BEGIN + 20 * HOUR) == [(BEGIN + HOUR, BEGIN + 2 * HOUR)]
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_the_kept_columns_are_bounded() -> None:
     series = a_series(60)
     kept = Kept(series.read, series.counts, most_columns=36 * 10)
     for _ in range(3):
@@ -84,7 +84,7 @@ def test_what_is_kept_is_bounded() -> None:
     assert kept._columns == sum(map(len, kept._blocks.values()))
 
 
-def test_a_short_or_fine_part_of_time_is_read_as_it_is() -> None:
+def test_a_short_range_and_narrow_columns_are_read_directly() -> None:
     series = a_series(20)
     kept = Kept(series.read, series.counts)
     for since, until, width in ((BEGIN, BEGIN + 3 * HOUR, WIDTH), (BEGIN, BEGIN + 20 * HOUR, SECOND + 1)):

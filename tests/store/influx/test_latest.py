@@ -36,7 +36,7 @@ def influxql(influx: InfluxServer, bucket: str) -> Iterator[InfluxQL]:
     found.close()
 
 
-def test_only_what_changed_is_read_again(
+def test_only_changed_symbols_are_read_again(
     store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
@@ -71,7 +71,7 @@ def test_a_point_written_again_with_other_values_is_seen_within_a_minute(
     assert latest.read().price.tolist() == [2.0]
 
 
-def test_readers_who_waited_for_one_that_failed_do_not_wait_again_one_after_the_other() -> None:
+def test_readers_of_a_failed_shared_read_do_not_queue_again() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     class Frozen:
@@ -100,7 +100,7 @@ def test_readers_who_waited_for_one_that_failed_do_not_wait_again_one_after_the_
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_no_point_is_missing_that_precedes_one_that_is_there(
+def test_no_point_is_missing_before_a_returned_one(
     store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
     """As if a query read AAPL before a write of both symbols, and MSFT after it."""
@@ -124,7 +124,7 @@ def test_no_point_is_missing_that_precedes_one_that_is_there(
     assert len(asked) == 3
 
 
-def test_what_comes_between_moments_and_points_is_left_to_the_next_read(
+def test_points_that_arrive_between_the_two_queries_are_left_to_the_next_read(
     store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its partition lags, so its time is earlier than known times of other symbols."""
@@ -179,7 +179,7 @@ writes = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None, derandomize=True)
 @given(steps=writes)
-def test_it_is_always_what_asking_for_each_symbol_gives(
+def test_the_cached_answer_always_equals_single_queries(
     store: InfluxStore, influxql: InfluxQL, steps: list[tuple[list[tuple[str, str, int]], bool]]
 ) -> None:
     """Ticks come in any order of time, since partitions lag behind one another."""

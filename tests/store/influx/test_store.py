@@ -124,7 +124,7 @@ def test_one_bad_line_is_refused_with_its_reason_and_the_rest_is_written(store: 
 
 
 @influx_needed
-def test_two_refused_of_two_hundred_are_odd_ticks_three_are_a_fault(store: InfluxStore) -> None:
+def test_two_refusals_in_two_hundred_are_tolerated_but_three_are_an_error(store: InfluxStore) -> None:
     bad = [a_row(time_ns=NEVER), a_row(price=float("inf")), a_row(price=float("-inf"))]
     written = store.write(Points.joined([points_of(*bad[:2]), some(198)]))
     assert [(index, bool(words)) for index, words in written.refused] == [(0, True), (1, True)]
@@ -135,7 +135,7 @@ def test_two_refused_of_two_hundred_are_odd_ticks_three_are_a_fault(store: Influ
 
 
 @influx_needed
-def test_a_single_refused_point_is_never_a_fault(store: InfluxStore) -> None:
+def test_a_single_refused_point_is_never_an_error_of_the_setup(store: InfluxStore) -> None:
     written = store.write(points_of(a_row(time_ns=NEVER)))
     assert (written.stored, len(written.refused), written.expired) == (0, 1, 0)
 
@@ -160,7 +160,7 @@ def test_points_outside_the_retention_are_counted_and_the_rest_is_written(
 
 
 @influx_needed
-def test_bad_and_expired_points_in_one_batch_are_told_apart(influx: InfluxServer, hour_bucket: str) -> None:
+def test_bad_and_expired_points_in_one_batch_are_distinguished(influx: InfluxServer, hour_bucket: str) -> None:
     new = some(5, time.time_ns())
     with open_store(influx, hour_bucket) as store:
         written = store.write(Points.joined([some(3), points_of(a_row(time_ns=NEVER)), new]))
@@ -169,7 +169,7 @@ def test_bad_and_expired_points_in_one_batch_are_told_apart(influx: InfluxServer
 
 
 @influx_needed
-def test_a_field_of_another_type_is_for_a_person_and_names_field_and_types(
+def test_a_field_type_conflict_is_reported_with_field_and_types(
     influx: InfluxServer, hour_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time_ns()
@@ -206,7 +206,7 @@ def test_points_that_another_program_wrote_without_our_fields_are_left_out(
         ({"org": "not-the-org"}, "INFLUXDB_ORG"),
     ],
 )
-def test_a_wrong_setting_is_for_a_person_and_named(
+def test_a_wrong_setting_is_named(
     influx: InfluxServer, bucket: str, caplog: pytest.LogCaptureFixture, wrong: dict[str, str], key: str
 ) -> None:
     arguments: dict[str, str] = {"bucket": bucket} | wrong
@@ -249,7 +249,7 @@ def test_a_token_that_cannot_be_sent_is_refused_without_being_shown() -> None:
 
 
 @influx_needed
-def test_a_server_that_goes_is_unavailable_until_it_is_back(own_influx: Influxd) -> None:
+def test_a_stopped_server_is_unavailable_until_it_is_back(own_influx: Influxd) -> None:
     with open_store(own_influx.server, "stock_data") as store:
         store.connect()
         assert store.write(some(1)) == Written(1)
@@ -322,7 +322,7 @@ def test_the_environments_proxy_does_not_divert_requests(store: InfluxStore, mon
     assert len(store.latest()) == 1
 
 
-def test_what_is_too_large_is_sent_in_halves_until_it_fits() -> None:
+def test_a_request_that_is_too_large_is_halved_until_it_fits() -> None:
     taken: list[bytes] = []
 
     def at_most_three_lines(_path: str, body: bytes) -> Answer:
@@ -352,7 +352,7 @@ def test_no_request_has_more_points_than_the_setting_says() -> None:
     assert [line for lines in taken for line in lines] == [line.encode() for line in to_lines(points)]
 
 
-def test_over_two_connections_two_requests_are_under_way_at_once_and_a_few_points_take_one() -> None:
+def test_two_connections_carry_two_requests_at_once_and_a_few_points_use_one() -> None:
     both = threading.Barrier(2)
     sizes: list[int] = []
 
@@ -389,7 +389,7 @@ def test_a_write_that_fails_on_one_of_two_connections_ends_when_both_are_over() 
     assert over == [0, 1, -1]
 
 
-def test_no_other_request_is_begun_once_one_of_two_failed() -> None:
+def test_after_a_failed_request_no_further_one_starts() -> None:
     # Where the server does not answer, each call would wait another 10 s, while a stop has to end within 15 s.
     with HttpStub(lambda _path, _body: Answer(503)) as stub, at_stub(stub, batch_points=1_000, connections=2) as store:
         with pytest.raises(StoreUnavailable):
@@ -420,7 +420,7 @@ def test_compressed_writes_over_several_connections_are_stored_alike(influx: Inf
         assert store.count("AAPL", 0, NEVER - 1) == 2_500
 
 
-def test_compression_is_off_unless_asked_for() -> None:
+def test_compression_is_off_unless_requested() -> None:
     begun: list[bytes] = []
 
     def take(_path: str, body: bytes) -> Answer:
@@ -434,7 +434,7 @@ def test_compression_is_off_unless_asked_for() -> None:
     assert begun == [b"st", b"\x1f\x8b"]
 
 
-def test_a_single_point_that_is_too_large_is_for_a_person() -> None:
+def test_a_single_point_that_is_too_large_is_reported() -> None:
     with (
         HttpStub(lambda _path, _body: Answer(413, b"entity too large")) as stub,
         at_stub(stub) as store,
@@ -480,7 +480,7 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
         assert elsewhere.requests == []
 
 
-def test_an_answer_that_is_not_utf8_means_to_try_again() -> None:
+def test_an_answer_that_is_not_utf8_is_retried() -> None:
     body = "<h1>Passerelle incorrecte, réessayez</h1>".encode("latin-1")
     with (
         HttpStub(lambda _path, _body: Answer(502, body)) as stub,
@@ -491,7 +491,7 @@ def test_an_answer_that_is_not_utf8_means_to_try_again() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"{}", b"[]", b'{"results":[]}', b""])
-def test_an_address_where_something_else_answers_is_for_a_person(body: bytes) -> None:
+def test_an_address_that_is_not_influxdb_is_reported(body: bytes) -> None:
     with HttpStub(lambda _path, _body: Answer(200, body)) as stub, at_stub(stub) as store:
         with pytest.raises(StoreMisconfigured, match="INFLUXDB_URL"):
             store.latest()
@@ -543,7 +543,7 @@ def any_answer() -> Iterator[tuple[list[object], InfluxStore]]:
 @example(answer={"results": [{"series": [{"values": [[2**63, 1, "AAPL"]]}]}]})
 @example(answer={"results": [{"series": [{"tags": {"symbol": 1}, "values": [[1, 1]]}]}]})
 @example(answer={"buckets": [{"retentionRules": [{"everySeconds": "1"}]}]})
-def test_whatever_a_question_is_answered_is_understood_or_a_sentence(
+def test_any_answer_to_a_query_is_understood_or_reported(
     any_answer: tuple[list[object], InfluxStore], answer: object
 ) -> None:
     given, store = any_answer

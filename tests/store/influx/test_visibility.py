@@ -26,7 +26,7 @@ def test_whole_points_look_whole_through_the_warm_up_and_with_equal_prices() -> 
 
 
 @pytest.mark.parametrize("name", ["ma_5", "ma_10", "ma_20", "volatility", "vol_avg_5", "vol_avg_10", "z_score"])
-def test_each_field_that_is_not_there_yet_is_missed(name: str) -> None:
+def test_each_field_that_is_not_visible_yet_is_noticed(name: str) -> None:
     column = getattr(points(), name).copy()
     column[-1] = np.nan
     assert looks_half_written(replace(points(), **{name: column}))
@@ -50,7 +50,7 @@ def test_points_of_a_version_without_a_field_are_waited_for_once(monkeypatch: py
     assert looks_half_written(replace(mixed, partition=mixed.partition + 1), excused), "each partition by itself"
 
 
-def test_another_symbol_source_or_partition_may_warm_up_anew() -> None:
+def test_another_symbol_source_or_partition_may_warm_up_again() -> None:
     joined = Points.joined([points(), points(5, "B")])
     assert not looks_half_written(joined)
     again = points(5)

@@ -56,7 +56,7 @@ def test_a_new_symbol_is_seen_at_once(pair: tuple[EmbeddedStore, EmbeddedStore])
     assert reading.latest().symbol == ["AAPL", "MSFT"]
 
 
-def test_what_is_read_is_of_one_moment(
+def test_a_read_sees_one_state_of_the_file(
     pair: tuple[EmbeddedStore, EmbeddedStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a point could be missing although a later record's point is there."""
@@ -90,7 +90,7 @@ def test_a_point_written_again_within_the_same_millisecond_is_seen(
         assert reading.latest().price.tolist() == [price]
 
 
-def test_a_clock_that_is_put_back_hides_nothing(pair: tuple[EmbeddedStore, EmbeddedStore], clock: Clock) -> None:
+def test_a_clock_that_is_set_back_hides_no_point(pair: tuple[EmbeddedStore, EmbeddedStore], clock: Clock) -> None:
     writing, reading = pair
     writing.write(points_of(a_row()))
     reading.latest()
@@ -123,7 +123,7 @@ writes = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(steps=writes)
-def test_it_is_always_what_asking_for_each_symbol_gives(
+def test_the_cached_answer_always_equals_single_queries(
     steps: list[tuple[list[tuple[str, str, int]], int, bool]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     clock = Clock()

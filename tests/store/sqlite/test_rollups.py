@@ -110,7 +110,7 @@ def test_late_and_repeated_points_leave_nothing_stale(
         check(store, "AAPL", MORNING + since * SECOND, MORNING + (since + length) * SECOND)
 
 
-def test_deleted_points_take_what_was_rolled_up_of_them_along(store: EmbeddedStore, clock: Clock) -> None:
+def test_deleting_points_deletes_their_rollups(store: EmbeddedStore, clock: Clock) -> None:
     store.write(a_course(9_000, MORNING, SECOND // 2))
     store.write(a_course(10, MORNING + 9_000 * SECOND, SECOND))
     assert kept(store)
@@ -138,7 +138,7 @@ def test_a_file_of_an_older_version_is_rolled_up_in_time(store: EmbeddedStore) -
         check(again, "AAPL", 0, MORNING + DAY)
 
 
-def test_what_was_rolled_up_in_another_form_is_not_read(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rollups_in_another_form_are_ignored(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.write(a_course(9_000, MORNING, SECOND // 2))
     store.write(a_course(10, MORNING + 9_000 * SECOND, SECOND))
     assert kept(store)
@@ -161,7 +161,7 @@ def test_a_page_that_opens_a_file_without_rollups_reads_the_points(tmp_path: Pat
         assert store.pixels("AAPL", MORNING, MORNING + DAY, 400 * SECOND).ticks.sum() == 2_000
 
 
-def test_a_real_day_is_the_same_rolled_up(store: EmbeddedStore) -> None:
+def test_the_rollups_of_a_real_day_equal_its_points(store: EmbeddedStore) -> None:
     day = real_day.points()
     some = day.take(np.flatnonzero(np.array(day.symbol) == "SPY")[:15_000])
     for at in range(0, len(some), 5_000):

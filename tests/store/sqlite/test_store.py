@@ -82,7 +82,7 @@ def test_retention_counts_from_the_time_of_writing_not_from_the_events_time(
     assert count(path, "store_points") == 6
 
 
-def test_a_rewrite_counts_from_the_rewriting(store: EmbeddedStore, clock: Clock) -> None:
+def test_the_age_of_a_rewritten_point_counts_from_the_rewrite(store: EmbeddedStore, clock: Clock) -> None:
     store.write(some(5))
     clock.now += 6 * 86_400
     store.write(some(5))
@@ -127,12 +127,12 @@ def test_a_sweep_deletes_more_than_a_write_adds(path: Path, store: EmbeddedStore
     assert store.latest().symbol == ["MSFT"]
 
 
-def test_of_one_identity_in_one_write_the_last_counts(store: EmbeddedStore) -> None:
+def test_within_one_write_the_last_point_with_an_identity_counts(store: EmbeddedStore) -> None:
     store.write(points_of(a_row(price=1.0), a_row(symbol="MSFT"), a_row(price=3.0), a_row(price=2.0)))
     assert store.points("AAPL", 0).price.tolist() == [2.0]
 
 
-def test_once_a_minute_what_was_written_goes_from_the_write_ahead_file_to_the_database(
+def test_the_write_ahead_file_is_copied_into_the_database_once_a_minute(
     path: Path, store: EmbeddedStore, clock: Clock, tmp_path: Path
 ) -> None:
     """The content of both no longer depends on when the system writes a file back: see docs/guarantees.md, power
@@ -164,9 +164,7 @@ def checkpoint(path: Path) -> None:
     connection.close()
 
 
-def test_only_the_newest_status_of_a_worker_is_kept_and_none_for_ever(
-    path: Path, store: EmbeddedStore, clock: Clock
-) -> None:
+def test_only_a_workers_newest_status_is_kept_and_not_for_ever(path: Path, store: EmbeddedStore, clock: Clock) -> None:
     for i in range(3):
         store.write_status(a_status("host-1", MORNING + i))
     assert [status.written_at for status in store.statuses()] == [MORNING + 2]
@@ -247,7 +245,7 @@ def test_a_folder_is_not_a_file(tmp_path: Path, clock: Clock) -> None:
         open_store(tmp_path, clock)
 
 
-def test_close_lets_go_of_every_connection(path: Path, clock: Clock) -> None:
+def test_close_releases_every_connection(path: Path, clock: Clock) -> None:
     store = open_store(path, clock)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: store.write(some(5)), range(20)))

@@ -44,7 +44,7 @@ class PasswordKafka(KafkaServer):
         return command
 
 
-def test_a_refused_login_is_said_with_its_settings_and_tried_again(
+def test_a_refused_login_is_reported_with_its_settings_and_retried(
     kafka_servers: str, tmp_path: Path, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = PasswordKafka(tmp_path / "kafka")
@@ -138,7 +138,7 @@ def test_a_frozen_broker_holds_nothing_up_for_long(own_kafka: KafkaServer, own_l
     assert time.monotonic() - started < 14
 
 
-def test_a_thawed_broker_is_worked_with_as_before(own_kafka: KafkaServer, own_logs: KafkaLogs) -> None:
+def test_work_continues_after_a_broker_thaws(own_kafka: KafkaServer, own_logs: KafkaLogs) -> None:
     log = own_logs.reader()
     publish(log, b"1")
     epoch = join(log)[0]

@@ -61,7 +61,7 @@ def fingerprint(function: Callable[..., object]) -> str:
     return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
 
 
-def test_the_library_is_the_one_that_was_read() -> None:
+def test_the_installed_library_is_the_one_that_was_read() -> None:
     assert version("kafka-python") == internals.READ_FROM, (
         f"kafka-python is {version('kafka-python')} now: compare tickflow/ticklog/kafka/internals.py with its source "
         "(the other test here names what has changed), then set READ_FROM"
@@ -69,7 +69,7 @@ def test_the_library_is_the_one_that_was_read() -> None:
 
 
 @pytest.mark.parametrize(("mark", "function"), READ.items(), ids=lambda each: getattr(each, "__qualname__", ""))
-def test_what_was_read_is_still_so(mark: str, function: Callable[..., object]) -> None:
+def test_the_librarys_source_is_unchanged(mark: str, function: Callable[..., object]) -> None:
     name = f"{function.__module__}.{function.__qualname__}"
     assert fingerprint(function) == mark, f"{name} has changed: compare internals.py with it, then note the new mark"
 

@@ -139,7 +139,7 @@ def test_missing_topics_are_made_with_the_brokers_time_and_room_for_dead_letters
     assert limit >= DEFAULT_LIMIT_BYTES + HEADROOM_BYTES
 
 
-def test_an_existing_topic_is_taken_as_it_is_and_producers_times_are_warned_of(
+def test_an_existing_topic_is_used_unchanged_with_a_warning_about_producers_times(
     logs: KafkaLogs, caplog: pytest.LogCaptureFixture
 ) -> None:
     admin = KafkaAdminClient(bootstrap_servers=logs.servers)
@@ -153,7 +153,7 @@ def test_an_existing_topic_is_taken_as_it_is_and_producers_times_are_warned_of(
     assert set(join(log)) == {0, 1}
 
 
-def test_a_compacted_topic_is_warned_of(logs: KafkaLogs, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_compacted_topic_causes_a_warning(logs: KafkaLogs, caplog: pytest.LogCaptureFixture) -> None:
     admin = KafkaAdminClient(bootstrap_servers=logs.servers)
     admin.create_topics({logs.topic: {"num_partitions": 1, "configs": {"cleanup.policy": "compact"}}})
     admin.close()
@@ -161,7 +161,7 @@ def test_a_compacted_topic_is_warned_of(logs: KafkaLogs, caplog: pytest.LogCaptu
     assert sum("is compacted (cleanup.policy=compact)" in line for line in caplog.messages) == 1
 
 
-def test_several_may_make_the_topics_at_once(logs: KafkaLogs) -> None:
+def test_several_programs_may_create_the_topics_at_once(logs: KafkaLogs) -> None:
     members = [logs.make() for _ in range(4)]
     threads = [threading.Thread(target=log.connect) for log in members]
     for thread in threads:
@@ -251,7 +251,7 @@ def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             log.connect()
 
 
-def test_a_poll_brings_no_more_records_than_the_setting_says_and_tells_whether_there_are_more(logs: KafkaLogs) -> None:
+def test_a_poll_returns_at_most_the_set_number_of_records_and_whether_more_wait(logs: KafkaLogs) -> None:
     publish(logs.open(), b"1", b"2", b"3", b"4", b"5")
     options: dict[str, Any] = {"partitions": 4, "instance_id": None, "security": {}, "stop": logs.stop}
     with KafkaTickLog([logs.servers], topic=logs.topic, group="g", batch_records=2, **options) as log:
@@ -280,7 +280,7 @@ def test_records_are_read_whatever_compression_their_producer_uses(logs: KafkaLo
     assert (record.key, record.value) == (b"AAPL", b"a tick" * 100)
 
 
-def test_no_client_has_the_broker_make_a_topic(logs: KafkaLogs) -> None:
+def test_no_client_makes_the_broker_create_a_topic(logs: KafkaLogs) -> None:
     """Most brokers would create it, with a single partition and the producers' times."""
     log = logs.reader()
     publish(log, b"1")
@@ -295,7 +295,7 @@ def test_no_client_has_the_broker_make_a_topic(logs: KafkaLogs) -> None:
     assert [request.allow_auto_topic_creation for request in requests] == [False] * 3
 
 
-def test_a_topic_made_anew_in_the_very_poll_that_took_its_partition_away_is_not_read(logs: KafkaLogs) -> None:
+def test_a_topic_recreated_in_the_poll_that_revoked_its_partition_is_not_read(logs: KafkaLogs) -> None:
     log = logs.reader()
     assert len(join(log)) == 4
     assert isinstance(log, KafkaTickLog)
@@ -309,7 +309,7 @@ def test_a_topic_made_anew_in_the_very_poll_that_took_its_partition_away_is_not_
     assert log.lag() == {}
 
 
-def test_a_rebalance_that_outlasts_a_poll_is_seen_through(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rebalance_may_outlast_a_poll(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:
     """kafka-python forgets that it waits for a rejoin that new metadata requested."""
     log = logs.reader()
     join(log)

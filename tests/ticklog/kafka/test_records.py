@@ -85,7 +85,7 @@ def test_markers_of_transactions_and_older_formats_are_left_out_or_read_as_kafka
     assert_same(a_batch(one, magic=1) + a_batch(one))
 
 
-def test_behind_a_batch_whose_last_records_were_compacted_away_the_next_fetch_begins() -> None:
+def test_the_next_fetch_starts_behind_records_that_were_compacted_away() -> None:
     data = bytearray(a_batch([(5, b"AAPL", b"1", [])]))
     struct.pack_into(">i", data, LAST_OFFSET, 9)
     struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))
@@ -110,13 +110,13 @@ class NotText(str):
 
 
 @pytest.mark.parametrize("codec", range(5))
-def test_a_large_batch_is_read_alike(codec: int) -> None:
+def test_a_large_batch_is_read_the_same_way(codec: int) -> None:
     """In Python: such a batch might have too many headers to create."""
     made: Made = [(n, b"AAPL", bytes([n]) * 50_000, [("name", b"%d" % n), ("null", None)]) for n in range(100)]
     assert_same(a_batch(made, codec, 0, 7), 9)
 
 
-def test_of_too_many_headers_none_is_read() -> None:
+def test_too_many_headers_are_all_left_out() -> None:
     made: Made = [(1, b"A", b"1", [("h", b"")] * 100), (2, b"A", b"2", [("h", b"")] * 101)]
     large: Made = [(3, None, b"x" * 5_000_000, [])]
     for more in ([], large):
@@ -157,7 +157,7 @@ def test_a_poll_begins_no_batch_once_its_budget_is_spent() -> None:
 @pytest.mark.parametrize("codec", range(5))
 @pytest.mark.parametrize("flag", [0, LOG_APPEND_TIME])
 @pytest.mark.parametrize("at_a_time", [1, 1000])
-def test_a_header_whose_name_is_no_text_does_not_stop_its_batch(codec: int, flag: int, at_a_time: int) -> None:
+def test_a_header_name_that_is_not_utf8_does_not_stop_its_batch(codec: int, flag: int, at_a_time: int) -> None:
     made: Made = [(5, b"AAPL", b"1", [("a", b"b")]), (6, b"MSFT", None, []), (8, None, b"3" * 300, [("c", None)])]
     strange: Made = [*made[:2], (8, None, b"3" * 300, [(NotText(), b"d"), ("c", None)])]
     expected, expected_end = read(Fetcher.PartitionRecords, a_batch(made, codec, flag, 7) * 2)
@@ -169,7 +169,7 @@ def test_a_header_whose_name_is_no_text_does_not_stop_its_batch(codec: int, flag
 
 @settings(max_examples=300)
 @given(st.integers(0, 10**6), st.integers(0, 255))
-def test_records_that_make_no_sense_under_a_right_checksum_are_refused_or_read_alike(at: int, byte: int) -> None:
+def test_corrupt_records_under_a_valid_checksum_are_refused_or_read_the_same_way(at: int, byte: int) -> None:
     data = bytearray(a_batch([(5, b"AAPL", b"value" * 20, [("name", b"content")]), (6, b"MSFT", b"2", [])]))
     attributes = (HEADER_END + 2, data.index(b"MSFT") - 4)
     place = HEADER_END + at % (len(data) - HEADER_END)
@@ -187,7 +187,7 @@ def test_records_that_make_no_sense_under_a_right_checksum_are_refused_or_read_a
 
 
 @pytest.mark.parametrize("at_a_time", [700, 1_000, 5_000])
-def test_a_batch_of_several_portions_is_read_whole_around_a_header_whose_name_is_no_text(at_a_time: int) -> None:
+def test_a_batch_of_several_portions_is_read_around_a_header_name_that_is_not_utf8(at_a_time: int) -> None:
     def made(strange: Header) -> Made:
         return [(n, b"AAPL", b"%d" % n, [strange if n == 1_700 else ("a", b"b")]) for n in range(2_500)]
 
@@ -198,7 +198,7 @@ def test_a_batch_of_several_portions_is_read_whole_around_a_header_whose_name_is
     assert end == expected_end
 
 
-def test_what_comes_before_a_record_that_makes_no_sense_is_handed_out_first() -> None:
+def test_records_before_a_corrupt_one_are_returned_first() -> None:
     data = bytearray(a_batch([(n, b"AAPL", b"<%d>" % n, []) for n in range(1_500)]))
     data[data.index(b"<1200>") - 1] = 0x7E  # the length of the value
     struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))

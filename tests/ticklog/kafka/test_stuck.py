@@ -34,9 +34,7 @@ def log(kafka_servers: str, topic: str) -> Iterator[TickLog]:
     logs.close()
 
 
-def test_a_compression_that_is_not_installed_is_said_at_each_poll_until_it_is(
-    log: TickLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_compression_library_is_reported_at_each_poll(log: TickLog, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(log, b"1", b"2")
     join(log)
     log.seek(0, 0)
@@ -78,7 +76,7 @@ def test_a_batch_that_cannot_be_read_is_passed_by_deleting_it_from_the_log(
     assert [record.value for record in read(log, 1)] == [b"2"]
 
 
-def test_a_dead_letter_topic_that_is_gone_does_not_keep_others_out_of_the_group(
+def test_a_missing_dead_letter_topic_does_not_block_the_group(
     influx: InfluxServer, bucket: str, kafka_servers: str, topic: str
 ) -> None:
     """The worker says so and goes on polling, so that a rebalance need not wait for it."""
@@ -117,7 +115,7 @@ class Lost:
         raise KafkaTimeoutError
 
 
-def test_a_topic_that_cannot_be_found_is_said_and_the_wait_for_it_ends_with_a_stop(
+def test_a_missing_topic_is_reported_and_a_stop_ends_the_wait(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stop = threading.Event()

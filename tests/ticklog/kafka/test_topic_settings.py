@@ -18,7 +18,7 @@ def create(servers: str, topic: str, configs: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("limit", [2**31 - 1, 2**31 - 2**20])
-def test_a_topic_that_takes_records_of_any_size_is_worked_with(kafka_servers: str, topic: str, limit: int) -> None:
+def test_a_topic_without_a_size_limit_works(kafka_servers: str, topic: str, limit: int) -> None:
     create(kafka_servers, topic, {"max.message.bytes": str(limit)})
     logs = KafkaLogs(kafka_servers, topic)
     log = logs.reader()
@@ -43,7 +43,7 @@ def test_a_topic_that_takes_records_of_any_size_is_worked_with(kafka_servers: st
         ("", {"min.insync.replicas": "3"}, r"min.insync.replicas of the topic test-\w+ is '3'; expected 1 or less"),
     ],
 )
-def test_a_topic_that_cannot_work_ends_in_a_sentence_with_its_name_and_setting(
+def test_an_unusable_topic_ends_in_a_sentence_with_its_name_and_setting(
     kafka_servers: str, topic: str, suffix: str, configs: dict[str, str], words: str
 ) -> None:
     create(kafka_servers, f"{topic}{suffix}", configs)

@@ -66,7 +66,7 @@ def mixed(kafka_servers: str, topic: str, log: TickLog) -> int:
     return log.bounds(0).end
 
 
-def test_a_group_reads_what_is_committed_and_passes_the_rest(kafka_servers: str, topic: str, logs: KafkaLogs) -> None:
+def test_a_group_reads_committed_records_and_skips_the_rest(kafka_servers: str, topic: str, logs: KafkaLogs) -> None:
     log = logs.reader()
     join(log)
     end = mixed(kafka_servers, topic, log)
@@ -75,7 +75,7 @@ def test_a_group_reads_what_is_committed_and_passes_the_rest(kafka_servers: str,
     assert log.lag() == {0: 0}
 
 
-def test_a_stretch_is_read_alike(kafka_servers: str, topic: str, logs: KafkaLogs) -> None:
+def test_a_range_skips_aborted_records_too(kafka_servers: str, topic: str, logs: KafkaLogs) -> None:
     log = logs.reader()
     end = mixed(kafka_servers, topic, log)
     found = [record for portion in log.read(0, Bounds(0, end)) for record in portion]
@@ -84,7 +84,7 @@ def test_a_stretch_is_read_alike(kafka_servers: str, topic: str, logs: KafkaLogs
     assert values([record for portion in log.read(0, Bounds(middle, end)) for record in portion]) == values(found[3:])
 
 
-def test_a_read_that_begins_within_an_aborted_transaction_knows_it(
+def test_a_read_that_begins_within_an_aborted_transaction_skips_it(
     kafka_servers: str, topic: str, logs: KafkaLogs
 ) -> None:
     log = logs.reader()
@@ -98,7 +98,7 @@ def test_a_read_that_begins_within_an_aborted_transaction_knows_it(
     assert values(polled_up_to(log, log.bounds(0).end)) == [b"1", b"2"]
 
 
-def test_an_open_transaction_holds_its_partition_and_is_said(
+def test_an_open_transaction_blocks_its_partition_and_is_reported(
     kafka_servers: str, topic: str, logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(transactions, "PATIENCE_SECONDS", 0.3)
@@ -124,7 +124,7 @@ def test_an_open_transaction_holds_its_partition_and_is_said(
     assert log.holdup == ""
 
 
-def test_a_commit_behind_an_open_transaction_is_no_commit_of_another_topic(
+def test_a_commit_behind_an_open_transaction_is_not_taken_for_another_topics(
     kafka_servers: str, topic: str, logs: KafkaLogs
 ) -> None:
     """Such a commit was made by a reader of uncommitted records; bounds include uncommitted records, too."""

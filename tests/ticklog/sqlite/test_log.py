@@ -128,7 +128,7 @@ def test_several_processes_append_at_once_without_loss_or_repeat(logs: EmbeddedL
         assert [record.value for record in records if record.key == key] == [b"%d" % number for number in range(700)]
 
 
-def test_what_a_killed_producer_was_told_is_there(logs: EmbeddedLogs, topic: str) -> None:
+def test_ticks_acknowledged_to_a_killed_producer_are_in_the_log(logs: EmbeddedLogs, topic: str) -> None:
     log = logs.open()
     with run(APPEND, logs.path, topic, "A", 1_000_000) as process:
         assert process.stdout is not None
@@ -150,7 +150,7 @@ def test_offsets_are_never_used_again(logs: EmbeddedLogs) -> None:
     assert again.bounds(0) == Bounds(3, 4)
 
 
-def test_only_what_is_older_than_the_retention_goes_dead_letters_too(logs: EmbeddedLogs) -> None:
+def test_only_records_older_than_the_retention_are_deleted_including_dead_letters(logs: EmbeddedLogs) -> None:
     log = logs.open()
     for day in range(10):
         log.publish(b"A", b"%d" % day)
@@ -179,7 +179,7 @@ def test_the_file_stays_bounded(logs: EmbeddedLogs) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(times=st.lists(st.integers(0, 4_000_000), min_size=1, max_size=20))
-def test_the_time_of_a_record_never_goes_back_though_the_clock_does(
+def test_the_time_of_a_record_never_goes_back_although_the_clock_does(
     tmp_path_factory: pytest.TempPathFactory, times: list[int]
 ) -> None:
     clock = Clock()
@@ -258,7 +258,7 @@ def test_records_are_written_by_publish_itself_when_many_or_old(logs: EmbeddedLo
     assert log.acknowledged == 502
 
 
-def test_closing_writes_what_is_left(logs: EmbeddedLogs) -> None:
+def test_closing_writes_the_buffered_records(logs: EmbeddedLogs) -> None:
     log = logs.open()
     log.publish(b"A", b"1")
     log.close()
@@ -282,7 +282,7 @@ def test_a_path_that_cannot_be_the_log_is_refused_with_the_setting(tmp_path: Pat
     assert (tmp_path / "file").read_text().startswith("not a database")
 
 
-def test_a_long_backlog_comes_in_bounded_polls(logs: EmbeddedLogs) -> None:
+def test_polls_are_bounded_during_a_long_backlog(logs: EmbeddedLogs) -> None:
     log = logs.reader()
     for _ in range(12):
         log.publish(b"A", b"x" * 3_000_000)
