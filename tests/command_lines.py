@@ -14,7 +14,7 @@ from tickflow.process import StopEvent
 
 
 class _Parsed(Exception):
-    """Carries the flags of a command line out of a script that would go on and run."""
+    """Carries the flags of a command line out of a script, which would otherwise run."""
 
     def __init__(self, flags: Mapping[str, str]) -> None:
         self.flags = flags
@@ -47,7 +47,7 @@ def flags(script: str) -> set[str]:
 
 
 def help_text(script: str) -> str:
-    """What the script prints for --help."""
+    """The text that the script prints for --help."""
     module = importlib.import_module(script.removesuffix(".py"))
     printed = io.StringIO()
     with redirect_stdout(printed):

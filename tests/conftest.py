@@ -1,6 +1,6 @@
 """Real servers, real trades and the scripts as processes, for all tests.
 
-Servers are started on free ports, with data of their own, once a test run. The environment may name others instead:
+Servers are started on free ports, with their own data, once per test run. The environment may name others instead:
 `TICKFLOW_TEST_KAFKA` (host:port); `TICKFLOW_TEST_INFLUX_URL`, `_TOKEN` and `_ORG`. What a machine cannot run is
 skipped with the reason; with `CI=true` it fails.
 """
@@ -25,7 +25,7 @@ from tests.scripts import Script
 
 # A deadline makes a test depend on time: it fails on a busy machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
-# Fewer examples, the same ones each time, and none made smaller: all that a mutant's run asks is whether a test fails.
+# Fewer examples, the same ones each time, without shrinking: a mutant's run only needs to know whether a test fails.
 hypothesis.settings.register_profile(
     "mutants",
     deadline=None,
@@ -101,7 +101,7 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     if url:
         token, org = (os.environ[f"TICKFLOW_TEST_INFLUX_{name}"] for name in ("TOKEN", "ORG"))
         given = InfluxServer(url=url.rstrip("/"), org=org, token=token)
-        given.call("GET", f"/api/v2/buckets?org={org}")  # reports what is wrong with them, if anything is
+        given.call("GET", f"/api/v2/buckets?org={org}")  # reports a mistake in these variables, if there is one
         yield given
         return
     need("influxdb")
@@ -112,7 +112,9 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
 
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
-    """A started Kafka of this test's own, to stop, kill, pause and restart. It takes about 5 s: use it where needed."""
+    """A running Kafka for this test alone, to stop, kill, pause and restart. It takes about 5 s: use it where
+    needed.
+    """
     need("kafka")
     server = KafkaServer(tmp_path / "own-kafka").start()
     yield server
@@ -121,7 +123,7 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
 
 @pytest.fixture
 def own_influx(tmp_path: Path) -> Iterator[Influxd]:
-    """A started InfluxDB of this test's own, with the bucket `stock_data`; its address is `own_influx.server`."""
+    """A running InfluxDB for this test alone, with the bucket `stock_data`; its address is `own_influx.server`."""
     need("influxdb")
     server = Influxd(tmp_path / "own-influxdb").start()
     yield server
@@ -130,14 +132,14 @@ def own_influx(tmp_path: Path) -> Iterator[Influxd]:
 
 @pytest.fixture
 def local_servers() -> None:
-    """Skips the test where this machine cannot run both servers itself, whatever the environment gives instead."""
+    """Skips the test if this machine cannot run both servers itself, even if the environment names other servers."""
     need("kafka")
     need("influxdb")
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, one for all tests of a process: Playwright refuses a second one in it."""
+    """Debian's Chromium, shared by all tests of a process: Playwright refuses a second one in the same process."""
 
     if shutil.which(CHROMIUM) is None:
         unavailable("the browser tests need Debian's chromium: apt-get install chromium (or set CHROMIUM to its path)")
@@ -164,7 +166,9 @@ def bucket(influx: InfluxServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def trades(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CSV of 6,000 trades in time order: timestamp, symbol, price, volume. The header of the run says which."""
+    """A CSV of 6,000 trades in time order: timestamp, symbol, price, volume. The header of the test run names their
+    source.
+    """
     if trade_files.REAL.is_file():
         return trade_files.REAL
     path = tmp_path_factory.mktemp("trades") / "trades.csv"
@@ -188,7 +192,7 @@ def script(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
     def start(name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Script:
         place = files / f"{len(started)}-{Path(name).stem}.out"
-        ((cwd or tmp_path) / ".env").touch()  # otherwise the .env beside the scripts would count
+        ((cwd or tmp_path) / ".env").touch()  # otherwise the .env beside the scripts would be read
         started.append(Script(name, arguments, cwd=cwd or tmp_path, env=env or {}, files=place))
         return started[-1]
 

@@ -10,7 +10,7 @@ from tests.scripts import PROJECT
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
-    """Virtual environments, caches, and what programs wrote into the top folder."""
+    """Virtual environments, caches, and files that programs wrote into the top folder."""
     out = {".venv", "__pycache__"} | {name for name in names if name.endswith("_cache")}
     if Path(folder) == PROJECT:
         out |= {".git", ".hypothesis", "node_modules", "data", "htmlcov", "mutants"}
@@ -18,7 +18,9 @@ def _left_out(folder: str, names: list[str]) -> set[str]:
 
 
 class EditedCopy:
-    """A copy of the scripts and of `tickflow` in `folder`, to paste lines into; `whole`: of all else as well."""
+    """A copy of the scripts and of `tickflow` in `folder`, to paste lines into; with `whole`, of all other
+    files too.
+    """
 
     def __init__(self, folder: Path, *, whole: bool = False) -> None:
         self.folder = folder
@@ -48,7 +50,7 @@ class EditedCopy:
         file.write_text("".join([*there[:at], lines + "\n", *there[at:]]), encoding="utf-8")
 
     def replace(self, name: str, old: str, new: str) -> None:
-        """Replace a text that the file has once."""
+        """Replace a text that occurs once in the file."""
         file = self.folder / name
         text = file.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"
@@ -61,5 +63,5 @@ class EditedCopy:
         )
 
     def script(self, name: str) -> str:
-        """The path of one of its scripts."""
+        """The path of a script in the copy."""
         return str(self.folder / name)

@@ -24,7 +24,7 @@ DAY_NS = 86_400 * 10**9
 
 
 class MemoryStore(MetricsStore):
-    """A store in memory, held to the contract of stores. While `failure` is set, every call raises it.
+    """A store in memory, tested against the contract of stores. While `failure` is set, every call raises it.
 
     By `clock` (ns since 1970), statuses older than a day are left out; without one, none are.
     """

@@ -42,7 +42,7 @@ def check(data: bytes) -> None:
     try:
         plain = json.loads(value)
     except ValueError as error:
-        if "integer string conversion" in str(error):  # a limit of that parser itself
+        if "integer string conversion" in str(error):  # a limit of the other parser
             return
         raise
     assert plain["symbol"] == ticks.symbols[0]

@@ -24,7 +24,7 @@ def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 
             "message.max.bytes": 1_000_000_000,
             "batch.size": 2**31 - 1,
             "batch.num.messages": count,
-            "linger.ms": 60_000,  # until `flush`: a batch is not to be divided
+            "linger.ms": 60_000,  # until `flush`, so that the batch is not divided
             "queue.buffering.max.kbytes": 2_000_000,
         }
     )

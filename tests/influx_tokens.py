@@ -1,4 +1,4 @@
-"""Tokens of InfluxDB that may do little."""
+"""Tokens of InfluxDB with few permissions."""
 
 from devtools.servers import InfluxServer
 
@@ -17,5 +17,5 @@ def an_authorization(server: InfluxServer, bucket: str, *actions: str) -> tuple[
 
 
 def revoke(server: InfluxServer, authorization: str) -> None:
-    """Take a token's rights away for good, by its id."""
+    """Revoke a token for good, by its id."""
     server.call("DELETE", f"/api/v2/authorizations/{authorization}")

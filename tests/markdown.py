@@ -15,7 +15,7 @@ def text(name: str) -> str:
 
 
 def blocks(name: str, language: str) -> list[str]:
-    """The content of the document's fences of that language."""
+    """The contents of the document's code blocks in that language."""
     return [body for found, body in _FENCE.findall(text(name)) if found == language]
 
 

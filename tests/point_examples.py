@@ -49,7 +49,7 @@ def points_of(*rows: Row) -> Points:
 
 
 def bits(points: Points) -> list[str]:
-    """One text per point, equal for equal bits only: it tells -0.0 from 0.0; an absent value is `None`."""
+    """One text per point; texts are equal only for equal bits, so -0.0 and 0.0 differ. An absent value is `None`."""
     return [repr(row) for row in points.rows()]
 
 

@@ -31,7 +31,7 @@ def raw(name: str, literal: str) -> bytes:
 
 
 def reason(value: bytes | None, key: bytes | None = b"AAPL", limits: Limits | None = None) -> str | None:
-    """Why that record is refused; `None` if it is accepted."""
+    """The reason for refusing that record; `None` if it is accepted."""
     ticks, refused = decode([entry(value, key)], limits)
     assert len(ticks) + len(refused) == 1
     return refused[0].reason if refused else None

@@ -1,4 +1,4 @@
-"""The Helm chart, rendered and held against Kubernetes' own schemas; no cluster is needed."""
+"""The Helm chart, rendered and validated against Kubernetes' own schemas; no cluster is needed."""
 
 import subprocess
 import sys

@@ -95,7 +95,7 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
 def test_volumes_are_named(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
         source, _, rest = volume.partition(":")
-        if source.startswith("./"):  # configuration, from the project, which the container cannot change
+        if source.startswith("./"):  # configuration comes from the project, and the container cannot change it
             assert (PROJECT / source).exists()
             assert rest.endswith(":ro")
         else:
@@ -170,7 +170,7 @@ def test_each_containers_settings_are_accepted(name: str) -> None:
 def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
     passed = set().union(*(SERVICES[name]["environment"] for name in APP))
     local = {"EMBEDDED_FILE", "RETENTION_DAYS", "KAFKA_INSTANCE_ID", "DASHBOARD_DEBUG", "AUTH_USERS_FILE"}
-    local |= {key for key in KEYS if key.startswith("REPLAY_")}  # a replay reads a file: it is for a terminal
+    local |= {key for key in KEYS if key.startswith("REPLAY_")}  # a replay reads a file, so it is run from a terminal
     assert set(KEYS) - passed == local
 
 

@@ -1,4 +1,4 @@
-"""The documents are true: what they name exists, what they show works, what they list is all there is."""
+"""The documents are true: what they name exists, what they show works, and their lists are complete."""
 
 import ast
 import csv

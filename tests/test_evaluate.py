@@ -1,4 +1,6 @@
-"""The short form of `make evaluate`: the detectors keep to their promise on a walk and find what is laid on it."""
+"""The short form of `make evaluate`: the detectors keep their promise on a random walk and find the moves added
+to it.
+"""
 
 from pathlib import Path
 

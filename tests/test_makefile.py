@@ -1,4 +1,4 @@
-"""`make` lists what it can do, and says in a sentence what it lacks."""
+"""`make` lists its targets, and names in a sentence what is missing."""
 
 import os
 import re
@@ -81,7 +81,7 @@ def test_a_missing_python_is_reported(checkout: Path) -> None:
 def test_make_run_installs_the_runtime_lock_alone_and_once(checkout: Path) -> None:
     log = checkout / "python.log"
     installed = checkout / ".venv" / "bin" / "python"
-    # Stands in for Python: notes how it is called; `-m venv` puts it into .venv.
+    # Stands in for Python: records its arguments; `-m venv` copies it into .venv.
     body = f'echo "$@" >> {log}\nif [ "$2" = venv ]; then mkdir -p {installed.parent} && cp "$0" {installed}; fi'
     (checkout / "scripts").mkdir()
     run = checkout / "scripts" / "run.sh"

@@ -1,4 +1,4 @@
-"""docs/notebook.ipynb runs from its first cell to its last, and carries no output of anybody's run."""
+"""docs/notebook.ipynb runs from its first cell to its last, and contains no output of an earlier run."""
 
 import json
 import os

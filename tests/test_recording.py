@@ -136,7 +136,8 @@ def test_files_of_a_portion_that_a_crash_cut_short_are_read_again(file: Path, tm
     record(file, folder, 1_000)
     place = json.loads((folder / "recording.json").read_text())["places"]["0"]
     written = next(folder.glob("AAPL/2026-01-05/*.parquet"))
-    shutil.copy(written, written.with_name(f"00000-{place:020d}.parquet"))  # written, and then came the crash
+    # the files were written, then the crash came
+    shutil.copy(written, written.with_name(f"00000-{place:020d}.parquet"))
     publish(file, range(1_000, 1_100))
     record(file, folder, 100)
     assert numbers_of(tickflow.read(folder)) == list(range(1_100))

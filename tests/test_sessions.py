@@ -107,7 +107,7 @@ def test_each_moment_is_judged_as_the_library_itself_judges_it(name: str, moment
     near = [edge for each in moments for edge in (each, _edge(kept, each), _edge(kept, each) - 1)]
     found = kept.are_open(np.array(near, dtype=np.int64) * 10**9).tolist()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library uses what pandas 3.1 calls deprecated
+        warnings.simplefilter("ignore")  # the library uses functions that pandas 3.1 deprecates
         library = exchange_calendars.get_calendar(name, start="2005-06-01", end="2026-06-30")
         times = [pd.Timestamp(each, unit="s", tz="UTC") for each in near]
         assert found == [library.is_open_at_time(each, side="left") for each in times]

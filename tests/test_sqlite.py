@@ -166,7 +166,7 @@ def test_another_process_that_opens_and_closes_the_file_leaves_the_write_ahead_f
     stop = threading.Event()
     first = open_database(path, stop, "CREATE TABLE IF NOT EXISTS t (x)")
     first.execute("INSERT INTO t VALUES (1)")
-    second = open_database(path, stop)  # what is done to open it must not drop the locks of the first
+    second = open_database(path, stop)  # opening the file must not drop the locks of the first connection
     program = (
         "import sys, threading; from pathlib import Path; from tickflow.sqlite import open_database; "
         "open_database(Path(sys.argv[1]), threading.Event()).close()"

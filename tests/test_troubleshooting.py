@@ -81,7 +81,7 @@ def of_two_engines(folder: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.fixture
 def said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
     """The messages of the program in these situations."""
-    missing = "ModuleNotFoundError: No module named 'kafka'"  # Python's own
+    missing = "ModuleNotFoundError: No module named 'kafka'"  # a message of Python's own
     return [missing, *of_settings(), of_a_taken_port(), *of_servers(), *of_two_engines(tmp_path, caplog)]
 
 

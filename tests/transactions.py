@@ -1,4 +1,6 @@
-"""A producer with transactions: confluent-kafka's, since kafka-python's own would hide what both get wrong."""
+"""A producer with transactions: confluent-kafka's, since a mistake of kafka-python's would be in both its producer and
+its consumer.
+"""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -35,6 +37,6 @@ class Transactions:
         assert self._producer.flush(30) == 0
 
     def write(self, ending: Literal["commit", "abort"], *records: tuple[bytes | None, bytes | None]) -> None:
-        """Write records in one transaction of their own."""
+        """Write records in one separate transaction."""
         with self.open(ending):
             self.send(*records)

@@ -8,7 +8,7 @@ LONG = 60.0
 
 
 def until(is_true: Callable[[], object], what: str = "what was waited for", seconds: float = LONG) -> None:
-    """Wait until `is_true()` is; raises AssertionError that names `what` after `seconds`."""
+    """Wait until `is_true()` is; raises AssertionError, which names `what`, after `seconds`."""
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"

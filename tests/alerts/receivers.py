@@ -81,7 +81,7 @@ class SmtpReceiver:
         return "250 taken"
 
     def stay_away(self, seconds: float, longest: float = 120.0) -> None:
-        """Be away for so long, and until a mail was refused."""
+        """Stay away for that many seconds and until a mail was refused."""
         self.is_away = True
         begun = time.monotonic()
         while time.monotonic() - begun < seconds or (not self.refused and time.monotonic() - begun < longest):

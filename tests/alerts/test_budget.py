@@ -1,4 +1,4 @@
-"""The budget: hypothesis tries to break its bound; and tests of its parts."""
+"""The budget: hypothesis tries to break its bound, and its parts are tested."""
 
 import math
 from datetime import UTC, datetime, timedelta

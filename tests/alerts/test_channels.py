@@ -33,7 +33,7 @@ def receiver() -> Iterator[HttpReceiver]:
 
 
 class Desk:
-    """A notifier on a file of its own, with a clock that the test moves."""
+    """A notifier on its own file, with a clock that the test moves."""
 
     def __init__(self, folder: Path, receiver: HttpReceiver, wishes: Wishes) -> None:
         self.now = 1_000_000.0

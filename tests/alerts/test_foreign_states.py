@@ -1,4 +1,4 @@
-"""Whatever lies in the state topic, a worker finds a state of its own or none: a warning, and no traceback."""
+"""Whatever the state topic holds, a worker finds its own state or none: it logs a warning, and no traceback."""
 
 import sqlite3
 import threading

@@ -65,7 +65,7 @@ def test_two_workers_store_one_alert_with_all_members(tmp_path: Path) -> None:
     names = [f"S{number:02}" for number in range(SYMBOLS)]
     store = EmbeddedAlerts(tmp_path / "stocks.db", stop=threading.Event())
     stored: list[list[Alert]] = []
-    for _ in range(2):  # the second time, a replay
+    for _ in range(2):  # the second pass is a replay
         kept = [Kept(), Kept()]
         desks = [desk(store, partition, kept[partition]) for partition in range(2)]
         for partition in (1, 0):

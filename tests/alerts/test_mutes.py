@@ -35,7 +35,7 @@ def moved(percent: float, at: int = OPEN, symbol: str = "AAPL", detector: str = 
         (Mute("1", 0, "*", detector="volume"), "AAPL", 1.0, OPEN, False),
         (Mute("1", 0, "*", below=1.5), "AAPL", -1.4, OPEN, True),
         (Mute("1", 0, "*", below=1.5), "AAPL", -1.5, OPEN, False),
-        (Mute("1", 0, "*", below=1.5), "AAPL", 0.0, OPEN, False),  # it is no move
+        (Mute("1", 0, "*", below=1.5), "AAPL", 0.0, OPEN, False),  # not an alert of `move`
         (Mute("1", 0, "*", closed=True), "AAPL", 1.0, OPEN - 1, True),
         (Mute("1", 0, "*", closed=True), "AAPL", 1.0, OPEN, False),
         (Mute("1", 0, "*", closed=True), "AAPL", 1.0, OPEN + 24 * 6 * HOUR // 24 * 24, True),  # a Sunday

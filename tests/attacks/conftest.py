@@ -1,4 +1,4 @@
-"""The suite's fixtures: the page as a process of its own on either stack, with ticks in its store."""
+"""The suite's fixtures: the page as a separate process on either stack, with ticks in its store."""
 
 import os
 import re

@@ -25,11 +25,11 @@ from tests.dashboard.test_dashboard import asked
 REQUESTS = 5_000 if FULL else 500
 SEED = 2026
 SENDERS = 4
-# What a page allocates once counts too, where there are few requests.
+# With few requests, what the page allocates only once counts too.
 MEMORY_MB = 20 if FULL else 40
 SLOWEST_SECONDS, BESIDE_SECONDS = (5.0, 1.0) if FULL else (20.0, 9.0)
-"""What the page promises, for a request and beside hundreds of connections; CI's machines have other work. Who waited
-for a silent connection would wait for 10 s.
+"""The longest answer that the page promises, for one request and beside hundreds of connections; CI's machines have
+other work. A request that waited for a silent connection would take 10 s.
 """
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING) dashboard: [ -~]*")
 
@@ -109,7 +109,9 @@ FORGED: tuple[dict[str, str], ...] = (
 
 
 def test_hostile_requests_without_a_session(guarded_page: tuple[Page, str]) -> None:
-    """No answer but a refusal or the way to the sign-in, whatever is asked for and whatever session is invented."""
+    """Every answer is a refusal or the way to the sign-in, whatever route is requested and whatever session is
+    made up.
+    """
     page, token = guarded_page
     known = bodies_of(page, {**JSON, "Authorization": f"Bearer {token}"})
     choose = random.Random(SEED)
@@ -131,8 +133,9 @@ def attacked(
     changed: Callable[[Request], Request],
     reached: Sequence[int] = (200, 400, 403, 404, 413, 415),
 ) -> Counter[int]:
-    """Send the requests, as `changed`; assert what must hold of the answers, and return how many there were of each."""
-    for request in hostile(SEED + 1, REQUESTS // 5, known):  # so that one-time allocations happen before
+    """Send the requests, as `changed`; assert what must hold of the answers, and count the answers by status."""
+    # requests sent first, so that one-time allocations happen before the measurement
+    for request in hostile(SEED + 1, REQUESTS // 5, known):
         answered(page, changed(request))
     before = settled(page)
     with ThreadPoolExecutor(SENDERS) as pool:

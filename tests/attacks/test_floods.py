@@ -1,5 +1,4 @@
-"""A flood of symbols that another program stored: the page shows the first ones, says how many others there are, and
-stays quick.
+"""A flood of symbols that another program stored: the page shows the first ones, counts the others, and stays quick.
 
 `make attacks` writes 200,000 symbols; CI a few more than the page shows.
 """
@@ -28,7 +27,7 @@ from tickflow.store.sqlite.store import EmbeddedStore
 
 SYMBOLS = 200_000 if FULL else MOST_SHOWN + 500
 REFRESH_SECONDS = 0.5 if FULL else 10.0
-"""What the page promises, where nothing else is measured beside it; CI's machines have other work."""
+"""The longest answer that the page promises on an idle machine; CI's machines have other work."""
 PORTION = 20_000
 
 
@@ -82,7 +81,9 @@ def test_under_a_flood_of_symbols_the_page_stays_quick_and_counts_those_it_omits
     drawing: dict[str, Any] = {}
 
     def is_drawn() -> bool:
-        """A first look at very many symbols may take longer than a request may; it is called slow, not away."""
+        """The first read of very many symbols may take longer than a request may: the store is then called slow, not
+        absent.
+        """
         _, answer, _ = posted(page, asked("drawing", [view, None], []))
         drawing.update(answer)
         words = answer["state"]["down"]
@@ -102,7 +103,7 @@ def test_under_a_flood_of_symbols_the_page_stays_quick_and_counts_those_it_omits
         assert (status, answer["state"]["down"]) == (200, None)
         times.append(seconds)
         time.sleep(0.2)
-        # Three symbols are of the page's own fixture.
+        # Three symbols come from the fixture of the page.
         return len(times) >= 10 and answer["watch"].get("more") == SYMBOLS + 3 - MOST_SHOWN
 
     wait_until(says_how_many, "how many symbols are left out", 120)

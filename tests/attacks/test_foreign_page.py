@@ -92,7 +92,7 @@ def test_a_page_of_another_site_changes_nothing(
         ours = {name: status for name, status in statuses.items() if page.url in name}
         assert ours, "it was asked"
         assert set(ours.values()) == {403}
-        visit.goto(page.url)  # a plain link to our page, on the other hand, may be followed
+        visit.goto(page.url)  # a plain link to our page, however, may be followed
         assert visit.title() == "Tickflow"
     finally:
         context.close()

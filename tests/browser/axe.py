@@ -1,4 +1,4 @@
-"""axe-core, from npm: what it finds wrong with a page."""
+"""axe-core, from npm: the violations that it finds in a page."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 
 def source(folder: Path) -> str:
-    """axe-core's script, installed into `folder`. Raises `OSError` or `SubprocessError` where it cannot be had."""
+    """axe-core's script, installed into `folder`. Raises `OSError` or `SubprocessError` if it cannot be installed."""
     command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "axe-core@4.11"]
     if shutil.which("npm") is not None:
         subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)

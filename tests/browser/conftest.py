@@ -30,7 +30,7 @@ def until(page: Page, expression: str) -> None:
 
 
 class Market:
-    """Does to a store what producer and worker would do: ticks as points, and a worker's status.
+    """Fills a store as producer and worker would: ticks as points, and a worker's status.
 
     Event times are those of now, or those of `day` for a replay.
     """
@@ -112,7 +112,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture
 def ticking(running: Running) -> Iterator[Callable[[], None]]:
-    """A function that makes AAPL tick four times a second until the test ends or it is called again."""
+    """A function that makes AAPL tick four times per second until the test ends or it is called again."""
     over = threading.Event()
     threads: list[threading.Thread] = []
 
@@ -157,7 +157,7 @@ class Visit:
         permissions: Sequence[str] = (),
         forced: bool = False,
     ) -> Page:
-        """A page in a browser profile of its own, once it shows the state of the store."""
+        """A page in its own browser profile, once it shows the state of the store."""
         context = self._chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
@@ -190,7 +190,7 @@ class Visit:
 
 @pytest.fixture
 def visit(chromium: Browser, running: Running) -> Iterator[Visit]:
-    """`visit("?symbol=AAPL")` opens the page; at the end no error may have been logged and no other host asked."""
+    """`visit("?symbol=AAPL")` opens the page; by the end, no error may have been logged and no other host contacted."""
     visit = Visit(chromium, running)
     yield visit
     visit.end()

@@ -49,5 +49,5 @@ def text(page: Page, selector: str) -> str:
 
 
 def with_anomaly(running: Running, symbol: str = "AAPL") -> None:
-    """A history whose 60th tick, a minute before the last, is far off."""
+    """A history whose 60th tick, a minute before the last, is an outlier."""
     running.market.history(symbol, [price + (8 if i == 60 else 0) for i, price in enumerate(PRICES)])

@@ -54,7 +54,7 @@ def test_a_new_alert_does_not_move_the_list_under_the_reader(running: Running, v
 
 def test_an_alert_stays_under_the_pointer_while_others_arrive(running: Running, visit: Visit) -> None:
     for symbol in ("MSFT", "AAPL"):
-        running.market.history(symbol, [*PRICES, 158.0] * 10)  # more than the list can show at once
+        running.market.history(symbol, [*PRICES, 158.0] * 10)  # more alerts than the list can show at once
     page = visit()
     row = page.locator("#alerts .alert").first
     row.locator(".alert-ack").hover()

@@ -25,7 +25,7 @@ expect.set_options(timeout=WAIT_MS)
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx])])
 def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of a chain of this test's own."""
+    """The settings of a chain that only this test uses."""
     if request.param == "embedded":
         return EmbeddedChain(tmp_path / "stocks.db").env
     servers, topic, influx, bucket = map(request.getfixturevalue, ("kafka_servers", "topic", "influx", "bucket"))
@@ -174,7 +174,7 @@ def test_every_range_shows_its_stored_points(
     assert datetime.fromisoformat(row["time_utc"]).replace(microsecond=0) == moment
     assert (row["source"], float(row["price"])) == ("replay", points.price[last])
 
-    page.goto(f"{url}&from={wall(points, last, 60)}&to={wall(points, last, 660)}")  # in the silence
+    page.goto(f"{url}&from={wall(points, last, 60)}&to={wall(points, last, 660)}")  # during the silence
     expect(page.locator("#empty")).to_have_text(re.compile("No ticks of A.B-C in this period"))
     page.locator("#range").get_by_text("5m", exact=True).click()
     wait_for_rows(page, 10)

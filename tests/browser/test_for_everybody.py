@@ -83,7 +83,7 @@ def test_five_quick_presses_move_five_steps_in_the_visible_order(running: Runnin
     until(page, "document.querySelectorAll('#watch .ag-row').length >= 7")
     page.locator("#watch [role=columnheader]", has_text="Last").click()
     expect(page.locator("#watch [role=columnheader]", has_text="Last")).to_have_attribute("aria-sort", "ascending")
-    page.locator("#headline-symbol").click()  # the keys are no longer those of the grid
+    page.locator("#headline-symbol").click()  # the focus has left the grid, so the keys act on the page
     page.evaluate("document.activeElement.blur()")
     for _ in range(5):
         page.keyboard.press("ArrowDown", delay=1)
@@ -92,11 +92,11 @@ def test_five_quick_presses_move_five_steps_in_the_visible_order(running: Runnin
     expect(page.locator("#headline-symbol")).to_have_text("S0")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#headline-symbol")).to_have_text("S6")  # from the one that was chosen, at once
+    expect(page.locator("#headline-symbol")).to_have_text("S6")  # counted from the chosen symbol, at once
 
 
 def stops(page: Page, until_id: str, most: int = 60) -> list[str]:
-    """What Tab reaches from the beginning of the page, up to the element with that id."""
+    """The elements that Tab reaches from the beginning of the page up to the element with that id."""
     page.evaluate("document.activeElement?.blur?.()")
     found: list[str] = []
     while len(found) < most:

@@ -1,4 +1,4 @@
-"""The hours of an exchange in a real browser: states, shading, an axis without closed hours, the zone that is named."""
+"""The hours of an exchange in a real browser: states, shading, an axis without closed hours, the named time zone."""
 
 import re
 import time
@@ -175,4 +175,4 @@ def test_ages_agree_in_header_list_and_foot_line(running: Running, visit: Visit,
         page.wait_for_timeout(700)
         found = page.evaluate(ages)
         assert max(found) - min(found) <= (1 if max(found) < 60 else 60), found  # the clock ticks once a second
-        assert all(each >= silent_s for each in found), found  # an age that is missing is not a number
+        assert all(each >= silent_s for each in found), found  # a missing age is not a number

@@ -92,7 +92,7 @@ def hold(chain: Chain, name: str, before: int) -> None:
 
 
 def stored(chain: Chain) -> pd.DataFrame:
-    """Every point with every column: the oracle of this tree does not know the new one."""
+    """Every point with every column: the oracle of this tree does not know the new column."""
     if isinstance(chain, EmbeddedChain):
         with closing(sqlite3.connect(chain.file)) as database:
             return pd.read_sql_query("SELECT * FROM store_points", database)
@@ -125,7 +125,7 @@ def test_on_a_file_of_an_earlier_version(
     worker = script(declared.script("stock_analytics.py"), env=env)
     chain.wait_for_points(70 + 120, 60)
     hold(chain, "ma_50", before)
-    publish(embedded_log(chain.file), ticks(1, 120))  # for a line of the console
+    publish(embedded_log(chain.file), ticks(1, 120))  # so that the console prints a line
     chain.wait_for_points(70 + 121, 60)
     newest = stored(chain).sort_values("offset")["ma_50"].iloc[-1]
     worker.wait_for(f"MA50 {newest:>9,.2f}", 20)

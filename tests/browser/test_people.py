@@ -1,4 +1,4 @@
-"""The page without a mouse, and its data: keys, CSV."""
+"""The page without a mouse: the keyboard, and the CSV."""
 
 import csv
 import re

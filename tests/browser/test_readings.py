@@ -1,4 +1,4 @@
-"""The words in the chart: the evidence of an anomaly, open to close of a candle, the days on its axis."""
+"""The words in the chart: the evidence of an anomaly, the four prices of a candle, the days on its axis."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -131,7 +131,7 @@ def test_the_page_reports_a_dashboard_that_ended_and_reconnects(running: Running
     running.market.tick("AAPL", 158.0)
     expect(page.locator("#headline-price")).to_have_text("158.00")
     expect(page.locator("#banner")).to_be_hidden()
-    expect(page.locator("#headline-note")).to_have_text("in 5m")  # what was chosen meanwhile is drawn as well
+    expect(page.locator("#headline-note")).to_have_text("in 5m")  # a choice made in the meantime is drawn as well
 
 
 def test_an_empty_store_shows_advice_and_then_the_first_ticks(running: Running, visit: Visit) -> None:
@@ -202,7 +202,7 @@ def test_simulated_data_is_marked(running: Running, visit: Visit) -> None:
 def test_the_page_keeps_refreshing_while_answers_are_slow(
     running: Running, visit: Visit, ticking: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Answers slower than the interval must not be thrown away one after the other."""
+    """Answers slower than the interval must not be discarded one after the other."""
     running.market.history("AAPL", PRICES)
     latest = running.store.latest
 

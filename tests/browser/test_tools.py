@@ -147,7 +147,7 @@ def test_the_wheel_on_the_axis_scales_prices_and_a_double_click_resets(running: 
 
 def test_several_symbols_share_one_chart_in_percent_since_a_common_start(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", [100.0 + i for i in range(60)])
-    running.market.history("MSFT", [400.0, *[404.0] * 29])  # it begins half a minute later
+    running.market.history("MSFT", [400.0, *[404.0] * 29])  # the second symbol begins half a minute later
     page = visit("?symbol=AAPL&symbols=AAPL,MSFT&overlay=1")
     cell = "window.tickflow.multiples.looks().cells[0]"
     until(page, f"{cell}?.lines?.length === 2 && {cell}.lines.every(({{ y }}) => y.length > 1)")

@@ -23,7 +23,7 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Iterator
 
 
 def looked(log: TickLog) -> GroupView:
-    """What the log says of the group; a broker makes the topic of all groups at the first question about one."""
+    """The log's view of the group; a broker creates the topic of all groups at the first request about a group."""
     found: list[GroupView] = []
 
     def answered() -> bool:

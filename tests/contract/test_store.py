@@ -546,7 +546,7 @@ _moments = st.integers(-2, 13).map(lambda second: MORNING + second * SECOND)
 def test_any_range_equals_that_of_a_slow_store(
     store: MetricsStore, ticks: list[tuple[bool, str, int, bool]], since: int, until: int, steps: int
 ) -> None:
-    """Empty or of one point, before, within and after the data, from its end to its beginning; of two sources."""
+    """Ranges without a point, with one point, before, within and after the data, and reversed; from two sources."""
     number = next(_fresh)
     names = (f"R.{number}", f"R-{number}")  # as a regular expression, the first name also matches the second
     rows_ = points_of(

@@ -1,4 +1,4 @@
-"""The contract of every tick log; the names of the tests are its text."""
+"""The contract of every tick log; the test names state it."""
 
 import threading
 import time

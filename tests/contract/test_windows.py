@@ -1,4 +1,6 @@
-"""What the page draws of any time range, on both stores, compared with a recomputation from all ticks of a real day."""
+"""The columns that the page draws of any time range, on both stores, compared with a recomputation from all ticks of a
+real day.
+"""
 
 import itertools
 import threading

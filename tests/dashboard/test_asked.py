@@ -1,4 +1,4 @@
-"""The check of callbacks' bodies: complete and strict, and it refuses nothing that the page posts."""
+"""The check of callbacks' bodies: it is complete and strict, and accepts everything that the page posts."""
 
 import json
 import random

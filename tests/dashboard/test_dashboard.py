@@ -259,7 +259,7 @@ def test_scripts_are_compressed_well_and_the_browser_keeps_them(client: FlaskCli
 def test_prepared_scripts_are_not_packed_again_for_a_visitor(
     dashboard: StockDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every script that the page loads, including those loaded later."""
+    """The page loads every script, including those loaded later, in prepared form."""
     monkeypatch.setattr("tickflow.dashboard.packed.QUALITY", 1)  # quick
     dashboard.packed._ask_for_all()
     monkeypatch.setattr(brotli, "compress", None)
@@ -282,7 +282,7 @@ def test_a_browser_that_has_the_scripts_need_not_ask_for_them_again(client: Flas
 
 
 def test_plotly_has_its_stated_release() -> None:
-    """The file is as npm has it in plotly.js; for another release: `npm pack plotly.js@VERSION`, and its hash here."""
+    """The file is the one in npm's plotly.js; for another release: `npm pack plotly.js@VERSION`, and its hash here."""
     (script,) = (ASSETS / "vendor").glob("plotly-*.js")
     assert script.name == "plotly-finance-4.1.1.min.js"
     assert hashlib.sha256(script.read_bytes()).hexdigest() == PLOTLY_SHA256

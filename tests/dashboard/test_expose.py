@@ -1,4 +1,6 @@
-"""nginx and Caddy before the page, with the configurations of docs/expose.md: TLS, HSTS, sign-in, forged headers."""
+"""nginx and Caddy in front of the page, with the configurations of docs/expose.md: TLS, HSTS, sign-in, forged
+headers.
+"""
 
 import http.client
 import logging
@@ -28,7 +30,7 @@ FORGED = {"X-Forwarded-For": "192.0.2.1", "Remote-User": "otto"}
 
 
 def shown(language: str) -> str:
-    """The configuration of that proxy, as the document has it."""
+    """The configuration of that proxy, as the document shows it."""
     found = re.search(rf"```{language}\n(.*?)```", (PROJECT / "docs" / "expose.md").read_text(encoding="utf-8"), re.S)
     assert found is not None
     return found[1]
@@ -71,7 +73,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 @pytest.fixture(params=["nginx", "caddy"])
 def proxy(request: pytest.FixtureRequest, page: Served, tmp_path: Path) -> Iterator[tuple[int, Authority]]:
-    """The port of the proxy, and who signed its certificate."""
+    """The port of the proxy, and the authority that signed its certificate."""
     if shutil.which(request.param) is None:
         unavailable(f"{request.param} is not installed: apt-get install {request.param}")
     authority, port = Authority(tmp_path / "authority"), free_port()
@@ -96,7 +98,7 @@ def proxy(request: pytest.FixtureRequest, page: Served, tmp_path: Path) -> Itera
 def ask(
     proxy: tuple[int, Authority], method: str, path: str, body: str | None = None, **headers: str
 ) -> tuple[int, dict[str, str], str]:
-    """A request to the name of the page, over TLS that is checked."""
+    """A request to the page's name over TLS with a verified certificate."""
     port, authority = proxy
     context = ssl.create_default_context(cafile=authority.ca)
     with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:

@@ -78,7 +78,7 @@ def sees(client: FlaskClient) -> bool:
 
 
 def test_every_callback_names_the_role_that_it_needs() -> None:
-    """What changes something for all needs an operator: a new callback has to say which it is."""
+    """A callback that changes something for all readers needs an operator; a new callback has to state its role."""
     assert {output: shape.role for output, shape in SHAPES.items()} == {
         "acked.data": "operator",
         "muted.data": "operator",
@@ -269,7 +269,7 @@ def test_a_flood_of_sign_ins_is_hardly_hashed(
     users: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spread: str
 ) -> None:
     hashed: list[str] = []
-    # All of it within one moment: on a busy machine it takes longer than a name has to wait.
+    # All tries happen at one moment of the clock: on a busy machine they take longer than a name has to wait.
     defaults = Tries.__init__.__kwdefaults__
     assert defaults
     monkeypatch.setitem(defaults, "monotonic", lambda: 1_000.0)
@@ -286,7 +286,7 @@ def test_a_flood_of_sign_ins_is_hardly_hashed(
             name = VIEWER[0] if "one name" in spread else f"user{at % 30}"
             answer = sign_in(client, (name, f"wrong password {at}"), headers={"X-Forwarded-For": address})
             assert answer.status_code in (401, 429)
-    assert len(hashed) <= 1 + (10 if "one" in spread else 10 * 30)  # 1: the decoy for names that nobody has
+    assert len(hashed) <= 1 + (10 if "one" in spread else 10 * 30)  # 1: the decoy, hashed for names that do not exist
 
 
 def test_the_record_of_tries_is_bounded() -> None:

@@ -236,7 +236,7 @@ def test_a_link_of_another_site_opens_the_page(page: Served) -> None:
 
 
 def test_a_sentence_replaces_an_answer_above_two_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound itself, by an answer of the largest size that still goes out, and by one that is a byte longer."""
+    """The bound itself is tested by an answer of the largest allowed size, and by one that is a byte longer."""
     assert security_module.MAX_ANSWER_BYTES == 2 * 2**20
     with served() as page:
         status, _, whole = page.ask("POST", "/_dash-update-component", DRAW, {"Content-Type": "application/json"})

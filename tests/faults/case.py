@@ -34,7 +34,7 @@ def often(short: int, full: int) -> int:
 
 @dataclass
 class Result:
-    """The oracle's findings in log and store."""
+    """The oracle's findings in the log and the store."""
 
     points: oracle.Verdict
     letters: oracle.LettersVerdict
@@ -58,7 +58,7 @@ class Result:
 
 
 class AlertsVerdict(NamedTuple):
-    """How many alerts the log raises, how many of them are not stored, and how many are wrong or foreign."""
+    """How many alerts the log gives, how many of them are not stored, and how many stored ones are wrong or foreign."""
 
     wanted: int
     lost: int
@@ -66,7 +66,7 @@ class AlertsVerdict(NamedTuple):
 
 
 RAISING = {"ALERT_RULES": "* volume_5s > 1; * change_2s > 0.01", "ALERT_MIN_MOVE": "0"}
-"""Rules that a load raises alerts by within seconds."""
+"""Alert rules that a load meets within seconds."""
 
 
 @dataclass
@@ -197,7 +197,7 @@ class Case:
         )
 
     def judge_alerts(self) -> AlertsVerdict:
-        """Hold the stored alerts against those that a watch over the whole log raises, bit for bit."""
+        """Compare the stored alerts with those that a watch over the whole log raises, bit for bit."""
         env = {**self.stand.env, **self.env}
         with closing(open_log(load(env), StopEvent())) as log:
             log.connect()

@@ -1,4 +1,4 @@
-"""Servers for the fault suite alone, since it stops, freezes and cuts them, and cases on both stacks."""
+"""Servers only for the fault suite, which stops, freezes and cuts them, and cases on both stacks."""
 
 import time
 import uuid
@@ -24,8 +24,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("faults")
-            # A kafka-python client that is closed while it connects leaves its socket to the collector of garbage; the
-            # suite's own clients do, here and there.
+            # A kafka-python client that is closed while it connects leaves its socket to the garbage collector; some
+            # clients of this suite do so.
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
             if FULL:
                 item.add_marker(pytest.mark.timeout(1800))
@@ -146,7 +146,7 @@ def stand(request: pytest.FixtureRequest) -> Stand:
 
 @pytest.fixture
 def case(script: StartScript) -> Iterator[MakeCase]:
-    """`case("what happens", stand)` makes one; whatever it started ends with the test."""
+    """`case("what happens", stand)` makes a case; all processes that it starts end with the test."""
     made: list[Case] = []
 
     def make(fault: str, stand: Stand, **options: object) -> Case:

@@ -104,7 +104,7 @@ class EmbeddedSink(Sink):
 
 
 class Load(threading.Thread):
-    """Publishes about `rate` records a second from `start()` on until `end()`; `pause()` in between."""
+    """Publishes about `rate` records per second from `start()` until `end()`; `pause()` interrupts it."""
 
     def __init__(self, sink: Sink, seed: int, rate: int = 300, clock: Callable[[], datetime] | None = None) -> None:
         super().__init__(name="load", daemon=True)
@@ -136,7 +136,7 @@ class Load(threading.Thread):
             self._ended.wait(0.05)
 
     def pause(self, timeout: float = 120.0) -> None:
-        """Stop publishing; returns when all that was published is acknowledged."""
+        """Stop publishing; return when all published records are acknowledged."""
         self._quiet.clear()
         self._running.clear()
         assert self._quiet.wait(timeout), f"the log has not acknowledged all within {timeout:g} s"

@@ -1,4 +1,4 @@
-"""The two stacks of the fault suite: what an independent reader finds in them, and the target of the load."""
+"""The two stacks of the fault suite: what an independent reader finds on them, and where the load goes."""
 
 import sqlite3
 import time
@@ -63,7 +63,7 @@ class KafkaStand(KafkaChain, Stand):
         return [time_ns / 1e9 for time_ns in times]
 
     def again(self) -> "KafkaStand":
-        """Another group on the same topic, with a bucket of its own."""
+        """Another group on the same topic, with its own bucket."""
         bucket = f"{self.bucket}-again"
         self.influx.create_bucket(bucket)
         made = KafkaStand(self.servers, self.topic, self.influx, bucket)

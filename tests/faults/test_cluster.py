@@ -81,7 +81,7 @@ def test_one_of_three_brokers_is_killed(case: MakeCase, cluster_stand: KafkaStan
 def test_brokers_are_restarted_one_after_the_other(
     case: MakeCase, cluster_stand: KafkaStand, brokers: list[KafkaServer]
 ) -> None:
-    """As an upgrade does it: the next one once all copies are in sync; leaders move at each."""
+    """In the way of an upgrade: the next broker follows once all copies are in sync, and the leaders move each time."""
     one = begin(case, cluster_stand, "three brokers restarted one after the other")
     leaders = set()
     for each in brokers:
@@ -96,7 +96,7 @@ def test_brokers_are_restarted_one_after_the_other(
 
 @pytest.mark.full
 def test_leaders_move_under_load(case: MakeCase, cluster_stand: KafkaStand, brokers: list[KafkaServer]) -> None:
-    """One broker leaves in order and comes back, again and again: each time its partitions change leaders."""
+    """One broker repeatedly leaves in an orderly way and comes back: each time its partitions change leaders."""
     one = begin(case, cluster_stand, "leaders moved among three brokers")
     moved = 0
     for number in range(6):

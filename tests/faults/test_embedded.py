@@ -67,7 +67,7 @@ def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) ->
         worker.wait_for("held up", 20)
         one.pause(1, 1)
         if number == times - 1:
-            one.relieve(worker)  # the limit is the process's own
+            one.relieve(worker)  # the limit belongs to the process
         else:
             unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
             resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, unlimited)

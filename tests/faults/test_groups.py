@@ -53,7 +53,7 @@ def test_a_worker_comes_back_with_a_batch_in_hand(
         first.process.send_signal(signal.SIGCONT)
         one.recover()
         wait_until(lambda times=number: first.output.count("resumed after") >= times, "the held write", 30)  # type: ignore[misc]
-        one.pause(3, 3)  # to become a member again
+        one.pause(3, 3)  # the time to become a member again
     one.finish(times)
 
 

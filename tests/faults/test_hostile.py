@@ -1,6 +1,5 @@
-"""Clients that may publish, or use the group, do harm: nothing is lost, no partition stands still, no worker ends.
-
-And the suite can fail: variants of the worker without one of its guards are found by the oracle.
+"""Clients that may publish, or use the group, do harm: nothing is lost, no partition stands still, no worker ends. The
+suite can fail: the oracle finds variants of the worker that lack one of its guards.
 """
 
 import threading
@@ -28,7 +27,7 @@ no more into a megabyte.
 """
 
 MOST_SYMBOLS, MOST_SOURCES = 20, 4
-"""How many names are known here; the load has eight symbols of two sources each."""
+"""How many names are accepted in these tests; the load has eight symbols of two sources each."""
 
 Attack = Callable[[Case, KafkaStand], None]
 
@@ -141,7 +140,9 @@ def begun(case: MakeCase, stand: KafkaStand, name: str, variant: str | None) -> 
 
 
 def expected_of(one: Case, stand: KafkaStand) -> oracle.Expected:
-    """What the log must have become: a bomb is one letter, whatever lies in it; of names only the first are known."""
+    """The expected content of the store: a bomb is one letter, whatever it holds, and only the first names are
+    accepted.
+    """
     records = stand.all_records(stand.topic)
     firsts = BOMBS.get(one.fault, set())
     inside = {first + at for first in firsts for at in range(BOMB_RECORDS)}
@@ -156,7 +157,7 @@ def expected_of(one: Case, stand: KafkaStand) -> oracle.Expected:
 
 
 def too_many(expected: oracle.Expected) -> dict[tuple[int, int], str]:
-    """The places of ticks whose names come after the known ones, in the order of the log, each with its reason."""
+    """The places of ticks whose names come after the accepted ones, in log order, each with its reason."""
     known: dict[int, dict[str, set[str]]] = {}
     reasons: dict[tuple[int, int], str] = {}
     ordered = expected.points.sort_values(["partition", "offset"])
@@ -221,7 +222,7 @@ def forged(case: MakeCase, stand: KafkaStand, variant: str | None) -> Case:
 
 
 def limit_letters(stand: KafkaStand, most: int) -> None:
-    """Set what the dead-letter topic takes."""
+    """Set the size limit of the dead-letter topic."""
     admin = KafkaAdminClient(bootstrap_servers=stand.servers)
     changed = {"max.message.bytes": str(most)}
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, f"{stand.topic}.dlq", changed)])
@@ -229,7 +230,7 @@ def limit_letters(stand: KafkaStand, most: int) -> None:
 
 
 def spoilt(case: MakeCase, stand: KafkaStand, variant: str | None) -> tuple[Case, Script]:
-    """A worker stops; another one starts on a dead-letter topic that takes no letter of a large record."""
+    """A worker stops; another one starts on a dead-letter topic that does not accept letters of large records."""
     one, worker = begun(case, stand, "a dead-letter topic that is too small", None)
     one.recover()
     one.stop(worker)
@@ -282,7 +283,7 @@ def test_a_worker_without_its_guard_is_found(
 
 
 def test_records_taken_by_a_foreign_consumer_are_read_again(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """A stranger joins under the protocol name that all share; its commits are recognised and not followed."""
+    """A foreign consumer joins under the common protocol name; its commits are recognised and not followed."""
     one, worker = begun(case, kafka_stand, "a consumer that gets into the group", "common-protocol")
     strangers(one, kafka_stand)
     one.recover()

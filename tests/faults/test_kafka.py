@@ -1,4 +1,4 @@
-"""Kafka away or frozen, the network cut, and a log that lost its beginning."""
+"""Kafka is away or frozen, the network is cut, or the log has lost its beginning."""
 
 import re
 import time
@@ -36,7 +36,7 @@ def test_the_broker(
     begin: str,
     end: str,
 ) -> None:
-    """A producer is asked to stop, too: it ends, and says so if ticks were not acknowledged."""
+    """A producer is asked to stop, too: it ends, and reports ticks that were not acknowledged."""
     seconds = often(4, 20)
     one = case(f"Kafka {what} for {seconds} s", kafka_stand)
     journal = tmp_path / "journal"

@@ -1,4 +1,4 @@
-"""The table in the document comes from the suite's own figures, from one complete run."""
+"""The table in the document holds the suite's own figures, from one complete run."""
 
 from pathlib import Path
 

@@ -98,7 +98,7 @@ def milliseconds() -> None:
 
 
 def now() -> None:
-    """Stores the time of the processing in place of the event's."""
+    """Stores the time of processing in place of the event time."""
 
     def point_time(time_us: Ints, _offset: Ints) -> Ints:
         result: Ints = time.time_ns() + np.arange(len(time_us), dtype=np.int64)
@@ -194,12 +194,12 @@ def trusting() -> None:
 
 
 def names_unbounded() -> None:
-    """Takes ticks of any number of names."""
+    """Accepts ticks of any number of names."""
     patch(Names, admit=lambda _names, ticks: (ticks, []))
 
 
 def settings_unchecked() -> None:
-    """Works with whatever settings a topic has."""
+    """Works with any settings of a topic."""
     patch(topics, LEAST_LETTER_BYTES=0)
 
 

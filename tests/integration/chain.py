@@ -1,4 +1,6 @@
-"""A whole chain for a test: one stack's settings, what its log and store hold, and the oracle's verdict on both."""
+"""A whole chain for a test: one stack's settings, the content of its log and store, and the oracle's verdict on
+both.
+"""
 
 import io
 import threading
@@ -19,7 +21,7 @@ from tickflow.process import StopEvent
 
 
 class Chain(ABC):
-    """The environment of the scripts, and what an independent reader finds in log and store."""
+    """The environment of the scripts, and what an independent reader finds in the log and the store."""
 
     env: dict[str, str]
 

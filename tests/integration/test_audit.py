@@ -1,4 +1,4 @@
-"""The audit beside a running worker, on both stacks: equal at first, and it finds whatever is then changed."""
+"""The audit beside a running worker, on both stacks: first there is no difference, then it finds every change."""
 
 import sqlite3
 import threading

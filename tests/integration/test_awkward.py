@@ -1,4 +1,4 @@
-"""Awkward cases on both stacks: what markets, producers and operators do and tutorials leave out."""
+"""Awkward cases on both stacks: things that markets, producers and operators do and that tutorials leave out."""
 
 import json
 import re
@@ -190,7 +190,7 @@ def test_one_absurd_tick_is_an_anomaly_and_gone_after_exactly_its_window(odd: Od
         assert points[name].iloc[after : after + 3].tolist() == points[name].iloc[after + 3 : after + 6].tolist(), name
 
 
-# --- each a topic of its own ---
+# --- each on its own topic ---
 
 
 def test_a_symbol_quiet_for_more_than_the_span_warms_up_again_even_across_a_restart(chain: Chain) -> None:
@@ -200,7 +200,7 @@ def test_a_symbol_quiet_for_more_than_the_span_warms_up_again_even_across_a_rest
     first = len(ticks)
     ticks += [tick("QUIET", 200 + n, at(100 + n)) for n in range(12)]
     if isinstance(chain, KafkaChain):
-        chain.env["KAFKA_PARTITIONS"] = "1"  # offsets count in one partition
+        chain.env["KAFKA_PARTITIONS"] = "1"  # offsets are counted in one partition
     publish(chain, ticks[: first + 6])
     with working(chain, span) as worker:
         wait_until(lambda: worker.counters.total.accepted == first + 6, "first part")

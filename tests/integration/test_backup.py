@@ -1,6 +1,6 @@
 """Backup and restore of InfluxDB, as `influx backup` and `influx restore` do it, then `rewind`: the store is whole.
 
-That program is not a package of any registry; the test sends the same requests of InfluxDB's HTTP interface
+The program `influx` is in no package registry; the test sends the same requests of InfluxDB's HTTP interface
 (https://docs.influxdata.com/influxdb/v2/api/#tag/Backup).
 """
 

@@ -29,7 +29,7 @@ UNREACHABLE = (
     "Forbidden",
     "proxyconnect",
 )
-"""What Go says of a network without the module proxy."""
+"""Go's messages if the network has no module proxy."""
 
 
 def test_the_table_of_refusals_is_that_of_the_code() -> None:
@@ -53,7 +53,7 @@ def block(heading: str, language: str) -> str:
 
 
 def go_program(folder: Path) -> list[str]:
-    """The document's Go program, compiled; the test is skipped if the network does not give its module."""
+    """The document's Go program, compiled; the test is skipped if its module cannot be downloaded."""
     (folder / "main.go").write_text(block("Go, franz-go", "go"), encoding="utf-8")
     for command in ("go mod init feed", "go mod edit -require=github.com/twmb/franz-go@v1.18.1", "go mod tidy"):
         done = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True, timeout=300)

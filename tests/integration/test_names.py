@@ -1,4 +1,4 @@
-"""Floods of names are refused alike by a worker, by one that was started again, and by a recomputation of the log."""
+"""Floods of names are refused in the same way by a worker, by a restarted worker, and by a recomputation of the log."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +14,8 @@ from tickflow.verbs.command_line import limits_of
 
 MOST_SYMBOLS, MOST_SOURCES = 5, 3
 SPAN = 10
-"""A span this short that the replay for the windows does not meet all names again: the names must come from the state
-of the alerts.
+"""A span so short that the replay for the windows does not meet all names again: the alerts' state must provide
+them.
 """
 
 

@@ -103,7 +103,8 @@ def test_each_alert_reaches_each_channel_through_kills(
 
     wait_until(lambda: arrived(http.ids) >= messages.keys(), "each alert by HTTP", 120)
     wait_until(lambda: arrived(smtp.ids) >= messages.keys(), "mail", 120)
-    for ids in (http.ids, smtp.ids):  # with the same id, only where the notifier was killed before its record
+    # with the same id, and only if the notifier was killed before it recorded the success
+    for ids in (http.ids, smtp.ids):
         assert sum(count - 1 for count in Counter(ids).values()) <= KILLS
     assert smtp.refused > 0, "the mail server is to be asked while it is away"
 

@@ -1,4 +1,6 @@
-"""A recording of a real Kafka topic: through kills, whole; replayed into another topic, the same ticks and points."""
+"""A recording of a real Kafka topic is complete despite kills; replayed into another topic, it gives the same ticks and
+points.
+"""
 
 import json
 import subprocess
@@ -68,7 +70,7 @@ def publish(servers: str, topic: str, numbers: range) -> None:
 
 
 def meant(value: bytes | None) -> dict[str, Any]:
-    """What a record says; without a volume it says 0."""
+    """The content of a record; without a volume it is 0."""
     found: dict[str, Any] = json.loads(value or b"")
     return {"volume": 0.0} | found
 

@@ -25,7 +25,7 @@ def chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> 
 
 @pytest.fixture
 def stranger(chain: KafkaChain) -> Iterator[Consumer]:
-    """A consumer of librdkafka in the group, as `kcat -G` is one."""
+    """A consumer of librdkafka in the group, like `kcat -G`."""
     consumer = Consumer(
         {
             "bootstrap.servers": chain.servers,

@@ -21,7 +21,7 @@ from tickflow.version import VERSION
 
 
 def get(port: int, path: str) -> tuple[int, str, float]:
-    """The status, the body and the seconds that the answer took; status 0 while nobody listens."""
+    """The status, the body and the duration of the answer in seconds; status 0 while nobody listens."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:

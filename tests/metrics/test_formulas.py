@@ -145,7 +145,7 @@ long_days = st.integers(0, 2**32 - 1).map(a_day)
 
 
 def hold_against_pandas(drawn: list[tuple[str, float, int, int]], span: int, sizes: Sequence[int]) -> dict[str, int]:
-    """Hold every metric of every tick against pandas; how often each was there."""
+    """Compare every metric of every tick with pandas; return how often each metric was present."""
     columns, _ = run(as_records(drawn), sizes, span)
     frame = pd.DataFrame(drawn, columns=["symbol", "price", "volume", "step"])
     frame["offset"] = frame["step"].cumsum()

@@ -1,4 +1,4 @@
-"""Indicators against pandas, which computes them another way, and against what every one of them must hold."""
+"""Indicators compared with pandas, which computes them in another way, and the properties that all of them have."""
 
 from typing import Any
 
@@ -109,8 +109,9 @@ def test_where_nothing_moves_rsi_is_50_and_atr_is_0() -> None:
 
 
 def test_values_before_the_lead_no_longer_matter() -> None:
-    """Whoever moves through time sees the same values: those of the longest average differ by less than a thousandth of
-    what the prices before moved."""
+    """A reader who moves through time sees the same values: those of the longest average differ by less than a
+    thousandth of the earlier price move.
+    """
     close = bars(3, 1_200).close
     shifted = close.copy()
     shifted[:400] += 1

@@ -3,7 +3,7 @@
 Independent of `tickflow`: plain Python and pandas, no import from the project. It re-reads the topic from its start,
 judges every record (`rules`), recomputes every point from whole windows (`points`), reads the store back whole
 (`stores`), and reports what is lost, doubled or different (`verdict`). `journal` compares a producer's receipts with
-what the log has.
+the log.
 """
 
 from tests.oracle.journal import Acknowledged, JournalFile, fingerprint, missing, read_journal

@@ -48,14 +48,14 @@ COLUMNS = ("symbol", "source", "time_ns", *FLOATS, *INTEGERS, "is_anomaly")
 
 @dataclass(frozen=True)
 class Expected:
-    """What must become of a topic: the points, and the reason of each refused record, by partition and offset."""
+    """The expected outcome of a topic: the points, and the reason of each refused record, by partition and offset."""
 
     points: pd.DataFrame
     letters: Mapping[tuple[int, int], tuple[LogRecord, str]]
 
 
 def expected(records: Sequence[LogRecord], threshold: float = 2.0) -> Expected:
-    """Judge every record; the accepted become points, the others dead letters."""
+    """Judge every record: the accepted ones become points, the others dead letters."""
     rows, letters = [], {}
     for record in records:
         judged = judge(record.key, record.value, record.time_ms, record.time_type)

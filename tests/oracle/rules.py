@@ -90,7 +90,7 @@ def _hold(rule: object, reason: str) -> None:
 
 
 def _fields(value: bytes) -> dict[str, Any]:
-    """The known fields by name, the last of equal names; each of the right type."""
+    """The known fields by name, each of the right type; the last of duplicate names counts."""
     try:
         text = value.decode()
     except UnicodeDecodeError:

@@ -15,7 +15,9 @@ from tests.oracle.points import COLUMNS, FLOATS, INTEGERS
 
 
 def read_influx(url: str, token: str, bucket: str) -> pd.DataFrame:
-    """Every point of the bucket's `stock_metrics`; while nobody writes, for a write becomes visible field by field."""
+    """Every point of the bucket's `stock_metrics`. Call this only while nobody writes: a write becomes visible field by
+    field.
+    """
     rows = [row | {"time_ns": row.pop("time")} for row in _ask(url, token, bucket, 'SELECT * FROM "stock_metrics"')]
     return _as_stored(pd.DataFrame(rows))
 
@@ -50,7 +52,7 @@ def read_embedded_store(path: str) -> pd.DataFrame:
     """Every point of the embedded store."""
     with closing(sqlite3.connect(path)) as database:
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'store_points'").fetchone():
-            return _as_stored(pd.DataFrame())  # no worker has begun yet
+            return _as_stored(pd.DataFrame())  # no worker has created the tables yet
         cursor = database.execute("SELECT * FROM store_points")
         names = [column[0] for column in cursor.description]
         return _as_stored(pd.DataFrame(cursor.fetchall(), columns=names))

@@ -1,4 +1,4 @@
-"""The oracle's own rules and the project's decoder decide the same: two readings of one document."""
+"""The oracle's own rules and the project's decoder agree: two implementations of one document."""
 
 import json
 import random

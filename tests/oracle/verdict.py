@@ -61,7 +61,7 @@ def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-
             by_its_score = found.astype(bool) == (matched["z_score_stored"].astype(float) > threshold)
             same = by_its_score.to_numpy() & ((wanted == found).to_numpy() | at_threshold)
         elif column in FLOATS:
-            # |price - ma_10| cancels digits, so that a score near 0 keeps its absolute error, not its relative one.
+            # |price - ma_10| cancels digits: near 0 a score keeps its absolute error, not its relative one.
             floor = tolerance if column == "z_score" else 0.0
             same = np.isclose(wanted.astype(float), found.astype(float), rtol=tolerance, atol=floor, equal_nan=True)
         else:

@@ -64,7 +64,7 @@ class Terminal:
         self._reader.start()
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError):  # EIO: the other side is closed
+        with contextlib.suppress(OSError):  # EIO: the other side of the terminal is closed
             while not self._closing.is_set():
                 if select.select([self.master], [], [], 0.1)[0]:
                     self.output += os.read(self.master, 65_536).decode(errors="replace").replace("\r\n", "\n")
@@ -123,7 +123,7 @@ class Place:
         for name in (".venv", "config.py", "tickflow", "assets", *(path.name for path in PROJECT.glob("stock_*.py"))):
             if (PROJECT / name).exists():
                 (root / name).symlink_to(PROJECT / name)
-        (root / ".env").touch()  # otherwise the .env beside the scripts would count
+        (root / ".env").touch()  # otherwise the .env beside the scripts would be read
         (root / "scripts").mkdir()
         (root / "scripts" / "run.sh").write_bytes((PROJECT / "scripts" / "run.sh").read_bytes())
         (root / "scripts" / "run.sh").chmod(0o755)
@@ -235,7 +235,7 @@ def test_started_with_signals_ignored_it_still_ends_at_sigterm(
 
 
 def test_settings_of_the_environment_reach_the_scripts_and_env_cannot_take_the_stack_away(place: Place) -> None:
-    (place.root / ".env").write_text((PROJECT / ".env.example").read_text())  # it has STACK=kafka
+    (place.root / ".env").write_text((PROJECT / ".env.example").read_text())  # that .env has STACK=kafka
     terminal = place.start(SYMBOLS="IBM,SPY", PRODUCER_INTERVAL="0.1")
     terminal.wait_until(lambda: b'"IBM"' in b"".join(path.read_bytes() for path in place.root.glob("stocks.db*")))
     press(terminal)

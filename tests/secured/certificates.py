@@ -50,7 +50,7 @@ class Authority:
 
 
 class Issued:
-    """The files of a certificate: it, its key, and both."""
+    """The files of a certificate: the certificate, its key, and both together."""
 
     def __init__(self, cert: Path, key: Path, both: Path) -> None:
         self.cert, self.key, self.both = cert, key, both

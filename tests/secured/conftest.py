@@ -1,4 +1,4 @@
-"""One broker and one InfluxDB for all tests of this folder: each start costs seconds."""
+"""One broker and one InfluxDB for all tests of this folder, since each start takes seconds."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +60,7 @@ def secret(tmp_path: Path) -> "SecretFile":
 
 
 class SecretFile:
-    """Writes a secret into a file of this user's alone, and gives its path."""
+    """Writes a secret into a file that only this user can read, and returns its path."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

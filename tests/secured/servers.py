@@ -1,4 +1,6 @@
-"""A broker with a listener for each way to be secured, an InfluxDB over HTTPS, and a front that asks for them."""
+"""A broker with a listener for each kind of security, an InfluxDB over HTTPS, and a front that asks for
+certificates.
+"""
 
 import os
 import socket
@@ -120,7 +122,7 @@ class SecuredKafka(KafkaServer):
                 assert not any(answer.values()), answer
 
     def allow(self, user: str, rights: Mapping[tuple[str, str], Sequence[str]]) -> None:
-        """Give a user rights: operations by kind and name of what they are on, as in `{("TOPIC", "a"): ["READ"]}`."""
+        """Give a user rights: operations by kind and name of the resource, as in `{("TOPIC", "a"): ["READ"]}`."""
         with self.admin() as admin:
             made = admin.create_acls([
                 ACL(f"User:{user}", "*", ACLOperation[each], ACLPermissionType.ALLOW, _pattern(kind, name))
@@ -141,7 +143,7 @@ def _pattern(kind: str, name: str) -> ResourcePattern:
 
 
 class SecuredInfluxd(Influxd):
-    """An InfluxDB that speaks HTTPS alone, with a certificate of `authority` for these hosts."""
+    """An InfluxDB that speaks only HTTPS, with a certificate of `authority` for these hosts."""
 
     def __init__(self, folder: Path, authority: Authority, *hosts: str, expired: bool = False) -> None:
         super().__init__(folder)
@@ -208,7 +210,7 @@ def _pass_on(source: socket.socket, sink: socket.socket) -> None:
 
 @contextmanager
 def trusting(ca: Path) -> Iterator[None]:
-    """Have Python's own HTTP client, which the oracle uses, trust that authority."""
+    """Make Python's own HTTP client, which the oracle uses, trust that authority."""
     before = os.environ.get("SSL_CERT_FILE")
     os.environ["SSL_CERT_FILE"] = str(ca)
     try:

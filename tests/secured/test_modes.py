@@ -25,13 +25,13 @@ BAD = b"no tick"
 
 
 class Mode(NamedTuple):
-    """A way to talk to Kafka: the broker's listener (none: the one without TLS and login), and the settings for it."""
+    """A way to talk to Kafka: the broker's listener (`None`: the one without TLS and login), and its settings."""
 
     listener: str | None
     protocol: str
     mechanism: str | None = None
     own: bool = False
-    """Whether the client has a certificate of its own."""
+    """Whether the client has its own certificate."""
 
 
 MODES = {
@@ -127,11 +127,11 @@ def test_the_chain_and_every_verb_work(chain: KafkaChain, tmp_path: Path, capsys
         code = perform(settings, *arguments)
         shown = capsys.readouterr().out
         assert words in shown, (arguments, shown)
-        assert code == 0 or arguments == ("calibrate",), (arguments, shown)  # so few ticks calibrate nothing
+        assert code == 0 or arguments == ("calibrate",), (arguments, shown)  # that few ticks calibrate nothing
 
 
 def message_of_an_alert(env: Mapping[str, str]) -> bytes:
-    """What `notify` sends first."""
+    """The first message that `notify` sends."""
     got: list[bytes] = []
 
     def take(_path: str, body: bytes) -> Answer:

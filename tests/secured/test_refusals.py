@@ -1,6 +1,6 @@
 """Each refusal of Kafka and InfluxDB is a sentence that names the setting to change, in the log and on the page.
 
-The table holds what goes wrong and the words that must be said; `not_said` are settings that would mislead.
+The table holds the mistakes and the words that the sentence must have; `not_said` are settings that would mislead.
 """
 
 import re
@@ -28,11 +28,11 @@ from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigure
 from tickflow.stack import open_acks, open_alerts, open_log, open_store
 
 USED = "test-refusals"
-"""A topic that exists, on which no user has a right."""
+"""An existing topic on which no user has a right."""
 
 
 class Case(NamedTuple):
-    """Settings, and what has to be said of them."""
+    """Settings, and the words that the sentence must have."""
 
     listener: str | None
     env: Mapping[str, str]
@@ -178,7 +178,7 @@ def test_a_refusal_of_kafka_names_the_setting(
 
 
 def what_is_said(settings: Callable[[], Settings], caplog: pytest.LogCaptureFixture) -> str:
-    """The error of the settings, or the first thing that a connecting log says."""
+    """The error of the settings, or the first sentence of a connecting log."""
     stop = threading.Event()
     try:
         log = open_log(settings(), stop)
@@ -211,7 +211,7 @@ def what_is_said(settings: Callable[[], Settings], caplog: pytest.LogCaptureFixt
 
 
 class Store(NamedTuple):
-    """Where InfluxDB is asked, the settings, and what has to be said."""
+    """The address of InfluxDB, the settings, and the words that the sentence must have."""
 
     place: str
     env: Mapping[str, str]
@@ -279,7 +279,7 @@ def places(secured_influx: SecuredInfluxd, authority: Authority, influx: InfluxS
 
 @pytest.fixture(scope="session")
 def tokens(secured_influx: SecuredInfluxd) -> dict[str, str]:
-    """Tokens that may not do what they are used for."""
+    """Tokens that lack the right they are used for."""
     server = secured_influx.server
     server.create_bucket("foreign")
     revoked, authorization = an_authorization(server, "stock_data", "read", "write")
@@ -294,7 +294,7 @@ def tokens(secured_influx: SecuredInfluxd) -> dict[str, str]:
 
 
 def what_the_store_says(settings: Callable[[], Settings]) -> tuple[str, bool]:
-    """What is said by the settings (then also true), by a store that connects, or by the first question."""
+    """The sentence of the settings (then also true), of a store that connects, or of its first query."""
     stop = threading.Event()
     try:
         store = open_store(settings(), stop)
@@ -358,7 +358,7 @@ def test_a_refusal_of_influxdb_names_the_setting_on_the_page_too(
 
 
 def shown(client: FlaskClient) -> str:
-    """What the page says of the store."""
+    """The sentence that the page shows about the store."""
     return str(client.post(UPDATE, json=asked("drawing", [None, None], [])).get_json())
 
 

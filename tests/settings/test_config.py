@@ -26,7 +26,7 @@ from tests.scripts import PROJECT
 from tickflow.errors import SettingError
 from tickflow.settings.secret_file import HIDDEN
 
-# As in the table of the design; a key that is not here has no default.
+# The table of the design; a key that is not in it has no default.
 DEFAULTS = {
     "STACK": "kafka",
     "EMBEDDED_FILE": "data/stocks.db",

@@ -1,4 +1,4 @@
-"""Foreign JSON records become ticks by a map, or say why they do not."""
+"""A map turns foreign JSON records into ticks, or gives the reason why it cannot."""
 
 import contextlib
 import json

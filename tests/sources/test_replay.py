@@ -150,7 +150,7 @@ def test_a_missing_file_is_refused_at_once(path: Path | None) -> None:
 
 
 class Time:
-    """A clock that only moves while something waits."""
+    """A clock that moves only while something waits."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -10,7 +10,7 @@ from tests.records import body, raw, reason
 from tickflow.ticks.tick import Reason
 
 CORPUS = corpus()
-# A test whose id has a backslash (as pytest writes a line end, or an umlaut) cannot be asked for by its id.
+# A test whose id has a backslash (as pytest writes a line end, or an umlaut) cannot be selected by its id.
 IDS = [re.sub(r"[^ -~]|\\", "?", case.name) for case in CORPUS]
 
 

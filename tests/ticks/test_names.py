@@ -1,4 +1,4 @@
-"""Which names are known is decided by the order of the log alone, however it is cut into batches and restarts."""
+"""Only the order of the log decides which names are known, however it is cut into batches and by restarts."""
 
 from dataclasses import replace
 

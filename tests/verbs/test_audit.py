@@ -40,7 +40,7 @@ class Chain:
         self.work()
 
     def take_over(self) -> None:
-        """Another worker has the partitions from here on."""
+        """Another worker owns the partitions from here on."""
         self.worker = Worker(self.topic, self.store)
         for partition in range(2):
             self.worker.log.give(partition)
@@ -64,7 +64,7 @@ class Chain:
         return self.store.points(symbol, 0)
 
     def rewrite(self, change: Callable[[Points], Points]) -> None:
-        """Have the store hold other points of AAPL."""
+        """Replace points of AAPL in the store."""
         others, changed = self.points("MSFT"), change(self.points())
         self.store.forget()
         for points in (others, changed):
@@ -100,7 +100,7 @@ def test_a_single_bit_of_any_field_is_different(chain: Chain, name: str) -> None
         column = getattr(points, name).copy()
         at = 30
         if column[at] != column[at]:
-            column[at] = 0.0  # which was absent
+            column[at] = 0.0  # this field was absent
         elif name in FLOAT_FIELDS:
             column[at] = np.nextafter(column[at], np.inf)
         elif name == "is_anomaly":

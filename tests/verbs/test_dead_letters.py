@@ -1,4 +1,4 @@
-"""Dead letters are listed as they are: counted by reason, each once, shown harmlessly."""
+"""The listing of dead letters: counted by reason, each record once, and printed harmlessly."""
 
 import pytest
 from hypothesis import example, given

@@ -1,4 +1,4 @@
-"""The verb `status` as a process, while what it asks is there, away and frozen."""
+"""The verb `status` as a process, while its servers run, are away, or are frozen."""
 
 import json
 import time
@@ -51,7 +51,7 @@ def test_a_frozen_store_and_an_absent_log_delay_the_status_by_at_most_three_seco
     script("stock_analytics.py", env=chain.env)
     found: dict[str, Any] = {}
 
-    def is_fine() -> bool:  # keeps the answer: on a loaded machine the next one may lack what came too late
+    def is_fine() -> bool:  # later calls keep the answer: on a loaded machine the next one may lack what came too late
         found.update(as_json(script, chain.env))
         return bool(found["ok"])
 

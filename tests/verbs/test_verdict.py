@@ -1,4 +1,4 @@
-"""What `status` finds wrong, and what it finds right."""
+"""The troubles that `status` finds, and the states that it accepts."""
 
 from dataclasses import replace
 

@@ -105,7 +105,7 @@ def test_at_every_quiet_moment_the_accounts_of_every_partition_add_up(history: l
             case ("append", int(partition), str(kind), int(skip)):
                 topic.append(partition, *RECORDS[kind], skip)
             case ("move", int(partition), int(to)):
-                # Also to the same one, as an eager rebalance does.
+                # It may go to the same worker, as in an eager rebalance.
                 group[owner[partition]].log.take(partition)
                 group[to].log.give(partition)
                 owner[partition] = to
@@ -128,10 +128,10 @@ def test_at_every_quiet_moment_the_accounts_of_every_partition_add_up(history: l
             worker.read()
     for worker in group:
         assert worker.counters.discrepancies() == {}
-    if "commit_unsure" not in {event[-1] for event in history}:  # whose batch counts nowhere if a rebalance follows
+    if "commit_unsure" not in {event[-1] for event in history}:  # its batch counts nowhere if a rebalance follows
         for number, end in topic.ends.items():
             counted = [worker.counters.accounts[number] for worker in group if number in worker.counters.accounts]
-            # Through whatever rebalances: each offset is in exactly one worker's account.
+            # Whatever rebalances happen, each offset is in exactly one worker's account.
             assert sum(account.advanced for account in counted) == end
 
 
@@ -143,7 +143,7 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     topic.append(0, *RECORDS["no tick"])
     first.log.give(0)
     first.read()
-    store.away = 1  # the poll while held up is the one that sees the rebalance
+    store.away = 1  # the poll during the hold-up notices the rebalance
     batch = first.under_test.process(first.under_test.poll())
     first.log.take(0)
     second.log.give(0)

@@ -30,7 +30,7 @@ class Clock:
 
 
 class Feed:
-    """A console with a clock of its own, and a partition's windows behind it."""
+    """A console with its own clock, and a partition's windows behind it."""
 
     def __init__(self, out: io.StringIO | None = None) -> None:
         self.out = out or io.StringIO()

@@ -1,4 +1,4 @@
-"""Two batches under way at once: one is written while the next is read, and nothing is promised any earlier for it."""
+"""Two batches are processed at once: one is written while the next is read, and no guarantee is weaker for that."""
 
 import io
 import threading

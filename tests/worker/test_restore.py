@@ -50,7 +50,7 @@ def test_lost_and_cold_counts_are_exact_and_cover_all_missing_records(made: tupl
     commit, oldest = made
     result = plan(commit, held)
     if commit.offset > held.end:
-        assert (result.lost, result.cold) == (0, 0)  # another log: nothing of it was ever ours
+        assert (result.lost, result.cold) == (0, 0)  # another log: none of its records was ever processed
         return
     assert result.lost == len(range(commit.offset, held.start))
     assert result.cold == len(range(oldest, min(held.start, commit.offset)))

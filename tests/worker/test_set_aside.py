@@ -1,4 +1,4 @@
-"""A partition that a rebalance gives back to its worker: the windows go on where nobody else committed meanwhile."""
+"""A partition that a rebalance returns to its worker: the windows continue if nobody else committed in between."""
 
 import io
 
@@ -64,7 +64,7 @@ def rows(store: MemoryStore) -> list[object]:
 
 
 def alone(topic: MemoryTopic) -> list[object]:
-    """What one worker stores that nothing ever disturbs."""
+    """The points that one undisturbed worker stores."""
     store, untouched = MemoryStore(), MemoryTopic(1)
     untouched.entries, untouched.ends = topic.entries, topic.ends
     worker = Worker(untouched, store)
@@ -176,7 +176,7 @@ def test_revoked_and_returned_partitions_give_the_points_of_an_undisturbed_worke
                 workers[int(str(given_[0]))].read(int(str(given_[1])))
             elif kind == "move":
                 workers[owner].log.take(0)
-                workers[owner].read()  # a group gives nothing away before its member has noticed
+                workers[owner].read()  # a group moves no partition before its member has noticed
                 owner = int(str(given_[0]))
                 workers[owner].log.give(0)
             elif str(kind).startswith("rebalance"):

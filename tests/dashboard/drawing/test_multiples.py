@@ -145,7 +145,9 @@ def test_the_symbols_that_a_browser_compares_are_checked() -> None:
 
 
 def test_each_chart_has_its_count_of_ticks_and_their_interval(store: MemoryStore) -> None:
-    """At most 20, which the longest average needs; the page shows from it which symbols warm up or are stale."""
+    """At most 20, which the longest average needs; the page derives from the count which symbols warm up or are
+    stale.
+    """
     _, drawn = drawn_from(store, "AAPL", "NONE")
     first, none = drawn["multiples"]
     assert (first["count"], none["count"], none["gap_s"]) == (len(PRICES), 0, None)

@@ -176,7 +176,7 @@ def test_an_unknown_key_acknowledges_nothing(store: MemoryStore, acks: MemoryAck
 def test_concurrent_readers_miss_no_alert(
     store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every answer that the reader gets between two steps of a look, in order, and then the last one."""
+    """Every answer that a reader gets between two steps of a read, in order, followed by the last answer."""
     write(store, ".!.")
     board = Board(acks)
     look(board, store)

@@ -1,4 +1,4 @@
-"""What the page says of a session: beside a recomputation from all ticks of three days."""
+"""The session values of the page, compared with a recomputation from all ticks of three days."""
 
 import json
 from datetime import UTC, datetime, timedelta

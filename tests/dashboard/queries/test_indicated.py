@@ -1,4 +1,4 @@
-"""Indicators as the page asks for them: over the candles of the store, with what went before."""
+"""Indicators as the page requests them: over the candles of the store, including earlier ones."""
 
 import threading
 from collections.abc import Iterator

@@ -306,7 +306,7 @@ def test_a_picture_of_candles_has_averages_over_candles() -> None:
 
 
 def test_a_symbol_that_ticks_very_often_is_drawn_once() -> None:
-    """More rows came within 30 s than are read at once: late ones among them must not cause endless drawings."""
+    """More rows arrived within 30 s than one read returns: late ones among them must not cause endless drawings."""
     store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
     store.write(feed.points("AAPL", [100.0] * 100))
     late = feed.now - timedelta(seconds=5, milliseconds=50)
@@ -596,7 +596,7 @@ def test_the_state_of_a_live_source_includes_a_closed_exchange(source: str, hour
 
 
 def test_columns_are_extended_after_any_number_of_ticks() -> None:
-    """A replay at 60 times its speed brought more ticks than a picture of ticks may be extended by: all stood still."""
+    """A replay at 60 times its speed brought more ticks than a picture of ticks may grow by: the chart stood still."""
     store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
     store.write(feed.points("AAPL", [100.0 + at % 7 for at in range(2_500)]))
     before = drawn_from(store)

@@ -1,4 +1,4 @@
-"""The list of alerts worth reading: of the newest day, strongest first, with what became of them, and the mutes."""
+"""The list of alerts worth reading: those of the newest day, strongest first, with their outcomes, and the mutes."""
 
 import threading
 from dataclasses import replace
@@ -62,7 +62,7 @@ def test_todays_alerts_come_strongest_first_and_market_moves_before_them(seen: S
     seen.alerts.write([yesterday, moved("MSFT", 20, 9.0), moved("AAPL", 10, 11.2), market, rule])
     told = seen.look()["worth"]["alerts"]
     assert [each["key"][0] for each in told] == ["*", "AAPL", "MSFT", "IBM"]
-    assert told[0]["symbol"] == "AAPL"  # where a click on a market move leads
+    assert told[0]["symbol"] == "AAPL"  # the target of a click on a market move
     assert told[0]["words"] == "3 symbols moved up at once: AAPL,MSFT,IBM."
 
 
@@ -100,7 +100,7 @@ def test_a_mute_is_kept_for_all_shown_and_undone(seen: Seen, tmp_path: Path) -> 
     other.board.mute(None, mute.id, NOW)
     assert seen.look(news["stamp"])["worth"]["mutes"] == []
     assert list(seen.mutes.mutes()) == [replace(mute, undone=True)]
-    seen.board.mute(None, "0" * 16, NOW)  # none has that id
+    seen.board.mute(None, "0" * 16, NOW)  # no mute has that id
     assert len(seen.mutes.mutes()) == 1
 
 

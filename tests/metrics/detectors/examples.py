@@ -36,7 +36,7 @@ def busy_day(seed: int = 1, count: int = 800) -> tuple[Trade, ...]:
 
 @lru_cache
 def expected(detector: str, trades: tuple[Trade, ...], least: float = 0.0) -> dict[int, Expected]:
-    """By tick, what the oracle says of it: all ticks out of warm-up that score above 0."""
+    """By tick, the oracle's finding: all ticks out of warm-up that score above 0."""
     said = {at: each[detector] for at, each in enumerate(oracle.scores(trades, least)) if detector in each}
     return {at: one for at, one in said.items() if one.score > 0}
 
@@ -73,7 +73,7 @@ def rows(detector: Callable[[View], Scored], trades: Sequence[Trade], size: int)
 
 
 def hold_against(found: dict[int, Expected], wanted: dict[int, Expected]) -> None:
-    """Hold findings against those of the oracle."""
+    """Compare findings with those of the oracle."""
     assert found.keys() == wanted.keys()
     for at, each in wanted.items():
         assert abs(found[at].score - each.score) <= 1e-9 * each.score
@@ -81,7 +81,7 @@ def hold_against(found: dict[int, Expected], wanted: dict[int, Expected]) -> Non
 
 
 def seconds_asked_for(method: str, detector: Callable[[View], Scored], trades: Sequence[Trade]) -> set[int]:
-    """Of which traded seconds (of one batch) the detector asks for `method`, which is what costs time."""
+    """The traded seconds (of one batch) for which the detector calls `method`, the expensive part."""
     view = view_of(Seconds(), trades)
     asked: set[int] = set()
     whole = getattr(view, method)

@@ -47,7 +47,7 @@ def usual_move(logs: list[float]) -> float:
 
 
 class Expected(NamedTuple):
-    """What a detector must say of a tick."""
+    """The finding that a detector must have for a tick."""
 
     score: float = 0.0
     direction: int = 0
@@ -90,7 +90,7 @@ def volatility(window: list[Second]) -> float:
 
 
 def bad_print(window: list[Second], was_within: bool, before: float, least: float) -> Expected:
-    """The finding of `bad_print`: `before` is the price of the tick before, in this second or not."""
+    """The finding of `bad_print`: `before` is the price of the previous tick, in this second or an earlier one."""
     price = window[59].close
     base = [each.close for each in (window[56:59] if was_within else window[55:58])]
     logs = [math.log(each.close) for each in (window[1:59] if was_within else window[:58])]
@@ -105,7 +105,7 @@ def bad_print(window: list[Second], was_within: bool, before: float, least: floa
 
 
 def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, Expected]]:
-    """For each trade, what each detector must say; empty in warm-up."""
+    """For each trade, the finding that each detector must have; empty in warm-up."""
     histories: defaultdict[str, History] = defaultdict(History)
     for trade in trades:
         history = histories[trade.symbol]

@@ -1,4 +1,4 @@
-"""`bad_print`, held against the oracle, and which seconds it looks at."""
+"""`bad_print`, compared with the oracle, and the seconds that it scores."""
 
 import pytest
 
@@ -33,7 +33,7 @@ CALM = [Trade("A", number * SECOND_US, 100 + 0.01 * (number % 2), 1.0) for numbe
 @pytest.mark.parametrize(
     ("after_us", "price", "back", "direction", "reference"),
     [
-        (0, 101.0, 100.0, 1, 100.01),  # print and return in a second that began with a good price
+        (0, 101.0, 100.0, 1, 100.01),  # print and return within one second, which began with a good price
         (0, 99.0, 100.01, -1, 100.0),
         (300_000, 101.0, 100.0, 1, 100.01),
         (SECOND_US, 101.0, 100.01, 1, 100.01),  # the return begins another second

@@ -1,4 +1,4 @@
-"""`move`, held against the oracle; its usual move, and which seconds it looks at."""
+"""`move`, compared with the oracle; its usual move, and the seconds that it scores."""
 
 import numpy as np
 import pytest

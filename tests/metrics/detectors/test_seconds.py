@@ -1,4 +1,6 @@
-"""The clock of the detectors, held against plain lists: each view, what is kept of it, and what a restart needs."""
+"""The clock of the detectors, compared with plain lists: each view, the state that is kept, and the state after a
+restart.
+"""
 
 import itertools
 import math
@@ -30,7 +32,7 @@ class Second:
 
 @dataclass
 class Symbol:
-    """A symbol so far."""
+    """The state of one symbol."""
 
     begun_us: int = 0
     newest_us: int = 0
@@ -38,7 +40,7 @@ class Symbol:
     seconds: list[Second] = field(default_factory=list)
 
     def add(self, trade: Trade) -> Second:
-        """Add a trade; its second."""
+        """Add a trade; return its second."""
         self.newest_us = max(self.newest_us, trade.time_us)
         stamp = self.newest_us // SECOND_US
         if not self.seconds or self.seconds[-1].stamp != stamp:
@@ -67,7 +69,9 @@ def a_day(seed: int = 1, count: int = 420, symbols: int = 3) -> tuple[Trade, ...
 
 
 def hold(view: View, trades: Sequence[Trade], known: dict[str, Symbol]) -> None:
-    """Hold a view of these trades against plain lists; `known` is as before them, and as after them at the end."""
+    """Compare a view of these trades with plain lists; `known` is the state before the trades and, at the end, after
+    them.
+    """
     slots = list(known)
     counts = {symbol: len(one.seconds) for symbol, one in known.items()}
     running = {symbol: one.seconds[-1] for symbol, one in known.items()}
@@ -125,7 +129,7 @@ def hold(view: View, trades: Sequence[Trade], known: dict[str, Symbol]) -> None:
 def hold_histories(
     view: View, known: dict[str, Symbol], seconds: list[tuple[str, Second]], counts: dict[str, int]
 ) -> None:
-    """Hold against plain lists what a view gives of the observations before each second."""
+    """Compare the view's observations before each second with plain lists."""
     each = np.arange(len(seconds))
     stamps, prices, volumes = view.stamps(each), view.closed_prices(each), view.closed_volumes(each)
     assert stamps.shape == (len(seconds), 60)
@@ -144,7 +148,7 @@ def hold_histories(
         for lag, sums in running_sums.items():
             if lag > len(whole):
                 continue
-            # They begin anywhere: only the difference of two of them means anything.
+            # The sums may start anywhere: only the difference of two of them has a meaning.
             part = slice(len(whole) - lag, len(whole))
             difference = (sums_at(view, at) - sums[at]).tolist()
             assert difference == pytest.approx(
@@ -170,7 +174,7 @@ def sums_at(view: View, second: int) -> np.ndarray:
 
 
 def hold_kept(seconds: Seconds, known: dict[str, Symbol]) -> None:
-    """Hold what is kept against plain lists."""
+    """Compare the kept state with plain lists."""
     assert seconds.symbols == list(known)
     assert seconds.size == len(known)
     for slot, one in enumerate(known.values()):

@@ -1,4 +1,4 @@
-"""Silences, held against an oracle that looks at every symbol after every tick."""
+"""Silences, compared with an oracle that checks every symbol after every tick."""
 
 import itertools
 import random
@@ -28,7 +28,7 @@ RULES: Fixed = (
 
 @dataclass
 class Known:
-    """What is known of one symbol so far."""
+    """The state of one symbol."""
 
     newest_us: int = -1
     stamps: list[int] = field(default_factory=list)
@@ -53,7 +53,7 @@ def by_hand(
     restart: int = -1,
     session: Callable[[int], int] = always,
 ) -> list[Row]:
-    """The silences, symbol by symbol after each tick; at `restart` it is forgotten which ones were found."""
+    """The silences, symbol by symbol after each tick; at `restart` the oracle forgets which ones were found."""
     known: dict[str, Known] = {}
     clock, rows = -1, list[Row]()
     for at, trade in enumerate(trades):

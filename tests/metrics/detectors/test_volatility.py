@@ -1,4 +1,4 @@
-"""`volatility`, held against the oracle; the ratio of returns, and which seconds it looks at."""
+"""`volatility`, compared with the oracle; the ratio of returns, and the seconds that it scores."""
 
 import math
 import statistics
@@ -46,7 +46,7 @@ def test_a_score_at_the_floor_is_left_out() -> None:
 
 
 def by_hand(returns: list[float]) -> float:
-    """The score as its definition says."""
+    """The score by its definition."""
     cut = 5 * statistics.fmean(returns)
     before, last = ([min(each, cut) for each in part] for part in (returns[:39], returns[39:]))
     return math.log(statistics.fmean(last) / statistics.fmean(before)) / 0.2

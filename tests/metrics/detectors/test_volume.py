@@ -1,4 +1,4 @@
-"""`volume`, held against the oracle; the multiple of the usual volume, and which seconds it looks at."""
+"""`volume`, compared with the oracle; the multiple of the usual volume, and the seconds that it scores."""
 
 import math
 import statistics

@@ -117,7 +117,7 @@ CASES: dict[str, Callable[[], Case]] = {}
 
 
 def case(make: Callable[[], Case]) -> Callable[[], Case]:
-    """Register a maker of a file in the corpus."""
+    """Register a function that makes a file of the corpus."""
     CASES[make.__name__] = make
     return make
 

@@ -83,7 +83,7 @@ def test_a_row_that_is_cut_is_refused_by_its_line_and_the_others_are_read(tmp_pa
 
     case, line, _ = broken(CASES[name](), cut)
     ticks, complaint = failed(written(tmp_path, case), **case.flags)
-    if case.layout in ("d3", "Google Finance"):  # two columns: one cell is a row of no table
+    if case.layout in ("d3", "Google Finance"):  # two columns: a single cell would not be a row of a table
         assert f"line {line}: " in complaint
         return
     assert f"line {line}: " in complaint
@@ -130,7 +130,7 @@ def test_a_file_without_a_symbol_is_refused_and_the_flag_is_named(tmp_path: Path
         replayed(written(tmp_path, case), **flags)
 
 
-# --- one meaning, many spellings ---
+# --- one meaning, many forms ---
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

@@ -1,5 +1,7 @@
 # ruff: noqa: E501 - a file and its meaning are read best in one line
-"""Odd and hostile files: every published tick is what a careful person would read, and all else is refused in words."""
+"""Odd and hostile files: every published tick is what a careful person would read, and the rest is refused with a
+reason.
+"""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""The same ticks in any two spellings or layouts are the same stored points, to the bit."""
+"""The same ticks in any two forms or layouts give the same stored points, to the bit."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def at(us: int) -> datetime:
 
 
 def as_text(rows: Rows, symbol: str) -> str:
-    """The plainest form, of which the spellings are made."""
+    """The plainest form of the ticks, from which the others are made."""
     lines = [f"{at(us).isoformat(timespec='microseconds')},{symbol},{price:.4f},{volume}" for us, price, volume in rows]
     return "\n".join(["timestamp,symbol,price,volume", *lines]) + "\n"
 
@@ -84,7 +84,7 @@ SYMBOLS = {form: f"S{number:02}" for number, form in enumerate(FORMS)}
 
 
 def points_of(chain: EmbeddedChain, rows: Rows) -> dict[str, str]:
-    """By symbol, the measures of its points and their times, without what tells of the place in the log."""
+    """By symbol, the measures of its points and their times, without the part that depends on the place in the log."""
     stored = chain.stored()
     (time,) = (name for name in stored.columns if name.startswith("time"))
     names = sorted(set(stored.columns) - {"symbol", "partition", "offset", time})
@@ -94,7 +94,7 @@ def points_of(chain: EmbeddedChain, rows: Rows) -> dict[str, str]:
     for symbol in SYMBOLS.values():
         table = stored[stored["symbol"] == symbol].sort_values("offset")
         times = [int(ns) // slot for ns, slot in zip(table[time].astype("int64"), slots, strict=True)]
-        found[symbol] = repr((times, [table[name].tolist() for name in names]))  # repr tells floats apart to the bit
+        found[symbol] = repr((times, [table[name].tolist() for name in names]))  # repr distinguishes floats to the bit
     return found
 
 
@@ -111,7 +111,7 @@ def test_the_same_ticks_in_any_two_forms_are_the_same_points_to_the_bit(tmp_path
         )
     )  # fmt: skip
     def compare(rows: Rows) -> None:
-        """Replay all forms into one log, each with a symbol of its own, and compare the points of all symbols."""
+        """Replay all forms into one log, each under its own symbol, and compare the points of all symbols."""
         rows = sorted(rows)
         file = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"
         with a_log(file, StopEvent()) as log:

@@ -1,4 +1,4 @@
-"""Order, zones, packings, pipes and parts of files; and that nothing wrong is ever read without a word."""
+"""Order, zones, packings, pipes and parts of files, and the promise that nothing is misread silently."""
 
 import gzip
 import io
@@ -237,7 +237,7 @@ def test_times_of_day_as_numbers_have_the_digits_of_their_column(
     assert found == expected
 
 
-# --- what may be read in two ways ---
+# --- ambiguous cells ---
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_ambiguous_cells_are_refused_and_the_deciding_flag_is_named(
         replayed(path, timezone="UTC")
     decided = {"dates": "dmy", "decimal": "comma", "epoch": "s", "bar_us": 60_000_000}[value]
     if value == "epoch":
-        return  # 42 s after 1970 is no time of a market whatever the unit
+        return  # 42 s after 1970 is not a market's time in any unit
     assert len(replayed(path, timezone="UTC", **{value: decided})) == len(rows)
 
 
@@ -487,7 +487,7 @@ def test_a_column_of_times_is_read_as_each_of_its_cells(times: list[datetime], f
 
 
 def _arrow_bodies() -> list[bytes]:
-    """Parquet and Feather; not Feather's first version, which a process of its own reads."""
+    """Parquet and Feather, but not Feather's first version, which a separate process reads."""
     frame = arrow_table(trades())
     feather, stream, parquet = io.BytesIO(), io.BytesIO(), io.BytesIO()
     pyarrow.feather.write_feather(frame, feather)
@@ -570,7 +570,7 @@ REACHED = {
     "unpacking": (packing, "_opened"), "zstd": (packing._Zstd, "readinto"), "no header": (recognise, "headerless"),
     "a plan": (opened, "_finish"), "bars": (recognise._Recogniser, "_length"), "ticks": (Converter, "convert"),
 }  # fmt: skip
-"""The parts of the readers that mutated files must come to."""
+"""The parts of the readers that mutated files must reach."""
 
 
 def test_mutated_files_reach_all_parts_of_the_readers_and_never_give_a_traceback(

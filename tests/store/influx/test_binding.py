@@ -55,7 +55,7 @@ NOT_ASKED_BY_INFLUXQL = {
     "connect",
     "close",
     "write_status",
-}  # what `prepare` asks is asked by others here
+}  # the queries of `prepare` are tested with other methods
 
 
 @pytest.fixture
@@ -88,7 +88,9 @@ def test_the_list_has_every_query_of_the_store() -> None:
 
 
 def statements(queries: list[str]) -> set[str]:
-    """Without numbers that we compute: the widths of steps and the numbers of parameters."""
+    """The texts of the queries without the numbers that we compute: the widths of steps and the numbers of
+    parameters.
+    """
     return {re.sub(r"\d+", "0", each) for query in queries for each in query.split("; ")}
 
 

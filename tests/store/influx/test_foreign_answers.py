@@ -74,7 +74,7 @@ foreign = st.builds(
 
 
 class Shaped(NamedTuple):
-    """An answer of the shape that was asked for: so many rows per statement, filled with these values in turn."""
+    """An answer of the requested shape: that many rows per statement, filled with these values in turn."""
 
     counts: list[int]
     cells: list[Any]
@@ -103,7 +103,7 @@ shaped = st.builds(
 
 
 class FakePool:
-    """Answers each request with the next of these, and the last one again and again."""
+    """Answers each request with the next of these answers, then with the last one again and again."""
 
     def __init__(self, given: list[Foreign | Shaped]) -> None:
         self._given = given
@@ -206,7 +206,7 @@ def test_any_refusals_of_a_write_count_each_point_at_most_once(given_: list[ApiE
 
 
 def test_the_fuzzing_reaches_good_answers() -> None:
-    """What the strategies give is read where it has the right types."""
+    """The answers that the strategies make are read if they have the right types."""
     store = a_store([Shaped([2], [5], "AAPL")])
     assert store.count("AAPL", 0, MORNING) == 5
     assert store.anomaly_counts(0) == {"AAPL": 10}

@@ -1,4 +1,4 @@
-"""Columns through memory: what is kept says what the points say, as far as their counts tell."""
+"""Columns through memory: kept columns agree with the points, as far as their counts show."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ WIDTH = 400 * SECOND
 
 
 class Series:
-    """A symbol's points as a sorted list of (time, price), read as InfluxDB would; what was read is noted."""
+    """A symbol's points as a sorted list of (time, price), read as InfluxDB would; notes which ranges were read."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, float]] = []
@@ -43,7 +43,7 @@ def a_series(hours: int) -> Series:
 
 
 def check(kept: Kept, series: Series, since: int, until: int) -> list[tuple[int, int]]:
-    """Compare with a whole reading; return what was read of the store for it."""
+    """Compare with a complete read; return which ranges were read from the store."""
     series.reads.clear()
     found = kept.pixels("AAPL", since, until, WIDTH)
     reads = [each for each in series.reads if each[1] > each[0]]

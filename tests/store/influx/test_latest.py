@@ -1,4 +1,4 @@
-"""The cache of InfluxDB's newest points equals what a whole read would find."""
+"""The cache of InfluxDB's newest points equals the result of a full read."""
 
 import threading
 import time
@@ -171,7 +171,7 @@ writes = st.lists(
         st.lists(
             st.tuples(st.sampled_from("ABC"), st.sampled_from(["replay", "simulated"]), st.integers(0, 5)), max_size=4
         ),
-        st.booleans(),  # whether it is read after it
+        st.booleans(),  # whether the cache is read after the write
     ),
     max_size=8,
 )

@@ -359,7 +359,7 @@ def test_two_connections_carry_two_requests_at_once_and_a_few_points_use_one() -
     def meet(_path: str, body: bytes) -> Answer:
         sizes.append(len(body.splitlines()))
         if sizes[-1] > 10:
-            both.wait(10)  # breaks, together with the request, if the other one does not come
+            both.wait(10)  # this fails, together with the request, if the other request does not arrive
         return Answer(204)
 
     with HttpStub(meet) as stub, at_stub(stub, connections=2) as store:
@@ -523,7 +523,7 @@ ANSWERS = st.fixed_dictionaries({"results": st.lists(RESULT | JSON, max_size=2) 
 
 @pytest.fixture(scope="module")
 def any_answer() -> Iterator[tuple[list[object], InfluxStore]]:
-    """A store at a server that sends the answers in the list, with status 200."""
+    """A store whose server sends the answers in the list, with status 200."""
     given: list[object] = [None]
     with (
         pytest.MonkeyPatch.context() as patched,

@@ -1,4 +1,4 @@
-"""Half-written points are recognised and waited for; what stays incomplete is returned as it is."""
+"""Half-written points are recognised and waited for; points that stay incomplete are returned unchanged."""
 
 from dataclasses import replace
 

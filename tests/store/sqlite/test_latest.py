@@ -1,4 +1,4 @@
-"""The cache of the newest points equals what a whole read would find."""
+"""The cache of the newest points equals the result of a full read."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def pair(tmp_path: Path, clock: Clock) -> Iterator[tuple[EmbeddedStore, EmbeddedStore]]:
-    """A store that writes and one of another process that reads; neither sweeps unless asked."""
+    """A store that writes, and one of another process that reads; neither sweeps unless told to."""
     stores = [
         EmbeddedStore(tmp_path / "stocks.db", retention_days=7, stop=threading.Event(), clock=clock) for _ in range(2)
     ]
@@ -114,8 +114,8 @@ moments = st.integers(0, 5)
 writes = st.lists(
     st.tuples(
         st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from(["replay", "simulated"]), moments), max_size=4),
-        st.integers(-3, 10),  # seconds that pass after it
-        st.booleans(),  # whether it is read after it
+        st.integers(-3, 10),  # seconds that pass after the write
+        st.booleans(),  # whether the cache is read after the write
     ),
     max_size=12,
 )

@@ -107,7 +107,7 @@ def test_a_sweep_takes_small_chunks_and_begins_once_a_minute(
     clock.now += 7 * 86_400 + 30
     store.write_status(a_status("host-1", MORNING))
     assert count(path, "store_points") == 0
-    store.write_status(a_status("host-1", MORNING))  # finds nothing more: the sweep is over
+    store.write_status(a_status("host-1", MORNING))  # finds no expired point: the sweep is over
     with open_store(path, Clock()) as other:  # whose clock is two weeks behind
         other.write(some(5))
     clock.now += 59
@@ -251,5 +251,5 @@ def test_close_releases_every_connection(path: Path, clock: Clock) -> None:
         list(pool.map(lambda _: store.write(some(5)), range(20)))
         list(pool.map(lambda _: store.latest(), range(50)))
     store.close()
-    # The last connection to close takes the write-ahead file with it.
+    # The last connection to close deletes the write-ahead file.
     assert [file.name for file in path.parent.iterdir()] == ["stocks.db"]

@@ -84,10 +84,10 @@ def names_of(scope: ast.ClassDef) -> set[str]:
 
 
 def undocumented(text: str, name: str) -> list[str]:
-    """Where a file uses what kafka-python does not document.
+    """The places where a file uses names that kafka-python does not document.
 
-    That is an import of such a module, an attribute with an underscore of anything but `self`, one of `self` that its
-    class has not given itself, and the name of one in `getattr`.
+    Such a name is an import of an undocumented module, an attribute with an underscore on anything but `self`, one on
+    `self` that its class did not assign, or such a name in `getattr`.
     """
     found = []
     tree = ast.parse(text)

@@ -35,7 +35,7 @@ def test_every_key_goes_where_the_default_partitioner_puts_it(key: bytes, partit
     ("key", "murmur2"), [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)]
 )
 def test_the_hash_is_that_of_kafkas_own_tests(key: bytes, murmur2: int) -> None:
-    """`testMurmur2` in UtilsTest.java of Kafka's clients; the sign bit is taken off."""
+    """`testMurmur2` in UtilsTest.java of Kafka's clients, with the sign bit removed."""
     assert (murmur2 & 0x7FFFFFFF) % 7 == ByKey().partition(TOPIC, key, key, None, None, Named(7))
 
 

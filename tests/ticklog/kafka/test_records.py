@@ -1,4 +1,4 @@
-"""Our reader returns the same records from Kafka's batches as kafka-python's, whatever they hold."""
+"""Our reader returns the same records from Kafka's batches as kafka-python, whatever the records hold."""
 
 import struct
 from functools import partial
@@ -173,13 +173,13 @@ def test_corrupt_records_under_a_valid_checksum_are_refused_or_read_the_same_way
     data = bytearray(a_batch([(5, b"AAPL", b"value" * 20, [("name", b"content")]), (6, b"MSFT", b"2", [])]))
     attributes = (HEADER_END + 2, data.index(b"MSFT") - 4)
     place = HEADER_END + at % (len(data) - HEADER_END)
-    assume(place not in attributes)  # a byte without meaning; kafka-python takes it for a number of any length
+    assume(place not in attributes)  # a byte without meaning; kafka-python reads a number of any length in its place
     data[place] = byte
     struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))
     try:
         expected = read(Fetcher.PartitionRecords, bytes(data))
     except CorruptRecordError as error:
-        assume("UnicodeDecodeError" not in str(error))  # of a header's name: read without
+        assume("UnicodeDecodeError" not in str(error))  # part of a header's name: the record is read without headers
         with pytest.raises(CorruptRecordError):
             read(QuickRecords, bytes(data))
     else:
@@ -200,7 +200,7 @@ def test_a_batch_of_several_portions_is_read_around_a_header_name_that_is_not_ut
 
 def test_records_before_a_corrupt_one_are_returned_first() -> None:
     data = bytearray(a_batch([(n, b"AAPL", b"<%d>" % n, []) for n in range(1_500)]))
-    data[data.index(b"<1200>") - 1] = 0x7E  # the length of the value
+    data[data.index(b"<1200>") - 1] = 0x7E  # the length field of the value
     struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))
     part = QuickRecords(0, PLACE, MemoryRecords(bytes(data)))
     found = [each.offset for _ in range(3) for each in part.take(500)]

@@ -79,7 +79,7 @@ def test_a_batch_that_cannot_be_read_is_passed_by_deleting_it_from_the_log(
 def test_a_missing_dead_letter_topic_does_not_block_the_group(
     influx: InfluxServer, bucket: str, kafka_servers: str, topic: str
 ) -> None:
-    """The worker says so and goes on polling, so that a rebalance need not wait for it."""
+    """The worker reports the wait and keeps polling, so that a rebalance need not wait for it."""
     chain = KafkaChain(kafka_servers, topic, influx, bucket)
     with working(chain) as worker:
         until(lambda: len(worker.counters.accounts) == 4, "the worker has its partitions")

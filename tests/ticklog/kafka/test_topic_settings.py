@@ -1,4 +1,4 @@
-"""Topic settings that cannot work end a script with a sentence; others are accepted."""
+"""Unusable topic settings end a script with a sentence; others are accepted."""
 
 from collections.abc import Mapping
 
