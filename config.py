@@ -304,7 +304,8 @@ class Settings(BaseModel):
         "partitions of a topic that a script creates, the most workers that can share it; no effect on existing topics",
     )
     kafka_batch_records: Annotated[int, _whole(1, 100_000)] = _setting(
-        20_000, "the most records that a worker reads at once; with few ticks it takes what there is, without delay"
+        20_000,
+        "the most records that a worker reads at once; with few ticks it reads those that there are, without delay",
     )
     kafka_replicas: Annotated[int | None, _whole(1, 32_767)] = _setting(
         None, "copies of each record of a topic that a script creates; without it, the brokers' default"

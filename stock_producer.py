@@ -277,7 +277,9 @@ class StockDataProducer:
         return TopicSource(open_log(self.settings.model_copy(update=changed), self.stop), mapping)
 
     def _check_retention(self) -> None:
-        """Ask for `--yes` before a replay whose ticks are all older than the bucket keeps, as far as InfluxDB tells."""
+        """Ask for `--yes` before a replay whose ticks are all older than the bucket keeps, as far as InfluxDB's
+        settings show.
+        """
         settings, path = self.settings, self.settings.replay_file
         asked = settings.stack == "kafka" and settings.influxdb_token and not (self._yes or self._wishes.shift)
         if not asked or path is None or not (path.is_file() or path.is_dir()):

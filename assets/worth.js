@@ -64,7 +64,7 @@ function row(each) {
   return item;
 }
 
-/** The rows of the list: per symbol a head and its alerts, the symbol with the strongest one first. */
+/** The rows of the list: for each symbol a head and its alerts; the symbol with the strongest alert comes first. */
 function rows(only) {
   const groups = Map.groupBy
     ? Map.groupBy(listed(only), groupOf)

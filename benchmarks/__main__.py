@@ -12,14 +12,14 @@
     soak       three hours of an open page in a twentieth of the time: memory of browser and server
     embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
     knobs      our worker with each of the settings for high rates changed
-    latency    how long a tick takes until it is stored, at 2,000 and 20,000 a second
+    latency    how long a tick takes until it is stored, at 2,000 and 20,000 per second
     memory     memory per symbol, and whether the worker's memory stays flat over ten million ticks
     producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
     recovery   a worker catching up a million ticks
     sharing    two workers of one group against one
     stage      the compute stage alone, from raw bytes to line protocol, beside that of the tutorial's script
     symbols    5 to 50,000 symbols: CPU per tick, of the worker and of InfluxDB
-    malformed  one worker on ticks of which half are malformed, against clean ones, alternating
+    malformed  one worker on a topic with half of its ticks malformed, against a clean one
     start      the CPU that each script takes for its help, to refuse a setting, and until it is ready
 
 Real servers, those of `TICKFLOW_TEST_*` or its own. Prints tables, and writes benchmarks/results/CASE.json. Only
@@ -93,11 +93,11 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all")
-    parser.add_argument("--short", action="store_true", help="only to see that the cases work: small, and one round")
+    parser.add_argument("--short", action="store_true", help="try out the cases: small inputs, and one round")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)
     if unknown:
-        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+        parser.error(f"unknown case: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
     RESULTS.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     print(f"machine: {machine['cores']} cores, Python {machine['python']}")
@@ -117,7 +117,9 @@ def main() -> int:
 
 @contextlib.contextmanager
 def _ended_by_a_signal_as_by_itself() -> Iterator[None]:
-    """On SIGTERM during the block, end what the cases have started, as Ctrl+C does, and delete temporary files."""
+    """On SIGTERM during the block, end everything that the cases started, as Ctrl+C does, and delete temporary
+    files.
+    """
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)  # one SIGTERM is enough

@@ -23,7 +23,7 @@ from devtools.servers import Influxd, InfluxServer, KafkaServer
 
 PROJECT = Path(__file__).parent.parent
 LEASH = (sys.executable, str(PROJECT / "devtools" / "leash.py"))
-"""The start of a command line that makes the program end together with the benchmark, however that ends."""
+"""The start of a command line that ends the program together with the benchmark, even if the benchmark is killed."""
 CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
 """Where `make bench` installs benchmarks/requirements.lock: the contenders need other versions than our own
 libraries.
@@ -62,7 +62,7 @@ class Bench:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for program in self._programs:  # left by a case that was interrupted
+        for program in self._programs:  # left behind by a case that was interrupted
             if program.poll() is None:
                 program.kill()
                 program.wait()
@@ -131,7 +131,7 @@ class Bench:
         return int(result["series"][0]["values"][0][1]) if "series" in result else 0
 
     def check_stored(self, bucket: str, ticks: int) -> None:
-        """Raise `RuntimeError` unless the bucket holds that many points within some seconds."""
+        """Raise `RuntimeError` unless the bucket holds exactly that many points within some seconds."""
         found = [self.stored(bucket)]
         while found[-1] != ticks and len(found) < 6:
             time.sleep(1)
@@ -156,7 +156,7 @@ class Bench:
         consumer.close()
 
     def influxd_cpu(self) -> float:
-        """The CPU seconds of InfluxDB so far; NaN for an InfluxDB that was given."""
+        """The CPU seconds of InfluxDB so far; NaN for an InfluxDB that this program did not start."""
         pids = [server.pid for server in self._started if isinstance(server, Influxd)]
         return cpu_of(pids[0]) if pids else math.nan
 
@@ -202,7 +202,7 @@ def cpu_of(pid: int) -> float:
 
 
 def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The median of each figure over several runs of one program; moments have no median."""
+    """The median of each figure over several runs of one program; moments in time have no median."""
     names = [name for name in runs[0] if not name.endswith("_at")]
     return {name: round(statistics.median(run[name] for run in runs), 3) for name in names}
 

@@ -34,7 +34,7 @@ def run(bench: Bench) -> dict[str, Any]:
     verdict = oracle.compare(expected, oracle.read_influx(bench.influx.url, bench.influx.token, bucket))
     print(verdict)
     if not (verdict.equal and verdict.expected == count):
-        raise RuntimeError("the stored points are not what a recomputation says")
+        raise RuntimeError("the stored points differ from a recomputation")
     return {
         "trades": count,
         "produced_in_s": round(produced, 2),

@@ -44,7 +44,7 @@ def _rate(bench: Bench, ticks: int, number: int) -> float:
 
 
 def _idle_percent(bench: Bench, seconds: int) -> dict[str, float]:
-    """The CPU of each script, in percent of a core, while nobody looks at the page."""
+    """The CPU of each script, in percent of a core, while no page is open."""
     environment = _environment(bench.folder / "idle.db") | {"DASHBOARD_PORT": str(free_port())}
     scripts = ("stock_producer.py", "stock_analytics.py", "stock_dashboard.py")
     processes = {name: bench.start([str(PROJECT / name)], environment, stdout=subprocess.DEVNULL) for name in scripts}

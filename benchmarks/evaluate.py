@@ -2,7 +2,7 @@
 
 Each walk has a first phase for calibration and a second one for the judgement. False alarms are episodes in the
 unchanged second phase; events are added to copies of it. "Oracle" is a detector that knows the true deviation of every
-step; "chance" is what the same number of flags at random places would find.
+step; "chance" is the share that the same number of flags at random places would find.
 """
 
 import argparse
@@ -172,7 +172,7 @@ def judge_walk(make: Callable[[np.random.Generator, int], Walk], phase: int, see
 def judge_events(
     judged: Walk, at: Ints, thresholds: Mapping[str, float], sums: dict[str, list[float]], rng: np.random.Generator
 ) -> list[float]:
-    """Lay events on a walk, add the shares found to `sums`, and return the delays of `move`, in ticks."""
+    """Add events to a walk, add the shares found to `sums`, and return the delays of `move`, in ticks."""
 
     def add(name: str, share: float) -> None:
         sums.setdefault(name, []).append(share)
@@ -227,7 +227,7 @@ def real_day() -> dict[str, Walk]:
 
 
 def alerts_on(walk: Walk, scores: Scores, budget: Budget, start: float = START) -> list[int]:
-    """The followed alerts of `move`: the tick of each, a repeat counted like an alert."""
+    """The alerts of `move` with a followed threshold: the tick of each; a repeat counts like an alert."""
     episodes = Episodes(0, budget, thresholds={("move", walk.name): start})
     said: list[int] = []
     begun_us = int(walk.time_us[0])
@@ -384,13 +384,13 @@ PARTS = (*(make.__name__ for make in WALKS), "day", "river")
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="one seed, and nothing is written to docs: for a trial")
+    parser.add_argument("--short", action="store_true", help="a trial with one seed, which writes nothing to docs")
     parser.add_argument("--out", type=Path, default=PROJECT / "benchmarks" / "results" / "detection.json")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--from", dest="made", type=Path, help="write the tables of a result that is there")
+    parser.add_argument("--from", dest="made", type=Path, help="write the tables of an existing result")
     arguments = parser.parse_args(argv)
     if unknown := set(arguments.parts) - set(PARTS):
-        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown part: {', '.join(sorted(unknown))}")
     if arguments.made:
         write(json.loads(arguments.made.read_text(encoding="utf-8")))
         return

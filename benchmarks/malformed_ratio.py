@@ -1,4 +1,4 @@
-"""One worker of ours on a topic with half of its records malformed, and on a clean one of equal length; alternating
+"""One worker on a topic with half of its records malformed, and on a clean one of equal length, in alternating
 rounds.
 
 The malformed half repeats the corpus of the tests, without its few largest records.

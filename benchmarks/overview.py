@@ -14,12 +14,12 @@ SYMBOLS = 2_000
 SHARE = 10
 TICKS = 30
 GAP = timedelta(seconds=20)
-"""Time between two ticks of a symbol: after it, each tenth has had its turn."""
+"""The time between two ticks of a symbol, after which each tenth of the symbols has ticked once."""
 ROUNDS = 20
 INTERVAL_SECONDS = 2.0
 SETTLED_SECONDS = 6.0
 PAUSE_SECONDS = 1.0
-"""Right after a burst the embedded store reads more, so the case measures 200 ticks at once, every second."""
+"""The embedded store reads more right after a burst: so the case measures 200 ticks at once, every second."""
 LIMITS = {"server ms": 20, "browser ms": 100}
 ROWS = "document.querySelectorAll('#watch .ag-row').length > 10"
 WORK = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")

@@ -23,7 +23,7 @@ ROUNDS = 60
 TICKS = 900
 SYMBOLS = 7
 SETTLED_SECONDS = 6.0
-"""Seconds: right after a burst the embedded store reads more."""
+"""In seconds; the embedded store reads more right after a burst."""
 LIMITS = {"idle bytes": 2_000, "bytes": 20_000, "embedded ms": 10.0}
 
 
@@ -87,7 +87,7 @@ class Reader:
     def rounds(
         self, history: History, names: Sequence[str], rounds: int, *, whole: bool = False, pause: float = 0.0
     ) -> dict[str, Any]:
-        """Repeatedly let those symbols tick, then refresh, or draw the `whole` again."""
+        """Repeatedly let those symbols tick, then refresh; with `whole`, draw everything again."""
         times, processor, sizes, packed = [], [], [], []
         for _ in range(rounds):
             time.sleep(pause)

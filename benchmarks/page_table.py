@@ -27,7 +27,7 @@ def rows(figures: Figures) -> list[list[str]]:
         found.append([what, measured, plain, "at most 20 ms" if name == "embedded" else ""])
     browser = overview.get("browser")
     work, rest = (_number(browser, key, " ms", digits=0) for key in ("task ms", "task ms at rest"))
-    found.append(["the same in the browser, work in 2 s", f"{work}; {rest} when nothing is new", "", "at most 100 ms"])
+    found.append(["the same in the browser, work per 2 s", f"{work}; {rest} when nothing is new", "", "at most 100 ms"])
     for name, store in _STORES.items():
         what = f"opening one day of 7 symbols that tick once a second, {opening.get('points', 0):,} points, {store}"
         measured, plain = (_number(opening.get(name), key, " s", 1000) for key in ("ms", "plain ms"))
@@ -97,7 +97,7 @@ def _lateness(found: Figures | None) -> str:
 
 
 def _course(found: Figures | None) -> str:
-    """Megabytes at the start, the middle and the end of the soak."""
+    """Megabytes at the start, in the middle and at the end of the soak."""
     if not found:
         return MISSING
     parts = (f"{found[part]:,.1f}" for part in ("begin", "middle", "end"))

@@ -33,14 +33,12 @@ PARTS = (
     ("accounts, console, status", r"(arrivals|counters|assignments|console|statuses)\.py|(observe|report) \("),
     ("the rest of the loop", r"stock_analytics\.py|worker\.py"),
 )
-"""Names of parts, and the pattern of a stack frame that belongs to each; the first pattern that fits any frame
-counts.
-"""
+"""Names of parts, each with the pattern of its stack frames; the first pattern that fits any frame counts."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--short", action="store_true", help="only to see that it works")
+    parser.add_argument("--short", action="store_true", help="a short run, to try it out")
     arguments = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, Bench(Path(folder), short=arguments.short) as bench:

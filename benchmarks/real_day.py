@@ -50,7 +50,7 @@ REFINED = """
       requestAnimationFrame(look);
     }, true);
 """
-"""Notes when the picture of the part of time that the wheel moved to is there."""
+"""Records when the picture of the time range that the wheel moved to is complete."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def report(store: MetricsStore, newest_ns: int) -> None:
 
 
 def _opening(url: str) -> dict[str, float]:
-    """From the request of a warm browser until the day is drawn, and what went over the wire for it."""
+    """The time from the request of a warm browser until the day is drawn, and the bytes that it transferred."""
     seconds, sizes = [], []
     with Visitor() as visitor:
         visitor.open(url)
@@ -127,7 +127,8 @@ def _moving(url: str) -> dict[str, float]:
 
         wheels = []
         for number in range(ROUNDS):
-            idle = _task(visitor, lambda: None)  # each beside its own: other work on the machine comes and goes
+            # each measured next to its own idle page: other work on the machine comes and goes
+            idle = _task(visitor, lambda: None)
             wheels.append(_task(visitor, partial(wheel, -120 if number % 8 < 6 else 240)) - idle)
             if (found := visitor.page.evaluate("window.refined")) is not None:
                 refined.append(found)
@@ -151,7 +152,7 @@ def _moving(url: str) -> dict[str, float]:
 
 
 def _task(visitor: Visitor, act: Callable[[], None]) -> float:
-    """Milliseconds of the main thread within a fixed time, in which `act` happens."""
+    """Milliseconds of the main thread within a fixed time, during which `act` runs."""
     before = visitor.work()["TaskDuration"]
     act()
     visitor.page.wait_for_timeout(REST_MS)

@@ -30,7 +30,7 @@ def run(bench: Bench) -> dict[str, Any]:
     rows.append(("one worker", f"{statistics.median(one):,.0f}", "1"))
     rows.append(("two workers", f"{statistics.median(two):,.0f}", f"{ratio:.2f}"))
     print(table(rows))
-    print(f"the slower does {statistics.median(shares):.2f} of what the quicker does")
+    print(f"the slower worker processes {statistics.median(shares):.2f} of what the faster one does")
     return {"ticks": ticks, "ratio": ratio, "one": one, "two": two, "slower_of_quicker": shares}
 
 

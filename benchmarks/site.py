@@ -1,4 +1,4 @@
-"""The dashboard of a benchmark: the script as a process of its own, on a free port."""
+"""The dashboard of a benchmark: the script as a separate process, on a free port."""
 
 import os
 import socket
@@ -49,7 +49,7 @@ class Site:
 
 
 def start(script: str, settings: dict[str, str], folder: Path) -> subprocess.Popen[str]:
-    """Start a script with these settings only; no `.env` counts."""
+    """Start a script with only these settings; no `.env` is read."""
     return subprocess.Popen(
         [*LEASH, sys.executable, str(PROJECT / script)],
         cwd=folder,
@@ -60,7 +60,7 @@ def start(script: str, settings: dict[str, str], folder: Path) -> subprocess.Pop
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End a script as Ctrl+C does; its further output does not count."""
+    """End a script as Ctrl+C does; its further output is ignored."""
     process.terminate()
     try:
         process.communicate(timeout=20)
@@ -71,7 +71,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def scripts(names: Sequence[str], settings: dict[str, str], folder: Path) -> Iterator[None]:
-    """Those scripts as processes during the block; each prints into a file of its own."""
+    """Those scripts as processes during the block; each prints into its own file."""
     with ExitStack() as stack:
         for name in names:
             output = stack.enter_context((folder / f"{name}.txt").open("w"))

@@ -27,7 +27,7 @@ SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
 
 def run(bench: Bench) -> dict[str, Any]:
     file = bench.folder / "soak.csv"
-    _write_trades(file, ticks=6 * REFRESHES)  # enough for a machine on which the page is slower
+    _write_trades(file, ticks=6 * REFRESHES)  # enough time for a machine on which the page is slower
     settings = {
         "STACK": "embedded",
         "EMBEDDED_FILE": str(bench.folder / "soak.db"),

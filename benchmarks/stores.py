@@ -1,4 +1,4 @@
-"""The stores of both stacks, filled with a history of ticks for the page that is measured."""
+"""The stores of both stacks, filled with a history of ticks for the measured page."""
 
 import dataclasses
 import threading

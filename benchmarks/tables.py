@@ -113,11 +113,11 @@ def _wanted() -> Iterable[tuple[str, tuple[object, ...], tuple[bool, float], str
             *(("contenders", "ours_times", name), (LEAST, least), " times"),
         )
     for name in (the.BYTEWAX, the.TUNED):
-        yield f"its CPU a tick, of that of {name}", ("contenders", "our_cpu_share", name), (MOST, the.CPU_WANTED), ""
+        yield f"its CPU per tick, of that of {name}", ("contenders", "our_cpu_share", name), (MOST, the.CPU_WANTED), ""
     yield "two workers against one, in all", ("sharing", "ratio"), (LEAST, 1.0), " times"
     yield "compute stage alone, against the tutorial's", ("stage", "ratio"), (LEAST, 10.0), " times"
     for pair in ("5,000 against 5", "50,000 against 500"):
-        yield f"the worker's CPU a tick, {pair} symbols", ("symbols", "ratios", pair), (MOST, 1.5), " times"
+        yield f"the worker's CPU per tick, {pair} symbols", ("symbols", "ratios", pair), (MOST, 1.5), " times"
     yield "memory a symbol, HISTORY_SIZE=200", ("memory", "kb_a_symbol_with_200"), (MOST, 10), " KB"
     yield "memory a symbol, HISTORY_SIZE=20", ("memory", "kb_a_symbol_with_20"), (MOST, 2), " KB"
     yield "memory of a worker, 500 symbols, 2,000 ticks/s", ("latency", "2000", "peak_mb"), (MOST, 95), " MB"

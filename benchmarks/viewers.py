@@ -1,7 +1,7 @@
 """Twenty viewers of one server that refresh every 2 s: does any refresh come later than the next one is due?
 
-Viewers speak HTTP as the page does, from threads of this process. For comparison the plain way: whole figures each
-time.
+Viewers speak HTTP as the page does, from threads of this process. For comparison, the plain way sends whole figures
+each time.
 """
 
 import statistics
@@ -101,7 +101,7 @@ class Viewer:
             answer = self._ask(ids.DRAWING if whole else ids.DELTA)
             # If the server asks for a new drawing, request it at once.
             self._take(self._ask(ids.DRAWING) if answer.get("rebuild") else answer)
-            # Counted from when it was due: a refresh that had to wait for the previous one is late too.
+            # Counted from the moment when it was due: a refresh that had to wait for the previous one is late too.
             times.append((time.monotonic() - due) * 1000)
         return times
 

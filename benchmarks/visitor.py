@@ -36,7 +36,7 @@ DRAWN = "(window.tickflow?.chart?.looks().picture?.x.length ?? 0) > 0"
 
 
 class Visitor:
-    """One browser with a profile of its own; errors and requests to other hosts are kept in `errors` and
+    """One browser with its own profile; errors and requests to other hosts are collected in `errors` and
     `elsewhere`.
     """
 

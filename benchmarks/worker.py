@@ -32,7 +32,7 @@ class MeasuredEngine(StockAnalyticsEngine):
 
     def report(self) -> None:
         super().report()
-        consumed = self.counters.total.consumed  # as committed: stored, or among the dead letters
+        consumed = self.counters.total.consumed  # every record that was committed: stored, or among the dead letters
         if consumed >= self.ticks:
             self.figures.end(consumed)
             self.stop.set()

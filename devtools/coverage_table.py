@@ -39,7 +39,7 @@ class Reached(NamedTuple):
 
 
 def report() -> dict[str, Any]:
-    """What coverage measured, in its JSON form."""
+    """Coverage's own report, in JSON form."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "coverage.json"
         command = [sys.executable, "-m", "coverage", "json", "--quiet", "-o", str(file)]
@@ -84,7 +84,7 @@ def table(folders: Mapping[str, Reached]) -> list[str]:
 
 
 def missing(files: Mapping[str, Any]) -> Iterator[str]:
-    """A line per function of which lines were not reached."""
+    """One line per function, with the lines that were not reached."""
     for path, each in sorted(files.items()):
         lines = set(each["missing_lines"])
         tree = ast.parse((PROJECT / path).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ HELM = "v3.22.0"
 
 
 def built() -> Path:
-    """The path of the Helm that is built here."""
+    """The path of the Helm that this module builds."""
     return cache_folder() / "helm" / HELM / "helm"
 
 
@@ -25,11 +25,11 @@ def find() -> str | None:
 
 
 def main() -> int:
-    """Build Helm, unless there is one."""
+    """Build Helm, unless it is built already."""
     if find():
         return 0
     if not shutil.which("go"):
-        print("Helm needs Go to be built, which this machine lacks", file=sys.stderr)
+        print("building Helm needs Go, which this machine lacks", file=sys.stderr)
         return 1
     print(f"Building Helm {HELM} from its Go module (once, about 2 minutes) ...")
     built().parent.mkdir(parents=True, exist_ok=True)

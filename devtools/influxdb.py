@@ -17,7 +17,9 @@ USER, PASSWORD = "tickflow", "tickflow-local-password"
 
 @dataclass(frozen=True)
 class InfluxServer:
-    """The address and keys of an InfluxDB. The token may create buckets; `cafile` has whom to trust over https."""
+    """The address and keys of an InfluxDB. The token may create buckets; `cafile` has the authorities to trust over
+    https.
+    """
 
     url: str
     org: str

@@ -75,7 +75,7 @@ class KafkaServer(ServerProcess):
 
     @property
     def voter(self) -> str:
-        """The node as one of the controllers of its cluster."""
+        """The node's entry in the list of its cluster's controllers."""
         return f"{self.node}@127.0.0.1:{self._controller_port}"
 
     def _prepare(self) -> list[str]:
@@ -112,7 +112,7 @@ class KafkaServer(ServerProcess):
 
 @contextmanager
 def kafka_cluster(folder: Path, size: int = 3) -> Iterator[list[KafkaServer]]:
-    """Brokers of one cluster, started, on free ports; a topic has a copy on each of them by default."""
+    """Started brokers of one cluster, on free ports; by default a topic has a copy on each of them."""
     nodes = [KafkaServer(folder / f"kafka-{node}", node=node) for node in range(1, size + 1)]
     for each in nodes:
         each.nodes, each.cluster = nodes, nodes[0].cluster

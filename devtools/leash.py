@@ -17,7 +17,7 @@ if __name__ == "__main__":
     parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # the starter died before the kernel knew
+        if os.getppid() != parent:  # the starter died before the kernel was asked to watch it
             sys.exit(1)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)

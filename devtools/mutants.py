@@ -75,7 +75,7 @@ def results(module: str) -> dict[str, int | None]:
 
 
 def table(module: str, codes: Mapping[str, int | None]) -> tuple[list[str], float]:
-    """A line for the module, then one per survivor; the share of the mutants that were caught."""
+    """A line for the module, then one line per survivor; and the share of mutants that were caught."""
     run = {name: code for name, code in codes.items() if code is not NOT_RUN}
     survivors = [name for name, code in run.items() if code == SURVIVED or code in NO_TESTS]
     share = 1 - len(survivors) / len(run)
@@ -114,12 +114,12 @@ _IN_ITS_OWN_PROCESS = "import json, sys; from devtools import mutants; mutants.r
 
 
 def run_here(tests: Sequence[str], names: Sequence[str]) -> None:
-    """Run mutmut in this process, which it ends."""
+    """Run mutmut in this process; mutmut ends the process."""
     from mutmut.__main__ import cli
     from mutmut.configuration import config
 
     files = sorted({path_of(module_of(name)) for name in names})
-    # They may be there from a run of other modules, which copied these as they are.
+    # The copies may exist from a run of other modules.
     for stale in ("mutmut-stats.json", *files):
         (PROJECT / "mutants" / stale).unlink(missing_ok=True)
     settings = config()
@@ -129,7 +129,7 @@ def run_here(tests: Sequence[str], names: Sequence[str]) -> None:
 
 
 def unexplained(module: str, codes: Mapping[str, int | None], patterns: Sequence[str], text: str) -> list[str]:
-    """The mutants of the sample that were not caught, and that the text does not name either.
+    """The mutants of the sample that were not caught and that the text does not name.
 
     >>> codes = {"tickflow.a.x_f__mutmut_1": 1, "tickflow.a.x_f__mutmut_2": 0, "tickflow.a.x_f__mutmut_3": 0}
     >>> unexplained("tickflow.a", codes, ["tickflow.a.*"], "x_f__mutmut_3: of no effect")
@@ -152,7 +152,9 @@ def run_sample() -> int:
     for module in sorted({module_of(pattern) for pattern in SAMPLE}):
         found += unexplained(module, results(module), SAMPLE, text)
     if found:
-        print("These mutants survive: what the tests held once, they hold no more (`python -m mutmut show NAME`).")
+        print(
+            "These mutants survive: the tests no longer catch what they caught before (`python -m mutmut show NAME`)."
+        )
         print("\n".join(f"    {name}" for name in found))
         return 1
     if not was_there:
@@ -162,7 +164,7 @@ def run_sample() -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run mutmut over the modules, print the table; the exit code."""
+    """Run mutmut over the modules, print the table, and return the exit code."""
     if list(arguments) == ["--sample"]:
         return run_sample()
     good = True

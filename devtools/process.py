@@ -21,7 +21,7 @@ class ServerError(Exception):
 
 
 class ServerProcess(ABC):
-    """A server whose data, settings and log are in `folder`; its ports stay the same over `restart()`.
+    """A server whose data, settings and log are in `folder`; its ports stay the same across `restart()`.
 
     Server and starter end together (see `leash.py`), unless it is started `detached`. Start it from a thread that
     outlives it.
@@ -68,7 +68,7 @@ class ServerProcess(ABC):
             command = [sys.executable, "-ISE", str(LEASH), *command]
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            # A session of its own: Ctrl+C in the terminal is for the starter, which then shuts the server down.
+            # A separate session: Ctrl+C in the terminal reaches only the starter, which then shuts the server down.
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
@@ -177,7 +177,7 @@ def is_taken(port: int) -> bool:
 
 
 def identity(pid: int) -> str | None:
-    """The start time of a process, which tells it from a later one with the same pid. None if it has ended."""
+    """The start time of a process, which distinguishes it from a later one with the same pid; None if it has ended."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -23,7 +23,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     "page": {METRICS: ("read",), ACKS: ("read", "write")},
     "grafana": {METRICS: ("read",)},
 }
-"""What each may do, by bucket. The notifier, which reads mutes, uses the worker's."""
+"""The rights of each token, by bucket. The notifier, which reads mutes, uses the worker's token."""
 
 
 def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]:
@@ -54,7 +54,7 @@ def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
+    """Run the command line; return 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
     parser = argparse.ArgumentParser(prog="python -m devtools.tokens", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("secrets"), help="where to write them (default: secrets)")
     chosen = parser.parse_args(arguments)

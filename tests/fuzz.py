@@ -66,7 +66,7 @@ def check(data: bytes) -> None:
 
 
 def seeds() -> list[bytes]:
-    """The first inputs."""
+    """The inputs that the fuzzing starts with."""
     good = [
         body(),
         body(volume=100, change_percent=-1.5, source="replay", producer="p", seq=1),

@@ -1,7 +1,7 @@
 """Embedded files as earlier versions made them, to be opened by this one.
 
 `embedded-0.db.gz` has no version yet: 70 ticks of two symbols and one bad record in the log, with the group's
-commit, their points and the dead letter. Each release adds a file of its own.
+commit, their points and the dead letter. Each release adds its own file.
 """
 
 import gzip

@@ -23,7 +23,7 @@ def a_record(
 
 
 @given(st.text())
-def test_whatever_is_logged_is_one_line_without_control_characters(text: str) -> None:
+def test_every_record_becomes_one_line_without_control_characters(text: str) -> None:
     line = LineFormatter(FORMAT).format(a_record("of outside: %s", text))
     assert line.splitlines() == [line]
     assert LINE.fullmatch(line)
@@ -47,7 +47,7 @@ def test_a_traceback_is_one_line() -> None:
     assert "\x1b" not in line
 
 
-def test_the_time_is_in_utc_and_says_so() -> None:
+def test_the_time_is_in_utc_with_a_z() -> None:
     record = a_record("x")
     record.created = 1_767_623_400.5
     assert LineFormatter(FORMAT).format(record) == "2026-01-05T14:30:00.500Z WARNING x"

@@ -1,4 +1,4 @@
-"""Mutation testing: every module has tests of its own, and docs/mutants.md has its figure."""
+"""Mutation testing: every module has its own tests, and docs/mutants.md has its figure."""
 
 import re
 

@@ -29,7 +29,7 @@ from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 from tickflow.ticks.tick import Tick, encode, epoch_us
 
 SYMBOLS = ("AAPL", "BRK.B", "ES/H6", "..X")
-MORNING = datetime(2026, 1, 5, 23, 50, tzinfo=UTC)  # the ticks go on into the next day
+MORNING = datetime(2026, 1, 5, 23, 50, tzinfo=UTC)  # the ticks continue into the next day
 
 PROGRAM = """
 import sys

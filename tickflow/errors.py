@@ -48,7 +48,7 @@ class LogUnavailable(LogError):
 
 
 class NotAcknowledged(LogError):
-    """Records were handed to the log, and the log did not confirm them.
+    """Records were passed to the log, and the log did not confirm them.
 
     `count` is their number, `cause` the first reason given. `refused` of them (by default all) will never be confirmed;
     the others are still in flight, and a later flush may find them confirmed.

@@ -66,7 +66,7 @@ def bare(settings: Settings, ticks: int) -> Figures:
 
 
 def with_pandas(settings: Settings, ticks: int) -> Figures:
-    """What most people write for the same: `pandas.read_csv`, then a loop of `json.dumps` and `send`."""
+    """What most people write for this task: `pandas.read_csv`, then a loop of `json.dumps` and `send`."""
     producer = KafkaProducer(
         bootstrap_servers=list(settings.kafka_servers), acks="all", enable_idempotence=True, linger_ms=5,
         batch_size=BATCH_BYTES, metrics_enabled=False,

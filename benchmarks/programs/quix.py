@@ -24,7 +24,7 @@ CHECKPOINT_SECONDS = 1.0
 
 
 class InfluxSink(BatchingSink):  # type: ignore[misc]  # it comes without types here
-    """Writes the lines of each checkpoint, and ends the application with the last tick."""
+    """Writes the lines of each checkpoint, and ends the application after the last tick."""
 
     def __init__(self, figures: Figures, ticks: int) -> None:
         super().__init__()

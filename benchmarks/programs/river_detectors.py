@@ -1,7 +1,7 @@
 """River's detectors, fed tick by tick with absolute log returns; run in benchmarks/.venv, which has river.
 
-Reads walks as .npz files (`before`, `after`: absolute log returns), prints a line of JSON for each: the threshold that
-gives the promised rate before, the rate after, and the share of jumps found at the ticks of `at`.
+Reads walks as .npz files (`before`, `after`: absolute log returns), and prints a line of JSON for each: the threshold
+that gives the promised rate before, the rate after, and the share of jumps found at the ticks of `at`.
 """
 
 import json

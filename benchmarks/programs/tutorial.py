@@ -40,7 +40,7 @@ def point_of(tick: dict[str, Any], prices: deque[float]) -> Point:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--ticks", type=int, required=True, help="how many the topic holds")
+    parser.add_argument("--ticks", type=int, required=True, help="how many ticks the topic holds")
     parser.add_argument("--warm-up", type=int, default=0, help="ticks to process before the clock starts")
     parser.add_argument("--batching", action="store_true")
     arguments = parser.parse_args()

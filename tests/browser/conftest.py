@@ -32,7 +32,7 @@ def until(page: Page, expression: str) -> None:
 class Market:
     """Fills a store as producer and worker would: ticks as points, and a worker's status.
 
-    Event times are those of now, or those of `day` for a replay.
+    Event times are present times or, for a replay, times of `day`.
     """
 
     def __init__(self, store: EmbeddedStore, day: datetime | None = None) -> None:

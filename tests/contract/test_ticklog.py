@@ -348,7 +348,7 @@ def test_a_stop_ends_connecting(logs: Logs) -> None:
         assert time.monotonic() - started < 10
 
 
-def test_connecting_says_what_it_waits_for_and_by_which_setting(logs: Logs, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_wait_for_a_connection_is_logged_with_its_setting(logs: Logs, caplog: pytest.LogCaptureFixture) -> None:
     stop = threading.Event()
     with logs.unreachable(), logs.make(stop=stop) as log:
         threading.Timer(1.8, stop.set).start()

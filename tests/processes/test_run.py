@@ -234,7 +234,7 @@ def test_started_with_signals_ignored_it_still_ends_at_sigterm(
     assert re.findall(r"stopped \(rc=(-?\d+)\)", terminal.output) == ["0"] * 3, terminal.output
 
 
-def test_settings_of_the_environment_reach_the_scripts_and_env_cannot_take_the_stack_away(place: Place) -> None:
+def test_the_environment_reaches_the_scripts_and_env_cannot_change_the_stack(place: Place) -> None:
     (place.root / ".env").write_text((PROJECT / ".env.example").read_text())  # that .env has STACK=kafka
     terminal = place.start(SYMBOLS="IBM,SPY", PRODUCER_INTERVAL="0.1")
     terminal.wait_until(lambda: b'"IBM"' in b"".join(path.read_bytes() for path in place.root.glob("stocks.db*")))

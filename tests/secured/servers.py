@@ -155,7 +155,9 @@ class SecuredInfluxd(Influxd):
 
 
 class Front:
-    """Speaks TLS before a server without it, as a proxy does; with `asks`, it wants a certificate of that authority."""
+    """Speaks TLS in front of a server without it, as a proxy does; with `asks`, it asks for a certificate of that
+    authority.
+    """
 
     def __init__(
         self, target: int, authority: Authority, *hosts: str, asks: Authority | None = None, expired: bool = False

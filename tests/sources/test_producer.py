@@ -319,7 +319,7 @@ def key(tick: dict[str, Any]) -> tuple[str, str, float, int]:
 REPLAY = ("--source", "replay", "--replay-speed", "max", "--replay-file")
 
 
-def test_a_replay_publishes_the_whole_file_in_its_order_whatever_symbols_says(
+def test_a_replay_publishes_the_whole_file_in_order_and_ignores_symbols(
     script: StartScript, embedded: dict[str, str], trades: Path
 ) -> None:
     run, records = published(script, embedded, *REPLAY, str(trades))

@@ -133,7 +133,7 @@ def test_a_truncated_gz_publishes_the_rows_before_the_damage_and_fails(tmp_path:
         ("empty.csv", "", "this one is empty"),
         ("a.csv", "timestamp,symbol,volume\n2013-10-07T13:30:00Z,SPY,1\n", "expected a column with prices"),
         ("b.csv", HEADER, "a file with rows of data; this one has none"),
-        ("c.csv", HEADER + "x,SPY,1,1\n", "'x' in column 'timestamp' is none"),
+        ("c.csv", HEADER + "x,SPY,1,1\n", "'x' in column 'timestamp' is not one"),
         ("d.csv", HEADER.replace("timestamp", "moment") + GOOD, "a column with times; there are 'moment'"),
         ("e.csv", "no table\n", "this begins 'no table'"),
     ],

@@ -39,7 +39,7 @@ def test_a_script_that_starts_is_live_and_not_ready(server: TelemetryServer) -> 
     assert (status, json.loads(body)) == (503, {"ok": False, "state": "starting", "sentence": "starting"})
 
 
-def test_a_restore_says_how_much_of_it_is_done(server: TelemetryServer, health: Health) -> None:
+def test_a_restore_reports_its_progress(server: TelemetryServer, health: Health) -> None:
     health.note(Report(State.RESTORING, "restoring", 0.25))
     status, body = get(server, "/health/ready")
     assert (status, json.loads(body)["share"]) == (503, 0.25)

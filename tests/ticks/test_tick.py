@@ -231,7 +231,7 @@ def test_picked_ticks_keep_every_column_in_the_order_requested() -> None:
     assert len(picked) == 2
 
 
-def test_good_ticks_are_read_together_and_any_that_might_be_refused_one_by_one() -> None:
+def test_good_batches_take_the_fast_decoder_and_doubtful_ones_the_strict_one() -> None:
     good = [entry(body(), offset=n) for n in range(3)]
     assert tick_module._read_together(good, Limits()) is not None
     last = {
@@ -273,14 +273,14 @@ AT_THE_EDGE = {
 
 
 @pytest.mark.parametrize("name", AT_THE_EDGE)
-def test_values_at_a_limit_are_accepted_together_and_one_by_one(name: str) -> None:
+def test_values_at_a_limit_are_accepted_by_both_decoders(name: str) -> None:
     record = AT_THE_EDGE[name]
     assert tick_module._read_together([record], Limits()) is not None
     assert not isinstance(tick_module._read(record, Limits()), Reason)
 
 
 @pytest.mark.parametrize(("text", "fits"), [("2026-01-05T14:30:00Z", True), ("2026-01-05T14:29:59.999999Z", False)])
-def test_a_tick_of_exactly_the_greatest_age_is_accepted_together_and_one_by_one(text: str, fits: bool) -> None:
+def test_a_tick_of_exactly_the_greatest_age_is_accepted_by_both_decoders(text: str, fits: bool) -> None:
     record, limits = entry(body(timestamp=text)), Limits(max_age_us=1_000_000)
     assert (tick_module._read_together([record], limits) is not None) == fits
     assert isinstance(tick_module._read(record, limits), Reason) != fits
@@ -307,7 +307,7 @@ def test_without_a_log_time_the_rules_about_age_and_future_do_not_apply() -> Non
     assert tick_module._read_together([record, entry(body())], limits) is None, "mixed: one by one"
 
 
-def test_good_ticks_are_not_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_good_ticks_never_reach_the_strict_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tick_module, "_read", None)
     ticks, refused = decode([entry(body(price=5)), entry(body(change_percent=1))])
     assert (ticks.prices.tolist(), refused) == ([5.0, 187.5], [])

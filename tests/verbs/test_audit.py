@@ -1,4 +1,4 @@
-"""The audit finds what is lost, foreign or different, to the bit, and judges nothing that it cannot know."""
+"""The audit finds lost, foreign and different points, to the bit, and does not judge what it cannot know."""
 
 from collections.abc import Callable
 from dataclasses import replace

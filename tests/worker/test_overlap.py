@@ -49,7 +49,7 @@ class GatedStore(MemoryStore):
 
 
 class CheckingLog(MemoryLog):
-    """Fails the test at a commit of what is not stored; takes a moment for a poll that brings nothing."""
+    """Fails the test if a commit covers records that are not stored; a poll without records takes a moment."""
 
     def __init__(self, topic: MemoryTopic, store: GatedStore) -> None:
         super().__init__(topic, AT_A_TIME)

@@ -251,7 +251,7 @@ def test_each_note_is_a_sentence_with_its_offsets() -> None:
     assert note_of(ours, Bounds(1_200, 5_000)) == ""
 
 
-def test_the_note_of_a_foreign_commit_says_what_was_in_it_and_where_reading_starts() -> None:
+def test_the_note_about_a_foreign_commit_has_its_content_and_the_start_of_reading() -> None:
     own, made_by = (
         Commit(5_000, to_metadata(5_000, 1_200)),
         "was made by an operator or another program, not by a worker",

@@ -65,7 +65,7 @@ def state_topic(topic: str) -> str:
 
 
 class KafkaCheckpoints:
-    """Writes checkpoints to the state topic, through a log of its own."""
+    """Writes checkpoints to the state topic, through its own log."""
 
     def __init__(self, log: TickLog, group: str) -> None:
         self._log = log

@@ -199,7 +199,7 @@ class Desk:
             if self._clock() >= ours.next_checkpoint and ours.checkpoint is None:
                 self._prepare(partition, ours)
         except Exception:
-            logger.exception("partition %d: no alerts until the next start; everything else goes on", partition)
+            logger.exception("partition %d: no alerts until the next start; everything else continues", partition)
             self.release(partition)
 
     def committed(self, partition: int, offset: int) -> None:

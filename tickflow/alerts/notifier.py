@@ -1,6 +1,6 @@
 """The notifier: reads `<topic>.alerts`, writes messages into the outbox, and sends them to each channel.
 
-It is a process with a consumer group of its own and cannot slow a worker. Alerts wait a few seconds for others, since
+It is a process with its own consumer group and cannot slow a worker. Alerts wait a few seconds for others, since
 many symbols at once are one market move, whichever workers saw them.
 """
 

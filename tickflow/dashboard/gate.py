@@ -26,7 +26,7 @@ class Gate:
         self._trouble = ""
 
     def start(self) -> threading.Thread:
-        """Connect in a thread of its own."""
+        """Connect in a separate thread."""
         thread = threading.Thread(target=self._connect, name="store", daemon=True)
         thread.start()
         return thread

@@ -32,7 +32,7 @@ class Packed:
         server.after_request(self._pack)
 
     def prepare(self) -> None:
-        """Compress what the page loads before a visitor asks for it, in a thread of its own."""
+        """Compress what the page loads before a visitor asks for it, in a separate thread."""
         threading.Thread(target=self._ask_for_all, name="packing", daemon=True).start()
 
     def _ask_for_all(self) -> None:

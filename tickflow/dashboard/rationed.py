@@ -59,7 +59,7 @@ class Rationed(MetricsStore):
         with self._turn() as store:
             found = store.points(symbol, since_ns, until_ns, MAX_ROWS + 1 if most is None else min(most, MAX_ROWS))
         if len(found) > MAX_ROWS:
-            raise StoreUnavailable(f"More than {MAX_ROWS:,} rows of {symbol} were asked for at once.")
+            raise StoreUnavailable(f"More than {MAX_ROWS:,} rows of {symbol} were requested at once.")
         return found
 
     def newest(self, symbol: str, count: int) -> Points:

@@ -106,7 +106,7 @@ def secure(
             asked = bodies.checked(request.environ["wsgi.input"].read(length))
         except Refused as refused:
             _logger.warning("refused a request to %s: %s", refused.callback or "a callback", refused.why)
-            return refusal(400, "This is no request of this page. Load the page again.")
+            return refusal(400, "This is not a request of this page. Load the page again.")
         if asked.role == "operator":
             if g.person.role != "operator":
                 _logger.warning("refused to the viewer %s: %s", g.person.name, asked.callback)

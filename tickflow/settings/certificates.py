@@ -90,7 +90,9 @@ class Certificates:
             )
         for signs, meaning in _MEANINGS:
             if any(sign in low for sign in signs):
-                trusted = f"{self.settings}_CAFILE" + ("" if self.cafile else " (not set: those of the system count)")
+                trusted = f"{self.settings}_CAFILE" + (
+                    "" if self.cafile else " (not set: the system's authorities count)"
+                )
                 return meaning.format(
                     trusted=trusted,
                     ca=f"{self.settings}_CAFILE",

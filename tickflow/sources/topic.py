@@ -1,6 +1,6 @@
 """A source that turns the records of another topic into ticks, by a map.
 
-Delivery is at least once: an offset of the other topic is committed, in a consumer group of its own, only when the
+Delivery is at least once: an offset of the other topic is committed, in its own consumer group, only when the
 ticks of all records before it are acknowledged. After a crash the records since the last commit are published again.
 """
 

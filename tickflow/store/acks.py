@@ -1,7 +1,7 @@
 """Acknowledgements of alerts and named layouts, kept apart from the metrics: a page may write them without the right to
 write metrics.
 
-Two adapters implement this: `influx/acks.py` (a bucket of its own, `<bucket>_acks`) and `sqlite/acks.py` (a table).
+Two adapters implement this: `influx/acks.py` (a separate bucket, `<bucket>_acks`) and `sqlite/acks.py` (a table).
 """
 
 from abc import ABC, abstractmethod

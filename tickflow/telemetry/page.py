@@ -51,7 +51,7 @@ class PageTelemetry:
                 self._viewers[viewer] = self._clock()
 
     def follow(self, statuses: Callable[[], object], stop: threading.Event) -> None:
-        """Ask the store for the workers' statuses until `stop` is set; runs in a thread of its own."""
+        """Ask the store for the workers' statuses until `stop` is set; runs in a separate thread."""
         while not stop.is_set():
             try:
                 statuses()

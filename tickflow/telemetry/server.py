@@ -1,4 +1,4 @@
-"""Serves `/metrics`, `/health/live` and `/health/ready` of one script, from memory, in threads of its own.
+"""Serves `/metrics`, `/health/live` and `/health/ready` of one script, from memory, in separate threads.
 
 An answer waits for no server and no lock of the script's loop: it comes even while Kafka or the store is frozen.
 """
@@ -40,7 +40,7 @@ class TelemetryServer:
         return self._address[1] if self._server is None else self._server.server_address[1]
 
     def start(self) -> Self:
-        """Listen, in a thread of its own."""
+        """Listen, in a separate thread."""
         routes: dict[str, Callable[[], tuple[HTTPStatus, str, bytes]]] = {
             "/metrics": self._metrics,
             "/health/live": self._live,

@@ -1,4 +1,4 @@
-"""Telemetry of a worker that includes the age of unread records, which a log connection of its own looks up."""
+"""Telemetry of a worker that includes the age of unread records, which a separate log connection looks up."""
 
 import logging
 import threading

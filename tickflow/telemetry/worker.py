@@ -233,7 +233,7 @@ def _by_partition(name: str, text: str, values: Mapping[int, float]) -> GaugeMet
 def follow_unknown_lag(
     lag: LagClock, append_ms: Callable[[int, int], int | None], stop: threading.Event, every: float = 0.5
 ) -> None:
-    """Ask the log for the append time of unread records until `stop` is set; runs in a thread of its own.
+    """Ask the log for the append time of unread records until `stop` is set; runs in a separate thread.
 
     `append_ms` returns the append time of the record at (partition, offset), or `None` if the log cannot tell at
     present.

@@ -67,7 +67,7 @@ CURES: Mapping[str, Cure] = {
         "Send the symbol as the record's key, in plain bytes: the order of a symbol's ticks depends on it.",
     ),
     Reason.KEY_MISMATCH: Cure(
-        "The key is not the symbol: a key in JSON quotes, an id of its own, or another spelling than in `symbol`.",
+        "The key is not the symbol: a key in JSON quotes, another id, or another spelling than in `symbol`.",
         "Send exactly the bytes of `symbol` as the key (in Connect: key.converter=StringConverter).",
     ),
     Reason.PRICE_MISSING: Cure(

@@ -2,7 +2,7 @@
 down.
 
 The log is asked for the group (who has which partition, what is committed), the store for what the workers last
-reported; each in a thread of its own, so that one that is away or frozen does not delay the other.
+reported; each in a separate thread, so that one that is away or frozen does not delay the other.
 """
 
 import json

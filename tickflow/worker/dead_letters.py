@@ -84,7 +84,9 @@ def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = No
 
 
 class Delivery:
-    """Letters on their way to the dead-letter topic: each is published until it is acknowledged, and not again."""
+    """Letters on their way to the dead-letter topic: each is published until it is acknowledged, and never
+    after that.
+    """
 
     def __init__(self, log: TickLog, letters: Sequence[Letter]) -> None:
         self._log = log

@@ -267,7 +267,7 @@ def test_old_episodes_are_dropped(store: MemoryStore, acks: MemoryAcks, monkeypa
     assert [key[2] for key, _ in keys(board.since(None))] == [19, 17, 15]
 
 
-def test_a_symbol_that_lags_is_read_from_where_it_was(store: MemoryStore, acks: MemoryAcks) -> None:
+def test_a_lagging_symbol_is_read_from_its_own_last_position(store: MemoryStore, acks: MemoryAcks) -> None:
     write(store, "." * 200, symbol="MSFT")
     write(store, ".")
     board = Board(acks)

@@ -56,7 +56,7 @@ class Expected(NamedTuple):
 
 
 def move(window: list[Second], least: float) -> Expected:
-    """The finding of `move`; its score is 0 where there is none."""
+    """The finding of `move`; its score is 0 without a move."""
     logs = [math.log(each.close) for each in window]
     base, held = logs[55:58], logs[58:60]
     up, down = max(0.0, min(held) - max(base)), max(0.0, min(base) - max(held))

@@ -96,7 +96,7 @@ def test_sorting_on_disk_equals_sorting_in_memory(newest_first: bool) -> None:
     assert [name for part in found for name in part.symbols] == [f"S{at % 7}" for at in expected]
 
 
-def test_a_folder_is_merged_in_time_order_whatever_its_names_and_packings(tmp_path: Path) -> None:
+def test_a_folder_is_merged_in_time_order_for_any_names_and_packings(tmp_path: Path) -> None:
     rng = random.Random(3)
     rows = [(datetime(2024, 1, 5, 14, 30, tzinfo=UTC) + timedelta(seconds=n), n + 1.0) for n in range(3_000)]
     piles: list[list[str]] = [[] for _ in range(7)]

@@ -89,7 +89,7 @@ def test_readers_of_a_failed_shared_read_do_not_queue_again() -> None:
         reads = [pool.submit(latest.read)]
         assert begun.wait(10)
         reads += [pool.submit(latest.read) for _ in range(5)]
-        time.sleep(0.2)  # until they wait
+        time.sleep(0.2)  # let the other readers wait first
         go_on.set()
         errors = [read.exception() for read in reads]
     assert [str(error) for error in errors] == ["It is frozen."] * 6

@@ -284,7 +284,7 @@ def test_a_server_that_hangs_is_unavailable_after_a_time_out(
 
 
 @influx_needed
-def test_connect_waits_for_a_server_that_is_started_later_and_says_so(
+def test_connect_waits_for_a_server_that_starts_later_and_logs_that(
     tmp_path: Path, own_influx: Influxd, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "tickflow")

@@ -219,7 +219,7 @@ def test_a_full_disk_is_unavailable_for_now_and_leaves_no_half_batch(path: Path,
         assert len(store.points("AAPL", 0)) == 20
 
 
-def test_a_failed_batch_is_undone_whatever_the_failure(store: EmbeddedStore) -> None:
+def test_any_failure_undoes_the_whole_batch(store: EmbeddedStore) -> None:
     class OddPoints(Points):
         def rows(self) -> list[tuple[object, ...]]:
             return [a_row(), a_row(time_ns=2**63)]  # the second does not fit

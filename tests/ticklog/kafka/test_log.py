@@ -269,7 +269,7 @@ def test_a_poll_returns_at_most_the_set_number_of_records_and_whether_more_wait(
 
 
 @pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
-def test_records_are_read_whatever_compression_their_producer_uses(logs: KafkaLogs, compression: str) -> None:
+def test_records_of_any_compression_are_read(logs: KafkaLogs, compression: str) -> None:
     log = logs.reader()
     for partition in join(log):
         log.seek(partition, 0)

@@ -63,7 +63,7 @@ def run(code: str, *arguments: object) -> "subprocess.Popen[str]":
     )
 
 
-def test_a_second_worker_of_the_group_waits_for_the_first_and_says_so(
+def test_a_second_worker_of_the_group_waits_for_the_first_and_logs_that(
     logs: EmbeddedLogs, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second, other = logs.reader(), logs.reader(), logs.reader(group="others")

@@ -33,7 +33,7 @@ READOUT = _readings()
 KINDS = (
     # Option, value, label, effect.
     ("candles", "auto", "Candles", "Candles instead of the line"),
-    ("scale", "percent", "%", "Percent since the first price in sight"),
+    ("scale", "percent", "%", "Percent since the first visible price"),
     ("log", "1", "Log", "Logarithmic price axis"),
     ("trading", "1", "Trading hours", "Regular hours only, without nights, weekends and holidays"),
     ("overlay", "1", "Overlay", "All in one chart, in percent since a common start"),
@@ -140,8 +140,10 @@ def _kinds() -> Component:
         html.Button("Lines", id="show-levels", className="chip", type="button", title="Your own lines at prices"),
     ]
     export = [
-        html.Button("CSV", id="csv", className="chip", type="button", title="Save every stored tick in sight as CSV"),
-        html.Button("Table", id="show-table", className="chip", type="button", title="What is in sight as a table (T)"),
+        html.Button(
+            "CSV", id="csv", className="chip", type="button", title="Save every stored tick of the visible range as CSV"
+        ),
+        html.Button("Table", id="show-table", className="chip", type="button", title="The visible part as a table (T)"),
         html.Button(
             "Layouts", id="show-layouts", className="chip", type="button", title="Named views, shared by all readers"
         ),

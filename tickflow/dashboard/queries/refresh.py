@@ -165,7 +165,7 @@ def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn
 
 
 def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions) -> State:
-    """What the workers report, and whether the exchange of a live source is closed: then missing ticks are no fault."""
+    """The workers' state, and whether the exchange of a live source is closed, which explains missing ticks."""
     state = state_of(store.statuses(), now_ns)
     if LIVE_SOURCE in latest.source:
         opens = sessions.next_open(now_ns)

@@ -13,7 +13,7 @@ class TimeRule:
 
     `how` is "text" (a date with or without a time of day, in one column or two), "epoch" (a number since 1970 in
     `unit`), "clock" (a time of day in `unit`, or as text, on the day `date_us`) or "typed". `zone` applies to times
-    without a zone of their own; `None` if all have one.
+    without a zone; `None` if all have one.
     """
 
     columns: tuple[int, ...]

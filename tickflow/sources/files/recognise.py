@@ -378,7 +378,7 @@ class _Recogniser:
         if name is None and self.seen.symbol is not None:
             name, origin = self.seen.symbol, "the file states it"
         if name is None and known is not None and known.symbol is not None:
-            name, origin = known.symbol, "the file's name, as its layout has it"
+            name, origin = known.symbol, "the file's name, as in its layout"
         if name is None and self.seen.file[-1] not in ("-", "the standard input"):
             names = [*reversed(self.seen.file)]
             name = next((found for each in names[:2] if (found := column_names.symbol_in(each))), None)
@@ -387,7 +387,7 @@ class _Recogniser:
             raise Unreadable("a symbol: neither a column nor the file's name has it: give --symbol SYMBOL")
         if not is_symbol(name):
             raise Unreadable(
-                f"a symbol that a tick can have; {quoted(name)} ({origin}) is none: give another by --symbol"
+                f"a symbol that a tick can have; {quoted(name)} ({origin}) is not one: give another with --symbol"
             )
         also = next((self.names[at] for at in self.roles["symbol"] if self._has_names(at)), None)
         also = f"; most cells of column {quoted(also)} are not symbols" if also is not None else ""
@@ -416,7 +416,7 @@ class _Recogniser:
             return None
         bad = [ticker for ticker in by_ticker if not is_symbol(ticker)]
         if bad:
-            raise Unreadable(f"symbols that a tick can have; the header's {quoted(bad[0])} is none")
+            raise Unreadable(f"symbols that a tick can have; the header's {quoted(bad[0])} is not one")
         if len(series) == 1 and self.options.symbol:
             series = [replace(series[0], symbol=self.options.symbol)]
         self.notes.append(
@@ -464,14 +464,14 @@ class _Recogniser:
             rule = self._rule(self.given["time"])
             if rule is None:
                 shown = " ".join(self.texts[at][0] for at in self.given["time"])
-                raise Unreadable(f"times in the column that --columns names; {quoted(shown)} is none")
+                raise Unreadable(f"times in the column that --columns names; {quoted(shown)} is not one")
             return self._zoned(rule, known)
         if known is not None:
             if known.clock_unit is not None or known.what.startswith("NYSE TAQ"):
                 return self._zoned(self._on_day(known.time[0], known.clock_unit), known)
             rule = self._rule(known.time)
             if rule is None:
-                raise Unreadable(f"times; {quoted(self.texts[known.time[0]][0])} is none")
+                raise Unreadable(f"times; {quoted(self.texts[known.time[0]][0])} is not one")
             return self._zoned(rule, known)
         found: list[tuple[int, TimeRule]] = []
         for at in self._time_candidates():
@@ -511,7 +511,7 @@ class _Recogniser:
                     f"column has the time by --columns time=NAME{_EXCEL if 10_000 < value < 100_000 else ''}"
                 )
             if cell:
-                return Unreadable(f"times; {where} is none: if another column has them, say --columns time=NAME")
+                return Unreadable(f"times; {where} is not one: if another column has them, say --columns time=NAME")
         return Unreadable(f"a column with times; there are {self._all()}: say which it is, as in --columns time=NAME")
 
     def _all(self) -> str:
@@ -661,7 +661,7 @@ class _Recogniser:
         elif self.seen.zone is not None:
             zone, origin = zone_of(self.seen.zone), "the file states it"
         elif known is not None and known.zone is not None:
-            zone, origin = known.zone, "as its layout has it"
+            zone, origin = known.zone, "as in its layout"
         elif stated is not None:
             at, zone = stated
             place = summer_of(self.names[at])
@@ -746,7 +746,7 @@ class _Recogniser:
         if self.seen.bar_s is not None:
             return self.seen.bar_s * SECOND_US, "the file states it"
         if known is not None and known.bar_s is not None:
-            return known.bar_s * SECOND_US, "as its layout has it"
+            return known.bar_s * SECOND_US, "as in its layout"
         times, symbols, alone = self._walls(plan)
         steps: Counter[int] = Counter()
         last: dict[str, int] = {}

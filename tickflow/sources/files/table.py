@@ -32,7 +32,7 @@ ROWS = 20_000
 class Chunk:
     """Several rows: cells by column, the line of each row, and the rows that could not be split.
 
-    `passed` counts lines that are no rows: comments and repeated headers.
+    `passed` counts lines that are not rows: comments and repeated headers.
     """
 
     columns: Sequence[Cells]

@@ -93,7 +93,7 @@ _OF_ANOTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class InfluxQL:
-    """Queries one bucket. Thread-safe: every query uses a pooled connection of its own.
+    """Queries one bucket. Thread-safe: every query uses its own pooled connection.
 
     Follows neither `http_proxy` and similar variables nor redirects: the token goes to `url` only.
     """

@@ -61,7 +61,7 @@ _logger = logging.getLogger(__name__)
 class InfluxStore(MetricsStore):
     """Points in the measurement `stock_metrics` of the bucket, worker statuses in `stock_status`.
 
-    Thread-safe: any number of threads may read and write; each uses a pooled connection of its own. A write uses up to
+    Thread-safe: any number of threads may read and write; each uses its own pooled connection. A write uses up to
     `connections` of them; no request has more than `batch_points`. Environment variables such as `http_proxy` do not
     divert its requests.
     """

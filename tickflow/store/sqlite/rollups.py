@@ -25,7 +25,7 @@ ONE_TURN = 64
 SEEKS = 64
 """The most blocks of an older file that are checked after one write."""
 FORM = zlib.crc32(",".join([*PLAIN, *MEASURES]).encode())
-"""The form of a column; rollups in another form are ignored."""
+"""The form in which columns are stored; rollups in another form are ignored."""
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS store_rollups (
         symbol TEXT NOT NULL, level INTEGER NOT NULL, block INTEGER NOT NULL, form INTEGER NOT NULL, columns BLOB,

@@ -110,7 +110,7 @@ class EmbeddedStore(MetricsStore):
     """Points and worker statuses in the tables `store_points` and `store_statuses` of the file.
 
     Points are deleted `retention_days` after they were written, whatever their event time. Thread-safe: each call uses
-    a connection of its own, which is kept for later calls. `clock` gives seconds since 1970.
+    its own connection, which is kept for later calls. `clock` gives seconds since 1970.
     """
 
     def __init__(

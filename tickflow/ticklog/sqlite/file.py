@@ -172,7 +172,7 @@ class LogFile:
 class Membership:
     """The right to read for a group: a lock that the operating system releases when its holder ends, however it ends.
 
-    The lock is an open transaction on a file of its own beside the log's file: on the log's file it would lock others
+    The lock is an open transaction on a separate file beside the log's file: on the log's file it would lock others
     out.
     """
 
