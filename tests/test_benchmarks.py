@@ -27,7 +27,7 @@ def is_there(pid: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for the programs in /proc, which Linux has")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_processes_end_with_the_benchmark_that_started_them(tmp_path: Path, how: signal.Signals) -> None:
+def test_processes_end_with_their_benchmark(tmp_path: Path, how: signal.Signals) -> None:
     command = [sys.executable, "-m", "benchmarks", "--short", "embedded"]
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
     benchmark = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.DEVNULL)

@@ -72,7 +72,7 @@ def test_the_settings_table_has_all_keys_in_their_order_and_their_defaults() -> 
         assert meaning
 
 
-def test_the_secrets_that_a_file_may_hold_are_all_of_them() -> None:
+def test_the_documented_secrets_are_complete() -> None:
     prose = text(SETTINGS).partition("\n|")[0]
     assert set(re.findall(r"`(\w+)_FILE`", prose)) - {"KEY"} == set(SECRETS)
 
@@ -292,7 +292,7 @@ def test_each_example_in_a_document_runs() -> None:
     assert runner.tries > 0
 
 
-def test_no_measured_number_is_left_to_be_filled_in() -> None:
+def test_no_placeholder_for_a_measured_number_is_left() -> None:
     assert [name for name in DOCS if "MEASURED:" in text(name)] == []
 
 

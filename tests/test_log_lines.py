@@ -32,7 +32,7 @@ def test_every_record_becomes_one_line_without_control_characters(text: str) -> 
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"])))
-def test_a_plain_text_stays_as_it_is(text: str) -> None:
+def test_a_plain_text_stays_unchanged(text: str) -> None:
     assert one_line(text) == text
 
 

@@ -102,7 +102,7 @@ def test_a_market_without_hours_is_always_open() -> None:
 
 @pytest.mark.parametrize("name", ALL)
 @given(moments=st.lists(st.integers(1_136_073_600, 1_767_225_600), min_size=1, max_size=40))
-def test_each_moment_is_judged_as_the_library_itself_judges_it(name: str, moments: list[int]) -> None:
+def test_each_moment_agrees_with_the_library(name: str, moments: list[int]) -> None:
     kept = KEPT[name]
     near = [edge for each in moments for edge in (each, _edge(kept, each), _edge(kept, each) - 1)]
     found = kept.are_open(np.array(near, dtype=np.int64) * 10**9).tolist()

@@ -74,7 +74,7 @@ def test_a_silence_begins_with_another_symbols_tick_and_ends_with_its_own() -> N
         assert alerts_of(slices(batch(both), sizes), Terms(detectors=frozenset({"silence"})), restart=True) == found
 
 
-def test_no_symbol_is_silent_while_all_are() -> None:
+def test_if_all_symbols_fall_silent_none_is_reported() -> None:
     both = sorted([*calm("A", 80), *calm("B", 80), *calm("A", 5, 5_000), *calm("B", 5, 5_000)], key=lambda t: t.time_us)
     silent = list(alerts_of([batch(both)], Terms(detectors=frozenset({"silence"}))).values())
     assert [each.symbol for each in silent] == ["B"]  # the first tick after the pause opens and closes the silence

@@ -111,7 +111,7 @@ def test_an_alert_leads_from_the_small_charts_to_its_moment(running: Running, vi
     assert "symbols=" not in page.url
 
 
-def test_at_400_px_they_stand_under_one_another(running: Running, visit: Visit) -> None:
+def test_at_400_px_the_charts_are_stacked(running: Running, visit: Visit) -> None:
     for symbol in ("AAPL", "MSFT"):
         running.market.history(symbol, PRICES)
     page = visit("?symbol=AAPL&symbols=AAPL,MSFT", width=400, height=860)

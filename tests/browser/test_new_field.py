@@ -115,7 +115,7 @@ def test_a_new_field_needs_only_three_lines_for_its_tests(declared: EditedCopy) 
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-def test_on_a_file_of_an_earlier_version(
+def test_a_new_field_in_a_file_of_an_earlier_version(
     script: StartScript, declared: EditedCopy, tmp_path: Path, chromium: Browser
 ) -> None:
     chain = EmbeddedChain(old_file(OLD_FILES[0], tmp_path))
@@ -156,7 +156,7 @@ def test_on_a_file_of_an_earlier_version(
 
 @pytest.mark.kafka
 @pytest.mark.influx
-def test_in_a_bucket_and_a_group_that_have_points_and_commits_already(
+def test_a_new_field_in_a_bucket_with_points_and_a_group_with_commits(
     script: StartScript, declared: EditedCopy, kafka_servers: str, topic: str, influx: InfluxServer, bucket: str
 ) -> None:
     chain = KafkaChain(kafka_servers, topic, influx, bucket)

@@ -13,7 +13,7 @@ from tests.browser.looks import PRICES, wait_for_rows, with_anomaly
 expect.set_options(timeout=WAIT_MS)
 
 
-def test_tab_leaves_the_watch_list_however_long_it_is(running: Running, visit: Visit) -> None:
+def test_tab_leaves_even_a_long_watch_list(running: Running, visit: Visit) -> None:
     for number in range(30):
         running.market.history(f"S{number}", PRICES[:2])
     page = visit("?symbol=S0")
@@ -74,7 +74,7 @@ def test_the_full_screen_chart_still_names_the_source(running: Running, visit: V
     until(page, "document.fullscreenElement === null")
 
 
-def test_what_is_shown_can_be_saved_as_csv(running: Running, visit: Visit, tmp_path: Path) -> None:
+def test_the_visible_rows_can_be_saved_as_csv(running: Running, visit: Visit, tmp_path: Path) -> None:
     with_anomaly(running)
     page = visit("?symbol=AAPL")
     wait_for_rows(page, 0)

@@ -40,7 +40,7 @@ def mutes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MuteStore]
             server.delete_bucket(bucket)
 
 
-def test_what_is_muted_is_kept_until_it_is_undone(mutes: MuteStore) -> None:
+def test_a_mute_is_kept_until_it_is_undone(mutes: MuteStore) -> None:
     assert list(mutes.mutes()) == []
     mutes.keep(OTHER)
     mutes.keep(SNOOZE)

@@ -83,7 +83,7 @@ def test_a_receipt_confirms_that_its_record_is_in_the_log(logs: Logs) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(values=st.lists(st.binary(max_size=40), min_size=1, max_size=60))
-def test_any_values_are_appended_after_what_is_there(logs: Logs, values: list[bytes]) -> None:
+def test_any_values_are_appended_after_existing_records(logs: Logs, values: list[bytes]) -> None:
     log = logs.reused()
     before = log.bounds(0).end
     publish(log, *values)
@@ -323,7 +323,7 @@ def test_a_stop_ends_a_poll(logs: Logs) -> None:
     assert not polled.records
 
 
-def test_what_is_published_before_a_stop_can_still_be_flushed(logs: Logs) -> None:
+def test_records_published_before_a_stop_can_still_be_flushed(logs: Logs) -> None:
     log = logs.open()
     log.publish(b"AAPL", b"last")
     logs.stop.set()

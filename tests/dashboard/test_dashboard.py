@@ -208,7 +208,7 @@ def test_loopback_names_are_served(client: FlaskClient, host: str) -> None:
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_refusals_are_plain_in_debug_too(store: MemoryStore, debug: bool) -> None:
+def test_refusals_have_no_traceback_even_in_debug_mode(store: MemoryStore, debug: bool) -> None:
     app = StockDashboard(Settings(dashboard_debug=debug), store=store, acks=MemoryAcks()).app
     with app.server.test_client() as client:
         assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
@@ -231,7 +231,7 @@ def test_a_callback_that_is_not_json_is_refused(client: FlaskClient, kind: str) 
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_the_debuggers_console_is_never_there(store: MemoryStore, debug: bool) -> None:
+def test_the_debuggers_console_is_never_served(store: MemoryStore, debug: bool) -> None:
     app = StockDashboard(Settings(dashboard_debug=debug), store=store, acks=MemoryAcks()).app
     with app.server.test_client() as client:
         assert client.get("/console").status_code == 404

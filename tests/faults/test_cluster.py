@@ -126,6 +126,6 @@ def test_more_copies_than_brokers_end_in_a_sentence(brokers: list[KafkaServer]) 
         log.connect()
 
 
-def test_more_copies_in_sync_than_there_are_end_in_a_sentence() -> None:
+def test_requiring_more_copies_in_sync_than_exist_ends_in_a_sentence() -> None:
     with pytest.raises(SettingError, match=r"KAFKA_MIN_INSYNC_REPLICAS is '3'; expected KAFKA_REPLICAS \(2\) or less"):
         NewTopic(replicas=2, min_insync=3)

@@ -76,7 +76,7 @@ STORED = (
 )
 
 
-def test_kills_and_restarts_change_no_alert_and_lose_none(chain: Chain, script: StartScript) -> None:
+def test_kills_and_restarts_neither_change_nor_lose_an_alert(chain: Chain, script: StartScript) -> None:
     made, rng = trades(3, 3_000), random.Random(7)
     log = open_log(load(chain.env), StopEvent())
     log.connect()

@@ -143,7 +143,9 @@ def test_without_a_topic_nothing_differs_and_no_topic_is_created(script: StartSc
         (("audit", "--limit", "1"), "--limit belongs to the verb dead-letters"),
     ],
 )
-def test_a_bad_flag_is_one_sentence_and_exit_code_2(script: StartScript, flags: tuple[str, ...], sentence: str) -> None:
+def test_a_bad_flag_gives_one_sentence_and_exit_code_2(
+    script: StartScript, flags: tuple[str, ...], sentence: str
+) -> None:
     run = script("stock_analytics.py", *flags, "--embedded")
     assert run.wait(20) == 2
     assert sentence in run.stderr

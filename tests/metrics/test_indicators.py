@@ -101,7 +101,7 @@ def test_with_few_candles_unknown_values_are_absent(name: str, count: int) -> No
     assert all(len(each) == count for each in found)
 
 
-def test_where_nothing_moves_rsi_is_50_and_atr_is_0() -> None:
+def test_without_a_price_change_rsi_is_50_and_atr_is_0() -> None:
     still = np.full(40, 10.0)
     assert set(indicators.rsi(still, 14)[14:]) == {50.0}
     assert set(indicators.atr(still, still, still, 14)[14:]) == {0.0}

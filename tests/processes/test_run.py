@@ -183,7 +183,7 @@ def close(terminal: Terminal) -> None:
 ENDS = pytest.mark.parametrize("end", [press, terminate, close])
 
 
-def test_alerts_are_sent_where_there_is_an_address_and_only_there(place: Place) -> None:
+def test_alerts_are_sent_only_to_configured_addresses(place: Place) -> None:
     (place.root / "Procfile").write_text(PAGE + (PROJECT / "Procfile").read_text().splitlines()[-1] + "\n")
     terminal = place.start(ALERT_URLS="json://127.0.0.1:9/", ALERT_OUTBOX=str(place.root / "outbox.db"))
     terminal.wait_until(lambda: "notify.1" in terminal.output)
@@ -302,7 +302,7 @@ def test_a_script_that_fails_ends_the_others_and_its_code_is_passed_on(place: Pl
     assert terminal.running() == {}
 
 
-def test_a_taken_port_is_one_sentence_and_nothing_starts(place: Place) -> None:
+def test_a_taken_port_gives_one_sentence_and_nothing_starts(place: Place) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", place.port))
         taken.listen()
@@ -313,7 +313,7 @@ def test_a_taken_port_is_one_sentence_and_nothing_starts(place: Place) -> None:
     assert terminal.output.startswith(f"DASHBOARD_PORT is '{place.port}'; expected a port of 127.0.0.1 that is free")
 
 
-def test_a_bad_setting_is_one_sentence_and_nothing_starts(place: Place) -> None:
+def test_a_bad_setting_gives_one_sentence_and_nothing_starts(place: Place) -> None:
     terminal = place.start(SYMBOLS="=A")
     assert terminal.wait() == 2
     terminal.end_of_output()

@@ -191,7 +191,7 @@ def test_the_processs_own_environment_is_the_default_and_env_is_looked_for_here(
     assert (load_settings().kafka_topic, load_settings().kafka_group) == ("in-file", "in-environment")
 
 
-def test_env_beside_the_scripts_counts_where_the_current_folder_has_none(
+def test_env_beside_the_scripts_is_read_if_the_current_folder_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, beside = tmp_path / "here", tmp_path / "beside"

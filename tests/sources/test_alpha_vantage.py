@@ -63,7 +63,7 @@ def test_a_delayed_quote_comes_under_a_name_with_a_suffix() -> None:
 
 
 @pytest.mark.parametrize("change", ["", "None", "nan%", "inf%"])
-def test_a_quote_without_a_usable_change_has_none(change: str) -> None:
+def test_an_unusable_change_is_left_out_of_the_quote(change: str) -> None:
     assert parse_quote(answer(change_percent=change), "IBM").change_percent is None
 
 

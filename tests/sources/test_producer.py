@@ -219,7 +219,7 @@ def test_a_refused_key_of_the_pasted_line_ends_it_without_a_simulated_tick(
         (["--nonsense"], "there is no flag --nonsense"),
     ],
 )
-def test_a_bad_setting_or_flag_is_one_sentence_and_exit_code_2_before_anything_is_connected(
+def test_a_bad_setting_or_flag_gives_one_sentence_and_exit_code_2_before_any_connection(
     script: StartScript, tmp_path: Path, embedded: dict[str, str], arguments: list[str], complaint: str
 ) -> None:
     run = script(PRODUCER, *arguments, env=embedded)

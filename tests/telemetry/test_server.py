@@ -93,7 +93,7 @@ def test_silent_connections_do_not_keep_others_out(server: TelemetryServer) -> N
             each.close()
 
 
-def test_a_port_that_is_taken_is_a_sentence(server: TelemetryServer) -> None:
+def test_a_taken_port_gives_a_sentence(server: TelemetryServer) -> None:
     with (
         pytest.raises(SettingError, match=r"METRICS_PORT is '\d+'; expected a free port"),
         TelemetryServer("127.0.0.1", server.port, CollectorRegistry(), Health()),

@@ -38,7 +38,7 @@ def by_hand(drawn: list[tuple[str, str]]) -> list[str | None]:
 
 
 @given(pairs, st.integers(0, 40), st.integers(0, 40))
-def test_names_are_refused_by_the_order_of_the_log_through_any_restart(
+def test_the_refusal_of_names_depends_only_on_the_order_of_the_log(
     drawn: list[tuple[str, str]], cut: int, back: int
 ) -> None:
     expected = by_hand(drawn)

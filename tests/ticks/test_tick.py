@@ -173,7 +173,7 @@ def test_refused_and_accepted_keep_their_order_and_their_records() -> None:
     assert [ticks.after(offset) for offset in (0, 2, 3, 8, 9)] == [0, 1, 2, 5, 6]
 
 
-def test_no_records_are_an_empty_batch() -> None:
+def test_no_records_give_an_empty_batch() -> None:
     ticks, refused = decode([])
     assert (len(ticks), refused) == (0, [])
     assert {column.dtype.name for column in (ticks.prices, ticks.volumes, ticks.change_percent)} == {"float64"}

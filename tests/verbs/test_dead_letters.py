@@ -16,7 +16,7 @@ def letter(offset: int, reason: str = "not_json", value: bytes | None = b"nonsen
     return Letter(0, offset, DECODE, reason, b"AAPL", value, refused_ms)
 
 
-def test_what_was_published_is_read_back() -> None:
+def test_published_letters_are_read_back() -> None:
     record = entry(b"\x00nonsense", b"k", offset=41)
     headers = letter_of("ticks", Refused(record, "not_json"), DECODE).headers
     back = Entry(7, 99, record.key, record.value, 1_767_623_400_000, headers=headers)
@@ -114,7 +114,7 @@ def test_with_explain_each_reason_is_followed_by_cause_and_cure() -> None:
     assert len(shown) == len(lines(found)) + 2, "what a store says has no explanation"
 
 
-def test_an_empty_listing_is_one_sentence() -> None:
+def test_an_empty_listing_gives_one_sentence() -> None:
     assert lines(Listing.of(iter([]), limit=20)) == ["no record was refused"]
 
 

@@ -67,7 +67,7 @@ def test_a_closed_pipe_causes_no_traceback(verb: str, folder: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @VERBS
-def test_a_full_disk_is_one_sentence(verb: str, folder: Path) -> None:
+def test_a_full_disk_gives_one_sentence(verb: str, folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         _, err = (process := start(verb, folder, full.fileno())).communicate(timeout=60)
     expected = (1, b"standard output cannot be written: No space left on device")

@@ -59,12 +59,12 @@ def test_a_worker_that_was_asked_to_stop_is_not_reported() -> None:
         (replace(FINE, statuses=(replace(WORKING, refused=500),)), "host-7 refused 33% of 1,500 records"),
     ],
 )
-def test_each_trouble_is_one_sentence(evidence: Evidence, words: str) -> None:
+def test_each_trouble_gives_one_sentence(evidence: Evidence, words: str) -> None:
     (found,) = troubles(evidence)
     assert found.startswith(words)
 
 
-def test_workers_that_are_silent_are_one_sentence() -> None:
+def test_all_silent_workers_together_give_one_sentence() -> None:
     silent = tuple(replace(WORKING, worker=f"w{n}", written_at=NOW - 60 * SECOND) for n in range(8))
     (found,) = troubles(replace(FINE, statuses=(WORKING, *silent)))
     assert found.startswith("8 workers silent for 30 s or longer (w0, w1, w2, w3, w4, …)")

@@ -11,7 +11,7 @@ from tests.worker.test_adding_up import PickyStore, Worker
 from tickflow.ticklog.base import Commit
 
 
-def test_a_hold_up_is_logged_with_its_reason_and_with_what_ended_it(
+def test_a_hold_up_is_logged_with_its_reason_and_its_end(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stock_analytics, "POLL_SECONDS", 0.0)

@@ -138,7 +138,7 @@ def with_a_batch_in_flight(worker: Worker) -> None:
     until(lambda: worker.store.begun == [[0, 1, 2]])
 
 
-def test_while_a_batch_is_written_the_next_one_is_read_and_no_third(worker: Worker) -> None:
+def test_while_a_batch_is_written_only_the_next_one_is_read(worker: Worker) -> None:
     worker.store.gate.clear()
     with worker.running():
         until(lambda: worker.log.read_up_to == 2 * AT_A_TIME)
@@ -266,7 +266,7 @@ turns = st.lists(st.sampled_from(["turn", "append", "fail", "commit_fails", "com
 
 @settings(max_examples=60, deadline=None)
 @given(turns)
-def test_through_any_failures_records_are_committed_once_and_only_after_they_are_stored(history: list[str]) -> None:
+def test_despite_failures_records_are_committed_once_and_only_after_they_are_stored(history: list[str]) -> None:
     topic, store = a_topic(2 * AT_A_TIME), GatedStore()
     worker = Worker(topic, store)
     worker.log.give(0)

@@ -184,7 +184,7 @@ def test_windows_that_were_shorter_when_the_commit_was_made_are_filled_from_a_sp
     assert restore_offset(Commit(500, to_metadata(500, 480)), span=300) == 480
 
 
-def test_a_commit_of_an_earlier_topic_means_the_start_however_large_the_new_one_is() -> None:
+def test_after_a_commit_of_an_earlier_topic_reading_starts_at_the_beginning() -> None:
     commit = Commit(500, to_metadata(500, 120, topic_id="a"))
     assert plan(commit, Bounds(0, 900), topic_id="a") == RestorePlan(120, 500)
     assert plan(commit, Bounds(0, 900)) == RestorePlan(120, 500), "a log that knows no ids"
@@ -300,7 +300,7 @@ def test_since_is_at_most_the_commits_offset(since: int, counted: int) -> None:
     assert computed_since(Commit(500, to_metadata(500, 120, since=since))) == counted
 
 
-def test_the_restored_offset_may_be_the_commits_own_and_none_past_it() -> None:
+def test_the_restored_offset_is_at_most_the_commits_own() -> None:
     for restore, offset in ((0, 0), (500, 500), (501, 0)):
         commit = Commit(500, json.dumps({"v": 3, "restore": restore, "depth": fields.DEPTH}))
         assert restore_offset(commit) == offset, restore

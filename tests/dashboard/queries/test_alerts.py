@@ -128,7 +128,7 @@ def test_an_acknowledgement_covers_the_episode_while_it_grows(store: MemoryStore
     assert news["episodes"][0]["acked"] is True
 
 
-def test_another_dashboard_and_a_later_one_show_it_too(store: MemoryStore, acks: MemoryAcks) -> None:
+def test_other_dashboards_show_the_acknowledgement_too(store: MemoryStore, acks: MemoryAcks) -> None:
     write(store, ".!.!")
     clock = Clock()
     board, other = Board(acks), Board(acks, monotonic=clock)

@@ -272,7 +272,7 @@ def looked(store: MemoryStore, sight: list[float], **more: object) -> Answer:
     return json.loads(to_json_plotly(look(store, view, identity="2", threshold=2.0)))  # type: ignore[no-any-return]
 
 
-def test_the_part_that_a_reader_moves_to_is_read_outside_the_range_too() -> None:
+def test_a_reader_may_move_outside_the_range() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [float(price) for price in range(100, 4_000)]))
     wall = 1_767_605_400_000.0  # 09:30 in New York, where the feed begins

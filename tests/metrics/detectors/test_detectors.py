@@ -113,7 +113,7 @@ def test_a_lone_spike_raises_no_move_and_is_a_bad_print() -> None:
     assert score > 100
 
 
-def test_a_move_is_found_in_the_second_that_holds_it() -> None:
+def test_a_move_is_found_in_the_second_in_which_it_held() -> None:
     calm = [Trade("A", number * 1_000_000, 100 + 0.01 * (number % 2), 100) for number in range(80)]
     held = [
         *calm,

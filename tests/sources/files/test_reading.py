@@ -273,7 +273,7 @@ def test_any_unambiguous_row_decides_the_order_of_month_and_day(tmp_path: Path) 
     assert "line 4: time '14/13/2024 10:00' is not a time with the day first (--dates dmy)" in complaint
 
 
-def test_columns_can_be_named_as_people_write_them(tmp_path: Path) -> None:
+def test_columns_can_be_named_in_several_spellings(tmp_path: Path) -> None:
     path = table(tmp_path, ["5.1.2024,10:00,A,7,8"], header="Tag1,Uhr1,Wert1,Preis1,Preis2\n")
     columns = {"time": ("Tag1", "Uhr1"), "symbol": ("Wert1",), "price": ("Preis2",)}
     (tick,) = replayed(path, timezone="UTC", columns=columns)

@@ -163,7 +163,7 @@ words = st.text(max_size=80) | st.sampled_from([
         "Mon, 99 Foo 2026 99:99:99 GMT", "Thu, 01 Jan 99999999999 00:00:00 GMT",
     ]),
 )  # fmt: skip
-def test_any_refusal_becomes_a_sentence_and_no_wait_is_endless(
+def test_any_refusal_becomes_a_sentence_and_every_wait_ends(
     status: int, body: str | bytes | None, header: str | None
 ) -> None:
     message = answers.message_of(body)

@@ -338,7 +338,7 @@ def test_a_request_that_is_too_large_is_halved_until_it_fits() -> None:
     assert taken == [line.encode() for line in to_lines(points)]
 
 
-def test_no_request_has_more_points_than_the_setting_says() -> None:
+def test_no_request_has_more_points_than_the_setting_allows() -> None:
     taken: list[list[bytes]] = []
 
     def take(_path: str, body: bytes) -> Answer:
@@ -414,7 +414,7 @@ def test_points_of_one_identity_go_one_request_after_the_other_in_their_order() 
 
 
 @influx_needed
-def test_compressed_writes_over_several_connections_are_stored_alike(influx: InfluxServer, bucket: str) -> None:
+def test_compressed_writes_over_several_connections_store_the_same_points(influx: InfluxServer, bucket: str) -> None:
     with open_store(influx, bucket, batch_points=700, connections=3, gzip=True) as store:
         assert store.write(some(2_500)) == Written(2_500)
         assert store.count("AAPL", 0, NEVER - 1) == 2_500

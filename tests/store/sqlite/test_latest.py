@@ -101,7 +101,7 @@ def test_a_clock_that_is_set_back_hides_no_point(pair: tuple[EmbeddedStore, Embe
     assert reading.latest().price.tolist() == [3.0]
 
 
-def test_what_retention_deleted_is_gone(pair: tuple[EmbeddedStore, EmbeddedStore], clock: Clock) -> None:
+def test_points_deleted_by_retention_are_gone(pair: tuple[EmbeddedStore, EmbeddedStore], clock: Clock) -> None:
     writing, _ = pair
     writing.write(points_of(a_row(symbol="AAPL")))
     assert writing.latest().symbol == ["AAPL"]

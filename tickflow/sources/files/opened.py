@@ -75,7 +75,7 @@ def _finish(
     if not len(first.ticks) and first.refused and len(seen.chunk) > 0:
         refusal = first.refused[0]
         raise Unreadable(
-            f"rows that are ticks; of the first {len(seen.chunk):,} none is: line {refusal.line}: {refusal.why}"
+            f"rows that are ticks; none of the first {len(seen.chunk):,} is one: line {refusal.line}: {refusal.why}"
         )
     if plan.direction < 0 and options.sort == "never":
         raise Unreadable(
