@@ -130,7 +130,7 @@ def _wanted() -> Iterable[tuple[str, tuple[object, ...], tuple[bool, float], str
     for kind in ("simulated", "replay"):
         yield f"producer, {kind}, of a bare loop", ("producing", "ratios", kind), (LEAST, 0.8), ""
     yield "embedded stack, whole chain, ticks/s", ("embedded", "median_per_s"), (LEAST, 30_000), ""
-    yield "embedded stack, 7 symbols at 2 s, of a core", ("embedded", "idle_percent_in_all"), (MOST, 2), " %"
+    yield "embedded stack, 7 symbols every 2 s, share of a core", ("embedded", "idle_percent_in_all"), (MOST, 2), " %"
     yield "start: CPU until the slowest script is ready", ("start", "slowest", "ready"), (MOST, 1.5), " s"
     yield "start: CPU for the slowest `--help` or refusal", ("start", "slowest", "answer"), (MOST, 0.5), " s"
 

@@ -207,7 +207,7 @@ def test_the_grid_is_named(running: Running, visit: Visit) -> None:
     ).to_have_count(1)
 
 
-def test_the_count_of_alerts_is_announced_once_a_minute_at_most(running: Running, visit: Visit) -> None:
+def test_the_count_of_alerts_is_announced_at_most_once_per_minute(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit()
     wait_for_rows(page, 0)

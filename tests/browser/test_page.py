@@ -149,7 +149,7 @@ def test_an_open_page_drops_ticks_long_before_its_range(running: Running, visit:
     page = visit("?range=5m")
     wait_for_rows(page, 0)
     assert drawn(page) == len(PRICES)
-    # The page keeps 375 s, the range and a quarter of it: of these the jump takes 200 s, and 175 s hold ticks 2 s apart.
+    # The page keeps 375 s, the range and a quarter: the jump takes 200 s of it, and 175 s hold ticks 2 s apart.
     later = datetime.now(UTC) + timedelta(seconds=200)
     running.store.write(running.market.feed.points("AAPL", [163.21], at=later))
     expect(page.locator("#headline-price")).to_have_text("163.21")

@@ -282,7 +282,7 @@ def test_unknown_values_of_a_status_stay_unknown(store: MetricsStore) -> None:
 
 
 @pytest.mark.parametrize("words", ['said "no", \\ twice=2', "two\nlines", "back\\", 'é "', ",=  "])
-def test_a_status_keeps_its_words(store: MetricsStore, words: str) -> None:
+def test_the_sentences_of_a_status_are_stored(store: MetricsStore, words: str) -> None:
     status = a_status(held_up_by=words, notice=words[::-1])
     store.write_status(status)
     assert store.statuses() == [status]

@@ -139,7 +139,7 @@ def test_a_changed_meaning_changes_the_texts(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_the_help_of_a_flag_is_the_same_text(key: str) -> None:
+def test_the_help_of_a_flag_has_the_text_of_its_setting(key: str) -> None:
     parser = argparse.ArgumentParser()
     add_flags(parser, [key])
     meaning, expected, default = explained(key)

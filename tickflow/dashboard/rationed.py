@@ -75,106 +75,106 @@ class Rationed(MetricsStore):
             return store.latest(most=MOST_SHOWN if most is None else min(most, MOST_SHOWN))
 
     def symbol_count(self) -> int:
-        """As of the store."""
+        """See `MetricsStore.symbol_count`."""
         with self._turn() as store:
             return store.symbol_count()
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
-        """As of the store."""
+        """See `MetricsStore.count`."""
         with self._turn() as store:
             return store.count(symbol, since_ns, until_ns)
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """As of the store."""
+        """See `MetricsStore.first_prices`."""
         with self._turn() as store:
             return store.first_prices(since_ns, symbols)
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """As of the store."""
+        """See `MetricsStore.last_prices`."""
         with self._turn() as store:
             return store.last_prices(since_ns, until_ns, symbols)
 
     def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
-        """As of the store."""
+        """See `MetricsStore.totals`."""
         with self._turn() as store:
             return store.totals(symbol, since_ns, until_ns)
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
-        """As of the store."""
+        """See `MetricsStore.keeps`."""
         return self._store.keeps(time_ns, appended_ms)
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """As of the store."""
+        """See `MetricsStore.anomalies`."""
         with self._turn() as store:
             return store.anomalies(since_ns, min(count, MAX_ROWS), symbols)
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
-        """As of the store."""
+        """See `MetricsStore.preceded`."""
         with self._turn() as store:
             return store.preceded(moments)
 
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """As of the store."""
+        """See `MetricsStore.anomaly_counts`."""
         with self._turn() as store:
             return store.anomaly_counts(since_ns, symbols)
 
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
-        """As of the store."""
+        """See `MetricsStore.trends`."""
         with self._turn() as store:
             return store.trends(since_ns, until_ns, steps)
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-        """As of the store."""
+        """See `MetricsStore.digest`."""
         with self._turn() as store:
             return store.digest(symbol, since_ns, until_ns, steps)
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
-        """As of the store."""
+        """See `MetricsStore.outline`."""
         with self._turn() as store:
             return store.outline(symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """As of the store."""
+        """See `MetricsStore.candles`."""
         with self._turn() as store:
             return store.candles(symbol, since_ns, until_ns, width_ns)
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """As of the store."""
+        """See `MetricsStore.pixels`."""
         with self._turn() as store:
             return store.pixels(symbol, since_ns, until_ns, width_ns)
 
     def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
-        """As of the store."""
+        """See `MetricsStore.at_most`."""
         with self._turn() as store:
             return store.at_most(symbol, since_ns, until_ns, min(most, MAX_ROWS))
 
     def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
-        """As of the store."""
+        """See `MetricsStore.strongest`."""
         with self._turn() as store:
             return store.strongest(symbol, spans)
 
     def first_time(self, symbol: str) -> int | None:
-        """As of the store."""
+        """See `MetricsStore.first_time`."""
         with self._turn() as store:
             return store.first_time(symbol)
 
     def statuses(self) -> list[WorkerStatus]:
-        """As of the store."""
+        """See `MetricsStore.statuses`."""
         with self._turn() as store:
             return store.statuses()
 
     def connect(self) -> None:
-        """As of the store."""
+        """See `MetricsStore.connect`."""
         self._store.connect()
 
     def close(self) -> None:
-        """As of the store."""
+        """See `MetricsStore.close`."""
         self._store.close()
 
     def write(self, points: Points) -> Written:
-        """As of the store."""
+        """See `MetricsStore.write`."""
         return self._store.write(points)
 
     def write_status(self, status: WorkerStatus) -> None:
-        """As of the store."""
+        """See `MetricsStore.write_status`."""
         self._store.write_status(status)

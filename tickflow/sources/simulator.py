@@ -54,7 +54,7 @@ both follow the flow of information (P. Clark, 1973; J. Karpoff, "The relation b
 volume", 1987)."""
 
 BLOCK = 256
-"""Steps drawn at a time. The seed depends on it: with another size, the same seed gives other prices."""
+"""Steps drawn at a time. With another number, the same seed gives other prices."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
