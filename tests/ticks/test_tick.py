@@ -120,6 +120,25 @@ def test_times_that_are_accepted(text: str, moment: datetime, naive: int) -> Non
     assert ticks.naive == [bool(naive)]
 
 
+ANY_MOMENT = st.datetimes(datetime(1970, 1, 1), datetime(2261, 12, 31)) | st.datetimes(  # noqa: DTZ001
+    datetime(1970, 1, 2),  # noqa: DTZ001 - a zone must not lead before 1970
+    datetime(2261, 12, 31),  # noqa: DTZ001
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11))]),
+)
+
+
+@given(st.lists(ANY_MOMENT, min_size=1, max_size=6))
+@example([datetime(1970, 1, 1, tzinfo=UTC), datetime(2038, 1, 19, 3, 14, 7, 999_999, UTC)])
+@example([datetime(1970, 1, 1, tzinfo=UTC), datetime(2261, 12, 31, 23, 59, 59, 999_999, UTC)])
+@example([datetime(2026, 1, 5), datetime(2026, 1, 5, tzinfo=UTC)])  # noqa: DTZ001
+def test_times_of_a_batch_are_exact_however_far_apart_they_lie(moments: list[datetime]) -> None:
+    values = [encode(Tick("AAPL", 5.0, moment)) for moment in moments]
+    ticks, refused = decode([Entry(0, at, b"AAPL", value, 0, CREATE_TIME) for at, value in enumerate(values)])
+    assert refused == []
+    assert ticks.time_us.tolist() == [epoch_us(moment) for moment in moments]
+    assert ticks.naive == [moment.tzinfo is None for moment in moments]
+
+
 def test_the_last_microsecond_of_2261_is_accepted() -> None:
     record = entry(body(timestamp="2261-12-31T23:59:59.999999Z"), appended_ms=END_YEAR_US // 1000)
     ticks, refused = decode([record])

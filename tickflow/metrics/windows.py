@@ -145,10 +145,12 @@ def places_of(symbols: Sequence[str], known: dict[str, int]) -> Ints:
     >>> places_of(["B", "A", "B"], {"A": 0}).tolist()
     [1, 0, 1]
     """
-    if not known.keys() >= set(symbols):
+    try:
+        return np.fromiter(map(known.__getitem__, symbols), np.int64, len(symbols))
+    except KeyError:
         for symbol in symbols:
             known.setdefault(symbol, len(known))
-    return np.fromiter(map(known.__getitem__, symbols), np.int64, len(symbols))
+        return places_of(symbols, known)
 
 
 def _twice_as_long(rows: Column) -> Column:

@@ -163,7 +163,7 @@ def _compiled(records: Iterator[tuple[Any]], number: int, most: int) -> list[Ent
             each.value,
             each.timestamp,
             each.timestamp_type,
-            headers if len(headers := each.headers) <= MOST_HEADERS else (),
+            headers if not (headers := each.headers) or len(headers) <= MOST_HEADERS else (),
         )
         for (each,) in islice(records, most)
     ]
