@@ -134,7 +134,7 @@ def hold_histories(
     stamps, prices, volumes = view.stamps(each), view.closed_prices(each), view.closed_volumes(each)
     assert stamps.shape == (len(seconds), 60)
     assert prices.shape == volumes.shape == (len(seconds), 59)
-    running_sums = {lag: view.sums_before(lag) for lag in (1, 10, 20, 59, 60)}
+    running_sums = {lag: view.sums_before(lag) for lag in (1, 2, 3, 10, 20, 59, 60)}
     for at, (symbol, second) in enumerate(seconds):
         whole = known[symbol].seconds[: second.number]
         before = whole[-59:]
@@ -187,6 +187,7 @@ def hold_kept(seconds: Seconds, known: dict[str, Symbol]) -> None:
             at = second.number % RING
             assert seconds.close[slot, at] == second.prices[-1]
             assert seconds.stamp[slot, at] == second.stamp
+    assert (seconds.count.dtype, seconds.ticks.dtype) == (np.int64, np.int64)
     slots = np.arange(len(known))
     assert seconds.running_second(slots).tolist() == [one.seconds[-1].stamp for one in known.values()]
 
@@ -312,11 +313,6 @@ def test_the_volume_of_a_second_is_added_in_log_order_to_the_bit(values: list[fl
             total += value
             wanted.append(total)
     assert _running_sums(np.array(values), first, end, np.array(begins)).tolist() == wanted
-
-
-def test_whole_volumes_may_be_integers() -> None:
-    found = _running_sums(np.array([1, 2, 3]), np.array([0]), np.array([3]), np.array([0.5]))
-    assert found.tolist() == [1.5, 3.5, 6.5]
 
 
 def test_findings_come_in_log_order_and_are_flagged_above_their_thresholds() -> None:

@@ -24,6 +24,9 @@ OBSERVATIONS = 60
 RING = 64
 SECOND_US = 1_000_000
 NEVER = -1
+_FIRST_ROOM = 16
+_SHORT_SLOTS = 1 << 16  # slots of 16 bits are sorted in linear time
+_EXACT = 2.0**53  # up to here a float counts whole numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Scored:
     @classmethod
     def of(cls, at: Ints, score: Floats, direction: Ints, price: Floats, reference: Floats) -> "Scored":
         """The columns in log order."""
-        order = np.argsort(at, kind="stable")
+        order = np.argsort(at)
         return cls(at[order], score[order], direction[order], price[order], reference[order])
 
     @classmethod
@@ -77,7 +80,7 @@ class View:
     def __init__(self, known: "Seconds", slots: Ints, time_us: Ints, prices: Floats, volumes: Floats) -> None:
         self._known = known
         count = len(slots)
-        self.order = np.argsort(slots.astype(np.uint16) if known.size <= 1 << 16 else slots, kind="stable")
+        self.order = by_slot(slots, known.size)
         slot = slots[self.order]
         changes = np.empty(count, dtype=np.bool_)
         changes[:1] = True
@@ -86,10 +89,10 @@ class View:
         """The first tick of each symbol."""
         self.own = own = slot[self.begins]
         self.price = prices[self.order]
-        self.time_us = self._in_time(time_us[self.order], known.newest_us[own])
+        self.time_us = self._in_time(time_us[self.order], known.newest_us[own], changes)
         stamps = self.time_us // SECOND_US
-        fresh = changes.copy()
-        np.not_equal(stamps[1:], stamps[:-1], out=fresh[1:], where=~changes[1:])
+        fresh = np.empty_like(changes)
+        np.not_equal(stamps[1:], stamps[:-1], out=fresh[1:])
         fresh[self.begins] = stamps[self.begins] != known.running_second(own)
         opens = fresh | changes
         self.first = np.flatnonzero(opens)
@@ -147,7 +150,7 @@ class View:
     @cached_property
     def prior(self) -> Floats:
         """The symbol's price before the first tick of each traded second; 0 if there is none."""
-        result: Floats = self._known.close.reshape(-1)[self.slot * RING + (self.number & (RING - 1))]
+        result: Floats = self._known.close.ravel()[self.slot * RING + (self.number & (RING - 1))]
         return np.where(self.is_new, self.closes_before[0], result)
 
     @cached_property
@@ -207,11 +210,11 @@ class View:
         """The ticks of these traded seconds."""
         counts = self.end[seconds] - self.first[seconds]
         ends = np.cumsum(counts)
-        result: Ints = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.first[seconds] - ends + counts, counts)
+        result: Ints = np.arange(counts.sum()) + np.repeat(self.first[seconds] - ends + counts, counts)
         return result
 
     def _back(self, ring: Floats, own: Floats, lag: int) -> Floats:
-        result: Floats = ring.reshape(-1)[self.slot * RING + ((self.number - lag) & (RING - 1))]
+        result: Floats = ring.ravel()[self.slot * RING + ((self.number - lag) & (RING - 1))]
         if self.deepest >= lag:
             inside = np.flatnonzero(self.rank >= lag)
             result[inside] = own[inside - lag]
@@ -220,22 +223,21 @@ class View:
     def _closed(self, ring: Column, own: Column, seconds: Ints) -> Column:
         lags = np.arange(OBSERVATIONS - 1, 0, -1)
         at = self.number[seconds][:, None] - lags
-        result: Column = ring.reshape(-1)[self.slot[seconds][:, None] * RING + (at & (RING - 1))]
+        result: Column = ring.ravel()[self.slot[seconds][:, None] * RING + (at & (RING - 1))]
         rank = self.rank[seconds]
         if rank.any():
             inside = rank[:, None] >= lags
             result[inside] = own[(seconds[:, None] - lags)[inside]]
         return result
 
-    def _in_time(self, time_us: Ints, newest_us: Ints) -> Ints:
+    def _in_time(self, time_us: Ints, newest_us: Ints, changes: Bools) -> Ints:
         """The times, each raised to the time of the symbol's previous tick if that was later."""
         time_us[self.begins] = np.maximum(time_us[self.begins], newest_us)
-        is_late = time_us[1:] < time_us[:-1]
-        is_late[self.begins[1:] - 1] = False  # Between two symbols the difference of times has no meaning.
-        late = np.flatnonzero(is_late) + 1
+        # Between two symbols the difference of times has no meaning.
+        late = np.flatnonzero((time_us[1:] < time_us[:-1]) & ~changes[1:]) + 1
         if len(late):
             ends = np.append(self.begins[1:], len(time_us))
-            for symbol in np.unique(np.searchsorted(self.begins, late, side="right") - 1).tolist():
+            for symbol in np.unique(np.searchsorted(self.begins, late) - 1).tolist():
                 stretch = slice(self.begins[symbol], ends[symbol])
                 time_us[stretch] = np.maximum.accumulate(time_us[stretch])
         return time_us
@@ -254,18 +256,18 @@ class Seconds:
         self._slots: dict[str, int] = {}
         self.symbols: list[str] = []
         """The symbols, by slot."""
-        self._reserve(16)
+        self._reserve(_FIRST_ROOM)
 
     def _reserve(self, capacity: int) -> None:
-        self.begun_us = np.full(capacity, NEVER, dtype=np.int64)
-        self.newest_us = np.full(capacity, NEVER, dtype=np.int64)
+        self.begun_us = np.full(capacity, NEVER)
+        self.newest_us = np.full(capacity, NEVER)
         self.count = np.zeros(capacity, dtype=np.int64)
         self.ticks = np.zeros(capacity, dtype=np.int64)
         self.volume = np.zeros(capacity)
         self.close = np.zeros((capacity, RING))
         self.log_close = np.zeros((capacity, RING))
         self.log_volume = np.zeros((capacity, RING))
-        self.stamp = np.full((capacity, RING), NEVER, dtype=np.int64)
+        self.stamp = np.full((capacity, RING), NEVER)
         self.sums = np.zeros((capacity, RING, 4))
 
     def resume(
@@ -323,10 +325,10 @@ class Seconds:
             return
         flat = view.slot * RING + (view.number & (RING - 1))
         # If a symbol has more new seconds than the ring holds, the later of two with the same place is written last.
-        self.close.reshape(-1)[flat] = view.close
-        self.log_close.reshape(-1)[flat] = view.log_close
-        self.log_volume.reshape(-1)[flat] = view.log_volume
-        self.stamp.reshape(-1)[flat] = view.stamp
+        self.close.ravel()[flat] = view.close
+        self.log_close.ravel()[flat] = view.log_close
+        self.log_volume.ravel()[flat] = view.log_volume
+        self.stamp.ravel()[flat] = view.stamp
         self.sums.reshape(-1, 4)[flat] = view.sums
         last = np.append(view.begins[1:], len(view)) - 1
         own = view.own
@@ -343,19 +345,28 @@ class Seconds:
         )
 
 
+def by_slot(slots: Ints, size: int) -> Ints:
+    """The order of ticks by slot, within a slot as they came; all slots lie below `size`.
+
+    >>> by_slot(np.array([65_537, 1, 65_537, 0]), 65_538).tolist()
+    [3, 1, 0, 2]
+    """
+    return np.argsort(slots.astype(np.uint16) if size <= _SHORT_SLOTS else slots, kind="stable")
+
+
 def _running_sums(values: Floats, first: Ints, end: Ints, begun: Floats) -> Floats:
     """The sum of each second's values up to each tick, added in log order, from `begun` on."""
-    values = values.astype(np.float64)
+    if not len(values):
+        return values
     total = np.cumsum(values)
-    if len(total) and total[-1] + begun.max() < 2**53 and np.array_equal(values, np.rint(values)):
-        exact = begun.max() == 0 or np.array_equal(begun, np.rint(begun))
-        if exact:  # for whole numbers, any order of additions gives the same sum
-            result: Floats = total + np.repeat(begun - (total[first] - values[first]), end - first)
-            return result
+    is_whole = (values == np.rint(values)).all() and (begun == np.rint(begun)).all()
+    if is_whole and total[-1] + begun.max() < _EXACT:  # any order of additions gives the same sum
+        result: Floats = total + np.repeat(begun - (total[first] - values[first]), end - first)
+        return result
     counts = end - first
     running = values.copy()
     running[first] = begun + values[first]
-    for step in range(1, int(counts.max(initial=0))):
+    for step in range(1, int(counts.max())):
         at = first[counts > step] + step
         running[at] = running[at - 1] + values[at]
     return running
