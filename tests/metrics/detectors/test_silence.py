@@ -200,6 +200,29 @@ def test_a_tick_that_comes_too_late_begins_a_silence_that_the_next_tick_shows(si
     assert found(day, sizes, (("A > 10", "A", 10),), False) == [("A", 50, 4, 10, "A > 10", 251)]
 
 
+@pytest.mark.parametrize("sizes", [[3], [1], [2, 1]], ids=str)
+def test_a_late_ticks_silence_shows_at_the_next_tick_even_of_the_same_time(sizes: list[int]) -> None:
+    day = ticks(("B", 300), ("A", 50), ("B", 300))
+    assert found(day, sizes, (("A > 10", "A", 10),), False) == [("A", 50, 2, 10, "A > 10", 250)]
+
+
+@pytest.mark.parametrize("sizes", [[9], [1], [2, 2]], ids=str)
+def test_each_limit_of_one_pause_is_found_once_at_its_own_tick(sizes: list[int]) -> None:
+    rules = (("A > 10", "A", 10), ("A > 20", "A", 20), ("A > 400", "A", 400))
+    day = ticks(("A", 100), ("B", 111), ("B", 115), ("B", 121), ("B", 300), ("B", 501))
+    assert found(day, sizes, rules, False) == [
+        ("A", 100, 1, 10, "A > 10", 11),
+        ("A", 100, 3, 20, "A > 20", 21),
+        ("A", 100, 5, 400, "A > 400", 401),
+    ]
+
+
+def test_silences_come_in_the_order_in_which_ticks_show_them() -> None:
+    rules = (("FIRST > 50", "FIRST", 50), ("SECOND > 10", "SECOND", 10))
+    day = ticks(("FIRST", 0), ("SECOND", 0), ("B", 20), ("B", 60))
+    assert [row[:3] for row in found(day, [4], rules, False)] == [("SECOND", 0, 2), ("FIRST", 0, 3)]
+
+
 def test_without_a_request_for_silences_none_is_found() -> None:
     assert found(DAYS[0], [100], (), False) == []
 

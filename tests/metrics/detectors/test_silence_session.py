@@ -95,7 +95,7 @@ def trades(seed: int, begin: int, end: int) -> list[Trade]:
     return made
 
 
-@pytest.mark.parametrize("size", [1, 37, 100_000])
+@pytest.mark.parametrize("size", [5, 37, 100_000])
 def test_within_the_session_no_night_counts(size: int) -> None:
     """Trades up to and after the close, and from before the next opening on."""
     made = [*trades(1, CLOSE - 1_500 * SECOND, CLOSE + 300 * SECOND)]

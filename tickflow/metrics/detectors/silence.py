@@ -18,6 +18,7 @@ from tickflow.metrics.detectors.seconds import NEVER, OBSERVATIONS, RING, SECOND
 LEAST_US = 30 * SECOND_US
 GAPS = 5
 FOREVER = np.iinfo(np.int64).max
+_FIRST_ROOM = 16
 
 
 class Silent(NamedTuple):
@@ -58,9 +59,9 @@ class Silence:
         self._shortest = min([LEAST_US] * usual + [limit for _, _, limit in fixed], default=FOREVER // 2)
         self.newest_us = -1
         self._open_us = open_us
-        self.due = np.full(16, FOREVER)
+        self.due = np.full(_FIRST_ROOM, FOREVER)
         """By slot, the event time at which to check whether the symbol is silent."""
-        self._checked = np.full(16, NEVER)
+        self._checked = np.full(_FIRST_ROOM, NEVER)
         """By slot, the time within the session up to which the symbol's current pause was checked."""
 
     def find(self, view: View, time_us: Ints) -> list[Silent]:
@@ -70,12 +71,8 @@ class Silence:
         clock = np.maximum(np.maximum.accumulate(time_us), self.newest_us)
         self.newest_us = int(clock[-1])
         if len(self.due) < self._seconds.size:
-            longer = np.full(2 * self._seconds.size, FOREVER)
-            longer[: len(self.due)] = self.due
-            self.due = longer
-            checked = np.full(len(longer), NEVER)
-            checked[: len(self._checked)] = self._checked
-            self._checked = checked
+            self.due = _longer(self.due, FOREVER, 2 * self._seconds.size)
+            self._checked = _longer(self._checked, NEVER, len(self.due))
         found = self._before(view, clock)
         last = np.append(view.begins[1:], len(view)) - 1
         self.due[view.own] = view.time_us[last] + self._shortest + 1
@@ -100,13 +97,13 @@ class Silence:
     def _within(self, view: View, clock: Ints, last: Ints) -> list[Silent]:
         """The silences that begin after a tick of the batch."""
         found: list[Silent] = []
-        following = np.append(view.order[1:], 0)
+        following = np.append(view.order[1:], len(clock))
         following[last] = len(clock)
         waited = clock[following - 1] - view.time_us
         for tick in np.flatnonzero(waited >= self._shortest).tolist():
-            second = view.second[tick : tick + 1]
-            slot = int(view.slot[second[0]])
-            stamps = view.stamps(second)[0] if view.ready[second[0]] else None
+            second = int(view.second[tick])
+            slot = int(view.slot[second])
+            stamps = view.stamps(np.array([second]))[0] if view.ready[second] else None
             since_us = int(view.time_us[tick])
             begin, end = int(view.order[tick]) + 1, int(following[tick])
             found += self._silences(slot, since_us, stamps, clock, begin, end)
@@ -123,7 +120,7 @@ class Silence:
             longest = int(np.diff(self._open_us(stamps * SECOND_US)).max())
             limits.append(("silence", max(LEAST_US, GAPS * longest)))
         since, now = self._open_us(np.array([since_us, clock[end - 1] if end else since_us])).tolist()
-        checked = max(int(self._checked[slot]), since)
+        checked = int(self._checked[slot])
         found: list[Silent] = []
         upcoming = FOREVER
         opened: Ints | None = None
@@ -131,26 +128,31 @@ class Silence:
             deadline = since + limit + 1
             if deadline <= checked:
                 continue  # it was found before
-            opened = self._open_us(clock[:end]) if opened is None and deadline <= now else opened
-            # A late tick may lie that far back itself.
-            at = end if opened is None or deadline > now else max(begin, int(np.searchsorted(opened, deadline)))
-            if opened is None or at >= end:
+            if deadline > now or begin >= end:
                 upcoming = min(upcoming, deadline)
                 continue
+            opened = self._open_us(clock[:end]) if opened is None else opened
+            # A late tick may lie that far back itself.
+            at = max(begin, int(np.searchsorted(opened, deadline)))
             found.append(Silent(slot, since_us, at, limit, name, int(opened[at]) - since))
         if end == len(clock):
             # Time within the session never passes faster than time itself.
             self.due[slot] = FOREVER if upcoming == FOREVER else self.newest_us + max(0, upcoming - now)
-            self._checked[slot] = max(checked, min(now, upcoming - 1))
+            if begin < end:
+                self._checked[slot] = now
         return found
 
     def resume(self, newest_us: int) -> None:
         """Resume after a restart with the state of `seconds`; a silence that was found before may be found again."""
         self.newest_us = newest_us
-        size = self._seconds.size
-        self.due = np.full(max(16, size), FOREVER)
-        self.due[:size] = self._seconds.newest_us[:size] + self._shortest + 1
+        self.due = self._seconds.newest_us[: self._seconds.size] + self._shortest + 1
         self._checked = np.full(len(self.due), NEVER)
 
     def _takes(self, pattern: str, slot: int) -> bool:
-        return pattern == "*" or fnmatchcase(self._seconds.symbols[slot], pattern)
+        return fnmatchcase(self._seconds.symbols[slot], pattern)
+
+
+def _longer(column: Ints, fill: int, length: int) -> Ints:
+    longer = np.full(length, fill)
+    longer[: len(column)] = column
+    return longer
