@@ -24,7 +24,7 @@ OBSERVATIONS = 60
 RING = 64
 SECOND_US = 1_000_000
 NEVER = -1
-_FIRST_ROOM = 16
+FIRST_ROOM = 16  # symbols
 _SHORT_SLOTS = 1 << 16  # slots of 16 bits are sorted in linear time
 _EXACT = 2.0**53  # up to here a float counts whole numbers
 
@@ -256,7 +256,7 @@ class Seconds:
         self._slots: dict[str, int] = {}
         self.symbols: list[str] = []
         """The symbols, by slot."""
-        self._reserve(_FIRST_ROOM)
+        self._reserve(FIRST_ROOM)
 
     def _reserve(self, capacity: int) -> None:
         self.begun_us = np.full(capacity, NEVER)

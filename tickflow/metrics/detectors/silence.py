@@ -13,12 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tickflow.arrays import Ints
-from tickflow.metrics.detectors.seconds import NEVER, OBSERVATIONS, RING, SECOND_US, Seconds, View
+from tickflow.metrics.detectors.seconds import FIRST_ROOM, NEVER, OBSERVATIONS, RING, SECOND_US, Seconds, View
 
 LEAST_US = 30 * SECOND_US
 GAPS = 5
 FOREVER = np.iinfo(np.int64).max
-_FIRST_ROOM = 16
 
 
 class Silent(NamedTuple):
@@ -59,9 +58,9 @@ class Silence:
         self._shortest = min([LEAST_US] * usual + [limit for _, _, limit in fixed], default=FOREVER // 2)
         self.newest_us = -1
         self._open_us = open_us
-        self.due = np.full(_FIRST_ROOM, FOREVER)
+        self.due = np.full(FIRST_ROOM, FOREVER)
         """By slot, the event time at which to check whether the symbol is silent."""
-        self._checked = np.full(_FIRST_ROOM, NEVER)
+        self._checked = np.full(FIRST_ROOM, NEVER)
         """By slot, the time within the session up to which the symbol's current pause was checked."""
 
     def find(self, view: View, time_us: Ints) -> list[Silent]:
