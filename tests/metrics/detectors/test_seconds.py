@@ -187,7 +187,7 @@ def hold_kept(seconds: Seconds, known: dict[str, Symbol]) -> None:
             at = second.number % RING
             assert seconds.close[slot, at] == second.prices[-1]
             assert seconds.stamp[slot, at] == second.stamp
-    assert (seconds.count.dtype, seconds.ticks.dtype) == (np.int64, np.int64)
+    assert seconds.count.dtype.kind == seconds.ticks.dtype.kind == "i"
     slots = np.arange(len(known))
     assert seconds.running_second(slots).tolist() == [one.seconds[-1].stamp for one in known.values()]
 

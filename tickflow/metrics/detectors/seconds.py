@@ -267,7 +267,7 @@ class Seconds:
         self.close = np.zeros((capacity, RING))
         self.log_close = np.zeros((capacity, RING))
         self.log_volume = np.zeros((capacity, RING))
-        self.stamp = np.full((capacity, RING), NEVER)
+        self.stamp: Ints = np.full((capacity, RING), NEVER)
         self.sums = np.zeros((capacity, RING, 4))
 
     def resume(
