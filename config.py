@@ -88,6 +88,10 @@ def _age(value: object) -> object:
     return None if _upper(value) == "OFF" else value
 
 
+def _probe(value: object) -> object:
+    return {"OFF": None, "ON": 10.0}.get(str(_upper(value)), value)
+
+
 def _speed(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -227,6 +231,11 @@ _Age = Annotated[
     Annotated[float, Field(gt=0, le=1e10)] | None,
     BeforeValidator(_age),
     Field(description="a number of seconds above 0, up to 10000000000, or off"),
+]
+_Probe = Annotated[
+    Annotated[float, Field(ge=0.1, le=3_600)] | None,
+    BeforeValidator(_probe),
+    Field(description="off, on (every 10 seconds) or a number of seconds from 0.1 to 3600"),
 ]
 _LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR"],
@@ -493,6 +502,11 @@ class Settings(BaseModel):
     )
     metrics_port: Annotated[int | None, Field(ge=1, le=65_535, description="a port from 1 to 65535")] = _setting(
         None, "the port for metrics and health, one per script; without it they are not served"
+    )
+    probe: _Probe = _setting(
+        None,
+        "send a tick of the symbol .PROBE now and then, to measure how long ticks take to the store and to the page",
+        shown="off",
     )
     log_level: _LogLevel = _setting(
         "INFO", "the least serious log lines to print; DEBUG adds each batch, commit, rebalance and retry"

@@ -43,6 +43,7 @@ from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.telemetry.health import State
 from tickflow.ticklog.base import Polled, Position, Record, TickLog
+from tickflow.ticks.probe import PROBE
 from tickflow.ticks.tick import Refused, decode
 from tickflow.verbs import command_line
 from tickflow.version import VERSION
@@ -234,7 +235,7 @@ class StockAnalyticsEngine:
             points = Points.of(number, ticks, metrics).take(slice(begin, None))
             batch.points.append(points)
             batch.records += ticks.records[begin:]
-            self.observe(points, metrics.depth[begin:])
+            self.observe(*batch.apart_from_probes(points, metrics.depth[begin:], has_any=PROBE in ours.names.known))
         refused = [each for each in refused if each.record.offset >= ours.emit_from]
         tally.refused.update(each.reason for each in refused)
         batch.letters += self.letters_of(refused, dead_letters.DECODE)
@@ -246,6 +247,8 @@ class StockAnalyticsEngine:
 
     def observe(self, points: Points, depth: Ints) -> None:
         """Update what people see: the price history, the console, and the time of the newest tick in the status."""
+        if not len(points):
+            return
         remember(self.price_history, points.symbol, points.price.tolist())
         self.console.take(points, depth)
         self._reporter.note(points)
@@ -281,6 +284,7 @@ class StockAnalyticsEngine:
             batch.count(part, outcome)
             if outcome.expired:
                 self.notices.expired(part, outcome)
+        self.telemetry.stored(batch.probes_ns)
 
     def store_points(self, points: Points, attempt: Future[Written] | None = None) -> Written:
         """Store points, retrying for ever; `attempt` is a first attempt that another thread has already started."""

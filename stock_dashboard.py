@@ -91,7 +91,8 @@ class StockDashboard:
         from tickflow.dashboard.packed import Packed
         from tickflow.telemetry.page import PageTelemetry, watch
 
-        self.gate = Gate(self.store)
+        self.telemetry = PageTelemetry(VERSION)
+        self.gate = Gate(self.store, self.telemetry.shown)
         self.sessions = Sessions(self.settings.market)
         self.app = build(
             self.gate,
@@ -107,7 +108,6 @@ class StockDashboard:
             clock=clock,
         )
         self.packed = Packed(self.app.server)
-        self.telemetry = PageTelemetry(VERSION)
         watch(self.app.server, self.telemetry)
 
     @property

@@ -31,6 +31,7 @@ from tickflow.stack import open_log, open_store
 from tickflow.telemetry.producer import ProducerTelemetry, Published
 from tickflow.telemetry.serving import serving
 from tickflow.ticklog.base import TickLog
+from tickflow.ticks.probe import Prober
 from tickflow.ticks.tick import Limits, Tick, encode, is_symbol
 from tickflow.version import VERSION
 
@@ -83,6 +84,7 @@ class StockDataProducer:
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
         self._keeps_marks = False
+        self._prober = Prober(settings.probe)
         self._unconfirmed = Saying(logger)
         self._flushed = time.monotonic()
         self._progress_at = self._flushed + PROGRESS_SECONDS / 3
@@ -145,6 +147,7 @@ class StockDataProducer:
     def _stream(self, source: Source) -> None:
         for batch in source.batches(partial(self._wait, source)):
             self._publish(batch)
+            self._probe()
             self.telemetry.turn(trouble=self._trouble)
             now = time.monotonic()
             if now - self._flushed >= FLUSH_EVERY_SECONDS:
@@ -167,6 +170,12 @@ class StockDataProducer:
             self.log.publish(tick.symbol.encode(), encode(marked))
             self.sent += 1
 
+    def _probe(self) -> bool:
+        """Publish a probe if one is due; return whether it was."""
+        probe = self._prober.due()
+        self._publish([] if probe is None else [probe])
+        return probe is not None
+
     def _is_complete(self, source: Source) -> bool:
         """Whether `ticks` ticks were sent for every symbol of the source."""
         return bool(source.symbols) and all(self._seq.get(symbol, 0) >= self._ticks for symbol in source.symbols)
@@ -177,7 +186,9 @@ class StockDataProducer:
         self._flush()
         self.telemetry.turn(trouble=self._trouble, pause=True)
         while not self.stop.is_set() and (left := until - time.monotonic()) > 0:
-            self.stop.wait(min(left, max(0.0, self._progress_at - time.monotonic())))
+            self.stop.wait(min(left, max(0.0, self._progress_at - time.monotonic()), self._prober.seconds_left))
+            if self._probe():
+                self._flush()
             if time.monotonic() >= self._progress_at:
                 self._say_progress(source)
         return self.stop.is_set()
@@ -390,6 +401,7 @@ FLAGS = (
     "KAFKA_TOPIC",
     "METRICS_HOST",
     "METRICS_PORT",
+    "PROBE",
     "MARKET",
     "LOG_LEVEL",
     "LOG_FORMAT",

@@ -108,6 +108,7 @@ class Prometheus:
         rules = re.sub(r"for: \d+[smh]", "for: 1s", rules)
         rules = re.sub(r"\[5m\]", "[10s]", rules).replace("[10m]", "[30s]").replace("[1h]", "[5m]")
         rules = rules.replace("tickflow_lag_seconds) > 60", "tickflow_lag_seconds) > 5")
+        rules = rules.replace("[2m]", "[10s]").replace("[10s])) > 5", "[10s])) > 1")
         (folder / "rules.yml").write_text(rules)
         jobs = [{"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{p}"]}]} for job, p in scraped.items()]
         settings = {
@@ -165,7 +166,8 @@ def test_alerts_fire_by_their_causes_and_the_boards_find_their_metrics(
 ) -> None:
     worker_port, producer_port = free_port(), free_port()
     scraped = {"worker": worker_port, "producer": producer_port, "influxdb": own_influx.port}
-    producer = script("stock_producer.py", "--interval", "0.2", "--metrics-port", str(producer_port), env=chain.env)
+    flags = ("--interval", "0.2", "--probe", "0.2", "--metrics-port", str(producer_port))
+    producer = script("stock_producer.py", *flags, env=chain.env)
     worker = script("stock_analytics.py", "--metrics-port", str(worker_port), env=chain.env)
     chain.wait_for_points(50)
     prometheus = Prometheus(tmp_path, scraped)
@@ -185,6 +187,7 @@ def test_alerts_fire_by_their_causes_and_the_boards_find_their_metrics(
         for alert in ("TickflowHeldUp", "TickflowBehind"):
             prometheus.wait_for(alert)
         own_influx.resume()
+        prometheus.wait_for("TickflowProbeLate")
         prometheus.wait_for_no("TickflowHeldUp")
         producer.terminate()
         prometheus.wait_for("TickflowFeedDead")

@@ -5,18 +5,25 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from devtools.process import free_port
 from devtools.servers import Influxd, InfluxServer
 from tests.conftest import StartScript, unavailable
 from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
+from tests.loaded_settings import load
 from tests.scripts import PROJECT
+from tickflow.dashboard.rationed import Rationed
+from tickflow.stack import open_store
+from tickflow.telemetry.page import PageTelemetry
+from tickflow.ticks.probe import PROBE
 from tickflow.version import VERSION
 
 
@@ -55,6 +62,11 @@ def promtool_says(text: str) -> str:
         unavailable("promtool is not installed (Debian: prometheus)")
     done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
+
+
+@pytest.fixture
+def kafka_chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> KafkaChain:
+    return KafkaChain(kafka_servers, topic, influx, bucket)
 
 
 def test_the_version_is_that_of_the_project() -> None:
@@ -128,3 +140,51 @@ def test_the_lag_agrees_with_the_broker(
     offsets = {int(label[11:-1]): value for label, value in values(port, "tickflow_committed_offset").items()}
     assert offsets == committed
     assert set(values(port, "tickflow_lag_seconds").values()) == {0.0}
+
+
+@pytest.mark.parametrize("stack", ["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx])])
+def test_a_probe_is_measured_to_the_store_and_is_in_no_list(
+    script: StartScript, stack: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    chain = EmbeddedChain(tmp_path / "stocks.db") if stack == "embedded" else request.getfixturevalue("kafka_chain")
+    port = free_port()
+    script("stock_producer.py", "--interval", "60", "--probe", "0.2", env=chain.env)
+    worker = script("stock_analytics.py", "--metrics-port", str(port), "--summary-interval", "1", env=chain.env)
+    wait_until(lambda: values(port, "tickflow_probe_stored_seconds_count").get("", 0) >= 10, "10 stored probes")
+    mean = (
+        values(port, "tickflow_probe_stored_seconds_sum")[""] / values(port, "tickflow_probe_stored_seconds_count")[""]
+    )
+    assert 0 < mean < 30
+    wait_until(lambda: "AAPL" in worker.output, "a summary")
+    assert PROBE not in worker.output
+    stored = chain.stored()
+    assert (stored[stored.symbol == PROBE].source == "probe").all()
+    assert (stored.symbol == PROBE).sum() >= 10
+    with open_store(load(chain.env), threading.Event()) as store:
+        store.connect()
+        shown: list[int] = []
+        rationed = Rationed(store, shown.append)
+        listed = rationed.latest()
+        assert PROBE not in listed.symbol
+        assert len(listed) == 7 == rationed.symbol_count()
+        assert shown == [store.latest([PROBE]).time_ns[0]] or shown[0] < store.latest([PROBE]).time_ns[0]
+
+
+def test_a_probe_is_measured_to_the_page_only_where_the_page_was_read_just_before() -> None:
+    now, wall = 0.0, 0
+    telemetry = PageTelemetry(VERSION, lambda: now, lambda: wall)
+
+    def measured() -> list[float]:
+        found = telemetry.registry.get_sample_value
+        return [found(f"tickflow_probe_shown_seconds_{part}") or 0.0 for part in ("count", "sum")]
+
+    telemetry.shown(1_000_000_000)  # nobody knows for how long it was there
+    assert measured() == [0, 0]
+    now, wall = 2.0, 3_500_000_000
+    telemetry.shown(1_000_000_000)
+    assert measured() == [0, 0]
+    telemetry.shown(3_000_000_000)
+    assert measured() == [1, 0.5]
+    now, wall = 60.0, 63_000_000_000
+    telemetry.shown(50_000_000_000)
+    assert measured() == [1, 0.5]

@@ -77,6 +77,8 @@ BAD = [
     ("UPDATE_INTERVAL", "inf", "a number of seconds from 0.1 to 3600"),
     ("UPDATE_INTERVAL", "2s", "a number of seconds from 0.1 to 3600"),
     ("SUMMARY_INTERVAL", "0", "a number of seconds from 1 to 86400"),
+    ("PROBE", "0", "on (every 10 seconds)"),
+    ("PROBE", "often", "on (every 10 seconds)"),
     ("MAX_TICK_AGE", "-5", "a number of seconds above 0"),
     ("MAX_TICK_AGE", "1e300", "or off"),
     ("MAX_TICK_AGE", "never", "or off"),

@@ -24,6 +24,7 @@ from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
 from tickflow.store.mutes import MuteStore
 from tickflow.ticklog.base import Polled, Position, TickLog
+from tickflow.ticks.probe import PROBE
 from tickflow.worker.report import counted
 
 COMPANY_SECONDS = 6.0
@@ -189,7 +190,7 @@ class Notifier:
         if now - self._counted_at > SYMBOLS_EVERY_SECONDS:
             self._counted_at = now
             try:
-                self._symbols = max(1, len(self._points.latest().symbol))
+                self._symbols = max(1, len({*self._points.latest().symbol} - {PROBE}))
             except StoreError:
                 logger.debug("the symbols cannot be counted now", exc_info=True)
         return self._symbols

@@ -17,6 +17,7 @@ from tickflow.alerts.terms import AlertSettings, terms_of
 from tickflow.stack import StackSettings, open_alerts, open_log, open_store
 from tickflow.store.alerts import AlertStore
 from tickflow.ticklog.base import TickLog
+from tickflow.ticks.probe import PROBE
 
 COMPACTED = {
     "cleanup.policy": "compact",
@@ -91,6 +92,6 @@ def counting(settings: StackSettings, stop: threading.Event) -> Callable[[], int
     def count() -> int:
         with open_store(settings, stop) as store:
             store.connect()
-            return max(1, len(store.latest().symbol))
+            return max(1, len({*store.latest().symbol} - {PROBE}))
 
     return count

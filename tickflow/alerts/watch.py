@@ -22,12 +22,11 @@ from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.metrics.detectors.seconds import NEVER, RING, SECOND_US, Scored, Seconds, View
 from tickflow.metrics.points import point_time
 from tickflow.sessions import Sessions
+from tickflow.ticks.probe import PROBE
 from tickflow.ticks.tick import TickBatch
 
 STATE_VERSION = 2
 ONE_A_DAY = Budget(1.0)
-PROBE = ".PROBE"
-"""The symbol that measures the delay of ticks: it is not traded, and never watched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from tickflow.backoff import Backoff, Saying, sleep
@@ -15,13 +16,13 @@ _logger = logging.getLogger(__name__)
 class Gate:
     """Gives access to the store only once it is connected.
 
-    `failed` is the error of a setting with which it can never connect, once that is known.
+    `failed` is the error of a setting with which it can never connect, once that is known. `shown` as for `Rationed`.
     """
 
-    def __init__(self, store: MetricsStore) -> None:
+    def __init__(self, store: MetricsStore, shown: Callable[[int], None] = lambda _: None) -> None:
         self.failed: SettingError | None = None
         self._store = store
-        self._rationed = Rationed(store)
+        self._rationed = Rationed(store, shown)
         self._open = threading.Event()
         self._trouble = ""
 

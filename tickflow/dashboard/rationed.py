@@ -4,7 +4,7 @@ all requests.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from tickflow.errors import Overloaded, StoreUnavailable
@@ -13,6 +13,7 @@ from tickflow.store.base import Candles, MetricsStore, Totals, WorkerStatus, Wri
 from tickflow.store.deadline import DEADLINE, seconds_left
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.pixels import Pixels
+from tickflow.ticks.probe import PROBE
 
 WORK_SECONDS = 5.0
 MAX_ROWS = 5_000
@@ -22,12 +23,18 @@ READS_AT_ONCE = 4
 
 
 class Rationed(MetricsStore):
-    """A store for the page's requests. `begin` is called when a request arrives, `end` when it is answered."""
+    """A store for the page's requests. `begin` is called when a request arrives, `end` when it is answered.
 
-    def __init__(self, store: MetricsStore) -> None:
+    Probes are in no list; `shown` is called with the event time of the newest one, in ns, whenever all symbols were
+    read.
+    """
+
+    def __init__(self, store: MetricsStore, shown: Callable[[int], None] = lambda _: None) -> None:
         self.stop = store.stop
         self.where = store.where
         self._store = store
+        self._shown = shown
+        self._has_probe = False
         self._turns = threading.BoundedSemaphore(READS_AT_ONCE)
 
     @staticmethod
@@ -72,12 +79,17 @@ class Rationed(MetricsStore):
         with self._turn() as store:
             if symbols is not None:
                 return store.latest(symbols[:MOST_SHOWN])
-            return store.latest(most=MOST_SHOWN if most is None else min(most, MOST_SHOWN))
+            found = store.latest(most=MOST_SHOWN if most is None else min(most, MOST_SHOWN))
+        self._has_probe = PROBE in found.symbol
+        if not self._has_probe:
+            return found
+        self._shown(int(found.time_ns[found.symbol.index(PROBE)]))
+        return found.take([at for at, symbol in enumerate(found.symbol) if symbol != PROBE])
 
     def symbol_count(self) -> int:
         """See `MetricsStore.symbol_count`."""
         with self._turn() as store:
-            return store.symbol_count()
+            return store.symbol_count() - self._has_probe
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
         """See `MetricsStore.count`."""

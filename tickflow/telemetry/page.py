@@ -15,6 +15,8 @@ from tickflow.telemetry.health import Health, Report, State
 VIEWER_SECONDS = 30.0
 """After this many seconds without a request, a browser no longer counts as a viewer."""
 MAX_VIEWERS = 1_000
+PROBE_LOOK_SECONDS = 5.0
+"""A probe's age tells something only if the page was read this shortly before: then the probe was not there yet."""
 ASK_SECONDS = 2.0
 ANSWER_SECONDS = 8.0
 """After this many seconds without an answer the store counts as down, even if the request is still waiting."""
@@ -23,12 +25,14 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class PageTelemetry:
-    """What the dashboard reports; `clock` is in seconds, monotonic."""
+    """What the dashboard reports; `clock` is in seconds, monotonic, `wall` in ns since 1970."""
 
-    def __init__(self, version: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, version: str, clock: Callable[[], float] = time.monotonic, wall: Callable[[], int] = time.time_ns
+    ) -> None:
         self.health = Health(clock)
         self.registry = CollectorRegistry()
-        self._clock = clock
+        self._clock, self._wall = clock, wall
         self._viewers: dict[str, float] = {}
         ProcessCollector(registry=self.registry)
         self.registry.register(_Viewers(self))
@@ -37,6 +41,14 @@ class PageTelemetry:
             "tickflow_page_request_seconds",
             "Time to answer one request for data.",
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._probe_ns: int | None = None
+        self._probe_looked = -PROBE_LOOK_SECONDS
+        self._probe_seconds = Histogram(
+            "tickflow_probe_shown_seconds",
+            "Age of a probe when the page first had it.",
+            buckets=(*_SECONDS, 10.0, 30.0),
             registry=self.registry,
         )
         self._answers = Counter("tickflow_page_answers", "Answers by status.", ("status",), registry=self.registry)
@@ -49,6 +61,13 @@ class PageTelemetry:
             self._seconds.observe(seconds)
             if viewer in self._viewers or len(self._viewers) < MAX_VIEWERS:
                 self._viewers[viewer] = self._clock()
+
+    def shown(self, probe_ns: int) -> None:
+        """Note that a page was read, and the event time of the newest probe in it."""
+        before, looked, now = self._probe_ns, self._probe_looked, self._clock()
+        self._probe_ns, self._probe_looked = probe_ns, now
+        if before is not None and probe_ns > before and now - looked <= PROBE_LOOK_SECONDS:
+            self._probe_seconds.observe(max(0, self._wall() - probe_ns) / 1e9)
 
     def follow(self, statuses: Callable[[], object], stop: threading.Event) -> None:
         """Ask the store for the workers' statuses until `stop` is set; runs in a separate thread."""

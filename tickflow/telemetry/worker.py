@@ -79,6 +79,7 @@ class WorkerTelemetry:
         self.compute_seconds = self._histogram("compute_seconds", "Duration of decoding and computing one batch.")
         self.write_seconds = self._histogram("write_seconds", "Duration of a write until the store confirmed it.")
         self.commit_seconds = self._histogram("commit_seconds", "Duration of a commit.")
+        self.probe_seconds = self._histogram("probe_stored_seconds", "Age of a probe when it was stored.")
         self.batch_records = self._histogram("batch_records", "Records in one batch.", _RECORDS)
 
     @property
@@ -101,6 +102,11 @@ class WorkerTelemetry:
             first = bisect_left(found, ours.emit_from, key=attrgetter("offset"))
             if first < len(found):
                 self.lag.read(partition, Stretch(found[first].timestamp, found[-1].offset + 1))
+
+    def stored(self, probes_ns: Iterable[int]) -> None:
+        """Note that probes with these event times are stored now."""
+        for time_ns in probes_ns:
+            self.probe_seconds.observe(max(0, self._clock() - time_ns) / 1e9)
 
     def commit(self, committed: Mapping[int, int]) -> None:
         """Note that the group has committed up to these offsets, by partition."""

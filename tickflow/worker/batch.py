@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tickflow.arrays import Ints
 from tickflow.metrics.points import Points
 from tickflow.store.base import Written
 from tickflow.ticklog.base import Position, Record
+from tickflow.ticks.probe import PROBE
 from tickflow.worker.counters import Tally
 from tickflow.worker.dead_letters import Letter
 
@@ -19,7 +21,7 @@ class Batch:
 
     `points` has one entry per partition; `records` are the records of all points, in the same order. `tallies`, by
     partition, count when the positions are committed. `attempt` is the first write of the points, if another thread
-    makes it.
+    makes it. `probes_ns` has the event times of the probes among the points.
     """
 
     points: list[Points] = field(default_factory=list)
@@ -28,6 +30,15 @@ class Batch:
     positions: dict[int, Position] = field(default_factory=dict)
     tallies: defaultdict[int, Tally] = field(default_factory=lambda: defaultdict(Tally))
     attempt: Future[Written] | None = None
+    probes_ns: list[int] = field(default_factory=list)
+
+    def apart_from_probes(self, points: Points, depth: Ints, *, has_any: bool) -> tuple[Points, Ints]:
+        """Points and depths without those of probes, whose times are noted; `has_any` saves the search."""
+        if not has_any:
+            return points, depth
+        is_probe = np.array([symbol == PROBE for symbol in points.symbol])
+        self.probes_ns += points.time_ns[is_probe].tolist()
+        return points.take(np.flatnonzero(~is_probe)), depth[~is_probe]
 
     def count(self, points: Points, written: Written) -> None:
         """Count how the store took `points`. If any of them expired, all must belong to one partition."""
