@@ -15,6 +15,9 @@ LEASH = Path(__file__).with_name("leash.py")
 PORTS = range(10_000, 32_000)
 TAIL = 15
 
+READY_SECONDS = 180.0
+"""How long a server may take to start: Kafka took 70 s beside a load of 15 on two cores."""
+
 
 class ServerError(Exception):
     """A server cannot be built, started or reached; the message says which one, why, and what to do."""
@@ -50,7 +53,7 @@ class ServerProcess(ABC):
     def _is_ready(self) -> bool:
         """Whether the server that was just started is ready."""
 
-    def start(self, timeout: float = 60.0, *, detached: bool = False) -> Self:
+    def start(self, timeout: float = READY_SECONDS, *, detached: bool = False) -> Self:
         """Start the server and wait until it is ready.
 
         Raises `ServerError` when a port is taken, and, with the end of the server's log, when the server ends or is not
@@ -74,7 +77,7 @@ class ServerProcess(ABC):
             )
         return self
 
-    def wait(self, timeout: float = 60.0) -> Self:
+    def wait(self, timeout: float = READY_SECONDS) -> Self:
         """Wait until the launched server is ready; raises `ServerError` if it is not, and ends it."""
         deadline = time.monotonic() + timeout
         try:
@@ -122,7 +125,7 @@ class ServerProcess(ABC):
         """Resume a frozen server."""
         self._signal(signal.SIGCONT)
 
-    def restart(self, timeout: float = 60.0) -> None:
+    def restart(self, timeout: float = READY_SECONDS) -> None:
         """Stop the server if it runs, and start it on the same ports with the same data."""
         self.stop()
         self.start(timeout)
