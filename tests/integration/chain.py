@@ -98,7 +98,7 @@ class EmbeddedChain(Chain):
         return oracle.read_embedded_store(str(self.file))
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 180.0) -> None:
     """Wait until the condition holds; raises AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
