@@ -1,8 +1,8 @@
 """A program to measure: our worker until it is asked to stop; prints how long ticks took until they were stored.
 
 The time runs from a tick's event time, which its producer took from the clock, to the return of the write that holds
-its point; both on this machine's clock. The first seconds do not count. Prints one JSON line: the number of ticks, and
-percentiles in ms.
+its point; both on this machine's clock. The first seconds do not count. Prints one JSON line: the number of ticks,
+percentiles in ms, and the process's CPU in percent of a core.
 """
 
 import argparse
@@ -32,6 +32,7 @@ class TimedStore(Breakable):
         self.ages: list[Ints] = []
         self._skip_ns = int(skip_seconds * 1e9)
         self._begun_at = 0
+        self._spans: list[tuple[float, float]] = []
 
     def write(self, points: Points) -> Written:
         written = super().write(points)
@@ -39,7 +40,14 @@ class TimedStore(Breakable):
         self._begun_at = self._begun_at or now
         if now - self._begun_at >= self._skip_ns:
             self.ages.append(now - points.time_ns)
+            self._spans = [*self._spans[:1], (time.monotonic(), time.process_time())]
         return written
+
+    @property
+    def cpu_percent(self) -> float:
+        """The CPU of this process between the first and the last counted write."""
+        (begun, used_before), (ended, used) = self._spans
+        return (used - used_before) / (ended - begun) * 100
 
 
 def main() -> int:
@@ -55,7 +63,8 @@ def main() -> int:
     ages = np.concatenate(store.ages) / 1e6
     p50, p90, p99, longest = np.percentile(ages, (50, 90, 99, 100)).round(2).tolist()
     times = {"p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "max_ms": longest}
-    print(json.dumps({"ticks": len(ages), **times, "peak_mb": round(peak_mb(), 1)}), flush=True)
+    used = {"cpu_percent": round(store.cpu_percent, 1), "peak_mb": round(peak_mb(), 1)}
+    print(json.dumps({"ticks": len(ages), **times, **used}), flush=True)
     return 0
 
 

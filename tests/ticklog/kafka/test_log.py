@@ -15,6 +15,7 @@ from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read
 from tests.waiting import until
 from tickflow.errors import NotAcknowledged, SettingError
 from tickflow.ticklog.base import Bounds, Commit, TickLog
+from tickflow.ticklog.kafka import reader
 from tickflow.ticklog.kafka.log import KafkaTickLog
 from tickflow.ticklog.kafka.topics import DEFAULT_LIMIT_BYTES, HEADROOM_BYTES
 
@@ -327,3 +328,31 @@ def test_a_rebalance_may_outlast_a_poll(logs: KafkaLogs, monkeypatch: pytest.Mon
     admin.close()
     consumer._client.cluster.request_update()
     assert len(join(log)) == 5
+
+
+@pytest.mark.parametrize(("few", "lingers"), [(1_000, True), (1, False)])
+def test_a_poll_after_few_records_begins_a_little_later(
+    logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch, few: int, lingers: bool
+) -> None:
+    pauses: list[float] = []
+
+    def pause(_stop: threading.Event, seconds: float) -> bool:
+        pauses.append(seconds)
+        return False
+
+    monkeypatch.setattr(reader, "FEW_RECORDS", few)
+    monkeypatch.setattr(reader, "LINGER_SECONDS", 900.0)
+    member = Member(logs.reader())
+    until(lambda: member.has(4), "the member has all partitions")
+    monkeypatch.setattr(reader, "sleep", pause)
+    member.step()
+    assert pauses == [0.0]  # nothing was read yet
+    publish(member.log, b"1")
+
+    def has_read() -> bool:
+        member.step()
+        return bool(member.seen)
+
+    until(has_read, "the record is read")
+    member.step()
+    assert (pauses[-1] > 0.0) == lingers
