@@ -578,7 +578,7 @@ def origin_of_settings() -> str:
     path = find_env_file()
     if path is None:
         return f"settings: no .env in {Path.cwd()} or {HERE}; using environment, flags and defaults"
-    return f"settings: {path}, below environment and flags"
+    return f"settings: {path}; environment and flags override it"
 
 
 def load_settings(

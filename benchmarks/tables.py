@@ -134,7 +134,7 @@ def _wanted() -> Iterable[tuple[str, tuple[object, ...], tuple[bool, float], str
     yield "catching up a backlog, of the steady rate", ("recovery", "share"), (LEAST, 0.9), ""
     yield "its longest pause", ("recovery", "longest_pause_s"), (MOST, 1.0), " s"
     for kind in ("simulated", "replay"):
-        yield f"producer, {kind}, of a bare loop", ("producing", "ratios", kind), (LEAST, 0.8), ""
+        yield f"producer, {kind}, share of a bare loop's rate", ("producing", "ratios", kind), (LEAST, 0.8), ""
     yield "embedded stack, whole chain, ticks/s", ("embedded", "median_per_s"), (LEAST, 30_000), ""
     yield "embedded stack, 7 symbols every 2 s, share of a core", ("embedded", "idle_percent_in_all"), (MOST, 2), " %"
     yield "start: CPU until the slowest script is ready", ("start", "slowest", "ready"), (MOST, 1.5), " s"

@@ -143,7 +143,9 @@ def test_files_of_a_portion_that_a_crash_cut_short_are_read_again(file: Path, tm
     assert numbers_of(tickflow.read(folder)) == list(range(1_100))
 
 
-def test_replayed_it_gives_the_same_points_bit_for_bit(file: Path, tmp_path: Path, script: StartScript) -> None:
+def test_a_replayed_recording_gives_the_same_points_bit_for_bit(
+    file: Path, tmp_path: Path, script: StartScript
+) -> None:
     good = tmp_path / "good.db"  # without refused records, so that offsets are the same
     with a_log(good, StopEvent()) as log:
         log.connect()
@@ -238,7 +240,7 @@ def test_a_replay_of_it_can_be_limited_to_symbols_and_a_time_range(folder: Path)
     assert {tick.source for tick in ticks} == {"test", "odd"}
 
 
-def test_it_is_shifted_and_marked_as_a_replay_and_begins_again(folder: Path) -> None:
+def test_a_shifted_recording_is_marked_as_a_replay_and_may_loop(folder: Path) -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
     stream = Recorded(folder, recorded_files(folder), loop=True, shift=True, now=lambda: now).batches(lambda _: False)
     ticks: list[Tick] = []
@@ -250,7 +252,7 @@ def test_it_is_shifted_and_marked_as_a_replay_and_begins_again(folder: Path) -> 
     assert {tick.producer for tick in ticks} == {None, "p"}
 
 
-def test_its_pace_is_that_of_the_log_or_a_multiple(folder: Path) -> None:
+def test_a_replayed_recording_follows_the_pace_of_the_log_or_a_multiple(folder: Path) -> None:
     waits: list[float] = []
     now = [0.0]
 
@@ -266,7 +268,7 @@ def test_its_pace_is_that_of_the_log_or_a_multiple(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["AAPL", "AAPL/2026-01-05", "AAPL/*/*.parquet", "moved"])
-def test_a_part_of_it_keeps_all_that_its_ticks_carry(folder: Path, tmp_path: Path, part: str) -> None:
+def test_a_partial_replay_keeps_every_attribute_of_its_ticks(folder: Path, tmp_path: Path, part: str) -> None:
     path = folder / part
     if part == "moved":
         path = tmp_path / part
@@ -296,7 +298,7 @@ def test_a_recording_refuses_resume_and_reports_unused_flags(folder: Path, tmp_p
     assert "2026-01-05T23:50:00+00:00  AAPL  100.125, of odd" in run.stdout.replace(", volume 0", "")
 
 
-def test_a_damaged_file_of_it_is_named(folder: Path) -> None:
+def test_a_damaged_file_of_a_recording_is_named(folder: Path) -> None:
     one = next(folder.glob("AAPL/*/*.parquet"))
     one.write_bytes(one.read_bytes()[:-20])
     with pytest.raises(SourceError, match="is damaged"):

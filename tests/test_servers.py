@@ -71,7 +71,7 @@ def test_the_shared_servers_answer(kafka_servers: str, influx: InfluxServer, top
     assert influx.token not in repr(influx)
 
 
-def test_kafka_keeps_topics_and_port_over_a_stop_and_over_a_kill(own_kafka: KafkaServer, topic: str) -> None:
+def test_kafka_keeps_topics_and_port_across_a_stop_and_a_kill(own_kafka: KafkaServer, topic: str) -> None:
     address = own_kafka.address
     admin = KafkaAdminClient(bootstrap_servers=address)
     admin.create_topics([NewTopic(topic, num_partitions=3, replication_factor=1)])
@@ -87,7 +87,7 @@ def test_kafka_keeps_topics_and_port_over_a_stop_and_over_a_kill(own_kafka: Kafk
         producer.close()
 
 
-def test_influxdb_keeps_points_and_port_over_a_stop_and_over_a_kill(own_influx: Influxd) -> None:
+def test_influxdb_keeps_points_and_port_across_a_stop_and_a_kill(own_influx: Influxd) -> None:
     server = own_influx.server
     server.create_bucket("kept")
     for end in (own_influx.stop, own_influx.kill):

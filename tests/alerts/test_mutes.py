@@ -47,7 +47,7 @@ def test_a_mute_covers_the_alerts_that_meet_its_conditions(
     assert is_muted(moved(percent, at, symbol), [mute], OPEN, NEW_YORK) == is_covered
 
 
-def test_a_mute_holds_from_its_beginning_to_its_end_unless_undone() -> None:
+def test_a_mute_holds_from_its_beginning_to_its_end_unless_it_is_undone() -> None:
     mute = Mute("1", OPEN, "*", begins_ns=OPEN + HOUR, until_ns=OPEN + 2 * HOUR)
     times = [OPEN, OPEN + HOUR, OPEN + 2 * HOUR - 1, OPEN + 2 * HOUR]
     assert [mute.is_active(time) for time in times] == [False, True, True, False]
@@ -61,7 +61,7 @@ def receiver() -> Iterator[HttpReceiver]:
     made.close()
 
 
-def test_the_notifier_obeys_a_mute_and_its_undoing(tmp_path: Path, receiver: HttpReceiver) -> None:
+def test_the_notifier_obeys_a_mute_until_it_is_undone(tmp_path: Path, receiver: HttpReceiver) -> None:
     desk = Desk(tmp_path, receiver, Wishes(known=KNOWN))
     mutes = EmbeddedMutes(tmp_path / "stocks.db", stop=desk.log.stop)
     desk.notifier._mute_store = mutes

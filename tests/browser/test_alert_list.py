@@ -30,7 +30,7 @@ def test_an_acknowledgement_is_permanent_and_shared_by_all_readers(running: Runn
     expect(page.locator("#alerts .alert.is-acked")).to_have_count(1)
 
 
-def test_an_alert_leads_to_its_moment_in_the_chart(running: Running, visit: Visit) -> None:
+def test_a_click_on_an_alert_shows_its_moment_in_the_chart(running: Running, visit: Visit) -> None:
     with_anomaly(running, "MSFT")
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL")

@@ -55,7 +55,7 @@ def reader(chromium: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def test_a_readers_walk_through_the_page(
+def test_a_reader_walks_through_the_page(
     env: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
 ) -> None:
     port = free_port()

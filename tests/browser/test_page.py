@@ -133,7 +133,7 @@ def test_the_pointer_reads_values_in_the_fixed_line_with_utc(running: Running, v
     assert page.locator("#chart .hovertext").count() == 0, "no box covers the chart"
 
 
-def test_a_long_range_is_thinned_and_keeps_its_anomalies(running: Running, visit: Visit) -> None:
+def test_a_long_range_is_thinned_but_keeps_its_anomalies(running: Running, visit: Visit) -> None:
     prices = [150 + (i % 5) * 0.01 + (30 if i == 3_333 else 0) for i in range(8_000)]
     running.market.history("AAPL", prices, gap=timedelta(milliseconds=100))
     page = visit("?symbol=AAPL&range=all")

@@ -57,7 +57,7 @@ def test_zoomed_into_a_real_day_every_stored_tick_is_drawn_and_saved(
     assert [float(row["price"]) for row in rows] == points.price[inside].tolist()
 
 
-def test_a_replay_that_ended_is_a_neutral_state_in_full_colour(running: Running, visit: Visit) -> None:
+def test_an_ended_replay_is_shown_as_neutral_and_not_faded(running: Running, visit: Visit) -> None:
     stored(running, "AIG", most=500)
     page = visit("?symbol=AIG&range=all")
     wait_for_rows(page, 0)

@@ -116,7 +116,7 @@ def test_points_come_back_with_the_same_bits(store: MetricsStore, data: st.DataO
         123456789012345678.0,
     ],
 )
-def test_extreme_values_keep_their_bits(store: MetricsStore, value: float) -> None:
+def test_extreme_values_are_stored_bit_for_bit(store: MetricsStore, value: float) -> None:
     written = points_of(a_row(price=1e12, volume=2**53 - 1, offset=2**63 - 1, **dict.fromkeys(OPTIONAL, value)))
     store.write(written)
     assert bits(store.latest()) == bits(written)
@@ -130,7 +130,7 @@ def test_the_first_and_the_last_storable_moment(store: MetricsStore) -> None:
     assert bits(store.latest()) == bits(written)[1:]
 
 
-def test_writing_the_same_points_again_leaves_each_once(store: MetricsStore) -> None:
+def test_rewriting_points_does_not_duplicate_them(store: MetricsStore) -> None:
     written = points_of(*(a_row(time_ns=MORNING + i, price=1.0 + i, ma_5=0.5) for i in range(50)))
     for _ in range(3):
         assert store.write(written) == Written(50)
@@ -167,7 +167,7 @@ def test_a_read_covers_since_but_not_until_in_time_order(store: MetricsStore) ->
     assert store.points("AAP", 0).price.tolist() == []
 
 
-def test_a_long_day_of_points_comes_back_whole(store: MetricsStore) -> None:
+def test_a_long_day_of_points_is_read_completely(store: MetricsStore) -> None:
     written = points_of(*(a_row(time_ns=MORNING + i * SECOND, price=1.0 + i, ma_5=i / 3) for i in range(25_000)))
     for start in range(0, 25_000, 5_000):
         store.write(written.take(range(start, start + 5_000)))
@@ -203,7 +203,7 @@ def test_the_retention_keeps_a_present_point(store: MetricsStore) -> None:
     assert store.keeps(now, now // 1_000_000)
 
 
-def test_latest_is_the_whole_newest_point_of_each_symbol_by_name(store: MetricsStore) -> None:
+def test_latest_returns_each_symbols_newest_point_by_name(store: MetricsStore) -> None:
     store.write(
         points_of(
             a_row(symbol="MSFT", time_ns=MORNING, price=1.0),
@@ -254,7 +254,7 @@ def test_first_prices_are_those_at_or_after_since(store: MetricsStore) -> None:
         "a/b$)^(",
     ],
 )
-def test_a_symbol_is_a_value_never_a_piece_of_the_query(store: MetricsStore, symbol: str) -> None:
+def test_a_symbol_never_becomes_part_of_a_query(store: MetricsStore, symbol: str) -> None:
     store.write(points_of(a_row()))
     assert len(store.points(symbol, 0)) == 0
     assert len(store.newest(symbol, 5)) == 0

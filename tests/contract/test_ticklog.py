@@ -167,7 +167,7 @@ def test_a_commit_alone_does_not_make_a_new_member_read_before_a_seek(logs: Logs
     assert [record.offset for record in read(second, 70)] == list(range(30, 100))
 
 
-def test_seeking_back_delivers_again(logs: Logs) -> None:
+def test_seeking_back_returns_records_again(logs: Logs) -> None:
     log = logs.reader()
     publish(log, *[b"%d" % number for number in range(20)])
     join(log)
@@ -201,7 +201,7 @@ def test_after_a_pause_a_partition_continues_from_a_seek_made_meanwhile(logs: Lo
     assert [record.value for record in read(log, 1)] == [b"3"]
 
 
-def test_bounds_count_what_was_appended(logs: Logs) -> None:
+def test_bounds_count_the_appended_records(logs: Logs) -> None:
     log = logs.open()
     assert log.bounds(0) == Bounds(0, 0)
     publish(log, b"1", b"2", b"3")

@@ -84,7 +84,9 @@ def test_answers(case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxPr
     assert times > 0
 
 
-def test_one_line_that_it_never_takes(case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy) -> None:
+def test_one_line_that_influxdb_always_refuses(
+    case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy
+) -> None:
     """InfluxDB quotes the line with a 400 and writes nothing of the request: the line's tick is a dead letter."""
 
     def meddle(path: str, body: bytes) -> Answer | None:

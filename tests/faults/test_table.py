@@ -48,7 +48,7 @@ def test_the_documents_table_shows_nothing_lost_doubled_or_differing() -> None:
         (["tests/faults"], 0, {"error": 1}, "cases were skipped or failed"),
     ],
 )
-def test_a_run_that_is_not_whole_writes_no_table(
+def test_an_incomplete_run_writes_no_table(
     arguments: list[str], deselected: int, outcomes: dict[str, int], reason: str
 ) -> None:
     assert table.why_not_whole(arguments, deselected, outcomes) == reason

@@ -120,7 +120,7 @@ def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield Oddities(chain, worker.stdout)
 
 
-def test_all_of_it_is_equal_to_a_recomputation(odd: Oddities) -> None:
+def test_the_store_equals_a_recomputation(odd: Oddities) -> None:
     # The independent recomputation is slow per symbol: it checks a few of the 5,000, the audit checks all.
     is_sampled = re.compile(r"(?!S\d{4}$)|S00\d\d$").match
     records = [each for each in odd.chain.records() if is_sampled(json.loads(each[2])["symbol"])]
@@ -179,7 +179,7 @@ def test_constant_prices_have_no_deviation_no_score_and_no_anomaly(odd: Oddities
     assert not points["is_anomaly"].any()
 
 
-def test_one_absurd_tick_is_an_anomaly_and_gone_after_exactly_its_window(odd: Oddities) -> None:
+def test_one_absurd_tick_is_an_anomaly_and_affects_only_its_windows(odd: Oddities) -> None:
     points = odd.of("ABSURD")
     assert points.index[points["is_anomaly"]].tolist() == [ABSURD_AT]
     for name, window in (("ma_5", 5), ("ma_10", 10), ("volatility", 10), ("ma_20", 20)):

@@ -116,7 +116,7 @@ def test_joined_is_all_parts_in_order(parts: list[list[Row]]) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from("xy"), st.integers(0, 3)), max_size=6))
-def test_points_repeat_themselves_where_symbol_source_and_time_are_the_same(made: list[tuple[str, str, int]]) -> None:
+def test_points_with_equal_symbol_source_and_time_repeat_themselves(made: list[tuple[str, str, int]]) -> None:
     points = points_of(*(a_row(symbol=symbol, source=source, time_ns=time_ns) for symbol, source, time_ns in made))
     assert points.repeat_themselves() == (len(set(made)) < len(made))
 

@@ -8,7 +8,7 @@ from tickflow.ticks.tick import decode
 from tickflow.worker.restore import plan, to_metadata
 
 
-def test_nothing_is_old_before_the_first_tick() -> None:
+def test_before_the_first_tick_there_is_no_oldest_offset() -> None:
     assert Windows().oldest is None
 
 
@@ -57,7 +57,7 @@ def test_a_window_of_any_length_holds_the_newest_ticks_the_latest_last() -> None
     assert windows.oldest == 0
 
 
-def test_more_symbols_than_first_reserved() -> None:
+def test_state_grows_beyond_the_reserved_symbols() -> None:
     records = [record(offset, f"S{offset % 100}", 1.0 + offset) for offset in range(1_000)]
     columns, oldest = run(records, [37])
     assert oldest == 0

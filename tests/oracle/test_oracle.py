@@ -25,7 +25,7 @@ def expected() -> pd.DataFrame:
     return oracle.expected_points([(number % 2, number // 2, value(number)) for number in range(60)])
 
 
-def test_equal_is_equal_and_in_any_order(expected: pd.DataFrame) -> None:
+def test_equal_points_are_equal_in_any_order(expected: pd.DataFrame) -> None:
     verdict = oracle.compare(expected, expected.sample(frac=1, random_state=1))
     assert verdict.equal
     assert verdict.digest == oracle.compare(expected, expected).digest

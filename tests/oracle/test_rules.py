@@ -59,7 +59,7 @@ def by_the_oracle(key: bytes | None, value: bytes | None) -> str | None:
 
 
 @pytest.mark.parametrize(("key", "value"), RECORDS)
-def test_both_give_the_same_reason(key: bytes | None, value: bytes | None) -> None:
+def test_oracle_and_decoder_give_the_same_reason(key: bytes | None, value: bytes | None) -> None:
     assert by_the_oracle(key, value) == reason(value, key)
 
 
@@ -76,7 +76,7 @@ NAMES = ("symbol", "price", "timestamp", "volume", "change_percent", "source", "
 
 @settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw is slow on a busy machine
 @given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=3), st.randoms())
-def test_both_decide_the_same_about_any_fields(changes: dict[str, object], order: random.Random) -> None:
+def test_oracle_and_decoder_agree_about_any_fields(changes: dict[str, object], order: random.Random) -> None:
     fields = list((json.loads(body()) | changes).items())
     order.shuffle(fields)
     value = json.dumps(dict(fields)).encode()

@@ -205,7 +205,7 @@ def test_env_beside_the_scripts_is_read_if_the_current_folder_has_none(
     assert origin_of_settings() == f"settings: no .env in {here} or {beside}; using environment, flags and defaults"
     (beside / ".env").write_text("KAFKA_TOPIC=beside\n")
     assert load_settings().kafka_topic == "beside"
-    assert origin_of_settings() == f"settings: {beside / '.env'}, below environment and flags"
+    assert origin_of_settings() == f"settings: {beside / '.env'}; environment and flags override it"
     (here / ".env").write_text("KAFKA_TOPIC=here\n")
     assert load_settings().kafka_topic == "here"
     assert str(here / ".env") in origin_of_settings()

@@ -34,7 +34,7 @@ def of(symbol: str, rows: list[list[Tick]]) -> list[Tick]:
     return [tick for row in rows for tick in row if tick.symbol == symbol]
 
 
-def test_one_seed_gives_equal_ticks_and_another_seed_others() -> None:
+def test_equal_seeds_give_equal_ticks_and_other_seeds_different_ones() -> None:
     again = steps(SEVEN, 600)
     assert again == steps(SEVEN, 600)
     assert [tick.price for tick in of("AAPL", again)] != [t.price for t in of("AAPL", steps(SEVEN, 600, seed=2))]
@@ -91,7 +91,7 @@ def test_each_symbol_has_its_own_volatility() -> None:
     assert spread["TSLA"] > 1.8 * spread["MSFT"]
 
 
-def test_a_page_at_two_seconds_sees_movement() -> None:
+def test_prices_move_visibly_at_two_seconds() -> None:
     prices = [tick.price for tick in of("AAPL", steps(SEVEN, 30))]
     assert len(set(prices)) > 15, "different prices in the first minute"
 

@@ -312,7 +312,7 @@ def test_a_tick_of_exactly_the_greatest_age_is_accepted_by_both_decoders(text: s
 def test_the_log_time_decides_to_the_microsecond_up_to_the_last_year(
     microseconds: int, fits: bool, appended_ms: int
 ) -> None:
-    # The microseconds until 2261 are more than the whole numbers of a float.
+    # A float does not hold every whole number of microseconds up to 2261.
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=appended_ms, microseconds=microseconds)
     record, limits = entry(body(timestamp=moment.isoformat()), appended_ms=appended_ms), Limits(max_age_us=0)
     assert (tick_module._read_together([record], limits) is not None) == fits

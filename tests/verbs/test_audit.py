@@ -254,7 +254,7 @@ def test_the_bits_of_a_point_encode_its_fields(chain: Chain) -> None:
     assert list(found[0]) == list(FIELDS)
 
 
-def test_a_store_is_only_read(chain: Chain) -> None:
+def test_the_audit_only_reads_the_store(chain: Chain) -> None:
     class Reading(PickyStore):
         def write(self, points: Points) -> object:  # type: ignore[override]
             raise AssertionError("the audit must not write")

@@ -100,7 +100,7 @@ def test_an_anomaly_is_printed_at_once_with_its_evidence_and_a_flood_is_counted(
     assert "!! and 4 more anomalies" in feed.after(2.0)
 
 
-def test_more_symbols_than_fit_are_counted() -> None:
+def test_symbols_that_do_not_fit_are_counted() -> None:
     feed = Feed()
     for number in range(40):
         feed.ticks(f"S{number}", 1.0, 2.0)

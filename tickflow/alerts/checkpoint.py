@@ -200,7 +200,7 @@ class EmbeddedCheckpoints:
         except sqlite3.Error as error:
             if not is_passing(error):
                 raise unusable(self._path, error) from error
-            raise LogUnavailable(f"the file {self._path} (EMBEDDED_FILE) cannot be used for now: {error}") from error
+            raise LogUnavailable(f"the file {self._path} (EMBEDDED_FILE) cannot be used at present: {error}") from error
 
     def newest(self, partition: int, fits: Callable[[Checkpoint], bool]) -> Checkpoint | None:
         """The newest checkpoint that `fits` accepts."""

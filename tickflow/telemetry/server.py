@@ -114,7 +114,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Log at DEBUG: clients that disconnect are common and not worth a warning."""
-        _logger.debug("a request for metrics or health broke off", exc_info=True)
+        _logger.debug("a client disconnected during a request for metrics or health", exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):

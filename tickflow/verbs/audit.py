@@ -170,7 +170,7 @@ class Audit:
         return self._log.bounds(partition, self._log.topic).end == self._judged[partition].end
 
     def _recompute(self, partition: int, expected: Expected) -> None:
-        """Note what the records of the partition must have become, up to the group's commit."""
+        """Recompute what the store must hold for the partition's records, up to the group's commit."""
         commit, held = self._log.committed(partition), self._log.bounds(partition, self._log.topic)
         begin = self._begin(partition, held)
         end = held.start if commit is None or commit.offset > held.end else max(commit.offset, held.start)

@@ -24,7 +24,7 @@ class Evidence:
 
     `oldest_seconds` is the age of the oldest uncommitted record by partition, where it is known; `newest_append_ns` the
     append time of the newest record, `None` where there is none; `given_up` counts the alerts of the last day whose
-    message a channel never took. All times are in ns since 1970.
+    message a channel never accepted. All times are in ns since 1970.
     """
 
     now_ns: int

@@ -88,7 +88,7 @@ def test_a_symbol_without_ticks_is_drawn_when_its_first_ticks_arrive() -> None:
     assert further(store, drawn, store.latest()) == {"rebuild": True}
 
 
-def test_a_paused_reader_is_sent_nothing(store: MemoryStore) -> None:
+def test_a_paused_reader_gets_nothing(store: MemoryStore) -> None:
     _, drawn = drawn_from(store, "AAPL")
     drawn["paused"] = True
     store.write(feed_after(store).points("AAPL", [103.0]))

@@ -91,7 +91,7 @@ def test_an_episode_grows_under_its_key_and_only_changes_are_sent(store: MemoryS
     assert (first["whole"], news and news["whole"]) == (True, False)
 
 
-def test_the_evidence_is_that_of_the_strongest_tick() -> None:
+def test_the_evidence_belongs_to_the_strongest_tick() -> None:
     store = MemoryStore()
     feed = Feed()
     store.write(feed.points("AAPL", [*CALM, 90.0, 70.0]))

@@ -55,7 +55,7 @@ def test_without_a_symbol_the_first_by_name_is_drawn() -> None:
     assert drawn_from(store, symbol=None)["drawn"]["symbol"] == "AAPL"
 
 
-def test_an_empty_store_draws_nothing_and_is_drawn_when_ticks_come() -> None:
+def test_an_empty_store_draws_nothing_until_ticks_arrive() -> None:
     store = MemoryStore()
     before = drawn_from(store, symbol=None)
     assert (before["drawn"]["symbol"], before["drawn"]["rows"]) == (None, 0)
@@ -74,7 +74,7 @@ def test_an_empty_period_is_drawn_once() -> None:
     assert "rebuild" not in refreshed(store, before)
 
 
-def test_a_symbol_without_ticks_is_drawn_when_its_own_come() -> None:
+def test_a_symbol_without_ticks_is_drawn_once_its_own_arrive() -> None:
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0]))
     before = drawn_from(store, symbol="TSLA")

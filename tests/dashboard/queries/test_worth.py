@@ -87,7 +87,7 @@ def test_only_the_outcome_of_an_alert_counts_as_news(seen: Seen) -> None:
     assert news["episodes"] == []
 
 
-def test_a_mute_is_kept_for_all_shown_and_undone(seen: Seen, tmp_path: Path) -> None:
+def test_a_mute_is_shared_shown_and_undone(seen: Seen, tmp_path: Path) -> None:
     seen.alerts.write([moved("AAPL", 10, 11.2), moved("MSFT", 10, 10.0)])
     stamp = seen.look()["stamp"]
     seen.board.mute(Mute("", 0, "A*", until_ns=NOW + 60 * MINUTE_NS, made_by="ann"), "", NOW)

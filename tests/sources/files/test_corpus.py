@@ -77,7 +77,7 @@ def broken(case: Case, change: Any) -> tuple[Case, int, str]:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_row_that_is_cut_is_refused_by_its_line_and_the_others_are_read(tmp_path: Path, name: str) -> None:
+def test_a_truncated_row_is_refused_with_its_line_and_the_others_are_read(tmp_path: Path, name: str) -> None:
     def cut(line: str, separator: str) -> str:
         return line.rstrip().rstrip(separator).rsplit(separator, 1)[0]
 
@@ -93,7 +93,7 @@ def test_a_row_that_is_cut_is_refused_by_its_line_and_the_others_are_read(tmp_pa
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_row_that_is_shifted_is_refused_by_its_line_and_the_others_are_read(tmp_path: Path, name: str) -> None:
+def test_a_shifted_row_is_refused_with_its_line_and_the_others_are_read(tmp_path: Path, name: str) -> None:
     case, line, _ = broken(CASES[name](), lambda text, separator: f"surplus{separator}{text.rstrip()}")
     ticks, complaint = failed(written(tmp_path, case), **case.flags)
     assert f"line {line}: " in complaint
@@ -103,7 +103,7 @@ def test_a_row_that_is_shifted_is_refused_by_its_line_and_the_others_are_read(tm
 
 
 @pytest.mark.parametrize("name", [name for name, make in CASES.items() if not make().is_text])
-def test_a_packed_or_nested_file_that_is_cut_is_refused_and_nothing_wrong_is_read(tmp_path: Path, name: str) -> None:
+def test_a_truncated_packed_file_is_refused_and_not_misread(tmp_path: Path, name: str) -> None:
     case = CASES[name]()
     path = written(tmp_path, replace(case, body=case.body[: len(case.body) * 2 // 3]))
     ticks, complaint = failed(path, **case.flags)

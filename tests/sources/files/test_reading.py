@@ -282,7 +282,7 @@ def test_columns_can_be_named_in_several_spellings(tmp_path: Path) -> None:
         replayed(path, timezone="UTC", columns=columns | {"price": ("Preis3",)})
 
 
-def test_a_bar_may_become_four_ticks_within_its_time(tmp_path: Path) -> None:
+def test_a_bar_may_become_four_ticks_within_its_duration(tmp_path: Path) -> None:
     rows = [f"2024-01-05T10:0{n}:00Z,1,3,0.5,2,60" for n in range(3)]
     path = table(tmp_path, rows, "AAPL.csv", "Date,Open,High,Low,Close,Volume\n")
     ticks = replayed(path, bars="ohlc")[:4]
@@ -305,7 +305,7 @@ def test_a_replay_can_be_limited_to_symbols_and_a_time_range(tmp_path: Path) -> 
     assert [tick.price for batch in replay.batches(lambda _: False) for tick in batch] == [12, 14, 16, 18, 20]
 
 
-def test_a_shifted_replay_begins_now_and_keeps_its_distances(tmp_path: Path) -> None:
+def test_a_shifted_replay_begins_now_and_keeps_its_intervals(tmp_path: Path) -> None:
     now = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
     path = table(tmp_path, ["2024-01-05T14:30:00.123456Z,A,1,1", "2024-01-05T14:30:09Z,A,2,1"])
     replay = Replay(path, speed=math.inf, shift=True, now=lambda: now)

@@ -51,7 +51,7 @@ def divert(server: InfluxServer, database: str, policy: str, bucket_id: str) -> 
 
 
 @pytest.mark.parametrize("policy", ["two_weeks", "autogen", "a/b"])
-def test_a_bucket_with_a_slash_is_read_where_it_is_written(
+def test_reads_and_writes_of_a_bucket_with_a_slash_use_the_same_bucket(
     influx: InfluxServer, database: str, make_bucket: MakeBucket, policy: str
 ) -> None:
     make_bucket(f"{database}/{policy}")
@@ -63,7 +63,7 @@ def test_a_bucket_with_a_slash_is_read_where_it_is_written(
         assert store.statuses() == []
 
 
-def test_the_database_of_that_name_is_another_bucket(
+def test_a_database_of_the_same_name_is_a_different_bucket(
     influx: InfluxServer, database: str, make_bucket: MakeBucket
 ) -> None:
     make_bucket(database)

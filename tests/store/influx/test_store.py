@@ -397,7 +397,7 @@ def test_after_a_failed_request_no_further_one_starts() -> None:
         assert len(stub.requests) == 2
 
 
-def test_points_of_one_identity_go_one_request_after_the_other_in_their_order() -> None:
+def test_points_with_one_identity_are_sent_in_order() -> None:
     events: list[int] = []
 
     def take_a_while(_path: str, body: bytes) -> Answer:
@@ -500,7 +500,7 @@ def test_an_address_that_is_not_influxdb_is_reported(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b'{"results":[{"statement_id":0,"partial":true}]}\n'])
-def test_an_error_of_a_statement_comes_with_status_200_and_is_seen(before: bytes) -> None:
+def test_an_error_of_a_statement_with_status_200_is_detected(before: bytes) -> None:
     body = before + b'{"results":[{"statement_id":0,"error":"engine: closed"}]}\n'
     with (
         HttpStub(lambda _path, _body: Answer(200, body)) as stub,

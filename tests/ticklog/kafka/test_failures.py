@@ -109,7 +109,7 @@ def test_connecting_waits_for_a_broker_that_starts_later(
     logs.close()
 
 
-def test_a_frozen_broker_holds_nothing_up_for_long(own_kafka: KafkaServer, own_logs: KafkaLogs) -> None:
+def test_a_frozen_broker_blocks_no_call_for_long(own_kafka: KafkaServer, own_logs: KafkaLogs) -> None:
     log = own_logs.reader()
     publish(log, b"1")
     epoch = join(log)[0]
@@ -174,7 +174,7 @@ def test_a_stop_ends_publishing_to_a_frozen_broker(
     assert any("10,000 records were not acknowledged" in line for line in caplog.messages)
 
 
-def test_every_record_arrives_once_and_in_order_over_a_killed_broker(
+def test_every_record_arrives_once_and_in_order_across_a_killed_broker(
     own_kafka: KafkaServer, own_logs: KafkaLogs
 ) -> None:
     log = own_logs.reader()

@@ -203,7 +203,7 @@ class View:
         return self._closed(self._known.log_close, self.log_close, seconds)
 
     def closed_volumes(self, seconds: Ints) -> Floats:
-        """ln(1 + volume) of the same observations."""
+        """ln(1 + volume) of the 59 observations before each of `seconds`, oldest first, shape (k, 59)."""
         return self._closed(self._known.log_volume, self.log_volume, seconds)
 
     def ticks_of(self, seconds: Ints) -> Ints:

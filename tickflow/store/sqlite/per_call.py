@@ -31,5 +31,5 @@ class PerCall:
     def failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
         """The store error for that error of SQLite."""
         if is_passing(error):
-            return StoreUnavailable(f"{self.where} cannot be used for now: {error}")
+            return StoreUnavailable(f"{self.where} cannot be used at present: {error}")
         return StoreMisconfigured(str(unusable(self._path, error)))

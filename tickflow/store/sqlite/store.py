@@ -369,7 +369,7 @@ class EmbeddedStore(MetricsStore):
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 raise too_slow() from error
             if is_passing(error):
-                raise StoreUnavailable(f"{self.where} cannot be used for now: {error}") from error
+                raise StoreUnavailable(f"{self.where} cannot be used at present: {error}") from error
             raise StoreMisconfigured(str(unusable(self._path, error))) from error
         except BaseException:
             connection.close()
