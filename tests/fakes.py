@@ -14,7 +14,8 @@ from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
 from tickflow.store import digest as digests
 from tickflow.store.acks import Ack, AckStore, Layout
-from tickflow.store.base import Candles, MetricsStore, Totals, WorkerStatus, Written
+from tickflow.store.base import MetricsStore, Totals, WorkerStatus, Written
+from tickflow.store.candles import Candles
 from tickflow.store.digest import Digest, Outline, step_width
 from tickflow.store.pixels import MEASURES, Pixels
 from tickflow.ticklog.base import Entry

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from tickflow.errors import Overloaded, StoreUnavailable
 from tickflow.metrics.points import Points
-from tickflow.store.base import Candles, MetricsStore, Totals, WorkerStatus, Written
+from tickflow.store.base import MetricsStore, Totals, WorkerStatus, Written
+from tickflow.store.candles import Candles
 from tickflow.store.deadline import DEADLINE, seconds_left
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.pixels import Pixels

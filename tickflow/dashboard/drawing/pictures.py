@@ -17,7 +17,7 @@ import numpy.typing as npt
 from tickflow.dashboard.drawing import clock
 from tickflow.metrics.fields import MEASURED, Kind
 from tickflow.metrics.points import Points
-from tickflow.store.base import Candles
+from tickflow.store.candles import Candles
 from tickflow.store.digest import Outline
 from tickflow.store.pixels import MEASURES, Pixels, strength
 

@@ -9,7 +9,8 @@ from tickflow.dashboard.drawing import clock, pictures
 from tickflow.dashboard.queries import hours, ranges
 from tickflow.metrics.indicators import INDICATORS, LEAD, MAX_LENGTH, Bars
 from tickflow.sessions import Sessions
-from tickflow.store.base import Candles, PageQueries
+from tickflow.store.base import PageQueries
+from tickflow.store.candles import Candles
 
 MOST = 8
 """The most indicators at a time."""

@@ -19,9 +19,10 @@ from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
 from tickflow.metrics.points import MEASUREMENT, Points, to_lines
 from tickflow.settings.certificates import Certificates
-from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, Candles, MetricsStore, Totals, WorkerStatus, Written
+from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, MetricsStore, Totals, WorkerStatus, Written
+from tickflow.store.candles import Candles
 from tickflow.store.digest import Digest, Outline
-from tickflow.store.influx import answers, digest, latest, parts, pixels, preceded
+from tickflow.store.influx import answers, candles, digest, latest, parts, pixels, preceded
 from tickflow.store.influx.influxql import (
     CONNECT_SECONDS,
     MOST_NAMED,
@@ -343,14 +344,7 @@ class InfluxStore(MetricsStore):
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
-        rows = self._influxql.rows(
-            tuple[Integer, float, float, float, float, float, Integer],
-            'SELECT first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price") '  # noqa: S608
-            f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until '
-            f"GROUP BY time({width_ns}ns) fill(none)",
-            {"symbol": symbol, "since": since_ns, "until": until_ns},
-        )
-        return Candles.from_rows(rows)
+        return candles.read(self._influxql, symbol, since_ns, until_ns, width_ns)
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
         """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""

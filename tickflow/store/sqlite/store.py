@@ -15,11 +15,12 @@ from tickflow.errors import SettingError, StoreMisconfigured, StoreUnavailable
 from tickflow.metrics.fields import NAMES, TABLE, Kind
 from tickflow.metrics.points import Points
 from tickflow.sqlite import is_passing, open_database, unusable
-from tickflow.store.base import DAY_NS, Candles, MetricsStore, Totals, WorkerStatus, Written
+from tickflow.store.base import DAY_NS, MetricsStore, Totals, WorkerStatus, Written
+from tickflow.store.candles import Candles
 from tickflow.store.deadline import DEADLINE, is_over, too_slow
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.pixels import Pixels
-from tickflow.store.sqlite import anomalies, digest, pixels, rollups
+from tickflow.store.sqlite import anomalies, candles, digest, pixels, rollups
 from tickflow.store.sqlite.latest import COLUMNS, SYMBOL_COUNT, EveryLatest
 from tickflow.store.sqlite.latest import symbols as all_symbols
 
@@ -92,17 +93,6 @@ _LAST_WITHIN = (
 _TOTALS = """
     SELECT max(price), min(price), sum(volume), sum(price * volume), count(*)
     FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ?
-"""
-
-_CANDLES = """
-    SELECT step,
-        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = first LIMIT 1), high, low,
-        (SELECT price FROM store_points WHERE symbol = :symbol AND time_ns = last LIMIT 1), volume, ticks
-    FROM (
-        SELECT time_ns / :width * :width AS step, min(time_ns) AS first, max(time_ns) AS last,
-            max(price) AS high, min(price) AS low, sum(volume) AS volume, count(*) AS ticks
-        FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until GROUP BY step
-    ) ORDER BY step
 """
 
 
@@ -275,9 +265,8 @@ class EmbeddedStore(MetricsStore):
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
-        bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
         with self._connection() as connection:
-            return Candles.from_rows(connection.execute(_CANDLES, bound).fetchall())
+            return candles.read(connection, symbol, since_ns, until_ns, width_ns)
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
         """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""
