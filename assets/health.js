@@ -1,6 +1,7 @@
 /* Whether the figures are fresh: their age, what to do if they are not, and the status line under the list. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
+import { session } from "./session.js";
 import { states } from "./states.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
@@ -48,6 +49,13 @@ function freshness(drawn) {
   const state = heard.state,
     now = performance.now();
   const silent = (now - heard.at) / 1000;
+  if (session.ended()) {
+    return {
+      word: "signed out",
+      kind: "down",
+      sentence: "Your session has ended. What is drawn stays; sign in again, at the end of the header, and it goes on.",
+    };
+  }
   const waited = (now - Math.max(heard.at, heard.shown)) / 1000; // a hidden page refreshes rarely
   if (waited > Math.max(3 * heard.refresh, 8)) {
     return {

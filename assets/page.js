@@ -16,6 +16,7 @@ import { options } from "./options.js";
 import "./roving.js";
 import { place } from "./place.js";
 import { scheme } from "./scheme.js";
+import { session } from "./session.js";
 import { states } from "./states.js";
 import { tape } from "./tape.js";
 import { visits } from "./visits.js";
@@ -36,6 +37,7 @@ const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_i
 /* When the page loads: the view in the URL, and the theme that this reader chose before. */
 function boot(refresh) {
   heard.refresh = refresh;
+  session.ask();
   heard.at = performance.now();
   const asked = place.first();
   const symbol = asked.get("symbol"),
@@ -287,6 +289,8 @@ document.addEventListener("dblclick", (event) => {
 
 health.look(multiples);
 alerts.guide(visits.goTo);
+const keeps = { "acked.data": alerts.answered, "muted.data": alerts.muted, "layout-kept.data": layouts.kept };
+session.guide((output, trouble) => keeps[output]?.({ trouble }));
 visits.on(redraw);
 
 window.dash_clientside = Object.assign({}, window.dash_clientside, {

@@ -1,7 +1,9 @@
 """A real Chromium before a served page, over a real embedded store that the test fills."""
 
 import contextlib
+import os
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from config import Settings
 from stock_dashboard import StockDashboard
+from tests.browser import axe
 from tests.fakes import Breakable, Feed, a_status
 from tickflow.store.sqlite.acks import EmbeddedAcks
 from tickflow.store.sqlite.store import EmbeddedStore
@@ -74,7 +77,8 @@ class Market:
 class Running:
     """A dashboard that is served, and the store behind it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **settings: object) -> None:
+        self._settings = settings
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             self._port = int(one.getsockname()[1])
@@ -89,7 +93,8 @@ class Running:
         self._stop = threading.Event()
         reading = EmbeddedStore(self._path, retention_days=7, stop=self._stop)
         self.store = Breakable(reading)
-        settings = Settings(dashboard_port=self._port, update_interval=UPDATE_INTERVAL, stack="embedded")
+        always = {"dashboard_port": self._port, "update_interval": UPDATE_INTERVAL, "stack": "embedded"}
+        settings = Settings.model_validate({**always, **self._settings})
         self.acks = EmbeddedAcks(self._path, retention_days=7, stop=self._stop)
         dashboard = StockDashboard(settings, stop=self._stop, store=self.store, acks=self.acks, clock=clock)
         self.url = dashboard.url
@@ -156,8 +161,9 @@ class Visit:
         scheme: str = "light",
         permissions: Sequence[str] = (),
         forced: bool = False,
+        ready: str = "document.getElementById('fresh')?.dataset.kind",
     ) -> Page:
-        """A page in its own browser profile, once it shows the state of the store."""
+        """A page in its own browser profile, once it shows the state of the store (or `ready` is true)."""
         context = self._chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
@@ -171,7 +177,7 @@ class Visit:
         page.on("pageerror", lambda error: self._error(str(error)))
         page.on("request", lambda request: self._requested(request.url))
         page.goto(self._running.url + query)
-        until(page, "document.getElementById('fresh')?.dataset.kind")
+        until(page, ready)
         return page
 
     def _error(self, text: str) -> None:
@@ -196,3 +202,15 @@ def visit(chromium: Browser, running: Running) -> Iterator[Visit]:
     visit.end()
     assert visit.errors == []
     assert visit.elsewhere == []
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's source."""
+    reason = "axe-core needs npm, and a registry that npm reaches"
+    try:
+        return axe.source(tmp_path_factory.mktemp("axe"))
+    except (OSError, subprocess.SubprocessError):
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)

@@ -1,9 +1,7 @@
 """The page by keyboard, by ear, by touch, in large text and in forced colours."""
 
 import itertools
-import os
 import re
-import subprocess
 from typing import Any
 
 import pytest
@@ -38,18 +36,6 @@ STATES: dict[str, tuple[str, dict[str, Any], str]] = {
     "paused": ("", DESKTOP, "#pause"),
     "forced colours": ("", DESKTOP | {"forced": True}, ""),
 }
-
-
-@pytest.fixture(scope="session")
-def rules(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """axe-core's source."""
-    reason = "axe-core needs npm, and a registry that npm reaches"
-    try:
-        return axe.source(tmp_path_factory.mktemp("axe"))
-    except (OSError, subprocess.SubprocessError):
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -130,8 +130,13 @@ def secure(
             response.headers["Cache-Control"] = "no-store"
         for name, value in headers.items():
             response.headers[name] = value
+        person = g.get("person")
+        if request.path == CALLBACKS and person is not None and not keeper.is_for_all:
+            response.headers["Person-Role"] = person.role  # so that an open page notices another role
         if request.path in FORMS and keeper.is_public:
             response.headers["Content-Security-Policy"] = form_policy
+            # Under "no-referrer" a browser sends a form with `Origin: null`, which `_is_foreign` refuses.
+            response.headers["Referrer-Policy"] = "same-origin"
         return response
 
     def _overloaded(error: Overloaded) -> Response:

@@ -167,6 +167,16 @@ def _header() -> Component:
                         ],
                         **{"aria-label": "Colour theme"},
                     ),
+                    html.Span(
+                        id="person",
+                        className="person",
+                        hidden=True,
+                        children=[
+                            html.Span("", id="person-name", className="person-name"),
+                            html.Button("Sign out", id="sign-out", className="plain", type="button", hidden=True),
+                            html.A("Sign in", id="sign-in", href="login", target="_blank", rel="noopener", hidden=True),
+                        ],
+                    ),
                 ],
             ),
         ],

@@ -1,0 +1,106 @@
+"""Signing in, looking, acknowledging as an operator, being refused as a viewer, and a session that ends while open."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import axe
+from tests.browser.conftest import WAIT_MS, Running, Visit
+from tests.browser.looks import PRICES, seen, with_anomaly
+from tickflow.dashboard import accounts as accounts_module
+from tickflow.dashboard.accounts import Accounts
+
+expect.set_options(timeout=2 * WAIT_MS)
+VIEWER, OPERATOR = ("vera", "four old words here"), ("otto", "other words of otto")
+SIGN_IN = "document.querySelector('#password') !== null"
+ACK = re.compile("^Ack: AAPL high")
+
+
+@pytest.fixture
+def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Accounts:
+    monkeypatch.setattr(accounts_module, "COST", 2**4)
+    found = Accounts(tmp_path / "users.json")
+    found.add_user(VIEWER[0], "viewer", VIEWER[1])
+    found.add_user(OPERATOR[0], "operator", OPERATOR[1])
+    return found
+
+
+@pytest.fixture
+def running(tmp_path: Path, accounts: Accounts) -> Iterator[Running]:
+    assert accounts
+    one = Running(tmp_path / "stocks.db", auth="users", auth_users_file=tmp_path / "users.json")
+    yield one
+    one.stop()
+    one.writing.close()
+
+
+@pytest.fixture
+def visit(visit: Visit) -> Visit:
+    """The browser itself logs that an answer was 401 or 403; the page logs nothing."""
+    visit.expected = ("the server responded with a status of 40",)
+    return visit
+
+
+def sign_in(page: Page, who: tuple[str, str]) -> None:
+    page.get_by_label("Name").fill(who[0])
+    page.get_by_label("Password").fill(who[1])
+    page.keyboard.press("Enter")
+
+
+def test_an_open_page_outlives_its_session(running: Running, visit: Visit, accounts: Accounts, rules: str) -> None:
+    with_anomaly(running)
+    page = visit("?symbol=AAPL&range=5m", ready=SIGN_IN)
+    assert axe.violations(page, rules) == []
+    sign_in(page, VIEWER)
+    expect(page.locator("#person-name")).to_have_text("vera (viewer)")
+    expect(page.locator("#headline-note")).to_have_text("in 5m")
+    count = page.locator("#alerts .alert").count()
+    page.get_by_role("button", name=ACK).first.click()
+    expect(page.locator("#alerts")).to_contain_text("This needs the role operator; you are signed in as a viewer.")
+    assert page.locator("#alerts .alert").count() == count
+    assert axe.violations(page, rules) == []
+
+    seen(page)  # it has drawn its chart
+    page.evaluate("window.stillThere = true")
+    accounts.add_user(VIEWER[0], "viewer", VIEWER[1])  # a new password ends all sessions
+    expect(page.locator("#banner")).to_contain_text("Your session has ended. What is drawn stays")
+    expect(page.locator("#fresh")).to_have_text("signed out")
+    expect(page.locator("#headline-symbol")).to_have_text("AAPL")
+    seen(page)
+    assert axe.violations(page, rules) == []
+
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Sign in").click()
+    again = opened.value
+    sign_in(again, OPERATOR)
+    expect(again.locator("#person-name")).to_have_text("otto (operator)")
+    assert "symbol=AAPL" in again.url
+    assert "range=5m" in again.url
+    expect(page.locator("#person-name")).to_have_text("otto (operator)")
+    expect(page.locator("#banner")).not_to_contain_text("Your session has ended")
+    expect(page.locator("#headline-note")).to_have_text("in 5m")
+    assert page.evaluate("window.stillThere") is True
+    running.market.tick("AAPL", PRICES[-1] + 1)
+    expect(page.locator("#headline-price")).to_contain_text(f"{PRICES[-1] + 1:.2f}")
+    page.get_by_role("button", name=ACK).first.click()
+    expect(page.locator("#alerts .alert")).to_have_count(count - 1)
+
+
+def test_another_role_counts_and_shows_while_the_page_is_open(
+    running: Running, visit: Visit, tmp_path: Path, rules: str
+) -> None:
+    with_anomaly(running)
+    page = visit("?symbol=AAPL", ready=SIGN_IN, width=400)
+    sign_in(page, VIEWER)
+    path = tmp_path / "users.json"
+    expect(page.locator("#person-name")).to_have_text("vera (viewer)")
+    path.write_text(path.read_text().replace('"viewer"', '"operator"'))
+    expect(page.locator("#person-name")).to_have_text("vera (operator)")
+    assert axe.violations(page, rules) == []
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_label("Password")).to_be_visible()
