@@ -30,7 +30,7 @@ from tickflow.alerts.rules import parse as parse_rules
 from tickflow.errors import SettingError
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
-from tickflow.settings.addresses import is_http_url, is_loopback, is_network, is_server
+from tickflow.settings.addresses import is_http_url, is_loopback, is_network, is_server, is_socket
 from tickflow.settings.env_file import read_env_file
 from tickflow.settings.secret_file import HIDDEN, read_secret, without_secrets
 from tickflow.sources.files.names import ROLES, parse_columns
@@ -120,7 +120,10 @@ def _upper(value: object) -> object:
 
 URL_RULE = "a URL such as http://localhost:8086, without user or password"
 NAME_RULE = "up to 200 letters, digits, dots, hyphens and underscores, no dot first"
-PROXIES_RULE = "IP addresses or networks such as 10.0.0.0/24, with commas between"
+PROXIES_RULE = (
+    "IP addresses or networks such as 10.0.0.0/24, with commas between, or unix:/PATH of one socket, on which the page "
+    "then listens instead of its port"
+)
 HEADER_RULE = "the name of an HTTP header"
 SERVERS_RULE = "host:port, or several with commas between"
 THRESHOLD_RULE = (
@@ -177,7 +180,7 @@ def _is_kafka_name(text: str) -> bool:
 
 
 def _are_networks(texts: tuple[str, ...]) -> bool:
-    return all(map(is_network, texts))
+    return all(is_network(each) or is_socket(each) for each in texts) and sum(map(is_socket, texts)) <= 1
 
 
 def _are_servers(servers: tuple[str, ...]) -> bool:

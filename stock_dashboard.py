@@ -19,6 +19,7 @@ from tickflow import process
 from tickflow.dashboard import people
 from tickflow.dashboard.gate import Gate
 from tickflow.sessions import Sessions
+from tickflow.settings.addresses import SOCKET, is_socket
 from tickflow.stack import open_acks, open_alerts, open_mutes, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.alerts import AlertStore
@@ -108,11 +109,15 @@ class StockDashboard:
             clock=clock,
         )
         self.packed = Packed(self.app.server)
+        proxies = (self.settings.auth_proxies or ()) if self.settings.auth != "none" else ()
+        self._socket = next(filter(is_socket, proxies), "")
         watch(self.app.server, self.telemetry)
 
     @property
     def url(self) -> str:
-        """The address of the page."""
+        """The address of the page; for a proxy the path of a unix socket, where the settings name one."""
+        if self._socket:
+            return self._socket
         host = self.settings.dashboard_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.dashboard_port}/"
 
@@ -120,9 +125,12 @@ class StockDashboard:
         """Serve the page until `stop` is set. Raises `SettingError` if the port is taken, or if a setting keeps the
         store away.
         """
-        from tickflow.dashboard.server import bind, serve
+        from tickflow.dashboard.server import bind, bind_socket, serve
 
-        server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
+        if self._socket:
+            server = bind_socket(self.app.server, self._socket.removeprefix(SOCKET))
+        else:
+            server = bind(self.app.server, self.settings.dashboard_host, self.settings.dashboard_port)
         process.show(f"The page is at {self.url}  (Ctrl+C ends it)")
         logger.info("reading from %s", self.store.where)
         connecting = self.gate.start()

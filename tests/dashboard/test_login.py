@@ -1,9 +1,14 @@
 """Who may see and change the page: every route and callback, sessions, roles, tokens, limits on tries, and proxies."""
 
+import contextlib
+import http.client
 import json
 import logging
 import os
+import socket
 import stat
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,16 +19,20 @@ from werkzeug.test import TestResponse
 from config import Settings
 from stock_dashboard import StockDashboard
 from tests.conftest import StartScript
+from tests.dashboard.serving import free_port
 from tests.dashboard.test_dashboard import UPDATE, asked
 from tests.fakes import Feed, MemoryAcks, MemoryStore
+from tests.integration.chain import wait_until
 from tests.loaded_settings import load, refusal
 from tickflow.dashboard import accounts as accounts_module
 from tickflow.dashboard import sessions as sessions_module
 from tickflow.dashboard.accounts import COMMON, Accounts, refusal_of
 from tickflow.dashboard.login import LOGIN, LOGOUT, ByPassword, Everybody
+from tickflow.dashboard.server import bind_socket
 from tickflow.dashboard.sessions import COOKIE, Sessions
 from tickflow.dashboard.shapes import SHAPES
 from tickflow.dashboard.tries import MAX_KEPT, Tries
+from tickflow.errors import SettingError
 
 HTTPS = "https://localhost"
 VIEWER, OPERATOR = ("vera", "four old words here"), ("otto", "other words of otto")
@@ -178,6 +187,21 @@ def test_a_new_role_counts_at_once_and_a_new_password_or_removal_ends_the_sessio
     users.remove("otto")
     assert not sees(client)
     assert sign_in(client, OPERATOR).status_code == 401
+
+
+def test_the_answers_of_callbacks_name_the_role(client: FlaskClient) -> None:
+    """So that an open page notices another role."""
+    sign_in(client, OPERATOR)
+    answer = client.post(UPDATE, base_url=HTTPS, json=asked("drawing", [None, None], []))
+    assert answer.headers["Person-Role"] == "operator"
+
+
+def test_a_browsers_form_names_its_origin(client: FlaskClient) -> None:
+    """A browser sends `Origin: null` with a form of a page without referrers, and such a request is refused."""
+    assert client.get(LOGIN, base_url=HTTPS).headers["Referrer-Policy"] == "same-origin"
+    assert client.get("/", base_url=HTTPS).headers["Referrer-Policy"] == "no-referrer"
+    assert sign_in(client, VIEWER, headers={"Origin": "null"}).status_code == 403
+    assert sign_in(client, VIEWER, headers={"Origin": "https://localhost"}).status_code == 303
 
 
 def test_sessions_end_after_8_idle_hours_and_after_24_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,6 +369,68 @@ def test_the_proxys_headers_count_only_from_its_own_address(
         assert client.post(UPDATE, json=ACKNOWLEDGE, headers=headers).status_code == status
 
 
+class ByUnixSocket(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self._path)
+
+
+def test_a_proxys_word_counts_by_a_unix_socket(tmp_path: Path) -> None:
+    """The page listens there alone; what a killed page left in its place does not stop it."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # a path of a socket has 107 bytes at most
+    path = folder / "page.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    port = free_port()
+    page = proxied(tmp_path, auth_proxies=(f"unix:{path}",), dashboard_port=port)
+    assert page.url == f"unix:{path}"
+    running = threading.Thread(target=page.run)
+    running.start()
+    try:
+
+        def ask(**headers: str) -> tuple[int, str]:
+            connection = ByUnixSocket(str(path))
+            try:
+                connection.request("GET", "/session", headers={"Host": "localhost", **headers})
+                answer = connection.getresponse()
+                return answer.status, answer.read().decode()
+            finally:
+                connection.close()
+
+        def is_served() -> bool:
+            with contextlib.suppress(OSError):
+                return ask()[0] == 403
+            return False
+
+        wait_until(is_served, "answer")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        status, text = ask(**{"Remote-User": "otto"})
+        assert (status, json.loads(text)["role"]) == (200, "operator")
+        with pytest.raises(SettingError, match="another program listens there"):
+            bind_socket(page.app.server, str(path))
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, "it listens nowhere else"
+    finally:
+        page.stop.set()
+        running.join(60)
+    assert not path.exists()
+    folder.rmdir()
+
+
+def test_the_word_for_a_unix_socket_is_no_address_of_a_client(tmp_path: Path) -> None:
+    page = proxied(tmp_path, auth_proxies=("10.1.0.0/16",))
+    with page.app.server.test_client() as client:
+        client.environ_base["REMOTE_ADDR"] = "unix:"
+        assert client.get("/session", headers={"Remote-User": "otto"}).status_code == 403
+
+
 def test_the_address_behind_a_proxy_is_the_one_that_the_proxy_saw(users: Accounts, tmp_path: Path) -> None:
     page = dashboard(tmp_path, auth_proxies=("10.1.0.0/16",))
     keeper = ByPassword(users, proxies=("10.1.0.0/16",))
@@ -370,7 +456,8 @@ def test_names_of_the_page_are_a_setting(tmp_path: Path) -> None:
 def test_beyond_loopback_somebody_has_to_sign_in(tmp_path: Path) -> None:
     assert refusal({"DASHBOARD_HOST": "0.0.0.0"}).key == "DASHBOARD_HOST"
     assert refusal({"DASHBOARD_HOST": "0.0.0.0", "AUTH": "proxy"}).key == "AUTH_PROXIES"
-    assert refusal({"AUTH": "proxy", "AUTH_PROXIES": "everywhere"}).key == "AUTH_PROXIES"
+    for proxies in ("everywhere", "unix:page.sock", "unix:/a.sock,unix:/b.sock"):
+        assert refusal({"AUTH": "proxy", "AUTH_PROXIES": proxies}).key == "AUTH_PROXIES"
     assert load(DASHBOARD_HOST="0.0.0.0", AUTH="users").auth == "users"
     assert load().auth == "none"
     assert Everybody().person() == ("local", "operator")

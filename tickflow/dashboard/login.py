@@ -19,6 +19,7 @@ from flask import Flask, Response, redirect, request
 from tickflow.dashboard.accounts import Accounts, Person
 from tickflow.dashboard.sessions import COOKIE, LONGEST_SECONDS, Sessions
 from tickflow.dashboard.tries import Tries
+from tickflow.settings.addresses import SOCKET, is_socket
 
 LOGIN, LOGOUT = "/login", "/logout"
 OWN = "tickflow.own"
@@ -65,13 +66,14 @@ class Everybody(Gatekeeper):
 
 class ByProxy(Gatekeeper):
     """Trusts the name in a header that a proxy sets after it has signed people in; from other addresses the header is
-    ignored.
+    ignored. A unix socket among `proxies` stands for all who may open it.
     """
 
     def __init__(
         self, proxies: Sequence[str], header: str, *, roles_header: str | None = None, operators: Collection[str] = ()
     ) -> None:
-        self._proxies = [ipaddress.ip_network(each, strict=False) for each in proxies]
+        self._proxies = [ipaddress.ip_network(each, strict=False) for each in proxies if not is_socket(each)]
+        self._by_socket = any(map(is_socket, proxies))
         self._header = header
         self._roles_header = roles_header
         self._operators = frozenset(operators)
@@ -89,6 +91,8 @@ class ByProxy(Gatekeeper):
 
     def is_a_proxy(self, address: str) -> bool:
         """Whether the address is one of the trusted proxies."""
+        if address == SOCKET:  # the server's word for a connection by its socket; no other connection has it
+            return self._by_socket
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:

@@ -4,7 +4,9 @@ A connection takes a thread only when its whole request is there, so that many s
 """
 
 import errno
+import os
 import socket
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -20,6 +22,7 @@ from waitress.utilities import Error
 
 from tickflow.dashboard.security import HEADERS, MAX_BODY_BYTES
 from tickflow.errors import SettingError
+from tickflow.settings.addresses import SOCKET
 
 THREADS = 10
 CONNECTIONS = 200
@@ -200,14 +203,28 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         )
         workers = ThreadedTaskDispatcher()
         workers.set_thread_count(THREADS)
+        self._path = str(listening.getsockname()) if listening.family == socket.AF_UNIX else ""
         place = (listening.family, listening.type, listening.proto, listening.getsockname())
         super().__init__(
             app, map={}, _sock=listening, dispatcher=workers, adj=adjustments, bind_socket=False, sockinfo=place
         )
 
+    def getsockname(self) -> tuple[str, str]:
+        """Host and port; of a unix socket no more than its kind."""
+        return (SOCKET, "0") if self._path else super().getsockname()
+
+    def set_socket_options(self, connection: socket.socket) -> None:
+        """Set the options of TCP where it is TCP."""
+        if not self._path:
+            super().set_socket_options(connection)
+
+    def fix_addr(self, address: Any) -> Any:
+        """The client's address; by a unix socket none is known."""
+        return (SOCKET, 0) if self._path else address
+
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port it listens on; 0 for a unix socket."""
         return int(self.effective_port)
 
     def add_task(self, task: _Channel) -> None:
@@ -271,6 +288,9 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         for channel in list(self.active_channels.values()):
             channel.handle_close()
         self.close()
+        if self._path:
+            with suppress(OSError):
+                os.unlink(self._path)
 
     def _turn_away(self) -> None:
         taken = self.accept()
@@ -297,6 +317,24 @@ def bind(app: Flask, host: str, port: int) -> Server:
         if error.errno == errno.EACCES:
             raise SettingError("DASHBOARD_PORT", str(port), "a port above 1023, which needs no rights") from None
         raise SettingError("DASHBOARD_HOST", host, f"a host name of this machine ({error})") from error
+
+
+def bind_socket(app: Flask, path: str) -> Server:
+    """A server for `app` on a unix socket, for its owner and group alone. Raises `SettingError` if it cannot be had."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
+            if listening.connect_ex(path) == 0:
+                raise FileExistsError(errno.EADDRINUSE, "another program listens there")
+            os.unlink(path)  # left by one that was killed
+        listening.bind(path)
+        os.chmod(path, 0o660)  # before it listens: until then nobody can connect
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        expected = f"a unix socket that can be made ({error.strerror or error})"
+        raise SettingError("AUTH_PROXIES", f"{SOCKET}{path}", expected) from None
+    return Server(app, listening)
 
 
 def _listening(host: str, port: int) -> socket.socket:

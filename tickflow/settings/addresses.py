@@ -44,6 +44,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+SOCKET = "unix:"
+
+
+def is_socket(text: str) -> bool:
+    """Whether `text` names a unix socket.
+
+    >>> is_socket("unix:/run/tickflow/page.sock"), is_socket("unix:page.sock"), is_socket("/run/page.sock")
+    (True, False, False)
+    """
+    return text.startswith(f"{SOCKET}/") and not text.endswith("/")
+
+
 def is_network(text: str) -> bool:
     """Whether `text` is an IP address or a network of them.
 
