@@ -54,10 +54,20 @@ def embedded_page(script: StartScript, tmp_path: Path) -> Iterator[Page]:
         yield page
 
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.influx)])
+STACKS = ["embedded", pytest.param("kafka", marks=pytest.mark.influx)]
+
+
+@pytest.fixture(params=STACKS)
 def page(request: pytest.FixtureRequest, script: StartScript, tmp_path: Path) -> Iterator[Page]:
+    with _page(request, script, tmp_path) as page:
+        yield page
+
+
+@contextmanager
+def _page(request: pytest.FixtureRequest, script: StartScript, tmp_path: Path, **more: str) -> Iterator[Page]:
+    """A page on the stack that the test's parameter names."""
     if request.param == "embedded":
-        with _embedded(script, tmp_path) as page:
+        with _embedded(script, tmp_path, **more) as page:
             yield page
         return
     server: InfluxServer = request.getfixturevalue("influx")
@@ -68,20 +78,22 @@ def page(request: pytest.FixtureRequest, script: StartScript, tmp_path: Path) ->
         "INFLUXDB_TOKEN": server.token,
         "INFLUXDB_ORG": server.org,
         "INFLUXDB_BUCKET": bucket,
+        **more,
     }
     with store:
         fill(store)
         yield _started(script, store, env, tmp_path)
 
 
-@pytest.fixture
-def guarded_page(script: StartScript, tmp_path: Path) -> Iterator[tuple[Page, str]]:
-    """A page that asks people to sign in, and an operator's token."""
+@pytest.fixture(params=STACKS if FULL else ["embedded"])
+def guarded_page(
+    request: pytest.FixtureRequest, script: StartScript, tmp_path: Path
+) -> Iterator[tuple[Page, dict[str, str]]]:
+    """A page that asks people to sign in, and a token of each role."""
     accounts = Accounts(tmp_path / "users.json")
-    token = accounts.add_token("attacker", "operator", 1.0)
-    accounts.add_token("viewer", "viewer", 1.0)
-    with _embedded(script, tmp_path, AUTH="users", AUTH_USERS_FILE=str(tmp_path / "users.json")) as page:
-        yield page, token
+    tokens = {role: accounts.add_token(f"the-{role}", role, 1.0) for role in ("viewer", "operator")}
+    with _page(request, script, tmp_path, AUTH="users", AUTH_USERS_FILE=str(tmp_path / "users.json")) as page:
+        yield page, tokens
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The page under attack, as a process on either stack: no 500, no bypass, no traceback, little time and memory.
 
-`make attacks` sends 5,000 requests to each stack; CI a tenth of them.
+`make attacks` sends 5,000 requests to each stack; CI a tenth of them, and behind a login to the embedded stack alone.
 """
 
 import contextlib
@@ -92,11 +92,26 @@ def test_hostile_requests(page: Page) -> None:
     assert bodies_of(page), "and it still draws"
 
 
-def test_hostile_requests_with_a_session(guarded_page: tuple[Page, str]) -> None:
-    page, token = guarded_page
-    session = {"Authorization": f"Bearer {token}"}
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_hostile_requests_with_a_session(guarded_page: tuple[Page, dict[str, str]], role: str) -> None:
+    """A viewer's answers are those of the page without a login, but that no request changes anything."""
+    page, tokens = guarded_page
+    session = {"Authorization": f"Bearer {tokens[role]}"}
     known = bodies_of(page, {**JSON, **session})
-    attacked(page, known, lambda each: each._replace(headers={**each.headers, **session}))
+    keeps = known[-1]["output"]
+
+    def changed(each: Request) -> Request:
+        headers = {**each.headers, **session}
+        if role == "operator":
+            return each._replace(headers=headers)
+        try:
+            output = json.loads(each.body or b"null")["output"]
+        except (ValueError, TypeError, KeyError):
+            output = None
+        may = each.right - {200} if output == keeps else each.right
+        return each._replace(headers=headers, right=may | {403})
+
+    attacked(page, known, changed)
     assert bodies_of(page, {**JSON, **session}), "and it still draws"
 
 
@@ -108,11 +123,12 @@ FORGED: tuple[dict[str, str], ...] = (
 )  # fmt: skip
 
 
-def test_hostile_requests_without_a_session(guarded_page: tuple[Page, str]) -> None:
+def test_hostile_requests_without_a_session(guarded_page: tuple[Page, dict[str, str]]) -> None:
     """Every answer is a refusal or the way to the sign-in, whatever route is requested and whatever session is
     made up.
     """
-    page, token = guarded_page
+    page, tokens = guarded_page
+    token = tokens["operator"]
     known = bodies_of(page, {**JSON, "Authorization": f"Bearer {token}"})
     choose = random.Random(SEED)
 
