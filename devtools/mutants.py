@@ -47,7 +47,7 @@ OWN_TESTS: Mapping[str, Sequence[str]] = {
     "tickflow.worker.counters": ("tests/worker/test_counters.py",),
     "tickflow.store.digest": ("tests/store/test_digest.py",),
 }
-"""By module, its own tests; its doctests take part too."""
+"""By module, its own tests; its doctests run too."""
 
 SAMPLE = ("tickflow.metrics.formulas.*[37]", "tickflow.metrics.detectors.zscore.*")
 """The mutants that `make check` tries, by patterns of their names: of the formulas, those that end in 3 or 7."""

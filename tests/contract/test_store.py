@@ -84,7 +84,7 @@ def test_a_read_can_be_limited_to_the_first_points(store: MetricsStore) -> None:
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_points_come_back_with_the_same_bits(store: MetricsStore, data: st.DataObject) -> None:
+def test_points_are_read_back_bit_for_bit(store: MetricsStore, data: st.DataObject) -> None:
     symbol = f"S{next(_fresh)}"
     written = points_of(*data.draw(rows(symbol, min_size=1)))
     assert store.write(written) == Written(len(written))

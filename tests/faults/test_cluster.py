@@ -81,7 +81,7 @@ def test_one_of_three_brokers_is_killed(case: MakeCase, cluster_stand: KafkaStan
 def test_brokers_are_restarted_one_after_the_other(
     case: MakeCase, cluster_stand: KafkaStand, brokers: list[KafkaServer]
 ) -> None:
-    """In the way of an upgrade: the next broker follows once all copies are in sync, and the leaders move each time."""
+    """As in an upgrade: the next broker follows once all copies are in sync, and the leaders move each time."""
     one = begin(case, cluster_stand, "three brokers restarted one after the other")
     leaders = set()
     for each in brokers:

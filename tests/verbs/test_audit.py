@@ -295,5 +295,5 @@ def test_the_audit_reads_only_the_judged_time_and_the_span_before_it() -> None:
     assert chain.audit(since, span=60).different == 1
 
 
-def test_a_log_without_times_of_its_own_is_read_from_its_start(chain: Chain) -> None:
+def test_a_log_without_append_times_is_read_from_its_start(chain: Chain) -> None:
     assert chain.audit(time_ns("2026-01-05T14:30:50Z"), span=5).records == 2 * TICKS

@@ -109,7 +109,7 @@ def test_too_little_data_is_reported_and_gives_no_threshold(tmp_path: Path, scri
     assert terms_of(settings).thresholds == {(each.detector, each.symbol): each.threshold for each in made}
 
 
-def test_a_record_of_days_counts_days_and_ticks() -> None:
+def test_the_record_of_a_symbol_counts_its_days_and_ticks() -> None:
     ticks = batch(made_trades(3, 500))
     records = calibrate.collect(iter([(0, ticks)]), Terms(), *EVER)
     assert sum(record.ticks for record in records.values()) == 500

@@ -87,7 +87,7 @@ def open_desk(
 
 
 def counting(settings: StackSettings, stop: threading.Event) -> Callable[[], int]:
-    """Counts the stored symbols, through a connection that lives for the count: there are few."""
+    """Counts the stored symbols, with a new connection each time, since counts are rare."""
 
     def count() -> int:
         with open_store(settings, stop) as store:

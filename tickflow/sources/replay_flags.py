@@ -82,7 +82,7 @@ def add_replay_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def wishes_of(arguments: argparse.Namespace) -> Wishes:
-    """The wishes among parsed arguments. Raises `SettingError`."""
+    """What the parsed arguments request of a replay. Raises `SettingError`."""
     if arguments.shift_to not in (None, "now"):
         raise SettingError("--shift-to", arguments.shift_to, "now")
     shift = arguments.shift_to == "now"

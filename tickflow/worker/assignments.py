@@ -235,7 +235,7 @@ class Assignments(Mapping[int, Assigned]):
             note = f"the log deleted records before they were read: {lost:,} lost, and {cold:,} that the windows need"
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
         begin = self._with_alerts(partition, begin, bounds.start, self._log.topic_id)
-        # As after a restart: no value may depend on whether a restart fell into the gap.
+        # The windows are restored as after a restart: no value may depend on whether a restart fell into the gap.
         ours.windows, ours.arrivals = Windows(self._span), Arrivals()
         ours.names = self._names(partition)
         ours.emit_from, ours.restore_from, ours.read_up_to = begin.emit_from, begin.seek, begin.seek

@@ -84,7 +84,7 @@ def _read(path: Path, names: npt.NDArray[Any], source: str) -> Iterator[Columns]
 
 
 class _Stream:
-    """One of the merged streams: its pending ticks, and the earliest time that a further tick may have."""
+    """One of the merged streams: its pending ticks, and the earliest possible time of its next tick."""
 
     def __init__(self, opened: Callable[[], Iterator[Columns]]) -> None:
         self._open = opened

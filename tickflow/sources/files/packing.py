@@ -74,7 +74,7 @@ class Head(io.RawIOBase):
             raise self._error
 
     def _some(self, size: int) -> bytes:
-        """At most that many bytes; none at the end or at damage, which the next read raises."""
+        """At most that many bytes; empty at the end, and before damage, which the next read raises."""
         if self._error is not None:
             return b""
         try:

@@ -295,7 +295,7 @@ class _Recogniser:
     # --- what a row is ---
 
     def _events(self, kind: str) -> tuple[int, frozenset[str]] | None:
-        """The column that tells trades from other rows, and its values for trades."""
+        """The column that distinguishes trades from other rows, and its values for trades."""
         if kind != TRADES or not self.seen.has_header or "price" in self.given:
             return None
         if any(column_names.plain(name) == "issnapshot" for name in self.names):
