@@ -5,6 +5,7 @@ const MARK_PX = 9,
   LANE_PX = 5;
 
 let em = 1; // text on the canvas is scaled like the text of the page
+let sharpness = 0; // pixels per px while a picture is exported; else the screen's
 
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
@@ -224,7 +225,7 @@ function canvasOf(place, name) {
     place.append(canvas);
   }
   const { clientWidth: width, clientHeight: height } = place,
-    ratio = window.devicePixelRatio || 1;
+    ratio = sharpness || window.devicePixelRatio || 1;
   if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -233,6 +234,16 @@ function canvasOf(place, name) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   return context;
+}
+
+/** Paint with so many pixels per px while `paint` runs. */
+function sharply(ratio, paint) {
+  sharpness = ratio;
+  try {
+    return paint();
+  } finally {
+    sharpness = 0;
+  }
 }
 
 export const brush = {
@@ -248,6 +259,7 @@ export const brush = {
   text,
   void: void_,
   canvasOf,
+  sharply,
   stroke,
   em: () => em,
 };

@@ -2,6 +2,7 @@
    The server sends rows; the layout and the visible time range are decided here. */
 import { chart } from "./chart.js";
 import { crosshair } from "./crosshair.js";
+import { facts } from "./facts.js";
 import { frame } from "./frame.js";
 import { health } from "./health.js";
 import { overlay } from "./overlay.js";
@@ -212,7 +213,7 @@ function sourced(layout, paint) {
     xanchor: "right",
     yanchor: "bottom",
     showarrow: false,
-    text: `${frame.named([...series.values()].flatMap(({ sources }) => sources))} · New York time (ET)`,
+    text: `${frame.named([...series.values()].flatMap(({ sources }) => sources))} · ${facts.zone.words}`,
     font: { size: 10, color: paint("--muted") },
   });
 }

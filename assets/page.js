@@ -13,6 +13,7 @@ import { levels } from "./levels.js";
 import { lines } from "./lines.js";
 import { multiples } from "./multiples.js";
 import { options } from "./options.js";
+import { picture } from "./picture.js";
 import "./roving.js";
 import { place } from "./place.js";
 import { scheme } from "./scheme.js";
@@ -313,6 +314,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
 
 /* For tests and for the browser's console. */
 Object.assign(window.tickflow, { hours, states, words, chart, multiples, options, watch, alerts, health });
-Object.assign(window.tickflow, { levels, tape, indicators });
+Object.assign(window.tickflow, { levels, tape, indicators, picture });
 
 window.beginDash(); // the page's callbacks must exist before the first one runs

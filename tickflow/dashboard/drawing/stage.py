@@ -90,6 +90,7 @@ def section() -> Component:
                 ],
                 **{"aria-labelledby": ids.SUMMARY},
             ),
+            html.P("", id="caption", className="caption"),
             html.P("", id="multiples-summary", className="unseen"),
             html.P("", id="advice-several", className="advice-several"),
             html.Figure(
@@ -142,6 +143,13 @@ def _kinds() -> Component:
     export = [
         html.Button(
             "CSV", id="csv", className="chip", type="button", title="Save every stored tick of the visible range as CSV"
+        ),
+        html.Button(
+            "PNG",
+            id="png",
+            className="chip",
+            type="button",
+            title="Save the chart as a picture, with symbol, period, source and time in it",
         ),
         html.Button("Table", id="show-table", className="chip", type="button", title="The visible part as a table (T)"),
         html.Button(
