@@ -70,16 +70,50 @@ function build() {
       changed.tell();
     },
   });
-  const all = make("button", "plain alerts-all", "Ack all", {
+  const all = make("button", "plain alerts-all", "Mark all as seen", {
     type: "button",
-    title: "Acknowledge all that are listed",
-    onclick: () => acknowledge(shown().filter((each) => !each.acked)),
+    title: "Mark all that are listed as seen, for all readers",
+    onclick: question,
   });
   bar.append(choose("today", "Today"), choose("new", "New"), choose("all", "All"), one, all);
   const list = make("ol", "alerts-list");
   steady.watch(list, act);
-  panel.append(head, bar, make("p", "alerts-trouble"), list, make("p", "alerts-none"), worth.build());
+  const undo = make("p", "alerts-undo", "", { hidden: true });
+  undo.append(
+    Object.assign(make("span", ""), { role: "status" }),
+    make("button", "plain", "Undo", { type: "button", onclick: () => withdraw(undoable) }),
+  );
+  panel.append(head, bar, make("p", "alerts-trouble"), undo, list, make("p", "alerts-none"), worth.build());
 }
+
+/* "Mark all as seen" acts for all readers: ask first. */
+function question() {
+  const listed = shown().filter((each) => !each.acked),
+    dialog = document.getElementById("question"),
+    button = (className, text, act) =>
+      make("button", className, text, {
+        type: "button",
+        onclick: () => {
+          dialog.close();
+          act();
+        },
+      }),
+    buttons = make("div", "period-buttons"),
+    cancel = button("plain", "Cancel", () => {});
+  buttons.append(
+    cancel,
+    button("go-live", "Mark as seen", () => acknowledge(listed)),
+  );
+  dialog.replaceChildren(
+    make("h2", "heading", `Mark ${counted(listed.length)} as seen?`, { id: "question-asked" }),
+    make("p", "", "They count as seen for all readers, not for you alone."),
+    buttons,
+  );
+  dialog.showModal();
+  cancel.focus();
+}
+
+const counted = (count) => (count === 1 ? "1 alert" : `${words.fixed(count, 0)} alerts`);
 
 function bell() {
   const button = make("button", "plain alerts-bell", "Notify me", {
@@ -128,20 +162,19 @@ function row(each) {
   go.dataset.key = each.key.join();
   item.append(go);
   if (each.acked) item.append(make("span", "alert-acked", "seen"));
-  else {
-    const ack = make("button", "plain alert-ack", "Ack", { type: "button" });
-    ack.dataset.ack = each.key.join();
-    ack.setAttribute(
-      "aria-label",
-      `Ack: ${each.key[0]} ${each.high ? "high" : "low"}, ${words.day(each.wall_ms)}, ${words.time(each.wall_ms)}`,
-    );
-    item.append(ack);
-  }
+  const label = each.acked ? "Undo" : "Seen",
+    mark = make("button", `plain ${each.acked ? "alert-undo" : "alert-ack"}`, label, { type: "button" });
+  mark.dataset[each.acked ? "undo" : "ack"] = each.key.join();
+  mark.setAttribute(
+    "aria-label",
+    `${label}: ${each.key[0]} ${each.high ? "high" : "low"}, ${words.day(each.wall_ms)}, ${words.time(each.wall_ms)}`,
+  );
+  item.append(mark);
   return item;
 }
 
 /* A row was clicked: go to its moment, or acknowledge it. */
-function act({ key, ack, snooze }) {
+function act({ key, ack, undo, snooze }) {
   if (snooze) worth.snooze(snooze);
   const strong = mode() === "today" && worth.find(key);
   if (strong) {
@@ -149,8 +182,12 @@ function act({ key, ack, snooze }) {
     go({ symbol: strong.symbol, wall: strong.wall_ms, start_us: strong.start_us });
     return;
   }
-  const each = episodes.get(key ?? ack);
+  const each = episodes.get(key ?? ack ?? undo);
   if (!each) return;
+  if (undo) {
+    withdraw([each.key]);
+    return;
+  }
   if (ack) {
     acknowledge([each]);
     return;
@@ -216,7 +253,7 @@ function draw() {
       : episodes.size === 0
         ? "No anomaly yet."
         : filter === "new"
-          ? "Nothing new: all is acknowledged."
+          ? "Nothing new: all is seen."
           : "No anomaly of this symbol.";
 }
 
@@ -268,7 +305,30 @@ function notify(fresh) {
 function acknowledge(chosen) {
   if (!chosen.length) return;
   chosen.forEach((each) => (each.asked = true));
+  asked = chosen;
   setProps("acknowledge", { data: chosen.map((each) => each.key) });
+}
+
+function withdraw(keys) {
+  if (keys.length) setProps("withdraw", { data: keys });
+}
+
+/* The server took acknowledgements back, or could not; the rows come with the next refresh. */
+function undone(answer) {
+  trouble = answer?.trouble || "";
+  if (!trouble) offer([]);
+  draw();
+}
+
+/* What was marked last can be undone until something else is; later on, each row of "All" has its own Undo. */
+let asked = []; // the episodes of the request that waits for its answer
+let undoable = []; // keys
+function offer(marked) {
+  undoable = marked.map((each) => each.key);
+  const place_ = panel.querySelector(".alerts-undo"),
+    one = marked.length === 1 ? `${marked[0].key[0]} ${direction(marked[0])}` : counted(marked.length);
+  place_.hidden = !marked.length;
+  place_.firstChild.textContent = marked.length ? `${one} marked as seen.` : "";
 }
 
 /* The server's answer: on success the rows lose their highlight at once; other readers see it with their next refresh. */
@@ -278,6 +338,8 @@ function answered(answer) {
     if (each.asked && !trouble) each.acked = true;
     each.asked = false;
   }
+  if (!trouble) offer(asked);
+  asked = [];
   draw();
 }
 
@@ -288,7 +350,7 @@ function muted(answer) {
 }
 
 function unread(sentence) {
-  const now = sentence && `Which alerts have been acknowledged is not known for now: ${sentence}`;
+  const now = sentence && `Which alerts have been seen is not known for now: ${sentence}`;
   if (now === blind) return;
   blind = now;
   draw();
@@ -327,6 +389,7 @@ export const alerts = {
   guide,
   take,
   answered,
+  undone,
   muted,
   unread,
   chosen,

@@ -298,6 +298,7 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
   tickflow: {
     filter: watch.filter,
     acked: (answer) => alerts.answered(answer),
+    withdrawn: (answer) => alerts.undone(answer),
     muted: (answer) => alerts.muted(answer),
     indicated: indicators.take,
     layouts: layouts.listed,

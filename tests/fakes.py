@@ -246,6 +246,11 @@ class MemoryAcks(AckStore):
         self._check()
         self._acks |= {(ack.symbol, ack.partition, ack.first_offset, ack.time_ns): ack for ack in acks}
 
+    def withdraw(self, acks: Sequence[Ack]) -> None:
+        self._check()
+        for ack in acks:
+            self._acks.pop((ack.symbol, ack.partition, ack.first_offset, ack.time_ns), None)
+
     def acknowledged(self, since_ns: int) -> list[Ack]:
         self._check()
         return [ack for ack in self._acks.values() if ack.time_ns >= since_ns]

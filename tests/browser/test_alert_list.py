@@ -19,7 +19,7 @@ def test_an_acknowledgement_is_permanent_and_shared_by_all_readers(running: Runn
     expect(row).to_contain_text("AAPL▲ high")
     expect(row).to_contain_text("158.40 vs MA10 15")
     count = page.locator("#alerts .alert").count()
-    page.get_by_role("button", name=re.compile("^Ack: AAPL high")).first.click()
+    page.get_by_role("button", name=re.compile("^Seen: AAPL high")).first.click()
     expect(page.locator("#alerts .alert")).to_have_count(count - 1)
     running.market.tick("AAPL", 150.3)
     expect(other.locator("#alerts .alert")).to_have_count(count - 1)
@@ -28,6 +28,51 @@ def test_an_acknowledgement_is_permanent_and_shared_by_all_readers(running: Runn
     expect(page.locator("#alerts .alert")).to_have_count(count - 1)
     page.locator("#alerts .chip", has_text="All").click()
     expect(page.locator("#alerts .alert.is-acked")).to_have_count(1)
+
+
+def test_seen_can_be_undone_at_once_and_later_for_all_readers(running: Running, visit: Visit) -> None:
+    with_anomaly(running)
+    page, other = visit(), visit("?symbol=AAPL")
+    rows, count = page.locator("#alerts .alert"), "document.querySelectorAll('#alerts .alert').length"
+    until(page, f"{count} > 0")
+    before = rows.count()
+    page.get_by_role("button", name=re.compile("^Seen: AAPL high")).first.click()
+    expect(page.locator(".alerts-undo")).to_contain_text("AAPL ▲ high marked as seen.")
+    until(other, f"{count} === {before - 1}")
+    page.locator(".alerts-undo button").click()
+    expect(page.locator(".alerts-undo")).to_be_hidden()
+    until(page, f"{count} === {before}")
+    until(other, f"{count} === {before}")
+    assert running.acks.acknowledged(0) == []
+    page.get_by_role("button", name=re.compile("^Seen: AAPL high")).first.click()
+    until(page, f"{count} === {before - 1}")
+    other.locator("#alerts .chip", has_text="All").click()
+    other.get_by_role("button", name=re.compile("^Undo: AAPL high")).click()
+    until(page, f"{count} === {before}")
+    assert running.acks.acknowledged(0) == []
+
+
+def test_mark_all_as_seen_asks_first_since_it_acts_for_all_and_can_be_undone(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", [*PRICES, 158.0] * 3)
+    page = visit()
+    count = "document.querySelectorAll('#alerts .alert').length"
+    until(page, f"{count} > 2")
+    before = page.evaluate(count)
+    page.get_by_role("button", name="Mark all as seen").click()
+    question = page.get_by_role("dialog", name=f"Mark {before} alerts as seen?")
+    expect(question).to_contain_text("for all readers")
+    expect(question.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(question).to_be_hidden()
+    assert page.evaluate(count) == before
+    assert running.acks.acknowledged(0) == []
+    page.get_by_role("button", name="Mark all as seen").click()
+    question.get_by_role("button", name="Mark as seen").click()
+    until(page, f"{count} === 0")
+    assert len(running.acks.acknowledged(0)) == before
+    page.locator(".alerts-undo button").click()
+    until(page, f"{count} === {before}")
+    assert running.acks.acknowledged(0) == []
 
 
 def test_a_click_on_an_alert_shows_its_moment_in_the_chart(running: Running, visit: Visit) -> None:
@@ -119,7 +164,7 @@ def test_the_list_reports_when_acknowledgements_are_unknown(
         patch.setattr(running.acks, "acknowledged", away)
         page = visit()
         expect(page.locator(".alerts-trouble")).to_have_text(
-            "Which alerts have been acknowledged is not known for now: The acknowledgements are away for this test."
+            "Which alerts have been seen is not known for now: The acknowledgements are away for this test."
         )
         expect(page.locator("#alerts .alert").first).to_be_visible()
         expect(page.locator("#banner")).to_be_hidden()

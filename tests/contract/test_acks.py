@@ -56,6 +56,16 @@ def test_a_second_acknowledgement_replaces_the_first(acks: AckStore) -> None:
     assert acks.acknowledged(0) == [later, SECOND_ONE]
 
 
+def test_what_is_withdrawn_is_not_acknowledged_until_it_is_again(acks: AckStore) -> None:
+    acks.acknowledge([FIRST, SECOND_ONE])
+    acks.withdraw([FIRST])
+    assert acks.acknowledged(0) == [SECOND_ONE]
+    acks.withdraw([FIRST])
+    acks.withdraw([])
+    acks.acknowledge([FIRST])
+    assert acks.acknowledged(0) == [FIRST, SECOND_ONE]
+
+
 def test_a_layout_is_kept_under_its_name_until_it_is_removed(acks: AckStore) -> None:
     assert acks.layouts() == []
     acks.keep_layout(Layout("Opening, 1 m", "symbol=AAPL&range=1h&candles=1m"), MORNING)

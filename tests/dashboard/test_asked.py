@@ -62,7 +62,7 @@ def test_a_callback_without_a_shape_is_refused() -> None:
     body = json.dumps(asked("drawing", [None, None], [])).encode()
     assert BODIES.checked(body)
     some = {output: shape for output, shape in SHAPES.items() if output != "drawing.data"}
-    with pytest.raises(Refused, match="no callback"):
+    with pytest.raises(Refused, match="does not name a callback"):
         Bodies(DASHBOARD.app.callback_map, some).checked(body)
 
 

@@ -90,6 +90,7 @@ def test_every_callback_names_the_role_that_it_needs() -> None:
     """A callback that changes something for all readers needs an operator; a new callback has to state its role."""
     assert {output: shape.role for output, shape in SHAPES.items()} == {
         "acked.data": "operator",
+        "withdrawn.data": "operator",
         "muted.data": "operator",
         "layout-kept.data": "operator",
         "layouts-listed.data": "viewer",

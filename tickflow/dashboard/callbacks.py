@@ -87,6 +87,13 @@ def register(
             return {"trouble": str(error)}
         return {"trouble": ""}
 
+    def on_withdraw(keys: object) -> Answer:
+        try:
+            board.withdraw(keys)
+        except StoreError as error:
+            return {"trouble": str(error)}
+        return {"trouble": ""}
+
     def on_mute(asked: dict[str, Any] | None) -> Answer:
         if asked is None:
             return {}
@@ -142,6 +149,7 @@ def register(
         (ids.LAYOUTS_LISTED, ids.LAYOUTS_ASKED, on_layouts),
         (ids.LAYOUT_KEPT, ids.LAYOUT, on_layout),
         (ids.ACKED, ids.ACKNOWLEDGE, on_acknowledge),
+        (ids.WITHDRAWN, ids.WITHDRAW, on_withdraw),
     ):
         app.callback(Output(output, "data"), Input(asked_by, "data"), prevent_initial_call=True)(answer)
     app.callback(
@@ -212,6 +220,11 @@ def _register_clientside(app: Dash) -> None:
     app.clientside_callback(
         ClientsideFunction("tickflow", "acked"),
         Input(ids.ACKED, "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("tickflow", "withdrawn"),
+        Input(ids.WITHDRAWN, "data"),
         prevent_initial_call=True,
     )
     app.clientside_callback(

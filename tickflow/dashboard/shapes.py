@@ -206,6 +206,7 @@ class KeptLayout(msgspec.Struct, forbid_unknown_fields=True):
 
 SHAPES: Mapping[str, Shape] = {
     "acked.data": Shape("operator", (Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
+    "withdrawn.data": Shape("operator", (Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
     "muted.data": Shape("operator", (AskedMute | None,)),
     "indicated.data": Shape("viewer", (Indicate | None,)),
     "layout-kept.data": Shape("operator", (KeptLayout | None,)),

@@ -47,6 +47,10 @@ class AckStore(ABC):
         """Store the acknowledgements; each replaces an earlier one of the same episode."""
 
     @abstractmethod
+    def withdraw(self, acks: Sequence[Ack]) -> None:
+        """Take acknowledgements of these episodes back: they count as not seen."""
+
+    @abstractmethod
     def acknowledged(self, since_ns: int) -> list[Ack]:
         """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
 

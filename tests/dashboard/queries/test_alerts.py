@@ -146,6 +146,30 @@ def test_other_dashboards_show_the_acknowledgement_too(store: MemoryStore, acks:
     assert [(each["key"], each["acked"]) for each in news["episodes"]] == [(["AAPL", 0, 1], True)]
 
 
+def test_what_one_dashboard_takes_back_is_new_again_on_all(store: MemoryStore, acks: MemoryAcks) -> None:
+    write(store, ".!.!")
+    clock = Clock()
+    board, other = Board(acks), Board(acks, monotonic=clock)
+    look(board, store)
+    board.acknowledge([["AAPL", 0, 1], ["AAPL", 0, 3]], now_ns=5)
+    look(other, store)
+    board.withdraw([["AAPL", 0, 3], ["NONE", 0, 1], 7])
+    clock.now += module.ACKS_SECONDS
+    look(other, store)
+    for one in (board, other):
+        news = one.since(None)
+        assert news is not None
+        assert {str(each["key"]): each["acked"] for each in news["episodes"]} == {
+            "['AAPL', 0, 1]": True,
+            "['AAPL', 0, 3]": False,
+        }
+    acks.failure = StoreUnavailable("away")
+    with pytest.raises(StoreUnavailable):
+        board.withdraw([["AAPL", 0, 1]])
+    assert board.since(None) is not None
+    assert board.since(None)["episodes"][1]["acked"] is True  # type: ignore[index]  # as asserted
+
+
 def test_a_recreated_log_begins_without_acknowledgements(store: MemoryStore, acks: MemoryAcks) -> None:
     write(store, ".!.....")
     board = Board(acks)

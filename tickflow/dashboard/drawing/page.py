@@ -67,6 +67,7 @@ def layout(*, update_interval: float) -> Component:
             html.Dialog(id=ids.LEVELS, className="period levels", **{"aria-label": "Price lines"}),
             html.Dialog(id=ids.TABLE, className="period table", **{"aria-label": "What is in sight"}),
             html.Dialog(id=ids.KEYS, className="period", **{"aria-label": "Keys"}),
+            html.Dialog(id=ids.QUESTION, className="period", **{"aria-labelledby": "question-asked"}),
             html.Dialog(id=ids.SHEET, className="sheet", **{"aria-label": "Alerts"}),
             dmc.AppShell(
                 header={"height": {"base": 88, "sm": 56}},
@@ -84,7 +85,7 @@ def layout(*, update_interval: float) -> Component:
 
 def _stores(update_interval: float) -> list[Component]:
     stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD, ids.LOOK, ids.LOOKED]
-    stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED, ids.MUTE, ids.MUTED]
+    stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED, ids.WITHDRAW, ids.WITHDRAWN, ids.MUTE, ids.MUTED]
     stores += [ids.LAYOUTS_ASKED, ids.LAYOUTS_LISTED, ids.LAYOUT, ids.LAYOUT_KEPT]
     stores += [ids.INDICATE, ids.INDICATED]
     return [

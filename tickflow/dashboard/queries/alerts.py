@@ -77,6 +77,10 @@ class Episode:
             "offset": int(points.offset[at]),
         }
 
+    def ack(self, now_ns: int) -> Ack:
+        """Its acknowledgement at that time."""
+        return Ack(self.symbol, self.partition, self.first_offset, self.start_ns, now_ns)
+
     def as_row(self) -> dict[str, Any]:
         """The episode for the browser."""
         return {
@@ -167,10 +171,16 @@ class Board:
         """
         with self._lock:
             chosen = [self._episodes[key] for key in _keys(keys) if key in self._episodes]
-            self._acks.acknowledge(
-                [Ack(each.symbol, each.partition, each.first_offset, each.start_ns, now_ns) for each in chosen]
-            )
+            self._acks.acknowledge([each.ack(now_ns) for each in chosen])
             self._mark(chosen)
+            self.trouble = ""
+
+    def withdraw(self, keys: object) -> None:
+        """Save that the episodes with these keys have not been seen after all. Raises `StoreError`."""
+        with self._lock:
+            chosen = [self._episodes[key] for key in _keys(keys) if key in self._episodes]
+            self._acks.withdraw([each.ack(0) for each in chosen])
+            self._mark(chosen, is_seen=False)
             self.trouble = ""
 
     def _take(self, store: PageQueries, latest: Points) -> None:
@@ -217,25 +227,26 @@ class Board:
             del self._taken[moment]
 
     def _read_acks(self) -> None:
-        open_ = [each for each in self._episodes.values() if not each.acked]
-        if not open_:
+        if not self._episodes:
             self.trouble = ""  # no known episode to acknowledge
             return
         try:
             known = {
                 (ack.symbol, ack.partition, ack.first_offset, ack.time_ns)
-                for ack in self._acks.acknowledged(min(each.start_ns for each in open_))
+                for ack in self._acks.acknowledged(min(each.start_ns for each in self._episodes.values()))
             }
         except StoreError as error:
             self.trouble = str(error)
             return
         self.trouble = ""
-        self._mark([each for each in open_ if (*each.key, each.start_ns) in known])
+        for is_seen in (True, False):  # another dashboard's readers may have marked some, or have undone that
+            others = [each for each in self._episodes.values() if each.acked != is_seen]
+            self._mark([each for each in others if ((*each.key, each.start_ns) in known) == is_seen], is_seen=is_seen)
 
-    def _mark(self, episodes: Sequence[Episode]) -> None:
+    def _mark(self, episodes: Sequence[Episode], *, is_seen: bool = True) -> None:
         stamp = self._stamp + 1
         for each in episodes:
-            each.acked, each.stamp = True, stamp
+            each.acked, each.stamp = is_seen, stamp
         self._stamp = stamp if episodes else self._stamp
 
 

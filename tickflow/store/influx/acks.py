@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -40,6 +41,10 @@ class InfluxAcks(AckStore):
         if acks:
             self._kept.write("\n".join(_point(ack).to_line_protocol() for ack in acks))
 
+    def withdraw(self, acks: Sequence[Ack]) -> None:
+        """Overwrite the acknowledgements by points that say when nobody has seen the episode: at 0."""
+        self.acknowledge([replace(ack, acked_ns=0) for ack in acks])
+
     def acknowledged(self, since_ns: int) -> list[Ack]:
         """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
         rows = self._kept.rows(
@@ -47,7 +52,7 @@ class InfluxAcks(AckStore):
             f'SELECT "symbol", "partition", "first_offset", "acked_ns" FROM "{MEASUREMENT}" WHERE time >= $since',  # noqa: S608
             {"since": since_ns},
         )
-        found = [Ack(symbol, int(partition), first, at, acked) for at, symbol, partition, first, acked in rows]
+        found = [Ack(symbol, int(partition), first, at, acked) for at, symbol, partition, first, acked in rows if acked]
         return sorted(found, key=lambda ack: (ack.time_ns, ack.symbol))
 
     def keep_layout(self, layout: Layout, now_ns: int) -> None:

@@ -45,6 +45,19 @@ class EmbeddedAcks(AckStore):
             except sqlite3.Error as error:
                 raise self._file.failure(error) from error
 
+    def withdraw(self, acks: Sequence[Ack]) -> None:
+        """Delete the acknowledgements, all or none of them."""
+        with self._file.open() as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(
+                    'DELETE FROM store_acks WHERE (symbol, "partition", first_offset, time_ns) = (?, ?, ?, ?)',
+                    [astuple(ack)[:4] for ack in acks],
+                )
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._file.failure(error) from error
+
     def acknowledged(self, since_ns: int) -> list[Ack]:
         """All acknowledgements of episodes that began at or after `since_ns`, ordered by their start."""
         query = f"SELECT {_COLUMNS} FROM store_acks WHERE time_ns >= ? ORDER BY time_ns, symbol"  # noqa: S608
