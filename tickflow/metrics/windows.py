@@ -16,6 +16,7 @@ from tickflow.metrics.fields import DEPTH, DEPTHS, TICK_COLUMNS, Flags
 from tickflow.ticks.tick import TickBatch
 
 WINDOW_SPAN = 1_000_000
+FIRST_ROOM = 16  # symbols
 
 Column = TypeVar("Column", Floats, Ints)
 
@@ -67,9 +68,9 @@ class Windows:
     def __init__(self, span: int = WINDOW_SPAN) -> None:
         self.span = span
         self._slots: dict[str, int] = {}
-        self._values = {name: np.zeros((16, depth)) for name, depth in DEPTHS.items()}
-        self._offsets = np.zeros((16, DEPTH), dtype=np.int64)
-        self._counts = np.zeros(16, dtype=np.int64)
+        self._values = {name: np.zeros((FIRST_ROOM, depth)) for name, depth in DEPTHS.items()}
+        self._offsets = np.zeros((FIRST_ROOM, DEPTH), dtype=np.int64)
+        self._counts = np.zeros(FIRST_ROOM, dtype=np.int64)
 
     @property
     def symbols(self) -> int:

@@ -17,14 +17,13 @@ import numpy.typing as npt
 
 from tickflow.arrays import Bools, Floats, Ints
 from tickflow.metrics.detectors.logarithm import log
-from tickflow.metrics.windows import Column, places_of
+from tickflow.metrics.windows import FIRST_ROOM, Column, places_of
 
 OBSERVATIONS = 60
 """How many traded seconds a detector looks back, including the running one."""
 RING = 64
 SECOND_US = 1_000_000
 NEVER = -1
-FIRST_ROOM = 16  # symbols
 _SHORT_SLOTS = 1 << 16  # slots of 16 bits are sorted in linear time
 _EXACT = 2.0**53  # up to here a float counts whole numbers
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tickflow.arrays import Ints
-from tickflow.metrics.detectors.seconds import FIRST_ROOM, NEVER, OBSERVATIONS, RING, SECOND_US, Seconds, View
+from tickflow.metrics.detectors.seconds import NEVER, OBSERVATIONS, RING, SECOND_US, Seconds, View
+from tickflow.metrics.windows import FIRST_ROOM
 
 LEAST_US = 30 * SECOND_US
 GAPS = 5
