@@ -39,7 +39,9 @@ OWN_TESTS: Mapping[str, Sequence[str]] = {
     "tickflow.metrics.detectors.logarithm": ("tests/metrics/detectors/test_logarithm.py",),
     "tickflow.metrics.detectors.move": ("tests/metrics/detectors/test_move.py",),
     "tickflow.metrics.detectors.seconds": ("tests/metrics/detectors/test_seconds.py",),
-    "tickflow.metrics.detectors.silence": ("tests/metrics/detectors/test_silence.py",),
+    "tickflow.metrics.detectors.silence": (
+        *("tests/metrics/detectors/test_silence.py", "tests/metrics/detectors/test_silence_session.py"),
+    ),
     "tickflow.metrics.detectors.volatility": ("tests/metrics/detectors/test_volatility.py",),
     "tickflow.metrics.detectors.volume": ("tests/metrics/detectors/test_volume.py",),
     "tickflow.metrics.detectors.zscore": _METRICS,

@@ -179,6 +179,8 @@ def test_a_symbol_is_silent_once_more_than_the_limit_has_passed() -> None:
     assert found(ticks(("A", 100), ("B", 110)), [2], limit, False) == []
     assert found(ticks(("A", 100), ("B", 111)), [2], limit, False) == [("A", 100, 1, 10, "A > 10", 11)]
     assert found(ticks(("A", 100), ("B", 111)), [1], limit, False) == [("A", 100, 1, 10, "A > 10", 11)]
+    after_a_restart = found(ticks(("A", 100), ("B", 111)), [1], limit, False, restart=1)
+    assert after_a_restart == [("A", 100, 1, 10, "A > 10", 11)]
     assert found(ticks(("A", 100), ("A", 111)), [1], limit, False) == [], "its own tick ends the pause"
     assert found(ticks(("A", 100), ("B", 111), ("B", 500)), [1], limit, False) == [("A", 100, 1, 10, "A > 10", 11)]
 

@@ -19,6 +19,7 @@ from tickflow.metrics.windows import FIRST_ROOM
 LEAST_US = 30 * SECOND_US
 GAPS = 5
 FOREVER = np.iinfo(np.int64).max
+_NO_LIMIT = FOREVER // 2  # added to any time, it still fits
 
 
 class Silent(NamedTuple):
@@ -56,7 +57,7 @@ class Silence:
         self._seconds = seconds
         self._usual = usual
         self._fixed = fixed
-        self._shortest = min([LEAST_US] * usual + [limit for _, _, limit in fixed], default=FOREVER // 2)
+        self._shortest = min([LEAST_US] * usual + [limit for _, _, limit in fixed], default=_NO_LIMIT)
         self.newest_us = -1
         self._open_us = open_us
         self.due = np.full(FIRST_ROOM, FOREVER)
@@ -75,7 +76,7 @@ class Silence:
             self._checked = _longer(self._checked, NEVER, len(self.due))
         found = self._before(view, clock)
         last = np.append(view.begins[1:], len(view)) - 1
-        self.due[view.own] = view.time_us[last] + self._shortest + 1
+        self.due[view.own] = view.time_us[last] + self._shortest
         self._checked[view.own] = NEVER
         if self.newest_us - int(view.time_us.min()) >= self._shortest:
             found += self._within(view, clock, last)
@@ -145,7 +146,7 @@ class Silence:
     def resume(self, newest_us: int) -> None:
         """Resume after a restart with the state of `seconds`; a silence that was found before may be found again."""
         self.newest_us = newest_us
-        self.due = self._seconds.newest_us[: self._seconds.size] + self._shortest + 1
+        self.due = self._seconds.newest_us[: self._seconds.size] + self._shortest
         self._checked = np.full(len(self.due), NEVER)
 
     def _takes(self, pattern: str, slot: int) -> bool:
