@@ -359,7 +359,9 @@ class StockAnalyticsEngine:
                 self.desk.committed(number, position.offset)
 
     def report(self) -> None:
-        """Write the status and print what is due; neither can stop the loop."""
+        """Look at ticks that wait for alerts, write the status, print what is due; none of it can stop the loop."""
+        if self.desk:
+            self.desk.look()
         self.console.speak(self.counters, self.log.lag)
         self.notices.speak()
         if self.telemetry.is_due:

@@ -1,11 +1,12 @@
 """The alerts of one worker: watches over its partitions, and a thread that stores and publishes their alerts.
 
-The worker's loop calls `adopt`, `take`, `committed`, `release` and `take_back`; only `adopt` waits for a server, and
-none of them raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints, retrying for
-ever. It keeps a checkpoint of a partition only when all earlier alerts are stored and published and its offset is
-committed. So after a crash the replay from the newest checkpoint raises any missing alert again, with the same bits.
-Moves of many symbols at once are stored as one more alert, a market move. Its members may be other workers' alerts, so
-it is looked for in the store, some seconds after a move was stored. Each worker looks, and writes the same point.
+The worker's loop calls `adopt`, `take`, `look`, `committed`, `release` and `take_back`; only `adopt` waits for a
+server, and none of them raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints,
+retrying for ever. It keeps a checkpoint of a partition only when all earlier alerts are stored and published and its
+offset is committed. So after a crash the replay from the newest checkpoint raises any missing alert again, with the
+same bits. Moves of many symbols at once are stored as one more alert, a market move. Its members may be other workers'
+alerts, so it is looked for in the store, some seconds after a move was stored. Each worker looks, and writes the same
+point.
 """
 
 import logging
@@ -27,6 +28,11 @@ from tickflow.ticks.tick import TickBatch
 
 CHECKPOINT_SECONDS = 10.0
 """The most ticks that a restart reads again, in seconds."""
+HOLD_SECONDS, HOLD_TICKS = 0.25, 1_000
+"""Ticks wait for so long, and so many of them, for more of their partition before they are watched.
+
+A batch of few ticks costs the watch half a millisecond or more, however few they are; alerts do not depend on batches.
+"""
 FIRST_SECONDS = 1.0
 """The first checkpoint of a partition comes sooner: without one, a restart reads a million records."""
 FLUSH_SECONDS = 5.0
@@ -41,7 +47,7 @@ Key = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Watched:
-    """A partition: its watch, and its alerts and checkpoints that are still pending."""
+    """A partition: its watch, the ticks that wait for it, and its alerts and checkpoints that are still pending."""
 
     watch: Watch
     topic_id: str
@@ -52,6 +58,8 @@ class Watched:
     next_checkpoint: float = 0.0
     prepared: float = 0.0
     kept: int = -1
+    held: list[TickBatch] = field(default_factory=list)
+    next_look: float = 0.0
 
 
 @dataclass(slots=True)
@@ -185,11 +193,26 @@ class Desk:
         self._work.set()
 
     def take(self, partition: int, ticks: TickBatch) -> None:
-        """Pass accepted ticks to the partition's watch. A failure ends the alerts of the partition, not the loop."""
+        """Pass accepted ticks to the partition's watch, which looks at them within `HOLD_SECONDS` (see `look`)."""
         ours = self._watched.get(partition)
         if ours is None or not len(ticks):
             return
+        ours.held.append(ticks)
+        if sum(map(len, ours.held)) >= HOLD_TICKS or self._clock() >= ours.next_look:
+            self._look(partition, ours)
+
+    def look(self) -> None:
+        """Have the watches look at ticks that have waited long enough; call it at each turn."""
+        for partition, ours in list(self._watched.items()):
+            if ours.held and self._clock() >= ours.next_look:
+                self._look(partition, ours)
+
+    def _look(self, partition: int, ours: Watched) -> None:
+        """Watch the ticks that wait. A failure ends the alerts of the partition, not the loop."""
+        held, ours.held = ours.held, []
+        ours.next_look = self._clock() + HOLD_SECONDS
         try:
+            ticks = TickBatch.joined(held)
             changed = ours.watch.advance(ticks)
             if changed:
                 with self._lock:
@@ -199,7 +222,7 @@ class Desk:
             if self._clock() >= ours.next_checkpoint and ours.checkpoint is None:
                 self._prepare(partition, ours)
         except Exception:
-            logger.exception("partition %d: no alerts until the next start; everything else continues", partition)
+            logger.exception("partition %d: no alerts until the next start; everything else goes on", partition)
             self.release(partition)
 
     def committed(self, partition: int, offset: int) -> None:
@@ -213,6 +236,8 @@ class Desk:
     def close(self) -> None:
         """Finish pending alerts, store a last checkpoint, and end the thread, within a few seconds."""
         for partition, ours in list(self._watched.items()):
+            if ours.held:
+                self._look(partition, ours)
             if ours.watch.offset == ours.committed:
                 self._prepare(partition, ours)
         self._closing.set()

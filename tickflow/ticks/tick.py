@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -191,6 +192,17 @@ class TickBatch:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    @classmethod
+    def joined(cls, parts: Sequence["TickBatch"]) -> "TickBatch":
+        """All ticks of `parts` (at least one part), in order."""
+        if len(parts) == 1:
+            return parts[0]
+        values: dict[str, object] = {}
+        for name in cls.__slots__:
+            columns = [getattr(part, name) for part in parts]
+            values[name] = np.concatenate(columns) if isinstance(columns[0], np.ndarray) else list(chain(*columns))
+        return cls(**values)  # type: ignore[arg-type]  # by name, each of its own type
 
     def take(self, places: Sequence[int]) -> "TickBatch":
         """The ticks at these indexes, in that order."""

@@ -1,0 +1,100 @@
+"""Few ticks wait for more before the watch looks at them, and their alerts do not depend on it."""
+
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.alerts.batches import alerts_of, batch, slices
+from tests.alerts.test_market import Kept, shock
+from tickflow.alerts.checkpoint import Checkpoints
+from tickflow.alerts.desk import HOLD_SECONDS, HOLD_TICKS, Desk
+from tickflow.alerts.replay import differences
+from tickflow.alerts.watch import Terms
+from tickflow.store.sqlite.alerts import EmbeddedAlerts
+from tickflow.ticklog.base import TickLog
+
+TERMS = Terms(detectors=frozenset({"move"}))
+TICKS = batch(shock(["A", "B"]))
+
+
+class Clocked(Desk):
+    """A desk by a clock that the test sets, which counts what its watch looked at."""
+
+    def __init__(self, store: EmbeddedAlerts) -> None:
+        self.now = 0.0
+        self.kept = Kept()
+
+        def opened(_ended: threading.Event) -> tuple[Checkpoints, TickLog | None]:
+            return self.kept, None
+
+        newest = {"newest": lambda _number, _fits: None, "open_checkpoints": opened}
+        super().__init__(TERMS, store, clock=lambda: self.now, **newest)  # type: ignore[arg-type]
+        self.adopt(0, 0, 0, 0, "")
+
+    @property
+    def offset(self) -> int:
+        return self._watched[0].watch.offset
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EmbeddedAlerts:
+    return EmbeddedAlerts(tmp_path / "stocks.db", stop=threading.Event())
+
+
+@pytest.fixture
+def desk(store: EmbeddedAlerts) -> Iterator[Clocked]:
+    made = Clocked(store)
+    yield made
+    made.close()
+
+
+def test_ticks_wait_until_the_time_is_over_or_there_are_many(desk: Clocked) -> None:
+    first, second, third = slices(TICKS, [10, 20, 30])[:3]
+    desk.take(0, first)
+    assert desk.offset == 10  # the first ticks after a pause are looked at at once
+    desk.take(0, second)
+    desk.look()
+    assert desk.offset == 10
+    desk.now += HOLD_SECONDS
+    desk.look()
+    assert desk.offset == 30
+    desk.take(0, third)
+    assert desk.offset == 30
+    many = batch(shock([f"S{number}" for number in range(20)]), first_offset=60)
+    assert len(many) > HOLD_TICKS
+    desk.take(0, many)
+    assert desk.offset == 60 + len(many)
+
+
+def test_alerts_are_those_of_a_watch_that_looks_at_each_tick(desk: Clocked, store: EmbeddedAlerts) -> None:
+    desk.start()
+    for part in slices(TICKS, [1, 3, 2]):
+        desk.take(0, part)
+        desk.look()
+        desk.now += HOLD_SECONDS / 5
+    desk.committed(0, len(TICKS))
+    desk.close()
+    wanted = alerts_of(slices(TICKS, [1]), TERMS)
+    assert wanted
+    stored = {each.key: each for each in store.alerts(0)}
+    assert stored.keys() == wanted.keys()
+    assert [differences(wanted[key], alert) for key, alert in stored.items()] == [[]] * len(wanted)
+    assert desk.kept.offsets[-1] == len(TICKS)  # the last checkpoint has the ticks that waited
+
+
+def test_ticks_that_wait_move_with_their_partition(desk: Clocked) -> None:
+    parts = slices(TICKS, [40])
+    assert all(after.offsets[0] == before.offsets[-1] + 1 for before, after in pairwise(parts))
+    desk.take(0, parts[0])
+    desk.take(0, parts[1])
+    released = desk.release(0)
+    assert released is not None
+    desk.take(0, parts[2])  # of a partition that is gone
+    desk.now += HOLD_SECONDS
+    desk.look()
+    desk.take_back(0, released)
+    desk.look()
+    assert desk.offset == 80
