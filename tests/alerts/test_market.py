@@ -43,7 +43,7 @@ def shock(names: list[str], at: int = 80, change: float = 0.01) -> list[Trade]:
     ]
 
 
-def desk(store: EmbeddedAlerts, partition: int, kept: Checkpoints) -> Desk:
+def desk(store: EmbeddedAlerts, partition: int, kept: Checkpoints, every: float = 0.1) -> Desk:
     def opened(_ended: threading.Event) -> tuple[Checkpoints, TickLog | None]:
         return kept, None
 
@@ -53,7 +53,7 @@ def desk(store: EmbeddedAlerts, partition: int, kept: Checkpoints) -> Desk:
         newest=lambda _number, _fits: None,
         open_checkpoints=opened,
         count_symbols=lambda: SYMBOLS,
-        every=0.1,
+        every=every,
         company=COMPANY,
     )
     made.adopt(partition, 0, 0, 0, "")
@@ -99,7 +99,7 @@ def test_no_checkpoint_passes_moves_that_were_not_searched_yet(tmp_path: Path) -
             raise StoreUnavailable("the store is away")
 
     kept = Kept()
-    ours = desk(Away(tmp_path / "stocks.db", stop=threading.Event()), 0, kept)
+    ours = desk(Away(tmp_path / "stocks.db", stop=threading.Event()), 0, kept, every=0.0)  # at each look a checkpoint
     names = [f"S{number:02}" for number in range(SYMBOLS)]
     ours.take(0, batch(shock(names)))
     ours.committed(0, 10**6)

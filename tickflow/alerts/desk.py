@@ -58,6 +58,7 @@ class Watched:
     next_checkpoint: float = 0.0
     prepared: float = 0.0
     kept: int = -1
+    raised_at: float = 0.0
     held: list[TickBatch] = field(default_factory=list)
     next_look: float = 0.0
 
@@ -66,11 +67,14 @@ class Watched:
 class Moves:
     """Stored moves that have not been searched for a market move yet: their earliest and latest time, and since when
     they wait.
+
+    A checkpoint that was prepared before `raised_at` has none of their ticks.
     """
 
     first_ns: int
     last_ns: int
     since: float
+    raised_at: float
 
 
 class Desk:
@@ -210,12 +214,14 @@ class Desk:
     def _look(self, partition: int, ours: Watched) -> None:
         """Watch the ticks that wait. A failure ends the alerts of the partition, not the loop."""
         held, ours.held = ours.held, []
-        ours.next_look = self._clock() + HOLD_SECONDS
+        begun = self._clock()
+        ours.next_look = begun + HOLD_SECONDS
         try:
             ticks = TickBatch.joined(held)
             changed = ours.watch.advance(ticks)
             if changed:
                 with self._lock:
+                    ours.raised_at = ours.raised_at if ours.pending else begun
                     ours.pending |= {each.key: each for each in changed}
                 self.raised += sum(each.offset >= ticks.offsets[0] for each in changed)
                 self._work.set()
@@ -295,10 +301,11 @@ class Desk:
         """Store and publish pending alerts, look for market moves, then store the checkpoints that are allowed."""
         with self._lock:
             due = {partition: (each, dict(each.pending), each.checkpoint) for partition, each in self._watched.items()}
+            raised_at = min((each.raised_at for each in self._watched.values() if each.pending), default=0.0)
         alerts = [alert for _, pending, _ in due.values() for alert in pending.values()]
         if alerts:
             self._store.write(alerts)
-            self._note_moves(alerts)
+            self._note_moves(alerts, raised_at)
             if log is not None:
                 self._publish(log, alerts)
         for ours, pending, _ in due.values():
@@ -310,7 +317,7 @@ class Desk:
             self._gather(self._moves)
             self._moves = None
         for partition, (ours, _, checkpoint) in due.items():
-            if self._moves is not None and ours.prepared >= self._moves.since:
+            if self._moves is not None and ours.prepared >= self._moves.raised_at:
                 continue  # after a crash the replay raises these moves again, and then the search is repeated
             if checkpoint is None or checkpoint.offset > ours.committed or self._watched.get(partition) is not ours:
                 continue
@@ -321,11 +328,12 @@ class Desk:
                     if ours.checkpoint is checkpoint:
                         ours.checkpoint = None
 
-    def _note_moves(self, alerts: Sequence[Alert]) -> None:
+    def _note_moves(self, alerts: Sequence[Alert], raised_at: float) -> None:
         times = [alert.opened for alert in alerts if alert.detector == MOVE]
         if times:
-            known = self._moves or Moves(times[0], times[0], self._clock())
-            self._moves = Moves(min(known.first_ns, *times), max(known.last_ns, *times), known.since)
+            known = self._moves or Moves(times[0], times[0], self._clock(), raised_at)
+            first_ns, last_ns = min(known.first_ns, *times), max(known.last_ns, *times)
+            self._moves = Moves(first_ns, last_ns, known.since, min(known.raised_at, raised_at))
 
     def _gather(self, moves: Moves) -> None:
         """Store the market moves among the alerts of all workers around these moves."""
