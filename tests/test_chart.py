@@ -17,6 +17,8 @@ from tickflow.version import VERSION
 
 CHART = PROJECT / "charts" / "tickflow"
 SASL = ("sasl.mechanism=SCRAM-SHA-512", "sasl.caSecret=kafka-ca", "secrets.producer=tickflow-producer")
+USERS = ("page.auth=users", "page.users=tickflow-users", "page.names=stocks.example.com")
+PROXY = ("page.auth=proxy", "page.proxies=10.0.0.0/8", "page.names=stocks.example.com")
 VARIANTS = {
     "as it is": (),
     "everything": (
@@ -25,18 +27,24 @@ VARIANTS = {
         "monitoring.serviceMonitor=true",
         "producer.source=alpha_vantage",
     ),
+    "with accounts": USERS,
+    "behind a login of a proxy": PROXY,
     "workers alone": ("producer.enabled=false", "page.enabled=false", "networkPolicy.enabled=false"),
 }
 OWN_KINDS = {"ScaledObject", "ServiceMonitor"}
 """Kinds that Kubernetes operators define: Kubernetes itself has no schema for them."""
 
 
-def rendered(sets: Sequence[str]) -> list[dict[str, Any]]:
+def render(sets: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     tool = helm.find()
     if tool is None:
         unavailable("Helm is not built on this machine yet: python -m devtools.helm")
     flags = [part for each in sets for part in ("--set", each)]
-    done = subprocess.run([tool, "template", "demo", str(CHART), *flags], capture_output=True, text=True, check=False)
+    return subprocess.run([tool, "template", "demo", str(CHART), *flags], capture_output=True, text=True, check=False)
+
+
+def rendered(sets: Sequence[str]) -> list[dict[str, Any]]:
+    done = render(sets)
     assert done.returncode == 0, done.stderr
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
@@ -89,6 +97,38 @@ def test_a_worker_is_a_static_member_under_the_name_of_its_pod() -> None:
 def test_scaling_by_lag_leaves_the_number_of_workers_to_keda() -> None:
     (worker,) = [each for each in rendered(VARIANTS["everything"]) if each["kind"] == "StatefulSet"]
     assert "replicas" not in worker["spec"]
+
+
+def reaches_the_page(objects: Sequence[dict[str, Any]]) -> tuple[bool, bool, bool]:
+    """Whether the page listens for other pods, a Service leads to its port, and the policy lets others through."""
+    (page,) = [each for each in containers(objects) if each["name"] == "page"]
+    (host,) = [each["value"] for each in page["env"] if each["name"] == "DASHBOARD_HOST"]
+    served = [port["targetPort"] for each in objects if each["kind"] == "Service" for port in each["spec"]["ports"]]
+    (policy,) = [each for each in objects if each["kind"] == "NetworkPolicy"]
+    let_in = [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]]
+    return host == "0.0.0.0", 8050 in served, 8050 in let_in
+
+
+def test_nobody_reaches_the_page_without_a_login() -> None:
+    assert reaches_the_page(rendered(())) == (False, False, False)
+    assert reaches_the_page(rendered(USERS)) == reaches_the_page(rendered(PROXY)) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        (["page.auth=nobody"], "none, users or proxy"),
+        (USERS[:1] + USERS[2:], "page.users"),
+        (USERS[:2], "page.names"),
+        (PROXY[:1] + PROXY[2:], "page.proxies"),
+        (["settings.DASHBOARD_HOST=0.0.0.0"], "belongs to page.auth"),
+        (["settings.AUTH=none"], "belongs to page.auth"),
+    ],
+)
+def test_a_page_for_others_without_what_its_login_needs_is_refused(sets: Sequence[str], words: str) -> None:
+    done = render(sets)
+    assert done.returncode != 0
+    assert words in done.stderr
 
 
 def test_the_chart_has_the_version_of_the_program() -> None:

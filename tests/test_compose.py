@@ -18,6 +18,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_t
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 APP = {"producer", "worker", "dashboard"}
 ALERTS = {"notifier"}
+LOGIN = {"page"}
 MONITORING = {"prometheus", "alertmanager", "grafana"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -38,7 +39,7 @@ def test_it_fits_the_compose_schema() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("profile", ["app", "alerts", "monitoring", "none"])
+@pytest.mark.parametrize("profile", ["app", "alerts", "login", "monitoring", "none"])
 def test_docker_compose_accepts_it(profile: str) -> None:
     tools = [("docker-compose",), ("docker", "compose")]
     there = [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
@@ -52,13 +53,14 @@ def test_docker_compose_accepts_it(profile: str) -> None:
 
 def test_it_has_no_version_key_and_only_known_services() -> None:
     assert "version" not in COMPOSE
-    assert set(SERVICES) == {"kafka", "influxdb"} | APP | ALERTS | MONITORING
+    assert set(SERVICES) == {"kafka", "influxdb"} | APP | ALERTS | LOGIN | MONITORING
 
 
 def test_without_a_profile_only_the_servers_start() -> None:
     assert {name for name, service in SERVICES.items() if "profiles" not in service} == {"kafka", "influxdb"}
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["app"]} == APP
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["alerts"]} == ALERTS
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["login"]} == LOGIN
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]} == MONITORING
 
 
@@ -66,7 +68,7 @@ def test_images_are_pinned() -> None:
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.1"
     assert SERVICES["influxdb"]["image"] == "influxdb:2.9.1"
     assert all(re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"]) for name in MONITORING)
-    assert {SERVICES[name]["image"] for name in APP | ALERTS} == {"tickflow:local"}
+    assert {SERVICES[name]["image"] for name in APP | ALERTS | LOGIN} == {"tickflow:local"}
     assert re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.M) == ["python:3.13-slim"]
 
 
@@ -111,7 +113,7 @@ def test_volumes_are_mounted_on_the_images_data_folders() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(APP | ALERTS))
+@pytest.mark.parametrize("name", sorted(APP | ALERTS | LOGIN))
 def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
     assert SERVICES[name]["depends_on"] == {
         server: {"condition": "service_healthy"} for server in ("kafka", "influxdb")
@@ -122,6 +124,7 @@ def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
             "producer": ["python", "stock_producer.py"],
             "worker": ["python", "stock_analytics.py"],
             "dashboard": ["python", "stock_dashboard.py"],
+            "page": ["python", "stock_dashboard.py"],
             "notifier": ["python", "stock_analytics.py", "notify"],
         }[name]
     )
@@ -152,7 +155,7 @@ def test_the_outbox_outlives_its_container() -> None:
     assert re.search(r"install -d -o 10001 -g 10001 /data", (PROJECT / "Dockerfile").read_text())
 
 
-@pytest.mark.parametrize("name", sorted(APP | ALERTS))
+@pytest.mark.parametrize("name", sorted(APP | ALERTS | LOGIN))
 def test_each_containers_settings_are_accepted(name: str) -> None:
     given = SERVICES[name]["environment"]
     assert set(given) <= set(KEYS) | {f"{key}_FILE" for key in SECRETS}
@@ -161,10 +164,29 @@ def test_each_containers_settings_are_accepted(name: str) -> None:
     if name == "dashboard":
         assert SERVICES[name]["network_mode"] == "host"
         assert settings.influxdb_url == "http://localhost:8086"
-    else:
+    elif name != "page":
         assert settings.kafka_servers == ("kafka:29092",)
-    if name in ("worker", "notifier"):
+    if name in ("worker", "notifier", "page"):
         assert settings.influxdb_url == "http://influxdb:8086"
+
+
+def test_a_page_in_the_network_of_the_containers_has_a_login_whose_accounts_outlive_it() -> None:
+    page = SERVICES["page"]
+    assert "network_mode" not in page
+    assert page["environment"]["AUTH"] == "users"
+    assert page["ports"] == [f"127.0.0.1:{page['environment']['DASHBOARD_PORT']}:8051"]
+    assert page["volumes"] == ["users-data:/data"]
+    assert page["environment"]["AUTH_USERS_FILE"].startswith("/data/")
+
+
+def test_prometheus_asks_every_script_that_is_in_its_network() -> None:
+    jobs = yaml.safe_load((PROJECT / "monitoring" / "prometheus.yml").read_text())["scrape_configs"]
+    named = {each["job_name"]: each["dns_sd_configs"][0] for each in jobs if "dns_sd_configs" in each}
+    scripts = {name for name in APP | ALERTS | LOGIN if "network_mode" not in SERVICES[name]}
+    assert {name: each["names"] for name, each in named.items()} == {name: [name] for name in scripts}
+    assert {each["port"] for each in named.values()} == {
+        SERVICES[name]["environment"]["METRICS_PORT"] for name in scripts
+    }
 
 
 def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
@@ -177,11 +199,11 @@ def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
 def test_a_container_is_given_the_secrets_of_the_servers_that_it_talks_to_and_no_others() -> None:
     kafka = {"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SSL_PASSWORD", "KAFKA_SSL_PASSWORD_FILE"}
     store = {"INFLUXDB_TOKEN", "INFLUXDB_SSL_PASSWORD", "INFLUXDB_SSL_PASSWORD_FILE"}
-    given = {name: set(SERVICES[name]["environment"]) for name in APP | ALERTS}
+    given = {name: set(SERVICES[name]["environment"]) for name in APP | ALERTS | LOGIN}
     assert {name for name in given if kafka <= given[name]} == {"producer", "worker", "notifier"}
-    assert {name for name in given if store <= given[name]} == {"worker", "notifier", "dashboard"}
+    assert {name for name in given if store <= given[name]} == {"worker", "notifier", "dashboard", "page"}
     assert not given["producer"] & store
-    assert not given["dashboard"] & kafka
+    assert not (given["dashboard"] | given["page"]) & kafka
 
 
 @each_service

@@ -109,6 +109,7 @@ class Prometheus:
         rules = re.sub(r"\[5m\]", "[10s]", rules).replace("[10m]", "[30s]").replace("[1h]", "[5m]")
         rules = rules.replace("tickflow_lag_seconds) > 60", "tickflow_lag_seconds) > 5")
         rules = rules.replace("[2m]", "[10s]").replace("[10s])) > 5", "[10s])) > 1")
+        rules = rules.replace("tickflow_outbox_oldest_seconds) > 900", "tickflow_outbox_oldest_seconds) > 5")
         (folder / "rules.yml").write_text(rules)
         jobs = [{"job_name": job, "static_configs": [{"targets": [f"127.0.0.1:{p}"]}]} for job, p in scraped.items()]
         settings = {
@@ -164,22 +165,31 @@ def chain(kafka_servers: str, topic: str, own_influx: Influxd) -> KafkaChain:
 def test_alerts_fire_by_their_causes_and_the_boards_find_their_metrics(
     script: StartScript, chain: KafkaChain, own_influx: Influxd, tmp_path: Path
 ) -> None:
-    worker_port, producer_port = free_port(), free_port()
+    worker_port, producer_port, notifier_port = free_port(), free_port(), free_port()
     scraped = {"worker": worker_port, "producer": producer_port, "influxdb": own_influx.port}
+    scraped["notifier"] = notifier_port
+    nobody = f"json://127.0.0.1:{free_port()}/"
+    chain.env |= {"ALERT_RULES": "* volume_5s > 1", "ALERT_MIN_MOVE": "0", "ALERT_URLS": nobody}
+    chain.env["ALERT_OUTBOX"] = str(tmp_path / "outbox.db")
     flags = ("--interval", "0.2", "--probe", "0.2", "--metrics-port", str(producer_port))
     producer = script("stock_producer.py", *flags, env=chain.env)
     worker = script("stock_analytics.py", "--metrics-port", str(worker_port), env=chain.env)
+    script("stock_analytics.py", "notify", "--metrics-port", str(notifier_port), env=chain.env)
     chain.wait_for_points(50)
     prometheus = Prometheus(tmp_path, scraped)
     try:
-        wait_until(lambda: not prometheus.firing() and bool(_found(prometheus, "tickflow_ready")), "a quiet start")
+        wait_until(
+            lambda: prometheus.firing() <= {"TickflowOutboxWaits"} and bool(_found(prometheus, "tickflow_ready")),
+            "a quiet start",
+        )
         wait_until(lambda: bool(_found(prometheus, "rate(tickflow_points_stored_total[10s]) > 0")), "a rate")
         publisher = KafkaProducer(bootstrap_servers=chain.servers)
         for _ in range(200):
             publisher.send(chain.topic, b"no tick")  # without a key
         publisher.flush()
         publisher.close()
-        prometheus.wait_for("TickflowRefusedShare")
+        for alert in ("TickflowRefusedShare", "TickflowOutboxWaits"):
+            prometheus.wait_for(alert)
         for expression in targets("prometheus"):
             if "page" not in expression and "restore" not in expression:
                 assert prometheus.query(re.sub(r"\[\d+m\]", "[30s]", expression)), expression

@@ -126,8 +126,14 @@ def test_a_channel_that_is_away_loses_nothing_and_gets_a_digest(desk: Desk, rece
     for each in made:
         desk.publish(each)
         desk.later()
+    telemetry, shown = desk.notifier.telemetry, desk.channel.shown
+    ((name, (waiting, oldest_seconds)),) = telemetry.outbox().items()
+    assert (name, waiting) == (shown, 17)
+    assert oldest_seconds > 100
     receiver.is_away = False
     desk.later(60)
+    assert telemetry.outbox() == {shown: (0, 0.0)}
+    assert telemetry.registry.get_sample_value("tickflow_messages_sent_total", {"channel": shown}) == 17
     (digest,) = receiver.messages
     assert digest["title"] == "17 alerts"
     assert "and 7 more" in digest["message"]
@@ -156,6 +162,8 @@ def test_a_message_that_no_receiver_accepts_is_given_up_and_logged(
     desk.later(86_401)
     assert "gave up 1 message to" in caplog.text
     assert desk.outbox.count(desk.channel.name, "given up") == 1
+    given_up = ("tickflow_messages_given_up_total", {"channel": desk.channel.shown})
+    assert desk.notifier.telemetry.registry.get_sample_value(*given_up) == 1
     receiver.is_away = False
     desk.later(100)
     assert receiver.messages == []

@@ -115,6 +115,15 @@ def test_the_audit_runs_beside_a_worker_and_finds_lost_changed_and_added_points(
     assert "ma_5 is 1.5" in said
     assert "foreign: AAPL" in said
     assert "NOT EQUAL: 1 lost, 1 foreign, 1 different, 0 dead letters missing" in said
+
+    code, said = audit("--last", "2h")  # the points that were changed are older, those of `more` are not
+    assert code == 0, said
+    recent = points[points["time_ns"] > 1_767_623_460 * 10**9].sort_values("time_ns")
+    assert f"{len(recent):,} points expected, {len(recent):,} found" in said
+    vandal.change(int(recent[recent["symbol"] == "AAPL"]["time_ns"].iloc[-1]))
+    code, said = audit("--last", "2h")
+    assert code == 1
+    assert "NOT EQUAL: 0 lost, 0 foreign, 1 different, 0 dead letters missing" in said
     assert worker.is_running
     assert "rebalanc" not in worker.output
     worker.terminate()

@@ -1,6 +1,8 @@
 """`rewind --to` makes the group read again from a given time: a store gets back its lost points, bit for bit."""
 
+import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import StartScript
-from tests.integration.chain import Chain, KafkaChain, wait_until, working
+from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
 from tests.integration.test_awkward import a_chain, publish, tick
 
 SYMBOLS = [f"S{n}" for n in range(8)]
@@ -19,23 +21,26 @@ def ticks(begin: int, end: int) -> list[tuple[str, bytes]]:
 
 
 def lose_all_points(chain: Chain) -> None:
+    if isinstance(chain, EmbeddedChain):
+        with closing(sqlite3.connect(chain.file, isolation_level=None)) as database:
+            assert database.execute("DELETE FROM store_points").rowcount == 1_000
+        return
     assert isinstance(chain, KafkaChain)
     chain.influx.delete_bucket(chain.bucket)
     chain.influx.create_bucket(chain.bucket)
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.kafka
-@pytest.mark.influx
+@pytest.mark.parametrize("stack", [pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx]), "embedded"])
 def test_a_rewind_recomputes_the_same_points(
-    request: pytest.FixtureRequest, tmp_path: Path, script: StartScript
+    request: pytest.FixtureRequest, tmp_path: Path, script: StartScript, stack: str
 ) -> None:
     def rewind(code: int) -> str:
         run = script("stock_analytics.py", "rewind", "--to", moment, env=chain.env)
         assert run.wait(90) == code, run.output
         return run.output
 
-    with a_chain("kafka", request, tmp_path) as chain:
+    with a_chain(stack, request, tmp_path) as chain:
         publish(chain, ticks(0, 400))
         time.sleep(1.1)  # the time on the command line is in whole seconds
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -23,8 +23,10 @@ from tickflow.sessions import NEW_YORK, Sessions
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
 from tickflow.store.mutes import MuteStore
+from tickflow.telemetry.notifier import NotifierTelemetry
 from tickflow.ticklog.base import Polled, Position, TickLog
 from tickflow.ticks.probe import PROBE
+from tickflow.version import VERSION
 from tickflow.worker.report import counted
 
 COMPANY_SECONDS = 6.0
@@ -75,7 +77,9 @@ class Notifier:
         *,
         mutes: MuteStore | None = None,
         sessions: Sessions = NEW_YORK,
+        telemetry: NotifierTelemetry | None = None,
     ) -> None:
+        self.telemetry = telemetry or NotifierTelemetry(VERSION, clock)
         self._log = log
         self._outbox = outbox
         self._channels = channels
@@ -103,17 +107,23 @@ class Notifier:
 
     def turn(self) -> None:
         """One round: new alerts go into the outbox, then due messages are sent."""
+        trouble = ""
         try:
             polled = self._log.poll(POLL_SECONDS)
             self._follow(polled)
             self._take(polled)
             self._reading.over("alerts are read again")
         except LogUnavailable as error:
-            self._reading(f"alerts cannot be read: {error}")
+            trouble = f"alerts cannot be read: {error}"
+            self._reading(trouble)
             self._stop.wait(POLL_SECONDS)
+        self.telemetry.turn(trouble, patient=True)
         self._write()
         for channel in self._channels:
             self._send(channel)
+            left = self._outbox.waiting(channel.name)
+            self.telemetry.waiting(channel.shown, len(left), left[0].written if left else 0.0)
+        self.telemetry.turn(trouble)
 
     def _follow(self, polled: Polled) -> None:
         for number, epoch in polled.assigned.items():
@@ -204,6 +214,7 @@ class Notifier:
         late = [each for each in waiting if now - each.written > self._wishes.give_up_seconds]
         if late:
             self._outbox.settle(channel.name, [each.id for each in late], "given up", now)
+            self.telemetry.given_up(channel.shown, len(late))
             logger.error(
                 "gave up %s to %s: it has accepted none for too long", counted(len(late), "message"), channel.shown
             )
@@ -222,6 +233,7 @@ class Notifier:
         if channel.send(title, body, picture):
             self._outbox.settle(channel.name, [each.id for each in together[:1]], "sent at", now)
             self._outbox.settle(channel.name, [each.id for each in together[1:]], "sent along", now)
+            self.telemetry.sent(channel.shown, len(together))
             self._saying[channel.name].over(f"{channel.shown} accepts messages again")
             self._backoffs[channel.name] = Backoff(first=0.5, longest=30.0)
             try:

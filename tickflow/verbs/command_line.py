@@ -25,6 +25,7 @@ from tickflow.stack import open_alerts, open_log, open_mutes, open_store
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.ticks.tick import Limits, epoch_us
 from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, rewind, status
+from tickflow.version import VERSION
 
 VERBS = ("run", "status", "dead-letters", "audit", "calibrate", "backtest", "notify", "rewind")
 LISTED = 20
@@ -76,6 +77,10 @@ class VerbSettings(DeskSettings, Protocol):
     def dashboard_port(self) -> int: ...  # noqa: D102
     @property
     def max_tick_age(self) -> float | None: ...  # noqa: D102
+    @property
+    def metrics_host(self) -> str: ...  # noqa: D102
+    @property
+    def metrics_port(self) -> int | None: ...  # noqa: D102
 
     def model_copy(self, *, update: dict[str, object]) -> Self:
         """The same settings, except those in `update`."""
@@ -185,6 +190,8 @@ def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: Sto
     from tickflow.alerts.notifier import Wishes
     from tickflow.alerts.outbox import Outbox
     from tickflow.sessions import Sessions
+    from tickflow.telemetry.notifier import NotifierTelemetry
+    from tickflow.telemetry.serving import serving
     from tickflow.verbs import notify
 
     channels = channels_of(settings.secret("ALERT_URLS", "addresses such as json://host/path or mailto://user@host"))
@@ -199,17 +206,20 @@ def send_alerts(arguments: argparse.Namespace, settings: VerbSettings, stop: Sto
         page=f"http://{settings.dashboard_host}:{settings.dashboard_port}",
         per_tick=notify.is_per_tick(settings.alert_budget),
     )
-    notify.run(
-        open_log(settings.model_copy(update={**of_alerts, "kafka_instance_id": None}), stop),
-        channels,
-        lambda: Outbox(settings.alert_outbox, stop),
-        NowhereAlerts() if arguments.alerts_only else open_alerts(settings, stop),
-        NowhereStore(stop) if arguments.alerts_only else open_store(settings, stop),
-        wishes,
-        stop,
-        None if arguments.alerts_only else open_mutes(settings, stop),
-        Sessions(settings.market),
-    )
+    telemetry = NotifierTelemetry(VERSION)
+    with serving(settings, telemetry):
+        notify.run(
+            open_log(settings.model_copy(update={**of_alerts, "kafka_instance_id": None}), stop),
+            channels,
+            lambda: Outbox(settings.alert_outbox, stop),
+            NowhereAlerts() if arguments.alerts_only else open_alerts(settings, stop),
+            NowhereStore(stop) if arguments.alerts_only else open_store(settings, stop),
+            wishes,
+            stop,
+            None if arguments.alerts_only else open_mutes(settings, stop),
+            Sessions(settings.market),
+            telemetry,
+        )
     return DONE
 
 

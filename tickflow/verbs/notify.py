@@ -13,6 +13,7 @@ from tickflow.sessions import Sessions
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import PointReader
 from tickflow.store.mutes import MuteStore
+from tickflow.telemetry.notifier import NotifierTelemetry
 from tickflow.ticklog.base import TickLog
 
 TEST = "This is a test from tickflow: alerts will come to this address."
@@ -39,13 +40,17 @@ def run(
     stop: StopEvent,
     mutes: MuteStore | None,
     sessions: Sessions,
+    telemetry: NotifierTelemetry,
 ) -> None:
     """Send alerts until asked to stop; `log` is that of the alerts' topic."""
     with log, store, closing(alerts), closing(open_outbox()) as outbox, closing(mutes) if mutes else nullcontext():
         store.connect()
         log.make_topic(log.topic, 1, {})
         log.connect(create=False)
-        Notifier(log, outbox, channels, alerts, store, wishes, stop, mutes=mutes, sessions=sessions).run()
+        notifier = Notifier(
+            *(log, outbox, channels, alerts, store, wishes, stop), mutes=mutes, sessions=sessions, telemetry=telemetry
+        )
+        notifier.run()
 
 
 def topic_and_group(topic: str, group: str) -> dict[str, str]:
