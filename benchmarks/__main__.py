@@ -11,13 +11,16 @@
     quiet      five minutes of an open page: no request to elsewhere, no error
     soak       three hours of an open page in a twentieth of the time: memory of browser and server
     embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
+    endurance  half an hour at 5,000 ticks/s: memory, descriptors and threads of all scripts
     knobs      our worker with each of the settings for high rates changed
     latency    how long a tick takes until it is stored, at 2,000 and 20,000 per second
     memory     memory per symbol, and whether the worker's memory stays flat over ten million ticks
     producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
     recovery   a worker catching up a million ticks
+    restarts   how old the newest data get as one of four workers is restarted or killed
     sharing    two workers of one group against one
     stage      the compute stage alone, from raw bytes to line protocol, beside that of the tutorial's script
+    storage    bytes per record and per point in Kafka, InfluxDB and the embedded file, and a restart over them
     symbols    5 to 50,000 symbols: CPU per tick, of the worker and of InfluxDB
     malformed  one worker on a topic with half of its ticks malformed, against a clean one
     start      the CPU that each script takes for its help, to refuse a setting, and until it is ready
@@ -43,6 +46,7 @@ from benchmarks import (
     contenders,
     day,
     embedded,
+    endurance,
     first_view,
     knobs,
     latency,
@@ -55,10 +59,12 @@ from benchmarks import (
     quiet,
     real_day,
     recovery,
+    restarts,
     sharing,
     soak,
     stage,
     start,
+    storage,
     symbols,
     viewers,
 )
@@ -76,23 +82,28 @@ CASES = {
     "quiet": quiet.run,
     "soak": soak.run,
     "embedded": embedded.run,
+    "endurance": endurance.run,
     "knobs": knobs.run,
     "latency": latency.run,
     "malformed": malformed_ratio.run,
     "memory": memory.run,
     "producing": producing.run,
     "recovery": recovery.run,
+    "restarts": restarts.run,
     "sharing": sharing.run,
     "stage": stage.run,
     "start": start.run,
+    "storage": storage.run,
     "symbols": symbols.run,
 }
+ON_REQUEST = {"endurance"}
+"""Cases that are run only if they are named."""
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all but endurance")
     parser.add_argument("--short", action="store_true", help="try out the cases: small inputs, and one round")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)
@@ -106,7 +117,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="tickflow-bench-") as folder,
         Bench(Path(folder), short=arguments.short) as bench,
     ):
-        for name in arguments.cases or CASES:
+        for name in arguments.cases or [each for each in CASES if each not in ON_REQUEST]:
             print(f"\n== {name}", flush=True)
             result = CASES[name](bench)
             (RESULTS / f"{name}.json").write_text(

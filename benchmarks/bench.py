@@ -141,6 +141,14 @@ class Bench:
         if found[-1] != ticks:
             raise RuntimeError(f"{found[-1]:,} points are stored of {ticks:,} ticks")
 
+    def records(self, topic: str) -> int:
+        """The number of records that a topic has, if it holds no transactions."""
+        consumer = KafkaConsumer(bootstrap_servers=self.kafka)
+        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        count = sum(consumer.end_offsets(places).values())
+        consumer.close()
+        return int(count)
+
     def wait_committed(self, environment: Mapping[str, str], records: int, timeout: float = 900) -> None:
         """Wait until a program's group has committed that many records of its topic."""
         consumer = KafkaConsumer(
@@ -167,6 +175,7 @@ class Bench:
         *,
         python: str | Path = sys.executable,
         stdout: int = subprocess.PIPE,
+        stderr: int | None = None,
     ) -> subprocess.Popen[str]:
         """Start a Python program of this project."""
         process = subprocess.Popen(
@@ -174,6 +183,7 @@ class Bench:
             cwd=self.folder,
             env=environment,
             stdout=stdout,
+            stderr=stderr,
             text=True,
         )
         self._programs.append(process)

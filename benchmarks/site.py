@@ -41,9 +41,14 @@ class Site:
     ) -> None:
         end(self._process)
 
+    @property
+    def pid(self) -> int:
+        """The process id of the dashboard."""
+        return self._process.pid
+
     def resident_mb(self) -> float:
         """The present memory of the process."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 

@@ -16,6 +16,8 @@ from config import KEYS, SECRETS, load_settings
 PROJECT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+CLUSTER: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.cluster.yml").read_text())["services"]
+BROKERS = ("kafka", "kafka-2", "kafka-3")
 APP = {"producer", "worker", "dashboard"}
 ALERTS = {"notifier"}
 LOGIN = {"page"}
@@ -33,9 +35,10 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
 
 
-def test_it_fits_the_compose_schema() -> None:
+@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.cluster.yml"])
+def test_it_fits_the_compose_schema(file: str) -> None:
     tool = str(Path(sys.executable).parent / "check-jsonschema")
-    done = run(tool, "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+    done = run(tool, "--builtin-schema", "vendor.compose-spec", file)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -47,13 +50,50 @@ def test_docker_compose_accepts_it(profile: str) -> None:
         assert os.environ.get("CI") != "true", "neither docker-compose nor docker compose is installed"
         pytest.skip("neither docker-compose nor docker compose is installed")
     for tool in there:
-        done = run(*tool, "--profile", profile, "config", "-q")
-        assert done.returncode == 0, done.stderr
+        for files in ((), ("-f", "docker-compose.yml", "-f", "docker-compose.cluster.yml")):
+            done = run(*tool, *files, "--profile", profile, "config", "-q")
+            assert done.returncode == 0, done.stderr
 
 
 def test_it_has_no_version_key_and_only_known_services() -> None:
     assert "version" not in COMPOSE
     assert set(SERVICES) == {"kafka", "influxdb"} | APP | ALERTS | LOGIN | MONITORING
+
+
+def test_the_brokers_of_the_cluster_agree() -> None:
+    given = dict.fromkeys(("kafka",), SERVICES["kafka"]["environment"] | CLUSTER["kafka"]["environment"])
+    given |= {name: CLUSTER[name]["environment"] for name in BROKERS[1:]}
+    voters = ",".join(f"{number}@{name}:29093" for number, name in enumerate(BROKERS, 1))
+    for number, name in enumerate(BROKERS, 1):
+        environment = given[name]
+        assert environment["KAFKA_NODE_ID"] == number
+        assert environment["KAFKA_CONTROLLER_QUORUM_VOTERS"] == voters
+        assert len(environment["CLUSTER_ID"]) == 22
+        assert environment.keys() == given["kafka"].keys()
+        port = 9091 + number
+        advertised = f"INTERNAL://{name}:29092,HOST://localhost:{port}"
+        assert environment["KAFKA_ADVERTISED_LISTENERS"] == advertised
+        assert environment["KAFKA_LISTENERS"].endswith(f"HOST://:{port}")
+        assert (SERVICES | CLUSTER)[name].get("ports", SERVICES["kafka"]["ports"]) == [f"127.0.0.1:{port}:{port}"]
+    assert len({each["CLUSTER_ID"] for each in given.values()}) == 1
+    assert len({str(CLUSTER[name]["volumes"]) for name in BROKERS}) == 3
+
+
+def test_the_scripts_use_all_brokers_of_the_cluster() -> None:
+    for name in ("producer", "worker", "notifier"):
+        settings = load_settings(
+            {key: str(value) for key, value in CLUSTER[name]["environment"].items()}, env_file=None
+        )
+        assert settings.kafka_servers == tuple(f"{broker}:29092" for broker in BROKERS)
+        assert (settings.kafka_replicas, settings.kafka_min_insync_replicas) == (3, 2)
+        assert set(CLUSTER[name]["depends_on"]) == set(BROKERS[1:])
+
+
+@pytest.mark.parametrize("name", BROKERS[1:])
+def test_each_further_broker_is_confined_and_limited_as_the_first(name: str) -> None:
+    same = ("restart", "cap_drop", "security_opt", "logging", "mem_limit", "pids_limit", "ulimits", "image")
+    assert {key: CLUSTER[name][key] for key in same} == {key: SERVICES["kafka"][key] for key in same}
+    assert int(CLUSTER[name]["healthcheck"]["timeout"].removesuffix("s")) >= 5
 
 
 def test_without_a_profile_only_the_servers_start() -> None:

@@ -1,15 +1,15 @@
-"""The measured tables of docs/performance.md are made from docs/performance.json."""
+"""The measured tables of the documents are made from docs/performance.json."""
 
 import json
 import re
 from pathlib import Path
 
 from benchmarks.page_table import MISSING
-from benchmarks.tables import DOCUMENT, FIGURES, TABLES, USED, collect, filled
+from benchmarks.tables import DOCUMENTS, FIGURES, TABLES, USED, collect, filled
 
 
 def test_each_table_is_made_from_the_figures_that_are_kept() -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
+    text = "".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
     assert set(re.findall(r"<!-- measured: (\w+) -->", text)) == set(TABLES)
     assert filled(text, json.loads(FIGURES.read_text(encoding="utf-8"))) == text
 

@@ -12,13 +12,13 @@ from tickflow.stack import open_log
 from tickflow.ticks.tick import Tick, encode
 
 STEP_SECONDS = 0.005
-SYMBOLS = 500
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, required=True, help="ticks a second")
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--symbols", type=int, default=500, help="which tick in turn")
     arguments = parser.parse_args()
     set_up_logging("ERROR")
     stop = StopEvent()
@@ -29,7 +29,7 @@ def main() -> int:
         while sent < total and not stop.is_set():
             due = min(total, int((time.monotonic() - begun) * arguments.rate))
             for number in range(sent, due):
-                symbol = f"S{number % SYMBOLS:03}"
+                symbol = f"S{number % arguments.symbols:03}"
                 tick = Tick(symbol, 100 + number % 7, datetime.now(UTC), volume=100, source="simulated")
                 log.publish(symbol.encode(), encode(tick))
             sent = due

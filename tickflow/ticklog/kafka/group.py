@@ -45,7 +45,7 @@ def _view(admin: Any, topic: str, group: str) -> GroupView:
     return GroupView(
         state=_STATES.get(found["group_state"], "rebalancing"),
         members=tuple(sorted(member["client_id"] for member in found["members"])),
-        owners=_owners(found["members"], topic),
+        owners=owners_of(found["members"], topic),
         committed={
             place.partition: Commit(at.offset, at.metadata or "")
             for place, at in committed.items()
@@ -55,7 +55,8 @@ def _view(admin: Any, topic: str, group: str) -> GroupView:
     )
 
 
-def _owners(members: list[Mapping[str, Any]], topic: str) -> dict[int, str]:
+def owners_of(members: list[Mapping[str, Any]], topic: str) -> dict[int, str]:
+    """Which member of a described group has which partition of the topic: its client id by partition."""
     owners: dict[int, str] = {}
     for member in members:
         assignment = member["member_assignment"]

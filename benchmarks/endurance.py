@@ -1,0 +1,90 @@
+"""Half an hour at 5,000 ticks/s: do worker, producer and dashboard keep their memory, descriptors and threads?
+
+The three scripts on real servers, 500 symbols that tick ten times a second; a viewer asks the page for its changes
+every 2 s. The short form takes three minutes. At the end every tick must be stored.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import PROJECT, Bench, table
+from benchmarks.site import Site
+from benchmarks.viewers import INTERVAL_SECONDS, Viewer
+
+SYMBOLS, RATE = 500, 5_000
+SAMPLES = 30
+GROWTHS = {"memory_mb": 4.0, "descriptors": 2.0, "threads": 0.0}
+"""What each process may have more of at the end than in the middle of the run."""
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    seconds = bench.of(1_800, 180)
+    topic, bucket = bench.new_topic(6), bench.new_bucket()
+    names = ",".join(f"S{number:03}" for number in range(SYMBOLS))
+    environment = bench.environment(
+        topic, bucket, SYMBOLS=names, PRODUCER_INTERVAL=str(SYMBOLS / RATE), PRICE_LINES="off", LOG_LEVEL="WARNING"
+    )
+    samples: dict[str, list[dict[str, float]]] = {}
+    with ExitStack() as stack:
+        processes = {
+            name: bench.start([str(PROJECT / script)], environment, stdout=subprocess.DEVNULL)
+            for name, script in (("worker", "stock_analytics.py"), ("producer", "stock_producer.py"))
+        }
+        bench.wait_committed(environment, RATE)
+        site = stack.enter_context(Site(environment, bench.folder))
+        pids = {name: process.pid for name, process in processes.items()} | {"dashboard": site.pid}
+        viewer = Viewer(site.url, "S000", begins=0)
+        refreshes = round(seconds / INTERVAL_SECONDS)
+        looking = threading.Thread(target=viewer.watch, args=(False, refreshes))
+        looking.start()
+        begun = time.monotonic()
+        for number in range(1, SAMPLES + 1):
+            time.sleep(max(0.0, begun + number * seconds / SAMPLES - time.monotonic()))
+            for name, pid in pids.items():
+                samples.setdefault(name, []).append(sample(pid))
+        looking.join()
+        for name in ("producer", "worker"):
+            if processes[name].poll() is not None:
+                raise RuntimeError(f"the {name} ended before it was asked to")
+        processes["producer"].send_signal(signal.SIGINT)
+        processes["producer"].wait(60)
+        sent = bench.records(topic)
+        bench.wait_committed(environment, sent)
+        processes["worker"].send_signal(signal.SIGTERM)
+        processes["worker"].wait(60)
+        bench.check_stored(bucket, sent)
+    figures = {name: _figures(found) for name, found in samples.items()}
+    rows: list[tuple[str, ...]] = [("", "", "at first", "in the middle", "at the end", "growth at most")]
+    for name, of_process in figures.items():
+        for what, most in GROWTHS.items():
+            values = of_process[what]
+            rows.append((name, what, *(f"{values[at]:,.1f}" for at in ("begin", "middle", "end")), f"{most:g}"))
+    print(table(rows))
+    per_s = sent / seconds
+    print(f"{sent:,} ticks, all stored, {per_s:,.0f}/s; flat: {all(each['flat'] for each in figures.values())}")
+    return {"seconds": seconds, "ticks": sent, "per_s": round(per_s), "processes": figures}
+
+
+def sample(pid: int) -> dict[str, float]:
+    """The memory, the open descriptors and the threads of a process."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {
+        "memory_mb": round(int(status["VmRSS"].split()[0]) / 1024, 1),
+        "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
+        "threads": int(status["Threads"]),
+    }
+
+
+def _figures(found: list[dict[str, float]]) -> dict[str, Any]:
+    middle = found[len(found) // 2]
+    figures: dict[str, Any] = {
+        what: {"begin": found[0][what], "middle": middle[what], "end": found[-1][what]} for what in GROWTHS
+    }
+    figures["flat"] = all(figures[what]["end"] - figures[what]["middle"] <= most for what, most in GROWTHS.items())
+    return figures
