@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test faults attacks check fuzz mutants coverage servers servers-down bench evaluate profile tables tokens sbom settings screenshots lock clean
+.PHONY: help run test faults attacks check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens sbom settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,11 @@ servers-down: $(RUN) ## End those two; their data stay
 bench: $(DEV) $(BENCH) ## Measure speed and memory, about an hour; CASES="start memory" for some, SHORT=1 for a trial
 	@$(BIN)/python -m devtools.servers build
 	@$(BIN)/python -m benchmarks $(if $(SHORT),--short) $(CASES)
+
+drill: $(DEV) ## Break one thing after another, and write into docs/operate.md how soon each is said (10 minutes)
+	@$(BIN)/python -m devtools.servers build
+	@$(BIN)/python -m benchmarks $(if $(SHORT),--short) drill
+	@$(BIN)/python -m benchmarks.tables
 
 evaluate: $(DEV) $(BENCH) ## Measure what alerts are worth and write docs/detection.md, about half an hour; SHORT=1 for a trial
 	@mkdir -p benchmarks/results

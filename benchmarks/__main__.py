@@ -10,6 +10,7 @@
     real-day   the page in Chromium on a real day: opening, wheel, drag, a replay at 60 times its speed, a refresh
     quiet      five minutes of an open page: no request to elsewhere, no error
     soak       three hours of an open page in a twentieth of the time: memory of browser and server
+    drill      eight faults: how soon metrics, status, log and page say each
     embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
     endurance  half an hour at 5,000 ticks/s: memory, descriptors and threads of all scripts
     knobs      our worker with each of the settings for high rates changed
@@ -45,6 +46,7 @@ from typing import NoReturn
 from benchmarks import (
     contenders,
     day,
+    drill,
     embedded,
     endurance,
     first_view,
@@ -81,6 +83,7 @@ CASES = {
     "real-day": real_day.run,
     "quiet": quiet.run,
     "soak": soak.run,
+    "drill": drill.run,
     "embedded": embedded.run,
     "endurance": endurance.run,
     "knobs": knobs.run,
@@ -96,14 +99,14 @@ CASES = {
     "storage": storage.run,
     "symbols": symbols.run,
 }
-ON_REQUEST = {"endurance"}
+ON_REQUEST = {"drill", "endurance"}
 """Cases that are run only if they are named."""
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all but endurance")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all but drill and endurance")
     parser.add_argument("--short", action="store_true", help="try out the cases: small inputs, and one round")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import contenders as the
-from benchmarks import page_table, restarts
+from benchmarks import drill, page_table, restarts
 from benchmarks.page_table import MISSING, Figures
 
 PROJECT = Path(__file__).parent.parent
@@ -132,6 +132,12 @@ def _restarts(figures: Figures) -> list[list[str]]:
     return rows
 
 
+def _drill(figures: Figures) -> list[list[str]]:
+    faults = figures.get("drill", {}).get("faults", {})
+    rows = [["fault", *drill.WHERE]]
+    return rows + [[name, *(drill.cell(found[where]) for where in drill.WHERE)] for name, found in faults.items()]
+
+
 LEAST, MOST = True, False
 
 
@@ -189,6 +195,7 @@ TABLES: dict[str, Callable[[Figures], list[list[str]]]] = {
     "page": page_table.rows,
     "storage": _storage,
     "restarts": _restarts,
+    "drill": _drill,
 }
 USED: dict[str, tuple[str, ...]] = {
     "contenders": ("contenders",),
@@ -197,6 +204,7 @@ USED: dict[str, tuple[str, ...]] = {
     "page": page_table.CASES,
     "storage": ("storage",),
     "restarts": ("restarts",),
+    "drill": ("drill",),
     "targets": tuple(sorted({str(path[0]) for _, path, _, _ in _wanted()})),
 }
 
