@@ -391,6 +391,12 @@ class Settings(BaseModel):
     replay_sort: Annotated[Literal["auto", "always", "never"], Field(description="auto, always or never")] = _setting(
         "auto", "which files are sorted by time, on disk: auto sorts those that have the newest row first"
     )
+    from_topic: _KafkaName | None = _setting(
+        None, "with SOURCE=topic: the topic whose records become ticks; not KAFKA_TOPIC itself"
+    )
+    from_topic_map: _Path | None = _setting(
+        None, "with SOURCE=topic: the TOML file that maps its records to ticks, as docs/feeds.md shows"
+    )
     alpha_vantage_api_key: SecretStr | None = _setting(
         None, "your key for Alpha Vantage; a free one allows 25 requests a day"
     )

@@ -66,7 +66,6 @@ class StockDataProducer:
         ticks: int | None = None,
         start_time: datetime | None = None,
         wishes: Wishes | None = None,
-        from_topic: tuple[str | None, str | None] = (None, None),
         yes: bool = False,
     ) -> None:
         settings = settings or load_settings()
@@ -79,7 +78,6 @@ class StockDataProducer:
         self._ticks = math.inf if ticks is None else ticks
         self._start_time = start_time
         self._wishes = wishes or Wishes()
-        self._from_topic = from_topic
         self._yes = yes
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
@@ -275,14 +273,14 @@ class StockDataProducer:
         )
 
     def _open_topic(self) -> Source:
-        topic, map_file = self._from_topic
+        topic, map_file = self.settings.from_topic, self.settings.from_topic_map
         if topic is None:
-            raise SettingError("--from-topic", None, "the topic to read (SOURCE is topic)")
+            raise SettingError("FROM_TOPIC", None, "the topic to read (SOURCE is topic)")
         if map_file is None:
-            raise SettingError("--map", None, "the TOML file that maps records to ticks (SOURCE is topic)")
+            raise SettingError("FROM_TOPIC_MAP", None, "the TOML file that maps records to ticks (SOURCE is topic)")
         if topic == self.settings.kafka_topic:
-            raise SettingError("--from-topic", topic, "a topic other than KAFKA_TOPIC, to which the ticks go")
-        mapping = Mapping.read(Path(map_file))
+            raise SettingError("FROM_TOPIC", topic, "a topic other than KAFKA_TOPIC, to which the ticks go")
+        mapping = Mapping.read(map_file)
         group = f"{topic}-to-{self.settings.kafka_topic}"
         changed = {"kafka_topic": topic, "kafka_group": group, "kafka_instance_id": None}
         return TopicSource(open_log(self.settings.model_copy(update=changed), self.stop), mapping)
@@ -380,6 +378,7 @@ examples:
   python stock_producer.py --symbols AAPL,MSFT --interval 0.5 --inject AAPL:8:30
   python stock_producer.py --source replay --replay-file trades.csv.gz --replay-speed max
   python stock_producer.py --source replay --replay-file AAPL_2024.csv --timezone America/New_York --explain
+  python stock_producer.py --source topic --from-topic raw --map map.toml
   python stock_producer.py --simulator-seed 1 --start-time 2026-01-05T14:30:00Z --ticks 1000 --interval 1
 
 exit codes:
@@ -395,6 +394,8 @@ FLAGS = (
     "REPLAY_FILE",
     "REPLAY_SPEED",
     *ALIASES,
+    "FROM_TOPIC",
+    "FROM_TOPIC_MAP",
     "STACK",
     "EMBEDDED_FILE",
     "KAFKA_SERVERS",
@@ -426,7 +427,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     result = Parser("stock_producer.py", description=DESCRIPTION, epilog=EXAMPLES)
     result.formatter_class = argparse.RawDescriptionHelpFormatter
-    add_flags(result, FLAGS, aliases={"PRODUCER_INTERVAL": "--interval", **ALIASES})
+    add_flags(result, FLAGS, aliases={"PRODUCER_INTERVAL": "--interval", "FROM_TOPIC_MAP": "--map", **ALIASES})
     group = result.add_argument_group("simulated ticks")
     text = "let the price of SYMBOL jump by PERCENT at its tick number AT_TICK (the first is 1); repeatable"
     form = "SYMBOL:PERCENT:AT_TICK"
@@ -438,11 +439,6 @@ def parser() -> argparse.ArgumentParser:
     text = "record the topic as Parquet files in FOLDER, by symbol and day, until asked to stop; publishes nothing"
     group.add_argument("--record", metavar="FOLDER", help=text)
     group.add_argument("--from-now", action="store_true", help="record from now on rather than from the topic's start")
-    group = result.add_argument_group("another topic")
-    group.add_argument("--from-topic", metavar="TOPIC", help="the topic to read, with --source topic")
-    group.add_argument(
-        "--map", metavar="FILE", help="a TOML file that maps its records to ticks, as docs/feeds.md shows"
-    )
     text = "publish a replay even if InfluxDB's bucket would drop all its ticks as too old"
     result.add_argument("--yes", action="store_true", help=text)
     result.add_argument("--ticks", metavar="N", type=_count, help="stop after N ticks of each symbol")
@@ -480,7 +476,7 @@ def main(stop: StopEvent) -> int:
     if arguments.record:
         return record(settings, stop, Path(arguments.record), arguments.from_now)
     extras = {"injections": arguments.inject, "ticks": arguments.ticks, "start_time": arguments.start_time}
-    extras |= {"from_topic": (arguments.from_topic, arguments.map), "yes": arguments.yes}
+    extras["yes"] = arguments.yes
     wishes = wishes_of(arguments)
     if settings.source != "replay" and wishes != Wishes(wishes.symbols):
         expected = "replay: --from, --to, --loop, --shift-to and --resume are for replayed files"

@@ -136,6 +136,9 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
 @each_service
 def test_volumes_are_named(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
+        if not isinstance(volume, str):  # a file of the user's own, by its path
+            assert (volume["type"], volume["read_only"]) == ("bind", True)
+            continue
         source, _, rest = volume.partition(":")
         if source.startswith("./"):  # configuration comes from the project, and the container cannot change it
             assert (PROJECT / source).exists()
@@ -234,6 +237,13 @@ def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
     local = {"EMBEDDED_FILE", "RETENTION_DAYS", "KAFKA_INSTANCE_ID", "DASHBOARD_DEBUG", "AUTH_USERS_FILE"}
     local |= {key for key in KEYS if key.startswith("REPLAY_")}  # a replay reads a file, so it is run from a terminal
     assert set(KEYS) - passed == local
+
+
+def test_the_map_of_another_topic_is_the_users_file_where_the_producer_looks_for_it() -> None:
+    producer = SERVICES["producer"]
+    (volume,) = producer["volumes"]
+    assert volume["source"] == "${FROM_TOPIC_MAP:-/dev/null}"
+    assert producer["environment"]["FROM_TOPIC_MAP"] == volume["target"]
 
 
 def test_a_container_is_given_the_secrets_of_the_servers_that_it_talks_to_and_no_others() -> None:

@@ -1,15 +1,14 @@
-"""`--source topic`: the records of another topic become ticks, at least once, through a kill."""
+"""`--source topic`: the records of another topic become ticks, at least once, through a kill, on both stacks."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
-from kafka.admin import NewTopic
 
 from tests.conftest import StartScript
 from tests.integration.chain import wait_until
-from tests.oracle.logs import LogRecord, read_kafka_records
+from tests.integration.topics import Topics
 from tickflow.ticklog.base import Entry
 from tickflow.ticks.tick import decode
 
@@ -29,61 +28,74 @@ def raw(number: int) -> bytes:
     return json.dumps({"type": "trade", "data": data}).encode()
 
 
-def publish(servers: str, topic: str, numbers: range) -> None:
-    producer = KafkaProducer(bootstrap_servers=servers.split(","))
+def records(numbers: range) -> Iterator[tuple[bytes | None, bytes]]:
     for number in numbers:
-        producer.send(topic, b"not json" if number % 100 == 50 else raw(number))
-    producer.flush(30)
-    producer.close()
+        yield None, b"not json" if number % 100 == 50 else raw(number)
 
 
-@pytest.mark.kafka
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_each_record_becomes_a_tick_at_least_once_even_across_a_kill(
-    kafka_servers: str, topic: str, script: StartScript, tmp_path: Path
+    topics: Topics, script: StartScript, tmp_path: Path
 ) -> None:
     (tmp_path / "map.toml").write_text(MAP, encoding="utf-8")
-    source = f"{topic}-raw"
-    admin = KafkaAdminClient(bootstrap_servers=kafka_servers.split(","))
-    admin.create_topics([NewTopic(source, num_partitions=3, replication_factor=1)])
-    admin.close()
-    publish(kafka_servers, source, range(2_000))
-    env = {"KAFKA_SERVERS": kafka_servers, "KAFKA_TOPIC": topic}
+    source = f"{topics.topic}-raw"
+    topics.create(source)
+    topics.send(source, records(range(2_000)))
+    lines = {**topics.env, "SOURCE": "topic", "FROM_TOPIC": source, "FROM_TOPIC_MAP": str(tmp_path / "map.toml")}
+    (tmp_path / ".env").write_text("".join(f"{key}={value}\n" for key, value in lines.items()), encoding="utf-8")
     flags = ("--source", "topic", "--from-topic", source, "--map", str(tmp_path / "map.toml"))
 
-    def published() -> list[LogRecord]:
-        return read_kafka_records(kafka_servers, topic)
-
     def ticks() -> dict[float, tuple[str, float, int | None]]:
-        records = [Entry(each.partition, each.offset, each.key, each.value, 0, 0) for each in published()]
-        found, refused = decode(records)
+        published = topics.records(topics.topic)
+        found, refused = decode([Entry(each.partition, each.offset, each.key, each.value, 0, 0) for each in published])
         assert not refused
         assert set(found.sources) <= {"raw_feed"}
         rows = zip(found.volumes.tolist(), found.symbols, found.prices.tolist(), found.seqs, strict=True)
         return {volume: (symbol, price, seq) for volume, symbol, price, seq in rows}
 
-    first = script("stock_producer.py", *flags, env=env)
-    wait_until(lambda: len(published()) > 500, "ticks", 60)
+    first = script("stock_producer.py")  # all of it from .env
+    wait_until(lambda: len(ticks()) > 500, "ticks")
     first.kill()
-    publish(kafka_servers, source, range(2_000, 3_000))
-    second = script("stock_producer.py", *flags, env=env)
+    topics.send(source, records(range(2_000, 3_000)))
+    (tmp_path / ".env").write_text("", encoding="utf-8")
+    second = script("stock_producer.py", *flags, env=topics.env)
     expected = [number for number in range(3_000) if number % 100 != 50]
     wait_until(lambda: len(ticks()) == len(expected), "ticks", 90)
     found = ticks()
     assert sorted(found) == expected
     assert all(found[n][:2] == (SYMBOLS[n % 3], 100 + n / 100) for n in expected)
-    places = {(each.partition, each.value): each.offset for each in read_kafka_records(kafka_servers, source)}
+    places = {(each.partition, each.value): each.offset for each in topics.records(source)}
     assert {(value, found[n][2]) for n in expected for value in [raw(n)]} == {
         (value, offset) for (_, value), offset in places.items() if value != b"not json"
     }
     second.terminate()
-    assert second.wait(20) == 0
+    assert second.wait(60) == 0
     assert "left out of" in second.stderr + first.stderr
 
-    before = len(published())
-    third = script("stock_producer.py", *flags, env=env)
-    publish(kafka_servers, source, range(3_000, 3_001))
-    wait_until(lambda: len(published()) > before, "one more tick", 60)
-    assert len(published()) == before + 1, "after a clean stop nothing is published twice"
+    before = len(topics.records(topics.topic))
+    third = script("stock_producer.py", *flags, env=topics.env)
+    topics.send(source, records(range(3_000, 3_001)))
+    wait_until(lambda: len(topics.records(topics.topic)) > before, "one more tick")
     third.terminate()
-    assert third.wait(20) == 0
+    assert third.wait(60) == 0
+    assert len(topics.records(topics.topic)) == before + 1, "after a clean stop nothing is published twice"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "FROM_TOPIC is not set; expected the topic to read"),
+        ({"FROM_TOPIC": "raw"}, "FROM_TOPIC_MAP is not set; expected the TOML file that maps"),
+        ({"FROM_TOPIC": "ticks", "FROM_TOPIC_MAP": "map.toml"}, "a topic other than KAFKA_TOPIC"),
+        ({"FROM_TOPIC": "raw", "FROM_TOPIC_MAP": "none.toml"}, "FROM_TOPIC_MAP is 'none.toml'; expected a map"),
+    ],
+)
+def test_what_is_missing_is_named_before_anything_is_read(
+    script: StartScript, tmp_path: Path, settings: dict[str, str], sentence: str
+) -> None:
+    env = {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "log.db"), "SOURCE": "topic", "KAFKA_TOPIC": "ticks"}
+    run = script("stock_producer.py", env=env | settings)
+    assert run.wait() == 2
+    assert sentence in run.stderr
+    assert "Traceback" not in run.output
+    assert not (tmp_path / "log.db").exists()

@@ -64,6 +64,7 @@ BAD = [
     ("REPLAY_BAR_LENGTH", "1 min", "or month"),
     ("REPLAY_QUOTES", "bid", "mid or refuse"),
     ("REPLAY_SORT", "yes", "auto, always or never"),
+    ("FROM_TOPIC", "raw records", "letters, digits, dots"),
     ("PRODUCER_INTERVAL", "-1", "a number of seconds from 0 to 86400"),
     ("PRODUCER_INTERVAL", "nan", "a number of seconds from 0 to 86400"),
     ("SIMULATOR_SEED", "-1", "a whole number from 0 on"),

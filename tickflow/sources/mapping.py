@@ -34,7 +34,7 @@ DIGITS = 40
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder().decode
-_FLAG = "--map"
+_KEY = "FROM_TOPIC_MAP"
 
 
 class Unmapped(ValueError):
@@ -62,7 +62,7 @@ class Mapping:
         try:
             return cls.of(tomllib.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:  # errors of TOML and errors in its content
-            raise SettingError(_FLAG, str(path), f"a map as docs/feeds.md has it ({error})") from error
+            raise SettingError(_KEY, str(path), f"a map as docs/feeds.md has it ({error})") from error
 
     @classmethod
     def of(cls, table: Table[str, Any]) -> "Mapping":
