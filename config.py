@@ -370,8 +370,8 @@ class Settings(BaseModel):
     replay_columns: Annotated[str, _checked(COLUMNS_RULE, _are_columns), Field(description=COLUMNS_RULE)] | None = (
         _setting(None, "the meaning of a replayed file's columns, given by name or number, if recognition fails")
     )
-    replay_dates: Annotated[Literal["mdy", "dmy"] | None, Field(description="mdy or dmy")] = _setting(
-        None, "whether the month or the day comes first in 1/2/2024"
+    replay_dates: Annotated[Literal["mdy", "dmy", "ymd"] | None, Field(description="mdy, dmy or ymd")] = _setting(
+        None, "whether the month or the day comes first in 1/2/2024; ymd for two digits of the year, as 24/01/02"
     )
     replay_decimal: Annotated[Literal["point", "comma"] | None, Field(description="point or comma")] = _setting(
         None, "the decimal sign of a replayed file, if its cells do not show it"

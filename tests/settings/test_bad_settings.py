@@ -56,7 +56,7 @@ BAD = [
     ("REPLAY_SYMBOL", "=A", "one symbol as a tick has it"),
     ("REPLAY_COLUMNS", "price", "ROLE=COLUMN with commas between"),
     ("REPLAY_COLUMNS", "prize=Close", "roles: time, symbol, price"),
-    ("REPLAY_DATES", "ymd", "mdy or dmy"),
+    ("REPLAY_DATES", "ydm", "mdy, dmy or ymd"),
     ("REPLAY_DECIMAL", ",", "point or comma"),
     ("REPLAY_EPOCH", "minutes", "s, ms, us or ns"),
     ("REPLAY_BARS", "open", "close or ohlc"),

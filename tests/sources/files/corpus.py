@@ -334,8 +334,7 @@ def google_finance() -> Case:
     bars = days()
     rows = [f"{b.at.month}/{b.at.day}/{b.at.year} 16:00:00,{b.close}" for b in bars]
     meant = [
-        ("AAPL", (b.at + timedelta(hours=16) + DAY).replace(tzinfo=NEW_YORK).astimezone(UTC), b.close, None)
-        for b in bars
+        ("AAPL", (b.at + timedelta(hours=16)).replace(tzinfo=NEW_YORK).astimezone(UTC), b.close, None) for b in bars
     ]
     return Case("Google Finance", "AAPL.csv", lines("Date,Close", *rows), [(s, at, p, v) for s, at, p, v in meant], NY)
 

@@ -71,9 +71,7 @@ class Converter:
             chunk, cut = self._without_messages(chunk)
             passed += cut
         count = len(chunk)
-        named = (
-            None if plan.symbol is None else [text.strip().lstrip("'") for text in _texts(chunk.columns[plan.symbol])]
-        )
+        named = self._named(chunk)
         start, end = self._times(chunk, named, why)
         if named is not None:
             for name in {name for name in named if not is_symbol(name) or name in _NO_SYMBOLS}:
@@ -107,6 +105,18 @@ class Converter:
         refused = [*chunk.refused, *(Refusal(int(chunk.lines[index]), text) for index, text in why.items())]
         refused.sort(key=lambda refusal: refusal.line)
         return Converted(ticks, refused, int((empty & good).sum()), passed)
+
+    def _named(self, chunk: Chunk) -> list[str] | None:
+        """The symbol of each row; `None` if no column has it."""
+        plan = self.plan
+        if plan.symbol is None:
+            return None
+        named = [text.strip().lstrip("'") for text in _texts(chunk.columns[plan.symbol])]
+        if plan.suffix is not None:
+            at, between = plan.suffix
+            suffixes = (text.strip() for text in _texts(chunk.columns[at]))
+            named = [f"{name}{between}{more}" if more else name for name, more in zip(named, suffixes, strict=True)]
+        return named
 
     def _without_messages(self, chunk: Chunk) -> tuple[Chunk, int]:
         columns = {*self.plan.time.columns, *(at for series in self.plan.series for at in series.columns.values())}
@@ -295,7 +305,8 @@ def _why_no_time(columns: Sequence[Cells], rule: TimeRule, index: int) -> str:
 
 
 def _order_said(order: str) -> str:
-    return "month first (--dates mdy)" if order == "mdy" else "day first (--dates dmy)"
+    first = {"mdy": "month", "dmy": "day", "ymd": "year"}[order]
+    return f"{first} first (--dates {order})"
 
 
 def _cells_of(columns: Sequence[Cells], rule: TimeRule, index: int) -> str:

@@ -111,5 +111,5 @@ def _columns(file: File) -> str | None:
     roles = {"time": "+".join(names[at] for at in plan.time.columns)}
     roles |= {role: names[at] for role, at in plan.series[0].columns.items()}
     if plan.symbol is not None:
-        roles["symbol"] = names[plan.symbol]
+        roles["symbol"] = names[plan.symbol] + ("" if plan.suffix is None else f"+{names[plan.suffix[0]]}")
     return ",".join(f"{role}={name}" for role, name in roles.items())

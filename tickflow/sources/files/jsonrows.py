@@ -75,9 +75,13 @@ def flat(row: Any, prefix: str = "", depth: int = 0) -> dict[str, Any]:
     ({'k.c': '1.5', 's': 'BTC'}, {'1': 1, '2': '2'})
     """
     items: Iterable[tuple[str, Any]]
+    if not depth and isinstance(row, dict) and isinstance(row.get("_source"), dict):
+        row = row["_source"]  # Elasticsearch's document within its envelope
     items = row.items() if isinstance(row, dict) else ((str(at), each) for at, each in enumerate(row, 1))
     found: dict[str, Any] = {}
     for name, value in items:
+        while isinstance(value, dict) and len(value) == 1 and (key := next(iter(value))).startswith("$"):
+            value = value[key]  # MongoDB's types: {"$numberLong": "5"}
         if isinstance(value, dict) and depth < 3:
             found |= flat(value, f"{prefix}{name}.", depth + 1)
         else:
@@ -332,6 +336,8 @@ def _by_time(value: Any) -> Answer | None:
             [{"timestamp": key} | row for key, row in each.items() if isinstance(row, dict)],
             f"rows by their time in {name!r}" if name else "rows by their time",
         )
+        beside = {key.lower(): item for key, item in value.items() if name and isinstance(item, str)}
+        answer.symbol = next((beside[key] for key in _SYMBOLS if 0 < len(beside.get(key, "")) <= 32), None)
         for meta in (item for item in value.values() if isinstance(item, dict) and item is not each):
             for key, item in meta.items():
                 if (isinstance(item, str) and key.lower().endswith("symbol")) or key.lower().endswith(

@@ -8,44 +8,52 @@ from datetime import datetime
 _ROLES: dict[str, str] = {
     # The first name of a role that is found wins.
     "symbol": "symbol ticker tickers sym instrument rawsymbol instrumentsymbol tradingsymbol symbolname"
-    " tscode stockcode stock stocksymbol tic"
+    " tscode stockcode stock stocksymbol tic tckrsymb codigoinstrumento"
     " symbolid instrumentname pair currencypair market contract productid securityid secid security asset code ric"
-    " act_symbol name s underlying root symroot isin 证券代码 股票代码 代码 股票代號 合约代码 合约"
+    " act_symbol name s underlying root symroot product isin 证券代码 股票代码 代码 股票代號 合约代码 合约"
     " コード 銘柄コード 종목코드 тикер",
-    "date": "date day tradedate tradingday datum fecha dt dates tradingdate quotedate businessdate"
+    "date": "date day tradedate tradingday traddt rptdt datareferencia datadate datum fecha dt dates"
+    " tradingdate quotedate businessdate"
     " sessiondate dtyyyymmdd"
     " yyyymmdd observationdate timeperiod 日期 交易日期 交易日 日付 日付け 일자 날짜 дата data tarih datums dato",
-    "clock": "time minute clock timeofday zeit hora uhrzeit hour timem tm heure ora tijd 时间 時間 時刻 시간 время",
+    "clock": "time minute clock timeofday zeit hora uhrzeit hour timem tm heure ora tijd ntrytm horafechamento"
+    " 时间 時間 時刻 시간 время",
     "time": "timestamp datetime dateandtime dateutc gmttime utctime timeutc timegmt localtime"
     " datetimeutc exchangetime 日期时间 成交时间 日時"
     " tradetime executiontime transacttime transactiontime eventtime siptimestamp participanttimestamp tsevent"
     " tsrecv rawtimestamp ts unix unixtime"
     " unixtimestamp unixtimestamps epoch epochtime epochms timestampms timestampns timestampus"
-    " opentime timeopen starttime candledatetimeutc createdtime createtime begin"
-    " begins_at beginsat start createdat time date datestr timeperiodstart timeexchange"
+    " timeperiodstart opentime timeopen starttime candledatetimeutc createdtime createtime begin"
+    " begins_at beginsat start createdat time date datestr timeexchange"
     " time_exchange barstart windowstart"
     " updated lastupdated latestupdate t timems timens timestamps trade_time index datetimeet startsat",
     "price": "price last lastprice lastpx tradeprice px p lasttrade lastsale saleprice trdprice pricelast"
-    " executionprice rate value"
+    " executionprice grsstradamt preconegocio rate value"
     " ultimo laatst цена 价格 最新价 成交价 現在値 현재가"
     " kurs cours precio prezzo prijs preis spot"
     " lasttradeprice tradepx settle settlement settlementprice mid midprice pr prc lp",
-    "close": "close zuletzt closelast closeprice closingprice last pxlast c closeask_bid schluss schlusskurs"
+    "close": "close zuletzt closelast closeprice priceclose prccd closingprice last pxlast c closeask_bid"
+    " schluss schlusskurs"
     " cierre cloture clot chiusura fechamento slotkoers zamkniecie 收盘 收盘价 收盤價 終値 종가 закрытие kapanis"
     " closing"
     " dernier adjclose adjustedclose closeadj adjclosingprice clos closevalue mdclose",
-    "open": "open openprice o openingprice eroffnung eroffn erster ouverture ouv apertura abertura otwarcie откр"
+    "open": "open openprice priceopen prcod o openingprice eroffnung eroffn erster ouverture ouv apertura"
+    " abertura otwarcie откр"
     " открытие 开盘 开盘价 今开 開盤價 始値 시가 acilis pxopen first openvalue mdopen",
-    "high": "high highprice h max hoch tageshoch plushaut maximo maxima massimo najwyzszy hoog макс максимум 最高"
+    "high": "high highprice pricehigh prchd h max hoch tageshoch plushaut maximo maxima massimo najwyzszy hoog"
+    " макс максимум 最高"
     " 最高价 最高價 高値 고가 yuksek pxhigh highvalue mdhigh hochst haut",
-    "low": "low lowprice l min tief tagestief plusbas minimo minima najnizszy laag мин минимум 最低 最低价 最低價"
+    "low": "low lowprice pricelow prcld l min tief tagestief plusbas minimo minima najnizszy laag мин минимум"
+    " 最低 最低价 最低價"
     " 安値 저가 dusuk pxlow lowvalue mdlow tiefst bas",
     "volume": "volume vol v qty quantity size lastsize lastsz tradesize tradevolume tradevol lastqty"
     " shares sharestraded amount amt"
     " volumebtc volumeeth volumefrom volumeusd lastvolume sz totalvolume stuck stucke stuecke anzahl volumen menge"
     " wolumen объем 成交量 出来高 거래량 数量 candleacctradevolume volumebase"
     " basevolume volbtc tickvol tickvolume q volumes units pxvolume volumetraded tottrdqty"
-    " totaltradedquantity totaltradequantity tradedquantity numberofshares baseamount",
+    " totaltradedquantity totaltradequantity tradedquantity numberofshares baseamount tradqty"
+    " quantidadenegociada cshtrd contracts"
+    " 売買高",
     "bid": "bid bidclose bidprice bestbid bidpx bidpx00 bid1 bid1price bp b bestbidprice bidpx0 bidprice1 pricebid",
     "ask": "ask askclose askprice bestask askpx askpx00 ask1 ask1price offer ap a bestaskprice askpx0 askprice1"
     " priceask ofr ofrprice",
@@ -183,6 +191,10 @@ def plain(name: str) -> str:
     return found or re.sub(r"[\W_]", "", text)
 
 
+_CURRENCY = re.compile(r"[\s_](?:USDT?|EUR|GBP|JPY|CHF|CAD|AUD|CNY|HKD|INR|BRL|KRW)$")
+PARTS = (("symroot", "symsuffix", "."), ("baseasset", "quoteasset", "-"), ("basecurrency", "quotecurrency", "-"))
+"""Two columns that name the symbol together, and what stands between: BRK.B, BTC-USD."""
+
 RANKS: dict[str, dict[str, int]] = {
     role: {plain(name): rank for rank, name in reversed(list(enumerate(text.split())))} for role, text in _ROLES.items()
 }
@@ -197,6 +209,9 @@ def roles(names: Sequence[str]) -> dict[str, list[int]]:
         if not ranked:  # a name in two languages: "price/价格"
             halves = [(plain(half), at) for at, name in enumerate(names) if "/" in name for half in name.split("/")]
             ranked = [(ranks[text], at) for text, at in halves if text in ranks and not names[at].isascii()]
+        if not ranked:  # a currency behind the name: "Price USD"
+            bare = [(plain(_CURRENCY.sub("", name)), at) for at, name in enumerate(names) if _CURRENCY.search(name)]
+            ranked = [(ranks[text], at) for text, at in bare if text in ranks and role != "volume"]
         if not ranked:  # nested names in JSON and prefixes of feeds: "k.c", "data.p", "bar_close"
             ranked = [(ranks[tail], at) for at, name in enumerate(names) if (tail := _tail(name)) in ranks]
         found[role] = [at for _, at in sorted(ranked)]
@@ -373,5 +388,6 @@ def parse_columns(text: str) -> Mapping[str, tuple[str, ...]]:
         role = role.strip().lower()
         if not equals or role not in ROLES or not column.strip() or role in found:
             raise ValueError(part)
-        found[role] = tuple(each.strip() for each in column.split("+")) if role == "time" else (column.strip(),)
+        several = role in ("time", "symbol")
+        found[role] = tuple(each.strip() for each in column.split("+")) if several else (column.strip(),)
     return found

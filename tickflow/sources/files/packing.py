@@ -38,6 +38,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
 )
 _PCAP = "a capture of packets, as IEX HIST has them: convert its trades to CSV first"
+_PICKLE = "a pickle, which may run code when it is read: save the table as Parquet, as by pandas.DataFrame.to_parquet"
 _TAR = "a tar archive: unpack it into a folder, and replay that folder"
 _OTHER: tuple[tuple[bytes, str], ...] = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
@@ -49,6 +50,18 @@ _OTHER: tuple[tuple[bytes, str], ...] = (
     (b"\x4d\x3c\xb2\xa1", _PCAP),
     (b"\n\r\r\n", _PCAP),
     (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
+    (b"\x80\x02", _PICKLE),
+    (b"\x80\x03", _PICKLE),
+    (b"\x80\x04", _PICKLE),
+    (b"\x80\x05", _PICKLE),
+    (b"\x93NUMPY", "an array of numpy: save it as CSV or Parquet"),
+    (b"ORC", "an ORC file: convert it to Parquet, as with pyarrow.orc.read_table and pyarrow.parquet.write_table"),
+    (b"Obj\x01", "an Avro file: convert it to Parquet or JSON lines"),
+    (b"MATLAB", "a file of MATLAB: export the table as CSV"),
+    (b"RDX", "a file of R: write the table as CSV, by write.csv"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself: fetch it with git lfs pull"),
 )
 
 
@@ -258,6 +271,9 @@ def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
             if is_tar(head.head):
                 head.close()
                 raise Unreadable(f"a table of ticks; {name} is {_TAR}")
+            if head.head[8:12] == b"DUCK":
+                head.close()
+                raise Unreadable(f"a table of ticks; {name} is a database of DuckDB: export the table as Parquet")
             for magic, what in _OTHER:
                 if head.head.startswith(magic):
                     head.close()

@@ -41,6 +41,8 @@ class Plan:
     time: TimeRule
     series: tuple[Series, ...]
     symbol: int | None = None
+    suffix: tuple[int, str] | None = None
+    """A second column of the symbol, and what stands between the two where it is not empty."""
     comma: bool = False
     scale: float = 1.0
     bars: str = "close"
@@ -63,6 +65,8 @@ class Plan:
             found.update(series.columns.values())
         if self.symbol is not None:
             found.add(self.symbol)
+        if self.suffix is not None:
+            found.add(self.suffix[0])
         if self.select is not None:
             found.add(self.select[0])
         return found

@@ -13,7 +13,7 @@ from tickflow.sources.files import names as column_names
 from tickflow.sources.files.amounts import decimal_sign, is_empty, number, numbers
 from tickflow.sources.files.convert import _texts, padded, times_of
 from tickflow.sources.files.layouts import Known, Sample, headerless
-from tickflow.sources.files.options import Options, Unreadable, quoted
+from tickflow.sources.files.options import EPOCH_UNITS, Options, Unreadable, quoted
 from tickflow.sources.files.plan import BARS, MONTHS, QUOTES, TRADES, Plan, Series, TimeRule
 from tickflow.sources.files.table import Cells, Chunk
 from tickflow.sources.files.times import (
@@ -109,8 +109,9 @@ class _Recogniser:
         is_wide = symbol is None and not known and series[0].symbol is not None
         select = known.select if known else self._events(kind)
         plan = Plan(
-            kind, time, tuple(series), symbol, comma, known.scale if known else self._scale(series), self.options.bars,
-            select=select, lacks=kind == TRADES and (is_wide or self._has_quotes()), messages=self.seen.messages,
+            kind, time, tuple(series), symbol, self._suffix(symbol), comma,
+            known.scale if known else self._scale(series), self.options.bars, select=select,
+            lacks=kind == TRADES and (is_wide or self._has_quotes()), messages=self.seen.messages,
             signed=known is not None and known.signed,
         )  # fmt: skip
         plan = self._bars(plan, known)
@@ -343,7 +344,11 @@ class _Recogniser:
             return known.columns.get("symbol")
         if not self.seen.has_header:
             return None
-        for at in self.roles["symbol"]:
+        short_names = [column_names.plain(name) for name in self.names]
+        pairs = [] if self.options.symbol else [
+            short_names.index(first) for first, second, _ in column_names.PARTS if {first, second} <= set(short_names)
+        ]  # fmt: skip
+        for at in [*self.roles["symbol"], *pairs]:
             filled = self.filled[at]
             if not filled or len(filled) < 0.5 * len(self.texts[at]):
                 continue
@@ -360,6 +365,21 @@ class _Recogniser:
                 continue
             return at
         return None
+
+    def _suffix(self, symbol: int | None) -> tuple[int, str] | None:
+        """The second column of the symbol, and what stands between the two: SYM_ROOT and SYM_SUFFIX, base and quote."""
+        if symbol is None:
+            return None
+        short = [column_names.plain(name) for name in self.names]
+        given = self.given.get("symbol", ())
+        for first, second, between in column_names.PARTS:
+            if short[symbol] != first or second not in short or (given and len(given) < 2):
+                continue
+            at = short.index(second)
+            if self.filled[at]:
+                self.notes.append(f"symbol: with column {quoted(self.names[at])} behind {quoted(between)}")
+                return at, between
+        return (given[1], "-") if len(given) > 1 else None
 
     def _named(self, series: Sequence[Series], symbol: int | None, known: Known | None) -> list[Series]:
         given = self.options.symbol
@@ -556,6 +576,8 @@ class _Recogniser:
         orders = [self.options.dates] if self.options.dates else ["mdy", "dmy"]
         share = {order: float(np.mean(~read_times(cells, order).bad)) for order in orders}
         best = max(share.values())
+        if not self.options.dates and self._has_year_first(cells, share):
+            return TimeRule(columns, "text", unit=self._digits(columns[1]) if len(columns) == 2 else None, order="ymd")
         if best >= 0.5:
             order = self._order(cells, share)
             return TimeRule(columns, "text", unit=self._digits(columns[1]) if len(columns) == 2 else None, order=order)
@@ -570,13 +592,48 @@ class _Recogniser:
             return None
         return "hhmmss" if max(map(int, filled)) > 2400 or max(map(len, filled)) > 4 else "hhmm"
 
+    def _has_year_first(self, cells: Sequence[str], share: Mapping[str, float]) -> bool:
+        """Whether two digits in front of a date are its year (24/01/05), which is told by the days that the rows span.
+
+        Raises `Unreadable` if the rows are of one day, which may be read in two ways.
+        """
+        short = [cell for cell in cells if re.match(r"\d\d([-/.])\d\d\1\d\d(?!\d)", cell.strip())]
+        if len(short) < 0.5 * len(cells):
+            return False
+        front = read_times(cells, "ymd")
+        fits, best = float(np.mean(~front.bad)), max(share.values())
+        if fits < best or not fits:
+            return False
+        spans = [_span_days(front.us[~front.bad])]
+        for order, each in share.items():
+            if each == best > 0:
+                other = read_times(cells, order)
+                spans.append(_span_days(other.us[~other.bad]))
+        if fits == best and spans[0] == min(spans[1:]) == 0 and "." not in short[0]:
+            raise Unreadable(
+                f"dates that can be told; {quoted(short[0])} may have the year first or last: say --dates ymd, or "
+                "--dates dmy or --dates mdy"
+            )
+        is_front = fits > best or 20 * spans[0] <= min(spans[1:]) > 0
+        if is_front:
+            self.notes.append(f"dates have the year first, two digits of it, as {quoted(short[0])} shows (--dates ymd)")
+        return is_front
+
     def _epoch_unit(self, cells: Sequence[str]) -> str | None:
         values = [value for cell in cells if (value := number(cell)) is not None and not math.isnan(value)]
         if len(values) < 0.5 * len(cells):
             return None
         units = Counter(epoch_unit([value]) for value in values)
         unit, often = units.most_common(1)[0]
-        return unit if often >= 0.5 * len(cells) else None
+        if unit is None or often < 0.5 * len(cells):
+            return None
+        rounded_s = _rounded_to(cells) * EPOCH_UNITS[unit] / EPOCH_UNITS["s"]
+        if rounded_s > 1:
+            raise Unreadable(
+                f"times with all their digits; {quoted(cells[0])} is rounded to {rounded_s:,g} seconds: save that "
+                "column as whole numbers, in a spreadsheet by the number format 0"
+            )
+        return unit
 
     def _order(self, cells: Sequence[str], share: Mapping[str, float]) -> str | None:
         """Whether the month or the day comes first; `None` if the form of the date leaves no doubt."""
@@ -769,6 +826,10 @@ class _Recogniser:
         often = steps.most_common(1)[0][0]
         if 27 * DAY_US < often < 32 * DAY_US and (least > 27 * DAY_US):
             return MONTHS, "from the steps between rows"
+        clocks = set((times % DAY_US).tolist())
+        is_evening = len(clocks) == 1 and (12 <= min(clocks) / 3_600e6 < 17 or min(clocks) >= DAY_US - 60 * SECOND_US)
+        if least >= DAY_US and plan.time.zone is not None and is_evening:
+            return 0, "times mark their end"  # 16:00 or 23:59:59 of each day, on the wall, is when it closed
         if alone or least >= DAY_US - 3_600 * SECOND_US:
             weekly = often == 7 * DAY_US and least >= 4 * DAY_US
             return (7 * DAY_US if weekly else DAY_US), "from the steps between rows"
@@ -807,6 +868,21 @@ def _differ(one: tzinfo, other: tzinfo, moments: Micros) -> bool:
     days = np.unique(moments // DAY_US).tolist()
     walls = [datetime(1970, 1, 1) + timedelta(days=day, hours=12) for day in days]  # noqa: DTZ001 - a wall clock's
     return any(wall.replace(tzinfo=one).utcoffset() != wall.replace(tzinfo=other).utcoffset() for wall in walls)
+
+
+def _span_days(us: Micros) -> int:
+    return int(us.max() - us.min()) // DAY_US if len(us) else 0
+
+
+def _rounded_to(cells: Sequence[str]) -> float:
+    """The unit of the last digit of numbers such as 1.70447E+12; 0 if any cell has all its digits."""
+    places = []
+    for cell in cells:
+        found = re.fullmatch(r"\d+(?:[.,](\d+))?[eE]\+?(\d{1,2})", cell.strip())
+        if found is None:
+            return 0.0
+        places.append(int(found[2]) - len(found[1] or ""))
+    return 10.0 ** min(places, default=0)
 
 
 def _length_said(us: int) -> str:

@@ -72,6 +72,8 @@ def split(line: str, separator: str) -> list[str]:
     >>> split('a, "b,c" ,d', ","), split("1;'2'", ";")
     (['a', 'b,c', 'd'], ['1', '2'])
     """
+    if separator == "|" and (bare := line.strip()).startswith("|") and bare.endswith("|") and len(bare) > 1:
+        line = bare[1:-1]
     if '"' not in line:
         cells = line.split(separator)
         if "'" in line:
@@ -99,6 +101,8 @@ def shape_of(lines: Sequence[str], wanted: Sequence[str] = ()) -> Shape:
     if re.match(r"<(!doctype|html|\?xml|head|body|script|error|!--)", first, re.IGNORECASE):
         text = " ".join(re.sub(r"<[^>]*>", " ", " ".join(lines[:40])).split())
         raise Unreadable(f"a table of ticks; this is a web page, perhaps an error that was saved: {quoted(text)}")
+    if re.match(r"(insert\s+into|create\s+table|--.*dump|set\s+[\w.@]+\s*=)", first, re.IGNORECASE):
+        raise Unreadable(f"a table of ticks; these are commands in SQL: export the table as CSV; {quoted(first)}")
     best: tuple[tuple[float, ...], Shape] | None = None
     for separator in ("\t", ";", "|", ","):
         found = _shape(filled, separator, wanted)
@@ -117,7 +121,10 @@ def _shape(
 ) -> tuple[tuple[float, ...], Shape] | None:
     rows: list[tuple[int, list[str]]] = []
     broken: list[tuple[int, str]] = []
+    rules = {at for at, line in filled if _is_rule(line)}
     for at, line in filled:
+        if at in rules:
+            continue
         try:
             rows.append((at, split(line, separator)))
         except ValueError:
@@ -139,6 +146,8 @@ def _shape(
                 header.pop()
             drops = _is_counted(header, body)
             after = rows[position + len(levels) - 1][0] + 1
+            while after in rules:
+                after += 1
             shape = Shape(separator, tuple(header), after, tuple(map(tuple, levels)), drops)
             agrees = sum(len(cells) >= len(header) for _, cells in body) / max(1, len(body))
             return (2.0, agrees, share, len(header)), shape
@@ -236,9 +245,18 @@ def _is_counted(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) ->
 
 def _is_remark(cells: Sequence[str], line: str) -> bool:
     """Whether a line is a note ("Downloaded from ... as of ...") or the last line of an NYSE file rather than a row."""
-    if cells[0] == "END":
+    if cells[0] == "END" or _ROW_COUNT.fullmatch(line.strip()):
         return True
     return len(cells) == 1 and not _is_value(cells[0].split()[0]) and len(re.findall(r"[^\W\d_]{2,}", line)) >= 4
+
+
+_ROW_COUNT = re.compile(r"\(\d[\d,]* rows?(?: affected)?\)")
+"""How clients of databases end a table."""
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line is drawn, not written: |---|---|, or -----+-----."""
+    return re.fullmatch(r"[\s|+:=,;-]*-{3}[\s|+:=,;-]*|[\s|+]*={3}[\s|+=]*", line) is not None
 
 
 _FIRST_NAMES = frozenset(
@@ -305,7 +323,7 @@ class Rows:
         for at, line in enumerate(lines, first):
             if not line.strip():
                 continue
-            if line.lstrip().startswith("#"):
+            if line.lstrip().startswith("#") or _is_rule(line):
                 passed += 1
                 continue
             try:

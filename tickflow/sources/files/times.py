@@ -21,7 +21,7 @@ Micros = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 DAY_US = 86_400_000_000
-MONTH_FIRST, DAY_FIRST = "mdy", "dmy"
+MONTH_FIRST, DAY_FIRST, YEAR_FIRST = "mdy", "dmy", "ymd"
 
 _MONTHS = {
     name: number
@@ -62,6 +62,8 @@ _DATES = (
     r"(?P<year>\d{4})[-/](?P<name>[a-z]{3})[-/](?P<day>\d{1,2})",
     r"(?P<year>(?:19|20|21|22)\d{2})[-/](?P<month>\d{2})",
     r"(?P<year>\d{4})[年년]\s*(?P<month>\d{1,2})[月월]\s*(?P<day>\d{1,2})[日일]?",
+    r"(?P<year>\d{4})-?W(?P<week>\d{2})-?(?P<weekday>[1-7])",
+    r"(?P<year>\d{4})-(?P<ordinal>\d{3})",
 )
 _CLOCK = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,12}))?)?"
@@ -74,13 +76,17 @@ _ZONE = (
     r"(?P<zhour>\d{2}):?(?P<zminute>\d{2})?(?::?00)?)?"
     r"(?:\s*\[?(?P<place>[a-z]+/[a-z_]+(?:/[a-z_]+)?)\]?|\[[\w/+-]+\]|\s*\([\w ]+\))?"
 )
-_BETWEEN = r"(?:\s*[td\s_,]\s*|-(?=\d\d:)|:(?=\d\d:)|(?<=\d{8}))"
+_BETWEEN = r"(?:\s*[td\s_,;]\s*|-(?=\d\d:)|:(?=\d\d:)|(?<=\d{8}))"
 _FORMS = tuple(
     re.compile(rf"{date}(?:{_BETWEEN}(?:{_CLOCK}){_ZONE})?", re.ASCII | re.IGNORECASE)
     if number != 6
     else re.compile(date, re.ASCII)
     for number, date in enumerate(_DATES)
 )  # fmt: skip
+_UNIX_DATE = re.compile(
+    r"[A-Za-z]{3} ([A-Za-z]{3}) +(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d+)?) (?:([A-Z]{3,4}) )?(\d{4})", re.ASCII
+)
+"""As `date` and ctime write it: Fri Jan  5 09:30:00 EST 2024."""
 _ONLY_CLOCK = re.compile(rf"(?:{_CLOCK})(?:{_ZONE})", re.ASCII | re.IGNORECASE)
 
 
@@ -103,7 +109,9 @@ def _found(text: str) -> tuple[int, re.Match[str]] | None:
 
 @lru_cache(maxsize=65_536)
 def read_time(cell: str, order: str | None = None) -> Moment | None:
-    """The time in a cell, or `None`. Digits past the sixth are rounded; `order` is "mdy" or "dmy" for 1/2/2024.
+    """The time in a cell, or `None`. Digits past the sixth are rounded.
+
+    `order` is "mdy" or "dmy" for 1/2/2024, "ymd" for 24/01/02.
 
     >>> read_time("2024-01-05T14:30:00.1234565Z").us - read_time("5.1.2024 14:30", "dmy").us
     123457
@@ -111,6 +119,8 @@ def read_time(cell: str, order: str | None = None) -> Moment | None:
     (True, True, False)
     """
     text = cell.strip()
+    if len(text) <= 80 and (unix := _UNIX_DATE.fullmatch(text)):  # the year comes last
+        text = f"{unix[1]} {unix[2]} {unix[5]} {unix[3]} {unix[4] or ''}".strip()
     if len(text) > 80 or (found := _found(text)) is None:
         return None
     form, match = found
@@ -156,7 +166,20 @@ def _date_of(part: dict[str, str | None], order: str | None) -> tuple[int, int, 
         year += 2000 if year < 70 else 1900
     if name := part.get("name"):
         return year, _MONTHS[name.lower().replace("é", "e").replace("ä", "ae")], int(part["day"] or "")
+    if part.get("week"):
+        date = datetime.fromisocalendar(year, int(part["week"] or ""), int(part["weekday"] or ""))
+        return date.year, date.month, date.day
+    if part.get("ordinal"):
+        date = datetime(year, 1, 1) + timedelta(days=int(part["ordinal"] or "") - 1)  # noqa: DTZ001 - a wall clock's
+        if date.year != year:
+            raise ValueError("no such day in that year")
+        return date.year, date.month, date.day
     if part.get("one"):
+        if order == YEAR_FIRST:
+            if len(part["one"] or "") != 2 or len(part["year"] or "") != 2:
+                raise ValueError("a year in front has two digits here")
+            first = int(part["one"] or "")
+            return first + (2000 if first < 70 else 1900), int(part["two"] or ""), int(part["year"] or "")
         if part["sep"] == ".":
             order = DAY_FIRST  # with dots, 5.1.2024 has the day first everywhere
         if order is None:
@@ -267,7 +290,7 @@ def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Mic
         return None
     match = found[1]
     part = match.groupdict()
-    if part.get("hour12") or part.get("place"):
+    if part.get("hour12") or part.get("place") or part.get("week") or part.get("ordinal") or _UNIX_DATE.match(first):
         return None
     try:
         matrix = np.array(cells, dtype=f"S{length}").view(np.uint8).reshape(len(cells), length)
@@ -288,10 +311,12 @@ def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Mic
                 value = value * 10 + digits[:, places[at]]
         return value
 
-    year = field("year")
+    year = field("one" if order == YEAR_FIRST and part.get("one") else "year")
     if len(part["year"]) == 2:
         year += np.where(year < 70, 2000, 1900)
-    if part.get("one"):
+    if part.get("one") and order == YEAR_FIRST:
+        month, day = field("two"), field("year")
+    elif part.get("one"):
         day_first = part["sep"] == "." or order == DAY_FIRST
         month, day = (field("two"), field("one")) if day_first else (field("one"), field("two"))
     else:
