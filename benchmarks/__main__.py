@@ -14,6 +14,7 @@
     embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
     endurance  half an hour at 5,000 ticks/s: memory, descriptors and threads of all scripts
     knobs      our worker with each of the settings for high rates changed
+    large-file a generated file of 10 GB (LARGE_GB says how many), replayed: whether memory stays flat
     latency    how long a tick takes until it is stored, at 2,000 and 20,000 per second
     memory     memory per symbol, and whether the worker's memory stays flat over ten million ticks
     producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
@@ -51,6 +52,7 @@ from benchmarks import (
     endurance,
     first_view,
     knobs,
+    large_file,
     latency,
     malformed_ratio,
     memory,
@@ -87,6 +89,7 @@ CASES = {
     "embedded": embedded.run,
     "endurance": endurance.run,
     "knobs": knobs.run,
+    "large-file": large_file.run,
     "latency": latency.run,
     "malformed": malformed_ratio.run,
     "memory": memory.run,

@@ -46,6 +46,7 @@ def run(bench: Bench) -> dict[str, Any]:
         name: round(statistics.median(b / a for a, b in zip(rates["bare loop"], found, strict=True)), 3)
         for name, found in rates.items()
     }
+    of_pandas = round(ratios["replay"] / ratios["pandas and send"], 3)
     rows: list[tuple[str, ...]] = [("", "ticks/s", "of bare", "wanted", "CPU us/tick")]
     for name, found in runs.items():
         middle = medians(found)
@@ -53,7 +54,7 @@ def run(bench: Bench) -> dict[str, Any]:
         cpu = f"{middle['cpu_us_per_tick']:.1f}"
         rows.append((name, f"{middle['ticks_per_s']:,.0f}", f"{ratios[name]:.2f}", wanted, cpu))
     print(table(rows))
-    return {"ticks": ticks, "ratios": ratios, "runs": runs}
+    return {"ticks": ticks, "ratios": ratios, "of_pandas": of_pandas, "runs": runs}
 
 
 def _write_csv(path: Path, ticks: int) -> None:

@@ -168,8 +168,16 @@ def _wanted() -> Iterable[tuple[str, tuple[object, ...], tuple[bool, float], str
     yield "tick to stored at 20,000 ticks/s, 99th percentile", ("latency", "20000", "p99_ms"), (MOST, 250), " ms"
     yield "catching up a backlog, of the steady rate", ("recovery", "share"), (LEAST, 0.9), ""
     yield "its longest pause", ("recovery", "longest_pause_s"), (MOST, 1.0), " s"
-    for kind in ("simulated", "replay"):
-        yield f"producer, {kind}, share of a bare loop's rate", ("producing", "ratios", kind), (LEAST, 0.8), ""
+    for kind, said in (
+        ("simulated", "simulated"),
+        ("replay", "replay"),
+        ("replay gz", "replay of CSV in gzip"),
+        ("replay Parquet", "replay of Parquet"),
+    ):
+        yield f"producer, {said}, share of a bare loop's rate", ("producing", "ratios", kind), (LEAST, 0.8), ""
+    yield "the same for CSV, times `pandas.read_csv` and `send`", ("producing", "of_pandas"), (LEAST, 1.0), ""
+    for kind, said in (("csv", "CSV"), ("parquet", "Parquet")):
+        yield f"growth of memory over a large {said} file", ("large-file", kind, "grown_mb"), (MOST, 20), " MB"
     yield "embedded stack, whole chain, ticks/s", ("embedded", "median_per_s"), (LEAST, 30_000), ""
     yield "embedded stack, 7 symbols every 2 s, share of a core", ("embedded", "idle_percent_in_all"), (MOST, 2), " %"
     yield "start: CPU until the slowest script is ready", ("start", "slowest", "ready"), (MOST, 1.5), " s"

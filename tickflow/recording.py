@@ -110,12 +110,19 @@ class Recorder:
     def run(self) -> None:
         """Record until asked to stop."""
         due = time.monotonic() + self._portion_seconds
+        is_behind = True
         try:
             while not self._log.stop.is_set():
                 try:
                     for partition in self._log.partitions():
                         self._read(partition)
                     self._trouble.over(f"the topic {self._log.topic} is read again")
+                    if is_behind:
+                        is_behind = False
+                        logger.info(
+                            "%s ticks read up to the end of the topic; what waits is written every %g s and at a stop",
+                            *(f"{self.recorded + self._waiting:,}", self._portion_seconds),
+                        )
                 except LogUnavailable as error:
                     self._trouble(f"the topic {self._log.topic} cannot be read: {error}")
                 if time.monotonic() >= due:

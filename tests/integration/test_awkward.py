@@ -215,6 +215,21 @@ def test_a_symbol_quiet_for_more_than_the_span_warms_up_again_even_across_a_rest
     assert_equal_by_audit(chain, len(ticks), span)
 
 
+def test_times_without_a_zone_are_reported_once_per_source_in_the_log_and_in_the_status(
+    chain: Chain, caplog: pytest.LogCaptureFixture
+) -> None:
+    local = at(0).replace(tzinfo=None)
+    for _ in range(3):
+        publish(chain, [tick("A", 100.0, local, source=source) for source in ("mine", "theirs")])
+        publish(chain, [tick("A", 100.0, at(1), source="fine")])
+    with working(chain) as worker:
+        wait_until(lambda: worker.counters.total.accepted == 9, "ticks")
+        assert "Times of mine, theirs come without a zone and are taken as UTC" in worker.status().notice
+    said = [text for text in caplog.messages if "come without a zone" in text]
+    assert [" of the source mine " in text for text in said] == [True, False]
+    assert [" of the source theirs " in text for text in said] == [False, True]
+
+
 def test_an_empty_topic_causes_no_warning(chain: Chain) -> None:
     with working(chain) as worker:
         wait_until(lambda: bool(worker.counters.accounts), "partition", 30)
@@ -302,7 +317,7 @@ def test_a_recreated_topic_is_read_from_its_start_even_if_longer_than_the_old_co
 @pytest.mark.kafka
 @pytest.mark.influx
 def test_points_dropped_by_a_finite_retention_are_all_accounted_for(
-    request: pytest.FixtureRequest, tmp_path: Path, influx: InfluxServer
+    request: pytest.FixtureRequest, tmp_path: Path, influx: InfluxServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with a_chain("kafka", request, tmp_path) as chain:
         assert isinstance(chain, KafkaChain)
@@ -320,6 +335,8 @@ def test_points_dropped_by_a_finite_retention_are_all_accounted_for(
                 f"the bucket {chain.bucket!r} keeps points for 1 hour. Use a bucket that keeps points longer" in notice
             )
             assert "dropped as too old, of a batch from 2026-01-05T14:30:" in notice
+            warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+            assert any("ticks dropped as too old" in text and chain.bucket in text for text in warnings), warnings
             assert worker.counters.discrepancies() == {}
             by_partition = [account.tally.expired for account in worker.counters.accounts.values()]
             assert sum(each > 0 for each in by_partition) > 1, "more than one partition had some of them"

@@ -100,7 +100,7 @@ def test_the_first_expired_batch_is_reported_with_bucket_retention_and_times(
 
 
 def test_times_without_a_zone_are_reported_once_for_each_source(
-    notices: Notices, caplog: pytest.LogCaptureFixture
+    notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     notices.naive(ticks("2026-01-05T14:30:00Z"), 0)
     notices.naive(ticks("2026-01-05T14:30:00", "2026-01-05T14:30:01"), 2)
@@ -108,3 +108,7 @@ def test_times_without_a_zone_are_reported_once_for_each_source(
     for source in ("mine", "theirs", "mine"):
         notices.naive(ticks("2026-01-05T14:30:00Z", "2026-01-05T14:30:00", source=source), 0)
     assert [line[:25] for line in caplog.messages] == ["times of the source mine ", "times of the source their"]
+    said = "Times of mine, theirs come without a zone and are taken as UTC: local times are hours off."
+    assert notices.sentence() == said
+    clock.now += 61
+    assert notices.sentence() == ""

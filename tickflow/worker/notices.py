@@ -23,6 +23,7 @@ SHARE = 0.1
 """The share of records in that time from which on the page shows a notice; fewer are just a few odd records."""
 SOURCES = 1_000
 """How many sources of naive times are remembered: a feed may name any number of sources."""
+SHOWN_SOURCES = 5
 
 logger = logging.getLogger("tickflow.worker")
 
@@ -33,7 +34,7 @@ class Notices:
     def __init__(self, letters: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._letters = letters
         self._clock = clock
-        self._naive: set[str] = set()
+        self._naive: dict[str, float] = {}
         self._refused: Counter[str] = Counter()
         self._refused_said = self._expired_said = -SAY_EVERY_SECONDS
         self._taken: deque[tuple[float, int, Counter[str]]] = deque()
@@ -50,8 +51,8 @@ class Notices:
         if len(self._naive) >= SOURCES:
             return
         found = {source for source, naive in zip(ticks.sources[begin:], ticks.naive[begin:], strict=True) if naive}
-        for source in sorted(found - self._naive):
-            self._naive.add(source)
+        for source in sorted(found - self._naive.keys()):
+            self._naive[source] = self._clock()
             logger.warning(
                 "times of the source %s come without a zone and are taken as UTC; if they are local times, they are "
                 "hours off: send Z or an offset such as -05:00 (logged once per source)",
@@ -123,6 +124,10 @@ class Notices:
             parts.append(self._refusals(refused, total))
         if now - self._expired_at < LASTING_SECONDS:
             parts.append(f"Ticks are {self._expired_words}")
+        if naive := [source for source, at in self._naive.items() if now - at < LASTING_SECONDS][:SHOWN_SOURCES]:
+            parts.append(
+                f"Times of {', '.join(naive)} come without a zone and are taken as UTC: local times are hours off."
+            )
         return " ".join(parts)
 
     def _refusals(self, refused: Counter[str], total: int) -> str:

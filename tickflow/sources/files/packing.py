@@ -210,8 +210,8 @@ def _single(name: str, names: tuple[str, ...], raw: Callable[[], Any], counted: 
 
 def _of_zip(file: Path | IO[bytes], name: str, names: tuple[str, ...], counted: Counted) -> Iterator[Member]:
     try:
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_data(entry.filename)]
+        archive = zipfile.ZipFile(file)  # open as long as its members: they share its directory
+        entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_data(entry.filename)]
     except DAMAGED as error:
         raise Unreadable(f"a zip file that is whole ({error})") from error
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
@@ -225,28 +225,9 @@ def _of_zip(file: Path | IO[bytes], name: str, names: tuple[str, ...], counted: 
         inner = f"{name}!{entry.filename}"
 
         def raw(entry: zipfile.ZipInfo = entry) -> Any:
-            return _Counting(cast(IO[bytes], _ZipMember(file, entry)), counted)
+            return _Counting(archive.open(entry), counted)
 
         yield _single(inner, (*names, *entry.filename.split("/")), raw, counted, None)
-
-
-class _ZipMember(io.RawIOBase):
-    """A member whose archive stays open only as long as the member; many may be open at once."""
-
-    def __init__(self, file: Path | IO[bytes], entry: zipfile.ZipInfo) -> None:
-        self._archive = zipfile.ZipFile(file)
-        self._stream = self._archive.open(entry)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return self._stream.read(size)
-
-    def close(self) -> None:
-        self._stream.close()
-        self._archive.close()
-        super().close()
 
 
 def _is_data(name: str) -> bool:

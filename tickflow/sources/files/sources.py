@@ -4,7 +4,7 @@ import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from tickflow.errors import SettingError
@@ -14,9 +14,12 @@ from tickflow.sources.files.opened import File, open_file
 from tickflow.sources.files.options import Options, Refusal, Unreadable
 from tickflow.sources.files.order import merged, sorted_on_disk
 from tickflow.sources.files.packing import DAMAGED, Counted, Member, members
+from tickflow.sources.files.plan import QUOTES
 
 KEY = "REPLAY_FILE"
 MOST_FILES = 10_000
+MOST_OPEN = 200
+"""The most files of one symbol each that are merged; more are sorted on disk. A process may often open 1,024 files."""
 
 
 @dataclass
@@ -138,6 +141,10 @@ class Reading:
     def columns(self) -> Iterator[Columns]:
         """All ticks."""
         files = self.opened.files
+        if _are_many_symbols(files):  # they overlap: to merge them, all would be open at once
+            rows = chain.from_iterable(self._rows(file) for file in files)
+            yield from sorted_on_disk(rows, newest_first=False)
+            return
         begins = [int(file.first.time_us.min()) if len(file.first) else 0 for file in files]
         yield from merged([self._stream(file) for file in files], begins if len(files) > 1 else None)
 
@@ -179,6 +186,12 @@ class Reading:
         tally.passed += converted.passed
         for refusal in converted.refused:
             self._refuse(file.member.name, refusal)
+
+
+def _are_many_symbols(files: Sequence[File]) -> bool:
+    """Whether there are more files of one symbol each than may be open at the same time."""
+    symbols = {file.plan.series[0].symbol for file in files if file.plan.symbol is None} - {None}
+    return len(symbols) > MOST_OPEN and len({file.plan.kind == QUOTES for file in files}) == 1
 
 
 def with_flags(options: Options, **changes: object) -> Options:

@@ -24,6 +24,8 @@ from tickflow.sources.files.times import read_time
 Cells = Sequence[str] | npt.NDArray[Any]
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+MOST_COLUMNS = 20_000
+"""A line with more cells is taken for no table: it would cost seconds to look at."""
 ROWS = 20_000
 """The most rows in a chunk: the rows in memory at a time."""
 
@@ -133,7 +135,7 @@ def _shape(
     if not counts:
         return None
     width, often = max(counts.items(), key=lambda item: (item[0] > 1) * item[1])
-    if width < 2:
+    if width < 2 or max(counts) > MOST_COLUMNS:
         return None
     share = often / len(rows)
     for position, (at, cells) in enumerate(rows[:60]):
