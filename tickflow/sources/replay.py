@@ -149,7 +149,7 @@ class Replay:
         """
         seen = hashlib.sha256()
         for file in self.opened.files:
-            seen.update(hashlib.sha256(file.member.head).digest())
+            seen.update(bytes.fromhex(file.member.digest))
             size = 0 if file.member.path is None else file.member.path.stat().st_size
             seen.update(f"{file.names}{size}{file.plan}".encode())
         seen.update(repr((spelled(self.opened.files, self._options), self._part, self._options.quotes)).encode())

@@ -148,6 +148,13 @@ KINDS: dict[str, Kind] = {
     "scientific epochs of pandas": Kind(text("ts,price", "1.704465e+09,10.5", "1.704465001e+09,10.25", "1.704465002e+09,10.75"), at(0, 1, 2, volume=None), "", A),
     "scientific epochs that are rounded": Kind(text("ts,price", "1.70447E+12,10.5", "1.70447E+12,10.25", "1.70447E+12,10.75"), (), "'1.70447E\\+12' is rounded to 10,000 seconds: save that column as whole numbers", A),
     "epochs with nanoseconds after a point": Kind(text("ts,price", *(f"170446500{n}.123456789,{CLOSES[n]}" for n in N)), at("00.123457", "01.123457", "02.123457", volume=None), "", A),
+    "Zeit with date and time": Kind(text("Zeit;Kurs;Stück", *(f"05.01.2024 15:30:0{n};{str(CLOSES[n]).replace('.', ',')};{n + 1}" for n in N)), at(0, 1, 2), "", {"symbol": "A", "timezone": "Europe/Berlin"}),
+    "Uhrzeit with Uhr": Kind(text("Datum;Uhrzeit;Kurs", *(f"05.01.2024;15:30:0{n} Uhr;{str(CLOSES[n]).replace('.', ',')}" for n in N)), at(0, 1, 2, volume=None), "", {"symbol": "A", "timezone": "Europe/Berlin"}),
+    "a time of day that is none": Kind(text("Date,Time,Price", *(f"2024-01-05,9:30:0{n} o'clock,{CLOSES[n]}" for n in N)), (), "times of day; \"9:30:00 o'clock\" in column 'Time' is not one", A_NY),
+    "hours as numbers": Kind(text("Date,Hour,Price", *(f"2024-01-05,{9 + n},{CLOSES[n]}" for n in N)), [(f"2024-01-05T{14 + n}:00:00", "A", CLOSES[n], None) for n in N], "", A_NY),
+    "numbers that may be hours": Kind(text("Date,Time,Price", *(f"2024-01-05,{9 + n},{CLOSES[n]}" for n in N)), (), "'11' in column 'Time' may be an hour or minutes after midnight", A_NY),
+    "MetaStock": Kind(text("<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>", *(f"A,I,20240105,093{n}00,{','.join(OHLC3[n])},{100 * n + 100},0" for n in N)), bars(*CLOSES), "", NY),
+    "months by name": Kind(text("Date,Close", "Jan 2024,10.5", "Feb 2024,10.25", "Mar 2024,10.75"), [("2024-02-01T05:00:00", "A", 10.5, None), ("2024-03-01T05:00:00", "A", 10.25, None), ("2024-04-01T04:00:00", "A", 10.75, None)], "", A_NY),
     # --- form ---
     "a mark, CRLF and quotes everywhere": Kind(("\ufeff" + text('"Date","Close","Volume"', *(f'"2024-01-0{3 + n}","{CLOSES[n]}","{100 * n + 100}"' for n in N))).replace("\n", "\r\n"), ends(*CLOSES), "", A_NY),
     "separators at the end of data alone": Kind(text("Date;Close;Volume", *(f"2024-01-0{3 + n};{CLOSES[n]};{100 * n + 100};" for n in N)), ends(*CLOSES), "", A_NY),

@@ -37,6 +37,7 @@ class ArrowTable:
         )
         self._member = member
         self._file = on_disk(member)
+        self._is_open = True
         self.form = "Parquet" if member.head.startswith(PARQUET) else "Feather (Arrow)"
         pyarrow.set_cpu_count(1)
         try:
@@ -51,6 +52,7 @@ class ArrowTable:
         if self.form == "Parquet":
             import pyarrow.parquet
 
+            self._ipc: Any = None
             self._parquet: Any = pyarrow.parquet.ParquetFile(self._file, buffer_size=1 << 20, pre_buffer=False)
             self._schema = self._parquet.schema_arrow
             self.rows: int | None = self._parquet.metadata.num_rows
@@ -59,7 +61,7 @@ class ArrowTable:
 
             self._parquet = None
             try:
-                self._ipc: Any = pyarrow.ipc.open_file(self._file)
+                self._ipc = pyarrow.ipc.open_file(self._file)
                 self._schema, self.rows = self._ipc.schema, None
             except pyarrow.ArrowInvalid:
                 self._ipc = _first_feather(self._member)
@@ -69,6 +71,9 @@ class ArrowTable:
         """All rows, counted from 1; only the `needed` columns are read. Raises `EOFError` if damaged."""
         at = 1
         try:
+            if not self._is_open:
+                self._open()
+                self._is_open = True
             for batch in self._batches(needed):
                 columns: list[Cells] = []
                 for index, name in enumerate(self.names):
@@ -77,6 +82,15 @@ class ArrowTable:
                 at += batch.num_rows
         except self._errors as error:
             raise EOFError(_short(error)) from error
+        self.release()
+
+    def release(self) -> None:
+        """Close the file until its rows are read: a folder may have more files than a process may open."""
+        if self._member.path is not None and self._is_open:
+            if self._parquet is not None:
+                self._parquet.close()
+            self._ipc = None
+            self._is_open = False
 
     def _batches(self, needed: set[int] | None) -> Iterator[Any]:
         if self._parquet is not None:

@@ -258,6 +258,8 @@ def padded(clock: str, unit: str | None) -> str:
     if unit is None or not text.isdecimal():
         return clock
     size = len(unit)
+    if unit == "hh":
+        return f"{text.zfill(2)}:00" if len(text) <= 2 else "-"
     return text.zfill(size) if len(text) <= size else "-"
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tickflow.sources.files import arrow, dbn, jsonrows
-from tickflow.sources.files.columns import Columns
 from tickflow.sources.files.convert import Converted, Converter
 from tickflow.sources.files.layouts import TAQ_MESSAGES, TAQ_TRADE
 from tickflow.sources.files.options import Options, Unreadable
@@ -29,7 +28,8 @@ class File:
     member: Member
     plan: Plan
     form: str
-    first: Columns
+    span_us: tuple[int, int] | None
+    """The first and the last time of the rows that recognition read; `None` without any."""
     names: tuple[str, ...]
     _chunks: Callable[[], Iterator[Chunk]]
     rows: int | None = None
@@ -82,7 +82,9 @@ def _finish(
             "ticks in order of time; the newest row of this file comes first: --sort auto sorts it, on disk"
         )
     names = tuple(name.replace("\0", " ") for name in seen.names)
-    return File(member, plan, form, first.ticks, names, chunks, rows)
+    times = first.ticks.time_us
+    span = (int(times.min()), int(times.max())) if len(times) else None
+    return File(member, plan, form, span, names, chunks, rows)
 
 
 def _delimited(member: Member, options: Options, encoding: Any, lines: list[str], notes: list[str]) -> File:
@@ -150,9 +152,18 @@ def _json(member: Member, options: Options, encoding: Any, lines: list[str], not
         answer = jsonrows.answer_of(value)
         del value
         rows = list(enumerate(answer.rows, 1))
-        names = jsonrows.names_of([row for _, row in rows[:LINES]])
+        first = rows[:LINES]
+        names = jsonrows.names_of([row for _, row in first])
+        kept = rows if not member.counted.size else None  # a pipe cannot be read again
+
+        def again() -> Iterator[tuple[int, Any]]:
+            if kept is not None:
+                return iter(kept)
+            with member.open() as stream:
+                return enumerate(jsonrows.answer_of(jsonrows.whole(stream, encoding, jsonrows.WHOLE_BYTES)).rows, 1)
+
         return _json_file(
-            member, options, names, rows[:LINES], answer.said, notes, lambda: iter(rows), header=_has_names(rows),
+            member, options, names, first, answer.said, notes, again, header=_has_names(first),
             symbol=answer.symbol, zone=answer.zone,
         )  # fmt: skip
     path, found, beside = jsonrows.first_rows(member.head, encoding, 500)
@@ -199,6 +210,7 @@ def _arrow(member: Member, options: Options) -> File:
     sample = Chunk([cells[:LINES] for cells in first.columns], first.lines[:LINES])
     seen = Seen(table.names, sample, member.names, zone=table.zone)
     plan = plan_of(seen, options)
+    table.release()
     return _finish(member, options, seen, table.form, lambda: table.chunks(plan.needed), table.rows)
 
 

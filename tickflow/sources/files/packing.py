@@ -5,6 +5,7 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import sys
@@ -162,6 +163,11 @@ class Member:
     packing: tuple[str, ...] = ()
     path: Path | None = None
     head: bytes = field(default=b"", repr=False)
+    digest: str = ""
+
+    def forget_head(self) -> None:
+        """Keep only the digest of the head: ten thousand heads would take gigabytes."""
+        self.digest, self.head = hashlib.sha256(self.head).hexdigest(), b""
 
 
 def members(path: Path) -> list[Member]:

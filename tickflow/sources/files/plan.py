@@ -19,7 +19,7 @@ class TimeRule:
     columns: tuple[int, ...]
     how: str
     unit: str | None = None
-    """Also "hhmm" or "hhmmss": the time of day beside a date is a number such as 930 or 93000."""
+    """Also "hh", "hhmm" or "hhmmss": the time of day beside a date is a number such as 9, 930 or 93000."""
     order: str | None = None
     zone: tzinfo | None = None
     date_us: int | None = None

@@ -467,7 +467,7 @@ class _Recogniser:
     # --- times ---
 
     def _time_candidates(self) -> list[int]:
-        found = self.roles["time"] or self.roles["date"]
+        found = [*self.roles["time"], *(at for at in self.roles["date"] if at not in self.roles["time"])]
         if (
             not found
             and self.names
@@ -505,6 +505,8 @@ class _Recogniser:
             rank, rule = found[0] if kind == BARS and starts else min(found, key=lambda each: each[0])
             if rank == 3 and (clock := self._clock(rule.columns[0])) is not None:
                 rule = self._rule((rule.columns[0], clock)) or rule
+            elif rank == 3:
+                self._no_clock_unread(rule.columns[0])
             others = [each for _, each in found if each is not rule and each.columns[0] != rule.columns[0]]
             also = (
                 f" (beside {', '.join(quoted(self.names[each.columns[0]]) for each in others[:3])})" if others else ""
@@ -513,6 +515,10 @@ class _Recogniser:
                 f"time: {' and '.join(quoted(self.names[at]) for at in rule.columns)}{also}, {self._said(rule)}"
             )
             return self._zoned(rule, known)
+        for at in self.roles["clock"]:
+            if (rule := self._rule((at,))) is not None and rule.how == "text":
+                self.notes.append(f"time: {quoted(self.names[at])}, {self._said(rule)}")
+                return self._zoned(rule, known)
         for at in [*self.roles["clock"], *self.roles["time"]]:
             cells = self.filled[at][:200]
             if cells and all((":" in cell or len(cell) >= 5) and read_clock(cell) for cell in cells):
@@ -546,6 +552,16 @@ class _Recogniser:
         if moments and all(moment.zoned for moment in moments):
             return 1
         return 2 if any(moment.has_clock for moment in moments) else 3
+
+    def _no_clock_unread(self, date: int) -> None:
+        """Raises `Unreadable` if a column beside dates has times of day that cannot be read."""
+        for at in self.roles["clock"]:
+            cell = next((cell for cell in self.filled[at][:200] if ":" in cell and read_clock(cell) is None), None)
+            if at != date and cell is not None and read_time(cell, "mdy") is None:
+                raise Unreadable(
+                    f"times of day; {quoted(cell)} in column {quoted(self.names[at])} is not one: "
+                    f"--columns time={_shell(self.names[date])} takes the dates alone"
+                )
 
     def _clock(self, date: int) -> int | None:
         """The column with the time of day for a date."""
@@ -590,6 +606,13 @@ class _Recogniser:
         filled = [cell.strip() for cell in self.filled[at]]
         if not filled or not all(cell.isdecimal() and len(cell) <= 6 for cell in filled):
             return None
+        if max(map(len, filled)) <= 2 and max(map(int, filled)) <= 24:
+            if column_names.plain(self.names[at]) in ("hour", "hora", "heure", "hours", "ora"):
+                return "hh"
+            raise Unreadable(
+                f"times of day; {quoted(filled[-1])} in column {quoted(self.names[at])} may be an hour or minutes "
+                "after midnight: write it as 09:00"
+            )
         return "hhmmss" if max(map(int, filled)) > 2400 or max(map(len, filled)) > 4 else "hhmm"
 
     def _has_year_first(self, cells: Sequence[str], share: Mapping[str, float]) -> bool:

@@ -4,7 +4,7 @@ import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from pathlib import Path
 
 from tickflow.errors import SettingError
@@ -18,8 +18,8 @@ from tickflow.sources.files.plan import QUOTES
 
 KEY = "REPLAY_FILE"
 MOST_FILES = 10_000
-MOST_OPEN = 200
-"""The most files of one symbol each that are merged; more are sorted on disk. A process may often open 1,024 files."""
+MOST_OPEN = 16
+"""The most files with ticks of the same time that are merged: each takes 10 MB. More are sorted together on disk."""
 
 
 @dataclass
@@ -103,6 +103,7 @@ def open_all(path: Path, options: Options) -> Opened:
                     notes.append(f"{member.name} is skipped: expected {error}")
                     continue
                 counted[id(member.counted)] = member.counted
+                member.forget_head()
         except Unreadable as error:
             name = str(each) if member is None else member.name
             raise SettingError(KEY, name, str(error)) from error
@@ -114,6 +115,8 @@ def open_all(path: Path, options: Options) -> Opened:
             raise SettingError(KEY, str(each), f"a file that is whole ({what})") from error
     for each_counted in counted.values():
         each_counted.done = 0
+    if _overlap(files, options):
+        notes.append(f"{len(files):,} files with ticks of the same time: sorted together on disk before the first tick")
     return Opened(files, list(counted.values()), notes)
 
 
@@ -141,11 +144,10 @@ class Reading:
     def columns(self) -> Iterator[Columns]:
         """All ticks."""
         files = self.opened.files
-        if _are_many_symbols(files):  # they overlap: to merge them, all would be open at once
-            rows = chain.from_iterable(self._rows(file) for file in files)
-            yield from sorted_on_disk(rows, newest_first=False)
+        if _overlap(files, self._options):
+            yield from sorted_on_disk(chain.from_iterable(self._stream(file)() for file in files), newest_first=False)
             return
-        begins = [int(file.first.time_us.min()) if len(file.first) else 0 for file in files]
+        begins = [file.span_us[0] if file.span_us is not None else 0 for file in files]
         yield from merged([self._stream(file) for file in files], begins if len(files) > 1 else None)
 
     def _stream(self, file: File) -> Callable[[], Iterator[Columns]]:
@@ -188,10 +190,20 @@ class Reading:
             self._refuse(file.member.name, refusal)
 
 
-def _are_many_symbols(files: Sequence[File]) -> bool:
-    """Whether there are more files of one symbol each than may be open at the same time."""
+def _overlap(files: Sequence[File], options: Options) -> bool:
+    """Whether more files have ticks of the same time than may be open together.
+
+    Those with a symbol of their own each do, as a rule; of others the first rows show it.
+    """
+    if options.sort == "never" or len({file.plan.kind == QUOTES for file in files}) > 1:
+        return False  # a sort on disk keeps one source of ticks: trades, or midpoints
     symbols = {file.plan.series[0].symbol for file in files if file.plan.symbol is None} - {None}
-    return len(symbols) > MOST_OPEN and len({file.plan.kind == QUOTES for file in files}) == 1
+    spans = [file.span_us for file in files if file.span_us is not None]
+    edges = sorted(
+        [(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans], key=lambda edge: (edge[0], -edge[1])
+    )
+    deepest = max(accumulate(step for _, step in edges), default=0)
+    return max(len(symbols), deepest) > MOST_OPEN
 
 
 def with_flags(options: Options, **changes: object) -> Options:

@@ -64,10 +64,11 @@ _DATES = (
     r"(?P<year>\d{4})[年년]\s*(?P<month>\d{1,2})[月월]\s*(?P<day>\d{1,2})[日일]?",
     r"(?P<year>\d{4})-?W(?P<week>\d{2})-?(?P<weekday>[1-7])",
     r"(?P<year>\d{4})-(?P<ordinal>\d{3})",
+    r"(?P<name>[a-zé]{3,9})\.?[-\s](?P<year>\d{4})",
 )
 _CLOCK = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,12}))?)?"
-    r"(?:\s*(?P<half>[ap])\.?m\.?)?"
+    r"(?:\s*(?P<half>[ap])\.?m\.?|\s+uhr)?"
     r"|(?P<hour12>\d{1,2})[-\s]?(?P<half12>[ap])m"
     r"|(?P<hourc>\d{2})(?P<minutec>\d{2})(?P<secondc>\d{2})?\.?(?P<fractionc>(?<=\d{6}|\d{5}\.)\d{1,12})?"
 ).replace(r"\.?(?P<fractionc>(?<=\d{6}|\d{5}\.)\d{1,12})?", r"(?:[. ]?(?P<fractionc>\d{1,12}))?")
@@ -77,10 +78,12 @@ _ZONE = (
     r"(?:\s*\[?(?P<place>[a-z]+/[a-z_]+(?:/[a-z_]+)?)\]?|\[[\w/+-]+\]|\s*\([\w ]+\))?"
 )
 _BETWEEN = r"(?:\s*[td\s_,;]\s*|-(?=\d\d:)|:(?=\d\d:)|(?<=\d{8}))"
+_MONTHS_ALONE = (6, len(_DATES) - 1)
+"""The forms without a day, which have no time of day either."""
 _FORMS = tuple(
     re.compile(rf"{date}(?:{_BETWEEN}(?:{_CLOCK}){_ZONE})?", re.ASCII | re.IGNORECASE)
-    if number != 6
-    else re.compile(date, re.ASCII)
+    if number not in _MONTHS_ALONE
+    else re.compile(date, re.ASCII | re.IGNORECASE)
     for number, date in enumerate(_DATES)
 )  # fmt: skip
 _UNIX_DATE = re.compile(
@@ -165,7 +168,7 @@ def _date_of(part: dict[str, str | None], order: str | None) -> tuple[int, int, 
     if len(part["year"] or "") == 2:
         year += 2000 if year < 70 else 1900
     if name := part.get("name"):
-        return year, _MONTHS[name.lower().replace("é", "e").replace("ä", "ae")], int(part["day"] or "")
+        return year, _MONTHS[name.lower().replace("é", "e").replace("ä", "ae")], int(part.get("day") or 1)
     if part.get("week"):
         date = datetime.fromisocalendar(year, int(part["week"] or ""), int(part["weekday"] or ""))
         return date.year, date.month, date.day
