@@ -22,7 +22,7 @@ def main() -> int:
     path, expected = Path(sys.argv[1]), int(sys.argv[2])
     begun = time.monotonic()
     replay = Replay(path, speed=math.inf)
-    ticks, resident = 0, []
+    ticks, resident = 0, list[float]()
     for batch in replay.batches(lambda _: False):
         ticks += len(batch)
         if ticks * SAMPLES >= expected * (len(resident) + 1):
