@@ -261,17 +261,6 @@ def _drilled(bench: Bench, visitor: Visitor, kafka: KafkaServer, influxd: Influx
             of="producer",
         ),
         Fault(
-            f"{POISON:,} records that are no ticks",
-            poison,
-            lambda: None,
-            {
-                "metrics": r"tickflow_records_refused_total\{[^}]*\} (?:[1-9]\d{2,}|[\d.]+e)",
-                "status": r"refused \d+ %|refused \d+%",
-                "log": r"WARNING.*refused",
-                "page": r"[1-9][\d,]{2,} refused",
-            },
-        ),
-        Fault(
             f"{backlog:,} records behind",
             scene.start_worker,
             lambda: None,
@@ -297,6 +286,17 @@ def _drilled(bench: Bench, visitor: Visitor, kafka: KafkaServer, influxd: Influx
             make_again,
             lambda: None,
             {"log": r"created again"},
+        ),
+        Fault(  # the last one: `status` goes on to speak of the refused share
+            f"{POISON:,} records that are no ticks",
+            poison,
+            lambda: None,
+            {
+                "metrics": r"tickflow_records_refused_total\{[^}]*\} (?:[1-9]\d{2,}|[\d.]+e)",
+                "status": r"refused \d+ %|refused \d+%",
+                "log": r"WARNING.*refused",
+                "page": r"[1-9][\d,]{2,} refused",
+            },
         ),
     ]
     try:
