@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test faults attacks check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens sbom settings screenshots lock clean
+.PHONY: help run test faults attacks check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets sbom settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ tables: $(DEV) ## Write what `make bench` and `make profile` measured into docs/
 
 tokens: $(RUN) ## Make tokens of InfluxDB for worker, page and Grafana, with least rights, in secrets/
 	@$(BIN)/python -m devtools.tokens
+
+secrets: ## Make certificates and passwords for docker-compose.secure.yml, in secrets/
+	@scripts/secrets.sh
 
 sbom: $(DEV) ## Write sbom.json (CycloneDX): the libraries of requirements.lock with their hashes; works offline
 	@$(BIN)/cyclonedx-py requirements --no-validate --output-reproducible --sv 1.6 -o sbom.json requirements.lock

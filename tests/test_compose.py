@@ -18,6 +18,9 @@ COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_t
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 CLUSTER: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.cluster.yml").read_text())["services"]
 BROKERS = ("kafka", "kafka-2", "kafka-3")
+OVER: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.secure.yml").read_text())
+SECURED: dict[str, dict[str, Any]] = OVER["services"]
+INIT = {"init"}
 APP = {"producer", "worker", "dashboard"}
 ALERTS = {"notifier"}
 LOGIN = {"page"}
@@ -35,14 +38,14 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.cluster.yml"])
+@pytest.mark.parametrize("file", ["docker-compose.yml", "docker-compose.cluster.yml", "docker-compose.secure.yml"])
 def test_it_fits_the_compose_schema(file: str) -> None:
     tool = str(Path(sys.executable).parent / "check-jsonschema")
     done = run(tool, "--builtin-schema", "vendor.compose-spec", file)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("profile", ["app", "alerts", "login", "monitoring", "none"])
+@pytest.mark.parametrize("profile", ["app", "alerts", "login", "monitoring", "none", "secure"])
 def test_docker_compose_accepts_it(profile: str) -> None:
     tools = [("docker-compose",), ("docker", "compose")]
     there = [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
@@ -50,14 +53,17 @@ def test_docker_compose_accepts_it(profile: str) -> None:
         assert os.environ.get("CI") != "true", "neither docker-compose nor docker compose is installed"
         pytest.skip("neither docker-compose nor docker compose is installed")
     for tool in there:
-        for files in ((), ("-f", "docker-compose.yml", "-f", "docker-compose.cluster.yml")):
+        for file in ("cluster", "secure"):
+            files = ("-f", "docker-compose.yml", "-f", f"docker-compose.{file}.yml")
             done = run(*tool, *files, "--profile", profile, "config", "-q")
             assert done.returncode == 0, done.stderr
+        done = run(*tool, "--profile", profile, "config", "-q")
+        assert done.returncode == 0, done.stderr
 
 
 def test_it_has_no_version_key_and_only_known_services() -> None:
     assert "version" not in COMPOSE
-    assert set(SERVICES) == {"kafka", "influxdb"} | APP | ALERTS | LOGIN | MONITORING
+    assert set(SERVICES) == {"kafka", "influxdb"} | INIT | APP | ALERTS | LOGIN | MONITORING
 
 
 def test_the_brokers_of_the_cluster_agree() -> None:
@@ -101,6 +107,7 @@ def test_without_a_profile_only_the_servers_start() -> None:
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["app"]} == APP
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["alerts"]} == ALERTS
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["login"]} == LOGIN
+    assert SERVICES["init"]["profiles"] == ["app", "alerts", "login", "monitoring"]
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]} == MONITORING
 
 
@@ -108,7 +115,7 @@ def test_images_are_pinned() -> None:
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.1"
     assert SERVICES["influxdb"]["image"] == "influxdb:2.9.1"
     assert all(re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"]) for name in MONITORING)
-    assert {SERVICES[name]["image"] for name in APP | ALERTS | LOGIN} == {"tickflow:local"}
+    assert {SERVICES[name]["image"] for name in INIT | APP | ALERTS | LOGIN} == {"tickflow:local"}
     assert re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.M) == ["python:3.13-slim"]
 
 
@@ -123,9 +130,10 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
-    assert service["restart"] == "unless-stopped"
-    assert service["healthcheck"]["test"]
-    assert int(service["healthcheck"]["timeout"].removesuffix("s")) >= 5
+    assert service["restart"] == ("no" if name in INIT else "unless-stopped")
+    if name not in INIT:  # it ends
+        assert service["healthcheck"]["test"]
+        assert int(service["healthcheck"]["timeout"].removesuffix("s")) >= 5
     assert "privileged" not in service
     assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
     if name != "kafka":  # it writes its own configuration at start
@@ -158,9 +166,9 @@ def test_volumes_are_mounted_on_the_images_data_folders() -> None:
 
 @pytest.mark.parametrize("name", sorted(APP | ALERTS | LOGIN))
 def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
-    assert SERVICES[name]["depends_on"] == {
-        server: {"condition": "service_healthy"} for server in ("kafka", "influxdb")
-    }
+    servers = {server: {"condition": "service_healthy"} for server in ("kafka", "influxdb")}
+    assert SERVICES["init"]["depends_on"] == servers
+    assert SERVICES[name]["depends_on"] == {**servers, "init": {"condition": "service_completed_successfully"}}
     assert (
         SERVICES[name]["command"]
         == {
@@ -193,7 +201,7 @@ def test_the_servers_and_the_settings_agree(origin: str | None) -> None:
 
 def test_the_outbox_outlives_its_container() -> None:
     notifier = SERVICES["notifier"]
-    assert notifier["volumes"] == ["outbox-data:/data"]
+    assert notifier["volumes"] == ["outbox-data:/data", "worker-token:/tokens:ro"]
     assert notifier["environment"]["ALERT_OUTBOX"].startswith("/data/")
     assert re.search(r"install -d -o 10001 -g 10001 /data", (PROJECT / "Dockerfile").read_text())
 
@@ -202,7 +210,8 @@ def test_the_outbox_outlives_its_container() -> None:
 def test_each_containers_settings_are_accepted(name: str) -> None:
     given = SERVICES[name]["environment"]
     assert set(given) <= set(KEYS) | {f"{key}_FILE" for key in SECRETS}
-    settings = load_settings({key: filled(value) for key, value in given.items() if value is not None}, env_file=None)
+    known = {key: filled(value) for key, value in given.items() if value is not None and not key.endswith("_FILE")}
+    settings = load_settings(known, env_file=None)
     assert settings.stack == "kafka"
     if name == "dashboard":
         assert SERVICES[name]["network_mode"] == "host"
@@ -218,7 +227,7 @@ def test_a_page_in_the_network_of_the_containers_has_a_login_whose_accounts_outl
     assert "network_mode" not in page
     assert page["environment"]["AUTH"] == "users"
     assert page["ports"] == [f"127.0.0.1:{page['environment']['DASHBOARD_PORT']}:8051"]
-    assert page["volumes"] == ["users-data:/data"]
+    assert page["volumes"] == ["users-data:/data", "page-token:/tokens:ro"]
     assert page["environment"]["AUTH_USERS_FILE"].startswith("/data/")
 
 
@@ -234,7 +243,8 @@ def test_prometheus_asks_every_script_that_is_in_its_network() -> None:
 
 def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
     passed = set().union(*(SERVICES[name]["environment"] for name in APP))
-    local = {"EMBEDDED_FILE", "RETENTION_DAYS", "KAFKA_INSTANCE_ID", "DASHBOARD_DEBUG", "AUTH_USERS_FILE"}
+    local = {"EMBEDDED_FILE", "RETENTION_DAYS", "KAFKA_INSTANCE_ID", "DASHBOARD_DEBUG"}
+    passed |= {key.removesuffix("_FILE") for key in passed if key.removesuffix("_FILE") in SECRETS}
     local |= {key for key in KEYS if key.startswith("REPLAY_")}  # a replay reads a file, so it is run from a terminal
     assert set(KEYS) - passed == local
 
@@ -248,12 +258,92 @@ def test_the_map_of_another_topic_is_the_users_file_where_the_producer_looks_for
 
 def test_a_container_is_given_the_secrets_of_the_servers_that_it_talks_to_and_no_others() -> None:
     kafka = {"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SSL_PASSWORD", "KAFKA_SSL_PASSWORD_FILE"}
-    store = {"INFLUXDB_TOKEN", "INFLUXDB_SSL_PASSWORD", "INFLUXDB_SSL_PASSWORD_FILE"}
+    store = {"INFLUXDB_TOKEN_FILE", "INFLUXDB_SSL_PASSWORD", "INFLUXDB_SSL_PASSWORD_FILE"}
     given = {name: set(SERVICES[name]["environment"]) for name in APP | ALERTS | LOGIN}
     assert {name for name in given if kafka <= given[name]} == {"producer", "worker", "notifier"}
     assert {name for name in given if store <= given[name]} == {"worker", "notifier", "dashboard", "page"}
     assert not given["producer"] & store
     assert not (given["dashboard"] | given["page"]) & kafka
+
+
+def test_only_init_is_given_the_operators_token_and_each_other_one_its_own() -> None:
+    """The token of a public file is also the default of the servers alone, whose ports are on loopback."""
+    holding = {name for name in SERVICES if "INFLUXDB_TOKEN" in SERVICES[name].get("environment", {})}
+    assert holding == INIT
+    assert [name for name in SERVICES if "tickflow-local-token" in str(SERVICES[name])] == ["influxdb", "init"]
+    tokens = {
+        name: [volume.partition(":")[0] for volume in service.get("volumes", []) if "-token:" in volume]
+        for name, service in SERVICES.items()
+    }
+    assert {name: found for name, found in tokens.items() if found} == {
+        "init": ["worker-token", "page-token", "grafana-token"],
+        "worker": ["worker-token"],
+        "notifier": ["worker-token"],
+        "dashboard": ["page-token"],
+        "page": ["page-token"],
+        "grafana": ["grafana-token"],
+    }
+    dockerfile = (PROJECT / "Dockerfile").read_text()
+    assert re.search(r"install -d -o 10001 -g 10001 .*/tokens/worker /tokens/page /tokens/grafana", dockerfile)
+
+
+def test_the_accounts_of_the_page_outlive_its_container() -> None:
+    page = SERVICES["dashboard"]
+    assert page["environment"]["AUTH_USERS_FILE"] == "/users/users.json"
+    assert "users-data:/users" in page["volumes"]
+
+
+def test_the_profile_secure_runs_the_chain_with_tls_logins_and_secrets_as_files() -> None:
+    assert {name for name, one in SECURED.items() if one.get("profiles") == ["secure"]} == INIT | APP
+    kafka = SECURED["kafka"]["environment"]
+    protocols = dict(each.split(":") for each in kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    for listener in kafka["KAFKA_LISTENERS"].split(","):
+        name, _, place = listener.partition("://")
+        assert protocols[name] == "SASL_SSL" or place.startswith("127.0.0.1:"), "only the container itself gets in"
+    assert kafka["KAFKA_AUTHORIZER_CLASS_NAME"].endswith(".StandardAuthorizer")
+    for name in ("producer", "worker"):
+        given = SECURED[name]["environment"]
+        assert (given["KAFKA_SECURITY_PROTOCOL"], given["KAFKA_SASL_MECHANISM"]) == ("SASL_SSL", "SCRAM-SHA-512")
+        assert given["KAFKA_SASL_USERNAME"] == name
+    for name in ("init", "worker", "dashboard"):
+        assert SECURED[name]["environment"]["INFLUXDB_URL"].startswith("https://")
+    assert SECURED["dashboard"]["environment"]["AUTH"] == "users"
+
+
+def test_secrets_are_files_that_the_script_makes_and_each_goes_where_it_is_used() -> None:
+    files = {name: each["file"] for name, each in OVER["secrets"].items()}
+    assert files == {name: f"./secrets/{name}" for name in files}
+    given = {name: set(one.get("secrets", [])) for name, one in SECURED.items()}
+    assert set().union(*given.values()) == set(files)
+    for name, one in SECURED.items():
+        for key, value in one["environment"].items():
+            if str(value).startswith("/run/secrets/"):
+                assert value.removeprefix("/run/secrets/") in given[name], (name, key)
+            if key in SECRETS or key.endswith(("_PASSWORD", "_TOKEN")):
+                assert not value, (name, key)
+    assert {name for name in given if "influxdb-operator-token" in given[name]} == {"influxdb", "init"}
+    assert {name for name in given if "kafka-worker-password" in given[name]} == {"worker", "init"}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_the_script_makes_certificates_that_fit_once(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    done = run("scripts/secrets.sh", str(folder))
+    assert done.returncode == 0, done.stderr
+    made = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(made) == set(OVER["secrets"])
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for name, host in (("kafka-keystore.pem", "kafka"), ("influxdb.pem", "influxdb")):
+        for expected in (host, "localhost"):
+            checked = run(
+                "openssl", "verify", "-CAfile", f"{folder}/ca.pem", "-verify_hostname", expected, f"{folder}/{name}"
+            )
+            assert checked.returncode == 0, checked.stderr
+    assert b"BEGIN PRIVATE KEY" in made["kafka-keystore.pem"], "PKCS#8, as Kafka wants it"
+    for name in ("kafka-producer-password", "kafka-worker-password", "influxdb-operator-token", "influxdb-password"):
+        assert len(made[name].strip()) == 48
+    run("scripts/secrets.sh", str(folder))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == made
 
 
 @each_service

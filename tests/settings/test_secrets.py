@@ -14,6 +14,7 @@ import pytest
 from config import SECRETS, load_settings
 from tests.conftest import StartScript
 from tests.loaded_settings import load, refusal
+from tickflow.settings import secret_file
 from tickflow.store.sqlite.store import EmbeddedStore
 
 TOKEN = "fQ8xT0v2kM1bWz7LrYp3sA=="
@@ -159,3 +160,15 @@ def test_only_this_user_can_read_the_embedded_file_and_its_folder(tmp_path: Path
 
 def test_settings_that_work_have_no_notice() -> None:
     assert load_settings({}, env_file=None).notices == ()
+
+
+def test_a_secret_that_is_mounted_for_one_container_causes_no_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its mode is that of a file of the host, which other users of the host cannot reach."""
+    path = tmp_path / "token"
+    path.write_text(TOKEN)
+    path.chmod(0o644)
+    assert load(INFLUXDB_TOKEN_FILE=str(path)).notices
+    monkeypatch.setattr(secret_file, "OF_CONTAINERS", f"{tmp_path}/")
+    assert not load(INFLUXDB_TOKEN_FILE=str(path)).notices

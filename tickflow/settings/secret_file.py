@@ -9,6 +9,7 @@ from tickflow.errors import SettingError
 
 HIDDEN = "**********"
 MAX_BYTES = 64 * 1024
+OF_CONTAINERS = "/run/secrets/"
 EXPECTED = "a regular file of at most 64 KiB that holds the secret"
 
 
@@ -39,7 +40,8 @@ def read_secret(key: str, path: str) -> tuple[str, str | None]:
         raise SettingError(key, path, f"{EXPECTED}, as text in UTF-8") from None
     if not secret:
         raise SettingError(key, path, f"{EXPECTED}; this one is empty")
-    if found.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+    # What a container finds in that folder is mounted for it alone; its mode there is that of a file of the host.
+    if found.st_mode & (stat.S_IRGRP | stat.S_IROTH) and not path.startswith(OF_CONTAINERS):
         return secret, f"others can read {path} ({key}): chmod 600 {path}"
     return secret, None
 

@@ -1,0 +1,158 @@
+"""What docker-compose.yml's service `init` does before the scripts start: least rights for each of them.
+
+python -m devtools.init [--tokens FOLDER]     tokens of InfluxDB, one per folder FOLDER/worker, page, grafana
+python -m devtools.init --kafka HOST:PORT     also topics, users and rights of Kafka, as its administrator there
+
+What is there already, and works, is left as it is. `INFLUXDB_TOKEN` has to be the operator's token. With `--kafka`, the
+passwords of the users `producer` and `worker` are in files `kafka-producer-password` and `kafka-worker-password` of
+the folder that `--secrets` names.
+"""
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+    UserScramCredentialUpsertion,
+)
+from kafka.errors import KafkaError
+
+from config import Settings, load_settings
+from devtools.influxdb import InfluxServer
+from devtools.process import ServerError
+from devtools.tokens import RIGHTS, make_tokens
+from tickflow.alerts.checkpoint import state_topic
+from tickflow.alerts.desk import alerts_topic
+from tickflow.alerts.opening import COMPACTED
+from tickflow.errors import SettingError, TickflowError
+from tickflow.stack import open_log
+
+Rights = Mapping[tuple[str, str], Sequence[str]]
+"""Operations by kind and name of what they are on: `{("TOPIC", "stock-ticks"): ("WRITE", "DESCRIBE")}`."""
+
+MECHANISM = "SCRAM-SHA-512"
+READ_BY_ANOTHER_USER = ("grafana",)
+"""Whose container runs as a user that is not the scripts'."""
+
+
+def of_producer(topic: str) -> Rights:
+    """What a producer of that topic has to be allowed."""
+    return {("TOPIC", topic): ("WRITE", "DESCRIBE")}
+
+
+def of_worker(topic: str, group: str) -> Rights:
+    """What a worker, and its verbs `status` and `run`, have to be allowed."""
+    return {
+        ("TOPIC", topic): ("READ", "DESCRIBE"),
+        ("TOPIC", f"{topic}.dlq"): ("WRITE", "DESCRIBE"),
+        ("TOPIC", alerts_topic(topic)): ("WRITE", "DESCRIBE"),
+        ("TOPIC", state_topic(topic)): ("READ", "WRITE", "DESCRIBE"),
+        ("GROUP", group): ("READ",),
+    }
+
+
+def acls(user: str, rights: Rights) -> list[ACL]:
+    """The rights of a user as Kafka's admin client wants them."""
+    return [
+        ACL(
+            f"User:{user}",
+            "*",
+            ACLOperation[each],
+            ACLPermissionType.ALLOW,
+            ResourcePattern(ResourceType[kind], name),
+        )
+        for (kind, name), operations in rights.items()
+        for each in operations
+    ]
+
+
+def make_topics(settings: Settings) -> None:
+    """Make the four topics where they are missing. Raises `TickflowError`."""
+    with open_log(settings, threading.Event()) as log:
+        log.connect()
+        log.make_topic(state_topic(settings.kafka_topic), 1, COMPACTED)
+        log.make_topic(alerts_topic(settings.kafka_topic), 1, {})
+
+
+def make_users(server: str, passwords: Mapping[str, str], rights: Mapping[str, Rights]) -> None:
+    """Give users their password and their rights. Raises `KafkaError`."""
+    admin = KafkaAdminClient(bootstrap_servers=server)
+    try:
+        for user, password in passwords.items():
+            answer = admin.alter_user_scram_credentials([UserScramCredentialUpsertion(user, MECHANISM, password)])
+            if any(answer.values()):
+                raise KafkaError(f"the password of {user} was not taken: {answer}")
+            made = admin.create_acls(acls(user, rights[user]))
+            if made["failed"]:
+                raise KafkaError(f"the rights of {user} were not taken: {made['failed']}")
+    finally:
+        admin.close()
+
+
+def write_tokens(server: InfluxServer, bucket: str, folder: Path) -> bool:
+    """Write each token into `folder/WHO/token`; return whether new ones were needed. Raises `ServerError`."""
+    paths = {who: folder / who / "token" for who in RIGHTS}
+    if all(path.is_file() and _is_known(server, path.read_text(encoding="ascii"), bucket) for path in paths.values()):
+        return False
+    for who, (token, _) in make_tokens(server, bucket).items():
+        path = paths[who]
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        mode = 0o644 if who in READ_BY_ANOTHER_USER else 0o600
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+            file.write(token)
+    return True
+
+
+def _is_known(server: InfluxServer, token: str, bucket: str) -> bool:
+    try:
+        found = InfluxServer(server.url, server.org, token, server.cafile).call("GET", f"/api/v2/buckets?name={bucket}")
+    except ServerError:
+        return False
+    return bool(found["buckets"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m devtools.init", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--tokens", type=Path, default=Path("/tokens"), help="a folder with a folder for each token")
+    parser.add_argument("--kafka", help="where Kafka takes whoever connects for its administrator")
+    parser.add_argument("--secrets", type=Path, default=Path("/run/secrets"), help="where the passwords are")
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = load_settings()
+        token = settings.secret("INFLUXDB_TOKEN", "the operator's token of your InfluxDB")
+        server = InfluxServer(
+            settings.influxdb_url.rstrip("/"), settings.influxdb_org, token, settings.influxdb_ssl_cafile
+        )
+        made = write_tokens(server, settings.influxdb_bucket, chosen.tokens)
+        print(f"tokens of {', '.join(RIGHTS)}: {'made' if made else 'are there'}")
+        if chosen.kafka:
+            make_topics(settings)
+            users = {"producer": of_producer(settings.kafka_topic)}
+            users["worker"] = of_worker(settings.kafka_topic, settings.kafka_group)
+            passwords = {
+                user: (chosen.secrets / f"kafka-{user}-password").read_text(encoding="utf-8").strip() for user in users
+            }
+            make_users(chosen.kafka, passwords, users)
+            print(f"topics, passwords and rights of {', '.join(users)}: made")
+    except SettingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (ServerError, TickflowError, KafkaError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
