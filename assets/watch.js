@@ -4,6 +4,11 @@ import { facts } from "./facts.js";
 import { words } from "./words.js";
 
 const STRIP_LENGTH = 60;
+const SIDE_PX = 319, // the list beside the chart
+  PRICE_PX = 76,
+  CHANGE_PX = 106,
+  TREND_PX = [36, 50], // least and most
+  BESIDE_NAME_PX = 27; // the paddings
 const rows = new Map(); // the rows by symbol
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 
@@ -53,14 +58,34 @@ function widen(overview) {
   });
 }
 
-/* Rows and columns as large as the reader's text. */
+/* Rows and columns as large as the reader's text, and as the longest name: none is cut. What a long name needs is taken
+   from the trend; where that is not enough, the list becomes wider. */
 function measure(grid, overview = document.body.dataset.view === "overview") {
   const em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16,
-    widths = overview ? { trend: 170, symbol: 120, change: 130 } : { trend: 50, symbol: 74, change: 106 };
+    name = Math.max(74, Math.ceil(longest / em) + BESIDE_NAME_PX),
+    least = name + PRICE_PX + CHANGE_PX,
+    trend = Math.min(TREND_PX[1], Math.max(SIDE_PX, least) - least),
+    widths = overview
+      ? { trend: 170, symbol: Math.max(120, name), change: 130 }
+      : { trend, symbol: name, change: CHANGE_PX };
   const state = Object.entries(widths).map(([colId, px]) => ({ colId, width: Math.round(px * em) }));
+  for (const each of state) if (each.colId === "trend") each.hide = widths.trend < TREND_PX[0];
+  document.body.style.setProperty("--watch-width", `${(Math.max(SIDE_PX, least) + 1) * em}px`);
   // the price column takes the remaining width
   grid.applyColumnState({ state: [...state, { colId: "price", flex: 1 }] });
   grid.updateGridOptions({ rowHeight: Math.round(38 * em), headerHeight: Math.round(30 * em) });
+}
+
+/* How wide the longest name is, in px. */
+let longest = 0,
+  pen = null;
+function lengthen(names) {
+  pen ??= document.createElement("canvas").getContext("2d");
+  const { fontSize } = getComputedStyle(document.body);
+  pen.font = `600 ${fontSize} system-ui, sans-serif`;
+  const before = longest;
+  for (const name of names) longest = Math.max(longest, pen.measureText(name).width);
+  if (longest > before && ready) measure(window.dash_ag_grid.getApi("watch"));
 }
 
 /* Very many symbols do not fit into the list. `more`: how many it leaves out, -1 while that is unknown. */
@@ -129,6 +154,7 @@ function take(news, symbol, step_us = null) {
     update = news.filter((row) => rows.has(row.symbol));
   news.forEach((row) => rows.set(row.symbol, row));
   if (add.length) {
+    lengthen(add.map((row) => row.symbol));
     offer(symbol);
     document.body.style.setProperty("--watch-rows", rows.size);
   }

@@ -32,7 +32,7 @@ def grid() -> dag.AgGrid:
             "tabToNextCell": {"function": "tickflow_leave(params)"},
             "localeText": {"noRowsToShow": "No symbols yet"},
         },
-        defaultColDef={"resizable": False, "sortable": True, "minWidth": 56, "suppressHeaderMenuButton": True},
+        defaultColDef={"resizable": False, "sortable": True, "minWidth": 36, "suppressHeaderMenuButton": True},
         columnDefs=COLUMNS,
     )
 
