@@ -172,6 +172,7 @@ def test_a_paused_page_stands_still_and_shows_how_far_behind_it_is(running: Runn
     page.wait_for_timeout(int(2 * UPDATE_INTERVAL * 1000))
     running.market.tick("AAPL", 161.0)
     expect(page.locator("#headline-price")).to_have_text("161.00")
+    expect(page.locator("#fresh")).to_have_text("paused")
     expect(page.locator("#go-live")).to_have_text(re.compile(r"\d+ s behind, go live"))
     assert drawn(page) == len(PRICES)
     page.locator("#go-live").click()
