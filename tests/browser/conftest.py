@@ -21,7 +21,7 @@ from tickflow.store.sqlite.acks import EmbeddedAcks
 from tickflow.store.sqlite.store import EmbeddedStore
 
 UPDATE_INTERVAL = 0.5
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 
 
 def until(page: Page, expression: str) -> None:
