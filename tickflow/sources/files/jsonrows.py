@@ -20,6 +20,8 @@ from tickflow.sources.files.times import read_time
 
 WHOLE_BYTES = 8 << 20
 """Files up to this many bytes are read whole: the objects take about ten times as much memory."""
+MOST_OBJECTS = 400_000
+"""Files with more objects and arrays are streamed as well: two million empty ones take 270 MB."""
 DEPTH = 6
 _SYMBOLS = ("symbol", "ticker", "2. symbol", "s", "instrument", "pair", "product_id", "from_currency", "underlying")
 _loads = msgspec.json.Decoder().decode
@@ -359,9 +361,9 @@ def _message(value: Any) -> str:
 
 
 def whole(stream: Readable, encoding: Encoding, size: int) -> Any | None:
-    """The value of a text of at most that many bytes; `None` if it is longer. Raises `Unreadable`."""
+    """The value of a text of at most that many bytes; `None` if it or its value is larger. Raises `Unreadable`."""
     raw = _all_of(stream, size + 1)
-    if len(raw) > size:
+    if len(raw) > size or raw.count(b"{") + raw.count(b"[") > MOST_OBJECTS:
         return None
     text = raw[encoding.mark :].decode(encoding.codec, "replace")
     try:
