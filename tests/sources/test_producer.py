@@ -212,7 +212,7 @@ def test_a_refused_key_of_the_pasted_line_ends_it_without_a_simulated_tick(
         (["--simulator-seed", "-1"], "SIMULATOR_SEED is '-1'"),
         (["--inject", "AAPL:8"], "--inject is 'AAPL:8'; expected SYMBOL:PERCENT:AT_TICK"),
         (["--inject", "IBM:8:3"], "--inject is 'IBM'; expected one of the streamed symbols AAPL,"),
-        (["--source", "replay", "--inject", "AAPL:8:3"], "SOURCE is 'replay'; expected simulated: --inject"),
+        (["--source", "replay", "--inject", "AAPL:8:3"], "SOURCE is 'replay'; expected simulated, since --inject"),
         (["--ticks", "0"], "--ticks is '0'; expected a whole number from 1 on"),
         (["--ticks", "many"], "--ticks is 'many'; expected a whole number from 1 on"),
         (["--start-time", "now"], "--start-time is 'now'; expected a time such as 2026-01-05T14:30:00Z"),
