@@ -211,7 +211,7 @@ def test_the_count_of_alerts_is_announced_at_most_once_per_minute(running: Runni
     other = visit()
     other.evaluate("window.tickflow.alerts.pace.ms = 0")
     running.market.tick("AAPL", *PRICES[:20], 140.0)
-    expect(other.locator("#alerts [role=status]")).to_have_text("4 new alerts")
+    expect(other.locator("#alerts .alerts-said")).to_have_text("4 new alerts")
 
 
 SMALL = """[...document.querySelectorAll("button, select, input, a[href]")]
