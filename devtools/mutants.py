@@ -29,6 +29,7 @@ _METRICS = ("tests/metrics/test_formulas.py", "tests/metrics/test_windows.py", "
 OWN_TESTS: Mapping[str, Sequence[str]] = {
     "tickflow.ticks.tick": _TICKS,
     "tickflow.ticks.reasons": _TICKS,
+    "tickflow.ticks.probe": ("tests/ticks/test_probe.py",),
     "tickflow.ticks.names": ("tests/ticks/test_names.py",),
     "tickflow.ticks.cures": ("tests/ticks/test_cures.py",),
     "tickflow.metrics.windows": _METRICS,

@@ -303,3 +303,13 @@ def test_a_damaged_file_of_a_recording_is_named(folder: Path) -> None:
     one.write_bytes(one.read_bytes()[:-20])
     with pytest.raises(SourceError, match="is damaged"):
         replayed(folder)
+
+
+def test_a_portion_that_was_not_completed_is_neither_read_nor_replayed(file: Path, tmp_path: Path) -> None:
+    """A recorder that was killed left it; the next one deletes it, perhaps while somebody reads."""
+    folder = tmp_path / "rec"
+    record(file, folder, 1_000)
+    whole = sorted(folder.glob("*/*/*.parquet"))
+    shutil.copy(whole[0], whole[0].with_name("00000-00000000000009999999.parquet"))
+    assert len(tickflow.read(folder)) == 1_000
+    assert recorded_files(folder) == whole

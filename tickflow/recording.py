@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,8 +198,7 @@ class Recorder:
         if topic != self._log.topic:
             raise SettingError("--record", str(self._folder), f"another folder: this one holds the topic {topic}")
         for file in self._folder.glob("*/*/*.parquet"):
-            partition, start = map(int, file.stem.split("-"))
-            if start >= places.get(partition, 0):
+            if not _is_whole(file, places):
                 file.unlink()
         return places
 
@@ -227,6 +226,14 @@ class Recorder:
 def is_recording(folder: Path) -> bool:
     """Whether the recorder wrote that folder."""
     return (folder / STATE).is_file()
+
+
+def completed(folder: Path) -> list[Path]:
+    """The files of a recording in order of their names, without those of a portion that the recorder did not complete:
+    it deletes them when it starts again.
+    """
+    _, places = _state(folder) or ("", {})
+    return [file for file in sorted(folder.glob("*/*/*.parquet")) if _is_whole(file, places)]
 
 
 def read(
@@ -259,6 +266,7 @@ def _read_folder(folder: Path, symbols: Sequence[str] | None, begin: datetime | 
 
     if not is_recording(folder):
         raise ValueError(f"{folder} is not a recording: stock_producer.py --record makes one")
+    _, places = _state(folder) or ("", {})  # read first: what it counts as recorded is never deleted
     known = [folder / folder_of(symbol) for symbol in symbols] if symbols is not None else sorted(folder.iterdir())
     first, last = (None if moment is None else moment.astimezone(UTC).date().isoformat() for moment in (begin, end))
     files = [
@@ -267,6 +275,7 @@ def _read_folder(folder: Path, symbols: Sequence[str] | None, begin: datetime | 
         for day in sorted(one.glob("????-??-??"))
         if (first is None or day.name >= first) and (last is None or day.name <= last)
         for file in sorted(day.glob("*.parquet"))
+        if _is_whole(file, places)
     ]
     table = pa.concat_tables([schema().empty_table(), *map(pyarrow.parquet.read_table, files)])
     if begin is not None:
@@ -299,6 +308,14 @@ def _state(folder: Path) -> tuple[str, dict[int, int]] | None:
         return None
     found = json.loads((folder / STATE).read_text(encoding="utf-8"))
     return found["topic"], {int(number): at for number, at in found["places"].items()}
+
+
+def _is_whole(file: Path, places: Mapping[int, int]) -> bool:
+    """Whether the recorder has completed the portion of that file; one that was killed deletes the others at its next
+    start.
+    """
+    partition, start = map(int, file.stem.split("-"))
+    return start < places.get(partition, 0)
 
 
 def _by_symbol_and_day(portion: _Portion) -> dict[tuple[str, str], dict[str, list[object]]]:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from config import Settings
 from stock_dashboard import StockDashboard
 from tests.browser import axe
 from tests.fakes import Breakable, Feed, a_status
+from tickflow.store.base import WorkerStatus
 from tickflow.store.sqlite.acks import EmbeddedAcks
 from tickflow.store.sqlite.store import EmbeddedStore
 
@@ -45,6 +47,9 @@ class Market:
         self.feed = Feed(start=begin, source="replay" if self.replays else "simulated")
         self._shift = begin - datetime.now(UTC)
         self._processed: int | None = None
+        self._status: WorkerStatus | None = None
+        self.lives = True
+        self._lock = threading.Lock()
 
     def history(self, symbol: str, prices: list[float], gap: timedelta = timedelta(seconds=1)) -> None:
         """Ticks of the past, `gap` apart, with the last one now."""
@@ -68,7 +73,16 @@ class Market:
         status = a_status(
             now_ns=now, processed_ns=self._processed, newest_ns=newest, held_up_by=held_up_by, notice=notice
         )
-        self.store.write_status(status)
+        with self._lock:
+            self._status = status
+            self.store.write_status(status)
+
+    def report_again(self) -> None:
+        """The last status with the present time, unless the worker lives no more: a test may take its time."""
+        with self._lock:
+            if self._status is not None and self.lives:
+                self._status = replace(self._status, written_at=time.time_ns())
+                self.store.write_status(self._status)
 
     def _now(self) -> datetime:
         return datetime.now(UTC) + self._shift
@@ -86,6 +100,9 @@ class Running:
         self.writing = EmbeddedStore(path, retention_days=7, stop=threading.Event())
         self.writing.connect()
         self.market = Market(self.writing)
+        self._over = threading.Event()
+        self._reports = threading.Thread(target=self._report)
+        self._reports.start()
         self.start()
 
     def start(self, clock: Callable[[], int] = time.time_ns) -> None:
@@ -101,6 +118,17 @@ class Running:
         self._thread = threading.Thread(target=dashboard.run)
         self._thread.start()
 
+    def _report(self) -> None:
+        while not self._over.wait(2):
+            self.market.report_again()
+
+    def close(self) -> None:
+        """End serving for good, and close the store."""
+        self._over.set()
+        self._reports.join()
+        self.stop()
+        self.writing.close()
+
     def stop(self) -> None:
         """End serving."""
         self._stop.set()
@@ -111,8 +139,7 @@ class Running:
 def running(tmp_path: Path) -> Iterator[Running]:
     running = Running(tmp_path / "stocks.db")
     yield running
-    running.stop()
-    running.writing.close()
+    running.close()
 
 
 @pytest.fixture

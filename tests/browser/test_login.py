@@ -16,7 +16,7 @@ from tickflow.dashboard.accounts import Accounts
 expect.set_options(timeout=2 * WAIT_MS)
 VIEWER, OPERATOR = ("vera", "four old words here"), ("otto", "other words of otto")
 SIGN_IN = "document.querySelector('#password') !== null"
-ACK = re.compile("^Ack: AAPL high")
+ACK = re.compile("^Seen: AAPL high")
 
 
 @pytest.fixture
@@ -33,8 +33,7 @@ def running(tmp_path: Path, accounts: Accounts) -> Iterator[Running]:
     assert accounts
     one = Running(tmp_path / "stocks.db", auth="users", auth_users_file=tmp_path / "users.json")
     yield one
-    one.stop()
-    one.writing.close()
+    one.close()
 
 
 @pytest.fixture

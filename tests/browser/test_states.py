@@ -113,8 +113,9 @@ def test_the_page_shows_when_the_worker_is_gone_or_held_up(running: Running, vis
     running.market.report(held_up_by="InfluxDB does not answer")
     page = visit()
     expect(page.locator("#banner")).to_have_text("The worker waits: InfluxDB does not answer")
+    running.market.lives = False
     expect(page.locator("#banner")).to_have_text(
-        re.compile(r"No worker has reported for 1\d s. Start it: python stock_analytics.py"), timeout=20_000
+        re.compile(r"No worker has reported for \d+ s. Start it: python stock_analytics.py")
     )
 
 

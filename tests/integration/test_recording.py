@@ -28,7 +28,11 @@ from tickflow.process import StopEvent
 from tickflow.stack import open_store
 from tickflow.ticks.tick import encode
 
-pytestmark = [pytest.mark.kafka, pytest.mark.influx]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.influx,
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python's, of a connection refused
+]
 PARTITIONS = 4
 PROGRAM = """
 import os, sys
@@ -106,6 +110,7 @@ def test_a_recording_with_kills_replays_the_same_ticks_and_points_bit_for_bit(
         assert last.wait(60) == 0
     finally:
         last.kill()
+        last.wait()
     assert numbers_of(tickflow.read(folder)) == list(range(1_000))
 
     second = KafkaChain(kafka_servers, again, influx, other_bucket)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tickflow.errors import SettingError, SourceError
-from tickflow.recording import STATE, folder_of, schema
+from tickflow.recording import STATE, completed, folder_of, schema
 from tickflow.sources.base import Wait
 from tickflow.sources.files.arrow import PARQUET
 from tickflow.sources.files.sources import paths_of
@@ -36,7 +36,7 @@ def recorded_files(path: Path) -> list[Path]:
     if str(path) == "-" or path.is_fifo():
         return []
     if (path / STATE).is_file():
-        found = sorted(path.glob("*/*/*.parquet"))
+        found = completed(path)
         return found or [path / STATE]
     try:
         found = paths_of(path)
