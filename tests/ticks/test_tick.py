@@ -192,6 +192,28 @@ def test_refused_and_accepted_keep_their_order_and_their_records() -> None:
     assert [ticks.after(offset) for offset in (0, 2, 3, 8, 9)] == [0, 1, 2, 5, 6]
 
 
+def columns(ticks: TickBatch) -> dict[str, tuple[str, list[object]]]:
+    """Each column's kind and values; NaN as None."""
+    found = {}
+    for name in TickBatch.__slots__:
+        column = getattr(ticks, name)
+        kind = column.dtype.name if isinstance(column, np.ndarray) else type(column).__name__
+        values = column.tolist() if isinstance(column, np.ndarray) else column
+        found[name] = (kind, [None if value != value else value for value in values])
+    return found
+
+
+def test_batches_are_joined_in_their_order_column_by_column() -> None:
+    records = [
+        entry(body(price=float(n), volume=n / 2, timestamp=f"2026-01-05T14:30:0{n}Z", seq=n, producer="p"), offset=n)
+        for n in range(1, 8)
+    ]
+    whole, _ = decode(records)
+    parts = [decode(records[begin:end])[0] for begin, end in ((0, 2), (2, 3), (3, 3), (3, 7))]
+    assert columns(TickBatch.joined(parts)) == columns(whole)
+    assert TickBatch.joined(parts[:1]) is parts[0]
+
+
 def test_no_records_give_an_empty_batch() -> None:
     ticks, refused = decode([])
     assert (len(ticks), refused) == (0, [])
