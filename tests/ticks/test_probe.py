@@ -28,6 +28,12 @@ def test_without_an_interval_no_probe_is_ever_due() -> None:
     assert prober.seconds_left == float("inf")
 
 
+def test_the_first_probe_of_a_clock_at_its_epoch_has_a_time_after_it() -> None:
+    probe = Prober(1, lambda: 0).due()
+    assert probe is not None
+    assert probe.timestamp == datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+
+
 def test_times_increase_even_when_the_clock_stands_still_or_is_set_back() -> None:
     clock = iter((NOON_NS + 999, NOON_NS, NOON_NS - 10**9, NOON_NS + 10**9))
     prober = Prober(0.1, lambda: next(clock), iter(range(100)).__next__)

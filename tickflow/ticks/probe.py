@@ -34,7 +34,7 @@ class Prober:
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._every = math.inf if every is None else every
+        self._every = every or math.inf
         self._clock = clock
         self._monotonic = monotonic
         self._due_at = math.inf if every is None else monotonic()
