@@ -631,7 +631,8 @@ from tests.sources.files.test_reading import BODIES
 import tickflow.sources.files.arrow, pyarrow.parquet, pyarrow.feather, databento_dbn, ijson
 path, rng = Path(sys.argv[1]), random.Random(5)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for body in [rng.randbytes(300_000), b"x" * 3_000_000, b"[" * 3_000_000, b"1,2\\n" * 900_000, *BODIES]:
+deep = b'[{"price":1,"time":"2026-01-05T14:30:00Z"},{"x":' + b"[" * 9_000_000
+for body in [deep, rng.randbytes(300_000), b"x" * 3_000_000, b"[" * 3_000_000, b"1,2\\n" * 900_000, *BODIES]:
     path.write_bytes(body)
     failed(path, symbol="A", timezone="UTC")
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

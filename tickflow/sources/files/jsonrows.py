@@ -17,6 +17,7 @@ from tickflow.sources.files.options import Refusal, Unreadable, quoted
 from tickflow.sources.files.table import ROWS, Chunk
 from tickflow.sources.files.text import Encoding, Readable, blocks
 from tickflow.sources.files.times import read_time
+from tickflow.ticks.tick import MAX_NESTING
 
 WHOLE_BYTES = 8 << 20
 """Files up to this many bytes are read whole: the objects take about ten times as much memory."""
@@ -420,7 +421,7 @@ def items(stream: Readable, encoding: Encoding, path: str) -> Iterator[tuple[int
 
     stream.read(encoding.mark)
     try:
-        yield from enumerate(ijson.items(stream, f"{path}.item".lstrip("."), use_float=True), 1)
+        yield from enumerate(ijson.items(_parser(stream), f"{path}.item".lstrip(".")), 1)
     except (ijson.JSONError, ValueError) as error:
         raise EOFError(" ".join(str(error).split())[:200]) from error
 
@@ -428,7 +429,19 @@ def items(stream: Readable, encoding: Encoding, path: str) -> Iterator[tuple[int
 def _parser(stream: Readable) -> Any:
     import ijson
 
-    return ijson.parse(stream, use_float=True)
+    return ijson.parse(_shallow(ijson.basic_parse(stream, use_float=True)))
+
+
+def _shallow(events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The events of a JSON text, with a `ValueError` where it is nested too deeply: ijson keeps the path of every
+    value, which a megabyte of brackets made grow for minutes.
+    """
+    depth = 0
+    for event, value in events:
+        depth += event.startswith("start_") - event.startswith("end_")
+        if depth > MAX_NESTING:
+            raise ValueError(f"nested deeper than {MAX_NESTING} levels")
+        yield event, value
 
 
 def _all_of(stream: Readable, size: int) -> bytes:
