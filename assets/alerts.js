@@ -6,7 +6,7 @@ import { words } from "./words.js";
 import { worth } from "./worth.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-const episodes = new Map(); // the key of each shown item, as text
+const episodes = new Map(); // by key as text
 const LIMIT = facts.max_episodes;
 let go = () => {}; // moves the chart to a moment; `page.js` sets it
 

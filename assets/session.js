@@ -19,7 +19,7 @@ function show() {
   again.href = `${known.signs_out ? "login" : "."}${window.location.search}`; // behind a proxy, any visit signs in
 }
 
-/* Ask who is signed in; on loopback without a login that is nobody in particular. */
+/* Ask who is signed in; on loopback, without a login, nobody has a name. */
 async function ask() {
   const answer = await real("session", { headers: { Accept: "application/json" } });
   if (!answer.ok) return;

@@ -157,9 +157,8 @@ class Desk:
             place = max(start, committed - WINDOW_SPAN)
             if place > start:
                 logger.warning(
-                    "partition %d: no stored state of the alerts before offset %s: the replay begins %s "
-                    "records before it, and "
-                    "its alerts may differ from those before the restart",
+                    "partition %d: no stored state of the alerts before offset %s: the replay begins %s records before "
+                    "it, and its alerts may differ from those before the restart",
                     *(partition, f"{committed:,}", f"{committed - place:,}"),
                 )
         else:

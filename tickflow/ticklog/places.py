@@ -7,6 +7,7 @@ def offset_at(log: TickLog, partition: int, time_ms: int, held: Bounds) -> int:
     """The offset of the partition's first record appended at or after that time; the end of `held` if there is none.
 
     `held` are the bounds of the log. Append times never decrease within a partition, so a few reads find the place.
+    Raises `LogUnavailable`, `Stopped`.
     """
     low, high = held
     while low < high:

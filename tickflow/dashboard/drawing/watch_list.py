@@ -98,7 +98,7 @@ COLUMNS: list[dict[str, Any]] = [
         "type": RIGHT,
         "width": 106,
         "valueFormatter": _cell("change"),
-        # without this the cell would read 0.00 %
+        # a smaller change reads 0.00 %, and has no colour
         "cellClassRules": {"up": "params.value >= 0.005", "down": "params.value <= -0.005"},
     },
     *(_further(each.overview, each.label, _CELLS[each.unit], **_tooltip(each)) for each in OVERVIEW),

@@ -28,7 +28,7 @@ MAX_TICKS = 1_000
 """The number of flagged ticks in one read, newest first."""
 MAX_TAKEN = 20_000
 MANY = 3_000
-"""The store needs longer for more symbols than a reader waits."""
+"""For more symbols than this, the store takes longer than a reader waits."""
 MAX_EPISODES = 200
 ACKS_SECONDS = 2.0
 """Seconds between two reads of the acknowledgements that other dashboards have saved."""
@@ -190,7 +190,7 @@ class Board:
             return
         begin = max(newest.values()) - DAY_NS
         since = min(self._newest.get(symbol, begin) for symbol in changed) - OVERLAP_NS
-        is_whole = len(changed) == len(newest) < MANY  # without this item the store may have others
+        is_whole = len(changed) == len(newest) < MANY  # otherwise the store may have others
         points = store.anomalies(since, MAX_TICKS, None if is_whole else changed)
         moments = list(zip(points.symbol, points.time_ns.tolist(), strict=True))
         fresh = [at for at, moment in enumerate(moments) if moment not in self._taken]

@@ -220,7 +220,7 @@ class Cluster:
         if isinstance(error, UnsupportedSaslMechanismError):
             mechanism = self._security.get("sasl_mechanism")
             offered = words.partition("Enabled mechanisms: ")[2].translate(str.maketrans("", "", "[]'"))
-            known = f" of {offered}" if offered else "of the broker's sasl.enabled.mechanisms"
+            known = f" of {offered}" if offered else " of the broker's sasl.enabled.mechanisms"
             return f"it does not take the mechanism {mechanism}: set KAFKA_SASL_MECHANISM to one{known}"
         reason = words.removeprefix("SaslAuthenticationFailedError: ") or type(error).__name__
         return f"it refuses the login ({reason}): see {_LOGIN}"

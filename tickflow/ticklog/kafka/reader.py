@@ -36,7 +36,7 @@ from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 from tickflow.ticklog.kafka.transactions import OpenTransactions
 
 REQUEST_MS = 5_000
-"""The most seconds that one request to the cluster may take."""
+"""The longest time that one request to the cluster may take."""
 
 SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
 """Bounds, in seconds, of one `KafkaConsumer.poll`: with shorter polls a member may never join, longer ones delay a
