@@ -200,5 +200,7 @@ def test_an_outbox_survives_its_process(tmp_path: Path) -> None:
     outbox.write(alert("A"), [alert("A")], ["c"], 2.0)
     again = Outbox(tmp_path / "outbox.db", threading.Event())
     assert [message.alert for message in again.waiting("c")] == [alert("A")]
+    assert again.backlog("c") == (1, again.waiting("c")[0].written)
+    assert again.backlog("another") == (0, 0.0)
     assert again.arrived(9.0) == []
     assert ids_of(f"id {alert('A').id}") == [alert("A").id]

@@ -82,6 +82,15 @@ class Outbox:
         )
         return [Message(name, decode(alert), at) for name, alert, at in self._database.execute(query, (channel,))]
 
+    def backlog(self, channel: str) -> tuple[int, float]:
+        """How many messages wait for the channel, and when the oldest was written; 0 if none waits."""
+        query = (
+            "SELECT count(*), coalesce(min(written), 0.0) FROM deliveries JOIN messages ON messages.id = message "
+            "WHERE channel = ? AND state = 'waiting'"
+        )
+        count, oldest = self._database.execute(query, (channel,)).fetchone()
+        return count, oldest
+
     def settle(self, channel: str, messages: Iterable[str], state: str, now: float) -> None:
         """Note the outcome of messages: `sent at` their own time, `sent along` with another, or `given up`."""
         rows = [(state, now, channel, each) for each in messages]
