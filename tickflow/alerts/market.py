@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import msgspec
 
 from tickflow.alerts.alert import MARKET, MOVE, Alert
+from tickflow.metrics.points import Points
+from tickflow.ticks.probe import PROBE
 
 WITHIN_NS = 5 * 10**9
 REACH_NS = 60 * 10**9
@@ -19,6 +21,11 @@ _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
 """(number of symbols, how many of them make a market move). With five alerts per symbol and day, independent symbols
 would reach it once in a hundred days.
 """
+
+
+def counted_symbols(latest: Points) -> int:
+    """How many symbols have these points, one each; the probe, which is not traded, does not count. At least 1."""
+    return max(1, len({*latest.symbol} - {PROBE}))
 
 
 def least_members(symbols: int) -> int:

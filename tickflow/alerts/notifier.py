@@ -25,7 +25,6 @@ from tickflow.store.base import PointReader
 from tickflow.store.mutes import MuteStore
 from tickflow.telemetry.notifier import NotifierTelemetry
 from tickflow.ticklog.base import Polled, Position, TickLog
-from tickflow.ticks.probe import PROBE
 from tickflow.version import VERSION
 from tickflow.worker.report import counted
 
@@ -121,8 +120,7 @@ class Notifier:
         self._write()
         for channel in self._channels:
             self._send(channel)
-            left = self._outbox.waiting(channel.name)
-            self.telemetry.waiting(channel.shown, len(left), left[0].written if left else 0.0)
+            self.telemetry.waiting(channel.shown, *self._outbox.backlog(channel.name))
         self.telemetry.turn(trouble)
 
     def _follow(self, polled: Polled) -> None:
@@ -200,7 +198,7 @@ class Notifier:
         if now - self._counted_at > SYMBOLS_EVERY_SECONDS:
             self._counted_at = now
             try:
-                self._symbols = max(1, len({*self._points.latest().symbol} - {PROBE}))
+                self._symbols = market.counted_symbols(self._points.latest())
             except StoreError:
                 logger.debug("the symbols cannot be counted now", exc_info=True)
         return self._symbols

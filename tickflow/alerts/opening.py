@@ -13,11 +13,11 @@ from tickflow.alerts.checkpoint import (
     state_topic,
 )
 from tickflow.alerts.desk import CHECKPOINT_SECONDS, Desk, alerts_topic
+from tickflow.alerts.market import counted_symbols
 from tickflow.alerts.terms import AlertSettings, terms_of
 from tickflow.stack import StackSettings, open_alerts, open_log, open_store
 from tickflow.store.alerts import AlertStore
 from tickflow.ticklog.base import TickLog
-from tickflow.ticks.probe import PROBE
 
 COMPACTED = {
     "cleanup.policy": "compact",
@@ -92,6 +92,6 @@ def counting(settings: StackSettings, stop: threading.Event) -> Callable[[], int
     def count() -> int:
         with open_store(settings, stop) as store:
             store.connect()
-            return max(1, len({*store.latest().symbol} - {PROBE}))
+            return counted_symbols(store.latest())
 
     return count
