@@ -15,9 +15,10 @@ import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,7 +26,7 @@ from urllib.parse import quote
 from tickflow.backoff import Saying
 from tickflow.errors import LogUnavailable, SettingError, Stopped
 from tickflow.ticklog.base import Bounds, Record, TickLog
-from tickflow.ticks.tick import Limits, TickBatch, decode
+from tickflow.ticks.tick import Limits, TickBatch, decode, epoch_us, moment_of
 
 STATE = "recording.json"
 WRITING = ".writing"
@@ -35,7 +36,6 @@ PORTION_SECONDS = 300.0
 """Seconds to collect ticks before they are written, so that a quiet symbol's day does not become thousands of files."""
 POLL_SECONDS = 1.0
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 logger = logging.getLogger("tickflow.producer")
 
 
@@ -228,12 +228,18 @@ def is_recording(folder: Path) -> bool:
     return (folder / STATE).is_file()
 
 
-def completed(folder: Path) -> list[Path]:
-    """The files of a recording in order of their names, without those of a portion that the recorder did not complete:
-    it deletes them when it starts again.
+def completed(folder: Path, symbols: Sequence[str] | None = None) -> list[Path]:
+    """The files of a recording, of these symbols or of all, in order of their names.
+
+    Left out are those of a portion that the recorder did not complete: it deletes them when it starts again.
     """
-    _, places = _state(folder) or ("", {})
-    return [file for file in sorted(folder.glob("*/*/*.parquet")) if _is_whole(file, places)]
+    _, places = _state(folder) or ("", {})  # read first: what it counts as recorded is never deleted
+    found = chain.from_iterable(folder.glob(f"{one}/*/*.parquet") for one in _folders(symbols))
+    return [file for file in sorted(found) if _is_whole(file, places)]
+
+
+def _folders(symbols: Sequence[str] | None) -> Iterable[str]:
+    return ("*",) if symbols is None else {folder_of(symbol) for symbol in symbols}
 
 
 def read(
@@ -266,16 +272,11 @@ def _read_folder(folder: Path, symbols: Sequence[str] | None, begin: datetime | 
 
     if not is_recording(folder):
         raise ValueError(f"{folder} is not a recording: stock_producer.py --record makes one")
-    _, places = _state(folder) or ("", {})  # read first: what it counts as recorded is never deleted
-    known = [folder / folder_of(symbol) for symbol in symbols] if symbols is not None else sorted(folder.iterdir())
     first, last = (None if moment is None else moment.astimezone(UTC).date().isoformat() for moment in (begin, end))
     files = [
         file
-        for one in known
-        for day in sorted(one.glob("????-??-??"))
-        if (first is None or day.name >= first) and (last is None or day.name <= last)
-        for file in sorted(day.glob("*.parquet"))
-        if _is_whole(file, places)
+        for file in completed(folder, symbols)
+        if (first is None or file.parent.name >= first) and (last is None or file.parent.name <= last)
     ]
     table = pa.concat_tables([schema().empty_table(), *map(pyarrow.parquet.read_table, files)])
     if begin is not None:
@@ -291,16 +292,12 @@ def _read_store(where: Any, symbols: Sequence[str] | None, begin: datetime | Non
     from tickflow.metrics.fields import NAMES
     from tickflow.metrics.points import Points
 
-    since, until = (None if moment is None else _ns(moment) for moment in (begin, end))
+    since, until = (None if moment is None else epoch_us(moment) * 1000 for moment in (begin, end))
     names = where.latest().symbol if symbols is None else symbols
     points = Points.joined([Points.from_rows([]), *(where.points(name, since or 0, until) for name in names)])
     table = pa.table({name: pa.array(getattr(points, name), from_pandas=True) for name in NAMES})
     times = table["time_ns"].cast(pa.timestamp("ns", "UTC"))
     return table.drop_columns(["time_ns"]).add_column(0, "time", times)
-
-
-def _ns(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def _state(folder: Path) -> tuple[str, dict[int, int]] | None:
@@ -326,7 +323,7 @@ def _by_symbol_and_day(portion: _Portion) -> dict[tuple[str, str], dict[str, lis
             *(ticks.change_percent.tolist(), ticks.sources, ticks.producers, ticks.seqs, ticks.naive),
         )
         for record, us, symbol, price, volume, change, source, producer, seq, naive in zip(*columns, strict=True):
-            moment = _EPOCH + timedelta(microseconds=us)
+            moment = moment_of(us)
             row = found[symbol, moment.date().isoformat()]
             values = (
                 *(moment, symbol, price, volume, None if change != change else change, source, producer),

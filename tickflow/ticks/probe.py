@@ -7,17 +7,14 @@ dashboard its age when the page first has it. It is kept out of the lists, the c
 import math
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
-from tickflow.ticks.tick import Tick
+from tickflow.ticks.tick import Tick, moment_of
 
 PROBE = ".PROBE"
 """The symbol of every probe."""
 SOURCE = "probe"
 PRICE = 1.0
 """The price of every probe: one that never moves raises nothing."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Prober:
@@ -51,4 +48,4 @@ class Prober:
             return None
         self._due_at = self._monotonic() + self._every
         self._last_us = max(self._clock() // 1000, self._last_us + 1)  # event times of one symbol increase
-        return Tick(PROBE, PRICE, _EPOCH + timedelta(microseconds=self._last_us), source=SOURCE)
+        return Tick(PROBE, PRICE, moment_of(self._last_us), source=SOURCE)

@@ -8,7 +8,7 @@ machine that reads it, so that every replay has the same result.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from itertools import chain
 
@@ -148,6 +148,15 @@ def epoch_us(moment: datetime) -> int:
     """
     delta = moment - (_EPOCH_NAIVE if moment.tzinfo is None else _EPOCH)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def moment_of(us: int) -> datetime:
+    """The moment in UTC that lies that many microseconds after 1970: `epoch_us` turned around.
+
+    >>> moment_of(1_000_005)
+    datetime.datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=datetime.timezone.utc)
+    """
+    return _EPOCH + timedelta(microseconds=us)
 
 
 @dataclass(frozen=True, slots=True)
