@@ -81,18 +81,10 @@ def register(
             return {"of": drawn["id"], "state": down(str(error))}
 
     def on_acknowledge(keys: object) -> Answer:
-        try:
-            board.acknowledge(keys, clock())
-        except StoreError as error:
-            return {"trouble": str(error)}
-        return {"trouble": ""}
+        return _saved(lambda: board.acknowledge(keys, clock()))
 
     def on_withdraw(keys: object) -> Answer:
-        try:
-            board.withdraw(keys)
-        except StoreError as error:
-            return {"trouble": str(error)}
-        return {"trouble": ""}
+        return _saved(lambda: board.withdraw(keys))
 
     def on_mute(asked: dict[str, Any] | None) -> Answer:
         if asked is None:
@@ -114,11 +106,7 @@ def register(
                 closed=asked["closed"],
                 made_by=person.name if person else "",
             )
-        try:
-            board.mute(mute, asked["undo"], now_ns)
-        except StoreError as error:
-            return {"trouble": str(error)}
-        return {"trouble": ""}
+        return _saved(lambda: board.mute(mute, asked["undo"], now_ns))
 
     def on_indicate(wanted: Asked | None) -> Answer:
         if wanted is None:
@@ -137,11 +125,7 @@ def register(
     def on_layout(layout: dict[str, Any] | None) -> Answer:
         if layout is None:
             return {}
-        try:
-            layouts.keep_layout(Layout(layout["name"], layout["query"]), clock())
-        except StoreError as error:
-            return {"trouble": str(error)}
-        return {"trouble": ""}
+        return _saved(lambda: layouts.keep_layout(Layout(layout["name"], layout["query"]), clock()))
 
     for output, asked_by, answer in (
         (ids.MUTED, ids.MUTE, on_mute),
@@ -173,6 +157,15 @@ def register(
         prevent_initial_call=True,
     )(on_interval)
     _register_clientside(app)
+
+
+def _saved(save: Callable[[], None]) -> Answer:
+    """What the page is told after `save`: why it failed, or an empty sentence."""
+    try:
+        save()
+    except StoreError as error:
+        return {"trouble": str(error)}
+    return {"trouble": ""}
 
 
 def _register_clientside(app: Dash) -> None:

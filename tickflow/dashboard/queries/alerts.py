@@ -170,7 +170,7 @@ class Board:
         Raises `StoreError`.
         """
         with self._lock:
-            chosen = [self._episodes[key] for key in _keys(keys) if key in self._episodes]
+            chosen = self._chosen(keys)
             self._acks.acknowledge([each.ack(now_ns) for each in chosen])
             self._mark(chosen)
             self.trouble = ""
@@ -178,10 +178,13 @@ class Board:
     def withdraw(self, keys: object) -> None:
         """Save that the episodes with these keys have not been seen after all. Raises `StoreError`."""
         with self._lock:
-            chosen = [self._episodes[key] for key in _keys(keys) if key in self._episodes]
+            chosen = self._chosen(keys)
             self._acks.withdraw([each.ack(0) for each in chosen])
             self._mark(chosen, is_seen=False)
             self.trouble = ""
+
+    def _chosen(self, keys: object) -> list[Episode]:
+        return [self._episodes[key] for key in _keys(keys) if key in self._episodes]
 
     def _take(self, store: PageQueries, latest: Points) -> None:
         newest = dict(zip(latest.symbol, latest.time_ns.tolist(), strict=True))
