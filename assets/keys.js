@@ -1,6 +1,7 @@
 /* The keyboard, full screen, and CSV. */
 import { chart } from "./chart.js";
 import { csv } from "./csv.js";
+import { download } from "./download.js";
 import { facts } from "./facts.js";
 import { multiples } from "./multiples.js";
 import { table } from "./table.js";
@@ -123,12 +124,7 @@ function allTicks() {
 }
 
 function save(lines, name) {
-  if (!lines) return;
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([csv(lines)], { type: "text/csv" }));
-  link.download = `tickflow-${name}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  if (lines) download(`tickflow-${name}.csv`, new Blob([csv(lines)], { type: "text/csv" }));
 }
 
 async function overviewRows() {

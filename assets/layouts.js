@@ -1,4 +1,5 @@
 /* Layouts: named views, kept in the store for all readers, and saved to a file or loaded from one. */
+import { download } from "./download.js";
 import { place } from "./place.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
@@ -61,13 +62,8 @@ function draw() {
 const put = (name, query) => setProps("layout", { data: { name, query, n: performance.now() } });
 
 function write() {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(
-    new Blob([JSON.stringify({ layouts: known }, null, 2)], { type: "application/json" }),
-  );
-  link.download = "tickflow-layouts.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  const text = JSON.stringify({ layouts: known }, null, 2);
+  download("tickflow-layouts.json", new Blob([text], { type: "application/json" }));
 }
 
 function read(text) {

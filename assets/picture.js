@@ -1,6 +1,7 @@
 /* The chart as a picture to keep or to print: with what it shows, of when, from where, and when it was made. */
 import { brush } from "./brush.js";
 import { chart } from "./chart.js";
+import { download } from "./download.js";
 import { frame } from "./frame.js";
 import { multiples } from "./multiples.js";
 import { plots } from "./plots.js";
@@ -107,13 +108,7 @@ async function drawn(now) {
 
 async function save() {
   const found = await drawn(Date.now());
-  if (!found) return;
-  const blob = await new Promise((done) => found.canvas.toBlob(done, "image/png")),
-    link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = found.file;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  if (found) download(found.file, await new Promise((done) => found.canvas.toBlob(done, "image/png")));
 }
 
 /* On paper: the size of the screen's chart, scaled, in light colours. */
