@@ -1,6 +1,6 @@
 """The page's main part: the headline, the switches, the readout line and the chart of the chosen symbol."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dash import html
 from dash.development.base_component import Component
@@ -127,61 +127,36 @@ def _kinds() -> Component:
         **{"aria-label": "Time zone"},
     )
     tools = [
-        html.Button(
-            "Indicators", id="show-indicators", className="chip", type="button", title="VWAP, EMA, Bollinger, RSI …"
-        ),
-        html.Button(
+        _chip("Indicators", "show-indicators", "VWAP, EMA, Bollinger, RSI …"),
+        _chip(
             "Measure",
-            id="measure",
-            className="chip",
-            type="button",
-            title="Measure with the next drag, or with Shift and a drag",
+            "measure",
+            "Measure with the next drag, or with Shift and a drag",
             **{"aria-pressed": "false"},
         ),
-        html.Button("Lines", id="show-levels", className="chip", type="button", title="Your own lines at prices"),
+        _chip("Lines", "show-levels", "Your own lines at prices"),
     ]
     export = [
-        html.Button(
-            "CSV", id="csv", className="chip", type="button", title="Save every stored tick of the visible range as CSV"
-        ),
-        html.Button(
-            "PNG",
-            id="png",
-            className="chip",
-            type="button",
-            title="Save the chart as a picture, with symbol, period, source and time in it",
-        ),
-        html.Button("Table", id="show-table", className="chip", type="button", title="The visible part as a table (T)"),
-        html.Button(
-            "Layouts", id="show-layouts", className="chip", type="button", title="Named views, shared by all readers"
-        ),
-        html.Button(
-            "",
-            id="full-screen",
-            className="chip icon-full",
-            type="button",
-            title="Full screen (F)",
-            **{"aria-label": "Full screen"},
-        ),
-        html.Button("?", id="show-keys", className="chip", type="button", title="Keys (?)", **{"aria-label": "Keys"}),
+        _chip("CSV", "csv", "Save every stored tick of the visible range as CSV"),
+        _chip("PNG", "png", "Save the chart as a picture, with symbol, period, source and time in it"),
+        _chip("Table", "show-table", "The visible part as a table (T)"),
+        _chip("Layouts", "show-layouts", "Named views, shared by all readers"),
+        _chip("", "full-screen", "Full screen (F)", className="chip icon-full", **{"aria-label": "Full screen"}),
+        _chip("?", "show-keys", "Keys (?)", **{"aria-label": "Keys"}),
     ]
-    period = html.Button(
-        "From – to", id=ids.PERIOD_OPEN, className="chip", type="button", title="A range from one moment to another"
-    )
-    compare = html.Button(
-        "Compare",
-        id="compare",
-        className="chip",
-        type="button",
-        title="Several symbols, each in a small chart (M)",
-        **{"aria-pressed": "false"},
-    )
+    period = _chip("From – to", ids.PERIOD_OPEN, "A range from one moment to another")
+    compare = _chip("Compare", "compare", "Several symbols, each in a small chart (M)", **{"aria-pressed": "false"})
     return html.Div(
         [period, compare, *switches, choice, zone, *tools, *export],
         className="kinds",
         role="toolbar",
         **{"aria-label": "How the price is drawn"},
     )
+
+
+def _chip(label: str, name: str, title: str, **more: Any) -> Component:
+    """A button of the bar over the chart."""
+    return html.Button(label, id=name, type="button", title=title, **{"className": "chip", **more})
 
 
 def _reading(each: Reading) -> Component:
