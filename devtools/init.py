@@ -9,7 +9,6 @@ the folder that `--secrets` names.
 """
 
 import argparse
-import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from kafka.errors import KafkaError
 from config import Settings, load_settings
 from devtools.influxdb import InfluxServer
 from devtools.process import ServerError
-from devtools.tokens import RIGHTS, make_tokens
+from devtools.tokens import RIGHTS, make_tokens, operated, write_secret
 from tickflow.alerts.checkpoint import state_topic
 from tickflow.alerts.desk import alerts_topic
 from tickflow.alerts.opening import COMPACTED
@@ -106,10 +105,7 @@ def write_tokens(server: InfluxServer, bucket: str, folder: Path) -> bool:
     for who, (token, _) in make_tokens(server, bucket).items():
         path = paths[who]
         path.parent.mkdir(exist_ok=True)
-        path.unlink(missing_ok=True)
-        mode = 0o644 if who in READ_BY_ANOTHER_USER else 0o600
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
-            file.write(token)
+        write_secret(path, token, 0o644 if who in READ_BY_ANOTHER_USER else 0o600)
     return True
 
 
@@ -130,11 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         settings = load_settings()
-        token = settings.secret("INFLUXDB_TOKEN", "the operator's token of your InfluxDB")
-        server = InfluxServer(
-            settings.influxdb_url.rstrip("/"), settings.influxdb_org, token, settings.influxdb_ssl_cafile
-        )
-        made = write_tokens(server, settings.influxdb_bucket, chosen.tokens)
+        made = write_tokens(operated(settings), settings.influxdb_bucket, chosen.tokens)
         print(f"tokens of {', '.join(RIGHTS)}: {'made' if made else 'are there'}")
         if chosen.kafka:
             make_topics(settings)

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from config import load_settings
+from config import Settings, load_settings
 from devtools.influxdb import InfluxServer
 from devtools.process import ServerError
 from tickflow.errors import SettingError
@@ -53,6 +53,19 @@ def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]
     return made
 
 
+def operated(settings: Settings) -> InfluxServer:
+    """The InfluxDB of the settings, with its operator's token. Raises `SettingError` without one."""
+    token = settings.secret("INFLUXDB_TOKEN", "the operator's token of your InfluxDB")
+    return InfluxServer(settings.influxdb_url.rstrip("/"), settings.influxdb_org, token, settings.influxdb_ssl_cafile)
+
+
+def write_secret(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file that never was readable by more than `mode` allows, in place of an earlier one."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
     parser = argparse.ArgumentParser(prog="python -m devtools.tokens", description=(__doc__ or "").splitlines()[0])
@@ -60,11 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         settings = load_settings()
-        token = settings.secret("INFLUXDB_TOKEN", "the operator's token of your InfluxDB")
-        server = InfluxServer(
-            settings.influxdb_url.rstrip("/"), settings.influxdb_org, token, settings.influxdb_ssl_cafile
-        )
-        made = make_tokens(server, settings.influxdb_bucket)
+        made = make_tokens(operated(settings), settings.influxdb_bucket)
     except SettingError as error:
         print(error, file=sys.stderr)
         return 2
@@ -74,9 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen.folder.mkdir(mode=0o700, exist_ok=True)
     for who, (token, identity) in made.items():
         path = chosen.folder / f"influxdb-{who}-token"
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(token)
+        write_secret(path, token)
         print(f"{path}: set INFLUXDB_TOKEN_FILE of the {who} to it (to revoke it: influx auth delete --id {identity})")
     return 0
 
