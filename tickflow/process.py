@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
@@ -24,10 +25,19 @@ DONE, UNDONE, BAD_SETTING = 0, 1, 2
 
 
 class StopEvent(threading.Event):
-    """Set by SIGTERM, by Ctrl+C and by a closed terminal (SIGHUP) alike."""
+    """Set by SIGTERM, by Ctrl+C and by a closed terminal (SIGHUP) alike.
+
+    A thread sets it, not the handler of the signal: the handler interrupts the main thread at any instruction, and if
+    that thread holds the lock of this event just then (each `wait` takes it), a `set` would wait for that lock forever.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._signals: SimpleQueue[int] = SimpleQueue()
 
     def listen(self) -> None:
         """Take over both signals; a second Ctrl+C has no further effect."""
+        threading.Thread(target=self._set_on_signal, name="signals", daemon=True).start()
         signal.signal(signal.SIGTERM, self._heard)
         signal.signal(signal.SIGINT, self._heard)
         if (
@@ -41,7 +51,11 @@ class StopEvent(threading.Event):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def _heard(self, _signal: int, _frame: FrameType | None) -> None:
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.put(number)  # of all queues only this one may be used in a handler
+
+    def _set_on_signal(self) -> None:
+        self._signals.get()
         self.set()
 
 
