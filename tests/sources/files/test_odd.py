@@ -3,9 +3,11 @@
 reason.
 """
 
+import gc
 import gzip
 import io
 import json
+import os
 import re
 import tarfile
 import zipfile
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.sources.files.test_corpus import failed
+from tickflow.sources.files import packing
 
 HEADER = "timestamp,symbol,price,volume\n"
 NY = {"timezone": "America/New_York"}
@@ -144,3 +147,17 @@ def test_an_odd_file_is_read_as_a_careful_person_reads_it(tmp_path: Path, name: 
     assert found == expected
     assert bool(complaint) == bool(odd.complaint), complaint
     assert re.search(odd.complaint, complaint)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_zip_file_that_an_error_keeps_in_a_circle_is_closed_without_a_warning(tmp_path: Path) -> None:
+    """An error keeps the frames that it passed, and so the members in them, until the next search for garbage."""
+    path = tmp_path / "day.zip"
+    path.write_bytes(zipped({"a.csv": TWO, "b.csv": TWO}))
+    members = packing.members(path)
+    stream = members[0].open()
+    circle: list[Any] = [members, stream]
+    circle.append(circle)
+    del members, stream, circle
+    gc.collect()
+    assert str(path) not in [os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.exists()]

@@ -10,6 +10,7 @@ import io
 import lzma
 import sys
 import tempfile
+import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -215,11 +216,15 @@ def _single(name: str, names: tuple[str, ...], raw: Callable[[], Any], counted: 
 
 
 def _of_zip(file: Path | IO[bytes], name: str, names: tuple[str, ...], counted: Counted) -> Iterator[Member]:
+    opened = file.open("rb") if isinstance(file, Path) else file
     try:
-        archive = zipfile.ZipFile(file)  # open as long as its members: they share its directory
+        archive = zipfile.ZipFile(opened)
         entries = [entry for entry in archive.infolist() if not entry.is_dir() and _is_data(entry.filename)]
     except DAMAGED as error:
+        opened.close()
         raise Unreadable(f"a zip file that is whole ({error})") from error
+    # The members share the archive's directory, so the file is open until the last of them is gone.
+    weakref.finalize(archive, opened.close)
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         raise Unreadable("a table of text; this is an Excel workbook: save it as CSV")
     if not entries:
