@@ -22,11 +22,13 @@ import signal
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import chain, compress, islice
 from typing import TYPE_CHECKING, TextIO, cast
+
+import numpy as np
 
 from config import Settings, add_flags, flags_of, load_settings, origin_of_settings
 from tickflow import process
@@ -37,21 +39,21 @@ from tickflow.backoff import Backoff
 from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, StoreError, StoreUnavailable
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
-from tickflow.metrics.windows import WINDOW_SPAN
+from tickflow.metrics.windows import WINDOW_SPAN, advance_together
 from tickflow.stack import open_log, open_store
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.telemetry.health import State
 from tickflow.ticklog.base import Polled, Position, Record, TickLog
 from tickflow.ticks.probe import PROBE
-from tickflow.ticks.tick import Refused, decode
+from tickflow.ticks.tick import Refused, TickBatch, decode
 from tickflow.verbs import command_line
 from tickflow.version import VERSION
 from tickflow.worker import dead_letters
 from tickflow.worker.assignments import Assignments
-from tickflow.worker.batch import Batch
+from tickflow.worker.batch import Batch, kept_of, together
 from tickflow.worker.console import Console, wants_price_lines
-from tickflow.worker.counters import Counters
+from tickflow.worker.counters import Counters, Tally
 from tickflow.worker.history import History, of_size, remember
 from tickflow.worker.holdup import POLL_SECONDS, Holdup
 from tickflow.worker.instance import instance_name
@@ -201,29 +203,57 @@ class StockAnalyticsEngine:
             batch.tallies[number].lost += lost
             batch.positions[number] = overrun.position(overrun.emit_from)
         ends = {number: records[-1].offset + 1 for number, records in polled.records.items() if records}
-        for number, end in {**ends, **polled.read_up_to}.items():
-            ours, records = self.partitions.get(number), polled.records.get(number, ())
-            if ours is None:
-                continue
-            tally = batch.tallies[number]
-            ours.consume(records, end, tally)
-            if records:
-                self.take_in(number, records, batch)
+        ends = {number: end for number, end in {**ends, **polled.read_up_to}.items() if number in self.partitions}
+        found = {number: polled.records.get(number, ()) for number in ends}
+        for number, end in ends.items():
+            self.partitions[number].consume(found[number], end, batch.tallies[number])
+        for group in together(found):
+            self.take_in(group, batch)
+        for number, end in ends.items():
             if not self.partitions.is_restoring(number, end):
-                batch.positions[number] = ours.position(end)
+                batch.positions[number] = self.partitions[number].position(end)
         return batch
 
-    def take_in(self, number: int, records: Sequence[Record], batch: Batch) -> None:
-        """Turn the records of one partition into points to store and records to refuse."""
-        ours, tally = self.partitions[number], batch.tallies[number]
-        ticks, refused = decode(records, self._limits)
-        ticks, nameless = ours.names.admit(ticks)
-        if nameless:
-            refused = sorted([*refused, *nameless], key=lambda each: each.record.offset)
+    def take_in(self, group: Mapping[int, Sequence[Record]], batch: Batch) -> None:
+        """Turn the records of some partitions into points to store and records to refuse."""
+        decoded, refused = decode(list(chain(*group.values())), self._limits)
+        taken = {}
+        for number, ticks in zip(group, decoded.split(kept_of(group, refused)), strict=True):
+            taken[number], nameless = self.partitions[number].names.admit(ticks)
+            refused += nameless
+            self.note_arrivals(number, taken[number], batch.tallies[number])
+        counts = list(map(len, taken.values()))
+        ticks = TickBatch.joined(list(taken.values()))
+        windows = [self.partitions[number].windows for number in taken]
+        metrics = measure(advance_together(windows, ticks, counts), self.settings.anomaly_threshold)
+        numbers = np.repeat(list(taken), counts)
+        due = ticks.offsets >= np.repeat([self.partitions[number].emit_from for number in taken], counts)
+        if due.any():
+            points, depth = Points.of(numbers, ticks, metrics), metrics.depth
+            if not due.all():
+                points, depth = points.take(np.flatnonzero(due)), depth[due]
+            batch.points.append(points)
+            batch.records += compress(ticks.records, due.tolist())
+            has_probe = any(PROBE in self.partitions[number].names.known for number in taken)
+            self.observe(*batch.apart_from_probes(points, depth, has_any=has_probe))
+        refused = sorted(refused, key=lambda each: (each.record.partition, each.record.offset))
+        refused = [each for each in refused if each.record.offset >= self.partitions[each.record.partition].emit_from]
+        for each in refused:
+            batch.tallies[each.record.partition].refused[each.reason] += 1
+        batch.letters += self.letters_of(refused, dead_letters.DECODE)
+        self.notices.took(int(due.sum()), (each.reason for each in refused))
+        for number, records in group.items():
+            logger.debug(
+                "batch: partition %d, offsets %d to %d, %d ticks, %d refused",
+                *(number, records[0].offset, records[-1].offset, len(taken[number]), len(records) - len(taken[number])),
+            )
+
+    def note_arrivals(self, number: int, ticks: TickBatch, tally: Tally) -> None:
+        """Count the accepted ticks of one partition and diagnose how they arrived; pass them to the alerts."""
+        ours = self.partitions[number]
         split = self.partitions.take_split(number)
         tally.split += len(split)
         self.notices.split(number, split)
-        metrics = measure(ours.windows.advance(ticks), self.settings.anomaly_threshold)
         if self.desk:
             self.desk.take(number, ticks)
         begin = ticks.after(ours.emit_from)
@@ -231,19 +261,6 @@ class StockAnalyticsEngine:
         if tally.naive:
             self.notices.naive(ticks, begin)
         tally.accepted += len(ticks) - begin
-        if begin < len(ticks):
-            points = Points.of(number, ticks, metrics).take(slice(begin, None))
-            batch.points.append(points)
-            batch.records += ticks.records[begin:]
-            self.observe(*batch.apart_from_probes(points, metrics.depth[begin:], has_any=PROBE in ours.names.known))
-        refused = [each for each in refused if each.record.offset >= ours.emit_from]
-        tally.refused.update(each.reason for each in refused)
-        batch.letters += self.letters_of(refused, dead_letters.DECODE)
-        self.notices.took(len(ticks) - begin, (each.reason for each in refused))
-        logger.debug(
-            "batch: partition %d, offsets %d to %d, %d points, %d refused",
-            *(number, records[0].offset, records[-1].offset, len(ticks) - begin, len(refused)),
-        )
 
     def observe(self, points: Points, depth: Ints) -> None:
         """Update what people see: the price history, the console, and the time of the newest tick in the status."""
@@ -271,10 +288,10 @@ class StockAnalyticsEngine:
         """Store the points of a batch that is not empty."""
         parts = [Points.joined(batch.points)]
         written = [self.store_points(parts[0], batch.attempt)]
-        if written[0].expired and len(batch.points) > 1:
+        if written[0].expired and len(set(parts[0].partition.tolist())) > 1:
             # The store reports how many points it dropped, not which: each partition is written again, to count its
             # own.
-            parts = batch.points
+            parts = parts[0].by_partition()
             written = [self.store_points(part) for part in parts]
         records = iter(batch.records)
         for part, outcome in zip(parts, written, strict=True):

@@ -1,10 +1,16 @@
 """The content of windows, how long they keep it, and how far back a restart must read."""
 
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.metrics.test_formulas import record, run
 from tickflow.metrics.fields import DEPTH
-from tickflow.metrics.windows import Windows
+from tickflow.metrics.windows import Windows, advance_together
 from tickflow.ticklog.base import Bounds, Commit
-from tickflow.ticks.tick import decode
+from tickflow.ticks.tick import TickBatch, decode
 from tickflow.worker.restore import plan, to_metadata
 
 
@@ -78,3 +84,36 @@ def test_a_restart_from_the_metadata_gives_the_same_bits_wherever_it_falls() -> 
         for name, values in columns.items():
             emitted = [value for value, each in zip(values, replayed, strict=True) if each.offset >= committed]
             assert [repr(value) for value in emitted] == [repr(value) for value in whole[name][cut:]], name
+
+
+def test_partitions_that_advance_together_get_what_each_gets_alone() -> None:
+    drawn: Counter[str] = Counter()
+
+    # One batch per turn: for each of three partitions, the symbols of its ticks. Thirty symbols outgrow the first room.
+    turns = st.lists(st.tuples(*[st.lists(st.integers(0, 29), max_size=40)] * 3), min_size=1, max_size=6)
+
+    @given(turns)
+    def check(batches: list[tuple[list[int], ...]]) -> None:
+        together, alone = [Windows(span=90) for _ in range(3)], [Windows(span=90) for _ in range(3)]
+        offsets = [0, 1_000, 2**40]
+        for batch in batches:
+            parts: list[TickBatch] = []
+            for number, symbols in enumerate(batch):
+                found = [record(offsets[number] + at, f"S{each}", 1 + each + at / 7) for at, each in enumerate(symbols)]
+                parts.append(decode(found)[0])
+                offsets[number] += len(symbols) + 1
+            counts = [len(part) for part in parts]
+            view = advance_together(together, TickBatch.joined(parts), counts)
+            views = [windows.advance(part) for windows, part in zip(alone, parts, strict=True)]
+            assert np.array_equal(view.lags, np.concatenate([each.lags for each in views], axis=1))
+            assert np.array_equal(view.available, np.concatenate([each.available for each in views]))
+            for name, values in view.values.items():
+                assert np.array_equal(values, np.concatenate([each.values[name] for each in views], axis=1))
+            drawn["empty"] += counts.count(0)
+            drawn["shared"] += len(set(batch[0]) & set(batch[1])) > 0
+        assert [each.oldest for each in together] == [each.oldest for each in alone]
+        drawn["grown"] += max(each.symbols for each in together) > 16
+        drawn["full"] += bool(view.available.max(initial=0) >= 5)
+
+    check()
+    assert min(drawn[kind] for kind in ("empty", "shared", "grown", "full")) > 0, drawn

@@ -197,6 +197,31 @@ def test_expired_points_are_counted_per_partition_although_the_store_gives_only_
     assert letter[1] == body(volume=NEVER_STORED)
 
 
+def test_partitions_that_are_computed_together_keep_their_ticks_and_their_letters() -> None:
+    topic, store = MemoryTopic(3), PickyStore()
+    worker = Worker(topic, store)
+    for number in range(3):
+        worker.log.give(number)
+    worker.read()
+    for number, kinds in enumerate((["tick", "no tick"], ["no tick"], ["tick", "no tick", "tick"])):
+        for kind in kinds:
+            topic.append(number, *RECORDS[kind])
+    batch = worker.under_test.process(worker.under_test.poll())
+    (points,) = batch.points
+    assert points.partition.tolist() == [0, 2, 2]
+    assert points.offset.tolist() == [0, 0, 2]
+    assert points.ma_5.tolist() != points.ma_5.tolist()  # NaN: no partition has the ticks of another
+    assert [(each.partition, each.offset) for each in batch.records] == [(0, 0), (2, 0), (2, 2)]
+    assert [(batch.tallies[number].accepted, batch.tallies[number].refused.total()) for number in range(3)] == [
+        (1, 1),
+        (0, 1),
+        (2, 1),
+    ]
+    assert {number: position.offset for number, position in batch.positions.items()} == {0: 2, 1: 1, 2: 3}
+    places = [dict(letter.headers) for letter in batch.letters]
+    assert [each["__connect.errors.partition"] for each in places] == [b"0", b"1", b"2"]
+
+
 def test_lost_records_and_offsets_without_one_are_counted_and_committed() -> None:
     topic, store = MemoryTopic(1), PickyStore()
     worker = Worker(topic, store)

@@ -30,5 +30,5 @@ def test_a_hold_up_is_logged_with_its_reason_and_its_end(
     assert [message for _, message in found if message.startswith("next attempt in ")]
     assert ("INFO", f"resumed after 0 s: {store.where} accepts writes again") in found
     assert found.index(("DEBUG", "committed {0: 1}")) > found.index(
-        ("DEBUG", "batch: partition 0, offsets 0 to 0, 1 points, 0 refused")
+        ("DEBUG", "batch: partition 0, offsets 0 to 0, 1 ticks, 0 refused")
     )

@@ -36,8 +36,8 @@ class Points(Columns):
         return len(self.time_ns)
 
     @classmethod
-    def of(cls, partition: int, ticks: TickBatch, metrics: Metrics) -> Self:
-        """The points of a partition's ticks and their metrics."""
+    def of(cls, partition: int | Ints, ticks: TickBatch, metrics: Metrics) -> Self:
+        """The points of ticks and their metrics; `partition` is that of all ticks, or of each."""
         values: dict[str, object] = {name: getattr(ticks, column) for name, column in TICK_COLUMNS.items()}
         values |= metrics.columns
         values |= {
@@ -95,6 +95,11 @@ class Points(Columns):
             else:
                 picked[name] = values[index]
         return Points(**picked)  # type: ignore[arg-type]  # by name, each of its own type
+
+    def by_partition(self) -> list["Points"]:
+        """These points in parts of one partition each, in order. The points of a partition must be neighbours."""
+        ends = [*(np.flatnonzero(np.diff(self.partition)) + 1).tolist(), len(self)]
+        return [self.take(slice(begin, end)) for begin, end in zip([0, *ends], ends, strict=False)]
 
     def repeat_themselves(self) -> bool:
         """Whether two of the points have the same identity, so that the later one overwrites the earlier one."""

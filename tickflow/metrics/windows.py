@@ -7,7 +7,8 @@ back a restart has to read.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import accumulate
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -51,6 +52,16 @@ class WindowView:
         return result
 
 
+class Carried(NamedTuple):
+    """The last ticks of some symbols, one row per symbol, right-aligned: the values that windows take (per field), the
+    offsets, and how many of them there are.
+    """
+
+    values: Mapping[str, Floats]
+    offsets: Ints
+    counts: Ints
+
+
 class Windows:
     """The last accepted ticks of each symbol of one partition: `DEPTH` offsets, and the values that windows take.
 
@@ -88,56 +99,96 @@ class Windows:
 
     def advance(self, ticks: TickBatch) -> WindowView:
         """Add the ticks of a batch, in log order; return the windows of each, in the same order."""
-        slots = self._slots_of(ticks.symbols)
-        order = np.argsort(slots, kind="stable")
-        touched, starts, news = np.unique(slots[order], return_index=True, return_counts=True)
-        carried = self._counts[touched]
+        return advance_together([self], ticks, [len(ticks)])
 
-        # For each tick: its index when the batch is sorted by symbol, the row of its symbol, its rank within the
-        # symbol.
-        place, row = np.empty_like(slots), np.empty_like(slots)
-        place[order] = np.arange(len(slots))
-        row[order] = np.repeat(np.arange(len(touched)), news)
-        rank = place - starts[row]
+    @property
+    def room(self) -> int:
+        """How many symbols have a row without a longer array."""
+        return len(self._counts)
 
-        def windows_of(known: Column, new: Column) -> Column:
-            """One column per tick: the last values of its symbol, with the tick's own in the last row. `known` has one
-            row per symbol.
-            """
-            depth = known.shape[1]
-            lane = np.concatenate([known[touched].ravel(), new[order]])
-            back = np.arange(depth - 1, -1, -1)[:, None]
-            # The value that far back is a new tick, or else one of the carried ticks, which end where the next row
-            # begins.
-            at = np.where(back <= rank, len(touched) * depth + place, (row + 1) * depth + rank) - back
-            windows: Column = lane[at]
-            return windows
-
-        values = {
-            name: windows_of(known, np.asarray(getattr(ticks, TICK_COLUMNS[name])))
-            for name, known in self._values.items()
-        }
-        offsets = windows_of(self._offsets, ticks.offsets)
-        newest = order[starts + news - 1]
-        for name, windows in values.items():
-            self._values[name][touched] = windows[:, newest].T
-        self._offsets[touched] = offsets[:, newest].T
-        self._counts[touched] = np.minimum(carried + news, DEPTH)
-        # Cells before a symbol's first tick are 0; `available` masks them.
-        return WindowView(
-            values=values,
-            lags=ticks.offsets - offsets,
-            available=carried[row] + rank + 1,
-            span=self.span,
-        )
-
-    def _slots_of(self, symbols: list[str]) -> Ints:
+    def slots_of(self, symbols: list[str]) -> Ints:
+        """The row of each symbol; a new symbol gets the next one."""
         found = places_of(symbols, self._slots)
         while len(self._slots) > len(self._counts):
             self._values = {name: _twice_as_long(rows) for name, rows in self._values.items()}
             self._offsets = _twice_as_long(self._offsets)
             self._counts = _twice_as_long(self._counts)
         return found
+
+    def carried(self, rows: Ints) -> Carried:
+        """The ticks in these rows."""
+        return Carried(
+            {name: each[rows] for name, each in self._values.items()}, self._offsets[rows], self._counts[rows]
+        )
+
+    def carry(self, rows: Ints, ticks: Carried) -> None:
+        """Replace the ticks in these rows."""
+        for name, values in ticks.values.items():
+            self._values[name][rows] = values
+        self._offsets[rows] = ticks.offsets
+        self._counts[rows] = ticks.counts
+
+
+def advance_together(parts: Sequence[Windows], ticks: TickBatch, counts: Sequence[int]) -> WindowView:
+    """Add the ticks of several partitions: the first `counts[0]` of them to the first part, and so on; return the
+    windows of each tick, in the same order.
+
+    The result is that of `Windows.advance` for each part alone. With a few ticks per partition the calls of numpy cost
+    more than their work, so the parts, which all have one span, share them.
+    """
+    ends = list(accumulate(counts))
+    slots = [
+        part.slots_of(ticks.symbols[end - count : end]) for part, count, end in zip(parts, counts, ends, strict=True)
+    ]
+    # The rows of all parts are numbered through: those of a part begin at its `first`.
+    firsts = list(accumulate([part.room for part in parts[:-1]], initial=0))
+    places = np.concatenate([found + first for found, first in zip(slots, firsts, strict=True)])
+    order = np.argsort(places, kind="stable")
+    touched, starts, news = np.unique(places[order], return_index=True, return_counts=True)
+    borders = np.searchsorted(touched, firsts[1:])
+    rows_of = [rows - first for rows, first in zip(np.split(touched, borders), firsts, strict=True)]
+    known = [part.carried(rows) for part, rows in zip(parts, rows_of, strict=True)]
+    carried = np.concatenate([each.counts for each in known])
+    place, row = np.empty_like(places), np.empty_like(places)
+    place[order] = np.arange(len(places))
+    row[order] = np.repeat(np.arange(len(touched)), news)
+    batch = _Sorted(order, place, row, place - starts[row])
+    values = {
+        name: _windows(np.concatenate([each.values[name] for each in known]), getattr(ticks, TICK_COLUMNS[name]), batch)
+        for name in DEPTHS
+    }
+    offsets: Ints = _windows(np.concatenate([each.offsets for each in known]), ticks.offsets, batch)
+    newest = np.split(order[starts + news - 1], borders)
+    totals = np.split(np.minimum(carried + news, DEPTH), borders)
+    for part, rows, last, total in zip(parts, rows_of, newest, totals, strict=True):
+        part.carry(rows, Carried({name: each[:, last].T for name, each in values.items()}, offsets[:, last].T, total))
+    # Cells before a symbol's first tick are 0; `available` masks them.
+    available: Ints = carried[row] + batch.rank + 1
+    return WindowView(values=values, lags=ticks.offsets - offsets, available=available, span=parts[0].span)
+
+
+class _Sorted(NamedTuple):
+    """A batch sorted by symbol: its `order`, and for each tick its place in it, the row of its symbol, and its rank
+    among the ticks of that symbol.
+    """
+
+    order: Ints
+    place: Ints
+    row: Ints
+    rank: Ints
+
+
+def _windows(before: Column, new: Column, batch: _Sorted) -> Column:
+    """One column per tick: the last values of its symbol, with the tick's own in the last row. `before` has one row per
+    symbol.
+    """
+    count, depth = before.shape
+    lane = np.concatenate([before.ravel(), new[batch.order]])
+    back = np.arange(depth - 1, -1, -1)[:, None]
+    # The value that far back is a new tick, or else one of the carried ticks, which end where the next row begins.
+    at = np.where(back <= batch.rank, count * depth + batch.place, (batch.row + 1) * depth + batch.rank) - back
+    windows: Column = lane[at]
+    return windows
 
 
 def places_of(symbols: Sequence[str], known: dict[str, int]) -> Ints:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
-from itertools import chain
+from itertools import accumulate, chain
 
 import msgspec
 import numpy as np
@@ -181,7 +181,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class TickBatch:
-    """Accepted ticks of one partition, in log order, as columns of equal length.
+    """Accepted ticks of one partition in log order, or of several one after another, as columns of equal length.
 
     `time_us` is the event time in microseconds since 1970; `change_percent` is NaN where the tick has none; `naive`
     says whether its time came without a zone.
@@ -221,13 +221,24 @@ class TickBatch:
             picked[name] = column[places] if isinstance(column, np.ndarray) else [column[at] for at in places]
         return TickBatch(**picked)  # type: ignore[arg-type]  # by name, each of its own type
 
+    def split(self, counts: Sequence[int]) -> list["TickBatch"]:
+        """The first `counts[0]` ticks, the next `counts[1]` and so on; the counts add up to all ticks."""
+        if len(counts) == 1:
+            return [self]
+        columns = [getattr(self, name) for name in self.__slots__]
+        ends = accumulate(counts)
+        return [
+            TickBatch(*(column[end - count : end] for column in columns))
+            for count, end in zip(counts, ends, strict=True)
+        ]
+
     def after(self, offset: int) -> int:
-        """The index of the first tick at or past `offset`."""
+        """The index of the first tick at or past `offset`, of ticks of one partition."""
         return int(np.searchsorted(self.offsets, offset))
 
 
 def decode(records: Sequence[Record], limits: Limits | None = None) -> tuple[TickBatch, list[Refused]]:
-    """Read records of one partition as ticks; return the refused ones beside them, each with its reason."""
+    """Read records as ticks; return the refused ones beside them, each with its reason, both in order."""
     limits = limits or Limits()
     batch = _read_together(records, limits)
     if batch is not None:

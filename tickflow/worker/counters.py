@@ -43,11 +43,14 @@ class Tally:
 
     def add(self, other: "Tally") -> None:
         """Add the counts of another tally."""
-        for each in fields(other):
-            if each.name == "refused":
-                self.refused.update(other.refused)
-            else:
-                setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        self.refused.update(other.refused)
+        for name in NUMBERS:
+            if count := getattr(other, name):
+                setattr(self, name, getattr(self, name) + count)
+
+
+NUMBERS = tuple(each.name for each in fields(Tally) if each.name != "refused")
+"""The counts of a tally that are plain numbers."""
 
 
 @dataclass(slots=True)
