@@ -15,6 +15,9 @@ from tickflow.sources.files.options import Unreadable
 from tickflow.sources.files.packing import Member, on_disk
 from tickflow.sources.files.table import ROWS, Cells, Chunk
 
+BATCH_BYTES = 16_000_000
+"""About how many bytes of a Parquet file are unpacked at a time: its rows may be of any width."""
+
 PARQUET, ARROW, FEATHER = b"PAR1", b"ARROW1", b"FEA1"
 
 
@@ -55,6 +58,12 @@ class ArrowTable:
             self._ipc: Any = None
             self._parquet: Any = pyarrow.parquet.ParquetFile(self._file, buffer_size=1 << 20, pre_buffer=False)
             self._schema = self._parquet.schema_arrow
+            if texts := [field.name for field in self._schema if pyarrow.types.is_string(field.type)]:
+                # A text that many rows have is unpacked once, not once per row.
+                self._parquet.close()
+                self._parquet = pyarrow.parquet.ParquetFile(
+                    self._file, buffer_size=1 << 20, pre_buffer=False, read_dictionary=texts
+                )
             self.rows: int | None = self._parquet.metadata.num_rows
         else:
             import pyarrow.ipc
@@ -95,13 +104,27 @@ class ArrowTable:
     def _batches(self, needed: set[int] | None) -> Iterator[Any]:
         if self._parquet is not None:
             names = None if needed is None else [self.names[index] for index in sorted(needed)]
-            yield from self._parquet.iter_batches(batch_size=ROWS, columns=names, use_threads=False)
+            rows = self._rows_at_a_time(names)
+            yield from self._parquet.iter_batches(batch_size=rows, columns=names, use_threads=False)
         else:
             for number in range(self._ipc.num_record_batches):
                 batch = self._ipc.get_batch(number)
                 batch.validate(full=True)  # a damaged file would crash the process later, within pyarrow
                 for start in range(0, batch.num_rows, ROWS):
                     yield batch.slice(start, ROWS)
+
+    def _rows_at_a_time(self, names: Sequence[str] | None) -> int:
+        """How many rows are about `BATCH_BYTES`, at most `ROWS`."""
+        metadata, widest = self._parquet.metadata, 1
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            columns = map(group.column, range(group.num_columns))
+            size = sum(
+                column.total_uncompressed_size
+                for column in columns
+                if names is None or column.path_in_schema.split(".")[0] in names
+            )
+            widest = max(widest, size // max(group.num_rows, 1))
+        return int(min(ROWS, max(1, BATCH_BYTES // widest)))
 
 
 _CONVERT = """
@@ -144,6 +167,9 @@ def _cells(column: Any) -> Cells:
 
     kind = column.type
     types = pyarrow.types
+    if types.is_dictionary(kind) and types.is_string(kind.value_type):
+        texts = ["" if text is None else text for text in column.dictionary.to_pylist()]
+        return ["" if at is None else texts[at] for at in column.indices.to_pylist()]
     if types.is_dictionary(kind):
         column = column.dictionary_decode()
         kind = column.type
