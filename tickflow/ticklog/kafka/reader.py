@@ -43,13 +43,13 @@ SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
 stop.
 """
 
-LINGER_SECONDS, FEW_RECORDS = 0.015, 1_000
+LINGER_SECONDS, FEW_RECORDS = 0.02, 1_000
 """After a poll that returned fewer records than this, and all there were, the next one begins this much later.
 
 At 2,000 ticks/s on twelve partitions (quiet machine, two cores, servers and load on it too) a worker without the pause
-takes 34 to 37 % of a core, and half of the ticks are stored within 9 ms, 99 % within 21 ms; with it 21 to 24 %, 18 ms
-and 32 ms. With 10 ms it takes 27 to 30 %, with 20 ms 18 %, 20 ms and 37 ms. The pause comes from the client, since a
-broker's `fetch.min.bytes` would begin to wait only when the worker is done with a turn.
+takes 34 to 37 % of a core, and half of the ticks are stored within 9 ms, 99 % within 21 ms. With 10 ms it takes 27 to
+30 % (14 and 26 ms), with 15 ms 21 to 27 % (18 and 32 ms), with 20 ms 18 to 22 % (20 and 37 ms). The pause comes from
+the client, since a broker's `fetch.min.bytes` would begin to wait only when the worker is done with a turn.
 """
 
 SILENCE_SECONDS = 5.0
