@@ -190,15 +190,20 @@ class Bench:
         return process
 
     def measure(
-        self, program: list[str], environment: dict[str, str], *, python: str | Path = sys.executable
+        self,
+        program: list[str],
+        environment: dict[str, str],
+        *,
+        python: str | Path = sys.executable,
+        seconds: float = 900,
     ) -> dict[str, Any]:
-        """Run a program and return the JSON line that it prints last."""
-        return figures_of(self.start(program, environment, python=python))
+        """Run a program for at most that many seconds, and return the JSON line that it prints last."""
+        return figures_of(self.start(program, environment, python=python), seconds)
 
 
-def figures_of(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait for the end of a program and return the JSON line that it printed last."""
-    output, _ = process.communicate(timeout=900)
+def figures_of(process: subprocess.Popen[str], seconds: float = 900) -> dict[str, Any]:
+    """Wait at most that many seconds for the end of a program; return the JSON line that it printed last."""
+    output, _ = process.communicate(timeout=seconds)
     if process.returncode:
         raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {output}")
     figures: dict[str, Any] = json.loads(output.strip().splitlines()[-1])

@@ -38,7 +38,8 @@ def run(bench: Bench) -> dict[str, Any]:
     figures: dict[str, Any] = {"gigabytes": round(csv.stat().st_size / 1e9, 2), "rows": blocks * ROWS}
     rows: list[tuple[str, ...]] = [("", "GB", "rows/s", "peak MB", "grown MB", "at most")]
     for path in (csv, parquet):
-        found = bench.measure(["-m", "benchmarks.programs.reading", str(path), str(blocks * ROWS)], environment)
+        program = ["-m", "benchmarks.programs.reading", str(path), str(blocks * ROWS)]
+        found = bench.measure(program, environment, seconds=7_200)  # 10 GB take about 20 minutes
         if found["ticks"] != blocks * ROWS:
             raise RuntimeError(f"{found['ticks']:,} ticks of {blocks * ROWS:,} rows")
         resident = found["resident_mb"]
