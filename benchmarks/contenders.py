@@ -5,6 +5,7 @@ All read the same preloaded topic of 500 symbols, in rounds of changing order; a
 exactly the ticks. The tutorial's script does not read all ticks: it runs for some seconds once most windows are full.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,9 @@ def _programs(ticks: int, lines: Path, seconds: int) -> dict[str, list[str]]:
 
 def _measured(bench: Bench, name: str, program: list[str], topic: str, ticks: int) -> dict[str, float]:
     bucket = bench.new_bucket()
-    options = {"python": CONTENDERS_PYTHON} if name in (QUIX, BYTEWAX, TUNED) else {}
+    python = CONTENDERS_PYTHON if name in (QUIX, BYTEWAX, TUNED) else sys.executable
     before = bench.influxd_cpu()
-    figures = bench.measure(["-m", *program], bench.environment(topic, bucket), **options)
+    figures = bench.measure(["-m", *program], bench.environment(topic, bucket), python=python)
     stored = int(figures.pop("stored", ticks))
     figures["influxd_us_per_tick"] = round((bench.influxd_cpu() - before) / stored * 1e6, 3)
     if name != POLL:

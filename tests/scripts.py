@@ -10,10 +10,12 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 LEASH = PROJECT / "devtools" / "leash.py"
+KEPT = ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG")
+"""What a script's environment keeps of ours; the last one is set by `make coverage`, which measures scripts, too."""
 
 
 class Script:
-    """One run of a script, in `cwd`, with PATH, HOME and `env` as its whole environment.
+    """One run of a script, in `cwd`, with `KEPT` and `env` as its whole environment.
 
     A `.env` in `cwd` is read; without one, a `.env` beside the scripts would be. It ends, at the latest, with the test
     run.
@@ -26,7 +28,7 @@ class Script:
             self.process = subprocess.Popen(
                 [sys.executable, "-ISE", str(LEASH), sys.executable, str(PROJECT / name), *arguments],
                 cwd=cwd,
-                env={key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ} | dict(env),
+                env={key: os.environ[key] for key in KEPT if key in os.environ} | dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
