@@ -19,6 +19,7 @@ CHART = PROJECT / "charts" / "tickflow"
 SASL = ("sasl.mechanism=SCRAM-SHA-512", "sasl.caSecret=kafka-ca", "secrets.producer=tickflow-producer")
 USERS = ("page.auth=users", "page.users=tickflow-users", "page.names=stocks.example.com")
 PROXY = ("page.auth=proxy", "page.proxies=10.0.0.0/8", "page.names=stocks.example.com")
+NOTIFIER = ("notifier.enabled=true", "secrets.notifier=tickflow-notifier")
 VARIANTS = {
     "as it is": (),
     "everything": (
@@ -26,6 +27,7 @@ VARIANTS = {
         "worker.keda.enabled=true",
         "monitoring.serviceMonitor=true",
         "producer.source=alpha_vantage",
+        *NOTIFIER,
     ),
     "with accounts": USERS,
     "behind a login of a proxy": PROXY,
@@ -95,8 +97,24 @@ def test_a_worker_is_a_static_member_under_the_name_of_its_pod() -> None:
 
 
 def test_scaling_by_lag_leaves_the_number_of_workers_to_keda() -> None:
-    (worker,) = [each for each in rendered(VARIANTS["everything"]) if each["kind"] == "StatefulSet"]
-    assert "replicas" not in worker["spec"]
+    sets = [each for each in rendered(VARIANTS["everything"]) if each["kind"] == "StatefulSet"]
+    assert {each["metadata"]["name"]: each["spec"].get("replicas") for each in sets} == {
+        "demo-worker": None,
+        "demo-notifier": 1,
+    }
+
+
+def test_messages_that_wait_outlive_the_notifier_and_their_addresses_come_from_its_secret() -> None:
+    sets = [each for each in rendered(NOTIFIER) if each["kind"] == "StatefulSet"]
+    (notifier,) = [each for each in sets if each["metadata"]["name"] == "demo-notifier"]
+    (container,) = containers([notifier])
+    env = {each["name"]: each.get("value") for each in container["env"]}
+    (claim,) = notifier["spec"]["volumeClaimTemplates"]
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    assert env["ALERT_OUTBOX"].startswith(mounts[claim["metadata"]["name"]])
+    assert env["ALERT_URLS_FILE"].startswith(mounts["secrets"])
+    refused = render(["notifier.enabled=true"])
+    assert (refused.returncode, "secrets.notifier" in refused.stderr) == (1, True)
 
 
 def reaches_the_page(objects: Sequence[dict[str, Any]]) -> tuple[bool, bool, bool]:
