@@ -34,7 +34,7 @@ from tickflow.settings.addresses import is_http_url, is_loopback, is_network, is
 from tickflow.settings.env_file import read_env_file
 from tickflow.settings.secret_file import HIDDEN, read_secret, without_secrets
 from tickflow.sources.files.names import ROLES, parse_columns
-from tickflow.ticks.tick import is_symbol
+from tickflow.ticks.tick import SYMBOL_CHARACTERS, is_symbol
 
 HERE = Path(__file__).absolute().parent
 DEFAULT_SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
@@ -133,8 +133,8 @@ THRESHOLD_RULE = (
 DETECTORS_RULE = f"some of {', '.join(DETECTORS)}, with commas between"
 SYMBOL_RULE = "one symbol as a tick has it, such as AAPL, BRK.B or EURUSD"
 SYMBOLS_RULE = (
-    "symbols with commas between, each once and of 1 to 32 characters: the first one of A-Z a-z 0-9 ^ . $ # /, "
-    "then these and = : _ & + @ ! - and blanks"
+    f"symbols with commas between, each once and of 1 to {SYMBOL_CHARACTERS} characters: "
+    "the first one of A-Z a-z 0-9 ^ . $ # /, then these and = : _ & + @ ! - and blanks"
 )
 
 

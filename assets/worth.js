@@ -1,4 +1,5 @@
 /* The alerts of the newest day, by symbol and strongest first, and the mutes that readers share. */
+import { facts } from "./facts.js";
 import { words } from "./words.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
@@ -103,7 +104,8 @@ function build() {
   const box = make("details", "mutes");
   box.append(make("summary", "mutes-count"), make("ul", "mutes-list"));
   const form = make("form", "mutes-form");
-  const pattern = make("input", "", "", { required: true, maxLength: 32, placeholder: "AAPL, B*, *", name: "pattern" });
+  const maxLength = facts.symbol_characters;
+  const pattern = make("input", "", "", { required: true, maxLength, placeholder: "AAPL, B*, *", name: "pattern" });
   const minutes = make("select", "", "", { name: "minutes" });
   for (const [value, text] of [
     [60, "1 hour"],

@@ -10,6 +10,7 @@ from tests.alerts.batches import alerts_of, batch
 from tests.metrics.detectors.oracle import Trade
 from tickflow.alerts.rules import Rule, RuleError, parse
 from tickflow.alerts.watch import Terms
+from tickflow.ticks.tick import SYMBOL_CHARACTERS
 
 SECOND = 1_000_000
 SYMBOLS = st.text("ABC.*^$/=", min_size=1, max_size=8).filter(lambda text: text[0] not in "=")
@@ -89,12 +90,18 @@ def test_an_error_points_at_the_broken_word(rule: tuple[str, str, str, str], dat
         ("* silence < 60", 11, "> or >="),
         ("* change_31d < 3", 3, "30 days at most"),
         ("=A price > 5", 1, "a symbol such as AAPL"),
+        (f"{'A' * (SYMBOL_CHARACTERS + 1)} price > 5", 1, "a symbol such as AAPL"),
     ],
 )
 def test_an_error_names_its_position(text: str, place: int, expected: str) -> None:
     with pytest.raises(RuleError, match=expected) as caught:
         parse(text)
     assert caught.value.place == place
+
+
+def test_a_rule_may_name_the_longest_symbol() -> None:
+    longest = "A" * SYMBOL_CHARACTERS
+    assert [rule.pattern for rule in parse(f"{longest} price > 5")] == [longest]
 
 
 def alerts(text: str, made: list[Trade]) -> list[tuple[str, str, float, int]]:

@@ -19,6 +19,7 @@ from tickflow.ticks import tick as tick_module
 from tickflow.ticks.tick import (
     END_YEAR_US,
     MAX_RECORD_BYTES,
+    SYMBOL_CHARACTERS,
     Limits,
     Reason,
     Refused,
@@ -85,6 +86,14 @@ def test_volumes_at_their_limits_are_accepted(volume: float) -> None:
 def test_symbols_that_are_accepted(symbol: str) -> None:
     assert accept(body(symbol=symbol), symbol.encode()).symbols == [symbol]
     assert is_symbol(symbol)
+
+
+def test_a_symbol_of_one_character_too_many_is_refused_and_not_cut() -> None:
+    longest = "A" * SYMBOL_CHARACTERS
+    longer, key = body(symbol=longest + "A"), longest.encode()
+    assert accept(body(symbol=longest), key).symbols == [longest]
+    assert [reason(longer, key), reason(longer, key + b"A")] == [Reason.SYMBOL_INVALID] * 2
+    assert not is_symbol(longest + "A")
 
 
 @pytest.mark.parametrize("source", ["simulated", "alpha_vantage", "replay", "my_feed_2", "a" * 32])

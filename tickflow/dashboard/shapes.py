@@ -19,7 +19,7 @@ from tickflow.dashboard.queries.refresh import MAX_EXTENDED
 from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH_PX, MIN_WIDTH_PX, WIDTH_PX
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.store.acks import MAX_NAME, MAX_QUERY
-from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL
+from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL, SYMBOL_CHARACTERS
 
 _LONG = 2**63 - 1
 _EXACT = 2**53 - 1
@@ -149,7 +149,7 @@ class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
     wait: Milliseconds = 0.0
 
 
-MutePattern = Annotated[str, Meta(pattern=r"^[A-Za-z0-9^.$#/=:_&+@!\- *?]{0,32}\Z")]
+MutePattern = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9^.$#/=:_&+@!\- *?]{{0,{SYMBOL_CHARACTERS}}}\Z")]
 
 
 class AskedMute(msgspec.Struct, forbid_unknown_fields=True):

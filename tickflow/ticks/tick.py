@@ -30,14 +30,19 @@ END_YEAR_US = (datetime(2262, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UT
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE = _EPOCH.replace(tzinfo=None)
-SYMBOL = r"[A-Za-z0-9^.$#/](?:[A-Za-z0-9^.$#/=:_&+@!\- ]{0,30}[A-Za-z0-9^.$#/=:_&+@!\-])?"
+SYMBOL_CHARACTERS = 32
+"""The largest number of characters in a symbol."""
+SYMBOL = (
+    r"[A-Za-z0-9^.$#/]"
+    rf"(?:[A-Za-z0-9^.$#/=:_&+@!\- ]{{0,{SYMBOL_CHARACTERS - 2}}}[A-Za-z0-9^.$#/=:_&+@!\-])?"
+)
 """The regular expression that a whole symbol matches."""
 _SYMBOL = re.compile(SYMBOL)
-_SOURCE = re.compile(r"[a-z0-9_]{1,32}")
-_SYMBOL_CUT, _SOURCE_CUT = (
-    33,
-    33,
-)  # longer texts are cut to this before they are checked and cached: a text may be as long as its record
+_SOURCE_CHARACTERS = 32
+_SOURCE = re.compile(rf"[a-z0-9_]{{1,{_SOURCE_CHARACTERS}}}")
+# A name may be as long as its record. Before it is checked and cached it is cut to one character more than is allowed:
+# short enough for the cache, and still too long to be accepted.
+_SYMBOL_CUT, _SOURCE_CUT = SYMBOL_CHARACTERS + 1, _SOURCE_CHARACTERS + 1
 
 
 class Tick(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -11,7 +11,7 @@ from tickflow.dashboard.drawing import clock, traces
 from tickflow.dashboard.queries import alerts, indicated, ranges, view
 from tickflow.metrics.fields import DEPTH
 from tickflow.metrics.indicators import INDICATORS, MAX_LENGTH
-from tickflow.ticks.tick import SYMBOL
+from tickflow.ticks.tick import SYMBOL, SYMBOL_CHARACTERS
 
 
 def facts() -> dict[str, Any]:
@@ -34,6 +34,7 @@ def facts() -> dict[str, Any]:
         "max_indicators": indicated.MOST,
         "max_indicator_length": MAX_LENGTH,
         "symbol_pattern": f"^(?:{SYMBOL})$",
+        "symbol_characters": SYMBOL_CHARACTERS,
     }
 
 

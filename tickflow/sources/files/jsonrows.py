@@ -17,7 +17,7 @@ from tickflow.sources.files.options import Refusal, Unreadable, quoted
 from tickflow.sources.files.table import ROWS, Chunk
 from tickflow.sources.files.text import Encoding, Readable, blocks
 from tickflow.sources.files.times import read_time
-from tickflow.ticks.tick import MAX_NESTING
+from tickflow.ticks.tick import MAX_NESTING, SYMBOL_CHARACTERS
 
 WHOLE_BYTES = 8 << 20
 """Files up to this many bytes are read whole: the objects take about ten times as much memory."""
@@ -206,7 +206,7 @@ def _beside(value: Any, path: str, answer: Answer) -> None:
     for level in _levels(value, path):
         for name in _SYMBOLS:
             each = {key.lower(): item for key, item in level.items()}.get(name)
-            if isinstance(each, str) and 0 < len(each) <= 32 and each.lower() not in ("ok", "no_data"):
+            if isinstance(each, str) and 0 < len(each) <= SYMBOL_CHARACTERS and each.lower() not in ("ok", "no_data"):
                 answer.symbol = answer.symbol or each
     if isinstance(value, dict) and path and "." in path:
         last = path.rsplit(".", 1)[-1]
@@ -340,7 +340,9 @@ def _by_time(value: Any) -> Answer | None:
             f"rows by their time in {name!r}" if name else "rows by their time",
         )
         beside = {key.lower(): item for key, item in value.items() if name and isinstance(item, str)}
-        answer.symbol = next((beside[key] for key in _SYMBOLS if 0 < len(beside.get(key, "")) <= 32), None)
+        answer.symbol = next(
+            (beside[key] for key in _SYMBOLS if 0 < len(beside.get(key, "")) <= SYMBOL_CHARACTERS), None
+        )
         for meta in (item for item in value.values() if isinstance(item, dict) and item is not each):
             for key, item in meta.items():
                 if (isinstance(item, str) and key.lower().endswith("symbol")) or key.lower().endswith(

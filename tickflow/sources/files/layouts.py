@@ -16,6 +16,7 @@ import numpy as np
 from tickflow.sources.files import names
 from tickflow.sources.files.amounts import number, numbers
 from tickflow.sources.files.times import epoch_unit, read_clock, read_time
+from tickflow.ticks.tick import SYMBOL_CHARACTERS
 
 NEW_YORK = ZoneInfo("America/New_York")
 CANDLES = (
@@ -134,7 +135,7 @@ def _lean(sample: Sample, file: Sequence[str]) -> Known | None:
         return None
     symbol = symbol.upper()
     if rest:
-        symbol = f"{symbol} {_contract(rest)}"[:32].strip()
+        symbol = f"{symbol} {_contract(rest)}"[:SYMBOL_CHARACTERS].strip()
     unit = "ms" if sample.is_int(0) or not sample.is_time(0) else None
     layout = _lean_columns(sample, resolution, kind)
     if layout is None:
