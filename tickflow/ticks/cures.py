@@ -1,4 +1,4 @@
-"""The usual cause and the cure of each reason for a refusal: for log lines, `dead-letters` and docs/feeds.md."""
+"""The usual cause of each reason for refusal, and its cure: for log lines, `dead-letters` and docs/feeds.md."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

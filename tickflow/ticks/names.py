@@ -1,4 +1,4 @@
-"""Limits how many symbols a partition may have, and how many sources each symbol: floods of names are refused.
+"""Limits how many symbols a partition may have, and how many sources a symbol may have: floods of names are refused.
 
 The first `MAX_SYMBOLS` symbols of a partition, and the first `MAX_SOURCES` sources of each symbol, are known for good;
 ticks with further names are refused. The order of the log decides, so a replay has the same result. Names are only ever

@@ -1,7 +1,7 @@
 """The probe: a tick of the symbol `.PROBE` that a producer sends now and then, to measure how long ticks take.
 
-A probe is a tick like any other on its way through the log to the store. Workers measure its age when it is stored, the
-dashboard its age when the page first has it. It is kept out of the lists, the console and the alerts.
+A probe is a tick like any other on its way through the log to the store. Workers measure its age when it is stored; the
+dashboard measures its age when the page first has it. It is kept out of the lists, the console and the alerts.
 """
 
 import math
@@ -14,7 +14,7 @@ PROBE = ".PROBE"
 """The symbol of every probe."""
 SOURCE = "probe"
 PRICE = 1.0
-"""The price of every probe: one that never moves raises nothing."""
+"""The price of every probe. It never changes, so it raises no alert."""
 
 
 class Prober:

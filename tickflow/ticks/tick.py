@@ -78,14 +78,14 @@ def encode(tick: Tick) -> bytes:
 
 _read_float = msgspec.json.Decoder(float).decode
 _NO_LOG_TIME = 0
-_OF_TEXTS = partial(Entry, 0, 0, timestamp=0, timestamp_type=_NO_LOG_TIME)  # texts have no place in a log
+_OF_TEXTS = partial(Entry, 0, 0, timestamp=0, timestamp_type=_NO_LOG_TIME)  # these entries come from no log
 
 
 def from_text(symbol: str, price: str, timestamp: str, volume: str, source: str) -> Tick | Reason:
-    """A tick from texts such as the cells of a CSV row, or the rule that would refuse its record.
+    """Make a tick from texts such as the cells of a CSV row; return the reason instead if its record would be refused.
 
-    The texts are read as `decode` reads a record, so what passes here is accepted there; only the rules about the log's
-    own time are left to the reader.
+    The texts are read as `decode` reads a record, so what passes here is accepted there, unless it breaks a rule about
+    the log's append time, which is not known here.
 
     >>> from_text("SPY", "167.41", "2013-10-07T13:30:00.007Z", "none", "replay")
     <Reason.VOLUME_TYPE: 'volume_type'>
@@ -156,7 +156,7 @@ def epoch_us(moment: datetime) -> int:
 
 
 def moment_of(us: int) -> datetime:
-    """The moment in UTC that lies that many microseconds after 1970: `epoch_us` turned around.
+    """The moment, in UTC, that is `us` microseconds after the start of 1970: the inverse of `epoch_us`.
 
     >>> moment_of(1_000_005)
     datetime.datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=datetime.timezone.utc)
@@ -186,10 +186,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class TickBatch:
-    """Accepted ticks of one partition in log order, or of several one after another, as columns of equal length.
+    """Accepted ticks as columns of equal length: one partition in log order, or several partitions one after another.
 
     `time_us` is the event time in microseconds since 1970; `change_percent` is NaN where the tick has none; `naive`
-    says whether its time came without a zone.
+    says whether the tick's timestamp had no zone.
     """
 
     records: list[Record]
@@ -219,7 +219,7 @@ class TickBatch:
         return cls(**values)  # type: ignore[arg-type]  # by name, each of its own type
 
     def take(self, places: Sequence[int]) -> "TickBatch":
-        """The ticks at these indexes, in that order."""
+        """The ticks at the indexes `places`, in the order of `places`."""
         picked: dict[str, object] = {}
         for name in self.__slots__:
             column = getattr(self, name)
@@ -227,7 +227,7 @@ class TickBatch:
         return TickBatch(**picked)  # type: ignore[arg-type]  # by name, each of its own type
 
     def split(self, counts: Sequence[int]) -> list["TickBatch"]:
-        """The first `counts[0]` ticks, the next `counts[1]` and so on; the counts add up to all ticks."""
+        """The first `counts[0]` ticks, the next `counts[1]` and so on; the counts must add up to all ticks."""
         if len(counts) == 1:
             return [self]
         columns = [getattr(self, name) for name in self.__slots__]
@@ -238,12 +238,12 @@ class TickBatch:
         ]
 
     def after(self, offset: int) -> int:
-        """The index of the first tick at or past `offset`, of ticks of one partition."""
+        """The index of the first tick at or past `offset`; all ticks must be of one partition."""
         return int(np.searchsorted(self.offsets, offset))
 
 
 def decode(records: Sequence[Record], limits: Limits | None = None) -> tuple[TickBatch, list[Refused]]:
-    """Read records as ticks; return the refused ones beside them, each with its reason, both in order."""
+    """Read records as ticks; return the accepted ticks, and the refused records with their reasons, in log order."""
     limits = limits or Limits()
     batch = _read_together(records, limits)
     if batch is not None:
@@ -284,13 +284,14 @@ def _batch(records: Sequence[Record], symbols: list[str], sources: list[str], ti
 
 
 _EXACT_SECONDS = 2.0**31
-"""Up to so many seconds, 68 years, a float of seconds is less than half a microsecond off."""
+"""Up to this many seconds (68 years), a time in seconds is less than half a microsecond off as a float."""
 
 
 def _times(moments: Sequence[datetime]) -> tuple[npt.NDArray[np.int64], list[bool]]:
     """`epoch_us` of each moment, and whether it has no zone.
 
-    As distances from the first moment they take a third of the time that `epoch_us` takes for each.
+    Computed as distances from the first moment, all of them take a third of the time that calls of `epoch_us` would
+    take.
     """
     try:
         away = np.array([(moment - moments[0]).total_seconds() for moment in moments], dtype=np.float64)
@@ -309,7 +310,8 @@ def _read_together(records: Sequence[Record], limits: Limits) -> TickBatch | Non
     if not values or len(values) < len(records):
         return None
     whole = b"".join(values)
-    openings = whole.count(b"[") + whole.count(b"{")  # the required fields
+    # Each value must have one opening: if all have fewer than MAX_NESTING more, none of them has more than MAX_NESTING.
+    openings = whole.count(b"[") + whole.count(b"{")
     if not whole.isascii() or openings >= len(values) + MAX_NESTING or max(map(len, values)) > limits.max_record_bytes:
         return None
     try:
@@ -344,7 +346,7 @@ def _are_in_time(batch: TickBatch, limits: Limits) -> bool:
     if kinds != {LOG_APPEND_TIME}:
         return LOG_APPEND_TIME not in kinds
     appended_ms = np.array([record.timestamp for record in batch.records])
-    # In whole milliseconds, rounded to the strict side: append times in microseconds might exceed 64 bits.
+    # Compared in whole milliseconds, rounded to the strict side: append times in microseconds might exceed 64 bits.
     not_ahead = np.all(-(-(batch.time_us - MAX_AHEAD_US) // 1000) <= appended_ms)
     not_old = limits.max_age_us is None or np.all((batch.time_us + limits.max_age_us) // 1000 >= appended_ms)
     return bool(not_ahead and not_old)
