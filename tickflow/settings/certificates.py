@@ -1,4 +1,4 @@
-"""TLS from the files that the settings name, and the sentence for each failure of TLS, which names the one setting to
+"""The TLS context from the files that the settings name, and a sentence for each TLS failure: it names the setting to
 change.
 """
 
@@ -15,8 +15,8 @@ _CERTIFICATE, _KEY = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
 class Certificates:
     """Whom a client trusts and how it identifies itself; without `cafile` it trusts the authorities of the system.
 
-    `settings` is what the names of these settings begin with, `address` the setting that names the server, and
-    `without_tls` says how to do without TLS.
+    `settings` is the common prefix of these settings' names, `address` the setting that names the server, and
+    `without_tls` the setting and value that turn TLS off.
     """
 
     settings: str
@@ -28,8 +28,8 @@ class Certificates:
     password: str | None = field(default=None, repr=False)
 
     def context(self) -> ssl.SSLContext:
-        """The TLS context of these files. Raises `SettingError`, which distinguishes a wrong password from a wrong
-        file.
+        """The TLS context of these files. Raises `SettingError`; its sentence distinguishes a wrong password from a
+        wrong file.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -70,7 +70,8 @@ class Certificates:
             raise SettingError(f"{self.settings}_CERTFILE", str(certfile), expected) from error
 
     def explain(self, words: str) -> str | None:
-        """What a TLS failure with these words of OpenSSL's means, and what to do; `None` for unknown words.
+        """The meaning of a TLS failure that OpenSSL describes with `words`, and what to do; `None` if the words are
+        unknown.
 
         >>> own = Certificates("KAFKA_SSL", "KAFKA_SERVERS", "KAFKA_SECURITY_PROTOCOL=PLAINTEXT")
         >>> own.explain("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c)")
@@ -141,11 +142,11 @@ _MEANINGS = (
         "server and client have no version of TLS in common: TLS 1.2 or later is needed",
     ),
 )
-"""Words of OpenSSL's, from the most specific on, with their meaning."""
+"""Words of OpenSSL's messages with their meaning, the most specific first."""
 
 
 def _text_of(key: str, path: Path, wanted: str, what: str) -> None:
-    """Return the file's text. Raises `SettingError` if the file cannot be read or has no such part."""
+    """Raise `SettingError` if the file cannot be read, or does not contain `wanted`."""
     try:
         content = path.read_text(encoding="ascii", errors="replace")
     except OSError as error:

@@ -40,16 +40,16 @@ def read_secret(key: str, path: str) -> tuple[str, str | None]:
         raise SettingError(key, path, f"{EXPECTED}, as text in UTF-8") from None
     if not secret:
         raise SettingError(key, path, f"{EXPECTED}; this one is empty")
-    # What a container finds in that folder is mounted for it alone; its mode there is that of a file of the host.
+    # A file in that folder is mounted for this container alone; its mode is the mode that it has on the host.
     if found.st_mode & (stat.S_IRGRP | stat.S_IROTH) and not path.startswith(OF_CONTAINERS):
         return secret, f"others can read {path} ({key}): chmod 600 {path}"
     return secret, None
 
 
 def without_secrets(value: str, secrets: Collection[str] = ()) -> str:
-    """The value with anything hidden that looks like a secret in the wrong place, so that it can be shown.
+    """The value in a form that can be shown: whatever looks like a secret in the wrong place is hidden.
 
-    Hidden are known secrets, the user and password of an address, the parameters of a URL, and a value that looks like
+    This hides known secrets, the user and password of an address, the parameters of a URL, and a value that looks like
     a token.
 
     >>> without_secrets("http://me:hush@localhost:8086"), without_secrets("http://localhost:8086?token=hush")
