@@ -28,7 +28,7 @@ class Record(Protocol):
     """
 
     @property
-    def partition(self) -> int: ...  # noqa: D102 - named by the class docstring's source
+    def partition(self) -> int: ...  # noqa: D102 - as in ConsumerRecord, which the class docstring names
     @property
     def offset(self) -> int: ...  # noqa: D102
     @property
@@ -58,8 +58,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Oversized(Entry, frozen=True, gc=False):
-    """Replaces the records of a batch that would unpack to more than `bound` bytes. It has the offset of the first one;
-    `records` is their number.
+    """Replaces the records of a batch that would unpack to more than `bound` bytes. Its offset is that of the first of
+    these records; `records` is how many there are.
 
     `packed` is the compressed size of the batch in the log.
     """
@@ -97,7 +97,7 @@ class Bounds(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A consumer group as the log itself knows it, whether its workers report or not.
+    """A consumer group as the log itself sees it, whether or not the group's workers report to the store.
 
     `state`: `stable`, `rebalancing`, `empty` (no member) or `unknown` (no such group, or no such topic). `members` are
     the names of all members, `owners` names the member that owns each partition. `bounds` has every partition of the
@@ -112,7 +112,7 @@ class GroupView:
 
     @property
     def lag(self) -> dict[int, int]:
-        """By partition, the records between the committed offset (else the start of the log) and its end."""
+        """How many records each partition has from the committed offset on (from its start, if there is none)."""
         return {
             number: max(end - max(self.committed[number].offset if number in self.committed else 0, start), 0)
             for number, (start, end) in self.bounds.items()
@@ -125,9 +125,9 @@ class Polled:
 
     `revoked` partitions are gone: drop their state. `assigned` partitions (with the epoch of this assignment) are new,
     and the position of `out_of_range` partitions is an offset that the log does not hold: both return nothing before a
-    `seek`. `more` says whether the log held further records, as last known. `read_up_to` has the partitions that were
-    read past their last record, or without any record, and the offset reached: the offsets in between hold no record
-    that counts (transaction markers, records of aborted transactions).
+    `seek`. `more` says whether the log held further records, as last known. `read_up_to` has the offset reached by each
+    partition that was read further than its last returned record: the offsets in between hold no record that counts
+    (only transaction markers and records of aborted transactions).
     """
 
     records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
@@ -192,7 +192,7 @@ class TickLog(ABC):
         """Wait until the log answers, and create missing topics. Raises `Stopped`.
 
         With `create=False` nothing is created: enough for `partitions`, `bounds`, `read` and `committed`. With
-        `letters=False` the dead-letter topic is left alone: a producer needs no right on it.
+        `letters=False` the dead-letter topic is left alone: a producer needs no permission for it.
         """
 
     @abstractmethod
@@ -217,11 +217,11 @@ class TickLog(ABC):
 
     @property
     def largest_letter(self) -> int | None:
-        """How many bytes of key, value and headers a dead letter may have; `None` if there is no limit."""
+        """How many bytes the key, value and headers of a dead letter may have in all; `None` if there is no limit."""
         return None
 
-    def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: B027 - some need none
-        """Create a further topic if it is missing, with these topic settings of Kafka. Raises `LogUnavailable`."""
+    def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: B027 - some logs need none
+        """Create another topic if it is missing; `configs` are topic settings of Kafka. Raises `LogUnavailable`."""
 
     @abstractmethod
     def flush(self, timeout: float) -> None:
@@ -276,7 +276,7 @@ class TickLog(ABC):
 
     @abstractmethod
     def lag(self) -> dict[int, int]:
-        """How many records lie between the read position and the end, by assigned partition, as last known."""
+        """How many records lie between the read position and the end of each assigned partition, as last known."""
 
     @abstractmethod
     def group_view(self) -> GroupView:
@@ -284,7 +284,7 @@ class TickLog(ABC):
 
     @abstractmethod
     def ends(self) -> dict[int, int]:
-        """The offset after the last record, by assigned partition, as last known."""
+        """The offset after the last record of each assigned partition, as last known."""
 
     @abstractmethod
     def close(self) -> None:

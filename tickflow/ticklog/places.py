@@ -1,4 +1,4 @@
-"""Finds the place of a time in a log."""
+"""Finds the offset in a log that belongs to a time."""
 
 from tickflow.ticklog.base import Bounds, TickLog
 
@@ -6,7 +6,7 @@ from tickflow.ticklog.base import Bounds, TickLog
 def offset_at(log: TickLog, partition: int, time_ms: int, held: Bounds) -> int:
     """The offset of the partition's first record appended at or after that time; the end of `held` if there is none.
 
-    `held` are the bounds of the log. Append times never decrease within a partition, so a few reads find the place.
+    `held` are the bounds of the log. Append times never decrease within a partition, so a few reads find the offset.
     Raises `LogUnavailable`, `Stopped`.
     """
     low, high = held

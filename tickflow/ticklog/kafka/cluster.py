@@ -125,8 +125,8 @@ class Cluster:
         return self.patiently(lambda: self.connect(factory, **options))
 
     def patiently(self, attempt: Callable[[], Result]) -> Result:
-        """The result of `attempt`, which is repeated while it fails with an error of Kafka; the reason is logged every
-        10 s. Raises `Stopped`.
+        """Repeat `attempt` while it fails with an error of Kafka, and return its result; every 10 s the reason is
+        logged. Raises `Stopped`.
 
         Each attempt runs in its own thread: kafka-python's waits cannot be interrupted, but the wait for this thread
         can.
@@ -168,7 +168,7 @@ class Cluster:
         return Stopped(f"asked to stop while waiting for {self.where}")
 
     def explain(self, error: BaseException) -> str:
-        """The failure in words, with the settings that matter for it."""
+        """A sentence about the failure that names the settings to look at."""
         if isinstance(error, _LOGIN_REFUSED):
             return self._refused_login(error)
         if isinstance(error, MayNotCreate):
@@ -244,8 +244,8 @@ class Cluster:
         return f"{reason} (KAFKA_SECURITY_PROTOCOL is {self._protocol}{hint})"
 
     def _broker_speaks_tls(self) -> bool:
-        """Whether a server of ours answers the first bytes of a TLS handshake; tried once, after a connection
-        was lost.
+        """Whether one of the configured servers answers the first bytes of a TLS handshake; tried once, after a
+        connection was lost.
         """
         if self._speaks_tls is None:
             self._speaks_tls = any(map(_speaks_tls, self._servers))
@@ -272,7 +272,7 @@ class Cluster:
             return factory(
                 bootstrap_servers=self._servers,
                 bootstrap_timeout_ms=_ATTEMPT_MS,
-                # With kafka-python's 30 s the wait would go on long after the broker is back.
+                # With kafka-python's default of 30 s the client would still wait long after the broker is back.
                 reconnect_backoff_max_ms=1000,
                 kafka_client=remember,
                 proxy_url=DIRECTLY,

@@ -56,7 +56,7 @@ def _view(admin: Any, topic: str, group: str) -> GroupView:
 
 
 def owners_of(members: list[Mapping[str, Any]], topic: str) -> dict[int, str]:
-    """Which member of a described group has which partition of the topic: its client id by partition."""
+    """By partition of the topic, the client id of the member that owns it; `members` are those of a described group."""
     owners: dict[int, str] = {}
     for member in members:
         assignment = member["member_assignment"]

@@ -59,11 +59,11 @@ class FetchedRecords(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-p
         self.record_iterator: Iterator[Sequence[Any]] | None = self.portions(place, batches)
 
     def portions(self, place: TopicPartition, batches: Any) -> Iterator[Sequence[Any]]:
-        """The records of all batches; each portion is requested after the records before it were returned."""
+        """The records of all batches. The caller requests a portion only once it has returned all earlier ones."""
         raise NotImplementedError
 
     def by_kafka_python(self, place: TopicPartition, batches: Any) -> Iterator[Any]:
-        """What kafka-python itself reads from those batches; at their end there are no further portions."""
+        """The records of the batches, decoded by kafka-python itself."""
         return self._unpack_records(place, batches, None, None)  # type: ignore[no-any-return]
 
     def is_left_out(self, batch: DefaultRecordBatch) -> bool:

@@ -33,7 +33,7 @@ class WideSocket(socket.socket):
 
 
 class WideTlsSocket(ssl.SSLSocket):
-    """The same over TLS; made by an `SSLContext` whose `sslsocket_class` it is.
+    """A `WideSocket` over TLS; an `SSLContext` whose `sslsocket_class` is this class makes it.
 
     It closes itself if the handshake fails, which kafka-python leaves to the garbage collector.
     """
@@ -91,7 +91,7 @@ class DirectSocket(KafkaNetSocket):  # type: ignore[misc]  # kafka-python has no
 class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
     """Reports to `note` why a connection failed: kafka-python only logs a refused login and then raises a time-out.
 
-    Each connection reads the certificates again (`trust`), so that renewed ones count without a restart.
+    Each connection reads the certificates again (`trust`), so that renewed ones take effect without a restart.
 
     It also enforces `allow_auto_create_topics`, which kafka-python accepts and ignores: otherwise a worker that asks
     for a deleted topic would make the broker create it, with its default partitions and the producers' times.
@@ -115,13 +115,13 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python
         self.config["ssl_context"] = self._trust()
         connection = super().get_connection(*place, **options)
         connection.init_future.add_errback(self._tell)
-        connection.close_future.add_errback(self._tell)  # a broker may also end it at the first request
+        connection.close_future.add_errback(self._tell)  # a broker may also close the connection at the first request
         return connection
 
 
 def open_network(
     note: Callable[[BaseException], None], trust: Callable[[], ssl.SSLContext | None], configs: Mapping[str, Any]
 ) -> KafkaNetClient:
-    """The network part of a kafka-python client, passed to it as `kafka_client`; `trust` makes the context of TLS."""
+    """The network part of a kafka-python client, passed to it as `kafka_client`; `trust` returns the TLS context."""
     net = NetworkSelector(**configs)
     return KafkaNetClient(net, Connections(net, note, trust, **configs), **configs)

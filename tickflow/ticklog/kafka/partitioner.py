@@ -15,7 +15,9 @@ _hash = lru_cache(maxsize=65_536)(murmur2)
 
 
 class ByKey(DefaultPartitioner):  # type: ignore[misc]  # kafka-python has no types
-    """The default partitioner. By this rule every Kafka client puts a key into the same partition."""
+    """The default partitioner, with a cache. Every Kafka client follows its rule, so they all put a key into the same
+    partition.
+    """
 
     def partition(self, topic: str, key: object, key_bytes: bytes | None, *record: Any) -> Any:
         """The partition of a record. Raises `ValueError` for a topic that is not in the cluster's metadata."""

@@ -39,21 +39,22 @@ REQUEST_MS = 5_000
 """The longest time that one request to the cluster may take."""
 
 SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
-"""Bounds, in seconds, of one `KafkaConsumer.poll`: with shorter polls a member may never join, longer ones delay a
-stop.
+"""The shortest and the longest time, in milliseconds, that one `KafkaConsumer.poll` may wait: with shorter polls a
+member may never complete its join, and longer polls delay a stop.
 """
 
 LINGER_SECONDS, FEW_RECORDS = 0.02, 1_000
-"""After a poll that returned fewer records than this, and all there were, the next one begins this much later.
+"""If a poll returned all available records, and fewer than `FEW_RECORDS`, the next poll begins after a pause of
+`LINGER_SECONDS`.
 
 At 2,000 ticks/s on twelve partitions (quiet machine, two cores, servers and load on it too) a worker without the pause
 takes 34 to 37 % of a core, and half of the ticks are stored within 9 ms, 99 % within 21 ms. With 10 ms it takes 27 to
-30 % (14 and 26 ms), with 15 ms 21 to 27 % (18 and 32 ms), with 20 ms 18 to 22 % (20 and 37 ms). The pause comes from
-the client, since a broker's `fetch.min.bytes` would begin to wait only when the worker is done with a turn.
+30 % (14 and 26 ms), with 15 ms 21 to 27 % (18 and 32 ms), with 20 ms 18 to 22 % (20 and 37 ms). The client makes the
+pause: a broker with `fetch.min.bytes` would start to wait only after the worker has finished a turn.
 """
 
 SILENCE_SECONDS = 5.0
-"""After this many seconds without any answer, ask the cluster for something, to see whether it is still there."""
+"""After this many seconds without any answer, send the cluster a request, to see whether it still answers."""
 
 _PROBE_MS = 2_000
 _CLOSE_MS = 3_000
@@ -169,7 +170,8 @@ class Reader:
         """See `TickLog.committed`."""
         consumer, place = self._opened(), TopicPartition(self._topic, partition)
         with self._asking():
-            # The second request is needed: kafka-python may answer the first with an older, late answer that it kept.
+            # The second request is needed: kafka-python may answer the first one with a late, outdated response that it
+            # kept.
             consumer.committed(place, timeout_ms=REQUEST_MS)
             found = consumer.committed(place, metadata=True, timeout_ms=REQUEST_MS)
         return None if found is None else Commit(found.offset, found.metadata or "")
@@ -274,7 +276,9 @@ class Reader:
         return polled
 
     def _moved(self, records: Mapping[int, Sequence[Record]]) -> dict[int, int]:
-        """Note the read positions; return those that moved past the last returned record, or that moved without one."""
+        """Note the read positions; return those that moved past the last returned record, or moved though no record was
+        returned.
+        """
         moved = {}
         for number, place in self._places.items():
             position = internals.position(self._consumer, TopicPartition(self._topic, number))
@@ -300,7 +304,7 @@ class Reader:
         return revoked, assigned
 
     def _renew(self, partitions: Iterable[int], *, is_ours: bool) -> None:
-        """Forget the state of the partitions; those that are ours start a new epoch."""
+        """Forget the state of the partitions; if they are ours, each starts a new epoch."""
         for partition in partitions:
             self._epochs.pop(partition, None)
             self._ends.pop(partition, None)

@@ -4,8 +4,8 @@ time.
 A record takes about 0.35 us, a fifth of what it takes kafka-python. Everything else stays with kafka-python: finding
 the batches, checksums, compression, batches before version 2, and transaction markers.
 
-To Kafka a header's name is any bytes, but both libraries fail if it is not UTF-8, which would hold up the partition for
-good. Such a record is returned without its headers, which ticks do not use; so is a record with more than
+To Kafka a header's name may be any bytes, but both libraries fail if it is not UTF-8, which would hold up the partition
+for good. Such a record is returned without its headers, which ticks do not use; so is a record with more than
 `MOST_HEADERS`. Batches above `MOST_COMPILED_BYTES` are decoded in Python, which can skip headers: five million empty
 headers take 10 MB of memory that way, and 400 MB in the compiled reader.
 
@@ -31,7 +31,7 @@ MAX_BATCH_BYTES = 64 * 2**20
 MOST_HEADERS = 100
 MOST_COMPILED_BYTES = 4 * 2**20
 TOGETHER = 1_000
-"""How many records are decoded at a time: each of them alone would cost a third more."""
+"""How many records are decoded at a time: decoding them one at a time would take a third longer."""
 
 
 class Budget:
@@ -126,7 +126,7 @@ class QuickRecords(FetchedRecords):
                     if len(portion) < TOGETHER:
                         return
             except (CorruptRecordException, UnicodeDecodeError):
-                pass  # by some record of the portion: those before it are good
+                pass  # raised by one record of the portion: the records before it are good
         for entry in _one_by_one(batch, data, number):
             if entry.offset >= self.next_fetch_offset:
                 yield (entry,)
@@ -141,7 +141,7 @@ class QuickRecords(FetchedRecords):
 
 
 class _Rest:
-    """The remaining batches with one batch put back in front."""
+    """The remaining batches with one batch put back in front of them."""
 
     def __init__(self, first: Any, others: Any) -> None:
         self._first = first

@@ -23,13 +23,13 @@ DEFAULT_LIMIT_BYTES = 1_048_588
 """The broker's default `max.message.bytes`, for clusters that do not report it."""
 
 LEAST_LETTER_BYTES = 2**17
-"""The least `max.message.bytes` of a dead-letter topic: room for a cut letter with its headers."""
+"""The least `max.message.bytes` of a dead-letter topic: enough for a cut letter with its headers."""
 
 LARGEST_BYTES = 2**31 - 1
 """The largest `max.message.bytes` that Kafka accepts."""
 
 HEADROOM_BYTES = 2**20
-"""How much larger a dead letter may be than its record, in bytes: room for its headers."""
+"""How much larger a dead letter may be than its record, in bytes: space for its headers."""
 
 _DAY_MS = 86_400_000
 
@@ -38,7 +38,9 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NewTopic:
-    """What a topic is created with; `None` leaves it to the brokers. See the settings KAFKA_REPLICAS and its next."""
+    """The settings that a topic is created with; `None` leaves a setting to the brokers. See KAFKA_REPLICAS and the
+    settings after it.
+    """
 
     replicas: int | None = None
     min_insync: int | None = None
@@ -51,13 +53,15 @@ class NewTopic:
             raise SettingError("KAFKA_MIN_INSYNC_REPLICAS", str(self.min_insync), expected)
 
     def configs(self, own: Mapping[str, str]) -> dict[str, str]:
-        """The settings of the topic, with those that its purpose needs."""
+        """The topic settings to create a topic with: those of this instance, and `own`, which the purpose of the topic
+        needs.
+        """
         wanted = {"message.timestamp.type": "LogAppendTime"}
         if self.min_insync is not None:
             wanted["min.insync.replicas"] = str(self.min_insync)
         if self.compression is not None:
             wanted["compression.type"] = self.compression
-        # A compacted topic is a table of the newest records by key, which do not age.
+        # A compacted topic is a table of the newest record of each key, and these records do not expire.
         if self.retention_days is not None and own.get("cleanup.policy", "delete") != "compact":
             wanted["retention.ms"] = str(round(self.retention_days * _DAY_MS))
         return {**wanted, **own}
@@ -125,7 +129,7 @@ def prepare(
 def make(
     cluster: Cluster, topic: str, partitions: int, configs: Mapping[str, str], new: NewTopic = AS_THE_BROKERS_DO
 ) -> None:
-    """Make one further topic if it is missing. Raises `LogUnavailable`."""
+    """Create another topic if it is missing. Raises `LogUnavailable`."""
     try:
         admin = cluster.connect(KafkaAdminClient)
         try:
@@ -151,7 +155,9 @@ def _missing(admin: Any, topics: list[str]) -> set[str]:
 
 
 def _check_replicas(admin: Any, settings: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise `SettingError` for a topic that wants more copies of a record than it has: nothing can be written to it."""
+    """Raise `SettingError` for a topic that requires more in-sync copies of a record than it has: nothing can be
+    written to it.
+    """
     for found in admin.describe_topics(list(settings)):
         wanted = int(settings[found["name"]].get("min.insync.replicas", 1))
         copies = min((len(each["replica_nodes"]) for each in found["partitions"]), default=wanted)

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Mapping
 from tickflow.backoff import Saying
 
 PATIENCE_SECONDS = 5.0
-"""Seconds without progress on a partition with unread records after which Kafka is asked for open transactions; a usual
-transaction takes milliseconds.
+"""After this many seconds without progress on a partition that has unread records, Kafka is asked for open
+transactions. A usual transaction takes milliseconds.
 """
 
 _logger = logging.getLogger(__name__)
 
 
 class OpenTransactions:
-    """Detects partitions that stand still although they hold more, and reports the transactions that block them.
+    """Detects partitions whose position does not move although they hold more records, and reports the transactions
+    that block them.
 
     `stable_ends` asks Kafka where the first open transaction of each partition begins (its last stable offset).
     """

@@ -19,10 +19,10 @@ from tickflow.ticklog.kafka.internals import end_sending
 from tickflow.ticklog.kafka.partitioner import ByKey
 
 MAX_IN_FLIGHT = 10_000
-"""The most unconfirmed records in flight; kafka-python itself sets no bound."""
+"""The largest number of unconfirmed records in flight; kafka-python itself sets no limit."""
 
 BATCH_BYTES = 262_144
-"""The size of a batch: a batch costs as much as a hundred records, so small batches are expensive."""
+"""The largest size of a batch. Each batch costs as much as a hundred records, so small batches are expensive."""
 
 RECORD_OVERHEAD_BYTES = 128
 """An upper bound of the bytes that Kafka needs for a record besides key, value and headers."""
@@ -90,7 +90,7 @@ class Writer:
         return self._acknowledged
 
     def largest(self, topic: str) -> int | None:
-        """How many bytes of key, value and headers a record of the topic may have; `None` if unknown."""
+        """How many bytes the key, value and headers of a record of the topic may have in all; `None` if unknown."""
         limit = self._limits.get(topic)
         return None if limit is None else limit - RECORD_OVERHEAD_BYTES
 
@@ -149,7 +149,8 @@ class Writer:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            # This also sends incomplete batches. Whether it failed shows in the futures, not in this call.
+            # This also sends incomplete batches. The futures show whether a record failed, so errors of this call say
+            # nothing more.
             with suppress(KafkaError):
                 self._producer.flush(min(left, _SLICE_SECONDS))
             self._reap()

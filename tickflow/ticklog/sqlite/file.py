@@ -87,7 +87,7 @@ class LogFile:
                 )
 
     def read(self, topic: str, offset: int) -> list[Entry]:
-        """The records from `offset` on: at most 5,000, and about 16 MiB."""
+        """The records from `offset` on: at most 5,000 records, and about 16 MiB."""
         found = self._database.execute(
             f"SELECT offset, key, value, time_ms, headers FROM log_records WHERE {_OF_TOPIC} AND offset >= ? "  # noqa: S608 - a constant
             "ORDER BY offset LIMIT ?",
@@ -106,7 +106,7 @@ class LogFile:
         return entries
 
     def bounds(self, topic: str) -> Bounds:
-        """The offsets that the topic holds; a topic that was never written is empty from 0 on."""
+        """The offsets that the topic holds; for a topic that was never written, both bounds are 0."""
         row = self._database.execute(
             "SELECT (SELECT min(offset) FROM log_records WHERE topic = id), next FROM log_topics WHERE name = ?",
             (topic,),
@@ -172,8 +172,8 @@ class LogFile:
 class Membership:
     """The right to read for a group: a lock that the operating system releases when its holder ends, however it ends.
 
-    The lock is an open transaction on a separate file beside the log's file: on the log's file it would lock others
-    out.
+    The lock is an open transaction on a separate file beside the log's file: on the log's file it would lock out
+    everybody else.
     """
 
     def __init__(self, path: Path, group: str) -> None:
@@ -206,7 +206,9 @@ class Membership:
         return True
 
     def is_taken(self) -> bool:
-        """Whether any process has the lock; if none has, this call takes it for a moment. Raises `SettingError`."""
+        """Whether any process has the lock; to find out, this call takes the lock for a moment if it is free. Raises
+        `SettingError`.
+        """
         try:
             return not self.acquire()
         finally:

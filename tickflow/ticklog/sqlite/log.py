@@ -19,7 +19,7 @@ from tickflow.ticklog.sqlite.file import PARTITION, LogFile, Membership, Publish
 
 MAX_BUFFERED_RECORDS = 10_000
 WRITE_AT_RECORDS, WRITE_AFTER_SECONDS = 500, 0.05
-"""`publish` writes its buffer at this number of records, or when the oldest is this many seconds old."""
+"""`publish` writes its buffer once it holds this many records, or once its oldest record is this many seconds old."""
 
 _LOOK_SECONDS, _JOIN_SECONDS, _WRITE_AGAIN_SECONDS = 0.02, 0.2, 0.5
 _SWEEP_SECONDS, _SWEEP_CHUNKS = 60.0, 5
@@ -240,8 +240,8 @@ class EmbeddedTickLog(TickLog):
         if not entries:
             return Polled()
         self._position = entries[-1].offset + 1
-        # `more` is not set: overlapping the write of a batch with the next computation takes a third longer here, since
-        # SQLite releases Python's lock at every row.
+        # `more` is not set: writing a batch while the next one is computed would take a third longer here, since SQLite
+        # releases Python's lock at every row.
         return Polled(records={PARTITION: entries})
 
     def _write(self) -> str | None:
@@ -295,8 +295,8 @@ class EmbeddedTickLog(TickLog):
 
 
 class _Buffered:
-    """The receipt of a record: records are written in order, so its number among all published ones tells whether it
-    was written.
+    """The receipt of a record: records are written in order, so a record's number among all published records tells
+    whether it was written.
     """
 
     is_refused = is_too_large = False
