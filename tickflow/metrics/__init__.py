@@ -1,1 +1,1 @@
-"""From the ticks of a symbol to the points that are stored: windows, formulas, detectors, points."""
+"""Turns the ticks of a symbol into the points that are stored: windows, formulas, detectors, points."""

@@ -71,10 +71,11 @@ class Field:
 
     `always`: every stored point has the field, whichever version wrote it.
 
-    `label` is the name for people; `console` is the label in the terminal, empty if it is not shown there; `summary`
-    says whether the summary has the field. `panel` is its panel in the chart, `line` its line there. `readout` and
-    `csv` say whether the values over the chart and the chart's CSV have it. `overview` is its key in the rows of the
-    watch list. `digits`: for a price, how many more digits than the price itself has; else the digits after the point.
+    `label` is the name shown to people; `console` is the label in the terminal, empty if the field is not shown there;
+    `summary` says whether the summary shows the field. `panel` is its panel in the chart, `line` its line there.
+    `readout` says whether the values above the chart include it, `csv` whether the chart's CSV does. `overview` is its
+    key in the rows of the watch list. `digits`: for a price, how many more digits than the price itself has; else the
+    digits after the point.
     """
 
     name: str
@@ -102,7 +103,7 @@ def _declared(label: str, **traits: Any) -> Any:
 
 
 def tag(label: str, tick: str) -> Any:
-    """A text that names the series; it belongs to a point's identity."""
+    """A text that names the series; it is part of a point's identity."""
     return _declared(label, kind=Kind.TAG, tick=tick)
 
 
@@ -112,12 +113,12 @@ def moment(label: str) -> Any:
 
 
 def of_tick(tick: str, label: str, unit: Unit = Unit.NONE, **shown: Any) -> Any:
-    """A value of the tick itself, from that column of `TickBatch`."""
+    """A value of the tick itself; `tick` names the column of `TickBatch` that has it."""
     return _declared(label, tick=tick, unit=unit, **shown)
 
 
 def of_record(label: str) -> Any:
-    """The place of the record in the log."""
+    """A number that locates the record in the log: its partition or its offset."""
     return _declared(label, always=True, csv=False)
 
 
@@ -127,7 +128,7 @@ def windowed(
     """A value computed from a window: the last `window` values of the field `of`; absent until there are that many.
 
     `formula` takes an array of shape (window, m) with the oldest value in row 0, and then the columns of the fields
-    `after`, which must be declared above. The unit is that of `of` unless given.
+    `after`, which must be declared above. The unit is that of the field `of`, unless `unit` is given.
     """
     return _declared(label, formula=formula, of=of, window=window, after=after, **shown)
 
@@ -210,13 +211,13 @@ ALWAYS = tuple(each.name for each in TABLE if each.always)
 """The fields that every stored point has, whichever version wrote it. Any other flag is false where it is absent."""
 
 TICK_COLUMNS = {each.name: each.tick for each in TABLE if each.tick is not None}
-"""By field (or tag), the column of `TickBatch` that it comes from."""
+"""For each field or tag taken from the tick, the column of `TickBatch` that it comes from."""
 DEPTHS = {
     name: max(each.window for each in MEASURED if each.of == name)
     for name in TICK_COLUMNS
     if any(each.of == name for each in MEASURED)
 }
-"""By field with windows over it, the number of values of a symbol in the longest of them."""
+"""For each field that windows take values from, the length of the longest window over it."""
 DEPTH = max(DEPTHS.values())
 """The number of ticks of a symbol in the longest window."""
 
@@ -228,9 +229,9 @@ A test fails when the bits change and this number does not.
 
 
 def version_of(table: Sequence[Field]) -> str:
-    """The version of the computation: `REVISION` and a digest of the table.
+    """The version of the computation: `COMPUTATION` and a digest of the table.
 
-    Two workers of one version store the same bits for the same log.
+    Two workers of the same version store the same bits for the same log.
     """
     declared = [(each.name, each.of, each.after, each.window, each.formula.__name__) for each in table]
     return f"{COMPUTATION}-{zlib.crc32(repr(declared).encode()):08x}"

@@ -25,7 +25,7 @@ def mean(window: Floats) -> Floats:
 def deviation(window: Floats) -> Floats:
     """The sample standard deviation (n - 1) of each window, in two passes: the mean first, then the squares.
 
-    See Chan, Golub, LeVeque, "Algorithms for computing the sample variance" (The American Statistician 37, 1983).
+    See Chan, Golub and LeVeque, "Algorithms for computing the sample variance" (The American Statistician 37, 1983).
 
     >>> deviation(np.array([[1.0, 0.1], [2.0, 0.1], [3.0, 0.1]])).tolist()
     [1.0, 0.0]
@@ -43,8 +43,8 @@ def deviation(window: Floats) -> Floats:
 def z_score(window: Floats, volatility: Floats) -> Floats:
     """How many deviations each window's newest value lies from its mean, without sign; NaN where the deviation is 0.
 
-    The distance is computed from the differences too: the mean itself is rounded, at large prices by more than 1e-9 of
-    it.
+    The distance, too, is computed from differences to the oldest value: the mean itself is rounded, which at large
+    prices would change the distance by more than 1e-9 of it.
 
     >>> z_score(np.array([[8.0, 9.0], [10.0, 9.0], [12.0, 9.0]]), np.array([1.0, 0.0])).tolist()
     [2.0, nan]
@@ -57,7 +57,7 @@ def z_score(window: Floats, volatility: Floats) -> Floats:
 
 
 def _sum_of_differences(window: Floats, oldest: Floats) -> Floats:
-    # A loop over the n rows rather than np.sum, which may add in another order for another number of columns.
+    # A loop over the n rows: np.sum may add in a different order when the number of columns differs.
     total = np.zeros_like(oldest)
     for row in window[1:]:
         total += row - oldest

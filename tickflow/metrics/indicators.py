@@ -1,4 +1,5 @@
-"""Indicators that a reader chooses, over candles: pure functions of columns, oldest first. Unknown values are NaN.
+"""Indicators that a reader chooses, computed from candles: pure functions of columns, oldest first. Unknown values are
+NaN.
 
 The definitions are the usual ones: J. W. Wilder, "New Concepts in Technical Trading Systems" (1978), for RSI and ATR,
 whose averages begin with the plain mean of their first n values; G. Appel for MACD; J. Bollinger for the bands, with
@@ -14,7 +15,7 @@ from tickflow.arrays import Floats
 
 
 class Bars(NamedTuple):
-    """Columns of candles, and the sums of volume and of price times volume in the session before the first of them.
+    """Columns of candles, and two sums over the session before the first candle: volume, and price times volume.
 
     `session` has a number per candle: equal within one session, negative outside all sessions.
     """
@@ -29,8 +30,8 @@ class Bars(NamedTuple):
 
 
 def smoothed(values: Floats, n: int, weight: float) -> Floats:
-    """The exponential average in which the newest value has that weight; it starts at the mean of the first n known
-    values.
+    """The exponential average in which each new value has the weight `weight`; it starts at the mean of the first n
+    known values.
 
     >>> smoothed(np.array([np.nan, 1.0, 3.0, 6.0]), 2, 0.5).tolist()
     [nan, nan, 2.0, 4.0]
@@ -72,7 +73,7 @@ def bollinger(values: Floats, n: int, widths: float = 2.0) -> tuple[Floats, Floa
 
 
 def rsi(values: Floats, n: int) -> Floats:
-    """The relative strength of n changes, 0 to 100; 50 where nothing moved.
+    """The relative strength of n changes, 0 to 100; 50 where no value changed.
 
     >>> rsi(np.array([1.0, 2.0, 1.0, 4.0]), 2).round(2).tolist()
     [nan, nan, 50.0, 87.5]
@@ -86,8 +87,8 @@ def rsi(values: Floats, n: int) -> Floats:
 
 
 def macd(values: Floats, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Floats, Floats, Floats]:
-    """The difference of two exponential averages, the exponential average of that difference, and the gap
-    between both.
+    """The difference of two exponential averages, the exponential average of this difference (the signal), and the
+    difference minus the signal.
     """
     line = ema(values, fast) - ema(values, slow)
     average = ema(line, signal)
@@ -126,8 +127,8 @@ Lines = Mapping[str, Floats]
 
 
 class Indicator(NamedTuple):
-    """An indicator in the menu. `length`: its usual number of candles, 0 if it has none. `panel`: "y" over the
-    prices, or a panel of its own. `lines` are the names of what `of(bars, length)` returns.
+    """An indicator in the menu. `length`: its default number of candles, 0 if it has none. `panel`: "y" if it is drawn
+    over the prices, else the name of its own panel. `lines` are the names of what `of(bars, length)` returns.
     """
 
     label: str
@@ -146,7 +147,7 @@ INDICATORS: Mapping[str, Indicator] = {
     "atr": Indicator("ATR", 14, "atr", ("line",), lambda bars, n: (atr(bars.high, bars.low, bars.close, n),)),
 }
 MAX_LENGTH = 200
-"""The most candles that a reader may choose as a length."""
+"""The largest length, in candles, that a reader may choose."""
 LEAD = 3 * MAX_LENGTH
 """How many candles before the visible ones are read: anything earlier weighs less than e^-6 in an exponential average.
 """

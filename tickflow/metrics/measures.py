@@ -1,4 +1,4 @@
-"""The metrics of the ticks of a batch: every field that the table computes, in its order."""
+"""The metrics of the ticks of a batch: every field that the table computes, in the order of the table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ from tickflow.ticks.tick import TickBatch
 
 MEASUREMENT = "stock_metrics"
 TOGETHER = 4_000
-"""How many points are turned into lines at a time: each takes a kilobyte on the way."""
+"""How many points are turned into lines at a time: each takes a kilobyte of memory meanwhile."""
 
 _KINDS = {each.name: each.kind for each in TABLE}
 _TYPES = {Kind.FLOAT: np.float64, Kind.INTEGER: np.int64, Kind.TIME: np.int64, Kind.BOOLEAN: np.bool_}
@@ -37,7 +37,7 @@ class Points(Columns):
 
     @classmethod
     def of(cls, partition: int | Ints, ticks: TickBatch, metrics: Metrics) -> Self:
-        """The points of ticks and their metrics; `partition` is that of all ticks, or of each."""
+        """The points of ticks and their metrics; `partition` is one number for all ticks, or one per tick."""
         values: dict[str, object] = {name: getattr(ticks, column) for name, column in TICK_COLUMNS.items()}
         values |= metrics.columns
         values |= {
@@ -86,7 +86,7 @@ class Points(Columns):
         return list(zip(*columns, strict=True))
 
     def take(self, index: Sequence[int] | Ints | slice) -> "Points":
-        """The points at `index`, in that order."""
+        """The points at `index`, in the order of `index`."""
         picked: dict[str, object] = {}
         for name in NAMES:
             values = getattr(self, name)
@@ -97,14 +97,14 @@ class Points(Columns):
         return Points(**picked)  # type: ignore[arg-type]  # by name, each of its own type
 
     def by_partition(self) -> list["Points"]:
-        """These points in parts of one partition each, in order. The points of a partition must be neighbours."""
+        """These points divided by partition, in order. The points of each partition must be consecutive."""
         ends = [*(np.flatnonzero(np.diff(self.partition)) + 1).tolist(), len(self)]
         return [self.take(slice(begin, end)) for begin, end in zip([0, *ends], ends, strict=False)]
 
     def repeat_themselves(self) -> bool:
         """Whether two of the points have the same identity, so that the later one overwrites the earlier one."""
         times, counts = np.unique(self.time_ns, return_counts=True)
-        alike = np.flatnonzero(np.isin(self.time_ns, times[counts > 1])).tolist()  # rarely are there any
+        alike = np.flatnonzero(np.isin(self.time_ns, times[counts > 1])).tolist()  # usually there are none
         return len({(self.symbol[at], self.source[at], int(self.time_ns[at])) for at in alike}) < len(alike)
 
 
@@ -122,14 +122,14 @@ def point_time(time_us: Ints, offset: Ints) -> Ints:
 def to_lines(points: Points) -> list[str]:
     """The points as InfluxDB line protocol, one line per point, in their order, without line ends.
 
-    Of what line protocol escapes in tags, a symbol may have blanks and equals signs. Floats are written with the fewest
-    digits that give back the same bits. See docs.influxdata.com, "Line protocol".
+    Of the characters that line protocol escapes in tags, a symbol can only have blanks and equals signs. Floats are
+    written with the fewest digits that give back the same bits. See docs.influxdata.com, "Line protocol".
     """
     if len(points) > TOGETHER:
         starts = range(0, len(points), TOGETHER)
         return [line for at in starts for line in to_lines(points.take(slice(at, at + TOGETHER)))]
     # Points with the same absent fields share a template, which is filled column by column: this is several times
-    # faster than to build each line from its fields. orjson writes the numbers of a column in a tenth of repr's time.
+    # faster than building each line from its fields. orjson writes the numbers of a column in a tenth of repr's time.
     lines = [""] * len(points)
     kind_of = np.zeros(len(points), dtype=np.int64)  # one bit per float field: whether it is present
     for bit, name in enumerate(FLOAT_FIELDS):
@@ -152,9 +152,7 @@ def to_lines(points: Points) -> list[str]:
 
 
 def _filled(template: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
-    """The texts of the columns as rows, each value after its part of the template; a single `join` is the
-    fastest way.
-    """
+    """The columns as rows of text: before each value its part of the template. A single `join` is the fastest way."""
     count, step = len(columns[0]), 2 * len(columns)
     pieces = [""] * (count * step)
     for number, (word, column) in enumerate(zip(template, columns, strict=True)):
@@ -176,7 +174,7 @@ def _texts(column: npt.NDArray[np.generic]) -> list[str]:
 
 
 def _template(float_fields: Sequence[str]) -> list[str]:
-    """The text before each value of a line, from the end of the previous line on."""
+    """For each value of a line, the text in front of it; the first text begins with the line break."""
     values = [f"{name}=|" for name in float_fields] + [f"{name}=|i" for name in INTEGER_FIELDS]
     values += [f"{name}=|" for name in FLAG_FIELDS]
     return f"\n{MEASUREMENT},symbol=|,source=| {','.join(values)} ".split("|")

@@ -1,8 +1,8 @@
-"""The last ticks of each symbol of one partition, and each new tick's windows over them.
+"""Keeps the last ticks of each symbol of one partition, and gives the windows of each new tick.
 
-Warm-up is explicit: a window of n ticks counts only when n ticks exist and its oldest lies at most `span` offsets
-behind the current one (`WindowView.full`); otherwise the values that need it are absent. The second rule bounds how far
-back a restart has to read.
+Warm-up is explicit: a window of n ticks counts only when n ticks exist and the oldest of them lies at most `span`
+offsets behind the current one (`WindowView.full`); otherwise the values that need it are absent. The second rule bounds
+how far back a restart has to read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,11 @@ Column = TypeVar("Column", Floats, Ints)
 
 @dataclass(frozen=True, slots=True)
 class WindowView:
-    """For each tick of a batch, the last values of its symbol, with the tick's own in the last row.
+    """For each tick of a batch, the last values of its symbol; the last row has the values of the tick itself.
 
     `values` has an array (d, m) for each field with windows over it, where d is the length of the longest window.
-    `lags` (`DEPTH`, m) says how many offsets each tick lies before the newest. A cell counts only where `full` says so.
+    `lags` (`DEPTH`, m) says how many offsets each tick of the window lies before its newest one. A cell counts only
+    where `full` says so.
     """
 
     values: Mapping[str, Floats]
@@ -36,7 +37,7 @@ class WindowView:
     span: int
 
     def last(self, name: str, n: int) -> Floats:
-        """For each tick, the last `n` values of that field; shape (n, m)."""
+        """For each tick, the last `n` values of the field `name`; shape (n, m)."""
         return self.values[name][-n:]
 
     def full(self, n: int) -> Flags:
@@ -54,7 +55,7 @@ class WindowView:
 
 class Carried(NamedTuple):
     """The last ticks of some symbols, one row per symbol, right-aligned: the values that windows take (per field), the
-    offsets, and how many of them there are.
+    offsets, and the number of ticks.
     """
 
     values: Mapping[str, Floats]
@@ -65,7 +66,7 @@ class Carried(NamedTuple):
 class Windows:
     """The last accepted ticks of each symbol of one partition: `DEPTH` offsets, and the values that windows take.
 
-    Rows of several arrays, one row per symbol, right-aligned: the newest tick is in the last column.
+    They are kept in several arrays with one row per symbol, right-aligned: the newest tick is in the last column.
 
     >>> from tickflow.ticks.tick import decode
     >>> from tickflow.ticklog.base import Entry
@@ -98,16 +99,16 @@ class Windows:
         return int(oldest.min())
 
     def advance(self, ticks: TickBatch) -> WindowView:
-        """Add the ticks of a batch, in log order; return the windows of each, in the same order."""
+        """Add the ticks of a batch, in log order; return the windows of each tick, in the order of the ticks."""
         return advance_together([self], ticks, [len(ticks)])
 
     @property
     def room(self) -> int:
-        """How many symbols have a row without a longer array."""
+        """How many symbols fit into the arrays at their present size."""
         return len(self._counts)
 
     def slots_of(self, symbols: list[str]) -> Ints:
-        """The row of each symbol; a new symbol gets the next one."""
+        """The row of each symbol; a new symbol gets the next row."""
         found = places_of(symbols, self._slots)
         while len(self._slots) > len(self._counts):
             self._values = {name: _twice_as_long(rows) for name, rows in self._values.items()}
@@ -130,17 +131,17 @@ class Windows:
 
 
 def advance_together(parts: Sequence[Windows], ticks: TickBatch, counts: Sequence[int]) -> WindowView:
-    """Add the ticks of several partitions: the first `counts[0]` of them to the first part, and so on; return the
-    windows of each tick, in the same order.
+    """Add the ticks of several partitions: the first `counts[0]` of them to the first part, and so on. Return the
+    windows of each tick, in the order of the ticks.
 
-    The result is that of `Windows.advance` for each part alone. With a few ticks per partition the calls of numpy cost
-    more than their work, so the parts, which all have one span, share them.
+    The result is the same as that of `Windows.advance` on each part alone. With few ticks per partition, calling numpy
+    costs more than its work, so the parts share the calls. All parts must have the same span.
     """
     ends = list(accumulate(counts))
     slots = [
         part.slots_of(ticks.symbols[end - count : end]) for part, count, end in zip(parts, counts, ends, strict=True)
     ]
-    # The rows of all parts are numbered through: those of a part begin at its `first`.
+    # The rows of all parts are numbered consecutively: the rows of each part begin at its `first`.
     firsts = list(accumulate([part.room for part in parts[:-1]], initial=0))
     places = np.concatenate([found + first for found, first in zip(slots, firsts, strict=True)])
     order = np.argsort(places, kind="stable")
@@ -168,8 +169,8 @@ def advance_together(parts: Sequence[Windows], ticks: TickBatch, counts: Sequenc
 
 
 class _Sorted(NamedTuple):
-    """A batch sorted by symbol: its `order`, and for each tick its place in it, the row of its symbol, and its rank
-    among the ticks of that symbol.
+    """A batch sorted by symbol: `order` sorts it; each tick has a place in that order, the row of its symbol, and a
+    rank among the ticks of its symbol.
     """
 
     order: Ints
@@ -179,13 +180,14 @@ class _Sorted(NamedTuple):
 
 
 def _windows(before: Column, new: Column, batch: _Sorted) -> Column:
-    """One column per tick: the last values of its symbol, with the tick's own in the last row. `before` has one row per
-    symbol.
+    """One column per tick: the last values of its symbol, with the tick's own value in the last row. `before` has one
+    row per symbol, `new` one value per tick.
     """
     count, depth = before.shape
     lane = np.concatenate([before.ravel(), new[batch.order]])
     back = np.arange(depth - 1, -1, -1)[:, None]
-    # The value that far back is a new tick, or else one of the carried ticks, which end where the next row begins.
+    # The value `back` ticks earlier is that of a new tick, or else of a carried tick; these end where the next row
+    # begins.
     at = np.where(back <= batch.rank, count * depth + batch.place, (batch.row + 1) * depth + batch.rank) - back
     windows: Column = lane[at]
     return windows

@@ -1,8 +1,8 @@
 """`bad_print`: a lone trade far from the price, reversed by the next trade; about the data, not the market.
 
 The previous tick lay outside the price range of the three traded seconds before its own, and this tick is back inside.
-The score is the distance of the previous tick from that range, in usual moves (see `move`). The flag is on the tick
-that returns; `price` is that of the print.
+The score is the distance of the previous tick from that range, in usual moves (see `move`). The tick that returns is
+flagged; `price` is the price of the print.
 """
 
 import numpy as np
@@ -14,11 +14,11 @@ from tickflow.metrics.detectors.seconds import Scored, View
 
 
 def score(view: View, floor: float = 0.0, least: float = 0.0) -> Scored:
-    """The ticks after a print that lay outside the range by `least` of the price and by more than `floor` usual
-    moves.
+    """The ticks that follow a print which lay outside the range by at least `least` (0.001 is 0.1 %) and by more than
+    `floor` usual moves.
     """
     first, second, third, fourth = view.closes_before
-    # The print and the return lie in one second: that second's range leaves out only the print.
+    # If the print and the return lie in one second, the range is that of the three seconds before this one.
     high, low = np.maximum(np.maximum(first, second), third), np.minimum(np.minimum(first, second), third)
     highest, lowest = np.maximum(view.high, view.prior), np.minimum(view.low, view.prior)
     seconds = np.flatnonzero(view.ready & _outside(highest, lowest, high, low, least))
@@ -27,7 +27,7 @@ def score(view: View, floor: float = 0.0, least: float = 0.0) -> Scored:
     at = view.second[ticks]
     prints = np.where(ticks > view.first[at], view.price[ticks - 1], view.prior[at])
     within = _of(view, ticks, prints, high[at], low[at], floor, least, 0)
-    # The print was the last trade of its second; the return begins another second.
+    # If the print was the last trade of its second, the return is the first tick of a new second.
     high, low = np.maximum(np.maximum(second, third), fourth), np.minimum(np.minimum(second, third), fourth)
     at = np.flatnonzero(view.is_new & view.ready & _outside(first, first, high, low, least))
     across = _of(view, view.first[at], first[at], high[at], low[at], floor, least, 1)
@@ -44,7 +44,7 @@ def _outside(highest: Floats, lowest: Floats, high: Floats, low: Floats, least: 
 def _of(
     view: View, ticks: Ints, prints: Floats, high: Floats, low: Floats, floor: float, least: float, ago: int
 ) -> Scored:
-    """Score the prints before `ticks`; `ago` is how many traded seconds ago each print was made."""
+    """Score the prints before `ticks`; `ago` is how many traded seconds before its tick each print was made."""
     if not len(ticks):
         return Scored.nothing()
     price = view.price[ticks]

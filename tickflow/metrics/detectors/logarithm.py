@@ -1,8 +1,8 @@
 """A natural logarithm with the same bits on every machine; pure.
 
-NumPy's own computes differently on different processors, and C libraries differ in the last bit. This one only adds,
-multiplies and divides, which IEEE 754 rounds in exactly one way, so two workers on different machines raise the same
-alerts with the same scores.
+NumPy's logarithm computes differently on different processors, and C libraries differ in the last bit. This one only
+adds, multiplies and divides, which IEEE 754 rounds in exactly one way, so two workers on different machines raise the
+same alerts with the same scores.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 
 from tickflow.arrays import Floats
 
-_LN2_HIGH = 6.93147180369123816490e-01  # its last 32 bits are 0: a whole number up to 2**11 times it is exact
+_LN2_HIGH = 6.93147180369123816490e-01  # its last 32 bits are 0, so its product with an integer up to 2**11 is exact
 _LN2_LOW = 1.90821492927058770002e-10
 _TERMS = tuple(2.0 / (2 * power + 1) for power in range(11, 0, -1))
 

@@ -1,6 +1,6 @@
 """`move`: the price left the range of the last seconds and held there; pure.
 
-Take the log prices x1 … x60 of the last sixty traded seconds (x60 is the running one). x59 and x60 are the held prices;
+Take the log prices x1 … x60 of the last sixty traded seconds (x60 is the running one). x59 and x60 are the held prices,
 x56, x57 and x58 are the base. The score is the distance of the nearer held price from the base's range, in usual moves:
 the root of the exponentially weighted mean square of the returns before the held prices (RiskMetrics' 0.94 per
 observation), but at least half of the smallest price step among them. A lone spike scores 0, since only one second of
@@ -17,21 +17,21 @@ DECAY = 0.94
 """See J. P. Morgan and Reuters, "RiskMetrics: Technical Document" (4th edition, 1996)."""
 RETURNS = 57
 _AGES = np.arange(RETURNS - 1, -1, -1)
-# By multiplication alone: `**` may round differently on another machine.
+# Computed by multiplication alone: `**` may round differently on a different machine.
 _WEIGHTS = np.cumprod(np.r_[1.0, np.full(RETURNS - 1, DECAY)])[_AGES]
 _TOTAL = float(np.cumsum(_WEIGHTS[::-1])[-1])
 
 
 def usual_move(logs: Floats) -> Floats:
-    """The usual move per traded second, from the log prices of 58 of them, the oldest first; shape (k, 58) to (k,).
+    """The usual move per traded second, from the log prices of 58 traded seconds, oldest first; shape (k, 58) to (k,).
 
-    0 where no price changed.
+    The result is 0 where no price changed.
 
     >>> float(usual_move(np.log(np.tile([[100.0, 101.0]], (1, 29))))[0].round(6))
     0.00995
     """
     returns = np.ascontiguousarray(logs[:, 1:] - logs[:, :-1])
-    # Added along the row: a matrix product adds in another order for another number of rows.
+    # Added along the row: a matrix product may add in a different order when the number of rows differs.
     squares = (returns * returns * _WEIGHTS).sum(axis=1) / _TOTAL
     steps = np.abs(returns)
     steps[steps == 0] = np.inf

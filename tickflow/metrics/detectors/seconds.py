@@ -1,11 +1,11 @@
 """The clock of the detectors: one observation per symbol and traded second.
 
 An observation is a second in which the symbol traded: its last price and the sum of its volume. The running second
-counts with its values so far. A late tick counts to the running second, so that time never runs backwards. Single
-trades would be a poor clock: most do not move the price, and many of those that do are bad prints.
+counts with its values so far. A late tick counts as part of the running second, so that time never runs backwards.
+Single trades would be a poor clock: most do not move the price, and many of those that do are bad prints.
 
-`Seconds.view` puts a batch after the earlier observations, the detectors read that view, and `Seconds.keep` adds the
-batch. The results depend only on the ticks and their order, never on how the ticks were batched.
+`Seconds.view` appends a batch to the earlier observations, the detectors read that view, and `Seconds.keep` then stores
+the batch. The results depend only on the ticks and their order, never on how the ticks were batched.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ RING = 64
 SECOND_US = 1_000_000
 NEVER = -1
 _SHORT_SLOTS = 1 << 16  # slots of 16 bits are sorted in linear time
-_EXACT = 2.0**53  # up to here a float counts whole numbers
+_EXACT = 2.0**53  # up to here a float represents every integer exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Scored:
     """The findings of a detector in a batch, as columns of equal length, in log order.
 
     `at` is the tick's index in the batch; `direction` is -1, 0 or 1; `price` is the price that moved, `reference` the
-    price it is compared with. Ticks that are not here score below the floor of the request, or are in warm-up.
+    price that it is compared with. A tick that is missing here does not score above the floor of the request, or is in
+    warm-up.
     """
 
     at: Ints
@@ -43,13 +44,13 @@ class Scored:
     reference: Floats
 
     def flags(self, threshold: float | Floats) -> Bools:
-        """Which of the findings are flagged."""
+        """Whether each finding is flagged: its score exceeds the threshold."""
         result: Bools = self.score > threshold
         return result
 
     @classmethod
     def of(cls, at: Ints, score: Floats, direction: Ints, price: Floats, reference: Floats) -> "Scored":
-        """The columns in log order."""
+        """Make the findings from columns in any order; they are sorted into log order."""
         order = np.argsort(at)
         return cls(at[order], score[order], direction[order], price[order], reference[order])
 
@@ -72,8 +73,9 @@ class View:
     """The ticks of a batch by symbol and traded second; within a symbol in log order.
 
     Per tick: `order` (its index in the batch), `price`, `time_us` (never before the symbol's previous tick), `volume`
-    (of its second so far), `second` (the index of its traded second below). Per traded second: `slot` (of its symbol),
-    `number` (how many traded seconds the symbol had before it), `first` and `end` (its ticks), `high` and `low`.
+    (of its second so far), `second` (the index of its traded second in the columns below). Per traded second: `slot`
+    (the slot of its symbol), `number` (how many traded seconds the symbol had before it), `first` and `end` (the range
+    of its ticks), `high` and `low`.
     """
 
     def __init__(self, known: "Seconds", slots: Ints, time_us: Ints, prices: Floats, volumes: Floats) -> None:
@@ -116,7 +118,7 @@ class View:
 
     @property
     def ready(self) -> Bools:
-        """Whether sixty traded seconds exist, for each traded second; that second counts too."""
+        """For each traded second: whether its symbol has had sixty of them by then, this one included."""
         result: Bools = self.number >= OBSERVATIONS - 1
         return result
 
@@ -161,15 +163,15 @@ class View:
 
     @cached_property
     def log_before(self) -> Floats:
-        """The logarithm of the newest of these prices."""
+        """The logarithm of the last price of the traded second before each traded second."""
         return self._back(self._known.log_close, self.log_close, 1)
 
     @cached_property
     def sums(self) -> Floats:
         """Running sums of log volume, its square, absolute return and its square, shape (m, 4).
 
-        They are a cheap test for seconds that cannot reach a floor. They give no score, since their last bits depend on
-        the batches.
+        They rule out cheaply the seconds that cannot reach a floor. No score is computed from them, since their last
+        bits depend on how the ticks were batched.
         """
         returns = np.where(self.number > 0, self.log_close - self.log_before, 0.0)
         grown = np.empty((len(self.first), 4))
@@ -185,7 +187,7 @@ class View:
         return result
 
     def sums_before(self, lag: int) -> Floats:
-        """For each traded second, the sums of the one that lies `lag` before it, shape (m, 4)."""
+        """For each traded second, the sums of the traded second `lag` places before it, shape (m, 4)."""
         result: Floats = self._known.sums.reshape(-1, 4)[self.slot * RING + ((self.number - lag) & (RING - 1))]
         if self.deepest >= lag:
             inside = np.flatnonzero(self.rank >= lag)
@@ -206,7 +208,7 @@ class View:
         return self._closed(self._known.log_volume, self.log_volume, seconds)
 
     def ticks_of(self, seconds: Ints) -> Ints:
-        """The ticks of these traded seconds."""
+        """The indexes in this view of the ticks of these traded seconds."""
         counts = self.end[seconds] - self.first[seconds]
         ends = np.cumsum(counts)
         result: Ints = np.arange(counts.sum()) + np.repeat(self.first[seconds] - ends + counts, counts)
@@ -230,7 +232,7 @@ class View:
         return result
 
     def _in_time(self, time_us: Ints, newest_us: Ints, changes: Bools) -> Ints:
-        """The times, each raised to the time of the symbol's previous tick if that was later."""
+        """The times; a tick that is earlier than its symbol's previous tick gets the time of that tick."""
         time_us[self.begins] = np.maximum(time_us[self.begins], newest_us)
         # Between two symbols the difference of times has no meaning.
         late = np.flatnonzero((time_us[1:] < time_us[:-1]) & ~changes[1:]) + 1
@@ -315,15 +317,16 @@ class Seconds:
         return found
 
     def view(self, symbols: Sequence[str], time_us: Ints, prices: Floats, volumes: Floats) -> View:
-        """A batch in log order, after the earlier observations; nothing is kept yet."""
+        """The view of a batch (in log order) after the earlier observations; nothing is stored yet."""
         return View(self, self.slots_of(symbols), time_us, prices, volumes)
 
     def keep(self, view: View) -> None:
-        """Keep the batch."""
+        """Store the observations of the batch in the rings."""
         if not len(view):
             return
         flat = view.slot * RING + (view.number & (RING - 1))
-        # If a symbol has more new seconds than the ring holds, the later of two with the same place is written last.
+        # If a symbol has more new seconds than its ring holds, two of them share a place, and the later one is written
+        # last.
         self.close.ravel()[flat] = view.close
         self.log_close.ravel()[flat] = view.log_close
         self.log_volume.ravel()[flat] = view.log_volume
@@ -345,7 +348,7 @@ class Seconds:
 
 
 def by_slot(slots: Ints, size: int) -> Ints:
-    """The order of ticks by slot, within a slot as they came; all slots lie below `size`.
+    """The indexes that sort ticks by slot and keep their order within a slot; all slots lie below `size`.
 
     >>> by_slot(np.array([65_537, 1, 65_537, 0]), 65_538).tolist()
     [3, 1, 0, 2]
@@ -354,7 +357,9 @@ def by_slot(slots: Ints, size: int) -> Ints:
 
 
 def _running_sums(values: Floats, first: Ints, end: Ints, begun: Floats) -> Floats:
-    """The sum of each second's values up to each tick, added in log order, from `begun` on."""
+    """For each tick, the sum of its second's values up to and including it, added in log order; each second starts at
+    its value in `begun`.
+    """
     if not len(values):
         return values
     total = np.cumsum(values)

@@ -2,8 +2,8 @@
 
 A symbol is silent once more than max(30 s, five times the longest of its recent gaps) of the market's regular hours lie
 between its last trade and the partition's newest event time. The gaps are those between its last sixty traded seconds,
-in regular hours too: no night, weekend or holiday counts. Time is taken from the partition's ticks, in log order, so
-that a replay finds the same silences; if all symbols fall silent at once, time stops.
+also measured in regular hours: no night, weekend or holiday counts. Time is taken from the partition's ticks, in log
+order, so that a replay finds the same silences; if all symbols fall silent at once, time stops.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tickflow.metrics.windows import FIRST_ROOM
 LEAST_US = 30 * SECOND_US
 GAPS = 5
 FOREVER = np.iinfo(np.int64).max
-_NO_LIMIT = FOREVER // 2  # added to any time, it still fits
+_NO_LIMIT = FOREVER // 2  # added to any time, it still fits 64 bits
 
 
 class Silent(NamedTuple):
@@ -40,10 +40,10 @@ def _always_open(times_us: Ints) -> Ints:
 class Silence:
     """The silences of one partition.
 
-    `fixed` are limits of the user: a name, the pattern of its symbols, and the limit in µs. `usual` says whether to
-    look also for silences that exceed the symbol's own gaps. `open_us` turns moments into time within the session, all
-    in µs; it never grows faster than time itself, and is called only after the shortest limit has passed without a
-    trade.
+    `fixed` are limits that the user sets: for each a name, a pattern of symbols, and the limit in µs. `usual` says
+    whether to report silences that exceed the symbol's own gaps as well. `open_us` converts moments into time within
+    the session, both in µs; its result never grows faster than time itself, and is called only after the shortest limit
+    has passed without a trade.
     """
 
     def __init__(
@@ -66,7 +66,9 @@ class Silence:
         """By slot, the time within the session up to which the symbol's current pause was checked."""
 
     def find(self, view: View, time_us: Ints) -> list[Silent]:
-        """The silences that begin within a batch (with its times in log order), before the batch is kept."""
+        """The silences that begin within a batch; call it before `Seconds.keep`. `time_us` are the batch's times in log
+        order.
+        """
         if not len(time_us):
             return []
         clock = np.maximum(np.maximum.accumulate(time_us), self.newest_us)
@@ -83,7 +85,7 @@ class Silence:
         return sorted(found, key=lambda each: (each.at, each.slot, each.kind))
 
     def _before(self, view: View, clock: Ints) -> list[Silent]:
-        """The silences of symbols whose last trade lies before the batch."""
+        """The silences of pauses that started before the batch."""
         found: list[Silent] = []
         size = self._seconds.size
         first = np.full(size, len(clock))
@@ -96,7 +98,7 @@ class Silence:
         return found
 
     def _within(self, view: View, clock: Ints, last: Ints) -> list[Silent]:
-        """The silences that begin after a tick of the batch."""
+        """The silences of pauses that start at a tick of the batch."""
         found: list[Silent] = []
         following = np.append(view.order[1:], len(clock))
         following[last] = len(clock)
@@ -113,8 +115,8 @@ class Silence:
     def _silences(
         self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, begin: int, end: int
     ) -> list[Silent]:
-        """The silences of one pause, from the tick `begin` up to the tick `end`, except those that were found
-        before.
+        """The silences of one pause that ticks from `begin` up to, not including, `end` show, except those found
+        earlier.
         """
         limits = [(name, limit) for name, pattern, limit in self._fixed if self._takes(pattern, slot)]
         if self._usual and stamps is not None:
@@ -128,12 +130,12 @@ class Silence:
         for name, limit in limits:
             deadline = since + limit + 1
             if deadline <= checked:
-                continue  # it was found before
+                continue  # an earlier batch has shown it
             if deadline > now or begin >= end:
                 upcoming = min(upcoming, deadline)
                 continue
             opened = self._open_us(clock[:end]) if opened is None else opened
-            # A late tick may lie that far back itself.
+            # After a late tick, the limit may have been exceeded already when the pause starts.
             at = max(begin, int(np.searchsorted(opened, deadline)))
             found.append(Silent(slot, since_us, at, limit, name, int(opened[at]) - since))
         if end == len(clock):
@@ -144,7 +146,9 @@ class Silence:
         return found
 
     def resume(self, newest_us: int) -> None:
-        """Resume after a restart with the state of `seconds`; a silence that was found before may be found again."""
+        """Resume after a restart with the state of `seconds`; a silence that was found before the restart may be found
+        again.
+        """
         self.newest_us = newest_us
         self.due = self._seconds.newest_us[: self._seconds.size] + self._shortest
         self._checked = np.full(len(self.due), NEVER)

@@ -1,8 +1,8 @@
-"""`volatility`: prices move more than before, in whichever direction; pure.
+"""`volatility`: prices move more than before, in either direction; pure.
 
-The logarithm of the ratio of two mean absolute returns, of the last twenty and of the 39 before, in standard deviations
-of this ratio for an unchanged market. Each return is cut at five times the mean of all 59, so that a single jump does
-not count as a change of volatility.
+The score is the logarithm of a ratio, in standard deviations that it has in an unchanged market: the mean absolute
+return of the last twenty traded seconds over that of the 39 before them. Each return is cut at five times the mean of
+all 59, so that a single jump does not count as a change of volatility.
 """
 
 import numpy as np
@@ -15,12 +15,14 @@ LAST = 20
 BEFORE = OBSERVATIONS - 1 - LAST
 CUT = 5.0
 DEVIATION = 0.2
-"""The standard deviation of the log ratio, for normal returns: 0.756 · √(1/20 + 1/39) = 0.21."""
+"""The standard deviation of the log ratio for normally distributed returns: 0.756 · √(1/20 + 1/39) = 0.21."""
 _SLACK = 1e-3
 
 
 def score(view: View, floor: float = 0.0) -> Scored:
-    """The ticks whose score exceeds `floor`; `price` is that of the tick, `reference` that of the previous second."""
+    """The ticks whose score exceeds `floor`; `price` is the tick's price, `reference` the last price of the previous
+    traded second.
+    """
     last, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS - 1))
     known = view.closes_before[0]
     with np.errstate(divide="ignore", invalid="ignore"):  # in warm-up there is no earlier price
@@ -29,7 +31,7 @@ def score(view: View, floor: float = 0.0) -> Scored:
         short = (recent + reach) / LAST
         earlier = before[:, 2] - all_of_them[:, 2]
         squares = before[:, 3] - all_of_them[:, 3]
-        # The part that is cut off: min(r, c) >= r - r² / 4c for any r.
+        # A lower bound of the earlier returns after the cut at c: min(r, c) >= r - r² / 4c for any r.
         least = earlier - squares / (4 * CUT * (recent + earlier) / (OBSERVATIONS - 1))
         # The cut-off part is at most that of the largest running return.
         within_reach = ~(short * (1 + _SLACK) < np.exp(floor * DEVIATION) * least / BEFORE * (1 - _SLACK))
@@ -49,7 +51,9 @@ def score(view: View, floor: float = 0.0) -> Scored:
 
 
 def ratio(returns: Floats) -> Floats:
-    """The score of 59 absolute returns each, oldest first, shape (k, 59) to (k,); 0 where one side is 0."""
+    """The score of each row of 59 absolute returns, oldest first; shape (k, 59) to (k,). It is 0 where either mean is
+    0.
+    """
     cut = np.minimum(returns, (returns.sum(axis=1) / (OBSERVATIONS - 1) * CUT)[:, None])
     before = np.ascontiguousarray(cut[:, :BEFORE]).sum(axis=1) / BEFORE
     last = np.ascontiguousarray(cut[:, BEFORE:]).sum(axis=1) / LAST

@@ -1,7 +1,7 @@
 """`volume`: a burst of trading over ten traded seconds; pure.
 
-The mean of ln(1 + volume) of the last ten observations, including the running one, compared with the fifty before: the
-difference in their sample deviation (at least 0.3), times the root of ten.
+The score compares the mean of ln(1 + volume) of the last ten observations, including the running one, with that of the
+fifty before: it is their difference in sample deviations of the fifty (at least 0.3), times the root of ten.
 """
 
 import numpy as np
@@ -14,11 +14,14 @@ LAST, BEFORE = 10, 50
 LEAST_DEVIATION = 0.3
 _ROOT = 3.1622776601683795
 _SLACK = 1e-6
-"""A margin above the rounding error of running sums: with it, no tick that could reach the floor is skipped."""
+"""A margin larger than the rounding error of the running sums, so that no tick that could reach the floor is skipped.
+"""
 
 
 def score(view: View, floor: float = 0.0) -> Scored:
-    """The ticks whose score exceeds `floor`; `price` is that of the tick, `reference` that of the previous second."""
+    """The ticks whose score exceeds `floor`; `price` is the tick's price, `reference` the last price of the previous
+    traded second.
+    """
     nine, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS))
     short = (view.log_volume + nine[:, 0] - before[:, 0]) / LAST
     mean = (before[:, 0] - all_of_them[:, 0]) / BEFORE
@@ -43,7 +46,9 @@ def score(view: View, floor: float = 0.0) -> Scored:
 
 
 def usual_volume(closed: Floats) -> tuple[Floats, Floats]:
-    """Mean and deviation of ln(1 + volume) of the fifty observations before the last ten; from shape (k, 59)."""
+    """The mean and the deviation of ln(1 + volume) over the fifty observations before the last ten; `closed` has shape
+    (k, 59).
+    """
     before = np.ascontiguousarray(closed[:, :BEFORE])
     mean = before.sum(axis=1) / BEFORE
     residual = before - mean[:, None]
