@@ -1,10 +1,12 @@
-"""Diagnoses how ticks arrived: late ones, and gaps and repeats in the numbers of their producers."""
+"""Diagnoses how ticks arrived: late ticks, and gaps and repeats in the numbers that producers give them."""
 
 from tickflow.ticks.tick import TickBatch
 from tickflow.worker.counters import Tally
 
 MAX_GAP = 2**53
-"""The largest count of one gap: a `seq` may have thousands of digits, and Python refuses to print such a number."""
+"""The most ticks that one gap counts for: a `seq` may have thousands of digits, and Python refuses to print such a
+number.
+"""
 
 
 class Arrivals:
@@ -15,7 +17,7 @@ class Arrivals:
         self._numbered: dict[str, tuple[str, int]] = {}
 
     def diagnose(self, ticks: TickBatch, tally: Tally, begin: int = 0) -> None:
-        """Count into `tally` what is noteworthy from index `begin` on; earlier ticks only update what is known."""
+        """Count late ticks, gaps and repeats from index `begin` on in `tally`; earlier ticks only update the state."""
         late = gaps = repeats = 0
         newest, numbered = self._newest, self._numbered
         columns = zip(ticks.symbols, ticks.time_us.tolist(), ticks.producers, ticks.seqs, strict=True)

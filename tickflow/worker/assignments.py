@@ -49,7 +49,7 @@ class Assigned:
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     def position(self, next_offset: int) -> Position:
-        """What to commit once everything before `next_offset` is stored and refused."""
+        """The position to commit once every record before `next_offset` is stored or in the dead-letter topic."""
         metadata = to_metadata(next_offset, self.windows.oldest, self.windows.span, self.topic_id, self.since)
         return Position(next_offset, metadata, self.epoch, self.life)
 
@@ -70,7 +70,9 @@ class SetAside:
     at: float
 
     def is_as_committed(self, commit: Commit | None, own: Commit | None, bounds: Bounds, topic_id: str) -> bool:
-        """Whether this state is that of `commit`: it is this worker's `own` last one, and nothing was read past it."""
+        """Whether this state matches `commit`: the commit is `own` (this worker's last one), the worker read nothing
+        past it, and the topic is the same and still holds its offset.
+        """
         return (
             commit is not None
             and commit == own
@@ -81,7 +83,7 @@ class SetAside:
 
 
 class Assignments(Mapping[int, Assigned]):
-    """The worker's partitions, by number, kept in step with what each poll reports."""
+    """The worker's partitions by number, updated from each poll."""
 
     def __init__(
         self,
@@ -113,14 +115,17 @@ class Assignments(Mapping[int, Assigned]):
         return len(self._ours)
 
     def holds(self, partition: int, position: Position) -> bool:
-        """Whether this worker still owns the partition by the assignment of that position, and it is the same topic."""
+        """Whether this worker still owns the partition by the assignment that `position` was made in, and of the same
+        topic.
+        """
         ours = self._ours.get(partition)
         return ours is not None and (ours.epoch, ours.life) == (position.epoch, position.life)
 
     def follow(self, polled: Polled) -> None:
         """Follow the changes of the assignment that a poll reports.
 
-        Raises `LogUnavailable` when the log does not answer where to begin; the next call tries again.
+        Raises `LogUnavailable` when the log does not answer and the start position is unknown; the next call tries
+        again.
         """
         if polled.revoked or polled.assigned:
             logger.debug("rebalance: revoked %s, assigned %s", sorted(polled.revoked), sorted(polled.assigned))
@@ -144,7 +149,7 @@ class Assignments(Mapping[int, Assigned]):
             self._relocate(partition, position)
 
     def is_restoring(self, partition: int, end: int) -> bool:
-        """Whether the replay that fills the windows, now at offset `end`, is unfinished; logs its progress."""
+        """Whether the replay that fills the windows has not finished by offset `end`; logs its progress."""
         ours = self._ours[partition]
         done, to_do = end - ours.restore_from, ours.emit_from - ours.restore_from
         if done < to_do:
@@ -153,14 +158,14 @@ class Assignments(Mapping[int, Assigned]):
         return False
 
     def note_commit(self, partition: int, position: Position) -> None:
-        """Remember this worker's last commit of a partition, to tell it from another program's."""
+        """Remember this worker's last commit of a partition, to distinguish it from another program's commit."""
         self._committed[partition] = Commit(position.offset, position.metadata)
 
     def take_split(self, partition: int) -> dict[str, int]:
-        """The symbols that are new to the partition and that another partition of this worker knows already, with that
-        partition.
+        """The symbols that are new to this partition and already known in another one of this worker, each with that
+        other partition.
 
-        Each of the two partitions then computes averages over a part of the symbol's ticks.
+        Each of the two partitions then computes averages over only a part of the symbol's ticks.
         """
         return {
             symbol: number
@@ -204,7 +209,7 @@ class Assignments(Mapping[int, Assigned]):
     def _put_aside(self, partition: int) -> None:
         ours = self._ours.pop(partition, None)
         watched = self._desk.release(partition) if self._desk else None
-        # A watch that has failed is missing: only a restore can begin it again.
+        # If the watch has failed there is none to set aside, and only a restore can start it again.
         if ours is not None and (watched is not None or not self._desk):
             self._set_aside[partition] = SetAside(ours, watched, time.monotonic())
 
@@ -235,7 +240,8 @@ class Assignments(Mapping[int, Assigned]):
             note = f"the log deleted records before they were read: {lost:,} lost, and {cold:,} that the windows need"
             begin = RestorePlan(bounds.start, max(bounds.start, ours.emit_from), lost, cold, note)
         begin = self._with_alerts(partition, begin, bounds.start, self._log.topic_id)
-        # The windows are restored as after a restart: no value may depend on whether a restart fell into the gap.
+        # The windows are restored as after a restart, so that no value depends on whether the worker restarted during
+        # the gap.
         ours.windows, ours.arrivals = Windows(self._span), Arrivals()
         ours.names = self._names(partition)
         ours.emit_from, ours.restore_from, ours.read_up_to = begin.emit_from, begin.seek, begin.seek
@@ -243,13 +249,13 @@ class Assignments(Mapping[int, Assigned]):
         self._log.seek(partition, begin.seek)
 
     def _with_alerts(self, partition: int, begin: RestorePlan, start: int, topic_id: str) -> RestorePlan:
-        """The plan, read from further back where the alerts need it."""
+        """The plan, with an earlier start of reading if the alerts need one."""
         if self._desk is None:
             return begin
         return replace(begin, seek=self._desk.adopt(partition, begin.emit_from, begin.seek, start, topic_id))
 
     def _names(self, partition: int) -> Names:
-        """The names in the alerts' state; the replay adds its own to them."""
+        """The known names, started from the alerts' state; the replay adds the names that it reads."""
         if self._desk is None:
             return Names(self._limits)
         names = Names(self._limits, self._desk.names(partition))

@@ -1,4 +1,4 @@
-"""The result of one poll, on its way to the store, to the dead letters and to the commit."""
+"""The result of one poll: what goes to the store and to the dead letters, and what is committed after that."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from tickflow.worker.counters import Tally
 from tickflow.worker.dead_letters import Letter
 
 TOGETHER_RECORDS = 2_000
-"""Up to how many records of several partitions are computed together. Twelve partitions with five records each then
-cost 1.4 ms a turn, not 4.0; above a few thousand records the calls that are saved no longer matter.
+"""The most records of several partitions that are computed together. Twelve partitions with five records each then cost
+1.4 ms per turn, not 4.0; above a few thousand records the saved calls no longer matter.
 """
 
 
@@ -26,9 +26,10 @@ cost 1.4 ms a turn, not 4.0; above a few thousand records the calls that are sav
 class Batch:
     """Points to store, letters about refused records, and the positions to commit after both.
 
-    `points` has one entry per group of partitions (see `together`); `records` are the records of all points, in
-    the same order. `tallies`, by partition, count when the positions are committed. `attempt` is the first write of the
-    points, if another thread makes it. `probes_ns` has the event times of the probes among the points.
+    `points` has one entry per group of partitions (see `together`); `records` are the records of all points, in the
+    same order. `tallies`, by partition, are added to the accounts when the positions are committed. `attempt` is the
+    first write of the points, if a different thread performs it. `probes_ns` has the event times of the probes among
+    the points.
     """
 
     points: list[Points] = field(default_factory=list)
@@ -40,7 +41,9 @@ class Batch:
     probes_ns: list[int] = field(default_factory=list)
 
     def apart_from_probes(self, points: Points, depth: Ints, *, has_any: bool) -> tuple[Points, Ints]:
-        """Points and depths without those of probes, whose times are noted; `has_any` saves the search."""
+        """The points and depths without those of probes, whose times go to `probes_ns`. Without `has_any` there are no
+        probes, and no search.
+        """
         if not has_any:
             return points, depth
         is_probe = np.array([symbol == PROBE for symbol in points.symbol])
@@ -48,7 +51,9 @@ class Batch:
         return points.take(np.flatnonzero(~is_probe)), depth[~is_probe]
 
     def count(self, points: Points, written: Written) -> None:
-        """Count how the store took `points`. If any of them expired, all must belong to one partition."""
+        """Count how many of `points` the store has kept, refused, and dropped as expired. If any of them expired, all
+        must belong to one partition.
+        """
         refused = [int(points.partition[at]) for at, _ in written.refused]
         for number, count in zip(*np.unique(points.partition, return_counts=True), strict=True):
             tally = self.tallies[int(number)]

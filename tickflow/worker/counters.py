@@ -1,7 +1,8 @@
-"""Counts what became of the records that a worker read, per partition, in numbers that add up.
+"""Counts the outcome of every record that a worker read, per partition; the counts must add up.
 
-A batch counts only when its position is committed. A batch that a rebalance, a stop or a failed commit takes back is
-read again, by this worker or another, and counts there. So at any quiet moment, for each partition:
+A batch counts only when its position is committed. A batch that is not committed, because of a rebalance, a stop or a
+failed commit, is read again by this worker or another, and is counted by the worker that commits it. So at any quiet
+moment, for each partition:
 
     committed - start = accepted + refused + lost + skipped
     accepted = stored + refused by the store + expired
@@ -14,15 +15,15 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(slots=True)
 class Tally:
-    """Records and ticks by what became of them.
+    """Counts of records and ticks by their outcome.
 
     `consumed` records were read from the log: `accepted` ones are ticks and became points, `refused` ones went to the
     dead-letter topic, counted per reason. `stored`, `refused_by_store` and `expired` divide the accepted ones. `lost`
     records were gone from the log before they were read. `skipped` offsets hold no record (Kafka's transaction markers,
-    aborted records, compaction). `cold` records were gone that the windows needed (see `restore`). `late` ticks were
-    older than an earlier one of their symbol, `naive` ones had no time zone. `gaps` counts ticks that a producer
-    numbered but that never arrived, `repeats` those that arrived again. `foreign` counts commits of the
-    group that no worker made, `split` symbols that another partition of the worker knew already.
+    aborted records, compaction). `cold` records, which the windows needed, were gone from the log (see `restore`).
+    `late` ticks were older than an earlier tick of their symbol, `naive` ticks had no time zone. `gaps` counts ticks
+    that a producer numbered but that never arrived, `repeats` ticks that arrived more than once. `foreign` counts
+    commits of the group that no worker made, `split` counts symbols that also occur in another partition of the worker.
     """
 
     consumed: int = 0
@@ -55,7 +56,7 @@ NUMBERS = tuple(each.name for each in fields(Tally) if each.name != "refused")
 
 @dataclass(slots=True)
 class Account:
-    """One partition since this worker first owned it: what was committed, and what became of it.
+    """One partition since this worker first owned it: what was committed, and the outcome of each record.
 
     `start` and `committed` are offsets of the newest assignment; `advanced` counts the offsets between them, over all
     assignments.
@@ -118,7 +119,7 @@ class Counters:
         return self._pending.setdefault((partition, epoch), Tally())
 
     def settle(self, partition: int, epoch: int, committed: int) -> None:
-        """Add the pending counts to the account: they are committed up to that offset."""
+        """Add the pending counts to the account: their records are committed, up to the offset `committed`."""
         account = self.accounts[partition]
         account.advanced += committed - account.committed
         account.committed = committed
@@ -138,6 +139,6 @@ class Counters:
         return result
 
     def discrepancies(self) -> dict[int, str]:
-        """The equation that does not hold, by partition; empty if all add up."""
+        """For each partition whose counts do not add up, the equation that does not hold; empty if all add up."""
         found = {number: account.discrepancy for number, account in sorted(self.accounts.items())}
         return {number: words for number, words in found.items() if words}

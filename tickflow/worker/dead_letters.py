@@ -19,9 +19,9 @@ from tickflow.ticklog.base import Headers, Oversized, Receipt, TickLog
 from tickflow.ticks.tick import Refused
 
 DECODE = "VALUE_CONVERTER"
-"""The stage of a record that is not a tick."""
+"""The stage that refuses a record which is not a tick."""
 STORE = "TASK_PUT"
-"""The stage of a tick whose point the store refuses for good."""
+"""The stage at which the store refuses the point of a tick for good."""
 
 CUT_VALUE_BYTES, CUT_KEY_BYTES = 65_536, 1_024
 """How much of the value and of the key a cut letter holds, in bytes."""
@@ -60,7 +60,8 @@ class Letter(NamedTuple):
 
 
 def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = None) -> Letter:
-    """The letter about a refused record: its content, its place, the stage at which it failed, and the reason.
+    """The letter about a refused record: the record's content, its place in the log, the stage that refused it, and the
+    reason.
 
     A letter larger than `largest` is cut here, so that no large record stays in memory.
     """
@@ -84,8 +85,8 @@ def letter_of(topic: str, refused: Refused, stage: str, largest: int | None = No
 
 
 class Delivery:
-    """Letters on their way to the dead-letter topic: each is published until it is acknowledged, and never
-    after that.
+    """Letters on their way to the dead-letter topic: each is published again until it is acknowledged, and never after
+    that.
     """
 
     def __init__(self, log: TickLog, letters: Sequence[Letter]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 
 LARGE = 2_000
-"""From this size on a deque is used: moving that many prices for each new one costs more CPU than the saved memory is
-worth.
+"""From this size on a deque is used: an array moves all its prices for each new one, and that CPU time costs more than
+the saved memory is worth.
 """
 
 
@@ -35,7 +35,7 @@ class History(array):  # type: ignore[type-arg]  # its items are floats; at run 
         return history
 
     def append(self, price: float) -> None:
-        """Append the newest price; drop the oldest one if there are too many."""
+        """Append the newest price; drop the oldest price if there are too many."""
         self.extend((price,))
 
     def extend(self, prices: Iterable[float]) -> None:
@@ -45,7 +45,9 @@ class History(array):  # type: ignore[type-arg]  # its items are floats; at run 
 
 
 def remember(histories: Mapping[str, History | deque[float]], symbols: Sequence[str], prices: Sequence[float]) -> None:
-    """Append prices of many symbols, one call per symbol: one call per price would cost three times as much."""
+    """Append the prices to the histories of their symbols, with one call per symbol: one call per price would cost
+    three times as much.
+    """
     news: defaultdict[str, list[float]] = defaultdict(list)
     for symbol, price in zip(symbols, prices, strict=True):
         news[symbol].append(price)

@@ -17,8 +17,9 @@ logger = logging.getLogger("tickflow.worker")
 
 
 class Holdup:
-    """`reason` says what the worker waits for; it is empty while nothing holds it up. `report` is called during a
-    wait."""
+    """A wait of the worker. `reason` says what it waits for, and is empty while nothing holds it up. `report` is called
+    during a wait.
+    """
 
     def __init__(self, log: TickLog, partitions: Assignments, report: Callable[[], None]) -> None:
         self.reason = ""
@@ -30,7 +31,7 @@ class Holdup:
         self._report = report
 
     def wait(self, seconds: float, reason: str, resumed: str, state: State = State.HELD_UP) -> None:
-        """Stay in the group while held up: poll without records for that long. Raises `Stopped`.
+        """Stay in the group while held up: poll without records for `seconds`. Raises `Stopped`.
 
         `resumed` is the sentence that `over` logs.
         """

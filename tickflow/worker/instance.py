@@ -1,7 +1,7 @@
-"""The name of a worker in its group that `KAFKA_INSTANCE_ID=auto` takes: the first free one of this machine.
+"""Chooses the name of a worker in its group for `KAFKA_INSTANCE_ID=auto`: the first free name on this machine.
 
-Workers that are started in the same way find the names of those before them, and so their partitions. A name is held by
-a locked file, which the system unlocks however the process ends.
+Workers that replace others get the names of those, and with the names their partitions. A name is held by a locked
+file, which the system unlocks however the process ends.
 """
 
 import hashlib
@@ -48,6 +48,6 @@ def _opened(folder: Path, name: str) -> TextIO:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         return (folder / name).open("a")
-    except OSError as error:  # anybody may make a folder of that name first
+    except OSError as error:  # another user may have created a folder of that name
         expected = f"a name of this worker's own, as {folder} cannot be used to find a free one ({error.strerror})"
         raise SettingError("KAFKA_INSTANCE_ID", AUTO, expected) from error

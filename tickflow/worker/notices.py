@@ -1,6 +1,6 @@
 """Warnings about the records that a worker reads: refused ones, expired ones, times without a zone.
 
-Each is logged at its first occurrence, with its most common cause and what to do, then every ten seconds.
+Each kind is logged at its first occurrence, with the most common cause and what to do, then at most every ten seconds.
 The worker's status has the same sentences, for the page.
 """
 
@@ -20,9 +20,11 @@ SAY_EVERY_SECONDS = 10.0
 LASTING_SECONDS = 60.0
 """How many seconds the status shows refused and expired records after the last of them."""
 SHARE = 0.1
-"""The share of records in that time from which on the page shows a notice; fewer are just a few odd records."""
+"""The page shows a notice if at least this share of the records in that time was refused or expired; below it, they are
+just a few odd records.
+"""
 SOURCES = 1_000
-"""How many sources of naive times are remembered: a feed may name any number of sources."""
+"""How many sources whose times have no zone are remembered: a feed may name any number of sources."""
 SHOWN_SOURCES = 5
 
 logger = logging.getLogger("tickflow.worker")
@@ -47,7 +49,7 @@ class Notices:
         self._expired_at = -LASTING_SECONDS
 
     def naive(self, ticks: TickBatch, begin: int) -> None:
-        """Log once per source that its times have no zone, for the ticks from index `begin` on."""
+        """For the ticks from index `begin` on, log once per source that its times have no zone."""
         if len(self._naive) >= SOURCES:
             return
         found = {source for source, naive in zip(ticks.sources[begin:], ticks.naive[begin:], strict=True) if naive}
@@ -60,7 +62,7 @@ class Notices:
             )
 
     def split(self, partition: int, symbols: Mapping[str, int]) -> None:
-        """Note the symbols of the partition that occur in another partition too; `symbols` maps each to that
+        """Note the symbols of the partition that also occur in another partition; `symbols` maps each to that other
         partition.
         """
         if not symbols:

@@ -1,7 +1,6 @@
 """How figures appear in the terminal: a symbol's line, an anomaly, the summary.
 
-Pure text: these functions take figures and return lines. Warm-up shows as `7/20`, a value that does not exist as a
-dash.
+Pure text: these functions take figures and return lines. Warm-up is shown as `7/20`, an absent value as a dash.
 """
 
 import math
@@ -23,7 +22,7 @@ Paint = Callable[[str, str], str]
 
 
 def price(value: float) -> str:
-    """A price with the digits that its size needs; a dash where there is none.
+    """A price with as many digits as its magnitude needs; a dash if it is absent.
 
     >>> price(1234.5), price(0.00001234), price(math.nan)
     ('1,234.50', '0.00001234', '–')
@@ -37,7 +36,7 @@ def price(value: float) -> str:
 
 
 def change(percent: float) -> str:
-    """A change in percent with a sign and an arrow, so that it reads without colour.
+    """A change in percent with a sign and an arrow, so that it can be read without colour.
 
     >>> change(-1.234)
     '▼ -1.23 %'
@@ -79,7 +78,7 @@ def ago(nanoseconds: int) -> str:
 
 
 def symbol_line(figures: SymbolFigures, paint: Paint, width: int = 12) -> str:
-    """One symbol's newest tick and averages; the symbol in a column of that width."""
+    """One symbol's newest tick and averages; the symbol is padded to `width`."""
     shown = "  ".join(f"{each.console} {_metric(figures, each):>{_WIDTHS[each.unit]}}" for each in _CONSOLE)
     moved = change(figures.change_percent)
     style = "up" if figures.change_percent > 0 else "down" if figures.change_percent < 0 else "faint"
@@ -102,7 +101,8 @@ def anomaly_line(points: Points, at: int, paint: Paint) -> str:
 
 
 def sparkline(prices: Sequence[float], width: int = 16) -> str:
-    """The trend of the prices, oldest first, in at most `width` blocks; each block shows the last price of its section.
+    """The trend of the prices, oldest first, in at most `width` blocks; the prices are divided among the blocks, and
+    each block shows the last of its prices.
 
     >>> sparkline([1, 2, 3, 4, 4, 4, 1])
     '▁▃▆███▁'

@@ -1,4 +1,5 @@
-"""Decides what a worker replays when a partition is assigned to it, so that its windows are as if it had never stopped.
+"""Decides what a worker replays when a partition is assigned to it, so that its windows look as if it had never
+stopped.
 
 The metadata of each commit carries the oldest offset that a window still needs. On assignment the worker reads from
 there, fills the windows without writing, and starts to write at the committed offset.
@@ -31,7 +32,7 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
 def to_metadata(
     next_offset: int, oldest: int | None, span: int = WINDOW_SPAN, topic_id: str = "", since: int = 0
 ) -> str:
-    """The metadata of a commit at `next_offset`, if the oldest tick of the windows is at offset `oldest`.
+    """The metadata of a commit at `next_offset`; `oldest` is the offset of the oldest tick in the windows.
 
     `topic_id` distinguishes the topic from a later one of the same name (since version 2). The points from offset
     `since` on were computed by this version of the computation (since version 3).
@@ -48,8 +49,8 @@ class RestorePlan:
     """Where to read from (`seek`), where to start to write (`emit_from`), and what is missing.
 
     `lost` counts records that were never processed and that the log no longer holds; `cold` counts records that the
-    windows need but that are gone. `since` is the offset from which on all points come from this version of the
-    computation. `note` is a sentence for the log, or empty. `foreign`: another program made the commit.
+    windows need but the log no longer holds. `since` is the offset from which on all points come from this version of
+    the computation. `note` is a sentence for the log, or empty. `foreign`: another program made the commit.
     """
 
     seek: int
@@ -64,7 +65,7 @@ class RestorePlan:
 def plan(
     commit: Commit | None, bounds: Bounds, span: int = WINDOW_SPAN, topic_id: str = "", own: Commit | None = None
 ) -> RestorePlan:
-    """The plan for a partition with this commit and these bounds, in the topic with that id.
+    """The plan for a partition of the topic `topic_id`, from the group's commit and the bounds of the log.
 
     A commit of another program has no metadata, or foreign metadata. If it lies past `own`, this worker's last commit,
     reading starts at `own` again: the other program has not stored those ticks.
@@ -122,7 +123,8 @@ def _plan(commit: Commit | None, bounds: Bounds, span: int, topic_id: str) -> Re
 def restore_offset(commit: Commit, span: int = WINDOW_SPAN) -> int:
     """The oldest offset that the windows of the commit need.
 
-    It lies `span` before the commit if the metadata cannot be read, or if the windows were shorter when it was made.
+    It lies `span` before the commit if the metadata cannot be read, or if the windows were shorter when the commit was
+    made.
     """
     metadata = _read(commit)
     if metadata is None or metadata.depth < DEPTH:
@@ -142,7 +144,7 @@ def computed_since(commit: Commit) -> int:
 
 
 def computed_by(commit: Commit) -> str:
-    """The version of the computation that made the commit; empty where its metadata does not say so.
+    """The version of the computation of the worker that made the commit; empty if the metadata does not state it.
 
     >>> computed_by(Commit(500, to_metadata(500, 120))) == fields.VERSION
     True

@@ -21,14 +21,14 @@ logger = logging.getLogger("tickflow.worker")
 
 
 def worker_name(instance_id: str | None) -> str:
-    """The name of this process as a worker: that of its static membership, else host and process id."""
+    """The name of this process as a worker: its static member id, or else host and process id."""
     return instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
 
 class Reporter:
     """Writes one worker's status to the store; `clock` gives ns since 1970.
 
-    Keeps the time of the worker's last batch, by that clock, and the newest event time among its ticks.
+    It remembers when the worker processed its last batch, by this clock, and the newest event time among its ticks.
     """
 
     def __init__(self, store: StatusBoard, worker: str, clock: Callable[[], int]) -> None:

@@ -39,7 +39,7 @@ class SymbolFigures:
 
 _METRICS = tuple(each.name for each in TABLE if each.console or each.summary)
 _NEWEST = ("partition", "time_ns", *_METRICS)
-"""The columns of `Points` whose newest value the figures keep."""
+"""The columns of `Points` of which the figures keep the newest value."""
 
 _ROW = np.dtype(
     [(name, np.int64) for name in ("partition", "ticks", "anomalies", "time_ns", "depth", "ticks_since_shown")]
@@ -48,7 +48,9 @@ _ROW = np.dtype(
 
 
 class Moved(NamedTuple):
-    """The busiest symbols first, then by name; and how many other symbols had ticks, and how many ticks."""
+    """The busiest symbols, ordered by number of ticks and then by name; how many other symbols had ticks, and how many
+    ticks those had.
+    """
 
     busiest: list[SymbolFigures]
     others: int
@@ -56,7 +58,7 @@ class Moved(NamedTuple):
 
 
 class Summary:
-    """The figures of every symbol, one array row each, updated from the points of each batch."""
+    """The figures of every symbol, one row of an array each, updated from the points of each batch."""
 
     def __init__(self) -> None:
         self._sources: dict[str, str] = {}
