@@ -1,5 +1,5 @@
-"""Acknowledgements of alerts and named layouts, kept apart from the metrics: a page may write them without the right to
-write metrics.
+"""Acknowledgements of alerts and named layouts, kept apart from the metrics, so that a page can write them without
+permission to write metrics.
 
 Two adapters implement this: `influx/acks.py` (a separate bucket, `<bucket>_acks`) and `sqlite/acks.py` (a table).
 """
@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 MAX_NAME = 40
 MAX_QUERY = 4_000
-"""Characters of a layout's name, and of its view."""
+"""The most characters that the name and the query of a layout may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
     """The acknowledgement of an episode of anomalies, identified by (symbol, partition, first_offset).
 
-    `time_ns` is when the episode began; it tells episodes apart when a new log counts its offsets from 0 again.
-    `acked_ns` is the wall clock.
+    `time_ns` is when the episode began; it distinguishes episodes after a new log has started its offsets at 0 again.
+    `acked_ns` is when somebody acknowledged it, by the wall clock.
     """
 
     symbol: str
@@ -30,7 +30,7 @@ class Ack:
 
 
 class Layout(NamedTuple):
-    """A view of the page under a name: the query of its address. Without a query the name is removed."""
+    """A named view of the page: `query` is the query string of its address. An empty `query` removes the name."""
 
     name: str
     query: str
@@ -48,7 +48,7 @@ class AckStore(ABC):
 
     @abstractmethod
     def withdraw(self, acks: Sequence[Ack]) -> None:
-        """Take acknowledgements of these episodes back: they count as not seen."""
+        """Withdraw the acknowledgements of these episodes: they count as not seen again."""
 
     @abstractmethod
     def acknowledged(self, since_ns: int) -> list[Ack]:
@@ -56,7 +56,9 @@ class AckStore(ABC):
 
     @abstractmethod
     def keep_layout(self, layout: Layout, now_ns: int) -> None:
-        """Store the layout in place of an earlier one of that name, or remove that one if it has no query."""
+        """Store the layout in place of an earlier one with the same name; a layout without a query only removes the
+        earlier one.
+        """
 
     @abstractmethod
     def layouts(self) -> list[Layout]:

@@ -31,7 +31,8 @@ class AlertStore(ABC):
     ) -> list[Alert]:
         """The alerts in [`since_ns`, `until_ns`), in time order; with `count`, only the newest `count`.
 
-        With `symbols`, only theirs. Attributes that are not stored (such as `said`) have their defaults.
+        With `symbols`, only the alerts of these symbols. Attributes that are not stored (such as `said`) have their
+        defaults.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What every metrics store can do: take points and worker statuses, and return them as rows.
+"""What every metrics store can do: take points and worker statuses, and return them again.
 
 The protocols are small, so that each user names what it needs; both adapters, `influx/` and `sqlite/`, implement all of
 them.
@@ -25,7 +25,7 @@ class Written:
     """The outcome of one `write`.
 
     `refused` are the indexes of points that the store refuses for good, each with the store's own message; `expired`
-    counts points outside the store's retention, which `kept` states in words; all others are stored.
+    counts points outside the store's retention, and `kept` states this retention in words; all other points are stored.
     """
 
     stored: int
@@ -38,11 +38,11 @@ class Written:
 class WorkerStatus:
     """The last report of one worker about itself; times in ns since 1970.
 
-    `written_at`: the wall clock of the report. `processed_at`: the wall clock of its last batch (`None`: no batch yet).
-    `newest_event`: the newest event time among its ticks. `held_up_by`: what it waits for, or empty. `notice`:
-    what a person should know of its records, or empty. `state` and `doing`: what it does, in one word (see
-    `telemetry.health.State`, or `ended`) and in a sentence; empty from an older worker. The counters run from the
-    worker's start; `foreign` counts commits of the group that no worker of ours made.
+    `written_at`: the wall clock of the report. `processed_at`: the wall clock of the worker's last batch (`None`: no
+    batch yet). `newest_event`: the newest event time among its ticks. `held_up_by`: what it waits for, or empty.
+    `notice`: what a person should know about its records, or empty. `state` and `doing`: what it does, in one word (see
+    `telemetry.health.State`, or `ended`) and in a sentence; empty if an older version wrote the report. The counters
+    run from the worker's start; `foreign` counts commits of the group that no worker made.
     """
 
     worker: str
@@ -62,7 +62,7 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Totals over a time range of a symbol's ticks: extremes, and the sums of volume and of price times volume."""
+    """Totals of a symbol's ticks in a time range: extremes, and the sums of volume and of price times volume."""
 
     high: float
     low: float
@@ -83,7 +83,7 @@ class Connected(ABC):
     """The store and the setting that names it, for messages."""
 
     trouble: str = ""
-    """Why `connect` still waits, as a sentence; empty where that is not known."""
+    """Why `connect` is still waiting, as a sentence; empty if the reason is not known."""
 
     @abstractmethod
     def connect(self) -> None:
@@ -129,7 +129,7 @@ class PointReader(Connected):
     def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
         """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name.
 
-        With `most` and very many symbols, the points may be as old as the last call.
+        With `most` and very many symbols, the points may be those that were newest at the previous call.
         """
 
     @abstractmethod
@@ -142,8 +142,8 @@ class PointReader(Connected):
 
     @abstractmethod
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
-        """Whether the retention keeps a point of that time whose record was appended at `appended_ms` (ms since
-        1970).
+        """Whether the retention keeps a point whose time is `time_ns` and whose record was appended at `appended_ms`
+        (ms since 1970).
         """
 
 
@@ -183,7 +183,7 @@ class PageQueries(PointReader):
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
         """A selection of the symbol's points in [`since_ns`, `until_ns`), small enough to draw: see `Digest`.
 
-        The steps are equal and lie between the first point of the range and `until_ns`.
+        `steps` equal steps divide the time from the first point of the range to `until_ns`.
         """
 
     @abstractmethod
@@ -192,11 +192,11 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
+        """Candles `width_ns` wide, from the symbol's points in [`since_ns`, `until_ns`)."""
 
     @abstractmethod
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points in [`since_ns`, `until_ns`), summarised in columns of that width (`Pixels`)."""
+        """The symbol's points in [`since_ns`, `until_ns`), summarised in columns `width_ns` wide (`Pixels`)."""
 
     @abstractmethod
     def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
@@ -215,7 +215,9 @@ class PageQueries(PointReader):
         """The time of the symbol's first stored point, in ns since 1970; `None` if it has none."""
 
     def prepare(self, stop: threading.Event) -> None:
-        """Read in advance what the page would wait for; ends early once `stop` is set. Raises `StoreError`."""
+        """Read in advance what the page would otherwise have to wait for; return early once `stop` is set. Raises
+        `StoreError`.
+        """
 
 
 class StatusBoard(Connected):

@@ -12,8 +12,8 @@ import numpy.typing as npt
 class Candles:
     """The ticks of one symbol in steps of equal length, as columns; steps without a tick are left out.
 
-    `time_ns` is the start of a step, a multiple of its length since 1970; `open` and `close` are its first and last
-    price, `volume` is the sum, `ticks` the number of ticks.
+    `time_ns` is the start of a step, a multiple of its length since 1970; `open` and `close` are the first and last
+    price of the step, `volume` is the sum of its volumes, `ticks` the number of its ticks.
     """
 
     time_ns: npt.NDArray[np.int64]

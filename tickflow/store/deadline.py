@@ -1,4 +1,4 @@
-"""The deadline of the current request for its reads from the store: a monotonic time, per thread."""
+"""The deadline by which the current request must have read from the store: a monotonic time, one per thread."""
 
 import time
 from contextvars import ContextVar
@@ -26,5 +26,5 @@ def is_over() -> bool:
 
 
 def too_slow() -> StoreUnavailable:
-    """The error of a read that would take longer than a request may."""
+    """The error for a read that would take longer than a request may take."""
     return StoreUnavailable("The store took too long for this request: ask for a shorter range, or try again later.")

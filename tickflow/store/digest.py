@@ -17,10 +17,10 @@ MAX_ANOMALIES = 10_000
 class Digest:
     """Points of one symbol that represent all `total` points of a range, in time order.
 
-    They are the highest and the lowest point of each step (the steps are equal), the first and the last of the range,
-    and all anomalies. Each is a stored point at its own time. `volume` is the point's own volume; the last point of a
-    step also carries the volume of the points left out in that step, so that the total is kept. `cut` says whether
-    anomalies were left out.
+    They are the highest and the lowest point of each step (all steps are equal), the first and the last point of the
+    range, and all anomalies. Each is a stored point with its own time. `volume` is the point's own volume; the last
+    point of a step also carries the volume of the points left out in that step, so that the total is kept. `cut` says
+    whether anomalies were left out.
     """
 
     points: Points
@@ -49,15 +49,17 @@ class Outline:
 
 
 def step_width(since_ns: int, until_ns: int, steps: int) -> int:
-    """The width in ns of at most `steps` equal steps; one more step, if the first one starts before the range."""
+    """The width, in ns, with which `steps` equal steps cover the range. Steps begin at multiples of this width since
+    1970, so that the first one may begin before the range; then there is one step more.
+    """
     return max(1, -(-(until_ns - since_ns) // steps))
 
 
 def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, float, int]]) -> Digest:
     """The digest of the chosen points, without duplicates, in time order.
 
-    `sums` has for each step of that width its start (a multiple of the width since 1970), and the volume and number of
-    all its points.
+    `sums` has, for each step of `width_ns`, its start (a multiple of the width since 1970), and the volume and the
+    number of all its points.
     """
     columns = list(zip(*sums, strict=True))
     begins, counts = (np.array(columns[at], dtype=np.int64) for at in (0, 2))
@@ -66,7 +68,7 @@ def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, float, int]]
     step = np.minimum(step, len(begins) - 1)  # a point may have arrived between the two queries
     chosen = np.bincount(step, minlength=len(begins))
     left_out = volumes - np.bincount(step, weights=points.volume, minlength=len(begins))
-    left_out[chosen >= counts] = 0  # what remains there is the rounding of two sums
+    left_out[chosen >= counts] = 0  # no point was left out: the rest is the rounding error of two sums
     volume = points.volume.copy()
     last = np.flatnonzero(np.diff(step, append=-1))
     volume[last] += np.maximum(0, left_out)[step[last]]

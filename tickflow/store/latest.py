@@ -13,7 +13,7 @@ def places(points: Points) -> dict[str, int]:
 
 
 def replaced(points: Points, place: Mapping[str, int], newer: Points) -> Points:
-    """The points, where newer points replace the older ones of the same symbols."""
+    """The points, with each point of `newer` in place of the older point of its symbol."""
     at = [place[symbol] for symbol in newer.symbol]
     columns: dict[str, Any] = {}
     for name in NAMES:

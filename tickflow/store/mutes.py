@@ -14,7 +14,7 @@ class MuteStore(ABC):
 
     @abstractmethod
     def keep(self, mute: Mute) -> None:
-        """Store a mute in place of its earlier state."""
+        """Store a mute; it replaces its own earlier state."""
 
     @abstractmethod
     def mutes(self) -> Sequence[Mute]:

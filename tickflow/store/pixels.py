@@ -1,5 +1,5 @@
-"""Summarises a long time range in as many columns as the screen has pixels, with what the line, the bar and the marks
-of each column need.
+"""Summarises a long time range in as many columns as the screen has pixels, with the values that the line, the bar and
+the marks of each column need.
 
 Nothing visible is lost: each column has the first, highest, lowest and last price, the sum of the volume, the range of
 each measure, the number of ticks and of anomalies, and the strength of the strongest anomaly.
@@ -49,7 +49,9 @@ class Pixels:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[object]]) -> Self:
-        """Columns from rows: the values of `PLAIN`, then lowest and highest of each measure, `None` for absent ones."""
+        """Columns from rows: the values of `PLAIN`, then the lowest and highest value of each measure; `None` means
+        absent.
+        """
         count = len(PLAIN) + 2 * len(MEASURES)
         columns: list[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * count
         whole = {"time_ns", "ticks", "anomalies"}
@@ -79,7 +81,8 @@ def level_for(width_ns: int) -> int | None:
 
 
 def rounded(width_ns: int) -> int:
-    """The next width, at most a quarter wider, that can be computed from stored columns if it is wide enough for them.
+    """The next width, at most a quarter wider, whose columns can be computed from stored ones; a width too small for
+    that is returned unchanged.
 
     >>> [rounded(width) / 1e9 for width in (2_592 * 10**9, 86_400_000_000, 2_100_000_000, 1_234)]
     [2600.0, 90.0, 2.5, 1.234e-06]
@@ -100,7 +103,8 @@ def joined(parts: Sequence[Pixels]) -> Pixels:
 
 
 def combined(found: Pixels, width_ns: int) -> Pixels:
-    """Wider columns computed from these, which are in time order and each lie within one wider column.
+    """Columns `width_ns` wide, computed from narrower columns in time order, each of which lies within one of the wider
+    columns.
 
     >>> rows = [(at, 1.0 + at, 3.0 + at, 1.0, 2.0, 5.0, 2, 0, None, *[None] * 2 * len(MEASURES)) for at in (0, 5, 12)]
     >>> wider = combined(Pixels.from_rows(rows), 10)
@@ -134,8 +138,8 @@ def strength(points: Points) -> Floats:
 
 
 def strongest_columns(pixels: Pixels, most: int, width_ns: int, apart: int) -> Ints:
-    """The columns whose strongest anomaly is marked: the strongest first, at most `most`, at least `apart` columns from
-    one another.
+    """The indexes of at most `most` columns whose anomaly is marked: the strongest are chosen first, each at least
+    `apart` columns from the others.
 
     >>> rows = [(at, 1.0, 1.0, 1.0, 1.0, 0.0, 1, 1, power, *[None] * 2 * len(MEASURES))
     ...         for at, power in ((0, 0.1), (1, 0.3), (2, 0.2), (9, 0.1))]

@@ -42,7 +42,7 @@ class InfluxAcks(AckStore):
             self._kept.write("\n".join(_point(ack).to_line_protocol() for ack in acks))
 
     def withdraw(self, acks: Sequence[Ack]) -> None:
-        """Overwrite the acknowledgements by points that say when nobody has seen the episode: at 0."""
+        """Overwrite the acknowledgements with points whose `acked_ns` is 0, which means not seen."""
         self.acknowledge([replace(ack, acked_ns=0) for ack in acks])
 
     def acknowledged(self, since_ns: int) -> list[Ack]:
@@ -56,7 +56,7 @@ class InfluxAcks(AckStore):
         return sorted(found, key=lambda ack: (ack.time_ns, ack.symbol))
 
     def keep_layout(self, layout: Layout, now_ns: int) -> None:
-        """Store the layout in place of an earlier one; an empty query removes it."""
+        """Store the layout in place of an earlier one with the same name; an empty query removes that one."""
         point = Point(LAYOUTS).tag("name", layout.name).field("query", layout.query)
         self._kept.write(point.time(now_ns, WritePrecision.NS).to_line_protocol())
 

@@ -18,7 +18,8 @@ UNPARSABLE = 400
 DROPPED = 422
 
 LONGEST_WAIT = 300.0
-"""The most seconds that this program waits because a server asks it to; after them it tries again."""
+"""The longest time, in seconds, that this program waits because a server asks it to; after it the program tries again.
+"""
 
 REFUSED_SHARE = 0.01
 """If a larger share of a batch is refused, the cause is a mistake in the setup rather than a few odd ticks."""
@@ -31,7 +32,7 @@ _TYPE_CONFLICT = re.compile(
 
 
 def message_of(body: bytes | str | None) -> str:
-    """The message in the body of an error; at most 300 characters of a body that is not InfluxDB's JSON."""
+    """The message in the body of an error response; of a body that is not InfluxDB's JSON, at most 300 characters."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
     try:
         return str(orjson.loads(text)["message"])
@@ -63,7 +64,7 @@ def expired(message: str) -> int | None:
 
 
 def retry_after(header: str | None, now: float) -> float | None:
-    """The delay in seconds that a `Retry-After` header asks for, as a number or as a date (RFC 9110, 10.2.3).
+    """The delay, in seconds, that a `Retry-After` header asks for with a number or a date (RFC 9110, 10.2.3).
 
     >>> retry_after("7", now=0.0), retry_after("Thu, 01 Jan 1970 00:00:30 GMT", now=10.0), retry_after("soon", now=0.0)
     (7.0, 20.0, None)
@@ -79,7 +80,7 @@ def retry_after(header: str | None, now: float) -> float | None:
 
 
 def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, bucket: str, now: float) -> StoreError:
-    """The error for an answer, as a sentence that names the setting and what to do."""
+    """The error for a refusal; its sentence names the setting and what to do."""
     words = message[:300]
     if status in (408, 429) or status >= 500:
         return StoreUnavailable(
@@ -120,8 +121,8 @@ def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, 
 
 
 def check_share(refused: Sequence[tuple[int, str]], total: int) -> None:
-    """Raise `StoreMisconfigured` if more of a batch is refused than a few odd ticks: more than one point and more than
-    1 %.
+    """Raise `StoreMisconfigured` if more than one point and more than 1 % of a batch are refused: too many to be a few
+    odd ticks.
     """
     if len(refused) > max(1, REFUSED_SHARE * total):
         raise StoreMisconfigured(

@@ -6,7 +6,7 @@ from tickflow.store.influx.influxql import InfluxQL, Integer
 
 
 def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-    """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
+    """Candles `width_ns` wide, from the symbol's points in [`since_ns`, `until_ns`)."""
     rows = influxql.rows(
         tuple[Integer, float, float, float, float, float, Integer],
         'SELECT first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price") '  # noqa: S608

@@ -18,15 +18,17 @@ _WITHIN = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND
 _SELECTORS = ('top("price", 1)', 'bottom("price", 1)')
 _ENDS = ("ASC", "DESC")
 _ANOMALIES = f'SELECT {SELECTED} {_WITHIN} AND "is_anomaly" = true'
-"""InfluxDB takes twice as long for descending times, so rows are read in ascending order."""
+"""All anomalies of the range. InfluxDB takes twice as long in descending order of time, so they are read in ascending
+order.
+"""
 _PriceRow: Any = tuple[Integer, float | None, bool | None, str | None]
 _SumRow: Any = tuple[Integer, float, Integer]
 _ChosenRow: Any = tuple[(Integer, float, *PointRow.__args__[1:])]  # type: ignore[misc]
-"""A row as selected by top() or bottom(): the point's columns, and the value by which it was chosen."""
+"""A row that top() or bottom() selects: its time, the price that selected it, and the other columns of the point."""
 
 
 def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-    """The digest of the symbol's points in [`since_ns`, `until_ns`), in that many steps."""
+    """The digest of the symbol's points in [`since_ns`, `until_ns`), in `steps` equal steps."""
     params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
     width = 0
     sums: list[tuple[int, float, int]] = []

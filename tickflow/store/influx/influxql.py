@@ -3,8 +3,8 @@
 InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.com, "Query data with InfluxQL".
 
 InfluxQL has databases and retention policies instead of buckets, and InfluxDB maps them to buckets (DBRP): the bucket
-`a` is the database `a`, the bucket `a/b` is the policy `b` of the database `a`. A mapping that was made by hand, or by
-an upgrade from InfluxDB 1.x, takes precedence and may lead to another bucket than the one that is written to.
+`a` is the database `a`, the bucket `a/b` is the policy `b` of the database `a`. A mapping that a person or an upgrade
+from InfluxDB 1.x made takes precedence, and may lead to a different bucket than the one that is written to.
 """
 
 import re
@@ -28,7 +28,7 @@ from tickflow.store.influx.visibility import Excused
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
-"""How long to wait for each byte; together with the time to connect it fits into the 15 s that a stop may take."""
+"""How long to wait for each byte. Together with the time to connect this stays below the 15 s that a stop may take."""
 
 SYSTEMS_OWN = Certificates("INFLUXDB_SSL", "INFLUXDB_URL", "begin INFLUXDB_URL with http://")
 """Trusts the system's authorities, and presents no certificate."""
@@ -36,7 +36,8 @@ SYSTEMS_OWN = Certificates("INFLUXDB_SSL", "INFLUXDB_URL", "begin INFLUXDB_URL w
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
 AT_ONCE = 4
-"""The most concurrent requests for one query, over all readers: more would only queue for InfluxDB's cores."""
+"""The most requests that `together` has in flight, for all readers in all: more would only queue for InfluxDB's cores.
+"""
 POOL = 32
 """The most connections that are kept open: enough for all pages that refresh at once."""
 
@@ -47,7 +48,7 @@ Row = TypeVar("Row")
 Shape = TypeVar("Shape")
 
 _NO_NAME = r"\z."
-"""Matches nothing. An empty expression would match every point without a symbol."""
+"""An expression that matches nothing. An empty one would match every point without a symbol."""
 
 
 class Pattern:
@@ -82,12 +83,14 @@ class Pattern:
 
 
 Value = str | int | Pattern
-"""What may be bound: text, an integer (also a time in ns), or a list of names."""
+"""The types of parameters: text, an integer (also a time in ns), or a pattern that matches a list of names."""
 Params = Mapping[str, Value] | None
 
 MOST_CHARACTERS = 1_000
 MOST_NAMED = 1_000
-"""Above this many symbols, the names are not listed: it is faster to read all up to the last one and to select here."""
+"""Above this many symbols the query does not list them: it is faster to read every symbol up to the last one and filter
+here.
+"""
 
 _OF_ANOTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -123,15 +126,17 @@ class InfluxQL:
         self._askers = ThreadPoolExecutor(AT_ONCE, "asker")
 
     def rows(self, row: type[Row], query: str, params: Params = None) -> list[Row]:
-        """The rows of all series that a single-statement query returns, each a tuple of that type.
+        """The rows of all series that a single-statement query returns, each a tuple of the type `row`.
 
         The time comes first, in ns since 1970; an absent field is `None`; without data there are no rows. Raises
-        `StoreUnavailable`, and `StoreMisconfigured` also for an answer of any other shape.
+        `StoreUnavailable`, and `StoreMisconfigured`, also if the answer has any other shape.
         """
         return self._decode(row, self._post(query, params))
 
     def batches(self, row: type[Row], query: str, params: Params = None) -> Iterator[list[Row]]:
-        """Like `rows`, in portions, for many rows: the first byte arrives at once, and less memory is needed."""
+        """Like `rows`, but in portions, for queries with many rows: the first byte arrives at once, and less memory is
+        needed.
+        """
         body = self._post(query, params, chunked="true", chunk_size=str(BATCH_ROWS))
         for document in body.splitlines() or [body]:
             yield self._decode(row, document)
@@ -151,12 +156,12 @@ class InfluxQL:
         return [self._decode(row, each.result()) for (row, _), each in zip(queries, asked, strict=True)]
 
     def grouped(self, row: type[Row], query: str, params: Params = None) -> dict[str, list[Row]]:
-        """The rows of a query that groups by one tag, by the values of that tag."""
+        """By value of the tag, the rows of a query that groups by one tag."""
         (result,) = self._results(row, self._post(query, params), 1)
         return {value: series.values for series in result.series for value in series.tags.values()}
 
     def ask(self, shape: type[Shape], path: str, fields: Mapping[str, str]) -> Shape:
-        """The answer of InfluxDB's API to a GET, decoded as that type. Raises as `rows` does."""
+        """The answer of InfluxDB's API to a GET of `path`, decoded as `shape`. Raises the errors that `rows` raises."""
         document = self._request("GET", path, fields)
         try:
             return msgspec.json.decode(document, type=shape)
@@ -169,10 +174,10 @@ class InfluxQL:
         return max((rule.everySeconds for bucket in found.buckets for rule in bucket.retentionRules), default=0)
 
     def misled(self) -> str | None:
-        """The bucket to set instead, if InfluxDB answers queries of this bucket from another one; `None` if all is
-        well.
+        """What INFLUXDB_BUCKET should be, as a sentence, if InfluxDB answers this bucket's queries from another bucket;
+        `None` if it does not.
 
-        Only the mappings that the token may see are known. Raises as `rows` does.
+        This finds only mappings that the token may read. Raises the errors that `rows` raises.
         """
         mine = self.ask(_Buckets, "/api/v2/buckets", {"name": self._bucket, "org": self._org}).buckets
         database, policy = self._database["db"], self._database.get("rp")
@@ -190,7 +195,7 @@ class InfluxQL:
         )
 
     def ping(self) -> str | None:
-        """Ask once, for at most `PING_SECONDS`; return why InfluxDB does not answer, or `None` if it does."""
+        """Send one ping, for at most `PING_SECONDS`; return why InfluxDB does not answer, or `None` if it does."""
         try:
             answer = self._pool.request("GET", f"{self._url}/ping", timeout=PING_SECONDS, redirect=False)
         except urllib3.exceptions.HTTPError as error:
@@ -209,7 +214,8 @@ class InfluxQL:
         return _rows_of(result)
 
     def _results(self, row: type[Row], document: bytes, count: int) -> list["_Result[Row]"]:
-        # The decoder reads `-0` as the integer 0 and loses its sign; twice, since neighbours share a comma.
+        # The decoder reads `-0` as the integer 0 and loses its sign. Replaced twice, since neighbouring values share a
+        # comma.
         document = document.replace(b",-0,", b",-0.0,").replace(b",-0,", b",-0.0,")
         try:
             results: list[_Result[Row]] = _decoder(row).decode(document).results  # type: ignore[arg-type]  # types can be hashed
@@ -320,10 +326,11 @@ def _decoder(row: Any) -> msgspec.json.Decoder[Any]:
 
 
 def bound(params: Mapping[str, object]) -> dict[str, str | int | dict[str, str]]:
-    """The parameters as InfluxDB takes them. Raises `TypeError` or `ValueError` for any other type.
+    """The parameters in the form that InfluxDB takes. Raises `TypeError` or `ValueError` for a value that is none of
+    `Value`.
 
-    InfluxDB also takes objects, which are more than values: `{"identifier": "symbol"}` in place of a symbol returns the
-    rows of all symbols. Such objects are refused here.
+    InfluxDB also takes JSON objects, which can change the query: `{"identifier": "symbol"}` in place of a symbol
+    returns the rows of all symbols. Such objects are refused here.
 
     >>> bound({"symbol": "AAPL", "since": 5})
     {'symbol': 'AAPL', 'since': 5}
@@ -350,8 +357,8 @@ def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, Value]]:
     """The condition that a point belongs to one of these symbols, which are bound as parameters; `None` means all
     symbols.
 
-    A regular expression takes InfluxDB half the time of as many comparisons. For more than `MOST_NAMED` symbols the
-    result also has the points of other symbols that sort between them.
+    A regular expression takes InfluxDB half the time that one comparison per symbol takes. With more than `MOST_NAMED`
+    symbols, points of other symbols that sort before the last one also meet the condition.
     """
     if symbols is None:
         return "time >= 0", {}
@@ -361,7 +368,7 @@ def named(symbols: Sequence[str] | None) -> tuple[str, dict[str, Value]]:
 
 
 def _before(letter: str) -> str:
-    """The letter before this one, which ends a class of letters."""
+    """The character before this one, as the end of a character class in a regular expression."""
     code = ord(letter) - 1
     if code > 0x7F:
         return "\ud7ff" if 0xD800 <= code < 0xE000 else chr(code)

@@ -1,10 +1,10 @@
-"""Columns of past hours that the page keeps in memory, so that InfluxDB summarises a month once rather than at each
+"""Columns of past hours that the page keeps in memory, so that InfluxDB summarises a month once instead of at each
 read.
 
 InfluxDB counts the points of a month in 0.2 s, and takes 4 s for the range of all their measures. So each read counts
-the points per hour, and reads only the hours whose count has changed. A point that was rewritten with other values
-leaves the count as it is. The page shows it when its hour is read again: after a restart of the page, or once the hour
-was dropped from memory.
+the points per hour, and reads only the hours whose count has changed. A point that is rewritten with different values
+does not change the count. The page shows the new values when the hour is read again: after a restart of the page, or
+after the hour was dropped from memory.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from tickflow.store.pixels import MEASURES, PLAIN, Pixels, combined, joined, lev
 
 BLOCK_NS = 3_600 * 10**9
 LEAST_BLOCKS = 6
-"""A shorter time range is read directly."""
+"""A time range with fewer whole hours than this is read directly."""
 TOGETHER = 48
 """The most hours in one request. The columns of a finished request are kept, even if the next request takes too long.
 """
@@ -30,9 +30,10 @@ Counts = Callable[[str, int, int, int], dict[int, int]]
 
 
 class Kept:
-    """Reads columns through memory. Thread-safe.
+    """Reads columns, and keeps those of past hours in memory. Thread-safe.
 
-    `read` returns a symbol's columns for a time range and a width; `counts` returns the number of its points per step.
+    `read` returns a symbol's columns for a time range and a width; `counts` returns how many points the symbol has in
+    each step.
     """
 
     def __init__(self, read: Read, counts: Counts, most_columns: int = MOST_COLUMNS) -> None:
@@ -44,7 +45,7 @@ class Kept:
         self._columns = 0
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points in [`since_ns`, `until_ns`), in columns of that width. Raises `StoreError`."""
+        """The symbol's points in [`since_ns`, `until_ns`), in columns `width_ns` wide. Raises `StoreError`."""
         level = level_for(width_ns)
         first, end = -(-since_ns // BLOCK_NS), until_ns // BLOCK_NS
         if level is None or end - first < LEAST_BLOCKS:
@@ -90,7 +91,7 @@ class Kept:
 
 
 def runs(blocks: list[int]) -> Iterator[tuple[int, int]]:
-    """Neighbouring numbers as ranges (from, before), none longer than `TOGETHER`.
+    """Ranges (from, before) of consecutive numbers that cover `blocks`, none longer than `TOGETHER`.
 
     >>> list(runs([1, 2, 3, 7]))
     [(1, 4), (7, 8)]

@@ -1,19 +1,19 @@
 """The newest point of each symbol in InfluxDB, cached between reads.
 
-Each read asks for time and offset of the last point of every symbol, then for the points that the cache lacks. It
-cannot ask for "everything newer than T" instead: partitions lag behind one another by any amount, and a tick may carry
+Each read requests the time and the offset of the last point of every symbol, then the points that the cache lacks. It
+cannot request "everything newer than T" instead: partitions lag behind one another by any amount, and a tick may have
 any time. Nor would that be cheaper: the cost to InfluxDB is the number of series and fields that a query touches, not
 the number of points it finds. For 2,000 symbols the times take 50 ms, the whole points 130 ms.
 
-A query that runs during a write may see a later record of it and miss an earlier one of another symbol. A reader that
-continues from the highest offset would never see the missed one. So the points are read exactly at the times that the
-first query returned, and the times are asked for again until no point is missing that precedes, in the log of its
-partition, a point that was found.
+A query that runs during a write may see one of its later records and miss an earlier record of another symbol. A reader
+that continues from the highest offset would never see the missed record. So the points are read exactly at the times
+that the first query returned, and the times are requested again until no point is missing that precedes a found point
+in the log of its partition.
 
 So a read returns every point that was stored when the read began; if a later point of the same symbol arrives
-meanwhile, the next read returns that one. One exception: a point that was rewritten with other values under the same
-time and offset (say after a change of ANOMALY_THRESHOLD) may be returned in its old form, until the symbol's next tick
-or for at most `WHOLE_EVERY_SECONDS` seconds.
+meanwhile, the next read returns that one. There is one exception: a point that was rewritten with different values at
+the same time and offset (say after a change of ANOMALY_THRESHOLD) may be returned in its old form until the symbol's
+next tick or for at most `WHOLE_EVERY_SECONDS` seconds.
 """
 
 import threading
@@ -34,13 +34,15 @@ WHOLE_EVERY_SECONDS = 60.0
 ATTEMPTS = 3
 MANY = 3_000
 SLOW_SECONDS = 0.3
-"""With more symbols than this, and after a read that took longer than this, readers do not wait: see `Latest.read`."""
+"""With more than `MANY` symbols, or after a read that took longer than `SLOW_SECONDS`, readers do not wait: see
+`Latest.read`.
+"""
 
 STATEMENTS = 100
-"""How many symbols are asked for in one request."""
+"""The most symbols whose points are read in one request."""
 
 _Moments = dict[str, tuple[int, int]]
-"""By symbol, the time and the offset of its last point."""
+"""By symbol, the time and the offset of the symbol's last point."""
 _MomentRow: Any = tuple[Integer, Integer]
 _MOMENTS = f'SELECT last("offset") FROM "{MEASUREMENT}" GROUP BY "symbol"'  # noqa: S608 - a name of our own
 
@@ -69,8 +71,8 @@ class Latest:
     def read(self) -> Points:
         """The newest point of each symbol, ordered by symbol.
 
-        If reads take long, it returns the first `most` symbols as they were when the last read ended, if there was one,
-        and starts another read in the background.
+        If reads take long and only the first `most` symbols are wanted, it returns the result of the last read and
+        starts a new read in the background.
         """
         if self._most is None:
             return self._read_now()
@@ -98,7 +100,7 @@ class Latest:
     def _read_now(self) -> Points:
         asked = self._monotonic()
         with self._lock:
-            if self._begun_at <= asked:  # otherwise another reader has read it while this one waited
+            if self._begun_at <= asked:  # otherwise another reader has read the points while this one waited
                 begun = self._monotonic()
                 self._failure = None
                 try:
@@ -130,7 +132,7 @@ class Latest:
                 break
 
     def _late(self, moments: _Moments) -> list[str]:
-        """The symbols whose last point is unknown although a later record of the same partition is known."""
+        """The symbols whose last point is not cached although a later record of the same partition is."""
         partitions = self._points.partition.tolist()
         known: dict[int, int] = {}
         for partition, offset in zip(partitions, self._points.offset.tolist(), strict=True):
@@ -144,7 +146,9 @@ class Latest:
         ]
 
     def _take_in(self, moments: _Moments, symbols: Sequence[str]) -> None:
-        """Read the points at these times, and replace the older points of the same symbols."""
+        """Read the points of `symbols` at the times in `moments`; in the cache they replace the older points of these
+        symbols.
+        """
         if symbols:
             newer = self._at(moments, symbols)
             known = [at for at, symbol in enumerate(newer.symbol) if symbol in self._place]
@@ -155,7 +159,7 @@ class Latest:
         return {symbol: rows[0] for symbol, rows in found.items() if rows}
 
     def _at(self, moments: _Moments, symbols: Sequence[str] | None = None) -> Points:
-        """The points of these symbols at these times (by default of all), ordered by symbol."""
+        """The points of `symbols` (by default of all) at the times in `moments`, ordered by symbol."""
         if not moments:
             return Points.from_rows([])
         wanted = moments if symbols is None else {symbol: moments[symbol] for symbol in symbols}
@@ -166,7 +170,7 @@ class Latest:
         others = [symbol for symbol in sorted(wanted) if symbol not in right]
         if not others:
             return found
-        # A newer point has arrived meanwhile, with an earlier time than the last point of another symbol.
+        # These symbols have a newer point by now, which is older than the last point of another symbol.
         parts = [found.take(list(right.values()))]
         parts += [
             self._exactly({symbol: wanted[symbol] for symbol in others[start : start + STATEMENTS]})
@@ -177,7 +181,7 @@ class Latest:
 
     @property
     def _slimit(self) -> str:
-        """InfluxDB sorts series by their tags."""
+        """The clause that limits a query to the first symbols by name: InfluxDB sorts series by their tags."""
         return "" if self._most is None else f" SLIMIT {self._most}"
 
     def _exactly(self, moments: _Moments) -> Points:

@@ -36,7 +36,7 @@ class InfluxMutes(MuteStore):
         )
 
     def keep(self, mute: Mute) -> None:
-        """Store a mute; the time of its point is when it was made."""
+        """Store a mute; the time of its point is the time when the mute was made."""
         point = Point(MEASUREMENT).tag("id", mute.id)
         for name in _FIELDS:
             point.field(name, getattr(mute, name))

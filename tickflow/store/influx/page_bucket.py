@@ -1,4 +1,6 @@
-"""The bucket of the page: acknowledgements and mutes, apart from the metrics, so that a page need not write those."""
+"""The bucket of the page: acknowledgements and mutes, kept apart from the metrics so that a page needs no permission to
+write metrics.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,9 +68,9 @@ class PageBucket:
         try:
             return self._influxql.rows(row, query, dict(params))
         except StoreMisconfigured:
-            # InfluxDB answers "database not found" both for a missing bucket and for one that the token may not read. A
-            # write of nothing tells them apart: 404 means missing. (401: the reads of the metrics report what is
-            # wrong.)
+            # InfluxDB answers "database not found" both for a missing bucket and for one that the token may not read.
+            # An empty write distinguishes the two: 404 means missing. (After a 401, the reads of the metrics report
+            # what is wrong.)
             error = self._try(lambda: self._writer.write(self._bucket, self._org, b"\n", WritePrecision.NS))
             if error is not None and error.status in (401, NO_BUCKET):
                 return []
@@ -82,7 +84,9 @@ class PageBucket:
         self._influxql.close()
 
     def _try(self, call: Callable[[], object]) -> ApiException | None:
-        """Return InfluxDB's refusal to the caller."""
+        """Call the client; return InfluxDB's refusal, or `None` if there was none. Raises `StoreError` if nothing
+        answers.
+        """
         try:
             call()
         except ApiException as error:

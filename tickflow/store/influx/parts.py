@@ -1,4 +1,4 @@
-"""Sends lines to InfluxDB in as few requests as possible, and separates those that it refuses for good."""
+"""Sends lines to InfluxDB in as few requests as possible, and separates the lines that InfluxDB refuses for good."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from tickflow.store.base import Written
 from tickflow.store.influx import answers
 
 FEWEST_LINES = 1_000
-"""Fewer lines than this are not divided among connections."""
+"""Lines are divided among connections only into requests of at least this many lines."""
 
 
 def size_of(lines: int, most: int, connections: int) -> int:
@@ -24,8 +24,8 @@ def size_of(lines: int, most: int, connections: int) -> int:
 
 
 def order_of(symbols: Sequence[str]) -> list[int]:
-    """The indexes that sort the lines by symbol, an order that InfluxDB writes faster; lines of one symbol keep their
-    order.
+    """The indexes that sort lines by symbol, since InfluxDB writes sorted lines faster; lines of the same symbol keep
+    their order.
 
     >>> order_of(["B", "A", "B"])
     [0, 2, 1]
@@ -44,11 +44,11 @@ def write(
     post: Callable[[list[list[str]]], list[ApiException | None]],
     failure: Callable[[ApiException, str], StoreError],
 ) -> Written:
-    """Write the lines in the order of these indexes, at most `size` per request.
+    """Write the lines in the order of the indexes `order`, at most `size` per request.
 
-    `post` sends at most `at_once` requests at a time and returns InfluxDB's refusal of each; with 1, lines arrive in
-    order. A request that is too large is divided; lines that cannot be parsed are left out. Any other refusal is raised
-    as `failure` makes it, and no further request is started.
+    `post` sends at most `at_once` requests at a time and returns InfluxDB's refusal of each; if `at_once` is 1, lines
+    arrive in order. A request that is too large is divided; lines that cannot be parsed are left out. Any other refusal
+    is turned into an error by `failure` and raised, and no further request is started.
     """
     refused: list[tuple[int, str]] = []
     expired = 0

@@ -28,7 +28,7 @@ def _row_of(measures: Sequence[str]) -> Any:
 
 
 def pixels(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-    """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""
+    """The symbol's points in [`since_ns`, `until_ns`), in columns `width_ns` wide."""
     params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
     by_step = f"GROUP BY time({width_ns}ns) fill(none)"
     ranges = [", ".join(f'min("{name}"), max("{name}")' for name in part) for part in _PARTS]
@@ -55,16 +55,17 @@ def pixels(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_
 
 
 def counts(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> dict[int, int]:
-    """By step of that width, how many points the symbol has in [`since_ns`, `until_ns`)."""
+    """By step of `width_ns`, how many points the symbol has in [`since_ns`, `until_ns`)."""
     params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
     query = f'SELECT count("price") {_WITHIN} GROUP BY time({width_ns}ns) fill(none)'
     return dict(influxql.rows(_CountRow, query, params))
 
 
 def at_most(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
-    """The symbol's points in that time range, or `None` if they are more than `most`."""
+    """The symbol's points in [`since_ns`, `until_ns`), or `None` if there are more than `most`."""
     params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": most + 1}
-    # One field of one row is found in a few ms; all fields of 2,000 rows, only to be discarded, take 0.2 s.
+    # InfluxDB finds one field of one row in a few ms; to read all fields of 2,000 rows and discard them would take 0.2
+    # s.
     if influxql.rows(_OneRow, f'SELECT "price" {_WITHIN} LIMIT 1 OFFSET {most}', params):
         return None
     query = f"SELECT {SELECTED} {_WITHIN} LIMIT $most"

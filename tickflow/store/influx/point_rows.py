@@ -18,7 +18,7 @@ _TYPES = {
     **dict.fromkeys(FLAG_FIELDS, bool | None),
 }
 PointRow: Any = tuple[(Integer, *(_TYPES.get(name, str | None) for name in _COLUMNS))]  # type: ignore[misc]
-"""The type of a selected row: the point's time, then its columns, each of which may be absent."""
+"""The type of a row of points: the point's time, then its columns, each of which may be absent."""
 
 
 def points_of(rows: Sequence[tuple[Any, ...]]) -> tuple[Points, int]:

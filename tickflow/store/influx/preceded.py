@@ -1,7 +1,8 @@
-"""Whether the point before each anomaly was an anomaly too, in few statements: each takes InfluxDB half a millisecond.
+"""Finds whether the point before each anomaly was also an anomaly, with few statements: each takes InfluxDB half a
+millisecond.
 
-Many of the requested times lie among few points of one symbol. Those points are read at once; only times before the
-points that were read get their own statement.
+Often many of the requested times lie among a few points of one symbol. These points are read together; only times
+before the oldest of them need their own statement.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from tickflow.store.influx.influxql import InfluxQL, Integer, Value
 STATEMENTS = 100
 """The most statements in one request."""
 ROWS_FOR_ONE = 200
-"""Reading this many rows takes InfluxDB about as long as one more statement."""
+"""Reading this many rows takes InfluxDB about as long as executing one more statement."""
 
 _FlagRow: Any = tuple[Integer, bool | None]
 _FLAGS = f'SELECT "is_anomaly" FROM "{MEASUREMENT}" WHERE "symbol" = $s{{0}} AND time < $t{{0}}'  # noqa: S608 - a name
@@ -40,13 +41,13 @@ _Flags = tuple[npt.NDArray[np.int64], Sequence[bool | None]]
 
 
 def _before(flags: _Flags, time_ns: int) -> bool | None:
-    """Whether the last point before that time is an anomaly; `None` if that point was not read."""
+    """Whether the last point before `time_ns` is an anomaly; `None` if this point was not read."""
     at = int(np.searchsorted(flags[0], time_ns)) - 1
     return None if at < 0 else bool(flags[1][at])
 
 
 def _spans(influxql: InfluxQL, spans: Sequence[tuple[str, int, int, int]]) -> list[_Flags]:
-    """For each (symbol, from, until, count), the newest points of the symbol in that range."""
+    """For each (symbol, from, until, count), the newest `count` points of the symbol in that time range."""
     found: list[_Flags] = []
     for start in range(0, len(spans), STATEMENTS):
         part = spans[start : start + STATEMENTS]

@@ -48,12 +48,13 @@ _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS
 
 MOST_COUNTED = 1_000_000
 _FEW = 12
-"""Up to this many symbols, the newest points are read one by one, each from its last minutes."""
+"""For up to this many symbols, the newest point of each is read with its own query, over its last minutes."""
 _USUAL_GAP_NS = 5 * 10**9
 _FIRST_NS = -(2**63) + 2 * 10**9
 """Roughly the earliest time that InfluxDB can store."""
 PREPARED_NS, PREPARED_POINTS = 31 * DAY_NS, 200_000
-"""What is read in advance when the page starts: the time range, for each symbol with at least this many points in it.
+"""When the page starts, it reads the last `PREPARED_NS` in advance, for each symbol with at least `PREPARED_POINTS`
+points in this time.
 """
 
 _logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class InfluxStore(MetricsStore):
         """Wait until InfluxDB answers, then check token and bucket once. A refusal is only logged, since each later
         call meets it too.
 
-        Raises `SettingError` if InfluxDB answers queries of this bucket from another one, and `Stopped`.
+        Raises `SettingError` if InfluxDB answers this bucket's queries from another bucket, and `Stopped`.
         """
         saying = Saying(_logger)
         for delay in Backoff(longest=1.0):
@@ -130,16 +131,16 @@ class InfluxStore(MetricsStore):
         self._check_access()
 
     def write(self, points: Points) -> Written:
-        """Store the points in one attempt, in as few requests as InfluxDB takes; many points are sent over several
+        """Store the points in one attempt, with as few requests as InfluxDB accepts; many points are sent over several
         connections.
         """
         return self.prepared(points)()
 
     def prepared(self, points: Points) -> Callable[[], Written]:
-        """The points as lines, and the function that stores them."""
+        """Turn the points into lines now; the returned function stores them."""
         lines = to_lines(points)
         size = parts.size_of(len(lines), self._batch_points, self._connections)
-        # Concurrent requests arrive in any order, but among points with one identity the last must win.
+        # Concurrent requests arrive in any order, but of points with the same identity the last must win.
         at_once = 1 if points.repeat_themselves() else self._connections
         order = parts.order_of(points.symbol)
         return partial(self._write, lines, order, size, at_once)
@@ -254,7 +255,7 @@ class InfluxStore(MetricsStore):
         return rows[0][1] if rows else 0
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
-        """Whether the bucket's retention keeps a point of that time."""
+        """Whether the bucket's retention keeps a point whose time is `time_ns`."""
         seconds = self._retention()
         return not seconds or time_ns >= (self._clock() - seconds) * 1e9
 
@@ -267,8 +268,8 @@ class InfluxStore(MetricsStore):
             f'SELECT last("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol',  # noqa: S608 - names of our own
             {"symbol": symbol},
         )
-        # Read backwards, a series is scanned as a whole: 0.4 s for a month of a tick per second, 10 ms for its last
-        # minutes.
+        # InfluxDB scans all of a series that it reads backwards: a month with one tick per second takes 0.4 s, its last
+        # minutes take 10 ms.
         for span in (count * _USUAL_GAP_NS, DAY_NS, None) if last else ():
             params: dict[str, Value] = {"symbol": symbol, "count": count, "since": _since(last[0][0], span)}
             query = (
@@ -286,8 +287,8 @@ class InfluxStore(MetricsStore):
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
         """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order.
 
-        For more than `MOST_NAMED` symbols the result may be shorter: anomalies of other symbols that sort between them
-        count, too.
+        For more than `MOST_NAMED` symbols the result may have fewer: the anomalies of other symbols that sort among
+        them count towards `count`.
         """
         if count <= 0:
             return Points.from_rows([])
@@ -343,11 +344,11 @@ class InfluxStore(MetricsStore):
         return digest.outline(self._influxql, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
+        """Candles `width_ns` wide, from the symbol's points in [`since_ns`, `until_ns`)."""
         return candles.read(self._influxql, symbol, since_ns, until_ns, width_ns)
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""
+        """The symbol's points in [`since_ns`, `until_ns`), in columns `width_ns` wide."""
         return self._kept.pixels(symbol, since_ns, until_ns, width_ns)
 
     def prepare(self, stop: threading.Event) -> None:
@@ -373,7 +374,7 @@ class InfluxStore(MetricsStore):
 
     def symbol_count(self) -> int:
         """How many symbols there are, or were: InfluxDB forgets a symbol some time after its last point."""
-        # It would take InfluxDB five times as long to count them.
+        # Counting them in InfluxDB would take five times as long.
         query = f'SHOW TAG VALUES FROM "{MEASUREMENT}" WITH KEY = "symbol" LIMIT {MOST_COUNTED}'
         return len(self._influxql.rows(tuple[str, str], query))
 
@@ -404,7 +405,7 @@ class InfluxStore(MetricsStore):
         return self._kept_seconds
 
     def _post(self, lines: list[str]) -> ApiException | None:
-        """Send one request; InfluxDB's refusal is returned to the caller."""
+        """Send one request; return InfluxDB's refusal, or `None` if it took the lines."""
         try:
             self._writer.write(self._bucket, self._org, "\n".join(lines).encode(), WritePrecision.NS)
         except ApiException as error:
@@ -431,8 +432,8 @@ class InfluxStore(MetricsStore):
         )
 
     def _check_access(self) -> None:
-        """Log a warning if the token may neither read nor write the bucket; raise `SettingError` for a diverted
-        bucket.
+        """Log a warning if the token may neither read nor write the bucket; raise `SettingError` if InfluxDB answers
+        this bucket's queries from another bucket.
         """
         with suppress(StoreError):  # an old version, or a refusal that the next lines report
             needed = self._influxql.misled()

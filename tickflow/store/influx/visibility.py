@@ -1,12 +1,12 @@
-"""Waits for points that InfluxDB shows before they are whole.
+"""Waits until points are whole, since InfluxDB shows them earlier.
 
-A write becomes visible field by field: a query that runs beside it may see a point's price and not yet its volume.
-Such a point would pass for one with absent fields. Whether a point is whole can be deduced: if a field of one window is
-there, all fields of that window and of shorter ones must be, and a point has every field that the previous point of its
-symbol had.
+A write becomes visible field by field: a query that runs at the same time may see a point's price but not yet its
+volume. Such a point would be taken for one with absent fields. Whether a point is whole can be deduced: if it has a
+field of one window, it must have all fields of that window and of shorter ones, and it must have every field that the
+previous point of its symbol had.
 
 Points that an older version wrote lack the fields that were declared later. After one wait without success, the reader
-remembers up to which offset a field is missing, and waits no longer for it there.
+remembers up to which offset a field is missing, and no longer waits for it up to there.
 """
 
 import time
@@ -38,7 +38,7 @@ def whole(
     *,
     excused: Excused | None = None,
 ) -> Points:
-    """The points that `read` returns, read again until they look whole, at most a few times.
+    """The points that `read` returns; it is called again, at most a few times, until they look whole.
 
     `read` returns points, and the number of points that it left out because they lacked a field that every point has.
     Points that stay incomplete come from another program or an older version, or follow a long silence of their symbol;
@@ -60,7 +60,9 @@ def whole(
 
 
 def looks_half_written(points: Points, excused: Excused | None = None) -> bool:
-    """Whether a point lacks a field that it must have, as the point itself or the previous one of its symbol shows."""
+    """Whether any point lacks a field that it must have, judged by its other fields and by the previous point of its
+    symbol.
+    """
     return bool(_absent(points, excused or {}))
 
 
@@ -86,7 +88,9 @@ def _absent(points: Points, excused: Excused) -> dict[str, Flags]:
 
 
 def _follows(points: Points) -> npt.NDArray[np.bool_]:
-    """Whether each point but the first belongs to the series and partition of the point before it, and comes later."""
+    """For each point but the first: whether it has the series and the partition of the point before it, and a later
+    offset.
+    """
     symbol, source = np.array(points.symbol), np.array(points.source)
     same = (symbol[1:] == symbol[:-1]) & (source[1:] == source[:-1])
     result: Flags = same & (points.partition[1:] == points.partition[:-1]) & (points.offset[1:] > points.offset[:-1])

@@ -28,7 +28,9 @@ def preceded(connection: sqlite3.Connection, moments: Sequence[tuple[str, int]])
 
 
 def counts(connection: sqlite3.Connection, since_ns: int, symbols: Sequence[str] | None) -> dict[str, int]:
-    """The number of anomalies from `since_ns` on, by symbol (`None`: all); symbols without one are left out."""
+    """The number of anomalies of each of these symbols (`None`: all) from `since_ns` on; symbols without one are left
+    out.
+    """
     among, names = _among(symbols)
     # The plus sign keeps SQLite from scanning all points in the order of symbols.
     query = (

@@ -17,6 +17,6 @@ _CANDLES = """
 
 
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-    """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
+    """Candles `width_ns` wide, from the symbol's points in [`since_ns`, `until_ns`)."""
     bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "width": width_ns}
     return Candles.from_rows(connection.execute(_CANDLES, bound).fetchall())

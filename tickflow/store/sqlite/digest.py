@@ -13,7 +13,7 @@ from tickflow.store.sqlite.latest import COLUMNS
 _WITHIN = "FROM store_points WHERE symbol = :symbol AND time_ns >= :since AND time_ns < :until"
 _ENDS = f"SELECT min(time_ns), max(time_ns) {_WITHIN}"
 _SUMS = f"SELECT time_ns / :width * :width AS step, sum(volume), count(*) {_WITHIN} GROUP BY step ORDER BY step"
-# With a single min() or max(), SQLite takes the other columns from the row of that value. See
+# In a query with a single min() or max(), SQLite takes the other columns from the row that has this value. See
 # sqlite.org/lang_select.html, "Bare columns in an aggregate query".
 _EXTREMES = f"SELECT {{extreme}}(price), time_ns {_WITHIN} GROUP BY time_ns / :width"
 _ANOMALIES = (
@@ -29,7 +29,7 @@ _OUTLINED_AT = (
 
 
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
-    """The digest of the symbol's points in [`since_ns`, `until_ns`), in that many steps."""
+    """The digest of the symbol's points in [`since_ns`, `until_ns`), in `steps` equal steps."""
     bound = {"symbol": symbol, "since": since_ns, "until": until_ns}
     times, width = _chosen(connection, bound, steps)
     if not times:

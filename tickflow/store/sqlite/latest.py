@@ -1,7 +1,7 @@
 """The newest point of each symbol in the embedded file, cached between reads.
 
-A read fetches what was written since the previous read. It goes by the time of writing, since a tick may carry any
-time. A full read scans all symbols: for 2,000 of them it takes tens of milliseconds.
+A read fetches the points that were written since the previous read. It selects by the time of writing, since a tick may
+have any event time. A full read scans all symbols: for 2,000 of them it takes tens of milliseconds.
 """
 
 import sqlite3
@@ -16,15 +16,15 @@ from tickflow.store.latest import places, replaced
 
 COLUMNS = ", ".join(f'"{name}"' for name in NAMES)
 WHOLE_EVERY_SECONDS = 60.0
-"""Seconds after which everything is read again: by then, points that retention deleted are gone from the cache."""
+"""After this many seconds everything is read again, so that points that retention deleted leave the cache."""
 GRACE_SECONDS = 5.0
-"""How long after its time of writing a point may become visible: its writer waited for the file."""
+"""How long after its time of writing a point may become visible, because its writer had to wait for the file."""
 SAME_SECONDS = 1.0
-"""A point written this shortly before the last read may have been overwritten within the same millisecond."""
+"""A point written less than this before the last read may have been overwritten since, within the same millisecond."""
 MOST_ROWS = 5_000
-"""More new rows than this are not processed one by one: everything is read again."""
+"""If this many rows are new, they are not processed one at a time: everything is read again."""
 
-# Each name is found by one seek behind the previous one; SELECT DISTINCT would read every point.
+# Each name takes one seek past the previous name; SELECT DISTINCT would read every point.
 _NEXT_SYMBOL = "SELECT min(symbol) FROM store_points WHERE symbol > ?"
 SYMBOL_COUNT = """
     WITH RECURSIVE found(symbol) AS (
@@ -38,8 +38,8 @@ _WRITTEN = "SELECT symbol, time_ns, appended_ms FROM store_points WHERE appended
 
 
 class Latest:
-    """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe. `clock` gives the times of
-    writing. `most`: only the first `most` symbols.
+    """The answer to `MetricsStore.latest`, shared by all readers of a store. Thread-safe. `clock` is the clock that
+    gives points their time of writing. `most`: only the first `most` symbols.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Latest:
         self._lock = threading.Lock()
         self._points = Points.from_rows([])
         self._place: dict[str, int] = {}
-        self._written: dict[str, tuple[int, int]] = {}  # by symbol, the cached point's time and time of writing
+        self._written: dict[str, tuple[int, int]] = {}  # by symbol: when the cached point was, and when it was written
         self._whole_at = float("-inf")
         self._read_at = (0.0, 0.0)
 
@@ -64,13 +64,13 @@ class Latest:
         asked = self._monotonic()
         with self._lock:
             if self._read_at[1] > asked and self._whole_at > float("-inf"):
-                return self._points  # another reader has read it while this one waited
+                return self._points  # another reader has read the points while this one waited
             now = (self._clock(), self._monotonic())
-            # One transaction reads one state of the file. Otherwise a later record might be seen without an earlier
-            # one, and a reader that continues from the highest offset would never see the earlier one.
+            # One transaction sees one state of the file. Without it, a later record might be seen without an earlier
+            # one, and a reader that continues from the highest offset would never see the earlier record.
             connection.execute("BEGIN")
             if not self._take_in(connection, *now):
-                self._whole_at = now[1]  # before the read, so that a `forget` during the read counts
+                self._whole_at = now[1]  # set before the read, so that a `forget` during the read takes effect
                 self._points = Points.from_rows(_newest(connection, islice(symbols(connection), self._most)))
                 self._place = places(self._points)
                 self._written = {}
@@ -79,7 +79,7 @@ class Latest:
             return self._points
 
     def _take_in(self, connection: sqlite3.Connection, clock: float, moment: float) -> bool:
-        """Read what was written since the last read; return whether that was possible."""
+        """Update the cache with the points written since the last read; return false if that is not possible."""
         clock_before, moment_before = self._read_at
         if moment - self._whole_at >= WHOLE_EVERY_SECONDS or clock < clock_before:
             return False
@@ -104,7 +104,7 @@ class Latest:
         return True
 
     def _is_missing(self, symbol: str) -> bool:
-        """Whether a symbol that was written belongs in the cache but is not there."""
+        """Whether a symbol belongs in the cache but is not there."""
         if symbol in self._place:
             return False
         return self._most is None or len(self._points) < self._most or symbol < self._points.symbol[-1]
@@ -118,7 +118,7 @@ class EveryLatest:
         self._each: dict[int | None, Latest] = {}
 
     def of(self, most: int | None) -> Latest:
-        """The newest points of the first `most` symbols."""
+        """The `Latest` for the first `most` symbols; for `None`, for all."""
         return self._each.setdefault(most, Latest(self._clock, most=most))
 
     def forget(self) -> None:

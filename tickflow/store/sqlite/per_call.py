@@ -1,4 +1,4 @@
-"""Access to rarely used tables of the embedded file: each call opens its own connection, so any thread may call."""
+"""Access to rarely used tables of the embedded file. Each call opens its own connection, so any thread may call."""
 
 import sqlite3
 import threading
@@ -12,7 +12,7 @@ from tickflow.sqlite import is_passing, open_database, unusable
 class PerCall:
     """Opens the file of the embedded stack for one call, and turns SQLite's errors into store errors.
 
-    `schema` is a script that may be run at every opening.
+    `schema` is an SQL script that runs each time the file is opened.
     """
 
     def __init__(self, path: Path, stop: threading.Event, schema: str) -> None:
@@ -29,7 +29,7 @@ class PerCall:
             raise StoreMisconfigured(str(error)) from error
 
     def failure(self, error: sqlite3.Error) -> StoreUnavailable | StoreMisconfigured:
-        """The store error for that error of SQLite."""
+        """The store error that corresponds to an error of SQLite."""
         if is_passing(error):
             return StoreUnavailable(f"{self.where} cannot be used at present: {error}")
         return StoreMisconfigured(str(unusable(self._path, error)))

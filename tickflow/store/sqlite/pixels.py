@@ -27,7 +27,7 @@ _STRONGEST = f"SELECT {COLUMNS} {_WITHIN} AND is_anomaly = 1 ORDER BY {_STRENGTH
 
 
 def pixels(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-    """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""
+    """The symbol's points in [`since_ns`, `until_ns`), in columns `width_ns` wide."""
     level = level_for(width_ns)
     if level is None:
         return _of_points(connection, symbol, since_ns, until_ns, width_ns)
@@ -42,7 +42,7 @@ def _of_points(connection: sqlite3.Connection, symbol: str, since_ns: int, until
 
 
 def at_most(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
-    """The symbol's points in that time range, or `None` if they are more than `most`."""
+    """The symbol's points in [`since_ns`, `until_ns`), or `None` if there are more than `most`."""
     query = f"SELECT {COLUMNS} {_WITHIN} ORDER BY time_ns LIMIT :most"
     bound = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": most + 1}
     rows = connection.execute(query, bound).fetchall()

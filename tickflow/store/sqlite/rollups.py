@@ -1,9 +1,9 @@
-"""Columns that are stored beside the points of the embedded file, so that months of points can be read at once.
+"""Columns that are stored beside the points of the embedded file, so that months of points can be read quickly.
 
-A block is a quarter of an hour of one symbol. Once the symbol has left the block, the writer rolls it up: into columns
-of half a second, of ten seconds and of a hundred, each stored if there are at least four times fewer columns than
-ticks. The transaction that writes or deletes a point also deletes the rollup of its block. So every stored rollup
-agrees with the points; for any other block, the points themselves are read.
+A block is a quarter of an hour of one symbol. Once the symbol has a tick in a later block, the writer rolls the block
+up into columns of half a second, of ten seconds and of a hundred seconds. Each of these is stored if it has at most a
+quarter as many columns as the block has ticks. The transaction that writes or deletes a point also deletes the rollup
+of its block. So every stored rollup agrees with the points; for any other block, the points themselves are read.
 """
 
 import sqlite3
@@ -18,7 +18,7 @@ from tickflow.store.sqlite.latest import symbols as all_symbols
 
 BLOCK_NS = 900 * 10**9
 LEAST_TICKS = 32
-"""A block with fewer ticks has no rollup: its points are read as quickly."""
+"""A block with fewer ticks has no rollup: its points can be read just as quickly."""
 RATIO = 4
 ONE_TURN = 64
 """The most blocks that are rolled up after one write, so that no write takes long."""
@@ -62,7 +62,7 @@ def roll(connection: sqlite3.Connection, block: Block) -> None:
 
 
 def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: int, level_ns: int) -> dict[int, Pixels]:
-    """The stored columns of that level, for each rolled-up block that lies completely between two moments."""
+    """The stored columns `level_ns` wide, for each rolled-up block that lies entirely in [`since_ns`, `until_ns`)."""
     first, end = -(-since_ns // BLOCK_NS), until_ns // BLOCK_NS
     rows = connection.execute(
         "SELECT block, columns FROM store_rollups WHERE symbol = ? AND level = ? AND block >= ? AND block < ? "
@@ -98,7 +98,9 @@ def unpacked(columns: bytes) -> Pixels:
 
 
 class Waiting:
-    """The blocks that wait to be rolled up: first those that a symbol has left, then those of an older file."""
+    """The blocks that wait to be rolled up: first blocks that their symbol has left, then blocks written before this
+    process started.
+    """
 
     def __init__(self) -> None:
         self._newest: dict[str, int] = {}
@@ -106,7 +108,7 @@ class Waiting:
         self._older: deque[Block] | None = None
 
     def touched(self, blocks: Iterable[Block]) -> None:
-        """Note that points of these blocks were written: all blocks but each symbol's newest are due."""
+        """Note that points of these blocks were written. A block is due once its symbol has a newer one."""
         for symbol, block in sorted(set(blocks), key=lambda each: each[1]):
             before = self._newest.get(symbol, block)
             if block != before:
@@ -133,7 +135,9 @@ class Waiting:
 
 
 def _from(connection: sqlite3.Connection, symbol: str, block: int) -> int | None:
-    """The symbol's first block with a point, from this one on; `None` if that is its newest, which may still grow."""
+    """The symbol's first block with a point, from `block` on; `None` if there is none before its newest block, which
+    may still grow.
+    """
     query = (
         "SELECT min(time_ns), (SELECT max(time_ns) FROM store_points WHERE symbol = :symbol) FROM store_points "
         "WHERE symbol = :symbol AND time_ns >= :since"

@@ -27,12 +27,14 @@ from tickflow.store.sqlite.latest import symbols as all_symbols
 PRUNE_EVERY_SECONDS = 60.0
 """Seconds between two sweeps that delete points older than the retention."""
 PRUNE_ROWS = 2_000
-"""How many points are deleted at a time: this takes a few milliseconds, so that nobody waits long for the lock."""
+"""How many points are deleted at a time: that takes a few milliseconds, so that no writer waits long for the lock."""
 VACUUM_PAGES = 1_000
 BATCH_ROWS = 10_000
 _NO_LIMIT = -1
 _STEPS = 50_000
-"""Instructions of SQLite's virtual machine, a few milliseconds' worth, between two checks of a request's deadline."""
+"""How many instructions SQLite's virtual machine executes (in a few milliseconds) between two checks of a request's
+deadline.
+"""
 WRITE_CACHE_KB = 8_000
 """The page cache while points are written. A batch of 5,000 points of 500 symbols touches about a thousand pages; with
 SQLite's usual 2 MB many of them would be written twice.
@@ -41,8 +43,8 @@ SQLite's usual 2 MB many of them would be written twice.
 _STATUS_COLUMNS = ", ".join(f'"{column.name}"' for column in fields(WorkerStatus))
 _STATUS_PLACES = ", ".join("?" for _ in fields(WorkerStatus))
 
-# Floats have no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits. A flag that is
-# added to an older file is false in the points of that file.
+# Floats have no declared type: a REAL column would turn -0.0 into 0, an untyped one keeps the bits. A flag column that
+# is added to an older file is false in the points that the file already has.
 _TYPES = {
     Kind.TAG: "TEXT NOT NULL",
     Kind.TIME: "INTEGER NOT NULL",
@@ -99,8 +101,8 @@ _TOTALS = """
 class EmbeddedStore(MetricsStore):
     """Points and worker statuses in the tables `store_points` and `store_statuses` of the file.
 
-    Points are deleted `retention_days` after they were written, whatever their event time. Thread-safe: each call uses
-    its own connection, which is kept for later calls. `clock` gives seconds since 1970.
+    Points are deleted `retention_days` after they were written, regardless of their event time. Thread-safe: each call
+    uses its own connection, which is kept for later calls. `clock` gives seconds since 1970.
     """
 
     def __init__(
@@ -128,8 +130,8 @@ class EmbeddedStore(MetricsStore):
         """Store the points, all or none of them, in one transaction."""
         marks = ", ".join("?" * (len(NAMES) + 1))
         appended_ms = int(self._clock() * 1000)
-        # In the order of the key, each page is touched once per batch. Points with one identity stay in order: the last
-        # one wins.
+        # Sorted by key, the batch touches each page once. Points with the same identity stay in order: the last one
+        # wins.
         rows = [(*row, appended_ms) for row in sorted(points.rows(), key=itemgetter(0))]
         with self._writing() as connection:
             connection.execute(f"PRAGMA cache_size = -{WRITE_CACHE_KB}")
@@ -145,7 +147,7 @@ class EmbeddedStore(MetricsStore):
         return Written(len(points))
 
     def write_status(self, status: WorkerStatus) -> None:
-        """Store the status of one worker over its previous one."""
+        """Store the status of one worker in place of its previous one."""
         with self._writing() as connection:
             connection.execute(
                 f"INSERT OR REPLACE INTO store_statuses ({_STATUS_COLUMNS}) VALUES ({_STATUS_PLACES})",  # noqa: S608
@@ -264,12 +266,12 @@ class EmbeddedStore(MetricsStore):
             return digest.outline(connection, symbol, since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
-        """Candles of that width from the symbol's points in [`since_ns`, `until_ns`)."""
+        """Candles `width_ns` wide, from the symbol's points in [`since_ns`, `until_ns`)."""
         with self._connection() as connection:
             return candles.read(connection, symbol, since_ns, until_ns, width_ns)
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points in [`since_ns`, `until_ns`), in columns of that width."""
+        """The symbol's points in [`since_ns`, `until_ns`), in columns `width_ns` wide."""
         with self._connection() as connection:
             return pixels.pixels(connection, symbol, since_ns, until_ns, width_ns)
 
@@ -322,11 +324,11 @@ class EmbeddedStore(MetricsStore):
         else:
             self._next_sweep = now + PRUNE_EVERY_SECONDS
             with self._connection() as connection:
-                # As a script: `execute` would stop after the first page.
+                # Run as a script, since `execute` would stop after the first page.
                 connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES}); PRAGMA wal_checkpoint(PASSIVE)")
 
     def _roll(self) -> None:
-        """Roll up some blocks that their symbols have left."""
+        """Roll up the next blocks that are due."""
         with self._connection() as connection:
             blocks = self._rolling.some(connection)
         for block in blocks:
@@ -343,8 +345,8 @@ class EmbeddedStore(MetricsStore):
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that no other call uses meanwhile. After an error it is closed, which rolls its
-        transaction back.
+        """A connection that no other call uses at the same time. After an error it is closed, which rolls back its
+        transaction.
         """
         try:
             connection = self._idle.pop()
