@@ -53,11 +53,11 @@ def _common() -> frozenset[str]:
 
 
 COMMON = _common()
-"""Over 3,000 passwords that attackers try first: common words with the usual endings. Compared without case."""
+"""Over 3,000 passwords that attackers try first: common words with the usual endings. The comparison ignores case."""
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A user's account. `stamp` changes with each new password, which ends all sessions that began before."""
+    """A user's account. `stamp` changes with each new password; this ends all sessions that began before the change."""
 
     role: Role
     salt: str
@@ -117,7 +117,7 @@ class Accounts:
         self._read()
 
     def find(self, name: str) -> Account | None:
-        """The account of that name."""
+        """The account with the name `name`; `None` if there is none."""
         with self._lock:
             self._reread()
             return self._file.users.get(name)
@@ -131,7 +131,8 @@ class Accounts:
     def is_right(self, name: str, password: str, *, seconds: float = 5.0) -> bool | None:
         """Whether the password is right for that name; `None` if the queue of other checks was too long.
 
-        Passwords are hashed one at a time, for unknown names too, so the duration does not reveal which names exist.
+        Passwords are hashed one at a time. They are hashed for unknown names too, so that the duration does not reveal
+        which names exist.
         """
         account = self.find(name)
         if not self._hashing.acquire(timeout=seconds):
@@ -171,7 +172,7 @@ class Accounts:
         return token
 
     def remove(self, name: str) -> bool:
-        """Remove the user and the token of that name; return whether there was either."""
+        """Remove the user and the token with this name; return whether either existed."""
         found = []
         self._change(lambda file: found.extend([file.users.pop(name, None), file.tokens.pop(name, None)]))
         return any(each is not None for each in found)

@@ -38,10 +38,10 @@ def build(
     debug: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Dash:
-    """The page as a WSGI app (`.server`), which reads through `gate` and writes acknowledgements into `acks`.
+    """The page as a WSGI app (`.server`). It reads through `gate` and writes acknowledgements into `acks`.
 
-    With `alerts` and `mutes` the list of alerts begins with those that are worth reading; without them it has only
-    flags.
+    With `alerts` and `mutes`, the list of alerts begins with the alerts that are worth reading; without them it shows
+    only flags.
 
     It answers under the host names `names`, to people whom `keeper` lets in, and refreshes every `update_interval`
     seconds. With `debug`, errors of callbacks show in the page; the debugger that runs code stays off.
@@ -83,8 +83,8 @@ def build(
 
 
 def _lasting(response: Response) -> Response:
-    """The response, with a header that lets browsers keep a file whose address includes its version, as Dash does for
-    its scripts.
+    """The response with a header that lets browsers keep a file whose address includes its version; Dash sends the same
+    header with its scripts.
     """
     if request.path.startswith("/assets/vendor/") or (request.path.startswith("/assets/") and "m" in request.args):
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"

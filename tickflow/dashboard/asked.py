@@ -43,7 +43,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Checked(NamedTuple):
-    """A body that passed: its callback, its values by input or state (`drawn.data`), and its bytes."""
+    """A body that passed the check: its callback, its values by input or state (as `drawn.data`), and its bytes."""
 
     callback: str
     values: dict[str, Any]
@@ -52,7 +52,7 @@ class Checked(NamedTuple):
 
 
 class Bodies:
-    """Checks bodies against an app's callbacks (`app.callback_map`), each by its row of `shapes`."""
+    """Checks bodies against the callbacks of an app (`app.callback_map`), each against its row in `shapes`."""
 
     def __init__(self, callback_map: Mapping[str, Mapping[str, Any]], shapes: Mapping[str, Shape] = SHAPES) -> None:
         self._body = msgspec.json.Decoder(_Body)

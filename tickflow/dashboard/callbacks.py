@@ -152,7 +152,8 @@ def register(
         State(ids.DRAWN, "data"),
         State(ids.WATCHED, "data"),
         State(ids.ALERTED, "data"),
-        # If a callback took longer than the interval, each answer would be discarded for the next one.
+        # Without this, a callback that takes longer than the interval would have each of its answers discarded when the
+        # next request starts.
         running=[(Output(ids.REFRESH, "disabled"), True, False)],
         prevent_initial_call=True,
     )(on_interval)
@@ -160,7 +161,7 @@ def register(
 
 
 def _saved(save: Callable[[], None]) -> Answer:
-    """What the page is told after `save`: why it failed, or an empty sentence."""
+    """The answer to the page after `save`: why it failed, or an empty sentence."""
     try:
         save()
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""Every stored tick of a symbol in a time range, streamed as CSV, however many there are."""
+"""Every stored tick of a symbol in a time range, streamed as CSV regardless of their number."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def serve(server: Flask, gate: Gate) -> None:
-    """Answer `GET /ticks.csv?symbol=AAPL&from=…&to=…`, the bounds in ms of the exchange's wall clock."""
+    """Answer `GET /ticks.csv?symbol=AAPL&from=…&to=…`; both bounds are in ms of the exchange's wall clock."""
 
     def ticks() -> Response:
         view = chosen({"symbol": request.args.get("symbol"), "period": _bounds()})

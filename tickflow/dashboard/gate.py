@@ -16,7 +16,8 @@ _logger = logging.getLogger(__name__)
 class Gate:
     """Gives access to the store only once it is connected.
 
-    `failed` is the error of a setting with which it can never connect, once that is known. `shown` as for `Rationed`.
+    `failed` is the error of a setting that makes connecting impossible, once it is known. `shown` is passed on to
+    `Rationed`.
     """
 
     def __init__(self, store: MetricsStore, shown: Callable[[int], None] = lambda _: None) -> None:

@@ -23,8 +23,8 @@ from tickflow.settings.addresses import SOCKET, is_socket
 
 LOGIN, LOGOUT = "/login", "/logout"
 OWN = "tickflow.own"
-"""Marks, in the WSGI environ, a request that this process makes to itself. A client cannot set it: headers arrive as
-`HTTP_...`.
+"""The key in the WSGI environ that marks a request which this process makes to itself. A client cannot set it: headers
+arrive as `HTTP_...`.
 """
 WRONG = "Name or password is wrong."
 ENDED = "Nobody is signed in, or the session has ended. Sign in at /login."
@@ -50,7 +50,7 @@ class Gatekeeper(ABC):
         """The answer to a request without a known person."""
         return _plain(403, "This page can be reached only through its proxy.")
 
-    def serve(self, server: Flask) -> None:  # noqa: B027 - most need none
+    def serve(self, server: Flask) -> None:  # noqa: B027 - most add none
         """Add the routes that this way of authentication needs."""
 
 
@@ -66,7 +66,7 @@ class Everybody(Gatekeeper):
 
 class ByProxy(Gatekeeper):
     """Trusts the name in a header that a proxy sets after it has signed people in; from other addresses the header is
-    ignored. A unix socket among `proxies` stands for all who may open it.
+    ignored. A unix socket among `proxies` means that everyone who may open it is trusted.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ByProxy(Gatekeeper):
 
     def is_a_proxy(self, address: str) -> bool:
         """Whether the address is one of the trusted proxies."""
-        if address == SOCKET:  # the server's word for a connection by its socket; no other connection has it
+        if address == SOCKET:  # the server reports this address for connections to its unix socket only
             return self._by_socket
         try:
             parsed = ipaddress.ip_address(address)
@@ -129,7 +129,7 @@ class ByPassword(Gatekeeper):
         return Person(session.name, account.role)
 
     def refuse(self) -> Response:
-        """A browser is redirected to the sign-in page; everything else gets a status and a sentence."""
+        """Redirect a browser to the sign-in page; answer everything else with a status and a sentence."""
         if request.method in ("GET", "HEAD") and request.path == "/":
             query = request.query_string.decode("ascii", "replace")
             return _found(f"{LOGIN}?{query}" if query and _QUERY.fullmatch(query) else LOGIN)
@@ -144,7 +144,7 @@ class ByPassword(Gatekeeper):
 
     @property
     def address(self) -> str:
-        """The client's address; for a request through a trusted proxy, the one that the proxy states."""
+        """The client's address; for a request through a trusted proxy, the address that the proxy states."""
         address = request.remote_addr or ""
         if self._proxies.is_a_proxy(address):
             forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()

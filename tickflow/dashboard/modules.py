@@ -1,7 +1,8 @@
-"""The page's ES modules, `assets/*.js`: served under an address with their version, so that a browser keeps them.
+"""The page's ES modules, `assets/*.js`: served at an address that contains their version, so that browsers can cache
+them.
 
 The entry is `page.js`; it imports the others, and starts Dash's renderer once all of them are there. The page's head
-names each for preloading, so that a first visit does not fetch them one import after the other.
+lists all of them for preloading, so that a first visit does not fetch them one import after another.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ PREFIX = "/modules/"
 
 
 class Modules:
-    """The modules in a folder, as they were when this object was made."""
+    """The modules in a folder, as they were when this object was created."""
 
     def __init__(self, folder: Path = ASSETS) -> None:
         self._texts = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.js")) if path.stem not in CLASSIC}

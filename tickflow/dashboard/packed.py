@@ -1,4 +1,5 @@
-"""The scripts of Dash, its components and Plotly, strongly compressed: they are most of the size of a first visit.
+"""The scripts of Dash, its components and Plotly, strongly compressed: they make up most of what a first visit
+downloads.
 
 They are compressed once. Answers made per request are left to flask-compress, which compresses fast but not well.
 """
@@ -20,11 +21,11 @@ QUALITY = 9
 """The Brotli level. It takes 1.3 MB of Plotly down to 385 KB in 0.2 s; the best level, 11, takes ten times as long."""
 
 MOST = 100
-"""How many scripts are kept. The page has about 20, but a client may write any version into a path."""
+"""The most scripts that are kept. The page has about 20, but a client may put any version into a path."""
 
 
 class Packed:
-    """Compresses these scripts in an app's answers, for browsers that accept Brotli."""
+    """Compresses the scripts in an app's answers, for browsers that accept Brotli."""
 
     def __init__(self, server: Flask) -> None:
         self._server = server
@@ -57,7 +58,7 @@ class Packed:
 
 
 def whole(response: Response) -> Response:
-    """The response with its content in memory: for a streamed response, flask-compress would leave the file open."""
+    """The response with its content in memory: of a streamed response, flask-compress would leave the file open."""
     if response.direct_passthrough:
         response.direct_passthrough = False
         response.make_sequence()

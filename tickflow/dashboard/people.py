@@ -1,4 +1,4 @@
-"""The flags that change the accounts: `stock_dashboard.py --add-user NAME --role viewer`, and so on."""
+"""The flags that change the accounts, such as `stock_dashboard.py --add-user NAME --role viewer`."""
 
 import argparse
 import getpass

@@ -19,15 +19,15 @@ from tickflow.ticks.probe import PROBE
 WORK_SECONDS = 5.0
 MAX_ROWS = 5_000
 MOST_SHOWN = 10_000
-"""How many symbols the page shows at most: the first by name. Another program may have stored any number."""
+"""The most symbols that the page shows: the first by name. Another program may have stored any number of them."""
 READS_AT_ONCE = 4
 
 
 class Rationed(MetricsStore):
     """A store for the page's requests. `begin` is called when a request arrives, `end` when it is answered.
 
-    Probes are in no list; `shown` is called with the event time of the newest one, in ns, whenever all symbols were
-    read.
+    Probes are left out of all lists; whenever all symbols have been read, `shown` is called with the event time of the
+    newest probe, in ns.
     """
 
     def __init__(self, store: MetricsStore, shown: Callable[[int], None] = lambda _: None) -> None:
@@ -54,7 +54,7 @@ class Rationed(MetricsStore):
         if not self._turns.acquire(timeout=seconds_left(WORK_SECONDS)):
             raise Overloaded("The page is busy with other requests. Try again in a few seconds.")
         before = DEADLINE.get()
-        if before is None:  # a download belongs to no request: it reads for as long as the client takes data
+        if before is None:  # a download has no time limit: it reads for as long as the client takes data
             DEADLINE.set(time.monotonic() + WORK_SECONDS)
         try:
             yield self._store
@@ -63,7 +63,7 @@ class Rationed(MetricsStore):
             self._turns.release()
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """As the store does; without `most`, more than `MAX_ROWS` rows are refused rather than cut silently."""
+        """See `MetricsStore.points`; without `most`, more than `MAX_ROWS` rows are refused, not cut silently."""
         with self._turn() as store:
             found = store.points(symbol, since_ns, until_ns, MAX_ROWS + 1 if most is None else min(most, MAX_ROWS))
         if len(found) > MAX_ROWS:
@@ -71,12 +71,12 @@ class Rationed(MetricsStore):
         return found
 
     def newest(self, symbol: str, count: int) -> Points:
-        """As the store does."""
+        """See `MetricsStore.newest`."""
         with self._turn() as store:
             return store.newest(symbol, min(count, MAX_ROWS))
 
     def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        """As the store does, of `MOST_SHOWN` symbols at most."""
+        """See `MetricsStore.latest`; the result has at most `MOST_SHOWN` symbols."""
         with self._turn() as store:
             if symbols is not None:
                 return store.latest(symbols[:MOST_SHOWN])

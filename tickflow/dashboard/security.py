@@ -1,7 +1,7 @@
 """The checks on every request and the headers of every answer.
 
 Without a login (see `dashboard/login.py`) the page is served to this machine only: the settings refuse any other host.
-A browser also opens other people's pages, and those must not reach this one: the Host header has to be one of our names
+A browser also opens other people's pages, and those must not reach this one. The Host header has to be one of our names
 (against DNS rebinding), a request has to come from our own page (`Sec-Fetch-Site`, `Origin`), and a callback has to be
 JSON of exactly the form that our page posts (see `asked.py`).
 """
@@ -23,7 +23,7 @@ from tickflow.errors import Overloaded
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 2 * 2**20
-"""The most bytes of an answer that is computed for a request; static files may be larger."""
+"""The largest answer, in bytes, that is computed for a request; static files may be larger."""
 MAX_TARGET_CHARACTERS = 8 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CATCH_ALL = "/<path:path>"
@@ -57,7 +57,7 @@ _logger = logging.getLogger(__name__)
 def secure(
     app: Dash, names: Collection[str], keeper: Gatekeeper, *, update_interval: float, debug: bool = False
 ) -> None:
-    """Guard an app that is served under these names and those of loopback, to people whom `keeper` lets in.
+    """Guard an app that is served under `names` and the names of loopback, to people whom `keeper` lets in.
 
     Call this after the last callback is registered: the policy holds the hashes of the callbacks' inline scripts.
     """
@@ -71,7 +71,7 @@ def secure(
 
     def check() -> Response | None:
         Rationed.begin()
-        # Answers, not exceptions: in debug mode Dash would show exceptions as tracebacks.
+        # These are answers and not exceptions: in debug mode Dash would show exceptions as tracebacks.
         if _name_of(request.host) not in names:
             return refusal(403, "This page answers to its own name only.")
         if _is_foreign():  # not logged: the person who opened the other page does not know of the request
@@ -132,7 +132,7 @@ def secure(
             response.headers[name] = value
         person = g.get("person")
         if request.path == CALLBACKS and person is not None and not keeper.is_for_all:
-            response.headers["Person-Role"] = person.role  # so that an open page notices another role
+            response.headers["Person-Role"] = person.role  # so that an open page notices a change of role
         if request.path in FORMS and keeper.is_public:
             response.headers["Content-Security-Policy"] = form_policy
             # Under "no-referrer" a browser sends a form with `Origin: null`, which `_is_foreign` refuses.
@@ -146,7 +146,7 @@ def secure(
         return response
 
     def session() -> Response:
-        """Whom the page shows as signed in."""
+        """Tell the page who is signed in, and in which role."""
         shown = "" if keeper.is_for_all else g.person.name
         return jsonify(name=shown, role=g.person.role, signs_out=bool(keeper.is_public))
 
@@ -174,7 +174,7 @@ def headers_of(app: Dash) -> dict[str, str]:
 
 
 def refusal(status: int, sentence: str) -> Response:
-    """An answer that says in one sentence why the request is refused."""
+    """An answer whose only content is a sentence that says why the request is refused."""
     return Response(f"{sentence}\n", status, mimetype="text/plain")
 
 

@@ -1,6 +1,7 @@
 """The web server: waitress with bounds on connections, sizes and times; it ends soon after it is asked to stop.
 
-A connection takes a thread only when its whole request is there, so that many slow or silent ones delay nobody.
+A connection takes a thread only once its whole request has arrived, so that many slow or silent connections delay
+nobody.
 """
 
 import errno
@@ -28,15 +29,15 @@ THREADS = 10
 CONNECTIONS = 200
 MAX_HEADER_BYTES = 16 * 1024
 REQUEST_SECONDS = 10.0
-"""Seconds for the header and the body of a request, from its first byte on."""
+"""A request must arrive completely, header and body, within this many seconds from its first byte."""
 IDLE_SECONDS = 10.0
-"""Seconds after which a connection without a request is closed."""
+"""A connection without a request is closed after this many seconds."""
 LEAST_BYTES_PER_WAIT = 10_000
-"""A client has to take at least this many bytes of a waiting answer per `IDLE_SECONDS`."""
+"""A client must receive at least this many bytes of a pending answer per `IDLE_SECONDS`."""
 QUEUE_SECONDS = 5.0
-"""Seconds that a request may wait for a thread."""
+"""The longest time, in seconds, that a request may wait for a thread."""
 STOP_SECONDS = 2.0
-"""Seconds that a stop waits for unfinished answers."""
+"""The longest time, in seconds, that a stop waits for unfinished answers."""
 _TURN_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 2**20
@@ -69,7 +70,7 @@ class _Refusal(ErrorTask):  # type: ignore[misc]
     """The server's own answer to a request that never reached the app, with the same headers as the app's answers."""
 
     def execute(self) -> None:
-        """Send the answer, and close the connection once the client had time to read it."""
+        """Send the answer; the connection is closed once the client has had time to read it."""
         _refuse(self)
 
 
@@ -141,9 +142,9 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return self.connected and bool(self.will_close or (self._lingers_since is None and super().writable()))
 
     def handle_write(self) -> None:
-        """Send what waits. After a refusal keep the connection for a moment, so that the client can read the answer.
+        """Send pending data. After a refusal, keep the connection for a moment so that the client can read the answer.
 
-        To close it with unread bytes would reset it, and the answer would be lost.
+        Closing a connection that has unread bytes would reset it, and the answer would be lost.
         """
         if self.close_when_flushed and self.refused and not self.total_outbufs_len and self._lingers_since is None:
             self._lingers_since = time.monotonic()
@@ -193,7 +194,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             sockets=[listening],
             threads=THREADS,
             ident="tickflow",
-            connection_limit=2 * CONNECTIONS,  # waitress would accept no further connection; `accept` makes room
+            connection_limit=2
+            * CONNECTIONS,  # at its limit waitress would accept no connection; `handle_accept` replaces one before that
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=1,
             max_request_header_size=MAX_HEADER_BYTES,
@@ -210,11 +212,11 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def getsockname(self) -> tuple[str, str]:
-        """Host and port; of a unix socket no more than its kind."""
+        """Host and port; for a unix socket, only the kind of socket."""
         return (SOCKET, "0") if self._path else super().getsockname()
 
     def set_socket_options(self, connection: socket.socket) -> None:
-        """Set the options of TCP where it is TCP."""
+        """Set the options of TCP if the connection uses TCP."""
         if not self._path:
             super().set_socket_options(connection)
 
@@ -224,24 +226,24 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     @property
     def port(self) -> int:
-        """The port it listens on; 0 for a unix socket."""
+        """The port that the server listens on; 0 for a unix socket."""
         return int(self.effective_port)
 
     def add_task(self, task: _Channel) -> None:
-        """Let a thread answer a request of that connection."""
+        """Have a thread answer a request of the connection `task`."""
         task.queued_at = time.monotonic()
         task.served += 1
         super().add_task(task)
 
     def handle_accept(self) -> None:
-        """Accept a connection; if there are too many, it replaces the one that has waited longest."""
+        """Accept a connection; if there are too many, it replaces the connection that has been idle longest."""
         present = [each for each in self.active_channels.values() if not each.will_close]
         if len(present) >= CONNECTIONS:
             waiting = [each for each in present if each.is_waiting()]
             if not waiting:
                 self._turn_away()
                 return
-            # Connections without any request yet come first.
+            # Connections that have not made any request are replaced first.
             longest = min(
                 waiting, key=lambda each: (each.served > 0, each.last_activity if each.served else each.creation_time)
             )
@@ -326,9 +328,9 @@ def bind_socket(app: Flask, path: str) -> Server:
         if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
             if listening.connect_ex(path) == 0:
                 raise FileExistsError(errno.EADDRINUSE, "another program listens there")
-            os.unlink(path)  # left by one that was killed
+            os.unlink(path)  # left behind by a server that was killed
         listening.bind(path)
-        os.chmod(path, 0o660)  # before it listens: until then nobody can connect
+        os.chmod(path, 0o660)  # set before it listens, since until then nobody can connect
         listening.listen(128)
     except OSError as error:
         listening.close()

@@ -23,7 +23,7 @@ class Session:
 
 
 class Sessions:
-    """All sessions; if there are too many, the one that has been idle longest ends. Thread-safe."""
+    """All sessions; if there are too many, the session that has been idle longest ends. Thread-safe."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic

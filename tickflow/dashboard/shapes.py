@@ -1,4 +1,4 @@
-"""What a browser may post to each callback: every value has a type and bounds, those of our page and server.
+"""What a browser may post to each callback: every value has a type and bounds, as our page and our server produce it.
 
 `SHAPES` has a row for each callback of the server, in the order of its inputs and states in `app.callback_map`. A
 callback without a row is always refused, and a test checks that the table is complete.
@@ -142,7 +142,7 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
-    """A drawing to be made again: its id, and when the browser asked for that."""
+    """A drawing to be made again: its id, and when the browser requested this."""
 
     id: Identity | None
     at: Milliseconds
@@ -153,9 +153,9 @@ MutePattern = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9^.$#/=:_&+@!\- *?]{{0,{S
 
 
 class AskedMute(msgspec.Struct, forbid_unknown_fields=True):
-    """A mute that a reader wants to make, or in `undo` the id of the one to end. Without a pattern no mute is made.
+    """A mute that a reader wants to make or, in `undo`, the id of a mute to end. With an empty pattern no mute is made.
 
-    `minutes` is 0 for one without an end, `begins_us` 0 for one that begins now.
+    `minutes` is 0 for a mute without an end, `begins_us` is 0 for a mute that begins now.
     """
 
     pattern: MutePattern = ""
@@ -197,7 +197,9 @@ class Indicate(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class KeptLayout(msgspec.Struct, forbid_unknown_fields=True):
-    """A named view, in the form of the page's address; an empty one removes the name. See `store.acks.Layout`."""
+    """A named view: `query` is the query string of the page's address. An empty `query` removes the name. See
+    `store.acks.Layout`.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
     query: Annotated[str, Meta(max_length=MAX_QUERY, pattern=r"^[A-Za-z0-9%&=.,:+*_~()'!-]*\Z")]

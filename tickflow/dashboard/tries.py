@@ -11,7 +11,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 FREE = 5
-"""After this many wrong tries an address has to wait, and twice as long after each further one."""
+"""After this many wrong tries an address has to wait, and each further wrong try doubles the wait."""
 LONGEST_SECONDS = 300.0
 NAME_TRIES, NAME_SECONDS = 10, 60.0
 """The most wrong tries for one name within `NAME_SECONDS`, counted over all addresses from which it never signed in."""
@@ -39,7 +39,7 @@ def network_of(address: str) -> str:
 class Tries:
     """Counts wrong passwords per address and per name, both bounded. Thread-safe.
 
-    A person who has signed in from an address before is not locked out by other addresses that try the same name.
+    A person who has once signed in from an address is not locked out of it when other addresses try the same name.
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class Tries:
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, name: str, address: str) -> float:
-        """Seconds to wait before the next try; 0 if it may be made now. It then counts as wrong until `right` is
+        """Seconds to wait before the next try; 0 if it may be made now. That try then counts as wrong until `right` is
         called.
         """
         now, network = self._monotonic(), network_of(address)

@@ -9,7 +9,7 @@ LEAST_SECONDS = 10.0
 
 
 class Viewers:
-    """The pages that refresh; a page that has not refreshed for three intervals is gone. Thread-safe."""
+    """The open pages; a page that has not refreshed for three intervals counts as closed. Thread-safe."""
 
     def __init__(self, update_interval: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._seconds = max(LEAST_SECONDS, 3 * update_interval)
@@ -18,7 +18,7 @@ class Viewers:
         self._seen: dict[str, float] = {}
 
     def admit(self, drawing: str) -> bool:
-        """Whether the page that shows that drawing is one of the `VIEWERS` that are allowed."""
+        """Whether the page that shows this drawing is among the `VIEWERS` pages that may be open."""
         now = self._monotonic()
         with self._lock:
             if drawing not in self._seen and len(self._seen) >= VIEWERS:

@@ -19,12 +19,12 @@ _used = [_NEW_YORK]
 
 
 def use(zone: ZoneInfo) -> None:
-    """From now on the exchange's wall clock is that of this zone."""
+    """Use the wall clock of this zone from now on."""
     _used[0] = zone
 
 
 def label() -> str:
-    """The exchange's zone in short: ET, or the city.
+    """The short name of the exchange's zone: ET, or the city.
 
     >>> label()
     'ET'
@@ -33,7 +33,7 @@ def label() -> str:
 
 
 def words() -> str:
-    """The exchange's zone in words.
+    """The long name of the exchange's zone.
 
     >>> words()
     'New York time (ET)'
@@ -63,7 +63,8 @@ def utc_ns(wall_ms: float) -> int:
 
 
 def offsets(first_ns: int, last_ns: int) -> list[tuple[float, int]]:
-    """Pairs (wall-clock ms, offset to UTC in ms): from which time on each offset holds, from `first_ns` to `last_ns`.
+    """Pairs (wall-clock ms, offset to UTC in ms) that cover `first_ns` to `last_ns`: from each time on, its offset
+    holds.
 
     In the hour that repeats when the clock is set back, the later offset is used.
 
@@ -86,7 +87,9 @@ def _offset_ms(time_ns: int) -> int:
 
 
 def _next_change(at: int, last: int) -> int | None:
-    """The first moment after `at` with another offset, to the second; `None` if there is none up to `last`."""
+    """The first moment after `at`, to the second, at which the offset differs; `None` if it does not change up to
+    `last`.
+    """
     week = 7 * 86_400 * 1_000_000_000
     offset, low = _offset_ms(at), at
     while low < last:

@@ -1,4 +1,4 @@
-"""The facts that both server and browser need: declared or collected here, and served as one JSON.
+"""The facts that both server and browser need: declared or collected here, and served as one JSON document.
 
 The page carries it as `<script id="facts" type="application/json">`; `assets/facts.js` reads it.
 """
@@ -39,5 +39,5 @@ def facts() -> dict[str, Any]:
 
 
 def as_script() -> str:
-    """The facts as JSON that is safe inside a page: nothing in it closes the element."""
+    """The facts as JSON that is safe inside a page: nothing in it can end the script element."""
     return orjson.dumps(facts()).decode().replace("<", "\\u003c")

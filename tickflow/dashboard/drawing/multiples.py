@@ -22,11 +22,11 @@ from tickflow.store.base import PageQueries
 from tickflow.store.digest import Outline
 
 MAX_ROWS = 1_000
-"""The most rows drawn per symbol at first; for a range with more, the store gives the outline with all its
-anomalies.
+"""The most rows that are drawn per symbol at first; for a range with more rows, the store returns its outline, which
+has all anomalies.
 """
 MAX_ADDED = 3_000
-"""The most rows that refreshes add to a chart; beyond that, everything is drawn again."""
+"""The most rows that refreshes add to a chart; after that, everything is drawn again."""
 MAX_MARKS = 10_000
 """The most marks in all charts together."""
 
@@ -55,7 +55,7 @@ def draw(store: PageQueries, view: View, latest: Points) -> tuple[list[Answer], 
 
 
 def offsets(rows: list[Answer], drawn: list[Multiple]) -> list[tuple[float, int]]:
-    """The offsets to UTC over all charts (see `clock.offsets`); empty if the charts are empty."""
+    """The offsets to UTC for the time range of all charts (see `clock.offsets`); empty if the charts are empty."""
     begins = [clock.utc_ns(row["x"][0]) for row in rows if len(row["x"])]
     return clock.offsets(min(begins), max(each["newest_us"] for each in drawn) * 1000) if begins else []
 
@@ -129,7 +129,7 @@ def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_p
 def _sent(symbol: str, rows: Points | Outline, most: int) -> Answer:
     """Rows for the browser; `marks` are [wall-clock ms, price] of at most `most` anomalies.
 
-    `sources` lists each change of source: from when on, and which.
+    `sources` lists each change of source: the time from which it holds, and the name of the source.
     """
     time_ms = clock.wall_ms(rows.time_ns)
     at = np.flatnonzero(rows.is_anomaly)
@@ -139,7 +139,7 @@ def _sent(symbol: str, rows: Points | Outline, most: int) -> Answer:
 
 
 def _spread(time: Floats, price: Floats, most: int) -> npt.NDArray[np.int64]:
-    """At most that many of the marks, spread over time: of each of several equal steps, the highest and the lowest.
+    """The indexes of at most `most` marks, spread over time: the highest and the lowest of each of several equal steps.
 
     >>> _spread(np.arange(6.0), np.array([1.0, 3.0, 2.0, 5.0, 6.0, 4.0]), 4).tolist()
     [0, 1, 4, 5]

@@ -75,7 +75,7 @@ def layout(*, update_interval: float) -> Component:
                 padding=0,
                 children=[
                     dmc.AppShellHeader(_header()),
-                    dmc.AppShellMain(_main(), id="main"),  # before the list: few Tab stops lead to the chart
+                    dmc.AppShellMain(_main(), id="main"),  # before the list, so that few Tab stops lead to the chart
                     dmc.AppShellNavbar(_watch_list(), **{"aria-label": "Watch list"}),
                 ],
             ),

@@ -1,12 +1,13 @@
 """Pictures: the data that a symbol's chart draws for a time range, as plain columns, without I/O, colours or screen
 coordinates.
 
-A picture is of one of three kinds. `ticks`: every tick, with its measures. `columns`: as many columns as the screen
-has pixels, each with the first, highest, lowest and last price, the sum of the volume and the range of each measure.
-`candles`: the same for steps of the length that the reader chose, with averages over candles instead of ticks.
+A picture is of one of three kinds. `ticks`: every tick, with its measures. `columns`: as many columns as the screen has
+pixels, each with the first, highest, lowest and last price, the sum of the volume and the range of each measure.
+`candles`: the same, in steps of the length that the reader chose, and with averages over candles instead of ticks.
 
-`x` is in ms of the exchange's wall clock: a tick's own time, or where a column begins. `y` has a list per name. `marks`
-are the marked anomalies, also as columns. `sources` lists each change of source: from when on, and which.
+`x` is in ms of the exchange's wall clock: a tick's own time, or where a column begins. `y` has one list per name.
+`marks` are the marked anomalies, also as columns. `sources` lists each change of source: the time from which it holds,
+and the name of the source.
 """
 
 from typing import Any
@@ -29,8 +30,8 @@ MARKED = ("price", "ma_10", "volatility", "z_score")
 
 
 def of_ticks(rows: Points, price: float | None = None, direction: int = 1) -> Picture:
-    """A picture of every tick, in time order. `price` and `direction` belong to the tick before the first, if there is
-    one.
+    """A picture of every tick, in time order. `price` and `direction` belong to the tick before the first row, if there
+    is one.
     """
     signs = (
         directions(rows.price) if price is None else directions(np.concatenate([[price], rows.price]), direction)[1:]
@@ -42,7 +43,7 @@ def of_ticks(rows: Points, price: float | None = None, direction: int = 1) -> Pi
 
 
 def of_pixels(pixels: Pixels, width_ns: int, marked: Points, source: str) -> Picture:
-    """A picture of one column per pixel, with the anomalies to mark."""
+    """A picture in columns, about one per pixel; `marked` are the anomalies to mark."""
     y: dict[str, Any] = {name: getattr(pixels, name) for name in ("open", "high", "low", "close", "volume")}
     y |= {"ticks": pixels.ticks, "anomalies": pixels.anomalies}
     for name in MEASURES:
@@ -87,19 +88,19 @@ def _picture(
 
 
 def covering(picture: Picture, begin_ns: int, end_ns: int) -> Picture:
-    """The picture with `covers`: from when to when it is complete, in wall-clock ms."""
+    """The picture with `covers`, the time range for which it is complete, in wall-clock ms."""
     covers: list[float] = clock.wall_ms(np.array([max(0, begin_ns), end_ns], dtype=np.int64)).tolist()
     return picture | {"covers": covers}
 
 
 def last(rows: Points) -> dict[str, float | None]:
-    """The measures and the volume of the last row, by name; `None` for absent ones."""
+    """The measures and the volume of the last row, by name; `None` means absent."""
     values = {name: float(getattr(rows, name)[-1]) for name in (*MEASURES, "volume")}
     return {name: None if value != value else value for name, value in values.items()}
 
 
 def marks(rows: Points) -> dict[str, Any]:
-    """The columns that marks and their tooltips need of these anomalies."""
+    """The columns of these anomalies that marks and their tooltips need."""
     average = rows.vol_avg_10
     times = np.divide(rows.volume, average, out=np.full(len(rows), np.nan), where=average > 0)
     return {
@@ -113,7 +114,7 @@ def marks(rows: Points) -> dict[str, Any]:
 
 
 def sources(rows: Points | Outline) -> list[tuple[float, str]]:
-    """Each change of source among the rows: from when on, in wall-clock ms, and the source's name."""
+    """Each change of source among the rows: the wall-clock ms from which it holds, and the name of the source."""
     at = [i for i, source in enumerate(rows.source) if not i or source != rows.source[i - 1]]
     times: list[float] = clock.wall_ms(rows.time_ns[at]).tolist()
     return list(zip(times, (rows.source[i] for i in at), strict=True))
@@ -134,7 +135,8 @@ def directions(price: Floats, first: int = 1) -> Signs:
 
 
 def shortened(values: Floats) -> Floats:
-    """The values rounded to two digits more than the page shows: full precision would be most of a picture's size.
+    """The values rounded to two digits more than the page shows: the remaining digits would make up most of a picture's
+    size.
 
     >>> shortened(np.array([187.123456789, 0.00123456789, 0.0, np.nan])).tolist()
     [187.1235, 0.00123457, 0.0, nan]

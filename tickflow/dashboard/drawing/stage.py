@@ -31,7 +31,7 @@ def _readings() -> list[Reading]:
 
 READOUT = _readings()
 KINDS = (
-    # Option, value, label, effect.
+    # Each has an option, its value, a label, and a description of the effect.
     ("candles", "auto", "Candles", "Candles instead of the line"),
     ("scale", "percent", "%", "Percent since the first visible price"),
     ("log", "1", "Log", "Logarithmic price axis"),
@@ -41,7 +41,7 @@ KINDS = (
 
 
 def section() -> Component:
-    """The main part, still empty."""
+    """The main part, without content."""
     return html.Section(
         id="stage",
         className="stage is-empty",
@@ -155,7 +155,7 @@ def _kinds() -> Component:
 
 
 def _chip(label: str, name: str, title: str, **more: Any) -> Component:
-    """A button of the bar over the chart."""
+    """A button of the bar above the chart."""
     return html.Button(label, id=name, type="button", title=title, **{"className": "chip", **more})
 
 

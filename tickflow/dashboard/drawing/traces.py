@@ -1,7 +1,7 @@
 """The traces of the chart and their order, and what the browser must know about their fields.
 
-All of it follows from the table in `tickflow/metrics/fields.py`. The browser copies none of it: `facts` is served to it
-as JSON.
+All of it follows from the table in `tickflow/metrics/fields.py`. The browser has no copy of it: it receives `facts` as
+JSON.
 """
 
 from typing import TypedDict
@@ -12,12 +12,12 @@ _DRAWN_FIRST = ("y", "y3", "y4", "y2")
 
 
 def _drawn(each: Field) -> tuple[int, int]:
-    # Below the price, the longer window comes first, so that the shorter one is drawn on top.
+    # In the panels below the price, longer windows come first, so that shorter ones are drawn on top of them.
     return _DRAWN_FIRST.index(each.panel), 0 if each.panel == "y" else -each.window
 
 
 LINES = tuple(sorted((each for each in TABLE if each.line is not None), key=_drawn))
-"""The lines, the price first. Every figure starts with these traces, followed by those below, in this order."""
+"""The lines, the price first. Every figure starts with these traces; the traces declared below follow in this order."""
 MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
 BAND = (("Band, low", -1), ("Band", 1))
@@ -26,7 +26,8 @@ TRACES = len(LINES) + len(MARKS) + len(STEMS) + len(BAND)
 
 
 def listed(fields: tuple[Field, ...]) -> list[Field]:
-    """Fields in the reader's order: panel by panel from above, the shorter window first, fields without a panel last.
+    """Fields in the order in which people read them: panel by panel from the top, shorter windows first, fields without
+    a panel last.
 
     >>> [each.name for each in listed(tuple(each for each in TABLE if each.readout))]
     ['price', 'ma_5', 'ma_10', 'ma_20', 'volume', 'volatility', 'z_score']
@@ -35,7 +36,7 @@ def listed(fields: tuple[Field, ...]) -> list[Field]:
 
 
 READOUT = listed(tuple(each for each in TABLE if each.readout))
-"""The fields of the readout, the line of values over the chart."""
+"""The fields of the readout, the line of values above the chart."""
 _IN_CSV = listed(tuple(each for each in TABLE if each.csv and each.name in FIELDS))
 CSV = ["time_utc", "symbol", *(each.name for each in _IN_CSV), "source"]
 """The columns of the chart's CSV."""

@@ -12,7 +12,7 @@ RIGHT = "rightAligned"
 
 
 def grid() -> dag.AgGrid:
-    """The grid without rows, which come as transactions."""
+    """The grid without rows; the rows arrive as transactions."""
     return dag.AgGrid(
         id=ids.WATCH,
         className="ag-theme-quartz watch",
@@ -98,7 +98,7 @@ COLUMNS: list[dict[str, Any]] = [
         "type": RIGHT,
         "width": 106,
         "valueFormatter": _cell("change"),
-        # a smaller change reads 0.00 %, and has no colour
+        # a smaller change is shown as 0.00 %, and has no colour
         "cellClassRules": {"up": "params.value >= 0.005", "down": "params.value <= -0.005"},
     },
     *(_further(each.overview, each.label, _CELLS[each.unit], **_tooltip(each)) for each in OVERVIEW),

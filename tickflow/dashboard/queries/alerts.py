@@ -1,7 +1,7 @@
 """Episodes of anomalies, newest first, and who has seen them: the content of the list of alerts.
 
 An episode is a run of consecutive flagged ticks of one symbol. It is identified by (symbol, partition, offset of its
-first tick), and grows until a tick of that symbol is not flagged.
+first tick), and grows until a tick of its symbol is not flagged.
 """
 
 import itertools
@@ -25,10 +25,10 @@ from tickflow.store.base import DAY_NS, PageQueries
 from tickflow.ticks.tick import is_symbol
 
 MAX_TICKS = 1_000
-"""The number of flagged ticks in one read, newest first."""
+"""The most flagged ticks that one read returns; the newest are read first."""
 MAX_TAKEN = 20_000
 MANY = 3_000
-"""For more symbols than this, the store takes longer than a reader waits."""
+"""With more symbols than this, the store takes longer than a reader would wait."""
 MAX_EPISODES = 200
 ACKS_SECONDS = 2.0
 """Seconds between two reads of the acknowledgements that other dashboards have saved."""
@@ -78,7 +78,7 @@ class Episode:
         }
 
     def ack(self, now_ns: int) -> Ack:
-        """Its acknowledgement at that time."""
+        """The acknowledgement of this episode at the time `now_ns`."""
         return Ack(self.symbol, self.partition, self.first_offset, self.start_ns, now_ns)
 
     def as_row(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Episode:
 
 
 class Board:
-    """The newest episodes of all symbols: read once for all readers, whenever the store has news.
+    """The newest episodes of all symbols: read once for all readers, whenever the store has new points.
 
     Thread-safe. Its content comes from the stores only, so that several dashboards show the same.
     """
@@ -116,7 +116,7 @@ class Board:
         self._worth_stamp = 0
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        # so that a stamp from another board, kept in a browser, is recognised
+        # random, so that a stamp that a browser keeps from a different board is recognised
         self._first = int.from_bytes(os.urandom(5))
         self._stamp = self._first
         self._episodes: dict[Key, Episode] = {}
@@ -126,7 +126,9 @@ class Board:
         self._asked_acks = float("-inf")
 
     def look(self, store: PageQueries, latest: Points, now_ns: int = 0) -> None:
-        """Read what is new, given each symbol's newest point. Raises `StoreError`."""
+        """Read the episodes that are new since the last call; `latest` has each symbol's newest point. Raises
+        `StoreError`.
+        """
         if not self._lock.acquire(blocking=False):
             return  # another reader's refresh is reading already
         try:
@@ -142,8 +144,10 @@ class Board:
             self._lock.release()
 
     def since(self, stamp: object) -> dict[str, Any] | None:
-        """What changed after `stamp`, or `None`. For a stamp of another board, everything is returned."""
-        now = self._stamp  # before the episodes: a change by another reader meanwhile is returned again
+        """What changed after `stamp`, or `None` if nothing did. For a stamp from a different board, everything is
+        returned.
+        """
+        now = self._stamp  # read before the episodes: a concurrent change is then returned again
         known = stamp if isinstance(stamp, int) and self._first <= stamp <= now else None
         if known == now:
             return None
@@ -155,7 +159,7 @@ class Board:
         return answer
 
     def mute(self, mute: Mute | None, undone: str, now_ns: int) -> None:
-        """Keep a mute, or undo the one with that id. Raises `StoreError`."""
+        """Store a mute, or end the mute whose id is `undone`. Raises `StoreError`."""
         if self._worth is None:
             return
         with self._lock:
@@ -165,7 +169,7 @@ class Board:
                 self._worth.undo(undone)
 
     def acknowledge(self, keys: object, now_ns: int) -> None:
-        """Save that the episodes with these keys have been seen; a key without an episode here is left out.
+        """Save that the episodes with these keys have been seen; keys of unknown episodes are left out.
 
         Raises `StoreError`.
         """
@@ -176,7 +180,7 @@ class Board:
             self.trouble = ""
 
     def withdraw(self, keys: object) -> None:
-        """Save that the episodes with these keys have not been seen after all. Raises `StoreError`."""
+        """Withdraw the acknowledgement of the episodes with these keys. Raises `StoreError`."""
         with self._lock:
             chosen = self._chosen(keys)
             self._acks.withdraw([each.ack(0) for each in chosen])
@@ -206,14 +210,14 @@ class Board:
             self._taken[moments[at]] = None
             self._one(points, at, goes_on, stamp)
         self._forget()
-        self._stamp = stamp  # set last: a reader who sees this stamp must find everything that has it
+        self._stamp = stamp  # set last: a reader who sees this stamp must find every change up to it
 
     def _one(self, points: Points, at: int, goes_on: bool, stamp: int) -> None:
         symbol, partition, offset = points.symbol[at], int(points.partition[at]), int(points.offset[at])
         episode = self._last.get(symbol) if goes_on else None
         if episode is None or episode.partition != partition:
             if goes_on and episode is None:
-                return  # it began before the rows that were read, so its key is unknown
+                return  # the episode began before the rows that were read, so its key is unknown
             time_ns = int(points.time_ns[at])
             episode = Episode(symbol, partition, offset, time_ns, time_ns)
             self._episodes[episode.key] = self._last[symbol] = episode
@@ -231,7 +235,7 @@ class Board:
 
     def _read_acks(self) -> None:
         if not self._episodes:
-            self.trouble = ""  # no known episode to acknowledge
+            self.trouble = ""  # there is no episode to acknowledge
             return
         try:
             known = {
@@ -242,7 +246,7 @@ class Board:
             self.trouble = str(error)
             return
         self.trouble = ""
-        for is_seen in (True, False):  # another dashboard's readers may have marked some, or have undone that
+        for is_seen in (True, False):  # readers of another dashboard may have marked some, or withdrawn marks
             others = [each for each in self._episodes.values() if each.acked != is_seen]
             self._mark([each for each in others if ((*each.key, each.start_ns) in known) == is_seen], is_seen=is_seen)
 

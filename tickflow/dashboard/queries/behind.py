@@ -1,4 +1,4 @@
-"""Slow queries run in the background: a refresh takes the last answer and does not wait."""
+"""Runs slow queries in the background: a refresh takes the last answer and does not wait."""
 
 import threading
 import time
@@ -53,7 +53,7 @@ class Behind:
         asked = self._monotonic()
         DEADLINE.set(time.monotonic() + LONGEST_SECONDS)
         try:
-            with suppress(StoreError):  # the refresh itself meets this error, too
+            with suppress(StoreError):  # the refresh itself gets this error, too
                 answer = ask()
                 with self._lock:
                     self._answers.pop(key, None)

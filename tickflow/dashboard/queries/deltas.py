@@ -6,7 +6,7 @@ from tickflow.metrics.points import Points
 from tickflow.store.base import PageQueries
 
 OVERLAP_NS = 30 * 1_000_000_000
-"""How far before the newest known row rows are read again: they may come late, or from a slower partition."""
+"""Rows are read again from this long before the newest known row: some may arrive late, or from a slower partition."""
 GAPS = 10
 MAX_READ = 5_000
 """The most rows per symbol that a refresh reads, whatever the browser sends."""
@@ -15,17 +15,16 @@ MAX_READ = 5_000
 def end_of(latest: Points, symbol: str) -> int | None:
     """The time just after the symbol's newest point, in ns; `None` if it has none.
 
-    Rows are read up to that time only. A later tick is left to the next refresh as a whole: otherwise the chart would
-    show another price than the watch list.
+    Rows are read up to this time only, and a later tick is left entirely to the next refresh: otherwise the chart would
+    show a different price than the watch list.
     """
     return int(latest.time_ns[latest.symbol.index(symbol)]) + 1 if symbol in latest.symbol else None
 
 
 def recent_rows(store: PageQueries, symbol: str, newest_us: int, until: int | None) -> Points | None:
-    """The symbol's rows from 30 s before `newest_us` on, before `until`; at most the newest `MAX_READ`.
+    """The symbol's rows from 30 s before `newest_us` until just before `until`; at most the newest `MAX_READ`.
 
-    `None` if these do not reach back to `newest_us`: then only a drawing of all rows would be right. Raises
-    `StoreError`.
+    `None` if these do not reach back to `newest_us`: then everything has to be drawn again. Raises `StoreError`.
     """
     rows = store.points(symbol, newest_us * 1000 - OVERLAP_NS, until, MAX_READ)
     if len(rows) < MAX_READ:
@@ -41,10 +40,10 @@ def newest_rows(store: PageQueries, symbol: str, until: int | None) -> Points:
 
 
 def new_rows(rows: Points, cursors: dict[str, int], newest_us: int) -> Points | None:
-    """The recent rows of a symbol that follow what is drawn up to `newest_us`, in time order.
+    """The recent rows of a symbol that are not drawn yet, in time order; the drawing reaches up to `newest_us`.
 
-    `cursors` has the highest drawn offset of each partition. `None` if a row belongs before what is drawn, or the log
-    was created again: then only a drawing of all rows would be right.
+    `cursors` has the highest drawn offset of each partition. `None` if a row belongs before drawn ones, or the log was
+    created again: then everything has to be drawn again.
     """
     above = rows.offset > [cursors.get(str(partition), -1) for partition in rows.partition]
     log_anew = ~above & (rows.time_ns // 1000 > newest_us)
@@ -56,6 +55,6 @@ def new_rows(rows: Points, cursors: dict[str, int], newest_us: int) -> Points | 
 
 
 def recent_gap(rows: Points) -> float | None:
-    """The median seconds between the last ticks of `rows`; `None` for fewer than two ticks."""
+    """The median time between the last ticks of `rows`, in seconds; `None` for fewer than two ticks."""
     times = rows.time_ns[-GAPS - 1 :]
     return None if len(times) < 2 else round(float(np.median(np.diff(times))) / 1e9, 3)

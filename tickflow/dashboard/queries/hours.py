@@ -11,17 +11,17 @@ from tickflow.sessions import ALWAYS, Session, Sessions
 from tickflow.store.base import DAY_NS, PageQueries
 
 SIMULATED = "simulated"
-"""The source that ticks by day and by night: an exchange's hours do not apply to it."""
+"""A source that sends ticks day and night, so that an exchange's hours do not apply to it."""
 MOST = 400
 """The most sessions that a picture lists."""
 AHEAD_NS = 5 * DAY_NS
-"""How far beyond the picture sessions are listed: a page that stays open reaches them."""
+"""Sessions are listed up to this long after the end of the picture: a page that stays open reaches them."""
 
 
 class Day(TypedDict):
-    """A symbol's session, in us since 1970. `previous`: the last price of the session before, `None` where none is
-    stored. `high`, `low` and the sums of `volume` and `value` (price times volume) are of its regular hours so far;
-    without a tick in them, `high` and `low` are `None`.
+    """A symbol's session, in us since 1970. `previous`: the last price of the session before, `None` if none is stored.
+    `high`, `low` and the sums `volume` and `value` (price times volume) cover the regular hours so far; `high` and
+    `low` are `None` before the first tick in these hours.
     """
 
     open_us: int
@@ -34,12 +34,12 @@ class Day(TypedDict):
 
 
 def applies(sessions: Sessions, source: str) -> bool:
-    """Whether an exchange's hours apply to ticks of that source."""
+    """Whether the exchange's hours apply to ticks from `source`."""
     return source != SIMULATED or sessions.market == ALWAYS
 
 
 def session_at(sessions: Sessions, time_ns: int) -> Session | None:
-    """The session that a moment belongs to, or else the last one before it."""
+    """The session that a moment belongs to, or else the last session before the moment."""
     return sessions.session_of(time_ns) or sessions.latest(time_ns)
 
 
@@ -63,7 +63,7 @@ def day_of(store: PageQueries, sessions: Sessions, symbol: str, source: str, new
 
 
 def further(day: Day | None, sessions: Sessions, new: Points) -> Day | None:
-    """The session with the symbol's new ticks added; `None` if they already belong to another session."""
+    """The session with the symbol's new ticks added; `None` if they already belong to the next session."""
     if day is None or session_at(sessions, int(new.time_ns[-1])) != session_at(sessions, day["open_us"] * 1000):
         return None
     inside = (new.time_ns >= day["open_us"] * 1000) & (new.time_ns < day["close_us"] * 1000)
@@ -83,8 +83,8 @@ def further(day: Day | None, sessions: Sessions, new: Points) -> Day | None:
 
 
 def closes(store: PageQueries, sessions: Sessions, latest: Points, names: Sequence[str] | None) -> dict[str, float]:
-    """The previous close of each symbol to which an exchange's hours apply. It belongs to the session before the newest
-    tick of all symbols, so that all changes count from one session. Raises `StoreError`.
+    """The previous close of each symbol to which an exchange's hours apply. It is the close of the session before that
+    of the newest tick of all symbols, so that all changes count from the same session. Raises `StoreError`.
     """
     counts = [at for at, source in enumerate(latest.source) if applies(sessions, source)]
     if not counts:
@@ -98,9 +98,8 @@ def closes(store: PageQueries, sessions: Sessions, latest: Points, names: Sequen
 
 
 def named(sessions: Sessions, source: str, begin_ns: int, end_ns: int) -> list[list[float]]:
-    """The sessions from `begin_ns` on and somewhat beyond `end_ns`, each as four moments of the wall clock, in ms:
-    where the hours before it begin, where it opens and closes, where those after it end. No sessions if there are too
-    many.
+    """The sessions from `begin_ns` until some days after `end_ns`, each as four moments of the wall clock, in ms: the
+    start of its early hours, its open, its close, and the end of its late hours. Empty if there are too many sessions.
     """
     if not applies(sessions, source):
         return []

@@ -1,4 +1,4 @@
-"""Indicators over the candles of a time range: what the browser draws beside a picture."""
+"""Indicators computed from the candles of a time range: the browser draws them in addition to a picture."""
 
 import re
 from typing import Any, TypedDict
@@ -15,7 +15,7 @@ from tickflow.store.candles import Candles
 MOST = 8
 """The most indicators at a time."""
 NAME = rf"(?:{'|'.join(INDICATORS)})(?:\.[1-9][0-9]{{0,2}})?"
-"""An indicator, with its number of candles where that is not the usual one: "rsi", "ema.50"."""
+"""The pattern of an indicator's name, with its number of candles where that is not the default: "rsi", "ema.50"."""
 _PARTS = re.compile(rf"^({'|'.join(INDICATORS)})(?:\.([0-9]+))?\Z")
 
 

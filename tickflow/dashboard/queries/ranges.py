@@ -1,4 +1,4 @@
-"""The ranges a reader can choose, counted back from a symbol's newest point."""
+"""The time ranges that a reader can choose; each ends at a symbol's newest point."""
 
 MINUTE_NS = 60 * 1_000_000_000
 
@@ -33,7 +33,7 @@ GOOD_CANDLES = 150
 
 
 def candle_width(name: str, length_ns: int) -> int:
-    """The width of candles in ns: the named one, or for `auto` the one that gives about 150 candles in the range.
+    """The width of candles in ns: the named width, or for `auto` a width that gives about 150 candles in the range.
 
     A width that would give far too many candles for a screen is increased.
 

@@ -1,13 +1,13 @@
 """What the callbacks do, as plain functions: `draw` answers a new view, `look` a zoom or pan, `refresh` sends what is
 new.
 
-A browser keeps `Drawn`, small and plain, and sends it with each refresh. So the server stores nothing per reader, and
-any number of servers could answer.
+A browser keeps `Drawn`, a small, plain object, and sends it with each refresh. So the server stores nothing per reader,
+and any number of servers could answer.
 
 Deltas lose no point: the browser has one cursor per partition, the highest offset drawn. A refresh reads from 30 s
 before the newest time drawn and sends the rows above their partition's cursor, or the columns that they changed. The
-whole picture is made again where extending it at the right end would be wrong: a row belongs before what is drawn, the
-log was created again, there are too many new rows, or the picture now has more rows than a screen shows.
+whole picture is made again when extending it at the right end would be wrong: a row belongs before drawn ones, the log
+was created again, there are too many new rows, or the picture now has more rows than a screen shows.
 """
 
 from collections.abc import Iterable
@@ -32,19 +32,19 @@ from tickflow.store.base import DAY_NS, MetricsStore, PageQueries
 from tickflow.store.pixels import rounded, strongest_columns
 
 MAX_TICKS = 2_000
-"""Up to this many ticks are drawn one by one; a range with more is drawn in columns."""
+"""Up to this many ticks are drawn individually; a range with more ticks is drawn in columns."""
 MAX_AROUND = 4_000
-"""Up to this many ticks are drawn one by one, including some on both sides of the visible range, so that a short drag
-finds them there.
+"""Up to this many ticks are drawn individually if ticks on both sides of the visible range are included, so that a
+short drag has something to show.
 """
 MAX_EXTENDED = 2_000
-"""A refresh extends a picture of ticks by at most this many; for more, the picture is made again."""
+"""A refresh extends a picture of ticks by at most this many ticks; if there are more, the picture is made again."""
 MAX_DELTA = 1_000
 MAX_CHANGED = 50_000
-"""A refresh updates columns or candles with at most this many ticks; for more, they are made again."""
+"""A refresh updates columns or candles with at most this many ticks; if there are more, the columns are made again."""
 MAX_MARKS = 60
 MARKS_APART = 1 / 75
-"""The least distance between two marks, as a share of the chart's width."""
+"""The smallest distance between two marks, as a share of the chart's width."""
 LEAD_CANDLES = 60
 """How many candles before the first visible one are read, to fill the windows of the averages."""
 LIVE_SOURCE = "alpha_vantage"
@@ -94,7 +94,7 @@ def draw(
 def look(
     store: MetricsStore, view: object, *, identity: str, threshold: float, sessions: Sessions = NEW_YORK
 ) -> Answer:
-    """The picture of the time range that a reader moved to, and its state. Raises `StoreError`."""
+    """The picture of the time range that a reader zoomed or panned to, and its state. Raises `StoreError`."""
     wanted = chosen(view)
     latest = store.latest([wanted["symbol"]] if wanted["symbol"] else [])
     picture, drawn = _picture(store, wanted, latest, identity, threshold, sessions)
@@ -112,8 +112,8 @@ def refresh(
     stamp: object = 0,
     behind: Behind | None = None,
 ) -> Answer:
-    """What is new for a browser that shows `drawn`, whose watch list is complete up to `watched` and its alerts up to
-    `stamp`.
+    """What is new for a browser that shows `drawn`; its watch list is complete up to `watched`, and its alerts are
+    complete up to `stamp`.
 
     Raises `StoreError`.
     """
@@ -149,13 +149,13 @@ def refresh(
     else:
         tail = pictures.of_ticks(new, drawn["price"], drawn["direction"])
     day = hours.further(drawn["day"], sessions, new)
-    if (day is None) != (drawn["day"] is None):  # another session has begun
+    if (day is None) != (drawn["day"] is None):  # a new session has begun
         return answer | {"rebuild": True}
     return answer | {"tail": tail, "drawn": _extended(drawn, rows, new) | {"day": day}}
 
 
 def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn, new: Points) -> pictures.Picture:
-    """The columns or candles from `begin` on that the rows `new` changed or started."""
+    """The columns or candles from `begin` on that the rows `new` change or begin."""
     width = drawn["width_ns"]
     if drawn["kind"] == "candles":
         candles = store.candles(symbol, begin - LEAD_CANDLES * width, end, width)
@@ -175,7 +175,7 @@ def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions)
 
 
 def _latest(store: PageQueries, chosen: Iterable[str | None]) -> Points:
-    """The newest points of the symbols that the page lists, and of those that are also chosen."""
+    """The newest points of the symbols that the page lists, and of those that are chosen besides."""
     latest = store.latest(most=MOST_SHOWN)
     if len(latest) < MOST_SHOWN:
         return latest
@@ -209,7 +209,7 @@ def _picture(
         return None, drawn
     drawn["begin_us"], drawn["threshold"] = first // 1000, threshold
     newest_end = end_of(latest, symbol)
-    if newest_end is None:  # a tick that came after `latest` was read
+    if newest_end is None:  # its first tick came after `latest` was read
         return None, drawn
     begin, end = _bounds(view, newest_end)
     drawn["follows"] = end >= newest_end and view["period"] is None
@@ -310,7 +310,7 @@ def _extended(drawn: Drawn, recent: Points, new: Points) -> dict[str, Any]:
         "gap_s": gap,
         "last": pictures.last(new),
         "rows": drawn["rows"] + len(new),
-        "room": max(0, drawn["room"] - len(new)),  # columns need no room
+        "room": max(0, drawn["room"] - len(new)),  # only pictures of ticks have a limit
         "total": drawn["total"] + len(new),
         "offsets": drawn["offsets"] if known else [*drawn["offsets"], *offset],
         "source": new.source[-1],

@@ -1,4 +1,6 @@
-"""The state that the page shows: from the store only, as ages in seconds, which the browser's clock continues."""
+"""The state that the page shows: read from the store only, with ages in seconds that the browser's clock keeps
+counting.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +17,8 @@ State = dict[str, Any]
 def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
     """The page's state, from the statuses of all workers.
 
-    `processed_s`: seconds since any worker last processed ticks. `newest_event_us`: the newest event among them.
-    `reported_s`: seconds since any worker last wrote its status. All three are `None` while unknown. The counts,
+    `processed_s`: seconds since any worker last processed ticks. `newest_event_us`: the newest event time among those
+    ticks. `reported_s`: seconds since any worker last wrote its status. All three are `None` while unknown. The counts,
     `held_up_by` and `notice` come from the workers that still report.
     """
     present = [
@@ -39,7 +41,7 @@ def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
 
 
 def down(sentence: str) -> State:
-    """The state while the store does not answer, or refuses; `sentence` is the reason."""
+    """The state while the store does not answer or refuses requests; `sentence` is the reason."""
     return {"down": sentence}
 
 

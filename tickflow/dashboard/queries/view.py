@@ -1,4 +1,4 @@
-"""What a browser requests and what it shows: small and plain, kept in the browser and sent with each request."""
+"""What a browser requests and shows, as small plain objects that it keeps and sends with each request."""
 
 from typing import TypedDict
 
@@ -7,7 +7,7 @@ from tickflow.dashboard.queries.hours import Day
 from tickflow.ticks.tick import is_symbol
 
 LAST_WALL_MS = 9_000_000_000_000.0
-"""A time in the year 2255, about the largest in ns."""
+"""The largest wall-clock time, in ms: in the year 2255, since times in ns end soon after."""
 
 WIDTH_PX, MIN_WIDTH_PX, MAX_WIDTH_PX = 1_000, 100, 4_000
 """The width of a chart in pixels: the default, and the bounds of what a browser may send."""
@@ -17,7 +17,9 @@ MAX_SYMBOLS = 12
 
 
 class Multiple(TypedDict):
-    """One of the small multiples: its newest drawn row, and how many rows may be added; the rest as in `Drawn`."""
+    """One of the small multiples. `newest_us` is the time of its newest drawn row, `room` is how many rows may still be
+    added; the others are as in `Drawn`.
+    """
 
     symbol: str
     cursors: dict[str, int]
@@ -30,14 +32,14 @@ class Multiple(TypedDict):
 class Drawn(TypedDict):
     """What a browser's figure shows; times in us since 1970, since JavaScript cannot hold nanoseconds exactly.
 
-    `id` names the drawing; a delta fits only the one it was made for. `paused`: no rows are added for now.
-    `kind` is the picture's (see `pictures`), `width_ns` the width of its columns or candles. `follows`: whether the
-    symbol's next tick is added to it. `begin_us`: the symbol's first stored tick. `trading`: closed hours take no room.
-    `cursors`: by partition, the highest offset. `count`: how many ticks of the symbol have come, at most 20, for the
-    warm-up. `price` and `direction`: of the last row. `gap_s`: the symbol's recent seconds between two ticks. `total`:
-    the ticks in the time range, drawn as `rows` ticks, columns or candles. `room`: how many ticks may still be added.
-    `offsets`: see `clock.offsets`. `last`: the measures of the symbol's last tick, by name. `day`: its session, where
-    an exchange's hours apply.
+    `id` names the drawing; a delta fits only the drawing that it was made for. `paused`: no rows are added for now.
+    `kind` is the kind of the picture (see `pictures`), `width_ns` the width of its columns or candles. `follows`:
+    whether the symbol's next tick is added to the picture. `begin_us`: the symbol's first stored tick. `trading`:
+    closed hours take no space. `cursors`: by partition, the highest offset. `count`: how many ticks of the symbol have
+    come, at most 20, for the warm-up. `price` and `direction` are those of the last row. `gap_s`: the usual time
+    between two recent ticks of the symbol, in seconds. `total`: the number of ticks in the time range, drawn as `rows`
+    ticks, columns or candles. `room`: how many ticks may still be added. `offsets`: see `clock.offsets`. `last`: the
+    measures of the symbol's last tick, by name. `day`: the symbol's session, if an exchange's hours apply.
     """
 
     id: str
@@ -75,11 +77,11 @@ class Drawn(TypedDict):
 
 
 class View(TypedDict):
-    """What a browser requests. `period`: from when to when, in ms of the exchange's wall clock; it replaces the range.
+    """What a browser requests. `period`: start and end, in ms of the exchange's wall clock; it replaces the range.
 
     `sight`: the time range that a reader zoomed or moved to, in the form of `period`; `None` for the whole range or
-    period. `width`: how many pixels wide the chart is. `trading`: closed hours take no room on the axis. `n` makes two
-    otherwise equal requests differ.
+    period. `width`: how many pixels wide the chart is. `trading`: closed hours take no space on the axis. `n` makes two
+    otherwise equal requests different.
 
     `candles`: the width of candles by name, `auto`, or `None` for a line. `symbols`: the symbols of the small
     multiples; empty for a single chart.
@@ -137,7 +139,7 @@ def nothing_drawn(identity: str, view: View, *, failed: bool = False) -> Drawn:
 
 
 def chosen(view: object) -> View:
-    """What a browser requests; whatever is invalid counts as not chosen.
+    """The view that a browser requests; an invalid value is treated as if the reader had not chosen one.
 
     >>> view = chosen({"symbol": "AAPL", "range": "1h", "period": [5, 9], "candles": "1m"})
     >>> view["symbol"], view["range"], view["period"], view["candles"]

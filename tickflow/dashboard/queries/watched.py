@@ -24,8 +24,8 @@ ROW_BYTES, OVERVIEW_ROW_BYTES = 116, 460
 TREND_STEPS = 24
 """How many points a sparkline has."""
 MOST_TRENDS = 2_000
-"""With more symbols than this, the first rows have no trends, which would take most of the time: 3.0 of 3.5 s for
-20,000 symbols in the embedded file. Their sparklines begin with the next ticks.
+"""With more symbols than this, the first answer has no trends, which would take most of its time: 3.0 of 3.5 s for
+20,000 symbols in the embedded file. The sparklines then begin with the next ticks.
 """
 NEWEST = "newest_us"
 """The key, beside those of the partitions, for the newest event time that was sent."""
@@ -41,11 +41,11 @@ def watch(
     sessions: Sessions = NEW_YORK,
     behind: Behind | None = None,
 ) -> Answer:
-    """The rows of the watch list with a tick that is newer than `watched`, and the cursors up to which the list is then
-    complete.
+    """The rows of the watch list that have a tick newer than `watched`, and the cursors up to which the list is
+    complete with them.
 
     Every symbol's change counts from the same moment, whichever symbol is drawn: the start of the range that ends at
-    the newest tick of any symbol, or the start of the period. For the range of a day it is the
+    the newest tick of any symbol, or the start of the period. For the range of one day, the change counts from the
     previous close (the row's `since` is then `close`), except for symbols without one.
 
     Of very many symbols only the first are listed, and `more` is the number of the others (-1: not known yet). With
@@ -61,7 +61,7 @@ def watch(
     known = np.array([cursors.get(str(partition), -1) for partition in partitions], dtype=np.int64)
     is_new, time_us, sent_us = latest.offset > known[which], latest.time_ns // 1000, cursors.get(NEWEST, 0)
     if np.any(~is_new & (time_us > sent_us)):
-        # The log was created again, while a symbol that no longer ticks still has a high offset of the old log.
+        # The log was created again, while a symbol without new ticks still has a high offset from the old log.
         is_new |= time_us > sent_us - OVERLAP_NS // 1000
     changed = latest.take(np.flatnonzero(is_new))
     if not len(changed):
@@ -126,7 +126,7 @@ def _more(store: PageQueries, known: int, shown: int, behind: Behind | None) -> 
 
 
 def _add_measures(rows: list[dict[str, Any]], points: Points, anomalies: dict[str, int]) -> None:
-    """The further columns of the overview; volume as a multiple of its average."""
+    """Add the other columns of the overview to the rows; volume is given as a multiple of its average."""
     for each in OVERVIEW:
         for row, value in zip(rows, getattr(points, each.name).tolist(), strict=True):
             row[each.overview] = _rounded(value, each)
@@ -144,7 +144,7 @@ def _rounded(value: float, field: Field) -> float:
 
 
 def _add_trends(store: PageQueries, answer: Answer, begin: int, newest: int) -> None:
-    """The trend of each price over the range; the browser continues it by itself, one step per `step_us`."""
+    """Add the trend of each price over the range; the browser itself continues it, with one step per `step_us`."""
     if len(answer["rows"]) <= MOST_TRENDS:
         trends = store.trends(begin, newest + 1000, TREND_STEPS)  # `newest` may be truncated to the microsecond
         for row in answer["rows"]:
@@ -153,7 +153,7 @@ def _add_trends(store: PageQueries, answer: Answer, begin: int, newest: int) -> 
 
 
 def cursors_of(rows: Points, before: dict[str, int]) -> dict[str, int]:
-    """By partition, the highest offset of `before` and of these rows."""
+    """By partition, the highest offset in `before` or in these rows."""
     cursors = dict(before)
     for partition in np.unique(rows.partition):
         offset = int(rows.offset[rows.partition == partition].max())

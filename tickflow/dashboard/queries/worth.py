@@ -1,7 +1,7 @@
 """The alerts of the newest day, strongest first, and the mutes: the part of the list of alerts that is worth reading.
 
 Both come from the store only, so several dashboards show the same. They are read once for all readers, every two
-seconds, and sent whole when they changed.
+seconds, and sent completely whenever they have changed.
 """
 
 import time
@@ -29,7 +29,7 @@ HISTORY_DAYS = 30
 MOST_READ = 1_000
 MOST_MUTES = 50
 DETAILS_AT_ONCE = 5
-"""The number of new moves per turn whose duration and holding time are looked up: each needs its own query."""
+"""The most new moves per turn whose duration and holding time are looked up: each needs its own query."""
 REACH_NS = 300 * 10**9
 MINUTE_NS = 60 * 10**9
 
@@ -69,13 +69,13 @@ class Worth:
             return False
 
     def mute(self, asked: Mute, now_ns: int) -> None:
-        """Keep a new mute. Raises `StoreError`."""
+        """Store a new mute. Raises `StoreError`."""
         made = replace(asked, id=new_id(), made_ns=now_ns)
         self._mutes.keep(made)
         self._asked = float("-inf")
 
     def undo(self, number: str) -> None:
-        """End the mute with that id, if there is one. Raises `StoreError`."""
+        """End the mute with the id `number`, if there is one. Raises `StoreError`."""
         found = self._kept.get(number)
         if found is not None:
             self._mutes.keep(replace(found, undone=True))
@@ -100,7 +100,7 @@ class Worth:
         return is_news
 
     def _look_up(self, store: PageQueries, alerts: Sequence[Alert]) -> None:
-        """Look up how long moves took and held, from their ticks: neither is stored."""
+        """Compute from the ticks of moves how long each took and held, since neither is stored."""
         self._stories = {each.key: self._stories[each.key] for each in alerts if each.key in self._stories}
         missing = [each for each in alerts if each.detector == MOVE and each.symbol != MARKET]
         for each in [each for each in missing if each.key not in self._stories][:DETAILS_AT_ONCE]:
@@ -130,12 +130,12 @@ class Worth:
 
 
 PER_TICK_BELOW = 0.01
-"""A stored budget below this is a budget per tick: nobody waits a hundred days for an alert."""
+"""A stored budget below this must be a budget per tick: nobody would wait a hundred days for an alert."""
 
 
 def strength(alert: Alert) -> tuple[bool, float]:
-    """The key that alerts are sorted by: market moves first, then the score. A rule's score counts in multiples of its
-    limit.
+    """The key that alerts are sorted by: market moves first, then the score. The score of a rule counts as a multiple
+    of the rule's limit.
     """
     if alert.budget is None and alert.symbol != MARKET:
         return False, abs(alert.score / alert.threshold) if alert.threshold else 1.0
@@ -143,9 +143,10 @@ def strength(alert: Alert) -> tuple[bool, float]:
 
 
 def story(times_us: "np.ndarray[Any, np.dtype[np.int64]]", at_us: int) -> Story:
-    """How long a move took and how long it had held, in µs, from the symbol's ticks up to the one that raised it.
+    """How long a move took and how long it had held, both in µs and up to `at_us`, the time of the tick that raised its
+    alert.
 
-    It held since the traded second before its own, and took since the one before that.
+    A move has held since the traded second before that of its tick, and began in the traded second before that one.
 
     >>> story(np.array([1_000_000, 2_500_000, 2_900_000, 4_200_000]), 4_200_000)
     (3200000, 2200000)
