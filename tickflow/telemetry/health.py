@@ -1,8 +1,8 @@
-"""Whether a script is alive and ready, judged by what its own loop last noted, without a request to any server.
+"""Whether a script is alive and ready, judged by the last report of its own loop, without a request to any server.
 
-*Live* means that the loop turned within `LIVE_SECONDS`: a process that is not live hangs, and a restart may help.
-*Ready* means that the script does its work now. A script that waits for a server is live and not ready: a restart would
-not bring the server back.
+*Live* means that the loop has completed a turn within the last `LIVE_SECONDS`: a process that is not live hangs, and a
+restart may help. *Ready* means that the script is doing its work now. A script that waits for a server is live but not
+ready: a restart would not bring the server back.
 """
 
 import math
@@ -28,7 +28,7 @@ class State(StrEnum):
 
 
 READY = frozenset({State.BEHIND, State.FINE})
-"""A worker with a backlog does its work: it is ready."""
+"""The states in which a script is ready. A worker with a backlog is ready: it does its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Report:
 
 
 class Health:
-    """Notes each turn of a script's loop and what the script is doing; any thread may ask. `clock` is monotonic, in
-    seconds.
+    """Keeps when a script's loop last completed a turn, and what the script is doing; any thread may read it. `clock`
+    is monotonic, in seconds.
 
     >>> now = [100.0]
     >>> health = Health(clock=lambda: now[0])
@@ -62,7 +62,7 @@ class Health:
         self._report = Report(State.STARTING, "starting")
 
     def note(self, report: Report, *, patient: bool = False, ready_seconds: float = math.inf) -> None:
-        """Note that the loop turned, and what it is doing.
+        """Note that the loop has completed a turn, and what it is doing.
 
         With `patient`, the loop now waits for a server inside one call that has its own time-outs, so no turn is
         expected meanwhile. A report of a ready state is valid for `ready_seconds`.
@@ -74,12 +74,12 @@ class Health:
 
     @property
     def silent_seconds(self) -> float:
-        """How long ago the loop last turned."""
+        """How many seconds ago the loop last completed a turn."""
         return self._clock() - self._turned_at
 
     @property
     def is_live(self) -> bool:
-        """Whether the loop turned within `LIVE_SECONDS`."""
+        """Whether the loop has completed a turn within the last `LIVE_SECONDS`."""
         return self._is_patient or self.silent_seconds <= LIVE_SECONDS
 
     @property

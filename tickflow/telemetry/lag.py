@@ -1,7 +1,7 @@
 """How far a worker is behind, in seconds: the age of the oldest uncommitted record, by its append time.
 
-A number of records means little without their rate. The age is exact if the worker has read the record; for unread
-records it is known as soon as `look_up` or the next poll brings the first of them.
+A number of records means little without the rate at which they arrive. The age is exact if the worker has read the
+record; for unread records it is known as soon as `look_up` or the next poll brings the first of them.
 """
 
 from collections import deque
@@ -43,7 +43,7 @@ class LagClock:
         self._partitions: dict[int, _Partition] = {}
 
     def follow(self, assigned: Mapping[int, tuple[object, int]]) -> None:
-        """Take over the assignment: for each partition, a value that differs for each assignment, and the committed
+        """Adopt the assignment: for each partition, a value that is different in each assignment, and the committed
         offset.
         """
         for partition in self._partitions.keys() - assigned.keys():
@@ -60,7 +60,7 @@ class LagClock:
             known.in_flight.append(stretch)
 
     def commit(self, partition: int, committed: int, now_ms: int) -> None:
-        """Note that the group has committed up to that offset."""
+        """Note that the group has committed the partition up to the offset `committed`."""
         known = self._partitions.get(partition)
         if known is None:
             return
@@ -77,7 +77,7 @@ class LagClock:
             known.looked_up_ms = append_ms
 
     def unknown(self) -> list[tuple[int, int]]:
-        """The partitions that were not read past the committed offset yet, with that offset."""
+        """The partitions whose oldest uncommitted record has an unknown append time, each with its committed offset."""
         return [
             (partition, known.committed)
             for partition, known in list(self._partitions.items())
@@ -94,7 +94,7 @@ class LagClock:
         elif known.looked_up_ms is not None:
             since = known.looked_up_ms
         elif known.caught_up_ms is not None:
-            since = known.caught_up_ms  # every waiting record was appended after that commit
+            since = known.caught_up_ms  # every uncommitted record was appended after the commit that caught up
         else:
             return None
         return max(now_ms - since, 0) / 1000

@@ -1,4 +1,4 @@
-"""The metrics and the health of the notifier: what waits in its outbox per channel, and what became of the rest."""
+"""The metrics and the health of the notifier: how many messages wait per channel, and the outcome of the others."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ class NotifierTelemetry:
         self.health.note(Report(State.STARTING, "opening the outbox, the log and the store"), patient=True)
 
     def turn(self, trouble: str = "", *, patient: bool = False) -> None:
-        """Note a turn of the loop; `trouble` says why alerts cannot be read. With `patient`, the loop now asks the
+        """Note a turn of the loop; `trouble` says why alerts cannot be read. With `patient`, the loop now calls the
         store and the channels, which may take as long as their time-outs.
         """
         report = Report(State.WAITING_FOR_LOG, trouble) if trouble else Report(State.FINE, "alerts are read and sent")
@@ -45,7 +45,7 @@ class NotifierTelemetry:
         self._given_up.labels(channel).inc(messages)
 
     def outbox(self) -> dict[str, tuple[int, float]]:
-        """For each channel, how many messages wait, and the age of the oldest in seconds; 0 if none does."""
+        """For each channel, how many messages wait, and the age of the oldest one in seconds; 0 if none waits."""
         now = self._clock()
         return {
             channel: (count, max(now - oldest, 0.0) if count else 0.0)

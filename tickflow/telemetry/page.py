@@ -16,7 +16,9 @@ VIEWER_SECONDS = 30.0
 """After this many seconds without a request, a browser no longer counts as a viewer."""
 MAX_VIEWERS = 1_000
 PROBE_LOOK_SECONDS = 5.0
-"""A probe's age tells something only if the page was read this shortly before: then the probe was not there yet."""
+"""A probe's age is measured only if the page was also read within this many seconds before: the probe was not there
+then.
+"""
 ASK_SECONDS = 2.0
 ANSWER_SECONDS = 8.0
 """After this many seconds without an answer the store counts as down, even if the request is still waiting."""
@@ -55,7 +57,7 @@ class PageTelemetry:
         self.health.note(Report(State.WAITING_FOR_STORE, "connecting to the store"), patient=True)
 
     def answered(self, viewer: str, status: int, seconds: float, *, is_data: bool) -> None:
-        """Note one answered request of that viewer; only requests for data are timed."""
+        """Note one answered request of `viewer`; only requests for data are timed."""
         self._answers.labels(f"{status // 100}xx").inc()
         if is_data:
             self._seconds.observe(seconds)
@@ -70,7 +72,7 @@ class PageTelemetry:
             self._probe_seconds.observe(max(0, self._wall() - probe_ns) / 1e9)
 
     def follow(self, statuses: Callable[[], object], stop: threading.Event) -> None:
-        """Ask the store for the workers' statuses until `stop` is set; runs in a separate thread."""
+        """Read the workers' statuses from the store repeatedly until `stop` is set; runs in a separate thread."""
         while not stop.is_set():
             try:
                 statuses()

@@ -1,6 +1,7 @@
 """Serves `/metrics`, `/health/live` and `/health/ready` of one script, from memory, in separate threads.
 
-An answer waits for no server and no lock of the script's loop: it comes even while Kafka or the store is frozen.
+An answer waits neither for a server nor for a lock of the script's loop: it is sent even while Kafka or the store is
+frozen.
 """
 
 import json
@@ -19,7 +20,7 @@ from tickflow.errors import SettingError
 from tickflow.telemetry.health import Health
 
 REQUEST_SECONDS = 5.0
-"""How many seconds a client may take to send its request: a silent connection holds a thread no longer than that."""
+"""How many seconds a client may take to send its request; after that, a silent connection no longer holds a thread."""
 MAX_CONNECTIONS = 32
 
 _logger = logging.getLogger(__name__)

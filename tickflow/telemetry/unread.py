@@ -1,4 +1,4 @@
-"""Telemetry of a worker that includes the age of unread records, which a separate log connection looks up."""
+"""The telemetry of a worker, including the age of unread records, which a separate connection to the log looks up."""
 
 import logging
 import threading

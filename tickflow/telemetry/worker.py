@@ -1,7 +1,8 @@
 """The metrics and the health of one worker.
 
-The loop publishes a `Snapshot` of its figures at each turn; a scrape renders the newest snapshot and never touches what
-the loop works on. Names and units follow Prometheus' conventions (https://prometheus.io/docs/practices/naming/).
+The loop publishes a `Snapshot` of its figures at each turn; a scrape renders the newest snapshot and never touches the
+data that the loop works on. Names and units follow Prometheus' conventions
+(https://prometheus.io/docs/practices/naming/).
 """
 
 import threading
@@ -25,7 +26,7 @@ from tickflow.worker.counters import Counters, Tally
 BEHIND_SECONDS = 10.0
 """A worker is behind if its oldest uncommitted record is older than this many seconds."""
 SNAPSHOT_SECONDS = 0.5
-"""The least seconds between two snapshots: a snapshot copies the counters of every partition."""
+"""The shortest time between two snapshots, in seconds: each snapshot copies the counters of every partition."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RECORDS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
@@ -49,7 +50,9 @@ _TALLIES = {
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A worker's figures at one moment, by partition where they belong to one; offsets as Kafka counts them."""
+    """A worker's figures at one moment; those that belong to a partition are by partition. Offsets are as Kafka counts
+    them.
+    """
 
     tallies: Mapping[int, Tally] = field(default_factory=dict)
     committed: Mapping[int, int] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class Snapshot:
 
 
 class WorkerTelemetry:
-    """What one worker reports; `clock` is the wall clock in ns since 1970, `version` the program's."""
+    """What one worker reports; `clock` is the wall clock in ns since 1970, `version` the version of the program."""
 
     def __init__(self, worker: str, version: str, clock: Callable[[], int] = time.time_ns) -> None:
         self.health = Health()
@@ -104,7 +107,7 @@ class WorkerTelemetry:
                 self.lag.read(partition, Stretch(found[first].timestamp, found[-1].offset + 1))
 
     def stored(self, probes_ns: Iterable[int]) -> None:
-        """Note that probes with these event times are stored now."""
+        """Note that the probes with these event times have just been stored."""
         for time_ns in probes_ns:
             self.probe_seconds.observe(max(0, self._clock() - time_ns) / 1e9)
 
@@ -145,13 +148,13 @@ class WorkerTelemetry:
         )
 
     def publish(self, snapshot: Snapshot, sentence: str = "") -> None:
-        """Take over the newest figures of the loop and judge its health by them; `sentence` says what holds it up."""
+        """Adopt the newest figures of the loop, and judge its health; `sentence` says what holds the worker up."""
         self._due_at = time.monotonic() + SNAPSHOT_SECONDS
         self._snapshot = snapshot
         self.health.note(self._judged(snapshot, sentence))
 
     def lag_records(self) -> dict[int, int]:
-        """The records between the committed offset and the end of the log, by partition."""
+        """How many records lie between the committed offset and the end of the log, by partition."""
         snapshot = self._snapshot
         return {
             partition: max(end - snapshot.committed[partition], 0)
@@ -200,7 +203,8 @@ class _Collector(Collector):
                 family.add_metric((str(partition),), getattr(tally, attribute))
             yield family
         refused = CounterMetricFamily("tickflow_records_refused", "Records that are not ticks.", labels=("reason",))
-        # Each reason starts at 0: Prometheus misses the first increase of a counter that appears with it.
+        # Each reason starts at 0: Prometheus misses the first increase of a counter if the counter only appears with
+        # it.
         totals: dict[str, int] = {reason.value: 0 for reason in Reason}
         for tally in snapshot.tallies.values():
             for reason, count in tally.refused.items():
@@ -239,10 +243,9 @@ def _by_partition(name: str, text: str, values: Mapping[int, float]) -> GaugeMet
 def follow_unknown_lag(
     lag: LagClock, append_ms: Callable[[int, int], int | None], stop: threading.Event, every: float = 0.5
 ) -> None:
-    """Ask the log for the append time of unread records until `stop` is set; runs in a separate thread.
+    """Look up the append times of unread records in the log until `stop` is set; runs in a separate thread.
 
-    `append_ms` returns the append time of the record at (partition, offset), or `None` if the log cannot tell at
-    present.
+    `append_ms` returns the append time of the record at (partition, offset), or `None` if it is not known at present.
     """
     while not stop.wait(every):
         for partition, committed in lag.unknown():
