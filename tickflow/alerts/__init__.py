@@ -1,1 +1,1 @@
-"""Alerts: which of the detectors' findings a person should read, how often, and how they reach that person."""
+"""Alerts: decides which findings of the detectors a person should read, and how often, and delivers them."""

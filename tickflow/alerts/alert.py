@@ -21,12 +21,12 @@ BOOLEANS = ("lasted", "notified")
 class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     """One episode; a value that is not known yet is `None`. Times in ns since 1970.
 
-    `time_ns` is that of the point whose tick raised the alert; together with symbol and detector it identifies the
+    `time_ns` is the time of the point whose tick raised the alert; together with symbol and detector it identifies the
     alert. `score` and `threshold` belong to the tick that raised it, or to the last tick that repeated it (`said`
     counts the messages). `move_percent` is the change of `price` from `reference`. `closed` is the end of the 60 s
-    without a flag that closed the episode, `ticks` the number of flagged ticks, `lasted` whether at least half of the
-    move was left after 60 s, `notified` whether a message was sent (`False`: a channel was away until the message was
-    given up). For a move, `within_us` is its duration, and `held_us` how long it has held.
+    without a flag that closed the episode, `ticks` the number of flagged ticks, `lasted` says whether at least half of
+    the move was left after 60 s, `notified` whether a message was sent (`False`: a channel did not accept it until it
+    was given up). For a move, `within_us` is its duration, and `held_us` how long it has held.
     """
 
     symbol: str
@@ -59,12 +59,12 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def id(self) -> str:
-        """A short id for messages, the same at every attempt to send."""
+        """A short id for messages; it is the same for every attempt to send the message."""
         return hashlib.sha256("|".join(map(str, self.key)).encode()).hexdigest()[:16]
 
     @property
     def message_id(self) -> str:
-        """The id of the current message about this alert: a repetition is another message and has another id."""
+        """The id of the current message about this alert: a repetition is a new message and has a new id."""
         return self.id if self.said == 1 else f"{self.id}.{self.said}"
 
 
@@ -109,7 +109,7 @@ def link(page: str, alert: Alert) -> str:
 
 
 def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = False) -> str:
-    """The text of an alert, and how many such alerts there may be.
+    """The text of an alert; it ends with how many such alerts there may be.
 
     >>> alert = Alert("AAPL", "move", 0, 11.2, 8.0, 100.42, 100.0, 0.42, 1, 0, 0, 7, budget=1.0, held_us=2_000_000,
     ...               within_us=3_000_000)

@@ -1,4 +1,4 @@
-"""How many alerts there may be: a threshold that follows its budget, with a bound that holds for any data; pure.
+"""Limits how many alerts there may be: a threshold follows a budget, with a bound that holds for any data; pure.
 
 The log threshold q rises by `GAIN` at each alert and falls with time, by `GAIN` · budget per trading day (or by `GAIN`
 per 1/budget ticks), but never below the logarithm of the detector's floor. This is adaptive conformal inference (Gibbs
@@ -24,11 +24,11 @@ CAP = 100.0
 FLOOR = 2.0
 """The lowest threshold of `move`.
 
-A stock of 14 dollars whose price moves by cents has its five largest moves of a day just above 2; with 4, two in five
-steps of 20 basis points would be missed.
+For a stock of 14 dollars, whose price moves by cents, the five largest moves of a day score just above 2. With a floor
+of 4, two in five steps of 20 basis points would be missed.
 """
 OTHERS_FLOOR = 4.0
-"""The lowest threshold of the other detectors: volume exceeds 2 in one second of fifty."""
+"""The lowest threshold of the other detectors; the score of `volume` exceeds 2 in one second out of fifty."""
 START = 8.0
 """The first threshold of a symbol without history."""
 DAY_US = 86_400_000_000
@@ -56,7 +56,7 @@ class Budget:
 
     @property
     def constant(self) -> float:
-        """By how many alerts the budget may be exceeded, over any length of time."""
+        """The most alerts by which the budget can be exceeded, however long the time."""
         return (_LOG_CAP - _log(FLOOR)) / GAIN + 1
 
     def elapsed(self, since: int, until: int) -> float:
@@ -82,7 +82,7 @@ def start(since: int, threshold: float = START, floor: float = FLOOR) -> Followe
 
 
 def threshold_at(followed: Followed, now: int, budget: Budget, floor: float = FLOOR) -> Followed:
-    """The threshold at a later time.
+    """The threshold at the later time `now`.
 
     >>> round(exp(threshold_at(start(0), DAY_US, Budget(1.0)).q), 3)
     4.852
@@ -92,7 +92,7 @@ def threshold_at(followed: Followed, now: int, budget: Budget, floor: float = FL
 
 
 def exceeds(score: float, followed: Followed) -> bool:
-    """Whether a score, cut at the cap, exceeds a threshold of the same moment."""
+    """Whether a score, cut at the cap, exceeds a threshold that holds at the same moment."""
     return followed.q < _LOG_CAP and min(score, CAP) > exp(followed.q)
 
 
@@ -109,7 +109,7 @@ def weekday_us(time_us: int) -> int:
     2
     """
     days, rest = divmod(time_us, DAY_US)
-    weeks, day = divmod(days + _THURSDAY, 7)  # counted from Monday, 29 December 1969
+    weeks, day = divmod(days + _THURSDAY, 7)  # weeks are counted from Monday, 29 December 1969
     return (weeks * 5 + min(day, 5) - _THURSDAY) * DAY_US + (rest if day < 5 else 0)
 
 
@@ -152,7 +152,7 @@ def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def _below(count: int, mean: float) -> float:
-    """The probability that a Poisson variable with that mean is below `count`."""
+    """The probability that a Poisson variable with the mean `mean` is below `count`."""
     if mean == 0:
         return 1.0
     return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count))

@@ -9,13 +9,13 @@ from tickflow.alerts.budget import poisson_interval
 from tickflow.arrays import Floats, Ints
 
 LEAST_EXPECTED = 20.0
-"""With fewer expected alerts a threshold would be a guess: 20 alerts determine their rate to within 45 %."""
+"""With fewer expected alerts a threshold would be a guess: even 20 alerts determine their rate only to within 45 %."""
 MARGIN = 0.25
-"""A calibrated threshold gives fewer alerts on its own record than the budget allows, by this many standard deviations
-of their count.
+"""On its own record, a calibrated threshold gives fewer alerts than the budget allows: fewer by this many standard
+deviations of their number.
 
-A threshold that n of the recorded scores exceed is exceeded n + 1 times in as much new data, on average, and the budget
-is a promise of at most. With a record of 40 alerts the average is then 0.97 of the promise.
+In as much new data, a threshold that n of the recorded scores exceed is exceeded n + 1 times on average, and the budget
+promises an upper limit. With a record of 40 alerts the average is then 0.97 of the budget.
 """
 
 
@@ -30,7 +30,7 @@ class Threshold:
 
 
 def episodes_above(threshold: float, time_us: Ints, scores: Floats, gap_us: int = 60_000_000) -> int:
-    """How many episodes the scores above a threshold form; a minute without such a score ends an episode.
+    """How many episodes the scores above a threshold form; an episode ends after `gap_us` without such a score.
 
     >>> episodes_above(5.0, np.array([0, 1, 61_000_001]), np.array([6.0, 7.0, 9.0]))
     2
@@ -40,10 +40,11 @@ def episodes_above(threshold: float, time_us: Ints, scores: Floats, gap_us: int 
 
 
 def threshold_for(expected: float, time_us: Ints, scores: Floats) -> Threshold | None:
-    """The threshold that gives at most `expected` episodes in as much new data; `None` if too few are expected.
+    """The threshold that gives at most `expected` episodes in as much new data as was recorded; `None` if too few are
+    expected.
 
-    `scores` (in time order) are those above some floor. If fewer than `expected` episodes exceed the floor, the floor
-    is returned.
+    `scores` (in time order) are the recorded scores above a floor. If fewer than `expected` episodes exceed the floor,
+    the floor is returned.
     """
     if expected < LEAST_EXPECTED:
         return None
@@ -59,12 +60,13 @@ def threshold_for(expected: float, time_us: Ints, scores: Floats) -> Threshold |
 
 
 def reaching(count: float, time_us: Ints, scores: Floats) -> float:
-    """The lowest threshold with at most that many episodes."""
+    """The lowest threshold with at most `count` episodes."""
     levels = np.unique(scores)
     if not len(levels):
         return 0.0
     floor = float(np.nextafter(levels[0], 0))
-    # A falling threshold gives more episodes until they merge: the highest crossing is the answer.
+    # As the threshold falls, there are more episodes until they merge, so the number can cross `count` more than once:
+    # the highest crossing is the answer.
     step = max(1, len(scores) // 4_000)
     from_top = levels[::-1]
     previous = 0

@@ -1,4 +1,4 @@
-"""Channels: the receivers of messages, through apprise. Addresses hold secrets and are shown without them."""
+"""Channels: receivers of messages, reached through apprise. Addresses contain secrets, and are shown without them."""
 
 import contextlib
 import hashlib
@@ -44,7 +44,7 @@ class Channel:
                 attached = str(place)
             try:
                 return bool(self._sender.notify(title=title, body=body, attach=attached))
-            except Exception:  # if a plugin crashes, the message counts as not sent
+            except Exception:  # if an apprise plugin fails, the message counts as not sent
                 logging.getLogger("tickflow.alerts").debug("a message was not sent", exc_info=True)
                 return False
 
@@ -55,7 +55,7 @@ def channels_of(urls: str) -> list[Channel]:
 
 
 def chart(prices: Sequence[float], price: float) -> bytes:
-    """A small line of prices as PNG, with a ring at the last point that has the alert's price."""
+    """A small line chart of the prices as PNG, with a ring around the last point that has the alert's price."""
     import io
 
     image = Image.new("RGB", _SIZE_PX, "white")

@@ -1,8 +1,8 @@
-"""Stores the state of the alerts, each state with its offset.
+"""Stores states of the alerts, each with the offset that it belongs to.
 
-On Kafka: the compacted topic `<topic>.state` with one partition. A state is cut into chunks below the usual record
-limit. Each partition of ticks has two generations in turn, so that the older one stays complete while the newer one is
-written. On the embedded stack: a table of the SQLite file.
+On Kafka: the compacted topic `<topic>.state` with one partition. A state is cut into chunks smaller than the usual
+record limit. Each partition of ticks has two generations, written in turn, so that one stays complete while the other
+is written. On the embedded stack: a table of the SQLite file.
 """
 
 import logging
@@ -23,9 +23,10 @@ CHUNK_BYTES = 400_000
 FLUSH_SECONDS = 10.0
 MOST_CHUNKS = 500
 MOST_BYTES = 256 * 2**20
-"""No state is larger: one of 10,000 symbols takes a tenth of it."""
+"""The largest size of a state; a state of 10,000 symbols takes a tenth of it."""
 _TAIL = 64
-"""How many records at the end of the topic are searched for a state at first; each further attempt searches more."""
+"""How many records at the end of the topic the first attempt searches for a state; each further attempt searches more.
+"""
 
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 logger = logging.getLogger("tickflow.alerts")
@@ -39,7 +40,7 @@ _SCHEMA = """
 
 
 class Checkpoint(NamedTuple):
-    """The state of a partition's watch after the ticks before `offset`, of the topic with that id."""
+    """The state of a partition's watch after the ticks before `offset`, in the topic with the id `topic_id`."""
 
     partition: int
     offset: int
@@ -182,7 +183,7 @@ class EmbeddedCheckpoints:
             connection.execute(
                 "INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?)", (*place, checkpoint.offset, state)
             )
-            # If an operator sets the commit back, states with later offsets remain: the next checkpoint deletes them.
+            # If an operator sets the commit back, states with later offsets remain; the next checkpoint deletes them.
             connection.execute(
                 'DELETE FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) AND "offset" NOT IN '
                 '(SELECT "offset" FROM alert_states WHERE (consumers, topic, "partition") = (?, ?, ?) '

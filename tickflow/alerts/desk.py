@@ -2,11 +2,11 @@
 
 The worker's loop calls `adopt`, `take`, `look`, `committed`, `release` and `take_back`; only `adopt` waits for a
 server, and none of them raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints,
-retrying for ever. It keeps a checkpoint of a partition only when all earlier alerts are stored and published and its
-offset is committed. So after a crash the replay from the newest checkpoint raises any missing alert again, with the
-same bits. Moves of many symbols at once are stored as one more alert, a market move. Its members may be other workers'
-alerts, so it is looked for in the store, some seconds after a move was stored. Each worker looks, and writes the same
-point.
+retrying for ever. It stores a checkpoint of a partition only once all earlier alerts are stored and published and the
+checkpoint's offset is committed. So after a crash the replay from the newest checkpoint raises any missing alert again,
+with the same bits. Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts
+of other workers, so each worker looks for market moves in the store, some seconds after it stored a move, and all of
+them write the same point.
 """
 
 import logging
@@ -27,17 +27,20 @@ from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import TickBatch
 
 CHECKPOINT_SECONDS = 10.0
-"""The most ticks that a restart reads again, in seconds."""
+"""The time between two checkpoints of a partition: a restart reads at most the ticks of about this time again."""
 HOLD_SECONDS, HOLD_TICKS = 0.25, 1_000
-"""Ticks wait for so long, and so many of them, for more of their partition before they are watched.
+"""Accepted ticks wait for more ticks of their partition, for up to this long and up to this many, before the watch gets
+them.
 
-A batch of few ticks costs the watch half a millisecond or more, however few they are; alerts do not depend on batches.
+Any batch, however small, costs the watch at least half a millisecond; alerts do not depend on how ticks are batched.
 """
 FIRST_SECONDS = 1.0
-"""The first checkpoint of a partition comes sooner: without one, a restart reads a million records."""
+"""The first checkpoint of a partition is stored after this time already: without one, a restart reads a million
+records.
+"""
 FLUSH_SECONDS = 5.0
 COMPANY_SECONDS = 6.0
-"""How many seconds a stored move waits for those of other workers before market moves are looked for."""
+"""How many seconds a stored move waits for moves of other workers before this worker looks for a market move."""
 CLOSE_SECONDS = 5.0
 
 logger = logging.getLogger("tickflow.alerts")
@@ -65,10 +68,10 @@ class Watched:
 
 @dataclass(slots=True)
 class Moves:
-    """Stored moves that have not been searched for a market move yet: their earliest and latest time, and since when
+    """Stored moves among which no market move has been looked for yet: their earliest and latest time, and since when
     they wait.
 
-    A checkpoint that was prepared before `raised_at` has none of their ticks.
+    A checkpoint that was prepared before `raised_at` includes none of their ticks.
     """
 
     first_ns: int
@@ -80,9 +83,9 @@ class Moves:
 class Desk:
     """The alerts of one worker.
 
-    `newest` finds the newest checkpoint of a partition that fits; the loop calls it. `open_checkpoints` opens the store
-    of checkpoints and the log to publish with; the thread calls it, and the given event ends their waits.
-    `count_symbols` counts the symbols of all partitions, which decides how many of them make a market move.
+    `newest` finds the newest checkpoint of a partition that a given test accepts; the loop calls it. `open_checkpoints`
+    opens the store of checkpoints and the log to publish to; the thread calls it, and the event passed to it ends their
+    waits. `count_symbols` counts the symbols of all partitions, which decides how many of them make a market move.
     """
 
     def __init__(
@@ -116,7 +119,7 @@ class Desk:
         self.raised = 0
         """Alerts since the start, including those of replays."""
         self.trouble = ""
-        """Why alerts cannot be stored or published at present, as a sentence; empty if they can."""
+        """Why alerts cannot be stored or published at present, as a sentence; empty if they can be."""
 
     @property
     def waiting(self) -> int:
@@ -179,13 +182,15 @@ class Desk:
         return {} if ours is None else ours.watch.names
 
     def follow_names(self, partition: int, known: Mapping[str, Collection[str]]) -> None:
-        """Store `names`, to which the caller keeps adding, with each later state of the partition."""
+        """Store the names `known`, to which the caller keeps adding, with each later state of the partition."""
         ours = self._watched.get(partition)
         if ours is not None:
             ours.watch.names = known
 
     def release(self, partition: int) -> Watched | None:
-        """Forget a partition, whose next owner raises the pending alerts again; return its state, for `take_back`."""
+        """Forget a partition and return its state, for `take_back`. The partition's next owner raises the pending
+        alerts again.
+        """
         with self._lock:
             return self._watched.pop(partition, None)
 
@@ -196,7 +201,7 @@ class Desk:
         self._work.set()
 
     def take(self, partition: int, ticks: TickBatch) -> None:
-        """Pass accepted ticks to the partition's watch, which looks at them within `HOLD_SECONDS` (see `look`)."""
+        """Pass accepted ticks to the partition's watch, which processes them within `HOLD_SECONDS` (see `look`)."""
         ours = self._watched.get(partition)
         if ours is None or not len(ticks):
             return
@@ -205,13 +210,13 @@ class Desk:
             self._look(partition, ours)
 
     def look(self) -> None:
-        """Have the watches look at ticks that have waited long enough; call it at each turn."""
+        """Have the watches process the ticks that have waited long enough; to be called at each turn of the loop."""
         for partition, ours in list(self._watched.items()):
             if ours.held and self._clock() >= ours.next_look:
                 self._look(partition, ours)
 
     def _look(self, partition: int, ours: Watched) -> None:
-        """Watch the ticks that wait. A failure ends the alerts of the partition, not the loop."""
+        """Pass the waiting ticks to the watch. A failure ends the alerts of the partition, not the loop."""
         held, ours.held = ours.held, []
         begun = self._clock()
         ours.next_look = begun + HOLD_SECONDS
@@ -297,7 +302,7 @@ class Desk:
         return any(each.checkpoint is not None for each in list(self._watched.values()))
 
     def _carry_out(self, checkpoints: Checkpoints | None, log: TickLog | None, *, is_last: bool) -> None:
-        """Store and publish pending alerts, look for market moves, then store the checkpoints that are allowed."""
+        """Store and publish pending alerts, look for market moves, then store the checkpoints that may be stored."""
         with self._lock:
             due = {partition: (each, dict(each.pending), each.checkpoint) for partition, each in self._watched.items()}
             raised_at = min((each.raised_at for each in self._watched.values() if each.pending), default=0.0)
@@ -317,7 +322,7 @@ class Desk:
             self._moves = None
         for partition, (ours, _, checkpoint) in due.items():
             if self._moves is not None and ours.prepared >= self._moves.raised_at:
-                continue  # after a crash the replay raises these moves again, and then the search is repeated
+                continue  # after a crash the replay raises these moves again, and the search is repeated
             if checkpoint is None or checkpoint.offset > ours.committed or self._watched.get(partition) is not ours:
                 continue
             if checkpoints is not None:
@@ -335,7 +340,7 @@ class Desk:
             self._moves = Moves(first_ns, last_ns, known.since, min(known.raised_at, raised_at))
 
     def _gather(self, moves: Moves) -> None:
-        """Store the market moves among the alerts of all workers around these moves."""
+        """Find market moves among the alerts of all workers at about the time of these moves, and store them."""
         found = self._store.alerts(moves.first_ns - market.REACH_NS, moves.last_ns + market.REACH_NS)
         if sum(alert.detector == MOVE for alert in found) >= market.least_members(1):
             gathered = market.gathered([each for each in found if each.symbol != MARKET], self._count_symbols())[0]

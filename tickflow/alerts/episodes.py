@@ -1,8 +1,9 @@
-"""Episodes: one alert per run of flags of one symbol and detector, in the order of event time.
+"""Episodes: one alert per run of flags of the same symbol and detector, in event time.
 
 An episode opens with its first flag and closes after 60 s of the symbol's event time without a flag. Its alert is
-repeated only if the score has grown by half and also exceeds the followed threshold. 60 s after the opening it is
-decided whether the move lasted. Only the symbol's own ticks decide, so a replay decides the same.
+repeated only if the score has grown by half and also exceeds the threshold that follows the budget. 60 s after the
+opening it is decided whether the move lasted. All of this depends only on the symbol's own ticks, so a replay has the
+same result.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ LASTS = 0.5
 
 
 class Flag(NamedTuple):
-    """A tick with a score: its index among the symbol's ticks of the batch, and what the detector found."""
+    """A tick with a score: its index among the symbol's ticks in the batch, and what the detector found."""
 
     at: int
     detector: str
@@ -38,13 +39,17 @@ class Flag(NamedTuple):
     offset: int
     volume_ratio: float | None
     fixed: float | None = None
-    """The threshold, if a user's rule raised the flag: it follows no budget, and a repetition needs no higher score."""
+    """The threshold, if a user's rule raised the flag: it follows no budget, and a repetition does not need a higher
+    score.
+    """
     held_us: int = 0
     within_us: int = 0
 
 
 class Open(msgspec.Struct):
-    """An episode that is open, or whose move is not judged yet. Flags must score above `bar` to belong to it."""
+    """An episode that is open, or of which it is not decided yet whether the move lasted. Flags that score above `bar`
+    belong to it.
+    """
 
     alert: Alert
     bar: float
@@ -55,14 +60,16 @@ class Open(msgspec.Struct):
 
 @dataclass(slots=True)
 class Watched:
-    """A symbol that has raised an alert: its thresholds and its episodes, by detector."""
+    """A symbol that has raised an alert: its thresholds by detector, and its episodes."""
 
     followed: dict[str, Followed] = field(default_factory=dict)
     open: list[Open] = field(default_factory=list)
 
     @property
     def due_us(self) -> int | None:
-        """The event time at which something is next to be decided: an end, or whether a move lasted."""
+        """The event time of the next decision: an episode ends, or it is decided whether a move lasted. `None` if none
+        is due.
+        """
         due = [each.last_us + CLOSED_AFTER_US for each in self.open if each.is_open]
         due += [each.opened_us + JUDGED_AFTER_US for each in self.open if _is_unjudged(each)]
         return min(due, default=None)
@@ -71,7 +78,7 @@ class Watched:
 class Stretch(NamedTuple):
     """A symbol's ticks of one batch: its name, event times that never decrease, prices, and the previous price.
 
-    `counted` is the number of the symbol's ticks before the batch, `begun_us` the time of its first tick of all.
+    `counted` is the number of the symbol's ticks before the batch, `begun_us` the time of its very first tick.
     """
 
     symbol: str
@@ -83,7 +90,7 @@ class Stretch(NamedTuple):
 
 
 class Episodes:
-    """The episodes of one partition. `thresholds` are the calibrated ones, by (detector, symbol)."""
+    """The episodes of one partition. `thresholds` are the calibrated thresholds, by (detector, symbol)."""
 
     def __init__(
         self,
@@ -100,7 +107,8 @@ class Episodes:
         self.watched: dict[str, Watched] = {}
 
     def bar(self, symbol: str, detector: str, end: int, begun_us: int) -> float:
-        """The score that a flag must exceed to matter at any time before `end`, a reading of the budget's clock.
+        """The lowest score that a flag must exceed to matter at any time up to `end`, which is in the time of the
+        budget.
 
         `begun_us` is the time of the symbol's first tick. The threshold falls until `end` unless an alert raises it.
         """
@@ -111,7 +119,7 @@ class Episodes:
         return min(thresholds)
 
     def take(self, stretch: Stretch, flags: list[Flag]) -> list[Alert]:
-        """Process a symbol's ticks and flags (in order); return each new or changed alert as it now is."""
+        """Process a symbol's ticks and its flags (in order); return each new or changed alert in its present form."""
         watched = self.watched.get(stretch.symbol)
         if watched is None:
             if not flags:
@@ -211,8 +219,6 @@ class Episodes:
 
 
 def _is_unjudged(each: Open) -> bool:
-    """Whether the episode still waits for the decision if the move lasted: the move has a direction, and the price has
-    not come back.
-    """
+    """Whether it is undecided if the move lasted: the move has a direction, and the price has not come back yet."""
     alert = each.alert
     return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"

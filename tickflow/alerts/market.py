@@ -1,5 +1,5 @@
-"""Merges alerts of many symbols into one market alert, when enough of them move in one direction within five seconds of
-event time.
+"""Merges alerts of many symbols into one market alert, when enough of them move in the same direction within five
+seconds of event time.
 """
 
 import itertools
@@ -14,22 +14,22 @@ from tickflow.ticks.probe import PROBE
 
 WITHIN_NS = 5 * 10**9
 REACH_NS = 60 * 10**9
-"""How far around an alert the others of its market move are searched for: a market move continues as long as alerts
-follow within five seconds.
+"""The other alerts of a market move are searched for this long before and after an alert, since a market move continues
+as long as alerts follow one another within five seconds.
 """
 _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
-"""(number of symbols, how many of them make a market move). With five alerts per symbol and day, independent symbols
-would reach it once in a hundred days.
+"""Pairs (number of symbols, how many of them make a market move). With five alerts per symbol and day, independent
+symbols would reach the second number once in a hundred days.
 """
 
 
 def counted_symbols(latest: Points) -> int:
-    """How many symbols have these points, one each; the probe, which is not traded, does not count. At least 1."""
+    """How many symbols the points in `latest` have; the probe, which is not traded, does not count. At least 1."""
     return max(1, len({*latest.symbol} - {PROBE}))
 
 
 def least_members(symbols: int) -> int:
-    """How many of that many symbols make a market move.
+    """How many of `symbols` symbols must move to make a market move.
 
     >>> [least_members(count) for count in (7, 50, 200, 500, 5_000, 1_500)]
     [3, 4, 5, 6, 14, 10]
@@ -42,7 +42,7 @@ def least_members(symbols: int) -> int:
 
 
 def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[Alert]]:
-    """The market moves among these alerts, and the alerts that belong to none, both in time order.
+    """The market moves among these alerts, and the alerts that belong to no market move, both in time order.
 
     A market alert has the time, the direction and the place of its first member, the strongest score, and as `members`
     the symbols in alphabetical order.
@@ -78,10 +78,10 @@ def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[A
 
 
 def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
-    """The market moves, each under the time of the stored one with which it shares a member.
+    """The market moves; one that shares a member with a stored market move gets the time of that one.
 
-    Two workers may see the first members of a move in another order: then the second one completes what the first one
-    stored, rather than adding an alert.
+    Two workers may see the first members of a move in a different order: then the second worker completes the alert
+    that the first one stored, and does not add another.
     """
     result = []
     for move in moves:

@@ -1,7 +1,8 @@
-"""Mutes: which alerts people do not want messages about, for how long, and since when; pure.
+"""Mutes: which alerts people want no messages about, from when, and for how long; pure.
 
-A mute names symbols by a pattern, and may have a beginning, an end, a detector, a least move and the closed hours of
-the market as further conditions; all of them must hold. An undone mute is kept, so that all readers see it end.
+A mute names symbols by a pattern. Further conditions may be a beginning, an end, a detector, a limit for the size of
+moves, and the closed hours of the market; all of them must hold. A mute that was undone is kept, so that all readers
+see that it has ended.
 """
 
 import secrets
@@ -18,8 +19,8 @@ from tickflow.sessions import Sessions
 class Mute:
     """A mute; `made_ns` and `id` identify it. Times in ns since 1970, by the wall clock.
 
-    `until_ns` is 0 for a mute without an end. With `below`, only moves of fewer percent are muted; with `closed`, only
-    alerts from outside the regular hours.
+    `until_ns` is 0 for a mute without an end. With `below`, only moves of less than this many percent are muted; with
+    `closed`, only alerts outside the regular hours.
     """
 
     id: str
@@ -34,7 +35,7 @@ class Mute:
     undone: bool = False
 
     def is_active(self, now_ns: int) -> bool:
-        """Whether it mutes anything at that moment.
+        """Whether the mute is in force at the moment `now_ns`.
 
         >>> mute = Mute("1", 0, "AAPL", until_ns=10)
         >>> mute.is_active(9), mute.is_active(10)
@@ -43,7 +44,7 @@ class Mute:
         return not self.undone and self.begins_ns <= now_ns and (not self.until_ns or now_ns < self.until_ns)
 
     def covers(self, alert: Alert, sessions: Sessions) -> bool:
-        """Whether its conditions, other than time, hold for an alert."""
+        """Whether the conditions of the mute, apart from its time, hold for an alert."""
         if self.detector and self.detector != alert.detector:
             return False
         if not fnmatchcase(alert.symbol, self.pattern):
@@ -54,7 +55,7 @@ class Mute:
 
 
 def is_muted(alert: Alert, mutes: Iterable[Mute], now_ns: int, sessions: Sessions) -> bool:
-    """Whether one of the mutes holds now for that alert."""
+    """Whether one of the mutes is in force at `now_ns` and covers the alert."""
     return any(mute.is_active(now_ns) and mute.covers(alert, sessions) for mute in mutes)
 
 

@@ -1,7 +1,7 @@
 """The notifier: reads `<topic>.alerts`, writes messages into the outbox, and sends them to each channel.
 
-It is a process with its own consumer group and cannot slow a worker. Alerts wait a few seconds for others, since
-many symbols at once are one market move, whichever workers saw them.
+It is a process with its own consumer group, and cannot slow a worker down. Alerts wait a few seconds for others, since
+alerts of many symbols at once are one market move, whichever workers raised them.
 """
 
 import logging
@@ -44,8 +44,8 @@ logger = logging.getLogger("tickflow.alerts")
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What to send: for which detectors (rules are always included), messages per hour, how long to retry, the page's
-    address.
+    """What to send: the detectors whose alerts are sent (those of rules always are), the most messages per hour, how
+    long to retry, and the page's address.
     """
 
     detectors: frozenset[str] = frozenset({"move"})
@@ -57,10 +57,10 @@ class Wishes:
 
 
 class Notifier:
-    """One notifier. `clock` is in seconds since 1970; `store` and `points` supply context for the messages, which go
-    out without it if these do not answer.
+    """One notifier. `clock` is in seconds since 1970; `store` and `points` supply context for the messages; if they do
+    not answer, messages go out without it.
 
-    `mutes` are the readers' mutes, and `sessions` the hours of the market that some of them mean.
+    `mutes` are the readers' mutes, and `sessions` has the market's hours, which some mutes refer to.
     """
 
     def __init__(
@@ -135,8 +135,8 @@ class Notifier:
             self._epochs.pop(number, None)
 
     def _take(self, polled: Polled) -> None:
-        """Write alerts into the outbox, then commit. After a crash in between, the alerts are read again and recognised
-        as known.
+        """Write alerts into the outbox, then commit. After a crash in between, the alerts are read again, and the
+        outbox recognises them.
         """
         for number, records in polled.records.items():
             alerts: list[Alert] = []
@@ -150,7 +150,7 @@ class Notifier:
                 self._log.commit({number: Position(records[-1].offset + 1, "", self._epochs[number])})
 
     def _write(self) -> None:
-        """Write messages about the alerts whose wait for others is over."""
+        """Write messages about the alerts that have waited long enough for others."""
         now = self._clock()
         arrived = self._outbox.arrived(now)
         if arrived:
@@ -184,7 +184,7 @@ class Notifier:
         return is_chosen and not is_muted(alert, self._mutes, round(self._clock() * 1e9), self._sessions)
 
     def _read_mutes(self, now: float) -> None:
-        """Read the mutes, at most every two seconds; while that fails, the last known ones hold."""
+        """Read the mutes, at most every two seconds; while that fails, the last known mutes stay in force."""
         if self._mute_store is None or now - self._mutes_read_at < MUTES_EVERY:
             return
         try:
@@ -224,7 +224,7 @@ class Notifier:
         left = self._wishes.an_hour - self._outbox.count(channel.name, "sent at", now - 3_600)
         if not waiting or left <= 0:
             return
-        # As many as the rate allows; the last message covers all that are left.
+        # As many messages as the rate allows; the last of them covers all that are left.
         together = waiting if len(waiting) >= DIGEST_AT or left == 1 else waiting[:1]
         title, body = self._words(together)
         picture = self._chart(together[0].alert) if len(together) == 1 else None
@@ -243,7 +243,7 @@ class Notifier:
             self._saying[channel.name](f"{channel.shown} does not accept messages; {len(waiting)} wait in the outbox")
 
     def _words(self, messages: Sequence[Message]) -> tuple[str, str]:
-        """Title and body; each alert with its link and its id."""
+        """The title and the body of a message; the body has each alert with its link and its id."""
         lines = []
         for each in messages[:LISTED]:
             words = sentence(each.alert, self._earlier(each.alert), per_tick=self._wishes.per_tick)

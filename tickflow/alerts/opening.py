@@ -1,4 +1,4 @@
-"""A desk made from the settings, on whichever stack they name."""
+"""Makes a desk from the settings, for the stack that they name."""
 
 import threading
 from collections.abc import Callable
@@ -25,7 +25,7 @@ COMPACTED = {
     "segment.ms": "600000",
     "max.compaction.lag.ms": "600000",
 }
-"""The settings of the state topic: a state is replaced every few seconds, and old ones need not be kept long."""
+"""The settings of the state topic: each state is replaced after some seconds, and old states need not be kept long."""
 
 
 class DeskSettings(StackSettings, AlertSettings, Protocol):
@@ -42,9 +42,9 @@ def open_desk(
     every: float = CHECKPOINT_SECONDS,
     store: AlertStore | None = None,
 ) -> Desk | None:
-    """The desk of a worker that reads `log`; `None` where alerts are off. Raises `SettingError`.
+    """Make the desk of the worker that reads `log`; return `None` if alerts are turned off. Raises `SettingError`.
 
-    Alerts are stored where the settings say, or in `store`.
+    Alerts are stored in `store`; without it, in the store that the settings name.
     """
     if not settings.alerts:
         return None
@@ -87,7 +87,9 @@ def open_desk(
 
 
 def counting(settings: StackSettings, stop: threading.Event) -> Callable[[], int]:
-    """Counts the stored symbols, with a new connection each time, since counts are rare."""
+    """Return a function that counts the stored symbols. It opens a new connection for each count, since counts are
+    rare.
+    """
 
     def count() -> int:
         with open_store(settings, stop) as store:

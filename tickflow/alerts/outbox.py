@@ -1,7 +1,7 @@
 """The outbox: messages are written before they are sent, so that neither a crash nor a dead channel loses one.
 
-A message goes to each channel once. Only where the notifier is killed between a receiver's answer and its record of it,
-the message goes out a second time, with the same id.
+A message goes to each channel once. Only if the notifier is killed after a receiver has answered and before the answer
+is recorded does the message go out a second time, with the same id.
 """
 
 import threading
@@ -13,7 +13,7 @@ from tickflow.alerts.alert import Alert, decode, encode
 from tickflow.sqlite import open_database
 
 KEPT_SECONDS = 30 * 86_400
-"""How long sent messages are remembered: within that time no alert is sent twice."""
+"""How long sent messages are remembered; within this time no alert is sent twice."""
 
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS alerts (id TEXT PRIMARY KEY, alert BLOB NOT NULL, arrived REAL NOT NULL, message TEXT)
@@ -44,14 +44,12 @@ class Outbox:
         self._database.execute("PRAGMA synchronous = FULL")
 
     def take(self, alerts: Iterable[Alert], now: float) -> None:
-        """Add alerts that have arrived; ignore those that are known already."""
+        """Add alerts that have arrived; ignore alerts that are known already."""
         rows = [(each.message_id, encode(each), now) for each in alerts]
         self._together("INSERT OR IGNORE INTO alerts VALUES (?, ?, ?, NULL)", rows)
 
     def arrived(self, before: float) -> list[Alert]:
-        """The alerts without a message that arrived before that time, and any that arrived within a second of one of
-        them.
-        """
+        """The alerts without a message that arrived before the time `before`, oldest first."""
         query = "SELECT alert FROM alerts WHERE message IS NULL AND arrived < ? ORDER BY arrived, id"
         return [decode(row[0]) for row in self._database.execute(query, (before,))]
 
@@ -83,7 +81,7 @@ class Outbox:
         return [Message(name, decode(alert), at) for name, alert, at in self._database.execute(query, (channel,))]
 
     def backlog(self, channel: str) -> tuple[int, float]:
-        """How many messages wait for the channel, and when the oldest was written; 0 if none waits."""
+        """How many messages wait for the channel, and when the oldest of them was written; 0 if none waits."""
         query = (
             "SELECT count(*), coalesce(min(written), 0.0) FROM deliveries JOIN messages ON messages.id = message "
             "WHERE channel = ? AND state = 'waiting'"
@@ -92,12 +90,12 @@ class Outbox:
         return count, oldest
 
     def settle(self, channel: str, messages: Iterable[str], state: str, now: float) -> None:
-        """Note the outcome of messages: `sent at` their own time, `sent along` with another, or `given up`."""
+        """Note the outcome of messages: `sent at` (on its own), `sent along` (together with another) or `given up`."""
         rows = [(state, now, channel, each) for each in messages]
         self._together("UPDATE deliveries SET state = ?, at = ? WHERE (channel, message) = (?, ?)", rows)
 
     def count(self, channel: str, state: str, since: float = 0.0) -> int:
-        """How many messages of a channel are in a state since then."""
+        """How many messages of a channel have been in the state `state` since the time `since`."""
         query = "SELECT count(*) FROM deliveries WHERE channel = ? AND state = ? AND at >= ?"
         return int(self._database.execute(query, (channel, state, since)).fetchone()[0])
 

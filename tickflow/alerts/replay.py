@@ -9,7 +9,7 @@ from tickflow.ticks.tick import Limits, decode
 
 Key = tuple[str, str, int]
 COMPARED = (*FLOATS, *INTEGERS, *(name for name in BOOLEANS if name != "notified"))
-"""The stored fields that the ticks alone determine."""
+"""The stored fields of an alert that the ticks alone determine."""
 
 
 def alerts_of_log(log: TickLog, partition: int, stretch: Bounds, terms: Terms, limits: Limits) -> dict[Key, Alert]:
@@ -28,10 +28,10 @@ def alerts_of(watch: Watch, records: Iterable[Record], limits: Limits) -> dict[K
 
 
 def differences(wanted: Alert, found: Alert) -> list[str]:
-    """The stored fields in which two alerts differ, bit for bit."""
+    """The stored fields in which two alerts differ by any bit."""
     return [name for name in COMPARED if repr(getattr(wanted, name)) != repr(getattr(found, name))]
 
 
 def judged(alerts: Iterable[Alert]) -> Iterable[Alert]:
-    """The alerts that one partition's ticks alone determine: all but market alerts."""
+    """The alerts that the ticks of one partition alone determine: all except market alerts."""
     return (alert for alert in alerts if alert.symbol != MARKET)

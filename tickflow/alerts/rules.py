@@ -1,4 +1,4 @@
-"""Rules of the user: `AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60`.
+"""User-defined rules, such as `AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60`.
 
 A rule is a symbol (or a pattern with `*`), a metric with its time span, a comparison and a number:
 
@@ -6,10 +6,10 @@ A rule is a symbol (or a pattern with `*`), a metric with its time span, a compa
 - `change_5m` is the change in percent since the last price at least five minutes ago.
 - `volume_1m` is the volume traded within a minute; the limit is a number, or a multiple of the usual volume such as
   `4x`.
-- `silence` is the seconds since the symbol's last trade, as seen by the other ticks of its partition.
+- `silence` is the number of seconds since the symbol's last trade, measured by the other ticks of its partition.
 
-Spans are whole numbers with s, m, h or d. A span is divided into sixty parts (ten for volumes), by event time. A rule
-that holds raises one alert, until it has not held for a minute.
+A span is an integer with s, m, h or d, and is divided into sixty parts (ten for volumes) of event time. A rule that
+holds raises one alert, and the next one only after it has not held for a minute.
 """
 
 import re
@@ -151,9 +151,10 @@ def _span(span_us: int) -> str:
 
 @dataclass(slots=True)
 class SpanWindow:
-    """What a rule with a span remembers of one symbol: (part of the span, last price or volume), oldest first.
+    """What a rule with a span remembers about one symbol: pairs (number of the part, its last price or its volume),
+    oldest first.
 
-    `begun` is the part of the span in which the first tick came.
+    `begun` is the number of the part in which the first tick came.
     """
 
     parts: deque[tuple[int, float]]
@@ -174,8 +175,8 @@ class SpanWindow:
         return (price / parts[0][1] - 1.0) * 100.0, parts[0][1]
 
     def traded(self, rule: Rule, time_us: int, volume: float) -> tuple[float, float] | None:
-        """Add a volume; return the volume of the span (in multiples of the usual, if the rule counts so) and the usual
-        one.
+        """Add a volume; return the volume of the span (as a multiple of the usual volume, if the rule's limit is one)
+        and the usual volume, or `None` until the usual volume is known.
         """
         part = time_us * 10 // rule.span_us
         parts = self.parts
@@ -200,5 +201,5 @@ class SpanWindow:
 
 
 def matching(rules: tuple[Rule, ...], symbol: str) -> Iterator[Rule]:
-    """The rules about a symbol, except those about silence."""
+    """The rules about a symbol, except rules about silence."""
     return (rule for rule in rules if rule.metric != "silence" and rule.is_for(symbol))

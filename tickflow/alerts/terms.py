@@ -1,4 +1,4 @@
-"""The terms that the settings name, and the file of calibrated thresholds."""
+"""Reads the terms of alerts from the settings, and the file of calibrated thresholds."""
 
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,7 @@ from tickflow.sessions import Sessions
 
 
 class AlertSettings(Protocol):
-    """The settings that alerts are raised by; `config.Settings` has them."""
+    """The settings that determine which alerts are raised; `config.Settings` has them."""
 
     @property
     def alert_budget(self) -> str: ...  # noqa: D102 - each is a key of .env.example
@@ -32,7 +32,9 @@ class AlertSettings(Protocol):
 
 
 class Calibrated(msgspec.Struct):
-    """One calibrated threshold with its 95 % interval; `expected` is the number of alerts in its record."""
+    """One calibrated threshold with its 95 % interval; `expected` is the number of alerts that the budget allows in its
+    record.
+    """
 
     detector: str
     symbol: str
@@ -50,7 +52,7 @@ class Calibration(msgspec.Struct):
 
 
 def terms_of(settings: AlertSettings) -> Terms:
-    """The terms of the settings. Raises `SettingError` for a file of thresholds that cannot be used."""
+    """The terms that the settings describe. Raises `SettingError` for a file of thresholds that cannot be used."""
     path = settings.alert_thresholds
     calibrated = [] if path is None else read(path).thresholds
     return Terms(

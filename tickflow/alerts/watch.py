@@ -1,4 +1,4 @@
-"""The watch over one partition: ticks go in, alerts come out, and a restart resumes from its saved state.
+"""Watches one partition: ticks go in, alerts come out, and a restart resumes from the saved state.
 
 `Watch.advance` does everything from accepted ticks to alerts; the worker, the backtest and the audit all use it. Its
 result depends only on the ticks and their order, not on batches, restarts or machines.
@@ -31,8 +31,8 @@ ONE_A_DAY = Budget(1.0)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms on which alerts are raised: the settings, as plain values. `least_move` is a fraction (0.001 is
-    0.1 %). `sessions` are the hours in which a silence counts; without any, all hours.
+    """The terms on which alerts are raised: the settings, as plain values. `least_move` is a fraction (0.001 is 0.1 %).
+    `sessions` are the hours in which a silence counts; `None` means all hours.
     """
 
     budget: Budget = ONE_A_DAY
@@ -78,7 +78,7 @@ class State(msgspec.Struct):
     newest_us: int
     symbols: list[_Symbol]
     tracks: list[_Track]
-    spans: list[_SpanWindow] = msgspec.field(name="courses")  # the name in states that are stored already
+    spans: list[_SpanWindow] = msgspec.field(name="courses")  # stored states use this name
     silent: list[tuple[tuple[str, str], Alert]]
     v: int = STATE_VERSION
     names: dict[str, list[str]] = {}
@@ -99,7 +99,9 @@ class Watch:
     def __init__(self, partition: int, terms: Terms) -> None:
         self.terms = terms
         self.names: Mapping[str, Collection[str]] = {}
-        """The names that the partition knows after these ticks (see `tickflow.ticks.names`), kept with the state."""
+        """The names that are known in the partition after the processed ticks (see `tickflow.ticks.names`); they are
+        part of the state.
+        """
         self.offset = 0
         """Ticks before this offset were processed already and are ignored."""
         self._seconds = Seconds()
@@ -120,7 +122,7 @@ class Watch:
         return self._seconds.size
 
     def advance(self, ticks: TickBatch) -> list[Alert]:
-        """Process accepted ticks in log order; return each new or changed alert as it now is."""
+        """Process accepted ticks in log order; return each new or changed alert in its present form."""
         begin = ticks.after(self.offset)
         chosen = (
             [at for at in range(begin, len(ticks)) if ticks.symbols[at] != PROBE] if PROBE in ticks.symbols else None
@@ -175,7 +177,7 @@ class Watch:
         return changed
 
     def _begun_us(self, view: View, number: int) -> int:
-        """The time of a symbol's very first tick, for each symbol of the batch."""
+        """The time of the very first tick of the batch's symbol `number`."""
         begun_us = int(self._seconds.begun_us[view.own[number]])
         return begun_us if begun_us != NEVER else int(view.time_us[view.begins[number]])
 
@@ -190,7 +192,7 @@ class Watch:
         offsets: Any,
         flags: dict[int, list[Flag]],
     ) -> None:
-        """A detector's findings that may exceed their threshold, by symbol."""
+        """Add the findings of a detector that may exceed their threshold to `flags`, by symbol."""
         symbols = symbol_of[scored.at]
         ends = np.append(view.begins[1:], len(view))
         for number in np.unique(symbols).tolist():
@@ -199,7 +201,7 @@ class Watch:
             end = int(view.time_us[last])
             if self.terms.budget.per_tick:
                 end = int(self._seconds.ticks[slot]) + last - begin
-            # The threshold falls with time: a finding below its lowest value within the batch needs no closer look.
+            # The threshold falls with time, so a finding below the lowest threshold within the batch can be skipped.
             bar = self.episodes.bar(self._seconds.symbols[slot], name, end, self._begun_us(view, number))
             for at in np.flatnonzero((symbols == number) & (np.minimum(scored.score, CAP) > bar)).tolist():
                 tick = int(place[scored.at[at]])
@@ -220,7 +222,7 @@ class Watch:
                 )
 
     def _apply_rules(self, view: View, time_ns: Any, offsets: Any, volumes: Any, flags: dict[int, list[Flag]]) -> None:
-        """The ticks at which a rule of the user holds."""
+        """Add the ticks at which a user's rule holds to `flags`, by symbol."""
         ends = np.append(view.begins[1:], len(view)).tolist()
         for number, (slot, begin, end) in enumerate(zip(view.own.tolist(), view.begins.tolist(), ends, strict=True)):
             symbol = self._seconds.symbols[slot]
@@ -252,7 +254,7 @@ class Watch:
                     )
 
     def _value(self, rule: Rule, symbol: str, time_us: int, price: float, volume: float) -> tuple[float, float] | None:
-        """A rule's metric at a tick, and the reference it is compared with; `None` while unknown."""
+        """A rule's metric at a tick, and the price or volume it is compared with; `None` while unknown."""
         if rule.metric == "price":
             return price, rule.limit
         span = self._spans.get((symbol, rule.name))
@@ -261,7 +263,7 @@ class Watch:
         return span.change(rule, time_us, price) if rule.metric == "change" else span.traded(rule, time_us, volume)
 
     def _silences(self, view: View, time_us: Any, offsets: Any) -> list[Alert]:
-        """The silences that end with a tick of the batch, and those that begin."""
+        """The alerts about silences that end with a tick of the batch, and about silences that begin."""
         changed: dict[tuple[str, str, int], Alert] = {}
         begun = self._silence.find(view, time_us)
         names = self._seconds.symbols
@@ -273,7 +275,7 @@ class Watch:
         for each in begun:
             symbol, at = names[each.slot], each.at
             if (symbol, each.kind) in known and each.since_us == self._seconds.newest_us[each.slot]:
-                continue  # found before a restart already
+                continue  # found already before a restart
             price = self._price_before(view, each.slot, at)
             alert = Alert(
                 symbol=symbol,
@@ -347,7 +349,7 @@ class Watch:
             raise ValueError(f"state of version {known.v}, this is version {STATE_VERSION}")
         try:
             return cls._of(partition, terms, known)
-        except (IndexError, KeyError, TypeError, OverflowError) as error:  # another program's
+        except (IndexError, KeyError, TypeError, OverflowError) as error:  # a state that another program wrote
             raise ValueError(f"no state of alerts: {error}") from error
 
     @classmethod
@@ -381,7 +383,7 @@ def scorers(view: View, terms: Terms) -> dict[str, Callable[[], Scored]]:
 
 
 def _open_us(terms: Terms, times_us: Ints) -> Ints:
-    """How much time within the session lies before each moment, in µs."""
+    """How much session time lies before each moment, in µs."""
     return times_us if terms.sessions is None else terms.sessions.open_before(times_us * 1000) // 1000
 
 
