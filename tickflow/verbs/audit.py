@@ -1,9 +1,9 @@
 """The audit: recomputes every point from the log and compares the result with the store, bit for bit.
 
-It reads the log up to the group's commit, without joining the group, so it may run beside the workers: from the log's
-start, or, for points from a time on, from the oldest record that their windows need.
-It judges nothing that it cannot know: points of records that the log no longer holds, values whose windows reach back
-before the start of the log, and records that are not committed yet.
+It reads the log up to the group's commit, without joining the group, so it may run at the same time as the workers. It
+begins at the log's start or, if only points from some time on are audited, at the oldest record that their windows
+need. It does not judge what it cannot know: points of records that the log no longer holds, values whose windows reach
+back before the start of the log, and records that are not committed yet.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ TOO_MANY = 4 * SLICE
 """A slice with more stored points than this is halved before it is read."""
 
 _NEEDED = {each.name: each.window for each in TABLE}
-"""How many ticks the value of each field is computed from."""
+"""By field, how many ticks a value is computed from."""
 
 
 @dataclass(slots=True)
@@ -47,9 +47,8 @@ class Findings:
 
     `foreign` points come from no record of the log. `shared` ticks have the symbol, source and time of a later tick,
     which has overwritten their point. Not judged are: `expired` points, which the store may have dropped; `older`
-    points, whose records the log no longer holds; `newer` points, which are not committed; points that an
-    `other_version` of the computation gave and that this version would not give; and dead letters `forgotten` by
-    retention.
+    points, whose records the log no longer holds; `newer` points, which are not committed; points of an `other_version`
+    of the computation, which this version would compute differently; and dead letters `forgotten` by retention.
     """
 
     records: int = 0
@@ -78,7 +77,7 @@ class Findings:
         return not (self.lost or self.foreign or self.different or self.letters_missing or self.alerts_wrong)
 
     def note(self, words: str) -> None:
-        """Keep a difference in words if it is among the first."""
+        """Keep the description of a difference if it is among the first."""
         if len(self.examples) < EXAMPLES:
             self.examples.append(words)
 
@@ -195,10 +194,10 @@ class Audit:
         self._ends[partition] = held.end
 
     def _begin(self, partition: int, held: Bounds) -> int:
-        """The first offset to read: the first record that may hold a tick of the audited time, less the span of the
-        windows.
+        """The first offset to read: that of the first record that may hold a tick of the audited time, minus the span
+        of the windows.
 
-        Where the log gives records their time, a tick cannot be later than its record.
+        If the log sets the time of records, a tick cannot be later than its record.
         """
         if self._since_ns <= FIRST_NS or held.start == held.end:
             return held.start
@@ -221,7 +220,7 @@ class Audit:
                 self._found.note(f"no dead letter of {partition}/{offset}, refused as {reason}")
 
     def _stored(self, symbol: str, since_ns: int, until_ns: int) -> Iterator[Points]:
-        """The symbol's stored points of that time, in slices that fit into memory."""
+        """The symbol's stored points in [`since_ns`, `until_ns`), in slices that fit into memory."""
         if until_ns - since_ns > 1 and self._store.count(symbol, since_ns, until_ns) > TOO_MANY:
             middle = (since_ns + until_ns) // 2
             yield from self._stored(symbol, since_ns, middle)
@@ -230,7 +229,7 @@ class Audit:
             yield self._store.points(symbol, since_ns, until_ns)
 
     def _compare(self, symbol: str, wanted: dict[Identity, Expectation], points: Points) -> None:
-        """Compare stored points with the wanted ones, and remove from `wanted` those that are there."""
+        """Compare stored points with the expected ones, and remove the points that exist from `wanted`."""
         self._log.check_stop()
         columns = (points.time_ns.tolist(), points.source, points.partition.tolist(), points.offset.tolist())
         for time_ns, source, partition, offset, body in zip(*columns, bodies(points), strict=True):
@@ -255,21 +254,21 @@ class Audit:
                 self._found.note(f"different: {where}: {name} is {found[name]}, expected {wanted[name]}")
 
     def _known(self, wanted: dict[str, float | int | bool | None], depth: int) -> int:
-        """For each field, whether its whole window lies in the log: ticks of a cut window may lie before the
-        log's start.
+        """The length up to which windows can be judged: `DEPTH`, or near the start of the log `depth`, since ticks of a
+        longer window may lie before that start.
         """
         start = self._judged[int(wanted["partition"] or 0)].start
         is_cold = start > 0 and int(wanted["offset"] or 0) - start <= self._span
         return depth if is_cold else DEPTH
 
     def _stray(self, symbol: str, time_ns: int, partition: int, offset: int) -> None:
-        """Judge a stored point that no committed record gives."""
+        """Judge a stored point that no committed record produces."""
         judged = self._judged.get(partition)
         if judged is not None:
             if offset < judged.start:
                 self._found.older += 1
                 return
-            if offset >= self._ends[partition]:  # the log may have grown meanwhile
+            if offset >= self._ends[partition]:  # not committed: the log may have grown meanwhile
                 self._ends[partition] = self._log.bounds(partition, self._log.topic).end
             if judged.end <= offset < self._ends[partition]:
                 self._found.newer += 1
@@ -285,7 +284,7 @@ class Audit:
             if expected.is_letter(partition, offset, dead_letters.STORE):
                 self._found.refused_by_store += 1
             elif self._judged[partition].start > 0 and expected.is_letter(partition, offset, dead_letters.DECODE):
-                self._found.refused_by_names += 1  # for names that the log had before the part that was read
+                self._found.refused_by_names += 1  # refused because of names in the part of the log that was not read
             elif not self._store.keeps(time_ns, expectation.appended_ms):
                 self._found.expired += 1
             else:
@@ -305,7 +304,7 @@ def show(log: TickLog, store: PointReader, audit: Callable[[TickLog, PointReader
 
 
 def moment(time_ns: int) -> str:
-    """A time in UTC, to the nanosecond.
+    """A time in UTC as text, to the nanosecond.
 
     >>> moment(1_767_623_400_000_000_041)
     '2026-01-05T14:30:00.000000041Z'
@@ -315,7 +314,7 @@ def moment(time_ns: int) -> str:
 
 
 def lines(found: Findings) -> list[str]:
-    """The result for people, with the verdict last."""
+    """The result as lines for people, with the verdict last."""
     not_judged = {
         "outside the store's retention": found.expired,
         "of records that the log no longer holds": found.older,

@@ -24,7 +24,9 @@ Key = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Findings:
-    """The alerts in time order, and by symbol the days (since 1970) on which it traded within the requested time."""
+    """The alerts in time order, and by symbol the days (since 1970) on which the symbol traded within the requested
+    time.
+    """
 
     alerts: list[Alert] = field(default_factory=list)
     days: dict[str, set[int]] = field(default_factory=dict)
@@ -48,7 +50,7 @@ def run(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> Findi
 
 
 def lines(found: Findings, listed: int, link: Callable[[Alert], str]) -> list[str]:
-    """The result for people: the newest alerts with their links, then one line per symbol and detector."""
+    """The result as lines for people: the newest alerts with their links, then one line per symbol and detector."""
     shown = found.alerts[max(0, len(found.alerts) - listed) :]
     said = [f"{moment(each.time_ns)}  {sentence(each)}  {_fate(each)}  {link(each)}" for each in shown]
     if len(shown) < len(found.alerts):
@@ -74,7 +76,7 @@ def lines(found: Findings, listed: int, link: Callable[[Alert], str]) -> list[st
 def curve(
     recorded: Callable[[], Recorded], terms: Terms, since_ns: int, until_ns: int
 ) -> list[tuple[float, int, float]]:
-    """For each budget of `CURVE`, a line with the number of alerts, in all and per symbol and day."""
+    """For each budget of `CURVE`: the budget, the number of alerts, and the number per symbol and day."""
     points = []
     for rate in CURVE:
         found = run(recorded(), replace(terms, budget=Budget(rate)), since_ns, until_ns)

@@ -1,4 +1,6 @@
-"""The verb `calibrate`: each symbol's thresholds from recorded days, with their intervals, or "not enough data"."""
+"""The verb `calibrate`: computes each symbol's thresholds from recorded days, with their intervals, or reports "not
+enough data".
+"""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ DAY_US = 86_400 * 10**6
 
 @dataclass(slots=True)
 class Record:
-    """The record of one symbol: its days and ticks, and by detector the scores above the floor."""
+    """The record of one symbol: its days and ticks, and for each detector the scores above the floor."""
 
     days: set[int] = field(default_factory=set)
     ticks: int = 0
@@ -30,7 +32,7 @@ class Record:
 
 
 def collect(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> dict[str, Record]:
-    """The scores of recorded ticks by symbol; ticks before `since_ns` only fill the windows."""
+    """The records of all symbols, collected from recorded ticks; ticks before `since_ns` only fill the windows."""
     seconds: dict[int, Seconds] = {}
     records: defaultdict[str, Record] = defaultdict(Record)
     for partition, ticks in recorded:
@@ -57,7 +59,7 @@ def collect(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> d
 
 
 def thresholds(records: dict[str, Record], terms: Terms) -> tuple[list[Calibrated], list[str]]:
-    """The thresholds with enough data, and one sentence per symbol, by name."""
+    """The thresholds for which there are enough data, and one sentence per symbol, ordered by name."""
     made: list[Calibrated] = []
     said: list[str] = []
     for symbol, record in sorted(records.items()):

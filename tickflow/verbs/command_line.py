@@ -83,7 +83,7 @@ class VerbSettings(DeskSettings, Protocol):
     def metrics_port(self) -> int | None: ...  # noqa: D102
 
     def model_copy(self, *, update: dict[str, object]) -> Self:
-        """The same settings, except those in `update`."""
+        """A copy of the settings, with the values in `update`."""
         ...
 
 
@@ -284,7 +284,7 @@ def rules(text: str) -> tuple[Rule, ...]:
 
 
 def count(text: str) -> int:
-    """Parse a whole number from 0 on."""
+    """Parse an integer that is at least 0."""
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 999999999")
     return int(text)
@@ -318,7 +318,7 @@ def span_ns(text: str) -> int:
 
 
 def limits_of(settings: VerbSettings) -> Limits:
-    """The limits for ticks that settings can change."""
+    """The limits for ticks that the settings describe."""
     age = settings.max_tick_age
     return Limits(
         settings.max_record_bytes,

@@ -1,7 +1,7 @@
-"""The verb `dead-letters`: lists which records were refused, where they stood in the log, and why.
+"""The verb `dead-letters`: lists which records were refused, where they are in the log, and why.
 
-It reads without joining the group. A record may have been refused more than once (see
-`tickflow/worker/dead_letters.py`): the partition and offset of the original identify it, and it counts once.
+It reads without joining the group. A record may have several letters (see `tickflow/worker/dead_letters.py`): the
+partition and offset of the original identify it, and it counts once.
 """
 
 import heapq
@@ -24,7 +24,7 @@ class Letter(NamedTuple):
     """A dead letter: the place, key and value of the original, the stage and reason of its refusal, and when it was
     refused.
 
-    `size` is the true size of the value, also where the letter holds only its beginning.
+    `size` is the true size of the value, even if the letter holds only its beginning.
     """
 
     partition: int
@@ -54,7 +54,7 @@ def parse(record: Record, topic: str) -> Letter | None:
 
 
 def read(log: TickLog) -> Iterator[Letter | None]:
-    """All letters in the log, in the order of each partition of the dead-letter topic; `None` for other records."""
+    """All letters, partition by partition of the dead-letter topic; `None` for a record that is not a letter."""
     topic = log.dead_letter_topic
     for partition in log.partitions(topic):
         for portion in log.read(partition, log.bounds(partition, topic), topic):
@@ -118,7 +118,7 @@ def lines(listing: Listing, explain: bool = False) -> list[str]:
 
 
 def printable(data: bytes | None, width: int) -> str:
-    """Bytes as at most `width` plain characters; a dash for none at all.
+    """Bytes as at most `width` printable characters; a dash for `None`.
 
     >>> printable(b"AAPL", 14), printable(None, 14), printable(b"\\xff\\x1b[2J", 14), printable(b"x" * 99, 9)
     ('AAPL', '–', '\\\\xff\\\\x1b[2J', 'xxxxxxxx…')
@@ -140,7 +140,7 @@ def show(log: TickLog, limit: int, explain: bool = False) -> None:
 def _line(letter: Letter) -> str:
     try:
         moment = f"{datetime.fromtimestamp(letter.refused_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError):  # whoever writes to such a topic may give any time
+    except (ValueError, OverflowError, OSError):  # other programs may write records with any time to such a topic
         moment = "–"
     size = "–" if letter.value is None else f"{letter.size or len(letter.value):,}"
     return (

@@ -1,4 +1,4 @@
-"""The points and dead letters that the log demands; kept on disk, so that memory stays small."""
+"""The points and dead letters that must exist according to the log; kept on disk, to use little memory."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,10 +58,10 @@ class Expected:
         self._database = sqlite3.connect("", isolation_level=None)  # an empty name makes SQLite use a temporary file
         self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_SCHEMA}")
         self.ticks = 0
-        """How many points were added; fewer are kept if two share symbol, source and time."""
+        """How many points were added; fewer are kept if several have the same symbol, source and time."""
 
     def add(self, points: Points, depth: npt.NDArray[np.int64], appended_ms: Sequence[int]) -> None:
-        """Add points in the order of the log; of two with the same identity the later one remains."""
+        """Add points in the order of the log; of two points with the same identity the later one is kept."""
         self.ticks += len(points)
         columns = (points.symbol, points.time_ns.tolist(), points.source, depth.tolist(), appended_ms, bodies(points))
         with self._together():
@@ -103,7 +103,7 @@ class Expected:
             rows = self._database.execute(query, (symbol, since_ns, size + 1)).fetchall()
             end = until_ns
             if len(rows) > size and rows[-1][0] > since_ns:
-                end = rows[-1][0]  # this point and all others of its time belong to the next slice
+                end = rows[-1][0]  # this point and all others with the same time belong to the next slice
             yield Slice(since_ns, end, {(row[0], row[1]): Expectation(*row[2:]) for row in rows if row[0] < end})
             since_ns = end
 
@@ -113,7 +113,7 @@ class Expected:
         return self._database.execute(query, (partition, offset, stage)).fetchone() is not None
 
     def undelivered(self, stage: str) -> Iterator[tuple[int, int, str]]:
-        """The refused records (partition, offset, reason) that have no dead letter of that stage."""
+        """The refused records (partition, offset, reason) that have no dead letter with the stage `stage`."""
         yield from self._database.execute(
             "SELECT partition, offset, reason FROM refused AS r WHERE NOT EXISTS "
             "(SELECT 1 FROM letters AS l WHERE (l.partition, l.offset, l.stage) = (r.partition, r.offset, ?)) "
@@ -122,7 +122,7 @@ class Expected:
         )
 
     def first_letter(self, partition: int) -> int | None:
-        """The lowest offset of that partition that any dead letter names."""
+        """The lowest offset of the partition among all dead letters."""
         query = "SELECT min(offset) FROM letters WHERE partition = ?"
         (first,) = self._database.execute(query, (partition,)).fetchone()
         return None if first is None else int(first)

@@ -42,7 +42,7 @@ def run(
     sessions: Sessions,
     telemetry: NotifierTelemetry,
 ) -> None:
-    """Send alerts until asked to stop; `log` is that of the alerts' topic."""
+    """Send alerts until asked to stop; `log` is the log of the alerts' topic."""
     with log, store, closing(alerts), closing(open_outbox()) as outbox, closing(mutes) if mutes else nullcontext():
         store.connect()
         log.make_topic(log.topic, 1, {})
@@ -54,7 +54,7 @@ def run(
 
 
 def topic_and_group(topic: str, group: str) -> dict[str, str]:
-    """The topic and the group of a notifier, as settings that replace those of the workers.
+    """The topic and the group of a notifier, as settings that replace the workers' settings.
 
     >>> topic_and_group("stock-ticks", "stock-analytics")["kafka_group"]
     'stock-analytics.notify'
@@ -63,5 +63,5 @@ def topic_and_group(topic: str, group: str) -> dict[str, str]:
 
 
 def is_per_tick(budget: str) -> bool:
-    """Whether a budget counts ticks."""
+    """Whether a budget is per tick."""
     return budgets.parse(budget).per_tick

@@ -10,7 +10,9 @@ FILE_BATCH = 20_000
 _NO_LOG_TIME = 0
 
 Recorded = Iterator[tuple[int, TickBatch]]
-"""Batches of ticks in log order, each with its partition; all batches of one partition come in sequence."""
+"""Batches of ticks in log order, each with its partition; a partition's batches come one after another, with no other
+partition's in between.
+"""
 
 
 def of_log(log: TickLog, limits: Limits) -> Recorded:
@@ -22,7 +24,7 @@ def of_log(log: TickLog, limits: Limits) -> Recorded:
 
 
 def of_file(path: Path, limits: Limits) -> Recorded:
-    """The ticks of a recorded file, as partition 0. Raises what the replay raises."""
+    """The ticks of a recorded file, as those of partition 0. Raises what the replay raises."""
     from tickflow.sources.recorded import Recorded, recorded_files  # load the readers of files: only for a file
     from tickflow.sources.replay import Replay
 

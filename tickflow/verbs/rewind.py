@@ -1,7 +1,7 @@
 """The verb `rewind`: makes the group read the topic again from a given time.
 
-The recomputed points are equal to the stored ones and overwrite them, so a store that has lost points (restored from a
-backup, or a new bucket) is filled again from the log.
+The recomputed points are equal to the stored ones and overwrite them. So a store that has lost points (because it was
+restored from a backup, or because the bucket is new) is filled again from the log.
 """
 
 import time
@@ -18,10 +18,10 @@ POLL_SECONDS = 0.25
 
 
 def rewind(log: TickLog, to_ms: int) -> dict[int, tuple[int, int]]:
-    """Commit, for each partition, the offset of its first record appended at or after that time (ms since 1970).
+    """Commit, for each partition, the offset of its first record that was appended at or after `to_ms` (ms since 1970).
 
     Returns the committed and the former offset by partition; a partition that the group never committed, or whose
-    commit lies before that time, is left as it is. Raises `LogError` while a worker of the group lives, and
+    commit lies before that time, is left unchanged. Raises `LogError` while the group has a worker, and
     `LogUnavailable`.
     """
     view = log.group_view()
@@ -53,9 +53,7 @@ def show(log: TickLog, to_ns: int) -> None:
 
 
 def _metadata(log: TickLog, offset: int) -> str:
-    """The metadata of a worker's commit at that offset, from which the windows are filled as far back as they may
-    reach.
-    """
+    """The metadata of a commit at `offset` with which a worker fills its windows from as far back as they may reach."""
     return to_metadata(offset, 0, topic_id=log.topic_id)
 
 

@@ -1,8 +1,7 @@
-"""The verb `status`: what runs, what is wrong, and what to do about it. It answers within three seconds, whatever is
-down.
+"""The verb `status`: reports what runs, what is wrong, and what to do about it, within three seconds, whatever is down.
 
-The log is asked for the group (who has which partition, what is committed), the store for what the workers last
-reported; each in a separate thread, so that one that is away or frozen does not delay the other.
+It reads the group from the log (who has which partition, what is committed), and the workers' last reports from the
+store. Each has its own thread, so that a server that is down or frozen does not delay the other.
 """
 
 import json
@@ -27,14 +26,14 @@ from tickflow.worker.status import ENDED
 PATIENCE_SECONDS = 3.0
 WATCH_SECONDS = 2.0
 NEWEST = 5
-"""How many offsets before the end are searched for the newest record: the last ones may be transaction markers."""
+"""How many offsets before the end are searched for the newest record: the last offsets may be transaction markers."""
 
 
 class Inquiry:
     """Collects what log and store report; connections made by `open_log` and `open_store` end when their event is set.
 
-    `connect_store` is for the embedded file, whose tables may have to be made. A server is asked at once, since
-    connecting would wait until it answers and not say why it does not.
+    `connect_store` is for the embedded file, whose tables may have to be created. A server is queried without it, since
+    `connect` would wait until the server answers and would not say why it does not.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Inquiry:
         self._raised: SettingError | None = None
 
     def evidence(self) -> Evidence:
-        """Everything that the servers answered in time. Raises `SettingError`."""
+        """What the servers answered in time. Raises `SettingError`."""
         stop = threading.Event()
         asked = {
             "log_trouble": threading.Thread(target=self._ask_log, args=(stop,), daemon=True),

@@ -1,4 +1,4 @@
-"""What is wrong with a running system, judged from what its parts answered: pure, so that each case has its test."""
+"""Judges what is wrong with a running system from the answers of its parts; pure, so that each case has its test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,17 +10,19 @@ from tickflow.worker.report import ago, counted
 from tickflow.worker.status import ENDED
 
 SILENT_NS = 30 * 10**9
-"""A worker reports every 2 s. One without a report for this long has ended, hangs, or cannot reach the store."""
+"""A worker reports every 2 s. A worker without a report for this long has ended, hangs, or cannot reach the store."""
 BEHIND_SECONDS = 60.0
 REFUSED_SHARE = 0.01
 FEED_NS = 60 * 10**9
-"""A log without a new record for this long, after one within the last hour, has lost its feed, or the market closed."""
+"""If the newest record is older than this, but not older than an hour, the log has lost its feed or the market has
+closed.
+"""
 HOUR_NS = 3_600 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The answers of all parts; a part that did not answer has a sentence in `log_trouble` or `store_trouble`.
+    """The answers of all parts; for a part that did not answer, `log_trouble` or `store_trouble` has a sentence.
 
     `oldest_seconds` is the age of the oldest uncommitted record by partition, where it is known; `newest_append_ns` the
     append time of the newest record, `None` where there is none; `given_up` counts the alerts of the last day whose
@@ -40,7 +42,7 @@ class Evidence:
 
 
 def troubles(found: Evidence) -> list[str]:
-    """One sentence per trouble, each with what to do; none where all is well."""
+    """One sentence per trouble, which also says what to do; empty if all is well."""
     return [*_of_log(found), *_of_store(found), *_of_workers(found), *_of_messages(found)]
 
 
