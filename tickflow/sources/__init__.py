@@ -1,1 +1,1 @@
-"""Where ticks come from: a source makes them, the producer publishes them."""
+"""Where ticks come from: a source yields them, the producer publishes them."""

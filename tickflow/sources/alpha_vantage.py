@@ -7,9 +7,9 @@
         ├── KeyRefused          a person must act: the key, or a premium plan
         └── EmptyAnswer         neither a quote nor a reason: a hiccup, or an unknown symbol
 
-Alpha Vantage answers refusals with HTTP 200 and a sentence under varying names, some of which quote the caller's key.
-So an answer without a quote is a refusal, and the key is removed from every text. A failed fetch is never replaced by
-invented data. A free key allows 25 requests per day and one per second, and returns end-of-day quotes.
+Alpha Vantage refuses with HTTP 200 and a sentence under varying names; some of these sentences quote the caller's key.
+So an answer without a quote is taken as a refusal, and the key is removed from every text. A failed request is never
+replaced by invented data. A free key allows 25 requests per day and one per second, and returns end-of-day quotes.
 """
 
 import logging
@@ -33,20 +33,19 @@ from tickflow.ticks.tick import Reason, Tick, from_text
 
 BASE_URL = "https://www.alphavantage.co/query?"
 _NEW_YORK = ZoneInfo("America/New_York")
-"""A new day of a free key begins at midnight in this zone, wherever the market is."""
+"""The daily limit of a free key is reset at midnight in this zone, wherever the market is."""
 CALL_GAP_SECONDS = 1.1
-"""The least time between two calls, in seconds: one call a second is allowed."""
+"""The shortest time between two calls, in seconds: one call per second is allowed."""
 CALL_TIMEOUT_SECONDS = 8.0
 FREE_CALLS_PER_DAY = 25
 UNKNOWN_AFTER = 3
-"""Rounds without a single quote after which a symbol counts as unknown; one empty answer alone is often a brief
-failure.
+"""A symbol without any quote counts as unknown after this many rounds; a single empty answer is often a brief failure.
 """
 ANSWERED = -1
-"""Replaces the count of rounds once a symbol has had a quote: Alpha Vantage then knows the symbol."""
+"""The number of missed rounds has this value once a symbol has had a quote: Alpha Vantage then knows the symbol."""
 UNKNOWN_EVERY = 10
-"""An unknown symbol is asked for once per this many rounds: it may be listed later, but each call costs 4 % of a free
-key's day.
+"""The quote of an unknown symbol is requested once in this many rounds: the symbol may be listed later, but each call
+uses up 4 % of a free key's daily limit.
 """
 
 logger = logging.getLogger("tickflow.producer")
@@ -73,7 +72,7 @@ class KeyRefused(NoQuote):
 
 
 class EmptyAnswer(NoQuote):
-    """Neither a quote nor a reason: the answer for unknown symbols, and at times for known ones."""
+    """Neither a quote nor a reason: the answer for unknown symbols, and sometimes for known ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,8 @@ class Quote:
 
 
 def parse_quote(payload: object, symbol: str, key: str = "") -> Quote:
-    """The quote in an answer to `GLOBAL_QUOTE`. Raises the kind of `NoQuote` that the answer means; the key is never
-    shown.
+    """The quote in an answer to `GLOBAL_QUOTE`. Raises the subclass of `NoQuote` that the answer stands for; the error
+    never shows the key.
 
     >>> parse_quote({"Global Quote": {"01. symbol": "IBM", "05. price": "301.5", "06. volume": "42",
     ...     "07. latest trading day": "2026-01-05", "10. change percent": "1.04%"}}, "IBM").change_percent
@@ -128,8 +127,8 @@ def _read(body: Mapping[str, Any], symbol: str) -> Quote:
 
 
 def _refusal(text: str, symbol: str) -> NoQuote:
-    """The error that Alpha Vantage's sentence means. The order of the tests matters: the sentence about speed also
-    mentions the daily limit.
+    """The error that Alpha Vantage's sentence means. The order of the checks matters: the sentence about the rate of
+    calls also mentions the daily limit.
     """
     said = f"Alpha Vantage said: {text[:400]}"
     low = text.lower()
@@ -160,13 +159,15 @@ class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
     """The package's client with a time-out; without one, a single lost answer would block it for ever."""
 
     def __init__(self, key: str, base_url: str, timeout: float) -> None:
-        super().__init__(quote(key, safe=""), output_format="json")  # the package puts the symbol into the URL as it is
+        super().__init__(
+            quote(key, safe=""), output_format="json"
+        )  # the package puts the symbol into the URL without quoting it
         self._secret = key
         self._base_url = base_url
         self._timeout = timeout
 
     def _handle_api_call(self, url: str) -> dict[str, object]:
-        """Return the whole answer: `parse_quote` judges it, not the package."""
+        """Return the whole answer, which `parse_quote` interprets instead of the package."""
         url = url.replace(AlphaVantage._ALPHA_VANTAGE_API_URL, self._base_url, 1)
         try:
             response = requests.get(url, proxies=self.proxy, timeout=self._timeout)
@@ -180,8 +181,8 @@ class _Series(TimeSeries):  # type: ignore[misc]  # the package has no types
 
 
 class Client:
-    """Fetches quotes through the `alpha_vantage` package; `timeout` in seconds applies to connecting and to
-    each silence.
+    """Fetches quotes through the `alpha_vantage` package; `timeout`, in seconds, applies to connecting and to each wait
+    for data.
     """
 
     def __init__(self, key: str, *, base_url: str | None = None, timeout: float = CALL_TIMEOUT_SECONDS) -> None:
@@ -189,13 +190,13 @@ class Client:
         self._series = _Series(key, base_url or BASE_URL, timeout)
 
     def quote(self, symbol: str) -> Quote:
-        """The present quote of a symbol. Raises a `NoQuote`."""
+        """The current quote of a symbol. Raises a `NoQuote`."""
         answer, _ = self._series.get_quote_endpoint(symbol)
         return parse_quote(answer["answer"], symbol, self._key)
 
 
 def seconds_to_midnight(now: datetime) -> float:
-    """Seconds until the next day begins in New York, plus a few more as a margin."""
+    """Seconds until the next day begins in New York, plus a margin of a few seconds."""
     there = now.astimezone(_NEW_YORK)
     midnight = (there + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return (midnight.astimezone(UTC) - now).total_seconds() + 5
@@ -253,7 +254,7 @@ class AlphaVantageSource:
             )
 
     def batches(self, wait: Wait) -> Iterator[list[Tick]]:
-        """Each quote that differs from the symbol's last one. Raises `SettingError` when a person must act."""
+        """Yield each quote that differs from its symbol's last one. Raises `SettingError` when a person must act."""
         self.warn_of_budget()
         due = time.monotonic()
         while True:
@@ -302,11 +303,11 @@ class AlphaVantageSource:
                 return None
 
     def _is_due(self, symbol: str) -> bool:
-        """Whether to request the symbol's quote in this round; for unknown symbols only now and then."""
+        """Whether to request the symbol's quote in this round; unknown symbols are due only in some rounds."""
         misses = self._misses[symbol]
         if misses < UNKNOWN_AFTER or (misses - UNKNOWN_AFTER + 1) % UNKNOWN_EVERY == 0:
             return True
-        self._misses[symbol] += 1  # one round less to wait
+        self._misses[symbol] += 1  # one round less until the next request
         return False
 
     def _miss(self, symbol: str, error: EmptyAnswer) -> None:

@@ -6,7 +6,7 @@ from typing import Protocol
 from tickflow.ticks.tick import Tick
 
 Wait = Callable[[float], bool]
-"""A function that waits that many seconds, or until the process is asked to stop; it returns whether it was."""
+"""Waits the given number of seconds, or until the process is asked to stop; returns whether it was asked."""
 
 
 class Source(Protocol):
@@ -14,7 +14,7 @@ class Source(Protocol):
 
     @property
     def what(self) -> str:
-        """What is streamed and from where, for the first log line."""
+        """What is streamed, and from where, as text for the first log line."""
         ...
 
     @property
@@ -25,8 +25,8 @@ class Source(Protocol):
     def batches(self, wait: Wait) -> Iterator[Sequence[Tick]]:
         """Yield batches of the ticks that are due; between two batches the source waits by calling `wait`.
 
-        Ends when there are no more ticks, or when `wait` returns true. Raises `SourceError` when it cannot continue, or
-        at its end if part of its data was unusable.
+        The iterator ends when there are no more ticks, or when `wait` returns true. It raises `SourceError` when it
+        cannot continue, and also at its end if part of the data was unusable.
         """
         ...
 

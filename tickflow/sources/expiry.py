@@ -1,4 +1,4 @@
-"""Whether the store would drop a whole replay, because all its ticks are older than the store keeps."""
+"""Finds out whether the store would drop a whole replay because all its ticks lie outside the store's retention."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,9 +12,10 @@ MOST_TICKS = 5_000_000
 
 
 def expired(source: Source, keeps: Callable[[int], bool]) -> str:
-    """A sentence if the store would keep none of the ticks of a source (which must not wait), else an empty text.
+    """A warning if the store would keep none of the source's ticks, else an empty text. The source must not wait.
 
-    `keeps` says whether the store keeps a time, in ns since 1970. One tick that the store keeps ends the search.
+    `keeps` says whether the store keeps a point with a given time, in ns since 1970. One tick that the store keeps ends
+    the search.
     """
     looked, oldest, newest = 0, 0, 0
     try:

@@ -1,4 +1,4 @@
-"""A map from foreign JSON records to ticks: a TOML file says which value of a record is which field of a tick.
+"""Maps foreign JSON records to ticks: a TOML file says which value of a record becomes which field of a tick.
 
     symbol = "data.s"              # a path into the record; numbers count in arrays, from 0
     price = "data.p"
@@ -26,11 +26,11 @@ from tickflow.errors import SettingError
 from tickflow.ticks.tick import Tick, from_text, is_source, is_symbol
 
 UNITS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
-"""Decimal places from the unit to microseconds."""
+"""By unit, how many decimal places convert it to microseconds."""
 KEYS = ("symbol", "price", "timestamp", "epoch", "timezone", "volume", "change_percent", "source")
 
 DIGITS = 40
-"""The most digits before or after the point: as text, 1e999999 would have a million characters."""
+"""The most digits before or after the decimal point: written out, 1e999999 would have a million characters."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder().decode
@@ -43,7 +43,7 @@ class Unmapped(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One map; `symbol` is a path, unless `constant` is the symbol or `by_key` takes the record's key as the symbol."""
+    """One map. `symbol` is a path, unless `constant` gives the symbol or `by_key` makes the record's key the symbol."""
 
     symbol: tuple[str, ...]
     constant: str | None
@@ -58,7 +58,7 @@ class Mapping:
 
     @classmethod
     def read(cls, path: Path) -> "Mapping":
-        """The map in a TOML file. Raises `SettingError`, which names the file and the mistake."""
+        """Read the map in a TOML file. Raises `SettingError`, which names the file and the mistake."""
         try:
             return cls.of(tomllib.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:  # errors of TOML and errors in its content
@@ -190,7 +190,7 @@ def _decimal(found: object, path: tuple[str, ...]) -> Decimal:
 
 
 def _number(record: object, path: tuple[str, ...], absent: str | None = None) -> str:
-    """The number at that path as text; `absent` if there is none."""
+    """The number at `path`, as text; `absent` if there is none."""
     found = _at(record, path)
     if found is None and absent is not None:
         return absent

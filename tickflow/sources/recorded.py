@@ -1,4 +1,4 @@
-"""A recording as a source: the ticks of a topic unchanged, each partition in the order of its log."""
+"""A recording as a source: the unchanged ticks of a topic, each partition in the order of its log."""
 
 import heapq
 import logging
@@ -30,8 +30,8 @@ logger = logging.getLogger("tickflow.producer")
 
 
 def recorded_files(path: Path) -> list[Path]:
-    """The recorder's files in `path`: a recording, a part of one, a file, or a pattern. Empty if there are other files
-    too.
+    """The recorder's files in `path`, which is a recording, a part of a recording, a file, or a pattern. Empty if
+    `path` also has other files.
     """
     if str(path) == "-" or path.is_fifo():
         return []
@@ -47,7 +47,7 @@ def recorded_files(path: Path) -> list[Path]:
 
 
 def _place(file: Path) -> tuple[int, int] | None:
-    """The partition and the first offset, which the name of a file states."""
+    """The partition and the first offset that the name of a file states."""
     partition, _, start = file.stem.partition("-")
     return (int(partition), int(start)) if partition.isdecimal() and start.isdecimal() else None
 

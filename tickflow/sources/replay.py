@@ -1,7 +1,7 @@
 """Recorded ticks from files, at the recorded speed, faster, or without waiting.
 
-`tickflow.sources.files` reads the files; this module decides when their ticks are due. Ticks keep the times in the
-files; those of several files are merged in time order. The files are streamed: their size does not matter.
+`tickflow.sources.files` reads the files; this module decides when their ticks are due. Ticks keep their times from the
+files; ticks of several files are merged in time order. The files are streamed, so their size does not matter.
 """
 
 import hashlib
@@ -59,9 +59,10 @@ class Part:
 class Replay:
     """The ticks of the files that `path` names, at `speed` times the recorded speed (`math.inf`: without waiting).
 
-    Recognises the files at once: raises `SettingError` with what is wrong. `loop` starts again at the end, for ever;
-    `shift` moves all times so that the first tick has the present time. `done` says how many ticks of each symbol an
-    earlier run has published: they are skipped. `clock` is monotonic, in seconds; `now` gives the time of day.
+    The constructor recognises the files, and raises `SettingError` if something is wrong with them. With `loop`, the
+    replay starts again at its end, for ever; `shift` moves all times so that the first tick has the present time.
+    `done` says how many ticks of each symbol an earlier run has published; these are skipped. `clock` is monotonic, in
+    seconds; `now` gives the time of day.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class Replay:
         yield from self.opened.notes
         for file in self.opened.files:
             plain = ("price: column", "volume: column", "price: the close", "time:")
-            # A unit in brackets, as in "price (cents)", is for people to judge.
+            # A unit in brackets, as in "price (cents)", is worth showing: a person has to judge it.
             notes = [note for note in file.plan.notes if not note.startswith(plain) or re.search(r"'.*[(\[].*'", note)]
             order = (
                 ["the newest row comes first: sorted on disk"]
@@ -144,8 +145,8 @@ class Replay:
         return explained(self._path, self.opened, self._options)
 
     def identity(self) -> str:
-        """A text that identifies this replay: the beginnings and sizes of the files, and every setting that changes the
-        ticks.
+        """A text that identifies this replay, made from the first bytes and sizes of the files and every setting that
+        changes the ticks.
         """
         seen = hashlib.sha256()
         for file in self.opened.files:
@@ -156,7 +157,9 @@ class Replay:
         return seen.hexdigest()[:16]
 
     def batches(self, wait: Wait) -> Iterator[list[Tick]]:
-        """The ticks that are due, at most `BATCH` together. Raises `SourceError` at the end if rows were refused."""
+        """Yield the ticks that are due, at most `BATCH` at a time. Raises `SourceError` at the end if rows were
+        refused.
+        """
         self._started = self._clock()
         while True:
             stopped = yield from self._round(wait)
@@ -207,7 +210,7 @@ class Replay:
                     if self._pause(float(due[start]), int(part.time_us[start]), wait):
                         return True
                     now = self._clock()
-                # Publish up to the first tick that is not due; a tick out of order is published together with those
+                # Publish up to the first tick that is not due; a tick out of order is published together with the ticks
                 # before it.
                 late = np.flatnonzero(due[start : start + BATCH] > max(now, due[start]))
                 end = start + (int(late[0]) if len(late) else min(BATCH, len(part) - start))
@@ -218,7 +221,9 @@ class Replay:
         return False
 
     def _pause(self, due: float, time_us: int, wait: Wait) -> bool:
-        """Wait for the next tick; log a long pause, and again every minute. Return whether to stop."""
+        """Wait until the next tick is due; log a long wait at its start and every minute. Return whether the process
+        was asked to stop.
+        """
         moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
         is_long = due - self._clock() >= FAR_SECONDS
         try:
@@ -237,7 +242,7 @@ class Replay:
         return False
 
     def _without_done(self, part: Columns, left: dict[str, int]) -> Columns:
-        """The ticks that no earlier run has published: of each symbol, the first `done` ticks are left out."""
+        """The ticks that no earlier run has published: the first `done` ticks of each symbol are left out."""
         keep = np.ones(len(part), bool)
         for at, symbol in enumerate(part.symbols.tolist()):
             if left.get(symbol, 0) > 0:
@@ -262,8 +267,8 @@ class Replay:
             )
 
     def progress(self) -> str:
-        """The ticks and refused rows so far, the finished part of the file if its size is known, the rate, and the time
-        left.
+        """The rows read and refused so far, the finished share of the files if their size is known, the rate, and the
+        time left.
         """
         seconds = max(self._clock() - self._started, 1e-6)
         tally = self._reading.tally
@@ -277,7 +282,7 @@ class Replay:
         return f"{rows:,} rows read{refused}{skipped}{part}, {rows / seconds:,.0f} rows/s{left}{self._next}"
 
     def _bytes_given(self) -> float:
-        """How many bytes of the files the published ticks come from; the reader is one chunk ahead of that."""
+        """How many bytes of the files the published ticks come from; the reader itself is one chunk ahead."""
         ahead, rows, before = self._ahead
         return self._bytes + (ahead * (self._given - before) / rows if rows and self._bytes < self.opened.done else 0)
 

@@ -1,4 +1,4 @@
-"""The producer's flags for replays, and the options that the settings define."""
+"""The producer's flags for replays, and the options for reading files that the settings define."""
 
 import argparse
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "REPLAY_SORT": "--sort",
     }
 )
-"""Short second names of the flags that say how a file is read."""
+"""Short alternative names of the flags that say how a file is read."""
 
 
 class ReplaySettings(Protocol):
@@ -55,7 +55,7 @@ class ReplaySettings(Protocol):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a person wants of one replay: which part of the files, whether to loop, to shift times, or to resume."""
+    """What a user wants of one replay: which part of the files, and whether to loop, to shift times, or to resume."""
 
     symbols: tuple[str, ...] = ()
     begin: str | None = None
@@ -66,7 +66,7 @@ class Wishes:
 
 
 def add_replay_flags(parser: argparse.ArgumentParser) -> None:
-    """Give the parser the flags of `Wishes`, and --explain."""
+    """Add the flags of `Wishes`, and --explain, to the parser."""
     group = parser.add_argument_group("replayed files")
     group.add_argument(
         "--explain", action="store_true", help="show what the file was understood as, and publish nothing"
@@ -82,7 +82,7 @@ def add_replay_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def wishes_of(arguments: argparse.Namespace) -> Wishes:
-    """What the parsed arguments request of a replay. Raises `SettingError`."""
+    """The wishes that the parsed arguments state. Raises `SettingError`."""
     if arguments.shift_to not in (None, "now"):
         raise SettingError("--shift-to", arguments.shift_to, "now")
     shift = arguments.shift_to == "now"
@@ -93,7 +93,7 @@ def wishes_of(arguments: argparse.Namespace) -> Wishes:
 
 
 def options_of(settings: ReplaySettings) -> Options:
-    """How a file is read."""
+    """The options for reading a file that the settings define."""
     length = settings.replay_bar_length
     return Options(
         timezone=settings.replay_timezone,
@@ -110,7 +110,7 @@ def options_of(settings: ReplaySettings) -> Options:
 
 
 def moment_us(flag: str, text: str | None, zone: str | None) -> int | None:
-    """A time as microseconds since 1970. Raises `SettingError`.
+    """Parse a time given to `flag` into microseconds since 1970. Raises `SettingError`.
 
     >>> moment_us("--from", "2024-01-05 09:30", "America/New_York") == moment_us("--to", "2024-01-05T14:30Z", None)
     True

@@ -1,7 +1,8 @@
-"""How far an interrupted replay got, read from the log, since only the log knows what was published.
+"""Finds out from the log how far an interrupted replay got, since only the log knows what was published.
 
-Each tick of a replay carries the run as its `producer` and a counter per symbol. A run's name begins with a digest of
-its files and settings, so that a later run finds the ticks of the run that it continues, however that run ended.
+Each tick of a replay has the name of the run as its `producer`, and a counter per symbol as its `seq`. A run's name
+begins with a digest of its files and settings, so that a later run finds the ticks of the run that it continues,
+however that run ended.
 """
 
 import logging
@@ -26,7 +27,7 @@ _decode = msgspec.json.Decoder(_Mark).decode
 
 @dataclass
 class Published:
-    """What the log holds of one run: the highest counter by symbol, and when its newest tick was appended."""
+    """What the log has of one run: the highest counter by symbol, and when the run's newest tick was appended."""
 
     run: str
     counts: dict[str, int] = field(default_factory=dict)
@@ -39,12 +40,12 @@ class Published:
 
 
 def new_run(identity: str) -> str:
-    """A name for a run of the replay with that identity."""
+    """A name for a new run of the replay that `identity` identifies."""
     return f"{identity}-{uuid.uuid4().hex[:12]}"
 
 
 def published_before(log: TickLog, identity: str, say: Callable[[int], None] = lambda _: None) -> Published | None:
-    """The newest run of that replay in the log, or `None`. Raises what reading the log raises."""
+    """The newest run of the replay in the log, or `None` if there is none. Raises what reading the log raises."""
     runs: dict[str, Published] = {}
     mark = f'"producer":"{identity}-'.encode()
     looked = 0

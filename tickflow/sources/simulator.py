@@ -1,12 +1,13 @@
 """Simulated prices: a random walk per symbol with the stylised facts of real ones.
 
-A geometric Brownian walk alone looks wrong: real returns have heavy tails, jumps, and volatility that comes in
-clusters and brings volume with it (R. Cont, "Empirical properties of asset returns: stylized facts and statistical
-issues", Quantitative Finance 1, 2001). Each of these is one line of `_Walk.block`. There is no drift: over a few hours
-a real one is invisible.
+A geometric Brownian walk alone looks wrong: real returns have heavy tails, jumps, and volatility that comes in clusters
+and brings volume with it (R. Cont, "Empirical properties of asset returns: stylized facts and statistical issues",
+Quantitative Finance 1, 2001). Each of these properties is one line of `_Walk.block`. There is no drift, since a real
+drift is invisible over a few hours.
 
-Every symbol draws from its own generator, seeded by (seed, symbol): the same seed gives the same ticks, whichever other
-symbols run beside it (on one numpy version: its distributions may change between versions, see NEP 19).
+Every symbol draws from its own generator, seeded by (seed, symbol): the same seed gives the same ticks for a symbol,
+whichever other symbols are simulated. (This holds for one version of numpy: its distributions may change between
+versions, see NEP 19.)
 """
 
 import hashlib
@@ -28,33 +29,36 @@ Clock = Callable[[], int]
 """Returns the event time of the next step, in microseconds since 1970."""
 
 YEAR_SECONDS = 252 * 6.5 * 3600
-"""The seconds per year in which a market is open: annual volatilities are spread over them."""
+"""How many seconds per year a market is open: annual volatility is spread over these."""
 
 MIN_STEP_SECONDS = 10.0
-"""The least market time, in seconds, that one step simulates, however short the interval: otherwise prices in whole
-cents would hardly ever change.
+"""The shortest market time, in seconds, that one step simulates, however short the interval is: otherwise prices in
+whole cents would hardly ever change.
 """
 
 TAIL_DEGREES = 4
-"""Degrees of freedom of the returns' Student t: Cont (2001) gives tail indexes between 2 and 5."""
+"""The degrees of freedom of the Student t distribution of returns: Cont (2001) reports tail indexes between 2 and 5."""
 
 JUMP_RATE, JUMP_SIZE = 1 / 500, (5.0, 12.0)
-"""The chance of a jump per step, and the size of jumps in usual returns: news (R. Merton, "Option pricing when
-underlying stock returns are discontinuous", 1976). With seven symbols every 2 s, one jump comes about every two and a
-half minutes.
+"""The probability of a jump per step, and the range of its size in usual returns. Jumps stand for news (R. Merton,
+"Option pricing when underlying stock returns are discontinuous", 1976). With seven symbols every 2 s, one jump comes
+about every two and a half minutes.
 """
 
 CLUSTER_SECONDS, CLUSTER_SPREAD = 300.0, 0.45
-"""Log-volatility reverts to its mean in about this time, and has this standard deviation around it: the volatility is
-then between 0.4 and 2.5 times its mean for 95 % of the time (S. Taylor, "Modelling Financial Time Series", 1986)."""
+"""Log-volatility reverts to its mean in about the first of these (in seconds), with the second as its standard
+deviation. The volatility is then between 0.4 and 2.5 times its mean for 95 % of the time (S. Taylor, "Modelling
+Financial Time Series", 1986).
+"""
 
 VOLUME_SPREAD, VOLUME_ON_VOLATILITY, VOLUME_ON_RETURN = 0.6, 1.0, 0.4
-"""The standard deviation of log-volume by itself, and how it rises with log-volatility and with the size of the return:
-both follow the flow of information (P. Clark, 1973; J. Karpoff, "The relation between price changes and trading
-volume", 1987)."""
+"""The standard deviation of log-volume by itself, and how log-volume rises with log-volatility and with the size of the
+return: volume and volatility both follow the flow of information (P. Clark, 1973; J. Karpoff, "The relation between
+price changes and trading volume", 1987).
+"""
 
 BLOCK = 256
-"""Steps drawn at a time. With another number, the same seed gives other prices."""
+"""How many steps are drawn at a time. With a different number, the same seed gives different prices."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -82,7 +86,7 @@ KNOWN: Mapping[str, Character] = {
 
 
 def character_of(symbol: str) -> Character:
-    """The known character of a symbol, or one made from a hash of its name, always the same."""
+    """The known character of a symbol, or else one derived from a hash of its name, so that it is always the same."""
     known = KNOWN.get(symbol)
     if known is not None:
         return known
@@ -145,7 +149,7 @@ class _Walk:
         log_volatility = clusters[:-1]
 
         returns = rng.standard_t(TAIL_DEGREES, BLOCK) * math.sqrt((TAIL_DEGREES - 2) / TAIL_DEGREES)
-        returns *= np.exp(log_volatility - CLUSTER_SPREAD**2)  # the mean of the squares stays 1
+        returns *= np.exp(log_volatility - CLUSTER_SPREAD**2)  # so that the mean of the squared factors is 1
         jumps = rng.uniform(*JUMP_SIZE, BLOCK) * rng.choice((-1.0, 1.0), BLOCK) * (rng.random(BLOCK) < JUMP_RATE)
         returns += jumps
 
@@ -169,16 +173,16 @@ class _Walk:
 def _quoted(
     prices: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Prices as US exchanges quote them: in cents, below one dollar in hundredths of a cent (Regulation NMS,
-    rule 612).
+    """Prices as US exchanges quote them: in cents, or below one dollar in hundredths of a cent (Regulation NMS, rule
+    612).
     """
     return np.where(prices >= 1, np.round(prices, 2), np.maximum(np.round(prices, 4), 0.0001))
 
 
 class Simulator:
-    """Ticks of all `symbols` at each step, one step every `interval` seconds, without end.
+    """Yields one tick per symbol at each step, and a step every `interval` seconds, without end.
 
-    `clock` gives the event times; if it stands still or goes back, the next step is 1 us after the previous one.
+    `clock` gives the event times; if it stands still or goes back, the next step is 1 us later than the previous one.
     """
 
     def __init__(
@@ -217,13 +221,13 @@ class Simulator:
                 ]
 
     def batches(self, wait: Wait) -> Iterator[list[Tick]]:
-        """The steps, one every `interval` seconds by the monotonic clock; with an interval of 0, without a pause."""
+        """Yield the steps, one every `interval` seconds by the monotonic clock; an interval of 0 means no pause."""
         due = time.monotonic()
         for step in self.steps():
             yield step
             if self._interval:
                 now = time.monotonic()
-                # after the machine slept, no burst of steps follows
+                # no burst of steps follows after the machine was suspended
                 due = max(due + self._interval, now - self._interval)
                 if wait(max(0.0, due - now)):
                     return

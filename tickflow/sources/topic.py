@@ -1,4 +1,4 @@
-"""A source that turns the records of another topic into ticks, by a map.
+"""A source that turns the records of another topic into ticks, as a map describes.
 
 Delivery is at least once: an offset of the other topic is committed, in its own consumer group, only when the
 ticks of all records before it are acknowledged. After a crash the records since the last commit are published again.
@@ -17,7 +17,7 @@ from tickflow.ticks.tick import Tick
 
 POLL_SECONDS = 0.25
 SHOWN = 5
-"""This many records that the map cannot turn into ticks are logged one by one; further ones are only counted."""
+"""Only this many of the records that the map cannot turn into ticks are logged individually; the others are counted."""
 
 logger = logging.getLogger("tickflow.producer")
 
@@ -70,7 +70,7 @@ class TopicSource:
             self._trouble(f"the offset in the topic {self._log.topic} cannot be committed: {error}")
 
     def progress(self) -> str:
-        """How many records were left out, in words."""
+        """A phrase that says how many records were left out."""
         left_out = self.unmapped.total()
         return f"{left_out:,} records of {self._log.topic} are not ticks by the map" if left_out else ""
 

@@ -1,4 +1,4 @@
-"""Numbers as files write them: plain, or with a decimal comma, thousands marks, a currency sign, K, M or B."""
+"""Parses numbers as files write them: with decimal comma, thousands separators, a currency sign, or K, M and B."""
 
 import math
 import re
@@ -34,7 +34,7 @@ def is_empty(cell: str) -> bool:
 def number(cell: str, comma: bool = False) -> float | None:
     """The number in a cell, correctly rounded; NaN if it is empty, `None` if it is not a number.
 
-    `comma` says that the decimal sign is a comma.
+    With `comma`, the decimal sign is a comma.
 
     >>> number("$1,234.50"), number("1.234,5", comma=True), number("63.27M"), number("1_0"), number("1,5")
     (1234.5, 1234.5, 63270000.0, None, None)
@@ -66,7 +66,7 @@ def number(cell: str, comma: bool = False) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The numbers of a column; NaN for an empty cell; `bad` are the indexes of the cells that are not numbers."""
+    """The numbers of a column, NaN for an empty cell; `bad` has the indexes of the cells that are not numbers."""
 
     values: Floats
     bad: Sequence[int] = ()
@@ -80,7 +80,7 @@ def numbers(cells: Sequence[str], comma: bool = False) -> Numbers:
         except ValueError:
             pass
         else:
-            # Float() accepts more than numbers: 1_000, nan, infinity, digits of other scripts.
+            # float() also accepts 1_000, nan, infinity and digits of other scripts.
             joined = "".join(cells)
             if np.isfinite(values).all() and joined.isascii() and "_" not in joined:
                 return Numbers(values)
@@ -92,8 +92,8 @@ def numbers(cells: Sequence[str], comma: bool = False) -> Numbers:
 def decimal_sign(cells: Sequence[str]) -> bool:
     """Whether these cells have a decimal comma.
 
-    A few cells against many are errors of their rows. Raises `Unreadable` if many need a comma and many a point, or if
-    only a guess could decide.
+    A few cells that contradict many others are errors in their rows. Raises `Unreadable` if many cells need a comma and
+    many a point, or if the cells leave both possible.
 
     >>> decimal_sign(["187.50", "1,234.00"]), decimal_sign(["187,50", "1.234"]), decimal_sign(["1.234"])
     (False, True, False)

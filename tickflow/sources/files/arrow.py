@@ -1,4 +1,4 @@
-"""Parquet and Feather (Arrow) files, batch by batch; pyarrow is loaded only for such a file."""
+"""Reads Parquet and Feather (Arrow) files, batch by batch; pyarrow is loaded only for such a file."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from tickflow.sources.files.packing import Member, on_disk
 from tickflow.sources.files.table import ROWS, Cells, Chunk
 
 BATCH_BYTES = 16_000_000
-"""About how many bytes of a Parquet file are unpacked at a time: its rows may be of any width."""
+"""About how many bytes of a Parquet file are unpacked at a time: a row may have any size."""
 
 PARQUET, ARROW, FEATHER = b"PAR1", b"ARROW1", b"FEA1"
 
@@ -59,7 +59,7 @@ class ArrowTable:
             self._parquet: Any = pyarrow.parquet.ParquetFile(self._file, buffer_size=1 << 20, pre_buffer=False)
             self._schema = self._parquet.schema_arrow
             if texts := [field.name for field in self._schema if pyarrow.types.is_string(field.type)]:
-                # A text that many rows have is unpacked once, not once per row.
+                # A text that occurs in many rows is then unpacked once, not once per row.
                 self._parquet.close()
                 self._parquet = pyarrow.parquet.ParquetFile(
                     self._file, buffer_size=1 << 20, pre_buffer=False, read_dictionary=texts
@@ -77,7 +77,7 @@ class ArrowTable:
                 self._schema, self.rows = self._ipc.schema, None
 
     def chunks(self, needed: set[int] | None = None) -> Iterator[Chunk]:
-        """All rows, counted from 1; only the `needed` columns are read. Raises `EOFError` if damaged."""
+        """All rows, numbered from 1; only the `needed` columns are read. Raises `EOFError` if the file is damaged."""
         at = 1
         try:
             if not self._is_open:
@@ -94,7 +94,7 @@ class ArrowTable:
         self.release()
 
     def release(self) -> None:
-        """Close the file until its rows are read: a folder may have more files than a process may open."""
+        """Close the file until its rows are read: a folder may have more files than a process may have open."""
         if self._member.path is not None and self._is_open:
             if self._parquet is not None:
                 self._parquet.close()
@@ -114,7 +114,7 @@ class ArrowTable:
                     yield batch.slice(start, ROWS)
 
     def _rows_at_a_time(self, names: Sequence[str] | None) -> int:
-        """How many rows are about `BATCH_BYTES`, at most `ROWS`."""
+        """How many rows have about `BATCH_BYTES` together; at most `ROWS`."""
         metadata, widest = self._parquet.metadata, 1
         for group in map(metadata.row_group, range(metadata.num_row_groups)):
             columns = map(group.column, range(group.num_columns))
@@ -139,9 +139,9 @@ with pyarrow.ipc.new_file(sys.argv[2], table.schema) as writer:
 
 
 def _first_feather(member: Member) -> Any:
-    """A file of Feather's first version, converted to the second.
+    """A file in Feather's first version, converted to the second version.
 
-    Another process converts it, since pyarrow crashes over a damaged file. Raises `ValueError` if it is damaged.
+    A separate process converts it, since pyarrow crashes on a damaged file. Raises `ValueError` if it is damaged.
     """
     import pyarrow
     import pyarrow.ipc

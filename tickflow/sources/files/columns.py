@@ -47,7 +47,7 @@ class Columns:
 
 
 def _volumes(volumes: npt.NDArray[np.float64]) -> Sequence[Any]:
-    """Whole numbers as integers, an absent number as `None`."""
+    """The volumes as Python values: integers where they are whole, `None` where they are absent."""
     absent = np.isnan(volumes)
     if not absent.any():
         if (np.mod(volumes, 1) == 0).all():
@@ -59,7 +59,7 @@ def _volumes(volumes: npt.NDArray[np.float64]) -> Sequence[Any]:
 
 
 def joined(parts: Sequence[Columns]) -> Columns:
-    """The rows of several batches, one after the other."""
+    """The rows of several batches, one batch after another."""
     if len(parts) == 1:
         return parts[0]
     return Columns(

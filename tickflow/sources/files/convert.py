@@ -1,4 +1,6 @@
-"""Turns rows into ticks by the plan of their file; a row that is not a tick is refused with its line and its cell."""
+"""Turns the rows of a file into ticks according to the file's plan; a row that is not a tick is refused, with its line
+and the offending cell.
+"""
 
 import math
 from collections.abc import Sequence
@@ -30,12 +32,12 @@ from tickflow.ticks.tick import END_YEAR_US, FIRST_YEAR_US, PRICE_MAX, PRICE_MIN
 MID = "replay_mid"
 """The source of ticks that are midpoints of quotes."""
 _NO_SYMBOLS = frozenset({"nan", "NaN", "NaT", "None", "null", "NULL", "N/A", "n/a", "#N/A"})
-"""What programs write for an absent symbol; NAN and NA are symbols of shares."""
+"""What programs write for an absent symbol. (NAN and NA are symbols of real shares.)"""
 
 
 @dataclass
 class Converted:
-    """Ticks, and the other rows: refused ones, and the number of `empty` ones, which have no price."""
+    """Ticks, and the other rows: the refused ones, and how many are `empty` because they have no price."""
 
     ticks: Columns
     refused: list[Refusal] = field(default_factory=list)
@@ -44,7 +46,7 @@ class Converted:
 
 
 class Converter:
-    """Turns the chunks of one file into ticks, one after the other."""
+    """Turns the chunks of one file into ticks, one chunk after another."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -57,7 +59,7 @@ class Converter:
 
     @property
     def folded(self) -> int:
-        """How many rows in a repeated hour were placed by their order."""
+        """How many rows in a repeated hour got their UTC time from the order of the rows."""
         return self._clock.folded if self._clock is not None else 0
 
     def convert(self, chunk: Chunk) -> Converted:
@@ -188,7 +190,7 @@ class Converter:
     # --- times ---
 
     def _times(self, chunk: Chunk, named: list[str] | None, why: dict[int, str]) -> tuple[Micros, Micros]:
-        """The start and the end of each row's tick or bar."""
+        """The start and the end time of each row's tick or bar."""
         plan, rule = self.plan, self.plan.time
         found = times_of(chunk.columns, rule)
         for index in _where(found.bad):
@@ -230,7 +232,7 @@ class Converter:
 
 
 def times_of(columns: Sequence[Cells], rule: TimeRule) -> Times:
-    """The times of all rows as written in their cells."""
+    """The times of all rows, as their cells state them."""
     cells = columns[rule.columns[0]]
     if isinstance(cells, np.ndarray) and cells.dtype.kind == "M":
         return _typed(cells, rule)
@@ -249,7 +251,7 @@ def times_of(columns: Sequence[Cells], rule: TimeRule) -> Times:
 
 
 def padded(clock: str, unit: str | None) -> str:
-    """A number as a time of day with all its digits.
+    """The number of a time of day, with its leading zeros.
 
     >>> padded("930", "hhmm"), padded("93000", "hhmmss"), padded("9:30", None)
     ('0930', '093000', '9:30')
@@ -272,7 +274,7 @@ def _typed(cells: npt.NDArray[Any], rule: TimeRule) -> Times:
 
 
 def _clock_times(cells: Sequence[str], rule: TimeRule) -> Times:
-    """Times of day on the date of the rule: text, or a number of milliseconds or seconds since midnight."""
+    """Times of day on the date in `rule`; a cell is text, or a number of milliseconds or seconds since midnight."""
     count = len(cells)
     date = rule.date_us or 0
     if rule.unit in ("ms", "s"):
@@ -351,7 +353,7 @@ def _selected(chunk: Chunk, select: tuple[int, frozenset[str]]) -> tuple[Chunk, 
     kept, passed = _kept(chunk, mask)
     if not any(
         map(str.isdigit, wanted)
-    ):  # the column holds names of events: a number or a time in it means that the row's cells are shifted
+    ):  # the column has names of events: a number or a time there means that the row's cells are shifted
         shifted = [at for at in _where(~mask) if number(cells[at]) is not None or read_time(cells[at], "mdy")]
         kept.refused = [*kept.refused, *(_no_event(chunk, at, cells[at]) for at in shifted)]
         passed -= len(shifted)

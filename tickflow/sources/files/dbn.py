@@ -1,4 +1,4 @@
-"""Databento's DBN: trades, quotes with trades, and bars; databento-dbn is loaded only for such a file."""
+"""Reads Databento's DBN: trades, quotes with trades, and bars; databento-dbn is loaded only for such a file."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ class DbnFile:
         try:
             decoder.write(member.head)
             found = decoder.decode()
-        except BaseException as error:  # a dozen causes have one error class each
+        except BaseException as error:  # each of a dozen causes has its own error class
             _raise_others(error)
             raise Unreadable(f"a DBN file that is whole ({_short(error)})") from error
         if not found:
@@ -71,7 +71,7 @@ class DbnFile:
         return self._library.DBNDecoder()
 
     def chunks(self) -> Iterator[Chunk]:
-        """All trades or bars, counted from 1. Raises `EOFError` if the file is cut."""
+        """All trades or bars, numbered from 1. Raises `EOFError` if the file is cut off."""
         with self._member.open() as stream:
             yield from self._read(stream)
 
@@ -141,13 +141,15 @@ class DbnFile:
         for name, values in zip(self.names, columns, strict=True):
             if name == "ts_event":
                 stamps = np.array(values, dtype=np.uint64)
-                stamps[stamps > np.uint64(2**63 - 1)] = np.uint64(2**63)  # an undefined time becomes not-a-time
+                stamps[stamps > np.uint64(2**63 - 1)] = np.uint64(
+                    2**63
+                )  # an undefined time becomes NumPy's "not a time"
                 cells.append(stamps.view(np.int64).view("datetime64[ns]"))
             elif name == "symbol":
                 cells.append(symbols_of(values))
             elif name in ("size", "volume"):
                 cells.append(np.array(values, dtype=np.float64))
-            else:  # a billionth is exact as the quotient of two whole numbers
+            else:  # dividing two integers rounds only once
                 cells.append(np.array([value / 1_000_000_000 for value in values], dtype=np.float64))
         return Chunk(cells, np.array(numbers, dtype=np.int64), passed=passed)
 
@@ -163,8 +165,8 @@ class DbnFile:
 
 
 def _raise_others(error: BaseException) -> None:
-    """Raise any error that is not the library's: over a damaged record it panics, with an error that is not an
-    `Exception`.
+    """Raise any error that is not the library's. (On a damaged record the library panics, with an error that is not an
+    `Exception`.)
     """
     if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
         raise error

@@ -1,4 +1,4 @@
-"""The output of `--explain`: how a file was understood, its first ticks, and the rows that would be refused."""
+"""The output of `--explain`: how a file is understood, its first ticks, and the rows that would be refused."""
 
 import shlex
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def command(path: Path, files: list[File], options: Options) -> str:
 
 
 def spelled(files: list[File], options: Options) -> dict[str, str]:
-    """The flags for the options that all files share."""
+    """The flags for the recognised options that are the same for all files."""
     plans = [file.plan for file in files]
     found: dict[str, str] = {}
 

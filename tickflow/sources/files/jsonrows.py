@@ -1,4 +1,5 @@
-"""Reads JSON as rows: lines of objects or arrays, one array of them, or an API's answer with the rows somewhere inside.
+"""Reads JSON as rows: lines with an object or an array each, one array of these, or an API's answer that has the rows
+somewhere inside.
 
 Nested objects become columns such as "k.c". Small files are read whole; a large array is streamed.
 """
@@ -20,9 +21,9 @@ from tickflow.sources.files.times import read_time
 from tickflow.ticks.tick import MAX_NESTING, SYMBOL_CHARACTERS
 
 WHOLE_BYTES = 8 << 20
-"""Files up to this many bytes are read whole: the objects take about ten times as much memory."""
+"""Files of up to this many bytes are read at once: the objects take about ten times as much memory."""
 MOST_OBJECTS = 400_000
-"""Files with more objects and arrays are streamed as well: two million empty ones take 270 MB."""
+"""Smaller files with more objects and arrays than this are streamed as well: two million empty ones take 270 MB."""
 DEPTH = 6
 _SYMBOLS = ("symbol", "ticker", "2. symbol", "s", "instrument", "pair", "product_id", "from_currency", "underlying")
 _loads = msgspec.json.Decoder().decode
@@ -30,7 +31,7 @@ _loads = msgspec.json.Decoder().decode
 
 @dataclass
 class Answer:
-    """The rows found in a JSON text, and the symbol and zone found beside them."""
+    """The rows found in a JSON text, and the symbol and the zone stated outside the rows."""
 
     rows: Iterable[Any]
     said: str
@@ -110,7 +111,7 @@ class JsonRows:
         self._names = names
 
     def chunks(self, rows: Iterable[tuple[int, Any]], size: int = ROWS) -> Iterator[Chunk]:
-        """Rows with their numbers; `None` and anything that is not an object or array are refused."""
+        """The numbered rows as chunks; `None` and anything else that is not an object or array is refused."""
         names = self._names
         cells: list[list[str]] = []
         numbers: list[int] = []
@@ -140,7 +141,7 @@ class JsonRows:
 
 
 def names_of(rows: Sequence[Any]) -> list[str]:
-    """The columns of the first rows, in order of appearance; raises `Unreadable` if there are none."""
+    """The names of the columns in the first rows, in order of appearance. Raises `Unreadable` if there are none."""
     found: dict[str, None] = {}
     for row in rows:
         if isinstance(row, (dict, list)):
@@ -151,7 +152,9 @@ def names_of(rows: Sequence[Any]) -> list[str]:
 
 
 def lines_of(stream: Readable, encoding: Encoding) -> Iterator[tuple[int, Any]]:
-    """The value of each line; a line that is not JSON becomes a `Refusal`. The rows of a line may be in an array."""
+    """The rows of all lines, each with its line number; a line that is not JSON becomes a `Refusal`. A line may have
+    its rows in an array.
+    """
     number = 0
     for block in blocks(stream, encoding):
         lines = block.decode("utf-8", "replace").split("\n")
@@ -170,7 +173,9 @@ def lines_of(stream: Readable, encoding: Encoding) -> Iterator[tuple[int, Any]]:
 
 
 def _unwrapped(value: Any) -> Sequence[Any]:
-    """The rows of one message: itself, or those of its array together with the values beside it."""
+    """The rows of one message: the message itself, or the elements of its array, each with the values that stand beside
+    the array.
+    """
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         return value
     if isinstance(value, dict):
@@ -188,7 +193,7 @@ def _unwrapped(value: Any) -> Sequence[Any]:
 
 
 def answer_of(value: Any) -> Answer:
-    """Find the rows in a JSON value. Raises `Unreadable`, which quotes the API's message if the answer has no rows."""
+    """Find the rows in a JSON value. Raises `Unreadable` if there are none; the error quotes the API's message."""
     for special in (_yahoo, _by_time, _parallel):
         if found := special(value):
             return found
@@ -202,7 +207,7 @@ def answer_of(value: Any) -> Answer:
 
 
 def _beside(value: Any, path: str, answer: Answer) -> None:
-    """The symbol and the zone found beside the rows."""
+    """Find the symbol and the zone that the JSON states outside its rows."""
     for level in _levels(value, path):
         for name in _SYMBOLS:
             each = {key.lower(): item for key, item in level.items()}.get(name)
@@ -233,7 +238,7 @@ def _levels(value: Any, path: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _rows_within(value: Any, path: str = "", depth: int = 0) -> tuple[str, list[Any]] | None:
-    """The longest array of objects or of arrays."""
+    """The longest array of objects or of arrays in a JSON value, with its path; `None` if there is none."""
     if isinstance(value, list):
         if value and all(isinstance(each, (dict, list)) for each in value[:50]):
             inner = _rows_within(value[0], path, depth + 1) if len(value) == 1 and depth < DEPTH else None
@@ -303,7 +308,9 @@ def _parallel(value: Any) -> Answer | None:
         and all(isinstance(n, str) for n in names)
     ):
         index = value.get("index")
-        if isinstance(index, list) and len(index) == len(rows):  # pandas, split: the times are beside the rows
+        if isinstance(index, list) and len(index) == len(
+            rows
+        ):  # the "split" form of pandas has the times outside the rows
             names, rows = ["index", *names], [[at, *row] for at, row in zip(index, rows, strict=True)]
         joined = [dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)]
         return Answer(joined, "a JSON table")
@@ -364,7 +371,7 @@ def _message(value: Any) -> str:
 
 
 def whole(stream: Readable, encoding: Encoding, size: int) -> Any | None:
-    """The value of a text of at most that many bytes; `None` if it or its value is larger. Raises `Unreadable`."""
+    """The value of a JSON text of at most `size` bytes; `None` if text or value are larger. Raises `Unreadable`."""
     raw = _all_of(stream, size + 1)
     if len(raw) > size or raw.count(b"{") + raw.count(b"[") > MOST_OBJECTS:
         return None
@@ -384,7 +391,7 @@ def whole(stream: Readable, encoding: Encoding, size: int) -> Any | None:
 
 
 def first_rows(head: bytes, encoding: Encoding, most: int) -> tuple[str, list[Any], dict[str, Any]]:
-    """For a large file: the path of its first array of rows for ijson, its first rows, and the values before it."""
+    """For a large file: the ijson path of the first array of rows, its first rows, and the values in front of it."""
     path, rows, beside = "", list[Any](), dict[str, Any]()
     parse = _parser(io.BytesIO(head[encoding.mark :]))
     builder: Any = None
@@ -418,7 +425,7 @@ def first_rows(head: bytes, encoding: Encoding, most: int) -> tuple[str, list[An
 
 
 def items(stream: Readable, encoding: Encoding, path: str) -> Iterator[tuple[int, Any]]:
-    """The rows at that path, one after the other. Raises `Unreadable` if the JSON is damaged."""
+    """The rows at `path`, one after another, with their numbers. Raises `Unreadable` if the JSON is damaged."""
     import ijson
 
     stream.read(encoding.mark)
@@ -435,8 +442,8 @@ def _parser(stream: Readable) -> Any:
 
 
 def _shallow(events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """The events of a JSON text, with a `ValueError` where it is nested too deeply: ijson keeps the path of every
-    value, which a megabyte of brackets made grow for minutes.
+    """The events of a JSON text; raises `ValueError` where it is nested too deeply. ijson keeps the path of every
+    value, and with a megabyte of brackets it spent minutes on that path.
     """
     depth = 0
     for event, value in events:

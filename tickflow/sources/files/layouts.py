@@ -29,7 +29,7 @@ CANDLES = (
 
 @dataclass(frozen=True)
 class Known:
-    """A recognised layout: its name, its columns by role, and the meaning of its times and prices."""
+    """A recognised layout: its name, its columns by role, and how to interpret its times and prices."""
 
     what: str
     columns: Mapping[str, int]
@@ -44,7 +44,7 @@ class Known:
 
 
 class Sample:
-    """The first rows as columns, with tests for the content of a column."""
+    """The first rows as columns, with checks for the content of a column."""
 
     def __init__(self, columns: Sequence[Sequence[str]]) -> None:
         self.columns = columns
@@ -57,7 +57,7 @@ class Sample:
         return numbers(self.columns[at]).values
 
     def all(self, at: int, test: Callable[[str], object]) -> bool:
-        """Whether the test holds for each filled cell of the column; at least one must be filled."""
+        """Whether the test holds for every filled cell of the column; at least one cell must be filled."""
         filled = [cell for cell in self.columns[at] if cell]
         return bool(filled) and all(map(test, filled))
 
@@ -311,7 +311,7 @@ def _truefx(sample: Sample, file: Sequence[str]) -> Known | None:
 
 
 def _plain(sample: Sample, file: Sequence[str]) -> Known | None:
-    """A time (or a date and a time of day), perhaps after a symbol, then prices."""
+    """A time (or a date and a time of day), possibly with a symbol in front of it, and then prices."""
     at, columns = 0, dict[str, int]()
     if not (sample.is_time(0) or sample.is_epoch(0)):
         if len(sample) > 2 and sample.all(0, lambda cell: re.fullmatch(r"[A-Za-z][\w.^/=:-]{0,20}", cell)):
@@ -396,7 +396,7 @@ def _iqfeed(sample: Sample, file: Sequence[str]) -> Known | None:
 
 
 def _are_clock_numbers(sample: Sample, at: int) -> bool:
-    """Whether a column beside a date is a time of day such as 930, followed by the prices of bars."""
+    """Whether a column next to a date has times of day such as 930, with the prices of bars after it."""
     if len(sample) < at + 5 or not sample.all(at, lambda cell: cell.isdecimal() and read_clock(cell)):
         return False
     four = range(at + 1, at + 5)
@@ -404,7 +404,7 @@ def _are_clock_numbers(sample: Sample, at: int) -> bool:
 
 
 def _is_quoted_trade(sample: Sample, prices: Sequence[int]) -> bool:
-    """Whether four columns are a price, bid and ask about it, and a volume (Kibot, NinjaTrader)."""
+    """Whether four columns are a price, a bid and an ask around it, and a volume (Kibot, NinjaTrader)."""
     price, bid, ask, volume = (sample.values(at) for at in prices)
     with np.errstate(all="ignore"):
         around = (bid <= ask) & (price > 0.9 * bid) & (price < 1.1 * ask) & (volume >= 0)
@@ -432,7 +432,8 @@ def _are_alike(sample: Sample, one: int, two: int) -> bool:
 
 
 def candles(four: Sequence[Any]) -> tuple[str, ...] | None:
-    """The order of four columns of prices, as their highs and lows show it; `None` if they are not bars.
+    """The order of four columns of prices (open, high, low, close), deduced from their values; `None` if they are not
+    bars.
 
     >>> candles([[1.0, 2.0], [1.5, 2.5], [0.9, 1.5], [1.2, 2.2]])
     ('open', 'high', 'low', 'close')

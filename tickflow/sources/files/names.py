@@ -1,4 +1,4 @@
-"""The names that files give their columns, by role; and what a file's name reveals about its symbol and its bars."""
+"""The names that columns have in files, by role; and what a file's name reveals about its symbol and its bars."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 _ROLES: dict[str, str] = {
-    # The first name of a role that is found wins.
+    # If a file has several names of a role, the one that is listed first here wins.
     "symbol": "symbol ticker tickers sym instrument rawsymbol instrumentsymbol tradingsymbol symbolname"
     " tscode stockcode stock stocksymbol tic tckrsymb codigoinstrumento"
     " symbolid instrumentname pair currencypair market contract productid securityid secid security asset code ric"
@@ -77,13 +77,13 @@ TRADE_EVENTS = frozenset(
     )
     for spelled in (word, word.upper(), word.capitalize())
 )  # fmt: skip
-"""The values of such a column that mean a trade."""
+"""The values with which a column of events marks a trade."""
 OTHER_EVENTS = re.compile(
     r"(?:best[_ ]?)?(?:bid|ask|offer)s?(?:[_ ].*)?|quotes?(?:[_ ].*)?|q|n?bbo|book.*|depth.*|add|cancel\w*"
     r"|modify|delete|clear|order.*|trade[_ ]cancel\w*|trade[_ ]correct\w*|snapshot|update|l2.*|mid|[acmrfn]",
     re.IGNORECASE,
 )
-"""The values of such a column that mean another event."""
+"""The values with which a column of events marks something other than a trade."""
 
 _NOT_SYMBOLS = frozenset(
     [
@@ -193,7 +193,7 @@ def plain(name: str) -> str:
 
 _CURRENCY = re.compile(r"[\s_](?:USDT?|EUR|GBP|JPY|CHF|CAD|AUD|CNY|HKD|INR|BRL|KRW)$")
 PARTS = (("symroot", "symsuffix", "."), ("baseasset", "quoteasset", "-"), ("basecurrency", "quotecurrency", "-"))
-"""Two columns that name the symbol together, and what stands between: BRK.B, BTC-USD."""
+"""Pairs of columns that together name the symbol, and the text between the two parts: BRK.B, BTC-USD."""
 
 RANKS: dict[str, dict[str, int]] = {
     role: {plain(name): rank for rank, name in reversed(list(enumerate(text.split())))} for role, text in _ROLES.items()
@@ -201,7 +201,7 @@ RANKS: dict[str, dict[str, int]] = {
 
 
 def roles(names: Sequence[str]) -> dict[str, list[int]]:
-    """For each role, the columns whose names mean it, best first."""
+    """For each role, the columns whose names stand for it, best match first."""
     found: dict[str, list[int]] = {}
     short = [plain(name) for name in names]
     for role, ranks in RANKS.items():
@@ -209,7 +209,7 @@ def roles(names: Sequence[str]) -> dict[str, list[int]]:
         if not ranked:  # a name in two languages: "price/价格"
             halves = [(plain(half), at) for at, name in enumerate(names) if "/" in name for half in name.split("/")]
             ranked = [(ranks[text], at) for text, at in halves if text in ranks and not names[at].isascii()]
-        if not ranked:  # a currency behind the name: "Price USD"
+        if not ranked:  # a currency after the name: "Price USD"
             bare = [(plain(_CURRENCY.sub("", name)), at) for at, name in enumerate(names) if _CURRENCY.search(name)]
             ranked = [(ranks[text], at) for text, at in bare if text in ranks and role != "volume"]
         if not ranked:  # nested names in JSON and prefixes of feeds: "k.c", "data.p", "bar_close"
@@ -235,7 +235,7 @@ def _tail(name: str) -> str:
 
 
 def stem(file: str) -> str:
-    """A file's name without folder and endings.
+    """A file's name without its folder and its extensions.
 
     >>> stem("/x/AAPL_2024.csv.gz")
     'AAPL_2024'
@@ -279,7 +279,7 @@ def _is_ticker(text: str) -> bool:
 
 
 def _says_when(word: str) -> bool:
-    """Whether a word of a file's name is a date, an interval, or the kind of the rows."""
+    """Whether a word of a file's name states a date, an interval or a kind of rows, and is not a symbol."""
     low = word.lower()
     return bool(
         re.fullmatch(r"\d{1,14}|[mh]|\d+[a-z]{1,3}|[mh]\d{1,2}|d1?|w1|mn1?|\d{1,2}[a-z]{3}\d{2,4}", low)
@@ -350,7 +350,7 @@ def interval_in(file: str) -> int | None:
 
 
 def date_in(file: str) -> datetime | None:
-    """The single day in a file's name, as in LEAN's, LOBSTER's and TAQ's files.
+    """The day in a file's name if there is exactly one, as in the names of LEAN's, LOBSTER's and TAQ's files.
 
     >>> date_in("AAPL_2012-06-21_34200000_57600000_message_10.csv").date().isoformat()
     '2012-06-21'
@@ -364,7 +364,8 @@ def date_in(file: str) -> datetime | None:
 
 
 def column_of(given: str, names: Sequence[str]) -> int | None:
-    """The index of the column that a person names: exactly, ignoring case and punctuation, or by its number from 1.
+    """The index of the column that a person gives: by its exact name, by its name without case and punctuation, or by
+    its number from 1.
 
     >>> column_of("close", ["Date", "Close"]), column_of("2", ["Date", "Close"]), column_of("Volume", ["Date"])
     (1, 1, None)
@@ -377,7 +378,8 @@ def column_of(given: str, names: Sequence[str]) -> int | None:
 
 
 def parse_columns(text: str) -> Mapping[str, tuple[str, ...]]:
-    """`price=Close,time=Date+Time` by role. Raises `ValueError` with what is wrong.
+    """Parse a text such as `price=Close,time=Date+Time` into columns by role. Raises `ValueError`, which says what is
+    wrong.
 
     >>> parse_columns("price=Close,time=Date+Time")
     {'price': ('Close',), 'time': ('Date', 'Time')}

@@ -29,20 +29,20 @@ class File:
     plan: Plan
     form: str
     span_us: tuple[int, int] | None
-    """The first and the last time of the rows that recognition read; `None` without any."""
+    """The first and the last time among the rows that recognition read; `None` if there are none."""
     names: tuple[str, ...]
     _chunks: Callable[[], Iterator[Chunk]]
     rows: int | None = None
 
     def converted(self) -> Iterator[Converted]:
-        """All rows as ticks, in the file's order. For a damaged file, raises what unpacking raises."""
+        """All rows as ticks, in the file's order. If the file is damaged, raises what unpacking raises."""
         converter = Converter(self.plan)
         for chunk in self._chunks():
             yield converter.convert(chunk)
 
 
 def open_file(member: Member, options: Options) -> File:
-    """Recognise a file. Raises `Unreadable` with what the file should be, or which flag to give."""
+    """Recognise a file. Raises `Unreadable`, which says what the file should be, or which flag to give."""
     head = member.head
     if not head:
         raise Unreadable("a file with rows; this one is empty")
@@ -105,7 +105,7 @@ def _delimited(member: Member, options: Options, encoding: Any, lines: list[str]
 
 
 def _messages(lines: list[str]) -> Shape | None:
-    """The trades among NYSE TAQ's messages; each kind of message has other columns."""
+    """The shape of NYSE TAQ's trade messages; each kind of message has its own columns."""
     rows = [split(line, ",") for line in lines[:500] if line.strip() and '"' not in line]
     kinds = {cells[0] for cells in rows}
     trades = [cells for cells in rows if cells[0] == TAQ_TRADE]
@@ -154,7 +154,7 @@ def _json(member: Member, options: Options, encoding: Any, lines: list[str], not
         rows = list(enumerate(answer.rows, 1))
         first = rows[:LINES]
         names = jsonrows.names_of([row for _, row in first])
-        kept = rows if not member.counted.size else None  # a pipe cannot be read again
+        kept = rows if not member.counted.size else None  # keep the rows of a pipe, which cannot be read again
 
         def again() -> Iterator[tuple[int, Any]]:
             if kept is not None:

@@ -1,4 +1,6 @@
-"""What a user may state about a file. Anything else is recognised, or the error names the flag that states it."""
+"""What a user can state about a file. Whatever is not stated is recognised, or else the error names the flag that
+states it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ EPOCH_UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Each field is a flag of the producer and a setting; `None` and "auto" mean: recognise it.
+    """Each field is both a flag of the producer and a setting; `None` and "auto" mean that it is to be recognised.
 
     `columns` gives columns by role (`price`, `time`, ...), each as a tuple of names or numbers (from 1). `bar_us` is
     the length of a bar in microseconds; 0 means that times already mark the end of bars.
@@ -29,7 +31,9 @@ class Options:
 
 
 class Unreadable(Exception):
-    """A file that cannot be read as it is; the text completes "expected ..." and says what to do."""
+    """A file that cannot be read as it is; the text completes a sentence that starts with "expected", and says what to
+    do.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ BLOCK_ROWS = 16_384
 def sorted_on_disk(
     parts: Iterator[Columns], *, newest_first: bool, rows: int = RUN_ROWS, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[Columns]:
-    """All ticks by time; ticks of one time in the order of the file, or reversed if the file has the newest row first.
+    """All ticks by time; ticks with the same time keep the order of the file, or its reverse if the newest row comes
+    first.
 
     Sorted runs of `rows` ticks are kept in a temporary folder, 36 bytes per tick, until they are merged.
     """
@@ -94,7 +95,7 @@ class _Stream:
         self._latest = -(2**62)
 
     def fill(self) -> bool:
-        """Read more if nothing is pending; return whether there are pending ticks."""
+        """Read more ticks if none are pending; return whether any are pending."""
         if self._parts is None:
             self._parts = self._open()
         while self.held is None or not len(self.held):
@@ -108,8 +109,8 @@ class _Stream:
         return True
 
     def cut(self, until: int) -> tuple[Columns, npt.NDArray[np.int64]] | None:
-        """Remove and return the pending ticks up to that time."""
-        assert self.held is not None  # noqa: S101 - `fill` said so
+        """Remove and return the pending ticks up to the time `until`, each with the time that it is emitted with."""
+        assert self.held is not None  # noqa: S101 - `fill` has returned true
         count = int(np.searchsorted(self.keys, until, side="right"))
         if not count:
             return None
@@ -121,10 +122,10 @@ class _Stream:
 def merged(
     streams: Sequence[Callable[[], Iterator[Columns]]], begins: Sequence[int] | None = None
 ) -> Iterator[Columns]:
-    """The ticks of all streams by time; among ticks of one time, those of the first stream come first.
+    """The ticks of all streams by time; of ticks with the same time, those of earlier streams come first.
 
-    `begins` are the first times of the streams: a stream is opened only when its time has come, so that the files of a
-    thousand days are not all open at once.
+    `begins` are the first times of the streams: a stream is opened only when the merge reaches its first time, so that
+    the files of a thousand days are not all open at once.
     """
     if len(streams) == 1:
         yield from streams[0]()
@@ -159,8 +160,8 @@ def _interleaved(taken: Sequence[tuple[int, Columns, npt.NDArray[np.int64]]]) ->
         ticks = joined([ticks for _, ticks, _ in taken])
         yield ticks.take(np.argsort(np.concatenate([keys for _, _, keys in taken]), kind="stable"))
         return
-    # Midpoints and trades have different sources, and a block has one source: if both are merged, each block is one
-    # row.
+    # Midpoints and trades have different sources, and all rows of a block share a source: if both are merged, each
+    # block is a single row.
     rows = [(int(key), number, at) for number, (_, _, keys) in enumerate(taken) for at, key in enumerate(keys)]
     for _, number, at in sorted(rows):
         yield taken[number][1].take(slice(at, at + 1))

@@ -1,6 +1,6 @@
-"""Unpacks files by their first bytes, never by their names: gzip, bz2, xz, zstd, zip; nested, too.
+"""Unpacks gzip, bz2, xz, zstd and zip, also nested, recognised by their first bytes and never by their names.
 
-`members` opens each file in a path. Streams are read forward only and in pieces, so their size does not matter.
+`members` opens each file in a path. Streams are only read forward and in pieces, so their size does not matter.
 """
 
 import bz2
@@ -31,7 +31,7 @@ DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zs
 _DEPTH = 3
 _PIECE_BYTES = 262_144
 _ZSTD_PIECE_BYTES = 1_024  # one kilobyte of run-length blocks unpacks to at most 32 MB
-_ZSTD_WINDOW_BYTES = 1 << 27  # 128 MB: as far back as `zstd --long` refers
+_ZSTD_WINDOW_BYTES = 1 << 27  # 128 MB, the window of `zstd --long`
 _ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
@@ -70,7 +70,7 @@ _OTHER: tuple[tuple[bytes, str], ...] = (
 class Head(io.RawIOBase):
     """A stream whose first bytes were read in advance and are returned again.
 
-    A read fills its buffer. Data before a damaged place are returned; the next read raises.
+    A read fills its buffer. Data in front of a damaged place are returned, and the next read raises.
     """
 
     def __init__(self, stream: IO[bytes], size: int = HEAD_BYTES, layers: Sequence[Any] = ()) -> None:
@@ -89,7 +89,9 @@ class Head(io.RawIOBase):
             raise self._error
 
     def _some(self, size: int) -> bytes:
-        """At most that many bytes; empty at the end, and before damage, which the next read raises."""
+        """At most `size` bytes; empty at the end, and also where the stream is damaged: then the error is kept to be
+        raised later.
+        """
         if self._error is not None:
             return b""
         try:
@@ -172,7 +174,7 @@ class Member:
 
 
 def members(path: Path) -> list[Member]:
-    """The files in `path`: the file itself, unpacked, or the members of a zip; "-" is standard input.
+    """The files in `path`: the unpacked file itself, or the members of a zip archive; "-" is standard input.
 
     Raises `Unreadable`, and `OSError` if it cannot be opened.
     """
@@ -195,7 +197,7 @@ def _of_pipe(stream: IO[bytes], name: str) -> list[Member]:
         return list(_of_zip(_spooled(first), name, (name,), counted))
     opened: list[Head] = []
 
-    def again() -> Head:  # a pipe is opened only once: recognition and reading share it
+    def again() -> Head:  # a pipe can be opened only once, so recognition and reading share it
         if not opened:
             opened.append(Head(_unpacked(cast(IO[bytes], first), name)[0]))
         return opened[0]
@@ -223,7 +225,7 @@ def _of_zip(file: Path | IO[bytes], name: str, names: tuple[str, ...], counted: 
     except DAMAGED as error:
         opened.close()
         raise Unreadable(f"a zip file that is whole ({error})") from error
-    # The members share the archive's directory, so the file is open until the last of them is gone.
+    # The members share the archive's file, so it stays open until the last of them is garbage-collected.
     weakref.finalize(archive, opened.close)
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         raise Unreadable("a table of text; this is an Excel workbook: save it as CSV")
@@ -278,7 +280,7 @@ def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether a file with that first block is a tar archive."""
+    """Whether a file that begins with `head` is a tar archive."""
     return head[257:262] == b"ustar"
 
 
@@ -295,7 +297,7 @@ def _opened(kind: str, raw: io.BufferedReader) -> IO[bytes]:
 class _Zstd(io.RawIOBase):
     """zstd frames, unpacked piece by piece; raises `EOFError` if the file ends within a frame.
 
-    The library's own stream treats a cut file as complete.
+    The library's own stream treats a file that was cut off as complete.
     """
 
     def __init__(self, raw: io.BufferedReader) -> None:
@@ -331,7 +333,7 @@ class _Zstd(io.RawIOBase):
 
 
 def _spooled(stream: Any) -> IO[bytes]:
-    """A copy on disk, for formats that are read from their end."""
+    """A copy of the stream on disk, for formats that are read from their end."""
     spool = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the reader
     while piece := stream.read(_PIECE_BYTES):
         spool.write(piece)
@@ -340,7 +342,9 @@ def _spooled(stream: Any) -> IO[bytes]:
 
 
 def on_disk(member: Member) -> Any:
-    """The member as a path, or, if it is packed, as a copy on disk: for formats that are read from their end."""
+    """The member's path or, if the member is packed, an unpacked copy on disk: for formats that are read from their
+    end.
+    """
     if member.path is not None:
         return str(member.path)
     with member.open() as stream:

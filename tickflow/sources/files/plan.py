@@ -1,4 +1,4 @@
-"""How to read a file: the role, unit and zone of each column, and how rows become ticks."""
+"""The plan for reading a file: the role, unit and zone of each column, and how rows become ticks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,8 @@ class TimeRule:
     columns: tuple[int, ...]
     how: str
     unit: str | None = None
-    """Also "hh", "hhmm" or "hhmmss": the time of day beside a date is a number such as 9, 930 or 93000."""
+    """It may also be "hh", "hhmm" or "hhmmss": the time of day next to a date is then a number such as 9, 930 or 93000.
+    """
     order: str | None = None
     zone: tzinfo | None = None
     date_us: int | None = None
@@ -42,7 +43,7 @@ class Plan:
     series: tuple[Series, ...]
     symbol: int | None = None
     suffix: tuple[int, str] | None = None
-    """A second column of the symbol, and what stands between the two where it is not empty."""
+    """The second column of the symbol, and the text between the two parts where the second one is not empty."""
     comma: bool = False
     scale: float = 1.0
     bars: str = "close"
@@ -54,7 +55,7 @@ class Plan:
     signed: bool = False
     """A negative volume marks a sale."""
     messages: bool = False
-    """Rows without time and price are other kinds of messages, and are skipped."""
+    """Rows without a time and a price are messages of other kinds, and are skipped."""
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property

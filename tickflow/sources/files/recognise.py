@@ -1,4 +1,6 @@
-"""Recognises a file: makes a `Plan` from its names and first rows, or an error that says which flag is needed."""
+"""Recognises a file: makes a `Plan` from the names of its columns and its first rows, or raises an error that says
+which flag is needed.
+"""
 
 import math
 import re
@@ -46,7 +48,7 @@ _STARTS = frozenset(
 class Seen:
     """The first rows of a file, and what its metadata state.
 
-    `symbol`, `zone` and `bar_s` come from the data (the metadata of DBN or of a JSON answer).
+    `symbol`, `zone` and `bar_s` are those that the file itself states (in the metadata of DBN or of a JSON answer).
     """
 
     names: Sequence[str]
@@ -67,7 +69,7 @@ class Seen:
 
 
 def plan_of(seen: Seen, options: Options) -> Plan:
-    """The plan for a file. Raises `Unreadable` with what is missing or ambiguous."""
+    """The plan for a file. Raises `Unreadable`, which says what is missing or ambiguous."""
     return _Recogniser(seen, options).plan()
 
 
@@ -139,7 +141,7 @@ class _Recogniser:
         return found
 
     def _column(self, role: str) -> int | None:
-        """The best column of numbers for that role."""
+        """The best column of numbers for the role, or `None`."""
         if role in self.given:
             return self.given[role][0]
         for at in self.roles[role]:
@@ -148,7 +150,7 @@ class _Recogniser:
         return None
 
     def _only(self, at: int) -> int:
-        """That column. Raises `Unreadable` if another one has the same name and other cells."""
+        """Return the column `at`. Raises `Unreadable` if another column has the same name but different cells."""
         name = self.names[at].strip().lower()
         for other, each in enumerate(self.names):
             if other != at and each.strip().lower() == name and list(self.texts[other]) != list(self.texts[at]):
@@ -246,10 +248,10 @@ class _Recogniser:
         if "volume" in self.given:
             return self.given["volume"][0]
         short = [column_names.plain(name) for name in self.names]
-        for at, name in enumerate(short):  # "s" is a size if it is not a symbol
+        for at, name in enumerate(short):  # a column named "s" is the size if it is not the symbol
             if name == "s" and at != symbol and self._is_numeric(at):
                 return at
-        # In a table of bars an amount is money.
+        # In a table of bars, a column named "amount" is a sum of money.
         money = {"amount", "amt"} if all(self.roles[role] for role in ("open", "high", "low")) else set()
         candidates = [
             at for at in self.roles["volume"]
@@ -367,7 +369,7 @@ class _Recogniser:
         return None
 
     def _suffix(self, symbol: int | None) -> tuple[int, str] | None:
-        """The second column of the symbol, and what stands between the two: SYM_ROOT and SYM_SUFFIX, base and quote."""
+        """The second column of the symbol, and the text between both parts: SYM_ROOT and SYM_SUFFIX, base and quote."""
         if symbol is None:
             return None
         short = [column_names.plain(name) for name in self.names]
@@ -422,7 +424,7 @@ class _Recogniser:
     # --- several symbols in a row ---
 
     def _several(self) -> tuple[str, list[Series], None] | None:
-        """pandas' tables with two header lines: each column has a field and a ticker."""
+        """Recognise pandas' tables with two header lines, in which each column has a field and a ticker."""
         by_ticker: dict[str, dict[str, int]] = {}
         for at, name in enumerate(self.names):
             label, divides, ticker = name.partition("\0")
@@ -445,7 +447,7 @@ class _Recogniser:
         return BARS, series, None
 
     def _wide(self, symbol: int | None) -> tuple[str, list[Series], None] | None:
-        """A time, and one column of prices per symbol, which the header names."""
+        """Recognise a table with a time and one column of prices per symbol; the header names the symbols."""
         if symbol is not None:
             return None
         times = set(self._time_candidates())
@@ -499,7 +501,7 @@ class _Recogniser:
             if rule is not None:
                 found.append((self._rank(rule), rule))
         if found:
-            if kind == BARS:  # a bar may have several times: of its start, its end, its high and its low
+            if kind == BARS:  # a bar may have several times: those of its start, its end, its high and its low
                 starts = [each for each in found if column_names.plain(self.names[each[1].columns[0]]) in _STARTS]
                 found = starts[:1] + [each for each in found if each not in starts[:1]]
             rank, rule = found[0] if kind == BARS and starts else min(found, key=lambda each: each[0])
@@ -554,7 +556,7 @@ class _Recogniser:
         return 2 if any(moment.has_clock for moment in moments) else 3
 
     def _no_clock_unread(self, date: int) -> None:
-        """Raises `Unreadable` if a column beside dates has times of day that cannot be read."""
+        """Raise `Unreadable` if a column next to dates has times of day that cannot be read."""
         for at in self.roles["clock"]:
             cell = next((cell for cell in self.filled[at][:200] if ":" in cell and read_clock(cell) is None), None)
             if at != date and cell is not None and read_time(cell, "mdy") is None:
@@ -564,7 +566,7 @@ class _Recogniser:
                 )
 
     def _clock(self, date: int) -> int | None:
-        """The column with the time of day for a date."""
+        """The column with the times of day that belong to the dates in column `date`; `None` if there is none."""
         for at in [*self.roles["clock"], *self.roles["time"]]:
             cells = self.filled[at][:200]
             if at != date and cells and all(read_clock(cell) for cell in cells):
@@ -572,7 +574,7 @@ class _Recogniser:
         return None
 
     def _rule(self, columns: tuple[int, ...]) -> TimeRule | None:
-        """How the times of these columns are read; `None` if they are not times."""
+        """How the times in these columns are read; `None` if the columns have no times."""
         first = self.seen.columns[columns[0]]
         if isinstance(first, np.ndarray) and first.dtype.kind == "M":
             return TimeRule(columns, "typed")
@@ -602,7 +604,9 @@ class _Recogniser:
         return None
 
     def _digits(self, at: int) -> str | None:
-        """Whether times of day are numbers, and in which form: 930 is half past nine unless a cell is longer."""
+        """The form of times of day that are numbers, or `None` if they are not: 930 is half past nine, unless a cell is
+        longer.
+        """
         filled = [cell.strip() for cell in self.filled[at]]
         if not filled or not all(cell.isdecimal() and len(cell) <= 6 for cell in filled):
             return None
@@ -616,9 +620,10 @@ class _Recogniser:
         return "hhmmss" if max(map(int, filled)) > 2400 or max(map(len, filled)) > 4 else "hhmm"
 
     def _has_year_first(self, cells: Sequence[str], share: Mapping[str, float]) -> bool:
-        """Whether two digits in front of a date are its year (24/01/05), which is told by the days that the rows span.
+        """Whether the first two digits of a date are its year (24/01/05); this is decided by the number of days that
+        the rows span.
 
-        Raises `Unreadable` if the rows are of one day, which may be read in two ways.
+        Raises `Unreadable` if all rows have the same date, and it can be read in two ways.
         """
         short = [cell for cell in cells if re.match(r"\d\d([-/.])\d\d\1\d\d(?!\d)", cell.strip())]
         if len(short) < 0.5 * len(cells):
@@ -659,7 +664,7 @@ class _Recogniser:
         return unit
 
     def _order(self, cells: Sequence[str], share: Mapping[str, float]) -> str | None:
-        """Whether the month or the day comes first; `None` if the form of the date leaves no doubt."""
+        """Whether the month or the day comes first in a date; `None` if the form of the dates leaves no doubt."""
         if self.options.dates:
             return self.options.dates if self._has_order(cells) else None
         if not self._has_order(cells):
@@ -708,7 +713,7 @@ class _Recogniser:
         return TimeRule((at,), "clock", unit=unit, date_us=epoch)
 
     def _zoned(self, rule: TimeRule, known: Known | None) -> TimeRule:
-        """The rule with the zone of times that have none. Raises `Unreadable` if the zone is unknown."""
+        """The rule, with the zone that applies to times without a zone. Raises `Unreadable` if this zone is unknown."""
         if rule.how == "epoch":
             self._unused_zone("since 1970")
             return rule
@@ -723,7 +728,7 @@ class _Recogniser:
         share = float(found.zoned[good].mean()) if good.any() else 0.0
         if share == 1.0 or (
             share >= 0.5 and self.options.timezone is None
-        ):  # most times have a zone: the few without one will be refused
+        ):  # most times have a zone: the few times without one will be refused
             self._unused_zone("written with their zone")
             return rule
         zone: tzinfo | None = None
@@ -761,14 +766,14 @@ class _Recogniser:
         return replace(rule, zone=zone)
 
     def _stated(self, rule: TimeRule) -> tuple[int, tzinfo] | None:
-        """The zone that the header states for these times, and the column that does."""
+        """The zone that the header states for these times, and the column whose name states it."""
         for at in rule.columns:
             if self.seen.has_header and (zone := zone_in(self.names[at])) is not None:
                 return at, zone
         return None
 
     def _agree(self, zone: tzinfo, stated: tuple[int, tzinfo] | None, moments: Micros) -> None:
-        """Raises `Unreadable` if the header states another zone than --timezone."""
+        """Raise `Unreadable` if the header states a different zone than --timezone."""
         if stated is None or "time" in self.given:
             return
         at, other = stated
@@ -792,7 +797,7 @@ class _Recogniser:
     # --- bars and order ---
 
     def _walls(self, plan: Plan) -> tuple[Micros, list[str], bool]:
-        """The times of the sample (wall time or UTC), the symbol of each, and whether they are dates only."""
+        """The times of the first rows (wall time or UTC), the symbol of each, and whether the times are dates only."""
         found = times_of(self.seen.columns, plan.time)
         good = np.flatnonzero(~found.bad)
         symbols = self.texts[plan.symbol] if plan.symbol is not None else [""] * len(found.us)
@@ -852,7 +857,8 @@ class _Recogniser:
         clocks = set((times % DAY_US).tolist())
         is_evening = len(clocks) == 1 and (12 <= min(clocks) / 3_600e6 < 17 or min(clocks) >= DAY_US - 60 * SECOND_US)
         if least >= DAY_US and plan.time.zone is not None and is_evening:
-            return 0, "times mark their end"  # 16:00 or 23:59:59 of each day, on the wall, is when it closed
+            # A wall time of 16:00 or 23:59:59 on each day is the time at which the day closed.
+            return 0, "times mark their end"
         if alone or least >= DAY_US - 3_600 * SECOND_US:
             weekly = often == 7 * DAY_US and least >= 4 * DAY_US
             return (7 * DAY_US if weekly else DAY_US), "from the steps between rows"
@@ -860,7 +866,8 @@ class _Recogniser:
             return named * SECOND_US, "the file's name"
         common = math.gcd(*steps)
         share = steps[least] / sum(steps.values())
-        # A single odd row does not make the bars shorter: their length is the most common step, if most steps have it.
+        # A single odd row does not make the bars shorter: if at least half of the steps are equal, their length is that
+        # of the bars.
         length = often if steps[often] >= 0.5 * sum(steps.values()) else least if share > 0.05 else common
         if length not in {each * SECOND_US for each in _STANDARD_S}:
             fits = [
@@ -887,7 +894,7 @@ class _Recogniser:
 
 
 def _differ(one: tzinfo, other: tzinfo, moments: Micros) -> bool:
-    """Whether two zones have different clocks at any of these wall times."""
+    """Whether two zones have different offsets from UTC at any of these wall times."""
     days = np.unique(moments // DAY_US).tolist()
     walls = [datetime(1970, 1, 1) + timedelta(days=day, hours=12) for day in days]  # noqa: DTZ001 - a wall clock's
     return any(wall.replace(tzinfo=one).utcoffset() != wall.replace(tzinfo=other).utcoffset() for wall in walls)
@@ -898,7 +905,7 @@ def _span_days(us: Micros) -> int:
 
 
 def _rounded_to(cells: Sequence[str]) -> float:
-    """The unit of the last digit of numbers such as 1.70447E+12; 0 if any cell has all its digits."""
+    """What a step of the last digit is worth in numbers such as 1.70447E+12; 0 if any cell has all its digits."""
     places = []
     for cell in cells:
         found = re.fullmatch(r"\d+(?:[.,](\d+))?[eE]\+?(\d{1,2})", cell.strip())

@@ -19,7 +19,9 @@ from tickflow.sources.files.plan import QUOTES
 KEY = "REPLAY_FILE"
 MOST_FILES = 10_000
 MOST_OPEN = 16
-"""The most files with ticks of the same time that are merged: each takes 10 MB. More are sorted together on disk."""
+"""The most files that may overlap in time and still be merged in memory: each takes 10 MB. More files are sorted
+together on disk.
+"""
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Tally:
 
 @dataclass
 class Opened:
-    """All recognised files; `counted` says how much of each was read."""
+    """All recognised files; `counted` says how many bytes of each were read."""
 
     files: list[File]
     counted: list[Counted]
@@ -43,7 +45,7 @@ class Opened:
 
     @property
     def size(self) -> int:
-        """The size of all files in bytes, packed; 0 if one is a pipe."""
+        """The size of all files in bytes, before unpacking; 0 if one of them is a pipe."""
         sizes = [each.size for each in self.counted]
         return sum(sizes) if all(sizes) else 0
 
@@ -86,7 +88,7 @@ def _is_data(path: Path, folder: Path) -> bool:
 
 
 def open_all(path: Path, options: Options) -> Opened:
-    """Recognise all files in `path`. Raises `SettingError` with the problem and the file."""
+    """Recognise all files in `path`. Raises `SettingError`, which names the problem and the file."""
     files: list[File] = []
     counted: dict[int, Counted] = {}
     notes: list[str] = []
@@ -121,8 +123,8 @@ def open_all(path: Path, options: Options) -> Opened:
 
 
 def _is_aside(member: Member, found: Sequence[Member]) -> bool:
-    """Whether a member of a zip is a note or a report beside the data: the only text among members that are not
-    texts.
+    """Whether a member of a zip archive is a note or a report about the data: it is the only .txt file, and there are
+    other files.
     """
     return member.name.lower().endswith(".txt") and len(found) > 1 and all(
         not each.name.lower().endswith(".txt") for each in found if each is not member
@@ -191,12 +193,12 @@ class Reading:
 
 
 def _overlap(files: Sequence[File], options: Options) -> bool:
-    """Whether more files have ticks of the same time than may be open together.
+    """Whether more files overlap in time than may be open at once.
 
-    Those with a symbol of their own each do, as a rule; of others the first rows show it.
+    Files that each have their own symbol usually overlap; for other files, the first rows show it.
     """
     if options.sort == "never" or len({file.plan.kind == QUOTES for file in files}) > 1:
-        return False  # a sort on disk keeps one source of ticks: trades, or midpoints
+        return False  # a sort on disk can keep only one source of ticks: trades or midpoints
     symbols = {file.plan.series[0].symbol for file in files if file.plan.symbol is None} - {None}
     spans = [file.span_us for file in files if file.span_us is not None]
     edges = sorted(
@@ -207,8 +209,8 @@ def _overlap(files: Sequence[File], options: Options) -> bool:
 
 
 def with_flags(options: Options, **changes: object) -> Options:
-    """The options with some changed."""
-    return replace(options, **changes)  # type: ignore[arg-type]  # names and types are those of the caller
+    """A copy of the options with these changes."""
+    return replace(options, **changes)  # type: ignore[arg-type]  # the caller gives valid names and types
 
 
 def shared_notes(files: Sequence[File]) -> list[str]:

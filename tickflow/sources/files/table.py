@@ -1,7 +1,7 @@
-"""Delimited text: recognises separator and header, and reads rows as cells, block by block.
+"""Reads delimited text: recognises separator and header, and splits rows into cells, block by block.
 
-No cell of a tick holds a line break, so a line is a row whatever its quotation marks: a stray mark spoils its own line
-and no other.
+No cell of a tick has a line break, so each line is a row whatever its quotation marks, and a stray quotation mark
+spoils no line but its own.
 """
 
 import csv
@@ -25,9 +25,9 @@ Cells = Sequence[str] | npt.NDArray[Any]
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 MOST_COLUMNS = 20_000
-"""A line with more cells is taken for no table: it would cost seconds to look at."""
+"""A line with more cells than this is not taken for a table: examining it would take seconds."""
 ROWS = 20_000
-"""The most rows in a chunk: the rows in memory at a time."""
+"""The most rows in a chunk, and so the most that are in memory at a time."""
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Chunk:
 class Shape:
     """The shape of a text: `header` is the number of lines before the data, `levels` are the header's lines.
 
-    `drops` says that each row starts with one more cell than the header has: a number that counts the rows.
+    With `drops`, each row starts with an extra cell that has no name in the header: a number that counts the rows.
     """
 
     separator: str
@@ -60,7 +60,8 @@ class Shape:
     drops: bool = False
     has_header: bool = True
     only: tuple[int, frozenset[str]] | None = None
-    """(column index, value): lines with another value in that column are messages of other kinds, not rows."""
+    """(column index, values): a line with any other value in this column is a message of a different kind, not a row.
+    """
 
     @property
     def width(self) -> int:
@@ -69,7 +70,7 @@ class Shape:
 
 
 def split(line: str, separator: str) -> list[str]:
-    """The cells of one line. Raises `ValueError` for a quotation mark without a partner.
+    """The cells of one line. Raises `ValueError` for an unbalanced quotation mark.
 
     >>> split('a, "b,c" ,d', ","), split("1;'2'", ";")
     (['a', 'b,c', 'd'], ['1', '2'])
@@ -176,9 +177,7 @@ def _uncommented(cells: Sequence[str]) -> list[str]:
 
 
 def _looks_named(cells: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether these cells are column names: a time and something else, by known or given names, and no cell is
-    a value.
-    """
+    """Whether these cells are column names: known or given names of a time and of something else, and no values."""
     if len(cells) < 2 or sum(map(_is_value, cells)) > len(cells) / 4:
         return False
     by_name = [each for each in wanted if not each.isdecimal()]
@@ -227,7 +226,7 @@ def _levels(rows: Sequence[tuple[int, list[str]]]) -> tuple[list[list[str]], Seq
 
 
 def _joined(levels: Sequence[Sequence[str]]) -> list[str]:
-    """One name per column for a header of several lines: "Close AAPL", and the index by its own name."""
+    """One name per column for a header of several lines, such as "Close AAPL"; the index column keeps its own name."""
     index = next((level[0] for level in levels[1:] if not any(level[1:])), levels[0][0] or "Date")
     two = [level for level in levels if any(level[1:])]
     if len(two) == 1:
@@ -253,11 +252,11 @@ def _is_remark(cells: Sequence[str], line: str) -> bool:
 
 
 _ROW_COUNT = re.compile(r"\(\d[\d,]* rows?(?: affected)?\)")
-"""How clients of databases end a table."""
+"""The line with which database clients end a table."""
 
 
 def _is_rule(line: str) -> bool:
-    """Whether a line is drawn, not written: |---|---|, or -----+-----."""
+    """Whether a line is a drawn ruler such as |---|---| or -----+-----."""
     return ("---" in line or "===" in line) and not line.strip(" \t|+:=,;-")
 
 
@@ -268,11 +267,11 @@ _FIRST_NAMES = frozenset(
     if len(name) > 3
     for spelled in (name, name.upper(), name.capitalize())
 )
-"""The usual first cell of a header."""
+"""The usual names in the first cell of a header."""
 
 
 class Rows:
-    """The rows of a text of that shape, in chunks."""
+    """The rows of a text with the given shape, in chunks."""
 
     def __init__(self, shape: Shape, encoding: Encoding) -> None:
         self._shape = shape
@@ -369,8 +368,8 @@ class Rows:
         return Chunk(columns, np.array(numbers, dtype=np.int64), refused, passed)
 
     def _is_header(self, cells: Sequence[str], at: int) -> bool:
-        """Whether this row repeats the header. Raises `Unreadable` for another header, whose rows would have another
-        meaning.
+        """Whether this row repeats the header. Raises `Unreadable` for a different header: the rows after it would have
+        a different meaning.
         """
         if cells[0] not in self._first_names or any(map(_is_value, cells)):
             return False

@@ -15,7 +15,7 @@ class Readable(Protocol):
     """A stream of bytes."""
 
     def read(self, size: int = -1, /) -> bytes | None:
-        """Read at most that many bytes; returns none at the end."""
+        """Read at most `size` bytes; return an empty result at the end."""
         ...
 
 
@@ -74,8 +74,8 @@ _WORDS = {
     "big5": ("日期", "開盤", "收盤", "成交"),
     "cp1251": ("дата", "цена", "тикер", "время"),
 }
-"""Words in the headers of files in encodings older than UTF-8, by encoding. The other cells are digits, which all
-encodings share.
+"""By encoding older than UTF-8, words that occur in the headers of files. The other cells are digits, which are the
+same in all encodings.
 """
 
 
@@ -89,7 +89,8 @@ def _legacy(head: bytes) -> str:
 
 
 def blocks(stream: Readable, encoding: Encoding, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """The text in UTF-8 without its mark, cut at line ends, which are all `\\\\n`. Bytes that are wrong become U+FFFD.
+    """The text in UTF-8 without its byte order mark, in blocks that end at line ends. All line ends become `\\\\n`.
+    Invalid bytes become U+FFFD.
 
     Raises `Unreadable` for a line over `LONGEST_LINE_BYTES`.
     """
@@ -103,7 +104,7 @@ def blocks(stream: Readable, encoding: Encoding, size: int = BLOCK_BYTES) -> Ite
         raw = piece if decoder is None else decoder.decode(piece, final=not piece).encode("utf-8", "replace")
         raw = cr + raw
         cr = b""
-        if piece and raw.endswith(b"\r"):  # perhaps the first half of a \r\n
+        if piece and raw.endswith(b"\r"):  # this may be the first half of a \r\n
             raw, cr = raw[:-1], b"\r"
         if b"\r" in raw:
             raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -132,7 +133,7 @@ def _valid(block: bytes) -> bytes:
 
 
 def first_lines(head: bytes, encoding: Encoding, is_whole: bool, most: int) -> list[str]:
-    """The complete lines at the start of a text; the last one is left out if it may be cut."""
+    """The complete lines at the start of a text; the last line is left out if it may be cut off."""
     text = codecs.getincrementaldecoder(encoding.codec)("replace").decode(head[encoding.mark :], final=is_whole)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not is_whole and len(lines) > 1:

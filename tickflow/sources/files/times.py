@@ -1,7 +1,7 @@
-"""Times in every common form: as text, as a number since 1970, as a time of day beside a date.
+"""Reads times in every common form: as text, as a number since 1970, as a time of day next to a date.
 
-`read_time` reads one cell and defines what each form means. `read_times` reads a column: cells of one shape are read
-together, as digits at fixed places, and the others one by one.
+`read_time` reads one cell and defines what each form means. `read_times` reads a column: cells of the same shape are
+read together, as digits at fixed positions, and the others one at a time.
 """
 
 import re
@@ -79,7 +79,7 @@ _ZONE = (
 )
 _BETWEEN = r"(?:\s*[td\s_,;]\s*|-(?=\d\d:)|:(?=\d\d:)|(?<=\d{8}))"
 _MONTHS_ALONE = (6, len(_DATES) - 1)
-"""The forms without a day, which have no time of day either."""
+"""The indexes of the forms without a day; they have no time of day either."""
 _FORMS = tuple(
     re.compile(rf"{date}(?:{_BETWEEN}(?:{_CLOCK}){_ZONE})?", re.ASCII | re.IGNORECASE)
     if number not in _MONTHS_ALONE
@@ -184,7 +184,7 @@ def _date_of(part: dict[str, str | None], order: str | None) -> tuple[int, int, 
             first = int(part["one"] or "")
             return first + (2000 if first < 70 else 1900), int(part["two"] or ""), int(part["year"] or "")
         if part["sep"] == ".":
-            order = DAY_FIRST  # with dots, 5.1.2024 has the day first everywhere
+            order = DAY_FIRST  # with dots, as in 5.1.2024, the day comes first everywhere
         if order is None:
             raise ValueError("the order of day and month")
         one, two = int(part["one"] or ""), int(part["two"] or "")
@@ -221,7 +221,7 @@ def _clock_of(part: dict[str, str | None]) -> int | None:
 
 
 def _offset_at(wall_us: int, place: str) -> int | None:
-    """The UTC offset of a place at a wall-clock time; `None` if that hour occurs twice or never, or if the place is
+    """The UTC offset of a place at a wall-clock time; `None` if this time occurs twice or never, or if the place is
     unknown.
     """
     wall = datetime(1970, 1, 1) + timedelta(microseconds=wall_us)  # noqa: DTZ001 - a wall clock's
@@ -234,7 +234,7 @@ def _offset_at(wall_us: int, place: str) -> int | None:
 
 
 def _fraction_us(digits: str) -> int:
-    """The microseconds of the digits after the point; half a microsecond is rounded up, as in msgspec."""
+    """The digits after a second's decimal point, in microseconds; half a microsecond is rounded up, as in msgspec."""
     padded = digits.ljust(7, "0")
     return int(padded[:6]) + (padded[6] >= "5")
 
@@ -284,7 +284,9 @@ _DAYS_IN_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Micros, bool, Mask] | None:
-    """Cells with the length and the shape of the first: the times, whether they have a zone, and which cells fit."""
+    """Read all cells that have the length and the shape of the first cell: the times, whether they have a zone, and
+    which cells fit.
+    """
     first = cells[0]
     if not first.isascii() or first != first.strip() or read_time(first, order) is None:
         return None
@@ -302,7 +304,7 @@ def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Mic
     digit = np.array([char.isdigit() for char in first])
     fixed = np.frombuffer(first.encode(), np.uint8)
     is_read: Mask = (matrix[:, ~digit] == fixed[~digit]).all(1)
-    digits = matrix[:, digit] - 48  # unsigned arithmetic: any byte that is not a digit becomes more than nine
+    digits = matrix[:, digit] - 48  # in unsigned arithmetic any byte that is not a digit becomes more than nine
     is_read &= (digits < 10).all(1)
     places = np.cumsum(digit) - 1
 
@@ -349,7 +351,7 @@ def _together(cells: Sequence[str], length: int, order: str | None) -> tuple[Mic
 
 
 def _days(year: Micros, month: Micros, day: Micros) -> Micros:
-    """Days since 1970 of a Gregorian date; years start in March, so that leap days come last."""
+    """Days from 1970 to a Gregorian date. The calculation starts years in March, so that a leap day comes last."""
     year = year - (month <= 2)
     era = year // 400
     of_era = year - era * 400
@@ -364,7 +366,7 @@ _LEAST_S, _MOST_S = 157_766_400, 4_102_444_800  # 1975 to 2100: the ranges of th
 
 
 def epoch_unit(values: Sequence[float]) -> str | None:
-    """The unit in which all these numbers are times from 1975 to 2100; `None` if there is none.
+    """The unit in which all these numbers are times from 1975 to 2100; `None` if no unit fits.
 
     >>> epoch_unit([1704465000]), epoch_unit([1704465000123456]), epoch_unit([42])
     ('s', 'us', None)
@@ -377,7 +379,7 @@ def epoch_unit(values: Sequence[float]) -> str | None:
 
 
 def read_epochs(cells: Sequence[str], unit: str) -> Times:
-    """Numbers since 1970 in that unit, as text; exact, and rounded to microseconds."""
+    """Times written as numbers since 1970 in `unit`; computed exactly and rounded to microseconds."""
     factor = EPOCH_UNITS[unit]
     scale = 1_000_000_000 // factor
     least, most = _LEAST_S * scale, _MOST_S * scale
@@ -392,7 +394,7 @@ def read_epochs(cells: Sequence[str], unit: str) -> Times:
 
 
 def epochs_of(values: npt.NDArray[np.int64], unit: str) -> Times:
-    """The same as `read_epochs`, for numbers."""
+    """Like `read_epochs`, for numbers instead of text."""
     factor = EPOCH_UNITS[unit]
     scale = 1_000_000_000 // factor
     bad = (values < _LEAST_S * scale) | (values >= _MOST_S * scale)
@@ -426,7 +428,7 @@ def _decimal(cell: str) -> Decimal | None:
 
 
 def seconds_us(cell: str, unit: str) -> int | None:
-    """A number of seconds or milliseconds as microseconds, exactly rounded; `None` if it is not a number.
+    """A number of seconds or milliseconds in microseconds, correctly rounded; `None` if the cell is not a number.
 
     >>> seconds_us("34200.0174595", "s"), seconds_us("15300000", "ms"), seconds_us("x", "s")
     (34200017460, 15300000000, None)
@@ -445,7 +447,7 @@ _SUMMER = {
 
 
 def zone_in(name: str) -> tzinfo | None:
-    """The zone that a column's name states.
+    """The zone that the name of a column states; `None` if it states none.
 
     >>> str(zone_in("Gmt time")), zone_in("Local time"), str(zone_in("time (EST)")), str(zone_in("Date (ET)"))
     ('UTC', None, 'UTC-05:00', 'America/New_York')

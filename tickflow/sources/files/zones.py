@@ -1,4 +1,4 @@
-"""From wall time to UTC: in a repeated hour the order of rows decides; a time in a skipped hour is refused."""
+"""Converts wall time to UTC: in a repeated hour the order of the rows decides; a time in a skipped hour is refused."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from tickflow.errors import SettingError
 Micros = npt.NDArray[np.int64]
 
 BUCKET_US = 900_000_000
-"""A quarter of an hour: every clock change since 1970 was at a multiple of it."""
+"""A quarter of an hour: every clock change since 1970 happened at a multiple of this."""
 FOLLOWS_US = 1_800_000_000
-"""In a repeated hour, a row at most half an hour after the previous one is in the same pass through that hour: the
-second pass is an hour later.
+"""In a repeated hour, a row at most this long (half an hour) after the previous row belongs to the same pass through
+the hour: the second pass is one hour later.
 """
 
 _NORMAL, _FOLD, _GAP = 0, 1, 2
@@ -27,7 +27,7 @@ _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
 
 
 def zone_of(text: str, key: str = "REPLAY_TIMEZONE") -> tzinfo:
-    """The zone of a name such as America/New_York, UTC or UTC-05:00. Raises `SettingError`.
+    """The zone with a name such as America/New_York, UTC or UTC-05:00. Raises `SettingError`.
 
     >>> zone_of("-05:00").utcoffset(None)
     datetime.timedelta(days=-1, seconds=68400)
@@ -64,7 +64,7 @@ class Clock:
     """Turns the wall times of one file into UTC, row by row; `direction` is -1 if the newest row comes first.
 
     `step_us` is the length of a bar (a symbol has one bar per time); 0 for ticks, of which many may share a time.
-    `folded` counts rows in a repeated hour that were placed by their order.
+    `folded` counts rows in a repeated hour whose UTC time was decided by the order of the rows.
     """
 
     zone: tzinfo
@@ -76,7 +76,7 @@ class Clock:
     _unplaced: dict[str, int] = field(default_factory=dict, repr=False)
 
     def to_utc(self, wall: Micros, symbols: Sequence[str] | None = None) -> tuple[Micros, dict[int, str]]:
-        """UTC of each wall time, and, by index, the rows that have none, with the reason."""
+        """Each wall time in UTC; and, by index, the reason for each row that has no UTC time."""
         if not len(wall):
             return wall, {}
         buckets = wall // BUCKET_US
@@ -122,7 +122,7 @@ class Clock:
     def _placed(self, symbol: str, near: int, far: int, before: int | None) -> int | None:
         """Which of the two possible times a row in a repeated hour has; `None` if the rows before it do not decide it.
 
-        A row that lies far behind a refused one shows that the clock went back between the two.
+        A row whose wall time lies far before that of a refused row shows that the clock was set back between the two.
         """
         last = self._unplaced.get(symbol)
         if last is not None:
