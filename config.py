@@ -39,7 +39,7 @@ from tickflow.ticks.tick import SYMBOL_CHARACTERS, is_symbol
 HERE = Path(__file__).absolute().parent
 DEFAULT_SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
 FOUND = ""
-"""As `env_file`: the file that `find_env_file` finds."""
+"""The value of `env_file` that stands for the file that `find_env_file` finds."""
 OF_COMPOSE = ("INFLUXDB_USERNAME", "INFLUXDB_PASSWORD", "INFLUXDB_RETENTION", "GRAFANA_PASSWORD")
 """Keys that docker-compose.yml reads from the same `.env`."""
 OTHER_NAMES = {
@@ -60,8 +60,8 @@ OTHER_NAMES = {
     "TICKERS": "SYMBOLS",
     "STOCK_SYMBOLS": "SYMBOLS",
 }
-"""The names that other programs use for a setting of ours: such a key in `.env` is refused, and the error has the right
-name.
+"""Names that other programs use for settings of this one. Such a key in `.env` is refused, and the error states the
+right name.
 """
 
 
@@ -145,7 +145,7 @@ LENGTH_RULE = "a number of seconds from 0 to 31536000, or month"
 
 
 def _is_zone(text: str) -> bool:
-    from tickflow.sources.files.zones import zone_of  # loads numpy: only where a zone is set
+    from tickflow.sources.files.zones import zone_of  # imported here, since few starts need it
 
     try:
         zone_of(text)
@@ -155,7 +155,7 @@ def _is_zone(text: str) -> bool:
 
 
 def _is_market(name: str) -> bool:
-    from tickflow.sessions import is_market  # loads numpy: only where a market is set
+    from tickflow.sessions import is_market  # imported here, since few starts need it
 
     return is_market(name)
 
@@ -263,15 +263,15 @@ _Mechanism = Annotated[
 
 
 def _setting(default: Any, meaning: str, *, shown: str | None = None) -> Any:
-    """A field with its default and what the setting is for: the text of help, `.env.example` and docs/settings.md.
+    """A field with its default and its meaning, which is a text in --help, `.env.example` and docs/settings.md.
 
-    `shown` is how people write the default, where that is not its plain text.
+    `shown` is how people write the default, if that differs from its plain text.
     """
     return Field(default, title=meaning, json_schema_extra={"shown": shown} if shown else None)
 
 
 class Settings(BaseModel):
-    """All settings; one attribute per key, in lower case. Secrets show as `**********`.
+    """All settings; one attribute per key, in lower case. Secrets are shown as `**********`.
 
     A field's `title` says what the setting is for, its `description` what values it takes; both become text for users.
     """
@@ -537,11 +537,11 @@ class Settings(BaseModel):
 
     @property
     def tick_interval(self) -> float:
-        """Seconds between two ticks of one simulated symbol, or between two quotes."""
+        """Seconds between two ticks of the same simulated symbol, or between two quotes."""
         return self.update_interval if self.producer_interval is None else self.producer_interval
 
     def secret(self, key: str, need: str) -> str:
-        """The secret of that key. Raises `SettingError` with `need` if it is missing."""
+        """The value of the secret setting `key`. Raises `SettingError` with the text `need` if it is missing."""
         value: SecretStr | None = getattr(self, key.lower())
         if value is None:
             raise SettingError(key, None, need)
@@ -576,8 +576,8 @@ def explained(key: str) -> tuple[str, str, str]:
 
 
 def find_env_file() -> Path | None:
-    """The `.env` file to read: the one in the current folder, or else the one beside this file; `None` if there is
-    neither.
+    """The `.env` file to read: that of the current folder, or else that of the folder of this module; `None` if there
+    is neither.
     """
     return next((path for path in (Path.cwd() / ".env", HERE / ".env") if path.is_file()), None)
 
@@ -596,9 +596,10 @@ def load_settings(
     env_file: str | Path | None = FOUND,
     flags: Mapping[str, str] | None = None,
 ) -> Settings:
-    """The settings from `flags`, `environ` (by default the process's own) and `env_file`; empty values count as absent.
+    """The settings from `flags`, `environ` (by default the environment of the process) and `env_file`; an empty value
+    counts as absent.
 
-    `env_file` is by default the one that `find_env_file` finds; with `None`, no file is read.
+    `env_file` is by default the file that `find_env_file` finds; with `None`, no file is read.
 
     Raises `SettingError`, which names the key, the value and what was expected.
 
@@ -628,7 +629,7 @@ def _refuse_misspelt(values: Mapping[str, str], env_file: str | Path) -> None:
     for key in values:
         if key in known or key in OF_COMPOSE:
             continue
-        # a key that begins like one of ours is more likely meant for this program than for another
+        # a key that begins like a setting of this program is probably meant for it
         name = key.upper()  # a key in lower case would be ignored silently
         cutoff = 0.7 if name.partition("_")[0] in groups else 0.85
         near = OTHER_NAMES.get(name) or next(iter(difflib.get_close_matches(name, known, n=1, cutoff=cutoff)), None)
@@ -686,7 +687,7 @@ def _check_together(settings: Settings) -> None:
 
 
 def _check_certificates(settings: Settings, group: str, is_tls: bool) -> None:
-    """Raise `SettingError` for files of TLS that are missing or incomplete."""
+    """Raise `SettingError` if TLS files are missing or incomplete."""
     if not is_tls:
         return
     given = {key: getattr(settings, key.lower()) for key in (f"{group}_{part}" for part in _PARTS_OF_TLS)}
@@ -700,7 +701,7 @@ def _check_certificates(settings: Settings, group: str, is_tls: bool) -> None:
 
 
 def _without_effect(settings: Settings) -> list[str]:
-    """Warnings for settings that are meant to secure a connection but have no effect."""
+    """Warnings about settings that should secure a connection but have no effect."""
     protocol, url = settings.kafka_security_protocol, settings.influxdb_url
     found = []
     for group, is_used, reason in (
@@ -738,5 +739,5 @@ def add_flags(parser: argparse.ArgumentParser, keys: Sequence[str], aliases: Map
 
 
 def flags_of(arguments: argparse.Namespace) -> dict[str, str]:
-    """The settings among parsed arguments."""
+    """The settings that the parsed arguments give, by key."""
     return {key: value for key, value in vars(arguments).items() if key in KEYS and value is not None}

@@ -70,8 +70,8 @@ class StockAnalyticsEngine:
     """One worker of the consumer group: every accepted record becomes one stored point, through any crash.
 
     Every argument has a default made from `settings`: `log`, `store`, `out` (the console), `clock` (ns since 1970) and
-    `span` (see `tickflow/metrics/windows.py`). With a given log or store, alerts are
-    raised only by a given `desk`. `run` returns when `stop` is set.
+    `span` (see `tickflow/metrics/windows.py`). If a log or a store is given, alerts are raised only if a `desk` is
+    given too. `run` returns when `stop` is set.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class StockAnalyticsEngine:
         logger.info("ended")
 
     def turn(self) -> None:
-        """Read and compute one batch. If a backlog waits, the previous batch is written meanwhile.
+        """Read and compute one batch. If there is a backlog, the previous batch is written at the same time.
 
         The write of the new batch starts as soon as the previous write has ended; the previous batch is then committed.
         """
@@ -173,7 +173,7 @@ class StockAnalyticsEngine:
         self.report()
 
     def poll(self) -> Polled:
-        """The next records; changes of the assignment that came with them are followed first."""
+        """Poll the next records; first, apply the changes of the assignment that came with them."""
         try:
             polled = self.log.poll(POLL_SECONDS)
         except LogUnavailable as error:
@@ -182,13 +182,13 @@ class StockAnalyticsEngine:
             return Polled()
         try:
             self.partitions.follow(polled)
-            if self._is_unread:  # otherwise an idle worker would report the hold-up until its next commit
+            if self._is_unread:  # without this, an idle worker would report the hold-up until its next commit
                 self._is_unread = False
                 self.holdup.over()
         except LogUnavailable as error:
             self._is_unread = True
-            # The records of other partitions must not be dropped: the log would continue behind them and commit past
-            # them.
+            # The records of other partitions must not be dropped: the log would continue after them, and the commit
+            # would skip them.
             if not polled.records and not polled.read_up_to:
                 self.holdup.wait(POLL_SECONDS, str(error), f"{self.log.where} answers again", State.WAITING_FOR_LOG)
                 return Polled()
@@ -196,7 +196,9 @@ class StockAnalyticsEngine:
         return polled
 
     def process(self, polled: Polled) -> Batch:
-        """Decode, advance the windows, measure. Records before a partition's `emit_from` only fill its windows."""
+        """Decode the records, advance the windows and compute the metrics. Records before a partition's `emit_from`
+        only fill its windows.
+        """
         batch = Batch()
         for number, lost in self.partitions.take_lost().items():
             overrun = self.partitions[number]
@@ -289,8 +291,8 @@ class StockAnalyticsEngine:
         parts = [Points.joined(batch.points)]
         written = [self.store_points(parts[0], batch.attempt)]
         if written[0].expired and len(set(parts[0].partition.tolist())) > 1:
-            # The store reports how many points it dropped, not which: each partition is written again, to count its
-            # own.
+            # The store reports how many points it dropped, but not which: so each partition is written again, to count
+            # its own.
             parts = parts[0].by_partition()
             written = [self.store_points(part) for part in parts]
         records = iter(batch.records)
@@ -304,7 +306,9 @@ class StockAnalyticsEngine:
         self.telemetry.stored(batch.probes_ns)
 
     def store_points(self, points: Points, attempt: Future[Written] | None = None) -> Written:
-        """Store points, retrying for ever; `attempt` is a first attempt that another thread has already started."""
+        """Store points, retrying for ever; `attempt` is the first attempt, if a different thread has already started
+        it.
+        """
         backoff = Backoff()
         while True:
             try:
@@ -325,7 +329,7 @@ class StockAnalyticsEngine:
         self.commit(batch)
 
     def letters_of(self, refused: Sequence[Refused], stage: str) -> list[dead_letters.Letter]:
-        """The dead letters about those records, each cut to what the topic takes."""
+        """The dead letters about these records, each cut to the size that the topic accepts."""
         if not refused:
             return []
         largest = self.log.largest_letter
@@ -376,7 +380,7 @@ class StockAnalyticsEngine:
                 self.desk.committed(number, position.offset)
 
     def report(self) -> None:
-        """Look at ticks that wait for alerts, write the status, print what is due; none of it can stop the loop."""
+        """Pass waiting ticks to the alerts, write the status, print what is due; none of this can stop the loop."""
         if self.desk:
             self.desk.look()
         self.console.speak(self.counters, self.log.lag)
@@ -386,12 +390,12 @@ class StockAnalyticsEngine:
         self._reporter.report(self.status)
 
     def snapshot(self) -> "Snapshot":
-        """The present figures of this worker, for its metrics and its health."""
+        """The current figures of this worker, for its metrics and its health."""
         newest = self._reporter.newest_event
         return self.telemetry.snapshot_of(self.partitions, self.counters, self.log.ends(), self.holdup.state, newest)
 
     def status(self) -> WorkerStatus:
-        """The present status of this worker."""
+        """The current status of this worker."""
         held_up_by, health = self.holdup.reason or self.log.holdup, self.telemetry.health.report
         notice, state = self.notices.sentence(), health.state.value
         return self._reporter.status(self.log.lag(), self.counters.total, held_up_by, notice, state, health.sentence)
@@ -420,12 +424,16 @@ FLAGS = (
 
 
 def worker_of(settings: Settings, stop: process.StopEvent, *, alerts_only: bool = False) -> StockAnalyticsEngine:
-    """The worker of the settings; with `alerts_only` it needs no store, and publishes alerts without storing any."""
+    """The worker that the settings describe; with `alerts_only` it needs no store, and publishes alerts without storing
+    them.
+    """
     if not alerts_only:
         return StockAnalyticsEngine(settings, stop=stop)
     log = open_log(settings, stop, worker_name(settings.kafka_instance_id))
     desk = open_desk(settings, log, stop, store=NowhereAlerts())
-    store = cast(MetricsStore, NowhereStore(stop))  # it has everything that a worker calls, but no queries for the page
+    store = cast(
+        MetricsStore, NowhereStore(stop)
+    )  # it has every method that a worker calls, but not the queries of the page
     return StockAnalyticsEngine(settings, log=log, store=store, desk=desk, stop=stop)
 
 
@@ -457,7 +465,7 @@ def work(arguments: argparse.Namespace, settings: Settings, stop: process.StopEv
     logger.info("%s", origin_of_settings())
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: worker.console.want_summary())
-    gc.freeze()  # without it, repeated searches for garbage among the loaded modules took 10 % of the CPU
+    gc.freeze()  # without it, garbage collection of the loaded modules took 10 % of the CPU
     from tickflow.telemetry.unread import serving_worker  # the same
 
     with serving_worker(settings, worker.telemetry, partial(open_log, settings, stop), stop):

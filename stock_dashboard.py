@@ -56,15 +56,16 @@ FLAGS = (
 
 
 CALENDAR_AFTER_SECONDS = 5.0
-"""The calendar takes half a second of CPU to load: it is loaded this long after the start, before most readers need it.
+"""The calendar takes half a second of CPU time to load. It is loaded this many seconds after the start, before most
+readers need it.
 """
 
 
 class StockDashboard:
-    """The page over a store, which it only reads; acknowledgements of readers go into `acks`.
+    """The page, which only reads from its store; acknowledgements of readers go into `acks`.
 
-    `store`, `acks`, `alerts` and `mutes` are by default those of the settings; with a given `store`, the last two are
-    left out unless they are given too. `clock` is the wall clock, in ns since 1970.
+    `store`, `acks`, `alerts` and `mutes` are by default those that the settings name; if `store` is given, the page has
+    no alerts and mutes unless these are given too. `clock` is the wall clock, in ns since 1970.
     """
 
     def __init__(
@@ -115,15 +116,15 @@ class StockDashboard:
 
     @property
     def url(self) -> str:
-        """The address of the page; for a proxy the path of a unix socket, where the settings name one."""
+        """The address of the page, or the path of its unix socket if the settings name one (for a proxy)."""
         if self._socket:
             return self._socket
         host = self.settings.dashboard_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.dashboard_port}/"
 
     def run(self) -> None:
-        """Serve the page until `stop` is set. Raises `SettingError` if the port is taken, or if a setting keeps the
-        store away.
+        """Serve the page until `stop` is set. Raises `SettingError` if the port is taken, or if a setting makes it
+        impossible to connect to the store.
         """
         from tickflow.dashboard.server import bind, bind_socket, serve
 

@@ -52,8 +52,8 @@ class StockDataProducer:
     """Publishes the ticks of one source, keyed by symbol; each tick carries the id of this run and its number.
 
     `injections` are jumps of simulated prices. `start_time` is the first event time of simulated ticks; by default they
-    carry the present time. `ticks` ends the run after that many ticks of each symbol. `wishes`
-    say which part of a file is replayed, and how.
+    have the present time. `ticks` ends the run after this many ticks of each symbol. `wishes` say which part of a file
+    is replayed, and how.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class StockDataProducer:
     def start_streaming(self, use_real_data: bool = False, api_key: str | None = None, interval: float = 2) -> None:
         """Publish until the source ends or the process is asked to stop.
 
-        `use_real_data`: real prices from Alpha Vantage, with `api_key` or else the key of the settings. Otherwise
+        `use_real_data`: real prices from Alpha Vantage, with `api_key` or else the key in the settings. Otherwise
         recorded prices from `REPLAY_FILE` if `SOURCE` is `replay`, else simulated prices. `interval`: seconds between
         two simulated ticks of one symbol, or between two rounds of quotes.
 
@@ -121,8 +121,8 @@ class StockDataProducer:
         logger.info("ended")
 
     def _continue(self, source: Source) -> None:
-        """Give a replay's run a name that later runs can find; with `--resume`, skip the ticks of earlier runs in the
-        log.
+        """Give the run of a replay a name that later runs can find; with `--resume`, skip the ticks that earlier runs
+        have published.
         """
         if self.settings.source != "replay":
             return
@@ -161,8 +161,8 @@ class StockDataProducer:
             if number > self._ticks:
                 continue
             self._seq[tick.symbol] = number
-            # A tick of another topic carries its record's offset as its number, which our own counter must not replace;
-            # a recorded tick is published unchanged.
+            # A tick from another topic has its record's offset as its number, and the producer's counter must not
+            # replace it; a recorded tick is published unchanged.
             is_marked = tick.seq is not None or self._keeps_marks
             marked = tick if is_marked else msgspec.structs.replace(tick, producer=self._run, seq=number)
             self.log.publish(tick.symbol.encode(), encode(marked))
@@ -179,7 +179,9 @@ class StockDataProducer:
         return bool(source.symbols) and all(self._seq.get(symbol, 0) >= self._ticks for symbol in source.symbols)
 
     def _wait(self, source: Source, seconds: float) -> bool:
-        """Use a pause of the source to have all ticks confirmed and to log progress; return whether to stop."""
+        """Use a pause of the source to wait for confirmations and to log progress; return whether the process was asked
+        to stop.
+        """
         until = time.monotonic() + seconds
         self._flush()
         self.telemetry.turn(trouble=self._trouble, pause=True)
@@ -192,9 +194,7 @@ class StockDataProducer:
         return self.stop.is_set()
 
     def _flush(self) -> None:
-        """Have the sent ticks confirmed as far as possible within a second; `_finish` reports what is missing
-        at the end.
-        """
+        """Wait up to a second for confirmations of the sent ticks; `_finish` reports what is missing at the end."""
         try:
             self.log.flush(FLUSH_AT_INTERVAL_SECONDS)
         except NotAcknowledged as error:
@@ -211,7 +211,7 @@ class StockDataProducer:
         self._flushed = time.monotonic()
 
     def _finish(self, source: Source) -> None:
-        """Have all ticks confirmed. Raises `NotAcknowledged` with the number of all ticks that were not."""
+        """Wait until all ticks are confirmed. Raises `NotAcknowledged` with the number of ticks that were not."""
         try:
             self.log.flush(FLUSH_AT_EXIT_SECONDS)
             self._confirm()
@@ -286,8 +286,8 @@ class StockDataProducer:
         return TopicSource(open_log(self.settings.model_copy(update=changed), self.stop), mapping)
 
     def _check_retention(self) -> None:
-        """Ask for `--yes` before a replay whose ticks are all older than the bucket keeps, as far as InfluxDB's
-        settings show.
+        """Require `--yes` for a replay whose ticks are all older than the bucket keeps, as far as InfluxDB's settings
+        show.
         """
         settings, path = self.settings, self.settings.replay_file
         asked = settings.stack == "kafka" and settings.influxdb_token and not (self._yes or self._wishes.shift)
@@ -296,7 +296,7 @@ class StockDataProducer:
         from tickflow.sources.expiry import expired
 
         with contextlib.suppress(StoreError), open_store(settings, self.stop) as store:
-            if store.keeps(0, 0):  # a bucket that keeps points for ever, which is usual
+            if store.keeps(0, 0):  # the bucket keeps points for ever, as most do
                 return
             quiet = StockDataProducer(
                 settings.model_copy(update={"replay_speed": math.inf}),
@@ -317,7 +317,7 @@ class StockDataProducer:
         return self._open_files()
 
     def _open_files(self) -> Source:
-        from tickflow.sources.replay import Part, Replay  # loads the readers of all kinds of files: only when needed
+        from tickflow.sources.replay import Part, Replay  # loads the readers of all kinds of files, so only when needed
 
         settings, wishes = self.settings, self._wishes
         zone = settings.replay_timezone
@@ -446,7 +446,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def explain(settings: Settings) -> int:
-    """Print how the file was understood, without a log."""
+    """Print how the file is understood; needs no log."""
     from tickflow.sources.replay import Replay
 
     for line in (open_recording(settings) or Replay(settings.replay_file, options=options_of(settings))).explain():

@@ -1,4 +1,4 @@
-"""The types of numpy arrays that signatures name."""
+"""Names for the types of numpy arrays in signatures."""
 
 import numpy as np
 import numpy.typing as npt

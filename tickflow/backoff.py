@@ -1,4 +1,4 @@
-"""Delays between attempts, and log lines about a wait: one at once, then one every 10 s, and one when it is over."""
+"""Delays between attempts, and log lines about a wait: one at its start, one every 10 s, and one at its end."""
 
 import logging
 import random
@@ -19,7 +19,7 @@ class Backoff:
     def __init__(self, first: float = 0.1, longest: float = 5.0, rng: random.Random | None = None) -> None:
         self._delay = first
         self._longest = longest
-        self._rng = rng or random.Random()  # noqa: S311 - spreads attempts, guards nothing
+        self._rng = rng or random.Random()  # noqa: S311 - it spreads attempts, and protects nothing
 
     def __iter__(self) -> Iterator[float]:
         return self
@@ -31,9 +31,10 @@ class Backoff:
 
 
 class Saying:
-    """Logs the reason of a wait at once and then at most every `every` seconds, and its end with its duration.
+    """Logs the reason for a wait at its start and then at most every `every` seconds, and finally its end and its
+    duration.
 
-    The sentences in between are logged at DEBUG, which shows each attempt.
+    The sentences in between are logged at DEBUG, so that each attempt can be seen there.
     """
 
     def __init__(

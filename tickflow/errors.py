@@ -12,7 +12,7 @@
         ├── StoreUnavailable    the store does not answer or is overloaded at present: try again
         └── StoreMisconfigured  the store answers and refuses: a person must change something
 
-Each error carries its data as attributes. Printed, it is a sentence for a person.
+Each error has its data as attributes. Its text is a sentence for people.
 """
 
 
@@ -21,7 +21,7 @@ class TickflowError(Exception):
 
 
 class SettingError(TickflowError):
-    """A setting is missing or malformed: names the key, the value and what was expected."""
+    """A setting is missing or malformed; the error names the key, the value and what was expected."""
 
     def __init__(self, key: str, value: str | None, expected: str) -> None:
         self.key = key
@@ -50,8 +50,8 @@ class LogUnavailable(LogError):
 class NotAcknowledged(LogError):
     """Records were passed to the log, and the log did not confirm them.
 
-    `count` is their number, `cause` the first reason given. `refused` of them (by default all) will never be confirmed;
-    the others are still in flight, and a later flush may find them confirmed.
+    `count` is the number of these records, `cause` the first reason that the log gave. `refused` of them (by default
+    all) will never be confirmed; the others are still in flight, and a later flush may find them confirmed.
     """
 
     def __init__(self, count: int, cause: str, refused: int | None = None) -> None:
@@ -80,4 +80,4 @@ class StoreUnavailable(StoreError):
 
 
 class StoreMisconfigured(StoreError):
-    """The store answers and refuses for a reason that only a person can remove."""
+    """The store answers, but refuses for a reason that only a person can remove."""

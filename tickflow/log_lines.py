@@ -1,4 +1,4 @@
-"""Log lines: one line per event, in UTC, without control characters, and at most ten lines of one kind per second."""
+"""Log lines: one per event, in UTC, without control characters, and at most ten of the same kind per second."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ MOST_LINES_PER_SECOND = 10
 MOST_KINDS = 1_000
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
-# Also characters that end a line outside terminals, and those that change the direction of text.
+# This includes characters that end a line outside terminals, and characters that change the direction of text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
@@ -34,7 +34,7 @@ class LineFormatter(logging.Formatter):
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
         """A traceback in one line."""
-        text: str = super().formatException(ei)  # type: ignore[arg-type]  # its own type, which it does not export
+        text: str = super().formatException(ei)  # type: ignore[arg-type]  # a type that logging does not export
         return " | ".join(line.strip() for line in text.splitlines())
 
     def format(self, record: logging.LogRecord) -> str:
@@ -75,13 +75,14 @@ class JsonFormatter(LineFormatter):
             fields["exception"] = self.formatException(record.exc_info)
         if left_out := getattr(record, LEFT_OUT, 0):
             fields[LEFT_OUT] = left_out
-        return json.dumps(fields, default=str)  # ASCII: no control character passes unescaped
+        return json.dumps(fields, default=str)  # the result is ASCII, so no control character remains unescaped
 
 
 class Throttle(logging.Filter):
     """Passes ten records per second and kind; a kind is one logger, level and message template.
 
-    The next record of a kind says how many were left out. DEBUG, which somebody requested, is not limited.
+    The next record of the kind says how many were left out. DEBUG lines are not limited, since somebody has requested
+    them.
     """
 
     def __init__(self, most: int = MOST_LINES_PER_SECOND, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -89,7 +90,9 @@ class Throttle(logging.Filter):
         self._most = most
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._kinds: dict[tuple[str, int, str], list[float]] = {}  # by kind: start of its second, passed, left out
+        self._kinds: dict[
+            tuple[str, int, str], list[float]
+        ] = {}  # by kind: when its second began, and how many records were passed and left out in it
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record may be logged."""

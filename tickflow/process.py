@@ -25,10 +25,11 @@ DONE, UNDONE, BAD_SETTING = 0, 1, 2
 
 
 class StopEvent(threading.Event):
-    """Set by SIGTERM, by Ctrl+C and by a closed terminal (SIGHUP) alike.
+    """An event that SIGTERM, Ctrl+C and a closed terminal (SIGHUP) set.
 
-    A thread sets it, not the handler of the signal: the handler interrupts the main thread at any instruction, and if
-    that thread holds the lock of this event just then (each `wait` takes it), a `set` would wait for that lock forever.
+    A thread sets the event, not the signal handler. The handler interrupts the main thread at any instruction; if the
+    main thread holds the lock of this event at that moment (each `wait` takes it), calling `set` in the handler would
+    wait for the lock for ever.
     """
 
     def __init__(self) -> None:
@@ -36,7 +37,7 @@ class StopEvent(threading.Event):
         self._signals: SimpleQueue[int] = SimpleQueue()
 
     def listen(self) -> None:
-        """Take over both signals; a second Ctrl+C has no further effect."""
+        """Handle these signals from now on; a second Ctrl+C has no further effect."""
         threading.Thread(target=self._set_on_signal, name="signals", daemon=True).start()
         signal.signal(signal.SIGTERM, self._heard)
         signal.signal(signal.SIGINT, self._heard)
@@ -47,12 +48,14 @@ class StopEvent(threading.Event):
 
     @staticmethod
     def ignore_further() -> None:
-        """Ignore these signals from now on: while Python shuts down, its handlers are gone and a signal would kill."""
+        """Ignore these signals from now on: while Python shuts down, its handlers are gone, and a signal would kill the
+        process.
+        """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
-        self._signals.put(number)  # of all queues only this one may be used in a handler
+        self._signals.put(number)  # a SimpleQueue is the only queue that a signal handler may use
 
     def _set_on_signal(self) -> None:
         self._signals.get()
@@ -62,8 +65,8 @@ class StopEvent(threading.Event):
 def set_up_logging(level: str, name: str = "", form: str = "text", notices: Sequence[str] = ()) -> None:
     """Send log lines of this project to stderr at `level`, and those of its libraries only from WARNING on.
 
-    `name` appears in each line, to tell apart processes that log into one file. `form` is `text` or `json`.
-    The `notices` of the settings are logged as warnings.
+    `name` appears in each line, to distinguish processes that log to the same file. `form` is `text` or `json`. The
+    `notices` of the settings are logged as warnings.
     """
     logging.basicConfig(level=logging.WARNING, handlers=[handler_of(sys.stderr, name, form)])
     logging.getLogger("tickflow").setLevel(level)
@@ -97,7 +100,7 @@ def _drop_output() -> None:
 
 
 def handler_of(stream: TextIO, name: str = "", form: str = "text") -> logging.Handler:
-    """The handler that writes log lines to that stream: see `tickflow.log_lines`."""
+    """A handler that writes log lines to `stream`; see `tickflow.log_lines`."""
     who = f"{name.replace('%', '%%')}: " if name else ""
     handler = logging.StreamHandler(stream)
     as_text = LineFormatter(FORMAT.replace("%(message)s", f"{who}%(message)s"))
@@ -109,7 +112,7 @@ def handler_of(stream: TextIO, name: str = "", form: str = "text") -> logging.Ha
 def run(main: Callable[[StopEvent], int]) -> int:
     """Run a script's `main` with signal handling; turn each expected failure into a message and an exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a character that the terminal's encoding lacks shows as ?
+        sys.stdout.reconfigure(errors="replace")  # a character that the terminal's encoding lacks is shown as ?
     stop = StopEvent()
     stop.listen()
     try:

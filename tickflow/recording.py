@@ -5,8 +5,8 @@ The producer replays a recording through `sources.recorded`.
     FOLDER/recording.json                           the topic, and the offset up to which each partition is recorded
     FOLDER/AAPL/2026-01-05/00000-000…1200.parquet   one portion of partition 0, read from offset 1200 on
 
-A file appears whole or not at all. The offset advances once all files of a portion are written. After a crash, files
-beyond the offset are deleted, and their portion is read again.
+A file appears either complete or not at all. The offset advances once all files of a portion are written. After a
+crash, files beyond the offset are deleted, and their portion is read again.
 """
 
 import json
@@ -31,9 +31,12 @@ from tickflow.ticks.tick import Limits, TickBatch, decode, epoch_us, moment_of
 STATE = "recording.json"
 WRITING = ".writing"
 PORTION_TICKS = 200_000
-"""The most ticks held in memory before they are written: measured with 4 and with 2,000 symbols, about 200 MB."""
+"""The most ticks that are kept in memory before they are written: about 200 MB, measured with 4 and with 2,000 symbols.
+"""
 PORTION_SECONDS = 300.0
-"""Seconds to collect ticks before they are written, so that a quiet symbol's day does not become thousands of files."""
+"""For how many seconds ticks are collected before they are written, so that the day of a quiet symbol does not become
+thousands of files.
+"""
 POLL_SECONDS = 1.0
 
 logger = logging.getLogger("tickflow.producer")
@@ -61,7 +64,7 @@ def schema() -> Any:
             ("change_percent", pa.float64()),
             ("source", pa.string()),
             ("producer", pa.string()),
-            ("seq", pa.string()),  # a counter may have any number of digits
+            ("seq", pa.string()),  # a counter may have any number of digits, so it is text
             ("naive", pa.bool_()),
             ("partition", pa.int32()),
             ("offset", pa.int64()),
@@ -82,7 +85,7 @@ class _Portion:
 class Recorder:
     """Records the log's topic into `folder`: from the topic's start or, with `from_now`, from its present end.
 
-    It joins no group. Raises `SettingError` at once for a folder of another topic.
+    It joins no group. The constructor raises `SettingError` for a folder that has a recording of a different topic.
     """
 
     def __init__(
@@ -136,7 +139,7 @@ class Recorder:
             logger.info("%s ticks recorded in %s", f"{self.recorded:,}", self._folder)
 
     def write(self) -> None:
-        """Write what was read, then advance the recorded offsets."""
+        """Write the ticks read so far, then advance the recorded offsets."""
         for partition, portion in self._portions.items():
             for (symbol, day), rows in _by_symbol_and_day(portion).items():
                 name = f"{partition:05d}-{portion.start:020d}.parquet"
@@ -184,7 +187,7 @@ class Recorder:
                 self.write()
 
     def _opened(self) -> dict[int, int]:
-        """The recorded offsets of the folder. Creates a missing folder, and deletes what a crash left unfinished."""
+        """The recorded offsets in the folder. Creates a missing folder; deletes files that a crash left unfinished."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(self._folder / WRITING, ignore_errors=True)
@@ -224,16 +227,17 @@ class Recorder:
 
 
 def is_recording(folder: Path) -> bool:
-    """Whether the recorder wrote that folder."""
+    """Whether `folder` was written by the recorder."""
     return (folder / STATE).is_file()
 
 
 def completed(folder: Path, symbols: Sequence[str] | None = None) -> list[Path]:
-    """The files of a recording, of these symbols or of all, in order of their names.
+    """The files of a recording, for these symbols or for all, in the order of their names.
 
-    Left out are those of a portion that the recorder did not complete: it deletes them when it starts again.
+    Files of a portion that the recorder did not complete are left out: it deletes them at its next start.
     """
-    _, places = _state(folder) or ("", {})  # read first: what it counts as recorded is never deleted
+    # The state is read before the files are listed: files that it counts as recorded are never deleted.
+    _, places = _state(folder) or ("", {})
     found = chain.from_iterable(folder.glob(f"{one}/*/*.parquet") for one in _folders(symbols))
     return [file for file in sorted(found) if _is_whole(file, places)]
 
@@ -250,10 +254,10 @@ def read(
     *,
     form: str = "pandas",
 ) -> Any:
-    """A recording's ticks, or a connected store's points, of these symbols (by default all) as one table.
+    """The ticks of a recording, or the points of a connected store, for these symbols (by default all), as one table.
 
-    Event times from `begin` until before `end`, both with a zone. `form`: `pandas` or `arrow`. Raises
-    `ValueError`.
+    The table has event times from `begin` until just before `end`, both of which need a zone. `form`: `pandas` or
+    `arrow`. Raises `ValueError`.
     """
     if form not in ("pandas", "arrow"):
         raise ValueError(f"form is pandas or arrow, not {form!r}")
@@ -308,8 +312,8 @@ def _state(folder: Path) -> tuple[str, dict[int, int]] | None:
 
 
 def _is_whole(file: Path, places: Mapping[int, int]) -> bool:
-    """Whether the recorder has completed the portion of that file; one that was killed deletes the others at its next
-    start.
+    """Whether the recorder has completed the portion that the file belongs to; after a crash it deletes the other files
+    at its next start.
     """
     partition, start = map(int, file.stem.split("-"))
     return start < places.get(partition, 0)

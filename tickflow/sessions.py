@@ -1,7 +1,7 @@
 """The sessions of an exchange: its regular hours, the hours before and after them, holidays, half days, clock changes.
 
-Everything is computed from the calendar of `exchange_calendars`, which is loaded at the first question: this takes 0.4
-s if pandas is loaded, else 1.5 s. Creating a `Sessions` costs nothing.
+Everything is computed from the calendar of `exchange_calendars`, which is loaded when it is first needed: this takes
+0.4 s if pandas is already loaded, else 1.5 s. Creating a `Sessions` loads nothing.
 
 Times are in ns since 1970. Intervals include their first moment and not their last: at the closing time, the exchange
 is closed.
@@ -25,8 +25,8 @@ _HOUR = 3_600 * _SECOND
 _USUAL_CLOSE = time(16)
 _FIRST, _LAST = date(1970, 1, 1), date(2100, 12, 31)
 _EXTENDED = {"XNYS": (4 * _HOUR, 4 * _HOUR)}
-"""For exchanges with hours before and after the session: how long after midnight the first begin, and how long after
-the close the second last. New York's end at 20:00, on half days at 17:00.
+"""For exchanges with extended hours: how long after midnight the early hours begin, and for how long after the close
+the late hours last. In New York the late hours end at 20:00, on half days at 17:00.
 """
 
 
@@ -47,8 +47,8 @@ class Session:
 
 @dataclass(frozen=True)
 class _Table:
-    """Sessions as columns. `begins` and `ends` bound the stretches of regular hours: two per session if there is a
-    lunch break.
+    """Sessions as columns. `begins` and `ends` are the bounds of the periods of regular hours: two periods per session
+    if there is a lunch break.
     """
 
     days: Ints
@@ -85,11 +85,11 @@ class Sessions:
         return ZoneInfo("America/New_York") if self.market == DEFAULT else self._table.zone
 
     def load(self) -> None:
-        """Read the calendar now rather than at the first question."""
+        """Load the calendar now, not when it is first needed."""
         _ = self._table
 
     def is_open(self, time_ns: int) -> bool:
-        """Whether the exchange is in regular hours at that moment."""
+        """Whether the exchange is in regular hours at the moment `time_ns`."""
         return bool(self.are_open(np.array([time_ns]))[0])
 
     def are_open(self, times_ns: Ints) -> Bools:
@@ -110,7 +110,8 @@ class Sessions:
         return int(self._table.begins[at]) if at < len(self._table.begins) else None
 
     def open_before(self, times_ns: Ints) -> Ints:
-        """For each moment, how many ns of regular hours lie before it; the differences are what counts.
+        """For each moment, how many ns of regular hours lie before it. Only differences between these values have a
+        meaning.
 
         >>> Sessions("24/7").open_before(np.array([0, 5])).tolist()
         [0, 5]
@@ -128,21 +129,21 @@ class Sessions:
         return int(until - since)
 
     def session_of(self, time_ns: int) -> Session | None:
-        """The session in whose hours, regular or not, a moment lies; `None` while nothing trades."""
+        """The session whose regular or extended hours include a moment; `None` if the exchange is closed then."""
         at = int(np.searchsorted(self._table.before, time_ns, side="right")) - 1
         return self._session(at) if at >= 0 and time_ns < self._table.after[at] else None
 
     def latest(self, time_ns: int) -> Session | None:
-        """The session that opened last at or before that moment, whether or not it has closed."""
+        """The last session that opened at or before the moment `time_ns`, whether or not it has closed since."""
         at = int(np.searchsorted(self._table.opens, time_ns, side="right")) - 1
         return self._session(at) if at >= 0 else None
 
     def previous(self, session: Session) -> Session | None:
-        """The session before that one."""
+        """The session before `session`."""
         return self.latest(session.open - 1)
 
     def on(self, day: date) -> Session | None:
-        """The session of that day; `None` if the exchange does not open."""
+        """The session on `day`; `None` if the exchange does not open on it."""
         number = (day - _FIRST).days
         at = int(np.searchsorted(self._table.days, number))
         return self._session(at) if at < len(self._table.days) and self._table.days[at] == number else None
@@ -154,7 +155,7 @@ class Sessions:
         return [self._session(at) for at in range(first, end)]
 
     def close_of(self, day: date) -> datetime:
-        """When the exchange closes on that day, in UTC; 16:00 local time if it does not open at all.
+        """When the exchange closes on `day`, in UTC; 16:00 local time if it does not open on that day.
 
         >>> Sessions("XNYS").close_of(date(2024, 11, 29)).isoformat()  # the day after Thanksgiving
         '2024-11-29T18:00:00+00:00'
@@ -192,7 +193,7 @@ NEW_YORK = Sessions()
 
 
 def is_market(name: str) -> bool:
-    """Whether there is a calendar of that name. The library is loaded only for names other than the two usual ones.
+    """Whether there is a calendar with this name. The library is loaded only for names other than XNYS and 24/7.
 
     >>> is_market("XNYS"), is_market("24/7"), is_market("XLON"), is_market("New York")
     (True, True, True, False)
@@ -203,7 +204,7 @@ def is_market(name: str) -> bool:
 def _library() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library uses functions that pandas 3.1 deprecates
-        import exchange_calendars  # loads pandas: only where a calendar is asked for
+        import exchange_calendars  # loads pandas, so only when a calendar is needed
 
         return exchange_calendars
 
@@ -243,7 +244,7 @@ def _read(market: str) -> _Table:
 def _calendar(library: Any, name: str) -> Any:
     try:
         return library.get_calendar(name, start=_FIRST.isoformat(), end=_LAST.isoformat())
-    except ValueError:  # the library knows fewer years of this exchange
+    except ValueError:  # for this exchange the library covers fewer years
         kind = library.get_calendar(name).__class__
         first, last = kind.bound_min(), kind.bound_max()
         begin = _FIRST if first is None else max(_FIRST, first.date())
@@ -252,7 +253,7 @@ def _calendar(library: Any, name: str) -> Any:
 
 
 def _halves(lengths: Ints) -> Bools:
-    """Which sessions are at least an hour shorter than the longest of the ten sessions around them."""
+    """For each session, whether it is at least an hour shorter than the longest of the ten sessions around it."""
     around = np.lib.stride_tricks.sliding_window_view(np.pad(lengths, 5, mode="edge"), 11).max(axis=1)
     result: Bools = lengths <= around - _HOUR
     return result

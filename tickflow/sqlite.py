@@ -1,10 +1,11 @@
-"""Opens the SQLite file of the embedded stack, and distinguishes temporary failures from those that a person must fix.
+"""Opens the SQLite file of the embedded stack, and distinguishes temporary failures from failures that a person must
+fix.
 
-The file states the version of its tables. An older file is migrated when it is opened. A newer file is refused, since
-this version would lose the columns that it does not know.
+The file states the version of its tables. A file of an older version is migrated when it is opened. A file of a newer
+version is refused, since this version would lose the columns that it does not know.
 
 Several processes share the file: write-ahead logging lets them read while one writes. With `synchronous=NORMAL` every
-committed transaction survives a killed process; a power cut may lose the last ones.
+committed transaction survives a killed process; a power failure may lose the last transactions.
 """
 
 import logging
@@ -25,19 +26,20 @@ WAL_BYTES = 64 * 2**20
 """The size to which the write-ahead file is truncated after a burst."""
 
 CHECKPOINT_PAGES = 4_000
-"""The write-ahead file is copied into the database at this many pages (16 MB).
+"""The write-ahead file is copied into the database once it has this many pages (16 MB).
 
-A page that several batches changed is then written once. The bound matters to readers too: they search the write-ahead
-file first, up to 4,096 pages in a single step. The store also forces a copy once a minute, for days with few writes.
+A page that several batches changed is then written only once. The limit matters to readers too: they search the
+write-ahead file first, and up to 4,096 pages take a single step. The store also forces a copy once a minute, for days
+with few writes.
 """
 
 APPLICATION_ID = 0x7469636B
-"""In the header of the file: "tick". A file from before version 1 has 0 there, as has a file of another program that
-does not set it.
+"""The application id in the header of the file: "tick". A file from before version 1 has 0 there, and so has a file of
+another program that does not set the id.
 """
 
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], object], ...] = (
-    lambda _connection: None,  # the tables of files without a version were the same
+    lambda _connection: None,  # files without a version had the same tables
 )
 """Step n migrates the tables from version n to n + 1, within a transaction. A new column needs no step."""
 
@@ -63,9 +65,9 @@ def open_database(
     """Open the file; create it and its folder if missing. The caller begins its own transactions.
 
     `schema` is a script that may run at every start (`CREATE TABLE IF NOT EXISTS`). `columns` names all columns of some
-    of its tables; those that an older file lacks are added. While the file is locked or the disk is full, this waits
+    of its tables; columns that an older file lacks are added. While the file is locked or the disk is full, this waits
     and logs the reason. Raises `SettingError` for a path that cannot be such a file and for a file of a newer version,
-    and `Stopped`. Any thread may use the connection, one at a time.
+    and `Stopped`. Any thread may use the connection, but only one at a time.
     """
     _make_folder(path)
     saying = Saying(_logger)
@@ -111,9 +113,9 @@ def _make_folder(path: Path) -> None:
     """Create a missing folder and file for this user only; SQLite gives its companion files the same rights."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Never open an existing file here: closing any descriptor of it drops the locks of all connections that this
-        # process has to it (fcntl), and then the next process that closes its own would delete the write-ahead file in
-        # use.
+        # Never open an existing file here: closing any descriptor of it releases the locks of all connections that this
+        # process has to the file (fcntl). The next process that closes its own connection would then delete the
+        # write-ahead file in use.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except (OSError, ValueError) as error:
@@ -124,14 +126,14 @@ def _open(path: Path, schema: str, columns: Declared) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         _refuse_newer(connection, path)
-        # SQLite obeys this pragma only in an empty file; in any other the call would only wait for a writer's lock
+        # SQLite obeys this pragma only in an empty file; in any other file the call would only wait for a writer's lock
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        _missing(connection, path, columns)  # before anything is written into a file of a newer version
+        _missing(connection, path, columns)  # called first, so that nothing is written to a file of a newer version
         connection.executescript(schema or "SELECT count(*) FROM sqlite_master")
         if schema:
             _bring_up_to_date(connection, path, columns)
@@ -146,7 +148,7 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
 
 
 def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise `SettingError` for a file of another program, or one that a newer version has made or changed."""
+    """Raise `SettingError` for a file of another program, or a file that a newer version has created or changed."""
     if _number(connection, "application_id") not in (0, APPLICATION_ID):
         expected = "a new file, or one that tickflow made: this one belongs to another program, and is left as it is"
         raise SettingError("EMBEDDED_FILE", str(path), expected)
@@ -186,7 +188,9 @@ def _bring_up_to_date(connection: sqlite3.Connection, path: Path, columns: Decla
 
 
 def _missing(connection: sqlite3.Connection, path: Path, columns: Declared) -> list[tuple[str, str, str]]:
-    """The columns that the file's tables lack: table, name, declaration. Raises `SettingError` for unknown ones."""
+    """The columns that the file's tables lack: table, name, declaration. Raises `SettingError` if the file has unknown
+    columns.
+    """
     missing = []
     for table, declared in columns.items():
         there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}

@@ -1,4 +1,4 @@
-"""Opens the tick log and the store that `STACK` chooses; no other module makes this choice."""
+"""Opens the tick log and the store that `STACK` names; no other module makes this choice."""
 
 import threading
 from pathlib import Path
@@ -91,7 +91,7 @@ class StackSettings(Protocol):
     def kafka_ssl_password(self) -> Secret | None: ...  # noqa: D102
 
     def secret(self, key: str, need: str) -> str:
-        """The secret of that key, or a `SettingError`."""
+        """The value of the secret `key`. Raises `SettingError` with the text `need` if it is missing."""
         ...
 
 
@@ -99,7 +99,7 @@ TOKEN_NEEDED = "the token of your InfluxDB (for the InfluxDB of docker-compose, 
 
 
 def open_log(settings: StackSettings, stop: threading.Event, client_id: str = "tickflow") -> TickLog:
-    """The tick log that `STACK` chooses, not connected yet; Kafka's brokers know its client by `client_id`."""
+    """The tick log that `STACK` names, not connected yet; `client_id` identifies the client to Kafka's brokers."""
     if settings.stack == "embedded":
         from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
@@ -150,7 +150,7 @@ def kafka_security(settings: StackSettings) -> dict[str, object]:
 
 
 def influxdb_certificates(settings: StackSettings) -> Certificates:
-    """The certificates of the settings of InfluxDB."""
+    """The certificates that the settings of InfluxDB name."""
     password = settings.influxdb_ssl_password
     return Certificates(
         "INFLUXDB_SSL",
@@ -164,7 +164,7 @@ def influxdb_certificates(settings: StackSettings) -> Certificates:
 
 
 def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
-    """The metrics store that `STACK` chooses, not connected yet. Raises `SettingError` without a token."""
+    """The metrics store that `STACK` names, not connected yet. Raises `SettingError` if InfluxDB's token is missing."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.store import EmbeddedStore
 
@@ -186,7 +186,7 @@ def open_store(settings: StackSettings, stop: threading.Event) -> MetricsStore:
 
 
 def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
-    """The store of acknowledgements on that stack. Raises `SettingError` without a token."""
+    """The store of acknowledgements on this stack. Raises `SettingError` if InfluxDB's token is missing."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.acks import EmbeddedAcks
 
@@ -203,7 +203,7 @@ def open_acks(settings: StackSettings, stop: threading.Event) -> AckStore:
 
 
 def open_mutes(settings: StackSettings, stop: threading.Event) -> "MuteStore":
-    """The store of mutes on that stack. Raises `SettingError` without a token."""
+    """The store of mutes on this stack. Raises `SettingError` if InfluxDB's token is missing."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.mutes import EmbeddedMutes
 
@@ -220,7 +220,7 @@ def open_mutes(settings: StackSettings, stop: threading.Event) -> "MuteStore":
 
 
 def open_alerts(settings: StackSettings, stop: threading.Event) -> AlertStore:
-    """The store of alerts on that stack. Raises `SettingError` without a token."""
+    """The store of alerts on this stack. Raises `SettingError` if InfluxDB's token is missing."""
     if settings.stack == "embedded":
         from tickflow.store.sqlite.alerts import EmbeddedAlerts
 

@@ -1,3 +1,3 @@
-"""The version of this program, in one place; `pyproject.toml` repeats it, and a test holds the two equal."""
+"""The version of this program. `pyproject.toml` repeats it, and a test checks that both are equal."""
 
 VERSION = "0.1.0"
