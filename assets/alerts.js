@@ -10,14 +10,14 @@ const episodes = new Map(); // by key as text
 const LIMIT = facts.max_episodes;
 let go = () => {}; // moves the chart to a moment; `page.js` sets it
 
-// "today": the alerts worth reading; "new" or "all": flags. Empty means "today" if the server stores alerts
+// "today" lists the alerts worth reading, "new" and "all" list flags. Empty means "today" if the server stores alerts
 let filter = "";
 const mode = () => (filter === "today" && !worth.isKnown() ? "new" : filter || (worth.isKnown() ? "today" : "new"));
 let only = false; // list only the chosen symbol's alerts
 let symbol = null;
 let trouble = ""; // why an acknowledgement could not be saved
-let blind = ""; // why it is not known which alerts have been seen
-let known = false; // the first answer contains nothing new
+let blind = ""; // why the page does not know which alerts have been seen
+let known = false; // whether the first answer has arrived: nothing in it counts as new
 let panel = null;
 const narrow = window.matchMedia("(max-width: 47.99em)");
 
@@ -29,7 +29,7 @@ function make(tag, className, text = "", more = {}) {
   return element;
 }
 
-/* There is only one panel; it is moved to the place where it is shown. */
+/* There is only one panel; it is moved to where it is shown. */
 function place() {
   if (!panel) build();
   const home = document.getElementById(narrow.matches ? "sheet" : "alerts");
@@ -86,7 +86,7 @@ function build() {
   panel.append(head, bar, make("p", "alerts-trouble"), undo, list, make("p", "alerts-none"), worth.build());
 }
 
-/* "Mark all as seen" acts for all readers: ask first. */
+/* "Mark all as seen" takes effect for all readers, so ask first. */
 function question() {
   const listed = shown().filter((each) => !each.acked),
     dialog = document.getElementById("question"),
@@ -196,7 +196,7 @@ function act({ key, ack, undo, snooze }) {
   go({ symbol: each.key[0], wall: each.wall_ms, start_us: each.start_us });
 }
 
-/* A row whose text has not changed stays the same element. */
+/* The rows by key: a row whose text has not changed keeps its element. */
 const made = new Map();
 function kept(each) {
   const key = each.key.join(),
@@ -205,7 +205,7 @@ function kept(each) {
   return made.get(key).item;
 }
 
-/* Show these items in this order, without touching elements that stay. */
+/* Show these items in this order; elements that stay are not touched. */
 function fill(place, items) {
   const wanted = new Set(items);
   for (const item of [...place.children]) if (!wanted.has(item)) item.remove();
@@ -257,7 +257,7 @@ function draw() {
           : "No anomaly of this symbol.";
 }
 
-/* Announce the count to screen readers: at most once a minute, and only if it has grown. */
+/* Announce the number of alerts to screen readers: at most once a minute, and only if it has grown. */
 const pace = { ms: 60_000 };
 let told = { count: 0, at: -Infinity };
 let later = null;
@@ -284,7 +284,7 @@ function take(news) {
     const old = [...episodes.entries()].sort((a, b) => a[1].start_us - b[1].start_us).slice(0, episodes.size - LIMIT);
     old.forEach(([key]) => episodes.delete(key));
   }
-  for (const key of made.keys()) if (!episodes.has(key)) made.delete(key); // the other rows keep their elements
+  for (const key of made.keys()) if (!episodes.has(key)) made.delete(key); // the remaining rows keep their elements
   if (known) notify(news.episodes.filter((each) => !before.has(each.key.join()) && !each.acked));
   known = true;
   draw();
@@ -313,15 +313,15 @@ function withdraw(keys) {
   if (keys.length) setProps("withdraw", { data: keys });
 }
 
-/* The server took acknowledgements back, or could not; the rows come with the next refresh. */
+/* The server has withdrawn acknowledgements, or failed to; the rows follow with the next refresh. */
 function undone(answer) {
   trouble = answer?.trouble || "";
   if (!trouble) offer([]);
   draw();
 }
 
-/* What was marked last can be undone until something else is; later on, each row of "All" has its own Undo. */
-let asked = []; // the episodes of the request that waits for its answer
+/* The last marking can be undone until the next one; after that, each row of "All" has its own Undo. */
+let asked = []; // the episodes of the pending request
 let undoable = []; // keys
 function offer(marked) {
   undoable = marked.map((each) => each.key);
@@ -331,7 +331,8 @@ function offer(marked) {
   place_.firstChild.textContent = marked.length ? `${one} marked as seen.` : "";
 }
 
-/* The server's answer: on success the rows lose their highlight at once; other readers see it with their next refresh. */
+/* The server's answer: on success the rows lose their highlight at once; other readers see this with their next
+   refresh. */
 function answered(answer) {
   trouble = answer?.trouble || "";
   for (const each of episodes.values()) {
@@ -368,7 +369,7 @@ document.addEventListener("click", (event) => {
     place();
     document.getElementById("sheet").showModal();
   }
-  if (event.target.id === "sheet") event.target.close(); // beside the panel
+  if (event.target.id === "sheet") event.target.close(); // a click outside the panel
 });
 
 /** A click on an alert calls `goTo` with its moment. */

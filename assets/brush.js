@@ -1,11 +1,11 @@
-/* Paints on a canvas that lies over Plotly's axes: lines, columns, candles, bars, marks and labels.
-   A place is a panel: `x(ms)` and `y(value)` in px, `left`, `right`, `top` and `bottom`. */
+/* Paints lines, columns, candles, bars, marks and labels on a canvas that lies over Plotly's axes. A `panel` has
+   `x(ms)` and `y(value)`, which return px, and its bounds `left`, `right`, `top` and `bottom`. */
 const MARK_PX = 9,
   MARK_AWAY_PX = 8,
   LANE_PX = 5;
 
 let em = 1; // text on the canvas is scaled like the text of the page
-let sharpness = 0; // pixels per px while a picture is exported; else the screen's
+let sharpness = 0; // pixels per px while a picture is exported; 0 means those of the screen
 
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
@@ -19,8 +19,8 @@ function within(context, { left, right, top, bottom }, paint) {
   context.restore();
 }
 
-/** A line through the values, interrupted where a value is absent, or before an item that `breaks` says begins another part.
-    As a `step`, a value holds until the next one. */
+/** A line through the values. It is interrupted where a value is absent, and before each item at which `breaks` is
+    true. With `step`, a value holds until the next one. */
 function line(context, panel, xs, values, [from, to], { color, width, dash = "solid", breaks, step = false }) {
   context.beginPath();
   let before = null;
@@ -50,7 +50,8 @@ function stroke(context, color, width, dash = "solid") {
   context.setLineDash([]);
 }
 
-/** The range of each column, from the lowest to the highest value, joined: it looks like a line of all its ticks. */
+/** The range of each column from the lowest to the highest value, with the ranges joined: it looks like a line through
+    all ticks. */
 function ranges(context, panel, xs, lows, highs, [from, to], { color, width, breaks, half }) {
   context.beginPath();
   let open = false;
@@ -68,7 +69,9 @@ function ranges(context, panel, xs, lows, highs, [from, to], { color, width, bre
   stroke(context, color, width);
 }
 
-/** Prices of columns: a line from the first price to the highest, the lowest and the last, and on to the next column.
+/**
+ * The prices of columns: one line from the first price of a column to its highest, lowest and last price, and on to the
+ * next column.
  */
 function columns(context, panel, xs, { open, high, low, close }, [from, to], { color, width, breaks, half }) {
   context.beginPath();
@@ -88,7 +91,7 @@ function columns(context, panel, xs, { open, high, low, close }, [from, to], { c
   stroke(context, color, width);
 }
 
-/** Candles: hollow where the price rose, filled where it fell. */
+/** Candles: hollow if the price rose, filled if it fell. */
 function candles(context, panel, xs, { open, high, low, close }, [from, to], { up, down, paper, wide }) {
   const step = panel.wide(wide),
     body = Math.max(1, Math.min(18, 0.7 * step));
@@ -153,7 +156,7 @@ function mark(context, panel, { x, price, high }, color, ringed) {
   stroke(context, color, 2);
 }
 
-/** The density of anomalies: a lane at the top of the panel, darker where more of them lie. */
+/** The density of anomalies: a lane at the top of the panel that is darker where there are more of them. */
 function lane(context, panel, places, color) {
   const counts = new Map();
   for (const [ms, count] of places) {
@@ -169,7 +172,7 @@ function lane(context, panel, places, color) {
   context.globalAlpha = 1;
 }
 
-/** Draw a text; with `paper`, on a box of that colour with a frame. `align` and `baseline` are the canvas's own. */
+/** Draw a text; with `paper`, in a framed box of that colour. `align` and `baseline` are those of the canvas. */
 function text(
   context,
   words,
@@ -192,7 +195,7 @@ function text(
   context.fillText(words, x, y);
 }
 
-/** A hatched part of a panel without data, with a word that gives the reason. */
+/** A part of a panel without data: hatched, with a word for the reason. */
 function void_(context, panel, from, to, color, words) {
   const left = Math.max(panel.left, from),
     right = Math.min(panel.right, to);
@@ -214,7 +217,7 @@ function void_(context, panel, from, to, color, words) {
     text(context, words, (left + right) / 2, (panel.top + panel.bottom) / 2, { color, align: "center", size: 12 });
 }
 
-/** A canvas over all of `place` at the resolution of the screen; returns its context, which takes px of the page. */
+/** Lay a canvas over all of `place`, at the screen's resolution; return its context, whose unit is the page's px. */
 function canvasOf(place, name) {
   em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   let canvas = place.querySelector(`:scope > canvas.${name}`);
@@ -236,7 +239,7 @@ function canvasOf(place, name) {
   return context;
 }
 
-/** Paint with so many pixels per px while `paint` runs. */
+/** Run `paint` with `ratio` pixels per px. */
 function sharply(ratio, paint) {
   sharpness = ratio;
   try {

@@ -1,4 +1,4 @@
-/* The cells of the watch list; the grid calls them by the names in `watch_list.py`. */
+/* Functions for the cells of the watch list; the grid calls them by the names that `watch_list.py` uses. */
 import { health } from "./health.js";
 import { words } from "./words.js";
 
@@ -16,7 +16,7 @@ export const cells = {
   tickflow_times: ({ value }) => (unknown(value) ? words.NONE : `× ${words.fixed(value, 2)}`),
   tickflow_count: ({ value }) => words.fixed(value, 0),
   tickflow_source: ({ value }) => words.source(value),
-  tickflow_leave: () => false, // arrow keys move from cell to cell; Tab leaves the list, whatever its length
+  tickflow_leave: () => false, // Tab leaves the list, however long it is; arrow keys move from cell to cell
 };
 
 function Sparkline({ value }) {

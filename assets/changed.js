@@ -1,4 +1,4 @@
-/* Reports to the address that a part of the view changed, whichever module holds that part. */
+/* Any module reports here that its part of the view has changed; the listeners then update the address. */
 const listeners = new Set();
 
 export const changed = { on: (listener) => listeners.add(listener), tell: () => listeners.forEach((each) => each()) };

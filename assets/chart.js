@@ -1,6 +1,7 @@
 /* The chart of one symbol: the visible part of its picture, how new ticks extend the picture, and what has to be
-   requested from the store for a time range. Plotly draws axes and grid; everything that depends on data is painted on
-   a canvas over it (`brush.js`), so a refresh or a step of the wheel costs a few milliseconds instead of a hundred. */
+   requested from the store for a time range. Plotly draws axes and grid. Everything that depends on data is painted on
+   a canvas over them (`brush.js`), so that a refresh or a step of the wheel costs a few milliseconds instead of a
+   hundred. */
 import { brush } from "./brush.js";
 import { changed } from "./changed.js";
 import { facts } from "./facts.js";
@@ -24,7 +25,7 @@ const view = Object.assign(frame.view, {
 const FIELDS = facts.chart.fields;
 const AVERAGES = FIELDS.filter(({ panel, trace, name }) => panel === "y" && trace !== null && name !== "price");
 const MEASURES = FIELDS.filter(({ trace, name }) => trace !== null && name !== "price");
-const HEIGHTS = { y: 54, y2: 12, y3: 11, y4: 11.5 }; // heights of the panels from the top, relative to each other
+const HEIGHTS = { y: 54, y2: 12, y3: 11, y4: 11.5 }; // relative heights of the panels, from the top
 const TITLE_PX = 18; // the gap between two panels
 const MARGIN = { left: 12, top: 6, bottom: 34, least: 56, most: 150 };
 const MAX_MARKS = 60,
@@ -36,25 +37,26 @@ const MAX_MARKS = 60,
 const GAP_MS = 300_000,
   GAP_TIMES = 10;
 let asked = () => {}; // requests a time range from the server; `page.js` sets it
-let shape = null; // the places of the panels
-let axes = ""; // the last axes that Plotly drew
-let waiting = null; // the animation frame in which the next drawing happens
+let shape = null; // the positions of the panels
+let axes = ""; // the axes that Plotly drew last, as text
+let waiting = null; // the requested animation frame for the next drawing
 let resting = null; // the timer that ends a gesture
 let pointer = null; // where the pointer is, in px
 let loading = null; // the time range that was requested
 
-const overs = []; // further painters
+const overs = []; // painters registered by other modules
 const place = () => document.getElementById("chart");
 
 /** Register a painter that runs after the prices: `paint(context, shape, color, labelOf)`. */
 const over = (paint) => overs.push(paint);
 
-/** Register further panels, `panels()`, and prices that have to stay visible, `extent(range)`. */
+/** Register `panels()`, which returns further panels, and `extent(range)`, which returns the bounds of further prices
+    that must stay visible. */
 let more = { panels: () => [], extent: () => [Infinity, -Infinity] };
 const extend = (given) => (more = given);
 
-/** Register `ask(range, width)`, which requests a time range, and `point(row)`, which receives the row under the
-   pointer. */
+/** Register `asked(range, width)`, which requests a time range, and `pointed(row)`, which receives the row under the
+    pointer. */
 let pointed = () => {};
 function on(events) {
   asked = events.asked;
@@ -78,7 +80,7 @@ function on(events) {
 
 /* ---- what is drawn ---- */
 
-/** A whole picture from the server. The zoom stays while symbol, range and period are the same. */
+/** Show a whole picture from the server. The zoom is kept if symbol, range and period have not changed. */
 function show(picture, drawn) {
   const key = `${drawn.symbol} ${drawn.range} ${drawn.period}`;
   if (view.key !== key) Object.assign(view, { stretch: 1, ring: null });
@@ -93,7 +95,7 @@ function show(picture, drawn) {
   refine();
 }
 
-/** The picture of the time range that the reader moved to. */
+/** Take the picture of the time range that the reader zoomed or panned to. */
 function refined(picture, drawn) {
   loading = null;
   take(picture, drawn);
@@ -110,7 +112,7 @@ function take(picture, drawn) {
   picture.breaks = breaksOf(picture);
 }
 
-/** Where a line is interrupted: at a new day, and after a gap far longer than usual. */
+/** For each row, whether lines are interrupted before it: at a new day, and after a gap far longer than usual. */
 function breaksOf({ x, kind, width_ms }) {
   const gaps = x.slice(1).map((at, i) => at - x[i]),
     usual = gaps.length ? [...gaps].sort((a, b) => a - b)[gaps.length >> 1] : 0,
@@ -122,7 +124,7 @@ function breaksOf({ x, kind, width_ms }) {
 
 const dayOf = (ms) => Math.floor(ms / timeline.DAY);
 
-/** Append what is new: rows after those drawn, or changed columns. Returns whether that was possible. */
+/** Append new rows, or changed columns, to the picture. Returns whether that was possible. */
 function follow(tail, drawn) {
   const { picture } = view;
   if (!picture || picture.kind !== tail.kind) return false;
@@ -158,7 +160,7 @@ function addMarks(marks, { kind, marks: more }) {
   for (const name of Object.keys(marks)) marks[name] = marks[name].concat(fresh.map((i) => more[name][i]));
 }
 
-/** Drop the ticks that lie far before the visible range, since a page may stay open for long. */
+/** Drop the ticks that lie far before the visible range, since a page may stay open for a long time. */
 function drop(picture) {
   const { range_ms } = view.drawn;
   if (view.zoomed || !range_ms) return;
@@ -172,7 +174,7 @@ function drop(picture) {
   view.drawn.total = view.drawn.rows = picture.x.length;
 }
 
-/** The latest moment that is drawn, in ms of the wall clock. */
+/** The newest moment that is drawn, in ms of the wall clock. */
 function newestAt() {
   const { drawn, picture } = view;
   const newest = drawn.newest_us / 1000 + (last(drawn.offsets)?.[1] ?? 0);
@@ -199,7 +201,7 @@ const size = () => ({
   height: shape ? shape.panels.y.bottom - shape.panels.y.top : 400,
 });
 
-/** Show this time range (ms of the wall clock); what is not drawn yet is requested. */
+/** Show this time range (ms of the wall clock), and request the parts of it that are not drawn yet. */
 function see(from, to) {
   if (!view.picture) return;
   const middle = (from + to) / 2,
@@ -229,7 +231,7 @@ function stretch(factor) {
   soon();
 }
 
-/** A gesture has paused: request what is missing. */
+/** A gesture has paused or ended: request missing data. */
 function rest() {
   clearTimeout(resting);
   resting = setTimeout(() => {
@@ -277,7 +279,7 @@ function refine() {
 
 const fits = (candles) => candles > 50 && candles < 400;
 
-/** Where the symbol's first stored tick is, in ms of the wall clock. */
+/** The time of the symbol's first stored tick, in ms of the wall clock. */
 const beginning = () => view.drawn.begin_us / 1000 + (view.drawn.offsets[0]?.[1] ?? 0);
 
 /* ---- drawing ---- */
@@ -290,7 +292,7 @@ function soon() {
   });
 }
 
-/** Draw again, after a change of theme or of the shown lines, or a move. */
+/** Draw again: after the theme, the shown lines or the time range have changed. */
 function again(range = null) {
   if (!view.picture) return;
   if (range) see(range[0], range[1]);
@@ -414,7 +416,7 @@ function priceLabel(price) {
   return size >= 1e7 || (size < 1e-4 && size > 0) ? words.short(price, 6) : words.price(price);
 }
 
-/** The position of each panel, as shares of the height, from below. */
+/** The position of each panel, in shares of the height, from the bottom. */
 function sharesOf(height) {
   const heights = { ...HEIGHTS, ...Object.fromEntries(more.panels().map(({ panel, height: one }) => [panel, one])) },
     names = Object.keys(heights),
@@ -430,7 +432,7 @@ function sharesOf(height) {
   return shares;
 }
 
-/** The position of each panel, and how its values become px. */
+/** The position of each panel, and the functions that convert its values to px. */
 function shapeOf(there, margin, bounds, [from, to]) {
   const left = MARGIN.left,
     right = there.clientWidth - margin,
@@ -456,7 +458,8 @@ function shapeOf(there, margin, bounds, [from, to]) {
   return { left, right, bottom, panels, ms: (px) => hours.moment(begin + ((px - left) / (right - left)) * span) };
 }
 
-/** The labels beside the last values: the price's tag, and the names of the averages, pushed apart. */
+/** The labels next to the last values: the tag of the price, and the names of the averages, moved apart so that none
+    overlap. */
 function endsOf(picture, [from, to]) {
   const panel = shape.panels.y,
     newest = view.drawn.price,
@@ -490,7 +493,7 @@ function lastKnown(values, from, to) {
   return null;
 }
 
-/** Remove the numbers of the axis that a label would cover. */
+/** Remove the axis labels that a label of `endsOf` would cover. */
 function clear({ yaxis }, { labels, tag }) {
   const taken = [...labels.map(({ y }) => [y, 12]), ...(tag === null ? [] : [[tag, 16]])];
   yaxis.ticktext = yaxis.ticktext.map((text, i) =>
@@ -498,7 +501,7 @@ function clear({ yaxis }, { labels, tag }) {
   );
 }
 
-/** Plotly's part: axes and grid. */
+/** Draw axes and grid with Plotly. */
 function axe(layout, right, paintOf) {
   const there = place(),
     wanted = JSON.stringify([
@@ -606,7 +609,8 @@ function measure(context, picture, sight, field, paintOf) {
     brush.ranges(context, panel, x, y[`${field.name}_low`], y[`${field.name}_high`], sight, { ...style, width: 1 });
 }
 
-/** The anomalies in sight: the strongest ones as marks, apart from one another, and a lane that shows how many there are. */
+/** Paint the visible anomalies: the strongest as marks that do not overlap, and all of them as a lane that shows their
+    density. */
 function marksPaint(context, picture, color) {
   if (view.hidden.has("Anomaly")) return;
   const panel = shape.panels.y,
@@ -701,7 +705,7 @@ function voids(context, color) {
     );
 }
 
-/** The hours in which the exchange is closed, darker than those before and after its session. */
+/** Shade the hours in which the exchange is closed; they are darker than the hours before and after its session. */
 function shades(context, color) {
   const { panels } = shape;
   context.fillStyle = color.muted;
@@ -714,7 +718,8 @@ function shades(context, color) {
   levels(context, color);
 }
 
-/** The previous close, and the session's high, low and average price, as short lines with their names at the left. */
+/** Paint the previous close, and the session's high, low and average price, as short lines with their names on the
+    left. */
 function levels(context, color) {
   const day = view.drawn.day,
     panel = shape.panels.y;
@@ -733,7 +738,7 @@ function levels(context, color) {
 
 const vwap = ({ value, volume }) => (volume > 0 ? value / volume : null);
 
-/** Whether the window of that many ticks, or candles, that ends at a row began before a night. */
+/** Whether a window of `window_` ticks or candles that ends at a row began before a night. */
 function isOverNight(row, window_) {
   const { picture } = view;
   let count = 0;
@@ -745,7 +750,7 @@ function isOverNight(row, window_) {
   return false;
 }
 
-/** Where each new day begins; empty if there are too many days. */
+/** The positions at which new days begin; empty if there are too many days. */
 function days(context, color) {
   const { panels } = shape,
     found = sessions();
@@ -814,7 +819,7 @@ function measured(step, x, y) {
   cross();
 }
 
-/** Point at the row of a moment, for the keyboard; it follows the picture. `null` ends it. */
+/** Keep the pointer on a moment (for the keyboard), even when the picture moves; `null` releases it. */
 function hold(moment) {
   pointer = moment === null ? null : { moment };
   cross();
@@ -824,7 +829,7 @@ function hold(moment) {
 const rowOf = ({ x, moment }) =>
   moment === undefined ? rowAt(x) : Math.min(view.picture.x.length - 1, below(view.picture.x, moment));
 
-/** The row nearest to a position, or the row of a mark close to it. */
+/** The row nearest to a position or, if a mark is close to the position, the row of that mark. */
 function rowAt(px) {
   const { picture } = view;
   if (!picture?.x.length) return null;
@@ -890,7 +895,7 @@ function cross() {
 
 /* ---- for other modules ---- */
 
-/** Show a time range with this moment in its middle. */
+/** Show a time range that has this moment in its middle. */
 function around(moment) {
   const length = view.range ? view.range[1] - view.range[0] : 300_000,
     half = Math.min(150_000, Math.max(15_000, length / 4));
@@ -970,7 +975,7 @@ function ticksInSight() {
 
 const seenNow = () => view.range?.slice() ?? null;
 
-/** What is drawn, for tests and the console: the picture, the time range, the marks, the positions of the panels. */
+/** For tests and the console, what is drawn: the picture, the time range, the marks, the positions of the panels. */
 const looks = () => ({
   picture: view.picture,
   range: view.range,

@@ -1,5 +1,6 @@
-/* One moment in all small charts: a line through each, with the price of its symbol at that moment. */
-/** Show it over the charts of `place`: each `left`, `right`, `top` and `bottom` (px), the line's `x` and the `text`. */
+/* Shows one moment in all small charts: a line through each chart, with the price of its symbol at that moment. */
+/** Show the lines over `place`. Each chart has its bounds `left`, `right`, `top` and `bottom`, the `x` of the line (all
+    in px), and the `text`. */
 function show(place, charts) {
   const lines = charts.map(({ left, right, top, bottom, x, text }) => {
     const line = document.createElement("div"),
@@ -8,7 +9,7 @@ function show(place, charts) {
     Object.assign(line.style, { left: `${x}px`, top: `${top}px`, height: `${bottom - top}px` });
     label.className = "crosshair-label";
     label.textContent = text;
-    label.style[x > (left + right) / 2 ? "right" : "left"] = "4px"; // on the side that has more room
+    label.style[x > (left + right) / 2 ? "right" : "left"] = "4px"; // on the side with more space
     line.append(label);
     return line;
   });

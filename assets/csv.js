@@ -1,4 +1,4 @@
-/* Rows as CSV by RFC 4180; a text that a spreadsheet would take for a formula gets an apostrophe in front. */
+/* Rows as CSV (RFC 4180); a text that a spreadsheet would take for a formula is prefixed with an apostrophe. */
 const FORMULA = /^[=+\-@\t\r]/;
 
 function cell(value) {

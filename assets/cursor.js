@@ -1,4 +1,6 @@
-/* Keyboard access to the chart: a cursor that moves from row to row or from anomaly to anomaly, and describes its row.
+/*
+ * Keyboard access to the chart: a cursor moves from row to row or from anomaly to anomaly, and its row is described to
+ * screen readers.
  */
 import { chart } from "./chart.js";
 import { frame } from "./frame.js";
@@ -7,13 +9,13 @@ import { levels } from "./levels.js";
 import { tape } from "./tape.js";
 import { words } from "./words.js";
 
-const LEAP = 10; // how many rows a step with Shift takes
+const LEAP = 10; // how many rows a step with Shift moves
 const ZOOM = 1.5;
 let at = null; // the moment of the cursor's row
 
 const place = () => document.getElementById("chart");
 
-/** The row under the cursor; before the first key, the last visible row. */
+/** The row under the cursor; before the first key press, the last visible row. */
 function row() {
   const { picture, range } = chart.view;
   if (at === null) return Math.max(0, frame.below(picture.x, range[1]) - 1);
@@ -58,7 +60,7 @@ function anomalous(i) {
   return picture.marks.x.includes(picture.x[i]);
 }
 
-/** The next anomaly after the cursor, or the one before it. */
+/** Move to the next anomaly after the cursor, or to the one before it. */
 function leap(by) {
   const { picture } = chart.view;
   for (let i = row() + by; i >= 0 && i < picture.x.length; i += by) {
@@ -86,7 +88,7 @@ const inSight = () => {
   return [frame.below(picture.x, range[0]), frame.below(picture.x, range[1]) - 1];
 };
 
-/** Start a measurement here; it ends wherever the cursor goes. */
+/** Start a measurement at the cursor; its other end follows the cursor. */
 function measure() {
   const i = row();
   tape.begin({ ms: chart.view.picture.x[i], price: chart.values(i).price });

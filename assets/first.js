@@ -1,4 +1,4 @@
-/* Runs before the page is drawn: the reader's theme, so that nothing flashes in the other one. */
+/* Sets the reader's theme before the page is drawn, so that it does not first flash in the other theme. */
 (() => {
   const asked = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -11,7 +11,7 @@
     } catch {
       /* the browser has no storage */
     }
-    // the link names the theme; the reader has not chosen one
+    // the reader has not chosen a theme: take the one in the link
     return known(new URLSearchParams(window.location.search).get("theme"));
   }
 

@@ -6,7 +6,7 @@ const view = { hidden: new Set(), log: false, percent: false, base: null };
 
 const forced = window.matchMedia("(forced-colors: active)");
 
-/** A system colour as Plotly knows it. */
+/** A system colour, resolved to a form that Plotly understands. */
 function resolved(color) {
   const probe = document.createElement("i");
   probe.style.cssText = `color: ${color}; forced-color-adjust: none`;
@@ -36,7 +36,7 @@ function painter() {
 
 const last = (values) => values[values.length - 1];
 
-/** The number of items of sorted `x` below the bound. */
+/** The number of items in the sorted array `x` that are below the bound. */
 function below(x, bound) {
   let low = 0,
     high = x.length;
@@ -48,7 +48,8 @@ function below(x, bound) {
   return low;
 }
 
-/** The items of sorted `x` in the range, and one more on either side, so that lines reach the edges. */
+/** The indexes (from, before) of the items of sorted `x` in the range, and of one more item on either side, so that
+    lines reach the edges. */
 function seen(x, [from, to]) {
   return [Math.max(0, below(x, from) - 1), Math.min(x.length, below(x, to) + 1)];
 }
@@ -68,16 +69,17 @@ function step(span) {
   return power * [1, 2, 5, 10].find((factor) => factor * power >= span);
 }
 
-/** The names of the rows' sources, each once; `sources` has pairs of a start time and a name. */
+/** The distinct names of the sources; `sources` has pairs of a start time and a name. */
 const named = (sources) => [...new Set(sources.map(([, name]) => words.source(name)))].join(", ");
 
 /** The source of the row at x. */
 const sourceAt = (sources, x) => sources.findLast(([from]) => from <= x)?.[1] ?? "";
 
-/** A bound slightly above a value (0 or more); it changes in steps, so that the axis does not move with every tick. */
+/** A bound slightly above a value that is not negative. It changes in steps, so that the axis does not move with every
+    tick. */
 const ceiling = (value) => (value > 0 ? Math.ceil((value * 1.08) / step(value / 8)) * step(value / 8) : 1);
 
-/** Bounds around the visible prices, which change in steps; on a logarithmic axis the margins are logarithmic too. */
+/** Bounds around the visible prices. They change in steps; on a logarithmic axis the margins are logarithmic too. */
 function bounds([low, high]) {
   if (view.log && low > 0) {
     const room = 0.06 * Math.log(high / low) || 0.002;
@@ -88,7 +90,7 @@ function bounds([low, high]) {
   return [Math.floor((low - 0.06 * span) / unit) * unit, Math.ceil((high + 0.08 * span) / unit) * unit];
 }
 
-/** The axis of prices: linear or logarithmic, labelled in prices or in percent since the first visible price. */
+/** The price axis: linear or logarithmic, with labels in prices or in percent since the first visible price. */
 function scale(axis, low, high, base, ticks = 8) {
   const log = view.log && low > 0;
   axis.type = log ? "log" : "linear";
@@ -111,7 +113,8 @@ function percents(low, high, base, ticks) {
   return { tickvals, ticktext };
 }
 
-/** Round prices between two bounds, with as many digits as make neighbouring labels differ. */
+/** Tick values and labels of a price axis: round numbers between two bounds, with just enough digits to tell
+    neighbouring labels apart. */
 function prices(low, high, ticks, log) {
   const tickvals = log && high / low > 3 ? roundLogarithms(low, high, ticks) : roundNumbers(low, high, ticks);
   const apart = tickvals.length > 1 ? Math.min(...tickvals.slice(1).map((at, i) => at - tickvals[i])) : high - low;
@@ -125,7 +128,7 @@ function roundNumbers(low, high, ticks) {
   return found;
 }
 
-/** 1, 2 and 5 of each decade, or powers of ten where these are too many. */
+/** The 1, 2 and 5 of each decade, or only powers of ten if these are too many. */
 function roundLogarithms(low, high, ticks) {
   const found = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {

@@ -2,10 +2,11 @@
 const WHEEL = 0.0016;
 const MOVED_PX = 3;
 
-/** Listen on `place`. `hands` is called with shares of the picture's width and height: `zoom(factor, at)`, `pan(by)`,
-    `stretch(factor)` of the prices, `point(x, y)` in px or `point(null)`, `rest()` once a gesture is over; `inside(x)`
-    answers whether a place lies left of the axis of prices, and `size()` how large the picture is. `measures()` answers
-    whether a drag measures, which `measure(step, x, y)` then does: begin, end, over or drop. */
+/** Listen on `place`, and call the functions in `hands`. `zoom(factor, at)` and `pan(by)` take shares of the picture's
+    width, `stretch(factor)` stretches the prices, `point(x, y)` takes px, `point(null)` means that the pointer has
+    left, and `rest()` ends a gesture. `inside(x)` returns whether a position lies left of the price axis, `size()` the
+    size of the picture. If `measures()` returns true, a drag measures: `measure(step, x, y)` is then called with the
+    steps begin, end, over and drop. */
 function listen(place, hands) {
   const pointers = new Map();
   let start = null;

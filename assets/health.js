@@ -1,4 +1,4 @@
-/* Whether the figures are fresh: their age, what to do if they are not, and the status line under the list. */
+/* Shows whether the figures are fresh: their age, what to do if they are stale, and the status line under the list. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { session } from "./session.js";
@@ -26,8 +26,8 @@ function hidden(id, whether) {
   if (place) place.hidden = whether;
 }
 
-/* Seconds since a symbol's last tick: those since the last tick of any symbol, plus the difference of their event
-   times. */
+/* Seconds since a symbol's last tick: the seconds since the last tick of any symbol, plus the difference between the
+   event times of these two ticks. */
 function ageOf(event_us) {
   const state = heard.state;
   if (!state || state.processed_s === null || state.processed_s === undefined) return null;
@@ -35,8 +35,8 @@ function ageOf(event_us) {
   return since + Math.max(0, (state.newest_event_us - event_us) / 1e6);
 }
 
-/** Seconds since a symbol's last tick, the same in header, list and foot line: of the drawn symbol at most since this
-    page got its last one. */
+/** Seconds since a symbol's last tick, so that header, list and foot line show the same number. For the drawn symbol,
+    at most the seconds since this page received its last tick. */
 function ageNow(symbol, event_us) {
   const row = rows().get(symbol),
     age = ageOf(Math.max(event_us, row?.event_us ?? 0)),
@@ -106,8 +106,8 @@ function freshness(drawn) {
   return { word, kind, sentence, advice };
 }
 
-/* Whether a symbol's ticks arrive (live, stale, closed), the seconds since the last one and, during warm-up, how many
-   have come. `seen`: when this page got the last one. */
+/* Whether a symbol's ticks arrive (live, stale, closed, ended), the seconds since the last one and, during warm-up, how
+   many have arrived. `seen`: when this page received the last one. */
 function pulse({ symbol, newest_us, gap_s, count }, seen) {
   const row = rows().get(symbol);
   let age = ageNow(symbol, newest_us);
@@ -119,13 +119,13 @@ function pulse({ symbol, newest_us, gap_s, count }, seen) {
   return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
 }
 
-/* Whether a replay is over: no symbol has had a tick for a while, and the workers have no backlog. */
+/* Whether a replay is over: no symbol has had a tick for `limit` seconds, and the workers have no backlog. */
 function ended(limit) {
   const { processed_s, lag, gone } = heard.state;
   return !gone && lag === 0 && processed_s !== null && processed_s + (performance.now() - heard.at) / 1000 > limit;
 }
 
-/* The same for several symbols: a word for each chart, and one line of advice. */
+/* For several symbols: a word for each chart, and one line of advice. */
 const note = ({ kind, warming }) =>
   kind === "live"
     ? warming
@@ -174,7 +174,7 @@ function emptiness(drawn, kind) {
   write("empty", sentence);
 }
 
-/* Why no tick is stored yet: the notice of a running worker or, without one, that no producer runs. */
+/* Why no tick is stored yet: the notice of a running worker or, if there is none, that no producer runs. */
 function nothingYet(state) {
   if (!state || state.down || state.gone) return "No ticks yet. Start the producer: python stock_producer.py";
   if (state.held_up_by) return `No ticks yet. The worker waits: ${state.held_up_by}`;
@@ -192,7 +192,7 @@ function truth(drawn) {
   }
   const label = drawn.period || (row && row.event_us > drawn.newest_us) ? "Last tick drawn" : "Last tick";
   const parts = [`${label} ${words.day(values.wall)}, ${words.time(values.wall)} ${words.shortZone()}`];
-  // a tick of 2013 is not "0 s ago"
+  // a replayed tick of 2013 must not be shown as "0 s ago"
   const age = drawn.source === "replay" ? null : ageNow(drawn.symbol, drawn.newest_us);
   if (!drawn.period && age !== null) parts[0] += ` (${words.span(age)} ago)`;
   parts.push(`${words.fixed(state.lag, 0)} records behind`, `${words.fixed(state.refused, 0)} refused`);
@@ -202,7 +202,7 @@ function truth(drawn) {
 /* Shown under the watch list or, on a narrow screen, under the chart. */
 const tellTruth = (text) => ["truth", "truth-narrow"].forEach((place) => write(place, text));
 
-/** Register the small charts, which are judged when several symbols are shown. */
+/** Register the small charts; their freshness is shown when there are several symbols. */
 function look(charts) {
   beside = charts;
 }

@@ -1,8 +1,8 @@
-/* The hours of the exchange on the axis of time, in ms of the wall clock: which sessions there are, and an axis on which
-   closed hours take no room. A place on the axis is in ms too: of time, or of open time. */
+/* The exchange's hours on the time axis, in ms of the wall clock: the sessions, and an axis on which closed hours take
+   no space. A position on the axis is also in ms: of all time or, on such an axis, of open time. */
 const known = { sessions: [], trading: false, before: [] };
 
-/** The sessions of a picture, each as [hours before it begin, it opens, it closes, hours after it end]. */
+/** Take the sessions of a picture, each as [start of its early hours, open, close, end of its late hours]. */
 function know(sessions, trading) {
   known.sessions = sessions ?? [];
   known.trading = trading && known.sessions.length > 0;
@@ -14,7 +14,7 @@ function know(sessions, trading) {
   });
 }
 
-/** The last session that opened at or before a moment; -1 before the first one. */
+/** The index of the last session that opened at or before a moment; -1 before the first session. */
 function sessionAt(ms) {
   let low = 0,
     high = known.sessions.length;
@@ -32,7 +32,7 @@ function isOpen(ms) {
   return !known.sessions.length || (at >= 0 && ms < known.sessions[at][2]);
 }
 
-/** The position of a moment on the axis. Before the first session and after the last one, time runs as usual. */
+/** The position of a moment on the axis. Before the first session and after the last one, all time counts. */
 function place(ms) {
   if (!known.trading) return ms;
   const { sessions, before } = known,
@@ -52,7 +52,7 @@ function moment(place_) {
   return sessions[at][1] + place_ - before[at];
 }
 
-/** The parts of a time range in which the exchange is closed: from, to, and whether a part is before or after hours. */
+/** The parts of a time range in which the exchange is closed: from, to, and whether the part is extended hours. */
 function closed([from, to]) {
   const found = [];
   const add = (begin, end, isNear) => {
@@ -68,7 +68,7 @@ function closed([from, to]) {
   return known.trading ? [] : found;
 }
 
-/** A picture without the data outside regular hours, if those hours take no room. */
+/** The picture without the data outside regular hours, if closed hours take no space. */
 function within(picture) {
   if (!known.trading) return picture;
   const inside = picture.x.map((ms) => isOpen(ms)),

@@ -1,5 +1,5 @@
-/* Indicators that the reader chooses from a menu: computed by the server over candles, and drawn over the prices or in
-   separate panels. */
+/* Indicators that the reader chooses from a menu: the server computes them from candles, and they are drawn over the
+   prices or in separate panels. */
 import { brush } from "./brush.js";
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
@@ -9,7 +9,7 @@ import { words } from "./words.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const KNOWN = facts.indicators; // by name: label, length, panel, lines
-const AGAIN_MS = 2_000; // the time between two requests because of new ticks
+const AGAIN_MS = 2_000; // the shortest time between two requests that new ticks cause
 const WAIT_MS = 150;
 const PANEL_HEIGHT = 13;
 const COLORS = ["--s2", "--s3", "--s5", "--s6", "--s4"];
@@ -25,7 +25,7 @@ const parts = (name) => {
 };
 const label = ({ label: text, length }) => (length ? `${text}${length}` : text);
 
-/** Request the indicators that the chart needs and does not have. */
+/** Request the indicators that the chart needs but does not have. */
 function want() {
   const { drawn, range } = chart.view,
     names = chosen();
@@ -56,7 +56,7 @@ function want() {
 function take(answer) {
   if (!answer?.lines || answer.n !== asked.at) return;
   found = { ...answer, asked };
-  // A candle's value is known at its end; a drawn candle is centred on its middle.
+  // A candle's value is known at its end, and a drawn candle is centred on its middle.
   const half = chart.view.picture?.kind === "candles" ? answer.width_ms / 2 : answer.width_ms;
   found.at = Array.from(answer.x, (ms) => ms + half);
   chart.refit();
@@ -66,7 +66,7 @@ const shown = () =>
   found && found.symbol === chart.view.drawn?.symbol ? chosen().filter((one) => found.lines[one]) : [];
 const seen = (range) => frame.seen(found.at, range);
 
-/** The range of prices that the indicators over the chart cover. */
+/** The range of values of the indicators that are drawn over the prices. */
 function extent(range) {
   const bounds = [Infinity, -Infinity];
   for (const name of shown()) {
@@ -76,7 +76,7 @@ function extent(range) {
   return bounds;
 }
 
-/** The panels below the others, in the order in which they were chosen. */
+/** The panels of indicators, below the other panels, in the order in which they were chosen. */
 function panels() {
   return chosen()
     .map(parts)

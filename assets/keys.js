@@ -37,7 +37,7 @@ let aim = { symbol: null, at: -AIM_MS };
 
 function step(by) {
   const names = watch.inSight();
-  // Repeated keys continue from the target of the last one, which may not be drawn yet.
+  // A repeated key continues from the target of the previous key press, which may not be drawn yet.
   const at = names.indexOf(performance.now() - aim.at < AIM_MS ? aim.symbol : visits.at.symbol);
   const next = names[Math.min(names.length - 1, Math.max(0, at + by))];
   if (!next) return;
@@ -45,7 +45,7 @@ function step(by) {
   setProps("symbol", { value: next });
 }
 
-/* A symbol chosen in another way becomes the new starting point. */
+/* After a symbol is chosen in a different way, keys start from that symbol. */
 const forget = () => (aim = { symbol: null, at: -AIM_MS });
 document.addEventListener("pointerdown", forget, true);
 
@@ -99,7 +99,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-/* The visible rows as CSV, or the rows of the overview as they are filtered and sorted. */
+/* The visible rows as CSV or, in the overview, its rows as they are filtered and sorted. */
 const EXPORTED = ["symbol", "price", "change", ...facts.chart.overview, "volume_ratio", "anomalies", "source"];
 
 async function saveRows() {
@@ -108,7 +108,7 @@ async function saveRows() {
   else allTicks();
 }
 
-/* Every stored tick of the visible range: the server streams them. */
+/* Download every stored tick of the visible range, which the server streams. */
 function allTicks() {
   const sight = chart.seenNow();
   if (!sight || !chart.view.drawn?.symbol) return;
@@ -140,5 +140,5 @@ document.addEventListener("click", (event) => {
   if (event.target.closest?.("#csv, #csv-overview")) saveRows();
   if (event.target.closest?.("#full-screen")) fullScreen();
   if (event.target.closest?.("#show-keys")) help();
-  if (event.target.matches?.("#keys, #period")) event.target.close(); // beside the dialog
+  if (event.target.matches?.("#keys, #period")) event.target.close(); // a click outside the dialog
 });

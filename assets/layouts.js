@@ -1,4 +1,4 @@
-/* Layouts: named views, kept in the store for all readers, and saved to a file or loaded from one. */
+/* Layouts: named views that are kept in the store for all readers, and can be saved to a file and loaded from one. */
 import { download } from "./download.js";
 import { place } from "./place.js";
 
@@ -76,14 +76,14 @@ function read(text) {
   }
 }
 
-/** Take the server's list, or the reason why there is none. */
+/** Take the server's list of layouts, or the reason why there is none. */
 function listed(answer) {
   known = answer?.layouts ?? known;
   trouble = answer?.trouble ?? "";
   draw();
 }
 
-/** The server saved a layout or failed to; request the list again. */
+/** The server has saved a layout, or failed to: request the list again. */
 function kept(answer) {
   trouble = answer?.trouble ?? "";
   if (trouble) draw();

@@ -1,4 +1,4 @@
-/* Lines at prices, which the reader sets: kept in this browser and in the address, and also written as alert rules. */
+/* Price lines that the reader sets: kept in this browser and in the address, and also shown as alert rules. */
 import { brush } from "./brush.js";
 import { changed } from "./changed.js";
 import { chart } from "./chart.js";
@@ -36,12 +36,12 @@ function set(name, prices) {
   if (dialog()?.open) draw();
 }
 
-/** Put a line at this price of the drawn symbol, with as many digits as the page shows. */
+/** Put a line at this price of the drawn symbol, rounded to the digits that the page shows. */
 function add(price) {
   if (symbol()) set(symbol(), [...of(symbol()), Number(price.toFixed(words.digits(price)))]);
 }
 
-/** The lines of a symbol in the form of an address, or null; and the way back. */
+/** The lines of a symbol in the form that the address has, or null; `read` is the inverse. */
 const text = (name) => of(name).join("_") || null;
 function read(name, asked) {
   if (!name || !asked) return;
@@ -49,7 +49,7 @@ function read(name, asked) {
   if (prices.length && prices.every((price) => price > 0)) set(name, prices);
 }
 
-/** A rule of ALERT_RULES for each line: it holds when the price passes the line, seen from the last price. */
+/** One rule for ALERT_RULES per line; it fires when the price crosses the line from the side of the last price. */
 const rules = (name, last) => of(name).map((price) => `${name} price ${price >= last ? ">" : "<"} ${price}`);
 
 function paint(context, { panels, right, left }, color, labelOf) {

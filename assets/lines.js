@@ -1,4 +1,4 @@
-/* The text over the chart: the headline, the readout, and the same for screen readers. */
+/* The text above the chart: the headline and the readout, also for screen readers. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { health } from "./health.js";
@@ -10,7 +10,7 @@ const { write, hidden } = health;
 const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
 
-/* The price and change to show: the watch list's, or those of a chosen period. */
+/* The price and the change to show: those in the watch list, or those of a chosen period. */
 function quoteOf(drawn) {
   if (!drawn?.period) return drawn && rows().get(drawn.symbol);
   const first = drawn.rows ? chart.values(0) : null,
@@ -57,7 +57,7 @@ function session(drawn) {
   write("headline-session", parts.join(" · "));
 }
 
-/* The title of the tab. */
+/* The title of the browser tab. */
 function title(drawn, quote) {
   const text = quote
     ? `${drawn.symbol} ${words.price(quote.price)} ${words.change(quote.change)} · Tickflow`
@@ -65,7 +65,7 @@ function title(drawn, quote) {
   if (document.title !== text) document.title = text;
 }
 
-/* How far the visible range lies behind the newest tick, and the button that returns to it. */
+/* Show how far the visible range lies behind the newest tick, and the button that returns to that tick. */
 function behind(drawn, row, paused) {
   const several = document.body.dataset.charts === "several",
     seen = several ? multiples : chart;
@@ -80,7 +80,7 @@ function behind(drawn, row, paused) {
   write("go-live", seconds < 1 ? "Go live" : `${words.long(seconds)} behind, go live`);
 }
 
-/* The readout, and its words for screen readers. */
+/* Write the readout, and its text for screen readers. */
 function read(values, drawn) {
   if (!values) return;
   const places = words.digits(values.price);
@@ -107,7 +107,7 @@ function read(values, drawn) {
   );
 }
 
-/* The evidence of the anomaly under the pointer, or of the one that is ringed, at a fixed place over the chart. */
+/* Show the evidence of the anomaly under the pointer, or of the ringed anomaly, at a fixed place above the chart. */
 function anomaly({ evidence }) {
   hidden("evidence", !evidence);
   if (!evidence) return;
@@ -128,7 +128,7 @@ function anomaly({ evidence }) {
 /* The fields in the line of values that are also drawn as lines, except the price. */
 const READINGS = facts.chart.fields.filter(({ name, readout, trace }) => readout && trace !== null && name !== "price");
 
-/* A value as text; during warm-up the number of ticks so far; for a column the range of its values. */
+/* A value as text; during warm-up, the number of ticks so far; for a column, the range of its values. */
 function measured(value, field, places, values, drawn) {
   const digits = field.unit === "price" ? places + field.digits : field.digits;
   if (Array.isArray(value)) {

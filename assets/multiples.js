@@ -1,5 +1,5 @@
-/* Small multiples: the prices of several symbols, a small chart each on one time axis.
-   The server sends rows; the layout and the visible time range are decided here. */
+/* Small multiples: the prices of several symbols, each in a small chart, on a common time axis. The server sends rows;
+   this module decides the layout and the visible time range. */
 import { chart } from "./chart.js";
 import { crosshair } from "./crosshair.js";
 import { facts } from "./facts.js";
@@ -46,12 +46,12 @@ function show(rows, now) {
   draw();
 }
 
-/** For each symbol, the time of its newest row and the interval between its ticks. */
+/** Take, for each symbol, the time of its newest row and the interval between its ticks. */
 function learn(known) {
   for (const each of known) if (series.has(each.symbol)) series.get(each.symbol).known = each;
 }
 
-/** New rows, at the right end of their charts. */
+/** Append new rows at the right end of their charts. */
 function follow(rows, known) {
   learn(known);
   for (const { symbol, x, y, marks, sources } of rows) {
@@ -66,7 +66,7 @@ function follow(rows, known) {
   draw();
 }
 
-/** The time range of all charts: back from their newest tick, moving in steps. */
+/** The live time range of all charts: it ends at their newest tick, and moves in steps. */
 function live() {
   const all = [...series.values()].filter(({ x }) => x.length);
   if (!all.length) return [0, 1];
@@ -80,7 +80,7 @@ function live() {
   return followed;
 }
 
-/** The lowest and the highest visible price; optionally in percent of the first visible one. */
+/** The lowest and the highest visible price; optionally in percent since the first visible price. */
 function extent({ x, y }, sight) {
   const [from, to] = seen(x, sight),
     found = extremes(y, from, to);
@@ -203,7 +203,7 @@ function draw() {
   cross();
 }
 
-/** The sources of the ticks, in the foot line. */
+/** Write the sources of the ticks into the foot line. */
 function sourced(layout, paint) {
   layout.annotations.push({
     xref: "paper",
@@ -231,7 +231,8 @@ const any = () => on() && [...series.values()].some(({ x }) => x.length);
 /** The symbol whose tick is newest among the charts; none if they are empty. */
 const youngest = () => (on() ? pulsesOf().sort((a, b) => (a.age ?? Infinity) - (b.age ?? Infinity))[0] : null);
 
-/** Once per second: the advice about silent symbols over the charts (also returned), and the word of each chart. */
+/** Once per second: write the advice about silent symbols above the charts, and the word of each chart; return the
+    advice. */
 function advise(quiet) {
   const pulses = on() && !quiet ? pulsesOf() : [],
     advice = health.advise(pulses);
@@ -306,7 +307,7 @@ function plain(paint, sight) {
   };
 }
 
-/** A symbol's change as text: that of the watch list or, for a chosen period, the change over it. */
+/** A symbol's change as text: the change in the watch list or, for a chosen period, the change over that period. */
 function changeOf(name) {
   const { y } = series.get(name),
     row = watch.rows.get(name);
@@ -326,7 +327,7 @@ function tell(names) {
   if (place) place.textContent = `Small charts, ${words.stretch(drawn)}: ${parts.join("; ")}.`;
 }
 
-/** The reader moved the charts. */
+/** Called when the reader has moved the charts. */
 function moved(change) {
   if (!Object.keys(change).some((key) => /^xaxis\d*\.range/.test(key))) return;
   range = graph().layout.xaxis.range.map(ms);
@@ -340,7 +341,7 @@ function goLive() {
 
 const seenNow = () => range || followed;
 
-/** The visible rows, under a heading. */
+/** The visible rows, with a row of headings in front. */
 function rowsInSight() {
   const sight = seenNow();
   if (!sight) return null;
@@ -354,7 +355,7 @@ function rowsInSight() {
   return lines;
 }
 
-/** For the table: the change of each symbol in the visible range. */
+/** The content of the table: the change of each symbol in the visible range. */
 function tableInSight() {
   const sight = seenNow() ?? live(),
     names = [...series.keys()];

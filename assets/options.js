@@ -1,4 +1,4 @@
-/* The reader's choices except symbol and range: kept in one store and in the URL, so that a link shows the same. */
+/* The reader's choices except symbol and range: kept in a store and in the URL, so that a link opens the same view. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
 import { watch } from "./watch.js";
@@ -32,7 +32,7 @@ const FIRST_MS = 1000,
 const moment = (text) => Math.min(LAST_MS, Math.max(FIRST_MS, parsed(text)));
 const parsed = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text || "") ? Date.parse(`${text}Z`) : NaN);
 
-/* Read from the URL when the page loads. */
+/* Read the choices from a query string. */
 function read(query) {
   const candles = query.get("candles");
   state.candles = WIDTHS.includes(candles) ? candles : null;
@@ -113,13 +113,13 @@ function show() {
   }
 }
 
-/* A chosen symbol joins the compared ones; if there are too many, the one that was added first is removed. */
+/* Add a chosen symbol to the compared symbols; if there are too many, the symbol that was added first is removed. */
 function add(symbol) {
   if (state.symbols && symbol && !state.symbols.includes(symbol))
     state.symbols = [...state.symbols, symbol].slice(-MOST);
 }
 
-/* Compare the chosen symbol with those after it in the list, or return to its own chart. */
+/* Compare the chosen symbol with the symbols after it in the list, or return to its own chart. */
 function compare() {
   const names = [...watch.rows.keys()].sort(),
     at = Math.max(0, names.indexOf(chart.view.drawn?.symbol));

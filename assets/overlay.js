@@ -1,4 +1,4 @@
-/* Several symbols in one chart: percent since a common start, a line and a label each. */
+/* Draws several symbols in one chart: each as a line, with a label, in percent since a common start. */
 import { frame } from "./frame.js";
 import { plots } from "./plots.js";
 import { words } from "./words.js";
@@ -7,7 +7,9 @@ const COLORS = 6;
 const DASHES = ["solid", "dash"];
 const APART_PX = 15;
 
-/** The first visible moment at which every symbol that has prices has had one, and each symbol's price at that moment.
+/**
+ * The first visible moment at which every symbol with prices has had at least one, and each symbol's price at that
+ * moment.
  */
 function start(series, sight) {
   const firsts = [...series.values()]

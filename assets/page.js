@@ -29,13 +29,13 @@ const { rows } = watch;
 const ASK_AGAIN_MS = 10_000;
 const ANSWER_MS = 5_000;
 let currentView = null;
-let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the drawing that was requested again
+let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the last request for a new drawing
 const element = (id) => document.getElementById(id);
 const same = () => window.dash_clientside.no_update;
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_id }) => prop_id.split(".")[0]);
 
-/* When the page loads: the view in the URL, and the theme that this reader chose before. */
+/* When the page loads, apply the view in the URL, and the theme that this reader chose before. */
 function boot(refresh) {
   heard.refresh = refresh;
   session.ask();
@@ -78,7 +78,7 @@ function view(symbol, range, _chosen, drawn, before) {
     symbols: symbols || [],
     trading: Boolean(options.state.trading),
   };
-  const own = place.reached(); // only a symbol that Back or Forward did not lead to
+  const own = place.reached(); // whether the reader chose it, and not Back or Forward
   if (before && viewOf(before) === viewOf(currentView)) {
     place.write();
     if (!own && drawn && viewOf(drawn) === viewOf(currentView)) place.arrive();
@@ -92,10 +92,10 @@ function view(symbol, range, _chosen, drawn, before) {
   return currentView;
 }
 
-/* Dash keeps every tick of an interval for undo, as long as the page is open; this removes them. */
+/* Dash keeps every firing of an interval for undo as long as the page is open; this removes them. */
 const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
 
-/* Answers of the server: a drawing (everything) or a delta (what is new). */
+/* Apply an answer of the server: a drawing (everything), a delta (what is new) or the picture of a time range. */
 function apply(drawing, delta, looked, drawn) {
   forgetBeats();
   const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
@@ -108,7 +108,8 @@ function apply(drawing, delta, looked, drawn) {
   return Object.values(out);
 }
 
-/* Apply the picture of the time range that the reader moved to, unless another view was requested meanwhile. */
+/* Apply the picture of the time range that the reader zoomed or panned to, unless a different view was requested
+   meanwhile. */
 function lookAt(looked, drawn, out) {
   chart.unanswered();
   if (!looked?.drawn || !drawn || looked.drawn.symbol !== drawn.symbol || looked.drawn.range !== drawn.range) return;
@@ -144,7 +145,7 @@ function takeIn(answer, whole, drawn, out) {
     const next = answer.tail && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
     const followed = next && chart.follow(answer.tail, next);
     if (followed) {
-      // otherwise the next refresh would send the same rows again
+      // without this, the next refresh would send the same rows again
       heard.seen = performance.now();
       out.drawn = chart.view.drawn;
     }
@@ -171,8 +172,8 @@ function takeIn(answer, whole, drawn, out) {
   }
 }
 
-/* Request a new drawing in place of one that cannot be extended or never came (`null`): once, and again if no answer
-   came, after a longer time each time, since a slow answer is discarded in favour of the next one. */
+/* Request a new drawing in place of a drawing that cannot be extended, or that never arrived (`null`). Without an
+   answer, request it again after a wait that doubles each time: a new request discards the answer of a slow one. */
 function rebuild(id) {
   const now = performance.now(),
     again = asked.id === id;
@@ -188,7 +189,7 @@ function select(chosen) {
 
 const narrowRange = (range) => (range && range !== visits.at.range ? range : same());
 
-/* A request without an answer leaves the interval disabled (see `running` in callbacks.py): start it again. */
+/* A request without an answer leaves the interval disabled (see `running` in callbacks.py): enable it again. */
 function retry() {
   const now = performance.now();
   if (now - heard.retried < ANSWER_MS) return;
@@ -212,7 +213,7 @@ const charts = {
 
 let announced = "";
 
-/* For screen readers: announced once, not again with each second or tick that it counts. */
+/* Announce a text to screen readers once, and not again with each second or tick that it counts. */
 function announce(text) {
   const bare = text.replace(/\d+( [smhd]\b)?/g, "");
   if (bare === announced) return;
@@ -267,7 +268,7 @@ scheme.asked.addEventListener("change", () => {
   redraw();
 });
 
-/* Browsers slow down the timers of a hidden page: catch up as soon as it shows again. */
+/* Browsers slow down the timers of a hidden page: catch up as soon as the page is visible again. */
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   heard.shown = performance.now();

@@ -1,4 +1,5 @@
-/* The chart as a picture to keep or to print: with what it shows, of when, from where, and when it was made. */
+/* The chart as a picture to keep or to print, with a text that says what it shows, for which period, from which
+   sources, and when it was made. */
 import { brush } from "./brush.js";
 import { chart } from "./chart.js";
 import { download } from "./download.js";
@@ -9,7 +10,7 @@ import { scheme } from "./scheme.js";
 import { words } from "./words.js";
 
 const SHARPNESS = 2; // pixels per px
-const PAPER = { width: 1040, height: 700, texts: 120 }; // A4 across without its margins, in px; what is not chart
+const PAPER = { width: 1040, height: 700, texts: 120 }; // A4 in landscape without margins, in px; `texts`: all but the chart
 const FONT = "system-ui, sans-serif";
 
 const several = () => document.body.dataset.charts === "several";
@@ -38,7 +39,7 @@ function about(now = Date.now()) {
   };
 }
 
-/** Break a text into lines of at most so many px. */
+/** Break a text into lines of at most `most` px. */
 function lines(context, text, most) {
   const found = [""];
   for (const word of text.split(" ")) {
@@ -55,7 +56,7 @@ function loaded(address) {
   return image.decode().then(() => image);
 }
 
-/** The canvas's part of the chart, painted with more pixels; then the screen's is painted again. */
+/** The chart's canvas, painted with more pixels; after that the canvas on the screen is painted again. */
 function painted() {
   const copy = document.createElement("canvas");
   brush.sharply(SHARPNESS, () => {
@@ -68,7 +69,7 @@ function painted() {
   return copy;
 }
 
-/** A canvas with the texts, and below them the chart. */
+/** A canvas with the texts, and the chart below them. */
 async function drawn(now) {
   const told = about(now),
     id = several() ? "multiples" : "chart",

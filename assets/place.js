@@ -1,5 +1,5 @@
-/* The view is a place: the address names it, Back and Forward lead through the places, and an address without a view
-   opens the one that this browser showed last. */
+/* Each view is a place: the address names the view, Back and Forward move between places, and an address without a view
+   opens the view that this browser showed last. */
 import { alerts } from "./alerts.js";
 import { changed } from "./changed.js";
 import { chart } from "./chart.js";
@@ -11,10 +11,10 @@ import { words } from "./words.js";
 
 const LAST = "tickflow-view";
 const LISTS = ["today", "new", "all"];
-const STEP_MS = 1_000; // steps that follow one another faster count as one place
+const STEP_MS = 1_000; // steps that follow one another faster than this count as one place
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 let going = null; // the symbol and the range of the requested place
-let coming = null; // what has to be applied once its symbol is drawn
+let coming = null; // the parts of the requested place to apply once its symbol is drawn
 let pushed = -STEP_MS;
 
 function saved() {
@@ -33,7 +33,8 @@ function save(text) {
   }
 }
 
-/** The address when the page loads or, if it names no symbol, the last view's. The theme is the reader's own. */
+/** The address with which the page loads or, if it names no symbol, the address of the last view. The theme is always
+    the reader's own. */
 function first() {
   const asked = new URLSearchParams(window.location.search);
   if (![...asked.keys()].some((key) => key !== "theme") && saved()) {
@@ -46,7 +47,7 @@ function first() {
   return asked;
 }
 
-/** The part of a place that `options` does not hold: where the reader looks, and how the lists are shown. */
+/** The parts of a place that `options` does not have: the visible time range, and how the lists are shown. */
 function rest(query) {
   const zoom = (query.get("zoom") || "").split("_").map((text) => Date.parse(`${text}Z`));
   return {
@@ -61,7 +62,7 @@ function rest(query) {
 
 const stamp = (ms) => new Date(Math.round(ms)).toISOString().slice(0, 23);
 
-/** Write the view into the address, as a new place if it differs from the previous one. */
+/** Write the view into the address; with `another`, as a new place, unless the last one is too recent. */
 function write(another = false) {
   if (going || !visits.at.symbol) return;
   const query = new URLSearchParams(window.location.search),
@@ -100,7 +101,7 @@ function go() {
   setProps("symbol", { value: going.symbol });
 }
 
-/** A view was chosen; return whether the reader chose it rather than going back to it. */
+/** A view was chosen; return whether the reader chose it, and did not go back to it. */
 function reached() {
   if (going && (going.symbol !== visits.at.symbol || going.range !== visits.at.range)) return false;
   const back = Boolean(going);
@@ -129,7 +130,7 @@ window.addEventListener("popstate", () => {
 });
 changed.on(() => write());
 
-/** Go to an address that somebody saved. */
+/** Go to an address that was saved earlier. */
 function open(query) {
   window.history.pushState(null, "", `?${query}`);
   go();

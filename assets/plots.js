@@ -1,5 +1,5 @@
-/* Draws figures with Plotly, in the places of the page that have the class `chart`.
-   The page does without Dash's own graph, which first draws an empty figure and then measures each figure twice. */
+/* Draws figures with Plotly in the elements of the page that have the class `chart`. Dash's own graph component is not
+   used: it first draws an empty figure, and then measures each figure twice. */
 const CONFIG = {
   displaylogo: false,
   displayModeBar: false,
@@ -8,14 +8,14 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "resetScale2d", "sendChartToCloud", "sendDataToCloud"],
   toImageButtonOptions: { format: "png", scale: 2, filename: "tickflow" },
 };
-const waiting = new Map(); // figures by place, until Plotly is there
-const later = new Map(); // axes by place, until Plotly is there
-const hands = new Map(); // the handlers of a place's events
+const waiting = new Map(); // figures by element, until Plotly is loaded
+const later = new Map(); // axes by element, until Plotly is loaded
+const hands = new Map(); // the event handlers of each element
 
-/** The element with the drawing, once there is one; its `data` and `layout` are those drawn. */
+/** Plotly's element inside `id`, once there is one; its `data` and `layout` are those that are drawn. */
 const drawing = (id) => document.querySelector(`#${id} .js-plotly-plot`);
 
-/** Replace the drawing in a place by this figure; if Plotly has not loaded yet, do so when it has. */
+/** Replace the drawing in `id` with this figure; if Plotly is not loaded yet, once it is. */
 function draw(id, { data, layout }) {
   if (!window.Plotly) {
     waiting.set(id, { data, layout });
@@ -45,7 +45,8 @@ function listen(id, gd) {
   }).observe(gd);
 }
 
-/** Draw only axes and grid, for a canvas over them: `panels` by name as shares of the height, from below. */
+/** Draw only axes and grid, with space for a canvas over them. `panels` has the position of each panel by name, in
+    shares of the height from the bottom. */
 function axes(id, { panels, layout, margin, paint, em = 1 }) {
   if (!window.Plotly) {
     later.set(id, { panels, layout, margin, paint, em });
@@ -78,7 +79,7 @@ function axes(id, { panels, layout, margin, paint, em = 1 }) {
     const axis = `yaxis${name.slice(1)}`;
     whole[axis] = { ...layout[axis], domain, side: "right", gridcolor: grid, zeroline: false, fixedrange: true };
   }
-  // Plotly does not draw an axis without a trace.
+  // Plotly does not draw an axis that has no trace.
   const data = Object.keys(panels).map((yaxis) => ({ type: "scatter", mode: "lines", x: [null], y: [null], yaxis }));
   window.Plotly.react(gd, gd.data?.length === data.length ? gd.data : data, whole, {
     staticPlot: true,
@@ -86,7 +87,7 @@ function axes(id, { panels, layout, margin, paint, em = 1 }) {
   });
 }
 
-/** Set the handlers of a place: `moved` (the reader changed the range), `hovered`, `left`, `resized`. */
+/** Set the event handlers of an element: `moved` (the reader changed the range), `hovered`, `left`, `resized`. */
 const on = (id, events) => hands.set(id, events);
 
 document.getElementById("plotly").addEventListener("load", () => {

@@ -1,11 +1,11 @@
-/* One Tab stop for a whole group: within a toolbar the left and right keys move the focus, within a list the up and
-   down keys. */
+/* One Tab stop per group: within a toolbar the left and right keys move the focus, within a list the up and down keys
+   do. */
 const TOOLBARS = "[role=toolbar]",
   LISTS = ".alerts-list";
 const shown = (each) => each.offsetParent !== null && !each.disabled;
 const stops = (group) => [...group.querySelectorAll("button, select, input, a[href]")];
 
-/** Give each group the one stop that Tab reaches: the element that had the focus last, or else the first. */
+/** Make one element of each group reachable by Tab: the one that had the focus last, or else the first. */
 function settle() {
   for (const group of document.querySelectorAll(`${TOOLBARS}, ${LISTS}`)) {
     const all = stops(group),

@@ -1,4 +1,4 @@
-/* Who is signed in, at the end of the header; and what the server refuses: an ended session, or a missing role. */
+/* Shows at the end of the header who is signed in; handles refusals by the server: an ended session, a missing role. */
 const CALLBACKS = "_dash-update-component";
 const known = { ended: false, name: "", role: "", signs_out: false, refused: () => {} };
 const element = (id) => document.getElementById(id);
@@ -16,10 +16,10 @@ function show() {
   element("sign-out").hidden = known.ended || !known.signs_out;
   const again = element("sign-in");
   again.hidden = !known.ended;
-  again.href = `${known.signs_out ? "login" : "."}${window.location.search}`; // behind a proxy, any visit signs in
+  again.href = `${known.signs_out ? "login" : "."}${window.location.search}`; // behind a proxy, every visit signs in
 }
 
-/* Ask who is signed in; on loopback, without a login, nobody has a name. */
+/* Ask the server who is signed in; on loopback, without a login, users have no name. */
 async function ask() {
   const answer = await real("session", { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
@@ -33,7 +33,7 @@ async function leave() {
   window.location.assign("login");
 }
 
-/* A proxy whose own session has ended may lead a callback to its sign-in page, which is not JSON. */
+/* When a proxy's own session has ended, it may redirect a callback to its sign-in page, which is not JSON. */
 const isOver = (answer) => answer.status === 401 || (answer.ok && answer.redirected);
 
 async function notice(answer, output) {
@@ -50,7 +50,8 @@ async function notice(answer, output) {
   show();
 }
 
-/* Dash's renderer asks by `fetch`. It takes a refusal for a defect of the page; "no content" leaves all as it is. */
+/* Dash's renderer sends requests with `fetch`. It takes a refusal for a defect of the page; the answer "no content"
+   changes nothing. */
 const real = window.fetch.bind(window);
 window.fetch = async (asked, options) => {
   const answer = await real(asked, options);

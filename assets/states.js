@@ -1,12 +1,12 @@
-/* The word in the header: one table from what is known of the drawn symbol to the word that is shown. */
+/* The word in the header: one table maps what is known about the drawn symbol to the word that is shown. */
 import { words } from "./words.js";
 
 const BEHIND_RECORDS = 1_000; // a smaller backlog is processed within a refresh
-const SPEED_FROM = 1.5; // event time that runs no faster than this runs like a clock
+const SPEED_FROM = 1.5; // below this factor, event time is taken to run at the speed of the clock
 
-/** The first row whose condition holds gives kind and word. What is known: `age` in s (null: unknown), `isPeriod`,
-    `isClosed` with `opens` (ms of the exchange's clock, or null), `isEnded` with `newest` (likewise), `isStale`, `lag` in
-    records, `source`, `speed` of event time against the clock (null: unknown). */
+/** The first row whose condition holds gives the kind and the word. The conditions use `age` in s (null: unknown),
+    `isPeriod`, `isClosed` with `opens` (ms of the exchange's clock, or null), `isEnded` with `newest` (likewise),
+    `isStale`, `lag` in records, `source`, `speed` of event time against the clock (null: unknown). */
 const TABLE = [
   ["closed", (at) => at.isClosed, (at) => `market closed${at.opens === null ? "" : ` until ${moment(at.opens)}`}`],
   ["past", (at) => at.isPeriod, () => "past"],
@@ -26,7 +26,7 @@ function stateOf(known) {
 const date = (ms) => words.day(ms).split(",")[0];
 const moment = (ms) => `${date(ms)}, ${words.time(ms).slice(0, 5)} ${words.shortZone()}`;
 
-/** A speed with as many digits as a measurement over a few seconds deserves. */
+/** A speed, rounded to what a measurement over a few seconds can tell. */
 const times = (speed) => (speed >= 10 ? Number(speed.toPrecision(2)) : Math.round(speed));
 
 const SAMPLES_MS = 20_000,
@@ -37,7 +37,7 @@ const samples = [];
 function speed(newest_us, now = performance.now()) {
   if (newest_us === null || newest_us === undefined) return null;
   const last = samples[samples.length - 1];
-  if (last && newest_us < last.newest_us) samples.length = 0; // another replay has begun
+  if (last && newest_us < last.newest_us) samples.length = 0; // a new replay has begun
   if (!last || newest_us !== last.newest_us) samples.push({ at: now, newest_us });
   while (samples.length > 2 && now - samples[0].at > SAMPLES_MS) samples.shift();
   const [first, end] = [samples[0], samples[samples.length - 1]];

@@ -1,7 +1,7 @@
 /* A list that changes under the pointer: the item under it stays, and a click acts on the pressed item. */
 const NEAR_PX = 8; // a finger always moves a little
 
-const pointers = new WeakMap(); // by list, the position of the pointer in it
+const pointers = new WeakMap(); // by list, the position of the pointer over it
 
 /* The item under the pointer; `:hover` misses an element that was replaced, until the pointer moves. */
 function under(list) {
@@ -12,8 +12,8 @@ function under(list) {
 
 const keyOf = (item) => item?.querySelector("[data-key]")?.dataset.key;
 
-/** Change a list. The item under the pointer keeps its place, even where the list is too short to scroll; without a
-    pointer the one with the focus does or, once the list is scrolled, the first in sight. */
+/** Change a list so that one item keeps its position on the screen: the item under the pointer, even if the list is too
+    short to scroll; otherwise the item with the focus or, once the list is scrolled, the first visible item. */
 function keep(list, change) {
   const pointed = list.querySelector(":scope > :active") || list.querySelector(":scope > :hover") || under(list);
   const top = list.getBoundingClientRect().top;

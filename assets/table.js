@@ -12,7 +12,7 @@ let shown = null;
 
 const dialog = () => document.getElementById("table");
 
-/** The head, and a row of texts for each visible tick, column or candle. */
+/** The headings, and a row of texts for each visible tick, column or candle. */
 function inSight() {
   if (document.body.dataset.charts === "several") return { title: "Prices in sight", ...multiples.tableInSight() };
   const { picture, range, drawn } = chart.view;
@@ -106,7 +106,7 @@ function fill() {
 
 document.addEventListener("click", (event) => {
   if (event.target.closest?.("#show-table")) open();
-  if (event.target.id === "table") event.target.close(); // beside the dialog
+  if (event.target.id === "table") event.target.close(); // a click outside the dialog
 });
 
 export const table = { open };

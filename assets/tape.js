@@ -1,4 +1,4 @@
-/* Measures between two points of the chart: by Shift and a drag, by the button Measure and a drag, or by keys. */
+/* Measures between two points of the chart: by a drag with Shift, by a drag after the button Measure, or by keys. */
 import { brush } from "./brush.js";
 import { frame } from "./frame.js";
 import { words } from "./words.js";

@@ -1,4 +1,4 @@
-/* The axis of time: which moments have a label, and its text. Times are in ms of a wall clock. */
+/* The time axis: which moments have a label, and the text of each label. Times are in ms of a wall clock. */
 import { hours } from "./hours.js";
 import { words } from "./words.js";
 
@@ -48,7 +48,7 @@ function ticks([from, to], px) {
   return { tickvals, ticktext };
 }
 
-/** Round times of the shown zone; where closed hours take no room, the openings too. */
+/** Round times in the shown zone; if closed hours take no space, also the times at which sessions open. */
 function* moments(from, to, step, shift) {
   const found = [];
   if (hours.isTrading()) for (const [, open] of hours.sessions()) if (open >= from && open <= to) found.push(open);

@@ -1,4 +1,4 @@
-/* Navigation: the chosen symbol and range, and how to go to a moment, to the newest tick, or to pause. */
+/* Navigation: the chosen symbol and range; going to a moment or to the newest tick; pausing. */
 import { changed } from "./changed.js";
 import { chart } from "./chart.js";
 import { health } from "./health.js";
@@ -32,7 +32,7 @@ function goTo(moment) {
   hidden("go-live", false);
 }
 
-/* Pause or resume; on resuming, what was missed is added or everything is drawn again. */
+/* Pause or resume; on resuming, missed ticks are added, or everything is drawn again. */
 function pause(whether) {
   if (at.paused === whether) return;
   at.paused = whether;
@@ -53,12 +53,12 @@ function goLive() {
   changed.tell();
 }
 
-/** Call this after a symbol was drawn: goes to the moment that was requested before, if it belongs to this symbol. */
+/** To be called after a symbol was drawn: go to the moment that was requested before, if it belongs to this symbol. */
 function arrive(symbol) {
   if (visit && visit.symbol === symbol) goTo(visit);
 }
 
-/** Call this where all charts have to be drawn again. */
+/** Register `draw`, which draws all charts again. */
 function on(draw) {
   redraw = draw;
 }

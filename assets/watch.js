@@ -1,4 +1,4 @@
-/* The watch list: its rows, in the grid and, on a narrow screen, as cards of a strip. */
+/* The watch list: its rows in the grid or, on a narrow screen, as cards in a strip. */
 import { changed } from "./changed.js";
 import { facts } from "./facts.js";
 import { words } from "./words.js";
@@ -12,7 +12,7 @@ const SIDE_PX = 319, // the list beside the chart
 const rows = new Map(); // the rows by symbol
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 
-/* The symbols to choose from: those of the list, and a chosen one without ticks. */
+/* Offer the symbols to choose from: those in the list, and the chosen symbol if it has no ticks. */
 function offer(more = null) {
   const known = [...rows.keys()];
   if (more && !rows.has(more)) known.unshift(more);
@@ -35,7 +35,7 @@ function mark(symbol) {
 let stepUs = 1;
 const STEPS = 24;
 
-/* A row with its trend continued: the last point moves, and each step adds one more. */
+/* A row with its trend continued: the last point moves, and each step adds another point. */
 function carried(row) {
   const known = rows.get(row.symbol);
   const ended_us = row.trend || !known ? row.event_us : known.ended_us;
@@ -58,8 +58,8 @@ function widen(overview) {
   });
 }
 
-/* Rows and columns as large as the reader's text, and as the longest name: none is cut. What a long name needs is taken
-   from the trend; where that is not enough, the list becomes wider. */
+/* Fit rows and columns to the size of the reader's text and to the longest name, so that no name is cut. A long name
+   takes space from the trend; if that is not enough, the list becomes wider. */
 function measure(grid, overview = document.body.dataset.view === "overview") {
   const em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16,
     name = Math.max(74, Math.ceil(longest / em) + BESIDE_NAME_PX),
@@ -76,7 +76,7 @@ function measure(grid, overview = document.body.dataset.view === "overview") {
   grid.updateGridOptions({ rowHeight: Math.round(38 * em), headerHeight: Math.round(30 * em) });
 }
 
-/* How wide the longest name is, in px. */
+/* The width of the longest name, in px. */
 let longest = 0,
   pen = null;
 function lengthen(names) {
@@ -88,7 +88,8 @@ function lengthen(names) {
   if (longest > before && ready) measure(window.dash_ag_grid.getApi("watch"));
 }
 
-/* Very many symbols do not fit into the list. `more`: how many it leaves out, -1 while that is unknown. */
+/* Show that very many symbols do not fit into the list. `more` is how many it leaves out, or -1 while their number is
+   unknown. */
 function tellMore(more = 0) {
   const place = document.getElementById("more");
   if (!place) return;
@@ -110,7 +111,7 @@ function filter(text) {
   window.dash_ag_grid.getApiAsync("watch").then((grid) => grid.setGridOption("quickFilterText", text || ""));
 }
 
-/** The column by which the list is sorted, and the direction: "price:desc"; null if it is not sorted. */
+/** The column by which the list is sorted, and the direction, such as "price:desc"; null if the list is not sorted. */
 let wanted = null; // the sort order to apply once the grid is ready
 function sorted() {
   if (!ready) return wanted;
@@ -129,7 +130,7 @@ function sort(text) {
   window.dash_ag_grid.getApi("watch").applyColumnState({ state, defaultState: { sort: null } });
 }
 
-/* A transaction before the grid is ready would be lost: the grid gets all rows once it is ready. */
+/* A transaction before the grid is ready would be lost, so the grid receives all rows once it is ready. */
 let ready = false,
   begun = false;
 function begin() {
@@ -146,7 +147,7 @@ function begin() {
   });
 }
 
-/* New rows of the watch list: for the grid, the strip of a narrow screen, and the choice of symbols. */
+/* Take new rows of the watch list: for the grid, for the strip on a narrow screen, and for the choice of symbols. */
 function take(news, symbol, step_us = null) {
   if (step_us) stepUs = step_us;
   news = news.map(carried);
@@ -188,8 +189,9 @@ function take(news, symbol, step_us = null) {
   else refill(update);
 }
 
-/* Even so, each new value leaves an update in every cell whose text stays the same: React keeps it until the cell is
-   drawn for another reason. So all cells are rebuilt now and then, unless the focus is among them. */
+/* Even with `refill`, each new value leaves an update in every cell whose text does not change: React keeps the update
+   until the cell is drawn for a different reason. So all cells are rebuilt now and then, unless one of them has the
+   focus or the pointer. */
 const FILLS = 200;
 let fills = 0;
 function freshen(grid) {
@@ -198,9 +200,9 @@ function freshen(grid) {
   grid.redrawRows();
 }
 
-/* Give rows their new values and, if the grid is sorted or filtered, their new places. Each transaction leaves updates
-   behind in the grid's components, which nothing removes, and costs the browser several times as much: transactions are
-   only for added rows. */
+/* Give rows their new values and, if the grid is sorted or filtered, their new positions. Transactions are used only
+   for added rows: each one leaves updates in the grid's components that nothing removes, and costs the browser several
+   times as much. */
 function refill(update) {
   const grid = window.dash_ag_grid.getApi("watch");
   for (const row of update) grid.getRowNode(row.symbol)?.updateData(row);

@@ -1,4 +1,4 @@
-/* Numbers and times as people read them. */
+/* Numbers and times in the form in which people read them. */
 import { facts } from "./facts.js";
 
 const SYMBOL = new RegExp(facts.symbol_pattern);
@@ -16,7 +16,7 @@ function fixed(value, places) {
   return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
 }
 
-/** A number with that many significant digits in little space: 0.0₅1139 for 0.000001139, 10.4 M. */
+/** A number with `significant` digits in a short form: 0.0₅1139 for 0.000001139, 10.4 M. */
 function short(value, significant = 4) {
   const size = Math.abs(value);
   if (size >= 1e6) {
@@ -36,7 +36,7 @@ function tiny(value, significant) {
   return `${value < 0 ? "−" : ""}0.0${zeros}${mantissa.replace(".", "").replace(/0+$/, "") || "0"}`;
 }
 
-/** A label of an axis whose labels are `step` apart: as many digits as make it differ from the next one. */
+/** A label of an axis whose labels are `apart` from one another: with enough digits to differ from the next label. */
 function label(value, apart) {
   const size = Math.abs(value);
   if (size >= 1e6 || (size > 0 && size < 1e-4)) {
@@ -51,7 +51,8 @@ function label(value, apart) {
 
 const price = (value) => (value === null || value === undefined ? NONE : fixed(value, digits(value)));
 
-/** A price in at most that many characters: fewer digits after the point for a large price, 0.0₅1139 for a tiny one. */
+/** A price in at most `room` characters: fewer digits after the point for a large price, the form 0.0₅1139 for a tiny
+    one. */
 function fit(value, room = 8) {
   const whole = price(value),
     size = Math.abs(value);
@@ -61,7 +62,7 @@ function fit(value, room = 8) {
   return short(value, Math.max(3, room - 4));
 }
 
-/** A change in percent, with a sign and an arrow, so that it reads without colour. */
+/** A change in percent, with a sign and an arrow, so that it can be read without colour. */
 function change(value) {
   if (value === null || value === undefined) return NONE;
   const much = Math.abs(value),
@@ -70,7 +71,7 @@ function change(value) {
   return value > 0 ? `▲ +${size} %` : `▼ −${size} %`;
 }
 
-/** The direction that colours a change: none for a change shown as 0.00 %. */
+/** The direction by which a change is coloured; empty for a change that is shown as 0.00 %. */
 const side = (value) => (value >= 0.005 ? "up" : value <= -0.005 ? "down" : "");
 
 function volume(value) {
@@ -136,7 +137,7 @@ const day = (ms) => date(new Date(shown(ms)));
 const universal = (ms) => `${date(new Date(ms))}, ${clock(new Date(ms))} UTC`;
 const universalTime = (ms) => `${clock(new Date(ms))} UTC`;
 
-/** The UTC time of a wall clock's `ms`, by the offsets in the figure. */
+/** Convert `ms` of the exchange's wall clock to UTC, with the given offsets. */
 function utc(ms, offsets) {
   let offset = 0;
   for (const [from, its] of offsets) if (ms >= from || offset === 0) offset = its;
@@ -146,7 +147,7 @@ function utc(ms, offsets) {
 /** Whether a text is a symbol, by the rule of the ticks. */
 const isSymbol = (text) => SYMBOL.test(text || "");
 
-/** The wall clock's ms at a moment in UTC, by the offsets that came with the picture. */
+/** Convert a moment in UTC to ms of the exchange's wall clock, with the given offsets. */
 function wall(ms, offsets) {
   let offset = offsets[0]?.[1] ?? 0;
   for (const [from, its] of offsets) if (ms + its >= from) offset = its;
@@ -162,7 +163,7 @@ const stretch = (drawn) => (drawn.period ? period(drawn.period) : `range ${drawn
 
 const LOCAL = Intl.DateTimeFormat().resolvedOptions().timeZone || "this computer";
 
-/** The shown zone in full, and in short. */
+/** The long name and the short name of the shown zone. */
 const longZone = () => ({ exchange: facts.zone.words, utc: "UTC", local: `local time (${LOCAL})` })[zone.name];
 const shortZone = () => ({ exchange: facts.zone.label, utc: "UTC", local: "local" })[zone.name];
 

@@ -5,7 +5,7 @@ import { words } from "./words.js";
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 let told = null; // what the server reported; null if it stores no alerts
 let trouble = ""; // why a mute was not saved
-const made = new Map(); // rows by their content, so that an unchanged row stays the same element
+const made = new Map(); // rows by their content, so that an unchanged row keeps its element
 
 function make(tag, className, text = "", more = {}) {
   const element = document.createElement(tag);
@@ -15,7 +15,7 @@ function make(tag, className, text = "", more = {}) {
   return element;
 }
 
-/* The row with that content: the same element as before, if there is one. */
+/* The row with the content `content`: the element that already shows it, if there is one. */
 function kept(content, build, used) {
   const says = JSON.stringify(content);
   used.add(says);
@@ -65,7 +65,7 @@ function row(each) {
   return item;
 }
 
-/** The rows of the list: for each symbol a head and its alerts; the symbol with the strongest alert comes first. */
+/** The rows of the list: for each symbol a heading and its alerts; the symbol with the strongest alert comes first. */
 function rows(only) {
   const groups = Map.groupBy
     ? Map.groupBy(listed(only), groupOf)
@@ -83,7 +83,7 @@ function rows(only) {
   return items;
 }
 
-/** The alert with that key as text. */
+/** The alert whose key, as text, is `key`. */
 const find = (key) => told?.alerts.find((each) => each.key.join() === key);
 
 function ask(more) {
