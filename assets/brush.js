@@ -5,7 +5,7 @@ const MARK_PX = 9,
   LANE_PX = 5;
 
 let em = 1; // text on the canvas is scaled like the text of the page
-let sharpness = 0; // pixels per px while a picture is exported; 0 means those of the screen
+let sharpness = 0; // device pixels per CSS px while a picture is exported; 0 means those of the screen
 
 const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
@@ -239,7 +239,7 @@ function canvasOf(place, name) {
   return context;
 }
 
-/** Run `paint` with `ratio` pixels per px. */
+/** Run `paint` with `ratio` device pixels per CSS px. */
 function sharply(ratio, paint) {
   sharpness = ratio;
   try {

@@ -85,7 +85,7 @@ function show(picture, drawn) {
   const key = `${drawn.symbol} ${drawn.range} ${drawn.period}`;
   if (view.key !== key) Object.assign(view, { stretch: 1, ring: null });
   const times = `${drawn.range} ${drawn.period}`;
-  if (view.times !== times) view.zoomed = false; // another symbol, shown at the same time
+  if (view.times !== times) view.zoomed = false; // with the same times, as for a different symbol, the zoom is kept
   view.times = times;
   take(picture, drawn);
   view.key = key;

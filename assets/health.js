@@ -44,7 +44,8 @@ function ageNow(symbol, event_us) {
   return seen ? Math.min(age ?? Infinity, (performance.now() - seen) / 1000) : age;
 }
 
-/* The age of the chosen symbol: a tick that has just arrived is newer than the workers' last report. */
+/* The word, the sentence and the advice about the freshness of the chosen symbol. A tick that has just arrived counts,
+   though it is newer than the workers' last report. */
 function freshness(drawn) {
   const state = heard.state,
     now = performance.now();

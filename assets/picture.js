@@ -9,7 +9,7 @@ import { plots } from "./plots.js";
 import { scheme } from "./scheme.js";
 import { words } from "./words.js";
 
-const SHARPNESS = 2; // pixels per px
+const SHARPNESS = 2; // device pixels per CSS px
 const PAPER = { width: 1040, height: 700, texts: 120 }; // A4 in landscape without margins, in px; `texts`: all but the chart
 const FONT = "system-ui, sans-serif";
 
@@ -112,7 +112,7 @@ async function save() {
   if (found) download(found.file, await new Promise((done) => found.canvas.toBlob(done, "image/png")));
 }
 
-/* On paper: the size of the screen's chart, scaled, in light colours. */
+/* Printing: the chart keeps its size on the screen, is scaled to the paper, and has light colours. */
 let printing = false;
 
 function begin() {

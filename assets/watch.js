@@ -4,11 +4,11 @@ import { facts } from "./facts.js";
 import { words } from "./words.js";
 
 const STRIP_LENGTH = 60;
-const SIDE_PX = 319, // the list beside the chart
+const SIDE_PX = 319, // the width of the list beside the chart
   PRICE_PX = 76,
   CHANGE_PX = 106,
   TREND_PX = [36, 50], // least and most
-  BESIDE_NAME_PX = 27; // the paddings
+  BESIDE_NAME_PX = 27; // the padding beside the name
 const rows = new Map(); // the rows by symbol
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 

@@ -29,7 +29,7 @@ class LineFormatter(logging.Formatter):
     """Formats a record as one line; the lines of a traceback are joined."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
-        """The moment in UTC, to the millisecond, with its zone."""
+        """The time of the record in UTC, to the millisecond, with the zone."""
         return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name

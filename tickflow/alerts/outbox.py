@@ -37,7 +37,7 @@ class Message(NamedTuple):
 
 
 class Outbox:
-    """The tables of the outbox in a separate file. Used by one thread. Raises what `open_database` raises."""
+    """The tables of the outbox in a separate file, for one thread. Raises what `open_database` raises."""
 
     def __init__(self, path: Path, stop: threading.Event) -> None:
         self._database = open_database(path, stop, _SCHEMA)

@@ -81,7 +81,7 @@ class Rule(NamedTuple):
         return _COMPARE[self.operator](value, self.limit)
 
     def is_for(self, symbol: str) -> bool:
-        """Whether the rule applies to that symbol."""
+        """Whether the rule applies to the symbol."""
         return self.pattern == "*" or fnmatchcase(symbol, self.pattern)
 
 

@@ -129,7 +129,7 @@ class Accounts:
             return dict(self._file.users)
 
     def is_right(self, name: str, password: str, *, seconds: float = 5.0) -> bool | None:
-        """Whether the password is right for that name; `None` if the queue of other checks was too long.
+        """Whether the password is the one for the name; `None` if other checks took longer than `seconds`.
 
         Passwords are hashed one at a time. They are hashed for unknown names too, so that the duration does not reveal
         which names exist.

@@ -56,7 +56,7 @@ def build(
         title=page.TITLE,
         update_title=None,
         compress=True,
-        add_log_handler=False,  # its log lines are formatted like all others
+        add_log_handler=False,  # Dash's log lines are then formatted like all others
         serve_locally=True,
         enable_mcp=False,
         index_string=page.index(modules.tags()),

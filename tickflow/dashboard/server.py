@@ -309,7 +309,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
 
 def bind(app: Flask, host: str, port: int) -> Server:
-    """A server for `app` that already has its port. Raises `SettingError` if the port cannot be had."""
+    """A server for `app`, already bound to its port. Raises `SettingError` if the port cannot be bound."""
     try:
         return Server(app, _listening(host, port))
     except OSError as error:
@@ -322,7 +322,9 @@ def bind(app: Flask, host: str, port: int) -> Server:
 
 
 def bind_socket(app: Flask, path: str) -> Server:
-    """A server for `app` on a unix socket, for its owner and group alone. Raises `SettingError` if it cannot be had."""
+    """A server for `app` on a unix socket that only its owner and group may use. Raises `SettingError` if the socket
+    cannot be bound.
+    """
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):

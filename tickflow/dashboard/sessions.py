@@ -14,7 +14,9 @@ COOKIE = "__Host-tickflow"
 
 @dataclass(slots=True)
 class Session:
-    """One sign-in: the user, the account's stamp at that time, and when it began and was last used (monotonic)."""
+    """One sign-in: the user, the stamp of the account at sign-in, and when the session began and was last used
+    (monotonic).
+    """
 
     name: str
     stamp: str
@@ -42,7 +44,7 @@ class Sessions:
         return key
 
     def find(self, key: str | None) -> Session | None:
-        """The session with that key, unless it has ended."""
+        """The session with the key `key`, unless it has ended."""
         now = self._monotonic()
         with self._lock:
             found = self._sessions.get(key) if key else None
@@ -55,6 +57,6 @@ class Sessions:
             return found
 
     def end(self, key: str | None) -> None:
-        """End the session with that key."""
+        """End the session with the key `key`, if there is one."""
         with self._lock:
             self._sessions.pop(key or "", None)

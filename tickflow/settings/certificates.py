@@ -13,7 +13,8 @@ _CERTIFICATE, _KEY = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
 
 @dataclass(frozen=True)
 class Certificates:
-    """Whom a client trusts and how it identifies itself; without `cafile` it trusts the authorities of the system.
+    """Whom a client trusts and how it identifies itself; without `cafile` it trusts the system's certificate
+    authorities.
 
     `settings` is the common prefix of these settings' names, `address` the setting that names the server, and
     `without_tls` the setting and value that turn TLS off.

@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 
 
 class TelemetryServer:
-    """Listens on `host` and `port` from `start` to `close`. Raises `SettingError` if the port cannot be had."""
+    """Listens on `host` and `port` from `start` to `close`. Raises `SettingError` if it cannot bind the port."""
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, health: Health) -> None:
         self._address = host, port

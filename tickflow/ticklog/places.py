@@ -4,7 +4,8 @@ from tickflow.ticklog.base import Bounds, TickLog
 
 
 def offset_at(log: TickLog, partition: int, time_ms: int, held: Bounds) -> int:
-    """The offset of the partition's first record appended at or after that time; the end of `held` if there is none.
+    """The offset of the partition's first record that was appended at or after `time_ms`; the end of `held` if there is
+    none.
 
     `held` are the bounds of the log. Append times never decrease within a partition, so a few reads find the offset.
     Raises `LogUnavailable`, `Stopped`.

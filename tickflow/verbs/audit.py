@@ -85,8 +85,8 @@ class Findings:
 class Audit:
     """Compares a connected log with a connected store: the points from `since_ns` up to, but not including, `until_ns`.
 
-    It covers the dead letters of records that were appended in that time. `limits` and `threshold` must be those of the
-    workers.
+    It also covers the dead letters of records that were appended between these times. `limits` and `threshold` must be
+    those of the workers.
     """
 
     def __init__(

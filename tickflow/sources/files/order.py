@@ -102,14 +102,15 @@ class _Stream:
             self.held = next(self._parts, None)
             if self.held is None:
                 return False
-            # A tick older than its file's latest time keeps its place in the file: it is emitted with that time.
+            # A tick that is older than an earlier tick of its file keeps its place in the file: it is sorted by the
+            # latest time before it.
             self.keys = np.maximum.accumulate(np.maximum(self.held.time_us, self._latest))
             if len(self.keys):
                 self._latest = int(self.keys[-1])
         return True
 
     def cut(self, until: int) -> tuple[Columns, npt.NDArray[np.int64]] | None:
-        """Remove and return the pending ticks up to the time `until`, each with the time that it is emitted with."""
+        """Remove and return the pending ticks up to the time `until`, and the times by which they are sorted."""
         assert self.held is not None  # noqa: S101 - `fill` has returned true
         count = int(np.searchsorted(self.keys, until, side="right"))
         if not count:

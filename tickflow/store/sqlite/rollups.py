@@ -23,9 +23,9 @@ RATIO = 4
 ONE_TURN = 64
 """The most blocks that are rolled up after one write, so that no write takes long."""
 SEEKS = 64
-"""The most blocks of an older file that are checked after one write."""
+"""The most blocks from before the start of this process that are checked after one write."""
 FORM = zlib.crc32(",".join([*PLAIN, *MEASURES]).encode())
-"""The form in which columns are stored; rollups in another form are ignored."""
+"""The form in which columns are stored; rollups in any other form are ignored."""
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS store_rollups (
         symbol TEXT NOT NULL, level INTEGER NOT NULL, block INTEGER NOT NULL, form INTEGER NOT NULL, columns BLOB,

@@ -135,7 +135,7 @@ class LogFile:
         return None if row is None else Commit(*row)
 
     def sweep(self, topic: str, before_ms: int) -> bool:
-        """Delete a chunk of the records that were appended before that time; return whether there may be more.
+        """Delete some of the records that were appended before `before_ms`; return whether there may be more of them.
 
         Later records reuse the space; if much of it stays unused, it is returned to the disk.
         """
