@@ -1,1 +1,1 @@
-"""For developers: real servers without Docker."""
+"""Tools for developers, such as real servers without Docker."""

@@ -126,7 +126,7 @@ def _has_java() -> bool:
 
 
 def _has_go() -> bool:
-    # From 1.21 on, Go fetches the newer Go that a module asks for.
+    # From 1.21 on, Go downloads a newer toolchain if a module requires one.
     match = re.search(r"go1\.(\d+)", _said("go", "version"))
     return match is not None and int(match[1]) >= 21
 
@@ -173,7 +173,7 @@ def _build_influxdb(work: Path, made: Path) -> None:
     (work / "go.mod").write_text(GO_MOD)
     (work / "tools.go").write_text(TOOLS_GO)
     tools = work / "tools"
-    # Flux, InfluxDB's query language, is written in Rust and pins an older compiler, which rustup would download.
+    # Flux, InfluxDB's query language, is written in Rust and pins an old compiler, which rustup would download.
     environ = {"GOBIN": str(tools), "PKG_CONFIG": str(tools / "pkg-config"), "RUSTUP_TOOLCHAIN": "stable"}
     _run(["go", "mod", "tidy"], work, environ)
     _run(["go", "install", "github.com/influxdata/pkg-config@v0.3.0"], work, environ)

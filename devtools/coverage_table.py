@@ -1,6 +1,6 @@
 """The figures of `make coverage` per folder.
 
-    python -m devtools.coverage_table             prints a table, from what the last run left behind
+    python -m devtools.coverage_table             prints a table, from the data of the last run
     python -m devtools.coverage_table --missing   prints the lines that nothing reached, per function
 
 A branch counts as a line does: coverage's own share is (lines + branches reached) / (lines + branches).
@@ -28,12 +28,12 @@ class Reached(NamedTuple):
     branches_reached: int = 0
 
     def plus(self, other: "Reached") -> "Reached":
-        """The sum of both."""
+        """Add the counts of `other` to these."""
         return Reached(*(one + two for one, two in zip(self, other, strict=True)))
 
     @property
     def share(self) -> float:
-        """The part of lines and branches that was reached; 1 where there are none."""
+        """The share of lines and branches that was reached; 1 if there are none."""
         whole = self.lines + self.branches
         return (self.lines_reached + self.branches_reached) / whole if whole else 1.0
 
@@ -58,7 +58,7 @@ def folder_of(path: str) -> str:
 
 
 def by_folder(files: Mapping[str, Any]) -> dict[str, Reached]:
-    """The figures of each folder.
+    """Sum up the figures of the files in each folder.
 
     >>> summary = {"num_statements": 8, "covered_lines": 6, "num_branches": 2, "covered_branches": 1}
     >>> by_folder({"tickflow/a.py": {"summary": summary}})["tickflow/"].share
@@ -73,7 +73,7 @@ def by_folder(files: Mapping[str, Any]) -> dict[str, Reached]:
 
 
 def table(folders: Mapping[str, Reached]) -> list[str]:
-    """The table, in Markdown."""
+    """The lines of a Markdown table: one row per folder, then the total."""
     rows = ["| folder | lines | branches | reached |", "|---|---|---|---|"]
     whole = Reached()
     for folder, each in folders.items():
@@ -96,7 +96,7 @@ def missing(files: Mapping[str, Any]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the table, or what is missing."""
+    """Print the table, or with `--missing` the lines that were not reached."""
     files = report()["files"]
     print("\n".join(missing(files) if "--missing" in arguments else table(by_folder(files))))
     return 0

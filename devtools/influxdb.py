@@ -1,4 +1,4 @@
-"""InfluxDB 2.x as a local process, and the few calls of its API that setting it up takes."""
+"""InfluxDB 2.x as a local process, and the few API calls that its set-up needs."""
 
 import json
 import signal
@@ -17,9 +17,7 @@ USER, PASSWORD = "tickflow", "tickflow-local-password"
 
 @dataclass(frozen=True)
 class InfluxServer:
-    """The address and keys of an InfluxDB. The token may create buckets; `cafile` has the authorities to trust over
-    https.
-    """
+    """The address and credentials of an InfluxDB. The token may create buckets; `cafile` has https authorities."""
 
     url: str
     org: str
@@ -38,9 +36,7 @@ class InfluxServer:
             self.call("DELETE", f"/api/v2/buckets/{bucket['id']}")
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
-        """The server's answer, decoded from JSON; None for an empty answer. Raises `ServerError` with its error
-        text.
-        """
+        """The server's answer, decoded from JSON; None if empty. Raises `ServerError` with the server's error text."""
         request = urllib.request.Request(self.url + path, method=method)
         request.add_header("Authorization", f"Token {self.token}")
         data = None if body is None else json.dumps(body).encode()

@@ -1,10 +1,10 @@
-"""What docker-compose.yml's service `init` does before the scripts start: least rights for each of them.
+"""The service `init` of docker-compose.yml, which runs before the scripts and gives each of them least privileges.
 
-python -m devtools.init [--tokens FOLDER]     tokens of InfluxDB, one per folder FOLDER/worker, page, grafana
-python -m devtools.init --kafka HOST:PORT     also topics, users and rights of Kafka, as its administrator there
+python -m devtools.init [--tokens FOLDER]     makes InfluxDB's tokens, in FOLDER/worker, FOLDER/page and FOLDER/grafana
+python -m devtools.init --kafka HOST:PORT     also makes Kafka's topics, users and rights, as administrator at HOST:PORT
 
-What is there already, and works, is left as it is. `INFLUXDB_TOKEN` has to be the operator's token. With `--kafka`, the
-passwords of the users `producer` and `worker` are in files `kafka-producer-password` and `kafka-worker-password` of
+Whatever exists already and works is left unchanged. `INFLUXDB_TOKEN` has to be the operator's token. With `--kafka`,
+the passwords of the users `producer` and `worker` are in files `kafka-producer-password` and `kafka-worker-password` of
 the folder that `--secrets` names.
 """
 
@@ -36,20 +36,20 @@ from tickflow.errors import SettingError, TickflowError
 from tickflow.stack import open_log
 
 Rights = Mapping[tuple[str, str], Sequence[str]]
-"""Operations by kind and name of what they are on: `{("TOPIC", "stock-ticks"): ("WRITE", "DESCRIBE")}`."""
+"""The allowed operations, by kind and name of the resource: `{("TOPIC", "stock-ticks"): ("WRITE", "DESCRIBE")}`."""
 
 MECHANISM = "SCRAM-SHA-512"
 READ_BY_ANOTHER_USER = ("grafana",)
-"""Whose container runs as a user that is not the scripts'."""
+"""The token owners whose container runs as a different user than the scripts."""
 
 
 def of_producer(topic: str) -> Rights:
-    """What a producer of that topic has to be allowed."""
+    """The rights that a producer to that topic needs."""
     return {("TOPIC", topic): ("WRITE", "DESCRIBE")}
 
 
 def of_worker(topic: str, group: str) -> Rights:
-    """What a worker, and its verbs `status` and `run`, have to be allowed."""
+    """The rights that a worker and its verbs `status` and `run` need."""
     return {
         ("TOPIC", topic): ("READ", "DESCRIBE"),
         ("TOPIC", f"{topic}.dlq"): ("WRITE", "DESCRIBE"),
@@ -60,7 +60,7 @@ def of_worker(topic: str, group: str) -> Rights:
 
 
 def acls(user: str, rights: Rights) -> list[ACL]:
-    """The rights of a user as Kafka's admin client wants them."""
+    """The rights of a user as ACLs for kafka-python's admin client."""
     return [
         ACL(
             f"User:{user}",
@@ -118,7 +118,7 @@ def _is_known(server: InfluxServer, token: str, bucket: str) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line; 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
+    """Run the command line; return 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
     parser = argparse.ArgumentParser(prog="python -m devtools.init", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tokens", type=Path, default=Path("/tokens"), help="a folder with a folder for each token")
     parser.add_argument("--kafka", help="where Kafka takes whoever connects for its administrator")

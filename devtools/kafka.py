@@ -1,4 +1,4 @@
-"""Apache Kafka as local processes: nodes that are broker and controller in one, alone or three as a cluster."""
+"""Apache Kafka as local processes: each node is both broker and controller; one node alone, or three as a cluster."""
 
 import base64
 import subprocess
@@ -49,7 +49,7 @@ rootLogger.appenderRef.console.ref=console
 class KafkaServer(ServerProcess):
     """A real broker with its data in `folder`, on `port` of 127.0.0.1, or on a free port.
 
-    `host` is the name that it gives to clients as its address.
+    `host` is the host name that it advertises to clients.
     """
 
     name = "Kafka"

@@ -1,12 +1,12 @@
 """Mutation testing by mutmut: changes each function in small ways, and shows which changes no test notices.
 
     python -m devtools.mutants            all modules of `OWN_TESTS`, about an hour on two cores
-    python -m devtools.mutants NAME ...   those modules alone, as in `tickflow.metrics.formulas`
+    python -m devtools.mutants NAME ...   only these modules, such as `tickflow.metrics.formulas`
     python -m devtools.mutants --sample   some mutants of two modules, in seconds: `make check` runs them
 
-Each module is tested by its own unit tests alone. Prints the share of its mutants that they catch, and each survivor;
-`python -m mutmut show NAME` shows what was changed. Exit code 1 if the share of any module lies below the wanted one,
-or if a mutant of the sample survives that docs/mutants.md does not list.
+Only a module's own unit tests run against its mutants. Prints for each module the share of mutants that they catch, and
+each survivor; `python -m mutmut show NAME` shows what was changed. Exit code 1 if the share of any module is below the
+target, or if a mutant of the sample survives that docs/mutants.md does not list.
 """
 
 import json
@@ -50,15 +50,15 @@ OWN_TESTS: Mapping[str, Sequence[str]] = {
     "tickflow.worker.counters": ("tests/worker/test_counters.py",),
     "tickflow.store.digest": ("tests/store/test_digest.py",),
 }
-"""By module, its own tests; its doctests run too."""
+"""The unit tests of each module; its doctests run too."""
 
 SAMPLE = ("tickflow.metrics.formulas.*[37]", "tickflow.metrics.detectors.zscore.*")
-"""The mutants that `make check` tries, by patterns of their names: of the formulas, those that end in 3 or 7."""
+"""The mutants that `make check` tries, as patterns of names: of the formulas, only numbers ending in 3 or 7."""
 SAMPLE_TESTS = (
     "tests/metrics/test_golden.py",
     "tests/metrics/test_formulas.py::test_a_score_equal_to_the_threshold_is_not_an_anomaly",
 )
-"""The fastest of their tests that catch all of them, with their doctests."""
+"""The fastest tests that, with the doctests, catch every mutant of the sample."""
 
 
 def path_of(module: str) -> str:
@@ -97,9 +97,9 @@ def module_of(name: str) -> str:
 
 
 def run(tests: Sequence[str], names: Sequence[str], *, quietly: bool = False) -> int:
-    """Run mutmut, in a process of its own, over the mutants that the names or patterns select; its exit code.
+    """Run mutmut, in a process of its own, over the mutants that the names or patterns select; return its exit code.
 
-    What it prints is shown; with `quietly` only if it fails.
+    Its output is shown; with `quietly`, only if it fails.
     """
     command = [sys.executable, "-c", _IN_ITS_OWN_PROCESS, json.dumps([list(tests), list(names)])]
     output = subprocess.PIPE if quietly else None
@@ -111,7 +111,7 @@ def run(tests: Sequence[str], names: Sequence[str], *, quietly: bool = False) ->
     return done.returncode
 
 
-# pytest is started once per mutant: the plugins that these tests do without take half of that time.
+# pytest starts once per mutant: loading the plugins that these tests do not need would take half of the time.
 _FEW_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "_hypothesis_pytestplugin,pytest_timeout"}
 _IN_ITS_OWN_PROCESS = "import json, sys; from devtools import mutants; mutants.run_here(*json.loads(sys.argv[1]))"
 
@@ -122,7 +122,7 @@ def run_here(tests: Sequence[str], names: Sequence[str]) -> None:
     from mutmut.configuration import config
 
     files = sorted({path_of(module_of(name)) for name in names})
-    # The copies may exist from a run of other modules.
+    # These files may be left from a run over other modules.
     for stale in ("mutmut-stats.json", *files):
         (PROJECT / "mutants" / stale).unlink(missing_ok=True)
     settings = config()
@@ -132,7 +132,7 @@ def run_here(tests: Sequence[str], names: Sequence[str]) -> None:
 
 
 def unexplained(module: str, codes: Mapping[str, int | None], patterns: Sequence[str], text: str) -> list[str]:
-    """The mutants of the sample that were not caught and that the text does not name.
+    """The mutants that match a pattern, were not caught, and are not named in `text`.
 
     >>> codes = {"tickflow.a.x_f__mutmut_1": 1, "tickflow.a.x_f__mutmut_2": 0, "tickflow.a.x_f__mutmut_3": 0}
     >>> unexplained("tickflow.a", codes, ["tickflow.a.*"], "x_f__mutmut_3: of no effect")
@@ -144,7 +144,7 @@ def unexplained(module: str, codes: Mapping[str, int | None], patterns: Sequence
 
 
 def run_sample() -> int:
-    """Run the sample; 1 if a mutant survives that docs/mutants.md does not explain."""
+    """Run the sample; return 1 if a mutant survives that docs/mutants.md does not explain."""
     folder = PROJECT / "mutants"
     was_there = folder.exists()
     done = run(SAMPLE_TESTS, SAMPLE, quietly=True)

@@ -16,7 +16,7 @@ PORTS = range(10_000, 32_000)
 TAIL = 15
 
 READY_SECONDS = 180.0
-"""How long a server may take to start: Kafka took 70 s beside a load of 15 on two cores."""
+"""How long a server may take to start: Kafka took 70 s on two cores at a load average of 15."""
 
 
 class ServerError(Exception):
@@ -51,7 +51,7 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def _is_ready(self) -> bool:
-        """Whether the server that was just started is ready."""
+        """Whether the server that was just started accepts work."""
 
     def start(self, timeout: float = READY_SECONDS, *, detached: bool = False) -> Self:
         """Start the server and wait until it is ready.
@@ -78,7 +78,7 @@ class ServerProcess(ABC):
         return self
 
     def wait(self, timeout: float = READY_SECONDS) -> Self:
-        """Wait until the launched server is ready; raises `ServerError` if it is not, and ends it."""
+        """Wait until the launched server is ready. Otherwise end it and raise `ServerError`."""
         deadline = time.monotonic() + timeout
         try:
             while not self._is_ready():
@@ -115,7 +115,7 @@ class ServerProcess(ABC):
     def pause(self) -> None:
         """Freeze the server, and wait until it has stopped: its connections stay open and nothing answers."""
         self._signal(signal.SIGSTOP)
-        # kill() returns before the threads have stopped: on a busy machine they acknowledged one more record.
+        # kill() returns before all threads have stopped: on a busy machine, they acknowledged one more record.
         while os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG) is None:
             if self._process is not None and self._process.poll() is not None:
                 raise ServerError(f"{self.name} has ended.\n{self.log_tail()}")
@@ -185,7 +185,7 @@ def identity(pid: int) -> str | None:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return _identity_by_ps(pid) if not Path("/proc/self").exists() else None
-    fields = status.rpartition(")")[2].split()  # the process name before it may contain anything
+    fields = status.rpartition(")")[2].split()  # the process name in front may contain anything
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
 

@@ -1,4 +1,4 @@
-"""Writes `.env.example` and the table of docs/settings.md from config.py: `make settings`; a test holds them equal."""
+"""Writes `.env.example` and the table of docs/settings.md from config.py: `make settings`; a test compares them."""
 
 import re
 import textwrap
@@ -27,7 +27,7 @@ EXAMPLES = {
         " before any other machine can reach InfluxDB.",
     )
 }
-"""Keys for which `.env.example` shows another value than the default, each with that value and a comment."""
+"""Keys for which `.env.example` shows a value other than the default, each with that value and a comment."""
 HEAD = """\
 Copy this file to .env: as it stands, it fits docker-compose.yml. It has every key with its default; an empty key counts
 as absent. A flag overrides the environment, which overrides .env. For a secret (token, password, API key), KEY_FILE may

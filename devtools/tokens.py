@@ -1,7 +1,7 @@
-"""Makes tokens of InfluxDB that may do no more than their owner needs: `make tokens`, or
+"""Makes InfluxDB tokens that allow no more than their owners need: `make tokens`, or
 
-python -m devtools.tokens                 for the InfluxDB of the settings, into the folder secrets
-python -m devtools.tokens --folder DIR    into another folder
+python -m devtools.tokens                 for the InfluxDB of the settings; writes into the folder secrets
+python -m devtools.tokens --folder DIR    writes into DIR
 
 The token of the settings (`INFLUXDB_TOKEN`) has to be the operator's. Each run makes new tokens; the files, of mode
 0600, fit `INFLUXDB_TOKEN_FILE`. The producer needs none.
@@ -27,7 +27,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]:
-    """A new token for each of `RIGHTS`, and the id to revoke it by; makes the bucket of the page where it is missing.
+    """Make a token for each of `RIGHTS`, and the page's bucket if missing; return each token with the id to revoke it.
 
     Raises `ServerError`.
     """
@@ -60,7 +60,7 @@ def operated(settings: Settings) -> InfluxServer:
 
 
 def write_secret(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file that never was readable by more than `mode` allows, in place of an earlier one."""
+    """Replace a file by one that has had this `mode` since its creation, so that nobody else could ever read it."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
         file.write(text)

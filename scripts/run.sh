@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.." || exit 1
 PATH=$PWD/.venv/bin:$PATH STACK=embedded PYTHONUNBUFFERED=1 PRICE_LINES=${PRICE_LINES:-on}
 export PATH STACK PYTHONUNBUFFERED PRICE_LINES
 
-# A shell cannot trap a signal that was ignored when the shell started. SIGTERM is to end everything even then, so start
-# once more, by a program that can take it back. What nohup and a background job ignore (SIGHUP, SIGINT) stays ignored.
+# A shell cannot trap a signal that was ignored when the shell started. SIGTERM has to end everything even then, so
+# restart through a program that can restore its default action. The signals that nohup and a background job ignore
+# (SIGHUP, SIGINT) stay ignored.
 if [ -z "${TICKFLOW_HEARS:-}" ]; then
     export TICKFLOW_HEARS=yes
     exec python -ISc 'import os, signal, sys
@@ -18,7 +19,7 @@ os.execv(sys.argv[1], sys.argv[1:])' scripts/run.sh
 fi
 unset TICKFLOW_HEARS
 
-# Read the settings once before three scripts do, and find out while nothing runs whether the page can have its port.
+# Check the settings once, before three scripts read them, and check while nothing runs that the page's port is free.
 found=$(python - <<'END'
 import socket, sys
 from config import load_settings
@@ -48,8 +49,8 @@ END
 url=$(echo "$found" | head -n 1)
 notify=$(echo "$found" | tail -n 1) # 1 where there is an address to send alerts to
 
-# All that is started below carries this in its environment and is found by it when it is to end: honcho gives each
-# script a session of its own, and may itself be gone by then.
+# Every process started below has this mark in its environment, by which `end_all` finds it: honcho gives each script a
+# session of its own, and may have ended before its scripts.
 mark=TICKFLOW_RUN=$$-$(date +%s)
 
 marked() {
@@ -60,7 +61,7 @@ marked() {
     fi
 }
 
-# The scripts are asked to end (honcho ends when they have); what is left after 12 s is killed.
+# The scripts are asked to end (honcho ends when they have); any process left after 12 s is killed.
 end_all() {
     tries=0
     while pids=$(marked) && [ -n "$pids" ]; do
@@ -76,7 +77,7 @@ end_all() {
     done
 }
 
-# In a session of its own, where the terminal's signals do not come: they reach this script, which ends all in one way.
+# Run a command in a session of its own: the terminal's signals reach this script alone, which then ends all processes.
 apart() {
     exec env "$mark" python -c 'import os, sys; os.setsid(); os.execvp(sys.argv[1], sys.argv[1:])' "$@" 3>&- </dev/null
 }
@@ -89,7 +90,7 @@ folder=$(mktemp -d) && mkfifo "$folder/alive" && exec 3<>"$folder/alive" || exit
 apart honcho -e /dev/null start -c "notify=$notify" &
 honcho=$!
 
-# The caretaker ends all once fd 3 is closed, which happens even if this script is killed outright.
+# The caretaker ends all processes once fd 3 is closed, which happens even if this script is killed outright.
 (
     trap '' HUP INT TERM
     exec <"$folder/alive" 3>&-

@@ -1,7 +1,7 @@
 """Take the pictures of the page that the README shows.
 
-    python scripts/screenshots.py docs                          starts the three scripts, and takes pictures after three
-    minutes python scripts/screenshots.py docs http://127.0.0.1:8050/   of a running dashboard
+    python scripts/screenshots.py docs                          starts the three scripts; takes pictures 3 minutes later
+    python scripts/screenshots.py docs http://127.0.0.1:8050/   takes pictures of a running dashboard
 
 Writes page-light-1440.png, page-dark-1440.png, page-light-400.png and page-dark-400.png, and compare-dark-1440.png
 of several symbols.
@@ -57,7 +57,7 @@ def take(browser: Browser, url: str, scheme: str, width: int, height: int, path:
 
 
 def main(url: str, folder: Path) -> None:
-    """Take all pictures."""
+    """Take all pictures of the page at `url` and write them into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
@@ -70,9 +70,7 @@ def main(url: str, folder: Path) -> None:
 
 @contextmanager
 def started(folder: Path) -> Iterator[str]:
-    """Start the three scripts on an embedded file in `folder`; yield the address of the page once it shows
-    something.
-    """
+    """Start the three scripts on an embedded file in `folder`; yield the page's address after `TICKING_SECONDS`."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
