@@ -1,34 +1,34 @@
-"""What the performance claims rest on: `make bench`, or `python -m benchmarks [CASE ...]`.
+"""Measures what the documents claim about performance: `make bench`, or `python -m benchmarks [CASE ...]`.
 
-    contenders one worker beside programs that others would write for the same task, and beside upper bounds
-    day        a full day of real trades (388,417) through the whole chain, equal to a recomputation
-    page       the page's refreshes with 7 symbols on both stacks, beside whole figures
-    overview   the same with 2,000 symbols in the overview, and what a refresh costs the browser
+    contenders one worker compared with programs that others would write for the same task, and with upper bounds
+    day        a full day of real trades (388,417) through the whole chain, compared with a recomputation
+    page       the page's refreshes with 7 symbols on both stacks, compared with sending whole figures
+    overview   refreshes of the overview with 2,000 symbols, and their cost in the browser
     opening    a day of 7 symbols, 604,800 points, opened on both stacks
-    viewers    20 pages on one server, on both stacks, beside whole figures
+    viewers    20 pages on one server, on both stacks, compared with sending whole figures
     first-view bytes and seconds until Chromium has drawn a chart, cold and warm
     real-day   the page in Chromium on a real day: opening, wheel, drag, a replay at 60 times its speed, a refresh
     quiet      five minutes of an open page: no request to elsewhere, no error
     soak       three hours of an open page in a twentieth of the time: memory of browser and server
-    drill      eight faults: how soon metrics, status, log and page say each
-    embedded   the embedded stack: the whole chain at its quickest, and its CPU when little happens
+    drill      eight faults: how soon metrics, status, log and page report each
+    embedded   the embedded stack: the highest rate of the whole chain, and its CPU when little happens
     endurance  half an hour at 5,000 ticks/s: memory, descriptors and threads of all scripts
-    knobs      our worker with each of the settings for high rates changed
-    large-file a generated file of 10 GB (LARGE_GB says how many), replayed: whether memory stays flat
+    knobs      our worker with one setting for high rates changed at a time
+    large-file a generated file of 10 GB (or LARGE_GB), replayed: does memory stay flat?
     latency    how long a tick takes until it is stored, at 2,000 and 20,000 per second
-    memory     memory per symbol, and whether the worker's memory stays flat over ten million ticks
+    memory     memory per symbol; does the worker's memory stay flat over ten million ticks?
     producing  our producer against a bare loop over kafka-python's, simulated ticks and a replay
     recovery   a worker catching up a million ticks
-    restarts   how old the newest data get as one of four workers is restarted or killed
+    restarts   how old the newest data get while one of four workers is restarted or killed
     sharing    two workers of one group against one
-    stage      the compute stage alone, from raw bytes to line protocol, beside that of the tutorial's script
-    storage    bytes per record and per point in Kafka, InfluxDB and the embedded file, and a restart over them
+    stage      the compute stage alone, from raw bytes to line protocol, compared with the tutorial's script
+    storage    bytes per record and per point in Kafka, InfluxDB and the embedded file; a worker's restart
     symbols    5 to 50,000 symbols: CPU per tick, of the worker and of InfluxDB
     malformed  one worker on a topic with half of its ticks malformed, against a clean one
-    start      the CPU that each script takes for its help, to refuse a setting, and until it is ready
+    start      the CPU that each script needs to show its help, to refuse a setting, and to become ready
 
-Real servers, those of `TICKFLOW_TEST_*` or its own. Prints tables, and writes benchmarks/results/CASE.json. Only
-ratios within one run mean anything: machines differ, and the same machine differs by the hour.
+Runs on real servers, those of `TICKFLOW_TEST_*` or its own. Prints tables, and writes benchmarks/results/CASE.json.
+Only ratios within one run mean anything: machines differ, and the same machine differs by the hour.
 """
 
 import argparse
@@ -103,7 +103,7 @@ CASES = {
     "symbols": symbols.run,
 }
 ON_REQUEST = {"drill", "endurance"}
-"""Cases that are run only if they are named."""
+"""Cases that run only if they are named on the command line."""
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -134,12 +134,10 @@ def main() -> int:
 
 @contextlib.contextmanager
 def _ended_by_a_signal_as_by_itself() -> Iterator[None]:
-    """On SIGTERM during the block, end everything that the cases started, as Ctrl+C does, and delete temporary
-    files.
-    """
+    """During the block, a SIGTERM ends all that the cases started and deletes temporary files, as Ctrl+C does."""
 
     def end(number: int, _frame: FrameType | None) -> NoReturn:
-        signal.signal(number, signal.SIG_IGN)  # one SIGTERM is enough
+        signal.signal(number, signal.SIG_IGN)  # a further SIGTERM must not interrupt the clean-up
         sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

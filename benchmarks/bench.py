@@ -25,15 +25,13 @@ PROJECT = Path(__file__).parent.parent
 LEASH = (sys.executable, str(PROJECT / "devtools" / "leash.py"))
 """The start of a command line that ends the program together with the benchmark, even if the benchmark is killed."""
 CONTENDERS_PYTHON = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
-"""Where `make bench` installs benchmarks/requirements.lock: the contenders need other versions than our own
-libraries.
-"""
+"""Where `make bench` installs benchmarks/requirements.lock: the contenders need library versions of their own."""
 
 
 class Bench:
-    """Real servers, started on first use: those of the environment, or its own in `folder`.
+    """Real servers: those that the environment names, or its own in `folder`, started on first use.
 
-    `short`: a trial run to see that a case works; its figures mean little.
+    `short` makes a trial run, which shows that a case works; its figures mean little.
     """
 
     def __init__(self, folder: Path, *, short: bool = False) -> None:
@@ -47,12 +45,12 @@ class Bench:
 
     @functools.cached_property
     def kafka(self) -> str:
-        """Kafka's address."""
+        """The address of Kafka, as host:port."""
         return os.environ.get("TICKFLOW_TEST_KAFKA") or self._start_kafka()
 
     @functools.cached_property
     def influx(self) -> InfluxServer:
-        """The address of InfluxDB and its keys."""
+        """The address and the credentials of InfluxDB."""
         url = os.environ.get("TICKFLOW_TEST_INFLUX_URL")
         if not url:
             return self._start_influx()
@@ -80,7 +78,7 @@ class Bench:
         return server.server
 
     def new_topic(self, partitions: int) -> str:
-        """The name of a new topic."""
+        """Create a topic with an unused name; return the name."""
         name = f"bench-{uuid.uuid4().hex[:8]}"
         admin = KafkaAdminClient(bootstrap_servers=self.kafka)
         admin.create_topics([NewTopic(name, partitions, 1, topic_configs={"message.timestamp.type": "LogAppendTime"})])
@@ -88,7 +86,7 @@ class Bench:
         return name
 
     def new_bucket(self) -> str:
-        """The name of a new bucket."""
+        """Create a bucket with an unused name; return the name."""
         name = f"bench-{uuid.uuid4().hex[:8]}"
         self.influx.create_bucket(name)
         return name
@@ -104,7 +102,7 @@ class Bench:
         return len(futures)
 
     def environment(self, topic: str, bucket: str, **more: str) -> dict[str, str]:
-        """The settings of a program on these servers; its group is new."""
+        """The settings with which a program uses these servers, as a member of a new group."""
         return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(PROJECT),
@@ -121,28 +119,28 @@ class Bench:
         }
 
     def of(self, full: int, short: int) -> int:
-        """Which of the two counts this run uses: the full or the short one."""
+        """The count that this run uses: `short` in a short run, else `full`."""
         return short if self.short else full
 
     def stored(self, bucket: str) -> int:
-        """The number of points of ticks in a bucket."""
+        """The number of ticks that are stored in a bucket."""
         parameters = urllib.parse.urlencode({"db": bucket, "q": 'SELECT count("price") FROM "stock_metrics"'})
         (result,) = self.influx.call("GET", f"/query?{parameters}", timeout=300)["results"]
         return int(result["series"][0]["values"][0][1]) if "series" in result else 0
 
     def check_stored(self, bucket: str, ticks: int) -> None:
-        """Raise `RuntimeError` unless the bucket holds exactly that many points within some seconds."""
+        """Raise `RuntimeError` unless the bucket holds exactly one point per tick within 5 s."""
         found = [self.stored(bucket)]
         while found[-1] != ticks and len(found) < 6:
             time.sleep(1)
             found.append(self.stored(bucket))
-        if len(found) > 1:  # a loaded InfluxDB may show a write later than it acknowledges it
+        if len(found) > 1:  # under load, InfluxDB may show a write only some time after it acknowledged it
             print(f"counted until it was right: {', '.join(f'{each:,}' for each in found)}", flush=True)
         if found[-1] != ticks:
             raise RuntimeError(f"{found[-1]:,} points are stored of {ticks:,} ticks")
 
     def records(self, topic: str) -> int:
-        """The number of records that a topic has, if it holds no transactions."""
+        """The number of records in a topic, correct only if it has no transactions."""
         consumer = KafkaConsumer(bootstrap_servers=self.kafka)
         places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
         count = sum(consumer.end_offsets(places).values())
@@ -150,7 +148,7 @@ class Bench:
         return int(count)
 
     def wait_committed(self, environment: Mapping[str, str], records: int, timeout: float = 900) -> None:
-        """Wait until a program's group has committed that many records of its topic."""
+        """Wait until a program's group has committed that many records; raise `RuntimeError` on a timeout."""
         consumer = KafkaConsumer(
             bootstrap_servers=self.kafka, group_id=environment["KAFKA_GROUP"], enable_auto_commit=False
         )
@@ -164,7 +162,7 @@ class Bench:
         consumer.close()
 
     def influxd_cpu(self) -> float:
-        """The CPU seconds of InfluxDB so far; NaN for an InfluxDB that this program did not start."""
+        """The CPU seconds that InfluxDB has used; NaN for an InfluxDB that this program did not start."""
         pids = [server.pid for server in self._started if isinstance(server, Influxd)]
         return cpu_of(pids[0]) if pids else math.nan
 
@@ -211,19 +209,19 @@ def figures_of(process: subprocess.Popen[str], seconds: float = 900) -> dict[str
 
 
 def cpu_of(pid: int) -> float:
-    """The CPU seconds of a process so far."""
+    """The CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The median of each figure over several runs of one program; moments in time have no median."""
+    """The median of each figure over several runs of one program; moments in time are left out."""
     names = [name for name in runs[0] if not name.endswith("_at")]
     return {name: round(statistics.median(run[name] for run in runs), 3) for name in names}
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows as aligned columns: the first column to the left, the others to the right."""
+    """The rows as text with aligned columns: the first one aligned left, the others right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join(

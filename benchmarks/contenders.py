@@ -1,8 +1,8 @@
-"""Our worker, the programs that others would write for the same task, and programs that are upper bounds for all of
-them.
+"""Our worker, programs that others would write for the same task, and programs that give an upper bound for all.
 
-All read the same preloaded topic of 500 symbols, in rounds of changing order; after each run the bucket must hold
-exactly the ticks. The tutorial's script does not read all ticks: it runs for some seconds once most windows are full.
+All read the same preloaded topic of 500 symbols, in a different order each round; after each run the bucket must hold
+every tick exactly once. The tutorial's script does not read all ticks: it runs for some seconds after most windows are
+full.
 """
 
 import sys
@@ -16,7 +16,7 @@ from tickflow.metrics.windows import Windows
 
 SYMBOLS = 500
 WARM_UP = SYMBOLS * 20
-"""The tutorial's script is timed after this many ticks: before its windows are full it has less to do."""
+"""The clock of the tutorial's script starts after this many ticks: before its windows are full, it has less to do."""
 
 TUTORIAL = "tutorial script"
 BATCHING = "the same, batching mode"
@@ -30,9 +30,9 @@ LOOP = "limit: our client polls, ready lines posted as ours"
 ONE, FOUR = "limit: InfluxDB, one connection", "limit: InfluxDB, four connections"
 
 WANTED = {TUTORIAL: 90.0, QUIX: 3.5, BYTEWAX: 2.0, TUNED: 1.6, PLAIN: 0.85, LOOP: 0.85}
-"""The factor by which our worker should be faster than each."""
+"""How many times as fast as each program our worker should be."""
 CPU_WANTED = 0.6
-"""The largest share of bytewax's CPU per tick."""
+"""The CPU per tick that our worker may use, as a share of bytewax's."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -108,12 +108,12 @@ def _measured(bench: Bench, name: str, program: list[str], topic: str, ticks: in
         bench.check_stored(bucket, stored)
     bench.influx.delete_bucket(
         bucket
-    )  # each program gets an empty store: one that grows from run to run would favour the first
+    )  # each program gets an empty store: a store that grows from run to run would favour the first program
     return figures
 
 
 def _write_lines(path: Path, ticks: int) -> None:
-    """The lines that our worker would write for the topic's ticks, sorted by symbol within a batch."""
+    """Write to a file the lines that our worker would make of the topic's ticks, sorted by symbol in each batch."""
     windows = Windows()
     with path.open("w") as file:
         for batch in load.batches(ticks, SYMBOLS, load_settings({}, env_file=None).kafka_batch_records):

@@ -1,4 +1,4 @@
-"""A full day of real trades through the whole chain, from the file into the store, and equal to a recomputation."""
+"""A full day of real trades through the whole chain; the stored points must equal a recomputation from the log."""
 
 import gzip
 import time

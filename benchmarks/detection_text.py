@@ -1,4 +1,4 @@
-"""Tables and pictures of docs/detection.md, from what `benchmarks.evaluate` measured."""
+"""Makes the tables and pictures of docs/detection.md from the figures of `benchmarks.evaluate`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -8,7 +8,7 @@ import numpy as np
 
 TARGET = Path(__file__).parent.parent / "docs" / "detection.md"
 Row = dict[str, float | str]
-"""The measured figures of one walk or symbol, by name."""
+"""The figures measured for one walk or symbol, by name."""
 
 
 def number(row: Row, name: str) -> float:
@@ -108,7 +108,7 @@ def _delay(row: Row, name: str) -> str:
 
 
 def numbers_table(result: Mapping[str, Sequence[Row]]) -> str:
-    """The targets beside what was measured."""
+    """The targets beside the measured figures."""
     walks, day = result["walks"], result["day"]
 
     def mean(rows: Sequence[Row], name: str) -> float:

@@ -1,8 +1,9 @@
-"""The fault drill: how soon metrics, `status`, log and page say what is wrong, fault by fault, and that it is over.
+"""The fault drill: how soon metrics, `status`, log and page report each fault.
 
-A producer, a worker and an open page on servers of their own; each fault begins while four observers look on: the
-metrics (with the health) several times a second, the worker's log likewise, `status` as a command again and again, and
-the page in Chromium. What an observer does not say within 75 s counts as not said; some cannot say it at all.
+A producer, a worker and an open page run on servers of their own. During each fault, four observers are polled: the
+metrics (with the health) and the worker's log several times a second, the command `status` repeatedly, and the page in
+Chromium. A fault that an observer does not report within 75 s counts as not reported; some observers cannot report some
+faults.
 """
 
 import http.client
@@ -39,22 +40,24 @@ FINE = r"tickflow_ready(?:\{[^}]*\})? 1\.0"
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: what begins and what ends it, and what each observer says of it, as regular expressions."""
+    """A fault: how it begins and ends, and how each observer reports it."""
 
     name: str
     begin: Callable[[], object]
     end: Callable[[], object]
     says: dict[str, str]
-    """By observer; `metrics` is searched in the metrics and the health's answer, or is `SILENT`."""
+    """The regular expression that finds each observer's report. That of `metrics` is searched in the answers of the
+    metrics and the health; `SILENT` finds that there is no answer.
+    """
     of: str = "worker"
-    """Whose metrics are read."""
+    """The process whose metrics are read."""
     before: Callable[[], object] = lambda: None
-    """What is done before, unobserved."""
+    """A preparation, which is not timed."""
 
 
 SILENT = "no answer"
 ONLY = re.compile(os.environ.get("TICKFLOW_DRILL", ""))
-"""Only faults in whose names this is found."""
+"""Matches the names of the faults to run."""
 DISK = "the disk of the embedded file full"
 
 
@@ -74,7 +77,7 @@ class Scene:
         self.visitor.until(DRAWN)
 
     def start_producer(self) -> None:
-        """Start the producer, with 35 ticks a second."""
+        """Start the producer; it makes 35 ticks a second."""
         self._start("producer", "stock_producer.py", PRODUCER_INTERVAL="0.2")
 
     def start_worker(self) -> None:
@@ -92,13 +95,13 @@ class Scene:
             )
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to a process; one that ends is waited for."""
+        """Send a signal to a process; if it ends the process, wait for the end."""
         self.processes[name].send_signal(number)
         if number in (signal.SIGKILL, signal.SIGTERM):
             self.processes[name].wait(60)
 
     def status(self) -> str:
-        """What the command `status` prints, and its exit code."""
+        """The output and the exit code of the command `status`."""
         done = subprocess.run(
             [*LEASH, sys.executable, str(PROJECT / "stock_analytics.py"), "status"],
             cwd=self._folder,
@@ -122,11 +125,11 @@ class Scene:
         return text
 
     def is_calm(self) -> bool:
-        """Whether the worker is ready and `status` has nothing to say."""
+        """Whether the worker is ready and `status` reports no trouble."""
         return bool(re.search(FINE, self.metrics("worker"))) and "exit code 0" in self.status()
 
     def close(self) -> None:
-        """End all three."""
+        """End the page, the producer and the worker."""
         self._stack.close()
         for process in self.processes.values():
             process.kill()
@@ -144,7 +147,7 @@ def _get(port: int, path: str) -> str:
 
 
 def observe(scene: Scene, fault: Fault) -> dict[str, float | None]:
-    """Begin the fault; the seconds until each observer says so, `None` for one that did not."""
+    """Begin the fault; return the seconds until each observer reported it, `None` for an observer that did not."""
     found: dict[str, float | None] = {}
     start_of_log = scene.log.stat().st_size
     looks: dict[str, Callable[[], str]] = {
@@ -287,7 +290,7 @@ def _drilled(bench: Bench, visitor: Visitor, kafka: KafkaServer, influxd: Influx
             lambda: None,
             {"log": r"created again"},
         ),
-        Fault(  # the last one: `status` goes on to speak of the refused share
+        Fault(  # the last fault, since `status` continues to report the refused share
             f"{POISON:,} records that are no ticks",
             poison,
             lambda: None,
@@ -306,7 +309,7 @@ def _drilled(bench: Bench, visitor: Visitor, kafka: KafkaServer, influxd: Influx
 
 
 def _one(scene: Scene, fault: Fault) -> dict[str, float | None]:
-    """Wait until all is well, then observe a fault, and end it."""
+    """Wait until nothing reports trouble, then observe a fault, and end it."""
     deadline = time.monotonic() + CALM_SECONDS
     while not scene.is_calm() and time.monotonic() < deadline:
         scene.visitor.page.wait_for_timeout(500)
@@ -356,7 +359,7 @@ def _token(influxd: Influxd) -> dict[str, Any]:
 
 @contextmanager
 def _servers(bench: Bench) -> Iterator[tuple[KafkaServer, Influxd]]:
-    """Servers that may be broken; the bench publishes to these."""
+    """Servers of the drill's own, which it may break; the bench publishes to this Kafka."""
     kafka, influxd = KafkaServer(bench.folder / "drill-kafka"), Influxd(bench.folder / "drill-influxdb")
     with ExitStack() as stack:
         stack.callback(kafka.start().kill)

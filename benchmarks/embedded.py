@@ -1,4 +1,4 @@
-"""The embedded stack, one process per script: the whole chain at its fastest, and its cost when little happens."""
+"""The embedded stack, one process per script: the highest rate of the whole chain, and its CPU when little happens."""
 
 import os
 import sqlite3
@@ -28,7 +28,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _rate(bench: Bench, ticks: int, number: int) -> float:
-    """Ticks per second, from the first published until all are stored and committed."""
+    """Ticks per second, from the first published tick until all ticks are stored and committed."""
     file = bench.folder / f"chain-{number}.db"
     symbols = ",".join(f"S{number:03}" for number in range(SYMBOLS))
     environment = _environment(file) | {"SYMBOLS": symbols, "PRODUCER_INTERVAL": "0"}
@@ -44,7 +44,7 @@ def _rate(bench: Bench, ticks: int, number: int) -> float:
 
 
 def _idle_percent(bench: Bench, seconds: int) -> dict[str, float]:
-    """The CPU of each script, in percent of a core, while no page is open."""
+    """The CPU that each script uses while no page is open, in percent of a core."""
     environment = _environment(bench.folder / "idle.db") | {"DASHBOARD_PORT": str(free_port())}
     scripts = ("stock_producer.py", "stock_analytics.py", "stock_dashboard.py")
     processes = {name: bench.start([str(PROJECT / name)], environment, stdout=subprocess.DEVNULL) for name in scripts}

@@ -1,7 +1,7 @@
 """Half an hour at 5,000 ticks/s: do worker, producer and dashboard keep their memory, descriptors and threads?
 
-The three scripts on real servers, 500 symbols that tick ten times a second; a viewer asks the page for its changes
-every 2 s. The short form takes three minutes. At the end every tick must be stored.
+The three scripts run on real servers with 500 symbols that tick ten times a second; a viewer requests the page's
+changes every 2 s. The short form takes three minutes. At the end, every tick must be stored.
 """
 
 import os
@@ -20,7 +20,7 @@ from benchmarks.viewers import INTERVAL_SECONDS, Viewer
 SYMBOLS, RATE = 500, 5_000
 SAMPLES = 30
 GROWTHS = {"memory_mb": 4.0, "descriptors": 2.0, "threads": 0.0}
-"""What each process may have more of at the end than in the middle of the run."""
+"""How much each figure of a process may grow from the middle of the run to its end."""
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Measures how good the alerts are: `make evaluate` writes the tables and pictures of docs/detection.md.
 
-Each walk has a first phase for calibration and a second one for the judgement. False alarms are episodes in the
-unchanged second phase; events are added to copies of it. "Oracle" is a detector that knows the true deviation of every
-step; "chance" is the share that the same number of flags at random places would find.
+Each walk has two phases: thresholds are calibrated on the first and judged on the second. False alarms are episodes in
+the unchanged second phase; events are added to copies of it. "Oracle" is a detector that knows the true deviation of
+every step; "chance" is the share of events that the same number of flags at random places would find.
 """
 
 import argparse
@@ -36,7 +36,7 @@ PROMISE = 1e-4
 PHASE = 400_000
 CHUNK = 20_000
 WITHIN = 12
-"""How many ticks after an event it still counts as found."""
+"""The number of ticks after an event within which a flag counts as finding it."""
 DETECTORS: dict[str, Callable[[View], Scored]] = {
     "move": lambda view: move.score(view, 1.0),
     "volume": lambda view: volume.score(view, 1.0),
@@ -71,7 +71,7 @@ def scores_of(walk: Walk, names: Sequence[str]) -> dict[str, Scores]:
 
 
 def documented(walk: Walk) -> Scores:
-    """The documented rule: |price - ma_10| in deviations of the same ten prices."""
+    """The documented rule: |price - ma_10|, divided by the standard deviation of the same ten prices."""
     windows = np.lib.stride_tricks.sliding_window_view(walk.price, 10)
     deviation = windows.std(axis=1, ddof=1)
     score = np.zeros(len(walk.price))
@@ -87,13 +87,13 @@ def oracle_scores(walk: Walk) -> Scores:
 
 
 def places(rng: np.random.Generator, count: int, length: int, apart: int = 400) -> Ints:
-    """Where events are added: far enough apart that none lies in the window of another."""
+    """Random places for events, far enough apart that no event lies in the window of a different one."""
     slots = rng.permutation((length - 2 * apart) // apart)[:count]
     return np.sort(slots) * apart + apart + rng.integers(0, apart // 4, len(slots))
 
 
 def jumped(walk: Walk, at: Ints, deviations: float, rng: np.random.Generator) -> Walk:
-    """Halfway to the next jump, a drift of 150 ticks reverses each jump, so that prices stay in their range."""
+    """Add a jump at each place; after 100 ticks a drift of 150 ticks reverses it, which keeps prices in range."""
     logs = np.log(walk.price)
     for place in at:
         size = deviations * walk.deviation[place] * rng.choice((-1.0, 1.0))
@@ -124,7 +124,7 @@ def busier(walk: Walk, at: Ints, times: float, length: int = 10) -> Walk:
 
 
 def found(scores: Scores, threshold: float, at: Ints, within: int = WITHIN) -> tuple[float, Floats]:
-    """The share of events after which a score exceeds the threshold in time, and the delays in ticks."""
+    """The share of events that a score above the threshold follows within `within` ticks, and the delays in ticks."""
     flagged = scores.at[scores.score > threshold]
     following = np.searchsorted(flagged, at)
     behind = np.append(flagged, np.iinfo(np.int64).max)[following] - at
@@ -133,7 +133,7 @@ def found(scores: Scores, threshold: float, at: Ints, within: int = WITHIN) -> t
 
 
 def judge_walk(make: Callable[[np.random.Generator, int], Walk], phase: int, seeds: int, quiet_seeds: int) -> Row:
-    """One walk: false alarms over `quiet_seeds` pairs of phases, events over the first `seeds` of them."""
+    """Judge one kind of walk: false alarms over `quiet_seeds` pairs of phases, events over the first `seeds` pairs."""
     sums: dict[str, list[float]] = {}
     counts: dict[str, int] = {}
     delays: list[float] = []
@@ -160,7 +160,7 @@ def judge_walk(make: Callable[[np.random.Generator, int], Walk], phase: int, see
     promised = PROMISE * phase * max(seeds, quiet_seeds)
     row: Row = {"walk": make.__name__, "seeds": max(seeds, quiet_seeds), "followed": followed / promised}
     for name, total in counts.items():
-        # The threshold is uncertain too: it comes from as many alerts of the first phase.
+        # The threshold is uncertain too: it is calibrated on the promised number of alerts in the first phase.
         spread = 1.96 * (1 / max(total, 1) + 1 / promised) ** 0.5
         row[name] = total / promised
         row |= {f"{name} low": total / promised * np.exp(-spread), f"{name} high": total / promised * np.exp(spread)}
@@ -172,7 +172,7 @@ def judge_walk(make: Callable[[np.random.Generator, int], Walk], phase: int, see
 def judge_events(
     judged: Walk, at: Ints, thresholds: Mapping[str, float], sums: dict[str, list[float]], rng: np.random.Generator
 ) -> list[float]:
-    """Add events to a walk, add the shares found to `sums`, and return the delays of `move`, in ticks."""
+    """Add events to a walk and the shares found to `sums`; return the delays of `move`, in ticks."""
 
     def add(name: str, share: float) -> None:
         sums.setdefault(name, []).append(share)
@@ -201,7 +201,7 @@ def judge_events(
 
 
 def repeated(walk: Walk, scores: Scores, threshold: float, at: Ints, length: int = 100) -> float:
-    """The share of the events found that have another episode before they end."""
+    """Of the events found, the share that raise a second episode before they end."""
     flagged = scores.at[scores.score > threshold]
     opened = flagged[np.diff(walk.time_us[flagged], prepend=-(2**62)) >= 60_000_000]
     inside = np.searchsorted(opened, at + length) - np.searchsorted(opened, at)
@@ -227,7 +227,7 @@ def real_day() -> dict[str, Walk]:
 
 
 def alerts_on(walk: Walk, scores: Scores, budget: Budget, start: float = START) -> list[int]:
-    """The alerts of `move` with a followed threshold: the tick of each; a repeat counts like an alert."""
+    """The tick of each alert of `move` with a threshold that the budget adapts; a repeat counts as an alert."""
     episodes = Episodes(0, budget, thresholds={("move", walk.name): start})
     said: list[int] = []
     begun_us = int(walk.time_us[0])
@@ -248,7 +248,7 @@ HALF_HOURS = 13
 
 
 def judge_day(walk: Walk, count: int = 150) -> Row:
-    """The real day of one symbol. Thresholds are those that give 5 and 1 alerts on that very day."""
+    """Judge one symbol's real day, with the thresholds that give 5 and 1 alerts on that day."""
     rng = np.random.default_rng(7)
     plain = scores_of(walk, ["move", "bad_print"])
     times, scores = walk.time_us[plain["move"].at], plain["move"].score
@@ -259,7 +259,7 @@ def judge_day(walk: Walk, count: int = 150) -> Row:
         opened = at[np.diff(walk.time_us[at], prepend=-(2**62)) >= 60_000_000]
         row |= {f"threshold {budget}": threshold, f"alerts {budget}": len(opened)}
         row[f"lasted {budget}"] = sum(lasted(walk, tick) for tick in opened.tolist())
-    # Left out: each half hour is judged by the threshold of the twelve others, for five alerts a day.
+    # Cross-validation: each half hour is judged by the threshold of the other twelve, for five alerts a day.
     edges = np.linspace(walk.time_us[0], walk.time_us[-1] + 1, HALF_HOURS + 1)
     row["left out"] = 0
     for begin, end in itertools.pairwise(edges):
@@ -309,8 +309,8 @@ def judge_day(walk: Walk, count: int = 150) -> Row:
 
 
 def stepped(walk: Walk, place: int, change: float, length: int | None = None) -> tuple[Walk, int]:
-    """The trades around a place, with prices changed from there on (or for `length` trades), in whole cents; and the
-    index of the first changed trade.
+    """The trades around a place, with prices changed from there on (or for `length` trades) and rounded to cents; and
+    the index of the first changed trade.
     """
     begin = walk.time_us[place]
     lead, end = np.searchsorted(walk.time_us, (begin - DAY_LEAD_US, begin + DAY_TAIL_US))
@@ -328,14 +328,16 @@ def stepped(walk: Walk, place: int, change: float, length: int | None = None) ->
 
 
 def lasted(walk: Walk, at: int) -> bool:
-    """Whether half of the move is left a minute later."""
+    """Whether at least half of a move is left a minute after it."""
     later = int(np.searchsorted(walk.time_us, walk.time_us[at] + 60_000_000)) - 1
     before = walk.price[max(0, int(np.searchsorted(walk.time_us, walk.time_us[at] - 5_000_000)) - 1)]
     return bool((walk.price[later] - before) / (walk.price[at] - before) >= 0.5) if walk.price[at] != before else False
 
 
 def judge_river(phase: int = 60_000) -> list[dict[str, float | str]]:
-    """River's detectors in the same run: for 1 in 1,000, since they are slow; jumps of 10 deviations."""
+    """Judge River's detectors by jumps of 10 deviations, for 1 alert in 1,000 ticks: they are too slow for the long
+    walks that a rarer alert would need.
+    """
     python = PROJECT / "benchmarks" / ".venv" / "bin" / "python"
     if not python.is_file():
         print("river is not installed: make evaluate installs it into benchmarks/.venv", file=sys.stderr)
@@ -359,7 +361,7 @@ def judge_river(phase: int = 60_000) -> list[dict[str, float | str]]:
 
 
 def measure(parts: Sequence[str], out: Path, seeds: int, quiet_seeds: int) -> dict[str, list[Row]]:
-    """Measure these parts, and write the result after each: a run that ends early loses nothing."""
+    """Measure these parts; write the result after each of them, so that a run that ends early loses nothing."""
     result: dict[str, list[Row]] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {}
     for part in parts:
         begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a measured program reports, as one JSON line."""
+"""The figures that a measured program prints as one JSON line."""
 
 import json
 import resource

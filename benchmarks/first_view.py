@@ -34,7 +34,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _visit(visitor: Visitor, url: str) -> dict[str, float]:
-    """One visit: the bytes over the wire until the chart was drawn, headers included."""
+    """Open the page; count requests, bytes over the wire (with headers), and seconds until the chart is drawn."""
     received: list[float] = []
 
     def listen() -> None:

@@ -1,6 +1,6 @@
-"""Whether the memory of a replay stays flat: a large file is made and read as ticks, as CSV and as Parquet.
+"""Does the memory of a replay stay flat? Generates a large file as CSV and as Parquet, and reads each as ticks.
 
-`LARGE_GB` in the environment says how large the CSV is; by default 10.
+The environment variable `LARGE_GB` sets the size of the CSV; the default is 10.
 """
 
 import os
@@ -19,7 +19,7 @@ ROWS = 100_000
 SYMBOLS = 500
 FIRST = datetime(2010, 1, 1, tzinfo=UTC)
 GROWN_MB = 20
-"""How much memory may grow between the first and the last tenth of the file."""
+"""How much memory may grow from the end of the file's first tenth to its end."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _rows() -> list[tuple[int, str, float, int]]:
-    """One block: the second of the day, the symbol, the price and the volume of each row."""
+    """The rows of one block, each with the second of the day, the symbol, the price and the volume."""
     rng = np.random.default_rng(5)
     seconds = np.sort(rng.integers(0, 86_400, ROWS)).tolist()
     prices = rng.integers(1_000, 90_000, ROWS).tolist()
@@ -61,7 +61,7 @@ def _rows() -> list[tuple[int, str, float, int]]:
 
 
 def _blocks() -> Iterator[bytes]:
-    """The rows of one day after the other; only the date differs."""
+    """The CSV rows of consecutive days, which differ only in the date."""
     lines = [
         f"YYYY-MM-DDT{at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}Z,{symbol},{price},{volume}\n"
         for at, symbol, price, volume in _rows()

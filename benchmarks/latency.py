@@ -1,6 +1,4 @@
-"""How long a tick takes until it is stored, at two steady rates, from its event time to the end of the write; and what
-CPU that takes the worker.
-"""
+"""The latency from a tick's event time to the end of its write, at two steady rates, and the worker's CPU."""
 
 import signal
 from typing import Any

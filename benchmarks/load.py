@@ -1,4 +1,4 @@
-"""The input of the benchmarks: ticks of a random walk, as records of Kafka and as ready-made lines."""
+"""The input of the benchmarks: ticks of a random walk, as Kafka records and as ready-made lines."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ BATCH = 5_000
 
 
 def ticks(count: int, symbols: int) -> Iterator[Tick]:
-    """Ticks of all symbols in turn, 250 ms from round to round; always the same ticks."""
+    """Ticks of all symbols in turn, 250 ms from round to round; every call yields the same ticks."""
     rng = np.random.default_rng(7)
     prices = np.full(symbols, 100.0)
     sent = 0
@@ -35,13 +35,13 @@ def ticks(count: int, symbols: int) -> Iterator[Tick]:
 
 
 def records(count: int, symbols: int) -> Iterator[tuple[bytes, bytes]]:
-    """The same ticks as keys and values of Kafka's records."""
+    """The ticks of `ticks` as keys and values of Kafka records."""
     for tick in ticks(count, symbols):
         yield tick.symbol.encode(), encode(tick)
 
 
 def batches(count: int, symbols: int, size: int = BATCH) -> Iterator[list[Entry]]:
-    """The same ticks as records of one partition, in batches as a poll returns them."""
+    """The ticks of `ticks` as records of one partition, in batches as a poll returns them."""
     made = enumerate(records(count, symbols))
     numbered = (Entry(0, offset, key, value, APPENDED_MS, LOG_APPEND_TIME) for offset, (key, value) in made)
     while batch := list(islice(numbered, size)):

@@ -1,7 +1,6 @@
-"""The worker's memory: how much a symbol takes with long and short histories, and whether it stays flat over many
-ticks.
+"""The worker's memory: how much each symbol takes with long and short histories, and whether the total stays flat.
 
-Measured in one process without servers; the clients of Kafka and InfluxDB come on top.
+Measured in one process without servers; the memory of Kafka's and InfluxDB's clients is not included.
 """
 
 import statistics
@@ -11,10 +10,10 @@ from benchmarks.bench import Bench, table
 
 SYMBOLS = 5_000
 HISTORIES = {200: 10.0, 20: 2.0}
-"""The values of HISTORY_SIZE, and the kilobytes that a symbol may then take."""
+"""For each value of HISTORY_SIZE, the kilobytes that a symbol may take."""
 FULL_AFTER = 210
 FEW = 10
-"""How many symbols the baseline run has, whose memory is subtracted; it has as many ticks."""
+"""The number of symbols in the baseline run, whose memory is subtracted. It has as many ticks as the measured run."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _settled(bench: Bench, ticks: int, symbols: int, history: int) -> float:
-    """At the end, the median of several runs: gaps in the allocator's memory differ by megabytes from run to run."""
+    """The median of several runs' memory at their end: fragmentation differs by megabytes from run to run."""
     return statistics.median(_resident(bench, ticks, symbols, history)[-1] for _ in range(bench.of(5, 1)))
 
 

@@ -1,4 +1,4 @@
-"""The overview of 2,000 symbols of which a tenth ticks between two refreshes: the server's work and the browser's."""
+"""The overview of 2,000 symbols, a tenth of which tick between two refreshes: the work of server and browser."""
 
 import time
 from datetime import timedelta
@@ -14,12 +14,12 @@ SYMBOLS = 2_000
 SHARE = 10
 TICKS = 30
 GAP = timedelta(seconds=20)
-"""The time between two ticks of a symbol, after which each tenth of the symbols has ticked once."""
+"""The time between two ticks of a symbol in the history."""
 ROUNDS = 20
 INTERVAL_SECONDS = 2.0
 SETTLED_SECONDS = 6.0
 PAUSE_SECONDS = 1.0
-"""The embedded store reads more right after a burst: so the case measures 200 ticks at once, every second."""
+"""The embedded store reads more right after a burst, so each round waits this long before its 200 ticks."""
 LIMITS = {"server ms": 20, "browser ms": 100}
 ROWS = "document.querySelectorAll('#watch .ag-row').length > 10"
 WORK = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
@@ -69,7 +69,7 @@ def _browser(bench: Bench) -> dict[str, Any]:
 
 
 def _spent(visitor: Visitor, turn: Any) -> dict[str, float]:
-    """Milliseconds of work per refresh, by kind: the mean of `ROUNDS`."""
+    """The mean milliseconds of work per refresh over `ROUNDS` refreshes, by kind."""
     before, begun = visitor.work(), visitor.refreshes()["answered"]
     while visitor.refreshes()["answered"] < begun + ROUNDS:
         turn()

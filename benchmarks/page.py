@@ -1,7 +1,7 @@
-"""The page's refreshes on both stacks, and the plain way: sending whole figure and list at each refresh.
+"""The page's refreshes on both stacks, compared with the plain way: sending the whole figure and list at each refresh.
 
-Seven symbols, four panels. Bytes are those of the answer's JSON and of its gzip over the wire; milliseconds are the
-server's whole work for it.
+Seven symbols, four panels. Bytes count the answer's JSON, and its gzip over the wire; milliseconds count all of the
+server's work for the answer.
 """
 
 import gzip
@@ -23,7 +23,7 @@ ROUNDS = 60
 TICKS = 900
 SYMBOLS = 7
 SETTLED_SECONDS = 6.0
-"""In seconds; the embedded store reads more right after a burst."""
+"""The wait before measuring, since the embedded store reads more right after a burst."""
 LIMITS = {"idle bytes": 2_000, "bytes": 20_000, "embedded ms": 10.0}
 
 
@@ -87,7 +87,7 @@ class Reader:
     def rounds(
         self, history: History, names: Sequence[str], rounds: int, *, whole: bool = False, pause: float = 0.0
     ) -> dict[str, Any]:
-        """Repeatedly let those symbols tick, then refresh; with `whole`, draw everything again."""
+        """In each round let those symbols tick, then refresh, or with `whole` draw everything again; return figures."""
         times, processor, sizes, packed = [], [], [], []
         for _ in range(rounds):
             time.sleep(pause)

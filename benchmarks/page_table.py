@@ -1,4 +1,4 @@
-"""The table of the page's costs in docs/performance.md, from the figures of its cases."""
+"""Makes the table of the page's costs in docs/performance.md from the figures of the page's cases."""
 
 from typing import Any
 
@@ -10,9 +10,7 @@ _STORES = {"embedded": "embedded", "influxdb": "InfluxDB"}
 
 
 def rows(figures: Figures) -> list[list[str]]:
-    """The rows: what was measured, its value, the value when whole figures are sent (or all points are read), and the
-    target.
-    """
+    """The rows: what was measured, its value, the value when whole figures are sent or all points read, the target."""
     found = [["what", "measured", "the plain way", "wanted"]]
     page, overview, opening, viewers = (figures.get(case, {}) for case in ("page", "overview", "opening", "viewers"))
     for name, store in _STORES.items():
@@ -46,7 +44,7 @@ def rows(figures: Figures) -> list[list[str]]:
 
 
 def _real_day(figures: Figures) -> list[list[str]]:
-    """The page on a real day, in Chromium; times are those of the browser's main thread, unless they are waited for."""
+    """The page on a real day, in Chromium; times are the main thread's CPU, except the two waiting times."""
     what = {
         "open s": (
             "a real day of SPY, embedded: from a warm browser's request until it is drawn",

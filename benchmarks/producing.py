@@ -1,6 +1,4 @@
-"""Our producer compared with a bare loop over kafka-python's, on real Kafka: simulated ticks without pauses,
-and a replay.
-"""
+"""Our producer compared with a bare loop over kafka-python's, on real Kafka: unpaced simulated ticks and replays."""
 
 import csv
 import gzip

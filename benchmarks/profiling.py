@@ -1,8 +1,8 @@
-"""Where the worker's time goes: `make profile`.
+"""Shows where the worker spends its time: `make profile`.
 
 py-spy samples our worker over a preloaded topic: a flame graph of its CPU (benchmarks/results/profile.svg), and two
-tables (benchmarks/results/profile.json): the CPU of all its threads, and the main thread's time with its waits. On a
-busy machine a thread that waits for a core counts as if it ran.
+tables (benchmarks/results/profile.json): the CPU of all its threads, and the main thread's time including its waits. On
+a busy machine a thread that waits for a core counts as if it ran.
 """
 
 import argparse
@@ -33,7 +33,7 @@ PARTS = (
     ("accounts, console, status", r"(arrivals|counters|assignments|console|statuses)\.py|(observe|report) \("),
     ("the rest of the loop", r"stock_analytics\.py|worker\.py"),
 )
-"""Names of parts, each with the pattern of its stack frames; the first pattern that fits any frame counts."""
+"""The parts of the work, each with the pattern of its stack frames; a stack counts for the first part that matches."""
 
 
 def main() -> int:
@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def shares(stacks: list[str]) -> dict[str, float]:
-    """The percentage of each part in the time between the first poll and the end; the largest first.
+    """The percentage of samples in each part, without those taken while modules load; the largest first.
 
     >>> run = "main;run (stock_analytics.py:9)"
     >>> shares([f"{run};decode (tickflow/ticks/tick.py:16) 3", f"{run} 1"])
@@ -70,7 +70,7 @@ def shares(stacks: list[str]) -> dict[str, float]:
     counts: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
-        if ";" not in stack or ("<module>" in stack and "Engine.run (" not in stack):  # modules are still loading
+        if ";" not in stack or ("<module>" in stack and "Engine.run (" not in stack):  # modules still load
             continue
         counts[next((name for name, looks in PARTS if re.search(looks, stack)), "other")] += int(count)
     whole = sum(counts.values())
@@ -78,7 +78,7 @@ def shares(stacks: list[str]) -> dict[str, float]:
 
 
 def _record(bench: Bench, topic: str, ticks: int, output: Path, kind: str, *options: str) -> str:
-    """The stacks that py-spy sampled in a run."""
+    """Run the worker under py-spy; return the content of its output file."""
     bucket = bench.new_bucket()
     command = ["record", "--rate", str(SAMPLES_PER_SECOND), "--format", kind, "--output", str(output), *options, "--"]
     worker = [sys.executable, "-m", "benchmarks.worker", "--ticks", str(ticks)]

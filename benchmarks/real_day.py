@@ -1,6 +1,6 @@
 """The page in Chromium on a real day: opening, wheel and drag, a replay at 60 times its speed, a routine refresh.
 
-The cost is that of the page's main thread, by Chromium's own clock, minus what an idle page costs in the same time.
+The cost is the time of the page's main thread, by Chromium's clock, minus the time that an idle page uses.
 """
 
 import itertools
@@ -50,7 +50,7 @@ REFINED = """
       requestAnimationFrame(look);
     }, true);
 """
-"""Records when the picture of the time range that the wheel moved to is complete."""
+"""Records how many ms after a step of the wheel the picture of the new time range is complete."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -75,13 +75,13 @@ def _rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def report(store: MetricsStore, newest_ns: int) -> None:
-    """The status of a worker that has nothing left to read."""
+    """Write the status of a worker that has nothing left to read."""
     now = time.time_ns()
     store.write_status(a_status(now_ns=now, processed_ns=now, newest_ns=newest_ns))
 
 
 def _opening(url: str) -> dict[str, float]:
-    """The time from the request of a warm browser until the day is drawn, and the bytes that it transferred."""
+    """The seconds from a warm browser's request until the day is drawn, and the bytes transferred."""
     seconds, sizes = [], []
     with Visitor() as visitor:
         visitor.open(url)
@@ -107,7 +107,7 @@ def _opening(url: str) -> dict[str, float]:
 
 
 def _moving(url: str) -> dict[str, float]:
-    """A step of the wheel, and a drag of ten moves: main thread per step or move, ms until the picture is refined."""
+    """In ms: main-thread time per step of the wheel and per move of a drag, and the wait for a refined picture."""
     with Visitor() as visitor:
         visitor.open(url)
         visitor.until(DRAWN)
@@ -127,7 +127,7 @@ def _moving(url: str) -> dict[str, float]:
 
         wheels = []
         for number in range(ROUNDS):
-            # each measured next to its own idle page: other work on the machine comes and goes
+            # each step is compared with an idle page just before it: other work on the machine comes and goes
             idle = _task(visitor, lambda: None)
             wheels.append(_task(visitor, partial(wheel, -120 if number % 8 < 6 else 240)) - idle)
             if (found := visitor.page.evaluate("window.refined")) is not None:
@@ -152,7 +152,7 @@ def _moving(url: str) -> dict[str, float]:
 
 
 def _task(visitor: Visitor, act: Callable[[], None]) -> float:
-    """Milliseconds of the main thread within a fixed time, during which `act` runs."""
+    """Run `act`; return the milliseconds that the main thread was busy until `REST_MS` after it."""
     before = visitor.work()["TaskDuration"]
     act()
     visitor.page.wait_for_timeout(REST_MS)
@@ -160,7 +160,7 @@ def _task(visitor: Visitor, act: Callable[[], None]) -> float:
 
 
 def _replay(bench: Bench, day: Points) -> dict[str, float]:
-    """The main thread's share while the day passes at 60 times its speed."""
+    """How busy the main thread is, in percent, while the day plays at 60 times its speed."""
     settings = settings_of(bench, "embedded", "replay-day", UPDATE_INTERVAL=str(INTERVAL))
     order = np.argsort(day.time_ns, kind="stable")
     times = day.time_ns[order]
@@ -190,7 +190,7 @@ def _replay(bench: Bench, day: Points) -> dict[str, float]:
 
 
 def _routine(bench: Bench) -> dict[str, float]:
-    """A refresh in which all of seven symbols have ticked."""
+    """The main thread's time for a refresh after all of seven symbols have ticked, and for a refresh at rest."""
     settings = settings_of(bench, "embedded", "routine", UPDATE_INTERVAL=str(INTERVAL))
     history = History(7, 900)
     with opened(settings) as (store, _), Site(settings, bench.folder) as site, Visitor() as visitor:
@@ -205,7 +205,7 @@ def _routine(bench: Bench) -> dict[str, float]:
 
 
 def _refreshes(visitor: Visitor, act: Callable[[], None]) -> float:
-    """Milliseconds of the main thread per refresh."""
+    """Call `act` before each refresh; return the main thread's milliseconds per refresh."""
     before, begun = visitor.work()["TaskDuration"], visitor.refreshes()["answered"]
     while visitor.refreshes()["answered"] < begun + ROUNDS:
         act()

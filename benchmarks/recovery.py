@@ -1,4 +1,4 @@
-"""Catching up: a worker stops, a million ticks arrive, and the worker starts again; its rate, and its longest pause."""
+"""Catching up: a worker stops, a million ticks arrive, and it starts again. Measures its rate and longest pause."""
 
 import itertools
 import signal
@@ -27,7 +27,9 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _run(bench: Bench, environment: dict[str, str], until: int) -> tuple[float, float, float]:
-    """Ticks per second, the longest pause between two commits, and the seconds from the first commit to the last."""
+    """Run a worker until `until` records are committed; return ticks per second, the longest pause between two commits,
+    and the time from the first commit to the last, in seconds.
+    """
     worker = bench.start(["-m", "benchmarks.programs.timeline"], environment)
     bench.wait_committed(environment, until)
     worker.send_signal(signal.SIGTERM)

@@ -1,8 +1,8 @@
-"""Restarts and crashes under load: how old the newest stored data get, of the restarted worker's partitions and others.
+"""Restarts and crashes under load: how old the newest stored data get in the restarted worker's partitions and others.
 
 Four workers share twelve partitions at 2,000 ticks/s. One symbol of each partition is the probe of that partition: it
-ticks every 0.2 s, and a reader beside the workers notes how old each of its ticks is when InfluxDB first shows it. The
-audit must find the store EQUAL after each case.
+ticks every 0.2 s, and a reader notes how old each of the probe's ticks is when InfluxDB first shows it. The audit must
+find the store EQUAL after each case.
 """
 
 import os
@@ -32,9 +32,9 @@ PROBE_SECONDS = 0.2
 SYMBOLS = round(RATE * PROBE_SECONDS)
 LOOK_SECONDS = 0.05
 QUIET_SECONDS = 0.5
-"""Ages below this are no longer those of the restart."""
+"""Below this age, data are no longer delayed by the restart."""
 SETTLED_NS = 5 * 10**9
-"""A restart is not over earlier: a named worker that is back soon changes nothing that the broker shows."""
+"""The least duration of a restart: the broker shows no change when a named worker comes back quickly."""
 LONGEST_SECONDS = 60.0
 
 UNNAMED, NAMED = "unnamed", "`KAFKA_INSTANCE_ID=auto`"
@@ -45,7 +45,7 @@ WANTED = {
     (UNNAMED, KILL): (3.0, 1.0),
     (NAMED, KILL): (3.0, 1.0),
 }
-"""The seconds that the worker's own partitions and the others may take."""
+"""The age in seconds that data may reach in the restarted worker's own partitions and in the others."""
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _cases(bench: Bench, naming: str) -> list[dict[str, Any]]:
-    """Both ways to restart, one after the other under one load."""
+    """The results of both kinds of restart, made one after the other under the same load."""
     topic, bucket = bench.new_topic(PARTITIONS), bench.new_bucket()
     environment = bench.environment(topic, bucket, LOG_LEVEL="INFO", PRICE_LINES="off")
     if naming == NAMED:
@@ -110,7 +110,7 @@ def _cases(bench: Bench, naming: str) -> list[dict[str, Any]]:
 
 
 class Worker:
-    """A running worker; its log tells its name in the group."""
+    """A running worker; its name in the group is read from its log."""
 
     def __init__(self, bench: Bench, environment: dict[str, str]) -> None:
         handle, name = tempfile.mkstemp(".log", dir=bench.folder)
@@ -121,7 +121,7 @@ class Worker:
 
     @property
     def name(self) -> str:
-        """Its name in the group: that of the machine and a number; empty until it has logged a line."""
+        """The worker's name in the group, made of host name and number; empty until the worker has logged a line."""
         found = re.search(rf"{re.escape(socket.gethostname())}-\d+", self._log.read_text())
         return found[0] if found else ""
 
@@ -131,7 +131,7 @@ class Worker:
 
 
 def _owned(bench: Bench, environment: dict[str, str], workers: Sequence[Worker]) -> list[list[int]]:
-    """The partitions of each worker, as the broker says."""
+    """The partitions of each worker, as the broker reports them."""
     admin = KafkaAdminClient(bootstrap_servers=bench.kafka)
     group = environment["KAFKA_GROUP"]
     owners = owners_of(admin.describe_groups([group])[group]["members"], environment["KAFKA_TOPIC"])
@@ -141,12 +141,12 @@ def _owned(bench: Bench, environment: dict[str, str], workers: Sequence[Worker])
 
 @dataclass
 class Reader:
-    """Reads each partition's probe from InfluxDB, and notes how old each of its ticks is when it is first there."""
+    """Polls InfluxDB for each partition's probe, and notes how old each tick is when it first appears."""
 
     influx: InfluxServer
     bucket: str
     seen: list[tuple[float, int, float]] = field(default_factory=list)
-    """For each tick of a probe: when it was first seen, its partition, and its age then, in seconds."""
+    """For each tick of a probe: when it first appeared, its partition, and its age at that time, in seconds."""
 
     def __post_init__(self) -> None:
         self._symbols = probes()
@@ -172,16 +172,16 @@ class Reader:
                 self._newest[symbol] = max([self._newest[symbol], *times])
 
     def is_quiet(self, since_ns: int) -> bool:
-        """Whether each partition's newest tick is nearly as young as ticks ever are, and later than that time."""
+        """Whether the newest tick of every partition is younger than `QUIET_SECONDS` and later than `since_ns`."""
         oldest = min(self._newest.values())
         return oldest > since_ns and time.time_ns() - oldest < QUIET_SECONDS * 1e9
 
     def mark(self) -> int:
-        """The present place among the ticks seen."""
+        """The number of ticks seen so far, to pass to `worst`."""
         return len(self.seen)
 
     def worst(self, mark: int, partitions: Iterable[int]) -> float:
-        """The greatest age of a tick of those partitions, among those seen since."""
+        """The greatest age, in seconds, of those partitions' ticks that were seen after `mark`."""
         chosen = set(partitions)
         return round(max((age for _, number, age in self.seen[mark:] if number in chosen), default=0.0), 2)
 
@@ -207,7 +207,7 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
 
 
 def probes() -> dict[str, int]:
-    """One of the load's symbols for each partition, and which partition it takes."""
+    """One symbol of the load per partition, with the number of the partition to which its key leads."""
     found: dict[int, str] = {}
     for number in range(SYMBOLS):
         symbol = f"S{number:03}"

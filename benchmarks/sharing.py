@@ -1,6 +1,4 @@
-"""Two workers of one group compared with one, on the same preloaded topic: their total rate, and how they share
-the work.
-"""
+"""Two workers of one group compared with one worker on the same topic: total rate, and shares of the work."""
 
 import signal
 import statistics
@@ -50,7 +48,7 @@ def _timelines(bench: Bench, topic: str, ticks: int, workers: int) -> list[Timel
 
 
 def _together(timelines: list[Timeline]) -> tuple[float, float]:
-    """The period in which all of them were working."""
+    """The period in which all workers were working: its begin and end."""
     return max(each[0][0] for each in timelines), min(each[-1][0] for each in timelines)
 
 

@@ -1,4 +1,4 @@
-"""The dashboard of a benchmark: the script as a separate process, on a free port."""
+"""Runs scripts for a benchmark as separate processes, the dashboard on a free port."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ UP_SECONDS = 60.0
 
 
 class Site:
-    """`stock_dashboard.py` with these settings; it ends with the block."""
+    """`stock_dashboard.py` with these settings, for the duration of a `with` block."""
 
     def __init__(self, settings: dict[str, str], folder: Path) -> None:
         self._settings = settings
@@ -47,7 +47,7 @@ class Site:
         return self._process.pid
 
     def resident_mb(self) -> float:
-        """The present memory of the process."""
+        """The present resident memory of the process."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
@@ -65,7 +65,7 @@ def start(script: str, settings: dict[str, str], folder: Path) -> subprocess.Pop
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """End a script as Ctrl+C does; its further output is ignored."""
+    """End a script with SIGTERM, or after 20 s with SIGKILL; its further output is ignored."""
     process.terminate()
     try:
         process.communicate(timeout=20)
@@ -76,7 +76,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def scripts(names: Sequence[str], settings: dict[str, str], folder: Path) -> Iterator[None]:
-    """Those scripts as processes during the block; each prints into its own file."""
+    """Run those scripts during the block; each one's output goes into its own file."""
     with ExitStack() as stack:
         for name in names:
             output = stack.enter_context((folder / f"{name}.txt").open("w"))

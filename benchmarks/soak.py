@@ -27,7 +27,7 @@ SYMBOLS = ("AAPL", "GOOGL", "MSFT", "AMZN", "TSLA", "NVDA", "META")
 
 def run(bench: Bench) -> dict[str, Any]:
     file = bench.folder / "soak.csv"
-    _write_trades(file, ticks=6 * REFRESHES)  # enough time for a machine on which the page is slower
+    _write_trades(file, ticks=6 * REFRESHES)  # enough ticks even where the page refreshes more slowly
     settings = {
         "STACK": "embedded",
         "EMBEDDED_FILE": str(bench.folder / "soak.db"),
@@ -70,7 +70,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _growth(samples: list[dict[str, float]], half: list[dict[str, float]], name: str) -> dict[str, float]:
-    """A value at start, middle and end, and its growth per 1,000 refreshes: the slope of its second half."""
+    """A figure at start, middle and end, and its growth per 1,000 refreshes: the slope over the second half."""
     x, y = [each["refreshes"] / 1000 for each in half], [each[name] for each in half]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     spread = sum((value - mean_x) ** 2 for value in x)
@@ -84,7 +84,7 @@ def _growth(samples: list[dict[str, float]], half: list[dict[str, float]], name:
 
 
 def _write_trades(file: Path, ticks: int) -> None:
-    """Every symbol ticks once per interval, one after the other."""
+    """Write a CSV of trades in which every symbol ticks once per interval, at evenly spaced times."""
     rng = random.Random(4)
     prices = {symbol: 100.0 + 50 * at for at, symbol in enumerate(SYMBOLS)}
     with file.open("w") as lines:

@@ -1,4 +1,4 @@
-"""The compute stage alone, from raw bytes to line protocol in memory, beside that of the tutorial's script."""
+"""The compute stage alone, from raw bytes to line protocol in memory, compared with that of the tutorial's script."""
 
 import json
 import statistics
@@ -32,7 +32,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _microseconds(stage: Callable[[list[list[Entry]]], Callable[[list[Entry]], None]], ticks: int) -> float:
-    """CPU per tick, once the windows are full."""
+    """The CPU microseconds of a stage per tick, once the windows are full."""
     batches = list(load.batches(WARM_UP + ticks, SYMBOLS))
     first = WARM_UP // load.BATCH
     work = stage(batches[:first])

@@ -1,7 +1,7 @@
-"""The CPU that each script needs to show its help, to refuse a setting, and until it is ready, on both stacks.
+"""The CPU that each script needs to show its help, to refuse a setting, and to become ready on both stacks.
 
-CPU rather than time: waiting for a broker or a store is not the script's cost. The least of three starts counts, since
-other work on the machine adds to each.
+CPU rather than elapsed time, since waiting for a broker or a store is not the script's cost. The least of three starts
+counts, since other work on the machine can only add to a start.
 """
 
 import math
@@ -46,11 +46,11 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def cpu_seconds(script: str, environment: dict[str, str], *arguments: str, enough: float = 0.0) -> float:
-    """The CPU of a start that ends by itself: the least of several rounds, or of one if that is below `enough`."""
+    """The least CPU of several runs of a script that ends by itself; a run below `enough` is the last."""
     least = math.inf
     for _ in range(ROUNDS):
         process = _start(script, environment, arguments, PROJECT / "tests", subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)  # Popen's own wait returns no CPU time of a single process
+        _, status, usage = os.wait4(process.pid, 0)  # Popen.wait() does not return the CPU time of one process
         process.returncode = os.waitstatus_to_exitcode(status)
         least = min(least, usage.ru_utime + usage.ru_stime)
         if least < enough:
@@ -59,7 +59,7 @@ def cpu_seconds(script: str, environment: dict[str, str], *arguments: str, enoug
 
 
 def cpu_seconds_until_ready(script: str, environment: dict[str, str], folder: Path, enough: float = 0.0) -> float:
-    """The CPU of a start up to the log line that shows it is working; rounds as above."""
+    """The least CPU of several starts up to the log line that shows readiness; a start below `enough` is the last."""
     least = math.inf
     for _ in range(ROUNDS):
         more = environment | {"PATH": os.environ["PATH"], "DASHBOARD_PORT": str(free_port())}

@@ -1,7 +1,7 @@
 """What a tick takes on disk: Kafka's bytes per record, InfluxDB's and the embedded file's per point, memory, a restart.
 
-Two loads through the whole chain, each into servers of its own whose data folders hold nothing else: a real day of
-trades (7 symbols), and many symbols that tick a few times each, which shows what a series costs.
+Two loads go through the whole chain, each into servers of its own whose data folders hold nothing else: a real day of
+trades (7 symbols), and many symbols that tick a few times each, which shows the cost of a series.
 """
 
 import gzip
@@ -24,13 +24,13 @@ from devtools.servers import Influxd, InfluxServer
 from tests import trades
 
 SETTLED_SECONDS = 5.0
-"""A folder of InfluxDB whose size has not changed for so long, and whose write-ahead log is empty, is settled."""
+"""InfluxDB's folder is settled once its size has not changed for this long and its write-ahead log is empty."""
 EMPTY_BYTES = 65_536
 LONGEST_SECONDS = 120.0
 
 
 class PromptInfluxd(Influxd):
-    """Writes its cache into files, and joins these, seconds after the last write instead of minutes and hours."""
+    """An InfluxDB that writes its cache to files and compacts them seconds after the last write, not hours."""
 
     def _prepare(self) -> list[str]:
         cold = ["--storage-cache-snapshot-write-cold-duration=1s", "--storage-compact-full-write-cold-duration=2s"]
@@ -38,7 +38,7 @@ class PromptInfluxd(Influxd):
 
 
 class Own(Bench):
-    """A bench with servers of its own, whatever the environment names: their folders are what is measured."""
+    """A bench that always uses servers of its own, since it measures their folders."""
 
     @cached_property
     def kafka(self) -> str:
@@ -81,7 +81,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _replay(own: Bench) -> tuple[str, int, int]:
-    """A day of trades by our producer: the topic, how many ticks it has, and of how many symbols."""
+    """Publish a day of trades with our producer; return the topic, its number of ticks and its number of symbols."""
     file = _day(own)
     topic = own.new_topic(6)
     settings = {"SOURCE": "replay", "REPLAY_FILE": str(file), "REPLAY_SPEED": "max", "LOG_LEVEL": "ERROR"}
@@ -93,7 +93,7 @@ def _replay(own: Bench) -> tuple[str, int, int]:
 
 
 def _measure(own: Own, topic: str, ticks: int, symbols: int) -> dict[str, Any]:
-    """Store the ticks of a topic; then the sizes of both data folders, and the worker's restart."""
+    """Store the ticks of a topic; measure the sizes of both data folders and the time of a worker's restart."""
     bucket = own.new_bucket()
     environment = own.environment(topic, bucket, LOG_LEVEL="WARNING")
     empty = size_of(_engine(own))
@@ -117,9 +117,7 @@ def _measure(own: Own, topic: str, ticks: int, symbols: int) -> dict[str, Any]:
 
 
 def _restart(own: Own, environment: dict[str, str], ticks: int) -> float:
-    """Seconds from the start of a worker to the commit of records that came while none ran: its windows are read
-    again first.
-    """
+    """Seconds from a worker's start until it has rebuilt its windows and committed records that came while none ran."""
     more = own.of(1_000, 500)
     own.preload(environment["KAFKA_TOPIC"], load.records(more, more))
     begun = time.monotonic()
@@ -172,7 +170,7 @@ def _engine(own: Own) -> Path:
 
 
 def _settled(own: Own) -> int:
-    """The bytes of InfluxDB's folder once its cache is written and its files are joined."""
+    """The size in bytes of InfluxDB's folder once its cache is written and its files are compacted."""
     deadline = time.monotonic() + LONGEST_SECONDS
     size, since = size_of(_engine(own)), time.monotonic()
     while time.monotonic() < since + SETTLED_SECONDS or size_of(_engine(own) / "wal") > EMPTY_BYTES:
@@ -186,15 +184,15 @@ def _settled(own: Own) -> int:
 
 
 def size_of(folder: Path) -> int:
-    """The bytes that the files below a folder take on disk: those of a sparse file that are there."""
+    """The bytes that the files below a folder take on disk; of a sparse file, only allocated blocks count."""
     total = 0
     for file in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # a server joins and deletes files meanwhile
+        with suppress(FileNotFoundError):  # a server compacts and deletes files meanwhile
             total += file.stat().st_blocks * 512 if file.is_file() else 0
     return total
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that a process has had resident."""
+    """The peak resident memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024

@@ -1,4 +1,4 @@
-"""The stores of both stacks, filled with a history of ticks for the measured page."""
+"""Opens the stores of both stacks and fills them with a history of ticks for measurements of the page."""
 
 import dataclasses
 import threading
@@ -38,7 +38,7 @@ def settings_of(bench: Bench, stack: str, name: str, **more: str) -> dict[str, s
 
 @contextmanager
 def opened(values: dict[str, str]) -> Iterator[tuple[MetricsStore, AckStore]]:
-    """The store of these settings, connected, and its acknowledgements."""
+    """Open the store that these settings describe; yield it connected, with its store of acknowledgements."""
     settings: Settings = load_settings(values, env_file=None)
     stop = threading.Event()
     acks = open_acks(settings, stop)
@@ -49,9 +49,9 @@ def opened(values: dict[str, str]) -> Iterator[tuple[MetricsStore, AckStore]]:
 
 
 class History:
-    """The same series of `ticks` prices for each symbol, `gap` apart; all symbols tick at the same moments.
+    """A history in which every symbol has the same series of `ticks` prices, `gap` apart, at the same moments.
 
-    `turn` returns the next tick of some symbols, at the next moment.
+    `turn` adds the next tick of some symbols, at the next moment.
     """
 
     def __init__(self, symbols: int, ticks: int, *, gap: timedelta = timedelta(seconds=1)) -> None:
@@ -67,21 +67,21 @@ class History:
         self._gap = gap
 
     def fill(self, store: MetricsStore) -> None:
-        """Write the whole history."""
+        """Write the whole history into the store."""
         for name in self.names:
             points = self._as(name, self._course)
             for at in range(0, len(points), AT_A_TIME):
                 store.write(points.take(slice(at, at + AT_A_TIME)))
 
     def turn(self, store: MetricsStore, names: Sequence[str]) -> None:
-        """One further tick of these symbols."""
+        """Write the next tick of each of these symbols."""
         last = self._course.take(slice(-1, None))
         moment = dataclasses.replace(last, time_ns=np.array([int(self._next.timestamp() * 1000) * 1_000_000]))
         self._next += self._gap
         store.write(Points.joined([self._as(name, moment) for name in names]))
 
     def _as(self, name: str, points: Points) -> Points:
-        """The points again, as the next ones of a given symbol in the log."""
+        """A copy of the points under that symbol, with the next offsets of the log."""
         offsets = np.arange(self._offset, self._offset + len(points))
         self._offset += len(points)
         prices = points.price + offsets[-1] % 7 / 100  # so that every tick moves the price

@@ -1,4 +1,4 @@
-"""The cost of more symbols: the worker's own CPU per tick and, separately, InfluxDB's."""
+"""The cost of many symbols: the worker's CPU per tick and, separately, InfluxDB's."""
 
 from typing import Any
 

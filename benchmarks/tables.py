@@ -1,8 +1,8 @@
 """Writes the measured tables of the documents: `make tables`, after `make bench` and `profile`.
 
-The figures go from benchmarks/results/ into docs/performance.json, which is kept with the documents, and each table
-is made from that file alone; a test holds them equal. A table stands between two comments, `<!-- measured: NAME -->`
-and `<!-- end -->`; what was not measured shows as a dash.
+The figures go from benchmarks/results/ into docs/performance.json, which is under version control, and each table is
+made from that file alone; a test checks that they match. A table stands between two comments, `<!-- measured: NAME -->`
+and `<!-- end -->`; a figure that was not measured shows as a dash.
 """
 
 import json
@@ -25,7 +25,7 @@ LEFT_OUT = {"runs", "machine"}
 
 
 def collect(results: Path, before: Figures) -> Figures:
-    """The figures of all cases that have a result; the other cases keep their figures."""
+    """The figures of all cases: new ones where a result exists, else those of `before`."""
     found = dict(before)
     for path in sorted(results.glob("*.json")):
         found[path.stem] = {name: value for name, value in json.loads(path.read_text()).items() if name not in LEFT_OUT}
@@ -33,7 +33,7 @@ def collect(results: Path, before: Figures) -> Figures:
 
 
 def filled(text: str, figures: Figures) -> str:
-    """A document with its tables written again."""
+    """The text of a document with its tables replaced."""
 
     def table(match: re.Match[str]) -> str:
         rows = TABLES[match[2]](figures)

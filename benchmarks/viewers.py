@@ -1,7 +1,7 @@
-"""Twenty viewers of one server that refresh every 2 s: does any refresh come later than the next one is due?
+"""Twenty viewers of one server refresh every 2 s: does any refresh finish later than the next one is due?
 
-Viewers speak HTTP as the page does, from threads of this process. For comparison, the plain way sends whole figures
-each time.
+Viewers are threads of this process that make the page's HTTP requests. For comparison, the plain way sends whole
+figures each time.
 """
 
 import statistics
@@ -46,7 +46,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 @contextmanager
 def _ticking(history: History, store: MetricsStore) -> Iterator[None]:
-    """All symbols tick once a second."""
+    """Let all symbols tick once a second during the block."""
     over = threading.Event()
 
     def tick() -> None:
@@ -61,7 +61,7 @@ def _ticking(history: History, store: MetricsStore) -> Iterator[None]:
 
 
 def _watched(url: str, names: Sequence[str], whole: bool) -> dict[str, float]:
-    """The times of all refreshes of all viewers."""
+    """Statistics over all refreshes of all viewers, in ms, and how many were late."""
     viewers = [Viewer(url, names[at % len(names)], begins=at / VIEWERS * INTERVAL_SECONDS) for at in range(VIEWERS)]
     with ThreadPoolExecutor(VIEWERS) as pool:
         times = sorted(chain.from_iterable(pool.map(lambda each: each.watch(whole), viewers)))
@@ -74,10 +74,9 @@ def _watched(url: str, names: Sequence[str], whole: bool) -> dict[str, float]:
 
 
 class Viewer:
-    """One open page, without its browser.
+    """An open page without a browser.
 
-    It posts to each callback what the page declares (`/_dash-dependencies`); a declared value that is not known here
-    ends the run.
+    It posts to each callback the values that the page declares (`/_dash-dependencies`); an unknown value ends the run.
     """
 
     def __init__(self, url: str, symbol: str, *, begins: float) -> None:
@@ -88,7 +87,7 @@ class Viewer:
         self._values |= dict.fromkeys(f"{name}.data" for name in (ids.REBUILD, ids.WATCHED, ids.DRAWN, ids.ALERTED))
 
     def watch(self, whole: bool, refreshes: int = REFRESHES, interval: float = INTERVAL_SECONDS) -> list[float]:
-        """Open the page, then refresh at its own pace; return the ms of each refresh."""
+        """Open the page, then refresh it every `interval` seconds; return the ms of each refresh."""
         time.sleep(self._begins)
         self._callbacks = {each["output"]: each for each in orjson.loads(self._sent("GET", "_dash-dependencies"))}
         self._take(self._ask(ids.DRAWING))
@@ -107,7 +106,7 @@ class Viewer:
 
     @property
     def rows(self) -> int:
-        """How many rows the chart has."""
+        """The number of rows in the chart."""
         drawn = self._values[f"{ids.DRAWN}.data"]
         return int(drawn["rows"]) if isinstance(drawn, dict) else 0
 

@@ -1,4 +1,4 @@
-"""A visitor of the page in Debian's Chromium, and what the browser reports about the page."""
+"""A visitor who opens the page in Debian's Chromium, and the browser's measurements of the page."""
 
 import time
 from collections.abc import Callable
@@ -36,9 +36,7 @@ DRAWN = "(window.tickflow?.chart?.looks().picture?.x.length ?? 0) > 0"
 
 
 class Visitor:
-    """One browser with its own profile; errors and requests to other hosts are collected in `errors` and
-    `elsewhere`.
-    """
+    """One browser with its own profile; `errors` collects its errors, `elsewhere` its requests to other hosts."""
 
     def __init__(self, *, width: int = 1440, height: int = 900) -> None:
         self._size = ViewportSize(width=width, height=height)
@@ -58,7 +56,7 @@ class Visitor:
         self._playwright.stop()
 
     def open(self, url: str, before: Callable[[], None] = lambda: None) -> Page:
-        """A page at `url` while it loads; `before` is called once `devtools` is there."""
+        """Open `url` and return the page while it still loads; `before` is called once `devtools` exists."""
         origin = url.partition("?")[0]
         self.page = self._context.new_page()
         self.page.add_init_script(COUNTING)
@@ -89,14 +87,14 @@ class Visitor:
         return counts
 
     def memory(self) -> dict[str, float]:
-        """After a forced garbage collection: the page's heap in MB, its elements and its listeners."""
-        for _ in range(2):  # the second collection takes what finalizers released
+        """Force a garbage collection; return the page's heap in MB, its DOM nodes and its event listeners."""
+        for _ in range(2):  # the second collection frees what finalizers released
             self.devtools.send("HeapProfiler.collectGarbage")
         used = self.devtools.send("Runtime.getHeapUsage")["usedSize"]
         counters = self.devtools.send("Memory.getDOMCounters")
         return {"heap_mb": used / 2**20, "nodes": counters["nodes"], "listeners": counters["jsEventListeners"]}
 
     def work(self) -> dict[str, float]:
-        """Seconds that the page has spent so far, by kind; `TaskDuration` is their sum."""
+        """Seconds of work that the page has done so far, by kind; `TaskDuration` is the total."""
         metrics: list[dict[str, Any]] = self.devtools.send("Performance.getMetrics")["metrics"]
         return {each["name"]: each["value"] for each in metrics if each["name"].endswith("Duration")}

@@ -1,4 +1,4 @@
-"""A program to measure: our worker, one process, until it has committed a given number of records.
+"""A program to measure: runs our worker in one process until it has committed a given number of records.
 
 Prints one JSON line: ticks, seconds from the first batch to the last commit, CPU microseconds per tick, peak memory.
 """
@@ -18,7 +18,7 @@ from tickflow.worker.batch import Batch
 
 
 class MeasuredEngine(StockAnalyticsEngine):
-    """The worker, with a clock that its first records start and its last commit stops."""
+    """A worker that measures from its first records to its last commit."""
 
     def __init__(self, ticks: int, stop: StopEvent) -> None:
         super().__init__(load_settings(), stop=stop, out=io.StringIO())
@@ -32,7 +32,7 @@ class MeasuredEngine(StockAnalyticsEngine):
 
     def report(self) -> None:
         super().report()
-        consumed = self.counters.total.consumed  # every record that was committed: stored, or among the dead letters
+        consumed = self.counters.total.consumed  # all committed records, whether stored or dead letters
         if consumed >= self.ticks:
             self.figures.end(consumed)
             self.stop.set()

@@ -1,8 +1,8 @@
 """A program to measure: bytewax, in two forms.
 
-Plain: as its documentation builds such a flow, keyed and stateful, with a sink that writes one batch at a time, and
-recovery with its default interval of ten seconds. `--tuned`: whole batches through our own decoder and formulas,
-without recovery or commits; a crash would lose its windows. Both take 5,000 records at a time.
+Plain: as bytewax's documentation builds such a flow, keyed and stateful, with a sink that writes one batch at a time,
+and recovery with the default interval of ten seconds. `--tuned`: whole batches through our own decoder and formulas,
+without recovery or commits; a crash would lose its windows. Both forms read 5,000 records at a time.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The same metrics in plain Python, for frameworks that pass one tick at a time.
+"""Our worker's metrics in plain Python, for frameworks that pass one tick at a time.
 
 For windows of 20 ticks this is faster than numpy. Unlike ours, these points have no partition and offset.
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 DEPTH = 20
 
 State = tuple[list[float], list[int]]
-"""The last prices and volumes of a symbol."""
+"""The latest prices and volumes of a symbol."""
 
 
 def advanced(state: State | None, price: float, volume: int) -> State:

@@ -1,7 +1,7 @@
-"""A program to measure: our worker until it is asked to stop; prints how long ticks took until they were stored.
+"""A program to measure: runs our worker until it is asked to stop; prints how long ticks took to be stored.
 
-The time runs from a tick's event time, which its producer took from the clock, to the return of the write that holds
-its point; both on this machine's clock. The first seconds do not count. Prints one JSON line: the number of ticks,
+The time runs from a tick's event time, which its producer read from the clock, until the write of its point returns;
+both times are from this machine's clock. The first seconds do not count. Prints one JSON line: the number of ticks,
 percentiles in ms, and the process's CPU in percent of a core.
 """
 
@@ -45,7 +45,7 @@ class TimedStore(Breakable):
 
     @property
     def cpu_percent(self) -> float:
-        """The CPU of this process between the first and the last counted write."""
+        """The CPU of this process between the first and the last counted write, in percent of a core."""
         (begun, used_before), (ended, used) = self._spans
         return (used - used_before) / (ended - begun) * 100
 

@@ -32,11 +32,11 @@ BATCH = 5_000
 UNDER_WAY = 2
 
 Poll = Callable[[], int]
-"""Keeps reading and counts the records."""
+"""Polls once and returns the number of records."""
 
 
 class Lines:
-    """The file of lines, read in portions from its start."""
+    """A file of lines, which `take` reads from its start in portions."""
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
@@ -77,7 +77,7 @@ def by_our_client(log: TickLog) -> Poll:
 
 
 def polled(poll: Poll, ticks: int, figures: Figures) -> Iterator[int]:
-    """Yields the number of records of each poll, until their sum reaches `count`."""
+    """Yield the number of records of each poll until their sum reaches `ticks`."""
     left = ticks
     while left > 0:
         if count := poll():

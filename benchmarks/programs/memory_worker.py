@@ -1,6 +1,6 @@
 """A program to measure: the memory of our worker alone, over a log and a store that keep nothing.
 
-Prints one JSON line: `resident_mb` before the first tick and after each portion of them.
+Prints one JSON line: `resident_mb` before the first tick and after each tenth of the ticks.
 """
 
 import argparse
@@ -52,7 +52,7 @@ class PassingLog(MemoryLog):
 
 
 class PassingStore(MemoryStore):
-    """Makes the lines, as the InfluxDB store does, and drops them."""
+    """Formats the points as lines, as the InfluxDB store does, and drops the lines."""
 
     def write(self, points: Points) -> Written:
         return Written(len(to_lines(points)))

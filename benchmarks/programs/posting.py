@@ -1,4 +1,4 @@
-"""Line protocol to InfluxDB in the plainest way: one POST per batch over a kept connection; any refusal is an error."""
+"""Writes line protocol to InfluxDB in the plainest way: one POST per batch over a kept connection; a refusal raises."""
 
 import os
 
@@ -6,7 +6,7 @@ import urllib3
 
 
 class Posting:
-    """The bucket that the environment names. Thread-safe, with one connection per thread."""
+    """Posts to the bucket that the environment names. Thread-safe, with a connection for each of up to four threads."""
 
     def __init__(self) -> None:
         self._pool = urllib3.PoolManager(maxsize=4, retries=False)
@@ -15,7 +15,7 @@ class Posting:
         self._url = f"{os.environ['INFLUXDB_URL']}/api/v2/write?org={org}&bucket={bucket}&precision=ns"
 
     def post(self, lines: bytes) -> None:
-        """Write lines that are separated by line ends."""
+        """Write lines of line protocol, separated by newlines. Raises `RuntimeError` if InfluxDB refuses them."""
         answer = self._pool.request("POST", self._url, body=lines, headers=self._headers)
         if answer.status != 204:
             raise RuntimeError(f"InfluxDB answers {answer.status}: {answer.data[:500]!r}")

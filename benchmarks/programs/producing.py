@@ -1,7 +1,7 @@
-"""A program to measure: our producer, from its first tick until the last one is confirmed; prints our usual JSON line.
+"""A program to measure: our producer, from its first tick until its last is acknowledged; prints the usual JSON line.
 
-`--bare` measures a loop over kafka-python's producer instead, with our options and with ready-made records of the same
-size; it does not check acknowledgements.
+`--bare` instead measures a loop over kafka-python's producer, with our options and with ready-made records of the same
+size, which does not check acknowledgements.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def bare(settings: Settings, ticks: int) -> Figures:
 
 
 def with_pandas(settings: Settings, ticks: int) -> Figures:
-    """What most people write for this task: `pandas.read_csv`, then a loop of `json.dumps` and `send`."""
+    """Measure what most people write for this task: `pandas.read_csv`, then a loop of `json.dumps` and `send`."""
     producer = KafkaProducer(
         bootstrap_servers=list(settings.kafka_servers), acks="all", enable_idempotence=True, linger_ms=5,
         batch_size=BATCH_BYTES, metrics_enabled=False,

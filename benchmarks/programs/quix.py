@@ -1,8 +1,8 @@
 """A program to measure: Quix Streams 3 as its documentation builds such a consumer.
 
-A StreamingDataFrame with state (RocksDB and its changelog topic, both by default), a sink derived from BatchingSink,
-at-least-once. One change from the defaults: a checkpoint every second rather than every five, so that the sink's
-batches stay small and the last one does not wait.
+It has a StreamingDataFrame with state (by default in RocksDB, with a changelog topic), a sink derived from
+BatchingSink, and at-least-once delivery. One default is changed: a checkpoint every second rather than every five, so
+that the sink's batches stay small and the last batch does not wait.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A program to measure: a file read as ticks, without a log; prints its rate and its memory as one JSON line."""
+"""A program to measure: reads a file as ticks, without a log; prints the rate and the memory as one JSON line."""
 
 import json
 import math

@@ -1,7 +1,8 @@
 """River's detectors, fed tick by tick with absolute log returns; run in benchmarks/.venv, which has river.
 
-Reads walks as .npz files (`before`, `after`: absolute log returns), and prints a line of JSON for each: the threshold
-that gives the promised rate before, the rate after, and the share of jumps found at the ticks of `at`.
+Reads walks from .npz files (`before`, `after`, `jumped`: absolute log returns; `at`: the ticks of the jumps). The
+threshold gives the promised rate on `before`. Prints one JSON line per walk and detector: the rate on `after` in
+multiples of the promised rate, the share of jumps found in `jumped`, and microseconds per tick.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Publishes ticks at a steady rate, as our producer does (the same log, the same encoding), each with its own time."""
+"""Publishes ticks at a steady rate through our producer's log and encoding; each has the present as its event time."""
 
 import argparse
 import json

@@ -1,6 +1,6 @@
-"""A program to measure: our worker until it is asked to stop; prints how many records it had committed at which time.
+"""A program to measure: runs our worker until it is asked to stop; prints how many records were committed, over time.
 
-One JSON line: `timeline`, pairs of seconds on the machine's monotonic clock and records.
+Prints one JSON line: `timeline`, pairs of seconds on the machine's monotonic clock and the records committed by then.
 """
 
 import json
@@ -12,7 +12,7 @@ from tickflow.process import StopEvent, set_up_logging
 
 
 class TimedEngine(MeasuredEngine):
-    """The worker, which also notes each change of its count of committed records."""
+    """A worker that records each change of its count of committed records."""
 
     def __init__(self, stop: StopEvent) -> None:
         super().__init__(sys.maxsize, stop)

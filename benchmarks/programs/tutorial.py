@@ -1,8 +1,9 @@
 """A program to measure: the consumer that tutorials show, for comparison.
 
-A json deserializer, lists of the last prices, numpy per tick, one synchronous write of a `Point` per tick, the client's
-default commits. With `--batching` the points are written by the client's batching mode with its defaults, which ignores
-write errors. Runs for a given time, or until the topic's end, and prints the same JSON line as our worker.
+It uses a json deserializer, lists of the latest prices, numpy for each tick, one synchronous write of a `Point` per
+tick, and the client's default commits. With `--batching` the points are written by the client's batching mode with its
+defaults, which ignores write errors. Runs for a given time, or until the topic's end, and prints a JSON line with the
+same figures as our worker's.
 """
 
 import argparse
