@@ -25,7 +25,7 @@ def answer(symbol: str = "IBM", price: str = "301.5000", suffix: str = "", **cha
 
 @dataclass
 class Stub:
-    """A local server with answers of Alpha Vantage: per symbol one after the other, then the last one for ever."""
+    """A local server with answers of Alpha Vantage: those of a symbol in order, then the last one repeatedly."""
 
     answers: dict[str, list[object]]
     queries: list[dict[str, str]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Stub:
 
 @contextmanager
 def serving() -> Iterator[Stub]:
-    """The stub on a free port."""
+    """Run the stub on a free port during the block."""
     state = Stub({})
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The documented edits, pasted verbatim into a copy of the project."""
+"""Pastes the documented edits verbatim into a copy of the project."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from tests.scripts import PROJECT
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
-    """Virtual environments, caches, and files that programs wrote into the top folder."""
+    """The names not to copy: virtual environments, caches, and folders that programs write at the top level."""
     out = {".venv", "__pycache__"} | {name for name in names if name.endswith("_cache")}
     if Path(folder) == PROJECT:
         out |= {".git", ".hypothesis", "node_modules", "data", "htmlcov", "mutants"}
@@ -18,9 +18,7 @@ def _left_out(folder: str, names: list[str]) -> set[str]:
 
 
 class EditedCopy:
-    """A copy of the scripts and of `tickflow` in `folder`, to paste lines into; with `whole`, of all other
-    files too.
-    """
+    """A copy of the scripts and `tickflow` in `folder`, for pasting lines; with `whole`, a copy of all files."""
 
     def __init__(self, folder: Path, *, whole: bool = False) -> None:
         self.folder = folder
@@ -33,7 +31,7 @@ class EditedCopy:
         shutil.copytree(PROJECT / "tickflow", folder / "tickflow", ignore=shutil.ignore_patterns("__pycache__"))
 
     def paste(self, name: str, line: str) -> None:
-        """Replace the only line of the file that begins like `line`; keep the indentation."""
+        """Replace the only line of the file that begins as `line` does, up to its ` =` or `(`; keep the indentation."""
         beginning = re.match(r"[\w.]+(?: =|\()", line)
         assert beginning, line
         file = self.folder / name
@@ -57,7 +55,7 @@ class EditedCopy:
         file.write_text(text.replace(old, new), encoding="utf-8")
 
     def python(self, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-        """The output of this Python for these arguments, in the copy."""
+        """Run this Python with these arguments in the copy; return its output."""
         return subprocess.run(
             [sys.executable, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=timeout
         )

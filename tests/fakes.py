@@ -25,9 +25,8 @@ DAY_NS = 86_400 * 10**9
 
 
 class MemoryStore(MetricsStore):
-    """A store in memory, tested against the contract of stores. While `failure` is set, every call raises it.
-
-    By `clock` (ns since 1970), statuses older than a day are left out; without one, none are.
+    """A store in memory, tested against the contract of stores. While `failure` is set, every call raises it. With a
+    `clock` (ns since 1970), statuses older than a day are left out.
     """
 
     def __init__(self, clock: Callable[[], int] | None = None) -> None:
@@ -197,7 +196,7 @@ class MemoryStore(MetricsStore):
 
 
 def slow_pixels(rows: Points, width_ns: int) -> Pixels:
-    """The same columns as a store's `pixels`, computed tick by tick from all points."""
+    """The columns that a store's `pixels` returns, computed tick by tick from all points."""
     found: list[list[object]] = []
     steps = itertools.groupby(range(len(rows)), key=lambda i: int(rows.time_ns[i]) // width_ns * width_ns)
     for step, group in steps:
@@ -221,7 +220,7 @@ def _away(rows: Points, at: int) -> float:
 
 
 class BusyStore(MemoryStore):
-    """A store that adds the next item of `coming` each time it has returned its newest points."""
+    """A store that writes the next item of `coming` after each call of `latest`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -272,7 +271,7 @@ class MemoryAcks(AckStore):
 
 
 class Breakable(MetricsStore):
-    """Any store, behind a switch: while `failure` is set, every reading call raises it."""
+    """Wraps any store; while `failure` is set, every call that reads raises it."""
 
     def __init__(self, store: MetricsStore) -> None:
         self.stop = store.stop
@@ -362,9 +361,9 @@ class Breakable(MetricsStore):
 
 
 class Feed:
-    """Prices become points of one partition, by the project's own windows and metrics.
+    """Turns prices into points of one partition, with the project's own windows and metrics.
 
-    Event times start at `start` and are `gap` apart, in ticks of the feed as a whole.
+    Event times start at `start`; consecutive ticks of the feed, of whatever symbol, are `gap` apart.
     """
 
     def __init__(
@@ -383,7 +382,7 @@ class Feed:
         self._windows = Windows()
 
     def points(self, symbol: str, prices: Sequence[float], volume: int = 100, at: datetime | None = None) -> Points:
-        """The points of a symbol's next prices; `at` is a given time for the first of them."""
+        """The points of a symbol's next prices; with `at`, the first of them has that time."""
         entries = []
         for price in prices:
             tick = Tick(symbol, price, at or self.now, volume=volume, source=self.source)
@@ -406,7 +405,7 @@ def a_status(
     held_up_by: str = "",
     notice: str = "",
 ) -> WorkerStatus:
-    """A worker's status at `now_ns`."""
+    """A status that a worker wrote at `now_ns`."""
     return WorkerStatus(
         worker=worker,
         written_at=now_ns,

@@ -1,4 +1,4 @@
-"""Trades as batches of ticks for a watch."""
+"""Turns trades into batches of ticks, for tests of the watch."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from tickflow.ticks.tick import Tick, TickBatch, decode, encode
 
 
 def batch(trades: Sequence[Trade], first_offset: int = 0) -> TickBatch:
-    """Ticks of trades with whole numbers, as the log returns them."""
+    """A batch of the trades' ticks, encoded and decoded as the log would; volumes become whole numbers."""
     entries = []
     for offset, each in enumerate(trades, first_offset):
         moment = datetime.fromtimestamp(each.time_us // 1_000_000, UTC).replace(microsecond=each.time_us % 1_000_000)
@@ -23,7 +23,7 @@ def batch(trades: Sequence[Trade], first_offset: int = 0) -> TickBatch:
 
 
 def slices(ticks: TickBatch, sizes: Sequence[int]) -> list[TickBatch]:
-    """Batches of these sizes; the last size repeats."""
+    """The ticks as consecutive batches of these sizes; the last size repeats until the end."""
     parts, at, left = [], 0, list(sizes)
     while at < len(ticks):
         size = left.pop(0) if len(left) > 1 else left[0]
@@ -33,12 +33,12 @@ def slices(ticks: TickBatch, sizes: Sequence[int]) -> list[TickBatch]:
 
 
 def part_of(ticks: TickBatch, begin: int, end: int) -> TickBatch:
-    """Some consecutive ticks."""
+    """The ticks from `begin` up to, but not including, `end`."""
     return TickBatch(**{name: getattr(ticks, name)[begin:end] for name in TickBatch.__dataclass_fields__})
 
 
 def alerts_of(parts: Sequence[TickBatch], terms: Terms, *, restart: bool = False) -> dict[tuple[str, str, int], Alert]:
-    """All alerts of the parts in their final state; with `restart`, a resumed watch processes each part."""
+    """The final state of each alert that the parts raise; with `restart`, the watch is restarted before each part."""
     watch = Watch(0, terms)
     found: dict[tuple[str, str, int], Alert] = {}
     for part in parts:

@@ -1,4 +1,4 @@
-"""Real receivers on loopback: an HTTP and an SMTP server that count what they receive, and that can be down."""
+"""Real receivers on loopback: an HTTP server and an SMTP server that record messages and can be made to refuse them."""
 
 import email
 import email.policy
@@ -22,7 +22,7 @@ def ids_of(text: str) -> list[str]:
 
 
 class HttpReceiver:
-    """Takes apprise's json:// messages; while `is_away`, it answers 503."""
+    """Accepts apprise's json:// messages; while `is_away`, it answers 503."""
 
     def __init__(self, port: int = 0) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -54,7 +54,7 @@ class HttpReceiver:
 
 
 class SmtpReceiver:
-    """Takes mail; while `is_away`, it answers 451."""
+    """Accepts mail; while `is_away`, it answers 451."""
 
     def __init__(self) -> None:
         self.mails: list[str] = []
@@ -81,7 +81,7 @@ class SmtpReceiver:
         return "250 taken"
 
     def stay_away(self, seconds: float, longest: float = 120.0) -> None:
-        """Stay away for that many seconds and until a mail was refused."""
+        """Refuse mail for that many seconds, and on until one mail was refused, for at most `longest` seconds."""
         self.is_away = True
         begun = time.monotonic()
         while time.monotonic() - begun < seconds or (not self.refused and time.monotonic() - begun < longest):

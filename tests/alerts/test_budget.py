@@ -1,4 +1,4 @@
-"""The budget: hypothesis tries to break its bound, and its parts are tested."""
+"""Tests of the budget: hypothesis tries to break its bound."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ STEPS = st.lists(
 
 
 def said(budget: Budget, start: float, steps: list[tuple[int, float]], begin_us: int) -> tuple[int, float]:
-    """How many alerts, including repeats, a sequence of scores raises, and how much budget time it takes."""
+    """The number of alerts, including repeats, that a sequence of scores raises, and the budget time that elapses."""
     episodes = Episodes(0, budget, thresholds={("move", "A"): start})
     now, count, first = begin_us, 0, None
     saying: dict[tuple[str, int], int] = {}
@@ -34,7 +34,7 @@ def said(budget: Budget, start: float, steps: list[tuple[int, float]], begin_us:
         now += step
         first = now if first is None else first
         flag = Flag(0, "move", score, 0, 1.0, 1.0, number, number, None)
-        counted = number  # one tick apart
+        counted = number  # counted ticks are one apart
         stretch = Stretch("A", np.array([now]), np.array([1.0]), 1.0, counted, first)
         for each in episodes.take(stretch, [flag]):
             saying[each.detector, each.time_ns] = each.said
@@ -47,7 +47,7 @@ def said(budget: Budget, start: float, steps: list[tuple[int, float]], begin_us:
 @given(BUDGETS, st.floats(FLOOR, CAP), STEPS, st.integers(0, 40_000 * DAY_US))
 @example(
     Budget(1.0), FLOOR, [(60_000_001, 1e300)] * 200, 0
-)  # a flag of any score at each moment when an episode may open
+)  # an enormous score at each moment at which an episode may open
 @example(Budget(50.0), FLOOR, [(DAY_US // 50, 1e300)] * 200, 0)
 @example(Budget(1.0, per_tick=True), FLOOR, [(60_000_001, 1e300)] * 200, 0)
 def test_no_sequence_of_scores_breaks_the_bound(

@@ -1,4 +1,4 @@
-"""Few ticks wait for more before the watch looks at them, and their alerts do not depend on it."""
+"""The desk holds ticks back until there are many or time is up; the alerts do not depend on how long ticks wait."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ TICKS = batch(shock(["A", "B"]))
 
 
 class Clocked(Desk):
-    """A desk by a clock that the test sets, which counts what its watch looked at."""
+    """A desk with a clock that the test sets; `offset` shows how far its watch has looked."""
 
     def __init__(self, store: EmbeddedAlerts) -> None:
         self.now = 0.0
@@ -54,7 +54,7 @@ def desk(store: EmbeddedAlerts) -> Iterator[Clocked]:
 def test_ticks_wait_until_the_time_is_over_or_there_are_many(desk: Clocked) -> None:
     first, second, third = slices(TICKS, [10, 20, 30])[:3]
     desk.take(0, first)
-    assert desk.offset == 10  # the first ticks after a pause are looked at at once
+    assert desk.offset == 10  # the first ticks after a pause do not wait
     desk.take(0, second)
     desk.look()
     assert desk.offset == 10
@@ -82,7 +82,7 @@ def test_alerts_are_those_of_a_watch_that_looks_at_each_tick(desk: Clocked, stor
     stored = {each.key: each for each in store.alerts(0)}
     assert stored.keys() == wanted.keys()
     assert [differences(wanted[key], alert) for key, alert in stored.items()] == [[]] * len(wanted)
-    assert desk.kept.offsets[-1] == len(TICKS)  # the last checkpoint has the ticks that waited
+    assert desk.kept.offsets[-1] == len(TICKS)  # the last checkpoint covers the ticks that waited
 
 
 def test_ticks_that_wait_move_with_their_partition(desk: Clocked) -> None:
@@ -92,7 +92,7 @@ def test_ticks_that_wait_move_with_their_partition(desk: Clocked) -> None:
     desk.take(0, parts[1])
     released = desk.release(0)
     assert released is not None
-    desk.take(0, parts[2])  # of a partition that is gone
+    desk.take(0, parts[2])  # ignored: the partition was released
     desk.now += HOLD_SECONDS
     desk.look()
     desk.take_back(0, released)

@@ -1,4 +1,4 @@
-"""Whatever the state topic holds, a worker finds its own state or none: it logs a warning, and no traceback."""
+"""Whatever the state topic holds, a worker finds its own state or none, and logs a warning, never a traceback."""
 
 import sqlite3
 import threading
@@ -23,7 +23,7 @@ GROUP = "stock-analytics"
 
 
 class OneTopic:
-    """A log with these records in its state topic."""
+    """A log whose state topic holds these records."""
 
     topic = "stock-ticks"
 

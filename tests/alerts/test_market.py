@@ -1,4 +1,4 @@
-"""Moves of many symbols at once are one alert, whichever workers saw them, and a replay stores the same."""
+"""Moves of many symbols at once are one alert, whichever workers saw them, and a replay stores the same alerts."""
 
 import random
 import threading
@@ -25,7 +25,7 @@ WAIT_SECONDS = 90
 
 
 class Kept:
-    """Checkpoints in memory."""
+    """Keeps the offsets of checkpoints in memory."""
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
@@ -35,7 +35,7 @@ class Kept:
 
 
 def shock(names: list[str], at: int = 80, change: float = 0.01) -> list[Trade]:
-    """One trade per symbol and second, around one price; from second `at` on all are higher."""
+    """One trade per symbol and second; from second `at` on, all prices are higher by `change`."""
     return [
         Trade(name, second * SECOND + number, 100 + 0.01 * (second % 2) + (100 * change if second >= at else 0), 100)
         for second in range(at + 8)
@@ -99,7 +99,7 @@ def test_no_checkpoint_passes_moves_that_were_not_searched_yet(tmp_path: Path) -
             raise StoreUnavailable("the store is away")
 
     kept = Kept()
-    ours = desk(Away(tmp_path / "stocks.db", stop=threading.Event()), 0, kept, every=0.0)  # at each look a checkpoint
+    ours = desk(Away(tmp_path / "stocks.db", stop=threading.Event()), 0, kept, every=0.0)  # a checkpoint at each look
     names = [f"S{number:02}" for number in range(SYMBOLS)]
     ours.take(0, batch(shock(names)))
     ours.committed(0, 10**6)

@@ -1,4 +1,4 @@
-"""Mutes: what they cover and when, and that the notifier obeys them."""
+"""Which alerts a mute covers, and when; the notifier obeys it."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rules of the user: their meaning, and the position of an error."""
+"""The user's rules: their meaning, and the reported position of an error."""
 
 import string
 
@@ -66,7 +66,7 @@ def error_of(text: str) -> RuleError | None:
 @settings(max_examples=300)
 @given(RULES, st.data())
 def test_an_error_points_at_the_broken_word(rule: tuple[str, str, str, str], data: st.DataObject) -> None:
-    """A wrong word is reported at its position, also after a correct rule."""
+    """The position of a wrong word is reported, even after a correct rule."""
     words = list(rule)
     at = data.draw(st.integers(1, 3))
     words[at] = "§"

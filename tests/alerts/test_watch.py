@@ -1,4 +1,4 @@
-"""The watch: the same alerts, bit for bit, for any batches and any restarts."""
+"""The watch raises the same alerts, bit for bit, for any batches and any restarts."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_bytes_that_are_not_a_state_are_refused() -> None:
 
 
 def calm(symbol: str, count: int, start: int = 0) -> list[Trade]:
-    """One trade per second, with a price that alternates by a cent."""
+    """One trade per second at a price that alternates by a cent."""
     return [Trade(symbol, (start + n) * SECOND, 100 + 0.01 * (n % 2), 100) for n in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""The suite's fixtures: the page as a separate process on either stack, with ticks in its store."""
+"""Fixtures for the attacks: the page as a separate process on either stack, with ticks in its store."""
 
 import os
 import re
@@ -24,7 +24,7 @@ FULL = os.environ.get("TICKFLOW_ATTACKS") == "full"
 
 
 class Page:
-    """A dashboard that runs as a process at `port`."""
+    """A dashboard that runs as a process and listens on `port`."""
 
     def __init__(self, port: int, script: Script, store: MetricsStore, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class Page:
 
 
 def fill(store: MetricsStore) -> None:
-    """Write points of three symbols, one of them with an anomaly."""
+    """Write points of three symbols; AAPL has an anomaly."""
     feed = Feed()
     for symbol in ("AAPL", "MSFT", "TSLA"):
         store.write(feed.points(symbol, [100.0 + at % 3 for at in range(200)]))
@@ -89,7 +89,7 @@ def _page(request: pytest.FixtureRequest, script: StartScript, tmp_path: Path, *
 def guarded_page(
     request: pytest.FixtureRequest, script: StartScript, tmp_path: Path
 ) -> Iterator[tuple[Page, dict[str, str]]]:
-    """A page that asks people to sign in, and a token of each role."""
+    """A page that requires signing in, and a token for each role."""
     accounts = Accounts(tmp_path / "users.json")
     tokens = {role: accounts.add_token(f"the-{role}", role, 1.0) for role in ("viewer", "operator")}
     with _page(request, script, tmp_path, AUTH="users", AUTH_USERS_FILE=str(tmp_path / "users.json")) as page:
@@ -109,5 +109,5 @@ def _started(script: StartScript, store: MetricsStore, env: dict[str, str], fold
     port = free_port()
     running = script("stock_dashboard.py", env={**env, "DASHBOARD_PORT": str(port)})
     running.wait_for("The page is at")
-    time.sleep(1)  # wait until the store is connected; earlier answers would be valid too
+    time.sleep(1)  # let the store connect; without it, answers would be valid too, but test less
     return Page(port, running, store, folder)

@@ -1,4 +1,4 @@
-"""Hostile requests over all routes, callbacks and inputs of the page; the same seed gives the same requests.
+"""Generates hostile requests to all routes, callbacks and inputs of the page; the same seed gives the same requests.
 
 Each request lists the statuses that are correct answers. Only a request that the page itself might make may be answered
 with 200.
@@ -48,7 +48,7 @@ class Request(NamedTuple):
 
 
 def hostile(seed: int, count: int, known: list[dict[str, Any]]) -> Iterator[Request]:
-    """`count` hostile requests; `known` are bodies that the page itself might post."""
+    """Generate `count` hostile requests; `known` are bodies that the page itself might post."""
     choose = random.Random(seed)
     kinds = (_changed, _changed, _changed, _garbled, _foreign, _misnamed, _typed, _path, _routed, _long, _swapped)
     for _ in range(count):
@@ -60,7 +60,7 @@ def _encoded(body: object) -> bytes:
 
 
 def _changed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A body with one to three changes."""
+    """A request of the page whose body has one to three changes."""
     body = choose.choice(known)
     for _ in range(choose.randint(1, 3)):
         place: Any = body
@@ -84,7 +84,7 @@ def _changed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _garbled(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A body that is not JSON of a callback."""
+    """A body that is damaged, is not JSON, or is not the JSON of any callback."""
     body = _encoded(choose.choice(known))
     at = choose.randrange(len(body))
     bad = choose.choice([
@@ -96,7 +96,7 @@ def _garbled(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _foreign(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A request from a page of another site."""
+    """A request as a page of a different site sends it."""
     headers = choose.choice([
         {"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://"},
         {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "cross-site", **NAVIGATES, "Origin": "https://evil.example"},
@@ -109,7 +109,7 @@ def _foreign(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _misnamed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A request with the name of another host, as after DNS rebinding."""
+    """A request whose Host header names a different host, as after DNS rebinding."""
     host = choose.choice([
         "evil.example", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil.example", "[::2]", "[", "", "a b", "@",
         "%00",        "127.0.0.1@evil.example", "xn--", "0x7f.1", "2130706433", "evil.example:127.0.0.1",
@@ -121,7 +121,7 @@ def _misnamed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _typed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A callback with a content type that a form may send."""
+    """A callback whose content type is not JSON but one that an HTML form could send."""
     kind = choose.choice(
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "x"]
     )
@@ -131,14 +131,14 @@ def _typed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _path(choose: random.Random, _known: list[dict[str, Any]]) -> Request:
-    """A path outside the served files."""
+    """A path that leads outside the served files, or that has no route."""
     path = choose.choice(PATHS).replace(" ", "%20")
     right = {200, 404} if path.startswith("/?") else {308, 400, 403, 404, 405, 414}
     return Request("a path", choose.choice(["GET", "GET", "HEAD"]), path, {}, None, frozenset(right))
 
 
 def _routed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A method that the route does not have."""
+    """A method that the route does not support."""
     method = choose.choice(["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", "get", "POST"])
     path = choose.choice([each for each in ROUTES if each != UPDATE])
     right = frozenset({400, 404, 405, 501})
@@ -146,7 +146,7 @@ def _routed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _long(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """A body over the size limit."""
+    """A body or headers above the size limit."""
     if choose.random() < 0.5:
         return Request("long", "POST", UPDATE, JSON, b"x" * choose.randint(65_537, 300_000), frozenset({413}))
     headers = {f"X-{at}": "y" * 1_000 for at in range(20)}
@@ -154,7 +154,7 @@ def _long(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _swapped(choose: random.Random, known: list[dict[str, Any]]) -> Request:
-    """The values of one callback posted to another one, or to one that only the browser answers."""
+    """The values of one callback, posted to a different callback, to one that only the browser runs, or to none."""
     one, other = choose.choice(known), choose.choice(known)
     one["output"] = choose.choice([
         other["output"], "state.data", "view.data", "..drawn.data...watched.data..", "provider.forceColorScheme",

@@ -1,6 +1,7 @@
-"""The page under attack, as a process on either stack: no 500, no bypass, no traceback, little time and memory.
+"""The page under attack, as a process on either stack: no status 500, no bypass, no traceback, bounded time and memory.
 
-`make attacks` sends 5,000 requests to each stack; CI a tenth of them, and behind a login to the embedded stack alone.
+`make attacks` sends 5,000 requests to each stack; CI sends a tenth of them, and with a login only to the embedded
+stack.
 """
 
 import contextlib
@@ -25,20 +26,20 @@ from tests.dashboard.test_dashboard import asked
 REQUESTS = 5_000 if FULL else 500
 SEED = 2026
 SENDERS = 4
-# With few requests, what the page allocates only once counts too.
+# With few requests, one-time allocations of the page weigh more.
 MEMORY_MB = 20 if FULL else 40
 SLOWEST_SECONDS, BESIDE_SECONDS = (5.0, 1.0) if FULL else (20.0, 9.0)
-"""The longest answer that the page promises, for one request and beside hundreds of connections; CI's machines have
-other work. A request that waited for a silent connection would take 10 s.
+"""The longest that an answer may take, in general and while hundreds of connections are open; more in CI, whose
+machines have other work. A request that waited for a silent connection to time out would take 10 s.
 """
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING) dashboard: [ -~]*")
 
 
 def answered(page: Page, request: Request) -> tuple[int, bytes, float]:
-    """Status, body and seconds; status 0 without an answer."""
+    """Send a request; return the answer's status and body, and the seconds it took."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
-    # Sent even where http.client itself would refuse: the server must refuse it.
+    # http.client would refuse some of these requests itself, but the server has to.
     connection._validate_path = connection._validate_host = lambda *_: None  # type: ignore[attr-defined]
     try:
         connection.putrequest(
@@ -56,7 +57,7 @@ def answered(page: Page, request: Request) -> tuple[int, bytes, float]:
 
 
 def bodies_of(page: Page, headers: Mapping[str, str] = JSON) -> list[dict[str, Any]]:
-    """Requests as the page itself posts them: a view, its refresh, an acknowledgement."""
+    """Bodies as the page itself posts them: for a view, its refresh and an acknowledgement."""
     view = {"symbol": "AAPL", "range": "1h", "candles": "auto", "symbols": ["MSFT", "TSLA"], "overview": True}
     draw = asked("drawing", [view, None], [])
     status, body, _ = answered(page, Request("", "POST", UPDATE, headers, json.dumps(draw).encode(), frozenset()))
@@ -75,7 +76,7 @@ def bodies_of(page: Page, headers: Mapping[str, str] = JSON) -> list[dict[str, A
 
 
 def settled(page: Page) -> float:
-    """The memory in MB, once it has been stable for 2 s: at first the dashboard packs its scripts."""
+    """The page's memory in MB once it has been stable for 2 s: at first, the dashboard compresses its scripts."""
     deadline = time.monotonic() + 30
     seen = [page.memory_mb]
     while time.monotonic() < deadline:
@@ -94,7 +95,7 @@ def test_hostile_requests(page: Page) -> None:
 
 @pytest.mark.parametrize("role", ["viewer", "operator"])
 def test_hostile_requests_with_a_session(guarded_page: tuple[Page, dict[str, str]], role: str) -> None:
-    """A viewer's answers are those of the page without a login, but that no request changes anything."""
+    """The answers are those of a page without a login, except that no request of a viewer changes anything."""
     page, tokens = guarded_page
     session = {"Authorization": f"Bearer {tokens[role]}"}
     known = bodies_of(page, {**JSON, **session})
@@ -120,9 +121,7 @@ FORGED: tuple[dict[str, str], ...] = (
 
 
 def test_hostile_requests_without_a_session(guarded_page: tuple[Page, dict[str, str]]) -> None:
-    """Every answer is a refusal or the way to the sign-in, whatever route is requested and whatever session is
-    made up.
-    """
+    """Every answer is a refusal or a redirect to the sign-in, for any route and any forged session."""
     page, tokens = guarded_page
     token = tokens["operator"]
     known = bodies_of(page, {**JSON, "Authorization": f"Bearer {token}"})
@@ -145,8 +144,8 @@ def attacked(
     changed: Callable[[Request], Request],
     reached: Sequence[int] = (200, 400, 403, 404, 413, 415),
 ) -> Counter[int]:
-    """Send the requests, as `changed`; assert what must hold of the answers, and count the answers by status."""
-    # requests sent first, so that one-time allocations happen before the measurement
+    """Send the requests after passing each through `changed`; check all answers, and return their count by status."""
+    # a first set of requests, so that one-time allocations happen before the measurement
     for request in hostile(SEED + 1, REQUESTS // 5, known):
         answered(page, changed(request))
     before = settled(page)

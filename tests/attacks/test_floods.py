@@ -1,6 +1,6 @@
-"""A flood of symbols that another program stored: the page shows the first ones, counts the others, and stays quick.
+"""A flood of symbols in the store: the page shows the first ones, counts the others, and stays quick.
 
-`make attacks` writes 200,000 symbols; CI a few more than the page shows.
+`make attacks` writes 200,000 symbols; CI writes a few more than the page shows.
 """
 
 import json
@@ -27,7 +27,7 @@ from tickflow.store.sqlite.store import EmbeddedStore
 
 SYMBOLS = 200_000 if FULL else MOST_SHOWN + 500
 REFRESH_SECONDS = 0.5 if FULL else 10.0
-"""The longest answer that the page promises on an idle machine; CI's machines have other work."""
+"""The longest that a refresh may take: the page's promise on an idle machine, and more on CI's busy machines."""
 PORTION = 20_000
 
 
@@ -68,7 +68,7 @@ def flood(page: Page, request: pytest.FixtureRequest) -> None:
 
 
 def posted(page: Page, body: dict[str, Any]) -> tuple[int, dict[str, Any], float]:
-    """Status, the answer's data, and seconds."""
+    """Post to a callback; return the status, the answer's data, and the seconds it took."""
     status, content, seconds = answered(page, Request("", "POST", UPDATE, JSON, json.dumps(body).encode(), frozenset()))
     return status, next(iter(json.loads(content)["response"].values()))["data"] if status == 200 else {}, seconds
 
@@ -81,9 +81,7 @@ def test_under_a_flood_of_symbols_the_page_stays_quick_and_counts_those_it_omits
     drawing: dict[str, Any] = {}
 
     def is_drawn() -> bool:
-        """The first read of very many symbols may take longer than a request may: the store is then called slow, not
-        absent.
-        """
+        """The first read of so many symbols may exceed a request's time limit; the page then says slow, not absent."""
         _, answer, _ = posted(page, asked("drawing", [view, None], []))
         drawing.update(answer)
         words = answer["state"]["down"]

@@ -1,6 +1,4 @@
-"""A page of another site, opened in Chromium on the machine that serves our page: it can change nothing, not even log
-lines.
-"""
+"""A page of a different site, opened in Chromium on the machine of our page, can cause no change and no log line."""
 
 import json
 import threading
@@ -19,7 +17,7 @@ from tickflow.store.sqlite.acks import EmbeddedAcks
 
 @pytest.fixture
 def elsewhere() -> Iterator[tuple[str, list[str]]]:
-    """Another site: its address, and the content of its page."""
+    """A different site: its address, and a list to which the test adds the content of its page."""
     pages: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -31,7 +31,7 @@ def acks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AckStore]:
     yield found
     found.close()
     if isinstance(found, InfluxAcks):
-        with contextlib.suppress(ServerError):  # a test without acknowledgements has not created the bucket
+        with contextlib.suppress(ServerError):  # a test that acknowledges nothing does not create the bucket
             server.delete_bucket(bucket)
 
 

@@ -1,4 +1,4 @@
-"""What both logs report about a consumer group to a program outside the group."""
+"""Both logs' reports about a consumer group to a program outside the group."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +23,7 @@ def logs(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Iterator
 
 
 def looked(log: TickLog) -> GroupView:
-    """The log's view of the group; a broker creates the topic of all groups at the first request about a group."""
+    """The log's view of the group; retries, since a broker creates its topic of groups at the first request."""
     found: list[GroupView] = []
 
     def answered() -> bool:

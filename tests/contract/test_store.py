@@ -371,7 +371,7 @@ def test_the_preceding_point_belongs_to_the_same_symbol(store: MetricsStore) -> 
 def test_the_preceding_points_of_many_moments_are_the_written_ones(
     store: MetricsStore, rows_for_one: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For any number of rows per request, and also for times without a point."""
+    """This holds for any number of rows per request, and for times without a point."""
     monkeypatch.setattr(influx_preceded, "ROWS_FOR_ONE", rows_for_one)
     monkeypatch.setattr(influx_preceded, "STATEMENTS", 7)
     rng = np.random.default_rng(8)
@@ -445,7 +445,7 @@ def test_candles_are_first_highest_lowest_and_last(
 
 
 def a_course(count: int, *, twice: bool = False) -> Points:
-    """A random walk of unevenly spaced prices, one in twenty flagged; `twice`: some share an instant."""
+    """A random walk of unevenly spaced prices, one in twenty flagged; with `twice`, two of them share an instant."""
     rng = np.random.default_rng(3)
     gaps = rng.integers(1, 5 * SECOND, count)
     gaps[count // 2] *= not twice
@@ -467,7 +467,7 @@ def a_course(count: int, *, twice: bool = False) -> Points:
 
 
 def of_points(points: Points) -> list[tuple[int, float, bool]]:
-    """Times, prices and flags."""
+    """The time, price and flag of each point."""
     return list(zip(points.time_ns.tolist(), points.price.tolist(), points.is_anomaly.tolist(), strict=True))
 
 
@@ -546,9 +546,9 @@ _moments = st.integers(-2, 13).map(lambda second: MORNING + second * SECOND)
 def test_any_range_equals_that_of_a_slow_store(
     store: MetricsStore, ticks: list[tuple[bool, str, int, bool]], since: int, until: int, steps: int
 ) -> None:
-    """Ranges without a point, with one point, before, within and after the data, and reversed; from two sources."""
+    """Ranges before, within and after the data, with no point, with one, or reversed; the points have two sources."""
     number = next(_fresh)
-    names = (f"R.{number}", f"R-{number}")  # as a regular expression, the first name also matches the second
+    names = (f"R.{number}", f"R-{number}")  # used as a regular expression, the first name would match the second
     rows_ = points_of(
         *(
             a_row(

@@ -1,4 +1,4 @@
-"""The contract of every tick log; the test names state it."""
+"""The contract of every tick log, as the names of the tests state it."""
 
 import threading
 import time

@@ -1,6 +1,4 @@
-"""The columns that the page draws of any time range, on both stores, compared with a recomputation from all ticks of a
-real day.
-"""
+"""The columns that the page draws for any range of a real day, recomputed from its ticks, on both stores."""
 
 import itertools
 import threading
@@ -30,7 +28,7 @@ def day() -> Points:
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, day: Points
 ) -> Iterator[MetricsStore]:
-    """A store that holds the day."""
+    """A store that holds all points of the day."""
     stop = threading.Event()
     found: MetricsStore
     if request.param == "embedded":
@@ -50,7 +48,7 @@ def store(
 
 
 def windows(day: Points, symbol: str) -> Iterator[tuple[int, int, int]]:
-    """Windows of any width, from milliseconds to more than the day, each with the width of its columns."""
+    """Random time ranges, from milliseconds to more than the day, each with a width for its columns."""
     rng = np.random.default_rng(14)
     first, last = int(day.time_ns.min()), int(day.time_ns.max())
     yield first - 10**12, last + 10**12, (last - first) // 700

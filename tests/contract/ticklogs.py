@@ -1,4 +1,4 @@
-"""Helpers of the tick log tests: both logs behind one interface, and functions that read as a worker does."""
+"""Helpers for the tests of tick logs: both logs behind one interface, and functions that read as a worker does."""
 
 import sqlite3
 import threading
@@ -18,7 +18,7 @@ from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
 DAY = 86_400.0
 SECONDS = 60.0
-"""How many seconds these tests wait at most for an expected event."""
+"""The longest that these tests wait for an expected event."""
 
 
 class Clock:
@@ -32,7 +32,7 @@ class Clock:
 
 
 class Logs(ABC):
-    """Tick logs on one topic, closed at the end of the test."""
+    """Opens tick logs on one topic and closes them at the end of the test."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
@@ -40,7 +40,7 @@ class Logs(ABC):
 
     @abstractmethod
     def make(self, group: str = "readers", stop: threading.Event | None = None) -> TickLog:
-        """A log that is not connected yet."""
+        """Make a log, not connected yet, for a member of `group`."""
 
     @abstractmethod
     def drop_before(self, offset: int) -> None:
@@ -48,7 +48,7 @@ class Logs(ABC):
 
     @abstractmethod
     def unreachable(self) -> AbstractContextManager[None]:
-        """During the block, new instances cannot reach the log. Call this only before the first instance is opened."""
+        """During the block, new instances cannot reach the log. Must be called before the first instance is opened."""
 
     def open(self, group: str = "readers") -> TickLog:
         log = self.make(group)
@@ -172,7 +172,7 @@ def read(log: TickLog, count: int) -> list[Record]:
 
 
 def stray(log: TickLog) -> dict[int, int]:
-    """Poll until a partition is out of range."""
+    """Poll until a partition is out of range; return what the poll reports about it."""
     polls: list[Polled] = []
 
     def is_out_of_range() -> bool:

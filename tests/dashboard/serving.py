@@ -1,4 +1,4 @@
-"""A dashboard that is served on a free port of loopback, for tests that speak HTTP as bytes."""
+"""Serves a dashboard on a free port of loopback, for tests that send HTTP as bytes."""
 
 import contextlib
 import http.client
@@ -23,7 +23,7 @@ def free_port() -> int:
 
 
 class Served:
-    """A dashboard at `port`, until `stop` is set."""
+    """A dashboard that is served on `port` until `stop` is set."""
 
     def __init__(self, store: MetricsStore | None = None, acks: AckStore | None = None, **settings: object) -> None:
         self.stop = threading.Event()
@@ -38,7 +38,7 @@ class Served:
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
-        """One request over its own connection: status, headers, body."""
+        """Send one request over its own connection; return the answer's status, headers and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body=body, headers=dict(headers or {}))
@@ -48,14 +48,14 @@ class Served:
             connection.close()
 
     def raw(self, data: bytes, timeout: float = 15.0) -> bytes:
-        """The server's answer to these bytes, until it closes the connection."""
+        """Send these bytes; return everything that the server sends before it closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
             connection.sendall(data)
             return received(connection)
 
 
 def received(connection: socket.socket) -> bytes:
-    """Everything received until the other side closes."""
+    """Everything that the other side sends before it closes the connection."""
     parts = []
     with contextlib.suppress(ConnectionError):
         while part := connection.recv(65_536):
@@ -64,14 +64,14 @@ def received(connection: socket.socket) -> bytes:
 
 
 def status_of(answer: bytes) -> int:
-    """The status of an answer as bytes; 0 for none."""
+    """The status of an answer given as bytes; 0 if there is none."""
     found = re.match(rb"HTTP/1\.[01] (\d{3}) ", answer)
     return int(found[1]) if found else 0
 
 
 @contextlib.contextmanager
 def served(**named: object) -> Iterator[Served]:
-    """A served dashboard; it is stopped after the test."""
+    """Serve a dashboard during the block."""
     one = Served(**named)  # type: ignore[arg-type]
     try:
         yield one

@@ -1,4 +1,4 @@
-"""The check of callbacks' bodies: it is complete and strict, and accepts everything that the page posts."""
+"""The check of callbacks' bodies is complete and strict, and accepts everything that the page posts."""
 
 import json
 import random
@@ -40,7 +40,7 @@ def drawn(client: FlaskClient) -> dict[str, Any]:
 
 
 def test_every_callback_of_the_server_has_a_shape_of_its_inputs_and_states() -> None:
-    """A new callback is always refused until it has a row in SHAPES."""
+    """Without a row in SHAPES, every request to a new callback is refused."""
     theirs = {
         output: (len(callback["inputs"]), len(callback["state"]))
         for output, callback in DASHBOARD.app.callback_map.items()
@@ -104,7 +104,7 @@ def test_more_than_twelve_small_charts_are_refused(client: FlaskClient) -> None:
 
 
 def mutated(body: dict[str, Any], choose: random.Random) -> object:
-    """The body with one change somewhere."""
+    """The body with one random change."""
     odd: list[object] = [None, True, -1, 2**70, 1e308, "", "x" * 50, [], {}, [[]] * 30, {"a": 1}, "\u0000\x1b", 0.5]
     path: list[tuple[Any, Any]] = []
     place: Any = body

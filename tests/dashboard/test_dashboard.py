@@ -1,4 +1,4 @@
-"""The app as a web server sees it: its guards, its headers, its script."""
+"""The app as a web server sees it: its guards and headers; and the script that serves it."""
 
 import base64
 import hashlib
@@ -52,7 +52,7 @@ def client(dashboard: StockDashboard) -> Iterator[FlaskClient]:
 
 
 def asked(output: str, inputs: list[object], states: list[object]) -> dict[str, Any]:
-    """The body that a browser posts to a callback; values in the order of its inputs and states."""
+    """The body that a browser posts to a callback; `inputs` and `states` are values in the callback's order."""
     names = {"drawing": (["view", "rebuild"], []), "delta": (["refresh"], ["drawn", "watched", "alerted"])}[output]
     sides = []
     for ids, values in zip(names, (inputs, states), strict=True):
@@ -259,8 +259,8 @@ def test_scripts_are_compressed_well_and_the_browser_keeps_them(client: FlaskCli
 def test_prepared_scripts_are_not_packed_again_for_a_visitor(
     dashboard: StockDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The page loads every script, including those loaded later, in prepared form."""
-    monkeypatch.setattr("tickflow.dashboard.packed.QUALITY", 1)  # quick
+    """Every script that the page loads, at once or later, is already compressed."""
+    monkeypatch.setattr("tickflow.dashboard.packed.QUALITY", 1)  # fast compression
     dashboard.packed._ask_for_all()
     monkeypatch.setattr(brotli, "compress", None)
     client = dashboard.app.server.test_client()
@@ -273,7 +273,7 @@ def test_prepared_scripts_are_not_packed_again_for_a_visitor(
 
 
 def test_a_browser_that_has_the_scripts_need_not_ask_for_them_again(client: FlaskClient) -> None:
-    """Each script and the style sheet have their version in the address, except the tiny script of the theme."""
+    """The address of each script and of the style sheet contains a version, except that of the theme's tiny script."""
     page = client.get("/").text
     for path in re.findall(r'(?:src|href)="(/?(?:_dash|assets)[^"]+)"', page):
         with client.get(path) as answer:
@@ -282,7 +282,7 @@ def test_a_browser_that_has_the_scripts_need_not_ask_for_them_again(client: Flas
 
 
 def test_plotly_has_its_stated_release() -> None:
-    """The file is the one in npm's plotly.js; for another release: `npm pack plotly.js@VERSION`, and its hash here."""
+    """The file is that of npm's plotly.js; for a new release, `npm pack plotly.js@VERSION`, and change the hash."""
     (script,) = (ASSETS / "vendor").glob("plotly-*.js")
     assert script.name == "plotly-finance-4.1.1.min.js"
     assert hashlib.sha256(script.read_bytes()).hexdigest() == PLOTLY_SHA256
@@ -305,7 +305,7 @@ def free_port() -> int:
 
 
 def test_the_script_serves_without_its_store_and_ends_at_sigterm(script: StartScript) -> None:
-    """Without its InfluxDB: the page is served, its Server header has no version, and SIGTERM ends it."""
+    """Without InfluxDB the page is still served, its Server header has no version, and SIGTERM ends the script."""
     port = free_port()
     running = script(
         "stock_dashboard.py",

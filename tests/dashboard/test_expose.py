@@ -1,6 +1,4 @@
-"""nginx and Caddy in front of the page, with the configurations of docs/expose.md: TLS, HSTS, sign-in, forged
-headers.
-"""
+"""nginx and Caddy in front of the page, configured as in docs/expose.md: TLS, HSTS, sign-in, forged headers."""
 
 import http.client
 import logging
@@ -30,7 +28,7 @@ FORGED = {"X-Forwarded-For": "192.0.2.1", "Remote-User": "otto"}
 
 
 def shown(language: str) -> str:
-    """The configuration of that proxy, as the document shows it."""
+    """The configuration that docs/expose.md shows in this language, named after the proxy."""
     found = re.search(rf"```{language}\n(.*?)```", (PROJECT / "docs" / "expose.md").read_text(encoding="utf-8"), re.S)
     assert found is not None
     return found[1]
@@ -98,7 +96,7 @@ def proxy(request: pytest.FixtureRequest, page: Served, tmp_path: Path) -> Itera
 def ask(
     proxy: tuple[int, Authority], method: str, path: str, body: str | None = None, **headers: str
 ) -> tuple[int, dict[str, str], str]:
-    """A request to the page's name over TLS with a verified certificate."""
+    """Send a request to the page's name over TLS, verifying the certificate; return status, headers and text."""
     port, authority = proxy
     context = ssl.create_default_context(cafile=authority.ca)
     with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:

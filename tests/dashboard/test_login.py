@@ -1,4 +1,4 @@
-"""Who may see and change the page: every route and callback, sessions, roles, tokens, limits on tries, and proxies."""
+"""Who may see and change the page: every route and callback, sessions, roles, tokens, limits on attempts, proxies."""
 
 import contextlib
 import http.client
@@ -87,7 +87,7 @@ def sees(client: FlaskClient) -> bool:
 
 
 def test_every_callback_names_the_role_that_it_needs() -> None:
-    """A callback that changes something for all readers needs an operator; a new callback has to state its role."""
+    """A callback that changes something for all readers requires an operator; a new one has to declare its role."""
     assert {output: shape.role for output, shape in SHAPES.items()} == {
         "acked.data": "operator",
         "withdrawn.data": "operator",
@@ -191,14 +191,14 @@ def test_a_new_role_counts_at_once_and_a_new_password_or_removal_ends_the_sessio
 
 
 def test_the_answers_of_callbacks_name_the_role(client: FlaskClient) -> None:
-    """So that an open page notices another role."""
+    """An open page notices by this that the person's role has changed."""
     sign_in(client, OPERATOR)
     answer = client.post(UPDATE, base_url=HTTPS, json=asked("drawing", [None, None], []))
     assert answer.headers["Person-Role"] == "operator"
 
 
 def test_a_browsers_form_names_its_origin(client: FlaskClient) -> None:
-    """A browser sends `Origin: null` with a form of a page without referrers, and such a request is refused."""
+    """From a page with `no-referrer`, a browser posts a form with `Origin: null`, which is refused."""
     assert client.get(LOGIN, base_url=HTTPS).headers["Referrer-Policy"] == "same-origin"
     assert client.get("/", base_url=HTTPS).headers["Referrer-Policy"] == "no-referrer"
     assert sign_in(client, VIEWER, headers={"Origin": "null"}).status_code == 403
@@ -294,7 +294,7 @@ def test_a_flood_of_sign_ins_is_hardly_hashed(
     users: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spread: str
 ) -> None:
     hashed: list[str] = []
-    # All tries happen at one moment of the clock: on a busy machine they take longer than a name has to wait.
+    # The clock stands still: on a busy machine, the attempts would take longer than a name has to wait.
     defaults = Tries.__init__.__kwdefaults__
     assert defaults
     monkeypatch.setitem(defaults, "monotonic", lambda: 1_000.0)
@@ -311,7 +311,7 @@ def test_a_flood_of_sign_ins_is_hardly_hashed(
             name = VIEWER[0] if "one name" in spread else f"user{at % 30}"
             answer = sign_in(client, (name, f"wrong password {at}"), headers={"X-Forwarded-For": address})
             assert answer.status_code in (401, 429)
-    assert len(hashed) <= 1 + (10 if "one" in spread else 10 * 30)  # 1: the decoy, hashed for names that do not exist
+    assert len(hashed) <= 1 + (10 if "one" in spread else 10 * 30)  # 1 for the decoy, which is hashed for unknown names
 
 
 def test_the_record_of_tries_is_bounded() -> None:
@@ -371,7 +371,7 @@ def test_the_proxys_headers_count_only_from_its_own_address(
 
 
 class ByUnixSocket(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
+    """An HTTP connection over a Unix socket."""
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=60)
@@ -384,8 +384,8 @@ class ByUnixSocket(http.client.HTTPConnection):
 
 
 def test_a_proxys_word_counts_by_a_unix_socket(tmp_path: Path) -> None:
-    """The page listens there alone; what a killed page left in its place does not stop it."""
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # a path of a socket has 107 bytes at most
+    """The page listens only on the socket; a file that a killed page left at its path does not prevent that."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # the path of a Unix socket has at most 107 bytes
     path = folder / "page.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))

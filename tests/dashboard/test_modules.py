@@ -1,4 +1,4 @@
-"""The page's scripts: ES modules named after what they export, served with their version, and their facts."""
+"""The page's scripts are ES modules, named after their exports, served with a version, and given the server's facts."""
 
 import json
 import re
@@ -17,7 +17,7 @@ MODULES = {path.stem: path.read_text() for path in (PROJECT / "assets").glob("*.
 
 @pytest.mark.parametrize("name", sorted(set(MODULES) - {ENTRY, "keys", "roving"}))
 def test_a_module_is_named_after_the_one_thing_that_it_exports(name: str) -> None:
-    """`keys` and `roving` only listen to events of the document."""
+    """Exceptions: `keys` and `roving` export nothing, since they only listen to events of the document."""
     assert re.findall(r"^export (?:const|function|class) (\w+)", MODULES[name], re.M) == [name]
 
 

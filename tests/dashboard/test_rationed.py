@@ -27,7 +27,7 @@ from tickflow.store.sqlite.store import EmbeddedStore
 
 
 class Counting(MemoryStore):
-    """Records how many rows each read returned, and how many reads ran at once."""
+    """A store that records how many rows each read returned, and how many reads ran at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Counting(MemoryStore):
 
 
 def test_a_body_that_asks_for_all_rows_reads_no_more_than_its_share() -> None:
-    """A body of 1.4 KB with `newest_us` 0 for thirteen charts cost 39 s and 1 GB."""
+    """A forged body of 1.4 KB, with `newest_us` 0 for thirteen charts, once cost 39 s and 1 GB."""
     store, feed = Counting(), Feed()
     store.write(feed.points("AAPL", [100.0 + at % 7 for at in range(12_000)]))
     dashboard = StockDashboard(Settings(), store=store, acks=MemoryAcks())
@@ -154,7 +154,7 @@ def test_a_wait_for_influxdb_ends_with_the_time_of_the_request(monkeypatch: pyte
                 Rationed(store).count("AAPL", 0, 5)
         finally:
             Rationed.end()
-        assert time.monotonic() - begun < 15  # the store answers after 20 s
+        assert time.monotonic() - begun < 15  # the store itself answers after 20 s
         going.set()
         store.close()
 

@@ -1,4 +1,4 @@
-"""The web server on a real socket: its bounds, its own answers, and its end."""
+"""The web server on a real socket: its limits, its own answers, and its shutdown."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ def page() -> Iterator[Served]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """A server with a time-out of 1 s instead of 10 s."""
+    """A server whose timeouts are 1 s instead of 10 s."""
     for name in ("IDLE_SECONDS", "REQUEST_SECONDS"):
         monkeypatch.setattr(server_module, name, 1.0)
     with served() as one:
@@ -83,7 +83,7 @@ def test_every_answer_has_the_headers_including_the_servers_own(page: Served, re
 
 
 def test_a_body_that_is_too_long_is_refused_and_the_client_reads_it(page: Served) -> None:
-    """Also while the client still sends: an immediate close would reset the connection and lose the answer."""
+    """The client is still sending: closing at once would reset the connection and lose the answer."""
     for _ in range(20):
         body = b"x" * (4 * MAX_BODY_BYTES)
         status, _, text = page.ask("POST", "/_dash-update-component", body, {"Content-Type": "application/json"})
@@ -127,7 +127,7 @@ def test_a_client_that_does_not_read_is_disconnected(hasty: Served) -> None:
 
 
 def test_beyond_all_connections_others_are_served_within_a_second(page: Served) -> None:
-    """With more than 200 silent connections, the oldest is closed, with the reason, to make room."""
+    """Above 200 connections, the oldest silent one is answered with the reason and closed."""
     with contextlib.ExitStack() as held:
         silent = [held.enter_context(connected(page)) for _ in range(CONNECTIONS)]
         times = []
@@ -236,7 +236,7 @@ def test_a_link_of_another_site_opens_the_page(page: Served) -> None:
 
 
 def test_a_sentence_replaces_an_answer_above_two_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bound itself is tested by an answer of the largest allowed size, and by one that is a byte longer."""
+    """The limit is tested with an answer of exactly the allowed size, and with one that is a byte longer."""
     assert security_module.MAX_ANSWER_BYTES == 2 * 2**20
     with served() as page:
         status, _, whole = page.ask("POST", "/_dash-update-component", DRAW, {"Content-Type": "application/json"})

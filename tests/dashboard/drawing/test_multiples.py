@@ -28,7 +28,7 @@ def store() -> MemoryStore:
 
 
 def feed_after(store: MemoryStore) -> Feed:
-    """A feed that continues after the newest point of the store."""
+    """A feed whose first offset follows the newest point of the store."""
     latest = store.latest()
     feed = Feed()
     feed.points("AAPL", [1.0] * (int(latest.offset.max()) + 1))
@@ -145,9 +145,7 @@ def test_the_symbols_that_a_browser_compares_are_checked() -> None:
 
 
 def test_each_chart_has_its_count_of_ticks_and_their_interval(store: MemoryStore) -> None:
-    """At most 20, which the longest average needs; the page derives from the count which symbols warm up or are
-    stale.
-    """
+    """The count is at most 20, as the longest average needs; it shows the page which symbols warm up or are stale."""
     _, drawn = drawn_from(store, "AAPL", "NONE")
     first, none = drawn["multiples"]
     assert (first["count"], none["count"], none["gap_s"]) == (len(PRICES), 0, None)

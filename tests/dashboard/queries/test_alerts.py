@@ -1,4 +1,4 @@
-"""The board of alerts, over a store in memory."""
+"""The board of alerts, reading a store in memory."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ def acks() -> MemoryAcks:
 
 
 def write(store: MemoryStore, flags: str, symbol: str = "AAPL", first: int = 0, partition: int = 0) -> None:
-    """Write ticks a second apart, one per character: `!` is flagged, any other is not."""
+    """Write ticks a second apart, one per character of `flags`; `!` makes an anomaly."""
     rows = [
         a_row(
             symbol=symbol,
@@ -200,7 +200,7 @@ def test_an_unknown_key_acknowledges_nothing(store: MemoryStore, acks: MemoryAck
 def test_concurrent_readers_miss_no_alert(
     store: MemoryStore, acks: MemoryAcks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every answer that a reader gets between two steps of a read, in order, followed by the last answer."""
+    """A reader that asks between any two steps of a read, and once after it, has seen all alerts."""
     write(store, ".!.")
     board = Board(acks)
     look(board, store)

@@ -1,4 +1,4 @@
-"""With very many symbols the watch list has the first ones, and counts the others."""
+"""With very many symbols, the watch list shows the first ones and counts the others."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ NOW = MORNING + 60 * SECOND
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
-    """Thirty symbols, of which ten are shown; more than five count as many."""
+    """A store of thirty symbols; limits are lowered so that ten are shown and more than five are many."""
     for module in (rationed, refresh, watched):
         monkeypatch.setattr(module, "MOST_SHOWN", 10)
     for module in (alerts, refresh, watched):
@@ -42,7 +42,7 @@ def test_the_first_symbols_are_shown_and_the_others_counted(store: MemoryStore) 
     answer = drawn(store, behind)["watch"]
     assert [row["symbol"] for row in answer["rows"]] == [f"S{at:02}" for at in range(10)]
     assert answer["more"] == -1, "they are still being counted"
-    for _ in range(3):  # two queries at a time
+    for _ in range(3):  # only two queries run at once, so the list takes several rounds
         behind.wait()
         answer = drawn(store, behind)["watch"]
     assert answer["more"] == 20

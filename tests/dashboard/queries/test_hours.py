@@ -1,4 +1,4 @@
-"""The session values of the page, compared with a recomputation from all ticks of three days."""
+"""The page's session values, compared with a recomputation from all ticks of three days."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ def opened(store: MemoryStore, now: str, sessions: Sessions = SESSIONS, **view: 
 
 
 def three_days(source: str = "replay") -> tuple[MemoryStore, Feed]:
-    """Friday, the half day after Thanksgiving, Monday: a tick every ten minutes, from 08:00 to 17:00."""
+    """A tick every ten minutes from 08:00 to 17:00, on the eve of Thanksgiving, the half day after it, and Monday."""
     store, feed = MemoryStore(), Feed(gap=timedelta(minutes=10), source=source)
     rng = np.random.default_rng(1)
     for day in ("2024-11-27", "2024-11-29", "2024-12-02"):

@@ -1,4 +1,4 @@
-"""Indicators as the page requests them: over the candles of the store, including earlier ones."""
+"""Indicators as the page requests them, computed from stored candles that also precede the visible range."""
 
 import threading
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def asked(begin: datetime, end: datetime, *names: str, candles: str | None = "1m
 
 
 def minutes(points: Points) -> pd.DataFrame:
-    """The candles of the points, by pandas."""
+    """The points' candles of one minute, computed by pandas."""
     index = pd.to_datetime(points.time_ns, unit="ns", utc=True)
     frame = pd.DataFrame({"price": points.price, "volume": points.volume.astype(float)}, index=index)
     table = frame["price"].resample("1min").ohlc()

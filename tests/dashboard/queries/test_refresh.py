@@ -25,7 +25,7 @@ NOW = MORNING + 3600 * SECOND
 
 
 def drawn_from(store: MemoryStore, symbol: str | None = "AAPL", range_name: str = "15m") -> Answer:
-    """A drawing as the browser gets it: through JSON and back."""
+    """A drawing as the browser receives it, converted to JSON and back."""
     answer = draw(store, {"symbol": symbol, "range": range_name}, identity="1", threshold=2.0, now_ns=NOW)
     return json.loads(to_json_plotly(answer))  # type: ignore[no-any-return]  # the parsed answer
 
@@ -105,7 +105,7 @@ def test_a_refresh_sends_just_the_new_rows() -> None:
 
 
 def test_rows_of_another_partition_are_not_mistaken_for_old_ones() -> None:
-    """A symbol moves when partitions are added; its offsets start from 0 there."""
+    """Adding partitions moves a symbol to a different one, where its offsets start at 0."""
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0] * 40))
     before = drawn_from(store)
@@ -144,7 +144,7 @@ def test_a_row_before_the_drawn_ones_causes_a_new_drawing() -> None:
 
 
 def test_a_recreated_log_causes_a_new_drawing() -> None:
-    """Its offsets start at 0 again, below the cursor, while time goes on."""
+    """The new log's offsets start at 0, below the cursor, although times continue."""
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0] * 50))
     before = drawn_from(store)
@@ -205,7 +205,7 @@ def test_a_failing_store_raises_to_the_caller() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=25))
 def test_in_whatever_order_rows_arrive_the_browser_shows_what_is_stored(steps: list[tuple[int, int]]) -> None:
-    """Each step writes some ticks of one of three partitions, sometimes a late one, and then refreshes."""
+    """Each step writes some ticks to one of three partitions, sometimes with a late one, and then refreshes."""
     store, feeds = MemoryStore(), [Feed(partition=number) for number in range(3)]
     start = feeds[0].now
     store.write(feeds[0].points("AAPL", [100.0]))
@@ -306,7 +306,7 @@ def test_a_picture_of_candles_has_averages_over_candles() -> None:
 
 
 def test_a_symbol_that_ticks_very_often_is_drawn_once() -> None:
-    """More rows arrived within 30 s than one read returns: late ones among them must not cause endless drawings."""
+    """Within 30 s, more rows arrive than one read returns; late rows among them must not cause endless drawings."""
     store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
     store.write(feed.points("AAPL", [100.0] * 100))
     late = feed.now - timedelta(seconds=5, milliseconds=50)
@@ -596,7 +596,7 @@ def test_the_state_of_a_live_source_includes_a_closed_exchange(source: str, hour
 
 
 def test_columns_are_extended_after_any_number_of_ticks() -> None:
-    """A replay at 60 times its speed brought more ticks than a picture of ticks may grow by: the chart stood still."""
+    """A replay at 60 times its speed brings more ticks than a picture may gain; the chart must not stand still."""
     store, feed = MemoryStore(), Feed(gap=timedelta(milliseconds=100))
     store.write(feed.points("AAPL", [100.0 + at % 7 for at in range(2_500)]))
     before = drawn_from(store)

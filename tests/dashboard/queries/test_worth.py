@@ -1,4 +1,4 @@
-"""The list of alerts worth reading: those of the newest day, strongest first, with their outcomes, and the mutes."""
+"""The list of alerts worth reading has the newest day's alerts, strongest first, with their outcomes, and the mutes."""
 
 import threading
 from dataclasses import replace
@@ -32,7 +32,7 @@ def moved(symbol: str, ago_s: int, score: float, **more: Any) -> Alert:
 
 
 class Seen:
-    """A board over real tables, and a store whose newest tick is a minute after `BEGIN`."""
+    """A board on real tables of alerts and mutes, and a store whose newest tick is a minute after `BEGIN`."""
 
     def __init__(self, folder: Path) -> None:
         stop = threading.Event()
