@@ -1,7 +1,8 @@
 """Fuzzing of the decoder with atheris (github.com/google/atheris): `make fuzz`, or `python -m tests.fuzz`.
 
-Starts with the corpus of malformed records and some good ticks. An input is a record: the key, a line end, the value.
-Ends with 0 after `--seconds`, or at the first input that breaks a rule, which it leaves in a file and names.
+Starts with the corpus of malformed records and some good ticks. An input is a record: the key, a newline, the value.
+Ends with exit code 0 after `--seconds`, or at the first input that breaks a rule, which it writes to a file whose name
+it prints.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def check(data: bytes) -> None:
     try:
         plain = json.loads(value)
     except ValueError as error:
-        if "integer string conversion" in str(error):  # a limit of the other parser
+        if "integer string conversion" in str(error):  # a limit of the json module
             return
         raise
     assert plain["symbol"] == ticks.symbols[0]
@@ -66,7 +67,7 @@ def check(data: bytes) -> None:
 
 
 def seeds() -> list[bytes]:
-    """The inputs that the fuzzing starts with."""
+    """The inputs with which the fuzzing starts."""
     good = [
         body(),
         body(volume=100, change_percent=-1.5, source="replay", producer="p", seq=1),
@@ -77,7 +78,7 @@ def seeds() -> list[bytes]:
 
 
 def fuzz(seconds: int, folder: str) -> None:
-    """Fuzz with the inputs in the folder; libFuzzer ends the process itself."""
+    """Fuzz for so many seconds, starting with the inputs in `folder`; libFuzzer ends the process."""
     import atheris
 
     options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-print_final_stats=1", "-verbosity=0"]

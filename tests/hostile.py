@@ -10,7 +10,7 @@ CODECS: tuple[Codec, ...] = ("gzip", "snappy", "lz4", "zstd")
 
 
 def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 1, partition: int = 0) -> int:
-    """Append one batch of `count` records of `size` blanks each; return the offset of the first."""
+    """Append one batch of `count` records whose values are `size` blanks; return the first offset."""
     placed: list[int] = []
 
     def note(error: KafkaError | None, message: Message) -> None:
@@ -24,7 +24,7 @@ def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 
             "message.max.bytes": 1_000_000_000,
             "batch.size": 2**31 - 1,
             "batch.num.messages": count,
-            "linger.ms": 60_000,  # until `flush`, so that the batch is not divided
+            "linger.ms": 60_000,  # nothing is sent before `flush`, so the batch stays whole
             "queue.buffering.max.kbytes": 2_000_000,
         }
     )

@@ -10,7 +10,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the stub."""
+    """The status, body and headers with which the stub answers."""
 
     status: int
     body: bytes = b""
@@ -18,7 +18,7 @@ class Answer:
 
 
 class HttpStub:
-    """Answers every request by `answer(path, body)` on a free port of 127.0.0.1; `requests` are the paths so far."""
+    """Answers every request with `answer(path, body)` on a free port of 127.0.0.1; `requests` lists the paths."""
 
     def __init__(self, answer: Callable[[str, bytes], Answer]) -> None:
         self.requests: list[str] = []

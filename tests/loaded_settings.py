@@ -1,4 +1,4 @@
-"""Settings for tests, made from given values only; or the error that refuses them."""
+"""Loads settings from given values alone, or returns the error that refuses them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +10,12 @@ from tickflow.errors import SettingError
 
 
 def load(values: Mapping[str, str] | None = None, **more: str) -> Settings:
-    """The settings with these values, without the environment and without a `.env`."""
+    """Load settings from these values, ignoring the environment and any `.env`."""
     return load_settings({**(values or {}), **more}, env_file=None)
 
 
 def refusal(values: Mapping[str, str], env_file: Path | None = None) -> SettingError:
-    """The error that refuses these values."""
+    """Load settings from values that must be refused; return the error."""
     with pytest.raises(SettingError) as caught:
         load_settings(values, env_file=env_file)
     return caught.value

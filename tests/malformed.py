@@ -1,7 +1,7 @@
-"""The corpus of malformed records: tests/data/malformed.json, each with its key and the reason of its refusal.
+"""Reads the malformed records of tests/data/malformed.json, each with key, value and the reason for its refusal.
 
-Key and value are bytes as text, a character each (U+0000 to U+00FF); a list is put together from its pieces, of which
-[text, n] is n times the text; null means absent. The append time does not matter.
+A key or value is text in which each character (U+0000 to U+00FF) stands for a byte, or a list of pieces to join, where
+[text, n] repeats the text n times; null means absent. The append time does not matter.
 """
 
 import json
@@ -14,7 +14,7 @@ Text = str | list[str | list[str | int]] | None
 
 
 class Malformed(NamedTuple):
-    """A record that is not a tick, and the reason of its refusal."""
+    """A record that is not a tick, and the reason for its refusal."""
 
     name: str
     key: bytes | None

@@ -1,4 +1,4 @@
-"""Reads the documents: fenced blocks, tables, code within a line, links."""
+"""Reads the Markdown documents: fenced blocks, tables, inline code, links."""
 
 import re
 
@@ -10,22 +10,22 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def text(name: str) -> str:
-    """The whole document."""
+    """The text of the document."""
     return (PROJECT / name).read_text(encoding="utf-8")
 
 
 def blocks(name: str, language: str) -> list[str]:
-    """The contents of the document's code blocks in that language."""
+    """The contents of the document's fenced blocks in that language."""
     return [body for found, body in _FENCE.findall(text(name)) if found == language]
 
 
 def code(name: str) -> list[str]:
-    """All code within lines, outside fences."""
+    """All inline code of the document."""
     return re.findall(r"`([^`]+)`", _FENCE.sub("", text(name)))
 
 
 def commands(name: str) -> list[str]:
-    """The commands of the document's shell blocks, one line each without comments, and the code within its lines."""
+    """The commands of the document's shell blocks, each as one line without comments, and its inline code."""
     lines = [
         re.sub(r"\s+#.*", "", line)
         for block in blocks(name, "sh")
@@ -36,25 +36,25 @@ def commands(name: str) -> list[str]:
 
 
 def section(name: str, heading: str) -> str:
-    """The text below `## heading`, up to the next heading of that rank."""
+    """The text below `## heading`, up to the next heading of that level."""
     found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text(name), re.MULTILINE | re.DOTALL)
     assert found, f"{name} has no section {heading!r}"
     return found[1]
 
 
 def table(name: str, heading: str) -> list[list[str]]:
-    """The rows of the section's first table, without its head, each cell as it stands."""
+    """The body rows of the section's first table, each a list of the cells' Markdown."""
     rows = re.search(r"^\|.*\n\|[-|]+\n((?:^\|.*\n)+)", section(name, heading), re.MULTILINE)
     assert rows, f"{name}, {heading!r} has no table"
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in rows[1].splitlines()]
 
 
 def links(name: str) -> list[str]:
-    """The targets of all links and pictures."""
+    """The targets of the document's links and images."""
     return re.findall(r"\]\(([^)\s]+)\)", text(name))
 
 
 def anchors(name: str) -> set[str]:
-    """The anchors of the document, by the rule that code hosts derive them from headings."""
+    """The anchors that code hosts derive from the document's headings."""
     headings = re.findall(r"^#+ (.*)$", _FENCE.sub("", text(name)), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

@@ -1,4 +1,4 @@
-"""A tick log in memory whose group a test controls, for what real brokers do only at random; typed and shared."""
+"""A tick log in memory whose consumer group the test controls, to provoke what real brokers do only at random."""
 
 import threading
 from collections import defaultdict, deque
@@ -19,28 +19,28 @@ class MemoryTopic:
         self.letters: list[tuple[bytes | None, bytes | None, Headers]] = []
 
     def append(self, partition: int, key: bytes | None, value: bytes | None, skip: int = 0) -> None:
-        """Append a record, after `skip` offsets that hold none."""
+        """Append a record after leaving out `skip` offsets."""
         offset = self.ends[partition] + skip
         self.entries[partition].append(Entry(partition, offset, key, value, 0, 0))
         self.ends[partition] = offset + 1
 
     def drop(self, partition: int, count: int) -> None:
-        """Lose the oldest records, as retention would."""
+        """Delete the oldest `count` records, as retention would."""
         start = min(self.starts[partition] + count, self.ends[partition])
         self.starts[partition] = start
         self.entries[partition] = [each for each in self.entries[partition] if each.offset >= start]
 
 
 class MemoryReceipt:
-    """The state of a letter."""
+    """Whether a dead letter was acknowledged, was refused, or was too large."""
 
     is_acknowledged = is_refused = is_too_large = False
 
 
 class MemoryLog(TickLog):
-    """One member. `give` and `take` change its assignment with its next poll; `troubles` fail its next calls.
+    """A member of the group. `give` and `take` change its assignment at its next poll; each of `troubles` fails a call.
 
-    A trouble is `commit_fails`, `commit_unsure` (done, but not confirmed), `commit_refused` or `letters_fail`.
+    A trouble is `commit_fails`, `commit_unsure` (committed, but not confirmed), `commit_refused` or `letters_fail`.
     """
 
     def __init__(self, topic: MemoryTopic, at_a_time: int = 3) -> None:

@@ -1,4 +1,4 @@
-"""One case of the fault suite: workers under load, a fault, and the oracle's verdict on everything afterwards."""
+"""One case of the fault suite: workers under load, a fault, and finally the oracle's verdict on log and store."""
 
 import os
 import random
@@ -28,13 +28,13 @@ WRAPPER = "tests/faults/variants.py"
 
 
 def often(short: int, full: int) -> int:
-    """One of two counts or durations: for `make faults`, or for the short form."""
+    """A count or a duration: `full` for `make faults`, `short` for the short form."""
     return full if FULL else short
 
 
 @dataclass
 class Result:
-    """The oracle's findings in the log and the store."""
+    """What the oracle finds in the log and the store."""
 
     points: oracle.Verdict
     letters: oracle.LettersVerdict
@@ -47,7 +47,7 @@ class Result:
 
     @property
     def foreign(self) -> int:
-        """Points that are stored and should not be."""
+        """The number of points and dead letters that are stored but should not be."""
         return self.points.foreign + self.letters.foreign
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Result:
 
 
 class AlertsVerdict(NamedTuple):
-    """How many alerts the log gives, how many of them are not stored, and how many stored ones are wrong or foreign."""
+    """How many alerts the log's ticks raise, how many of these are not stored, and how many stored alerts are wrong."""
 
     wanted: int
     lost: int
@@ -66,12 +66,12 @@ class AlertsVerdict(NamedTuple):
 
 
 RAISING = {"ALERT_RULES": "* volume_5s > 1; * change_2s > 0.01", "ALERT_MIN_MOVE": "0"}
-"""Alert rules that a load meets within seconds."""
+"""Settings with alert rules that ticks of the load match within seconds."""
 
 
 @dataclass
 class Case:
-    """Starts workers and the load, and returns the verdict; `env` is the environment of every worker."""
+    """Starts workers and the load, and judges the outcome; `env` adds to the environment of every worker."""
 
     fault: str
     stand: Stand
@@ -91,7 +91,7 @@ class Case:
 
     @property
     def load(self) -> Load:
-        """The load; the first access starts it, after a worker has created the topic."""
+        """The load; the first access starts it, and must come after a worker has created the topic."""
         if self._load is None:
             self._load = Load(self.stand.sink(), self.random.randrange(2**32), self.rate)
             self._load.start()
@@ -103,12 +103,12 @@ class Case:
         return self._load is not None
 
     def use(self, load: Load) -> None:
-        """Use that load instead, and start it."""
+        """Start this load and use it as the case's load."""
         self._load = load
         load.start()
 
     def worker(self, variant: str | None = None, env: Mapping[str, str] | None = None) -> Script:
-        """Start a worker; `variant` names one of `variants.py`."""
+        """Start a worker; `variant` names a function of `variants.py` to run it with."""
         environ = self.stand.env | self.env | dict(env or {})
         if variant is None:
             started = self.start("stock_analytics.py", env=environ)
@@ -119,27 +119,27 @@ class Case:
         return started
 
     def pause(self, shortest: float, longest: float) -> None:
-        """Wait for a random time."""
+        """Wait for a random time between these bounds, in seconds."""
         time.sleep(self.random.uniform(shortest, longest))
 
     def stop(self, worker: Script) -> None:
-        """SIGTERM, which must end the worker in order within 15 s."""
-        worker.wait_for("reading the topic", 30)  # a process that is still loading would end without a shutdown
+        """Send SIGTERM, which must shut the worker down cleanly within 15 s."""
+        worker.wait_for("reading the topic", 30)  # a process that is still loading would end without a clean shutdown
         worker.terminate()
         assert worker.wait(15) == 0, worker.output
         assert "Traceback" not in worker.output, worker.output
-        if worker.name != WRAPPER:  # the accounts of a broken variant may not add up
+        if worker.name != WRAPPER:  # the counts of a broken variant need not add up
             assert "all accounted for" in worker.stdout, worker.output
         self.workers.remove(worker)
 
     def relieve(self, worker: Script, variant: str | None = None, env: Mapping[str, str] | None = None) -> Script:
-        """SIGTERM while the fault lasts; another worker takes its place."""
+        """Stop a worker while the fault lasts, and start a new one in its place."""
         self.stop(worker)
         self.stops += 1
         return self.worker(variant, env)
 
     def kill(self, worker: Script) -> None:
-        """SIGKILL."""
+        """Send SIGKILL to a running worker."""
         assert worker.is_running, worker.output
         worker.kill()
         self.workers.remove(worker)
@@ -152,7 +152,7 @@ class Case:
             raise AssertionError(f"{error}; {self.stand.uncommitted()} left\n{self._said()}") from None
 
     def recover(self) -> None:
-        """After the fault: measure the time until everything acknowledged so far is stored and committed."""
+        """After the fault, measure the time until all records acknowledged so far are stored and committed."""
         if self._load is not None:
             self._load.pause()
         begun = time.monotonic()
@@ -162,12 +162,12 @@ class Case:
             self._load.go_on()
 
     def end_workers(self) -> None:
-        """End all workers in order."""
+        """Shut down all workers cleanly."""
         for worker in list(self.workers):
             self.stop(worker)
 
     def end(self) -> None:
-        """End the load, wait until its last record is committed, and end all workers in order."""
+        """End the load, wait until its last record is committed, and shut down all workers cleanly."""
         if self._load is not None:
             self._load.end()
             self.journal += self._load.sink.journal
@@ -175,7 +175,7 @@ class Case:
         self.end_workers()
 
     def judge(self, expected: oracle.Expected | None = None, refused_by_store: Collection[str] = ()) -> Result:
-        """The oracle's verdict on log and store; the points of those symbols must be dead letters instead.
+        """The oracle's verdict on log and store. Ticks of symbols `refused_by_store` must be dead letters, not points.
 
         Pass `expected` if the log has lost its first records.
         """
@@ -197,7 +197,7 @@ class Case:
         )
 
     def judge_alerts(self) -> AlertsVerdict:
-        """Compare the stored alerts with those that a watch over the whole log raises, bit for bit."""
+        """Compare the stored alerts, bit for bit, with those that a watch raises from the whole log."""
         env = {**self.stand.env, **self.env}
         with closing(open_log(load(env), StopEvent())) as log:
             log.connect()

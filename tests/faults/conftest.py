@@ -1,4 +1,4 @@
-"""Servers only for the fault suite, which stops, freezes and cuts them, and cases on both stacks."""
+"""Servers of the fault suite's own, which it stops, freezes and disconnects, and cases on both stacks."""
 
 import time
 import uuid
@@ -19,7 +19,7 @@ MakeCase = Callable[..., Case]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark all of these as `faults`; the short form skips those marked `full`, the full form gets more time."""
+    """Mark this folder's tests as `faults`; the short form skips those marked `full`, the full form has more time."""
     left_out = []
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -50,7 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
 
 
 class ProxiedKafka(KafkaServer):
-    """A broker that is also reachable through `proxy`; clients that connect there stay there."""
+    """A broker that is also reachable through `proxy`; it refers clients of the proxy to the proxy's address."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -63,7 +63,7 @@ class ProxiedKafka(KafkaServer):
 
     @property
     def proxied(self) -> str:
-        """The address that leads a worker through the proxy."""
+        """The address at which a worker reaches the broker through the proxy."""
         return f"127.0.0.1:{self.proxy.port}"
 
     def _prepare(self) -> list[str]:
@@ -146,7 +146,7 @@ def stand(request: pytest.FixtureRequest) -> Stand:
 
 @pytest.fixture
 def case(script: StartScript) -> Iterator[MakeCase]:
-    """`case("what happens", stand)` makes a case; all processes that it starts end with the test."""
+    """`case("the fault in words", stand)` makes a case; the processes that it starts end with the test."""
     made: list[Case] = []
 
     def make(fault: str, stand: Stand, **options: object) -> Case:

@@ -1,4 +1,4 @@
-"""A load for the fault suite: ticks of all kinds at a steady rate, seeded, with a journal of what was acknowledged."""
+"""A load for the fault suite: seeded ticks of all kinds at a steady rate, and a journal of acknowledged records."""
 
 import json
 import random
@@ -24,18 +24,18 @@ BAD_SHARE = 0.01
 
 
 class Sink(ABC):
-    """The target of the load; `journal` has what the log acknowledged."""
+    """Where the load publishes its records; `journal` lists those that the log acknowledged."""
 
     def __init__(self) -> None:
         self.journal: list[oracle.Acknowledged] = []
 
     @abstractmethod
     def send(self, key: bytes | None, value: bytes | None) -> None:
-        """Hand over one record."""
+        """Send one record, without waiting for its acknowledgement."""
 
     @abstractmethod
     def flush(self) -> bool:
-        """Whether everything is acknowledged, after at most a second."""
+        """Wait for at most a second; return whether all records are acknowledged."""
 
     @abstractmethod
     def close(self) -> None:
@@ -43,7 +43,7 @@ class Sink(ABC):
 
 
 class KafkaSink(Sink):
-    """A separate producer that waits for Kafka without a time limit."""
+    """A producer of its own that waits for Kafka without a time limit."""
 
     def __init__(self, servers: str, topic: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class KafkaSink(Sink):
             reconnect_backoff_max_ms=1_000,
             max_block_ms=120_000,
             linger_ms=5,
-            proxy_url=DIRECTLY,  # kafka-python itself leaves a socket open for every failed attempt
+            proxy_url=DIRECTLY,  # by default, kafka-python leaves a socket open after each failed attempt
         )
 
     def send(self, key: bytes | None, value: bytes | None) -> None:
@@ -80,7 +80,7 @@ class KafkaSink(Sink):
 
 
 class EmbeddedSink(Sink):
-    """The embedded log itself: it is the only writer of the topic, so it knows the offsets."""
+    """The embedded log itself; as the only writer of the topic, the sink knows the offsets."""
 
     def __init__(self, path: Path, topic: str, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Load(threading.Thread):
         super().__init__(name="load", daemon=True)
         self.sink = sink
         self.extra: list[tuple[bytes, bytes]] = []
-        """Records to publish once, in addition to the others."""
+        """Records to publish once, in addition to the load's own."""
         self._random = random.Random(seed)
         self._rate = rate
         self._clock = clock or (lambda: datetime.now(UTC))
@@ -142,11 +142,11 @@ class Load(threading.Thread):
         assert self._quiet.wait(timeout), f"the log has not acknowledged all within {timeout:g} s"
 
     def go_on(self) -> None:
-        """Publish again."""
+        """Resume publishing."""
         self._running.set()
 
     def end(self) -> None:
-        """Stop for good, with everything acknowledged; does nothing if it has ended already."""
+        """Stop for good once all records are acknowledged; does nothing if the load has ended already."""
         if self.is_alive():
             self.pause()
             self._ended.set()

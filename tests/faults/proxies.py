@@ -1,6 +1,4 @@
-"""Two proxies between a worker and its servers: one cuts or freezes any connection, the other can answer in InfluxDB's
-place.
-"""
+"""Two proxies between a worker and its servers: one cuts or freezes connections, one can answer instead of InfluxDB."""
 
 import http.client
 import socket
@@ -34,7 +32,7 @@ class TcpProxy:
         self._drop()
 
     def hold(self) -> None:
-        """Keep all connections open, also new ones, but forward nothing: a network that drops packets."""
+        """Forward nothing, but keep all connections open, even new ones, like a network that drops packets."""
         self._flows.clear()
 
     def mend(self) -> None:
@@ -87,12 +85,12 @@ class TcpProxy:
 
 
 class Trick(Enum):
-    """The other things that the proxy can do with a request."""
+    """What the proxy can do with a request instead of answering or forwarding it."""
 
     HOLD = auto()
-    """Never answer and never forward it."""
+    """Neither forward nor answer it."""
     CUT = auto()
-    """Forward it, and cut the connection in the middle of the answer."""
+    """Forward it, then cut the connection in the middle of the answer."""
     SWALLOW = auto()
     """Forward half of it, then cut both connections."""
 
@@ -101,7 +99,7 @@ Meddle = Callable[[str, bytes], Answer | Trick | None]
 
 
 class InfluxProxy:
-    """Forwards requests to the InfluxDB at that port, except those that `meddle(path, body)` answers."""
+    """Forwards requests to the InfluxDB at port `target`, unless `meddle(path, body)` returns something else to do."""
 
     def __init__(self, target: int) -> None:
         self.meddle: Meddle = lambda _path, _body: None
@@ -172,7 +170,7 @@ class InfluxProxy:
             daemon_threads = True
 
             def handle_error(self, request: object, client_address: object) -> None:
-                """Ignore a broken connection: killed workers break theirs."""
+                """Ignore a broken connection: killed workers leave such."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

@@ -1,4 +1,4 @@
-"""The two stacks of the fault suite: what an independent reader finds on them, and where the load goes."""
+"""The two stacks of the fault suite: how to read them independently, and where their load goes."""
 
 import sqlite3
 import time
@@ -15,14 +15,14 @@ from tests.integration.chain import Chain, EmbeddedChain, KafkaChain
 
 
 class Stand(Chain):
-    """A chain, and what the fault suite reads besides its points."""
+    """A chain, with everything that the fault suite reads besides its points."""
 
     name: str
     topic: str
 
     @abstractmethod
     def all_records(self, topic: str) -> list[oracle.LogRecord]:
-        """Every record of a topic, whole; none if there is no such topic."""
+        """Every record of a topic with all its parts; empty if the topic does not exist."""
 
     @abstractmethod
     def uncommitted(self) -> int | None:
@@ -30,15 +30,15 @@ class Stand(Chain):
 
     @abstractmethod
     def worker_times(self) -> list[float]:
-        """The times at which workers stored points, by their own clocks, in seconds since 1970."""
+        """The times that workers wrote into the store by their own clocks, in seconds since 1970."""
 
     @abstractmethod
     def sink(self, clock: Callable[[], float] = time.time) -> Sink:
-        """Where the load goes."""
+        """A new sink for the load."""
 
 
 class KafkaStand(KafkaChain, Stand):
-    """The stack of Kafka and InfluxDB."""
+    """The stack with Kafka and InfluxDB."""
 
     name = "Kafka"
 
@@ -63,7 +63,7 @@ class KafkaStand(KafkaChain, Stand):
         return [time_ns / 1e9 for time_ns in times]
 
     def again(self) -> "KafkaStand":
-        """Another group on the same topic, with its own bucket."""
+        """A stand on the same topic with a new group and a new bucket."""
         bucket = f"{self.bucket}-again"
         self.influx.create_bucket(bucket)
         made = KafkaStand(self.servers, self.topic, self.influx, bucket)

@@ -42,7 +42,7 @@ ROWS: list[Row] = []
 
 
 def write(rows: Sequence[Row], document: Path = DOCUMENT) -> None:
-    """Replace all rows of the table by these."""
+    """Replace all rows of the document's table by these."""
     text = document.read_text(encoding="utf-8")
     found = re.search(f"{BEGIN}\n(.*){END}", text, re.DOTALL)
     assert found is not None, f"{document} lacks {BEGIN} and {END}"
@@ -51,7 +51,7 @@ def write(rows: Sequence[Row], document: Path = DOCUMENT) -> None:
 
 
 def columns(text: str) -> list[dict[str, str]]:
-    """The rows of the table, as dicts by column name."""
+    """The rows of the table in `text`, each as a dict by column name."""
     names, _, *rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
     ]

@@ -13,7 +13,7 @@ HOUR = 3600
 
 
 def test_the_clock_is_set(case: MakeCase, stand: Stand, tmp_path: Path) -> None:
-    """The clock of the worker and of whatever appends to the embedded log; Kafka's broker has its own clock."""
+    """The clocks of the worker and of the embedded log's writers are set; Kafka's broker keeps its own clock."""
     times = often(2, 20)
     file = tmp_path / "clock"
     file.write_text("0")
@@ -38,7 +38,7 @@ def test_the_clock_is_set(case: MakeCase, stand: Stand, tmp_path: Path) -> None:
         shift = (HOUR, -HOUR)[number] if number < 2 else one.random.choice((-HOUR, 0, HOUR))
         new = file.with_suffix(".new")
         new.write_text(str(shift))
-        new.replace(file)  # replaced as a whole, since other processes read it all the time
+        new.replace(file)  # replaced atomically, since other processes read it all the time
         if number < 2:
             wait_until(is_moved, "worker whose clock is set", 30)
         if number == 0 or one.random.random() < 0.3:

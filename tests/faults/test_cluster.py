@@ -1,4 +1,4 @@
-"""Three real brokers: one killed, all restarted one after the other, and leaders that move, under load."""
+"""Three real brokers under load: one is killed, all are restarted one after the other, leaders move."""
 
 import time
 import uuid
@@ -40,7 +40,7 @@ def cluster_stand(brokers: list[KafkaServer], fault_influx: Influxd) -> KafkaSta
 
 
 def described(brokers: list[KafkaServer], topic: str) -> list[Any]:
-    """The partitions of a topic."""
+    """The partitions of a topic, as the brokers describe them."""
     admin = KafkaAdminClient(bootstrap_servers=[each.address for each in brokers])
     try:
         (found,) = admin.describe_topics([topic])
@@ -81,7 +81,7 @@ def test_one_of_three_brokers_is_killed(case: MakeCase, cluster_stand: KafkaStan
 def test_brokers_are_restarted_one_after_the_other(
     case: MakeCase, cluster_stand: KafkaStand, brokers: list[KafkaServer]
 ) -> None:
-    """As in an upgrade: the next broker follows once all copies are in sync, and the leaders move each time."""
+    """As in an upgrade, the next broker is restarted once all replicas are in sync; each restart moves leaders."""
     one = begin(case, cluster_stand, "three brokers restarted one after the other")
     leaders = set()
     for each in brokers:
@@ -96,7 +96,7 @@ def test_brokers_are_restarted_one_after_the_other(
 
 @pytest.mark.full
 def test_leaders_move_under_load(case: MakeCase, cluster_stand: KafkaStand, brokers: list[KafkaServer]) -> None:
-    """One broker repeatedly leaves in an orderly way and comes back: each time its partitions change leaders."""
+    """Brokers take turns to shut down cleanly and come back, which moves the leaders of their partitions."""
     one = begin(case, cluster_stand, "leaders moved among three brokers")
     moved = 0
     for number in range(6):

@@ -1,4 +1,4 @@
-"""Faults of the embedded stack only: a full disk, a frozen worker, one SIGTERM after another."""
+"""Faults of the embedded stack alone: a full disk, a frozen worker, one SIGTERM after the other."""
 
 import resource
 import signal
@@ -14,12 +14,12 @@ from tests.faults.stands import EmbeddedStand
 
 DISK_BYTES = 24 * 2**20
 ENOUGH_TO_SPEAK = 65_536
-"""In bytes: below the size of the database, but above that of the worker's output, to which the limit applies too."""
+"""In bytes: less than the database, but more than the worker's output, to which the limit applies too."""
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 24 MiB; where this user may not mount one, the test is skipped."""
+    """A file system of 24 MiB; the test is skipped if this user may not mount one."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
@@ -55,7 +55,7 @@ def test_the_disk_is_full(case: MakeCase, small_disk: Path) -> None:
 
 @pytest.mark.full
 def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) -> None:
-    """Only the worker has a limit (RLIMIT_FSIZE) while the load continues; the limit is lifted later."""
+    """Only the worker gets a limit (RLIMIT_FSIZE), while the load continues; later the limit is lifted."""
     times = often(1, 10)
     one = case("the worker may not write more to the file", embedded_stand)
     worker = one.worker()
@@ -67,7 +67,7 @@ def test_the_file_may_not_grow(case: MakeCase, embedded_stand: EmbeddedStand) ->
         worker.wait_for("held up", 20)
         one.pause(1, 1)
         if number == times - 1:
-            one.relieve(worker)  # the limit belongs to the process
+            one.relieve(worker)  # a new process has no limit
         else:
             unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
             resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE, unlimited)

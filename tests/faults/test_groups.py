@@ -1,4 +1,4 @@
-"""Workers freeze and resume, join and leave."""
+"""Workers are frozen and resumed, and join and leave their group."""
 
 import re
 import signal
@@ -14,7 +14,7 @@ from tests.integration.chain import wait_until
 
 @pytest.mark.full
 def test_a_worker_comes_back_after_its_session(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """SIGSTOP for longer than the session time-out: when the worker resumes, another one owns its partitions."""
+    """SIGSTOP lasts longer than the session timeout: when the worker resumes, a different one owns its partitions."""
     times = often(1, 4)
     one = case("SIGSTOP for 13 s of one of two workers, and back", kafka_stand)
     for worker in (one.worker(), one.worker()):
@@ -34,7 +34,7 @@ def test_a_worker_comes_back_after_its_session(case: MakeCase, kafka_stand: Kafk
 def test_a_worker_comes_back_with_a_batch_in_hand(
     case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy
 ) -> None:
-    """Frozen during a write: when it resumes, it writes what another worker has written and committed long before."""
+    """The worker is frozen during a write; when it resumes, it writes points that a successor has long committed."""
     times = often(1, 4)
     one = case("SIGSTOP for 13 s in the middle of a write, and back", kafka_stand)
     first, other = one.worker(env={"INFLUXDB_URL": influx_proxy.url}), one.worker()
@@ -53,7 +53,7 @@ def test_a_worker_comes_back_with_a_batch_in_hand(
         first.process.send_signal(signal.SIGCONT)
         one.recover()
         wait_until(lambda times=number: first.output.count("resumed after") >= times, "the held write", 30)  # type: ignore[misc]
-        one.pause(3, 3)  # the time to become a member again
+        one.pause(3, 3)  # time to rejoin the group
     one.finish(times)
 
 

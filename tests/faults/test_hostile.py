@@ -1,5 +1,5 @@
-"""Clients that may publish, or use the group, do harm: nothing is lost, no partition stands still, no worker ends. The
-suite can fail: the oracle finds variants of the worker that lack one of its guards.
+"""Hostile clients that may publish or use the group: nothing is lost, no partition stalls, no worker ends. The suite
+can fail: the oracle detects variants of the worker that lack one of its guards.
 """
 
 import threading
@@ -22,18 +22,18 @@ from tests.transactions import Transactions
 
 MOST_MB = 400
 BOUND, BOMB_RECORDS = 2**24, 17
-"""The bound of a batch in these tests, and the number of records of a million blanks each that exceed it; snappy fits
-no more into a megabyte.
+"""The bound on an unpacked batch in these tests, and a number of records of a million blanks each that exceeds it. With
+snappy, no more of them fit into a megabyte.
 """
 
 MOST_SYMBOLS, MOST_SOURCES = 20, 4
-"""How many names are accepted in these tests; the load has eight symbols of two sources each."""
+"""How many names the worker accepts in these tests; the load has eight symbols with two sources each."""
 
 Attack = Callable[[Case, KafkaStand], None]
 
 
 def large_records(_: Case, stand: KafkaStand) -> None:
-    """Values that fit no dead-letter topic of the default size, one of them in 3 KB of gzip."""
+    """Send two values too large for a dead-letter topic with the default limit; gzip packs one of them to 3 KB."""
     for codec, size in ((None, 1_048_400), ("gzip", 3_000_000)):
         producer = KafkaProducer(
             bootstrap_servers=stand.servers, compression_type=codec, max_request_size=2**30, batch_size=2**29
@@ -43,7 +43,7 @@ def large_records(_: Case, stand: KafkaStand) -> None:
 
 
 def bombs(one: Case, stand: KafkaStand) -> None:
-    """Batches that unpack to more than the bound, in every codec, and a million empty headers."""
+    """Send batches that unpack to more than the bound, with every codec, and a record with a million empty headers."""
     for codec in CODECS:
         first = send_blanks(stand.servers, stand.topic, codec, 1_000_000, BOMB_RECORDS)
         BOMBS.setdefault(one.fault, set()).add(first)
@@ -51,7 +51,7 @@ def bombs(one: Case, stand: KafkaStand) -> None:
 
 
 def aborted(_: Case, stand: KafkaStand) -> None:
-    """Transactions that are aborted, with ticks in them, between the ticks of others."""
+    """Send ticks in a transaction that is aborted, interleaved with a committed one."""
     tick = b'{"symbol":"AAPL","price":1,"timestamp":"2026-01-05T14:30:00Z"}'
     with Transactions(stand.servers, stand.topic).open("abort") as first:
         first.send(*[(b"AAPL", tick)] * 20)
@@ -60,7 +60,7 @@ def aborted(_: Case, stand: KafkaStand) -> None:
 
 
 def strangers(one: Case, stand: KafkaStand) -> None:
-    """A console consumer in the workers' group, beside them."""
+    """Let a console consumer try to join the workers' group."""
     stop = threading.Event()
 
     def consume() -> None:
@@ -88,7 +88,7 @@ def strangers(one: Case, stand: KafkaStand) -> None:
 
 
 def names(_: Case, stand: KafkaStand) -> None:
-    """Ticks of very many symbols, and of very many sources of one symbol."""
+    """Send ticks of very many symbols, and of very many sources of one symbol."""
     producer = KafkaProducer(bootstrap_servers=stand.servers)
     tick = b'{"symbol":"%s","price":1,"timestamp":"2026-01-05T14:30:00Z","source":"%s"}'
     for number in range(often(1_000, 3_000)):
@@ -114,19 +114,19 @@ FAULTS = {
     "names": "floods of symbols and of sources",
 }
 KINDS: Sequence[Sequence[str]] = [[each] for each in ATTACKS] if FULL else [list(ATTACKS)]
-"""The short form has all of them in one case."""
+"""The attacks of each case; the short form has all of them in one case."""
 BOMBS: dict[str, set[int]] = {}
-"""By case, the first offsets of the bombs in partition 0."""
+"""For each case, the first offset of each bomb in partition 0."""
 
 
 def peak_mb(worker: Script) -> int:
-    """The most memory that the worker has had so far."""
+    """The worker's peak resident memory so far, in MB."""
     status = Path(f"/proc/{worker.process.pid}/status").read_text(encoding="ascii")
     return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
 def begun(case: MakeCase, stand: KafkaStand, name: str, variant: str | None) -> tuple[Case, Script]:
-    """A worker under load, with a dead-letter topic as a broker makes it by default."""
+    """Start a worker under load, with a dead-letter topic that has a broker's default settings."""
     admin = KafkaAdminClient(bootstrap_servers=stand.servers)
     admin.create_topics({f"{stand.topic}.dlq": {"num_partitions": 1, "replication_factor": 1}})
     admin.close()
@@ -140,9 +140,7 @@ def begun(case: MakeCase, stand: KafkaStand, name: str, variant: str | None) -> 
 
 
 def expected_of(one: Case, stand: KafkaStand) -> oracle.Expected:
-    """The expected content of the store: a bomb is one letter, whatever it holds, and only the first names are
-    accepted.
-    """
+    """The expected points and dead letters: a whole bomb is one letter, and only the first names are accepted."""
     records = stand.all_records(stand.topic)
     firsts = BOMBS.get(one.fault, set())
     inside = {first + at for first in firsts for at in range(BOMB_RECORDS)}
@@ -157,7 +155,7 @@ def expected_of(one: Case, stand: KafkaStand) -> oracle.Expected:
 
 
 def too_many(expected: oracle.Expected) -> dict[tuple[int, int], str]:
-    """The places of ticks whose names come after the accepted ones, in log order, each with its reason."""
+    """The places of ticks whose symbol or source exceeds the accepted number in log order, each with its reason."""
     known: dict[int, dict[str, set[str]]] = {}
     reasons: dict[tuple[int, int], str] = {}
     ordered = expected.points.sort_values(["partition", "offset"])
@@ -230,7 +228,7 @@ def limit_letters(stand: KafkaStand, most: int) -> None:
 
 
 def spoilt(case: MakeCase, stand: KafkaStand, variant: str | None) -> tuple[Case, Script]:
-    """A worker stops; another one starts on a dead-letter topic that does not accept letters of large records."""
+    """Stop a worker, shrink the dead-letter topic's size limit below large letters, and start a new worker."""
     one, worker = begun(case, stand, "a dead-letter topic that is too small", None)
     one.recover()
     one.stop(worker)
@@ -283,7 +281,7 @@ def test_a_worker_without_its_guard_is_found(
 
 
 def test_records_taken_by_a_foreign_consumer_are_read_again(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """A foreign consumer joins under the common protocol name; its commits are recognised and not followed."""
+    """A foreign consumer joins under the common protocol name; its commits are recognised and ignored."""
     one, worker = begun(case, kafka_stand, "a consumer that gets into the group", "common-protocol")
     strangers(one, kafka_stand)
     one.recover()

@@ -1,4 +1,4 @@
-"""InfluxDB away, frozen, refusing, or cut off in the middle of an answer."""
+"""InfluxDB is away, is frozen, refuses, or is cut off in the middle of an answer."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ ODD = "ODD"
 
 
 def through(one: Case, begin: Callable[[], Any], end: Callable[[], Any], seconds: float) -> None:
-    """Two workers live through the fault; in the middle one of them is asked to stop, and another one starts."""
+    """Two workers run through the fault; halfway through, one of them is stopped and a new one started."""
     for worker in (one.worker(), one.worker()):
         worker.wait_for("is ours", 30)
     assert one.load.is_alive()
@@ -87,7 +87,7 @@ def test_answers(case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxPr
 def test_one_line_that_influxdb_always_refuses(
     case: MakeCase, kafka_stand: KafkaStand, influx_proxy: InfluxProxy
 ) -> None:
-    """InfluxDB quotes the line with a 400 and writes nothing of the request: the line's tick is a dead letter."""
+    """InfluxDB answers 400, quotes the line and writes nothing of the request; the tick becomes a dead letter."""
 
     def meddle(path: str, body: bytes) -> Answer | None:
         bad = re.findall(rf"^stock_metrics,symbol={ODD},.*$", body.decode(), re.MULTILINE)
@@ -103,7 +103,7 @@ def test_one_line_that_influxdb_always_refuses(
     for number in range(times):
         moment = f"2026-01-05T14:30:{number:02}Z"
         load.extra = [(ODD.encode(), f'{{"symbol":"{ODD}","price":5,"timestamp":"{moment}"}}'.encode())]
-        one.pause(0.7, 1.0)  # two of them in one small batch would count as a mistake in the setup
+        one.pause(0.7, 1.0)  # two such lines in one small batch would pass for a configuration error
         if number == times // 2:
             worker = one.relieve(worker)
             worker.wait_for("is ours", 30)

@@ -1,4 +1,4 @@
-"""Kafka is away or frozen, the network is cut, or the log has lost its beginning."""
+"""Kafka is away or frozen, the network is cut, or retention has removed the log's beginning."""
 
 import re
 import time
@@ -36,7 +36,7 @@ def test_the_broker(
     begin: str,
     end: str,
 ) -> None:
-    """A producer is asked to stop, too: it ends, and reports ticks that were not acknowledged."""
+    """A producer is also stopped meanwhile: it ends and reports the ticks that were not acknowledged."""
     seconds = often(4, 20)
     one = case(f"Kafka {what} for {seconds} s", kafka_stand)
     journal = tmp_path / "journal"
@@ -64,7 +64,7 @@ def test_the_broker(
 def test_the_network_between_a_worker_and_the_broker(
     case: MakeCase, kafka_stand: KafkaStand, fault_kafka: ProxiedKafka, what: str
 ) -> None:
-    """Longer than the session time-out: the other worker takes over before the first one comes back."""
+    """The fault outlasts the session timeout: the second worker takes over before the first one comes back."""
     times = often(1, 3)
     words = {"cut": "cut off", "hold": "swallowed"}[what]
     one = case(f"connections of one of two workers to Kafka {words} for 13 s", kafka_stand)
@@ -85,7 +85,7 @@ def test_the_network_between_a_worker_and_the_broker(
 
 
 def test_retention_overruns_a_stopped_worker(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """The gap is reported exactly, and what follows it is computed as if nothing had come before."""
+    """The gap is reported exactly, and metrics after it are computed as if the log began there."""
     one = case("retention overran a stopped worker", kafka_stand)
     worker = one.worker()
     worker.wait_for("is ours", 30)
@@ -117,7 +117,7 @@ def test_retention_overruns_a_stopped_worker(case: MakeCase, kafka_stand: KafkaS
         pd.concat([part.points for part in parts], ignore_index=True), {**parts[0].letters, **parts[1].letters}
     )
     one.finish(1, expected)
-    # Per partition: if its first worker stopped before it could commit, the line appears twice.
+    # A partition's line appears twice if its first worker stopped before it could commit.
     reported = dict(re.findall(r"partition (\d+): ([\d,]+) records were lost", early.stderr + worker.stderr))
     lost = {number: at - committed.get(number, 0) for number, at in cut.items()}
     assert {int(number): int(count.replace(",", "")) for number, count in reported.items()} == lost
@@ -129,7 +129,7 @@ def _ends(records: list[oracle.LogRecord]) -> dict[int, int]:
 
 
 def test_two_runs_over_one_topic_give_the_same_digest(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """Other batches, another number of workers, other faults: the same bits."""
+    """Different batches, a different number of workers and different faults give the same bits."""
     one = case("two runs over one topic, with other workers, batches and faults: the same digest", kafka_stand)
     named = {name: one.worker(env={"KAFKA_INSTANCE_ID": name}) for name in "ab"}
     for worker in named.values():

@@ -1,4 +1,4 @@
-"""kill -9 of workers at random moments, under load."""
+"""Workers are killed (kill -9) at random moments under load."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.faults.stands import EmbeddedStand, KafkaStand
 
 
 def test_kill_of_named_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """Names (KAFKA_INSTANCE_ID) let a new worker take over at once, so that the kills hit work, not waiting."""
+    """With names (KAFKA_INSTANCE_ID), a new worker takes over at once, so the kills hit workers that are at work."""
     times = often(10, 100)
     one = case("`kill -9` of one of two named workers", kafka_stand, rate=500, env=RAISING)
     named = {name: one.worker(env={"KAFKA_INSTANCE_ID": name}) for name in ("a", "b")}
@@ -29,7 +29,7 @@ def test_kill_of_named_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand)
 
 @pytest.mark.full
 def test_kill_of_nameless_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """Without a name, the partitions of a dead worker wait for the end of its session."""
+    """Without names, a dead worker's partitions stay unowned until its session ends."""
     times = often(1, 5)
     one = case("`kill -9` of one of two workers", kafka_stand, env=RAISING)
     for worker in (one.worker(), one.worker()):

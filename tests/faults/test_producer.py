@@ -1,4 +1,4 @@
-"""kill -9 of the producer: every acknowledged tick is in the log, and gaps in the numbers show the others."""
+"""The producer is killed (kill -9): the log has every acknowledged tick, and gaps in `seq` show the lost ones."""
 
 import json
 from collections import defaultdict

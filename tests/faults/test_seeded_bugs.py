@@ -1,4 +1,4 @@
-"""The suite can fail: the oracle finds each of these broken variants, in a case that the sound worker passes."""
+"""The suite can fail: the oracle detects each of these broken variants in a case that the sound worker passes."""
 
 from collections.abc import Callable
 
@@ -63,7 +63,7 @@ def asked_to_stop_while_the_store_refuses(
 
 
 def restarted(variant: str | None, one: Case) -> Case:
-    """A worker shuts down, and another one continues."""
+    """Stop a worker under load, and let a new one continue."""
     worker = one.worker(variant)
     assert one.load.is_alive()
     worker.wait_for("is ours", 30)
@@ -74,7 +74,7 @@ def restarted(variant: str | None, one: Case) -> Case:
 
 
 def killed_after_bad_records(variant: str | None, one: Case) -> Case:
-    """A worker is killed as soon as it has committed past bad records."""
+    """Kill a worker as soon as it has committed past bad records."""
     worker = one.worker(variant)
     one.load.extra = [(b"AAPL", b"nonsense")] * 5
     one.pause(0.5, 0.5)

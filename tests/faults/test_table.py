@@ -1,4 +1,4 @@
-"""The table in the document holds the suite's own figures, from one complete run."""
+"""The document's table holds figures from one complete run of the suite."""
 
 from pathlib import Path
 

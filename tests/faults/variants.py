@@ -1,7 +1,7 @@
 """Broken scripts: `python variants.py NAME [flag ...]` breaks a script in one way and runs it.
 
-Most are seeded bugs, which the oracle must find. Three are not: `clock` runs the worker under a clock that a file
-sets, `small-batches` makes it read a few records at a time, `journal` makes the producer note each acknowledgement.
+Most are seeded bugs, which the oracle must find. Three are not: `clock` shifts the worker's clock as a file says,
+`small-batches` makes the worker read a few records at a time, `journal` makes the producer record each acknowledgement.
 """
 
 import math
@@ -66,7 +66,7 @@ def commit_first() -> None:
 
 
 def batching_mode() -> None:
-    """Leaves the writing to the client's own thread."""
+    """Writes in the client's batching mode, in a background thread."""
     make = InfluxStore.__init__
 
     def make_batching(store: InfluxStore, *arguments: Any, **options: Any) -> None:
@@ -77,7 +77,7 @@ def batching_mode() -> None:
 
 
 def no_restore() -> None:
-    """Begins with empty windows at the commit."""
+    """Starts at the commit with empty windows."""
     plan = restore.plan
 
     def plan_without_replay(*arguments: Any) -> RestorePlan:
@@ -118,7 +118,7 @@ def letters_unacknowledged() -> None:
 
 
 def drop_at_sigterm() -> None:
-    """Treats a batch that SIGTERM interrupted as written."""
+    """Treats a batch as written whose write SIGTERM interrupted."""
     write = StockAnalyticsEngine.write
 
     def write_or_drop(worker: StockAnalyticsEngine, batch: Batch) -> None:
@@ -131,7 +131,7 @@ def drop_at_sigterm() -> None:
 
 
 def population() -> None:
-    """Divides the squares by n in place of n - 1."""
+    """Computes the deviation with n in place of n - 1."""
 
     def of_population(window: Floats) -> Floats:
         result: Floats = deviation(window) * math.sqrt((len(window) - 1) / len(window))
@@ -147,7 +147,7 @@ def uncommitted() -> None:
 
 
 def letters_forgotten() -> None:
-    """Sends whole letters of any size, and counts those that the log refuses as delivered."""
+    """Sends dead letters uncut, and counts those that the log refuses as delivered."""
     letter_of = dead_letters.letter_of
 
     def whole(topic: str, refused: Refused, stage: str, _largest: int | None = None) -> dead_letters.Letter:
@@ -174,18 +174,18 @@ def unbounded() -> None:
 
 
 def common_protocol() -> None:
-    """Joins the group under the name that every consumer offers."""
+    """Joins the group under a protocol name that every consumer offers."""
     patch(kafka_reader.WorkersAlone, name="range")
 
 
 def strangers_followed() -> None:
-    """Lets any consumer into the group, and continues from that consumer's commits."""
+    """Lets any consumer into the group, and resumes from that consumer's commits."""
     common_protocol()
     patch(assignments.Assignments, note_commit=lambda *_: None)
 
 
 def trusting() -> None:
-    """Trusts the metadata of any commit."""
+    """Trusts any commit's metadata."""
 
     def read(commit: Commit) -> restore._Metadata | None:
         return msgspec.json.decode(commit.metadata, type=restore._Metadata)
@@ -194,17 +194,17 @@ def trusting() -> None:
 
 
 def names_unbounded() -> None:
-    """Accepts ticks of any number of names."""
+    """Accepts any number of names."""
     patch(Names, admit=lambda _names, ticks: (ticks, []))
 
 
 def settings_unchecked() -> None:
-    """Works with any settings of a topic."""
+    """Accepts a dead-letter topic with any size limit."""
     patch(topics, LEAST_LETTER_BYTES=0)
 
 
 def clock() -> None:
-    """Shifts the clock by the seconds in the file `FAULT_CLOCK`."""
+    """Shifts the clock by the number of seconds in the file that `FAULT_CLOCK` names."""
     file, true_ns = Path(os.environ["FAULT_CLOCK"]), time.time_ns
 
     def moved_ns() -> int:
@@ -214,7 +214,7 @@ def clock() -> None:
         return moved_ns() / 1e9
 
     patch(time, time_ns=moved_ns, time=moved)
-    # Default arguments were bound at definition: patching `time` does not reach them.
+    # Default arguments are bound at definition, so patching `time` does not reach them.
     for each, function in (
         (StockAnalyticsEngine, moved_ns),
         (InfluxStore, moved),
@@ -227,7 +227,7 @@ def clock() -> None:
 
 
 def small_batches() -> None:
-    """Reads 37 records at a time."""
+    """Reads at most 37 records at a time."""
 
     def make(**options: Any) -> Any:
         return KafkaConsumer(**options | {"max_poll_records": 37})
@@ -236,7 +236,7 @@ def small_batches() -> None:
 
 
 def journal() -> None:
-    """The producer, noting in the file `FAULT_JOURNAL` what was acknowledged."""
+    """Makes the producer record each acknowledgement in the file that `FAULT_JOURNAL` names."""
     file = oracle.JournalFile(Path(os.environ["FAULT_JOURNAL"]))
     publish, append = Writer.publish, LogFile.append
 

@@ -1,4 +1,4 @@
-"""The formulas against pandas, step by step, and their bits for any batches."""
+"""The formulas agree with pandas at every step, and their bits do not depend on the batches."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def record(offset: int, symbol: str, price: float, volume: int = 1) -> Entry:
 def run(
     records: Sequence[Entry], sizes: Sequence[int], span: int = 1_000_000
 ) -> tuple[dict[str, list[float]], int | None]:
-    """The metrics of all records, in batches of the given sizes (the last size repeats)."""
+    """The metrics of all records in batches of these sizes (the last repeats), and the oldest offset needed."""
     windows = Windows(span)
     columns: dict[str, list[float]] = {name: [] for name in NAMES}
     begin, turn = 0, 0
@@ -132,7 +132,7 @@ WINDOWED = (
 
 
 def a_day(seed: int) -> list[tuple[str, float, int, int]]:
-    """90 to 160 ticks of two symbols, of which one has 45 or more: every window fills, and moves on."""
+    """90 to 160 ticks of two symbols. One of them has at least 45, so every window fills and moves on."""
     rng = np.random.default_rng(seed)
     count = int(rng.integers(90, 160))
     prices_of = rng.integers(1, int(rng.choice([200, 100_000_000])), count) / 100
@@ -145,7 +145,7 @@ long_days = st.integers(0, 2**32 - 1).map(a_day)
 
 
 def hold_against_pandas(drawn: list[tuple[str, float, int, int]], span: int, sizes: Sequence[int]) -> dict[str, int]:
-    """Compare every metric of every tick with pandas; return how often each metric was present."""
+    """Compare every metric of every tick with pandas; return how often each metric was known."""
     columns, _ = run(as_records(drawn), sizes, span)
     frame = pd.DataFrame(drawn, columns=["symbol", "price", "volume", "step"])
     frame["offset"] = frame["step"].cumsum()
@@ -196,7 +196,7 @@ A_LONG_DAY = [("AB"[n % 3 == 0], 100 + n * 37 % 101 / 8, n * 7919 % 1_000, 1 + n
 
 
 def shorter(name: str) -> list[Field]:
-    """The table with that field's window short of its oldest value."""
+    """The table of fields, in which that field's window lacks its oldest value."""
 
     def over_fewer(formula: Callable[..., Any]) -> Callable[..., Any]:
         return lambda window, *others: formula(window[1:], *others)
@@ -210,7 +210,7 @@ def span_ignored(view: WindowView, n: int) -> Flags:
 
 
 class Forgetful(Windows):
-    """Carries one tick less than the windows need."""
+    """A broken variant that carries one tick less than the windows need."""
 
     def advance(self, ticks: TickBatch) -> WindowView:
         view = super().advance(ticks)

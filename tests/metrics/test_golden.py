@@ -1,7 +1,7 @@
 """The bits of every metric of one fixed day, as digests: a changed bit is a decision, never an accident.
 
-Where a digest changes on purpose, raise `COMPUTATION` in `tickflow/metrics/fields.py` and put the new digests here. The
-audit then counts the points of the earlier version separately, and does not call them wrong.
+If a digest changes on purpose, raise `COMPUTATION` in `tickflow/metrics/fields.py` and put the new digests here. The
+audit then counts the earlier version's points separately, and does not report them as wrong.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ GOLDEN = {
 
 
 def records() -> Iterator[Entry]:
-    """6,000 ticks of five symbols from an integer generator, so that they are the same on every machine."""
+    """6,000 ticks of five symbols, from an integer generator so that they are the same on every machine."""
     state, prices = 12345, [18_725, 9, 4_000_000_000, 250_000, 100_000]
     for offset in range(6_000):
         state = (1_103_515_245 * state + 12_345) % 2**31

@@ -1,4 +1,4 @@
-"""Indicators compared with pandas, which computes them in another way, and the properties that all of them have."""
+"""Indicators agree with pandas, which computes them differently, and have the properties common to all of them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SEEDS = range(5)
 
 
 def bars(seed: int, count: int = 300) -> Bars:
-    """Candles of a random walk, in two sessions with hours outside of them between."""
+    """Candles of a random walk: a session, closed hours, and a session."""
     random = np.random.default_rng(seed)
     close = 100 + np.cumsum(random.normal(0, 0.3, count))
     away = np.abs(random.normal(0, 0.2, (2, count)))
@@ -24,7 +24,7 @@ def bars(seed: int, count: int = 300) -> Bars:
 
 
 def smoothed(values: Any, n: int, weight: float) -> NDArray[np.float64]:
-    """pandas' exponential average, whose first value is the mean of the first n known values."""
+    """The exponential average by pandas; its first value is the mean of the first n known values."""
     known = values.dropna()
     seeded = known.iloc[n - 1 :].copy()
     seeded.iloc[0] = known.iloc[:n].mean()
@@ -109,9 +109,7 @@ def test_without_a_price_change_rsi_is_50_and_atr_is_0() -> None:
 
 
 def test_values_before_the_lead_no_longer_matter() -> None:
-    """A reader who moves through time sees the same values: those of the longest average differ by less than a
-    thousandth of the earlier price move.
-    """
+    """A reader who scrolls sees stable values: the longest average keeps less than 0.1 % of an earlier move."""
     close = bars(3, 1_200).close
     shifted = close.copy()
     shifted[:400] += 1

@@ -1,4 +1,4 @@
-"""Small days for tests of single detectors, and the views of them."""
+"""Short series of trades for tests of single detectors, and helpers that run a detector over them."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ SECOND_US = 1_000_000
 
 @lru_cache
 def busy_day(seed: int = 1, count: int = 800) -> tuple[Trade, ...]:
-    """Two symbols that trade every second or so: jumps that hold, bad prints, bursts of volume, restless stretches."""
+    """Two symbols that trade about every second: jumps that hold, bad prints, bursts of volume, volatile times."""
     rng = random.Random(seed)
     prices = {"X": 100.0, "Y": 20.0}
     now, restless, made = 1_700_000_000 * SECOND_US, 0, []
@@ -36,13 +36,13 @@ def busy_day(seed: int = 1, count: int = 800) -> tuple[Trade, ...]:
 
 @lru_cache
 def expected(detector: str, trades: tuple[Trade, ...], least: float = 0.0) -> dict[int, Expected]:
-    """By tick, the oracle's finding: all ticks out of warm-up that score above 0."""
+    """The oracle's findings by the tick's number: all after warm-up with a score above 0."""
     said = {at: each[detector] for at, each in enumerate(oracle.scores(trades, least)) if detector in each}
     return {at: one for at, one in said.items() if one.score > 0}
 
 
 def view_of(seconds: Seconds, trades: Sequence[Trade]) -> View:
-    """These trades as the next batch of `seconds`."""
+    """The view of these trades as the next batch of `seconds`."""
     return seconds.view(
         [each.symbol for each in trades],
         np.array([each.time_us for each in trades], dtype=np.int64),
@@ -52,7 +52,7 @@ def view_of(seconds: Seconds, trades: Sequence[Trade]) -> View:
 
 
 def batches(trades: Sequence[Trade], size: int) -> Iterator[tuple[int, Seconds, View]]:
-    """The number of each batch's first trade, what was known before it, and its view; kept afterwards."""
+    """Yield each batch's first trade number, the state before the batch, and its view; then advance the state."""
     seconds = Seconds()
     for begin in range(0, len(trades), size):
         view = view_of(seconds, trades[begin : begin + size])
@@ -61,7 +61,7 @@ def batches(trades: Sequence[Trade], size: int) -> Iterator[tuple[int, Seconds, 
 
 
 def rows(detector: Callable[[View], Scored], trades: Sequence[Trade], size: int) -> dict[int, Expected]:
-    """By tick, what the detector finds in batches of that size."""
+    """The detector's findings in batches of that size, by the tick's number."""
     found: dict[int, Expected] = {}
     for begin, _, view in batches(trades, size):
         scored = detector(view)
@@ -73,7 +73,7 @@ def rows(detector: Callable[[View], Scored], trades: Sequence[Trade], size: int)
 
 
 def hold_against(found: dict[int, Expected], wanted: dict[int, Expected]) -> None:
-    """Compare findings with those of the oracle."""
+    """Assert that the findings equal the oracle's."""
     assert found.keys() == wanted.keys()
     for at, each in wanted.items():
         assert abs(found[at].score - each.score) <= 1e-9 * each.score
@@ -81,7 +81,7 @@ def hold_against(found: dict[int, Expected], wanted: dict[int, Expected]) -> Non
 
 
 def seconds_asked_for(method: str, detector: Callable[[View], Scored], trades: Sequence[Trade]) -> set[int]:
-    """The traded seconds (of one batch) for which the detector calls `method`, the expensive part."""
+    """The traded seconds for which the detector calls the view's expensive `method`, with all trades in one batch."""
     view = view_of(Seconds(), trades)
     asked: set[int] = set()
     whole = getattr(view, method)
@@ -96,7 +96,7 @@ def seconds_asked_for(method: str, detector: Callable[[View], Scored], trades: S
 
 
 def seconds_of(trades: Sequence[Trade], ticks: Iterator[int] | Sequence[int]) -> set[int]:
-    """The traded seconds of these ticks, in the numbering of a view of all trades."""
+    """The traded seconds to which these ticks belong, numbered as in a view of all trades."""
     view = view_of(Seconds(), trades)
     places = {int(at): place for place, at in enumerate(view.order)}
     return {int(view.second[places[at]]) for at in ticks}

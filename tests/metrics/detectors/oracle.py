@@ -1,5 +1,4 @@
-"""The scores that the detectors must give, computed tick by tick from plain lists, with the formulas written out
-again."""
+"""The scores that detectors must give, computed tick by tick from plain lists by independent formulas."""
 
 import itertools
 import math
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 
 class Trade(NamedTuple):
-    """One tick."""
+    """One trade, as a tick reports it."""
 
     symbol: str
     time_us: int
@@ -21,7 +20,7 @@ class Trade(NamedTuple):
 
 @dataclass
 class Second:
-    """One traded second."""
+    """A traded second: its last price and its volume."""
 
     stamp: int
     close: float
@@ -30,14 +29,14 @@ class Second:
 
 @dataclass
 class History:
-    """A symbol so far: its traded seconds (all of them), its newest second and its last price."""
+    """The history of a symbol: all its traded seconds, the newest one last, and its last price."""
 
     seconds: list[Second] = field(default_factory=list)
     last_price: float | None = None
 
 
 def usual_move(logs: list[float]) -> float:
-    """The usual move, from 58 log prices."""
+    """The usual move that follows from 58 log prices."""
     assert len(logs) == 58
     returns = [after - before for before, after in itertools.pairwise(logs)]
     weights = [0.94**age for age in range(len(returns) - 1, -1, -1)]
@@ -47,7 +46,7 @@ def usual_move(logs: list[float]) -> float:
 
 
 class Expected(NamedTuple):
-    """The finding that a detector must have for a tick."""
+    """The finding that a detector must return for a tick."""
 
     score: float = 0.0
     direction: int = 0
@@ -56,7 +55,7 @@ class Expected(NamedTuple):
 
 
 def move(window: list[Second], least: float) -> Expected:
-    """The finding of `move`; its score is 0 without a move."""
+    """The finding of `move`; the score is 0 if there was no move."""
     logs = [math.log(each.close) for each in window]
     base, held = logs[55:58], logs[58:60]
     up, down = max(0.0, min(held) - max(base)), max(0.0, min(base) - max(held))
@@ -71,7 +70,7 @@ def move(window: list[Second], least: float) -> Expected:
 
 
 def volume(window: list[Second]) -> float:
-    """Score of `volume`."""
+    """The score of `volume`."""
     logs = [math.log1p(each.volume) for each in window]
     before = logs[:50]
     deviation = max(statistics.stdev(before), 0.3)
@@ -79,7 +78,7 @@ def volume(window: list[Second]) -> float:
 
 
 def volatility(window: list[Second]) -> float:
-    """Score of `volatility`."""
+    """The score of `volatility`."""
     logs = [math.log(each.close) for each in window]
     returns = [abs(after - before) for before, after in itertools.pairwise(logs)]
     cut = 5 * statistics.fmean(returns)
@@ -105,7 +104,7 @@ def bad_print(window: list[Second], was_within: bool, before: float, least: floa
 
 
 def scores(trades: Iterable[Trade], least: float = 0.0) -> Iterator[dict[str, Expected]]:
-    """For each trade, the finding that each detector must have; empty in warm-up."""
+    """For each trade, the finding that each detector must return; empty during warm-up."""
     histories: defaultdict[str, History] = defaultdict(History)
     for trade in trades:
         history = histories[trade.symbol]

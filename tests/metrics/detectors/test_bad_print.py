@@ -1,4 +1,4 @@
-"""`bad_print`, compared with the oracle, and the seconds that it scores."""
+"""`bad_print` agrees with the oracle, and scores only the seconds that it must."""
 
 import pytest
 
@@ -33,10 +33,10 @@ CALM = [Trade("A", number * SECOND_US, 100 + 0.01 * (number % 2), 1.0) for numbe
 @pytest.mark.parametrize(
     ("after_us", "price", "back", "direction", "reference"),
     [
-        (0, 101.0, 100.0, 1, 100.01),  # print and return within one second, which began with a good price
+        (0, 101.0, 100.0, 1, 100.01),  # bad print and return lie in one second, which began with a good price
         (0, 99.0, 100.01, -1, 100.0),
         (300_000, 101.0, 100.0, 1, 100.01),
-        (SECOND_US, 101.0, 100.01, 1, 100.01),  # the return begins another second
+        (SECOND_US, 101.0, 100.01, 1, 100.01),  # the return begins a new second
         (SECOND_US, 99.0, 100.0, -1, 100.0),
     ],
 )

@@ -1,4 +1,4 @@
-"""The detectors against an oracle that works tick by tick, and against themselves with other batches."""
+"""The detectors agree with an oracle that works tick by tick, and with themselves for different batches."""
 
 import math
 import random
@@ -25,7 +25,7 @@ Row = tuple[int, float, int, float, float]
 
 
 def trades(seed: int, count: int = 4_000, fractions: bool = False) -> list[Trade]:
-    """Some symbols with quiet and busy times, cents, jumps that hold, lone bad prints, bursts and late ticks."""
+    """Trades of four symbols, with quiet and busy times, jumps that hold, lone bad prints, bursts and late ticks."""
     rng = random.Random(seed)
     symbols = ["BUSY", "CENT", "SLOW", "JUMP"]
     prices = dict(zip(symbols, (100.0, 12.34, 3000.0, 50.0), strict=True))
@@ -46,7 +46,7 @@ def trades(seed: int, count: int = 4_000, fractions: bool = False) -> list[Trade
 
 
 def found(trades: Sequence[Trade], cuts: Sequence[int]) -> dict[str, list[Row]]:
-    """The findings of each detector for batches of these sizes (the last size repeats)."""
+    """The findings of each detector in batches of these sizes (the last size repeats)."""
     seconds, at, rows = Seconds(), 0, {name: list[Row]() for name in DETECTORS}
     sizes = list(cuts)
     while at < len(trades):

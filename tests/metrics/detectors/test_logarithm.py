@@ -1,4 +1,4 @@
-"""Logarithm and exponential: close to the exact value, and the same bits on every machine."""
+"""Logarithm and exponential are close to the exact values, and have the same bits on every machine."""
 
 import hashlib
 import math
@@ -53,13 +53,14 @@ def digest(values: list[float]) -> str:
 
 
 def test_the_bits_are_those_of_every_other_machine() -> None:
-    # Not from NumPy's functions, which may differ by machine: a quotient of whole numbers is rounded in one way.
+    # The inputs are quotients of whole numbers, which IEEE 754 rounds in one way; NumPy's functions may differ by
+    # machine.
     values = [(number * 7_919 % 10_007 + 1) / (number * 104_729 % 997 + 1) for number in range(2_000)]
     assert digest(log(np.array(values)).tolist()) == "1d9aa49da960e401"
     assert digest([exp(value / 15 - 300) for value in values]) == "2aba10459c019e31"
 
 
 def test_the_bits_hold_where_the_series_ends_last_and_at_the_root_of_a_half() -> None:
-    edges = (np.arange(400_000) + 141_000_000) / 100_000_000  # the mantissas that need all terms
+    edges = (np.arange(400_000) + 141_000_000) / 100_000_000  # mantissas that need all terms of the series
     assert digest(log(edges).tolist()) == "2514160417ea878f"
     assert log(np.array([0.7071067811865476, 1.4142135623730951])).tolist() == [-0.3465735902799726, 0.3465735902799727]

@@ -1,4 +1,4 @@
-"""`move`, compared with the oracle; its usual move, and the seconds that it scores."""
+"""`move` agrees with the oracle, computes the usual move, and scores only the seconds that it must."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_only_seconds_that_may_hold_a_move_are_scored(least: float) -> None:
 
 
 def of_closes(closes: list[float], floor: float = 0.0, least: float = 0.0) -> list[tuple[int, float, int]]:
-    """What `move` finds in a day of these closes, one per second."""
+    """The findings of `move` in a series of these closes, one per second."""
     day = [Trade("A", number * SECOND_US, price, 1.0) for number, price in enumerate(closes)]
     found = rows(lambda view: move.score(view, floor, least), day, len(day))
     return [(at, each.score, each.direction) for at, each in found.items()]
@@ -63,8 +63,8 @@ def test_the_usual_move_is_the_oracles(level: float) -> None:
 
 def test_the_usual_move_of_a_price_that_hardly_moved_is_half_its_smallest_step() -> None:
     logs = np.zeros((3, 58))
-    logs[0, 1:] = 0.01  # one step, long ago
-    logs[1, 1:], logs[1, 2:] = 0.01, 0.03  # two steps, of 1 % and 2 %
+    logs[0, 1:] = 0.01  # only one step, long ago
+    logs[1, 1:], logs[1, 2:] = 0.01, 0.03  # two steps: 1 % and 2 %
     assert move.usual_move(logs).tolist() == [0.005, 0.005, 0.0]
 
 

@@ -1,6 +1,4 @@
-"""The clock of the detectors, compared with plain lists: each view, the state that is kept, and the state after a
-restart.
-"""
+"""The detectors' traded seconds, compared with plain lists: views, the state kept, the state after a restart."""
 
 import itertools
 import math
@@ -21,7 +19,7 @@ BEGIN = 1_700_000_000
 
 @dataclass
 class Second:
-    """A traded second: its number within the symbol, its time, its trades, and the symbol's price before them."""
+    """A traded second: its number within the symbol, its time, the symbol's price before it, and its trades."""
 
     number: int
     stamp: int
@@ -56,7 +54,7 @@ class Symbol:
 
 @lru_cache
 def a_day(seed: int = 1, count: int = 420, symbols: int = 3) -> tuple[Trade, ...]:
-    """Symbols with several ticks in one second, one tick in many, and late ones; of two symbols, fractions too."""
+    """Trades of busy and of quiet symbols, some of them late; S1 trades fractions."""
     rng = random.Random(seed)
     now, made = BEGIN * SECOND_US, list[Trade]()
     for _ in range(count):
@@ -69,9 +67,7 @@ def a_day(seed: int = 1, count: int = 420, symbols: int = 3) -> tuple[Trade, ...
 
 
 def hold(view: View, trades: Sequence[Trade], known: dict[str, Symbol]) -> None:
-    """Compare a view of these trades with plain lists; `known` is the state before the trades and, at the end, after
-    them.
-    """
+    """Compare a view of these trades with plain lists; `known` is the state before the trades, which they advance."""
     slots = list(known)
     counts = {symbol: len(one.seconds) for symbol, one in known.items()}
     running = {symbol: one.seconds[-1] for symbol, one in known.items()}
@@ -148,7 +144,7 @@ def hold_histories(
         for lag, sums in running_sums.items():
             if lag > len(whole):
                 continue
-            # The sums may start anywhere: only the difference of two of them has a meaning.
+            # The sums may start at any value: only the difference of two sums has a meaning.
             part = slice(len(whole) - lag, len(whole))
             difference = (sums_at(view, at) - sums[at]).tolist()
             assert difference == pytest.approx(
@@ -168,7 +164,7 @@ def hold_histories(
 
 
 def sums_at(view: View, second: int) -> np.ndarray:
-    """The running sums of the second before that one."""
+    """The running sums at the second before this one."""
     result: np.ndarray = view.sums_before(1)[second]
     return result
 
@@ -277,7 +273,7 @@ def test_the_first_second_of_1970_is_a_second_like_any_other() -> None:
 @pytest.mark.parametrize("earlier", [False, True], ids=["first batch", "later batch"])
 @pytest.mark.parametrize("late_by", [1, SECOND_US, 100 * SECOND_US])
 def test_one_late_tick_anywhere_is_raised_to_its_own_symbols_time_alone(late_by: int, earlier: bool) -> None:
-    """Three symbols begin in one batch, each earlier than the one before it; any one tick is late."""
+    """Three symbols begin in one batch, each at an earlier time than the previous symbol; each tick in turn is late."""
     begins = {"A": 300, "B": 200, "C": 100}
     on_time = [
         Trade(symbol, (BEGIN + begin + 2 * step) * SECOND_US, 5.0 + step, 1.0)

@@ -1,4 +1,4 @@
-"""Silences, compared with an oracle that checks every symbol after every tick."""
+"""Silences agree with an oracle that checks every symbol after every tick."""
 
 import itertools
 import random
@@ -18,7 +18,7 @@ from tickflow.metrics.detectors.silence import Silence
 
 Fixed = tuple[tuple[str, str, int], ...]
 Row = tuple[str, int, int, int, str, int]
-"""Symbol, its last trade, the tick that shows the silence, the limit, its name, and how long it has lasted by then."""
+"""The symbol, its last trade, the tick that shows the silence, the limit, the limit's name, the silence so far."""
 RULES: Fixed = (
     ("all > 20", "*", 20 * SECOND_US),
     ("some > 45", "S1*", 45 * SECOND_US),
@@ -36,12 +36,12 @@ class Known:
 
 
 def always(time_us: int) -> int:
-    """A market that never closes."""
+    """The trading time of a market that never closes."""
     return time_us
 
 
 def some_hours(time_us: int) -> int:
-    """Time within the session of a market that is open for the first 100 s of each 150 s."""
+    """The trading time of a market that is open for the first 100 s of every 150 s."""
     days, rest = divmod(time_us, 150 * SECOND_US)
     return days * 100 * SECOND_US + min(rest, 100 * SECOND_US)
 
@@ -53,7 +53,7 @@ def by_hand(
     restart: int = -1,
     session: Callable[[int], int] = always,
 ) -> list[Row]:
-    """The silences, symbol by symbol after each tick; at `restart` the oracle forgets which ones were found."""
+    """The silences that the oracle finds; at tick `restart` it forgets which silences it has found."""
     known: dict[str, Known] = {}
     clock, rows = -1, list[Row]()
     for at, trade in enumerate(trades):
@@ -90,7 +90,7 @@ def found(
     restart: int = -1,
     session: Callable[[int], int] = always,
 ) -> list[Row]:
-    """The silences in batches of these sizes (the last repeats), with a restart before the tick of that number."""
+    """The silences found in batches of these sizes (the last size repeats), with a restart before tick `restart`."""
 
     def open_us(times: Ints) -> Ints:
         return np.array([session(each) for each in times.tolist()], dtype=np.int64)
@@ -118,7 +118,7 @@ def found(
 
 @lru_cache
 def a_day(seed: int, symbols: int, count: int = 500) -> tuple[Trade, ...]:
-    """Ticks a second apart; at any time some symbols pause, and some ticks are late."""
+    """Ticks about a second apart; at any time some symbols pause, and some ticks are late."""
     rng = random.Random(seed)
     now, made, active = 1_700_000_000 * SECOND_US, list[Trade](), ["S0"]
     for number in range(count):
@@ -134,7 +134,7 @@ DAYS = [a_day(1, 3), a_day(2, 4), a_day(3, 24, 300)]
 
 
 def in_order(rows: list[Row]) -> list[Row]:
-    """By tick, then as symbols first appeared; within a symbol by name."""
+    """Sort by tick, then by symbol, then by the limit's name."""
     return sorted(rows, key=lambda row: (row[2], row[0], row[4]))
 
 

@@ -1,4 +1,4 @@
-"""Silences within the hours of a market, against an oracle that goes tick by tick, in any batches."""
+"""Silences within a market's hours agree with an oracle that works tick by tick, for any batches."""
 
 import itertools
 import random
@@ -22,14 +22,14 @@ Found = tuple[str, int, int, int, str, int]
 
 
 def of_the_session(time_us: int) -> int:
-    """Time within two sessions of 2013, written out: the microseconds of regular hours since the first opened."""
+    """The microseconds of regular hours since the first of two sessions in 2013 opened."""
     first = min(max(time_us, OPEN), CLOSE) - OPEN
     return first + min(max(time_us, NEXT_OPEN), NEXT_OPEN + 23_400 * SECOND) - NEXT_OPEN
 
 
 @dataclass
 class Course:
-    """A symbol so far: its newest time, its traded seconds, and which kinds of this pause were found."""
+    """The history of a symbol: its newest time, its traded seconds, the kinds of silence found in this pause."""
 
     newest: int
     seconds: list[int] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Course:
 
 
 def oracle(trades: Sequence[Trade], session: Callable[[int], int]) -> list[Found]:
-    """At each tick, look at every other symbol's last trade."""
+    """The silences found by checking, at each tick, the last trade of every other symbol."""
     courses: dict[str, Course] = {}
     silences: list[Found] = []
     now = -1
@@ -81,7 +81,7 @@ def found(trades: Sequence[Trade], size: int, session: bool) -> list[Found]:
 
 
 def trades(seed: int, begin: int, end: int) -> list[Trade]:
-    """Three symbols that pause now and then, one of them for long; some ticks are late."""
+    """Trades of three symbols that pause now and then, one of them for long; some ticks are late."""
     rng = random.Random(seed)
     now, made, pauses = begin, list[Trade](), dict.fromkeys(("BUSY", "SLOW", "IDLE"), begin)
     while now < end:
@@ -97,7 +97,7 @@ def trades(seed: int, begin: int, end: int) -> list[Trade]:
 
 @pytest.mark.parametrize("size", [5, 37, 100_000])
 def test_within_the_session_no_night_counts(size: int) -> None:
-    """Trades up to and after the close, and from before the next opening on."""
+    """The trades continue past the close, and begin before the next opening."""
     made = [*trades(1, CLOSE - 1_500 * SECOND, CLOSE + 300 * SECOND)]
     made += trades(2, NEXT_OPEN - 200 * SECOND, NEXT_OPEN + 1_500 * SECOND)
     wanted = oracle(made, of_the_session)

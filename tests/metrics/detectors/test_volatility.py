@@ -1,4 +1,4 @@
-"""`volatility`, compared with the oracle; the ratio of returns, and the seconds that it scores."""
+"""`volatility` agrees with the oracle, computes the ratio of returns, and scores only the seconds that it must."""
 
 import math
 import statistics
@@ -46,7 +46,7 @@ def test_a_score_at_the_floor_is_left_out() -> None:
 
 
 def by_hand(returns: list[float]) -> float:
-    """The score by its definition."""
+    """The score, computed by its definition."""
     cut = 5 * statistics.fmean(returns)
     before, last = ([min(each, cut) for each in part] for part in (returns[:39], returns[39:]))
     return math.log(statistics.fmean(last) / statistics.fmean(before)) / 0.2
@@ -54,7 +54,7 @@ def by_hand(returns: list[float]) -> float:
 
 def test_the_ratio_compares_the_last_twenty_returns_with_the_39_before_them() -> None:
     returns = np.abs(np.random.default_rng(4).normal(0.0, 1e-3, (4, 59)))
-    returns[1, 45] = 0.5  # is cut
+    returns[1, 45] = 0.5  # an outlier, which is cut
     returns[2, 3] = 0.5
     assert volatility.ratio(returns) == pytest.approx([by_hand(row) for row in returns.tolist()])
 

@@ -1,4 +1,4 @@
-"""`volume`, compared with the oracle; the multiple of the usual volume, and the seconds that it scores."""
+"""`volume` agrees with the oracle, knows the multiple of the usual volume, and scores only seconds that it must."""
 
 import math
 import statistics
