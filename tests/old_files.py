@@ -1,7 +1,7 @@
-"""Embedded files as earlier versions made them, to be opened by this one.
+"""Embedded files that earlier versions wrote, for tests that open them with this version.
 
-`embedded-0.db.gz` has no version yet: 70 ticks of two symbols and one bad record in the log, with the group's
-commit, their points and the dead letter. Each release adds its own file.
+`embedded-0.db.gz` is from the time before files had a version. It holds a log of 70 ticks of two symbols and one bad
+record, the group's commit, the points and the dead letter. Each release adds a file of its own.
 """
 
 import gzip
@@ -15,7 +15,7 @@ FOR_EVER = 36_500.0
 
 
 def old_file(name: str, folder: Path) -> Path:
-    """A copy of the file in that folder."""
+    """Unpack the file into that folder; return the path of the copy."""
     path = folder / name.removesuffix(".gz")
     path.write_bytes(gzip.decompress((DATA / name).read_bytes()))
     return path

@@ -12,7 +12,7 @@ DAY = 86_400 * SECOND
 
 Row = tuple[object, ...]
 OPTIONAL = tuple(name for name in FLOAT_FIELDS if name not in ALWAYS)
-"""The floats that a point may lack."""
+"""The float fields that a point may lack."""
 
 _PLAIN: dict[str, object] = {
     **dict.fromkeys(NAMES),
@@ -28,7 +28,7 @@ _PLAIN: dict[str, object] = {
 
 
 class Clock:
-    """A time in seconds since 1970 that the test sets."""
+    """A clock, in seconds since 1970, that the test sets."""
 
     def __init__(self) -> None:
         self.now = MORNING / 1e9
@@ -38,7 +38,7 @@ class Clock:
 
 
 def a_row(**values: object) -> Row:
-    """One point as a row; values that are not given are simple or absent."""
+    """One point as a row; fields that are not given have simple values or are absent."""
     assert values.keys() <= _PLAIN.keys()
     return tuple((_PLAIN | values).values())
 
@@ -49,7 +49,7 @@ def points_of(*rows: Row) -> Points:
 
 
 def bits(points: Points) -> list[str]:
-    """One text per point; texts are equal only for equal bits, so -0.0 and 0.0 differ. An absent value is `None`."""
+    """A text for each point. Texts are equal only for equal bits, so -0.0 and 0.0 differ; an absent value is `None`."""
     return [repr(row) for row in points.rows()]
 
 

@@ -1,4 +1,4 @@
-"""The points of a real day's trades, as a worker would store them: of the whole day if its file is available."""
+"""The points of a real day's trades, as a worker would store them; of fewer trades if the day's file is missing."""
 
 import csv
 import gzip
@@ -19,7 +19,7 @@ BATCH = 50_000
 
 @cache
 def points() -> Points:
-    """All points of the day, in the order of the log."""
+    """All points of the day in log order."""
     windows, parts = Windows(), []
     entries: list[Entry] = []
     for offset, row in enumerate(_rows()):

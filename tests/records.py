@@ -1,4 +1,4 @@
-"""Records for tests: a good tick's JSON, with a field changed, left out, or written by hand."""
+"""Records for tests: the JSON of a good tick, in which a field may be changed, left out, or written by hand."""
 
 import json
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ def entry(
 
 
 def body(**changes: object) -> bytes:
-    """A good tick's JSON with some fields changed, or left out where `MISSING`."""
+    """The JSON of a good tick with these fields changed; a field that is `MISSING` is left out."""
     fields: Mapping[str, object] = {**GOOD, **changes}
     return json.dumps({name: value for name, value in fields.items() if value is not MISSING}).encode()
 
 
 def raw(name: str, literal: str) -> bytes:
-    """A good tick's JSON with one field's value given as JSON text, valid or not."""
+    """The JSON of a good tick with one field's value replaced by a JSON text, valid or not."""
     return body(**{name: "@"}).replace(b'"@"', literal.encode())
 
 

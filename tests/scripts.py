@@ -15,10 +15,10 @@ KEPT = ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG")
 
 
 class Script:
-    """One run of a script, in `cwd`, with `KEPT` and `env` as its whole environment.
+    """One run of a script in `cwd`; its whole environment is `KEPT` and `env`.
 
-    A `.env` in `cwd` is read; without one, a `.env` beside the scripts would be. It ends, at the latest, with the test
-    run.
+    The script reads a `.env` in `cwd`, or without one a `.env` beside the scripts. It ends with the test run at the
+    latest.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], files: Path) -> None:
@@ -37,17 +37,17 @@ class Script:
 
     @property
     def stdout(self) -> str:
-        """The output on stdout so far."""
+        """The script's output on stdout so far."""
         return self._read("stdout")
 
     @property
     def stderr(self) -> str:
-        """The output on stderr so far."""
+        """The script's output on stderr so far."""
         return self._read("stderr")
 
     @property
     def output(self) -> str:
-        """Both, one after the other."""
+        """The output so far: stdout, then stderr."""
         return self.stdout + self.stderr
 
     @property
@@ -56,14 +56,14 @@ class Script:
         return self.process.poll() is None
 
     def wait(self, timeout: float = 60.0) -> int:
-        """Wait for its end; return the exit code. Raises AssertionError with its output after `timeout` seconds."""
+        """Wait until the script ends; return its exit code. On a timeout, raise AssertionError with the output."""
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} still ran after {timeout:g} s.\n{self.output}") from None
 
     def wait_for(self, text: str, timeout: float = 60.0) -> None:
-        """Wait until its output holds `text`. Raises AssertionError if it ends before, or after `timeout` seconds."""
+        """Wait until the output holds `text`; raise AssertionError if the script ends first or on a timeout."""
         deadline = time.monotonic() + timeout
         while text not in self.output:
             ended = not self.is_running
@@ -74,15 +74,15 @@ class Script:
             time.sleep(0.05)
 
     def terminate(self) -> None:
-        """Ask it to stop, as an operator does (SIGTERM)."""
+        """Ask the script to stop, as an operator does (SIGTERM)."""
         self.process.send_signal(signal.SIGTERM)
 
     def interrupt(self) -> None:
-        """Press Ctrl+C (SIGINT)."""
+        """Interrupt the script, as Ctrl+C does (SIGINT)."""
         self.process.send_signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """End it at once, as a power cut would (SIGKILL). Does nothing if it has ended."""
+        """End the script at once (SIGKILL), as a power cut would. Does nothing if it has ended."""
         self.process.kill()
         self.process.wait()
 

@@ -1,4 +1,4 @@
-"""Symbols for tests: examples from real feeds, and any that the rule allows."""
+"""Symbols for tests: examples from real feeds, and a strategy for any symbol that the rule allows."""
 
 from hypothesis import strategies as st
 
@@ -17,4 +17,4 @@ any_symbol = st.one_of(
         "".join
     ),
 )
-"""Any symbol that the rule allows."""
+"""A hypothesis strategy for any symbol that the rule allows."""

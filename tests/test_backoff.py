@@ -1,4 +1,4 @@
-"""Waits grow up to a limit, are spread, and are logged at once, then every 10 s, and at their end."""
+"""Waits grow up to a limit and are randomised; they are logged at once, then every 10 s, and at their end."""
 
 import itertools
 import logging

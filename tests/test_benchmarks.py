@@ -1,4 +1,4 @@
-"""A benchmark that is stopped leaves nothing behind: no program that it started, no file."""
+"""A benchmark that is stopped leaves nothing behind: no process and no file."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def test_processes_end_with_their_benchmark(tmp_path: Path, how: signal.Signals)
         while len(started := children_of(benchmark.pid)) < 2:
             assert time.monotonic() < deadline, "worker and producer were never started"
             time.sleep(0.05)
-        time.sleep(0.5)  # the leash is on
+        time.sleep(0.5)  # time for each leash to take effect
     finally:
         benchmark.send_signal(how)
         code = benchmark.wait(SECONDS)

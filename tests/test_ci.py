@@ -52,9 +52,7 @@ def test_actions_are_pinned_by_commit() -> None:
 
 
 def test_the_kafka_service_sets_every_variable_that_the_image_resets() -> None:
-    """A single KAFKA_* variable removes all defaults of the image: each listener then needs its protocol, address and
-    role.
-    """
+    """Any KAFKA_* variable removes all defaults of the image, so each listener needs protocol, address and role."""
     env = job()["services"]["kafka"]["env"]
     listeners = dict(part.split("://") for part in env["KAFKA_LISTENERS"].split(","))
     protocols = dict(part.split(":") for part in env["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
@@ -73,7 +71,7 @@ def test_the_tests_reach_the_services_influxdb() -> None:
     env, given = job()["services"]["influxdb"]["env"], job()["env"]
     assert given["TICKFLOW_TEST_INFLUX_TOKEN"] == env["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"]
     assert given["TICKFLOW_TEST_INFLUX_ORG"] == env["DOCKER_INFLUXDB_INIT_ORG"]
-    assert len(env["DOCKER_INFLUXDB_INIT_PASSWORD"]) >= 8  # the image refuses shorter ones
+    assert len(env["DOCKER_INFLUXDB_INIT_PASSWORD"]) >= 8  # the image refuses shorter passwords
 
 
 def test_both_end_with_make_check_and_make_test() -> None:

@@ -1,4 +1,4 @@
-"""docker-compose.yml, Dockerfile and .dockerignore, as far as they can be tested without Docker."""
+"""Tests of docker-compose.yml, Dockerfile and .dockerignore, as far as possible without Docker."""
 
 import os
 import re
@@ -30,7 +30,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def filled(text: object) -> str:
-    """A value with the defaults of its variables filled in."""
+    """A value of the file, with each variable replaced by its default."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(text))
 
 
@@ -131,12 +131,12 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
     assert service["restart"] == ("no" if name in INIT else "unless-stopped")
-    if name not in INIT:  # it ends
+    if name not in INIT:  # `init` ends
         assert service["healthcheck"]["test"]
         assert int(service["healthcheck"]["timeout"].removesuffix("s")) >= 5
     assert "privileged" not in service
     assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
-    if name != "kafka":  # it writes its own configuration at start
+    if name != "kafka":  # Kafka writes its own configuration at its start
         assert service["read_only"] is True
         assert service["tmpfs"] == ["/tmp"]
 
@@ -144,11 +144,11 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
 @each_service
 def test_volumes_are_named(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
-        if not isinstance(volume, str):  # a file of the user's own, by its path
+        if not isinstance(volume, str):  # a file of the user's, mounted by its path
             assert (volume["type"], volume["read_only"]) == ("bind", True)
             continue
         source, _, rest = volume.partition(":")
-        if source.startswith("./"):  # configuration comes from the project, and the container cannot change it
+        if source.startswith("./"):  # configuration from the project, which the container cannot change
             assert (PROJECT / source).exists()
             assert rest.endswith(":ro")
         else:
@@ -183,7 +183,7 @@ def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
 
 @pytest.mark.parametrize("origin", [".env.example", None])
 def test_the_servers_and_the_settings_agree(origin: str | None) -> None:
-    """With .env.example as .env, and without any."""
+    """This holds with .env.example as .env, and without a .env."""
     environ = {"INFLUXDB_TOKEN": "tickflow-local-token"} if origin is None else {}
     settings = load_settings(environ, env_file=origin and PROJECT / origin)
     influxdb = {key: filled(value) for key, value in SERVICES["influxdb"]["environment"].items()}
@@ -245,7 +245,7 @@ def test_a_key_of_the_settings_is_passed_on_or_left_out_on_purpose() -> None:
     passed = set().union(*(SERVICES[name]["environment"] for name in APP))
     local = {"EMBEDDED_FILE", "RETENTION_DAYS", "KAFKA_INSTANCE_ID", "DASHBOARD_DEBUG"}
     passed |= {key.removesuffix("_FILE") for key in passed if key.removesuffix("_FILE") in SECRETS}
-    local |= {key for key in KEYS if key.startswith("REPLAY_")}  # a replay reads a file, so it is run from a terminal
+    local |= {key for key in KEYS if key.startswith("REPLAY_")}  # a replay reads a file, so it needs no container
     assert set(KEYS) - passed == local
 
 
@@ -267,7 +267,7 @@ def test_a_container_is_given_the_secrets_of_the_servers_that_it_talks_to_and_no
 
 
 def test_only_init_is_given_the_operators_token_and_each_other_one_its_own() -> None:
-    """The token of a public file is also the default of the servers alone, whose ports are on loopback."""
+    """The public token of .env.example is a default only of the servers, whose ports are on loopback."""
     holding = {name for name in SERVICES if "INFLUXDB_TOKEN" in SERVICES[name].get("environment", {})}
     assert holding == INIT
     assert [name for name in SERVICES if "tickflow-local-token" in str(SERVICES[name])] == ["influxdb", "init"]

@@ -183,7 +183,7 @@ def test_each_file_that_is_named_exists() -> None:
 
 
 def test_each_file_that_code_names_exists() -> None:
-    """In docstrings, comments and strings, as `folder/module.py` or as a file's name alone."""
+    """Docstrings, comments and strings name a file as `folder/module.py` or by its name alone."""
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout.split()
@@ -210,7 +210,7 @@ def test_the_documented_queries_are_shown() -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.parametrize(("query", "expected"), [(QUERIES[0], {"last": "3.5"}), (QUERIES[1], {"ma_10": "3"})])
 def test_the_shown_request_answers(influx: InfluxServer, bucket: str, query: str, expected: dict[str, str]) -> None:
-    """With the address, the token and the bucket of this test instead of those of .env.example."""
+    """The request runs with the address, token and bucket of this test instead of those of .env.example."""
     store = InfluxStore(influx.url, token=influx.token, org=influx.org, bucket=bucket, stop=threading.Event())
     with store:
         store.write(points_of(a_row(time_ns=time.time_ns() - 10**9, price=3.5, ma_10=3.0)))

@@ -10,7 +10,7 @@ from tickflow.errors import NotAcknowledged, SettingError, StoreUnavailable, Tic
 
 
 def drawn() -> dict[str, str]:
-    """From the tree in the module's docstring: each error and its parent."""
+    """Each error with its parent, read from the tree in the module's docstring."""
     parents: dict[str, str] = {}
     above: list[tuple[int, str]] = []
     for line in inspect.cleandoc(errors.__doc__ or "").splitlines():

@@ -16,7 +16,7 @@ from tests.scripts import Script
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """Stands in for a script: it prints its environment, then waits to be ended."""
+    """A program that stands in for a script: it prints its environment, then waits to be ended."""
     path = tmp_path / "program.py"
     path.write_text(
         "import os, sys, time\n"

@@ -78,7 +78,7 @@ def test_debug_is_not_limited() -> None:
 
 @pytest.mark.parametrize("name", ["waitress", "tickflow", "flask.app", "anybody"])
 def test_all_loggers_use_this_format(name: str) -> None:
-    """Also lines of the web server and of Flask: a path that they log may hold anything."""
+    """This includes the lines of the web server and of Flask: a path that they log may hold anything."""
     stream = io.StringIO()
     handler = handler_of(stream)
     logger = logging.Logger(name)

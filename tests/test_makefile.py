@@ -1,4 +1,4 @@
-"""`make` lists its targets, and names in a sentence what is missing."""
+"""`make` lists its targets, and says in a sentence which tool is missing."""
 
 import os
 import re
@@ -44,7 +44,7 @@ def test_every_target_that_is_listed_is_phony() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with the Makefile and empty lock files, and no .venv."""
+    """A folder with the Makefile and empty lock files, but without a .venv."""
     (tmp_path / "Makefile").write_text(MAKEFILE)
     for name in ("requirements.lock", "requirements-dev.lock"):
         (tmp_path / name).write_text("# nothing\n")
@@ -81,7 +81,7 @@ def test_a_missing_python_is_reported(checkout: Path) -> None:
 def test_make_run_installs_the_runtime_lock_alone_and_once(checkout: Path) -> None:
     log = checkout / "python.log"
     installed = checkout / ".venv" / "bin" / "python"
-    # Stands in for Python: records its arguments; `-m venv` copies it into .venv.
+    # A script in place of Python, which records its arguments; with `-m venv` it copies itself into .venv.
     body = f'echo "$@" >> {log}\nif [ "$2" = venv ]; then mkdir -p {installed.parent} && cp "$0" {installed}; fi'
     (checkout / "scripts").mkdir()
     run = checkout / "scripts" / "run.sh"

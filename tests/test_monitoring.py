@@ -1,4 +1,4 @@
-"""The files of `monitoring/`: the rules by promtool, the boards' queries on real servers, each alert by its cause."""
+"""The files of `monitoring/`: promtool checks rules, servers answer the boards' queries, faults cause alerts."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def promtool(*arguments: str) -> None:
 
 
 def targets(kind: str) -> list[str]:
-    """Every query of that kind of data source on the boards."""
+    """Every query of the boards to data sources of that kind."""
     found = [
         target["expr"] if kind == "prometheus" else target["query"]
         for board in BOARDS
@@ -101,7 +101,7 @@ def test_every_influxql_query_of_the_boards_is_answered(influx: InfluxServer, bu
 
 
 class Prometheus:
-    """Debian's Prometheus over the project's rules; `quick` shortens every time span in them to seconds."""
+    """Debian's Prometheus with the project's rules, whose time spans are shortened to seconds."""
 
     def __init__(self, folder: Path, scraped: Mapping[str, int], *, disk_bytes: str = "50e9") -> None:
         rules = (MONITORING / "rules.yml").read_text().replace("> 50e9", f"> {disk_bytes}")

@@ -1,4 +1,4 @@
-"""Recipes of CONTRIBUTING.md, followed in a copy. The one for a field: tests/browser/test_new_field.py."""
+"""The recipes of CONTRIBUTING.md, followed in a copy; that for a field is in tests/browser/test_new_field.py."""
 
 import re
 import sqlite3
@@ -16,7 +16,7 @@ SETTING = '    ticks_shown: Annotated[int, _whole(1, 9)] = _setting(3, "ticks sh
 
 
 def example(recipe: str) -> tuple[str, str, str]:
-    """The path of the recipe's example module, its text, and the line for the table."""
+    """The path and the text of the recipe's example module, and the line for the table."""
     text = markdown.section("CONTRIBUTING.md", recipe)
     described = re.search(r"For example `([^`]+)`, with\s`([^`]+)`", text)
     code = re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
@@ -106,7 +106,7 @@ def test_a_detector(script: StartScript, tmp_path: Path) -> None:
 
 
 def test_a_store(tmp_path: Path) -> None:
-    """The fake in memory as an adapter: it passes every test of the contract, and `STACK=memory` opens it."""
+    """The fake store in memory becomes an adapter: it passes all contract tests, and `STACK=memory` opens it."""
     copy = EditedCopy(tmp_path / "project", whole=True)
     (copy.folder / "tickflow/store/memory").mkdir()
     (copy.folder / "tickflow/store/memory/__init__.py").touch()

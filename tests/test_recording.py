@@ -1,4 +1,4 @@
-"""A recording holds every tick once, through kills; replayed, it gives the same points; `tickflow.read` reads it."""
+"""A recording holds every tick once, despite kills; its replay gives the same points; `tickflow.read` reads it."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ def a_log(file: Path, stop: StopEvent, topic: str = "stock-ticks") -> EmbeddedTi
 
 
 def a_tick(number: int) -> Tick:
-    """A tick; odd-numbered ones also have a change, a huge producer number, and a time without a zone."""
+    """A tick. Every fifth one is odd: it has a change, a huge `seq`, no volume, and a time without a zone."""
     moment = MORNING + timedelta(seconds=number)
     if number % 5:
         return Tick(SYMBOLS[number % 4], 100 + number / 8, moment, volume=number / 4, source="test")
@@ -72,7 +72,7 @@ def publish(file: Path, numbers: range) -> None:
 
 
 def record(file: Path, folder: Path, enough: int, *, from_now: bool = False, topic: str = "stock-ticks") -> int:
-    """Record until that many ticks are waiting or written; returns how many this recorder wrote."""
+    """Record until `enough` ticks are waiting or written; return the number that this recorder wrote."""
     stop = StopEvent()
     with a_log(file, stop, topic) as log:
         log.connect(create=False)
@@ -136,7 +136,7 @@ def test_files_of_a_portion_that_a_crash_cut_short_are_read_again(file: Path, tm
     record(file, folder, 1_000)
     place = json.loads((folder / "recording.json").read_text())["places"]["0"]
     written = next(folder.glob("AAPL/2026-01-05/*.parquet"))
-    # the files were written, then the crash came
+    # a crash after the files were written
     shutil.copy(written, written.with_name(f"00000-{place:020d}.parquet"))
     publish(file, range(1_000, 1_100))
     record(file, folder, 100)
@@ -306,7 +306,7 @@ def test_a_damaged_file_of_a_recording_is_named(folder: Path) -> None:
 
 
 def test_a_portion_that_was_not_completed_is_neither_read_nor_replayed(file: Path, tmp_path: Path) -> None:
-    """A recorder that was killed left it; the next one deletes it, perhaps while somebody reads."""
+    """A killed recorder left the portion; the next recorder deletes it, perhaps while somebody reads."""
     folder = tmp_path / "rec"
     record(file, folder, 1_000)
     whole = sorted(folder.glob("*/*/*.parquet"))

@@ -1,4 +1,4 @@
-"""docs/security.md, docs/asvs.md, SECURITY.md: each requirement has its line, the named tests exist; SBOM; workflow."""
+"""docs/security.md, docs/asvs.md, SECURITY.md: each requirement has a line, named tests exist; SBOM; workflow."""
 
 import json
 import re

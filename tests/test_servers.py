@@ -1,4 +1,4 @@
-"""The servers of the other tests: really started, stopped, killed and frozen."""
+"""The servers that other tests use can be started, stopped, killed and frozen."""
 
 import json
 import os
@@ -105,7 +105,7 @@ def test_a_frozen_server_is_silent_and_then_continues(own_influx: Influxd) -> No
     own_influx.resume()
     assert own_influx.server.call("GET", "/health")["status"] == "pass"
     own_influx.pause()
-    own_influx.stop()  # a frozen one too
+    own_influx.stop()  # works on a frozen server too
     with pytest.raises(ServerError, match="does not run"):
         own_influx.pause()
 
@@ -146,7 +146,7 @@ def test_settings_for_influxdb_come_from_env_file_then_example_then_default(tmp_
 
 
 class TestUpAndDown:
-    """`make servers` and `make servers-down`, on other ports."""
+    """Tests of `make servers` and `make servers-down`, on free ports."""
 
     @pytest.fixture
     def ports(self) -> dict[str, str]:

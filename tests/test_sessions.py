@@ -1,4 +1,4 @@
-"""The hours of exchanges: each by what the exchange itself announced."""
+"""The hours of exchanges, compared with what each exchange announced."""
 
 import itertools
 import subprocess
@@ -155,4 +155,4 @@ def test_creating_sessions_loads_nothing() -> None:
 
 def test_the_close_of_a_day_is_in_utc() -> None:
     assert NEW_YORK.close_of(date(2024, 11, 29)) == datetime(2024, 11, 29, 18, tzinfo=UTC)
-    assert NEW_YORK.close_of(date(2026, 1, 4)) == datetime(2026, 1, 4, 21, tzinfo=UTC)  # a Sunday: the usual hour
+    assert NEW_YORK.close_of(date(2026, 1, 4)) == datetime(2026, 1, 4, 21, tzinfo=UTC)  # a Sunday has the usual hour

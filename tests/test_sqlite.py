@@ -131,7 +131,7 @@ def test_a_file_of_a_newer_version_is_refused_with_what_to_do_and_left_alone(
     assert why in str(raised.value)
     assert "set EMBEDDED_FILE to another file" in str(raised.value)
     assert run(path, "SELECT count(*) FROM store_points") == [(TICKS,)]
-    assert content[:60] == path.read_bytes()[:60]  # the header has the version
+    assert content[:60] == path.read_bytes()[:60]  # the header contains the version
 
 
 def test_a_file_that_a_newer_version_takes_over_meanwhile_is_refused_from_then_on(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The messages that docs/troubleshooting.md quotes are those of the program, provoked for real where that is quick."""
+"""The messages that docs/troubleshooting.md quotes are the program's; quick ones are provoked for real."""
 
 import logging
 import re
@@ -54,7 +54,7 @@ def of_servers() -> list[str]:
     with open_store(settings, threading.Event()) as store:
         away = unreachable(store.where, OSError("refused"))
         assert isinstance(store, InfluxStore)
-        with pytest.raises(StoreMisconfigured) as blind:  # for a token that may only write
+        with pytest.raises(StoreMisconfigured) as blind:  # the error for a token that may only write
             store._influxql._decode(tuple[int], b'{"results":[{"error":"database not found: stock_data"}]}')
     token, bucket = (
         answers.failure(status, words, {}, org=settings.influxdb_org, bucket=settings.influxdb_bucket, now=0.0)
@@ -80,8 +80,8 @@ def of_two_engines(folder: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.fixture
 def said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The messages of the program in these situations."""
-    missing = "ModuleNotFoundError: No module named 'kafka'"  # a message of Python's own
+    """The program's messages in the situations of the document."""
+    missing = "ModuleNotFoundError: No module named 'kafka'"  # a message from Python itself
     return [missing, *of_settings(), of_a_taken_port(), *of_servers(), *of_two_engines(tmp_path, caplog)]
 
 

@@ -1,4 +1,4 @@
-"""6,000 trades to replay: real ones where they are at hand, else seeded ones of the same size and shape."""
+"""6,000 trades to replay: real ones if their file is there, else seeded ones of the same number and shape."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -14,12 +14,12 @@ SAME_MILLISECOND = 0.45
 
 
 def source() -> str:
-    """Which trades the tests replay, for people."""
+    """A description of the trades that the tests replay."""
     return f"real ({REAL.name})" if REAL.is_file() else "generated (seeded; no ../shared/data here)"
 
 
 def write_generated(path: Path, seed: int = 7) -> None:
-    """Write seeded trades in the form of the real ones: many share a millisecond, prices move by cents."""
+    """Write seeded trades that resemble the real ones: many share a millisecond, prices move by cents."""
     rng = random.Random(seed)
     prices = dict(PRICES)
     time = OPENING

@@ -1,6 +1,4 @@
-"""A producer with transactions: confluent-kafka's, since a mistake of kafka-python's would be in both its producer and
-its consumer.
-"""
+"""A transactional producer of confluent-kafka, since kafka-python's producer and consumer could share a mistake."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,7 +11,7 @@ Records = Sequence[tuple[bytes | None, bytes | None]]
 
 
 class Transactions:
-    """Transactions of one producer, in one partition of one topic."""
+    """Writes transactions of one producer into one partition of a topic."""
 
     def __init__(self, servers: str, topic: str, partition: int = 0) -> None:
         self._topic = topic
@@ -25,7 +23,7 @@ class Transactions:
 
     @contextmanager
     def open(self, ending: Literal["commit", "abort"]) -> Iterator["Transactions"]:
-        """A transaction for as long as the block lasts."""
+        """Hold a transaction open during the block, then commit or abort it."""
         self._producer.begin_transaction()
         yield self
         (self._producer.commit_transaction if ending == "commit" else self._producer.abort_transaction)(30)

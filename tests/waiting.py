@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable
 
 LONG = 60.0
-"""Seconds: what takes 0.1 s on an idle machine took 12 s at a load of 15 on two cores."""
+"""In seconds. What takes 0.1 s on an idle machine took 12 s on two cores at a load average of 15."""
 
 
 def until(is_true: Callable[[], object], what: str = "what was waited for", seconds: float = LONG) -> None:
-    """Wait until `is_true()` is; raises AssertionError, which names `what`, after `seconds`."""
+    """Wait until `is_true()` returns true; after `seconds`, raise AssertionError with `what` in the message."""
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"

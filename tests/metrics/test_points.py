@@ -25,7 +25,7 @@ LINE = re.compile(
 
 
 def parsed(line: str) -> tuple[str, dict[str, str], int]:
-    """The series, the fields as text and the time of a line."""
+    """The series, the fields as text, and the time of a line of line protocol."""
     found = LINE.fullmatch(line)
     assert found is not None
     pairs = [pair.split("=") for pair in found["fields"].split(",")]
@@ -35,7 +35,7 @@ def parsed(line: str) -> tuple[str, dict[str, str], int]:
 
 
 def value_of(text: str) -> object:
-    """A field's value, by the rules of line protocol."""
+    """The value of a field's text by the rules of line protocol."""
     if text in ("true", "false"):
         return text == "true"
     return int(text[:-1]) if text.endswith("i") else float(text)

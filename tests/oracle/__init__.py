@@ -1,9 +1,9 @@
 """Computes from the tick log alone what must be stored, and compares it with what is stored.
 
-Independent of `tickflow`: plain Python and pandas, no import from the project. It re-reads the topic from its start,
-judges every record (`rules`), recomputes every point from whole windows (`points`), reads the store back whole
-(`stores`), and reports what is lost, doubled or different (`verdict`). `journal` compares a producer's receipts with
-the log.
+Independent of `tickflow`: plain Python and pandas, no import from the project. It reads the topic from its start,
+judges every record (`rules`), recomputes every point from whole windows (`points`), reads the whole store (`stores`),
+and reports what is lost, doubled or different (`verdict`). `journal` compares a producer's acknowledgements with the
+log.
 """
 
 from tests.oracle.journal import Acknowledged, JournalFile, fingerprint, missing, read_journal

@@ -1,4 +1,4 @@
-"""A journal of acknowledged sends: every record that was acknowledged must be in the log, at the acknowledged place."""
+"""A journal of acknowledged sends: every acknowledged record must be in the log, at the acknowledged place."""
 
 import hashlib
 import os
@@ -29,12 +29,12 @@ class JournalFile:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def write(self, each: Acknowledged) -> None:
-        """Note one acknowledgement."""
+        """Write one acknowledgement."""
         os.write(self._file, f"{each.partition} {each.offset} {each.fingerprint}\n".encode())
 
 
 def read_journal(path: Path) -> list[Acknowledged]:
-    """The entries of the file; a last line that was cut off does not count."""
+    """The entries of the file, without a last line that was cut off; empty if there is no file."""
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     found = (line.split() for line in lines)
     return [Acknowledged(int(partition), int(offset), mark) for partition, offset, mark in found]

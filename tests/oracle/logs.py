@@ -12,7 +12,7 @@ LOG_APPEND_TIME = 1
 
 
 class LogRecord(NamedTuple):
-    """One record with everything that decides about it; `time_ms` is the log's own time if `time_type` is 1."""
+    """One record with everything on which its acceptance depends; `time_ms` is the append time if `time_type` is 1."""
 
     partition: int
     offset: int
@@ -24,12 +24,12 @@ class LogRecord(NamedTuple):
 
 
 def read_kafka(servers: str, topic: str) -> list[tuple[int, int, bytes]]:
-    """Every record of the topic: partition, offset, value."""
+    """Every committed record of the topic, as partition, offset and value."""
     return [(each.partition, each.offset, each.value or b"") for each in read_kafka_records(servers, topic)]
 
 
 def read_kafka_records(servers: str, topic: str) -> list[LogRecord]:
-    """Every record of the topic that counts, whole; none if there is no such topic."""
+    """Every committed record of the topic with all its parts; empty if the topic does not exist."""
     consumer = KafkaConsumer(
         bootstrap_servers=servers, enable_auto_commit=False, group_id=None, isolation_level="read_committed"
     )
@@ -53,12 +53,12 @@ def read_kafka_records(servers: str, topic: str) -> list[LogRecord]:
 
 
 def read_embedded_log(path: str, topic: str) -> list[tuple[int, int, bytes]]:
-    """Every record of the embedded log's topic: partition (there is one, 0), offset, value."""
+    """Every record of the embedded log's topic, as partition (always 0), offset and value."""
     return [(0, each.offset, each.value or b"") for each in read_embedded_records(path, topic)]
 
 
 def read_embedded_records(path: str, topic: str) -> list[LogRecord]:
-    """Every record of the embedded log's topic, whole."""
+    """Every record of the embedded log's topic with all its parts."""
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute(
             "SELECT offset, key, value, log_records.time_ms, headers FROM log_records JOIN log_topics ON topic = id "
@@ -76,7 +76,7 @@ def _headers(packed: bytes | None) -> tuple[tuple[str, bytes], ...]:
 
 
 def _unpack(packed: bytes) -> Iterator[Any]:
-    """The values of a MessagePack, as far as headers need them: arrays, texts and bytes."""
+    """Decode MessagePack, but only the types that headers use: arrays, texts and bytes."""
     at = 0
 
     def take(count: int) -> bytes:

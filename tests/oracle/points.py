@@ -39,7 +39,7 @@ WINDOWED = {
     "vol_avg_10": ("volume", 10, average),
     "z_score": ("price", 10, score),
 }
-"""By field: the column of the ticks, the window's length, and the formula for each window."""
+"""For each field, the ticks' column, the window's length, and the formula over the windows."""
 METRICS = tuple(WINDOWED)
 FLOATS = ("price", "volume", "change_percent", *METRICS)
 INTEGERS = ("partition", "offset")
@@ -48,7 +48,7 @@ COLUMNS = ("symbol", "source", "time_ns", *FLOATS, *INTEGERS, "is_anomaly")
 
 @dataclass(frozen=True)
 class Expected:
-    """The expected outcome of a topic: the points, and the reason of each refused record, by partition and offset."""
+    """What a topic must lead to: the points, and each refused record with its reason, by partition and offset."""
 
     points: pd.DataFrame
     letters: Mapping[tuple[int, int], tuple[LogRecord, str]]
@@ -67,7 +67,7 @@ def expected(records: Sequence[LogRecord], threshold: float = 2.0) -> Expected:
 
 
 def expected_points(records: Sequence[tuple[int, int, bytes]], threshold: float = 2.0) -> pd.DataFrame:
-    """The points that valid ticks must become: one row per record, columns as stored, NaN for an absent field."""
+    """The points that valid ticks must become: one row per record, with the stored columns, NaN for absent fields."""
     rows = []
     for partition, offset, value in records:
         tick = json.loads(value)
@@ -103,7 +103,8 @@ def _with_metrics(ticks: pd.DataFrame) -> pd.DataFrame:
     for name, (column, n, formula) in WINDOWED.items():
         result = pd.Series(np.nan, index=ticks.index)
         if len(ticks) >= n:
-            # In extended precision: the oracle's own rounding must not count as a difference at any price.
+            # In extended precision, so that the oracle's own rounding never counts as a difference, however large the
+            # prices.
             values = ticks[column].to_numpy(dtype=np.longdouble)
             windows = np.lib.stride_tricks.sliding_window_view(values, n)
             result.iloc[n - 1 :] = formula(windows).astype(float)

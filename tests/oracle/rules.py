@@ -1,4 +1,4 @@
-"""The rules for a tick, written again from their documentation in plain Python."""
+"""The rules for a tick, implemented independently in plain Python from their documentation."""
 
 import json
 import math
@@ -28,14 +28,14 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A tick: its fields as they stood in the record, and its time in microseconds since 1970."""
+    """A tick: its fields as in the record, and its time in microseconds since 1970."""
 
     fields: Mapping[str, Any]
     micros: int
 
 
 class _Broken(Exception):
-    """A rule is broken; the argument is its reason."""
+    """A record breaks a rule; the argument is the reason for the refusal."""
 
 
 def judge(key: bytes | None, value: bytes | None, time_ms: int, time_type: int) -> Accepted | Refusal:
@@ -47,7 +47,7 @@ def judge(key: bytes | None, value: bytes | None, time_ms: int, time_type: int) 
 
 
 def micros_of(moment: datetime) -> int:
-    """Microseconds since 1970; without a zone it is UTC."""
+    """The moment in microseconds since 1970; a moment without a zone is taken as UTC."""
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return (aware - _EPOCH) // timedelta(microseconds=1)
 
@@ -90,7 +90,7 @@ def _hold(rule: object, reason: str) -> None:
 
 
 def _fields(value: bytes) -> dict[str, Any]:
-    """The known fields by name, each of the right type; the last of duplicate names counts."""
+    """The known fields by name, after checking their types; the last of duplicate names counts."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -154,7 +154,7 @@ def _micros(text: str) -> int:
         raise _Broken("timestamp_invalid")
     fraction = found[7] or "0"
     scaled = int(fraction[:7].ljust(7, "0"))
-    micros = (scaled + 5) // 10  # digits past the sixth are rounded by the seventh
+    micros = (scaled + 5) // 10  # the seventh digit rounds the sixth
     offset = timedelta(0)
     if found[9]:
         hours, minutes = int(found[10]), int(found[11])

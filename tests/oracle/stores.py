@@ -15,18 +15,16 @@ from tests.oracle.points import COLUMNS, FLOATS, INTEGERS
 
 
 def read_influx(url: str, token: str, bucket: str) -> pd.DataFrame:
-    """Every point of the bucket's `stock_metrics`. Call this only while nobody writes: a write becomes visible field by
-    field.
-    """
+    """Every point of the bucket's `stock_metrics`. Not to be called during writes: these show field by field."""
     rows = [row | {"time_ns": row.pop("time")} for row in _ask(url, token, bucket, 'SELECT * FROM "stock_metrics"')]
     return _as_stored(pd.DataFrame(rows))
 
 
 def count_influx(url: str, token: str, bucket: str) -> int:
-    """How many points have all the fields that every point has."""
+    """The number of points whose mandatory fields are all visible."""
     counts = 'SELECT count("price") AS a, count("volume") AS b, count("offset") AS c FROM "stock_metrics"'
     rows = list(_ask(url, token, bucket, counts))
-    # For a field without any visible value yet, InfluxDB returns null.
+    # InfluxDB returns null for a field that has no visible value yet.
     return min(int(rows[0][name] or 0) for name in "abc") if rows else 0
 
 

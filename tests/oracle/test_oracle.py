@@ -1,4 +1,4 @@
-"""The oracle finds whatever is lost, doubled, foreign or different, in every field."""
+"""The oracle detects every lost, doubled, foreign or different point, in every field."""
 
 import json
 from pathlib import Path

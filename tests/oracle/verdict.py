@@ -11,7 +11,7 @@ from tests.oracle.logs import LogRecord
 from tests.oracle.points import COLUMNS, FLOATS, METRICS
 
 BY_STORE = "refused by the store"
-"""The reason recorded for a tick that the store refuses for good; the real text is the store's own."""
+"""Stands for the reason of a tick that the store refuses for good, whose real text comes from the store."""
 STORE_STAGE = "TASK_PUT"
 CUT = 65_536
 
@@ -41,7 +41,7 @@ class Verdict:
 
 
 def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-9, threshold: float = 2.0) -> Verdict:
-    """Compare every field of every stored point with the expected one: floats within `tolerance`, relative."""
+    """Compare every field of every stored point with the expected one; `tolerance` for floats is relative."""
     place = ["partition", "offset"]
     doubled = int(stored.duplicated(place).sum())
     both = expected.merge(stored, on=place, how="outer", suffixes=("", "_stored"), indicator=True)
@@ -55,13 +55,14 @@ def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-
             continue
         wanted, found = matched[column], matched[f"{column}_stored"]
         if column == "is_anomaly":
-            # A score that differs from the threshold only in its last bits may fall on either side: then the stored
-            # flag must agree with the stored score.
+            # A score that differs from the threshold only in its last bits may be on either side; the stored flag then
+            # only has to agree with the stored score.
             at_threshold = np.isclose(matched["z_score"].astype(float), threshold, rtol=tolerance, atol=0.0)
             by_its_score = found.astype(bool) == (matched["z_score_stored"].astype(float) > threshold)
             same = by_its_score.to_numpy() & ((wanted == found).to_numpy() | at_threshold)
         elif column in FLOATS:
-            # |price - ma_10| cancels digits: near 0 a score keeps its absolute error, not its relative one.
+            # Subtracting ma_10 from the price cancels digits: a score near 0 has a small absolute but a large relative
+            # error.
             floor = tolerance if column == "z_score" else 0.0
             same = np.isclose(wanted.astype(float), found.astype(float), rtol=tolerance, atol=floor, equal_nan=True)
         else:
@@ -84,14 +85,14 @@ def compare(expected: pd.DataFrame, stored: pd.DataFrame, tolerance: float = 1e-
 
 
 def digest(points: pd.DataFrame) -> str:
-    """A sha256 over every bit of every point, in the order of partition and offset."""
+    """The SHA-256 over every bit of every point, in the order of partition and offset."""
     ordered = points.sort_values(["partition", "offset", "time_ns"])
     lines = ordered.to_csv(index=False, float_format="%.17g", columns=list(COLUMNS))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def metrics_by_symbol(points: pd.DataFrame) -> dict[str, list[tuple[float, ...]]]:
-    """Each symbol's metrics, tick by tick in log order; they must be equal on both stacks, bit for bit."""
+    """Each symbol's metrics, tick by tick in log order, which both stacks must store with the same bits."""
     ordered = points.sort_values(["partition", "offset"])
     columns = ["price", "volume", *METRICS]
     return {
@@ -124,7 +125,7 @@ class LettersVerdict:
 
 
 def _is_cut_of(letter: LogRecord, headers: Mapping[str, str], record: LogRecord) -> bool:
-    """Whether the letter holds the first 64 KiB of the record's value, with correct sizes and digests of the rest."""
+    """Whether the letter holds the first 64 KiB of the record's value, and the size and digest of the whole value."""
     value = record.value or b""
     said = (str(len(value)), hashlib.sha256(value).hexdigest())
     return (
@@ -137,7 +138,7 @@ def _is_cut_of(letter: LogRecord, headers: Mapping[str, str], record: LogRecord)
 def compare_letters(
     expected: Mapping[tuple[int, int], tuple[LogRecord, str]], found: Sequence[LogRecord], topic: str
 ) -> LettersVerdict:
-    """Compare each dead letter with its record: the bytes, the key, the reason, the place."""
+    """Compare each dead letter with its record: value, key, reason and place."""
     examples: list[str] = []
     seen: set[tuple[int, int]] = set()
     foreign = differing = 0

@@ -1,4 +1,4 @@
-"""scripts/run.sh: three scripts in one terminal that all end with it, however it ends."""
+"""scripts/run.sh: three scripts in one terminal, which all end with run.sh, however it ends."""
 
 import contextlib
 import fcntl
@@ -32,7 +32,7 @@ DEAF = (
 
 
 class Terminal:
-    """A terminal with a command in it; its processes are known by a variable that they all inherit."""
+    """A terminal that runs a command; its processes are recognised by a variable that they all inherit."""
 
     def __init__(
         self, command: list[str], cwd: Path, env: Mapping[str, str], ignored: Sequence[signal.Signals] = ()
@@ -74,7 +74,7 @@ class Terminal:
         os.write(self.master, b"\x03")
 
     def close(self) -> None:
-        """Close the terminal's window: the kernel sends SIGHUP, and from now on writing to it fails."""
+        """Close the terminal's window: the kernel sends SIGHUP, and writing to the terminal fails from now on."""
         self._closing.set()
         self._reader.join()
 
@@ -116,14 +116,14 @@ class Terminal:
 
 
 class Place:
-    """A folder like a checkout, with a `.env` and a `Procfile` of its own."""
+    """A folder that looks like a checkout, with a `.env` and a `Procfile` of its own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         for name in (".venv", "config.py", "tickflow", "assets", *(path.name for path in PROJECT.glob("stock_*.py"))):
             if (PROJECT / name).exists():
                 (root / name).symlink_to(PROJECT / name)
-        (root / ".env").touch()  # otherwise the .env beside the scripts would be read
+        (root / ".env").touch()  # without it, the .env beside the scripts would be read
         (root / "scripts").mkdir()
         (root / "scripts" / "run.sh").write_bytes((PROJECT / "scripts" / "run.sh").read_bytes())
         (root / "scripts" / "run.sh").chmod(0o755)
@@ -135,7 +135,7 @@ class Place:
         self._terminals: list[Terminal] = []
 
     def start(self, *, make: bool = False, ignored: Sequence[signal.Signals] = (), **env: str) -> Terminal:
-        """Run run.sh in a terminal, under `make` if asked, with those signals ignored."""
+        """Run run.sh in a terminal that ignores those signals, with `make` through `make`."""
         command = [str(self.root / "scripts" / "run.sh")]
         if make:
             (self.root / "Makefile").write_text("run:\n\t@scripts/run.sh\n")
@@ -235,7 +235,7 @@ def test_started_with_signals_ignored_it_still_ends_at_sigterm(
 
 
 def test_the_environment_reaches_the_scripts_and_env_cannot_change_the_stack(place: Place) -> None:
-    (place.root / ".env").write_text((PROJECT / ".env.example").read_text())  # that .env has STACK=kafka
+    (place.root / ".env").write_text((PROJECT / ".env.example").read_text())  # its .env has STACK=kafka
     terminal = place.start(SYMBOLS="IBM,SPY", PRODUCER_INTERVAL="0.1")
     terminal.wait_until(lambda: b'"IBM"' in b"".join(path.read_bytes() for path in place.root.glob("stocks.db*")))
     press(terminal)

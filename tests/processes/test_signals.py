@@ -1,10 +1,10 @@
-"""A signal ends a script wherever it interrupts it."""
+"""A signal ends a script, wherever it interrupts the script."""
 
 import subprocess
 import sys
 
-# Python runs a signal's handler between two instructions of the main thread. Here that thread holds the event's own
-# lock just then, as it does for an instant in each `wait`.
+# Python runs a signal's handler between two instructions of the main thread. Here the main thread holds the event's
+# lock when the signal arrives, as it does for an instant in each `wait`.
 SIGNALLED_WHILE_LOCKED = """
 import signal
 from tickflow.process import StopEvent

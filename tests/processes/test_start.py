@@ -1,4 +1,4 @@
-"""A script starts quickly: help and refusals at once, work soon after; in CPU seconds, as in `make bench`."""
+"""A script starts quickly, in CPU seconds: it shows help and refuses settings at once, and is soon ready for work."""
 
 import os
 import signal
@@ -13,11 +13,11 @@ from devtools.process import free_port
 from tests.conftest import StartScript
 from tickflow.version import VERSION
 
-# Limits in CPU seconds (0.5 and 1.5) failed: the same machine takes up to 1.5 times as long an hour later. So each
-# start is compared with importing the libraries that the script needs, measured in the same minute.
+# Fixed limits in CPU seconds (0.5 and 1.5) failed: the same machine may take 1.5 times as long an hour later. So each
+# start is compared with the import of the libraries that the script needs, measured in the same minute.
 TO_ANSWER = "import pydantic, numpy, dotenv, msgspec"
 MORE_THAN_LIBRARIES = 3.0
-"""Measured: 2.0 to 2.5 times, a third of it pydantic's classes of a hundred settings."""
+"""The limit, as a multiple of the import. Measured: 2.0 to 2.5, a third of it pydantic with a hundred settings."""
 TO_SERVE = "import pandas, dash, dash_mantine_components, dash_ag_grid"
 
 

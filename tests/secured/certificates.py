@@ -1,4 +1,4 @@
-"""A private certificate authority for tests, and files of its certificates as Kafka, InfluxDB and clients take them."""
+"""A private certificate authority for tests, which writes certificates as files for Kafka, InfluxDB and clients."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ KEY_PASSWORD = "the words of the key"
 
 
 class Authority:
-    """An authority whose files are in `folder`: `ca.pem`, and what `issue` writes."""
+    """A certificate authority whose files are in `folder`: `ca.pem`, and those that `issue` writes."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ class Authority:
     def issue(
         self, name: str, *identities: str, common_name: str | None = None, expired: bool = False, password: str = ""
     ) -> "Issued":
-        """A certificate for these hosts, and its key in PKCS#8, as Kafka wants it."""
+        """Issue a certificate for these hosts; its key is in PKCS#8, as Kafka requires."""
         made = self._authority.issue_cert(
             *(identities or HERE),
             common_name=common_name,
@@ -50,7 +50,7 @@ class Authority:
 
 
 class Issued:
-    """The files of a certificate: the certificate, its key, and both together."""
+    """The paths of a certificate, of its key, and of a file with both."""
 
     def __init__(self, cert: Path, key: Path, both: Path) -> None:
         self.cert, self.key, self.both = cert, key, both

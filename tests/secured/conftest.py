@@ -22,19 +22,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """The authority of all servers here."""
+    """The certificate authority of all servers in this folder."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """An authority that no server here trusts."""
+    """A certificate authority that no server in this folder trusts."""
     return Authority(tmp_path_factory.mktemp("stranger"))
 
 
 @pytest.fixture(scope="session")
 def secured_kafka(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[SecuredKafka]:
-    """A broker with all kinds of listeners."""
+    """A broker with a listener of every kind."""
     need("kafka")
     server = SecuredKafka(tmp_path_factory.mktemp("secured-kafka"), authority)
     server.start(timeout=180)
@@ -55,12 +55,12 @@ def secured_influx(tmp_path_factory: pytest.TempPathFactory, authority: Authorit
 
 @pytest.fixture
 def secret(tmp_path: Path) -> "SecretFile":
-    """Writes secrets into files."""
+    """`secret("...")` writes a secret into a file and returns the path."""
     return SecretFile(tmp_path)
 
 
 class SecretFile:
-    """Writes a secret into a file that only this user can read, and returns its path."""
+    """Writes each secret into a file that only this user can read, and returns the path."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,6 +1,4 @@
-"""A broker with a listener for each kind of security, an InfluxDB over HTTPS, and a front that asks for
-certificates.
-"""
+"""A broker with a listener for each kind of security, an InfluxDB over HTTPS, and a TLS proxy in front of a server."""
 
 import os
 import socket
@@ -44,10 +42,10 @@ LISTENERS = {
 
 
 class SecuredKafka(KafkaServer):
-    """A broker with all of `LISTENERS`; on `port`, without TLS and login, everybody is a super user.
+    """A broker with all of `LISTENERS`; on `port`, which has neither TLS nor login, everybody is a super user.
 
-    `admin` is a super user by login too; the other users have the rights that `allow` gives them, over `LOGIN` and
-    `SECURE`, and over `MUTUAL` by the common name of their certificate.
+    `admin` is also a super user by login. The other users have the rights that `allow` gives them: on `LOGIN` and
+    `SECURE` by their login, on `MUTUAL` by the common name of their certificate.
     """
 
     def __init__(self, folder: Path, authority: Authority) -> None:
@@ -60,7 +58,7 @@ class SecuredKafka(KafkaServer):
         return *super().ports, *self.at.values()
 
     def server_of(self, listener: str) -> str:
-        """The address of a listener."""
+        """The address of a listener, as host:port."""
         return f"127.0.0.1:{self.at[listener]}"
 
     def _prepare(self) -> list[str]:
@@ -106,7 +104,7 @@ class SecuredKafka(KafkaServer):
 
     @contextmanager
     def admin(self) -> Iterator[Any]:
-        """kafka-python's admin client, as a super user."""
+        """kafka-python's admin client, connected as a super user during the block."""
         client = KafkaAdminClient(bootstrap_servers=self.address)
         try:
             yield client
@@ -114,7 +112,7 @@ class SecuredKafka(KafkaServer):
             client.close()
 
     def make_users(self) -> None:
-        """Give all of `USERS` their password for SCRAM."""
+        """Set the SCRAM password of each of `USERS`."""
         with self.admin() as admin:
             for kind in SCRAM:
                 wanted = [UserScramCredentialUpsertion(user, kind, PASSWORD) for user in USERS]
@@ -122,7 +120,7 @@ class SecuredKafka(KafkaServer):
                 assert not any(answer.values()), answer
 
     def allow(self, user: str, rights: Mapping[tuple[str, str], Sequence[str]]) -> None:
-        """Give a user rights: operations by kind and name of the resource, as in `{("TOPIC", "a"): ["READ"]}`."""
+        """Give a user rights, that is operations by kind and name of the resource: `{("TOPIC", "a"): ["READ"]}`."""
         with self.admin() as admin:
             made = admin.create_acls([
                 ACL(f"User:{user}", "*", ACLOperation[each], ACLPermissionType.ALLOW, _pattern(kind, name))
@@ -132,7 +130,7 @@ class SecuredKafka(KafkaServer):
             assert not made["failed"], made
 
     def forbid(self, user: str) -> None:
-        """Take away all rights of a user."""
+        """Remove all rights of a user."""
         with self.admin() as admin:
             everything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
             admin.delete_acls([ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, everything)])
@@ -143,7 +141,7 @@ def _pattern(kind: str, name: str) -> ResourcePattern:
 
 
 class SecuredInfluxd(Influxd):
-    """An InfluxDB that speaks only HTTPS, with a certificate of `authority` for these hosts."""
+    """An InfluxDB that serves only HTTPS, with a certificate of `authority` for these hosts."""
 
     def __init__(self, folder: Path, authority: Authority, *hosts: str, expired: bool = False) -> None:
         super().__init__(folder)
@@ -155,9 +153,7 @@ class SecuredInfluxd(Influxd):
 
 
 class Front:
-    """Speaks TLS in front of a server without it, as a proxy does; with `asks`, it asks for a certificate of that
-    authority.
-    """
+    """Adds TLS to a plaintext server, as a proxy does; `asks` is the authority of required client certificates."""
 
     def __init__(
         self, target: int, authority: Authority, *hosts: str, asks: Authority | None = None, expired: bool = False
@@ -174,7 +170,7 @@ class Front:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -212,7 +208,7 @@ def _pass_on(source: socket.socket, sink: socket.socket) -> None:
 
 @contextmanager
 def trusting(ca: Path) -> Iterator[None]:
-    """Make Python's own HTTP client, which the oracle uses, trust that authority."""
+    """During the block, Python's HTTP client, which the oracle uses, trusts this authority."""
     before = os.environ.get("SSL_CERT_FILE")
     os.environ["SSL_CERT_FILE"] = str(ca)
     try:

@@ -1,4 +1,4 @@
-"""The whole chain, and every verb, in each way to talk to Kafka, with InfluxDB over HTTPS; secrets come from files."""
+"""The whole chain and every verb, in each security mode of Kafka, with InfluxDB over HTTPS and secrets from files."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ BAD = b"no tick"
 
 
 class Mode(NamedTuple):
-    """A way to talk to Kafka: the broker's listener (`None`: the one without TLS and login), and its settings."""
+    """A security mode of Kafka: the broker's listener (`None` for the one without TLS and login), and its settings."""
 
     listener: str | None
     protocol: str
@@ -46,7 +46,7 @@ MODES = {
 
 
 def environment(mode: Mode, broker: SecuredKafka, authority: Authority, secret: SecretFile) -> dict[str, str]:
-    """The settings of a mode, for the super user `admin`."""
+    """The settings with which the super user `admin` connects in a mode."""
     env = {"KAFKA_SECURITY_PROTOCOL": mode.protocol}
     env["KAFKA_SERVERS"] = broker.server_of(mode.listener) if mode.listener else broker.address
     if mode.protocol.endswith("SSL"):
@@ -70,7 +70,7 @@ def chain(
     secret: SecretFile,
     topic: str,
 ) -> Iterator[KafkaChain]:
-    """A chain in one of the modes; the oracle reads the same topic without TLS and login."""
+    """A chain in one of the modes; the oracle reads its topic without TLS and login."""
     influx = secured_influx.server
     influx.create_bucket(topic)
     found = KafkaChain(secured_kafka.address, topic, influx, topic)
@@ -84,7 +84,7 @@ def chain(
 
 
 def perform(settings: Settings, *arguments: str, stop: StopEvent | None = None) -> int:
-    """Perform a verb in this process; return its exit code."""
+    """Run a verb in this process; return its exit code."""
     parser = Parser("stock_analytics.py")
     command_line.add_arguments(parser)
     parsed = parser.parse_args(arguments)
@@ -127,7 +127,7 @@ def test_the_chain_and_every_verb_work(chain: KafkaChain, tmp_path: Path, capsys
         code = perform(settings, *arguments)
         shown = capsys.readouterr().out
         assert words in shown, (arguments, shown)
-        assert code == 0 or arguments == ("calibrate",), (arguments, shown)  # that few ticks calibrate nothing
+        assert code == 0 or arguments == ("calibrate",), (arguments, shown)  # too few ticks to calibrate
 
 
 def message_of_an_alert(env: Mapping[str, str]) -> bytes:

@@ -1,6 +1,6 @@
 """Each refusal of Kafka and InfluxDB is a sentence that names the setting to change, in the log and on the page.
 
-The table holds the mistakes and the words that the sentence must have; `not_said` are settings that would mislead.
+The tables list the mistakes, and the words that the sentence must and must not contain.
 """
 
 import re
@@ -28,11 +28,11 @@ from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigure
 from tickflow.stack import open_acks, open_alerts, open_log, open_store
 
 USED = "test-refusals"
-"""An existing topic on which no user has a right."""
+"""An existing topic on which no user has rights."""
 
 
 class Case(NamedTuple):
-    """Settings, and the words that the sentence must have."""
+    """Wrong settings, the words that the sentence must contain, and those that would mislead."""
 
     listener: str | None
     env: Mapping[str, str]
@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
 @pytest.fixture(scope="session")
 def files(authority: Authority, stranger: Authority) -> dict[str, str]:
-    """The path of each file of the table."""
+    """The path of each file that the tables name."""
     own, other = authority.issue("own", common_name="admin"), authority.issue("other", common_name="admin")
     locked = authority.issue("locked", common_name="admin", password=KEY_PASSWORD)
     foreign = stranger.issue("foreign", common_name="admin")
@@ -86,13 +86,13 @@ NO_LOGIN = ("KAFKA_SASL",)
 ANY_CERT = ("KAFKA_SSL",)
 
 KAFKA = {
-    # certificates of the broker: never a matter of the login
+    # the broker's certificate is wrong: the sentence must not blame the login
     "foreign CA": Case("ONEWAY", tls("FOREIGN_CA"), ["KAFKA_SSL_CAFILE", "authority"], NO_LOGIN),
     "no CA": Case("ONEWAY", tls(""), ["KAFKA_SSL_CAFILE (not set"], NO_LOGIN),
     "foreign CA, with a login": Case("SECURE", login(ca="FOREIGN_CA"), ["KAFKA_SSL_CAFILE", "authority"], NO_LOGIN),
     "expired": Case("EXPIRED", tls(), ["expired", "KAFKA_SSL_CAFILE"], NO_LOGIN),
     "another host": Case("OTHERHOST", tls(), ["another host", "KAFKA_SERVERS"], NO_LOGIN),
-    # certificates of the client
+    # the client's certificate is wrong
     "no own certificate": Case("MUTUAL", tls(), ["KAFKA_SSL_CERTFILE", "KAFKA_SSL_KEYFILE", "asks"], NO_LOGIN),
     "foreign own certificate": Case(
         "MUTUAL", tls(cert="FOREIGN", key="FOREIGN_KEY"), ["KAFKA_SSL_CERTFILE", "authority"], NO_LOGIN
@@ -100,7 +100,7 @@ KAFKA = {
     "expired own certificate": Case(
         "MUTUAL", tls(cert="OLD", key="OLD_KEY"), ["KAFKA_SSL_CERTFILE", "expired"], NO_LOGIN
     ),
-    # files, refused before anything is connected
+    # wrong files, which are refused before connecting
     "wrong password of the key": Case(
         "MUTUAL", tls(cert="LOCKED", key="LOCKED_KEY", password="guess"), ["KAFKA_SSL_PASSWORD"], NO_LOGIN
     ),
@@ -132,7 +132,7 @@ KAFKA = {
     "login over TLS to plaintext": Case(None, login(), ["does not speak TLS", "to SASL_PLAINTEXT"], LOGINS),
     "login over TLS to login": Case("LOGIN", login(), ["does not speak TLS", "to SASL_PLAINTEXT"], LOGINS),
     "login over TLS to TLS": Case("ONEWAY", login(), ["asks for no login", "KAFKA_SECURITY_PROTOCOL to SSL"]),
-    # logins: never a matter of the certificates
+    # the login is wrong: the sentence must not blame certificates
     "wrong password, SCRAM-SHA-512": Case("SECURE", login(password="guess"), LOGINS, ANY_CERT),
     "wrong password, SCRAM-SHA-256": Case("SECURE", login("admin", "SCRAM-SHA-256", "guess"), LOGINS, ANY_CERT),
     "wrong password, PLAIN": Case("SECURE", login("admin", "PLAIN", "guess"), LOGINS, ANY_CERT),
@@ -178,7 +178,7 @@ def test_a_refusal_of_kafka_names_the_setting(
 
 
 def what_is_said(settings: Callable[[], Settings], caplog: pytest.LogCaptureFixture) -> str:
-    """The error of the settings, or the first sentence of a connecting log."""
+    """The error of the settings, or else the first sentence that the log gives while it connects."""
     stop = threading.Event()
     try:
         log = open_log(settings(), stop)
@@ -211,7 +211,7 @@ def what_is_said(settings: Callable[[], Settings], caplog: pytest.LogCaptureFixt
 
 
 class Store(NamedTuple):
-    """The address of InfluxDB, the settings, and the words that the sentence must have."""
+    """The place of InfluxDB, wrong settings, the words that the sentence must contain, and those that would mislead."""
 
     place: str
     env: Mapping[str, str]
@@ -259,7 +259,7 @@ INFLUX = {
 
 @pytest.fixture(scope="session")
 def places(secured_influx: SecuredInfluxd, authority: Authority, influx: InfluxServer) -> Iterator[dict[str, str]]:
-    """The URL of each place of the table."""
+    """The URL of each place that the table names."""
     plain = urlsplit(influx.url)
     assert plain.port
     fronts = {
@@ -279,7 +279,7 @@ def places(secured_influx: SecuredInfluxd, authority: Authority, influx: InfluxS
 
 @pytest.fixture(scope="session")
 def tokens(secured_influx: SecuredInfluxd) -> dict[str, str]:
-    """Tokens that lack the right they are used for."""
+    """Tokens that lack the permission for which they are used."""
     server = secured_influx.server
     server.create_bucket("foreign")
     revoked, authorization = an_authorization(server, "stock_data", "read", "write")
@@ -294,7 +294,7 @@ def tokens(secured_influx: SecuredInfluxd) -> dict[str, str]:
 
 
 def what_the_store_says(settings: Callable[[], Settings]) -> tuple[str, bool]:
-    """The sentence of the settings (then also true), of a store that connects, or of its first query."""
+    """The first error of the settings, of connecting or of a query; and whether it came from the settings."""
     stop = threading.Event()
     try:
         store = open_store(settings(), stop)
@@ -336,7 +336,7 @@ def test_a_refusal_of_influxdb_names_the_setting_on_the_page_too(
     for _ in range(10):
         if all(word in said for word in case.said):
             break
-        # A front that asks for a certificate closes at once: now and then that comes before its reason is read.
+        # The proxy that requires a certificate closes at once, sometimes before the client has read the reason.
         said, refused = what_the_store_says(settings)
     assert all(word in said for word in case.said), said
     assert not [word for word in case.not_said if word in said], said
@@ -358,7 +358,7 @@ def test_a_refusal_of_influxdb_names_the_setting_on_the_page_too(
 
 
 def shown(client: FlaskClient) -> str:
-    """The sentence that the page shows about the store."""
+    """The page's answer, which holds its sentence about the store."""
     return str(client.post(UPDATE, json=asked("drawing", [None, None], [])).get_json())
 
 

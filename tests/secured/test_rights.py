@@ -1,4 +1,4 @@
-"""Least rights: what docs/security.md allows each script is enough, and each of those rights is needed."""
+"""Least privilege: the rights that docs/security.md gives each script suffice, and each of them is needed."""
 
 import threading
 from collections.abc import Mapping

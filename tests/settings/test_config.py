@@ -1,4 +1,4 @@
-"""Settings: their keys and defaults, where a value comes from, and that secrets are not shown."""
+"""Settings: their keys and defaults, and where a value comes from; secrets are not shown."""
 
 import argparse
 import re
@@ -26,7 +26,7 @@ from tests.scripts import PROJECT
 from tickflow.errors import SettingError
 from tickflow.settings.secret_file import HIDDEN
 
-# The table of the design; a key that is not in it has no default.
+# The defaults by design; a key that is not listed has none.
 DEFAULTS = {
     "STACK": "kafka",
     "EMBEDDED_FILE": "data/stocks.db",

@@ -1,6 +1,4 @@
-"""Secrets in the wrong place, or paths that are not files: the error names the key, never shows the secret, and never
-blocks.
-"""
+"""For a misplaced secret or a path that is no file, the error names the key, hides the secret, and never blocks."""
 
 import os
 import signal
@@ -165,7 +163,7 @@ def test_settings_that_work_have_no_notice() -> None:
 def test_a_secret_that_is_mounted_for_one_container_causes_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its mode is that of a file of the host, which other users of the host cannot reach."""
+    """Its mode may be wide, since other users of the host cannot reach the file."""
     path = tmp_path / "token"
     path.write_text(TOKEN)
     path.chmod(0o644)

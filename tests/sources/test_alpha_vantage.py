@@ -1,4 +1,4 @@
-"""The parser on every form of answer, and the source against a local server; nothing is sent elsewhere."""
+"""The parser on every form of answer, and the source against a local server; no request goes to Alpha Vantage."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -170,7 +170,7 @@ def stub() -> Iterator[Stub]:
 
 
 class Waits(list[float]):
-    """Notes each wait instead of waiting, and asks to stop after `most` rounds."""
+    """Records each wait instead of waiting, and asks to stop after `most` waits."""
 
     def __init__(self, most: int = 100) -> None:
         self.most = most
@@ -247,7 +247,7 @@ def test_a_refused_key_ends_the_run_with_a_sentence_that_does_not_show_it(stub: 
 
 
 EMPTY = [{}, {"Global Quote": {}}, {"Global Quote - DATA DELAYED BY 15 MINUTES": {}}, {"Error Message": BAD_CALL}]
-"""Every form of an empty answer of Alpha Vantage."""
+"""Every form in which Alpha Vantage answers without a quote."""
 
 
 @pytest.mark.parametrize("empty", EMPTY)
@@ -331,7 +331,7 @@ def test_calls_are_spaced_in_time(stub: Stub) -> None:
 
     list(one.batches(wait))
     assert len(stub.times) == 3
-    assert [900 < seconds <= 1_000 for seconds in waits] == [True, True, False]  # the last is for the next round
+    assert [900 < seconds <= 1_000 for seconds in waits] == [True, True, False]  # the last wait is for the next round
 
 
 def test_a_daily_limit_that_will_not_suffice_causes_a_warning_at_the_start(

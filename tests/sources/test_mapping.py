@@ -1,4 +1,4 @@
-"""A map turns foreign JSON records into ticks, or gives the reason why it cannot."""
+"""A map turns foreign JSON records into ticks, or gives the reason for refusing them."""
 
 import contextlib
 import json

@@ -35,7 +35,7 @@ STREAMING_LINE = (
 
 
 def read(env: dict[str, str]) -> Sequence[Record]:
-    """Everything published with these settings, in order by partition."""
+    """Everything published with these settings, in order within each partition."""
     settings = load_settings(env, env_file=None)
     if settings.stack == "kafka":
         return read_topic(settings.kafka_servers, settings.kafka_topic)
@@ -52,7 +52,7 @@ def read(env: dict[str, str]) -> Sequence[Record]:
 
 
 def read_topic(servers: Sequence[str], topic: str) -> Sequence[Record]:
-    """All records of a Kafka topic; none while it does not exist."""
+    """All records of a Kafka topic; empty if it does not exist."""
     consumer = KafkaConsumer(bootstrap_servers=list(servers), enable_auto_commit=False, group_id=None)
     try:
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
@@ -70,7 +70,7 @@ def read_topic(servers: Sequence[str], topic: str) -> Sequence[Record]:
 
 
 def wait_for_ticks(run: Script, env: dict[str, str]) -> None:
-    """Wait until some of what `run` publishes is in the log."""
+    """Wait until the log holds a record that `run` published."""
     deadline = time.monotonic() + 60
     while not read(env):
         assert run.is_running, run.output
@@ -82,7 +82,7 @@ def ticks_of(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def assert_well_published(records: Sequence[Record]) -> None:
-    """Each record is an accepted tick under its symbol's key; one run, numbered from 1 without gap, in order."""
+    """Assert that all are accepted ticks of one run, keyed by symbol, numbered from 1 in order, without gaps."""
     by_partition: defaultdict[int, list[Record]] = defaultdict(list)
     for record in records:
         by_partition[record.partition].append(record)
@@ -117,7 +117,7 @@ def stub() -> Iterator[Stub]:
 
 
 def pasted(tmp_path: Path, ours: str, theirs: str) -> str:
-    """A copy of the producer with the line `ours` replaced by `theirs`; its path."""
+    """Write a copy of the producer in which `theirs` replaces the line `ours`; return its path."""
     text = (PROJECT / PRODUCER).read_text()
     assert text.count(ours) == 1, f"the line that users replace is not there once: {ours}"
     copy = tmp_path / PRODUCER
@@ -148,7 +148,7 @@ def test_the_documented_simulated_line_can_be_pasted(
 
 
 def with_stub(tmp_path: Path, copy: str, stub: Stub) -> str:
-    """A script that runs the copy with the stub instead of Alpha Vantage."""
+    """Write a script that runs the copy with the stub instead of Alpha Vantage; return its path."""
     runner = tmp_path / "runner.py"
     runner.write_text(
         "import runpy\n"
@@ -169,7 +169,7 @@ REAL_LINE = 'producer.start_streaming(use_real_data=True, api_key="YOUR_API_KEY"
 def test_the_documented_real_data_line_can_be_pasted(
     script: StartScript, tmp_path: Path, embedded: dict[str, str], stub: Stub
 ) -> None:
-    """The script uses the pasted key and publishes the quotes, nothing else."""
+    """The script uses the pasted key, and publishes the quotes and nothing else."""
     stub.answers = {"IBM": [answer("IBM")], "SPY": [b"no JSON", answer("SPY", "640")]}
     copy = pasted(tmp_path, STREAMING_LINE, REAL_LINE)
     run = script(

@@ -32,7 +32,7 @@ def replayed(path: Path) -> list[Tick]:
 
 
 def failed(replay: Replay) -> tuple[list[Tick], str]:
-    """The ticks of a replay that ends with an error, and the error."""
+    """Run a replay that must end with an error; return its ticks and the error."""
     ticks: list[Tick] = []
     try:
         for batch in replay.batches(never):
@@ -150,7 +150,7 @@ def test_a_missing_file_is_refused_at_once(path: Path | None) -> None:
 
 
 class Time:
-    """A clock that moves only while something waits."""
+    """A clock that advances only when something waits."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -72,7 +72,7 @@ def test_prices_are_in_cents() -> None:
 
 
 def test_returns_have_heavy_tails_clusters_and_volume_that_moves_with_them() -> None:
-    """The stylised facts that the module claims, on 20,000 steps of each symbol."""
+    """The stylised facts that the module claims hold over 20,000 steps of each symbol."""
     rows = steps(SEVEN, 20_000)
     for symbol in SEVEN:
         ticks = of(symbol, rows)

@@ -1,4 +1,4 @@
-"""The digest of chosen points, with sums read a moment before or after them; steps and outlines."""
+"""The digest of points whose sums were read a moment earlier or later; steps and outlines."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ MINUTE = 60 * SECOND
 
 
 def digest_of(points: list[tuple[int, float]], sums: list[tuple[int, float, int]]) -> Digest:
-    """The digest of points (ns after the start, volume) in steps of a minute (number, volume, points)."""
+    """The digest of `points` (ns after the start, volume), with `sums` per minute (minute's number, volume, count)."""
     rows = [a_row(time_ns=MORNING + after_ns, volume=volume) for after_ns, volume in points]
     return digest(points_of(*rows), MINUTE, [(MORNING + number * MINUTE, *values) for number, *values in sums])  # type: ignore[misc]
 

@@ -41,7 +41,7 @@ def test_the_age_of_unread_records_is_looked_up() -> None:
     lag.follow({0: ("a", 100)})
     assert lag.seconds(0, 200, 10_000) is None
     assert lag.unknown() == [(0, 100)]
-    lag.look_up(0, 99, 1)  # an answer that came too late
+    lag.look_up(0, 99, 1)  # a late answer about an earlier offset
     lag.look_up(0, 100, 4_000)
     assert (lag.seconds(0, 200, 10_000), lag.unknown()) == (6.0, [])
 

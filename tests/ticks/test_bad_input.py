@@ -10,7 +10,7 @@ from tests.records import body, raw, reason
 from tickflow.ticks.tick import Reason
 
 CORPUS = corpus()
-# A test whose id has a backslash (as pytest writes a line end, or an umlaut) cannot be selected by its id.
+# A test cannot be selected by an id with a backslash, which pytest writes for a newline or an umlaut.
 IDS = [re.sub(r"[^ -~]|\\", "?", case.name) for case in CORPUS]
 
 
@@ -46,5 +46,5 @@ def test_every_reason_but_age_has_a_case_in_the_corpus() -> None:
 @pytest.mark.parametrize("name", ["symbol", "timestamp", "source", "producer"])
 @pytest.mark.parametrize("literal", ["1e999", "-1e999", "9" * 5000], ids=["huge", "minus huge", "5,000 digits"])
 def test_a_huge_number_in_a_text_field_has_the_wrong_type(name: str, literal: str) -> None:
-    # The decoder reads such a number before it checks the type of the field.
+    # The decoder parses such a number before it checks the field's type.
     assert reason(raw(name, literal)) == Reason(f"{name}_type")

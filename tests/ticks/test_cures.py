@@ -1,4 +1,4 @@
-"""Each reason for a refusal has its most common cause and its cure."""
+"""Each reason for a refusal has a most common cause and a cure."""
 
 import pytest
 

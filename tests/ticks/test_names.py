@@ -1,4 +1,4 @@
-"""Only the order of the log decides which names are known, however it is cut into batches and by restarts."""
+"""Only the order of the log decides which names are known, not how batches and restarts divide it."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def batch(drawn: list[tuple[str, str]], begin: int = 0) -> TickBatch:
 
 
 def by_hand(drawn: list[tuple[str, str]]) -> list[str | None]:
-    """The rule, tick by tick."""
+    """The reasons for refusing each tick, by the rule applied tick by tick; `None` for an accepted tick."""
     known: dict[str, list[str]] = {}
     reasons: list[str | None] = []
     for symbol, source in drawn:
@@ -44,7 +44,7 @@ def test_the_refusal_of_names_depends_only_on_the_order_of_the_log(
     expected = by_hand(drawn)
     names = Names(LIMITS)
     first, refused = names.admit(batch(drawn[:cut]))
-    # A restart has the names of a moment before, and reads again from there, or from further back.
+    # After a restart, the names of the last checkpoint are known, and the log is read again from there or from earlier.
     again = Names(LIMITS, names.known)
     again.admit(batch(drawn[: min(back, cut)]))
     second, more = again.admit(batch(drawn[cut:], cut))
@@ -81,9 +81,9 @@ def test_columns_of_unequal_length_are_an_error() -> None:
     whole = batch([("A", "x"), ("A", "y"), ("A", "z")])
     known = Names(LIMITS, {"A": ["x", "y"], "B": ["x"]})
     with pytest.raises(ValueError, match="zip"):
-        known.admit(replace(whole, sources=["x", "y"]))  # all of them known
+        known.admit(replace(whole, sources=["x", "y"]))  # all names known
     with pytest.raises(ValueError, match="zip"):
-        Names(LIMITS).admit(replace(whole, sources=["x", "y"]))  # all of them new
+        Names(LIMITS).admit(replace(whole, sources=["x", "y"]))  # all names new
     with pytest.raises(ValueError, match="zip"):
         known.admit(replace(whole, records=whole.records[:2]))
 

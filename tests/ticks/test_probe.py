@@ -1,4 +1,4 @@
-"""A probe is sent when it is due, and never twice with one time."""
+"""A probe is sent when it is due, and never twice with the same time."""
 
 from datetime import UTC, datetime
 

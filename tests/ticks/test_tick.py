@@ -1,4 +1,4 @@
-"""Accepted ticks, up to the edges of each rule; decode takes any bytes and never raises."""
+"""Ticks up to the limits of each rule are accepted; `decode` takes any bytes and never raises."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ from tickflow.ticks.tick import (
 
 
 def accept(value: bytes, key: bytes = b"AAPL") -> TickBatch:
-    """The batch of that one record, which must be accepted."""
+    """Decode one record, which must be accepted; return its batch."""
     ticks, refused = decode([entry(value, key)])
     assert [one.reason for one in refused] == []
     return ticks
@@ -202,7 +202,7 @@ def test_refused_and_accepted_keep_their_order_and_their_records() -> None:
 
 
 def columns(ticks: TickBatch) -> dict[str, tuple[str, list[object]]]:
-    """Each column's kind and values; NaN as None."""
+    """Each column's type and values, with NaN as None."""
     found = {}
     for name in TickBatch.__slots__:
         column = getattr(ticks, name)
@@ -343,7 +343,7 @@ def test_a_tick_of_exactly_the_greatest_age_is_accepted_by_both_decoders(text: s
 def test_the_log_time_decides_to_the_microsecond_up_to_the_last_year(
     microseconds: int, fits: bool, appended_ms: int
 ) -> None:
-    # A float does not hold every whole number of microseconds up to 2261.
+    # A float cannot represent every whole number of microseconds up to 2261.
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=appended_ms, microseconds=microseconds)
     record, limits = entry(body(timestamp=moment.isoformat()), appended_ms=appended_ms), Limits(max_age_us=0)
     assert (tick_module._read_together([record], limits) is not None) == fits
@@ -371,7 +371,7 @@ def test_an_oversized_batch_has_its_own_reason() -> None:
 
 
 zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-first, last = datetime(1970, 1, 3), datetime(2261, 12, 29)  # noqa: DTZ001 - a time without a zone is a case too
+first, last = datetime(1970, 1, 3), datetime(2261, 12, 29)  # noqa: DTZ001 - times without a zone are tested too
 times = st.datetimes(first, last) | st.datetimes(first, last, timezones=zones)
 ticks_strategy = st.builds(
     Tick,
@@ -476,7 +476,7 @@ def test_very_long_texts_are_not_cached(name: str) -> None:
 def test_ticks_are_read_the_same_way_beside_a_refused_record(
     found: list[tuple[bytes | None, bytes | None, int]], limits: Limits
 ) -> None:
-    # Where nothing is refused, all of them are read together, by other lines of code.
+    # If no record is refused, all are read together, by different code.
     records = [Entry(0, n, key, value, APPENDED_MS, kind) for n, (value, key, kind) in enumerate(found)]
     refused_one = Entry(0, len(found), None, None, APPENDED_MS)
     together, refused = decode(records, limits)

@@ -40,7 +40,7 @@ class Chain:
         self.work()
 
     def take_over(self) -> None:
-        """Another worker owns the partitions from here on."""
+        """Let a new worker own the partitions from now on."""
         self.worker = Worker(self.topic, self.store)
         for partition in range(2):
             self.worker.log.give(partition)
@@ -64,14 +64,14 @@ class Chain:
         return self.store.points(symbol, 0)
 
     def rewrite(self, change: Callable[[Points], Points]) -> None:
-        """Replace points of AAPL in the store."""
+        """Replace the points of AAPL in the store by what `change` makes of them."""
         others, changed = self.points("MSFT"), change(self.points())
         self.store.forget()
         for points in (others, changed):
             self.put(points)
 
     def put(self, points: Points) -> None:
-        """Store points as another program would."""
+        """Store points directly, as a foreign program would."""
         MemoryStore.write(self.store, points)
 
 
@@ -100,7 +100,7 @@ def test_a_single_bit_of_any_field_is_different(chain: Chain, name: str) -> None
         column = getattr(points, name).copy()
         at = 30
         if column[at] != column[at]:
-            column[at] = 0.0  # this field was absent
+            column[at] = 0.0  # the field is absent here
         elif name in FLOAT_FIELDS:
             column[at] = np.nextafter(column[at], np.inf)
         elif name == "is_anomaly":
@@ -210,7 +210,7 @@ def test_points_of_any_number_are_compared_in_portions(chain: Chain, monkeypatch
     monkeypatch.setattr(chain.store, "points", counted)
     found = chain.audit()
     assert (found.stored, found.foreign) == (2 * TICKS, 1)
-    portions = reads[2:]  # the first two calls come from the memory store itself, to list its symbols
+    portions = reads[2:]  # the memory store itself makes the first two calls, to list its symbols
     assert sum(portions) == 2 * TICKS + 1
     assert max(portions) <= 3
 
@@ -264,7 +264,7 @@ def test_the_audit_only_reads_the_store(chain: Chain) -> None:
 
 
 class TimedChain(Chain):
-    """The same, with a log that gives each record the time of its tick; one tick every five seconds."""
+    """A chain whose log gives each record the time of its tick, with one tick per symbol every five seconds."""
 
     def feed(self, count: int) -> None:
         for _ in range(4 * count):

@@ -1,6 +1,4 @@
-"""`backtest` gives the alerts that live workers gave, and `calibrate` states its intervals; both from the topic or a
-file.
-"""
+"""`backtest` finds the alerts that live workers raised, `calibrate` prints intervals; both read the topic or a file."""
 
 import threading
 from pathlib import Path
@@ -72,7 +70,7 @@ def test_a_file_gives_the_same_alerts_as_its_ticks(trades: Path) -> None:
 def test_a_larger_budget_never_gives_fewer_alerts() -> None:
     made = made_trades(3, 3_000)
     begin = made[0].time_us
-    ticks = batch([each._replace(time_us=begin + (each.time_us - begin) * 600) for each in made])  # a week
+    ticks = batch([each._replace(time_us=begin + (each.time_us - begin) * 600) for each in made])  # stretched to a week
     points = backtest.curve(lambda: iter([(0, ticks)]), Terms(least_move=0.0), *EVER)
     counts = [count for _, count, _ in points]
     assert counts == sorted(counts)

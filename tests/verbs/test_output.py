@@ -1,4 +1,4 @@
-"""A verb prints on any standard output: in latin-1, into `| head`, onto a full disk, without a traceback."""
+"""A verb prints without a traceback to any standard output: latin-1, a pipe into `head`, a full disk."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The verb `status` as a process, while its servers run, are away, or are frozen."""
+"""The verb `status` as a process, while the servers run, are away, or are frozen."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
 from tests.scripts import Script
 
 LOADED_SECONDS = 20.0
-"""Starting Python on a machine with a load of 15 takes seconds; the verb's own limit is 3 s."""
+"""The limit on a busy machine: at a load average of 15, starting Python takes seconds. The verb's own limit is 3 s."""
 
 
 def asked(script: StartScript, env: Mapping[str, str], *flags: str) -> Script:
@@ -51,7 +51,7 @@ def test_a_frozen_store_and_an_absent_log_delay_the_status_by_at_most_three_seco
     script("stock_analytics.py", env=chain.env)
     found: dict[str, Any] = {}
 
-    def is_fine() -> bool:  # later calls keep the answer: on a loaded machine the next one may lack what came too late
+    def is_fine() -> bool:  # keeps the first good answer; a later one may lack late parts
         found.update(as_json(script, chain.env))
         return bool(found["ok"])
 

@@ -1,4 +1,4 @@
-"""The counts of records add up, per partition, through rebalances, failed commits, gaps, and a stop."""
+"""The counts of records add up in each partition, despite rebalances, failed commits, gaps and a stop."""
 
 import io
 from collections import Counter
@@ -22,11 +22,11 @@ from tickflow.worker.counters import Counters
 
 PARTITIONS = 2
 NEVER_STORED, TOO_OLD = 13, 1970
-"""The volumes of ticks that the store of these tests refuses, and of those outside its retention."""
+"""The volume of ticks that the store of these tests refuses, and the volume of ticks that it drops as too old."""
 
 
 class PickyStore(MemoryStore):
-    """Refuses some points for good, drops others as too old, and is away for as many calls as `away` says."""
+    """A store that refuses some points for good, drops others as too old, and is away for its next `away` writes."""
 
     away = 0
 
@@ -56,7 +56,7 @@ class Worker:
         return self.under_test.counters
 
     def read(self) -> None:
-        """One turn of the worker's loop."""
+        """Run one turn of the worker's loop."""
         self.under_test.turn()
 
 
@@ -105,7 +105,7 @@ def test_at_every_quiet_moment_the_accounts_of_every_partition_add_up(history: l
             case ("append", int(partition), str(kind), int(skip)):
                 topic.append(partition, *RECORDS[kind], skip)
             case ("move", int(partition), int(to)):
-                # It may go to the same worker, as in an eager rebalance.
+                # A partition may return to the same worker, as in an eager rebalance.
                 group[owner[partition]].log.take(partition)
                 group[to].log.give(partition)
                 owner[partition] = to
@@ -128,7 +128,7 @@ def test_at_every_quiet_moment_the_accounts_of_every_partition_add_up(history: l
             worker.read()
     for worker in group:
         assert worker.counters.discrepancies() == {}
-    if "commit_unsure" not in {event[-1] for event in history}:  # its batch counts nowhere if a rebalance follows
+    if "commit_unsure" not in {event[-1] for event in history}:  # such a batch counts nowhere if a rebalance follows
         for number, end in topic.ends.items():
             counted = [worker.counters.accounts[number] for worker in group if number in worker.counters.accounts]
             # Whatever rebalances happen, each offset is in exactly one worker's account.
@@ -143,7 +143,7 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     topic.append(0, *RECORDS["no tick"])
     first.log.give(0)
     first.read()
-    store.away = 1  # the poll during the hold-up notices the rebalance
+    store.away = 1  # a poll while the store is away notices the rebalance
     batch = first.under_test.process(first.under_test.poll())
     first.log.take(0)
     second.log.give(0)
@@ -210,7 +210,7 @@ def test_partitions_that_are_computed_together_keep_their_ticks_and_their_letter
     (points,) = batch.points
     assert points.partition.tolist() == [0, 2, 2]
     assert points.offset.tolist() == [0, 0, 2]
-    assert points.ma_5.tolist() != points.ma_5.tolist()  # NaN: no partition has the ticks of another
+    assert points.ma_5.tolist() != points.ma_5.tolist()  # NaN: no partition's window has ticks of a different one
     assert [(each.partition, each.offset) for each in batch.records] == [(0, 0), (2, 0), (2, 2)]
     assert [(batch.tallies[number].accepted, batch.tallies[number].refused.total()) for number in range(3)] == [
         (1, 1),

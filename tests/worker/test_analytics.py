@@ -1,4 +1,4 @@
-"""The worker's loop on a scripted log and a failing store: no record is skipped, and a stop is obeyed."""
+"""The worker's loop, with a scripted log and a failing store, skips no record and obeys a stop."""
 
 import io
 import os
@@ -32,7 +32,7 @@ def ticks(partition: int, *offsets: int) -> dict[int, list[Entry]]:
 
 
 class ScriptedLog(TickLog):
-    """Delivers the polls in `script`, then asks to stop; the next `away` calls of `bounds` fail."""
+    """A log that returns the polls in `script`, then asks to stop; `away` has the number of failing `bounds` calls."""
 
     topic = "stock-ticks"
     where = "the log of this test"
@@ -115,7 +115,7 @@ class ScriptedLog(TickLog):
 
 
 class FailingStore(MemoryStore):
-    """Refuses each point and each status with `failure`; the `stop_at`-th of these calls asks the worker to stop."""
+    """A store in which every write raises `failure`; write number `stop_at` also asks the worker to stop."""
 
     def __init__(self, stop: StopEvent, failure: StoreUnavailable, stop_at: int) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class FailingStore(MemoryStore):
         self.calls.append(call)
         if len(self.calls) == self._stop_at:
             self._engine_stop.set()
-            time.sleep(0.3)  # as long as a call to a frozen store, longer than the delay before the next attempt
+            time.sleep(0.3)  # like a call to a frozen store, longer than the delay before the next attempt
         return self._answer
 
 
@@ -194,7 +194,7 @@ def test_a_symbol_in_two_partitions_is_counted_once_and_reported(caplog: pytest.
 
 
 def test_an_idle_worker_resumes_once_the_log_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has nothing to commit, which would end the wait, too."""
+    """The worker has no commit to make, which would also end the wait."""
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(), Polled(), Polled()], away={})
     worker = worker_of(log, MemoryStore())
     worker.poll()
@@ -237,7 +237,7 @@ def test_a_store_that_asks_for_a_wait_of_zero_is_not_flooded() -> None:
 
 
 class CountingStore(MemoryStore):
-    """Notes the time of each call; refuses the first `patience` writes with a Retry-After of 0.4 s."""
+    """A store that records the time of each write; it refuses the first `patience` with a Retry-After of 0.4 s."""
 
     def __init__(self, patience: int = 0) -> None:
         super().__init__()

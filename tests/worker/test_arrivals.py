@@ -9,7 +9,7 @@ from tickflow.worker.counters import Tally
 
 
 def ticks(*rows: tuple[str, int, str | None, int | None]) -> TickBatch:
-    """Ticks of (symbol, second, producer, seq)."""
+    """A batch of ticks, each given as symbol, second, producer and `seq`."""
     records = []
     for offset, (symbol, second, producer, seq) in enumerate(rows):
         time = f"2026-01-05T14:30:{second:02}Z"
@@ -45,7 +45,7 @@ def test_ticks_of_a_restore_update_the_state_but_do_not_count() -> None:
 
 def test_an_absurd_gap_stays_printable() -> None:
     tally = Tally()
-    huge = int("9" * 4300)  # the longest number that Python turns into text, and the longest that is read as a `seq`
+    huge = int("9" * 4300)  # the longest number that Python converts to text, and that is accepted as a `seq`
     Arrivals().diagnose(ticks(("A", 1, "p", 1), ("A", 2, "p", huge), ("A", 3, "q", 1), ("A", 4, "q", huge)), tally)
     assert tally.gaps == 2 * MAX_GAP
     assert len(f"{tally.gaps:,}") < 30

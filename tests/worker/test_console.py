@@ -1,4 +1,4 @@
-"""The console's text: warm-up, digits, limits, colour only on a terminal."""
+"""The console's text: warm-up, digits, limits, and colour only on a terminal."""
 
 import io
 import math
@@ -30,7 +30,7 @@ class Clock:
 
 
 class Feed:
-    """A console with its own clock, and a partition's windows behind it."""
+    """A console with its own clock, and the windows of a partition that feed it."""
 
     def __init__(self, out: io.StringIO | None = None) -> None:
         self.out = out or io.StringIO()

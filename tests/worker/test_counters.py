@@ -1,4 +1,4 @@
-"""Tallies, accounts, and the counts of batches that are not committed yet."""
+"""Tests of tallies, accounts, and the pending counts of uncommitted batches."""
 
 from collections import Counter
 from dataclasses import fields
@@ -67,7 +67,7 @@ def test_a_partition_that_comes_back_keeps_its_account_and_starts_where_it_is_re
     counters.open(0, 10)
     accepted(counters, 0, 1, 5)
     counters.settle(0, 1, 15)
-    accepted(counters, 0, 1, 3)  # taken back: never committed here
+    accepted(counters, 0, 1, 3)  # a rebalance takes these back before their commit
     counters.open(0, 40)
     account = counters.accounts[0]
     assert (account.start, account.committed, account.advanced, account.tally.accepted) == (40, 40, 5, 5)

@@ -1,4 +1,4 @@
-"""The last prices of a symbol are those that a deque of that length keeps."""
+"""The history keeps the same latest prices of a symbol as a deque of its length."""
 
 from collections import defaultdict, deque
 

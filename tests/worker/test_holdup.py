@@ -1,4 +1,4 @@
-"""What holds a worker up is logged with its reason, each further attempt at DEBUG, and the end with its duration."""
+"""A hold-up of a worker is logged with its reason, further attempts at DEBUG, and the end with the duration."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The names that `KAFKA_INSTANCE_ID=auto` gives."""
+"""The names that `KAFKA_INSTANCE_ID=auto` generates."""
 
 import os
 import subprocess

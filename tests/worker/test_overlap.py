@@ -1,4 +1,4 @@
-"""Two batches are processed at once: one is written while the next is read, and no guarantee is weaker for that."""
+"""Two batches are in progress at once: one is written while the next is read, and every guarantee still holds."""
 
 import io
 import threading
@@ -27,7 +27,7 @@ AT_A_TIME = 3
 
 
 class GatedStore(MemoryStore):
-    """Holds each write until `gate` is open, and fails as many of them as `failures` says; notes what it was given."""
+    """A store that holds each write until `gate` is set, fails the next `failures` writes, and records all writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class GatedStore(MemoryStore):
 
 
 class CheckingLog(MemoryLog):
-    """Fails the test if a commit covers records that are not stored; a poll without records takes a moment."""
+    """A log that fails the test if a commit covers records that are not stored; an empty poll takes a moment."""
 
     def __init__(self, topic: MemoryTopic, store: GatedStore) -> None:
         super().__init__(topic, AT_A_TIME)
@@ -72,7 +72,7 @@ class CheckingLog(MemoryLog):
 
 
 class Worker:
-    """A worker that has partition 0 of a log in memory, with all its records still to read."""
+    """A worker that owns partition 0 of a log in memory and has all its records still to read."""
 
     def __init__(self, topic: MemoryTopic, store: GatedStore) -> None:
         self.topic = topic
@@ -131,7 +131,7 @@ def a_topic(count: int) -> MemoryTopic:
 
 
 def with_a_batch_in_flight(worker: Worker) -> None:
-    """Take the partition, and hand its first batch to a store that does not answer yet."""
+    """Let the worker take the partition and pass its first batch to a store that does not answer yet."""
     worker.store.gate.clear()
     worker.under_test.turn()
     worker.under_test.turn()

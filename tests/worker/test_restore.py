@@ -1,4 +1,4 @@
-"""A restart replays enough for the windows, emits no point twice as new, and counts every gap exactly."""
+"""A restart replays enough records for the windows, emits no point as new twice, and counts every gap exactly."""
 
 import json
 from dataclasses import replace
@@ -22,13 +22,13 @@ spans = st.integers(1, 2_000_000)
 
 @pytest.fixture
 def windows_of_20(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets the depth that windows had when commits of version 1 and 2 were made."""
+    """Sets the windows' depth to that of the workers that made commits of version 1 and 2."""
     monkeypatch.setattr("tickflow.worker.restore.DEPTH", 20)
 
 
 @st.composite
 def commits(draw: st.DrawFn) -> tuple[Commit, int]:
-    """A commit as the worker makes it, and the oldest offset its windows need."""
+    """A commit as the worker makes it, and the oldest offset that its windows need."""
     offset = draw(offsets)
     oldest = draw(st.integers(0, offset))
     return Commit(offset, to_metadata(offset, oldest, BIGGEST)), oldest
@@ -50,7 +50,7 @@ def test_lost_and_cold_counts_are_exact_and_cover_all_missing_records(made: tupl
     commit, oldest = made
     result = plan(commit, held)
     if commit.offset > held.end:
-        assert (result.lost, result.cold) == (0, 0)  # another log: none of its records was ever processed
+        assert (result.lost, result.cold) == (0, 0)  # a different log, none of whose records was ever processed
         return
     assert result.lost == len(range(commit.offset, held.start))
     assert result.cold == len(range(oldest, min(held.start, commit.offset)))

@@ -1,4 +1,4 @@
-"""A partition that a rebalance returns to its worker: the windows continue if nobody else committed in between."""
+"""If a rebalance returns a partition to its worker, the windows continue unless someone else committed in between."""
 
 import io
 
@@ -22,7 +22,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class SeekingLog(MemoryLog):
-    """Remembers the offsets from which it was read."""
+    """A log that records the offsets to which its reader seeks."""
 
     def __init__(self, topic: MemoryTopic) -> None:
         super().__init__(topic)
@@ -47,7 +47,7 @@ class Worker:
             self.under_test.turn()
 
     def rebalance(self) -> None:
-        """Take the partition and give it back, within one poll."""
+        """Take the partition and give it back within one poll."""
         self.log.take(0)
         self.log.give(0)
 
@@ -64,7 +64,7 @@ def rows(store: MemoryStore) -> list[object]:
 
 
 def alone(topic: MemoryTopic) -> list[object]:
-    """The points that one undisturbed worker stores."""
+    """The points that a single undisturbed worker stores."""
     store, untouched = MemoryStore(), MemoryTopic(1)
     untouched.entries, untouched.ends = topic.entries, topic.ends
     worker = Worker(untouched, store)
@@ -176,7 +176,7 @@ def test_revoked_and_returned_partitions_give_the_points_of_an_undisturbed_worke
                 workers[int(str(given_[0]))].read(int(str(given_[1])))
             elif kind == "move":
                 workers[owner].log.take(0)
-                workers[owner].read()  # a group moves no partition before its member has noticed
+                workers[owner].read()  # a group moves a partition only after its member has noticed
                 owner = int(str(given_[0]))
                 workers[owner].log.give(0)
             elif str(kind).startswith("rebalance"):

@@ -1,7 +1,7 @@
 # ruff: noqa: DTZ001, E501 - wall times have no zone here; a row's form is read best in one line
-"""Files in common layouts, generated here, each with the ticks that it should give.
+"""A corpus of files in common layouts, each generated here with the ticks that reading it must give.
 
-The rows are invented. Plain arithmetic, independent of the tested code, gives the ticks of each file.
+The rows are invented. The ticks of each file are computed by plain arithmetic, independently of the tested code.
 """
 
 import bz2
@@ -25,7 +25,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 class Bar(NamedTuple):
-    """A bar: its start in wall time (no zone), prices, volume."""
+    """A bar: its start in wall time without a zone, its prices and its volume."""
 
     at: datetime
     open: float
@@ -36,7 +36,7 @@ class Bar(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """A trade: time in UTC, price, volume."""
+    """A trade: its time in UTC, its price and its volume."""
 
     at: datetime
     price: float
@@ -48,7 +48,7 @@ Meant = tuple[str, datetime, float, float | None]
 
 @dataclass
 class Case:
-    """A file: its name, its bytes, the flags it needs, and the ticks it means (symbol, UTC, price, volume)."""
+    """A file: its name, its bytes, the flags it needs, and the expected ticks (symbol, UTC time, price, volume)."""
 
     layout: str
     name: str
@@ -59,19 +59,19 @@ class Case:
 
     @property
     def is_text(self) -> bool:
-        """Whether a test can corrupt single lines of the file."""
+        """Whether a test can change single lines of the file."""
         return self.name.endswith((".csv", ".txt", ".tsv", ".psv")) and b"\0" not in self.body
 
 
 def days(count: int = 40, seed: int = 1) -> list[Bar]:
-    """Daily bars from 2 January 2024 on."""
+    """Daily bars of weekdays from 2 January 2024 on."""
     return _bars(
         [at for n in range(count * 2) if (at := datetime(2024, 1, 2) + timedelta(days=n)).weekday() < 5][:count], seed
     )
 
 
 def minutes(count: int = 60, step: int = 1, start: datetime = datetime(2024, 1, 16, 9, 30), seed: int = 2) -> list[Bar]:
-    """Minute bars of one day."""
+    """Bars of `step` minutes, from `start` on."""
     return _bars([start + timedelta(minutes=n * step) for n in range(count)], seed)
 
 
@@ -88,7 +88,7 @@ def _bars(times: Sequence[datetime], seed: int) -> list[Bar]:
 
 
 def trades(count: int = 80, seed: int = 3, step_us: int = 137_251) -> list[Trade]:
-    """Trades of some seconds from 16 January 2024, 14:30 UTC, several per second."""
+    """Trades from 16 January 2024, 14:30 UTC on, several per second."""
     rng = random.Random(seed)
     at, price, found = datetime(2024, 1, 16, 14, 30, tzinfo=UTC), 187.5, []
     for _ in range(count):
@@ -101,7 +101,7 @@ def trades(count: int = 80, seed: int = 3, step_us: int = 137_251) -> list[Trade
 def at_end(
     bars: Sequence[Bar], zone: Any, length: timedelta, symbol: str, *, whole: bool = False, factor: float = 1
 ) -> list[Meant]:
-    """The closes at the ends of bars; `whole` days end by the calendar, other bars after their length."""
+    """The bars' closes as ticks at the bars' ends. `whole` days end by the calendar, other bars after `length`."""
     found: list[Meant] = []
     for bar in bars:
         if whole:
@@ -117,18 +117,18 @@ CASES: dict[str, Callable[[], Case]] = {}
 
 
 def case(make: Callable[[], Case]) -> Callable[[], Case]:
-    """Register a function that makes a file of the corpus."""
+    """Add a function that makes a file to the corpus."""
     CASES[make.__name__] = make
     return make
 
 
 def lines(*rows: str) -> bytes:
-    """Rows as a text."""
+    """The rows as bytes, each ended by a newline."""
     return ("\n".join(rows) + "\n").encode()
 
 
 def epoch(at: datetime, unit: str) -> int:
-    """A time since 1970 in a unit."""
+    """The time since 1970, in the given unit."""
     us = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     return {"s": us // 1_000_000, "ms": us // 1_000, "us": us, "ns": us * 1_000}[unit]
 
@@ -929,12 +929,12 @@ def fred() -> Case:
 
 
 def meant_of(rows: Sequence[Trade], symbol: str) -> list[Meant]:
-    """The trades as ticks."""
+    """The trades as expected ticks of that symbol."""
     return [(symbol, row.at, row.price, row.volume) for row in rows]
 
 
 def in_ms(rows: Sequence[Trade]) -> list[Trade]:
-    """The same with whole milliseconds."""
+    """The trades with their times cut to whole milliseconds."""
     return [row._replace(at=row.at.replace(microsecond=row.at.microsecond // 1000 * 1000)) for row in rows]
 
 
@@ -1324,7 +1324,7 @@ def dukascopy_ticks() -> Case:
 
 
 def zipped(name: str, body: bytes) -> bytes:
-    """A zip with one member."""
+    """A zip file with one member of that name and content."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, body)

@@ -1,4 +1,4 @@
-"""What reading takes: open files for folders of many, and the order of files with ticks of the same time."""
+"""Limits of reading: few open files even for a folder of many, and the order of files whose ticks have equal times."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Every layout of the corpus is read correctly, row by row; corrupted copies are refused with line and cell."""
+"""Every layout of the corpus is read correctly, row by row; a corrupted copy is refused by line and cell."""
 
 import math
 import re
@@ -46,7 +46,7 @@ def test_each_file_is_read_as_intended(tmp_path: Path, name: str) -> None:
 
 
 def failed(path: Path, **flags: Any) -> tuple[list[Tick], str]:
-    """The ticks of a replay, and its error, at the start or at the end."""
+    """Replay a file; return its ticks and its error message, which is empty without an error."""
     ticks: list[Tick] = []
     try:
         replay = Replay(path, speed=math.inf, options=Options(**flags))
@@ -58,7 +58,7 @@ def failed(path: Path, **flags: Any) -> tuple[list[Tick], str]:
 
 
 MIXED = {"LOBSTER", "AlgoSeek", "Bloomberg ticks", "MetaTrader 5 ticks", "Refinitiv", "Databento, mbp-1"}
-"""The layouts with rows that are not trades: a broken row may be one of them."""
+"""The layouts in which some rows are not trades, so that the broken row may be none."""
 TABLES = [name for name, make in CASES.items() if make().is_text and make().layout != "NYSE TAQ messages"]
 
 
@@ -67,7 +67,7 @@ def separator_of(line: str) -> str:
 
 
 def broken(case: Case, change: Any) -> tuple[Case, int, str]:
-    """The case with one changed row in its middle, the number of that line, and its original text."""
+    """A copy of the case whose middle row is changed, with that line's number and original text."""
     codec = "latin-1" if case.layout == "Excel, German" else case.codec
     lines = case.body.decode(codec).split("\n")
     at = len(lines) // 2

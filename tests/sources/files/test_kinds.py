@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a file and its meaning are read best in one line
-"""Exports of more programs, vendors and countries: read with symbol and zone at most, or refused with what decides."""
+"""Exports of more programs, vendors and countries: read, given at most symbol and zone, or refused with a reason."""
 
 import json
 import re
@@ -20,7 +20,7 @@ A_UTC = {"symbol": "A", **UTC}
 
 
 class Kind(NamedTuple):
-    """A file, its ticks (time, symbol, price, volume), the complaint about the rest, and the flags that it needs."""
+    """A file, the expected ticks (time, symbol, price, volume) and error message, and the flags that the file needs."""
 
     body: str | bytes
     ticks: Sequence[tuple[str, str, float, float | None]] = ()
@@ -33,14 +33,14 @@ def text(*lines: str) -> str:
 
 
 def ends(*prices: float, symbol: str = "A", volume: Sequence[float] | None = (100, 200, 300), zone: str = "NY") -> Any:
-    """The closes of 3, 4 and 5 January 2024 at the end of each day."""
+    """The expected ticks of the closes of 3, 4 and 5 January 2024, each at the end of its day."""
     hour = {"NY": "05:00:00", "UTC": "00:00:00"}[zone]
     volumes: Sequence[float | None] = [None] * 3 if volume is None else volume
     return [(f"2024-01-{4 + n:02}T{hour}", symbol, price, volumes[n]) for n, price in enumerate(prices)]
 
 
 def bars(*prices: float, symbol: str = "A", volume: Sequence[float] | None = (100, 200, 300), hour: int = 14) -> Any:
-    """The closes of the minutes 9:30 to 9:32 in New York on 5 January 2024, each at its end."""
+    """The expected ticks of minute bars from 9:30 to 9:32 in New York on 5 January 2024, each at the end of its bar."""
     volumes: Sequence[float | None] = [None] * 3 if volume is None else volume
     return [(f"2024-01-05T{hour:02}:{31 + n}:00", symbol, price, volumes[n]) for n, price in enumerate(prices)]
 
@@ -52,7 +52,7 @@ def at(
     volume: Any = (1, 2, 3),
     hour: int = 14,
 ) -> Any:
-    """Trades at these seconds (or fractions) of 9:30 in New York on 5 January 2024."""
+    """The expected ticks of trades at these seconds (or fractions) after 9:30 in New York on 5 January 2024."""
     volumes: Sequence[float | None] = [None] * len(seconds) if volume is None else volume
     return [(f"2024-01-05T{hour:02}:30:{s:02}" if isinstance(s, int) else f"2024-01-05T{hour:02}:30:{s}", symbol, price, v)
             for s, price, v in zip(seconds, prices, volumes, strict=True)]  # fmt: skip
@@ -190,7 +190,7 @@ KINDS: dict[str, Kind] = {
 
 
 def outcome(path: Path, kind: Kind) -> tuple[Any, Any, str]:
-    """What was found, what is meant, and the complaint."""
+    """Read the file; return the ticks found, the ticks expected, and the error message."""
     path.write_bytes(kind.body.encode() if isinstance(kind.body, str) else kind.body)
     ticks, complaint = failed(path, **(kind.flags or {}))
     form = "%Y-%m-%dT%H:%M:%S"

@@ -1,7 +1,5 @@
 # ruff: noqa: E501 - a file and its meaning are read best in one line
-"""Odd and hostile files: every published tick is what a careful person would read, and the rest is refused with a
-reason.
-"""
+"""Odd and hostile files: each published tick is what a careful person would read; the rest is refused by reason."""
 
 import gc
 import gzip
@@ -24,7 +22,7 @@ NY = {"timezone": "America/New_York"}
 
 
 class Odd(NamedTuple):
-    """A file, its ticks (second of 2024-01-05T14:30Z or whole time, symbol, price, volume), and the complaint."""
+    """A file, the expected error message, and the expected ticks: second after 14:30 or time, symbol, price, volume."""
 
     body: str | bytes
     ticks: list[tuple[int | str, str, float, float | None]]
@@ -151,7 +149,7 @@ def test_an_odd_file_is_read_as_a_careful_person_reads_it(tmp_path: Path, name: 
 
 @pytest.mark.filterwarnings("error")
 def test_a_zip_file_that_an_error_keeps_in_a_circle_is_closed_without_a_warning(tmp_path: Path) -> None:
-    """An error keeps the frames that it passed, and so the members in them, until the next search for garbage."""
+    """An exception keeps its frames alive, and with them the zip's members, until the next garbage collection."""
     path = tmp_path / "day.zip"
     path.write_bytes(zipped({"a.csv": TWO, "b.csv": TWO}))
     members = packing.members(path)

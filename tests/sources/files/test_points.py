@@ -1,4 +1,4 @@
-"""The same ticks in any two forms or layouts give the same stored points, to the bit."""
+"""The same ticks give the same stored points, to the bit, in any form and layout."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def at(us: int) -> datetime:
 
 
 def as_text(rows: Rows, symbol: str) -> str:
-    """The plainest form of the ticks, from which the others are made."""
+    """The ticks as plain CSV, from which other forms are made."""
     lines = [f"{at(us).isoformat(timespec='microseconds')},{symbol},{price:.4f},{volume}" for us, price, volume in rows]
     return "\n".join(["timestamp,symbol,price,volume", *lines]) + "\n"
 
@@ -84,7 +84,7 @@ SYMBOLS = {form: f"S{number:02}" for number, form in enumerate(FORMS)}
 
 
 def points_of(chain: EmbeddedChain, rows: Rows) -> dict[str, str]:
-    """By symbol, the measures of its points and their times, without the part that depends on the place in the log."""
+    """For each symbol, its points' fields and times as text, without what depends on the place in the log."""
     stored = chain.stored()
     (time,) = (name for name in stored.columns if name.startswith("time"))
     names = sorted(set(stored.columns) - {"symbol", "partition", "offset", time})
@@ -111,7 +111,7 @@ def test_the_same_ticks_in_any_two_forms_are_the_same_points_to_the_bit(tmp_path
         )
     )  # fmt: skip
     def compare(rows: Rows) -> None:
-        """Replay all forms into one log, each under its own symbol, and compare the points of all symbols."""
+        """Replay every form into one log, each under its own symbol, and compare the symbols' points."""
         rows = sorted(rows)
         file = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"
         with a_log(file, StopEvent()) as log:

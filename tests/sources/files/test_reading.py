@@ -1,4 +1,4 @@
-"""Order, zones, packings, pipes and parts of files, and the promise that nothing is misread silently."""
+"""Order, zones, packings, pipes and parts of files; nothing is silently misread."""
 
 import gzip
 import io
@@ -131,7 +131,7 @@ def wall(folder: Path, times: list[str], header: str = "timestamp,symbol,price\n
 
 
 def test_the_order_of_rows_distinguishes_both_passes_of_a_repeated_hour(tmp_path: Path) -> None:
-    start = datetime(2024, 11, 3, 4, 30, tzinfo=UTC)  # half past midnight in New York; at 6:00 UTC the hour comes again
+    start = datetime(2024, 11, 3, 4, 30, tzinfo=UTC)  # half past midnight in New York; at 6:00 UTC an hour repeats
     times = [start + timedelta(minutes=10 * n) for n in range(18)]
     path = wall(tmp_path, [f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}" for at in times])
     assert [tick.timestamp for tick in replayed(path, timezone="America/New_York")] == times
@@ -262,7 +262,7 @@ def test_ambiguous_cells_are_refused_and_the_deciding_flag_is_named(
         replayed(path, timezone="UTC")
     decided = {"dates": "dmy", "decimal": "comma", "epoch": "s", "bar_us": 60_000_000}[value]
     if value == "epoch":
-        return  # 42 s after 1970 is not a market's time in any unit
+        return  # 42 is no market's time since 1970, whatever the unit
     assert len(replayed(path, timezone="UTC", **{value: decided})) == len(rows)
 
 
@@ -363,7 +363,7 @@ def arrow_table(rows: list[Trade], unit: str = "ns", **more: Any) -> Any:
 
 
 def first_feather(frame: Any) -> bytes:
-    """The first version of Feather, which pyarrow still writes, with a warning."""
+    """The frame in version 1 of Feather, which pyarrow still writes, but with a warning."""
     old = io.BytesIO()
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         pyarrow.feather.write_feather(frame, old, version=1)
@@ -487,7 +487,7 @@ def test_a_column_of_times_is_read_as_each_of_its_cells(times: list[datetime], f
 
 
 def _arrow_bodies() -> list[bytes]:
-    """Parquet and Feather, but not Feather's first version, which a separate process reads."""
+    """Files in Feather, Arrow and Parquet, without Feather's version 1, which a separate process reads."""
     frame = arrow_table(trades())
     feather, stream, parquet = io.BytesIO(), io.BytesIO(), io.BytesIO()
     pyarrow.feather.write_feather(frame, feather)
@@ -498,8 +498,8 @@ def _arrow_bodies() -> list[bytes]:
 
 
 def dbn_body(rows: list[Trade], schema: str = "trades") -> bytes:
-    """Databento's trades, or bars of one second, of one instrument without a symbol."""
-    library: Any = databento_dbn  # its stubs take the members of enums for texts
+    """A DBN file of Databento with trades, or bars of one second, of an instrument without a symbol."""
+    library: Any = databento_dbn  # its stubs declare the members of enums as texts
     kind = library.SType.INSTRUMENT_ID
     head = library.Metadata("XNAS.ITCH", 0, kind, kind, library.Schema.from_str(schema))
     action, side = library.Action.TRADE, library.Side.ASK
@@ -653,12 +653,12 @@ print(most_mb() - before)
 
 
 def wide_parquet(path: Path, *, alike: bool) -> None:
-    """Forty ticks with a text of 20 MB in each row, which packs to a few kilobytes."""
+    """Write forty ticks, each with a text of 20 MB, packed to a few kilobytes; `alike` texts share a dictionary."""
     rows, text = 40, "x" * 20_000_000
     times, prices = [f"2026-01-05T14:30:{at:02}Z" for at in range(rows)], [1.5] * rows
     if alike:
         notes = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([text]))
-        # Without Arrow's schema the file does not say that the texts are alike.
+        # Without Arrow's schema, the file does not show that the texts share a dictionary.
         pyarrow.parquet.write_table(
             pa.table({"time": times, "price": prices, "note": notes}), path, compression="zstd", store_schema=False
         )

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - wall times have no zone here; a row's form is read best in one line; Chinese brackets
-"""More layouts of vendors, programs and languages, each generated here with the ticks that it means."""
+"""More layouts of vendors, programs and languages, each generated here with the expected ticks."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -79,7 +79,7 @@ def _trades(
 
 
 def n(value: float, places: int = 2) -> str:
-    """A number as in Berlin: 1.234,50."""
+    """A number in German notation, such as 1.234,50."""
     return f"{value:,.{places}f}".translate(str.maketrans(",.", ".,"))
 
 

@@ -1,4 +1,4 @@
-"""A bound value reaches InfluxDB as a value, in every query; its text never becomes part of a query."""
+"""In every query, a bound value reaches InfluxDB as a value, and its text never becomes part of the query."""
 
 import inspect
 import json
@@ -55,12 +55,12 @@ NOT_ASKED_BY_INFLUXQL = {
     "connect",
     "close",
     "write_status",
-}  # the queries of `prepare` are tested with other methods
+}  # the queries of `prepare` are tested through other methods
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """The queries and their parameters, as they would go to InfluxDB."""
+    """Collects the queries and their parameters instead of sending them to InfluxDB."""
     found: Asked = []
 
     def request(_self: InfluxQL, _method: str, _path: str, fields: Mapping[str, str], **_options: object) -> bytes:
@@ -88,9 +88,7 @@ def test_the_list_has_every_query_of_the_store() -> None:
 
 
 def statements(queries: list[str]) -> set[str]:
-    """The texts of the queries without the numbers that we compute: the widths of steps and the numbers of
-    parameters.
-    """
+    """The queries' statements without the numbers that the adapter computes: step widths and parameter numbers."""
     return {re.sub(r"\d+", "0", each) for query in queries for each in query.split("; ")}
 
 

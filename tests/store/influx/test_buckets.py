@@ -1,4 +1,4 @@
-"""Buckets with a slash, and buckets that a DBRP mapping of InfluxDB 1.x diverts."""
+"""Buckets with a slash in the name, and buckets that a DBRP mapping (from InfluxDB 1.x) diverts."""
 
 import threading
 import uuid
@@ -27,7 +27,7 @@ def database() -> str:
 
 @pytest.fixture
 def make_bucket(influx: InfluxServer) -> Iterator[MakeBucket]:
-    """Creates a bucket of that name, returns its id, and deletes it after the test."""
+    """`make_bucket(name)` creates a bucket and returns its id; the bucket is deleted after the test."""
     with ExitStack() as stack:
 
         def make(name: str) -> str:
@@ -45,7 +45,7 @@ def a_store(server: InfluxServer, bucket: str, token: str | None = None) -> Infl
 
 
 def divert(server: InfluxServer, database: str, policy: str, bucket_id: str) -> str:
-    """Create the mapping that an upgrade from 1.x creates for the database's default policy; return its id."""
+    """Create the DBRP mapping that an upgrade from 1.x creates for the default policy of a database; return its id."""
     body = {"org": server.org, "bucketID": bucket_id, "database": database, "retention_policy": policy, "default": True}
     return str(server.call("POST", "/api/v2/dbrps", body)["id"])
 
@@ -117,7 +117,7 @@ def test_the_bucket_that_an_upgrade_made_is_fine(influx: InfluxServer, database:
 
 
 def test_a_mapping_of_another_policy_does_no_harm(influx: InfluxServer, database: str, make_bucket: MakeBucket) -> None:
-    divert(influx, database, "autogen", make_bucket(database))  # maps to itself: the first mapping becomes the default
+    divert(influx, database, "autogen", make_bucket(database))  # its own bucket: the first mapping becomes the default
     other = make_bucket(f"{database}-other")
     body = {"org": influx.org, "bucketID": other, "database": database, "retention_policy": "rp", "default": False}
     influx.call("POST", "/api/v2/dbrps", body)

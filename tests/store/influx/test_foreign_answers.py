@@ -58,7 +58,7 @@ bodies = (
 
 
 class Foreign(NamedTuple):
-    """An answer as urllib3 gives it."""
+    """An answer as urllib3 returns it."""
 
     status: int
     data: bytes
@@ -74,14 +74,14 @@ foreign = st.builds(
 
 
 class Shaped(NamedTuple):
-    """An answer of the requested shape: that many rows per statement, filled with these values in turn."""
+    """An answer of the requested shape: `counts` rows per statement, filled with `cells` in turn."""
 
     counts: list[int]
     cells: list[Any]
     tag: str
 
     def of(self, query: str) -> Foreign:
-        """The answer to that query."""
+        """The answer to a query."""
         results = []
         for at, statement in enumerate(query.split("; ")):
             width = statement.partition(" FROM ")[0].count(",") + 2
@@ -103,7 +103,7 @@ shaped = st.builds(
 
 
 class FakePool:
-    """Answers each request with the next of these answers, then with the last one again and again."""
+    """Answers each request with the next of these answers, and after the last one with that one again."""
 
     def __init__(self, given: list[Foreign | Shaped]) -> None:
         self._given = given
@@ -115,7 +115,7 @@ class FakePool:
         return found.of(fields.get("q", "")) if isinstance(found, Shaped) else found
 
     def clear(self) -> None:
-        """Nothing is open."""
+        """Do nothing, since nothing is open."""
 
 
 def a_store(given: list[Foreign | Shaped]) -> InfluxStore:
@@ -177,7 +177,7 @@ def test_any_refusal_becomes_a_sentence_and_every_wait_ends(
 
 
 def refusal(status: int, body: bytes | str | None) -> ApiException:
-    """A refusal of a write, as the client raises it."""
+    """A refused write, as the client raises it."""
     error = ApiException(status=status, reason="refused")
     error.body = body
     return error
@@ -206,7 +206,7 @@ def test_any_refusals_of_a_write_count_each_point_at_most_once(given_: list[ApiE
 
 
 def test_the_fuzzing_reaches_good_answers() -> None:
-    """The answers that the strategies make are read if they have the right types."""
+    """An answer that the strategies make can be read if its types are right."""
     store = a_store([Shaped([2], [5], "AAPL")])
     assert store.count("AAPL", 0, MORNING) == 5
     assert store.anomaly_counts(0) == {"AAPL": 10}

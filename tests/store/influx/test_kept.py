@@ -1,4 +1,4 @@
-"""Columns through memory: kept columns agree with the points, as far as their counts show."""
+"""Columns kept in memory agree with the points, whenever counts of points reveal a change."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ WIDTH = 400 * SECOND
 
 
 class Series:
-    """A symbol's points as a sorted list of (time, price), read as InfluxDB would; notes which ranges were read."""
+    """A symbol's points, sorted as (time, price), which answer as InfluxDB would; records the ranges read."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[int, float]] = []
@@ -43,7 +43,7 @@ def a_series(hours: int) -> Series:
 
 
 def check(kept: Kept, series: Series, since: int, until: int) -> list[tuple[int, int]]:
-    """Compare with a complete read; return which ranges were read from the store."""
+    """Compare the kept columns with a complete read; return the ranges that were read from the store."""
     series.reads.clear()
     found = kept.pixels("AAPL", since, until, WIDTH)
     reads = [each for each in series.reads if each[1] > each[0]]

@@ -1,4 +1,4 @@
-"""The cache of InfluxDB's newest points equals the result of a full read."""
+"""The cache of InfluxDB's newest points returns what a full read would."""
 
 import threading
 import time
@@ -89,7 +89,7 @@ def test_readers_of_a_failed_shared_read_do_not_queue_again() -> None:
         reads = [pool.submit(latest.read)]
         assert begun.wait(10)
         reads += [pool.submit(latest.read) for _ in range(5)]
-        time.sleep(0.2)  # let the other readers wait first
+        time.sleep(0.2)  # time for the other readers to start waiting
         go_on.set()
         errors = [read.exception() for read in reads]
     assert [str(error) for error in errors] == ["It is frozen."] * 6
@@ -103,7 +103,7 @@ def test_readers_of_a_failed_shared_read_do_not_queue_again() -> None:
 def test_no_point_is_missing_before_a_returned_one(
     store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
-    """As if a query read AAPL before a write of both symbols, and MSFT after it."""
+    """Simulates a query that reads AAPL before a write of both symbols, and MSFT after it."""
     grouped = influxql.grouped
     store.write(points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2)))
     clock = Clock()
@@ -127,7 +127,7 @@ def test_no_point_is_missing_before_a_returned_one(
 def test_points_that_arrive_between_the_two_queries_are_left_to_the_next_read(
     store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its partition lags, so its time is earlier than known times of other symbols."""
+    """The point's partition lags, so its time is earlier than known times of other symbols."""
     first = [a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", time_ns=MORNING + SECOND, offset=1, partition=1)]
     second = a_row(symbol="AAPL", time_ns=MORNING + 7, offset=7)
     store.write(points_of(*first))
@@ -171,7 +171,7 @@ writes = st.lists(
         st.lists(
             st.tuples(st.sampled_from("ABC"), st.sampled_from(["replay", "simulated"]), st.integers(0, 5)), max_size=4
         ),
-        st.booleans(),  # whether the cache is read after the write
+        st.booleans(),  # is the cache read after the write?
     ),
     max_size=8,
 )
@@ -182,7 +182,7 @@ writes = st.lists(
 def test_the_cached_answer_always_equals_single_queries(
     store: InfluxStore, influxql: InfluxQL, steps: list[tuple[list[tuple[str, str, int]], bool]]
 ) -> None:
-    """Ticks come in any order of time, since partitions lag behind one another."""
+    """Ticks arrive in any order of time, since partitions lag behind each other."""
     latest = Latest(influxql)
     offset = 0
     for points, is_read in [*steps, ([], True)]:

@@ -1,4 +1,4 @@
-"""The InfluxDB adapter only: refusals, absence, and the documented queries."""
+"""The InfluxDB adapter alone: refusals, unreachable servers, and the documented queries."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ from tickflow.store.influx.acks import InfluxAcks
 from tickflow.store.influx.store import InfluxStore
 
 influx_needed = pytest.mark.influx
-NEVER = 2**63 - 1  # a time that InfluxDB refuses: beyond its range by one
+NEVER = 2**63 - 1  # the time just beyond InfluxDB's range, which it refuses
 
 
 def open_store(
@@ -178,7 +178,7 @@ def test_a_field_type_conflict_is_reported_with_field_and_types(
             line = f"stock_metrics,symbol=AAPL,source=other price=5i {now}"
             patched.setattr(influx_module, "to_lines", lambda _: [line])
             store.write(some(1))
-        for points in (some(2, now + 1), Points.joined([some(3), some(2, now + 1)])):  # the second: with expired ones
+        for points in (some(2, now + 1), Points.joined([some(3), some(2, now + 1)])):  # the second has expired ones
             with pytest.raises(StoreMisconfigured, match="INFLUXDB_BUCKET") as caught:
                 store.write(points)
             for word in ("'price'", "'stock_metrics'", "as integer", "given float"):
@@ -216,7 +216,7 @@ def test_a_wrong_setting_is_named(
             store.write(some(2))
         with pytest.raises(StoreMisconfigured, match=key):
             store.write_status(status)
-        if key != "INFLUXDB_ORG":  # /query knows the org by the token
+        if key != "INFLUXDB_ORG":  # /query finds the org from the token
             with pytest.raises(StoreMisconfigured, match=key):
                 store.latest()
             store.connect()
@@ -275,7 +275,7 @@ def test_a_server_that_hangs_is_unavailable_after_a_time_out(
             with pytest.raises(StoreUnavailable, match="is too slow: it has the request"):
                 call()
         own_influx.resume()
-        for left in reversed(range(20)):  # on a busy machine the first answers take longer than 0.3 s
+        for left in reversed(range(20)):  # on a busy machine, the first answers take longer than 0.3 s
             try:
                 assert store.write(some(1)) == Written(1)
                 break
@@ -359,7 +359,7 @@ def test_two_connections_carry_two_requests_at_once_and_a_few_points_use_one() -
     def meet(_path: str, body: bytes) -> Answer:
         sizes.append(len(body.splitlines()))
         if sizes[-1] > 10:
-            both.wait(10)  # this fails, together with the request, if the other request does not arrive
+            both.wait(10)  # fails, and with it the request, if the other request does not arrive
         return Answer(204)
 
     with HttpStub(meet) as stub, at_stub(stub, connections=2) as store:
@@ -390,7 +390,7 @@ def test_a_write_that_fails_on_one_of_two_connections_ends_when_both_are_over() 
 
 
 def test_after_a_failed_request_no_further_one_starts() -> None:
-    # Where the server does not answer, each call would wait another 10 s, while a stop has to end within 15 s.
+    # If the server does not answer, each further request would wait 10 s, but a stop has to end within 15 s.
     with HttpStub(lambda _path, _body: Answer(503)) as stub, at_stub(stub, batch_points=1_000, connections=2) as store:
         with pytest.raises(StoreUnavailable):
             store.write(some(10_000))
@@ -523,7 +523,7 @@ ANSWERS = st.fixed_dictionaries({"results": st.lists(RESULT | JSON, max_size=2) 
 
 @pytest.fixture(scope="module")
 def any_answer() -> Iterator[tuple[list[object], InfluxStore]]:
-    """A store whose server sends the answers in the list, with status 200."""
+    """A list whose first item is the server's answer (status 200), and a store on that server."""
     given: list[object] = [None]
     with (
         pytest.MonkeyPatch.context() as patched,

@@ -1,4 +1,4 @@
-"""Half-written points are recognised and waited for; points that stay incomplete are returned unchanged."""
+"""The store recognises half-visible points and waits for the rest; if this never comes, it returns them unchanged."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The cache of the newest points equals the result of a full read."""
+"""The cache of the newest points returns what a full read would."""
 
 import threading
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def pair(tmp_path: Path, clock: Clock) -> Iterator[tuple[EmbeddedStore, EmbeddedStore]]:
-    """A store that writes, and one of another process that reads; neither sweeps unless told to."""
+    """A store that writes, and one that reads as a different process would; neither sweeps on its own."""
     stores = [
         EmbeddedStore(tmp_path / "stocks.db", retention_days=7, stop=threading.Event(), clock=clock) for _ in range(2)
     ]
@@ -59,7 +59,7 @@ def test_a_new_symbol_is_seen_at_once(pair: tuple[EmbeddedStore, EmbeddedStore])
 def test_a_read_sees_one_state_of_the_file(
     pair: tuple[EmbeddedStore, EmbeddedStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a point could be missing although a later record's point is there."""
+    """Otherwise a point could be missing although a later record's point is returned."""
     writing, reading = pair
     writing.write(points_of(a_row(symbol="AAPL", offset=1), a_row(symbol="MSFT", offset=2)))
     reading.latest()
@@ -114,8 +114,8 @@ moments = st.integers(0, 5)
 writes = st.lists(
     st.tuples(
         st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from(["replay", "simulated"]), moments), max_size=4),
-        st.integers(-3, 10),  # seconds that pass after the write
-        st.booleans(),  # whether the cache is read after the write
+        st.integers(-3, 10),  # seconds that the clock advances after the write
+        st.booleans(),  # is the cache read after the write?
     ),
     max_size=12,
 )

@@ -1,4 +1,4 @@
-"""Rollups agree with the points, whether points are written, written again, written late, or deleted."""
+"""Rollups agree with the points, whether these are written, rewritten, written late, or deleted."""
 
 import threading
 from collections.abc import Iterator
@@ -166,5 +166,5 @@ def test_the_rollups_of_a_real_day_equal_its_points(store: EmbeddedStore) -> Non
     some = day.take(np.flatnonzero(np.array(day.symbol) == "SPY")[:15_000])
     for at in range(0, len(some), 5_000):
         store.write(some.take(slice(at, at + 5_000)))
-    assert kept(store) or len(some) < 15_000  # without the real day, the generated points would be too sparse
+    assert kept(store) or len(some) < 15_000  # without the real day, the generated points are too sparse
     check(store, "SPY", 0, int(some.time_ns.max()) + 1)

@@ -1,4 +1,4 @@
-"""The embedded store only: one file, its retention, and its failures."""
+"""The embedded store alone: one file, its retention, and its failures."""
 
 import sqlite3
 import threading
@@ -108,7 +108,7 @@ def test_a_sweep_takes_small_chunks_and_begins_once_a_minute(
     store.write_status(a_status("host-1", MORNING))
     assert count(path, "store_points") == 0
     store.write_status(a_status("host-1", MORNING))  # finds no expired point: the sweep is over
-    with open_store(path, Clock()) as other:  # whose clock is two weeks behind
+    with open_store(path, Clock()) as other:  # its clock is two weeks behind
         other.write(some(5))
     clock.now += 59
     store.write_status(a_status("host-1", MORNING))
@@ -135,8 +135,7 @@ def test_within_one_write_the_last_point_with_an_identity_counts(store: Embedded
 def test_the_write_ahead_file_is_copied_into_the_database_once_a_minute(
     path: Path, store: EmbeddedStore, clock: Clock, tmp_path: Path
 ) -> None:
-    """The content of both no longer depends on when the system writes a file back: see docs/guarantees.md, power
-    cuts."""
+    """So a power cut loses the writes of about a minute at most: see docs/guarantees.md."""
     store.write(some(1))
     store.write(some(100))
     clock.now += 61
@@ -179,7 +178,7 @@ def test_a_lock_held_by_another_is_unavailable_for_now_and_loses_nothing(path: P
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable, match="EMBEDDED_FILE"):
         store.write(some(3))
-    assert len(store.points("AAPL", 0)) == 0  # readers are not held up
+    assert len(store.points("AAPL", 0)) == 0  # readers are not blocked
     other.execute("COMMIT")
     other.close()
     store.write(some(3))
@@ -215,14 +214,14 @@ def test_a_full_disk_is_unavailable_for_now_and_leaves_no_half_batch(path: Path,
         with pytest.raises(StoreUnavailable, match="full"):
             store.write(some(5_000))
         assert len(store.points("AAPL", 0)) == 10
-        assert len(store.write(some(20)).refused) == 0  # by a new connection, without the limit
+        assert len(store.write(some(20)).refused) == 0  # a new connection has no limit
         assert len(store.points("AAPL", 0)) == 20
 
 
 def test_any_failure_undoes_the_whole_batch(store: EmbeddedStore) -> None:
     class OddPoints(Points):
         def rows(self) -> list[tuple[object, ...]]:
-            return [a_row(), a_row(time_ns=2**63)]  # the second does not fit
+            return [a_row(), a_row(time_ns=2**63)]  # the second time exceeds SQLite's range
 
     with pytest.raises(OverflowError):
         store.write(OddPoints(*[getattr(some(2), name) for name in NAMES]))
@@ -251,5 +250,5 @@ def test_close_releases_every_connection(path: Path, clock: Clock) -> None:
         list(pool.map(lambda _: store.write(some(5)), range(20)))
         list(pool.map(lambda _: store.latest(), range(50)))
     store.close()
-    # The last connection to close deletes the write-ahead file.
+    # Closing the last connection deletes the write-ahead file.
     assert [file.name for file in path.parent.iterdir()] == ["stocks.db"]

@@ -1,4 +1,4 @@
-"""kafka-python's undocumented names are in one file, and a change of the library fails a test."""
+"""Only one file uses undocumented names of kafka-python, and a change in the library fails a test."""
 
 import ast
 import hashlib
@@ -25,9 +25,9 @@ DOCUMENTED = {
     *("kafka", "kafka.admin", "kafka.errors", "kafka.structs", "kafka.partitioner", "kafka.serializer"),
     *("kafka.consumer.subscription_state", "kafka.coordinator.assignors.range"),
 }
-"""The modules from which kafka-python's documentation imports classes to derive from."""
+"""The modules whose classes kafka-python's documentation imports or derives from."""
 
-READ: dict[str, Callable[..., object]] = {  # by the first digits of their source's SHA-256
+READ: dict[str, Callable[..., object]] = {  # the keys are the first digits of the source's SHA-256
     "69626e7150e6": Fetcher.PartitionRecords.__init__,
     "d91ccce28d83": Fetcher.PartitionRecords._unpack_records,
     "9558697bd767": Fetcher.PartitionRecords.take,
@@ -75,7 +75,7 @@ def test_the_librarys_source_is_unchanged(mark: str, function: Callable[..., obj
 
 
 def names_of(scope: ast.ClassDef) -> set[str]:
-    """The names with an underscore that a class gives itself: its methods, and what it assigns."""
+    """The names that a class defines itself: its methods and what it assigns."""
     own = {node.name for node in scope.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     own |= {node.id for node in ast.walk(scope) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     return own | {
@@ -86,8 +86,8 @@ def names_of(scope: ast.ClassDef) -> set[str]:
 def undocumented(text: str, name: str) -> list[str]:
     """The places where a file uses names that kafka-python does not document.
 
-    Such a name is an import of an undocumented module, an attribute with an underscore on anything but `self`, one on
-    `self` that its class did not assign, or such a name in `getattr`.
+    Reported are imports of an undocumented module, attributes with an underscore on anything but `self` or, if the
+    class did not define them, on `self`, and such names in `getattr`.
     """
     found = []
     tree = ast.parse(text)

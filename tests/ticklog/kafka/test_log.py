@@ -1,4 +1,4 @@
-"""The Kafka adapter beyond the contract: groups, refusals, existing topics."""
+"""Tests of the Kafka adapter beyond the contract: groups, refusals, existing topics."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ def logs(kafka_servers: str, topic: str) -> Iterator[KafkaLogs]:
 
 
 class Member:
-    """A reader that follows its assignment as a worker does, each partition from its start."""
+    """A reader that follows its assignment as a worker does, and reads each partition from the start."""
 
     def __init__(self, log: TickLog) -> None:
         self.log = log
@@ -41,7 +41,7 @@ class Member:
         self.seen: list[tuple[int, int]] = []
 
     def has(self, count: int) -> bool:
-        """Poll once; return whether the member then has that many partitions."""
+        """Poll once; return whether the member then has `count` partitions."""
         self.step()
         return len(self.epochs) == count
 
@@ -282,7 +282,7 @@ def test_records_of_any_compression_are_read(logs: KafkaLogs, compression: str) 
 
 
 def test_no_client_makes_the_broker_create_a_topic(logs: KafkaLogs) -> None:
-    """Most brokers would create it, with a single partition and the producers' times."""
+    """Most brokers would create the topic with a single partition and with the producers' times."""
     log = logs.reader()
     publish(log, b"1")
     log.partitions()
@@ -311,7 +311,7 @@ def test_a_topic_recreated_in_the_poll_that_revoked_its_partition_is_not_read(lo
 
 
 def test_a_rebalance_may_outlast_a_poll(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """kafka-python forgets that it waits for a rejoin that new metadata requested."""
+    """kafka-python loses track of a pending rejoin that new metadata requested."""
     log = logs.reader()
     join(log)
     assert isinstance(log, KafkaTickLog)
@@ -346,7 +346,7 @@ def test_a_poll_after_few_records_begins_a_little_later(
     until(lambda: member.has(4), "the member has all partitions")
     monkeypatch.setattr(reader, "sleep", pause)
     member.step()
-    assert pauses == [0.0]  # nothing was read yet
+    assert pauses == [0.0]  # nothing has been read yet
     publish(member.log, b"1")
 
     def has_read() -> bool:

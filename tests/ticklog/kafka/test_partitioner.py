@@ -11,7 +11,7 @@ TOPIC = "stock-ticks"
 
 
 class Named:
-    """A cluster's metadata as a partitioner sees them: topics with their partitions."""
+    """A cluster's metadata as a partitioner sees it: a topic and its partitions."""
 
     def __init__(self, partitions: int) -> None:
         self.count = partitions
@@ -35,7 +35,7 @@ def test_every_key_goes_where_the_default_partitioner_puts_it(key: bytes, partit
     ("key", "murmur2"), [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)]
 )
 def test_the_hash_is_that_of_kafkas_own_tests(key: bytes, murmur2: int) -> None:
-    """`testMurmur2` in UtilsTest.java of Kafka's clients, with the sign bit removed."""
+    """The values are from `testMurmur2` in UtilsTest.java of Kafka's clients; partitioning clears the sign bit."""
     assert (murmur2 & 0x7FFFFFFF) % 7 == ByKey().partition(TOPIC, key, key, None, None, Named(7))
 
 

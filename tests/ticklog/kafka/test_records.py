@@ -1,4 +1,4 @@
-"""Our reader returns the same records from Kafka's batches as kafka-python, whatever the records hold."""
+"""From any of Kafka's batches, our reader returns the same records as kafka-python."""
 
 import struct
 from functools import partial
@@ -21,7 +21,7 @@ from tickflow.ticklog.kafka.records import QuickRecords as AnyRecords
 PLACE = TopicPartition("stock-ticks", 3)
 QuickRecords = partial(AnyRecords, Budget())
 ATTRIBUTES = 21
-"""The attributes of a batch: its compression, the type of its timestamps, and whether it is a marker."""
+"""The position of a batch's attributes: its compression, its type of timestamps, and whether it is a control batch."""
 LAST_OFFSET, HEADER_END = 23, 61
 CONTROL, LOG_APPEND_TIME = 0x20, 0x08
 
@@ -53,7 +53,7 @@ def a_batch(made: Made, codec: int = 0, flag: int = 0, offset: int = 0, magic: i
 
 
 def read(kind: Any, data: bytes, at_a_time: int = 1000) -> tuple[list[tuple[object, ...]], int]:
-    """The fields of all records, and where the next fetch would begin."""
+    """The fields of all records that the reader `kind` finds, and the offset at which the next fetch would begin."""
     part = kind(0, PLACE, MemoryRecords(data))
     found: list[tuple[object, ...]] = []
     while part:
@@ -101,7 +101,7 @@ def test_a_flipped_bit_is_not_read() -> None:
 
 
 class NotText(str):
-    """The name of a header as clients without UTF-8 may write it."""
+    """A header's name that is not UTF-8, as some clients may write it."""
 
     __slots__ = ()
 
@@ -111,7 +111,7 @@ class NotText(str):
 
 @pytest.mark.parametrize("codec", range(5))
 def test_a_large_batch_is_read_the_same_way(codec: int) -> None:
-    """In Python: such a batch might have too many headers to create."""
+    """A batch this large is decoded in Python, in case it has so many headers that creating them takes much memory."""
     made: Made = [(n, b"AAPL", bytes([n]) * 50_000, [("name", b"%d" % n), ("null", None)]) for n in range(100)]
     assert_same(a_batch(made, codec, 0, 7), 9)
 
@@ -127,7 +127,7 @@ def test_too_many_headers_are_all_left_out() -> None:
 @settings(max_examples=100)
 @given(batches, codecs, st.integers(0, 3_000))
 def test_nothing_is_unpacked_past_the_bound(made: list[tuple[Made, int, int, int]], codec: int, bound: int) -> None:
-    """A batch at the bound is read, one above it becomes `Oversized`, and reading continues after it."""
+    """A batch at the bound is read; a batch above it becomes `Oversized`, and reading continues after that."""
     data = b"".join(a_batch(records, codec, flag, offset) for records, _, flag, offset in made)
     plain = [len(a_batch(records, 0, flag, offset)) - HEADER_END for records, _, flag, offset in made]
     part = AnyRecords(Budget(bound), 0, PLACE, MemoryRecords(data))
@@ -173,13 +173,13 @@ def test_corrupt_records_under_a_valid_checksum_are_refused_or_read_the_same_way
     data = bytearray(a_batch([(5, b"AAPL", b"value" * 20, [("name", b"content")]), (6, b"MSFT", b"2", [])]))
     attributes = (HEADER_END + 2, data.index(b"MSFT") - 4)
     place = HEADER_END + at % (len(data) - HEADER_END)
-    assume(place not in attributes)  # a byte without meaning; kafka-python reads a number of any length in its place
+    assume(place not in attributes)  # this byte has no meaning, but kafka-python reads it as a varint
     data[place] = byte
     struct.pack_into(">I", data, DefaultRecordBatch.CRC_OFFSET, calc_crc32c(memoryview(data)[ATTRIBUTES:]))
     try:
         expected = read(Fetcher.PartitionRecords, bytes(data))
     except CorruptRecordError as error:
-        assume("UnicodeDecodeError" not in str(error))  # part of a header's name: the record is read without headers
+        assume("UnicodeDecodeError" not in str(error))  # in a header's name, where our reader leaves out the headers
         with pytest.raises(CorruptRecordError):
             read(QuickRecords, bytes(data))
     else:

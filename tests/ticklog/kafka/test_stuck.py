@@ -1,4 +1,4 @@
-"""Whatever could block the Kafka adapter silently or for ever."""
+"""Situations that could block the Kafka adapter silently or for ever."""
 
 import threading
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_a_batch_that_cannot_be_read_is_passed_by_deleting_it_from_the_log(
 def test_a_missing_dead_letter_topic_does_not_block_the_group(
     influx: InfluxServer, bucket: str, kafka_servers: str, topic: str
 ) -> None:
-    """The worker reports the wait and keeps polling, so that a rebalance need not wait for it."""
+    """The worker reports that it waits, and keeps polling, so that a rebalance need not wait for this worker."""
     chain = KafkaChain(kafka_servers, topic, influx, bucket)
     with working(chain) as worker:
         until(lambda: len(worker.counters.accounts) == 4, "the worker has its partitions")
@@ -102,7 +102,7 @@ def test_a_missing_dead_letter_topic_does_not_block_the_group(
 
 
 class Lost:
-    """A producer that never learns where its topic is; its third attempt asks to stop."""
+    """A producer that never receives its topic's metadata; its third attempt to send asks to stop."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop

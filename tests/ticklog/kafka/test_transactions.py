@@ -1,4 +1,4 @@
-"""Transactions: only committed records are read, and whoever blocks a partition is named."""
+"""Transactions: only committed records are read, and a log line names the producer that blocks a partition."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def logs(kafka_servers: str, topic: str) -> Iterator[KafkaLogs]:
 
 
 def polled_up_to(log: TickLog, end: int) -> list[Record]:
-    """Poll until everything before `end` is read, whether or not it was returned."""
+    """Poll until the position reaches `end`; return the records, without those that are skipped."""
     records: list[Record] = []
     place = 0
 
@@ -51,7 +51,7 @@ def values(records: list[Record]) -> list[bytes | None]:
 
 
 def mixed(kafka_servers: str, topic: str, log: TickLog) -> int:
-    """Committed and aborted transactions with another producer's records between; the end of the partition."""
+    """Write committed and aborted transactions, interleaved with plain records; return the partition's end."""
     first, second = Transactions(kafka_servers, topic), Transactions(kafka_servers, topic)
     first.write("commit", (b"A", b"1"), (b"A", b"2"))
     with first.open("abort"), second.open("commit"):
@@ -127,7 +127,7 @@ def test_an_open_transaction_blocks_its_partition_and_is_reported(
 def test_a_commit_behind_an_open_transaction_is_not_taken_for_another_topics(
     kafka_servers: str, topic: str, logs: KafkaLogs
 ) -> None:
-    """Such a commit was made by a reader of uncommitted records; bounds include uncommitted records, too."""
+    """Such a commit comes from a reader of uncommitted records; bounds include uncommitted records too."""
     log = logs.reader()
     epoch = join(log)[0]
     with Transactions(kafka_servers, topic).open("abort") as one:

@@ -1,4 +1,4 @@
-"""The embedded log beyond the contract: its file, its lock, its retention, several processes."""
+"""Tests of the embedded log beyond the contract: its file, its lock, its retention, several processes."""
 
 import signal
 import sqlite3
