@@ -1,6 +1,4 @@
-"""A whole chain for a test: one stack's settings, the content of its log and store, and the oracle's verdict on
-both.
-"""
+"""A whole chain for a test: the settings of one stack, what its log and its store hold, and the oracle's verdict."""
 
 import io
 import threading
@@ -21,7 +19,7 @@ from tickflow.process import StopEvent
 
 
 class Chain(ABC):
-    """The environment of the scripts, and what an independent reader finds in the log and the store."""
+    """The environment for the scripts, and independent reads of the log and the store."""
 
     env: dict[str, str]
 
@@ -34,12 +32,12 @@ class Chain(ABC):
         """Every stored point."""
 
     def verdict(self) -> oracle.Verdict:
-        """The content of the store compared with what the log demands."""
+        """Compare the store's points with those that the log requires."""
         return oracle.compare(oracle.expected_points(self.records()), self.stored())
 
     @abstractmethod
     def count(self) -> int:
-        """The number of stored points; faster than reading them, and also right during writes."""
+        """The number of stored points; faster than reading them, and also correct during writes."""
 
     def wait_for_points(self, count: int, timeout: float = 120.0) -> None:
         """Wait until the store holds `count` points."""
@@ -48,7 +46,7 @@ class Chain(ABC):
 
 @dataclass
 class KafkaChain(Chain):
-    """The chain on real Kafka and real InfluxDB."""
+    """A chain on a real Kafka and a real InfluxDB."""
 
     servers: str
     topic: str
@@ -81,7 +79,7 @@ class KafkaChain(Chain):
 
 @dataclass
 class EmbeddedChain(Chain):
-    """The chain on one SQLite file."""
+    """A chain on one SQLite file."""
 
     file: Path
 
@@ -110,7 +108,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 180.0)
 def working(
     chain: Chain, span: int = 1_000_000, env: Mapping[str, str] | None = None
 ) -> Iterator[StockAnalyticsEngine]:
-    """A worker in this process, for as long as the block lasts; `env` has its settings, by default the chain's."""
+    """Run a worker in this process during the block, with the settings in `env`, by default the chain's."""
     stop = StopEvent()
     worker = StockAnalyticsEngine(load(chain.env if env is None else env), stop=stop, out=io.StringIO(), span=span)
     thread = threading.Thread(target=worker.run)

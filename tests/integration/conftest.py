@@ -1,4 +1,4 @@
-"""The log of either stack, for what must hold on both."""
+"""The log of either stack, for tests of what must hold on both."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.integration.topics import EmbeddedTopics, KafkaTopics, Topics
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 def topics(request: pytest.FixtureRequest, topic: str, tmp_path: Path) -> Topics:
-    """The topics of the stack that the test's parameter names; that of the ticks does not exist yet."""
+    """The topics of each stack in turn; the tick topic does not exist yet."""
     if request.param == "embedded":
         return EmbeddedTopics(tmp_path / "log.db", topic)
     return KafkaTopics(request.getfixturevalue("kafka_servers"), topic)

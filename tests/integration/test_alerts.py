@@ -1,4 +1,4 @@
-"""Alerts of real workers on both stacks: the stored alerts are those of the ticks, bit for bit, through kills."""
+"""Alerts of real workers on both stacks: despite kills, the stored alerts are those of the ticks, bit for bit."""
 
 import random
 import sqlite3
@@ -66,7 +66,7 @@ def expected(chain: Chain, log: TickLog) -> list[Alert]:
 
 
 def plain(alerts: Sequence[Alert]) -> list[str]:
-    """The stored fields of each, as text with all bits."""
+    """The stored fields of each alert, as text that shows all bits."""
     return [repr(Alert(**{name: getattr(each, name) for name in STORED})) for each in alerts]
 
 

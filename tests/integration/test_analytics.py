@@ -1,4 +1,4 @@
-"""The worker script as users meet it: bad input, signals, documented edits, servers that come late."""
+"""The worker script as users experience it: bad input, signals, documented edits, servers that start late."""
 
 import json
 import re

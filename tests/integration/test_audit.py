@@ -1,4 +1,4 @@
-"""The audit beside a running worker, on both stacks: first there is no difference, then it finds every change."""
+"""The audit beside a running worker, on both stacks: it finds no difference at first, and then every change."""
 
 import re
 import sqlite3
@@ -21,7 +21,7 @@ AT = "2026-01-05T14:30:00Z"
 
 
 class Vandal:
-    """Changes one stored point of AAPL directly in the store of the stack, by its offset."""
+    """Loses, changes or adds single points of AAPL directly in the stack's store."""
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
@@ -93,7 +93,7 @@ def test_the_audit_runs_beside_a_worker_and_finds_lost_changed_and_added_points(
     producer = script("stock_producer.py", "--ticks", "60", "--interval", "0.001", *fixed, env=chain.env)
     assert producer.wait(60) == 0, producer.output
     chain.wait_for_points(COUNT)
-    more = script("stock_producer.py", "--interval", "0.02", env=chain.env)  # the log grows meanwhile
+    more = script("stock_producer.py", "--interval", "0.02", env=chain.env)  # the log grows during the audits
     code, said = audit("--from", AT, "--to", "2026-01-05T14:31:00Z")
     assert code == 0, said
     assert f"{COUNT} points expected, {COUNT} found" in said
@@ -117,7 +117,7 @@ def test_the_audit_runs_beside_a_worker_and_finds_lost_changed_and_added_points(
     assert "foreign: AAPL" in said
     assert "NOT EQUAL: 1 lost, 1 foreign, 1 different, 0 dead letters missing" in said
 
-    code, said = audit("--last", "2h")  # the points that were changed are older, those of `more` are not
+    code, said = audit("--last", "2h")  # the damaged points are older than 2 h, the points of `more` are not
     assert code == 0, said
     assert "EQUAL: 0 lost, 0 foreign, 0 different, 0 dead letters missing" in said
     judged = re.search(r"([\d,]+) points? expected", said)

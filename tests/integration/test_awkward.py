@@ -1,4 +1,4 @@
-"""Awkward cases on both stacks: things that markets, producers and operators do and that tutorials leave out."""
+"""Awkward cases on both stacks: what markets, producers and operators do and tutorials leave out."""
 
 import json
 import re
@@ -93,7 +93,7 @@ def oddities() -> list[Tick]:
 
 
 class Oddities:
-    """The results."""
+    """The chain after the oddities were processed: the worker's summary and the stored points."""
 
     def __init__(self, chain: Chain, summary: str) -> None:
         self.chain = chain
@@ -121,7 +121,7 @@ def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_the_store_equals_a_recomputation(odd: Oddities) -> None:
-    # The independent recomputation is slow per symbol: it checks a few of the 5,000, the audit checks all.
+    # The independent recomputation takes long per symbol, so it checks a few of the 5,000; the audit checks all.
     is_sampled = re.compile(r"(?!S\d{4}$)|S00\d\d$").match
     records = [each for each in odd.chain.records() if is_sampled(json.loads(each[2])["symbol"])]
     sample = odd.points[[bool(is_sampled(symbol)) for symbol in odd.points["symbol"]]]
@@ -145,7 +145,7 @@ def test_late_ticks_are_processed_in_log_order_and_counted(odd: Oddities) -> Non
     assert points["price"].tolist() == [100.0 + n for n in range(30)]
     assert points["time_ns"].is_monotonic_decreasing
     assert points["ma_5"].iloc[4] == 102.0
-    again = 11  # of the ticks that were published twice, all but the newest
+    again = 11  # all of the second copies except the newest tick's
     assert f"{29 + again} late" in odd.summary
 
 
@@ -186,7 +186,7 @@ def test_one_absurd_tick_is_an_anomaly_and_affects_only_its_windows(odd: Odditie
         touched = points.index[points[name] > 1e6].tolist()
         assert touched == list(range(ABSURD_AT, ABSURD_AT + window)), name
         after = ABSURD_AT + window
-        # Prices repeat every three ticks: no digit may depend on earlier prices.
+        # Prices repeat every three ticks, so equal windows must give equal bits, whatever the prices before them.
         assert points[name].iloc[after : after + 3].tolist() == points[name].iloc[after + 3 : after + 6].tolist(), name
 
 
@@ -200,7 +200,7 @@ def test_a_symbol_quiet_for_more_than_the_span_warms_up_again_even_across_a_rest
     first = len(ticks)
     ticks += [tick("QUIET", 200 + n, at(100 + n)) for n in range(12)]
     if isinstance(chain, KafkaChain):
-        chain.env["KAFKA_PARTITIONS"] = "1"  # offsets are counted in one partition
+        chain.env["KAFKA_PARTITIONS"] = "1"  # the span counts offsets of one partition
     publish(chain, ticks[: first + 6])
     with working(chain, span) as worker:
         wait_until(lambda: worker.counters.total.accepted == first + 6, "first part")
@@ -359,7 +359,7 @@ def test_a_field_of_another_type_in_the_bucket_holds_the_worker_up_until_it_is_d
             wait_until(lambda: bool(worker.status().held_up_by), "hold-up", 30)
             assert "holds the field 'price'" in worker.status().held_up_by
             assert worker.counters.total.accepted == 0
-            influx.call(  # as the message advises
+            influx.call(  # as the hold-up's sentence advises
                 "POST",
                 f"/api/v2/delete?org={influx.org}&bucket={chain.bucket}",
                 {"start": "1970-01-01T00:00:00Z", "stop": "2262-01-01T00:00:00Z", "predicate": MEASURED},

@@ -1,6 +1,6 @@
-"""Backup and restore of InfluxDB, as `influx backup` and `influx restore` do it, then `rewind`: the store is whole.
+"""After a backup and a restore of InfluxDB, as by `influx backup` and `influx restore`, `rewind` completes the store.
 
-The program `influx` is in no package registry; the test sends the same requests of InfluxDB's HTTP interface
+The program `influx` is in no package registry, so the test sends the same requests to InfluxDB's HTTP API
 (https://docs.influxdata.com/influxdb/v2/api/#tag/Backup).
 """
 
@@ -30,7 +30,7 @@ def ask(influx: InfluxServer, path: str, data: bytes | None = None, kind: str = 
 
 
 def backed_up(influx: InfluxServer, bucket: str) -> tuple[dict[str, Any], dict[int, bytes]]:
-    """What a backup of the bucket holds: its description, and the contents of each shard."""
+    """Back up the bucket; return its description and the content of each shard."""
     headers, body = ask(influx, "/api/v2/backup/metadata")
     whole = message_from_bytes(f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + body, policy=default)
     (listed,) = [
@@ -69,7 +69,7 @@ def test_a_restored_bucket_is_whole_after_a_rewind_to_before_the_backup(
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         described, shards = backed_up(chain.influx, chain.bucket)
         assert shards
-        time.sleep(1.1)  # the time on the command line is in whole seconds
+        time.sleep(1.1)  # the time on the command line has whole seconds
         publish(chain, [tick(SYMBOLS[n % 8], 100 + n / 8) for n in range(400, 1_000)])
         with working(chain):
             chain.wait_for_points(1_000)

@@ -1,4 +1,4 @@
-"""Batches that unpack to gigabytes are refused as a whole and skipped; they cost a worker little memory."""
+"""Batches that unpack to gigabytes are refused and skipped as a whole, and cost a worker little memory."""
 
 import threading
 import time
@@ -79,7 +79,7 @@ def test_a_gigabyte_of_blanks_and_five_million_headers_cost_a_worker_less_than_4
     worker.wait_for("is ours", 30)
     good(chain, 0)
     send_blanks(chain.servers, chain.topic, "zstd", 1_000_000, 1_000)
-    send_blanks(chain.servers, chain.topic, "zstd", 60_000, 1_000)  # many batches just within the bound
+    send_blanks(chain.servers, chain.topic, "zstd", 60_000, 1_000)  # a batch just within the bound
     for _ in range(3):
         send_blanks(chain.servers, chain.topic, "zstd", 60_000, 1_000)
         send_blanks(chain.servers, chain.topic, "gzip", 3_000_000, 20)

@@ -1,4 +1,4 @@
-"""Trades from a file, through the three scripts as processes, into the store: equal to a batch recomputation."""
+"""Trades go from a file through the three scripts, as processes, into the store, which equals a batch recomputation."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A replay that InfluxDB's retention would drop whole asks for --yes first."""
+"""A replay whose ticks InfluxDB's retention would all drop asks for --yes first."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""docs/feeds.md: each client's example publishes an accepted tick, and the table of refusals is the code's."""
+"""docs/feeds.md: each client's example publishes an accepted tick, and the table of refusals matches the code."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ UNREACHABLE = (
     "Forbidden",
     "proxyconnect",
 )
-"""Go's messages if the network has no module proxy."""
+"""Parts of Go's error messages where the network has no module proxy."""
 
 
 def test_the_table_of_refusals_is_that_of_the_code() -> None:
@@ -39,7 +39,7 @@ def test_the_table_of_refusals_is_that_of_the_code() -> None:
 
 @pytest.fixture
 def feed_topic(kafka_servers: str, topic: str) -> str:
-    """A topic of several partitions."""
+    """A new topic with several partitions."""
     admin = KafkaAdminClient(bootstrap_servers=kafka_servers.split(","))
     admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
     admin.close()
@@ -47,13 +47,13 @@ def feed_topic(kafka_servers: str, topic: str) -> str:
 
 
 def block(heading: str, language: str) -> str:
-    """The only fenced block of that language in the section."""
+    """The content of the section's first fenced block in that language."""
     _, _, rest = markdown.section(DOCUMENT, heading).partition(f"```{language}\n")
     return rest.partition("```")[0]
 
 
 def go_program(folder: Path) -> list[str]:
-    """The document's Go program, compiled; the test is skipped if its module cannot be downloaded."""
+    """Compile the document's Go program; return its command. Skips the test if its module cannot be downloaded."""
     (folder / "main.go").write_text(block("Go, franz-go", "go"), encoding="utf-8")
     for command in ("go mod init feed", "go mod edit -require=github.com/twmb/franz-go@v1.18.1", "go mod tidy"):
         done = subprocess.run(command.split(), cwd=folder, capture_output=True, text=True, timeout=300)

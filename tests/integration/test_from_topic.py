@@ -1,4 +1,4 @@
-"""`--source topic`: the records of another topic become ticks, at least once, through a kill, on both stacks."""
+"""`--source topic`: despite a kill, each record of a source topic becomes a tick at least once, on both stacks."""
 
 import json
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def test_each_record_becomes_a_tick_at_least_once_even_across_a_kill(
         rows = zip(found.volumes.tolist(), found.symbols, found.prices.tolist(), found.seqs, strict=True)
         return {volume: (symbol, price, seq) for volume, symbol, price, seq in rows}
 
-    first = script("stock_producer.py")  # all of it from .env
+    first = script("stock_producer.py")  # all settings come from .env
     wait_until(lambda: len(ticks()) > 500, "ticks")
     first.kill()
     topics.send(source, records(range(2_000, 3_000)))

@@ -1,4 +1,4 @@
-"""A replay and a recording that are ended in their middle, by Ctrl+C and by kill -9, on both stacks."""
+"""A replay and a recording are interrupted, by Ctrl+C and by kill -9, on both stacks."""
 
 import json
 from collections import defaultdict
@@ -18,8 +18,8 @@ from tickflow.ticks.tick import Tick, encode
 PRODUCER = "stock_producer.py"
 ROWS = 12_000
 PATIENCE = 150.0
-"""Seconds for what takes a few on a quiet machine."""
-MORNING = datetime(2026, 1, 5, 23, 59, 59, 500_000, tzinfo=UTC)  # the ticks go on into the next day
+"""A timeout in seconds for what takes a few seconds on a quiet machine."""
+MORNING = datetime(2026, 1, 5, 23, 59, 59, 500_000, tzinfo=UTC)  # the ticks continue into the next day
 
 
 @pytest.mark.timeout(900)
@@ -67,7 +67,7 @@ def a_tick(number: int) -> Tick:
 
 
 def elsewhere(topics: Topics, tmp_path: Path) -> Topics:
-    """An empty topic of the same stack, beside the first."""
+    """A second, empty topic on the same stack."""
     if isinstance(topics, KafkaTopics):
         return KafkaTopics(topics.servers, f"{topics.topic}-again")
     return EmbeddedTopics(tmp_path / "again.db", topics.topic)
@@ -95,7 +95,7 @@ def test_the_recording_command_killed_while_it_reads_and_while_it_writes_goes_on
 
     writing = script(PRODUCER, "--record", str(folder), env=topics.env)
     writing.wait_for("1,000 ticks read up to the end of the topic", PATIENCE)
-    writing.terminate()  # it writes 160 files
+    writing.terminate()  # before it ends, it has 160 files to write
     wait_until(lambda: bool(files()), "file", PATIENCE)
     writing.kill()
     for file in files():

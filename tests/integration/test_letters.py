@@ -1,4 +1,4 @@
-"""Refused records reach the dead-letter topic, whatever their size, once, and before their offset is committed."""
+"""Each refused record of any size reaches the dead-letter topic once, before its offset is committed."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ BROKER_DEFAULT = 1_048_588
 
 @pytest.fixture
 def chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> KafkaChain:
-    """A topic of one partition whose dead-letter topic has the broker's default limit."""
+    """A chain whose topic has one partition, and whose dead-letter topic has the broker's default size limit."""
     one = KafkaChain(kafka_servers, topic, influx, bucket)
     one.env["KAFKA_PARTITIONS"] = "1"
     admin = KafkaAdminClient(bootstrap_servers=kafka_servers)
@@ -70,7 +70,7 @@ def test_an_oversized_first_bad_record_is_not_lost(chain: KafkaChain, size: int,
 
 
 def test_a_letter_that_is_too_large_for_the_broker_is_cut_and_the_others_are_sent_once(chain: KafkaChain) -> None:
-    """The topic's limit is lower than when the worker asked for it."""
+    """The topic's limit was lowered after the worker had asked for it."""
     admin = KafkaAdminClient(bootstrap_servers=chain.servers)
     large = b"x" * 500_000
     stop, worker = StopEvent(), None

@@ -1,4 +1,4 @@
-"""The log lines of worker and producer: the name, the start, the end, and with DEBUG each step."""
+"""Log lines of worker and producer: the script's name, its start, its end, and with DEBUG each step."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Floods of names are refused in the same way by a worker, by a restarted worker, and by a recomputation of the log."""
+"""A worker, a restarted worker and a recomputation from the log refuse the same names of a flood."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,7 @@ from tickflow.verbs.command_line import limits_of
 
 MOST_SYMBOLS, MOST_SOURCES = 5, 3
 SPAN = 10
-"""A span so short that the replay for the windows does not meet all names again: the alerts' state must provide
-them.
-"""
+"""So short that the replay for the windows does not read all names again: the alerts' state must restore them."""
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -1,4 +1,4 @@
-"""Worker and notifier as processes, killed again and again: a real HTTP and a real SMTP receiver get each alert."""
+"""Worker and notifier are killed repeatedly: a real HTTP receiver and a real SMTP receiver still get each alert."""
 
 import os
 import random
@@ -60,7 +60,7 @@ def chain(request: pytest.FixtureRequest, tmp_path: Path, http: HttpReceiver, sm
 def test_each_alert_reaches_each_channel_through_kills(
     chain: Chain, http: HttpReceiver, smtp: SmtpReceiver, script: StartScript
 ) -> None:
-    """On Kafka two workers share the partitions, and one of them leaves and comes back now and then: a rebalance."""
+    """On Kafka, two workers share the partitions; one sometimes leaves and comes back, which causes rebalances."""
     made, rng = trades(3, 3_000), random.Random(5)
     names = ("a", "b") if isinstance(chain, KafkaChain) else ("a",)
 
@@ -103,7 +103,7 @@ def test_each_alert_reaches_each_channel_through_kills(
 
     wait_until(lambda: arrived(http.ids) >= messages.keys(), "each alert by HTTP", 120)
     wait_until(lambda: arrived(smtp.ids) >= messages.keys(), "mail", 120)
-    # with the same id, and only if the notifier was killed before it recorded the success
+    # repeats have the same id, and come only from a notifier that was killed before it recorded its success
     for ids in (http.ids, smtp.ids):
         assert sum(count - 1 for count in Counter(ids).values()) <= KILLS
     assert smtp.refused > 0, "the mail server is to be asked while it is away"

@@ -1,6 +1,4 @@
-"""A recording of a real Kafka topic is complete despite kills; replayed into another topic, it gives the same ticks and
-points.
-"""
+"""A recording of a real Kafka topic is complete despite kills; its replay gives the same ticks and points."""
 
 import json
 import subprocess
@@ -31,7 +29,7 @@ from tickflow.ticks.tick import encode
 pytestmark = [
     pytest.mark.kafka,
     pytest.mark.influx,
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python's, of a connection refused
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python's, if refused
 ]
 PARTITIONS = 4
 PROGRAM = """
@@ -51,7 +49,7 @@ with open_log(load(dict(os.environ)), stop) as log:
 
 @pytest.fixture
 def other_bucket(influx: InfluxServer) -> Iterator[str]:
-    """A second new bucket."""
+    """A new bucket besides `bucket`."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     influx.create_bucket(name)
     yield name
@@ -74,7 +72,7 @@ def publish(servers: str, topic: str, numbers: range) -> None:
 
 
 def meant(value: bytes | None) -> dict[str, Any]:
-    """The content of a record; without a volume it is 0."""
+    """The content of a record, with volume 0 if it has none."""
     found: dict[str, Any] = json.loads(value or b"")
     return {"volume": 0.0} | found
 

@@ -1,4 +1,4 @@
-"""`rewind --to` makes the group read again from a given time: a store gets back its lost points, bit for bit."""
+"""`rewind --to` makes the group read again from a given time: a store recovers its lost points, bit for bit."""
 
 import sqlite3
 import time
@@ -42,7 +42,7 @@ def test_a_rewind_recomputes_the_same_points(
 
     with a_chain(stack, request, tmp_path) as chain:
         publish(chain, ticks(0, 400))
-        time.sleep(1.1)  # the time on the command line is in whole seconds
+        time.sleep(1.1)  # the time on the command line has whole seconds
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         time.sleep(0.1)
         publish(chain, ticks(400, 1_000))

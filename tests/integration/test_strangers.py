@@ -1,5 +1,4 @@
-"""Other programs that use the workers' group: they are kept out, recognised by their commits, and undone where
-possible."""
+"""Foreign programs in the workers' group are kept out; their commits are recognised, and undone where possible."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ def chain(kafka_servers: str, topic: str, influx: InfluxServer, bucket: str) -> 
 
 @pytest.fixture
 def stranger(chain: KafkaChain) -> Iterator[Consumer]:
-    """A consumer of librdkafka in the group, like `kcat -G`."""
+    """A librdkafka consumer that uses the workers' group, like `kcat -G`."""
     consumer = Consumer(
         {
             "bootstrap.servers": chain.servers,
@@ -51,7 +50,7 @@ def send(chain: KafkaChain, numbers: range) -> None:
 
 
 def forge(chain: KafkaChain, offset: int, metadata: str) -> None:
-    """Commit for the group while no worker runs."""
+    """Commit an offset for the group as a foreign program; no worker may run."""
     consumer = KafkaConsumer(
         bootstrap_servers=chain.servers, group_id=chain.env["KAFKA_GROUP"], enable_auto_commit=False
     )

@@ -1,4 +1,4 @@
-"""Any symbol of the rule goes from its source through topic, point and page to a CSV, on both stacks."""
+"""Any allowed symbol passes unchanged from its source through topic, point and page to a CSV, on both stacks."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ def running(request: pytest.FixtureRequest, tmp_path: Path, topic: str) -> Itera
 
 @settings(
     max_examples=15,
-    phases=[Phase.explicit, Phase.generate],  # records stay in the log: no example can be repeated
+    phases=[Phase.explicit, Phase.generate],  # records stay in the log, so no example can be repeated
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(symbols=st.lists(any_symbol, min_size=1, max_size=20, unique=True))

@@ -1,4 +1,4 @@
-"""Metrics and health of the scripts as processes while their servers are down."""
+"""Metrics and health of the scripts, as processes, while their servers are down."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ from tickflow.version import VERSION
 
 
 def get(port: int, path: str) -> tuple[int, str, float]:
-    """The status, the body and the duration of the answer in seconds; status 0 while nobody listens."""
+    """Send a GET request; return the status, the body, and the seconds it took. The status is 0 if nobody listens."""
     begun = time.monotonic()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
@@ -47,7 +47,7 @@ def readiness(port: int) -> dict[str, Any]:
 
 
 def values(port: int, name: str) -> dict[str, float]:
-    """The values of one metric by label."""
+    """The values of one metric by its labels."""
     found = re.findall(rf"^{name}(?:\{{([^}}]*)\}})? (\S+)$", get(port, "/metrics")[1], re.MULTILINE)
     return {label: float(value) for label, value in found}
 
@@ -178,7 +178,7 @@ def test_a_probe_is_measured_to_the_page_only_where_the_page_was_read_just_befor
         found = telemetry.registry.get_sample_value
         return [found(f"tickflow_probe_shown_seconds_{part}") or 0.0 for part in ("count", "sum")]
 
-    telemetry.shown(1_000_000_000)  # nobody knows for how long it was there
+    telemetry.shown(1_000_000_000)  # the first probe seen may have been there for any time
     assert measured() == [0, 0]
     now, wall = 2.0, 3_500_000_000
     telemetry.shown(1_000_000_000)

@@ -1,4 +1,4 @@
-"""The log of one stack for a test: filled by an ordinary client, read by an independent reader."""
+"""The log of one stack for a test, filled by an ordinary client and read by an independent reader."""
 
 import sqlite3
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ PARTITIONS = 3
 
 
 class Topics(ABC):
-    """The topics of one stack; `env` has the settings that lead to it, and `topic` is that of the ticks."""
+    """The topics of one stack; `env` has the settings of this stack, and `topic` names the tick topic."""
 
     topic: str
     env: dict[str, str]
@@ -32,12 +32,12 @@ class Topics(ABC):
 
     @abstractmethod
     def records(self, topic: str) -> list[LogRecord]:
-        """All records of a topic; none if it does not exist."""
+        """All records of a topic; empty if it does not exist."""
 
 
 @dataclass
 class KafkaTopics(Topics):
-    """Those of a real Kafka."""
+    """The topics of a real Kafka."""
 
     servers: str
     topic: str
@@ -68,7 +68,7 @@ class KafkaTopics(Topics):
 
 @dataclass
 class EmbeddedTopics(Topics):
-    """Those of one SQLite file."""
+    """The topics of one SQLite file."""
 
     file: Path
     topic: str
