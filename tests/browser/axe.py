@@ -1,4 +1,4 @@
-"""axe-core, from npm: the violations that it finds in a page."""
+"""Installs axe-core from npm, and lists the violations that it finds in a page."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 
 def source(folder: Path) -> str:
-    """axe-core's script, installed into `folder`. Raises `OSError` or `SubprocessError` if it cannot be installed."""
+    """Install axe-core into `folder`; return its script. Raises `OSError` or `SubprocessError` if that fails."""
     command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "axe-core@4.11"]
     if shutil.which("npm") is not None:
         subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
@@ -16,7 +16,7 @@ def source(folder: Path) -> str:
 
 
 def violations(page: Page, axe: str) -> list[str]:
-    """The serious and critical violations, each with its first element."""
+    """The page's serious and critical violations, each with the first element concerned."""
     page.evaluate(axe)
     found = page.evaluate("axe.run().then(({ violations }) => violations)")
     return [

@@ -1,4 +1,4 @@
-"""A real Chromium before a served page, over a real embedded store that the test fills."""
+"""A real Chromium on a page that is served from a real embedded store, which the test fills."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ WAIT_MS = 60_000
 
 
 def until(page: Page, expression: str) -> None:
-    """Wait until `expression` is true in the page. (Playwright's own way needs the `eval` that our policy forbids.)"""
+    """Wait until `expression` is true in the page: Playwright's way needs `eval`, which our policy forbids."""
     deadline = time.monotonic() + WAIT_MS / 1000
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, f"never true: {expression}"
@@ -35,9 +35,9 @@ def until(page: Page, expression: str) -> None:
 
 
 class Market:
-    """Fills a store as producer and worker would: ticks as points, and a worker's status.
+    """Fills a store with points and a worker's status, as producer and worker would.
 
-    Event times are present times or, for a replay, times of `day`.
+    Event times are present times or, for a replay, times on `day`.
     """
 
     def __init__(self, store: EmbeddedStore, day: datetime | None = None) -> None:
@@ -52,20 +52,20 @@ class Market:
         self._lock = threading.Lock()
 
     def history(self, symbol: str, prices: list[float], gap: timedelta = timedelta(seconds=1)) -> None:
-        """Ticks of the past, `gap` apart, with the last one now."""
+        """Store past ticks, `gap` apart, the last of them about now."""
         self.feed.now = self._now() - gap * len(prices)
         self.feed.gap = gap
         self.store.write(self.feed.points(symbol, prices))
         self.report(ticked=True)
 
     def tick(self, symbol: str, *prices: float, ago: timedelta = timedelta()) -> None:
-        """Ticks at the present time, a millisecond apart."""
+        """Store ticks from the present time (or `ago`) on, a millisecond apart."""
         self.feed.now, self.feed.gap = self._now() - ago, timedelta(milliseconds=1)
         self.store.write(self.feed.points(symbol, list(prices)))
         self.report(ticked=True)
 
     def report(self, *, ticked: bool = False, held_up_by: str = "", notice: str = "") -> None:
-        """The worker's status, as it is written every 2 s."""
+        """Store the worker's status, as a worker does every 2 s."""
         now = time.time_ns()
         if ticked:
             self._processed = now
@@ -78,7 +78,7 @@ class Market:
             self.store.write_status(status)
 
     def report_again(self) -> None:
-        """The last status with the present time, unless the worker lives no more: a test may take its time."""
+        """While the worker lives, store its last status again with the present time: slow tests must not silence it."""
         with self._lock:
             if self._status is not None and self.lives:
                 self._status = replace(self._status, written_at=time.time_ns())
@@ -89,7 +89,7 @@ class Market:
 
 
 class Running:
-    """A dashboard that is served, and the store behind it."""
+    """A served dashboard and its store."""
 
     def __init__(self, path: Path, **settings: object) -> None:
         self._settings = settings
@@ -106,7 +106,7 @@ class Running:
         self.start()
 
     def start(self, clock: Callable[[], int] = time.time_ns) -> None:
-        """Serve; after `stop` again at the same address."""
+        """Serve the dashboard; a restart after `stop` uses the same address."""
         self._stop = threading.Event()
         reading = EmbeddedStore(self._path, retention_days=7, stop=self._stop)
         self.store = Breakable(reading)
@@ -123,14 +123,14 @@ class Running:
             self.market.report_again()
 
     def close(self) -> None:
-        """End serving for good, and close the store."""
+        """Stop serving for good, and close the store."""
         self._over.set()
         self._reports.join()
         self.stop()
         self.writing.close()
 
     def stop(self) -> None:
-        """End serving."""
+        """Stop serving."""
         self._stop.set()
         self._thread.join()
 
@@ -144,7 +144,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 @pytest.fixture
 def ticking(running: Running) -> Iterator[Callable[[], None]]:
-    """A function that makes AAPL tick four times per second until the test ends or it is called again."""
+    """`ticking()` makes AAPL tick four times per second until it is called again or the test ends."""
     over = threading.Event()
     threads: list[threading.Thread] = []
 
@@ -169,7 +169,7 @@ def ticking(running: Running) -> Iterator[Callable[[], None]]:
 
 
 class Visit:
-    """Opens pages and collects what must never happen in them: errors, and requests to other hosts."""
+    """Opens pages, and collects their errors and their requests to other hosts, which must never occur."""
 
     def __init__(self, chromium: Browser, running: Running) -> None:
         self._chromium = chromium
@@ -190,7 +190,7 @@ class Visit:
         forced: bool = False,
         ready: str = "document.getElementById('fresh')?.dataset.kind",
     ) -> Page:
-        """A page in its own browser profile, once it shows the state of the store (or `ready` is true)."""
+        """Open a page in its own browser profile; return it once it shows the store's state (or `ready` is true)."""
         context = self._chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
@@ -217,13 +217,13 @@ class Visit:
 
     def end(self) -> None:
         for context in self._contexts:
-            with contextlib.suppress(Exception):  # a context whose page crashed is reported by the test itself
+            with contextlib.suppress(Exception):  # the test itself reports a crashed page
                 context.close()
 
 
 @pytest.fixture
 def visit(chromium: Browser, running: Running) -> Iterator[Visit]:
-    """`visit("?symbol=AAPL")` opens the page; by the end, no error may have been logged and no other host contacted."""
+    """`visit("?symbol=AAPL")` opens the page; the test fails if the page logs an error or contacts a different host."""
     visit = Visit(chromium, running)
     yield visit
     visit.end()

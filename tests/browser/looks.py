@@ -1,4 +1,4 @@
-"""Helpers of the browser tests: the rows of the chart and the visible time range."""
+"""Helpers of the browser tests that read the chart's rows and its visible time range."""
 
 from collections.abc import Callable
 
@@ -7,29 +7,29 @@ from playwright.sync_api import Page
 from tests.browser.conftest import Running, until
 
 Ticking = Callable[[], None]
-"""The fixture `ticking`."""
+"""The type of the fixture `ticking`."""
 GRAPH = "document.querySelector('#chart .js-plotly-plot')"
-"""What Plotly draws of the chart: its axes."""
+"""The part of the chart that Plotly draws, that is its axes."""
 LOOKS = "window.tickflow.chart.looks()"
-"""What is painted: the picture, the time range, the marks, the places of the panels."""
+"""What the chart shows: the picture, the time range, the marks, the places of the panels."""
 TICKS = "(window.tickflow?.chart?.view.picture ? window.tickflow.chart.view.drawn.total : 0)"
 SMALL = "document.querySelector('#multiples .js-plotly-plot')"
 PRICES = [150 + (i % 7) * 0.1 for i in range(120)]
 
 
 def drawn(page: Page) -> int:
-    """How many ticks the chart shows, one by one or in columns or candles."""
+    """The number of ticks that the chart shows, whether single or in columns or candles."""
     count: int = page.evaluate(TICKS)
     return count
 
 
 def column(page: Page, name: str) -> list[float]:
-    """A column of the drawn picture: `price`, `volume`, `ma_5_low` …"""
+    """The values of a column of the drawn picture, such as `price`, `volume` or `ma_5_low`."""
     return page.evaluate(f"{LOOKS}.picture.y.{name}")  # type: ignore[no-any-return]  # numbers
 
 
 def seen(page: Page) -> list[float]:
-    """The visible time range in ms, once there is a chart."""
+    """Wait for a chart; return its visible time range in ms."""
     until(page, f"Boolean({LOOKS}.range)")
     return page.evaluate(f"{LOOKS}.range")  # type: ignore[no-any-return]  # two numbers
 
@@ -39,7 +39,7 @@ def wait_for_rows(page: Page, more_than: int) -> None:
 
 
 def wait_for_refreshes(page: Page, count: int = 5) -> None:
-    """Wait until the chart has been extended this many times, which happens while ticks come."""
+    """Wait until the chart has been extended `count` times; ticks must arrive meanwhile."""
     for _ in range(count):
         wait_for_rows(page, drawn(page))
 
@@ -49,5 +49,5 @@ def text(page: Page, selector: str) -> str:
 
 
 def with_anomaly(running: Running, symbol: str = "AAPL") -> None:
-    """A history whose 60th tick, a minute before the last, is an outlier."""
+    """Store a history with one outlier, a minute before the last tick."""
     running.market.history(symbol, [price + (8 if i == 60 else 0) for i, price in enumerate(PRICES)])

@@ -1,4 +1,4 @@
-"""The list of alerts: new ones appear, an acknowledgement counts for all readers, a click leads to the moment."""
+"""The list of alerts: new ones appear, an acknowledgement counts for all readers, a click leads to its moment."""
 
 import re
 
@@ -129,7 +129,7 @@ def test_in_a_short_list_a_click_acts_on_the_row_that_was_pressed(running: Runni
     page.wait_for_timeout(100)
     page.evaluate(
         "document.querySelector('.alerts-list').style.transform = 'translateY(-60px)'"
-    )  # as if the pointer had moved
+    )  # has the effect of a moved pointer
     page.mouse.up()
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
     page.evaluate("document.querySelector('.alerts-list').style.transform = ''")
@@ -145,7 +145,7 @@ def test_an_acknowledgement_belongs_to_the_row_that_was_pressed(running: Running
     page.locator("#alerts .alert", has_text="158.40").locator(".alert-ack").hover()
     page.mouse.down()
     count = page.locator("#alerts .alert").count()
-    running.market.tick("AAPL", 158.0)  # another episode comes while the button is down
+    running.market.tick("AAPL", 158.0)  # a new episode arrives while the button is down
     running.market.tick("MSFT", *PRICES[:20], 140.0)
     expect(page.locator("#alerts .alert")).to_have_count(count + 2)
     page.mouse.up()
@@ -167,7 +167,7 @@ def test_the_list_reports_when_acknowledgements_are_unknown(
             "Which alerts have been seen is not known for now: The acknowledgements are away for this test."
         )
         expect(page.locator("#alerts .alert").first).to_be_visible()
-        running.market.report()  # a slow machine may have taken longer than a worker may be silent
+        running.market.report()  # on a slow machine, the worker may count as silent by now
         expect(page.locator("#banner")).to_be_hidden()
     expect(page.locator(".alerts-trouble")).to_be_hidden()
 

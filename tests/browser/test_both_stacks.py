@@ -1,4 +1,4 @@
-"""Readers use the page, over the whole chain on each stack, with the three scripts as processes."""
+"""Readers use the page of the whole chain on each stack, with the three scripts as processes."""
 
 import csv
 import re
@@ -25,7 +25,7 @@ expect.set_options(timeout=WAIT_MS)
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx])])
 def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of a chain that only this test uses."""
+    """The settings of a chain of this test's own, on each stack in turn."""
     if request.param == "embedded":
         return EmbeddedChain(tmp_path / "stocks.db").env
     servers, topic, influx, bucket = map(request.getfixturevalue, ("kafka_servers", "topic", "influx", "bucket"))
@@ -34,7 +34,7 @@ def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(params=["embedded", pytest.param("influx", marks=pytest.mark.influx)])
 def stored(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of a stack with a store only."""
+    """The settings of each stack in turn, with a store but no log."""
     if request.param == "embedded":
         return {"STACK": "embedded", "EMBEDDED_FILE": str(tmp_path / "stocks.db")}
     server, bucket = map(request.getfixturevalue, ("influx", "bucket"))
@@ -48,9 +48,9 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 
 def acknowledge_one(page: Page) -> None:
-    """Acknowledge the first alert of the list; again if it grew before the acknowledgement of the shorter one came."""
+    """Acknowledge the first alert of the list; retry if the alert grew before its acknowledgement was stored."""
     for _ in range(5):
-        page.locator("#alerts .chip", has_text="New flags").click()  # today's alerts, which come first, have no Ack
+        page.locator("#alerts .chip", has_text="New flags").click()  # the alerts listed first have no Ack
         page.locator(".alert-ack").first.click()
         page.locator("#alerts .chip", has_text="All").click()
         try:
@@ -62,7 +62,7 @@ def acknowledge_one(page: Page) -> None:
 
 @pytest.fixture
 def reader(chromium: Browser) -> Iterator[BrowserContext]:
-    """A browser profile."""
+    """A browser profile of its own, in which the test opens pages."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     yield context
     context.close()
@@ -119,13 +119,13 @@ def test_a_reader_walks_through_the_page(
 
 
 BEGIN = datetime(2026, 3, 6, 14, 30, tzinfo=UTC)
-"""A Friday; in the two days after it the exchange's clock is set forward."""
+"""A Friday: within two days, the exchange's clock is set forward."""
 STEP = timedelta(seconds=20)
 TICKS = 5_400
 
 
 def history(symbol: str) -> Points:
-    """Two days of a symbol, first replayed and then simulated, with hours of silence in between."""
+    """Two days of a symbol, first replayed and then simulated, with hours of silence between them."""
     feed = Feed(start=BEGIN, gap=STEP, source="replay")
     prices = [100 + (at % 9) * 0.01 + (5 if at == 2_000 else 0) for at in range(TICKS)]
     first = feed.points(symbol, prices[: TICKS // 2])
@@ -135,13 +135,13 @@ def history(symbol: str) -> Points:
 
 
 def wall(points: Points, at: int, seconds: float = 0.0) -> str:
-    """The exchange's clock some seconds after a point, in the form of the address."""
+    """The exchange's wall time `seconds` after a point, as the page's address writes it."""
     moment = datetime.fromtimestamp(points.time_ns[at] // 10**6 / 1e3 + seconds, ZoneInfo("America/New_York"))
     return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def saved(page: Page, path: Path) -> list[dict[str, str]]:
-    """The rows of the CSV that the page saves."""
+    """Save the CSV from the page; return its rows."""
     with page.expect_download() as download:
         page.locator("#csv").click()
     download.value.save_as(path)

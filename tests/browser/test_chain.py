@@ -1,4 +1,4 @@
-"""The page over the real chain: the scripts as processes, on both stores."""
+"""The page of the real chain, with the scripts as processes, on both stores."""
 
 import re
 import socket
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 def moves(page: Page) -> None:
-    """Wait until two further prices have been shown."""
+    """Wait until the displayed price has changed twice."""
     for _ in range(2):
         shown = page.locator("#headline-price").inner_text()
         expect(page.locator("#headline-price")).not_to_have_text(shown)

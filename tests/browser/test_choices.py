@@ -1,4 +1,4 @@
-"""The choices of a reader: symbol, range, period, view, theme, kept in the address; at every width."""
+"""A reader's choices of symbol, range, period, view and theme are kept in the address, at every width."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -285,6 +285,6 @@ def test_a_link_reproduces_the_view(running: Running, visit: Visit) -> None:
     until(page, as_chosen)
     again = visit(page.url.split("/")[-1])
     until(again, as_chosen)
-    texts = [text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext") if text]  # no switch lies under a label
+    texts = [text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext") if text]  # empty where a switch is
     assert texts
     assert all(" %" in text for text in texts)

@@ -1,4 +1,4 @@
-"""The CSV that the browser itself writes: by RFC 4180, and without cells that are formulas."""
+"""The CSV that the browser itself writes conforms to RFC 4180, and none of its cells is a formula."""
 
 import csv
 import io

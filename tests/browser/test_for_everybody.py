@@ -1,4 +1,4 @@
-"""The page by keyboard, by ear, by touch, in large text and in forced colours."""
+"""The page is usable by keyboard, by screen reader, by touch, with large text and in forced colours."""
 
 import itertools
 import re
@@ -17,7 +17,7 @@ expect.set_options(timeout=2 * WAIT_MS)
 DESKTOP: dict[str, Any] = {"width": 1440}
 PHONE: dict[str, Any] = {"width": 400, "height": 860}
 STATES: dict[str, tuple[str, dict[str, Any], str]] = {
-    # Address, kind of browser, and a key or the button that is pressed.
+    # The address, the kind of browser, and a key or a button to press.
     "chart": ("", DESKTOP, ""),
     "chart, dark": ("", DESKTOP | {"scheme": "dark"}, ""),
     "candles, percent": ("?symbol=AAPL&candles=1m&scale=percent", DESKTOP, ""),
@@ -69,20 +69,20 @@ def test_five_quick_presses_move_five_steps_in_the_visible_order(running: Runnin
     until(page, "document.querySelectorAll('#watch .ag-row').length >= 7")
     page.locator("#watch [role=columnheader]", has_text="Last").click()
     expect(page.locator("#watch [role=columnheader]", has_text="Last")).to_have_attribute("aria-sort", "ascending")
-    page.locator("#headline-symbol").click()  # the focus has left the grid, so the keys act on the page
+    page.locator("#headline-symbol").click()  # moves the focus out of the grid, so that keys act on the page
     page.evaluate("document.activeElement.blur()")
     for _ in range(5):
         page.keyboard.press("ArrowDown", delay=1)
-    expect(page.locator("#headline-symbol")).to_have_text("S3")  # 10, 20, 30, 40, 50, 60
+    expect(page.locator("#headline-symbol")).to_have_text("S3")  # by price: 10, 20, 30, 40, 50, 60
     page.locator("#watch [row-id=S0]").first.click()
     expect(page.locator("#headline-symbol")).to_have_text("S0")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#headline-symbol")).to_have_text("S6")  # counted from the chosen symbol, at once
+    expect(page.locator("#headline-symbol")).to_have_text("S6")  # the row after the chosen symbol, at once
 
 
 def stops(page: Page, until_id: str, most: int = 60) -> list[str]:
-    """The elements that Tab reaches from the beginning of the page up to the element with that id."""
+    """The elements that Tab reaches, from the beginning of the page to the element with id `until_id`."""
     page.evaluate("document.activeElement?.blur?.()")
     found: list[str] = []
     while len(found) < most:

@@ -1,4 +1,4 @@
-"""The hours of an exchange in a real browser: states, shading, an axis without closed hours, the named time zone."""
+"""An exchange's hours in a real browser: states, shading, an axis without closed hours, and the named time zone."""
 
 import re
 import time
@@ -174,5 +174,5 @@ def test_ages_agree_in_header_list_and_foot_line(running: Running, visit: Visit,
         running.market.report()
         page.wait_for_timeout(700)
         found = page.evaluate(ages)
-        assert max(found) - min(found) <= (1 if max(found) < 60 else 60), found  # the clock ticks once a second
-        assert all(each >= silent_s for each in found), found  # a missing age is not a number
+        assert max(found) - min(found) <= (1 if max(found) < 60 else 60), found  # ages change once a second
+        assert all(each >= silent_s for each in found), found  # a missing age is NaN

@@ -1,4 +1,4 @@
-"""Signing in, looking, acknowledging as an operator, being refused as a viewer, and a session that ends while open."""
+"""Signing in, looking, acknowledging as an operator, being refused as a viewer, and the end of an open session."""
 
 import re
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def running(tmp_path: Path, accounts: Accounts) -> Iterator[Running]:
 
 @pytest.fixture
 def visit(visit: Visit) -> Visit:
-    """The browser itself logs that an answer was 401 or 403; the page logs nothing."""
+    """Expects the error that the browser itself logs for an answer 401 or 403; the page logs nothing."""
     visit.expected = ("the server responded with a status of 40",)
     return visit
 
@@ -62,7 +62,7 @@ def test_an_open_page_outlives_its_session(running: Running, visit: Visit, accou
     assert page.locator("#alerts .alert").count() == count
     assert axe.violations(page, rules) == []
 
-    seen(page)  # it has drawn its chart
+    seen(page)  # waits until the chart is drawn
     page.evaluate("window.stillThere = true")
     accounts.add_user(VIEWER[0], "viewer", VIEWER[1])  # a new password ends all sessions
     expect(page.locator("#banner")).to_contain_text("Your session has ended. What is drawn stays")

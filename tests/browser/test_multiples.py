@@ -1,4 +1,4 @@
-"""Small multiples: several symbols, a small chart each on one time axis."""
+"""Small multiples: several symbols, each with a small chart, on a common time axis."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ expect.set_options(timeout=WAIT_MS)
 
 
 def wait_for_lengths(page: Page, *lengths: int) -> None:
-    """Wait until the charts have these numbers of rows, in their order on the page."""
+    """Wait until the charts, in their order on the page, have these numbers of rows."""
     until(
         page,
         f"JSON.stringify(({SMALL}?.data || []).filter(({{ mode }}) => mode === 'lines').map(({{ x }}) => x.length))"
@@ -62,7 +62,7 @@ def test_a_link_has_the_symbols_and_the_list_adds_to_them(running: Running, visi
 
 
 def saved(page: Page, folder: Path) -> list[dict[str, str]]:
-    """The rows of the CSV that the page saves."""
+    """Save the CSV from the page; return its rows."""
     with page.expect_download() as download:
         page.locator("#csv").click()
     download.value.save_as(folder / "shown.csv")
@@ -121,7 +121,7 @@ def test_at_400_px_the_charts_are_stacked(running: Running, visit: Visit) -> Non
 
 
 def wait_for_head(page: Page, *parts: str) -> None:
-    """Wait until the headers of the charts have these parts, in their order on the page."""
+    """Wait until the charts' headers contain these parts in this order."""
     pattern = ".*".join(parts)
     until(page, f"/{pattern}/.test(({SMALL}?.layout?.annotations || []).map(({{ text }}) => text).join('|'))")
 
@@ -159,7 +159,7 @@ def test_one_line_at_the_pointers_moment_goes_through_all_charts(running: Runnin
 
 def test_the_small_charts_show_which_symbols_are_stale_or_warming_up(running: Running, visit: Visit) -> None:
     running.market.history("MSFT", PRICES)
-    running.market.history("AAPL", PRICES[:7], gap=timedelta(seconds=15))  # rarely, but often enough to stay fresh
+    running.market.history("AAPL", PRICES[:7], gap=timedelta(seconds=15))  # slow ticks, but fast enough to stay fresh
     page = visit("?symbol=MSFT&symbols=AAPL,MSFT")
     stale = r"No new tick of MSFT for \d+ s\. If more should come, see whether the producer runs: .*producer\.py"
     warming = r"Warming up: of the 20 ticks that all averages need, AAPL has {}\."

@@ -1,7 +1,7 @@
-"""A field that is declared at run time: one line in the table, one in the oracle, one in the documentation.
+"""A new field needs only three lines: one in the table, one in the oracle, one in the documentation.
 
-A copy of the project gets the three lines; the rest is unchanged. Its programs continue where the present ones
-stopped: on a file of an earlier version, and on a bucket and a group that have points and commits already.
+The test adds them to a copy of the project. The copy's scripts continue on a file of an earlier version, and on a
+bucket and a group that have points and commits already.
 """
 
 import csv
@@ -80,7 +80,7 @@ def embedded_log(path: Path) -> TickLog:
 
 
 def hold(chain: Chain, name: str, before: int) -> None:
-    """Compare the new field of every point of AAPL from offset `before` on with pandas."""
+    """Compare the new field with pandas, in every point of AAPL from offset `before` on."""
     points = stored(chain)
     points = points[points["symbol"] == "AAPL"].sort_values("offset")
     prices = pd.Series([json.loads(value)["price"] for _, _, value in chain.records() if b"AAPL" in value])
@@ -92,7 +92,7 @@ def hold(chain: Chain, name: str, before: int) -> None:
 
 
 def stored(chain: Chain) -> pd.DataFrame:
-    """Every point with every column: the oracle of this tree does not know the new column."""
+    """Every point with all its columns; the oracle of this tree would leave out the new one."""
     if isinstance(chain, EmbeddedChain):
         with closing(sqlite3.connect(chain.file)) as database:
             return pd.read_sql_query("SELECT * FROM store_points", database)
@@ -120,12 +120,12 @@ def test_a_new_field_in_a_file_of_an_earlier_version(
 ) -> None:
     chain = EmbeddedChain(old_file(OLD_FILES[0], tmp_path))
     env = chain.env | {"RETENTION_DAYS": str(FOR_EVER), "UPDATE_INTERVAL": "0.5"}
-    before = 71  # committed by the version that made the file
+    before = 71  # the old version committed up to here
     publish(embedded_log(chain.file), ticks(120))
     worker = script(declared.script("stock_analytics.py"), env=env)
     chain.wait_for_points(70 + 120, 60)
     hold(chain, "ma_50", before)
-    publish(embedded_log(chain.file), ticks(1, 120))  # so that the console prints a line
+    publish(embedded_log(chain.file), ticks(1, 120))  # makes the console print a line
     chain.wait_for_points(70 + 121, 60)
     newest = stored(chain).sort_values("offset")["ma_50"].iloc[-1]
     worker.wait_for(f"MA50 {newest:>9,.2f}", 20)

@@ -1,4 +1,4 @@
-"""The chart: its content, and that it keeps the reader's zoom and choices."""
+"""The chart shows what it should, and keeps the reader's zoom and choices."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -86,7 +86,7 @@ def test_scroll_selection_and_focus_survive_ten_refreshes(running: Running, visi
 
 
 def test_a_new_drawing_keeps_zoom_and_hidden_lines(running: Running, visit: Visit) -> None:
-    """A late tick cannot be added at the end: the figure is drawn again, as the reader had it."""
+    """A late tick cannot be appended, so the figure is drawn again, with the reader's zoom and choices."""
     running.market.history("AAPL", PRICES)
     page = visit()
     wait_for_rows(page, 0)
@@ -149,7 +149,7 @@ def test_an_open_page_drops_ticks_long_before_its_range(running: Running, visit:
     page = visit("?range=5m")
     wait_for_rows(page, 0)
     assert drawn(page) == len(PRICES)
-    # The page keeps 375 s, the range and a quarter: the jump takes 200 s of it, and 175 s hold ticks 2 s apart.
+    # The page keeps 375 s, that is the range and a quarter. The jump takes up 200 s, and 175 s have ticks 2 s apart.
     later = datetime.now(UTC) + timedelta(seconds=200)
     running.store.write(running.market.feed.points("AAPL", [163.21], at=later))
     expect(page.locator("#headline-price")).to_have_text("163.21")

@@ -1,4 +1,4 @@
-"""The page without a mouse: the keyboard, and the CSV."""
+"""The page's keyboard shortcuts, and its CSV."""
 
 import csv
 import re
@@ -43,7 +43,7 @@ def test_it_is_usable_with_the_keyboard_alone(running: Running, visit: Visit) ->
     expect(page.locator("#keys")).to_contain_text("the symbol before or after")
     page.keyboard.press("Escape")
     expect(page.locator("#keys")).to_be_hidden()
-    for symbol in ("AAPL", "MSFT") * 3:  # more than once: the bug appeared every second time
+    for symbol in ("AAPL", "MSFT") * 3:  # repeated, since a bug appeared every second time
         page.keyboard.press("/")
         expect(page.locator("#symbol")).to_be_focused()
         page.keyboard.type(symbol[:3])

@@ -1,4 +1,4 @@
-"""The chart as a picture: what a file or a sheet of paper has in it."""
+"""The chart as a picture: the content of the saved file and of the printed sheet."""
 
 import io
 import re
@@ -19,11 +19,11 @@ WRITTEN = """() => {
       return write.call(this, text, ...where);
     };
 }"""
-"""Notes what is written on canvases that are not on the screen."""
+"""Records the texts that are written on canvases outside the screen."""
 
 
 def saved(page: Page) -> tuple[str, Image.Image, str]:
-    """The name of the file that the button saves, the picture, and the texts written above the chart."""
+    """Save the picture; return the file's name, the image, and the texts written above the chart."""
     page.evaluate(WRITTEN)
     with page.expect_download() as download:
         page.locator("#png").click()
@@ -32,7 +32,7 @@ def saved(page: Page) -> tuple[str, Image.Image, str]:
 
 
 def colors(image: Image.Image, top: float, bottom: float) -> set[tuple[int, ...]]:
-    """The colours in a part of the height, in shares."""
+    """The colours between two heights of the image, given as shares from the top."""
     part = image.crop((0, round(top * image.height), image.width, round(bottom * image.height)))
     found = part.getcolors(part.width * part.height)
     return {color for _, color in found or []}  # type: ignore[misc]  # of an RGB image, tuples

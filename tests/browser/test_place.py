@@ -1,4 +1,4 @@
-"""The view is a place: the address names it, Back and Forward lead to it, and a bare address opens the last one."""
+"""The address names the view, Back and Forward return to views, and a bare address opens the last view."""
 
 import json
 import re
@@ -16,7 +16,7 @@ SORTED = "window.tickflow.watch.sorted()"
 
 
 def see(page: Page, share: tuple[float, float]) -> list[float]:
-    """Move to a part of the visible time range, as a gesture does."""
+    """Zoom to a part of the visible time range, as a gesture does; return the new range."""
     first, last = seen(page)
     wanted = [first + (last - first) * part for part in share]
     page.evaluate(f"window.tickflow.chart.see(...{wanted})")
@@ -56,7 +56,7 @@ def test_back_and_forward_lead_through_earlier_views(running: Running, visit: Vi
     wait_for_rows(page, 0)
     page.locator(".watch [role=row]", has_text="MSFT").click()
     expect(page.locator("#headline-symbol")).to_have_text("MSFT")
-    page.wait_for_timeout(1_100)  # steps that follow one another faster count as one place
+    page.wait_for_timeout(1_100)  # faster steps would count as one place
     page.locator("#range").get_by_text("1h", exact=True).click()
     expect(page.locator("#headline-note")).to_have_text("in 1h")
     page.wait_for_timeout(1_100)

@@ -1,4 +1,4 @@
-"""The words in the chart: the evidence of an anomaly, the four prices of a candle, the days on its axis."""
+"""Texts in the chart: the evidence for an anomaly, the four prices of a candle, the days on the axis."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ expect.set_options(timeout=WAIT_MS)
 
 
 def point_at(page: Page, row: int, aside_px: float = 0) -> None:
-    """Move the pointer to a row of the chart, or `aside_px` to its right."""
+    """Move the pointer to a row of the chart, or `aside_px` to the right of it."""
     across = page.evaluate(f"(({{ shape, picture }}) => shape.panels.y.x(picture.x[{row}]))({LOOKS})")
     box = page.locator("#chart").bounding_box()
     assert box is not None

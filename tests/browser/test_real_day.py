@@ -17,7 +17,7 @@ COVERED = f"(({{ picture, range }}) => picture.covers[0] <= range[0] && picture.
 
 
 def stored(running: Running, symbol: str, most: int = 60_000) -> Points:
-    """Write the symbol's first trades of the day to the page's store; returns their points."""
+    """Write the symbol's first `most` trades of the day to the page's store; return their points."""
     day = real_day.points()
     points = day.take(np.flatnonzero(np.array(day.symbol) == symbol)[:most])
     for at in range(0, len(points), 20_000):
@@ -27,7 +27,7 @@ def stored(running: Running, symbol: str, most: int = 60_000) -> Points:
 
 
 def walls(page: Page, points: Points) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The times of points on the wall clock of the page, in ms."""
+    """The points' times by the page's wall clock, in ms."""
     offset = page.evaluate("window.tickflow.chart.view.drawn.offsets[0][1]")
     result: np.ndarray[tuple[int], np.dtype[np.float64]] = points.time_ns / 1e6 + offset
     return result
@@ -62,7 +62,7 @@ def test_an_ended_replay_is_shown_as_neutral_and_not_faded(running: Running, vis
     page = visit("?symbol=AIG&range=all")
     wait_for_rows(page, 0)
     for _ in range(40):
-        running.market.report()  # the worker reports, and has no backlog
+        running.market.report()  # the worker reports that it has no backlog
         if page.locator("#fresh").inner_text().startswith("replay ended"):
             break
         page.wait_for_timeout(500)

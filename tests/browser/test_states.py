@@ -132,7 +132,7 @@ def test_the_page_reports_a_dashboard_that_ended_and_reconnects(running: Running
     running.market.tick("AAPL", 158.0)
     expect(page.locator("#headline-price")).to_have_text("158.00")
     expect(page.locator("#banner")).to_be_hidden()
-    expect(page.locator("#headline-note")).to_have_text("in 5m")  # a choice made in the meantime is drawn as well
+    expect(page.locator("#headline-note")).to_have_text("in 5m")  # a choice made meanwhile is drawn too
 
 
 def test_an_empty_store_shows_advice_and_then_the_first_ticks(running: Running, visit: Visit) -> None:
@@ -172,7 +172,7 @@ def test_a_replay_of_2013_is_live_and_marked(running: Running, visit: Visit, tic
     running.market.history("AAPL", PRICES)
     page = visit()
     expect(page.locator("#badge")).to_have_text("REPLAY")
-    ticking()  # however long the page took to open
+    ticking()  # in case the page took long to open
     expect(page.locator("#fresh")).to_have_text(re.compile(r"^replay (· [012] s|at \d+ ×)"))
     expect(page.locator("#fresh")).to_have_attribute("data-kind", "live")
     expect(page.locator("#truth")).to_have_text(re.compile("Last tick Oct 7, 2013, 09:4"))
@@ -203,7 +203,7 @@ def test_simulated_data_is_marked(running: Running, visit: Visit) -> None:
 def test_the_page_keeps_refreshing_while_answers_are_slow(
     running: Running, visit: Visit, ticking: Ticking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Answers slower than the interval must not be discarded one after the other."""
+    """If every answer takes longer than the interval, the page must not discard them all."""
     running.market.history("AAPL", PRICES)
     latest = running.store.latest
 

@@ -1,4 +1,4 @@
-"""The tools of the chart: crosshair, measuring, lines at prices, several symbols in one chart."""
+"""The chart's tools: crosshair, measuring, price lines, several symbols in one chart."""
 
 import re
 
@@ -14,7 +14,7 @@ CHART = "window.tickflow.chart"
 
 
 def place_of(page: Page, row: int, price: float) -> tuple[float, float]:
-    """Where a row and a price are on the screen."""
+    """The screen coordinates of a row and a price."""
     box = page.locator("#chart").bounding_box()
     assert box is not None
     x, y = page.evaluate(

@@ -1,4 +1,4 @@
-"""Wheel and drag over a real day's ticks, on each stack: the chart draws what is stored for the visible range."""
+"""While a reader zooms and drags a real day, the chart shows what is stored for the visible range, on each stack."""
 
 import math
 from pathlib import Path
@@ -40,8 +40,8 @@ IN_SIGHT = f"""(({{ picture, range }}) => {{
 
 
 def check(page: Page, points: Points, times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
-    """Compare the visible part with a recomputation from all ticks; return how it is drawn."""
-    until(page, f"(window.tickflow.chart.refine(), {SETTLED})")  # the page requests nothing that it already has
+    """Compare the visible part with a recomputation from all ticks; return the kind of picture."""
+    until(page, f"(window.tickflow.chart.refine(), {SETTLED})")  # wait until the page has all data that it needs
     seen = page.evaluate(IN_SIGHT)
     if seen["first"] is None:
         begin, end = page.evaluate(f"{LOOKS}.range")
@@ -89,5 +89,5 @@ def test_wheel_and_drag_request_the_data_that_become_visible(
     page.mouse.wheel(0, 9_000)
     kinds.add(check(page, points, times))
     assert "columns" in kinds
-    if len(points) == MOST:  # the real day's file is available
+    if len(points) == MOST:  # only if the real day's file is available
         assert kinds == {"columns", "ticks"}

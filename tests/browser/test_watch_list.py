@@ -1,4 +1,4 @@
-"""The watch list: names are never cut."""
+"""The watch list never cuts off a name."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -10,14 +10,14 @@ expect.set_options(timeout=2 * WAIT_MS)
 
 ORDER = """[...document.querySelectorAll("#watch [role=row][row-id]")]
   .sort((a, b) => a.getAttribute("row-index") - b.getAttribute("row-index")).map((row) => row.getAttribute("row-id"))"""
-"""The symbols of the watch list as they are shown."""
+"""The symbols of the watch list in the order shown."""
 CUT = """[...document.querySelectorAll("#watch .ag-cell")].filter((cell) => cell.offsetParent &&
   [cell, ...cell.querySelectorAll("*")].some((part) => part.scrollWidth > part.clientWidth + 1 && part.clientWidth))
   .map((cell) => cell.textContent)"""
 
 
 def filled(running: Running, visit: Visit, *symbols: str, query: str = "", width: int = 1440) -> Page:
-    """A page whose list has these symbols."""
+    """Open a page whose watch list has these symbols."""
     for symbol in symbols:
         running.market.history(symbol, PRICES)
     page = visit(query, width=width)

@@ -1,4 +1,4 @@
-"""Alerts worth reading in the page: by symbol, strongest first, to be snoozed and muted for all."""
+"""Alerts worth reading on the page: grouped by symbol, strongest first; readers snooze and mute them for everybody."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ expect.set_options(timeout=WAIT_MS)
 
 
 def serve_with_alerts(running: Running) -> EmbeddedAlerts:
-    """Serve the page again, now over the tables of alerts and mutes too."""
+    """Serve the page again, now with the tables of alerts and mutes."""
     running.stop()
     running._stop = threading.Event()
     alerts = EmbeddedAlerts(running._path, stop=running._stop)
