@@ -1,8 +1,8 @@
-"""Real servers, real trades and the scripts as processes, for all tests.
+"""Fixtures for all tests: real servers, real trades, and the scripts as processes.
 
 Servers are started on free ports, with their own data, once per test run. The environment may name others instead:
-`TICKFLOW_TEST_KAFKA` (host:port); `TICKFLOW_TEST_INFLUX_URL`, `_TOKEN` and `_ORG`. What a machine cannot run is
-skipped with the reason; with `CI=true` it fails.
+`TICKFLOW_TEST_KAFKA` (host:port); `TICKFLOW_TEST_INFLUX_URL`, `_TOKEN` and `_ORG`. A test that needs a server that this
+machine cannot run is skipped with the reason; with `CI=true` it fails.
 """
 
 import os
@@ -23,9 +23,9 @@ from scripts.screenshots import CHROMIUM, FLAGS
 from tests import trades as trade_files
 from tests.scripts import Script
 
-# A deadline makes a test depend on time: it fails on a busy machine.
+# With a deadline, a test would fail on a busy machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
-# Fewer examples, the same ones each time, without shrinking: a mutant's run only needs to know whether a test fails.
+# Fewer examples, the same in each run, without shrinking: for a mutant, it only matters whether a test fails.
 hypothesis.settings.register_profile(
     "mutants",
     deadline=None,
@@ -42,7 +42,7 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the servers that it uses, so that `-m "not kafka"` leaves out just those."""
+    """Mark each test with the servers that it uses, so that `-m "not kafka"` leaves out the tests that need Kafka."""
     for item in items:
         used = set(getattr(item, "fixturenames", ()))
         if used & {"kafka_servers", "own_kafka", "local_servers"}:
@@ -54,14 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip the test for that reason; with `CI=true`, fail it."""
+    """Skip the running test for that reason; with `CI=true`, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 
 
 def need(server: Server) -> None:
-    """Skip the test, or fail it, where this machine cannot run that server."""
+    """Skip the running test, or with `CI=true` fail it, if this machine cannot run that server."""
     reason = why_not(server)
     if reason is None and not is_built(server):
         reason = f"{NAMES[server]} is not built on this machine yet: python -m devtools.servers build"
@@ -82,7 +82,7 @@ def _check_kafka(servers: str) -> None:
 
 @pytest.fixture(scope="session")
 def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """host:port of a real Kafka that all tests share: stop or pause `own_kafka` instead."""
+    """The host:port of a real Kafka that all tests share; a test that stops or pauses Kafka must use `own_kafka`."""
     given = os.environ.get("TICKFLOW_TEST_KAFKA")
     if given:
         _check_kafka(given)
@@ -96,12 +96,12 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
-    """A real InfluxDB that all tests share: stop or pause `own_influx` instead."""
+    """A real InfluxDB that all tests share; a test that stops or pauses InfluxDB must use `own_influx`."""
     url = os.environ.get("TICKFLOW_TEST_INFLUX_URL")
     if url:
         token, org = (os.environ[f"TICKFLOW_TEST_INFLUX_{name}"] for name in ("TOKEN", "ORG"))
         given = InfluxServer(url=url.rstrip("/"), org=org, token=token)
-        given.call("GET", f"/api/v2/buckets?org={org}")  # reports a mistake in these variables, if there is one
+        given.call("GET", f"/api/v2/buckets?org={org}")  # raises if these variables are wrong
         yield given
         return
     need("influxdb")
@@ -112,9 +112,7 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
 
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
-    """A running Kafka for this test alone, to stop, kill, pause and restart. It takes about 5 s: use it where
-    needed.
-    """
+    """A running Kafka for this test alone, to stop, kill, pause and restart. Starting it takes about 5 s."""
     need("kafka")
     server = KafkaServer(tmp_path / "own-kafka").start()
     yield server
@@ -157,7 +155,7 @@ def topic() -> str:
 
 @pytest.fixture
 def bucket(influx: InfluxServer) -> Iterator[str]:
-    """The name of a new, empty bucket that keeps for ever."""
+    """The name of a new, empty bucket without retention."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     influx.create_bucket(name)
     yield name
@@ -166,9 +164,7 @@ def bucket(influx: InfluxServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def trades(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CSV of 6,000 trades in time order: timestamp, symbol, price, volume. The header of the test run names their
-    source.
-    """
+    """A CSV of 6,000 trades in time order: timestamp, symbol, price, volume. The run's header names their source."""
     if trade_files.REAL.is_file():
         return trade_files.REAL
     path = tmp_path_factory.mktemp("trades") / "trades.csv"
@@ -177,7 +173,7 @@ def trades(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class StartScript(Protocol):
-    """Starts a script; see the fixture `script`."""
+    """The type of the fixture `script`."""
 
     def __call__(
         self, name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -186,13 +182,13 @@ class StartScript(Protocol):
 
 @pytest.fixture
 def script(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartScript]:
-    """`script("stock_producer.py", "--interval", "1", env={...}, cwd=...)` starts it; by default in `tmp_path`."""
+    """`script("stock_producer.py", "--interval", "1", env={...}, cwd=...)` starts it, by default in `tmp_path`."""
     files = tmp_path_factory.mktemp("scripts")
     started: list[Script] = []
 
     def start(name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Script:
         place = files / f"{len(started)}-{Path(name).stem}.out"
-        ((cwd or tmp_path) / ".env").touch()  # otherwise the .env beside the scripts would be read
+        ((cwd or tmp_path) / ".env").touch()  # without it, the .env beside the scripts would be read
         started.append(Script(name, arguments, cwd=cwd or tmp_path, env=env or {}, files=place))
         return started[-1]
 
