@@ -194,7 +194,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def cell(seconds: float | None) -> str:
-    """A time as the table shows it."""
+    """A time as a cell of the table: in seconds, or a dash for `None`."""
     return "–" if seconds is None else f"{seconds:.1f} s"
 
 

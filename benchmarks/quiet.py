@@ -1,4 +1,4 @@
-"""Five minutes of an open page beside the real chain: no request to elsewhere, no error in its console."""
+"""Five minutes of an open page beside the running chain: no request to other hosts, no error in the console."""
 
 import os
 import time

@@ -21,7 +21,7 @@ class _Parsed(Exception):
 
 
 def parsed(script: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
-    """The settings in a command line. Raises AssertionError with the script's message if it is refused."""
+    """The settings that a command line gives. Raises AssertionError with the script's message if it is refused."""
     module = importlib.import_module(script.removesuffix(".py"))
 
     def instead(*, flags: Mapping[str, str]) -> Settings:

@@ -31,7 +31,7 @@ class EditedCopy:
         shutil.copytree(PROJECT / "tickflow", folder / "tickflow", ignore=shutil.ignore_patterns("__pycache__"))
 
     def paste(self, name: str, line: str) -> None:
-        """Replace the only line of the file that begins as `line` does, up to its ` =` or `(`; keep the indentation."""
+        """Replace the only line that assigns to, or calls, the same name as `line` does; keep the indentation."""
         beginning = re.match(r"[\w.]+(?: =|\()", line)
         assert beginning, line
         file = self.folder / name

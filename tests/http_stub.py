@@ -26,7 +26,7 @@ class HttpStub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # otherwise each answer waits 40 ms for its second packet
+            disable_nagle_algorithm = True  # otherwise the second packet of each answer waits 40 ms
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

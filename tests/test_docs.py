@@ -251,7 +251,7 @@ def test_the_documented_highest_score_is_right() -> None:
     assert f"|z| <= {math.floor(MAX_Z_SCORE * 1000) / 1000}" in section(README, "Limits")
 
 
-# --- what is put in ---
+# --- lines to paste ---
 
 
 @pytest.mark.parametrize("line", PASTED)

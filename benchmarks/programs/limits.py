@@ -1,9 +1,9 @@
 """Programs to measure: upper bounds for any worker on this machine.
 
     poll     kafka-python's `poll()` alone: reads the records' bytes and does nothing with them
-    plain    the same, and as many ready-made lines posted by another thread meanwhile, at most two batches under way
-    loop     our own client's `poll()`, and meanwhile as many ready-made lines posted by other threads, over as many
-             connections as our worker has, at most two batches under way
+    plain    the same, while a second thread posts one ready-made line per record, at most two batches at a time
+    loop     our own client's `poll()`, while other threads post one ready-made line per record, at most two batches at
+             a time, over as many connections as our worker has
     influx   ready-made lines posted in batches of 5,000 by `--connections` threads, without Kafka
 
 The ready-made lines are those that our worker would write for the same ticks; `--lines` names their file.

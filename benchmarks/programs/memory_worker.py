@@ -1,4 +1,4 @@
-"""A program to measure: the memory of our worker alone, over a log and a store that keep nothing.
+"""A program to measure: the memory of our worker alone, with a log and a store that keep nothing.
 
 Prints one JSON line: `resident_mb` before the first tick and after each tenth of the ticks.
 """

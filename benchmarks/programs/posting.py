@@ -15,7 +15,7 @@ class Posting:
         self._url = f"{os.environ['INFLUXDB_URL']}/api/v2/write?org={org}&bucket={bucket}&precision=ns"
 
     def post(self, lines: bytes) -> None:
-        """Write lines of line protocol, separated by newlines. Raises `RuntimeError` if InfluxDB refuses them."""
+        """Write newline-separated line protocol. Raises `RuntimeError` if InfluxDB refuses them."""
         answer = self._pool.request("POST", self._url, body=lines, headers=self._headers)
         if answer.status != 204:
             raise RuntimeError(f"InfluxDB answers {answer.status}: {answer.data[:500]!r}")

@@ -89,7 +89,7 @@ def test_two_workers_store_one_alert_with_all_members(tmp_path: Path) -> None:
 
 
 def test_no_checkpoint_passes_moves_that_were_not_searched_yet(tmp_path: Path) -> None:
-    """After a crash between the alerts and their market move, the replay raises them again."""
+    """A crash between storing alerts and storing their market move loses nothing: the replay raises them again."""
     store = EmbeddedAlerts(tmp_path / "stocks.db", stop=threading.Event())
     down = threading.Event()
 

@@ -129,7 +129,7 @@ def test_in_a_short_list_a_click_acts_on_the_row_that_was_pressed(running: Runni
     page.wait_for_timeout(100)
     page.evaluate(
         "document.querySelector('.alerts-list').style.transform = 'translateY(-60px)'"
-    )  # has the effect of a moved pointer
+    )  # has the same effect as moving the pointer
     page.mouse.up()
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
     page.evaluate("document.querySelector('.alerts-list').style.transform = ''")

@@ -50,7 +50,7 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 def acknowledge_one(page: Page) -> None:
     """Acknowledge the first alert of the list; retry if the alert grew before its acknowledgement was stored."""
     for _ in range(5):
-        page.locator("#alerts .chip", has_text="New flags").click()  # the alerts listed first have no Ack
+        page.locator("#alerts .chip", has_text="New flags").click()  # today's alerts come first and have no Ack
         page.locator(".alert-ack").first.click()
         page.locator("#alerts .chip", has_text="All").click()
         try:

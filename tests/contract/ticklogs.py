@@ -62,7 +62,7 @@ class Logs(ABC):
         return log
 
     def reused(self) -> TickLog:
-        """A reader that has joined; every call returns the same one."""
+        """A reader that has joined; every call returns the same reader."""
         if not self._opened:
             join(self.reader())
         return self._opened[0]

@@ -1,4 +1,4 @@
-"""The CSV of the page: by RFC 4180, numbers as numbers, and no cell that a spreadsheet takes for a formula."""
+"""The page's CSV conforms to RFC 4180, writes numbers as numbers, and has no cell that could be a formula."""
 
 import csv
 import io

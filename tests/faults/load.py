@@ -43,7 +43,7 @@ class Sink(ABC):
 
 
 class KafkaSink(Sink):
-    """A producer of its own that waits for Kafka without a time limit."""
+    """A separate Kafka producer, which waits for Kafka without a time limit."""
 
     def __init__(self, servers: str, topic: str) -> None:
         super().__init__()

@@ -109,7 +109,7 @@ class InfluxProxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # otherwise each answer waits 40 ms for its second packet
+            disable_nagle_algorithm = True  # otherwise the second packet of each answer waits 40 ms
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -170,7 +170,7 @@ class InfluxProxy:
             daemon_threads = True
 
             def handle_error(self, request: object, client_address: object) -> None:
-                """Ignore a broken connection: killed workers leave such."""
+                """Ignore broken connections, which killed workers leave behind."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

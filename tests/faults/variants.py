@@ -118,7 +118,7 @@ def letters_unacknowledged() -> None:
 
 
 def drop_at_sigterm() -> None:
-    """Treats a batch as written whose write SIGTERM interrupted."""
+    """Treats a batch as written although SIGTERM interrupted its write."""
     write = StockAnalyticsEngine.write
 
     def write_or_drop(worker: StockAnalyticsEngine, batch: Batch) -> None:

@@ -29,7 +29,8 @@ from tickflow.ticks.tick import encode
 pytestmark = [
     pytest.mark.kafka,
     pytest.mark.influx,
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # kafka-python's, if refused
+    # kafka-python leaves the socket of a refused connection open.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 PARTITIONS = 4
 PROGRAM = """

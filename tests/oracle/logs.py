@@ -76,7 +76,7 @@ def _headers(packed: bytes | None) -> tuple[tuple[str, bytes], ...]:
 
 
 def _unpack(packed: bytes) -> Iterator[Any]:
-    """Decode MessagePack, but only the types that headers use: arrays, texts and bytes."""
+    """Decode MessagePack, but only the types that headers use: arrays, strings and bytes."""
     at = 0
 
     def take(count: int) -> bytes:

@@ -15,7 +15,7 @@ from tests.oracle.points import COLUMNS, FLOATS, INTEGERS
 
 
 def read_influx(url: str, token: str, bucket: str) -> pd.DataFrame:
-    """Every point of the bucket's `stock_metrics`. Not to be called during writes: these show field by field."""
+    """Every point in `stock_metrics`. Call this only while nobody writes: a write becomes visible field by field."""
     rows = [row | {"time_ns": row.pop("time")} for row in _ask(url, token, bucket, 'SELECT * FROM "stock_metrics"')]
     return _as_stored(pd.DataFrame(rows))
 

@@ -135,7 +135,7 @@ class Place:
         self._terminals: list[Terminal] = []
 
     def start(self, *, make: bool = False, ignored: Sequence[signal.Signals] = (), **env: str) -> Terminal:
-        """Run run.sh in a terminal that ignores those signals, with `make` through `make`."""
+        """Run run.sh in a terminal, through `make` if `make` is true, with those signals ignored."""
         command = [str(self.root / "scripts" / "run.sh")]
         if make:
             (self.root / "Makefile").write_text("run:\n\t@scripts/run.sh\n")

@@ -120,7 +120,7 @@ class SecuredKafka(KafkaServer):
                 assert not any(answer.values()), answer
 
     def allow(self, user: str, rights: Mapping[tuple[str, str], Sequence[str]]) -> None:
-        """Give a user rights, that is operations by kind and name of the resource: `{("TOPIC", "a"): ["READ"]}`."""
+        """Give a user rights: operations by kind and name of the resource, as in `{("TOPIC", "a"): ["READ"]}`."""
         with self.admin() as admin:
             made = admin.create_acls([
                 ACL(f"User:{user}", "*", ACLOperation[each], ACLPermissionType.ALLOW, _pattern(kind, name))

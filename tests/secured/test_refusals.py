@@ -1,4 +1,4 @@
-"""Each refusal of Kafka and InfluxDB is a sentence that names the setting to change, in the log and on the page.
+"""Log and page report each refusal by Kafka or InfluxDB in a sentence that names the setting to change.
 
 The tables list the mistakes, and the words that the sentence must and must not contain.
 """

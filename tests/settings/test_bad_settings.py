@@ -1,4 +1,4 @@
-"""Bad settings: each is refused at the start in one sentence that names the key, the value and the expectation."""
+"""Bad settings: each is refused at the start, in one sentence with the key, the value and what was expected."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -76,7 +76,7 @@ def test_any_record_in_the_topic_is_listed_or_counted_as_foreign(
             }.items()
         ),
         (("__connect.errors.topic", b"\xff"),),
-        (("__connect.errors.topic", b"ticks"), ("__connect.errors.exception.message", None)),  # Kafka Connect's
+        (("__connect.errors.topic", b"ticks"), ("__connect.errors.exception.message", None)),  # from Kafka Connect
     ],
 )
 def test_a_record_without_the_headers_is_not_a_letter(headers: Headers) -> None:

@@ -51,7 +51,7 @@ def test_a_frozen_store_and_an_absent_log_delay_the_status_by_at_most_three_seco
     script("stock_analytics.py", env=chain.env)
     found: dict[str, Any] = {}
 
-    def is_fine() -> bool:  # keeps the first good answer; a later one may lack late parts
+    def is_fine() -> bool:  # keeps the first good answer, since a later one may be incomplete
         found.update(as_json(script, chain.env))
         return bool(found["ok"])
 

@@ -1,4 +1,4 @@
-"""Indicators as the page requests them, computed from stored candles that also precede the visible range."""
+"""Indicators as the page requests them, computed from stored candles, including those before the visible range."""
 
 import threading
 from collections.abc import Iterator

@@ -105,7 +105,7 @@ def test_a_refresh_sends_just_the_new_rows() -> None:
 
 
 def test_rows_of_another_partition_are_not_mistaken_for_old_ones() -> None:
-    """Adding partitions moves a symbol to a different one, where its offsets start at 0."""
+    """Adding partitions moves a symbol to a different partition, in which its offsets start at 0."""
     store, feed = MemoryStore(), Feed()
     store.write(feed.points("AAPL", [100.0] * 40))
     before = drawn_from(store)

@@ -1,4 +1,4 @@
-"""`bad_print` agrees with the oracle, and scores only the seconds that it must."""
+"""`bad_print` agrees with the oracle, and scores only the needed seconds."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`move` agrees with the oracle, computes the usual move, and scores only the seconds that it must."""
+"""`move` agrees with the oracle, computes the usual move, and scores only the needed seconds."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`volatility` agrees with the oracle, computes the ratio of returns, and scores only the seconds that it must."""
+"""`volatility` agrees with the oracle, computes the ratio of returns, and scores only the needed seconds."""
 
 import math
 import statistics

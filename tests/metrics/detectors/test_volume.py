@@ -1,4 +1,4 @@
-"""`volume` agrees with the oracle, knows the multiple of the usual volume, and scores only seconds that it must."""
+"""`volume` agrees with the oracle, computes multiples of the usual volume, and scores only the needed seconds."""
 
 import math
 import statistics

@@ -117,7 +117,7 @@ CASES: dict[str, Callable[[], Case]] = {}
 
 
 def case(make: Callable[[], Case]) -> Callable[[], Case]:
-    """Add a function that makes a file to the corpus."""
+    """Add to the corpus a function that makes a file."""
     CASES[make.__name__] = make
     return make
 

@@ -1,4 +1,4 @@
-"""Every layout of the corpus is read correctly, row by row; a corrupted copy is refused by line and cell."""
+"""Every layout of the corpus is read correctly, row by row; the refusal of a corrupted copy names line and cell."""
 
 import math
 import re
@@ -58,7 +58,7 @@ def failed(path: Path, **flags: Any) -> tuple[list[Tick], str]:
 
 
 MIXED = {"LOBSTER", "AlgoSeek", "Bloomberg ticks", "MetaTrader 5 ticks", "Refinitiv", "Databento, mbp-1"}
-"""The layouts in which some rows are not trades, so that the broken row may be none."""
+"""The layouts in which some rows are not trades, so the broken row may not be a trade."""
 TABLES = [name for name, make in CASES.items() if make().is_text and make().layout != "NYSE TAQ messages"]
 
 

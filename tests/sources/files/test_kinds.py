@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a file and its meaning are read best in one line
-"""Exports of more programs, vendors and countries: read, given at most symbol and zone, or refused with a reason."""
+"""Exports of more programs, vendors and countries are read, given symbol and zone, or refused with a reason."""
 
 import json
 import re
@@ -172,7 +172,7 @@ KINDS: dict[str, Kind] = {
     "JSON by time": Kind(json.dumps({"symbol": "A", "historical": {f"2024-01-0{3 + n}": {"open": 10.3, "high": 10.9, "low": 10.0, "close": CLOSES[n], "volume": 100 * n + 100} for n in N}}), ends(*CLOSES), "", NY),
     "JSON of MongoDB": Kind(text(*(json.dumps({"_id": {"$oid": f"{n}"}, "time": {"$date": f"2024-01-05T14:30:0{n}Z"}, "symbol": "A", "price": CLOSES[n], "volume": {"$numberLong": f"{n + 1}"}}) for n in N)), at(0, 1, 2)),
     "JSON of Elasticsearch": Kind(text(*(json.dumps({"_index": "ticks", "_source": {"@timestamp": f"2024-01-05T14:30:0{n}Z", "symbol": "A", "price": CLOSES[n], "size": n + 1}}) for n in N)), at(0, 1, 2)),
-    # --- what is none of it ---
+    # --- no ticks at all ---
     "SQLite": Kind(sqlite_body(), (), "SQLite database: export the table as CSV", A_NY),
     "a pickle": Kind(b"\x80\x04\x95\x10\0\0\0\0\0\0\0\x8c\x06pandas\x94.", (), "pickle", A_NY),
     "an array of numpy": Kind(b"\x93NUMPY\x01\0v\0{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }\n" + b"\0" * 24, (), "numpy", A_NY),

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a file and its meaning are read best in one line
-"""Odd and hostile files: each published tick is what a careful person would read; the rest is refused by reason."""
+"""Odd and hostile files: each published tick is what a careful person would read; the rest is refused."""
 
 import gc
 import gzip

@@ -198,7 +198,7 @@ def test_a_place_beside_each_time_is_its_zone_and_its_double_hour_is_refused(tmp
     assert "line 4: time '20241103 01:30:00 US/Eastern' is not a time" in complaint
 
 
-# --- what a row is ---
+# --- kinds of rows ---
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ def _arrow_bodies() -> list[bytes]:
 
 def dbn_body(rows: list[Trade], schema: str = "trades") -> bytes:
     """A DBN file of Databento with trades, or bars of one second, of an instrument without a symbol."""
-    library: Any = databento_dbn  # its stubs declare the members of enums as texts
+    library: Any = databento_dbn  # its stubs declare the members of enums as strings
     kind = library.SType.INSTRUMENT_ID
     head = library.Metadata("XNAS.ITCH", 0, kind, kind, library.Schema.from_str(schema))
     action, side = library.Action.TRADE, library.Side.ASK

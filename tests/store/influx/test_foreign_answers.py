@@ -103,7 +103,7 @@ shaped = st.builds(
 
 
 class FakePool:
-    """Answers each request with the next of these answers, and after the last one with that one again."""
+    """Answers each request with the next of these answers, and repeats the last one."""
 
     def __init__(self, given: list[Foreign | Shaped]) -> None:
         self._given = given

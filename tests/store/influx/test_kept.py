@@ -1,4 +1,4 @@
-"""Columns kept in memory agree with the points, whenever counts of points reveal a change."""
+"""Columns kept in memory equal a fresh read, unless points changed without a change of their counts."""
 
 import numpy as np
 
