@@ -148,7 +148,7 @@ def test_an_odd_file_is_read_as_a_careful_person_reads_it(tmp_path: Path, name: 
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_zip_file_that_an_error_keeps_in_a_circle_is_closed_without_a_warning(tmp_path: Path) -> None:
+def test_a_zip_file_that_an_error_keeps_in_a_cycle_is_closed_without_a_warning(tmp_path: Path) -> None:
     """An exception keeps its frames alive, and with them the zip's members, until the next garbage collection."""
     path = tmp_path / "day.zip"
     path.write_bytes(zipped({"a.csv": TWO, "b.csv": TWO}))
