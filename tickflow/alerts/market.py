@@ -86,8 +86,7 @@ def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
     result = []
     for move in moves:
         for old in stored:
-            is_near = abs(old.opened - move.opened) <= REACH_NS and old.direction == move.direction
-            if is_near and not members_of(old).isdisjoint(members_of(move)):
+            if _is_near(old, move) and not members_of(old).isdisjoint(members_of(move)):
                 members = ",".join(sorted(members_of(old) | members_of(move)))
                 place = (old.time_ns, old.opened, old.partition, old.offset)
                 time_ns, opened, partition, offset = place
@@ -97,6 +96,39 @@ def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
                 break
         result.append(move)
     return result
+
+
+def unfounded(moves: Sequence[Alert], alerts: Sequence[Alert]) -> list[Alert]:
+    """The stored market moves that these alerts, all that the ticks raise, do not give.
+
+    How many members a move needed depends on the number of symbols at its time, which nobody knows later; each of its
+    members must have raised an alert in its direction, and its place must be that of one of them.
+    """
+    found = []
+    for move in moves:
+        near = [each for each in alerts if _is_of(each, move)]
+        places = {(each.time_ns, each.partition, each.offset) for each in near}
+        is_known = members_of(move) <= {each.symbol for each in near}
+        if not (is_known and (move.time_ns, move.partition, move.offset) in places and len(members_of(move)) >= 3):
+            found.append(move)
+    return found
+
+
+def unstored(moves: Sequence[Alert], alerts: Sequence[Alert], symbols: int) -> list[Alert]:
+    """The market moves among these alerts of which no stored one has a member."""
+    return [
+        wanted
+        for wanted in gathered(alerts, symbols)[0]
+        if not any(_is_near(wanted, move) and not members_of(wanted).isdisjoint(members_of(move)) for move in moves)
+    ]
+
+
+def _is_of(alert: Alert, move: Alert) -> bool:
+    return alert.detector == MOVE and alert.symbol in members_of(move) and _is_near(alert, move)
+
+
+def _is_near(one: Alert, other: Alert) -> bool:
+    return abs(one.opened - other.opened) <= REACH_NS and one.direction == other.direction
 
 
 def members_of(move: Alert) -> set[str]:
