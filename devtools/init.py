@@ -83,7 +83,7 @@ def make_topics(settings: Settings) -> None:
 
 
 def make_users(server: str, passwords: Mapping[str, str], rights: Mapping[str, Rights]) -> None:
-    """Give users their password and their rights. Raises `KafkaError`."""
+    """Set each user's password and rights. Raises `KafkaError`."""
     admin = KafkaAdminClient(bootstrap_servers=server)
     try:
         for user, password in passwords.items():

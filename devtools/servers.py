@@ -47,7 +47,7 @@ def state_folder() -> Path:
 
 
 def up(ports: Mapping[Server, int]) -> None:
-    """Start the servers that do not run yet, detached, on those ports."""
+    """Start the servers that do not run yet on these ports, detached from this process."""
     for server in SERVERS:
         if _running(server) is None:
             build(server)

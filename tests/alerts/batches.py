@@ -11,7 +11,7 @@ from tickflow.ticks.tick import Tick, TickBatch, decode, encode
 
 
 def batch(trades: Sequence[Trade], first_offset: int = 0) -> TickBatch:
-    """A batch of the trades' ticks, encoded and decoded as the log would; volumes become whole numbers."""
+    """A batch of the trades' ticks after encoding and decoding; volumes become whole numbers."""
     entries = []
     for offset, each in enumerate(trades, first_offset):
         moment = datetime.fromtimestamp(each.time_us // 1_000_000, UTC).replace(microsecond=each.time_us % 1_000_000)

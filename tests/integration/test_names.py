@@ -14,7 +14,7 @@ from tickflow.verbs.command_line import limits_of
 
 MOST_SYMBOLS, MOST_SOURCES = 5, 3
 SPAN = 10
-"""So short that the replay for the windows does not read all names again: the alerts' state must restore them."""
+"""Short enough that the replay for the windows misses some names, which the alerts' state must restore."""
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

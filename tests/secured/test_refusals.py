@@ -178,7 +178,7 @@ def test_a_refusal_of_kafka_names_the_setting(
 
 
 def what_is_said(settings: Callable[[], Settings], caplog: pytest.LogCaptureFixture) -> str:
-    """The error of the settings, or else the first sentence that the log gives while it connects."""
+    """The error of the settings, or else the first sentence that the log reports while it connects."""
     stop = threading.Event()
     try:
         log = open_log(settings(), stop)
