@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tickflow.dashboard.queries.alerts import Board
 from tickflow.dashboard.queries.behind import MOST_AT_ONCE, Behind
 from tickflow.dashboard.rationed import Rationed
 from tickflow.errors import StoreUnavailable
+from tickflow.metrics.points import Points
 
 NOW = MORNING + 60 * SECOND
 
@@ -96,6 +98,57 @@ def test_a_slow_query_runs_in_the_background_and_its_last_answer_stays(store: Me
     behind.wait()
     assert behind.last("slow", slow, -1) == 2, "a failure keeps the last answer, and is tried again"
     behind.wait()
+
+
+def test_work_is_waited_for_only_so_long_and_done_once_at_a_time() -> None:
+    going, behind = threading.Event(), Behind()
+    begun: list[None] = []
+
+    def work() -> None:
+        begun.append(None)
+        assert going.wait(60)
+
+    def fails() -> None:
+        raise StoreUnavailable("It is away.")
+
+    for _ in range(3):
+        behind.within(0.0, "work", work)
+    until(lambda: len(begun) == 1)
+    with pytest.raises(StoreUnavailable, match="away"):
+        behind.within(60.0, "other work", fails)
+    going.set()
+    behind.wait()
+    behind.within(60.0, "work", work)
+    assert len(begun) == 2
+
+
+def test_alerts_that_take_long_come_with_a_later_refresh(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alerts, "MANY", 100)
+    monkeypatch.setattr(refresh, "MANY", 100)
+    monkeypatch.setattr(refresh, "PATIENCE_SECONDS", 0.0)
+    going, behind, board = threading.Event(), Behind(), Board(MemoryAcks())
+    store.write(points_of(a_row(symbol="S01", time_ns=MORNING + SECOND, offset=40, is_anomaly=True)))
+    slowly = store.anomalies
+
+    def anomalies(*arguments: Any) -> Points:
+        assert going.wait(60)
+        return slowly(*arguments)
+
+    monkeypatch.setattr(store, "anomalies", anomalies)
+    view = {"symbol": "S01", "range": "1h"}
+
+    def episodes() -> list[object]:
+        answer = refresh.draw(
+            Rationed(store), view, identity="0-1", threshold=2.0, now_ns=NOW, board=board, behind=behind
+        )
+        assert answer["drawn"]["rows"] == 2, "the chart does not wait for them"
+        found: list[object] = answer.get("alerts", {"episodes": []})["episodes"]
+        return found
+
+    assert episodes() == []
+    going.set()
+    behind.wait()
+    assert len(episodes()) == 1
 
 
 def test_only_a_few_slow_queries_run_at_once() -> None:

@@ -166,6 +166,37 @@ def test_readers_who_ask_while_one_is_reading_share_the_next_read(store: InfluxS
     assert len(reads) == 3, "of which the first found news and made sure of it"
 
 
+def test_nobody_waits_for_a_whole_read_if_the_last_one_took_long(
+    store: InfluxStore, influxql: InfluxQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    of = influx_latest.of
+
+    def slowly(*arguments: Any, **named: Any) -> Points:
+        clock.now += 1
+        return of(*arguments, **named)
+
+    monkeypatch.setattr(influx_latest, "of", slowly)
+    latest = Latest(influxql, clock, most=5)
+
+    def read_behind() -> list[float]:
+        prices: list[float] = latest.read().price.tolist()
+        assert latest._behind is not None
+        latest._behind.join()
+        return prices
+
+    store.write(points_of(a_row(price=1.0)))
+    assert latest.read().price.tolist() == [1.0]
+    assert read_behind() == [1.0], "the first read took a second"
+    latest._behind = None
+    assert latest.read().price.tolist() == [1.0]
+    assert latest._behind is None, "the second did not"
+    store.write(points_of(a_row(price=2.0)))
+    clock.now += influx_latest.WHOLE_EVERY_SECONDS
+    assert read_behind() == [1.0]
+    assert read_behind() == [2.0]
+
+
 writes = st.lists(
     st.tuples(
         st.lists(

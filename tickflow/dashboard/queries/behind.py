@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable, Hashable
+from concurrent import futures
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -32,6 +34,7 @@ class Behind:
         self._lock = threading.Lock()
         self._answers: dict[Hashable, tuple[float, Any]] = {}
         self._asking: dict[Hashable, threading.Thread] = {}
+        self._doing: dict[Hashable, Future[None]] = {}
 
     def last(self, key: Hashable, ask: Callable[[], Answer], unknown: Answer, every: float = EVERY_SECONDS) -> Answer:
         """The last answer of `ask`, or `unknown`; if it is older than `every` seconds, a new query starts."""
@@ -44,10 +47,23 @@ class Behind:
                 thread.start()
         return answer  # type: ignore[no-any-return]  # by its key, of that type
 
+    def within(self, seconds: float, key: Hashable, work: Callable[[], object]) -> None:
+        """Do this unless it is being done, and wait at most so many seconds until it is done. Raises its error, which
+        is lost if it comes later: the next call then tries again.
+        """
+        with self._lock:
+            doing = self._doing.get(key)
+            if doing is None:
+                doing = self._doing[key] = Future()
+                threading.Thread(target=self._do, args=(key, doing, work), name="behind", daemon=True).start()
+        with suppress(TimeoutError):
+            doing.result(seconds)
+
     def wait(self) -> None:
         """Wait until the running queries have their answers."""
         for thread in list(self._asking.values()):
             thread.join()
+        futures.wait(list(self._doing.values()))
 
     def _ask(self, key: Hashable, ask: Callable[[], Any]) -> None:
         asked = self._monotonic()
@@ -63,3 +79,18 @@ class Behind:
         finally:
             with self._lock:
                 del self._asking[key]
+
+    def _do(self, key: Hashable, doing: "Future[None]", work: Callable[[], object]) -> None:
+        DEADLINE.set(time.monotonic() + LONGEST_SECONDS)
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            failure: BaseException | None = error
+        else:
+            failure = None
+        with self._lock:
+            del self._doing[key]
+        if failure is None:
+            doing.set_result(None)
+        else:
+            doing.set_exception(failure)

@@ -47,6 +47,10 @@ MARKS_APART = 1 / 75
 """The smallest distance between two marks, as a share of the chart's width."""
 LEAD_CANDLES = 60
 """How many candles before the first visible one are read, to fill the windows of the averages."""
+PATIENCE_SECONDS = 0.3
+"""Alerts that the store does not give within this time come with a later refresh. It takes longer where a symbol has
+very many sources.
+"""
 LIVE_SOURCE = "alpha_vantage"
 
 Answer = dict[str, Any]
@@ -189,10 +193,13 @@ def _alerted(
     """The alerts that changed after `stamp`, and the reason if acknowledgements are unknown."""
     if board is None:
         return {}
+    look = partial(board.look, store, latest, now_ns)
     if behind is not None and len(latest) > MANY:
-        behind.last("alerts", partial(board.look, store, latest, now_ns), None)
+        behind.last("alerts", look, None)
+    elif behind is not None:
+        behind.within(PATIENCE_SECONDS, "alerts", look)
     else:
-        board.look(store, latest, now_ns)
+        look()
     news = board.since(stamp)
     answer: Answer = {} if news is None else {"alerts": news}
     trouble = board.trouble or board.worth_trouble

@@ -64,19 +64,19 @@ class Latest:
         self._points = Points.from_rows([])
         self._place: dict[str, int] = {}
         self._moments: _Moments = {}
-        self._took = 0.0
+        self._took = self._whole_took = 0.0
         self._begun_at = self._whole_at = float("-inf")
         self._failure: StoreError | None = None
 
     def read(self) -> Points:
         """The newest point of each symbol, ordered by symbol.
 
-        If reads take long and only the first `most` symbols are wanted, it returns the result of the last read and
-        starts a new read in the background.
+        If only the first `most` symbols are wanted, and reads take long (or a whole read is due and the last one took
+        long), it returns the result of the last read and starts a new read in the background.
         """
         if self._most is None:
             return self._read_now()
-        if len(self._points) > MANY or self._took > SLOW_SECONDS:
+        if len(self._points) > MANY or self._took > SLOW_SECONDS or self._is_long_read_due():
             self._read_behind()
             if self._failure is not None:
                 raise self._failure.with_traceback(None)
@@ -87,6 +87,9 @@ class Latest:
             if is_over():
                 self._read_behind()  # without the time limit of this request, since the result also serves later ones
             raise
+
+    def _is_long_read_due(self) -> bool:
+        return self._whole_took > SLOW_SECONDS and self._monotonic() - self._whole_at >= WHOLE_EVERY_SECONDS
 
     def _read_behind(self) -> None:
         if self._behind is None or not self._behind.is_alive():
@@ -121,6 +124,7 @@ class Latest:
             self._points = self._at(moments)
             self._place = places(self._points)
             self._whole_at = begun
+            self._whole_took = self._monotonic() - begun
         else:
             self._take_in(moments, changed)
         self._moments = moments
