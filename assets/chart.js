@@ -582,7 +582,7 @@ function picturePaint(context, picture, sight, { labels, tag }, paintOf) {
       size: 12,
       pad: 4,
     });
-  const foot = `${frame.named(picture.sources)} · ${words.longZone()}`;
+  const foot = `${frame.named(picture.sources, picture.sources_left_out)} · ${words.longZone()}`;
   brush.text(
     context,
     foot,

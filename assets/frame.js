@@ -69,8 +69,15 @@ function step(span) {
   return power * [1, 2, 5, 10].find((factor) => factor * power >= span);
 }
 
-/** The distinct names of the sources; `sources` has pairs of a start time and a name. */
-const named = (sources) => [...new Set(sources.map(([, name]) => words.source(name)))].join(", ");
+const MOST_NAMED = 5;
+
+/** The distinct names of the sources; `sources` has pairs of a start time and a name. If there are very many, the first
+    ones, and the number of the others, with those that the server left out. */
+function named(sources, leftOut = 0) {
+  const names = [...new Set(sources.map(([, name]) => words.source(name)))],
+    more = Math.max(0, names.length - MOST_NAMED) + leftOut;
+  return names.slice(0, MOST_NAMED).join(", ") + (more ? ` and ${words.fixed(more, 0)} more` : "");
+}
 
 /** The source of the row at x. */
 const sourceAt = (sources, x) => sources.findLast(([from]) => from <= x)?.[1] ?? "";

@@ -31,6 +31,8 @@ function headline(drawn, paused) {
   if (row) note = drawn.range === "all" ? "since the first tick" : `in ${drawn.range}`;
   if (row?.since === "close") note = "since the previous close";
   if (drawn?.period) note = words.period(drawn.period);
+  const leftOut = chart.view.picture?.sources_left_out;
+  if (leftOut) note += ` · ${words.fixed(leftOut, 0)} more sources are not drawn`;
   write("headline-note", note);
   session(drawn);
   title(drawn, quote);

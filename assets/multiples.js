@@ -203,6 +203,14 @@ function draw() {
   cross();
 }
 
+function named() {
+  const all = [...series.values()];
+  return frame.named(
+    all.flatMap(({ sources }) => sources),
+    all.reduce((sum, { sources_left_out: leftOut = 0 }) => sum + leftOut, 0),
+  );
+}
+
 /** Write the sources of the ticks into the foot line. */
 function sourced(layout, paint) {
   layout.annotations.push({
@@ -213,7 +221,7 @@ function sourced(layout, paint) {
     xanchor: "right",
     yanchor: "bottom",
     showarrow: false,
-    text: `${frame.named([...series.values()].flatMap(({ sources }) => sources))} · ${facts.zone.words}`,
+    text: `${named()} · ${facts.zone.words}`,
     font: { size: 10, color: paint("--muted") },
   });
 }

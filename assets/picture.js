@@ -22,15 +22,17 @@ function about(now = Date.now()) {
     series = several() ? multiples.looks().series : null,
     names = series ? [...series.keys()] : [drawn?.symbol],
     range = series ? multiples.seenNow() : sight,
-    sources = series ? [...series.values()].flatMap((each) => each.sources) : picture?.sources;
-  if (!range || !sources || !names[0]) return null;
+    shown = series ? [...series.values()] : [picture],
+    sources = shown.flatMap((each) => each?.sources ?? []),
+    leftOut = shown.reduce((sum, each) => sum + (each?.sources_left_out ?? 0), 0);
+  if (!range || !shown[0] || !names[0]) return null;
   const change = series ? "" : `  ${element("headline-price").textContent}  ${element("headline-change").textContent}`;
   return {
     title: `${names.join(", ")}${change}`,
     line: [
       words.period(range),
       drawn?.period ? "" : `range ${drawn?.range}`,
-      `source ${frame.named(sources)}`,
+      `source ${frame.named(sources, leftOut)}`,
       `exported ${words.universal(now)}`,
     ]
       .filter(Boolean)

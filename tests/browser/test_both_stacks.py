@@ -19,6 +19,7 @@ from tests.conftest import StartScript
 from tests.fakes import Feed
 from tests.integration.chain import EmbeddedChain, KafkaChain
 from tickflow.metrics.points import Points
+from tickflow.store.influx.series import MOST_SOURCES
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -189,3 +190,27 @@ def test_every_range_shows_its_stored_points(
     page.locator("#range").get_by_text("5m", exact=True).click()
     wait_for_rows(page, 10)
     assert "from=" not in page.url
+
+
+def test_of_very_many_sources_the_chart_counts_those_it_does_not_draw_and_the_download_has_all(
+    stored: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
+) -> None:
+    feed = Feed(start=BEGIN, gap=timedelta(seconds=1))
+    count, left_out = MOST_SOURCES + 30, 29 if stored["STACK"] == "kafka" else 0
+    parts = []
+    for at in range(count):
+        feed.source = f"run_{at:03}"
+        parts.append(feed.points("AAPL", [100.0 + at]))
+    with opened(stored) as (store, _):
+        store.write(Points.joined(parts))
+    port = free_port()
+    script("stock_dashboard.py", "--dashboard-port", str(port), env=stored).wait_for("The page is at")
+    page = reader.new_page()
+    page.goto(f"http://127.0.0.1:{port}/?symbol=AAPL")
+    until(page, f"window.tickflow?.chart?.view.drawn?.total === {count - left_out}")
+    note = page.locator("#headline-note")
+    expect(note).to_have_text("in 15m · 29 more sources are not drawn" if left_out else "in 15m")
+    assert page.evaluate(f"{LOOKS}.picture.y.price.at(-1)") == 100.0 + count - 1, "the newest is among the drawn"
+    named = "RUN 000, RUN 001, RUN 002, RUN 003, RUN 004 and 125 more"
+    assert page.evaluate("window.tickflow.picture.about().line.split(' · ')").count(f"source {named}") == 1
+    assert [row["source"] for row in saved(page, tmp_path / "all.csv")] == [f"run_{at:03}" for at in range(count)]

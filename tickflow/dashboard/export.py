@@ -30,7 +30,7 @@ def serve(server: Flask, gate: Gate) -> None:
         if symbol is None or period is None:
             return Response("A symbol, and from and to in ms are needed.", 400, mimetype="text/plain")
         try:
-            store = gate.store
+            store = gate.store.whole
             begin, end = (clock.utc_ns(bound) for bound in period)
             first = store.at_most(
                 symbol, begin, begin + 1, 0

@@ -34,7 +34,7 @@ class Gate:
         return thread
 
     @property
-    def store(self) -> MetricsStore:
+    def store(self) -> Rationed:
         """The store, with the limits for requests (see `rationed`). Raises `StoreUnavailable` until it is connected."""
         if not self._open.is_set():
             raise StoreUnavailable(self._trouble or self._store.trouble or f"{self._store.where} does not answer yet.")

@@ -2,6 +2,7 @@
 all requests.
 """
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,16 +28,24 @@ class Rationed(MetricsStore):
     """A store for the page's requests. `begin` is called when a request arrives, `end` when it is answered.
 
     Probes are left out of all lists; whenever all symbols have been read, `shown` is called with the event time of the
-    newest probe, in ns.
+    newest probe, in ns. Downloads use `whole`, which leaves out no source of a symbol.
     """
 
     def __init__(self, store: MetricsStore, shown: Callable[[int], None] = lambda _: None) -> None:
         self.stop = store.stop
         self.where = store.where
-        self._store = store
+        self._store = store.bounded()
+        self._unbounded = store
         self._shown = shown
         self._has_probe = False
         self._turns = threading.BoundedSemaphore(READS_AT_ONCE)
+
+    @property
+    def whole(self) -> "Rationed":
+        """The same store within the same limits, but that it leaves out no source of a symbol."""
+        other = copy.copy(self)
+        other._store = self._unbounded
+        return other
 
     @staticmethod
     def begin() -> None:
@@ -170,6 +179,11 @@ class Rationed(MetricsStore):
         """See `MetricsStore.first_time`."""
         with self._turn() as store:
             return store.first_time(symbol)
+
+    def sources_left_out(self, symbol: str) -> int:
+        """See `PageQueries.sources_left_out`."""
+        with self._turn() as store:
+            return store.sources_left_out(symbol)
 
     def statuses(self) -> list[WorkerStatus]:
         """See `MetricsStore.statuses`."""

@@ -214,6 +214,11 @@ class PageQueries(PointReader):
     def first_time(self, symbol: str) -> int | None:
         """The time of the symbol's first stored point, in ns since 1970; `None` if it has none."""
 
+    def sources_left_out(self, symbol: str) -> int:
+        """How many sources of the symbol these queries leave out: none, but where `MetricsStore.bounded` says so."""
+        del symbol
+        return 0
+
     def prepare(self, stop: threading.Event) -> None:
         """Read in advance what the page would otherwise have to wait for; return early once `stop` is set. Raises
         `StoreError`.
@@ -234,3 +239,9 @@ class StatusBoard(Connected):
 
 class MetricsStore(PointWriter, PageQueries, StatusBoard):
     """All protocols together: what each adapter implements."""
+
+    def bounded(self) -> "MetricsStore":
+        """This store for a page, which answers soon: of a symbol with very many sources it may read some only, and
+        `sources_left_out` counts the others. The connection stays this store's.
+        """
+        return self

@@ -29,6 +29,7 @@ QUERIES: dict[str, Callable[[InfluxStore, str, int, int], object]] = {
         store.latest(),
         store.latest(most=5),
     ),
+    "sources_left_out": lambda store, symbol, since, until: store.bounded().sources_left_out(symbol),
     "symbol_count": lambda store, symbol, since, until: store.symbol_count(),
     "first_prices": lambda store, symbol, since, until: store.first_prices(since, [symbol]),
     "last_prices": lambda store, symbol, since, until: store.last_prices(since, until, [symbol]),

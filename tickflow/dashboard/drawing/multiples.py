@@ -49,6 +49,8 @@ def draw(store: PageQueries, view: View, latest: Points) -> tuple[list[Answer], 
     for symbol in view["symbols"]:
         until = end if view["period"] else end_of(latest, symbol) or begin
         row, multiple = _one(store, symbol, begin, until, MAX_MARKS // len(view["symbols"]), bool(view["period"]))
+        if left_out := store.sources_left_out(symbol):
+            row["sources_left_out"] = left_out
         rows.append(row)
         drawn.append(multiple)
     return rows, drawn

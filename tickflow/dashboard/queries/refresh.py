@@ -234,6 +234,8 @@ def _picture(
     first_drawn = clock.utc_ns(float(x[0])) if len(x) else begin
     newest = int(recent.time_ns[-1])
     covered = [clock.utc_ns(max(bound, 1.0)) for bound in shown["covers"]]
+    if left_out := store.sources_left_out(symbol):
+        shown["sources_left_out"] = left_out
     shown["hours"] = hours.named(sessions, source, max(covered[0], first), max(covered[1], newest))
     return shown, {
         **drawn,

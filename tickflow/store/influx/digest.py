@@ -8,35 +8,34 @@ from typing import Any
 
 import numpy as np
 
-from tickflow.metrics.points import MEASUREMENT, Points
+from tickflow.metrics.points import Points
 from tickflow.store.digest import MAX_ANOMALIES, Digest, Outline, digest, step_width
-from tickflow.store.influx.influxql import InfluxQL, Integer, Value
+from tickflow.store.influx.influxql import InfluxQL, Integer
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
+from tickflow.store.influx.series import Series
 from tickflow.store.influx.visibility import whole
 
-_WITHIN = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until'
 _SELECTORS = ('top("price", 1)', 'bottom("price", 1)')
 _ENDS = ("ASC", "DESC")
-_ANOMALIES = f'SELECT {SELECTED} {_WITHIN} AND "is_anomaly" = true'
-"""All anomalies of the range. InfluxDB takes twice as long in descending order of time, so they are read in ascending
-order.
-"""
 _PriceRow: Any = tuple[Integer, float | None, bool | None, str | None]
 _SumRow: Any = tuple[Integer, float, Integer]
 _ChosenRow: Any = tuple[(Integer, float, *PointRow.__args__[1:])]  # type: ignore[misc]
 """A row that top() or bottom() selects: its time, the price that selected it, and the other columns of the point."""
 
 
-def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
+def read(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, steps: int) -> Digest:
     """The digest of the symbol's points in [`since_ns`, `until_ns`), in `steps` equal steps."""
-    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    params = series.bound(since=since_ns, until=until_ns)
+    within = series.within
+    # InfluxDB takes twice as long in descending order of time, so anomalies are read in ascending order.
+    anomalies = f'SELECT {SELECTED} {within} AND "is_anomaly" = true'
     width = 0
     sums: list[tuple[int, float, int]] = []
 
     def chosen() -> tuple[Points, int]:
         nonlocal width
         ends = influxql.each(
-            PointRow, [f"SELECT {SELECTED} {_WITHIN} ORDER BY time {order} LIMIT 1" for order in _ENDS], params
+            PointRow, [f"SELECT {SELECTED} {within} ORDER BY time {order} LIMIT 1" for order in _ENDS], params
         )
         rows: list[Any] = [row for end in ends for row in end]
         sums.clear()
@@ -45,14 +44,14 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
             by_step = f"GROUP BY time({width}ns) fill(none)"
             summed, flagged, *extremes = influxql.together(
                 [
-                    (_SumRow, f'SELECT sum("volume"), count("price") {_WITHIN} {by_step}'),
-                    (PointRow, f"{_ANOMALIES} LIMIT {MAX_ANOMALIES}"),
-                    *((_ChosenRow, f"SELECT {selector}, {SELECTED} {_WITHIN} {by_step}") for selector in _SELECTORS),
+                    (_SumRow, f'SELECT sum("volume"), count("price") {within} {by_step}'),
+                    (PointRow, f"{anomalies} LIMIT {MAX_ANOMALIES}"),
+                    *((_ChosenRow, f"SELECT {selector}, {SELECTED} {within} {by_step}") for selector in _SELECTORS),
                 ],
                 params,
             )
             if len(flagged) == MAX_ANOMALIES:
-                flagged = influxql.rows(PointRow, f"{_ANOMALIES} ORDER BY time DESC LIMIT {MAX_ANOMALIES}", params)
+                flagged = influxql.rows(PointRow, f"{anomalies} ORDER BY time DESC LIMIT {MAX_ANOMALIES}", params)
             sums.extend(summed)
             rows += flagged
             rows += [(row[0], *row[2:]) for found in extremes for row in found]
@@ -66,10 +65,11 @@ def read(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: i
     return digest(points, width, sums)
 
 
-def outline(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
+def outline(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, steps: int) -> Outline:
     """The outline of what `read` returns for the same arguments."""
-    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
-    selected = f'SELECT "price", "is_anomaly", "source" {_WITHIN}'
+    params = series.bound(since=since_ns, until=until_ns)
+    within = series.within
+    selected = f'SELECT "price", "is_anomaly", "source" {within}'
     rows: list[_PriceRow] = [
         row
         for end in influxql.each(_PriceRow, [f"{selected} ORDER BY time {order} LIMIT 1" for order in _ENDS], params)
@@ -81,7 +81,7 @@ def outline(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, steps
             [
                 (_PriceRow, f'{selected} AND "is_anomaly" = true LIMIT {MAX_ANOMALIES}'),
                 *(
-                    (_PriceRow, f'SELECT {selector}, "is_anomaly", "source" {_WITHIN} {by_step}')
+                    (_PriceRow, f'SELECT {selector}, "is_anomaly", "source" {within} {by_step}')
                     for selector in _SELECTORS
                 ),
             ],

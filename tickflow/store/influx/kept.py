@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tickflow.store.influx.series import Series
 from tickflow.store.pixels import MEASURES, PLAIN, Pixels, combined, joined, level_for
 
 BLOCK_NS = 3_600 * 10**9
@@ -25,8 +26,8 @@ TOGETHER = 48
 MOST_COLUMNS = 400_000
 """The most columns that are kept for all symbols together: about 75 MB."""
 
-Read = Callable[[str, int, int, int], Pixels]
-Counts = Callable[[str, int, int, int], dict[int, int]]
+Read = Callable[[Series, int, int, int], Pixels]
+Counts = Callable[[Series, int, int, int], dict[int, int]]
 
 
 class Kept:
@@ -41,49 +42,49 @@ class Kept:
         self._counts = counts
         self._most = most_columns
         self._lock = threading.Lock()
-        self._blocks: OrderedDict[tuple[str, int, int], Pixels] = OrderedDict()
+        self._blocks: OrderedDict[tuple[Series, int, int], Pixels] = OrderedDict()
         self._columns = 0
 
-    def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+    def pixels(self, series: Series, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
         """The symbol's points in [`since_ns`, `until_ns`), in columns `width_ns` wide. Raises `StoreError`."""
         level = level_for(width_ns)
         first, end = -(-since_ns // BLOCK_NS), until_ns // BLOCK_NS
         if level is None or end - first < LEAST_BLOCKS:
-            return self._read(symbol, since_ns, until_ns, width_ns)
-        counted = self._counts(symbol, first * BLOCK_NS, end * BLOCK_NS, BLOCK_NS)
+            return self._read(series, since_ns, until_ns, width_ns)
+        counted = self._counts(series, first * BLOCK_NS, end * BLOCK_NS, BLOCK_NS)
         counts = {time_ns // BLOCK_NS: count for time_ns, count in counted.items() if count}
         parts = []
         missing = []
         for block, count in counts.items():
-            kept = self._kept(symbol, level, block, count)
+            kept = self._kept(series, level, block, count)
             if kept is None:
                 missing.append(block)
             else:
                 parts.append(kept)
         for begin, after in runs(sorted(missing)):
-            found = self._read(symbol, begin * BLOCK_NS, after * BLOCK_NS, level)
+            found = self._read(series, begin * BLOCK_NS, after * BLOCK_NS, level)
             parts.append(found)
-            self._keep(symbol, level, found)
-        parts.append(self._read(symbol, since_ns, first * BLOCK_NS, level))
-        parts.append(self._read(symbol, end * BLOCK_NS, until_ns, level))
+            self._keep(series, level, found)
+        parts.append(self._read(series, since_ns, first * BLOCK_NS, level))
+        parts.append(self._read(series, end * BLOCK_NS, until_ns, level))
         return combined(joined([part for part in parts if len(part)]), width_ns)
 
-    def _kept(self, symbol: str, level: int, block: int, count: int) -> Pixels | None:
+    def _kept(self, series: Series, level: int, block: int, count: int) -> Pixels | None:
         with self._lock:
-            found = self._blocks.get((symbol, level, block))
+            found = self._blocks.get((series, level, block))
             if found is None or int(found.ticks.sum()) != count:
                 return None
-            self._blocks.move_to_end((symbol, level, block))
+            self._blocks.move_to_end((series, level, block))
             return found
 
-    def _keep(self, symbol: str, level: int, found: Pixels) -> None:
+    def _keep(self, series: Series, level: int, found: Pixels) -> None:
         of_block = found.time_ns // BLOCK_NS
         with self._lock:
             for block in np.unique(of_block).tolist():
-                before = self._blocks.pop((symbol, level, block), None)
+                before = self._blocks.pop((series, level, block), None)
                 self._columns -= 0 if before is None else len(before)
                 rows = slice(*np.searchsorted(of_block, [block, block + 1]).tolist())
-                self._blocks[symbol, level, block] = _part(found, rows)
+                self._blocks[series, level, block] = _part(found, rows)
                 self._columns += rows.stop - rows.start
             while self._columns > self._most and self._blocks:
                 _, old = self._blocks.popitem(last=False)

@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 
 from tickflow.metrics.points import MEASUREMENT, Points
-from tickflow.store.influx.influxql import InfluxQL, Integer, Value
+from tickflow.store.influx.influxql import InfluxQL, Integer
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
+from tickflow.store.influx.series import Series
 from tickflow.store.influx.visibility import whole
 from tickflow.store.pixels import MEASURES, Pixels, strength
 
-_WITHIN = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until'
-_FLAGGED = f'{_WITHIN} AND "is_anomaly" = true'
+_FLAGGED = '"is_anomaly" = true'
 _PRICES = 'first("price"), max("price"), min("price"), last("price"), sum("volume"), count("price")'
-_STRENGTH = f'max("strength") FROM (SELECT abs("price" / "ma_10" - 1) AS "strength" {_FLAGGED})'
 _PriceRow: Any = tuple[Integer, float, float, float, float, float, Integer]
 _OneRow: Any = tuple[Integer, float]
 _CountRow: Any = tuple[Integer, Integer]
@@ -27,19 +26,23 @@ def _row_of(measures: Sequence[str]) -> Any:
     return tuple[(Integer, *[float | None] * 2 * len(measures))]  # type: ignore[misc]
 
 
-def pixels(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
+def pixels(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
     """The symbol's points in [`since_ns`, `until_ns`), in columns `width_ns` wide."""
-    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
+    within = series.within
+    strength_of = f'SELECT abs("price" / "ma_10" - 1) AS "strength" {within} AND {_FLAGGED}'
     by_step = f"GROUP BY time({width_ns}ns) fill(none)"
     ranges = [", ".join(f'min("{name}"), max("{name}")' for name in part) for part in _PARTS]
     prices, counts, strengths, *measured = influxql.together(
         [
-            (_PriceRow, f"SELECT {_PRICES} {_WITHIN} {by_step}"),
-            (_CountRow, f'SELECT count("is_anomaly") {_FLAGGED} {by_step}'),
-            (_StrengthRow, f"SELECT {_STRENGTH} WHERE time >= $since AND time < $until {by_step}"),
-            *((_row_of(part), f"SELECT {each} {_WITHIN} {by_step}") for part, each in zip(_PARTS, ranges, strict=True)),
+            (_PriceRow, f"SELECT {_PRICES} {within} {by_step}"),
+            (_CountRow, f'SELECT count("is_anomaly") {within} AND {_FLAGGED} {by_step}'),
+            (
+                _StrengthRow,
+                f'SELECT max("strength") FROM ({strength_of}) WHERE time >= $since AND time < $until {by_step}',  # noqa: S608
+            ),
+            *((_row_of(part), f"SELECT {each} {within} {by_step}") for part, each in zip(_PARTS, ranges, strict=True)),
         ],
-        params,
+        series.bound(since=since_ns, until=until_ns),
     )
     anomalies, strengths_of = dict(counts), dict(strengths)
     of_part = [{row[0]: row[1:] for row in rows} for rows in measured]
@@ -54,34 +57,33 @@ def pixels(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_
     return Pixels.from_rows(rows)
 
 
-def counts(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> dict[int, int]:
+def counts(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, width_ns: int) -> dict[int, int]:
     """By step of `width_ns`, how many points the symbol has in [`since_ns`, `until_ns`)."""
-    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
-    query = f'SELECT count("price") {_WITHIN} GROUP BY time({width_ns}ns) fill(none)'
-    return dict(influxql.rows(_CountRow, query, params))
+    query = f'SELECT count("price") {series.within} GROUP BY time({width_ns}ns) fill(none)'
+    return dict(influxql.rows(_CountRow, query, series.bound(since=since_ns, until=until_ns)))
 
 
-def at_most(influxql: InfluxQL, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
+def at_most(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, most: int) -> Points | None:
     """The symbol's points in [`since_ns`, `until_ns`), or `None` if there are more than `most`."""
-    params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns, "most": most + 1}
+    params = series.bound(since=since_ns, until=until_ns, most=most + 1)
     # InfluxDB finds one field of one row in a few ms; to read all fields of 2,000 rows and discard them would take 0.2
     # s.
-    if influxql.rows(_OneRow, f'SELECT "price" {_WITHIN} LIMIT 1 OFFSET {most}', params):
+    if influxql.rows(_OneRow, f'SELECT "price" {series.within} LIMIT 1 OFFSET {most}', params):
         return None
-    query = f"SELECT {SELECTED} {_WITHIN} LIMIT $most"
+    query = f"SELECT {SELECTED} {series.within} LIMIT $most"
     points = whole(lambda: points_of(influxql.rows(PointRow, query, params)), excused=influxql.excused)
     return None if len(points) > most else points
 
 
-def strongest(influxql: InfluxQL, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
+def strongest(influxql: InfluxQL, series: Series, spans: Sequence[tuple[int, int]]) -> Points:
     """The strongest anomaly of each time range that has one."""
     if not spans:
         return Points.from_rows([])
     queries: list[str] = []
-    params: dict[str, Value] = {"symbol": symbol}
+    params = series.bound()
     for number, (since, until) in enumerate(spans):
-        condition = f'"symbol" = $symbol AND time >= $since{number} AND time < $until{number}'
-        queries.append(f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {condition} AND "is_anomaly" = true')  # noqa: S608
+        condition = f"{series.condition} AND time >= $since{number} AND time < $until{number}"
+        queries.append(f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {condition} AND {_FLAGGED}')  # noqa: S608
         params |= {f"since{number}": since, f"until{number}": until}
     found = []
     for rows in influxql.each(PointRow, queries, params):
@@ -91,8 +93,8 @@ def strongest(influxql: InfluxQL, symbol: str, spans: Sequence[tuple[int, int]])
     return Points.joined(found) if found else Points.from_rows([])
 
 
-def first_time(influxql: InfluxQL, symbol: str) -> int | None:
+def first_time(influxql: InfluxQL, series: Series) -> int | None:
     """The time of the symbol's first stored point, in ns since 1970."""
-    query = f'SELECT first("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol'  # noqa: S608
-    rows = influxql.rows(tuple[Integer, float], query, {"symbol": symbol})
+    query = f'SELECT first("price") FROM "{MEASUREMENT}" WHERE {series.condition}'  # noqa: S608 - names of our own
+    rows = influxql.rows(tuple[Integer, float], query, series.bound())
     return rows[0][0] if rows else None

@@ -1,5 +1,6 @@
 """The metrics store on InfluxDB 2.x: written by line protocol, read by InfluxQL."""
 
+import copy
 import logging
 import threading
 import time
@@ -37,6 +38,7 @@ from tickflow.store.influx.influxql import (
 )
 from tickflow.store.influx.kept import BLOCK_NS, Kept
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
+from tickflow.store.influx.series import MOST_COUNTED, MOST_SOURCES, Series, Sources
 from tickflow.store.influx.visibility import whole
 from tickflow.store.pixels import LEVELS_NS, Pixels
 
@@ -46,7 +48,6 @@ _LATER: dict[str, Any] = {"notice": "", "state": "", "doing": "", "foreign": 0}
 """The fields of a status that older workers do not write, with the values to assume."""
 _STATUS_ROW: Any = tuple[(Integer, str, *[Integer | None] * len(_STATUS_INTEGERS), *[str | None] * len(_STATUS_TEXTS))]  # type: ignore[misc]
 
-MOST_COUNTED = 1_000_000
 _FEW = 12
 """For up to this many symbols, the newest point of each is read with its own query, over its last minutes."""
 _USUAL_GAP_NS = 5 * 10**9
@@ -95,6 +96,8 @@ class InfluxStore(MetricsStore):
             self._url, token=token, org=org, bucket=bucket, where=self.where, certificates=certificates, clock=clock
         )
         self._latest: dict[int | None, latest.Latest] = {}
+        self._series: Callable[[str], Series] = Series
+        self._sources: Sources | None = None
         self._kept_seconds: int | None = None
         self._kept = Kept(partial(pixels.pixels, self._influxql), partial(pixels.counts, self._influxql))
         timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
@@ -110,6 +113,17 @@ class InfluxStore(MetricsStore):
         self._batch_points = batch_points
         self._connections = connections
         self._senders = ThreadPoolExecutor(connections, "sender")
+
+    def bounded(self, most_sources: int = MOST_SOURCES) -> "InfluxStore":
+        """This store, but of a symbol with very many sources it reads some only: see `series`."""
+        other = copy.copy(self)
+        other._sources = Sources(self._influxql, most_sources)
+        other._series = other._sources.of
+        return other
+
+    def sources_left_out(self, symbol: str) -> int:
+        """How many sources of the symbol this store leaves out of what it reads."""
+        return 0 if self._sources is None else self._sources.left_out(symbol)
 
     def connect(self) -> None:
         """Wait until InfluxDB answers, then check token and bucket once. A refusal is only logged, since each later
@@ -209,7 +223,8 @@ class InfluxStore(MetricsStore):
 
     def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:
         """The totals of the symbol's points in [`since_ns`, `until_ns`); `None` if it has none there."""
-        within = f'FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until'
+        series = self._series(symbol)
+        within = series.within
         asked: list[tuple[Any, str]] = [
             (
                 tuple[Integer, float | None, float | None, float | None, Integer],
@@ -221,8 +236,7 @@ class InfluxStore(MetricsStore):
                 "WHERE time >= $since AND time < $until",
             ),
         ]
-        params: dict[str, Value] = {"symbol": symbol, "since": since_ns, "until": until_ns}
-        prices, values = self._influxql.together(asked, params)
+        prices, values = self._influxql.together(asked, series.bound(since=since_ns, until=until_ns))
         if not prices or not values or not prices[0][-1]:
             return None
         _, high, low, volume, ticks = prices[0]
@@ -234,8 +248,9 @@ class InfluxStore(MetricsStore):
             return Points.from_rows([])
         until = "" if until_ns is None else "AND time < $until"
         limit = "" if most is None else "LIMIT $most"
-        query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since {until} {limit}'  # noqa: S608
-        params: dict[str, Value] = {"symbol": symbol, "since": since_ns}
+        series = self._series(symbol)
+        query = f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {series.condition} AND time >= $since {until} {limit}'  # noqa: S608
+        params = series.bound(since=since_ns)
         params |= {} if until_ns is None else {"until": until_ns}
         params |= {} if most is None else {"most": most}
 
@@ -247,10 +262,11 @@ class InfluxStore(MetricsStore):
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:
         """The number of the symbol's points in [`since_ns`, `until_ns`)."""
+        series = self._series(symbol)
         rows = self._influxql.rows(
             tuple[Integer, Integer],
-            f'SELECT count("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol AND time >= $since AND time < $until',  # noqa: S608
-            {"symbol": symbol, "since": since_ns, "until": until_ns},
+            f'SELECT count("price") {series.within}',
+            series.bound(since=since_ns, until=until_ns),
         )
         return rows[0][1] if rows else 0
 
@@ -263,18 +279,19 @@ class InfluxStore(MetricsStore):
         """The symbol's newest `count` points, in time order."""
         if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
+        series = self._series(symbol)
         last = self._influxql.rows(
             tuple[Integer, float],
-            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE "symbol" = $symbol',  # noqa: S608 - names of our own
-            {"symbol": symbol},
+            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE {series.condition}',  # noqa: S608 - names of our own
+            series.bound(),
         )
         # InfluxDB scans all of a series that it reads backwards: a month with one tick per second takes 0.4 s, its last
         # minutes take 10 ms.
         for span in (count * _USUAL_GAP_NS, DAY_NS, None) if last else ():
-            params: dict[str, Value] = {"symbol": symbol, "count": count, "since": _since(last[0][0], span)}
+            params = series.bound(count=count, since=_since(last[0][0], span))
             query = (
                 f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
-                'WHERE "symbol" = $symbol AND time >= $since ORDER BY time DESC LIMIT $count'
+                f"WHERE {series.condition} AND time >= $since ORDER BY time DESC LIMIT $count"
             )
             found = whole(partial(self._read_back, query, params), excused=self._influxql.excused)
             if len(found) >= count or span is None:
@@ -337,40 +354,41 @@ class InfluxStore(MetricsStore):
 
     def digest(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Digest:
         """A selection of the symbol's points in [`since_ns`, `until_ns`), small enough to draw."""
-        return digest.read(self._influxql, symbol, since_ns, until_ns, steps)
+        return digest.read(self._influxql, self._series(symbol), since_ns, until_ns, steps)
 
     def outline(self, symbol: str, since_ns: int, until_ns: int, steps: int) -> Outline:
         """The outline of what `digest` returns for the same arguments."""
-        return digest.outline(self._influxql, symbol, since_ns, until_ns, steps)
+        return digest.outline(self._influxql, self._series(symbol), since_ns, until_ns, steps)
 
     def candles(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Candles:
         """Candles `width_ns` wide, from the symbol's points in [`since_ns`, `until_ns`)."""
-        return candles.read(self._influxql, symbol, since_ns, until_ns, width_ns)
+        return candles.read(self._influxql, self._series(symbol), since_ns, until_ns, width_ns)
 
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
         """The symbol's points in [`since_ns`, `until_ns`), in columns `width_ns` wide."""
-        return self._kept.pixels(symbol, since_ns, until_ns, width_ns)
+        return self._kept.pixels(self._series(symbol), since_ns, until_ns, width_ns)
 
     def prepare(self, stop: threading.Event) -> None:
         """Read in advance the columns of the last month of each symbol with very many points, at half speed."""
+        page = self.bounded()
         for symbol in self.latest().symbol:
-            newest = self.newest(symbol, 1).time_ns
+            newest = page.newest(symbol, 1).time_ns
             end = (int(newest.max(initial=0)) // BLOCK_NS + 1) * BLOCK_NS
-            if stop.is_set() or self.count(symbol, end - PREPARED_NS, end) < PREPARED_POINTS:
+            if stop.is_set() or page.count(symbol, end - PREPARED_NS, end) < PREPARED_POINTS:
                 continue
             for until in range(end, end - PREPARED_NS, -DAY_NS):
                 begun = time.monotonic()
-                self._kept.pixels(symbol, until - DAY_NS, until, 5 * LEVELS_NS[-1])
+                page.pixels(symbol, until - DAY_NS, until, 5 * LEVELS_NS[-1])
                 if stop.wait(time.monotonic() - begun):
                     return
 
     def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:
         """What `points` returns for the same arguments, or `None` if that would be more than `most` points."""
-        return pixels.at_most(self._influxql, symbol, since_ns, until_ns, most)
+        return pixels.at_most(self._influxql, self._series(symbol), since_ns, until_ns, most)
 
     def strongest(self, symbol: str, spans: Sequence[tuple[int, int]]) -> Points:
         """For each time range with an anomaly, the anomaly farthest from its MA10."""
-        return pixels.strongest(self._influxql, symbol, spans)
+        return pixels.strongest(self._influxql, self._series(symbol), spans)
 
     def symbol_count(self) -> int:
         """How many symbols there are, or were: InfluxDB forgets a symbol some time after its last point."""
@@ -380,7 +398,7 @@ class InfluxStore(MetricsStore):
 
     def first_time(self, symbol: str) -> int | None:
         """The time of the symbol's first stored point, in ns since 1970."""
-        return pixels.first_time(self._influxql, symbol)
+        return pixels.first_time(self._influxql, self._series(symbol))
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,0 +1,105 @@
+"""Which series of a symbol a query reads: InfluxDB keeps one for each of the symbol's sources.
+
+Each series that a query touches costs InfluxDB time, however few points it has: 20,000 of them several seconds. So a
+page reads a symbol with more than `MOST_SOURCES` sources from some of them only: the first by name, and the source of
+the newest point, without which the chart could stand still while the symbol ticks.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tickflow.metrics.points import MEASUREMENT
+from tickflow.store.influx.influxql import InfluxQL, Integer, Pattern, Value
+from tickflow.ticks.tick import is_source
+
+MOST_SOURCES = 100
+"""More than the topic's default limit, `MAX_SOURCES`; reading this many takes InfluxDB a few hundredths of a second."""
+KNOWN_SECONDS = 30.0
+MOST_KNOWN = 1_000
+MOST_COUNTED = 1_000_000
+
+_NAMES = f'SHOW TAG VALUES FROM "{MEASUREMENT}" WITH KEY = "source" WHERE "symbol" = $symbol LIMIT'
+_NEWEST = f'SELECT last("price"), "source" FROM "{MEASUREMENT}" WHERE "symbol" = $symbol'  # noqa: S608 - a name of our own
+_NewestRow: Any = tuple[Integer, float, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The series of a symbol that a query reads: those of all sources, or with `sources` those of these only.
+
+    >>> Series("AAPL").condition, Series("AAPL", ("replay",)).condition
+    ('"symbol" = $symbol', '"symbol" = $symbol AND "source" =~ $sources')
+    """
+
+    symbol: str
+    sources: tuple[str, ...] | None = None
+
+    @property
+    def condition(self) -> str:
+        """The condition that a point belongs to these series; its values are those of `bound`."""
+        return '"symbol" = $symbol' if self.sources is None else '"symbol" = $symbol AND "source" =~ $sources'
+
+    @property
+    def within(self) -> str:
+        """The measurement and the condition of a time range, with `$since` and `$until` still to be bound."""
+        return f'FROM "{MEASUREMENT}" WHERE {self.condition} AND time >= $since AND time < $until'
+
+    def bound(self, **others: Value) -> dict[str, Value]:
+        """The values to bind: those of the condition, and the others."""
+        own: dict[str, Value] = {"symbol": self.symbol}
+        return own | ({} if self.sources is None else {"sources": Pattern(self.sources)}) | others
+
+
+class Sources:
+    """Chooses the series of each symbol, as they were at most `KNOWN_SECONDS` ago. Thread-safe."""
+
+    def __init__(
+        self, influxql: InfluxQL, most: int = MOST_SOURCES, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._influxql = influxql
+        self._most = most
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, tuple[float, Series, int]] = OrderedDict()
+
+    def of(self, symbol: str) -> Series:
+        """The series to read. Raises `StoreError`."""
+        return self._choice(symbol)[0]
+
+    def left_out(self, symbol: str) -> int:
+        """How many sources of the symbol are not read. Raises `StoreError`."""
+        return self._choice(symbol)[1]
+
+    def _choice(self, symbol: str) -> tuple[Series, int]:
+        now = self._monotonic()
+        with self._lock:
+            asked, series, left_out = self._known.get(symbol, (float("-inf"), Series(symbol), 0))
+        if now - asked < KNOWN_SECONDS:
+            return series, left_out
+        series, left_out = self._ask(symbol)
+        with self._lock:
+            self._known.pop(symbol, None)
+            self._known[symbol] = now, series, left_out
+            while len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
+        return series, left_out
+
+    def _ask(self, symbol: str) -> tuple[Series, int]:
+        if len(self._names(symbol, self._most + 1)) <= self._most:
+            return Series(symbol), 0
+        names = self._names(symbol, MOST_COUNTED)
+        newest = self._influxql.rows(_NewestRow, _NEWEST, {"symbol": symbol})
+        # A name that no tick can have comes from another program, and may be of any length.
+        ours = {name for name in names if is_source(name)}
+        chosen = sorted(ours)[: self._most]
+        chosen += [source for _, _, source in newest if source in ours and source not in chosen]
+        return Series(symbol, tuple(chosen)), len(names) - len(chosen)
+
+    def _names(self, symbol: str, most: int) -> list[str]:
+        # It would take InfluxDB several times as long to count them, or to select names by an expression.
+        rows = self._influxql.rows(tuple[str, str], f"{_NAMES} {most}", {"symbol": symbol})
+        return [name for _, name in rows]
