@@ -9,7 +9,8 @@ from tests.metrics.test_formulas import record
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
-from tickflow.store.influx.visibility import ATTEMPTS, looks_half_written, whole
+from tickflow.store.influx import visibility
+from tickflow.store.influx.visibility import ATTEMPTS, Excused, Row, looks_half_written, whole
 from tickflow.ticks.tick import decode
 
 
@@ -34,12 +35,12 @@ def test_each_field_that_is_not_visible_yet_is_noticed(name: str) -> None:
 
 def test_points_of_a_version_without_a_field_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     older = replace(points(30), ma_5=np.full(30, np.nan))
-    excused: dict[str, dict[int, int]] = {}
+    excused = Excused()
     pauses: list[float] = []
-    assert whole(lambda: (older, 0), pauses.append, excused=excused) is older
+    assert whole(lambda: (older, []), pauses.append, excused=excused) is older
     assert len(pauses) == ATTEMPTS
-    assert excused == {"ma_5": {0: 87}}
-    assert whole(lambda: (older, 0), pauses.append, excused=excused) is older
+    assert excused.fields == {"ma_5": {0: 87}}
+    assert whole(lambda: (older, []), pauses.append, excused=excused) is older
     assert len(pauses) == ATTEMPTS, "and not again"
     later = points(40)
     mixed = Points.joined([older, later.take(slice(30, None))])
@@ -60,10 +61,29 @@ def test_another_symbol_source_or_partition_may_warm_up_again() -> None:
 
 def test_reading_waits_until_the_points_are_whole_but_not_for_ever() -> None:
     half = replace(points(), ma_20=np.full(40, np.nan), z_score=np.full(40, np.nan))
-    answers = [(points(39), 1), (half, 0), (points(), 0)]
+    answers: list[tuple[Points, list[Row]]] = [(points(39), [(5, "A", "x")]), (half, []), (points(), [])]
     pauses: list[float] = []
     assert len(whole(lambda: answers.pop(0), pauses.append)) == 40
     assert len(pauses) == 2
     pauses.clear()
-    assert whole(lambda: (half, 0), pauses.append) is half
+    assert whole(lambda: (half, []), pauses.append) is half
     assert len(pauses) == ATTEMPTS
+
+
+def test_rows_of_another_program_are_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visibility, "MOST_ROWS", 3)
+    excused = Excused()
+    pauses: list[float] = []
+
+    def waited(*times: int) -> int:
+        pauses.clear()
+        foreign: list[Row] = [(at, "A", "telegraf") for at in times]
+        assert len(whole(lambda: (points(), foreign), pauses.append, excused=excused)) == 40
+        return len(pauses)
+
+    assert waited(5) == ATTEMPTS
+    assert waited(5) == 0
+    assert waited(5, 6) == ATTEMPTS, "the new one"
+    assert waited(6) == waited() == 0
+    waited(7, 8)
+    assert list(excused.rows) == [(at, "A", "telegraf") for at in (6, 7, 8)]

@@ -13,7 +13,7 @@ from tickflow.store.digest import MAX_ANOMALIES, Digest, Outline, digest, step_w
 from tickflow.store.influx.influxql import InfluxQL, Integer
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.series import Series
-from tickflow.store.influx.visibility import whole
+from tickflow.store.influx.visibility import Row, whole
 
 _SELECTORS = ('top("price", 1)', 'bottom("price", 1)')
 _ENDS = ("ASC", "DESC")
@@ -32,7 +32,7 @@ def read(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, steps
     width = 0
     sums: list[tuple[int, float, int]] = []
 
-    def chosen() -> tuple[Points, int]:
+    def chosen() -> tuple[Points, list[Row]]:
         nonlocal width
         ends = influxql.each(
             PointRow, [f"SELECT {SELECTED} {within} ORDER BY time {order} LIMIT 1" for order in _ENDS], params

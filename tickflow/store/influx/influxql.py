@@ -121,7 +121,7 @@ class InfluxQL:
         self._clock = clock
         self._certificates = certificates
         self._pool = urllib3.PoolManager(maxsize=POOL, retries=False, ssl_context=context_of(url, certificates))
-        self.excused: Excused = {}
+        self.excused = Excused()
         """What is known about incomplete points in the bucket; see `visibility`."""
         self._askers = ThreadPoolExecutor(AT_ONCE, "asker")
 

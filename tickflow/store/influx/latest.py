@@ -27,7 +27,7 @@ from tickflow.metrics.points import MEASUREMENT, Points
 from tickflow.store.deadline import is_over
 from tickflow.store.influx.influxql import MOST_NAMED, InfluxQL, Integer, Value, named
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
-from tickflow.store.influx.visibility import whole
+from tickflow.store.influx.visibility import Row, whole
 from tickflow.store.latest import places, replaced
 
 WHOLE_EVERY_SECONDS = 60.0
@@ -215,7 +215,7 @@ def of(
     )
     wanted = None if symbols is None else frozenset(symbols)
 
-    def read() -> tuple[Points, int]:
+    def read() -> tuple[Points, list[Row]]:
         rows = [row for row in influxql.rows(PointRow, query, params) if wanted is None or row[1] in wanted]
         return points_of(sorted(rows, key=lambda row: str(row[1])))
 

@@ -6,6 +6,7 @@ from typing import Any
 from tickflow.metrics.fields import ALWAYS, FLAG_FIELDS, FLOAT_FIELDS, INTEGER_FIELDS, NAMES
 from tickflow.metrics.points import Points
 from tickflow.store.influx.influxql import Integer
+from tickflow.store.influx.visibility import Row
 
 _COLUMNS = [name for name in NAMES if name != "time_ns"]
 _ALWAYS = [_COLUMNS.index(name) + 1 for name in ("source", *ALWAYS)]
@@ -21,8 +22,8 @@ PointRow: Any = tuple[(Integer, *(_TYPES.get(name, str | None) for name in _COLU
 """The type of a row of points: the point's time, then its columns, each of which may be absent."""
 
 
-def points_of(rows: Sequence[tuple[Any, ...]]) -> tuple[Points, int]:
-    """The points in these rows, and the number of rows that are not whole points.
+def points_of(rows: Sequence[tuple[Any, ...]]) -> tuple[Points, list[Row]]:
+    """The points in these rows, and what identifies the rows that are not whole points.
 
     A row that lacks a field that every point has is left out: InfluxDB does not show the whole point yet, or another
     program wrote it.
@@ -32,4 +33,6 @@ def points_of(rows: Sequence[tuple[Any, ...]]) -> tuple[Points, int]:
     time_ns, *others = columns
     named = dict(zip(_COLUMNS, others, strict=True))
     ordered = [named["symbol"], named["source"], time_ns, *(named[name] for name in _COLUMNS[2:])]
-    return Points.from_columns(ordered), len(rows) - len(points)
+    if len(points) == len(rows):
+        return Points.from_columns(ordered), []
+    return Points.from_columns(ordered), [row[:3] for row in rows if None in (row[at] for at in _ALWAYS)]

@@ -1,6 +1,7 @@
 """The metrics store on InfluxDB 2.x: written by line protocol, read by InfluxQL."""
 
 import copy
+import itertools
 import logging
 import threading
 import time
@@ -39,7 +40,7 @@ from tickflow.store.influx.influxql import (
 from tickflow.store.influx.kept import BLOCK_NS, Kept
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.series import MOST_COUNTED, MOST_SOURCES, Series, Sources
-from tickflow.store.influx.visibility import whole
+from tickflow.store.influx.visibility import Row, whole
 from tickflow.store.pixels import LEVELS_NS, Pixels
 
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired", "foreign")
@@ -254,9 +255,9 @@ class InfluxStore(MetricsStore):
         params |= {} if until_ns is None else {"until": until_ns}
         params |= {} if most is None else {"most": most}
 
-        def read() -> tuple[Points, int]:
+        def read() -> tuple[Points, list[Row]]:
             parts, left_out = zip(*map(points_of, self._influxql.batches(PointRow, query, params)), strict=True)
-            return Points.joined(parts), sum(left_out)
+            return Points.joined(parts), list(itertools.chain(*left_out))
 
         return whole(read, excused=self._influxql.excused)
 
@@ -298,7 +299,7 @@ class InfluxStore(MetricsStore):
                 return found
         return Points.from_rows([])
 
-    def _read_back(self, query: str, params: dict[str, Value]) -> tuple[Points, int]:
+    def _read_back(self, query: str, params: dict[str, Value]) -> tuple[Points, list[Row]]:
         return points_of(self._influxql.rows(PointRow, query, params)[::-1])
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:

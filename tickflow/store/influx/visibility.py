@@ -6,11 +6,13 @@ field of one window, it must have all fields of that window and of shorter ones,
 previous point of its symbol had.
 
 Points that an older version wrote lack the fields that were declared later. After one wait without success, the reader
-remembers up to which offset a field is missing, and no longer waits for it up to there.
+remembers up to which offset a field is missing, and no longer waits for it up to there. It also remembers rows that
+lack a field that every point has: a different program wrote them.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +24,22 @@ ATTEMPTS = 6
 PAUSE_SECONDS = 0.05
 """The pause before each attempt. A write of 5,000 points takes at most this long to become visible."""
 
-Excused = dict[str, dict[int, int]]
-"""By field and partition, the offset up to which points are known to lack the field for good."""
+MOST_ROWS = 20_000
+"""The most rows of other programs that are remembered; the oldest are forgotten first."""
+
+Row = tuple[object, ...]
+"""What identifies a row: its time, symbol and source."""
+
+
+@dataclass(slots=True)
+class Excused:
+    """What is known to stay incomplete. `fields`: by field and partition, the offset up to which points lack the field.
+    `rows`: those that are no points.
+    """
+
+    fields: dict[str, dict[int, int]] = field(default_factory=dict)
+    rows: dict[Row, None] = field(default_factory=dict)
+
 
 _ALWAYS = {each.name for each in TABLE if each.always}
 _WINDOWED = tuple(each for each in MEASURED if each.of in _ALWAYS)
@@ -33,29 +49,32 @@ _CARRIED = (*(each.name for each in _WINDOWED if not each.after), "change_percen
 
 
 def whole(
-    read: Callable[[], tuple[Points, int]],
+    read: Callable[[], tuple[Points, Sequence[Row]]],
     sleep: Callable[[float], None] = time.sleep,
     *,
     excused: Excused | None = None,
 ) -> Points:
     """The points that `read` returns; it is called again, at most a few times, until they look whole.
 
-    `read` returns points, and the number of points that it left out because they lacked a field that every point has.
+    `read` returns points, and the rows that it left out because they lacked a field that every point has.
     Points that stay incomplete come from another program or an older version, or follow a long silence of their symbol;
     they are noted in `excused`.
     """
-    excused = {} if excused is None else excused
+    excused = excused or Excused()
     points, left_out = read()
     for _ in range(ATTEMPTS):
-        if not left_out and not looks_half_written(points, excused):
+        if excused.rows.keys() >= set(left_out) and not looks_half_written(points, excused):
             return points
         sleep(PAUSE_SECONDS)
         points, left_out = read()
     for name, absent in _absent(points, excused).items():
-        known = excused.setdefault(name, {})
+        known = excused.fields.setdefault(name, {})
         for partition in np.unique(points.partition[absent]).tolist():
             offset = int(points.offset[absent & (points.partition == partition)].max())
             known[partition] = max(offset, known.get(partition, -1))
+    excused.rows |= dict.fromkeys(left_out)
+    for row in list(excused.rows)[: max(0, len(excused.rows) - MOST_ROWS)]:
+        excused.rows.pop(row, None)
     return points
 
 
@@ -63,7 +82,7 @@ def looks_half_written(points: Points, excused: Excused | None = None) -> bool:
     """Whether any point lacks a field that it must have, judged by its other fields and by the previous point of its
     symbol.
     """
-    return bool(_absent(points, excused or {}))
+    return bool(_absent(points, excused or Excused()))
 
 
 def _absent(points: Points, excused: Excused) -> dict[str, Flags]:
@@ -81,7 +100,7 @@ def _absent(points: Points, excused: Excused) -> dict[str, Flags]:
         if name in _CARRIED:
             absent[1:] |= follows & is_there[:-1] & ~is_there[1:]
         if absent.any():
-            absent &= ~_is_excused(points, excused.get(name, {}))
+            absent &= ~_is_excused(points, excused.fields.get(name, {}))
         if absent.any():
             found[name] = absent
     return found
