@@ -22,9 +22,10 @@ PY_SPY = CONTENDERS_PYTHON.with_name("py-spy")
 SAMPLES_PER_SECOND = 200
 
 PARTS = (
-    ("decode and check", r"tickflow/tick\.py"),
+    ("decode and check", r"ticks/(tick|names)\.py"),
     ("windows", r"windows\.py"),
-    ("formulas", r"(metrics|detectors)\.py"),
+    ("formulas", r"(measures|formulas)\.py"),
+    ("alerts", r"alerts/|detectors/"),
     ("line protocol", r"to_lines \("),
     ("points as columns", r"points\.py"),
     ("commit", r"\bcommit \("),
