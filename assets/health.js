@@ -109,13 +109,15 @@ function freshness(drawn) {
 
 /* Whether a symbol's ticks arrive (live, stale, closed, ended), the seconds since the last one and, during warm-up, how
    many have arrived. `seen`: when this page received the last one. */
-function pulse({ symbol, newest_us, gap_s, count }, seen) {
+function pulse({ symbol, newest_us, gap_s, count }, seen, quickest_s = gap_s) {
   const row = rows().get(symbol);
   let age = ageNow(symbol, newest_us);
   if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
   if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
   const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are truncated to whole seconds
-  if (row?.source === "replay" && ended(Math.max(limit, ENDED_S))) return { symbol, kind: "ended", age };
+  // a replay has ended for all symbols at once: the one that ticks most often shows it first
+  const silent = Math.max(2 * heard.refresh, 2.5 * (quickest_s || 0), ENDED_S) + 1;
+  if (row?.source === "replay" && ended(silent)) return { symbol, kind: "ended", age };
   if (age === null || age > limit) return { symbol, kind: "stale", age };
   return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
 }

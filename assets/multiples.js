@@ -15,7 +15,9 @@ const HEAD_PX = 22,
   GAP_PX = 26,
   FOOT_PX = 42,
   SIDE_PX = 62,
-  LEAST_PX = 150;
+  LEAST_PX = 150,
+  MAX_MARKS = 60, // in all charts together; the lane above each chart shows how many there are
+  LANE_STEPS = 120;
 const series = new Map(); // the charts by symbol
 let drawn = null;
 let range = null; // the range that the reader zoomed to
@@ -163,22 +165,36 @@ function draw() {
       y,
       xaxis: `x${id}`,
       yaxis: `y${id}`,
-      line: { color: paint("--price"), width: 1.5 },
+      line: { color: paint("--price"), width: 1.5, shape: "hv" },
       showlegend: false,
       opacity: pulse?.kind === "stale" ? 0.5 : 1,
       hoverinfo: "none",
     });
+    const inSight = marks.filter(([at]) => at >= sight[0] && at <= sight[1]);
+    const shown = spread(inSight, Math.max(2, Math.floor(MAX_MARKS / names.length)));
+    const lane = density(inSight, sight);
+    const flags = { type: "scatter", mode: "markers", xaxis: `x${id}`, showlegend: false, hoverinfo: "skip" };
     data.push({
-      type: "scatter",
-      mode: "markers",
+      ...flags,
       name: `${name} anomalies`,
-      x: marks.map(([at]) => at),
-      y: marks.map(([, price]) => price),
-      xaxis: `x${id}`,
+      x: shown.map(([at]) => at),
+      y: shown.map(([, price]) => price),
       yaxis: `y${id}`,
       marker: { symbol: "circle-open", size: 7, color: paint("--anomaly"), line: { width: 1.5 } },
-      showlegend: false,
-      hoverinfo: "skip",
+    });
+    data.push({
+      ...flags,
+      name: `${name} how many`,
+      x: lane.map(([at]) => at),
+      y: lane.map(() => axis.range[1]),
+      yaxis: `y${id}`,
+      marker: {
+        symbol: "line-ns-open",
+        size: 5,
+        color: paint("--anomaly"),
+        opacity: lane.map(([, share]) => 0.25 + 0.75 * share),
+        line: { width: 2 },
+      },
     });
     const price = last(y);
     const note = pulse && health.note(pulse) ? ` · ${health.note(pulse)}` : "";
@@ -201,6 +217,32 @@ function draw() {
   plots.draw("multiples", { data, layout });
   tell(names);
   cross();
+}
+
+/** At most `most` of these marks, spread over time: the highest and the lowest of each of several equal steps. */
+function spread(marks, most) {
+  if (marks.length <= most) return marks;
+  const [first, end] = [marks[0][0], last(marks)[0]],
+    steps = new Map();
+  for (const mark of marks) {
+    const step = Math.floor(((mark[0] - first) / (end - first + 1)) * (most / 2)),
+      [low, high] = steps.get(step) ?? [mark, mark];
+    steps.set(step, [mark[1] < low[1] ? mark : low, mark[1] > high[1] ? mark : high]);
+  }
+  return [...new Set([...steps.values()].flat())];
+}
+
+/** How dense the marks are in each of `LANE_STEPS` parts of the range in sight that has any: [the middle of the part,
+    its count as a share of the largest one]. */
+function density(marks, [from, to]) {
+  const wide = (to - from) / LANE_STEPS,
+    counts = new Map();
+  for (const [at] of marks) {
+    const step = Math.min(LANE_STEPS - 1, Math.floor((at - from) / wide));
+    counts.set(step, (counts.get(step) ?? 0) + 1);
+  }
+  const most = Math.max(...counts.values());
+  return [...counts].map(([step, count]) => [from + (step + 0.5) * wide, count / most]);
 }
 
 function named() {
@@ -226,12 +268,12 @@ function sourced(layout, paint) {
   });
 }
 
-const pulsesOf = () =>
-  health.heard.state && !health.heard.state.down
-    ? [...series.entries()]
-        .filter(([, { known, x }]) => known && x.length)
-        .map(([symbol, { known, seen }]) => health.pulse({ ...known, symbol }, seen))
-    : [];
+function pulsesOf() {
+  if (!health.heard.state || health.heard.state.down) return [];
+  const all = [...series.entries()].filter(([, { known, x }]) => known && x.length);
+  const quickest = Math.min(...all.map(([, { known }]) => known.gap_s || 0));
+  return all.map(([symbol, { known, seen }]) => health.pulse({ ...known, symbol }, seen, quickest));
+}
 
 /** Whether any chart has data. */
 const any = () => on() && [...series.values()].some(({ x }) => x.length);

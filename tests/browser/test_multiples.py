@@ -12,6 +12,8 @@ from tests.browser.looks import PRICES, SMALL, with_anomaly
 
 expect.set_options(timeout=WAIT_MS)
 
+LINES = f"{SMALL}.data.filter(({{ mode }}) => mode === 'lines')"
+
 
 def wait_for_lengths(page: Page, *lengths: int) -> None:
     """Wait until the charts, in their order on the page, have these numbers of rows."""
@@ -34,7 +36,7 @@ def test_several_symbols_stand_beside_one_another_on_one_time_axis_and_move(runn
     running.market.tick("AAPL", 151.0, 152.0)
     running.market.tick("MSFT", 153.0)
     wait_for_lengths(page, len(PRICES) + 2, len(PRICES) + 1)
-    assert page.evaluate(f"[0, 2].map((i) => {SMALL}.data[i].y.at(-1))") == [152.0, 153.0]
+    assert page.evaluate(f"{LINES}.map(({{ y }}) => y.at(-1))") == [152.0, 153.0]
     ranges = page.evaluate(f"['xaxis', 'xaxis2'].map((axis) => JSON.stringify({SMALL}._fullLayout[axis].range))")
     assert ranges[0] == ranges[1]
     expect(page.locator("#multiples-summary")).to_have_text(
@@ -43,6 +45,24 @@ def test_several_symbols_stand_beside_one_another_on_one_time_axis_and_move(runn
     page.keyboard.press("m")
     expect(page.locator("#headline-price")).to_be_visible()
     until(page, "window.tickflow.chart.looks().picture?.y.price.at(-1) === 152")
+
+
+def test_many_anomalies_leave_the_prices_in_sight(running: Running, visit: Visit) -> None:
+    """Each small chart has at most its share of 60 marks, with the highest and lowest; a lane shows where all are."""
+    prices = [100 + at % 3 + (9 + at / 100 if at % 12 == 0 else 0) for at in range(1_200)]
+    for symbol in ("AAPL", "MSFT"):
+        running.market.history(symbol, prices, gap=timedelta(milliseconds=500))
+    page = visit("?symbol=AAPL&symbols=AAPL,MSFT&range=all")
+    until(page, f"{LINES}?.length === 2")
+    of = f"((name) => {SMALL}.data.find((each) => each.name === name))"
+    stored = running.market.store.anomalies(0, 10_000, ["AAPL"]).price.tolist()
+    assert len(stored) >= 90
+    drawn = page.evaluate(f"{of}('AAPL anomalies').y")
+    assert 10 <= len(drawn) <= 30
+    assert {min(stored), max(stored)} <= set(drawn) <= set(stored)
+    lane = page.evaluate(f"{of}('AAPL how many').marker.opacity")
+    assert max(lane) == 1
+    assert 30 <= len(lane) <= 120
 
 
 def test_a_link_has_the_symbols_and_the_list_adds_to_them(running: Running, visit: Visit, tmp_path: Path) -> None:
@@ -167,7 +187,7 @@ def test_the_small_charts_show_which_symbols_are_stale_or_warming_up(running: Ru
     expect(advice).to_have_text(re.compile(f"^{stale} {warming.format(7)}$"))
     wait_for_head(page, "AAPL", r"MA20 7\/20", "MSFT", "· stale")
     assert page.evaluate("getComputedStyle(document.querySelector('#multiples')).filter") == "none", "MSFT's line alone"
-    assert page.evaluate(f"[0, 2].map((i) => {SMALL}.data[i].opacity)") == [1, 0.5]
+    assert page.evaluate(f"{LINES}.map(({{ opacity }}) => opacity)") == [1, 0.5]
     running.market.tick("AAPL", 151.0)
     running.market.tick("MSFT", 151.0)
     expect(advice).to_have_text(re.compile(f"^{warming.format(8)}$"))
