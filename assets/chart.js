@@ -927,6 +927,7 @@ function values(row = null) {
     price: at("price") ?? at("close"),
     measures: Object.fromEntries(MEASURES.map(({ name }) => [name, between(name)])),
     candle: picture.kind === "ticks" ? null : ["open", "high", "low", "close"].map(at),
+    count: picture.kind === "candles" ? picture.x.length : drawn.count,
     volume: at("volume"),
     ticks: at("ticks"),
     evidence: found < 0 ? ringed() : markAt(found),
@@ -941,15 +942,17 @@ function ringed() {
 
 function ofLast(drawn) {
   const { picture } = view,
-    i = picture.x.length - 1;
+    i = picture.x.length - 1,
+    isCandle = picture.kind === "candles" && i >= 0,
+    at = (name) => picture.y[name]?.[i] ?? null;
   return {
     newest: true,
     wall: drawn.newest_us / 1000 + (last(drawn.offsets)?.[1] ?? 0),
     price: drawn.price,
-    measures: drawn.last,
-    candle:
-      picture.kind === "candles" && i >= 0 ? ["open", "high", "low", "close"].map((name) => picture.y[name][i]) : null,
-    volume: picture.kind === "candles" && i >= 0 ? picture.y.volume[i] : drawn.last.volume,
+    measures: isCandle ? Object.fromEntries(MEASURES.map(({ name }) => [name, at(name)])) : drawn.last,
+    candle: isCandle ? ["open", "high", "low", "close"].map(at) : null,
+    count: isCandle ? picture.x.length : drawn.count,
+    volume: isCandle ? at("volume") : drawn.last.volume,
     ticks: null,
     evidence: ringed(),
     isOverNight: (window_) => isOverNight(i, window_),

@@ -96,7 +96,7 @@ function read(values, drawn) {
   element("readout").classList.toggle("has-candles", Boolean(values.candle));
   anomaly(values);
   for (const field of READINGS)
-    write(`reading-${field.name}`, measured(values.measures[field.name], field, places, values, drawn));
+    write(`reading-${field.name}`, measured(values.measures[field.name], field, places, values));
   write("reading-volume", words.volume(values.volume));
   write("reading-anomaly", String(chart.marked()));
   if (!values.newest) return;
@@ -131,7 +131,7 @@ function anomaly({ evidence }) {
 const READINGS = facts.chart.fields.filter(({ name, readout, trace }) => readout && trace !== null && name !== "price");
 
 /* A value as text; during warm-up, the number of ticks so far; for a column, the range of its values. */
-function measured(value, field, places, values, drawn) {
+function measured(value, field, places, values) {
   const digits = field.unit === "price" ? places + field.digits : field.digits;
   if (Array.isArray(value)) {
     const [low, high] = value.map((bound) => words.fixed(bound, digits));
@@ -145,7 +145,7 @@ function measured(value, field, places, values, drawn) {
     const night = values.isOverNight?.(field.window) ? " over the night" : "";
     return `${words.fixed(value, digits)}${share}${night}`;
   }
-  return values.newest && drawn.count < field.window ? `${drawn.count}/${field.window}` : words.NONE;
+  return values.newest && values.count < field.window ? `${values.count}/${field.window}` : words.NONE;
 }
 
 export const lines = { headline, read };

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WAIT_MS, Market, Running, Visit
+from tests.browser.conftest import WAIT_MS, Market, Running, Visit, until
 from tests.browser.looks import LOOKS, PRICES, text, wait_for_rows, with_anomaly
 
 expect.set_options(timeout=WAIT_MS)
@@ -13,6 +13,7 @@ expect.set_options(timeout=WAIT_MS)
 
 def point_at(page: Page, row: int, aside_px: float = 0) -> None:
     """Move the pointer to a row of the chart, or `aside_px` to the right of it."""
+    until(page, f"Boolean({LOOKS}.shape)")
     across = page.evaluate(f"(({{ shape, picture }}) => shape.panels.y.x(picture.x[{row}]))({LOOKS})")
     box = page.locator("#chart").bounding_box()
     assert box is not None
@@ -45,6 +46,16 @@ def test_with_candles_the_fixed_line_reads_open_high_low_and_close(running: Runn
     assert [text(page, f"#reading-{side}") for side in "ohlc"] == newest
     expect(page.locator("#reading-price")).to_be_hidden()
     expect(page.locator("#reading-ma_10")).to_be_visible()
+    # The averages are those of candles, as the chart draws them, not those of the newest tick.
+    count = page.evaluate(f"{LOOKS}.picture.x.length")
+    assert count < 5
+    expect(page.locator("#reading-ma_5")).to_have_text(f"{count}/5")
+    market = Market(running.writing, day=datetime(2013, 10, 8, 13, 45, tzinfo=UTC))
+    market.history("MSFT", [100.0 + at for at in range(40)], gap=timedelta(seconds=20))
+    page = visit("?symbol=MSFT&candles=1m&range=all")
+    wait_for_rows(page, 8)
+    mean = page.evaluate(f"{LOOKS}.picture.y.close.slice(-5).reduce((a, b) => a + b) / 5")
+    expect(page.locator("#reading-ma_5")).to_have_text(f"{mean:.2f}")
 
 
 def test_the_time_axis_marks_the_beginning_of_each_day(running: Running, visit: Visit) -> None:
