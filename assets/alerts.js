@@ -215,8 +215,10 @@ function fill(place, items) {
 function draw() {
   place();
   const find = (name) => panel.querySelector(`.${name}`);
-  const open = [...episodes.values()].filter((each) => !each.acked).length;
-  find("alerts-count").textContent = open ? `${open} new` : "";
+  const isToday = mode() === "today";
+  const open = isToday ? worth.listed().length : [...episodes.values()].filter((each) => !each.acked).length;
+  const counted = open ? `${open} ${isToday ? "today" : "new"}` : "";
+  find("alerts-count").textContent = counted;
   announce(open);
   const [today, fresh, every] = panel.querySelectorAll(".alerts-bar .chip");
   today.hidden = !worth.isKnown();
@@ -231,8 +233,7 @@ function draw() {
   one.setAttribute("aria-pressed", String(only));
   const button = document.getElementById("alerts-open");
   button.textContent = open ? `Alerts ${open}` : "Alerts";
-  button.setAttribute("aria-label", open ? `Alerts, ${open} new` : "Alerts");
-  const isToday = mode() === "today";
+  button.setAttribute("aria-label", open ? `Alerts, ${counted}` : "Alerts");
   const list = isToday ? worth.listed(only && symbol) : shown();
   find("alerts-all").hidden = isToday || !list.some((each) => !each.acked);
   const wrong = trouble || blind || worth.wrong();
