@@ -98,8 +98,8 @@ sbom: $(DEV) ## Write sbom.json (CycloneDX): the libraries of requirements.lock 
 settings: $(DEV) ## Write .env.example and the table of docs/settings.md from config.py
 	@$(BIN)/python -m devtools.settings_text
 
-screenshots: $(DEV) ## Take the README's pictures of the page: three minutes of simulated ticks, and Chromium
-	@$(BIN)/python scripts/screenshots.py docs
+screenshots: $(DEV) ## Take the pictures of the page in docs/: simulated ticks; DAY=FILE for those of a recorded day
+	@$(BIN)/python scripts/screenshots.py docs $(DAY)
 
 lock: $(VENV) ## Write the lock files from requirements*.txt; with UPGRADE=1 take newer versions
 	@folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \

@@ -1,10 +1,9 @@
-"""Take the pictures of the page that the README shows.
+"""Take the pictures of the page that README and docs show.
 
-    python scripts/screenshots.py docs                          starts the three scripts; takes pictures 3 minutes later
-    python scripts/screenshots.py docs http://127.0.0.1:8050/   takes pictures of a running dashboard
+    python scripts/screenshots.py docs              runs the three scripts on simulated ticks; pictures 3 minutes later
+    python scripts/screenshots.py docs DAY.csv.gz   and the same page on a recorded day of AIG, BAC, IBM and SPY
 
-Writes page-light-1440.png, page-dark-1440.png, page-light-400.png and page-dark-400.png, and compare-dark-1440.png
-of several symbols.
+Writes page-*.png and compare-dark-1440.png of the simulated ticks, and day-*.png of the recorded day.
 """
 
 import os
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,8 +31,19 @@ FLAGS = (
 )
 PROJECT = Path(__file__).resolve().parent.parent
 TICKING_SECONDS = 180
-SIZES = ((1440, 900), (400, 860))
+READ_SECONDS = 300
+"""How long the chain may take for a recorded day."""
+WIDE, NARROW = (1440, 900), (400, 860)
 COMPARED = "?symbol=AAPL&symbols=AAPL,AMZN,GOOGL,META,MSFT,NVDA&scale=percent"
+SIMULATED = {"page": "", "compare": COMPARED}
+DAY = {
+    "day": "?symbol=SPY&range=all",
+    "day-two-minutes": "?symbol=SPY&from=2013-10-07T10:00:00&to=2013-10-07T10:02:00",
+    "day-candles": "?symbol=SPY&range=all&candles=1h",
+    "day-compare": "?symbol=SPY&symbols=AIG,BAC,IBM,SPY&range=all&scale=percent",
+    "day-overlay": "?symbol=SPY&symbols=AIG,BAC,IBM,SPY&range=all&overlay=1",
+}
+"""The address of each picture, under its name."""
 SETTLED_MS = 4_000
 """Long enough for the first refreshes, so that the picture shows the page as readers usually see it."""
 
@@ -48,7 +58,8 @@ def take(browser: Browser, url: str, scheme: str, width: int, height: int, path:
         page.on("console", lambda message: print(f"{message.type}: {message.text}", file=sys.stderr))
         page.on("pageerror", lambda error: print(f"error: {error}", file=sys.stderr))
         page.goto(url)
-        page.wait_for_selector(f"#{'multiples' if 'symbols=' in url else 'chart'} .scatterlayer .trace")
+        is_many = "symbols=" in url and "overlay=" not in url
+        page.wait_for_selector(f"#{'multiples' if is_many else 'chart'} .main-svg", state="attached", timeout=120_000)
         page.wait_for_timeout(SETTLED_MS)
         page.screenshot(path=path)
         print(path)
@@ -56,35 +67,36 @@ def take(browser: Browser, url: str, scheme: str, width: int, height: int, path:
         context.close()
 
 
-def main(url: str, folder: Path) -> None:
-    """Take all pictures of the page at `url` and write them into `folder`."""
+def take_all(url: str, folder: Path, shots: Mapping[str, str]) -> None:
+    """Take pictures of the page at `url` in both schemes and on both screens, and write them into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        for scheme in ("light", "dark"):
-            for width, height in SIZES:
-                take(browser, url, scheme, width, height, folder / f"page-{scheme}-{width}.png")
-        take(browser, url + COMPARED, "dark", *SIZES[0], folder / "compare-dark-1440.png")
+        for name, query in shots.items():
+            for scheme in ("light", "dark"):
+                for width, height in (WIDE, NARROW):
+                    if name != "compare" or (scheme, width) == ("dark", WIDE[0]):
+                        take(browser, url + query, scheme, width, height, folder / f"{name}-{scheme}-{width}.png")
         browser.close()
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[str]:
-    """Start the three scripts on an embedded file in `folder`; yield the page's address after `TICKING_SECONDS`."""
+def started(folder: Path, *producer: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Start the three scripts on an embedded file in `folder`; yield the page's address and the producer."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
     own = {"STACK": "embedded", "EMBEDDED_FILE": str(folder / "stocks.db"), "PRODUCER_INTERVAL": "0.5"}
-    own |= {"SIMULATOR_SEED": "4", "DASHBOARD_PORT": str(port), "UPDATE_INTERVAL": "1"}
+    own |= {"SIMULATOR_SEED": "4", "DASHBOARD_PORT": str(port), "UPDATE_INTERVAL": "1", "RETENTION_DAYS": "7"}
+    commands = (["stock_analytics.py"], ["stock_dashboard.py"], ["stock_producer.py", *producer])
     scripts = [
         subprocess.Popen(  # noqa: S603 - our own scripts
-            [sys.executable, str(PROJECT / name)], env={**os.environ, **own}, stdout=subprocess.DEVNULL
+            [sys.executable, str(PROJECT / name), *flags], env={**os.environ, **own}, stdout=subprocess.DEVNULL
         )
-        for name in ("stock_analytics.py", "stock_dashboard.py", "stock_producer.py")
+        for name, *flags in commands
     ]
     try:
-        time.sleep(TICKING_SECONDS)
-        yield f"http://127.0.0.1:{port}/"
+        yield f"http://127.0.0.1:{port}/", scripts[-1]
     finally:
         for script in scripts:
             script.terminate()
@@ -92,11 +104,23 @@ def started(folder: Path) -> Iterator[str]:
             script.wait(20)
 
 
+def main(folder: Path, day: Path | None) -> None:
+    """Take the pictures of simulated ticks, and with `day`, those of a recorded one instead."""
+    with tempfile.TemporaryDirectory() as own:
+        if day is None:
+            with started(Path(own)) as (url, _):
+                time.sleep(TICKING_SECONDS)
+                take_all(url, folder, SIMULATED)
+        else:
+            with started(Path(own), "--source", "replay", "--replay-file", str(day), "--replay-speed", "max") as run:
+                url, producer = run
+                if producer.wait(READ_SECONDS):
+                    sys.exit(f"{day} was not published")
+                time.sleep(TICKING_SECONDS / 6)  # until the worker has stored the last of it
+                take_all(url, folder, DAY)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        main(sys.argv[2], Path(sys.argv[1]))
-    elif len(sys.argv) == 2:
-        with tempfile.TemporaryDirectory() as folder, started(Path(folder)) as url:
-            main(url, Path(sys.argv[1]))
-    else:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else None)
