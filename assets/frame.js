@@ -71,8 +71,8 @@ function step(span) {
 
 const MOST_NAMED = 5;
 
-/** The distinct names of the sources; `sources` has pairs of a start time and a name. If there are very many, the first
-    ones, and the number of the others, with those that the server left out. */
+/** The distinct names of the sources; `sources` has pairs of a start time and a name. At most `MOST_NAMED` names are
+    listed, followed by the number of all others, including the `leftOut` names that the server did not send. */
 function named(sources, leftOut = 0) {
   const names = [...new Set(sources.map(([, name]) => words.source(name)))],
     more = Math.max(0, names.length - MOST_NAMED) + leftOut;

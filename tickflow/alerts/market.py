@@ -99,10 +99,11 @@ def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
 
 
 def unfounded(moves: Sequence[Alert], alerts: Sequence[Alert]) -> list[Alert]:
-    """The stored market moves that these alerts, all that the ticks raise, do not give.
+    """The stored market moves that cannot come from these alerts, which are all alerts that the ticks raise.
 
-    How many members a move needed depends on the number of symbols at its time, which nobody knows later; each of its
-    members must have raised an alert in its direction, and its place must be that of one of them.
+    How many members a move needed depends on the number of symbols at that time, which cannot be found out later. So
+    each of its members must have raised an alert in the same direction, and the place of the move must be that of one
+    of these alerts.
     """
     found = []
     for move in moves:
@@ -115,7 +116,7 @@ def unfounded(moves: Sequence[Alert], alerts: Sequence[Alert]) -> list[Alert]:
 
 
 def unstored(moves: Sequence[Alert], alerts: Sequence[Alert], symbols: int) -> list[Alert]:
-    """The market moves among these alerts of which no stored one has a member."""
+    """The market moves among these alerts that share no member with a stored market move."""
     return [
         wanted
         for wanted in gathered(alerts, symbols)[0]

@@ -42,7 +42,7 @@ class Rationed(MetricsStore):
 
     @property
     def whole(self) -> "Rationed":
-        """The same store within the same limits, but that it leaves out no source of a symbol."""
+        """The same store with the same limits, except that it leaves out no source of a symbol."""
         other = copy.copy(self)
         other._store = self._unbounded
         return other

@@ -215,7 +215,9 @@ class PageQueries(PointReader):
         """The time of the symbol's first stored point, in ns since 1970; `None` if it has none."""
 
     def sources_left_out(self, symbol: str) -> int:
-        """How many sources of the symbol these queries leave out: none, but where `MetricsStore.bounded` says so."""
+        """How many sources of the symbol these queries leave out: 0, except in a store that `MetricsStore.bounded`
+        returned.
+        """
         del symbol
         return 0
 
@@ -241,7 +243,8 @@ class MetricsStore(PointWriter, PageQueries, StatusBoard):
     """All protocols together: what each adapter implements."""
 
     def bounded(self) -> "MetricsStore":
-        """This store for a page, which answers soon: of a symbol with very many sources it may read some only, and
-        `sources_left_out` counts the others. The connection stays this store's.
+        """This store in a form for the page, with bounded queries: of a symbol with very many sources it may read only
+        some, and `sources_left_out` counts the others. The two share their connections, so only this store is to be
+        closed.
         """
         return self

@@ -180,7 +180,7 @@ class Audit:
 
         inside = [each for each in alerts if self._since_ns <= each.time_ns < self._until_ns]
         lost = market.unstored(stored(), inside, symbols)
-        if lost and not sleep(self._log.stop, 2 * COMPANY_SECONDS):  # a worker may be waiting for further members
+        if lost and not sleep(self._log.stop, 2 * COMPANY_SECONDS):  # a worker may still be waiting for further members
             lost = market.unstored(stored(), inside, symbols)
         wrong = {"foreign": market.unfounded(stored(), alerts), "lost": lost}
         for kind, moves in wrong.items():

@@ -48,8 +48,9 @@ class Behind:
         return answer  # type: ignore[no-any-return]  # by its key, of that type
 
     def within(self, seconds: float, key: Hashable, work: Callable[[], object]) -> None:
-        """Do this unless it is being done, and wait at most so many seconds until it is done. Raises its error, which
-        is lost if it comes later: the next call then tries again.
+        """Start `work` in the background, unless the work with this key is running already, and wait for it for at most
+        `seconds`. Raises the error of `work`; an error after that time is lost, and the next call starts the work
+        again.
         """
         with self._lock:
             doing = self._doing.get(key)
@@ -84,7 +85,7 @@ class Behind:
         DEADLINE.set(time.monotonic() + LONGEST_SECONDS)
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits for the result
             failure: BaseException | None = error
         else:
             failure = None

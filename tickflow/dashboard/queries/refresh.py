@@ -48,8 +48,8 @@ MARKS_APART = 1 / 75
 LEAD_CANDLES = 60
 """How many candles before the first visible one are read, to fill the windows of the averages."""
 PATIENCE_SECONDS = 0.3
-"""Alerts that the store does not give within this time come with a later refresh. It takes longer where a symbol has
-very many sources.
+"""Alerts that the store does not return within this many seconds come with a later refresh. Reading them takes longer
+if a symbol has very many sources.
 """
 LIVE_SOURCE = "alpha_vantage"
 

@@ -1,8 +1,8 @@
-"""Which series of a symbol a query reads: InfluxDB keeps one for each of the symbol's sources.
+"""Chooses the series of a symbol that a query reads: InfluxDB keeps one series per source of the symbol.
 
-Each series that a query touches costs InfluxDB time, however few points it has: 20,000 of them several seconds. So a
-page reads a symbol with more than `MOST_SOURCES` sources from some of them only: the first by name, and the source of
-the newest point, without which the chart could stand still while the symbol ticks.
+Each series that a query touches costs InfluxDB time, however few points it has: 20,000 series take several seconds. So
+for a symbol with more than `MOST_SOURCES` sources, the page reads only some of them: the first by name, and the source
+of the newest point, without which the chart could stand still while the symbol has new ticks.
 """
 
 import threading
@@ -29,7 +29,7 @@ _NewestRow: Any = tuple[Integer, float, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The series of a symbol that a query reads: those of all sources, or with `sources` those of these only.
+    """The series of a symbol that a query reads: those of all its sources, or only those of `sources`.
 
     >>> Series("AAPL").condition, Series("AAPL", ("replay",)).condition
     ('"symbol" = $symbol', '"symbol" = $symbol AND "source" =~ $sources')
@@ -40,22 +40,24 @@ class Series:
 
     @property
     def condition(self) -> str:
-        """The condition that a point belongs to these series; its values are those of `bound`."""
+        """The condition that a point belongs to these series; `bound` has the values of its parameters."""
         return '"symbol" = $symbol' if self.sources is None else '"symbol" = $symbol AND "source" =~ $sources'
 
     @property
     def within(self) -> str:
-        """The measurement and the condition of a time range, with `$since` and `$until` still to be bound."""
+        """The part of a query that names the measurement and the condition, with a time range from `$since` to
+        `$until`.
+        """
         return f'FROM "{MEASUREMENT}" WHERE {self.condition} AND time >= $since AND time < $until'
 
     def bound(self, **others: Value) -> dict[str, Value]:
-        """The values to bind: those of the condition, and the others."""
+        """The parameters to bind: those of `condition`, and `others`."""
         own: dict[str, Value] = {"symbol": self.symbol}
         return own | ({} if self.sources is None else {"sources": Pattern(self.sources)}) | others
 
 
 class Sources:
-    """Chooses the series of each symbol, as they were at most `KNOWN_SECONDS` ago. Thread-safe."""
+    """Chooses the series to read of each symbol, from a list that is at most `KNOWN_SECONDS` old. Thread-safe."""
 
     def __init__(
         self, influxql: InfluxQL, most: int = MOST_SOURCES, monotonic: Callable[[], float] = time.monotonic
@@ -67,7 +69,7 @@ class Sources:
         self._known: OrderedDict[str, tuple[float, Series, int]] = OrderedDict()
 
     def of(self, symbol: str) -> Series:
-        """The series to read. Raises `StoreError`."""
+        """The series of the symbol to read. Raises `StoreError`."""
         return self._choice(symbol)[0]
 
     def left_out(self, symbol: str) -> int:
@@ -93,13 +95,13 @@ class Sources:
             return Series(symbol), 0
         names = self._names(symbol, MOST_COUNTED)
         newest = self._influxql.rows(_NewestRow, _NEWEST, {"symbol": symbol})
-        # A name that no tick can have comes from another program, and may be of any length.
+        # A name that no tick can have comes from another program, and may have any length: it is left out.
         ours = {name for name in names if is_source(name)}
         chosen = sorted(ours)[: self._most]
         chosen += [source for _, _, source in newest if source in ours and source not in chosen]
         return Series(symbol, tuple(chosen)), len(names) - len(chosen)
 
     def _names(self, symbol: str, most: int) -> list[str]:
-        # It would take InfluxDB several times as long to count them, or to select names by an expression.
+        # Counting the names, or filtering them by an expression, would take InfluxDB several times as long.
         rows = self._influxql.rows(tuple[str, str], f"{_NAMES} {most}", {"symbol": symbol})
         return [name for _, name in rows]

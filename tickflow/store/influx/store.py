@@ -116,14 +116,14 @@ class InfluxStore(MetricsStore):
         self._senders = ThreadPoolExecutor(connections, "sender")
 
     def bounded(self, most_sources: int = MOST_SOURCES) -> "InfluxStore":
-        """This store, but of a symbol with very many sources it reads some only: see `series`."""
+        """This store with bounded queries: of a symbol with very many sources it reads only some (see `series`)."""
         other = copy.copy(self)
         other._sources = Sources(self._influxql, most_sources)
         other._series = other._sources.of
         return other
 
     def sources_left_out(self, symbol: str) -> int:
-        """How many sources of the symbol this store leaves out of what it reads."""
+        """How many sources of the symbol this store does not read."""
         return 0 if self._sources is None else self._sources.left_out(symbol)
 
     def connect(self) -> None:

@@ -33,8 +33,8 @@ Row = tuple[object, ...]
 
 @dataclass(slots=True)
 class Excused:
-    """What is known to stay incomplete. `fields`: by field and partition, the offset up to which points lack the field.
-    `rows`: those that are no points.
+    """Points and rows that are known to stay incomplete. `fields`: by field and partition, the offset up to which
+    points lack the field. `rows`: the rows that are not points.
     """
 
     fields: dict[str, dict[int, int]] = field(default_factory=dict)
