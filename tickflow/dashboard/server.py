@@ -85,7 +85,7 @@ class _Request(WSGITask):  # type: ignore[misc]
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """One connection. Its methods run in the server's loop, except those of tasks."""
+    """One connection. Its methods run in the server's loop, except those that tasks call."""
 
     task_class = _Request
     error_task_class = _Refusal

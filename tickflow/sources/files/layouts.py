@@ -235,7 +235,7 @@ def _lean_zone(
     }:
         return UTC
     if market is None and "volume" in columns and not sample.is_int(columns["volume"]):
-        return UTC  # fractions of a coin
+        return UTC  # volumes are fractions of a coin: a crypto market, in UTC
     return None
 
 

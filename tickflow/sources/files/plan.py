@@ -74,4 +74,4 @@ class Plan:
 
 
 MONTHS = -1
-"""A bar length of calendar months."""
+"""The `bar_us` of bars that last a calendar month."""

@@ -162,7 +162,7 @@ class Reading:
         return stream
 
     def sorts(self, file: File) -> bool:
-        """Whether a file is sorted: on request, or if the newest row comes first."""
+        """Whether the ticks of a file are sorted on disk: on request, or if the newest row comes first."""
         return self._options.sort == "always" or (self._options.sort == "auto" and file.plan.direction < 0)
 
     def _rows(self, file: File) -> Iterator[Columns]:
