@@ -115,7 +115,7 @@ function pulse({ symbol, newest_us, gap_s, count }, seen, quickest_s = gap_s) {
   if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
   if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
   const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are truncated to whole seconds
-  // a replay has ended for all symbols at once: the one that ticks most often shows it first
+  // a replay ends for all symbols at once, and the symbol with the most frequent ticks shows it first
   const silent = Math.max(2 * heard.refresh, 2.5 * (quickest_s || 0), ENDED_S) + 1;
   if (row?.source === "replay" && ended(silent)) return { symbol, kind: "ended", age };
   if (age === null || age > limit) return { symbol, kind: "stale", age };

@@ -219,7 +219,7 @@ function draw() {
   cross();
 }
 
-/** At most `most` of these marks, spread over time: the highest and the lowest of each of several equal steps. */
+/** At most `most` of the marks, spread over time: the highest and the lowest mark of each of several equal steps. */
 function spread(marks, most) {
   if (marks.length <= most) return marks;
   const [first, end] = [marks[0][0], last(marks)[0]],
@@ -232,8 +232,8 @@ function spread(marks, most) {
   return [...new Set([...steps.values()].flat())];
 }
 
-/** How dense the marks are in each of `LANE_STEPS` parts of the range in sight that has any: [the middle of the part,
-    its count as a share of the largest one]. */
+/** The density of the marks: the visible range is divided into `LANE_STEPS` parts, and each part with marks gives [its
+    middle, its number of marks as a share of the largest number]. */
 function density(marks, [from, to]) {
   const wide = (to - from) / LANE_STEPS,
     counts = new Map();

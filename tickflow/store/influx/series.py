@@ -57,7 +57,7 @@ class Series:
 
 
 class Sources:
-    """Chooses the series to read of each symbol, from a list that is at most `KNOWN_SECONDS` old. Thread-safe."""
+    """For each symbol, chooses the series to read, from a list that is at most `KNOWN_SECONDS` old. Thread-safe."""
 
     def __init__(
         self, influxql: InfluxQL, most: int = MOST_SOURCES, monotonic: Callable[[], float] = time.monotonic
