@@ -147,11 +147,10 @@ def test_under_a_flood_of_sources_of_one_symbol_it_is_drawn_and_the_page_stays_q
         status, answer, seconds = posted(page, asked("drawing", [view | more, None], []))
         assert (status, answer["state"]["down"]) == (200, None)
         drawn, picture = answer["drawn"], answer["picture"]
-        # On InfluxDB the first by name and the newest; `simulated` comes from the fixture of the page.
+        # InfluxDB is read for the first sources by name, `replay` of the page's fixture among them, and for the newest.
         left_out = SOURCES + 1 - MOST_SOURCES - 1 if is_influx else 0
         assert picture.get("sources_left_out", 0) == left_out
-        # In the range of an hour, the points of the fixture are too old.
-        assert drawn["total"] == SOURCES - left_out + 1 if is_influx else SOURCES
+        assert drawn["total"] == SOURCES - left_out, "those of the fixture are older than an hour"
         drawings.append(seconds)
         for at in range(3):
             delta = asked("delta", [at + 1], [drawn, answer["watch"]["cursors"], answer["alerts"]["stamp"]])
