@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol
 
 import hypothesis
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from devtools.building import NAMES, Server
 from devtools.servers import Influxd, InfluxServer, KafkaServer, is_built, why_not
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         used = set(getattr(item, "fixturenames", ()))
         if used & {"kafka_servers", "own_kafka", "local_servers"}:
             item.add_marker("kafka")
-        if "chromium" in used:
+        if "playwright" in used:
             item.add_marker("browser")
         if used & {"influx", "own_influx", "bucket", "local_servers"}:
             item.add_marker("influx")
@@ -136,15 +136,21 @@ def local_servers() -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, shared by all tests of a process: Playwright refuses a second one in the same process."""
+def playwright() -> Iterator[Playwright]:
+    """Playwright, which drives Debian's Chromium. All tests of a process share it: it can be started only once."""
 
     if shutil.which(CHROMIUM) is None:
         unavailable("the browser tests need Debian's chromium: apt-get install chromium (or set CHROMIUM to its path)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """One Chromium for all tests of a process. Each test opens its own context in it, which stores nothing on disk."""
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A real Chromium on a page that is served from a real embedded store, which the test fills."""
 
-import contextlib
 import os
-import socket
 import subprocess
 import threading
 import time
@@ -12,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, Playwright
 
 from config import Settings
+from devtools.process import free_port, is_taken
 from stock_dashboard import StockDashboard
 from tests.browser import axe
+from tests.browser.profiles import Profiles
 from tests.fakes import Breakable, Feed, a_status
 from tickflow.store.base import WorkerStatus
 from tickflow.store.sqlite.acks import EmbeddedAcks
@@ -24,6 +24,10 @@ from tickflow.store.sqlite.store import EmbeddedStore
 
 UPDATE_INTERVAL = 0.5
 WAIT_MS = 60_000
+PORT = free_port()
+"""The port of every dashboard that this process serves: Chromium finds compiled scripts by their address."""
+PACKED: dict[str, bytes] = {}
+"""Compressed scripts by path, shared by all dashboards of this process: their content never differs."""
 
 
 def until(page: Page, expression: str) -> None:
@@ -32,6 +36,11 @@ def until(page: Page, expression: str) -> None:
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, f"never true: {expression}"
         page.wait_for_timeout(50)
+
+
+def page_port() -> int:
+    """Return `PORT`, or a different free port if `PORT` is taken."""
+    return free_port() if is_taken(PORT) else PORT
 
 
 class Market:
@@ -93,9 +102,7 @@ class Running:
 
     def __init__(self, path: Path, **settings: object) -> None:
         self._settings = settings
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self._port = int(one.getsockname()[1])
+        self._port = page_port()
         self._path = path
         self.writing = EmbeddedStore(path, retention_days=7, stop=threading.Event())
         self.writing.connect()
@@ -114,6 +121,7 @@ class Running:
         settings = Settings.model_validate({**always, **self._settings})
         self.acks = EmbeddedAcks(self._path, retention_days=7, stop=self._stop)
         dashboard = StockDashboard(settings, stop=self._stop, store=self.store, acks=self.acks, clock=clock)
+        dashboard.packed._kept = PACKED
         self.url = dashboard.url
         self._thread = threading.Thread(target=dashboard.run)
         self._thread.start()
@@ -171,10 +179,10 @@ def ticking(running: Running) -> Iterator[Callable[[], None]]:
 class Visit:
     """Opens pages, and collects their errors and their requests to other hosts, which must never occur."""
 
-    def __init__(self, chromium: Browser, running: Running) -> None:
-        self._chromium = chromium
+    def __init__(self, profiles: Profiles, running: Running) -> None:
+        self._profiles = profiles
         self._running = running
-        self._contexts: list[BrowserContext] = []
+        self._visits = 0
         self.expected: tuple[str, ...] = ()
         self.errors: list[str] = []
         self.elsewhere: list[str] = []
@@ -191,15 +199,15 @@ class Visit:
         ready: str = "document.getElementById('fresh')?.dataset.kind",
     ) -> Page:
         """Open a page in its own browser profile; return it once it shows the store's state (or `ready` is true)."""
-        context = self._chromium.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if scheme == "dark" else "light",
-            permissions=list(permissions),
-            forced_colors="active" if forced else "none",
-        )
-        context.set_default_timeout(WAIT_MS)
-        self._contexts.append(context)
+        context = self._profiles.profile(self._visits)
+        self._visits += 1
+        if permissions:
+            context.grant_permissions(list(permissions))
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(
+            color_scheme="dark" if scheme == "dark" else "light", forced_colors="active" if forced else "none"
+        )
         page.on("console", lambda message: self._error(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self._error(str(error)))
         page.on("request", lambda request: self._requested(request.url))
@@ -215,18 +223,34 @@ class Visit:
         if not url.startswith((self._running.url, "data:", "blob:")):
             self.elsewhere.append(url)
 
-    def end(self) -> None:
-        for context in self._contexts:
-            with contextlib.suppress(Exception):  # the test itself reports a crashed page
-                context.close()
+
+@pytest.fixture(scope="session")
+def profiles(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profiles]:
+    """The browser profiles that the tests of this process share."""
+    profiles = Profiles(playwright, tmp_path_factory.mktemp("profiles"), timeout_ms=WAIT_MS)
+    yield profiles
+    profiles.close()
 
 
 @pytest.fixture
-def visit(chromium: Browser, running: Running) -> Iterator[Visit]:
+def port() -> int:
+    """The port for a dashboard that the test starts as a process."""
+    return page_port()
+
+
+@pytest.fixture
+def reader(profiles: Profiles, port: int) -> Iterator[BrowserContext]:
+    """The browser profile of a reader who visits that dashboard."""
+    yield profiles.profile(0)
+    profiles.clear(f"http://127.0.0.1:{port}/")
+
+
+@pytest.fixture
+def visit(profiles: Profiles, running: Running) -> Iterator[Visit]:
     """`visit("?symbol=AAPL")` opens the page; the test fails if the page logs an error or contacts a different host."""
-    visit = Visit(chromium, running)
+    visit = Visit(profiles, running)
     yield visit
-    visit.end()
+    profiles.clear(running.url)
     assert visit.errors == []
     assert visit.elsewhere == []
 

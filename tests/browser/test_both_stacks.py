@@ -2,19 +2,18 @@
 
 import csv
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from benchmarks.stores import opened
 from tests.browser.conftest import WAIT_MS, until
 from tests.browser.looks import GRAPH, LOOKS, wait_for_rows
-from tests.browser.test_chain import free_port, moves
+from tests.browser.test_chain import moves
 from tests.conftest import StartScript
 from tests.fakes import Feed
 from tests.integration.chain import EmbeddedChain, KafkaChain
@@ -61,18 +60,9 @@ def acknowledge_one(page: Page) -> None:
     raise AssertionError("no alert stays acknowledged")
 
 
-@pytest.fixture
-def reader(chromium: Browser) -> Iterator[BrowserContext]:
-    """A browser profile of its own, in which the test opens pages."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    yield context
-    context.close()
-
-
 def test_a_reader_walks_through_the_page(
-    env: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
+    env: dict[str, str], script: StartScript, reader: BrowserContext, port: int, tmp_path: Path
 ) -> None:
-    port = free_port()
     url = f"http://127.0.0.1:{port}/"
     own = {"UPDATE_INTERVAL": "0.5", "PRODUCER_INTERVAL": "0.1", "SIMULATOR_SEED": "7", "ANOMALY_THRESHOLD": "1.5"}
     script("stock_analytics.py", env=env | own)
@@ -150,14 +140,13 @@ def saved(page: Page, path: Path) -> list[dict[str, str]]:
 
 
 def test_every_range_shows_its_stored_points(
-    stored: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
+    stored: dict[str, str], script: StartScript, reader: BrowserContext, port: int, tmp_path: Path
 ) -> None:
     points = history("A.B-C")
     with opened(stored) as (store, _):
         for start in range(0, len(points), 5_000):
             store.write(points.take(slice(start, start + 5_000)))
         store.write(Feed(start=BEGIN).points("AXB-C", [5.0]))
-    port = free_port()
     url = f"http://127.0.0.1:{port}/?symbol=A.B-C"
     script("stock_dashboard.py", "--dashboard-port", str(port), env=stored).wait_for("The page is at")
     page = reader.new_page()
@@ -193,7 +182,7 @@ def test_every_range_shows_its_stored_points(
 
 
 def test_of_very_many_sources_the_chart_counts_those_it_does_not_draw_and_the_download_has_all(
-    stored: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
+    stored: dict[str, str], script: StartScript, reader: BrowserContext, port: int, tmp_path: Path
 ) -> None:
     feed = Feed(start=BEGIN, gap=timedelta(seconds=1))
     count, left_out = MOST_SOURCES + 30, 29 if stored["STACK"] == "kafka" else 0
@@ -203,7 +192,6 @@ def test_of_very_many_sources_the_chart_counts_those_it_does_not_draw_and_the_do
         parts.append(feed.points("AAPL", [100.0 + at]))
     with opened(stored) as (store, _):
         store.write(Points.joined(parts))
-    port = free_port()
     script("stock_dashboard.py", "--dashboard-port", str(port), env=stored).wait_for("The page is at")
     page = reader.new_page()
     page.goto(f"http://127.0.0.1:{port}/?symbol=AAPL")

@@ -1,7 +1,6 @@
 """The page of the real chain, with the scripts as processes, on both stores."""
 
 import re
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from devtools.process import free_port
 from devtools.servers import Influxd
 from tests.browser.conftest import WAIT_MS, until
 from tests.conftest import StartScript
@@ -18,12 +18,6 @@ from tickflow.store.influx.store import InfluxStore
 expect.set_options(timeout=WAIT_MS)
 
 SHOWN = "window.tickflow?.chart?.looks().picture?.x.length ?? 0"
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def moves(page: Page) -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
-from devtools.process import free_port
 from devtools.servers import InfluxServer
 from tests.conftest import StartScript
 from tests.edits import EditedCopy
@@ -116,7 +115,7 @@ def test_a_new_field_needs_only_three_lines_for_its_tests(declared: EditedCopy) 
 
 
 def test_a_new_field_in_a_file_of_an_earlier_version(
-    script: StartScript, declared: EditedCopy, tmp_path: Path, chromium: Browser
+    script: StartScript, declared: EditedCopy, tmp_path: Path, reader: BrowserContext, port: int
 ) -> None:
     chain = EmbeddedChain(old_file(OLD_FILES[0], tmp_path))
     env = chain.env | {"RETENTION_DAYS": str(FOR_EVER), "UPDATE_INTERVAL": "0.5"}
@@ -133,20 +132,15 @@ def test_a_new_field_in_a_file_of_an_earlier_version(
     assert "EQUAL: 0 lost, 0 foreign, 0 different" in said
     assert "11 different, and computed by another version of the program" in said
 
-    port = free_port()
     page_env = env | {"DASHBOARD_PORT": str(port)}
     page_process = script(declared.script("stock_dashboard.py"), env=page_env)
     page_process.wait_for(str(port), 60)
-    context = chromium.new_context(accept_downloads=True)
-    try:
-        page = context.new_page()
-        page.goto(f"http://127.0.0.1:{port}/?symbol=AAPL&range=all")
-        expect(page.locator("#reading-ma_50")).to_have_text(f"{newest:,.2f}", timeout=60_000)
-        with page.expect_download() as download:
-            page.locator("#csv").click()
-        download.value.save_as(tmp_path / "shown.csv")
-    finally:
-        context.close()
+    page = reader.new_page()
+    page.goto(f"http://127.0.0.1:{port}/?symbol=AAPL&range=all")
+    expect(page.locator("#reading-ma_50")).to_have_text(f"{newest:,.2f}", timeout=60_000)
+    with page.expect_download() as download:
+        page.locator("#csv").click()
+    download.value.save_as(tmp_path / "shown.csv")
     rows = list(csv.DictReader((tmp_path / "shown.csv").read_text(encoding="utf-8").splitlines()))
     assert float(rows[-1]["ma_50"]) == pytest.approx(newest, rel=1e-5)
     for program in (worker, page_process):

@@ -10,12 +10,11 @@ from benchmarks.stores import opened
 from tests import real_day
 from tests.browser.conftest import WAIT_MS, until
 from tests.browser.looks import LOOKS, wait_for_rows
-from tests.browser.test_both_stacks import reader, saved, stored
-from tests.browser.test_chain import free_port
+from tests.browser.test_both_stacks import saved, stored
 from tests.conftest import StartScript
 from tickflow.metrics.points import Points
 
-__all__ = ["reader", "stored"]
+__all__ = ["stored"]
 
 expect.set_options(timeout=2 * WAIT_MS)
 MOST = 40_000
@@ -55,14 +54,13 @@ def check(page: Page, points: Points, times: np.ndarray[tuple[int], np.dtype[np.
 
 
 def test_wheel_and_drag_request_the_data_that_become_visible(
-    stored: dict[str, str], script: StartScript, reader: BrowserContext, tmp_path: Path
+    stored: dict[str, str], script: StartScript, reader: BrowserContext, port: int, tmp_path: Path
 ) -> None:
     day = real_day.points()
     points = day.take(np.flatnonzero(np.array(day.symbol) == "SPY")[:MOST])
     with opened(stored) as (store, _):
         for start in range(0, len(points), 5_000):
             store.write(points.take(slice(start, start + 5_000)))
-    port = free_port()
     script("stock_dashboard.py", "--dashboard-port", str(port), env=stored).wait_for("The page is at")
     page = reader.new_page()
     page.goto(f"http://127.0.0.1:{port}/?symbol=SPY&range=all")

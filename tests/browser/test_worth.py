@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from config import Settings
 from stock_dashboard import StockDashboard
-from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Running, Visit
+from tests.browser.conftest import PACKED, UPDATE_INTERVAL, WAIT_MS, Running, Visit
 from tests.browser.looks import PRICES
 from tickflow.alerts.alert import Alert
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
@@ -26,6 +26,7 @@ def serve_with_alerts(running: Running) -> EmbeddedAlerts:
     dashboard = StockDashboard(
         settings, stop=running._stop, store=running.store, acks=running.acks, alerts=alerts, mutes=mutes
     )
+    dashboard.packed._kept = PACKED
     running._thread = threading.Thread(target=dashboard.run)
     running._thread.start()
     return alerts
