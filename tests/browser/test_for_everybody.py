@@ -2,7 +2,8 @@
 
 import itertools
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,26 +17,24 @@ expect.set_options(timeout=2 * WAIT_MS)
 
 DESKTOP: dict[str, Any] = {"width": 1440}
 PHONE: dict[str, Any] = {"width": 400, "height": 860}
-STATES: dict[str, tuple[str, dict[str, Any], str]] = {
-    # The address, the kind of browser, and a key or a button to press.
-    "chart": ("", DESKTOP, ""),
-    "chart, dark": ("", DESKTOP | {"scheme": "dark"}, ""),
-    "candles, percent": ("?symbol=AAPL&candles=1m&scale=percent", DESKTOP, ""),
-    "overview": ("?view=overview", DESKTOP, ""),
-    "overview, dark": ("?view=overview", DESKTOP | {"scheme": "dark"}, ""),
-    "several": ("?symbol=AAPL&symbols=AAPL,MSFT", DESKTOP, ""),
-    "several, dark": ("?symbol=AAPL&symbols=AAPL,MSFT", DESKTOP | {"scheme": "dark"}, ""),
-    "phone": ("", PHONE, ""),
-    "phone, dark": ("", PHONE | {"scheme": "dark"}, ""),
-    "320 px": ("", {"width": 320, "height": 700}, ""),
-    "landscape": ("", {"width": 844, "height": 390}, ""),
-    "alerts on a phone": ("", PHONE, "#alerts-open"),
-    "keys": ("", DESKTOP, "#show-keys"),
-    "table": ("", DESKTOP, "#show-table"),
-    "period": ("", DESKTOP, "#period-open"),
-    "paused": ("", DESKTOP, "#pause"),
-    "forced colours": ("", DESKTOP | {"forced": True}, ""),
+DARK = "dark"
+STATES: dict[str, tuple[str, dict[str, Any], Sequence[str]]] = {
+    # The address, the kind of browser, and the buttons to press one after the other (DARK: the system turns dark).
+    "chart, keys, table, period, paused": ("", DESKTOP, (DARK, "#show-keys", "#show-table", "#period-open", "#pause")),
+    "candles, percent": ("?symbol=AAPL&candles=1m&scale=percent", DESKTOP, ()),
+    "overview": ("?view=overview", DESKTOP, (DARK,)),
+    "several": ("?symbol=AAPL&symbols=AAPL,MSFT", DESKTOP, (DARK,)),
+    "phone, and its alerts": ("", PHONE, (DARK, "#alerts-open")),
+    "320 px": ("", {"width": 320, "height": 700}, ()),
+    "landscape": ("", {"width": 844, "height": 390}, ()),
+    "forced colours": ("", DESKTOP | {"forced": True}, ()),
 }
+
+
+def turn(page: Page, scheme: Literal["light", "dark"]) -> None:
+    """Set the system's colour scheme, and wait until the page follows it."""
+    page.emulate_media(color_scheme=scheme)
+    until(page, f"document.documentElement.dataset.mantineColorScheme === '{scheme}'")
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -45,9 +44,17 @@ def test_axe_finds_nothing_serious(running: Running, visit: Visit, rules: str, s
     running.market.history("MSFT", PRICES)
     page = visit(query, **kind)
     until(page, "document.querySelectorAll('.alert, .ag-row, .card').length > 1")
-    if pressed:
-        page.locator(pressed).click()
     assert axe.violations(page, rules) == []
+    for each in pressed:
+        if each == DARK:
+            turn(page, "dark")
+        else:
+            page.locator(each).click()
+        assert axe.violations(page, rules) == [], each
+        if each == DARK:
+            turn(page, "light")
+        else:
+            page.keyboard.press("Escape")
 
 
 def test_axe_finds_nothing_serious_in_an_empty_page_or_without_a_store(
