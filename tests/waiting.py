@@ -9,7 +9,8 @@ LONG = 60.0
 
 def until(is_true: Callable[[], object], what: str = "what was waited for", seconds: float = LONG) -> None:
     """Wait until `is_true()` returns true; after `seconds`, raise AssertionError with `what` in the message."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.005
     while not is_true():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.05)

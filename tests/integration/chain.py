@@ -90,7 +90,7 @@ class EmbeddedChain(Chain):
         return oracle.read_embedded_log(str(self.file), "stock-ticks") if self.file.exists() else []
 
     def count(self) -> int:
-        return len(self.stored()) if self.file.exists() else 0
+        return oracle.count_embedded(str(self.file)) if self.file.exists() else 0
 
     def stored(self) -> pd.DataFrame:
         return oracle.read_embedded_store(str(self.file))

@@ -10,7 +10,7 @@ from tests.oracle.journal import Acknowledged, JournalFile, fingerprint, missing
 from tests.oracle.logs import LogRecord, read_embedded_log, read_embedded_records, read_kafka, read_kafka_records
 from tests.oracle.points import COLUMNS, Expected, expected, expected_points
 from tests.oracle.rules import Accepted, Refusal, judge
-from tests.oracle.stores import count_influx, read_embedded_store, read_influx, status_times_influx
+from tests.oracle.stores import count_embedded, count_influx, read_embedded_store, read_influx, status_times_influx
 from tests.oracle.verdict import BY_STORE, LettersVerdict, Verdict, compare, compare_letters, digest, metrics_by_symbol
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Verdict",
     "compare",
     "compare_letters",
+    "count_embedded",
     "count_influx",
     "digest",
     "expected",
