@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test faults attacks check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets sbom settings screenshots lock clean
+.PHONY: help run test full faults attacks check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets sbom settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ run: $(RUN) ## Run everything on this machine alone: simulated prices, one SQLit
 test: $(DEV) ## Run all tests, on real Kafka and InfluxDB where this machine can have them (built once)
 	@$(BIN)/python -m devtools.servers build || echo 'The tests that need what is missing are skipped (with CI=true they fail).'
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+full: $(DEV) ## Run all tests in their full form: more kills, modes and symbols than `make test` has
+	@$(BIN)/python -m devtools.servers build
+	@TICKFLOW_TESTS=full $(BIN)/python -m pytest -n 2 --dist worksteal
 
 faults: $(DEV) ## Break everything under load (about 25 minutes) and write the table of docs/guarantees.md
 	@$(BIN)/python -m devtools.servers build

@@ -14,6 +14,7 @@ from stock_analytics import StockAnalyticsEngine
 from tests.alerts.batches import part_of
 from tests.alerts.test_market import shock
 from tests.conftest import StartScript
+from tests.forms import often
 from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
 from tests.loaded_settings import load
 from tests.metrics.detectors.oracle import Trade
@@ -29,6 +30,8 @@ from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import Limits, Tick, encode
 
 RULES = "JUMP price < 50.5; * change_1m < -0.5; * volume_10s > 2x; SLOW silence > 12"
+ROUNDS = often(3, 6)
+"""The number of workers that are ended before the last one starts: one by Ctrl+C, the others by `kill -9`."""
 ALERTS = {"ALERT_RULES": RULES, "ALERT_MIN_MOVE": "0.04", "ALERT_BUDGET": "20", "MARKET": "24/7"}
 
 
@@ -83,14 +86,14 @@ def test_kills_and_restarts_neither_change_nor_lose_an_alert(chain: Chain, scrip
     log = open_log(load(chain.env), StopEvent())
     log.connect()
     at = 0
-    for round_number in range(6):
+    for round_number in range(ROUNDS):
         worker = script("stock_analytics.py", env=chain.env)
         for _ in range(3):
             size = rng.randrange(40, 250)
             publish(log, made[at : at + size])
             at += size
             chain.wait_for_points(rng.randrange(max(1, at - size), at + 1), 90)
-        if round_number == 3:
+        if round_number == ROUNDS // 2:
             worker.interrupt()
             worker.wait()
         else:

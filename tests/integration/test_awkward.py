@@ -15,6 +15,7 @@ from kafka.admin import KafkaAdminClient, NewPartitions
 
 from devtools.servers import InfluxServer
 from tests import oracle
+from tests.forms import often
 from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
 from tests.loaded_settings import load
 from tests.scripts import Script
@@ -78,6 +79,8 @@ def assert_equal_by_audit(chain: Chain, expected: int, span: int = 1_000_000) ->
 INSTANT = at(0.000001)
 MEASURED = '_measurement="stock_metrics"'
 ABSURD_AT = 30
+MANY = often(1_000, 5_000)
+"""The number of symbols that have only two ticks."""
 
 
 def oddities() -> list[Tick]:
@@ -88,7 +91,7 @@ def oddities() -> list[Tick]:
     ticks += [tick("RANGE", 10.0 ** (-6 + 13 * n / 39), at(n)) for n in range(40)]
     ticks += [tick("SAME", 99.99, at(n)) for n in range(30)]
     ticks += [tick("ABSURD", 1e12 if n == ABSURD_AT else 100 + n % 3, at(n)) for n in range(70)]
-    ticks += [tick(f"S{n % 5000:04}", 100 + n % 13, at(n // 5000)) for n in range(10_000)]
+    ticks += [tick(f"S{n % MANY:04}", 100 + n % 13, at(n // MANY)) for n in range(2 * MANY)]
     return ticks
 
 
@@ -121,13 +124,13 @@ def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_the_store_equals_a_recomputation(odd: Oddities) -> None:
-    # The independent recomputation takes long per symbol, so it checks a few of the 5,000; the audit checks all.
+    # The independent recomputation takes long per symbol, so it checks a hundred of these; the audit checks all.
     is_sampled = re.compile(r"(?!S\d{4}$)|S00\d\d$").match
     records = [each for each in odd.chain.records() if is_sampled(json.loads(each[2])["symbol"])]
     sample = odd.points[[bool(is_sampled(symbol)) for symbol in odd.points["symbol"]]]
     verdict = oracle.compare(oracle.expected_points(records), sample)
     assert verdict.equal, verdict
-    assert verdict.expected == len(oddities()) - 10_000 + 200
+    assert verdict.expected == len(oddities()) - 2 * MANY + 200
     assert_equal_by_audit(odd.chain, len(oddities()))
     assert "all accounted for" in odd.summary
 
@@ -156,9 +159,9 @@ def test_ticks_published_twice_are_stored_twice_and_counted(odd: Oddities) -> No
     assert "12 repeated (the same number twice)" in odd.summary
 
 
-def test_each_of_five_thousand_symbols_has_its_points(odd: Oddities) -> None:
+def test_each_of_very_many_symbols_has_its_points(odd: Oddities) -> None:
     many = odd.points[odd.points["symbol"].str.fullmatch(r"S\d{4}")]
-    assert many["symbol"].nunique() == 5000
+    assert many["symbol"].nunique() == MANY
     assert (many.groupby("symbol").size() == 2).all()
 
 

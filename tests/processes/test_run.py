@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forms import in_full
 from tests.scripts import PROJECT
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
@@ -214,8 +215,10 @@ def test_the_real_scripts_end_with_their_terminal(place: Place, end: Callable[[T
 
 @pytest.mark.parametrize(
     "ignored",
-    [[signal.SIGHUP, signal.SIGINT], [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]],
-    ids=["as nohup and background jobs do", "and SIGTERM too"],
+    [
+        pytest.param([signal.SIGHUP, signal.SIGINT], marks=in_full, id="as nohup and background jobs do"),
+        pytest.param([signal.SIGHUP, signal.SIGINT, signal.SIGTERM], id="and SIGTERM too"),
+    ],
 )
 @pytest.mark.parametrize("make", [False, True])
 def test_started_with_signals_ignored_it_still_ends_at_sigterm(
