@@ -263,10 +263,10 @@ def test_a_worker_that_ignores_topic_settings_is_found(case: MakeCase, kafka_sta
     ("variant", "attack"),
     [
         ("uncommitted", "aborted"),
-        ("letters-forgotten", "large_records"),
-        ("unbounded", "bombs"),
+        pytest.param("letters-forgotten", "large_records", marks=pytest.mark.full),
+        pytest.param("unbounded", "bombs", marks=pytest.mark.full),
         ("strangers-followed", "strangers"),
-        ("names-unbounded", "names"),
+        pytest.param("names-unbounded", "names", marks=pytest.mark.full),
     ],
 )
 def test_a_worker_without_its_guard_is_found(

@@ -1,6 +1,10 @@
 """The suite can fail: the oracle detects each of these broken variants in a case that the sound worker passes."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +14,24 @@ from tests.faults.proxies import InfluxProxy, Trick
 from tests.faults.stands import EmbeddedStand, KafkaStand
 from tests.http_stub import Answer
 from tests.integration.chain import wait_until
+from tests.scripts import PROJECT
 
 NAMED = {"KAFKA_INSTANCE_ID": "one"}
+BREAK_ALL = """
+import os, sys
+sys.argv[0] = ""
+from tests.faults import variants
+for name, change in variants.VARIANTS.items():
+    child = os.fork()
+    if not child:
+        try:
+            change()
+        except BaseException as error:
+            print(name, repr(error), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""Applies each variant's changes in a process of its own."""
 
 
 @pytest.fixture
@@ -87,6 +107,13 @@ def killed_after_bad_records(variant: str | None, one: Case) -> Case:
     return one
 
 
+def test_every_variant_still_finds_what_it_breaks(tmp_path: Path) -> None:
+    """Some variants run only in `make faults`: this test notices when one of them no longer applies."""
+    env = os.environ | {"FAULT_CLOCK": str(tmp_path / "clock"), "FAULT_JOURNAL": str(tmp_path / "journal")}
+    done = subprocess.run([sys.executable, "-c", BREAK_ALL], cwd=PROJECT, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def judged(one: Case) -> Result:
     one.end()
     return one.judge()
@@ -98,7 +125,7 @@ def test_a_correct_worker_passes_when_killed_while_the_store_hangs(
     killed_while_the_store_hangs(None).finish(1)
 
 
-@pytest.mark.parametrize("variant", ["commit-first", "batching-mode"])
+@pytest.mark.parametrize("variant", ["commit-first", pytest.param("batching-mode", marks=pytest.mark.full)])
 def test_a_worker_that_commits_before_storing_loses_points(
     killed_while_the_store_hangs: Callable[[str | None], Case], variant: str
 ) -> None:
@@ -123,7 +150,10 @@ def test_a_correct_worker_passes_when_restarted(case: MakeCase, embedded_stand: 
     restarted(None, case("SIGTERM and a new start", embedded_stand)).finish(1)
 
 
-@pytest.mark.parametrize("variant", ["no-restore", "milliseconds", "now", "population"])
+@pytest.mark.parametrize(
+    "variant",
+    ["no-restore", "population", *(pytest.param(each, marks=pytest.mark.full) for each in ("milliseconds", "now"))],
+)
 def test_a_worker_that_stores_other_values_is_found(
     case: MakeCase, embedded_stand: EmbeddedStand, variant: str
 ) -> None:
