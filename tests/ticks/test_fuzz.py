@@ -1,4 +1,4 @@
-"""The decoder under fuzzing, for ten seconds; `make fuzz` does it for ten minutes."""
+"""The decoder under fuzzing, for four seconds; `make fuzz` does it for ten minutes."""
 
 import importlib.util
 import re
@@ -14,13 +14,13 @@ from tickflow.ticks.tick import Refused, TickBatch
 
 
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason=fuzz.MISSING)
-def test_ten_seconds_of_fuzzing_break_no_rule_of_the_decoder() -> None:
-    command = [sys.executable, "-m", "tests.fuzz", "--seconds", "10"]
+def test_four_seconds_of_fuzzing_break_no_rule_of_the_decoder() -> None:
+    command = [sys.executable, "-m", "tests.fuzz", "--seconds", "4"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     executed = re.search(r"number_of_executed_units: (\d+)", done.stderr)
     assert executed, done.stderr
-    assert int(executed[1]) > 500
+    assert int(executed[1]) > 2 * len(fuzz.seeds()), "most of them are mutants"
 
 
 def test_all_seeds_keep_the_rules() -> None:
