@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from devtools.building import NAMES, Server
+from devtools.process import ServerError, ServerProcess
 from devtools.servers import Influxd, InfluxServer, KafkaServer, is_built, why_not
 from scripts.screenshots import CHROMIUM, FLAGS
 from tests import trades as trade_files
@@ -110,13 +111,28 @@ def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxServer]:
     server.kill()
 
 
-@pytest.fixture
-def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
-    """A running Kafka for this test alone, to stop, kill, pause and restart. Starting it takes about 5 s."""
+@pytest.fixture(scope="module")
+def kafka_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """The server behind `own_kafka`. Its start takes seconds, so the tests of a module share it."""
     need("kafka")
-    server = KafkaServer(tmp_path / "own-kafka").start()
+    server = KafkaServer(tmp_path_factory.mktemp("own-kafka")).start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def own_kafka(kafka_of_module: KafkaServer) -> Iterator[KafkaServer]:
+    """A running Kafka that the test may stop, kill, pause and restart. It runs again when the next test begins."""
+    yield kafka_of_module
+    ensure_running(kafka_of_module)
+
+
+def ensure_running(server: ServerProcess) -> None:
+    """Resume a frozen server; start one that was stopped or killed."""
+    try:
+        server.resume()
+    except ServerError:
+        server.start()
 
 
 @pytest.fixture

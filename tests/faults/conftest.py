@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from devtools.process import ServerError, ServerProcess, free_port
+from devtools.process import free_port
 from devtools.servers import Influxd, InfluxServer, KafkaServer
-from tests.conftest import StartScript, need
+from tests.conftest import StartScript, ensure_running, need
 from tests.faults import table
 from tests.faults.case import FULL, Case
 from tests.faults.proxies import InfluxProxy, TcpProxy
@@ -109,13 +109,6 @@ def fault_influx(own_influxd: Influxd) -> Iterator[Influxd]:
     """An InfluxDB that a test may break: it is restarted for the next test."""
     yield own_influxd
     ensure_running(own_influxd)
-
-
-def ensure_running(server: ServerProcess) -> None:
-    try:
-        server.resume()
-    except ServerError:
-        server.start()
 
 
 @pytest.fixture
