@@ -3,9 +3,10 @@
 import base64
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from devtools.building import kafka_libs
 from devtools.process import ServerError, ServerProcess, free_port
@@ -53,6 +54,8 @@ class KafkaServer(ServerProcess):
     """
 
     name = "Kafka"
+    java_options: ClassVar[Sequence[str]] = ()
+    """Further options of the Java virtual machine, for every server that this process starts."""
 
     def __init__(self, folder: Path, port: int | None = None, host: str = "127.0.0.1", node: int = 1) -> None:
         super().__init__(folder)
@@ -97,6 +100,7 @@ class KafkaServer(ServerProcess):
         java = [
             "java",
             "-Xmx512m",
+            *self.java_options,
             "-cp",
             str(kafka_libs() / "*"),
             f"-Dlog4j2.configurationFile={logging}",

@@ -37,6 +37,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("untimed")
 
+# A test's broker lives so briefly that compiling its code well costs more CPU than it saves.
+KafkaServer.java_options = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
 
 def pytest_report_header() -> list[str]:
     return [f"trades: {trade_files.source()}"]
