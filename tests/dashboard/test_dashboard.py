@@ -10,11 +10,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import brotli
 import pytest
+from dash import Dash
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
@@ -94,6 +96,20 @@ def test_the_callbacks_draw_and_then_extend(client: FlaskClient, store: MemorySt
     second = delta(client, first["drawn"], first["watch"]["cursors"])
     assert second["tail"]["y"]["price"] == [102.0]
     assert first["drawn"]["id"] == second["of"]
+
+
+def test_two_first_readers_at_the_same_moment_both_get_the_style_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_assets = Dash._walk_assets_directory
+
+    def find_slowly(app: Dash) -> None:
+        time.sleep(0.5)
+        find_assets(app)
+
+    monkeypatch.setattr(Dash, "_walk_assets_directory", find_slowly)
+    server = StockDashboard(Settings(), store=MemoryStore(), acks=MemoryAcks()).app.server
+    with ThreadPoolExecutor(2) as readers:
+        pages = list(readers.map(lambda _: server.test_client().get("/").text, range(2)))
+    assert ["page.css" in each for each in pages] == [True, True]
 
 
 def test_the_benchmarks_viewers_send_the_same_requests_as_the_page() -> None:

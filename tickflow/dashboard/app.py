@@ -75,6 +75,10 @@ def build(
         dev_tools_hot_reload=False,
         dev_tools_disable_version_check=True,
     )
+    with app.server.test_request_context():
+        # Dash prepares itself during its first request, and notes that it has before it does: a second request at that
+        # moment would be answered without the style sheet.
+        app.server.preprocess_request()
     app.server.after_request(whole)
     if not debug:
         app.server.after_request(_lasting)
