@@ -283,7 +283,8 @@ class StockDataProducer:
         mapping = Mapping.read(map_file)
         group = f"{topic}-to-{self.settings.kafka_topic}"
         changed = {"kafka_topic": topic, "kafka_group": group, "kafka_instance_id": None}
-        return TopicSource(open_log(self.settings.model_copy(update=changed), self.stop), mapping)
+        log = open_log(self.settings.model_copy(update=changed), self.stop, topic_setting="FROM_TOPIC")
+        return TopicSource(log, mapping)
 
     def _check_retention(self) -> None:
         """Require `--yes` for a replay whose ticks are all older than the bucket keeps, as far as InfluxDB's settings

@@ -6,6 +6,7 @@
     ├── SourceError             a source cannot deliver; the message has the reason
     ├── LogError                the tick log failed
     │   ├── LogUnavailable      the log does not answer at present: try again
+    │   │   └── LogRefused      the log answers, and a right is missing: a person must grant it, then try again
     │   └── NotAcknowledged     records were sent, but the log never confirmed them
     ├── Overloaded              the page has more requests than it can answer
     └── StoreError              the metrics store failed
@@ -45,6 +46,10 @@ class LogError(TickflowError):
 
 class LogUnavailable(LogError):
     """The tick log cannot be reached at present."""
+
+
+class LogRefused(LogUnavailable):
+    """The tick log answers, and refuses for lack of a right, which a person must grant."""
 
 
 class NotAcknowledged(LogError):

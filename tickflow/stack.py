@@ -98,8 +98,13 @@ class StackSettings(Protocol):
 TOKEN_NEEDED = "the token of your InfluxDB (for the InfluxDB of docker-compose, copy .env.example to .env)"  # noqa: S105
 
 
-def open_log(settings: StackSettings, stop: threading.Event, client_id: str = "tickflow") -> TickLog:
-    """The tick log that `STACK` names, not connected yet; `client_id` identifies the client to Kafka's brokers."""
+def open_log(
+    settings: StackSettings, stop: threading.Event, client_id: str = "tickflow", topic_setting: str = "KAFKA_TOPIC"
+) -> TickLog:
+    """The tick log that `STACK` names, not connected yet; `client_id` identifies the client to Kafka's brokers.
+
+    `topic_setting` is the key of the setting that names the topic, for error messages.
+    """
     if settings.stack == "embedded":
         from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 
@@ -130,6 +135,7 @@ def open_log(settings: StackSettings, stop: threading.Event, client_id: str = "t
         batch_records=settings.kafka_batch_records,
         client_id=client_id,
         batch_bytes=settings.max_batch_bytes,
+        topic_setting=topic_setting,
     )
 
 

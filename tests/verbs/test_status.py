@@ -67,7 +67,7 @@ def test_a_frozen_store_and_an_absent_log_delay_the_status_by_at_most_three_seco
         assert frozen.wait() == 1
         assert took < LOADED_SECONDS
         away = asked(script, chain.env | {"KAFKA_SERVERS": "127.0.0.1:1"})
-        assert "TROUBLE: the log does not answer: Kafka at 127.0.0.1:1 (KAFKA_SERVERS)" in away.stdout
+        assert "TROUBLE: the log cannot be read: Kafka at 127.0.0.1:1 (KAFKA_SERVERS)" in away.stdout
     finally:
         own_influx.resume()
 

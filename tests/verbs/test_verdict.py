@@ -32,7 +32,7 @@ def test_a_worker_that_was_asked_to_stop_is_not_reported() -> None:
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [
-        (replace(FINE, group=None, log_trouble="no answer within 3 s"), "the log does not answer: no answer within"),
+        (replace(FINE, group=None, log_trouble="no answer within 3 s"), "the log cannot be read: no answer within"),
         (replace(FINE, statuses=None, store_trouble="the token is wrong"), "the store does not answer: the token is"),
         (replace(FINE, group=GroupView("unknown")), "there is no topic stock-ticks yet"),
         (replace(FINE, group=replace(GROUP, state="rebalancing")), "the group g is rebalancing"),

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 
 from tickflow import process
-from tickflow.errors import LogUnavailable, SettingError, Stopped, TickflowError
+from tickflow.errors import LogRefused, LogUnavailable, SettingError, Stopped, TickflowError
 from tickflow.metrics import fields
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import DAY_NS, StatusBoard, WorkerStatus
@@ -144,6 +144,8 @@ def _last_ms(log: TickLog, partition: int, stretch: Bounds) -> int | None:
     try:
         for records in log.read(partition, stretch):
             found = records[-1].timestamp
+    except LogRefused:
+        raise
     except LogUnavailable:
         return found
     return found

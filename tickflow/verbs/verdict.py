@@ -48,7 +48,7 @@ def troubles(found: Evidence) -> list[str]:
 
 def _of_log(found: Evidence) -> list[str]:
     if found.log_trouble:
-        return [f"the log does not answer: {found.log_trouble}"]
+        return [f"the log cannot be read: {found.log_trouble}"]
     group = found.group
     if group is None:
         return []

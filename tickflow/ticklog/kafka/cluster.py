@@ -30,7 +30,7 @@ from kafka.errors import (
 from kafka.structs import TopicPartition
 
 from tickflow.backoff import Backoff, Saying, sleep
-from tickflow.errors import SettingError, Stopped
+from tickflow.errors import LogRefused, LogUnavailable, SettingError, Stopped
 from tickflow.settings.certificates import Certificates
 from tickflow.ticklog.kafka.network import DIRECTLY, WideTlsSocket, open_network
 
@@ -56,8 +56,16 @@ _ATTEMPT_MS = 10_000
 _SLICE_SECONDS = 0.2
 _LOGIN_REFUSED = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IllegalSaslStateError)
 
+_RIGHTS = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
+
 _LOGIN = "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD"
 _PROBE_SECONDS = 1.0
+_NEEDED = {
+    ".dlq": "a worker needs WRITE and DESCRIBE on it, dead-letters and audit READ and DESCRIBE",
+    ".alerts": "a worker needs WRITE and DESCRIBE on it, notify READ and DESCRIBE",
+    ".state": "a worker needs READ, WRITE and DESCRIBE on it",
+}
+"""The rights that are needed on the topics beside KAFKA_TOPIC, by the ending of their names."""
 
 _logger = logging.getLogger(__name__)
 
@@ -69,10 +77,19 @@ class MayNotCreate(TopicAuthorizationFailedError):  # type: ignore[misc]  # kafk
 
 
 class Cluster:
-    """The addresses of a cluster and how to log in; setting `stop` ends every wait."""
+    """The addresses of a cluster and how to log in; setting `stop` ends every wait. `topic_setting` is the key of the
+    setting that names the topic.
+    """
 
-    def __init__(self, servers: Sequence[str], security: Mapping[str, object], stop: threading.Event) -> None:
+    def __init__(
+        self,
+        servers: Sequence[str],
+        security: Mapping[str, object],
+        stop: threading.Event,
+        topic_setting: str = "KAFKA_TOPIC",
+    ) -> None:
         self.stop = stop
+        self._topic_setting = topic_setting
         self.where = f"Kafka at {','.join(servers)} (KAFKA_SERVERS)"
         self._servers = list(servers)
         self._security = dict(security)
@@ -167,6 +184,11 @@ class Cluster:
         """The error for a wait that a stop ended."""
         return Stopped(f"asked to stop while waiting for {self.where}")
 
+    def failure(self, error: BaseException) -> LogUnavailable:
+        """The project's error for a failure of kafka-python."""
+        kind = LogRefused if isinstance(error, _RIGHTS) else LogUnavailable
+        return kind(f"{self.where}: {self.explain(error)}")
+
     def explain(self, error: BaseException) -> str:
         """A sentence about the failure that names the settings to look at."""
         if isinstance(error, _LOGIN_REFUSED):
@@ -176,24 +198,33 @@ class Cluster:
             return f"there is no topic {topic}, and {self._who} may not create it: create it, or allow CREATE on it"
         if isinstance(error, TopicAuthorizationFailedError):
             topic = _named_in(error)
-            if topic.endswith(".dlq"):
-                return f"{self._who} lacks the rights on the topic {topic}: a worker needs DESCRIBE and WRITE on it"
             what = f"the topic {topic}" if topic else "a topic"
+            for ending, needed in _NEEDED.items():
+                if topic.endswith(ending):
+                    return f"{self._who} lacks the rights on {what}: {needed}"
+            if self._topic_setting != "KAFKA_TOPIC":
+                return f"{self._who} lacks the rights on {what} ({self._topic_setting}): READ and DESCRIBE are needed"
             return (
                 f"{self._who} lacks the rights on {what} (KAFKA_TOPIC): all need DESCRIBE on it, a producer WRITE, a "
                 "worker READ"
             )
         if isinstance(error, GroupAuthorizationFailedError):
-            return f"{self._who} lacks the rights on the group (KAFKA_GROUP): a worker needs READ on it"
+            group = _named_in(error) or "that it reads in"
+            where = "" if self._topic_setting != "KAFKA_TOPIC" else " (KAFKA_GROUP)"
+            return (
+                f"{self._who} lacks the rights on the group {group}{where}: who reads as its member needs READ on it, "
+                "status and audit DESCRIBE"
+            )
         if isinstance(error, InconsistentGroupProtocolError):
             return (
                 "the group (KAFKA_GROUP) has a member that is not a worker of this version: stop that program, or set "
                 "another KAFKA_GROUP"
             )
         if isinstance(error, ClusterAuthorizationFailedError):
+            topic = _named_in(error)
             return (
                 f"{self._who} may write to no topic, and so Kafka gives it no number as a producer (InitProducerId): "
-                "allow WRITE on the topic (KAFKA_TOPIC)"
+                f"allow WRITE on the topic {topic or '(KAFKA_TOPIC)'}"
             )
         if isinstance(error, MessageSizeTooLargeError):
             return "a record is larger than its topic takes (max.message.bytes)"

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import KafkaError
+from kafka.errors import GroupAuthorizationFailedError, KafkaError
 from kafka.structs import TopicPartition
 
-from tickflow.errors import LogUnavailable
 from tickflow.ticklog.base import Bounds, Commit, GroupView
 from tickflow.ticklog.kafka.cluster import Cluster
+from tickflow.ticklog.kafka.topics import missing_of
 
 REQUEST_MS = 2_000
 READ_COMMITTED = 1
@@ -21,17 +21,22 @@ def view(cluster: Cluster, topic: str, group: str) -> GroupView:
     try:
         admin = cluster.connect(KafkaAdminClient, request_timeout_ms=REQUEST_MS)
     except KafkaError as error:
-        raise LogUnavailable(f"{cluster.where}: {cluster.explain(error)}") from error
+        raise cluster.failure(error) from error
     try:
         return _view(admin, topic, group)
+    except GroupAuthorizationFailedError as error:
+        # In the library's own error the name stands within a sentence.
+        raise cluster.failure(GroupAuthorizationFailedError(group)) from error
     except KafkaError as error:
-        raise LogUnavailable(f"{cluster.where}: {cluster.explain(error)}") from error
+        raise cluster.failure(error) from error
     finally:
         admin.close()
 
 
 def _view(admin: Any, topic: str, group: str) -> GroupView:
     described = admin.describe_topics([topic])
+    if missing_of(described):
+        return GroupView("unknown")
     partitions = sorted(part["partition_index"] for found in described for part in found.get("partitions") or ())
     places = [TopicPartition(topic, number) for number in partitions]
     if not places:

@@ -35,6 +35,7 @@ __all__ = [
     "end_sending",
     "ends_of_all",
     "leave_when_closed",
+    "may_see",
     "position",
     "read_records_by",
     "remember_to_rejoin",
@@ -119,6 +120,18 @@ def topic_id(consumer: Any, topic: str) -> str:
     """The topic's id in the consumer's newest metadata; empty if it has none."""
     found = consumer._client.cluster.topic_id(topic)
     return str(found) if found else ""
+
+
+def may_see(consumer: Any, topic: str) -> bool:
+    """Whether the user may see the topic by the consumer's newest metadata; if not, newer metadata are requested.
+
+    kafka-python raises the refusal where nobody catches it, and then polls without the topic as if it were idle.
+    """
+    cluster = consumer._client.cluster
+    if topic not in cluster.unauthorized_topics:
+        return True
+    cluster.request_update()
+    return False
 
 
 def ends_of_all(consumer: Any, places: Collection[TopicPartition], timeout_ms: int) -> Mapping[TopicPartition, int]:

@@ -19,7 +19,8 @@ class KafkaTickLog(TickLog):
     `partitions` and `new_topic` apply to topics that are created; a poll returns at most `batch_records`. A batch that
     unpacks to more than `batch_bytes` becomes one `Oversized` instead of its records. `security` holds the settings of
     TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member static: after a restart it
-    has its partitions back at once. `client_id` names the member to the brokers.
+    has its partitions back at once. `client_id` names the member to the brokers, `topic_setting` is the key of the
+    setting that names the topic.
     """
 
     def __init__(
@@ -36,11 +37,12 @@ class KafkaTickLog(TickLog):
         client_id: str = "tickflow",
         batch_bytes: int = MAX_BATCH_BYTES,
         new_topic: NewTopic = AS_THE_BROKERS_DO,
+        topic_setting: str = "KAFKA_TOPIC",
     ) -> None:
         self.topic = topic
         self._group = group
         self.stop = stop
-        self._cluster = Cluster(servers, security, stop)
+        self._cluster = Cluster(servers, security, stop, topic_setting)
         self.where = self._cluster.where
         self._partitions = partitions
         self._new_topic = new_topic

@@ -18,10 +18,12 @@ from kafka.errors import (
     FencedInstanceIdError,
     IllegalGenerationError,
     KafkaError,
+    KafkaTimeoutError,
     LogTruncationError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     RebalanceInProgressError,
+    TopicAuthorizationFailedError,
     UnknownMemberIdError,
 )
 from kafka.structs import OffsetAndMetadata, TopicPartition
@@ -247,6 +249,8 @@ class Reader:
         try:
             with self._asking():
                 found = consumer.poll(timeout_ms=wait_ms)
+                if not found and not internals.may_see(consumer, self._topic):
+                    raise TopicAuthorizationFailedError(self._topic)
         except NoOffsetForPartitionError:
             pass  # partitions that this very poll assigned: their user has to set the position first
         except OffsetOutOfRangeError as error:
@@ -382,4 +386,6 @@ class Reader:
             expected = f"a name that no other worker of the group {self._group} has: another one runs under it"
             raise SettingError("KAFKA_INSTANCE_ID", self._instance_id, expected) from None
         except KafkaError as error:
-            raise LogUnavailable(f"{self._cluster.where}: {self._cluster.explain(error)}") from error
+            is_blind = isinstance(error, KafkaTimeoutError) and not internals.may_see(self._consumer, self._topic)
+            cause = TopicAuthorizationFailedError(self._topic) if is_blind else error
+            raise self._cluster.failure(cause) from error

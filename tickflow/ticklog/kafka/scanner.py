@@ -15,6 +15,7 @@ from tickflow.ticklog.base import Bounds, Record
 from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka.internals import position, read_records_by
 from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
+from tickflow.ticklog.kafka.topics import check_rights
 
 REQUEST_MS = 5_000
 PATIENCE_SECONDS = 15.0
@@ -32,7 +33,10 @@ class Scanner:
     def partitions(self, topic: str) -> list[int]:
         """See `TickLog.partitions`."""
         with self._asking() as consumer:
-            return sorted(consumer.partitions_for_topic(topic) or ())
+            found = sorted(consumer.partitions_for_topic(topic) or ())
+            if not found:
+                check_rights(self._cluster, topic)
+            return found
 
     def bounds(self, topic: str, partition: int) -> Bounds:
         """See `TickLog.bounds`."""
@@ -92,4 +96,4 @@ class Scanner:
         try:
             yield self._consumer
         except KafkaError as error:
-            raise LogUnavailable(f"{self._cluster.where}: {self._cluster.explain(error)}") from error
+            raise self._cluster.failure(error) from error

@@ -1,7 +1,7 @@
 """The tick topic and its dead-letter topic: created if missing, otherwise used as they are."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ def prepare(
     """
     admin = cluster.connect(KafkaAdminClient)
     try:
-        missing = _missing(admin, [topic] if dead_letters is None else [topic, dead_letters])
+        missing = missing_of(admin.describe_topics([topic] if dead_letters is None else [topic, dead_letters]))
         if topic in missing:
             _create(admin, topic, partitions, {}, new)
         settings = _settings(admin, topic)
@@ -133,19 +133,35 @@ def make(
     try:
         admin = cluster.connect(KafkaAdminClient)
         try:
-            if _missing(admin, [topic]):
+            if missing_of(admin.describe_topics([topic])):
                 _create(admin, topic, partitions, configs, new)
         finally:
             admin.close()
+    except TopicAuthorizationFailedError as error:
+        raise cluster.failure(error) from error
     except KafkaError as error:
         raise LogUnavailable(
             f"{cluster.where}: the topic {topic} cannot be created: {cluster.explain(error)}"
         ) from error
 
 
-def _missing(admin: Any, topics: list[str]) -> set[str]:
+def check_rights(cluster: Cluster, topic: str) -> None:
+    """Raise kafka-python's `TopicAuthorizationFailedError` for a topic that this user may not see: a consumer's list of
+    topics leaves it out, as if it did not exist.
+    """
+    admin = cluster.connect(KafkaAdminClient)
+    try:
+        missing_of(admin.describe_topics([topic]))
+    finally:
+        admin.close()
+
+
+def missing_of(described: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Which of the topics that an admin client described do not exist. Raises kafka-python's error for one that could
+    not be described.
+    """
     missing = set()
-    for found in admin.describe_topics(topics):
+    for found in described:
         error = for_code(found["error_code"])
         if error is UnknownTopicOrPartitionError:
             missing.add(found["name"])
