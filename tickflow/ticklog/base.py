@@ -192,7 +192,8 @@ class TickLog(ABC):
         """Wait until the log answers, and create missing topics. Raises `Stopped`.
 
         With `create=False` nothing is created: enough for `partitions`, `bounds`, `read` and `committed`. With
-        `letters=False` the dead-letter topic is left alone: a producer needs no permission for it.
+        `letters=False` (for a producer) the dead-letter topic is left alone: a producer needs no permission for it.
+        Records that the log rejects for lack of a permission are then sent again until the permission is granted.
         """
 
     @abstractmethod

@@ -15,7 +15,9 @@ from kafka.coordinator.base import BaseCoordinator
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
+from kafka.producer.record_accumulator import RecordAccumulator
 from kafka.producer.sender import Sender
+from kafka.producer.transaction_manager import InitProducerIdHandler, TransactionManager
 from kafka.record.default_records import DefaultRecordBatch
 
 from tickflow.ticklog.kafka import internals
@@ -43,6 +45,13 @@ READ: dict[str, Callable[..., object]] = {  # the keys are the first digits of t
     "b0e0da054d5d": Fetcher.offsets_by_times,
     "ca6edacf2f01": BaseCoordinator.request_rejoin,
     "7963a0d23bc9": Sender.force_close,
+    "4019d9d8c84a": Sender._dispatch_error,
+    "6fa3de760946": Sender._complete_batch,
+    "c2f987d35845": Sender._maybe_remove_from_inflight_batches,
+    "daef9963772b": RecordAccumulator.reenqueue,
+    "cab587660dbe": RecordAccumulator.ready,
+    "652a00c63818": TransactionManager.has_producer_id,
+    "b933102e8f6a": InitProducerIdHandler.handle_response,
     "8df1286ebd1e": DefaultRecordBatch.__init__,
     "35e0360528da": DefaultRecordBatch._maybe_uncompress,
     "4a12a3d0e6b4": DefaultRecordBatch.validate_crc,

@@ -6,10 +6,16 @@ and names what has changed.
 """
 
 import copy
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka.consumer.fetcher import Fetcher
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaTimeoutError,
+    TopicAuthorizationFailedError,
+)
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
@@ -34,17 +40,25 @@ __all__ = [
     "drop_unreadable",
     "end_sending",
     "ends_of_all",
+    "is_without_number",
     "leave_when_closed",
     "may_see",
     "position",
     "read_records_by",
     "remember_to_rejoin",
+    "send_again_without_rights",
     "topic_id",
     "uncompressed",
+    "wait_for_number",
 ]
 
 READ_FROM = "3.0.12"
 """The release of kafka-python whose source this file was read from."""
+
+RIGHTS_AGAIN_SECONDS = 1.0
+"""How long a producer waits before it sends again what a topic refused for lack of a right; brokers log each
+refusal.
+"""
 
 HEAD_BYTES: int = DefaultRecordBatch.HEADER_STRUCT.size
 """The size of the header of a batch, in bytes."""
@@ -162,6 +176,53 @@ def leave_when_closed(consumer: Any) -> None:
 def end_sending(producer: Any) -> None:
     """End a producer's thread, which would keep running after a `close` that timed out."""
     producer._sender.force_close()
+
+
+def send_again_without_rights(producer: Any, note: Callable[[BaseException], None]) -> None:
+    """Have an idempotent producer send a batch again and again while its topic refuses it for lack of a right; `note`
+    is called with each refusal, in the producer's own thread.
+
+    kafka-python fails such a batch and with it every later one, among them batches that another broker has just
+    accepted. A batch that is sent again keeps its number, and an idempotent producer has one batch per partition in
+    flight: nothing is appended twice, nor out of order.
+    """
+    sender, accumulator = producer._sender, producer._accumulator
+    dispatch = sender._dispatch_error
+
+    def dispatch_or_send_again(batch: Any, error: BaseException, response: Any) -> None:
+        if batch.final_state is not None or not isinstance(error, TopicAuthorizationFailedError):
+            dispatch(batch, error, response)
+            return
+        note(error)
+        accumulator.reenqueue(batch, time.monotonic() + RIGHTS_AGAIN_SECONDS)
+        sender._maybe_remove_from_inflight_batches(batch)
+        accumulator.muted.discard(batch.topic_partition)
+
+    sender._dispatch_error = dispatch_or_send_again
+
+
+def is_without_number(error: BaseException) -> bool:
+    """Whether an error means that the brokers gave an idempotent producer no number (InitProducerId) for lack of a
+    right.
+
+    kafka-python wraps that refusal in the text of a general error.
+    """
+    words = str(error)
+    return "InitProducerIdResponse" in words and ClusterAuthorizationFailedError.__name__ in words
+
+
+def wait_for_number(producer: Any, seconds: float) -> None:
+    """Wait until the brokers have given a new idempotent producer its number. Raises kafka-python's error when they
+    refuse, and `KafkaTimeoutError` after `seconds`.
+    """
+    manager = producer._transaction_manager
+    until = time.monotonic() + seconds
+    while not manager.has_producer_id():
+        if manager.last_error is not None:
+            raise manager.last_error
+        if time.monotonic() > until:
+            raise KafkaTimeoutError(f"no number as a producer within {seconds:g} s")
+        time.sleep(0.01)
 
 
 def uncompressed(batch: DefaultRecordBatch, bound: int) -> bytearray:

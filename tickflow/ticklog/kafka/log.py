@@ -67,7 +67,7 @@ class KafkaTickLog(TickLog):
         limits = self._cluster.patiently(
             lambda: topics.prepare(self._cluster, self.topic, dead_letters, self._partitions, self._new_topic)
         )
-        self._writer = Writer(self._cluster, limits)
+        self._writer = Writer(self._cluster, limits, patient=not letters)
 
     def publish(  # noqa: D102
         self,

@@ -8,14 +8,25 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+)
 from kafka.serializer import Serializer
 
-from tickflow.backoff import Saying
+from tickflow.backoff import Saying, sleep
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.ticklog.base import Headers
 from tickflow.ticklog.kafka.cluster import PATIENCE_SECONDS, Cluster
-from tickflow.ticklog.kafka.internals import end_sending
+from tickflow.ticklog.kafka.internals import (
+    end_sending,
+    is_without_number,
+    send_again_without_rights,
+    wait_for_number,
+)
 from tickflow.ticklog.kafka.partitioner import ByKey
 
 MAX_IN_FLIGHT = 10_000
@@ -31,6 +42,7 @@ NOT_FOUND = "no broker knows where to find the topic"
 
 _SLICE_SECONDS = 0.2
 _CLOSE_SECONDS = 1.0
+_NUMBER_SECONDS = 10.0
 _NO_TIME_LIMIT_MS = 2**31 - 1
 
 _logger = logging.getLogger(__name__)
@@ -70,11 +82,17 @@ class Sent:
 class Writer:
     """An idempotent producer that connects at the first record. `limits` has the largest record of each topic,
     in bytes.
+
+    A `patient` one waits while it lacks a right, and sends the records that were refused for that again. Otherwise they
+    count as refused, like all that Kafka refuses.
     """
 
-    def __init__(self, cluster: Cluster, limits: Mapping[str, int]) -> None:
+    def __init__(self, cluster: Cluster, limits: Mapping[str, int], *, patient: bool = False) -> None:
         self._cluster = cluster
         self._limits = limits
+        self._patient = patient
+        self._topics: set[str] = set()
+        self._lacks: BaseException | None = None
         self._producer: Any = None
         self._pending: deque[Any] = deque()
         self._acknowledged = 0
@@ -112,6 +130,7 @@ class Writer:
             size += len(name) + len(content)
         if size + RECORD_OVERHEAD_BYTES > self._limits.get(topic, size + RECORD_OVERHEAD_BYTES):
             return self._refuse(MessageSizeTooLargeError())
+        self._topics.add(topic)
         if self._producer is None:
             self._producer = self._open()
         if len(pending) >= MAX_IN_FLIGHT:
@@ -127,8 +146,13 @@ class Writer:
             except KafkaError as error:
                 return self._refuse(error)
             else:
-                pending.append(sent)
-                return Sent(sent)
+                if not (self._patient and sent.is_done and isinstance(sent.exception, TopicAuthorizationFailedError)):
+                    pending.append(sent)
+                    return Sent(sent)
+                # The topic is not in the metadata any more: the record was not taken, and every later one waits.
+                self._lacks = sent.exception
+                self._waited(started, self._unconfirmed(), wait)
+                sleep(self._cluster.stop, _SLICE_SECONDS)
 
     def _wait_for_room(self, wait: bool) -> None:
         started = time.monotonic()
@@ -136,7 +160,7 @@ class Writer:
             with suppress(KafkaError):
                 self._pending[0].get(timeout=_SLICE_SECONDS)
             self._reap()
-            self._waited(started, f"{len(self._pending):,} records are not confirmed yet", wait)
+            self._waited(started, self._unconfirmed(), wait)
 
     def flush(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for all confirmations; raises `NotAcknowledged`.
@@ -154,9 +178,10 @@ class Writer:
             with suppress(KafkaError):
                 self._producer.flush(min(left, _SLICE_SECONDS))
             self._reap()
-            self._say(started, f"{len(self._pending):,} records are not confirmed yet")
+            self._say(started, self._unconfirmed())
         waiting = sum(not sent.is_done for sent in self._pending)
-        self._raise_refused(waiting, f"no confirmation from {self._cluster.where} within {timeout:g} s")
+        late = f"no confirmation from {self._cluster.where} within {timeout:g} s"
+        self._raise_refused(waiting, late if self._lacks is None else self._cluster.explain(self._lacks))
 
     def close(self) -> None:
         """Close the connection, within about 3 s; log how many records in flight were lost."""
@@ -184,7 +209,11 @@ class Writer:
         self._is_broken = False
 
     def _open(self) -> Any:
-        return self._cluster.open(
+        return self._cluster.patiently(self._connect)
+
+    def _connect(self) -> Any:
+        """A connected producer; a patient writer's has its number, without which Kafka takes no records."""
+        producer = self._cluster.connect(
             KafkaProducer,
             acks="all",
             enable_idempotence=True,
@@ -201,6 +230,27 @@ class Writer:
             metadata_max_age_ms=30_000,
             metrics_enabled=False,
         )
+        if self._patient:
+            send_again_without_rights(producer, self._note_lack)
+            try:
+                wait_for_number(producer, _NUMBER_SECONDS)
+            except KafkaError as error:
+                with suppress(KafkaError):
+                    producer.close(timeout=_CLOSE_SECONDS)
+                raise self._meant(error) from error
+        return producer
+
+    def _note_lack(self, error: BaseException) -> None:
+        self._lacks = error
+
+    def _meant(self, error: BaseException) -> BaseException:
+        """The error, by its own name where kafka-python hides it, with the topics that were written to."""
+        return ClusterAuthorizationFailedError(sorted(self._topics)) if is_without_number(error) else error
+
+    def _unconfirmed(self) -> str:
+        """How many records wait for a confirmation, and for which right, if one is missing."""
+        count = f"{len(self._pending):,} records are not confirmed yet"
+        return count if self._lacks is None else f"{count}: {self._cluster.explain(self._lacks)}"
 
     def _reap(self) -> None:
         pending = self._pending
@@ -208,6 +258,7 @@ class Writer:
             sent = pending.popleft()
             if sent.exception is None:
                 self._acknowledged += 1
+                self._lacks = None
             else:
                 self._note_refusal(sent.exception)
                 self._is_broken = True
@@ -219,7 +270,7 @@ class Writer:
 
     def _note_refusal(self, error: BaseException) -> None:
         self._refused += 1
-        self._cause = self._cause or self._cluster.explain(error)
+        self._cause = self._cause or self._cluster.explain(self._meant(error))
 
     def _raise_refused(self, waiting: int = 0, cause: str = "") -> None:
         refused, cause = self._refused, self._cause or cause
