@@ -1,5 +1,6 @@
 """The verb `notify`: sends alerts to the addresses of ALERT_URLS, and `notify --test` tries each of them."""
 
+import logging
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 
@@ -8,6 +9,8 @@ from tickflow.alerts.channels import Channel
 from tickflow.alerts.desk import alerts_topic
 from tickflow.alerts.notifier import Notifier, Wishes
 from tickflow.alerts.outbox import Outbox
+from tickflow.backoff import Backoff, Saying, sleep
+from tickflow.errors import LogUnavailable
 from tickflow.process import StopEvent
 from tickflow.sessions import Sessions
 from tickflow.store.alerts import AlertStore
@@ -15,6 +18,8 @@ from tickflow.store.base import PointReader
 from tickflow.store.mutes import MuteStore
 from tickflow.telemetry.notifier import NotifierTelemetry
 from tickflow.ticklog.base import TickLog
+
+logger = logging.getLogger("tickflow.alerts")
 
 TEST = "This is a test from tickflow: alerts will come to this address."
 
@@ -45,12 +50,29 @@ def run(
     """Send alerts until asked to stop; `log` is the log of the alerts' topic."""
     with log, store, closing(alerts), closing(open_outbox()) as outbox, closing(mutes) if mutes else nullcontext():
         store.connect()
-        log.make_topic(log.topic, 1, {})
+        if not _make_topic(log, stop):
+            return
         log.connect(create=False)
         notifier = Notifier(
             *(log, outbox, channels, alerts, store, wishes, stop), mutes=mutes, sessions=sessions, telemetry=telemetry
         )
         notifier.run()
+
+
+def _make_topic(log: TickLog, stop: StopEvent) -> bool:
+    """Wait until the topic of the alerts is there; return whether it is, `False` if asked to stop meanwhile."""
+    waiting = Saying(logger)
+    for delay in Backoff():
+        try:
+            log.make_topic(log.topic, 1, {})
+        except LogUnavailable as error:
+            waiting(f"alerts cannot be read: {error}")
+        else:
+            waiting.over(f"{log.where} answers")
+            return True
+        if sleep(stop, delay):
+            break
+    return False
 
 
 def topic_and_group(topic: str, group: str) -> dict[str, str]:
