@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test full faults attacks check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets sbom settings screenshots lock clean
+.PHONY: help run test full faults attacks secured check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets sbom settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ faults: $(DEV) ## Break everything under load (about 25 minutes) and write the t
 attacks: $(DEV) ## Attack the page with 5,000 hostile requests on each stack, and with hundreds of connections
 	@$(BIN)/python -m devtools.servers build
 	@TICKFLOW_ATTACKS=full $(BIN)/python -m pytest -s -n 0 tests/attacks
+
+secured: $(DEV) ## Take each right at Kafka from each script, before it starts and while it runs
+	@$(BIN)/python -m devtools.servers build
+	@TICKFLOW_TESTS=full $(BIN)/python -m pytest -n 0 tests/secured/test_acls.py
 
 check: $(DEV) $(SCRIPTS) ## Check formatting, lint, types, the documentation, and that tests notice a few mutants
 	@$(BIN)/ruff format --check .

@@ -4,28 +4,28 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kafka.admin import (
-    ACL,
     ACLFilter,
     ACLOperation,
     ACLPermissionType,
     ACLResourcePatternType,
     KafkaAdminClient,
-    ResourcePattern,
     ResourcePatternFilter,
     ResourceType,
     UserScramCredentialUpsertion,
 )
 
 from devtools.influxdb import Influxd, InfluxServer
+from devtools.init import Rights, acls
 from devtools.kafka import KafkaServer
 from devtools.process import free_port
 from tests.secured.certificates import Authority
+from tests.waiting import until
 
 PASSWORD = "a-password-of-the-tests"
 USERS = ("admin", "producer", "worker", "reader", "nobody")
@@ -119,25 +119,28 @@ class SecuredKafka(KafkaServer):
                 answer = admin.alter_user_scram_credentials(wanted)
                 assert not any(answer.values()), answer
 
-    def allow(self, user: str, rights: Mapping[tuple[str, str], Sequence[str]]) -> None:
-        """Give a user rights: operations by kind and name of the resource, as in `{("TOPIC", "a"): ["READ"]}`."""
+    def allow(self, user: str, rights: Rights) -> None:
+        """Give a user rights; returns when the broker goes by them."""
         with self.admin() as admin:
-            made = admin.create_acls([
-                ACL(f"User:{user}", "*", ACLOperation[each], ACLPermissionType.ALLOW, _pattern(kind, name))
-                for (kind, name), operations in rights.items()
-                for each in operations
-            ])  # fmt: skip
+            wanted = acls(user, rights)
+            made = admin.create_acls(wanted)
             assert not made["failed"], made
+            until(lambda: set(wanted) <= set(_all_acls(admin, user)), f"the rights of {user} are in force")
 
-    def forbid(self, user: str) -> None:
-        """Remove all rights of a user."""
+    def forbid(self, user: str, rights: Rights | None = None) -> None:
+        """Remove these rights of a user, by default all; returns when the broker goes by that."""
         with self.admin() as admin:
-            everything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-            admin.delete_acls([ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, everything)])
+            gone = _all_acls(admin, user) if rights is None else acls(user, rights)
+            if gone:
+                admin.delete_acls(gone)
+            until(lambda: not set(gone) & set(_all_acls(admin, user)), f"the rights of {user} are gone")
 
 
-def _pattern(kind: str, name: str) -> ResourcePattern:
-    return ResourcePattern(ResourceType[kind], name)
+def _all_acls(admin: Any, user: str) -> Sequence[Any]:
+    anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+    asked = ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ANY, anything)
+    found: Sequence[Any] = admin.describe_acls(asked)[0]
+    return found
 
 
 class SecuredInfluxd(Influxd):
