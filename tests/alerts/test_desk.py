@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.alerts.batches import alerts_of, batch, slices
-from tests.alerts.test_market import Kept, shock
+from tests.alerts.test_market import WAIT_SECONDS, Kept, shock
+from tests.integration.chain import wait_until
 from tickflow.alerts.checkpoint import Checkpoints
 from tickflow.alerts.desk import HOLD_SECONDS, HOLD_TICKS, Desk
 from tickflow.alerts.replay import differences
 from tickflow.alerts.watch import Terms
+from tickflow.errors import SettingError
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
 from tickflow.ticklog.base import TickLog
 
@@ -98,3 +100,28 @@ def test_ticks_that_wait_move_with_their_partition(desk: Clocked) -> None:
     desk.take_back(0, released)
     desk.look()
     assert desk.offset == 80
+
+
+def test_alerts_wait_for_a_setting_that_the_cluster_cannot_meet_at_present(
+    store: EmbeddedAlerts, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While one of three brokers is away, a topic with three replicas cannot be made."""
+    caplog.set_level("WARNING", logger="tickflow")
+    tries: list[Kept] = []
+
+    def opened(_ended: threading.Event) -> tuple[Checkpoints, TickLog | None]:
+        tries.append(Kept())
+        if len(tries) < 3:
+            raise SettingError("KAFKA_REPLICAS", "3", "2 or less")
+        return tries[-1], None
+
+    made = Desk(TERMS, store, newest=lambda _number, _fits: None, open_checkpoints=opened)
+    made.adopt(0, 0, 0, 0, "")
+    made.start()
+    made.take(0, TICKS)
+    made.committed(0, len(TICKS))
+    wait_until(lambda: len(store.alerts(0)) > 0, "the alerts are stored", WAIT_SECONDS)
+    made.close()
+    assert [(each.levelname, each.exc_info) for each in caplog.records][:1] == [("WARNING", None)]
+    assert "alerts wait: KAFKA_REPLICAS is '3'; expected 2 or less" in caplog.text
+    assert made.trouble == ""

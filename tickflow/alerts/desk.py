@@ -20,7 +20,7 @@ from tickflow.alerts.alert import MARKET, MOVE, Alert, encode
 from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
 from tickflow.alerts.watch import Terms, Watch
 from tickflow.backoff import Backoff, Saying
-from tickflow.errors import LogError, LogUnavailable, NotAcknowledged, Stopped, StoreError, TickflowError
+from tickflow.errors import LogUnavailable, NotAcknowledged, Stopped, TickflowError
 from tickflow.metrics.windows import WINDOW_SPAN
 from tickflow.store.alerts import AlertStore
 from tickflow.ticklog.base import TickLog
@@ -280,7 +280,7 @@ class Desk:
                 self._saying.over("alerts are stored and published again")
             except Stopped:
                 break
-            except (StoreError, LogError) as error:
+            except TickflowError as error:  # also a setting that the cluster cannot meet while a broker is away
                 self.trouble = str(error)
                 self._saying(f"alerts wait: {error}")
                 if not is_last:
