@@ -58,7 +58,7 @@ def take(browser: Browser, url: str, scheme: str, width: int, height: int, path:
         page.on("console", lambda message: print(f"{message.type}: {message.text}", file=sys.stderr))
         page.on("pageerror", lambda error: print(f"error: {error}", file=sys.stderr))
         page.goto(url)
-        is_many = "symbols=" in url and "overlay=" not in url
+        is_many = "symbols=" in url
         page.wait_for_selector(f"#{'multiples' if is_many else 'chart'} .main-svg", state="attached", timeout=120_000)
         page.wait_for_timeout(SETTLED_MS)
         page.screenshot(path=path)
