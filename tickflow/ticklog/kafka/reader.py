@@ -45,7 +45,7 @@ SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
 member may never complete its join, and longer polls delay a stop.
 """
 
-LINGER_SECONDS, FEW_RECORDS = 0.02, 1_000
+LINGER_SECONDS, FEW_RECORDS = 0.01, 1_000
 """If a poll returned all available records, and fewer than `FEW_RECORDS`, the next poll begins after a pause of
 `LINGER_SECONDS`.
 
