@@ -173,7 +173,7 @@ function row(each) {
   return item;
 }
 
-/* A row was clicked: go to its moment, or acknowledge it. */
+/* A row or one of its buttons was clicked: go to its moment, acknowledge it, undo that, or snooze it. */
 function act({ key, ack, undo, snooze }) {
   if (snooze) worth.snooze(snooze);
   const strong = mode() === "today" && worth.find(key);

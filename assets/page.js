@@ -172,8 +172,9 @@ function takeIn(answer, whole, drawn, out) {
   }
 }
 
-/* Request a new drawing in place of a drawing that cannot be extended, or that never arrived (`null`). Without an
-   answer, request it again after a wait that doubles each time: a new request discards the answer of a slow one. */
+/* Request a new drawing in place of the drawing `id`, which cannot be extended; `null` if none has arrived yet. Without
+   an answer, ask again after a wait that doubles each time, since a new request discards the answer to the one before.
+*/
 function rebuild(id) {
   const now = performance.now(),
     again = asked.id === id;

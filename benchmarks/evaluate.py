@@ -160,7 +160,7 @@ def judge_walk(make: Callable[[np.random.Generator, int], Walk], phase: int, see
     promised = PROMISE * phase * max(seeds, quiet_seeds)
     row: Row = {"walk": make.__name__, "seeds": max(seeds, quiet_seeds), "followed": followed / promised}
     for name, total in counts.items():
-        # The threshold is uncertain too: it is calibrated on the promised number of alerts in the first phase.
+        # The threshold is uncertain too: it was set so that the first phase has the promised number of alerts.
         spread = 1.96 * (1 / max(total, 1) + 1 / promised) ** 0.5
         row[name] = total / promised
         row |= {f"{name} low": total / promised * np.exp(-spread), f"{name} high": total / promised * np.exp(spread)}

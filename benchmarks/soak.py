@@ -18,7 +18,7 @@ from benchmarks.visitor import DRAWN, Visitor
 from tests.trades import COLUMNS, OPENING
 
 REFRESHES = int(os.environ.get("TICKFLOW_SOAK_REFRESHES", "5400"))
-"""The refreshes of three hours."""
+"""How many refreshes to run; by default as many as three hours have at one every 2 s."""
 EVERY = 250
 SPEED = 20
 INTERVAL_SECONDS = 2.0

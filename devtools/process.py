@@ -26,8 +26,8 @@ class ServerError(Exception):
 class ServerProcess(ABC):
     """A server whose data, settings and log are in `folder`; its ports stay the same across `restart()`.
 
-    Server and starter end together (see `leash.py`), unless it is started `detached`. Start it from a thread that
-    outlives it.
+    Unless started `detached`, the server is killed when the thread that started it ends (on Linux; see `leash.py`), so
+    start it from a thread that lives long enough.
     """
 
     name: str

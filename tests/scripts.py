@@ -11,7 +11,9 @@ from pathlib import Path
 PROJECT = Path(__file__).parent.parent
 LEASH = PROJECT / "devtools" / "leash.py"
 KEPT = ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG")
-"""What a script's environment keeps of ours; the last one is set by `make coverage`, which measures scripts, too."""
+"""The variables of our own environment that are passed on to a script; `make coverage` sets the last one, since it
+measures scripts too.
+"""
 
 
 class Script:

@@ -24,7 +24,7 @@ from tickflow.ticks.tick import Tick, encode
 
 
 class MeasuredProducer(StockDataProducer):
-    """The producer with a clock that its first ticks start."""
+    """The producer, measured from the moment it publishes its first ticks."""
 
     figures: Figures
 

@@ -25,7 +25,7 @@ from tickflow.store.sqlite.store import EmbeddedStore
 UPDATE_INTERVAL = 0.5
 WAIT_MS = 60_000
 PORT = free_port()
-"""The port of every dashboard that this process serves: Chromium finds compiled scripts by their address."""
+"""One port for all dashboards that this process serves, because Chromium caches compiled scripts by URL."""
 PACKED: dict[str, bytes] = {}
 """Compressed scripts by path, shared by all dashboards of this process: their content never differs."""
 

@@ -1,4 +1,6 @@
-"""Signing in, looking, acknowledging as an operator, being refused as a viewer, and the end of an open session."""
+"""Signing in, viewing the page, acknowledging as an operator, being refused as a viewer, and a session that ends while
+its page is open.
+"""
 
 import re
 from collections.abc import Iterator

@@ -75,7 +75,7 @@ class Terminal:
         os.write(self.master, b"\x03")
 
     def close(self) -> None:
-        """Close the terminal's window: the kernel sends SIGHUP, and writing to the terminal fails from now on."""
+        """Close the terminal's window: the kernel sends SIGHUP, and writing to the terminal fails from then on."""
         self._closing.set()
         self._reader.join()
 

@@ -194,7 +194,7 @@ def test_a_symbol_in_two_partitions_is_counted_once_and_reported(caplog: pytest.
 
 
 def test_an_idle_worker_resumes_once_the_log_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker has no commit to make, which would also end the wait."""
+    """Nothing is due for a commit: a successful commit would also end the wait."""
     log = ScriptedLog([Polled(assigned={0: 1}), Polled(), Polled(), Polled()], away={})
     worker = worker_of(log, MemoryStore())
     worker.poll()

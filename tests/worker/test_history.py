@@ -1,4 +1,4 @@
-"""The history keeps the same latest prices of a symbol as a deque of its length."""
+"""A history keeps the same latest prices as a deque with the same `maxlen` does."""
 
 from collections import defaultdict, deque
 

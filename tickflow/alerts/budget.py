@@ -28,7 +28,7 @@ For a stock of 14 dollars, whose price moves by cents, the five largest moves of
 of 4, two in five steps of 20 basis points would be missed.
 """
 OTHERS_FLOOR = 4.0
-"""The lowest threshold of the other detectors; the score of `volume` exceeds 2 in one second out of fifty."""
+"""The lowest threshold of all detectors but `move`. With a floor of 2, `volume` would flag one second in fifty."""
 START = 8.0
 """The first threshold of a symbol without history."""
 DAY_US = 86_400_000_000

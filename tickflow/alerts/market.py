@@ -78,7 +78,7 @@ def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[A
 
 
 def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
-    """The market moves; one that shares a member with a stored market move gets the time of that one.
+    """The market moves; one that shares a member with a stored market move takes its time.
 
     Two workers may see the first members of a move in a different order: then the second worker completes the alert
     that the first one stored, and does not add another.

@@ -49,17 +49,19 @@ class Outline:
 
 
 def step_width(since_ns: int, until_ns: int, steps: int) -> int:
-    """The width, in ns, with which `steps` equal steps cover the range. Steps begin at multiples of this width since
-    1970, so that the first one may begin before the range; then there is one step more.
+    """The width, in ns, with which `steps` equal steps cover the range.
+
+    Steps begin at multiples of this width, counted from 1970. So the first step may begin before the range; then
+    `steps` + 1 steps are needed to cover it.
     """
     return max(1, -(-(until_ns - since_ns) // steps))
 
 
 def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, float, int]]) -> Digest:
-    """The digest of the chosen points, without duplicates, in time order.
+    """The digest made of `points`: the points chosen for it, already in time order and without duplicates.
 
-    `sums` has, for each step of `width_ns`, its start (a multiple of the width since 1970), and the volume and the
-    number of all its points.
+    `sums` has a row for each step of `width_ns`: the step's start (a multiple of `width_ns`, counted from 1970), and
+    the total volume and the number of its points, including those that were not chosen.
     """
     columns = list(zip(*sums, strict=True))
     begins, counts = (np.array(columns[at], dtype=np.int64) for at in (0, 2))

@@ -76,7 +76,7 @@ class Expected:
             self._database.executemany("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", rows)
 
     def deliver(self, letters: Iterable[Letter]) -> None:
-        """Add the dead letters that exist."""
+        """Add the dead letters that were actually found, for comparison with the refused records."""
         rows = ((each.partition, each.offset, each.stage) for each in letters)
         with self._together():
             self._database.executemany("INSERT OR REPLACE INTO letters VALUES (?, ?, ?)", rows)

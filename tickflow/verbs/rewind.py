@@ -53,7 +53,7 @@ def show(log: TickLog, to_ns: int) -> None:
 
 
 def _metadata(log: TickLog, offset: int) -> str:
-    """The metadata of a commit at `offset` with which a worker fills its windows from as far back as they may reach."""
+    """Metadata for a commit at `offset` that makes a worker refill its windows from as far back as any can reach."""
     return to_metadata(offset, 0, topic_id=log.topic_id)
 
 

@@ -13,7 +13,9 @@ TITLE = "Tickflow"
 CLOCK_MS = 1000
 SKIPS = (("chart", "Chart"), ("watch", "Watch list"), ("alerts", "Alerts"))
 RENDERER = "window.beginDash = () => new DashRenderer();"
-"""Dash's own start of the page, delayed until `assets/page.js` has the browser's callbacks ready."""
+"""Starts Dash's renderer. It is wrapped in a function, which `assets/page.js` calls once the browser's callbacks are
+defined.
+"""
 
 INDEX = """<!DOCTYPE html>
 <html lang="en">

@@ -357,8 +357,9 @@ class Rows:
                 refused.append(
                     Refusal(
                         at,
-                        f"{len(cells)} cells where {'the header' if shape.has_header else 'the first row'} has "
-                        f"{shape.width}; the last is {quoted(cells[-1])}",
+                        f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'} where "
+                        f"{'the header' if shape.has_header else 'the first row'} has {shape.width}; "
+                        f"the last is {quoted(cells[-1])}",
                     )
                 )
             else:
