@@ -106,7 +106,7 @@ sbom: $(DEV) ## Write sbom.json (CycloneDX): the libraries of requirements.lock 
 settings: $(DEV) ## Write .env.example and the table of docs/settings.md from config.py
 	@$(BIN)/python -m devtools.settings_text
 
-screenshots: $(DEV) ## Take the pictures of the page in docs/: simulated ticks; DAY=FILE for those of a recorded day
+screenshots: $(DEV) ## Take pictures of the page into docs/: DAY=FILE of a recorded day; without it, of simulated ticks
 	@$(BIN)/python scripts/screenshots.py docs $(DAY)
 
 lock: $(VENV) ## Write the lock files from requirements*.txt; with UPGRADE=1 take newer versions

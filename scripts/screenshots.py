@@ -1,9 +1,9 @@
 """Take the pictures of the page that README and docs show.
 
-    python scripts/screenshots.py docs              runs the three scripts on simulated ticks; pictures 3 minutes later
-    python scripts/screenshots.py docs DAY.csv.gz   and the same page on a recorded day of AIG, BAC, IBM and SPY
+    python scripts/screenshots.py docs DAY.csv.gz   the page on a recorded day of AIG, BAC, IBM and SPY: day-*.png
+    python scripts/screenshots.py FOLDER            the page after three minutes of simulated ticks: page-*.png
 
-Writes page-*.png and compare-dark-1440.png of the simulated ticks, and day-*.png of the recorded day.
+The docs show six of the pictures of the recorded day.
 """
 
 import os
