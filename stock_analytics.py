@@ -466,7 +466,7 @@ def work(arguments: argparse.Namespace, settings: Settings, stop: process.StopEv
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, lambda *_: worker.console.want_summary())
     gc.freeze()  # without it, garbage collection of the loaded modules took 10 % of the CPU
-    from tickflow.telemetry.unread import serving_worker  # the same
+    from tickflow.telemetry.unread import serving_worker  # loads prometheus_client
 
     with serving_worker(settings, worker.telemetry, partial(open_log, settings, stop), stop):
         worker.run()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tickflow.sources.replay import Part
 
 FLUSH_EVERY_SECONDS = 1.0
-"""The longest time between two flushes of a source that never waits, in seconds."""
+"""The longest time, in seconds, between two flushes while the source never waits."""
 FLUSH_AT_INTERVAL_SECONDS, FLUSH_AT_EXIT_SECONDS = 0.8, 10.0
 """How long a flush waits for acknowledgements, in seconds: in each pause, and once at the end."""
 PROGRESS_SECONDS = 10.0

@@ -16,7 +16,7 @@ from tickflow.metrics.windows import Windows
 
 SYMBOLS = 500
 WARM_UP = SYMBOLS * 20
-"""The clock of the tutorial's script starts after this many ticks: before its windows are full, it has less to do."""
+"""The tutorial's script is timed only after this many ticks, since it does less work while its windows fill."""
 
 TUTORIAL = "tutorial script"
 BATCHING = "the same, batching mode"
@@ -30,9 +30,9 @@ LOOP = "limit: our client polls, ready lines posted as ours"
 ONE, FOUR = "limit: InfluxDB, one connection", "limit: InfluxDB, four connections"
 
 WANTED = {TUTORIAL: 90.0, QUIX: 3.5, BYTEWAX: 2.0, TUNED: 1.6, PLAIN: 0.85, LOOP: 0.85}
-"""How many times as fast as each program our worker should be."""
+"""For each program, how many times as fast as the program our worker should be."""
 CPU_WANTED = 0.6
-"""The CPU per tick that our worker may use, as a share of bytewax's."""
+"""The most CPU time per tick that our worker should use, as a fraction of bytewax's."""
 
 
 def run(bench: Bench) -> dict[str, Any]:

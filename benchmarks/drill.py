@@ -46,13 +46,13 @@ class Fault:
     begin: Callable[[], object]
     end: Callable[[], object]
     says: dict[str, str]
-    """The regular expression that finds each observer's report. That of `metrics` is searched in the answers of the
-    metrics and the health; `SILENT` finds that there is no answer.
+    """For each observer, the regular expression that matches its report of the fault. The observer `metrics` reads both
+    the metrics and the health; its report is `SILENT` if there is no answer.
     """
     of: str = "worker"
     """The process whose metrics are read."""
     before: Callable[[], object] = lambda: None
-    """A preparation, which is not timed."""
+    """Called before the fault begins, outside the measured time."""
 
 
 SILENT = "no answer"

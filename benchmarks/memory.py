@@ -13,7 +13,7 @@ HISTORIES = {200: 10.0, 20: 2.0}
 """For each value of HISTORY_SIZE, the kilobytes that a symbol may take."""
 FULL_AFTER = 210
 FEW = 10
-"""The number of symbols in the baseline run, whose memory is subtracted. It has as many ticks as the measured run."""
+"""The number of symbols in the baseline run, whose memory is subtracted. Both runs have equally many ticks."""
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def shares(stacks: list[str]) -> dict[str, float]:
     counts: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
-        if ";" not in stack or ("<module>" in stack and "Engine.run (" not in stack):  # modules still load
+        if ";" not in stack or ("<module>" in stack and "Engine.run (" not in stack):  # modules are still being loaded
             continue
         counts[next((name for name, looks in PARTS if re.search(looks, stack)), "other")] += int(count)
     whole = sum(counts.values())

@@ -32,9 +32,11 @@ PROBE_SECONDS = 0.2
 SYMBOLS = round(RATE * PROBE_SECONDS)
 LOOK_SECONDS = 0.05
 QUIET_SECONDS = 0.5
-"""Below this age, data are no longer delayed by the restart."""
+"""If the newest tick of a partition is younger than this, the restart no longer delays the partition."""
 SETTLED_NS = 5 * 10**9
-"""The least duration of a restart: the broker shows no change when a named worker comes back quickly."""
+"""No restart counts as over before this time has passed: if a named worker comes back quickly, the broker shows no
+change to wait for.
+"""
 LONGEST_SECONDS = 60.0
 
 UNNAMED, NAMED = "unnamed", "`KAFKA_INSTANCE_ID=auto`"
@@ -45,7 +47,9 @@ WANTED = {
     (UNNAMED, KILL): (3.0, 1.0),
     (NAMED, KILL): (3.0, 1.0),
 }
-"""The age in seconds that data may reach in the restarted worker's own partitions and in the others."""
+"""For each kind of worker and of restart, the greatest age in seconds that data should reach in the restarted worker's
+own partitions, and in the others.
+"""
 
 
 def run(bench: Bench) -> dict[str, Any]:

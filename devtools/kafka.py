@@ -122,7 +122,7 @@ def kafka_cluster(folder: Path, size: int = 3) -> Iterator[list[KafkaServer]]:
         each.nodes, each.cluster = nodes, nodes[0].cluster
     try:
         for each in nodes:
-            each.launch()  # a node is ready once most of the others are
+            each.launch()  # launch all before waiting for any: a node is ready only once most of the others are
         for each in nodes:
             each.wait()
         yield nodes

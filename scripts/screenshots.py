@@ -32,7 +32,7 @@ FLAGS = (
 PROJECT = Path(__file__).resolve().parent.parent
 TICKING_SECONDS = 180
 READ_SECONDS = 300
-"""How long the chain may take for a recorded day."""
+"""How long, in seconds, the producer may take to publish a recorded day."""
 WIDE, NARROW = (1440, 900), (400, 860)
 COMPARED = "?symbol=AAPL&symbols=AAPL,AMZN,GOOGL,META,MSFT,NVDA&scale=percent"
 SIMULATED = {"page": "", "compare": COMPARED}
@@ -43,7 +43,7 @@ DAY = {
     "day-compare": "?symbol=SPY&symbols=AIG,BAC,IBM,SPY&range=all&scale=percent",
     "day-overlay": "?symbol=SPY&symbols=AIG,BAC,IBM,SPY&range=all&overlay=1",
 }
-"""The address of each picture, under its name."""
+"""For each picture, by name, the query of the page's URL."""
 SETTLED_MS = 4_000
 """Long enough for the first refreshes, so that the picture shows the page as readers usually see it."""
 
@@ -116,7 +116,7 @@ def main(folder: Path, day: Path | None) -> None:
                 url, producer = run
                 if producer.wait(READ_SECONDS):
                     sys.exit(f"{day} was not published")
-                time.sleep(TICKING_SECONDS / 6)  # until the worker has stored the last of it
+                time.sleep(TICKING_SECONDS / 6)  # long enough for the worker to store the last tick
                 take_all(url, folder, DAY)
 
 

@@ -25,7 +25,7 @@ def answer(symbol: str = "IBM", price: str = "301.5000", suffix: str = "", **cha
 
 @dataclass
 class Stub:
-    """A local server with answers of Alpha Vantage: those of a symbol in order, then the last one repeatedly."""
+    """A local server that answers like Alpha Vantage: for each symbol, `answers` in order, then the last one again."""
 
     answers: dict[str, list[object]]
     queries: list[dict[str, str]] = field(default_factory=list)

@@ -13,4 +13,4 @@ def often(short: int, full: int) -> int:
 
 
 in_full = pytest.mark.skipif(not FULL, reason="runs in make full")
-"""Marks a case that takes the same path through the code as a case of `make test`."""
+"""Marks a case that only `make full` runs, since a case of `make test` takes the same path through the code."""

@@ -11,7 +11,7 @@ DATA = Path(__file__).parent / "data"
 OLD_FILES = sorted(path.name for path in DATA.glob("embedded-*.db.gz"))
 TICKS = 70
 FOR_EVER = 36_500.0
-"""In days: so long that retention does not delete the old points of the file."""
+"""A retention in days, long enough that the old points of the file are not deleted."""
 
 
 def old_file(name: str, folder: Path) -> Path:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 LONG = 60.0
-"""In seconds. What takes 0.1 s on an idle machine took 12 s on two cores at a load average of 15."""
+"""A timeout in seconds: what takes 0.1 s on an idle machine took 12 s on two cores at a load average of 15."""
 
 
 def until(is_true: Callable[[], object], what: str = "what was waited for", seconds: float = LONG) -> None:

@@ -29,8 +29,8 @@ CHECKPOINT_PAGES = 4_000
 """The write-ahead file is copied into the database once it has this many pages (16 MB).
 
 A page that several batches changed is then written only once. The limit matters to readers too: they search the
-write-ahead file first, and up to 4,096 pages take a single step. The store also forces a copy once a minute, for days
-with few writes.
+write-ahead file first, which takes a single step for up to 4,096 pages. The store also forces a copy once a minute, for
+days with few writes.
 """
 
 APPLICATION_ID = 0x7469636B

@@ -81,7 +81,7 @@ class SmtpReceiver:
         return "250 taken"
 
     def stay_away(self, seconds: float, longest: float = 120.0) -> None:
-        """Refuse mail for that many seconds, and on until one mail was refused, for at most `longest` seconds."""
+        """Refuse mail for `seconds`, and then until at least one mail was refused, but at most for `longest` s."""
         self.is_away = True
         begun = time.monotonic()
         while time.monotonic() - begun < seconds or (not self.refused and time.monotonic() - begun < longest):

@@ -34,7 +34,7 @@ def said(budget: Budget, start: float, steps: list[tuple[int, float]], begin_us:
         now += step
         first = now if first is None else first
         flag = Flag(0, "move", score, 0, 1.0, 1.0, number, number, None)
-        counted = number  # counted ticks are one apart
+        counted = number  # each step is one counted tick
         stretch = Stretch("A", np.array([now]), np.array([1.0]), 1.0, counted, first)
         for each in episodes.take(stretch, [flag]):
             saying[each.detector, each.time_ns] = each.said

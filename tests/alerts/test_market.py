@@ -155,10 +155,10 @@ def test_a_stored_move_is_judged_by_the_alerts_of_its_members() -> None:
     assert unstored([], alerts[1:], 7) == []
     wrong = [
         replace(move, members="A,B,C,X"),  # X raised no alert
-        replace(move, members="A,B,C,D"),  # D raised one minutes later
-        replace(move, members="A,B"),  # two are no market move
+        replace(move, members="A,B,C,D"),  # D raised its alert minutes later
+        replace(move, members="A,B"),  # two symbols are no market move
         replace(move, direction=-1),
-        replace(move, offset=8),  # no member's place
+        replace(move, offset=8),  # not the offset of a member's alert
     ]
     assert unfounded([move, *wrong], alerts) == wrong
     assert unstored([replace(move, direction=-1)], alerts, 7) == [move]

@@ -115,5 +115,5 @@ def _started(script: StartScript, store: MetricsStore, env: dict[str, str], fold
     port = free_port()
     running = script("stock_dashboard.py", env={**env, "DASHBOARD_PORT": str(port)})
     running.wait_for("The page is at")
-    time.sleep(1)  # let the store connect: earlier answers would be valid, but test less
+    time.sleep(1)  # until the page has connected to its store: answers before that would be valid, but test less
     return Page(port, running, store, folder)

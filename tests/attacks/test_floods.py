@@ -29,12 +29,12 @@ from tickflow.store.sqlite.store import EmbeddedStore
 SYMBOLS = 200_000 if FULL else MOST_SHOWN + 500
 SOURCES = 20_000 if FULL else 2_000
 REFRESH_SECONDS = 0.5 if FULL else 10.0
-"""The longest that a refresh may take: the page's promise on an idle machine, and more on CI's busy machines."""
+"""The most seconds that a refresh may take: the page's promise on an idle machine, and more on CI's busy machines."""
 PORTION = 20_000
 
 
 Named = Callable[[int], tuple[str, str]]
-"""The symbol and the source of a point by its number."""
+"""Returns the symbol and the source of the point with a given number."""
 
 
 def lines(count: int, now_ns: int, named: Named) -> Iterator[str]:

@@ -31,7 +31,10 @@ PACKED: dict[str, bytes] = {}
 
 
 def until(page: Page, expression: str) -> None:
-    """Wait until `expression` is true in the page: Playwright's way needs `eval`, which our policy forbids."""
+    """Wait until `expression` is true in the page.
+
+    Playwright's `wait_for_function` needs `eval`, which the page's Content-Security-Policy forbids.
+    """
     deadline = time.monotonic() + WAIT_MS / 1000
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, f"never true: {expression}"

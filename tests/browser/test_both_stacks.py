@@ -110,7 +110,7 @@ def test_a_reader_walks_through_the_page(
 
 
 BEGIN = datetime(2026, 3, 6, 14, 30, tzinfo=UTC)
-"""A Friday: within two days, the exchange's clock is set forward."""
+"""A Friday; on the Sunday after it, the exchange's clocks are set forward."""
 STEP = timedelta(seconds=20)
 TICKS = 5_400
 

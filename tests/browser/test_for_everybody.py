@@ -80,12 +80,12 @@ def test_five_quick_presses_move_five_steps_in_the_visible_order(running: Runnin
     page.evaluate("document.activeElement.blur()")
     for _ in range(5):
         page.keyboard.press("ArrowDown", delay=1)
-    expect(page.locator("#headline-symbol")).to_have_text("S3")  # by price: 10, 20, 30, 40, 50, 60
+    expect(page.locator("#headline-symbol")).to_have_text("S3")  # five rows on, in the order of prices
     page.locator("#watch [row-id=S0]").first.click()
     expect(page.locator("#headline-symbol")).to_have_text("S0")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#headline-symbol")).to_have_text("S6")  # the row after the chosen symbol, at once
+    expect(page.locator("#headline-symbol")).to_have_text("S6")  # the row below S0, without a further key press
 
 
 def stops(page: Page, until_id: str, most: int = 60) -> list[str]:

@@ -40,7 +40,7 @@ def running(tmp_path: Path, accounts: Accounts) -> Iterator[Running]:
 
 @pytest.fixture
 def visit(visit: Visit) -> Visit:
-    """Expects the error that the browser itself logs for an answer 401 or 403; the page logs nothing."""
+    """Allow the error that the browser itself logs for an answer 401 or 403; any other error fails the test."""
     visit.expected = ("the server responded with a status of 40",)
     return visit
 

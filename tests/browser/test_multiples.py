@@ -48,7 +48,9 @@ def test_several_symbols_stand_beside_one_another_on_one_time_axis_and_move(runn
 
 
 def test_many_anomalies_leave_the_prices_in_sight(running: Running, visit: Visit) -> None:
-    """Each small chart has at most its share of 60 marks, with the highest and lowest; a lane shows where all are."""
+    """Each of the two charts has at most 30 of the 60 marks, the highest and the lowest included; a lane shows where
+    all anomalies are.
+    """
     prices = [100 + at % 3 + (9 + at / 100 if at % 12 == 0 else 0) for at in range(1_200)]
     for symbol in ("AAPL", "MSFT"):
         running.market.history(symbol, prices, gap=timedelta(milliseconds=500))

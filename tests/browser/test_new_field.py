@@ -35,7 +35,7 @@ IN_THE_ORACLE = '    "ma_50": ("price", 50, average),'
 IN_THE_TABLE = "| `ma_50` | float | mean of the last 50 prices | 50 |"
 
 ITS_OWN_TESTS = (
-    "--hypothesis-profile=mutants",  # few examples: this run has the tests with all of theirs, besides
+    "--hypothesis-profile=mutants",  # few examples, since the suite itself runs the same tests with all examples
     "--ignore=tests/metrics/detectors",  # they read no field
     "tests/metrics",
     "tests/oracle",

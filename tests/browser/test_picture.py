@@ -19,7 +19,7 @@ WRITTEN = """() => {
       return write.call(this, text, ...where);
     };
 }"""
-"""Records the texts that are written on canvases outside the screen."""
+"""JavaScript that records the texts drawn on canvases outside the document, such as that of the saved picture."""
 
 
 def saved(page: Page) -> tuple[str, Image.Image, str]:

@@ -88,11 +88,11 @@ class Trick(Enum):
     """What the proxy can do with a request instead of answering or forwarding it."""
 
     HOLD = auto()
-    """Neither forward nor answer it."""
+    """Neither forward the request nor answer it."""
     CUT = auto()
-    """Forward it, then cut the connection in the middle of the answer."""
+    """Forward the request, then cut the connection in the middle of the answer."""
     SWALLOW = auto()
-    """Forward half of it, then cut both connections."""
+    """Forward half of the request, then cut both connections."""
 
 
 Meddle = Callable[[str, bytes], Answer | Trick | None]

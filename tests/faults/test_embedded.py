@@ -14,7 +14,9 @@ from tests.faults.stands import EmbeddedStand
 
 DISK_BYTES = 24 * 2**20
 ENOUGH_TO_SPEAK = 65_536
-"""In bytes: less than the database, but more than the worker's output, to which the limit applies too."""
+"""The largest file that the worker may write, in bytes: less than the database, but more than the worker's output, to
+which the limit applies too.
+"""
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ from tickflow.verbs.command_line import limits_of
 
 MOST_SYMBOLS, MOST_SOURCES = 5, 3
 SPAN = 10
-"""Short enough that the replay for the windows misses some names, which the alerts' state must restore."""
+"""How many offsets before its commit a restarted worker reads to fill its windows: so few that it misses some names,
+which the alerts' state must restore.
+"""
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -178,7 +178,7 @@ def test_a_probe_is_measured_to_the_page_only_where_the_page_was_read_just_befor
         found = telemetry.registry.get_sample_value
         return [found(f"tickflow_probe_shown_seconds_{part}") or 0.0 for part in ("count", "sum")]
 
-    telemetry.shown(1_000_000_000)  # the first probe seen may have been there for any time
+    telemetry.shown(1_000_000_000)  # the first probe seen may have been there for any length of time
     assert measured() == [0, 0]
     now, wall = 2.0, 3_500_000_000
     telemetry.shown(1_000_000_000)

@@ -163,7 +163,7 @@ def test_settings_that_work_have_no_notice() -> None:
 def test_a_secret_that_is_mounted_for_one_container_causes_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its mode may be wide, since other users of the host cannot reach the file."""
+    """Its mode may be permissive, since other users of the host cannot reach the file."""
     path = tmp_path / "token"
     path.write_text(TOKEN)
     path.chmod(0o644)

@@ -82,7 +82,7 @@ def ticks_of(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def assert_well_published(records: Sequence[Record]) -> None:
-    """Assert that all are accepted ticks of one run, keyed by symbol, numbered from 1 in order, without gaps."""
+    """Assert that all records are accepted ticks of one run, keyed by symbol and numbered from 1 without gaps."""
     by_partition: defaultdict[int, list[Record]] = defaultdict(list)
     for record in records:
         by_partition[record.partition].append(record)

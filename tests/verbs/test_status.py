@@ -12,7 +12,9 @@ from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
 from tests.scripts import Script
 
 LOADED_SECONDS = 20.0
-"""The limit on a busy machine: at a load average of 15, starting Python takes seconds. The verb's own limit is 3 s."""
+"""How long the verb may take on a busy machine: at a load average of 15, starting Python takes seconds. The verb's own
+limit is 3 s.
+"""
 
 
 def asked(script: StartScript, env: Mapping[str, str], *flags: str) -> Script:

@@ -32,7 +32,7 @@ def ticks(partition: int, *offsets: int) -> dict[int, list[Entry]]:
 
 
 class ScriptedLog(TickLog):
-    """A log that returns the polls in `script`, then asks to stop; `away` has the number of failing `bounds` calls."""
+    """A log that returns the polls in `script`, then asks to stop; `bounds` fails `away[partition]` times first."""
 
     topic = "stock-ticks"
     where = "the log of this test"
@@ -134,7 +134,7 @@ class FailingStore(MemoryStore):
         self.calls.append(call)
         if len(self.calls) == self._stop_at:
             self._engine_stop.set()
-            time.sleep(0.3)  # like a call to a frozen store, longer than the delay before the next attempt
+            time.sleep(0.3)  # as for a frozen store, the call takes longer than the delay before the next attempt
         return self._answer
 
 

@@ -176,7 +176,7 @@ def test_revoked_and_returned_partitions_give_the_points_of_an_undisturbed_worke
                 workers[int(str(given_[0]))].read(int(str(given_[1])))
             elif kind == "move":
                 workers[owner].log.take(0)
-                workers[owner].read()  # a group moves a partition only after its member has noticed
+                workers[owner].read()  # a group moves a partition only after its owner has noticed the loss
                 owner = int(str(given_[0]))
                 workers[owner].log.give(0)
             elif str(kind).startswith("rebalance"):

@@ -11,11 +11,10 @@ from tickflow.arrays import Floats, Ints
 LEAST_EXPECTED = 20.0
 """With fewer expected alerts a threshold would be a guess: even 20 alerts determine their rate only to within 45 %."""
 MARGIN = 0.25
-"""On its own record, a calibrated threshold gives fewer alerts than the budget allows: fewer by this many standard
-deviations of their number.
+"""How far below the budget a threshold is calibrated, in standard deviations of the number of alerts in the record.
 
-In as much new data, a threshold that n of the recorded scores exceed is exceeded n + 1 times on average, and the budget
-promises an upper limit. With a record of 40 alerts the average is then 0.97 of the budget.
+The budget promises an upper limit, but a threshold that n recorded scores exceed is exceeded n + 1 times on average in
+equally many new data. With this margin and a record of 40 alerts, the average is 0.97 of the budget.
 """
 
 

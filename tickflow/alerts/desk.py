@@ -27,7 +27,7 @@ from tickflow.ticklog.base import TickLog
 from tickflow.ticks.tick import TickBatch
 
 CHECKPOINT_SECONDS = 10.0
-"""The time between two checkpoints of a partition: a restart reads at most the ticks of about this time again."""
+"""Seconds between two checkpoints of a partition. A restart reads again at most the ticks of about this time."""
 HOLD_SECONDS, HOLD_TICKS = 0.25, 1_000
 """Accepted ticks wait for more ticks of their partition, for up to this long and up to this many, before the watch gets
 them.
@@ -35,8 +35,8 @@ them.
 Any batch, however small, costs the watch at least half a millisecond; alerts do not depend on how ticks are batched.
 """
 FIRST_SECONDS = 1.0
-"""The first checkpoint of a partition is stored after this time already: without one, a restart reads a million
-records.
+"""The first checkpoint of a partition is stored after this many seconds, since without any checkpoint a restart reads a
+million records.
 """
 FLUSH_SECONDS = 5.0
 COMPANY_SECONDS = 6.0
@@ -117,7 +117,7 @@ class Desk:
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._saying = Saying(logger)
         self.raised = 0
-        """Alerts since the start, including those of replays."""
+        """The number of alerts raised since the start, including those of replays."""
         self.trouble = ""
         """Why alerts cannot be stored or published at present, as a sentence; empty if they can be."""
 

@@ -39,8 +39,8 @@ class Flag(NamedTuple):
     offset: int
     volume_ratio: float | None
     fixed: float | None = None
-    """The threshold, if a user's rule raised the flag: it follows no budget, and a repetition does not need a higher
-    score.
+    """The threshold, if a user's rule raised the flag: such a threshold follows no budget, and a repetition does not
+    need a higher score.
     """
     held_us: int = 0
     within_us: int = 0

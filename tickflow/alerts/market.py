@@ -14,8 +14,8 @@ from tickflow.ticks.probe import PROBE
 
 WITHIN_NS = 5 * 10**9
 REACH_NS = 60 * 10**9
-"""The other alerts of a market move are searched for this long before and after an alert, since a market move continues
-as long as alerts follow one another within five seconds.
+"""How far before and after an alert, in ns, the other alerts of its market move are looked for. A market move lasts as
+long as alerts follow one another within five seconds, so it may be longer than `WITHIN_NS`.
 """
 _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
 """Pairs (number of symbols, how many of them make a market move). With five alerts per symbol and day, independent

@@ -24,7 +24,7 @@ from tickflow.ticks.tick import SYMBOL_CHARACTERS
 SPANS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 LONGEST_US = 30 * SPANS_US["d"]
 USUAL_SPANS = 10
-"""The usual volume is the mean of this many previous spans."""
+"""The usual volume is the mean over this many previous spans."""
 
 _PATTERN = re.compile(rf"[A-Za-z0-9^.$#/*][A-Za-z0-9^.$#/=:_&+@!*\-]{{0,{SYMBOL_CHARACTERS - 1}}}", re.ASCII)
 _METRIC = re.compile(r"price|silence|(change|volume)_([1-9]\d{0,4})([smhd])", re.ASCII)

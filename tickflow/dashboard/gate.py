@@ -56,7 +56,7 @@ class Gate:
                 saying(f"waiting: {error}")
             else:
                 self._open.set()
-                with suppress(StoreError):  # it is only read in advance
+                with suppress(StoreError):  # the data are only read in advance, so a failure does no harm
                     self._store.prepare(self._store.stop)
                 return
             if sleep(self._store.stop, delay):

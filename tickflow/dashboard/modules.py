@@ -13,7 +13,7 @@ from flask import Flask, Response
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 ENTRY = "page"
 CLASSIC = frozenset({"first"})
-"""Classic scripts, which run before anything is drawn."""
+"""The names of the scripts that are not modules; they run before anything is drawn."""
 PREFIX = "/modules/"
 
 

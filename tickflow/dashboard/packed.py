@@ -16,7 +16,7 @@ from tickflow.dashboard.modules import PREFIX
 
 SCRIPTS = ("/_dash-component-suites/", "/assets/vendor/", PREFIX)
 LATER = ("/_dash-component-suites/dash_ag_grid/async-community.js",)
-"""What the page loads besides the scripts that its HTML names."""
+"""Paths of scripts that the page loads in addition to those that its HTML names."""
 QUALITY = 9
 """The Brotli level. It takes 1.3 MB of Plotly down to 385 KB in 0.2 s; the best level, 11, takes ten times as long."""
 

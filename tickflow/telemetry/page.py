@@ -16,8 +16,8 @@ VIEWER_SECONDS = 30.0
 """After this many seconds without a request, a browser no longer counts as a viewer."""
 MAX_VIEWERS = 1_000
 PROBE_LOOK_SECONDS = 5.0
-"""A probe's age is measured only if the page was also read within this many seconds before: the probe was not there
-then.
+"""A new probe's age is measured only if the page was read at most this many seconds earlier, and did not have the probe
+yet: otherwise it could have had the probe for longer.
 """
 ASK_SECONDS = 2.0
 ANSWER_SECONDS = 8.0

@@ -20,8 +20,8 @@ SAY_EVERY_SECONDS = 10.0
 LASTING_SECONDS = 60.0
 """How many seconds the status shows refused and expired records after the last of them."""
 SHARE = 0.1
-"""The page shows a notice if at least this share of the records in that time was refused or expired; below it, they are
-just a few odd records.
+"""The status reports refused records if they are at least this share of the records of the last `LASTING_SECONDS`;
+fewer are just a few odd records.
 """
 SOURCES = 1_000
 """How many sources whose times have no zone are remembered: a feed may name any number of sources."""

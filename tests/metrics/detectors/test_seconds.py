@@ -67,7 +67,7 @@ def a_day(seed: int = 1, count: int = 420, symbols: int = 3) -> tuple[Trade, ...
 
 
 def hold(view: View, trades: Sequence[Trade], known: dict[str, Symbol]) -> None:
-    """Compare a view of these trades with plain lists; `known` is the state before the trades, which they advance."""
+    """Compare a view of these trades with plain lists; add the trades to `known`, the state before them."""
     slots = list(known)
     counts = {symbol: len(one.seconds) for symbol, one in known.items()}
     running = {symbol: one.seconds[-1] for symbol, one in known.items()}

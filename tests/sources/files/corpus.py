@@ -101,7 +101,9 @@ def trades(count: int = 80, seed: int = 3, step_us: int = 137_251) -> list[Trade
 def at_end(
     bars: Sequence[Bar], zone: Any, length: timedelta, symbol: str, *, whole: bool = False, factor: float = 1
 ) -> list[Meant]:
-    """The bars' closes as ticks at the bars' ends. `whole` days end by the calendar, other bars after `length`."""
+    """The bars' closes as ticks at the bars' ends: after `length` of elapsed time, or with `whole`, when the wall clock
+    is `length` ahead.
+    """
     found: list[Meant] = []
     for bar in bars:
         if whole:

@@ -117,7 +117,8 @@ def test_the_bucket_that_an_upgrade_made_is_fine(influx: InfluxServer, database:
 
 
 def test_a_mapping_of_another_policy_does_no_harm(influx: InfluxServer, database: str, make_bucket: MakeBucket) -> None:
-    divert(influx, database, "autogen", make_bucket(database))  # its own bucket: the first mapping becomes the default
+    # The database's first mapping becomes its default, so it leads to the bucket of the same name.
+    divert(influx, database, "autogen", make_bucket(database))
     other = make_bucket(f"{database}-other")
     body = {"org": influx.org, "bucketID": other, "database": database, "retention_policy": "rp", "default": False}
     influx.call("POST", "/api/v2/dbrps", body)

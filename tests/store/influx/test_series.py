@@ -23,7 +23,7 @@ pytestmark = pytest.mark.influx
 
 END = MORNING + 600 * SECOND
 HOURS = 9 * 3600 * SECOND
-"""Long enough for columns that are kept in memory."""
+"""A time in ns, long enough that the store keeps columns of it in memory."""
 
 QUERIES: dict[str, Callable[[PageQueries], object]] = {
     "points": lambda store: store.points("AAPL", MORNING, END),
@@ -93,7 +93,7 @@ def plain(found: object) -> Any:
 
 
 def check(store: PageQueries, points: Points) -> None:
-    """Every query answers as a store does that has only these points."""
+    """Every query answers like a store that has only these points."""
     expected = MemoryStore()
     expected.write(points)
     for name, query in QUERIES.items():

@@ -29,7 +29,7 @@ from tickflow.store.influx.acks import InfluxAcks
 from tickflow.store.influx.store import InfluxStore
 
 influx_needed = pytest.mark.influx
-NEVER = 2**63 - 1  # the time just beyond InfluxDB's range, which it refuses
+NEVER = 2**63 - 1  # a time just beyond InfluxDB's range: InfluxDB refuses the point
 
 
 def open_store(
@@ -178,7 +178,8 @@ def test_a_field_type_conflict_is_reported_with_field_and_types(
             line = f"stock_metrics,symbol=AAPL,source=other price=5i {now}"
             patched.setattr(influx_module, "to_lines", lambda _: [line])
             store.write(some(1))
-        for points in (some(2, now + 1), Points.joined([some(3), some(2, now + 1)])):  # the second has expired ones
+        # The second batch has expired points too.
+        for points in (some(2, now + 1), Points.joined([some(3), some(2, now + 1)])):
             with pytest.raises(StoreMisconfigured, match="INFLUXDB_BUCKET") as caught:
                 store.write(points)
             for word in ("'price'", "'stock_metrics'", "as integer", "given float"):
@@ -359,7 +360,7 @@ def test_two_connections_carry_two_requests_at_once_and_a_few_points_use_one() -
     def meet(_path: str, body: bytes) -> Answer:
         sizes.append(len(body.splitlines()))
         if sizes[-1] > 10:
-            both.wait(10)  # fails, and with it the request, if the other request does not arrive
+            both.wait(10)  # raises, which fails this request, if the other one does not arrive
         return Answer(204)
 
     with HttpStub(meet) as stub, at_stub(stub, connections=2) as store:

@@ -142,7 +142,7 @@ def shortened(values: Floats) -> Floats:
     [187.1235, 0.00123457, 0.0, nan]
     """
     size = np.abs(values)
-    common = (size > 1e-200) & (size < 1e200)  # np.round scales the value before it rounds
+    common = (size > 1e-200) & (size < 1e200)  # otherwise, the scale or the scaled value may overflow
     scale = 10.0 ** np.maximum(4, 5 - np.floor(np.log10(size, out=np.zeros_like(size), where=common)))
     return np.where(common, np.round(np.where(common, values, 0) * scale) / scale, values)
 

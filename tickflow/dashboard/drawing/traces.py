@@ -17,7 +17,9 @@ def _drawn(each: Field) -> tuple[int, int]:
 
 
 LINES = tuple(sorted((each for each in TABLE if each.line is not None), key=_drawn))
-"""The lines, the price first. Every figure starts with these traces; the traces declared below follow in this order."""
+"""The fields that are drawn as lines, the price first. Every figure starts with their traces; then come those of
+`MARKS`, `STEMS` and `BAND`, in this order.
+"""
 MARKS = (("Anomaly, high", 1), ("Anomaly, low", -1))
 STEMS = (("Volume, up", "--up", 1), ("Volume, down", "--down", -1))
 BAND = (("Band, low", -1), ("Band", 1))

@@ -28,7 +28,7 @@ MAX_TICKS = 1_000
 """The most flagged ticks that one read returns; the newest are read first."""
 MAX_TAKEN = 20_000
 MANY = 3_000
-"""With more symbols than this, the store takes longer than a reader would wait."""
+"""With more symbols than this, a read of all symbols takes longer than a reader would wait."""
 MAX_EPISODES = 200
 ACKS_SECONDS = 2.0
 """Seconds between two reads of the acknowledgements that other dashboards have saved."""

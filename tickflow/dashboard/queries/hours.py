@@ -11,7 +11,7 @@ from tickflow.sessions import ALWAYS, Session, Sessions
 from tickflow.store.base import DAY_NS, PageQueries
 
 SIMULATED = "simulated"
-"""A source that sends ticks day and night, so that an exchange's hours do not apply to it."""
+"""A source that sends ticks day and night, so an exchange's hours do not apply to it."""
 MOST = 400
 """The most sessions that a picture lists."""
 AHEAD_NS = 5 * DAY_NS

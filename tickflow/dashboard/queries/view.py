@@ -7,7 +7,7 @@ from tickflow.dashboard.queries.hours import Day
 from tickflow.ticks.tick import is_symbol
 
 LAST_WALL_MS = 9_000_000_000_000.0
-"""The largest wall-clock time, in ms: in the year 2255, since times in ns end soon after."""
+"""The largest accepted wall-clock time, in ms. It lies in 2255, seven years before 64-bit times in ns end."""
 
 WIDTH_PX, MIN_WIDTH_PX, MAX_WIDTH_PX = 1_000, 100, 4_000
 """The width of a chart in pixels: the default, and the bounds of what a browser may send."""

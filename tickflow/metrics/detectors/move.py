@@ -14,7 +14,9 @@ from tickflow.metrics.detectors.logarithm import log
 from tickflow.metrics.detectors.seconds import Scored, View
 
 DECAY = 0.94
-"""See J. P. Morgan and Reuters, "RiskMetrics: Technical Document" (4th edition, 1996)."""
+"""The weight of a return in the usual move, as a multiple of the weight of the next newer return. See J. P. Morgan and
+Reuters, "RiskMetrics: Technical Document" (4th edition, 1996).
+"""
 RETURNS = 57
 _AGES = np.arange(RETURNS - 1, -1, -1)
 # Computed by multiplication alone: `**` may round differently on a different machine.

@@ -87,7 +87,7 @@ class View:
         changes[:1] = True
         np.not_equal(slot[1:], slot[:-1], out=changes[1:])
         self.begins = np.flatnonzero(changes)
-        """The first tick of each symbol."""
+        """For each symbol, the index of its first tick in this view."""
         self.own = own = slot[self.begins]
         self.price = prices[self.order]
         self.time_us = self._in_time(time_us[self.order], known.newest_us[own], changes)

@@ -15,7 +15,7 @@ LAST = 20
 BEFORE = OBSERVATIONS - 1 - LAST
 CUT = 5.0
 DEVIATION = 0.2
-"""The standard deviation of the log ratio for normally distributed returns: 0.756 · √(1/20 + 1/39) = 0.21."""
+"""The standard deviation of the log ratio for normally distributed returns, rounded: 0.756 · √(1/20 + 1/39) = 0.21."""
 _SLACK = 1e-3
 
 
@@ -26,7 +26,7 @@ def score(view: View, floor: float = 0.0) -> Scored:
     last, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS - 1))
     known = view.closes_before[0]
     with np.errstate(divide="ignore", invalid="ignore"):  # in warm-up there is no earlier price
-        reach = np.maximum(view.high / known, known / view.low) - 1.0  # at least the running second's return
+        reach = np.maximum(view.high / known, known / view.low) - 1.0  # an upper bound of the running second's return
         recent = last[:, 2] - before[:, 2]
         short = (recent + reach) / LAST
         earlier = before[:, 2] - all_of_them[:, 2]

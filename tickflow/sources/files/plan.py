@@ -19,7 +19,8 @@ class TimeRule:
     columns: tuple[int, ...]
     how: str
     unit: str | None = None
-    """It may also be "hh", "hhmm" or "hhmmss": the time of day next to a date is then a number such as 9, 930 or 93000.
+    """The unit of a number: "s", "ms", "us" or "ns", or "hh", "hhmm" or "hhmmss" for a time of day such as 9, 930 or
+    93000 next to a date.
     """
     order: str | None = None
     zone: tzinfo | None = None
@@ -51,11 +52,11 @@ class Plan:
     select: tuple[int, frozenset[str]] | None = None
     direction: int = 1
     lacks: bool = False
-    """Prices may be missing in a row that has one price per symbol."""
+    """Whether prices may be missing in a row that has one price per symbol."""
     signed: bool = False
-    """A negative volume marks a sale."""
+    """Whether a negative volume marks a sale."""
     messages: bool = False
-    """Rows without a time and a price are messages of other kinds, and are skipped."""
+    """Whether rows without a time and a price are messages of other kinds, to be skipped."""
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property

@@ -79,7 +79,7 @@ _ZONE = (
 )
 _BETWEEN = r"(?:\s*[td\s_,;]\s*|-(?=\d\d:)|:(?=\d\d:)|(?<=\d{8}))"
 _MONTHS_ALONE = (6, len(_DATES) - 1)
-"""The indexes of the forms without a day; they have no time of day either."""
+"""The indexes in `_DATES` of the forms without a day; these have no time of day either."""
 _FORMS = tuple(
     re.compile(rf"{date}(?:{_BETWEEN}(?:{_CLOCK}){_ZONE})?", re.ASCII | re.IGNORECASE)
     if number not in _MONTHS_ALONE

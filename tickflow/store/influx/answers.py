@@ -18,8 +18,7 @@ UNPARSABLE = 400
 DROPPED = 422
 
 LONGEST_WAIT = 300.0
-"""The longest time, in seconds, that this program waits because a server asks it to; after it the program tries again.
-"""
+"""The longest time, in seconds, that this program waits before it tries again, even if a server asks for more."""
 
 REFUSED_SHARE = 0.01
 """If a larger share of a batch is refused, the cause is a mistake in the setup rather than a few odd ticks."""
@@ -113,7 +112,7 @@ def failure(status: int, message: str, headers: Mapping[str, str], *, org: str, 
             f"refuses even a single point as too large ({words}): raise the limit of "
             "the server or proxy at INFLUXDB_URL"
         )
-    elif "HTTPS" in message:  # influxd: an HTTP request to an HTTPS server; nginx: to HTTPS port
+    elif "HTTPS" in message:  # influxd answers "... to an HTTPS server", nginx "... to HTTPS port"
         sentence = f"speaks TLS there ({words}): begin INFLUXDB_URL with https://"
     else:
         sentence = f"refuses the request ({status}: {words}): check that INFLUXDB_URL leads to InfluxDB 2.4 or later"

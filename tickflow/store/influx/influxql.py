@@ -36,8 +36,7 @@ SYSTEMS_OWN = Certificates("INFLUXDB_SSL", "INFLUXDB_URL", "begin INFLUXDB_URL w
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
 AT_ONCE = 4
-"""The most requests that `together` has in flight, for all readers in all: more would only queue for InfluxDB's cores.
-"""
+"""The most requests of all readers that `together` has in flight: more would only queue for InfluxDB's cores."""
 POOL = 32
 """The most connections that are kept open: enough for all pages that refresh at once."""
 
@@ -48,7 +47,7 @@ Row = TypeVar("Row")
 Shape = TypeVar("Shape")
 
 _NO_NAME = r"\z."
-"""An expression that matches nothing. An empty one would match every point without a symbol."""
+"""A regular expression that matches nothing. An empty one would match every point without a symbol."""
 
 
 class Pattern:

@@ -17,7 +17,9 @@ from tickflow.store.influx.influxql import InfluxQL, Integer, Pattern, Value
 from tickflow.ticks.tick import is_source
 
 MOST_SOURCES = 100
-"""More than the topic's default limit, `MAX_SOURCES`; reading this many takes InfluxDB a few hundredths of a second."""
+"""How many sources of a symbol are read: more than the default of `MAX_SOURCES`, the topic's limit. Reading this many
+takes InfluxDB a few hundredths of a second.
+"""
 KNOWN_SECONDS = 30.0
 MOST_KNOWN = 1_000
 MOST_COUNTED = 1_000_000

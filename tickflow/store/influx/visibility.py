@@ -22,7 +22,7 @@ from tickflow.metrics.points import Points
 
 ATTEMPTS = 6
 PAUSE_SECONDS = 0.05
-"""The pause before each attempt. A write of 5,000 points takes at most this long to become visible."""
+"""Seconds before each repetition of a read. A write of 5,000 points takes at most this long to become visible."""
 
 MOST_ROWS = 20_000
 """The most rows of other programs that are remembered; the oldest are forgotten first."""

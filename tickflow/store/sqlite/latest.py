@@ -20,7 +20,9 @@ WHOLE_EVERY_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 """How long after its time of writing a point may become visible, because its writer had to wait for the file."""
 SAME_SECONDS = 1.0
-"""A point written less than this before the last read may have been overwritten since, within the same millisecond."""
+"""A point written less than this many seconds before the last read is read again, since it may have been overwritten
+after that read but within the millisecond that is stored as its time of writing.
+"""
 MOST_ROWS = 5_000
 """If this many rows are new, they are not processed one at a time: everything is read again."""
 

@@ -102,7 +102,7 @@ def read_records_by(consumer: Any, kind: Callable[..., FetchedRecords], is_over:
 
     def append_unless_over(drained: Any, part: Any, most: int, update_offsets: bool) -> int:
         taken: int = append(drained, part, most, update_offsets)
-        return most if is_over() else taken  # to claim that the poll has its maximum of records ends the poll
+        return most if is_over() else taken  # claiming that the poll has its maximum number of records ends it
 
     fetcher.PartitionRecords, fetcher._append = kind, append_unless_over
 
