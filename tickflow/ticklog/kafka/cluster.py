@@ -49,6 +49,9 @@ READING: Mapping[str, object] = {
 }
 """The options of every `KafkaConsumer`, with or without a group."""
 
+METADATA_MS = 30_000
+"""How long a client relies on what it knows about topics, in ms: new partitions are noticed after this time at most."""
+
 UNREADABLE = (CorruptRecordError, UnsupportedCodecError)
 """The errors of kafka-python for records that it received but cannot decode."""
 

@@ -32,7 +32,7 @@ from tickflow.backoff import sleep
 from tickflow.errors import LogUnavailable, SettingError
 from tickflow.ticklog.base import Bounds, Commit, Polled, Position, Record
 from tickflow.ticklog.kafka import internals
-from tickflow.ticklog.kafka.cluster import READING, UNREADABLE, Cluster
+from tickflow.ticklog.kafka.cluster import METADATA_MS, READING, UNREADABLE, Cluster
 from tickflow.ticklog.kafka.rebalances import Rebalances
 from tickflow.ticklog.kafka.records import MAX_BATCH_BYTES, Budget, QuickRecords
 from tickflow.ticklog.kafka.transactions import OpenTransactions
@@ -233,7 +233,7 @@ class Reader:
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=1_000,
                 max_poll_interval_ms=600_000,
-                metadata_max_age_ms=30_000,
+                metadata_max_age_ms=METADATA_MS,
                 **{**READING, "max_poll_records": self._batch_records},
             )
             internals.read_records_by(

@@ -20,7 +20,7 @@ from kafka.serializer import Serializer
 from tickflow.backoff import Saying, sleep
 from tickflow.errors import LogUnavailable, NotAcknowledged
 from tickflow.ticklog.base import Headers
-from tickflow.ticklog.kafka.cluster import PATIENCE_SECONDS, Cluster
+from tickflow.ticklog.kafka.cluster import METADATA_MS, PATIENCE_SECONDS, Cluster
 from tickflow.ticklog.kafka.internals import (
     end_sending,
     is_without_number,
@@ -227,7 +227,7 @@ class Writer:
             request_timeout_ms=15_000,
             # While a broker is away, records wait as long as it takes: a record that expires here would be a lost tick.
             delivery_timeout_ms=_NO_TIME_LIMIT_MS,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=METADATA_MS,
             metrics_enabled=False,
         )
         if self._patient:
