@@ -49,7 +49,7 @@ class LogUnavailable(LogError):
 
 
 class LogRefused(LogUnavailable):
-    """The tick log answers, and refuses for lack of a right, which a person must grant."""
+    """The tick log answers, but refuses a request because a right is missing, which a person must grant."""
 
 
 class NotAcknowledged(LogError):

@@ -219,6 +219,6 @@ class Episodes:
 
 
 def _is_unjudged(each: Open) -> bool:
-    """Whether it is undecided if the move lasted: the move has a direction, and the price has not come back yet."""
+    """Whether it is still undecided if the episode's move lasted; a bad print is not a move."""
     alert = each.alert
     return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"

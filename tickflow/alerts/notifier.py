@@ -179,7 +179,7 @@ class Notifier:
                 self._outbox.write(alert, [alert], names, now)
 
     def _is_wanted(self, alert: Alert) -> bool:
-        """Whether a message is wanted: for the chosen detectors and every rule of the user, unless it is muted."""
+        """Whether to send a message: the alert is of a chosen detector or of a user's rule, and is not muted."""
         is_chosen = alert.detector in self._wishes.detectors or alert.detector not in self._wishes.known
         return is_chosen and not is_muted(alert, self._mutes, round(self._clock() * 1e9), self._sessions)
 

@@ -152,7 +152,7 @@ def to_lines(points: Points) -> list[str]:
 
 
 def _filled(template: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
-    """The columns as rows of text: before each value its part of the template. A single `join` is the fastest way."""
+    """The columns as rows of text, each value after its part of the template. A single `join` is the fastest way."""
     count, step = len(columns[0]), 2 * len(columns)
     pieces = [""] * (count * step)
     for number, (word, column) in enumerate(zip(template, columns, strict=True)):

@@ -51,7 +51,7 @@ _NO_NAME = r"\z."
 
 
 class Pattern:
-    """A regular expression as a bound parameter; only `named` makes one, and it escapes the names."""
+    """A regular expression as a bound parameter; only `named` creates patterns, and it escapes the names."""
 
     __slots__ = ("_text",)
 

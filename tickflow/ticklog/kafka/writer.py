@@ -212,7 +212,7 @@ class Writer:
         return self._cluster.patiently(self._connect)
 
     def _connect(self) -> Any:
-        """A connected producer; a patient writer's has its number, without which Kafka takes no records."""
+        """A connected producer. A patient writer waits until Kafka has numbered it: it can send nothing before."""
         producer = self._cluster.connect(
             KafkaProducer,
             acks="all",
@@ -244,11 +244,11 @@ class Writer:
         self._lacks = error
 
     def _meant(self, error: BaseException) -> BaseException:
-        """The error, by its own name where kafka-python hides it, with the topics that were written to."""
+        """The error itself; if it is a general one that hides a missing right, an error that names the topics."""
         return ClusterAuthorizationFailedError(sorted(self._topics)) if is_without_number(error) else error
 
     def _unconfirmed(self) -> str:
-        """How many records wait for a confirmation, and for which right, if one is missing."""
+        """A sentence: how many records are not confirmed yet, and which right is missing, if any."""
         count = f"{len(self._pending):,} records are not confirmed yet"
         return count if self._lacks is None else f"{count}: {self._cluster.explain(self._lacks)}"
 
@@ -264,7 +264,7 @@ class Writer:
                 self._is_broken = True
 
     def _refuse(self, error: BaseException) -> Sent:
-        """Mark a record as refused that the producer never accepted."""
+        """Count as refused a record that the producer did not accept; return its receipt."""
         self._note_refusal(error)
         return Sent(None, error)
 
