@@ -140,7 +140,7 @@ KAFKA = {
     "unknown user, SCRAM": Case("SECURE", login("eve"), LOGINS, ANY_CERT),
     "unknown user, PLAIN": Case("SECURE", login("eve", "PLAIN"), LOGINS, ANY_CERT),
     "mechanism that is not offered": Case("SCRAMONLY", login("admin", "PLAIN"), ["KAFKA_SASL_MECHANISM"], ANY_CERT),
-    # rights
+    # a right is missing
     "no right on the topic": Case("SECURE", login("nobody"), [f"the topic {USED} ", "DESCRIBE", "KAFKA_SASL_USERNAME"]),
     "no right on the topic, by certificate": Case(
         "MUTUAL", tls(cert="NOBODY", key="NOBODY_KEY"), [f"the topic {USED} ", "KAFKA_SSL_CERTFILE"], NO_LOGIN

@@ -33,7 +33,7 @@ def score(view: View, floor: float = 0.0) -> Scored:
         squares = before[:, 3] - all_of_them[:, 3]
         # A lower bound of the earlier returns after the cut at c: min(r, c) >= r - r² / 4c for any r.
         least = earlier - squares / (4 * CUT * (recent + earlier) / (OBSERVATIONS - 1))
-        # The cut-off part is at most that of the largest running return.
+        # Skip a second if even the largest possible recent mean over the least possible earlier one scores too low.
         within_reach = ~(short * (1 + _SLACK) < np.exp(floor * DEVIATION) * least / BEFORE * (1 - _SLACK))
     seconds = np.flatnonzero(view.ready & within_reach & (recent + reach > 0))
     if not len(seconds):

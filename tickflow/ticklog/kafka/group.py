@@ -25,7 +25,7 @@ def view(cluster: Cluster, topic: str, group: str) -> GroupView:
     try:
         return _view(admin, topic, group)
     except GroupAuthorizationFailedError as error:
-        # In the library's own error the name stands within a sentence.
+        # kafka-python's error has the group's name only within a sentence; ours needs the bare name.
         raise cluster.failure(GroupAuthorizationFailedError(group)) from error
     except KafkaError as error:
         raise cluster.failure(error) from error
