@@ -45,8 +45,8 @@ class Page:
 def fill(store: MetricsStore) -> None:
     """Write points of three symbols; AAPL has an anomaly.
 
-    They are a replay's, to which the exchange's hours apply: drawing one loads the calendar, which the page otherwise
-    does 5 s after its start. It takes 20 MB, once.
+    The points come from a replay, so the exchange's hours apply to them, and drawing them loads the calendar, which
+    takes 20 MB once. Otherwise the page would load it 5 s after its start.
     """
     feed = Feed(source="replay")
     for symbol in ("AAPL", "MSFT", "TSLA"):

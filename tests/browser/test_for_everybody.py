@@ -85,7 +85,7 @@ def test_five_quick_presses_move_five_steps_in_the_visible_order(running: Runnin
     expect(page.locator("#headline-symbol")).to_have_text("S0")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#headline-symbol")).to_have_text("S6")  # the row below S0, without a further key press
+    expect(page.locator("#headline-symbol")).to_have_text("S6")  # one row on from S0, though it was chosen by a click
 
 
 def stops(page: Page, until_id: str, most: int = 60) -> list[str]:

@@ -95,8 +95,8 @@ def names_of(scope: ast.ClassDef) -> set[str]:
 def undocumented(text: str, name: str) -> list[str]:
     """The places where a file uses names that kafka-python does not document.
 
-    Reported are imports of an undocumented module, attributes with an underscore on anything but `self` or, if the
-    class did not define them, on `self`, and such names in `getattr`.
+    These are imports of an undocumented module, attributes with an underscore (those of `self` only if the class does
+    not define them), and such names in `getattr`.
     """
     found = []
     tree = ast.parse(text)
