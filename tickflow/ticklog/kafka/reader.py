@@ -45,14 +45,14 @@ SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
 member may never complete its join, and longer polls delay a stop.
 """
 
-LINGER_SECONDS, FEW_RECORDS = 0.01, 1_000
+LINGER_SECONDS, FEW_RECORDS = 0.007, 1_000
 """If a poll returned all available records, and fewer than `FEW_RECORDS`, the next poll begins after a pause of
 `LINGER_SECONDS`.
 
-At 2,000 ticks/s on twelve partitions (quiet machine, two cores, servers and load on it too) a worker without the pause
-takes 34 to 37 % of a core, and half of the ticks are stored within 9 ms, 99 % within 21 ms. With 10 ms it takes 27 to
-30 % (14 and 26 ms), with 15 ms 21 to 27 % (18 and 32 ms), with 20 ms 18 to 22 % (20 and 37 ms). The client makes the
-pause: a broker with `fetch.min.bytes` would start to wait only after the worker has finished a turn.
+At 2,000 ticks/s on twelve partitions (quiet machine, two cores, servers and load on it too) half of the ticks are
+stored within 12 ms and 99 % within 25 ms, at 38 % of a core: no later than by a worker without the pause before all
+partitions of a turn were computed together, which took 58 %. With 20 ms these are 20 ms, 37 ms and 20 %. The client
+makes the pause: a broker with `fetch.min.bytes` would start to wait only after the worker has finished a turn.
 """
 
 SILENCE_SECONDS = 5.0
