@@ -7,8 +7,9 @@ from itertools import islice
 import numpy as np
 
 from tickflow.metrics.measures import measure
-from tickflow.metrics.points import Points, to_lines
+from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
+from tickflow.store.influx.lines import to_lines
 from tickflow.ticklog.base import LOG_APPEND_TIME, Entry
 from tickflow.ticks.tick import Tick, decode, encode
 

@@ -48,6 +48,7 @@ OWN_TESTS: Mapping[str, Sequence[str]] = {
     "tickflow.metrics.detectors.zscore": _METRICS,
     "tickflow.worker.restore": ("tests/worker/test_restore.py",),
     "tickflow.worker.counters": ("tests/worker/test_counters.py",),
+    "tickflow.store.influx.lines": ("tests/store/influx/test_lines.py",),
     "tickflow.store.digest": ("tests/store/test_digest.py",),
 }
 """The unit tests of each module; its doctests run too."""

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from tests.malformed import corpus
 from tests.records import APPENDED_MS, body
-from tickflow.metrics.points import Points, to_lines
+from tickflow.metrics.points import Points
+from tickflow.store.influx.lines import to_lines
 from tickflow.ticklog.base import LOG_APPEND_TIME, Entry
 from tickflow.ticks import tick
 

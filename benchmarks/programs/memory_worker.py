@@ -15,9 +15,10 @@ from config import load_settings
 from stock_analytics import StockAnalyticsEngine
 from tests.fakes import MemoryStore
 from tests.memory_log import MemoryLog, MemoryTopic
-from tickflow.metrics.points import Points, to_lines
+from tickflow.metrics.points import Points
 from tickflow.process import StopEvent
 from tickflow.store.base import Written
+from tickflow.store.influx.lines import to_lines
 from tickflow.ticklog.base import Polled
 
 SHARES = 10

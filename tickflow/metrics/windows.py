@@ -7,7 +7,6 @@ how far back a restart has to read.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -137,18 +136,18 @@ def advance_together(parts: Sequence[Windows], ticks: TickBatch, counts: Sequenc
     The result is the same as that of `Windows.advance` on each part alone. With few ticks per partition, calling numpy
     costs more than its work, so the parts share the calls. All parts must have the same span.
     """
-    ends = list(accumulate(counts))
-    slots = [
-        part.slots_of(ticks.symbols[end - count : end]) for part, count, end in zip(parts, counts, ends, strict=True)
-    ]
     # The rows of all parts are numbered consecutively: the rows of each part begin at its `first`.
-    firsts = list(accumulate([part.room for part in parts[:-1]], initial=0))
-    places = np.concatenate([found + first for found, first in zip(slots, firsts, strict=True)])
+    slots, firsts, begin, first = list[Ints](), list[int](), 0, 0
+    for part, count in zip(parts, counts, strict=True):
+        slots.append(part.slots_of(ticks.symbols[begin : begin + count]) + first)
+        firsts.append(first)
+        begin, first = begin + count, first + part.room
+    places = np.concatenate(slots)
     order = np.argsort(places, kind="stable")
     touched, starts, news = np.unique(places[order], return_index=True, return_counts=True)
     borders = np.searchsorted(touched, firsts[1:])
-    rows_of = [rows - first for rows, first in zip(np.split(touched, borders), firsts, strict=True)]
-    known = [part.carried(rows) for part, rows in zip(parts, rows_of, strict=True)]
+    touched_of = np.split(touched, borders)
+    known = [part.carried(touched_of[at] - firsts[at]) for at, part in enumerate(parts)]
     carried = np.concatenate([each.counts for each in known])
     place, row = np.empty_like(places), np.empty_like(places)
     place[order] = np.arange(len(places))
@@ -161,8 +160,10 @@ def advance_together(parts: Sequence[Windows], ticks: TickBatch, counts: Sequenc
     offsets: Ints = _windows(np.concatenate([each.offsets for each in known]), ticks.offsets, batch)
     newest = np.split(order[starts + news - 1], borders)
     totals = np.split(np.minimum(carried + news, DEPTH), borders)
-    for part, rows, last, total in zip(parts, rows_of, newest, totals, strict=True):
-        part.carry(rows, Carried({name: each[:, last].T for name, each in values.items()}, offsets[:, last].T, total))
+    for at, part in enumerate(parts):
+        last = newest[at]
+        carried_on = {name: each[:, last].T for name, each in values.items()}
+        part.carry(touched_of[at] - firsts[at], Carried(carried_on, offsets[:, last].T, totals[at]))
     # Cells before a symbol's first tick are 0; `available` masks them.
     available: Ints = carried[row] + batch.rank + 1
     return WindowView(values=values, lags=ticks.offsets - offsets, available=available, span=parts[0].span)

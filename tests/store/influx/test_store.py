@@ -20,12 +20,13 @@ from tests.http_stub import Answer, HttpStub
 from tests.influx_tokens import a_token
 from tests.point_examples import DAY, MORNING, SECOND, a_row, bits, points_of
 from tickflow.errors import SettingError, Stopped, StoreMisconfigured, StoreUnavailable
-from tickflow.metrics.points import Points, to_lines
+from tickflow.metrics.points import Points
 from tickflow.store.base import WorkerStatus, Written
 from tickflow.store.influx import influxql as influxql_module
 from tickflow.store.influx import store as influx_module
 from tickflow.store.influx import visibility
 from tickflow.store.influx.acks import InfluxAcks
+from tickflow.store.influx.lines import to_lines
 from tickflow.store.influx.store import InfluxStore
 
 influx_needed = pytest.mark.influx

@@ -19,7 +19,7 @@ from influxdb_client.rest import ApiException
 
 from tickflow.backoff import Backoff, Saying, sleep
 from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigured, StoreUnavailable
-from tickflow.metrics.points import MEASUREMENT, Points, to_lines
+from tickflow.metrics.points import MEASUREMENT, Points
 from tickflow.settings.certificates import Certificates
 from tickflow.store.base import DAY_NS, STATUS_MEASUREMENT, MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.candles import Candles
@@ -38,6 +38,7 @@ from tickflow.store.influx.influxql import (
     unreachable,
 )
 from tickflow.store.influx.kept import BLOCK_NS, Kept
+from tickflow.store.influx.lines import to_lines
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.series import MOST_COUNTED, MOST_SOURCES, Series, Sources
 from tickflow.store.influx.visibility import Row, whole
