@@ -5,9 +5,9 @@
     ticklog/     keeps ticks as records: kafka/ or sqlite/
     worker/      reads records, commits what is stored                  (stock_analytics.py)
     metrics/     fields, windows, formulas, detectors; the points they give
-    alerts/      turns anomalies into few alerts: episodes, budget, rules
+    alerts/      turns anomalies into a few alerts: episodes, budget, rules
     store/       keeps points: influx/ or sqlite/
-    dashboard/   queries/ read rows, drawing/ makes them a page         (stock_dashboard.py)
+    dashboard/   queries/ read rows, drawing/ turns them into a page    (stock_dashboard.py)
 
 Beside that path:
 

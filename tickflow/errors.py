@@ -13,7 +13,7 @@
         ├── StoreUnavailable    the store does not answer or is overloaded at present: try again
         └── StoreMisconfigured  the store answers and refuses: a person must change something
 
-Each error has its data as attributes. Its text is a sentence for people.
+Each error carries its data as attributes. Its text is a message for people.
 """
 
 
@@ -37,7 +37,7 @@ class Stopped(TickflowError):
 
 
 class SourceError(TickflowError):
-    """A source cannot deliver ticks; the sentence says why and what to do."""
+    """A source cannot deliver ticks; the message says why and what to do."""
 
 
 class LogError(TickflowError):
@@ -55,8 +55,9 @@ class LogRefused(LogUnavailable):
 class NotAcknowledged(LogError):
     """Records were passed to the log, and the log did not confirm them.
 
-    `count` is the number of these records, `cause` the first reason that the log gave. `refused` of them (by default
-    all) will never be confirmed; the others are still in flight, and a later flush may find them confirmed.
+    `count` is the number of these records, `cause` the first reason that the log gave. `refused` is the number of
+    those that will never be confirmed (by default all); the others are still in flight, and a later flush may find them
+    confirmed.
     """
 
     def __init__(self, count: int, cause: str, refused: int | None = None) -> None:

@@ -66,7 +66,7 @@ def set_up_logging(level: str, name: str = "", form: str = "text", notices: Sequ
     """Send log lines of this project to stderr at `level`, and those of its libraries only from WARNING on.
 
     `name` appears in each line, to distinguish processes that log to the same file. `form` is `text` or `json`. The
-    `notices` of the settings are logged as warnings.
+    `notices` are logged as warnings.
     """
     logging.basicConfig(level=logging.WARNING, handlers=[handler_of(sys.stderr, name, form)])
     logging.getLogger("tickflow").setLevel(level)

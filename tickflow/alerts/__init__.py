@@ -1,1 +1,1 @@
-"""Alerts: decides which findings of the detectors a person should read, and how often, and delivers them."""
+"""Decides which findings of the detectors become alerts, how often people are notified of them, and delivers them."""

@@ -25,7 +25,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     alert. `score` and `threshold` belong to the tick that raised it, or to the last tick that repeated it (`said`
     counts the messages). `move_percent` is the change of `price` from `reference`. `closed` is the end of the 60 s
     without a flag that closed the episode, `ticks` the number of flagged ticks, `lasted` says whether at least half of
-    the move was left after 60 s, `notified` whether a message was sent (`False`: a channel did not accept it until it
+    the move was left after 60 s, `notified` whether a message was sent (`False`: a channel never accepted it, and it
     was given up). For a move, `within_us` is its duration, and `held_us` how long it has held.
     """
 

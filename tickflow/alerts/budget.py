@@ -1,4 +1,4 @@
-"""Limits how many alerts there may be: a threshold follows a budget, with a bound that holds for any data; pure.
+"""Limits the number of alerts: a threshold follows a budget, and the number is bounded for any data; pure.
 
 The log threshold q rises by `GAIN` at each alert and falls with time, by `GAIN` · budget per trading day (or by `GAIN`
 per 1/budget ticks), but never below the logarithm of the detector's floor. This is adaptive conformal inference (Gibbs
@@ -24,7 +24,7 @@ CAP = 100.0
 FLOOR = 2.0
 """The lowest threshold of `move`.
 
-For a stock of 14 dollars, whose price moves by cents, the five largest moves of a day score just above 2. With a floor
+For a 14-dollar stock, whose price moves by cents, the five largest moves of a day score just above 2. With a floor
 of 4, two in five steps of 20 basis points would be missed.
 """
 OTHERS_FLOOR = 4.0

@@ -13,8 +13,8 @@ LEAST_EXPECTED = 20.0
 MARGIN = 0.25
 """How far below the budget a threshold is calibrated, in standard deviations of the number of alerts in the record.
 
-The budget promises an upper limit, but a threshold that n recorded scores exceed is exceeded n + 1 times on average in
-equally many new data. With this margin and a record of 40 alerts, the average is 0.97 of the budget.
+The budget promises an upper limit, but if n recorded scores exceed a threshold, on average n + 1 scores exceed it in a
+new record of the same length. With this margin and a record of 40 alerts, the average is 0.97 of the budget.
 """
 
 
@@ -59,7 +59,7 @@ def threshold_for(expected: float, time_us: Ints, scores: Floats) -> Threshold |
 
 
 def reaching(count: float, time_us: Ints, scores: Floats) -> float:
-    """The lowest threshold with at most `count` episodes."""
+    """The lowest threshold such that it and all higher ones give at most `count` episodes."""
     levels = np.unique(scores)
     if not len(levels):
         return 0.0

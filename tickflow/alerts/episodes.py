@@ -47,7 +47,7 @@ class Flag(NamedTuple):
 
 
 class Open(msgspec.Struct):
-    """An episode that is open, or of which it is not decided yet whether the move lasted. Flags that score above `bar`
+    """An episode that is open, or for which it is not yet decided whether the move lasted. Flags that score above `bar`
     belong to it.
     """
 

@@ -52,7 +52,7 @@ class RuleError(ValueError):
 
 
 class Rule(NamedTuple):
-    """One rule; `span_us` is 0 for a metric without a span, `times` says that the limit is a multiple of the
+    """One rule; `span_us` is 0 for a metric without a span, `times` says whether the limit is a multiple of the
     usual volume.
     """
 

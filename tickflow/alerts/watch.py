@@ -222,7 +222,7 @@ class Watch:
                 )
 
     def _apply_rules(self, view: View, time_ns: Any, offsets: Any, volumes: Any, flags: dict[int, list[Flag]]) -> None:
-        """Add the ticks at which a user's rule holds to `flags`, by symbol."""
+        """Add to `flags`, by symbol, the ticks at which a user's rule holds."""
         ends = np.append(view.begins[1:], len(view)).tolist()
         for number, (slot, begin, end) in enumerate(zip(view.own.tolist(), view.begins.tolist(), ends, strict=True)):
             symbol = self._seconds.symbols[slot]

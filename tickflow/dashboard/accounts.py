@@ -1,4 +1,4 @@
-"""Who may sign in: names with roles and passwords hashed by scrypt, and tokens of scripts, in one file of mode 0600."""
+"""Who may sign in: people with roles and passwords (hashed by scrypt), scripts with tokens; one file of mode 0600."""
 
 import hashlib
 import hmac
@@ -155,7 +155,10 @@ class Accounts:
         return None
 
     def add_user(self, name: str, role: Role, password: str) -> None:
-        """Add a user, or give one a new password and role. Raises `ValueError` with a sentence."""
+        """Add a user, or give one a new password and role.
+
+        Raises `ValueError`, with a message for the user, if the name or the password is not allowed.
+        """
         self._check_name(name)
         if sentence := refusal_of(password):
             raise ValueError(sentence)
@@ -164,7 +167,10 @@ class Accounts:
         self._change(lambda file: file.users.__setitem__(name, account))
 
     def add_token(self, name: str, role: Role, days: float) -> str:
-        """Create a token and return it; it is shown only this once. Raises `ValueError` with a sentence."""
+        """Create a token and return it; it is shown only this once.
+
+        Raises `ValueError`, with a message for the user, if the name is not allowed.
+        """
         self._check_name(name)
         token = secrets.token_urlsafe(32)
         kept = Token(role, hashlib.sha256(token.encode()).hexdigest(), self._clock() + days * 86_400)

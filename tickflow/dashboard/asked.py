@@ -43,7 +43,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Checked(NamedTuple):
-    """A body that passed the check: its callback, its values by input or state (as `drawn.data`), and its bytes."""
+    """A checked body: its callback, its values by input or state (such as `drawn.data`), and its bytes."""
 
     callback: str
     values: dict[str, Any]

@@ -161,7 +161,7 @@ def register(
 
 
 def _saved(save: Callable[[], None]) -> Answer:
-    """The answer to the page after `save`: why it failed, or an empty sentence."""
+    """The answer to the page after `save`: why it failed, or an empty string."""
     try:
         save()
     except StoreError as error:

@@ -35,7 +35,7 @@ _QUERY = re.compile(r"[A-Za-z0-9=&%,.:_+\-]{0,2000}")
 
 
 class Gatekeeper(ABC):
-    """Knows who makes the current request."""
+    """Identifies who makes the current request."""
 
     is_public: frozenset[str] = frozenset()
     """Paths that need no sign-in."""
@@ -50,7 +50,7 @@ class Gatekeeper(ABC):
         """The answer to a request without a known person."""
         return _plain(403, "This page can be reached only through its proxy.")
 
-    def serve(self, server: Flask) -> None:  # noqa: B027 - most add none
+    def serve(self, server: Flask) -> None:  # noqa: B027 - not abstract: most subclasses add no routes
         """Add the routes that this way of authentication needs."""
 
 

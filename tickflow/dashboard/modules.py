@@ -1,7 +1,7 @@
 """The page's ES modules, `assets/*.js`: served at an address that contains their version, so that browsers can cache
 them.
 
-The entry is `page.js`; it imports the others, and starts Dash's renderer once all of them are there. The page's head
+The entry is `page.js`; it imports the others, and starts Dash's renderer once all have loaded. The page's head
 lists all of them for preloading, so that a first visit does not fetch them one import after another.
 """
 

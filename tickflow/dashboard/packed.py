@@ -1,4 +1,4 @@
-"""The scripts of Dash, its components and Plotly, strongly compressed: they make up most of what a first visit
+"""The scripts of Dash, its components and Plotly, highly compressed: they make up most of what a first visit
 downloads.
 
 They are compressed once. Answers made per request are left to flask-compress, which compresses fast but not well.

@@ -33,7 +33,7 @@ def changes(arguments: argparse.Namespace) -> bool:
 
 
 def change(arguments: argparse.Namespace, path: Path) -> str:
-    """Make the change; return a sentence about it. Raises `TickflowError` with a sentence."""
+    """Do what the flags ask; return the text to print. Raises `TickflowError` with a message for the user."""
     accounts = Accounts(path)
     try:
         if arguments.add_user:

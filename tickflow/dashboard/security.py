@@ -57,7 +57,8 @@ _logger = logging.getLogger(__name__)
 def secure(
     app: Dash, names: Collection[str], keeper: Gatekeeper, *, update_interval: float, debug: bool = False
 ) -> None:
-    """Guard an app that is served under `names` and the names of loopback, to people whom `keeper` lets in.
+    """Guard an app: it answers only under `names` and the loopback names, and, except for its public paths, only people
+    whom `keeper` lets in.
 
     Call this after the last callback is registered: the policy holds the hashes of the callbacks' inline scripts.
     """

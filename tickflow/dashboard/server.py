@@ -157,7 +157,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_write()
 
     def look(self, now: float) -> None:
-        """Close a connection that takes too long, or refuse its request with a sentence."""
+        """Close a connection that takes too long, or refuse its request with a message."""
         if self._lingers_since is not None:
             self.will_close = self.will_close or now - self._lingers_since > _LINGER_SECONDS
         elif self.total_outbufs_len:

@@ -74,8 +74,8 @@ class Field:
     `label` is the name shown to people; `console` is the label in the terminal, empty if the field is not shown there;
     `summary` says whether the summary shows the field. `panel` is its panel in the chart, `line` its line there.
     `readout` says whether the values above the chart include it, `csv` whether the chart's CSV does. `overview` is its
-    key in the rows of the watch list. `digits`: for a price, how many more digits than the price itself has; else the
-    digits after the point.
+    key in the rows of the watch list. `digits`: for a price, how many more decimals than the price itself has; else the
+    number of decimals.
     """
 
     name: str

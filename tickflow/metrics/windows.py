@@ -63,7 +63,7 @@ class Carried(NamedTuple):
 
 
 class Windows:
-    """The last accepted ticks of each symbol of one partition: `DEPTH` offsets, and the values that windows take.
+    """For each symbol of one partition, its last accepted ticks: `DEPTH` offsets, and the values that windows take.
 
     They are kept in several arrays with one row per symbol, right-aligned: the newest tick is in the last column.
 

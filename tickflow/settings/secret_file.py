@@ -1,4 +1,4 @@
-"""Secrets: read from a file, and kept out of the sentences about wrong settings."""
+"""Secrets: read from a file, and kept out of the messages about wrong settings."""
 
 import os
 import re

@@ -311,7 +311,7 @@ class AlphaVantageSource:
         return False
 
     def _miss(self, symbol: str, error: EmptyAnswer) -> None:
-        """Count a round without a quote and without a reason, and log the consequence."""
+        """Count a round that brought neither a quote nor a reason, and log the consequence."""
         if self._misses[symbol] == ANSWERED:
             logger.warning("%s; it has had quotes before, and is requested again in the next round", error)
             return

@@ -12,7 +12,7 @@ MOST_TICKS = 5_000_000
 
 
 def expired(source: Source, keeps: Callable[[int], bool]) -> str:
-    """A warning if the store would keep none of the source's ticks, else an empty text. The source must not wait.
+    """A warning if the store would keep none of the source's ticks, else an empty string. The source must not wait.
 
     `keeps` says whether the store keeps a point with a given time, in ns since 1970. One tick that the store keeps ends
     the search.

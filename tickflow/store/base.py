@@ -148,7 +148,7 @@ class PointReader(Connected):
 
 
 class PageQueries(PointReader):
-    """The queries of the page: few rows that represent many points, and the anomalies."""
+    """The queries of the page: a few rows that represent many points, and the anomalies."""
 
     @abstractmethod
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
@@ -176,7 +176,7 @@ class PageQueries(PointReader):
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """By symbol, the last price in each of `steps` equal steps from `since_ns` to `until_ns`.
 
-        Steps without a tick and symbols without a tick are left out.
+        Steps and symbols without a tick are left out.
         """
 
     @abstractmethod

@@ -307,7 +307,7 @@ class Audit:
             if expected.is_letter(partition, offset, dead_letters.STORE):
                 self._found.refused_by_store += 1
             elif self._judged[partition].start > 0 and expected.is_letter(partition, offset, dead_letters.DECODE):
-                self._found.refused_by_names += 1  # refused because of names in the part of the log that was not read
+                self._found.refused_by_names += 1  # over a limit because of symbols or sources in the part not read
             elif not self._store.keeps(time_ns, expectation.appended_ms):
                 self._found.expired += 1
             else:

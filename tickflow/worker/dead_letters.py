@@ -6,8 +6,8 @@ least once: a record may appear twice; topic, partition and offset identify it.
 A record that is too large for the topic is cut: the letter has the first 64 KiB of the value and 1 KiB of the key, with
 the true sizes and SHA-256 of both in headers. The original stays in the log.
 
-A batch that unpacks to more than `MAX_BATCH_BYTES` has one letter, at its first offset, without key and value: headers
-say how many records it holds, its size in the log, and the bound.
+A batch that unpacks to more than `MAX_BATCH_BYTES` has one letter, at its first offset, without a key or a value:
+headers say how many records it holds, its size in the log, and the bound.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Chooses the name of a worker in its group for `KAFKA_INSTANCE_ID=auto`: the first free name on this machine.
 
-Workers that replace others get the names of those, and with the names their partitions. A name is held by a locked
-file, which the system unlocks however the process ends.
+A worker that replaces another gets that worker's name and, with it, its partitions. A name is held by a locked file,
+which the system unlocks however the process ends.
 """
 
 import hashlib

@@ -23,7 +23,7 @@ from tickflow.store.digest import Outline
 
 MAX_ROWS = 1_000
 """The most rows that are drawn per symbol at first; for a range with more rows, the store returns its outline, which
-has all anomalies.
+includes all anomalies.
 """
 MAX_ADDED = 3_000
 """The most rows that refreshes add to a chart; after that, everything is drawn again."""

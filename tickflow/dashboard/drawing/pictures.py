@@ -6,8 +6,8 @@ pixels, each with the first, highest, lowest and last price, the sum of the volu
 `candles`: the same, in steps of the length that the reader chose, and with averages over candles instead of ticks.
 
 `x` is in ms of the exchange's wall clock: a tick's own time, or where a column begins. `y` has one list per name.
-`marks` are the marked anomalies, also as columns. `sources` lists each change of source: the time from which it holds,
-and the name of the source.
+`marks` are the marked anomalies, also as columns. `sources` lists each change of source: its time, and the name of the
+new source.
 """
 
 from typing import Any

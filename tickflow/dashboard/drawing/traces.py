@@ -51,7 +51,7 @@ OVERVIEW = tuple(each for each in TABLE if each.overview)
 class FieldFacts(TypedDict):
     """A field for the browser. `trace` is the index of its line, or `None`; `window` is in ticks.
 
-    `digits`: if `unit` is "price", how many more digits than the price has; else the digits after the point.
+    `digits`: if `unit` is "price", how many more decimals than the price has; else the number of decimals.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """A natural logarithm with the same bits on every machine; pure.
 
-NumPy's logarithm computes differently on different processors, and C libraries differ in the last bit. This one only
+NumPy's logarithm gives different bits on different processors, and C libraries differ in the last bit. This one only
 adds, multiplies and divides, which IEEE 754 rounds in exactly one way, so two workers on different machines raise the
 same alerts with the same scores.
 """

@@ -1,8 +1,8 @@
 """`volatility`: prices move more than before, in either direction; pure.
 
-The score is the logarithm of a ratio, in standard deviations that it has in an unchanged market: the mean absolute
-return of the last twenty traded seconds over that of the 39 before them. Each return is cut at five times the mean of
-all 59, so that a single jump does not count as a change of volatility.
+The score is the logarithm of a ratio: the mean absolute return of the last twenty traded seconds over that of the 39
+before them. Its unit is the standard deviation that the logarithm has in an unchanged market. Each return is clipped at
+five times the mean of all 59, so that a single jump does not count as a change of volatility.
 """
 
 import numpy as np
@@ -26,12 +26,12 @@ def score(view: View, floor: float = 0.0) -> Scored:
     last, before, all_of_them = (view.sums_before(lag) for lag in (1, LAST, OBSERVATIONS - 1))
     known = view.closes_before[0]
     with np.errstate(divide="ignore", invalid="ignore"):  # in warm-up there is no earlier price
-        reach = np.maximum(view.high / known, known / view.low) - 1.0  # an upper bound of the running second's return
+        reach = np.maximum(view.high / known, known / view.low) - 1.0  # an upper bound on the running second's return
         recent = last[:, 2] - before[:, 2]
         short = (recent + reach) / LAST
         earlier = before[:, 2] - all_of_them[:, 2]
         squares = before[:, 3] - all_of_them[:, 3]
-        # A lower bound of the earlier returns after the cut at c: min(r, c) >= r - r² / 4c for any r.
+        # A lower bound on the sum of the earlier returns, each clipped at c: min(r, c) >= r - r² / 4c for any r.
         least = earlier - squares / (4 * CUT * (recent + earlier) / (OBSERVATIONS - 1))
         # Skip a second if even the largest possible recent mean over the least possible earlier one scores too low.
         within_reach = ~(short * (1 + _SLACK) < np.exp(floor * DEVIATION) * least / BEFORE * (1 - _SLACK))

@@ -1,4 +1,4 @@
-"""Parses numbers as files write them: with decimal comma, thousands separators, a currency sign, or K, M and B."""
+"""Parses numbers as files write them: with a decimal comma, thousands separators, a currency sign, or K, M and B."""
 
 import math
 import re

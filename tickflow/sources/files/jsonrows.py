@@ -103,8 +103,9 @@ def cell(value: Any) -> str:
 
 
 class JsonRows:
-    """Rows (objects or arrays) as chunks; `names` come from the first rows, and later rows with other names
-    keep these.
+    """Turns rows (objects or arrays) into chunks with the columns `names`, which come from the first rows.
+
+    In later rows, values under other names are ignored; a row with none of these names is skipped.
     """
 
     def __init__(self, names: Sequence[str]) -> None:

@@ -364,8 +364,8 @@ def date_in(file: str) -> datetime | None:
 
 
 def column_of(given: str, names: Sequence[str]) -> int | None:
-    """The index of the column that a person gives: by its exact name, by its name without case and punctuation, or by
-    its number from 1.
+    """The index of the column that a person gives: by its exact name, by its name regardless of case and punctuation,
+    or by its number from 1.
 
     >>> column_of("close", ["Date", "Close"]), column_of("2", ["Date", "Close"]), column_of("Volume", ["Date"])
     (1, 1, None)

@@ -26,7 +26,7 @@ HEAD_BYTES = 262_144
 """How many bytes from the start of an unpacked file are used to recognise it."""
 
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError, ValueError)
-"""The errors of the unpacking libraries for a file that is cut or damaged."""
+"""The errors of the unpacking libraries for a file that is truncated or damaged."""
 
 _DEPTH = 3
 _PIECE_BYTES = 262_144
@@ -70,7 +70,7 @@ _OTHER: tuple[tuple[bytes, str], ...] = (
 class Head(io.RawIOBase):
     """A stream whose first bytes were read in advance and are returned again.
 
-    A read fills its buffer. Data in front of a damaged place are returned, and the next read raises.
+    A read fills its buffer. Data before a damaged place is returned, and the next read raises.
     """
 
     def __init__(self, stream: IO[bytes], size: int = HEAD_BYTES, layers: Sequence[Any] = ()) -> None:

@@ -56,7 +56,7 @@ class Plan:
     signed: bool = False
     """Whether a negative volume marks a sale."""
     messages: bool = False
-    """Whether rows without a time and a price are messages of other kinds, to be skipped."""
+    """Whether rows with neither a time nor a price are messages of other kinds, to be skipped."""
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property

@@ -1,4 +1,4 @@
-"""The digest of a long range in InfluxDB: InfluxDB scans the points, and only few rows are transferred.
+"""The digest of a long range in InfluxDB: InfluxDB scans the points, and only a few rows are transferred.
 
 Within GROUP BY time(), only top() and bottom() keep the time of a point; other selectors return the start of the step.
 See docs.influxdata.com, "InfluxQL selector functions".

@@ -1,6 +1,6 @@
 """InfluxQL over InfluxDB's `/query`: bound parameters go in, rows come out.
 
-InfluxQL works on InfluxDB 2.x and 3, where Flux is gone. See docs.influxdata.com, "Query data with InfluxQL".
+InfluxQL works on InfluxDB 2.x and on 3, which no longer has Flux. See docs.influxdata.com, "Query data with InfluxQL".
 
 InfluxQL has databases and retention policies instead of buckets, and InfluxDB maps them to buckets (DBRP): the bucket
 `a` is the database `a`, the bucket `a/b` is the policy `b` of the database `a`. A mapping that a person or an upgrade
@@ -36,7 +36,7 @@ SYSTEMS_OWN = Certificates("INFLUXDB_SSL", "INFLUXDB_URL", "begin INFLUXDB_URL w
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
 AT_ONCE = 4
-"""The most requests of all readers that `together` has in flight: more would only queue for InfluxDB's cores."""
+"""The most requests that `together` has in flight for all readers: more would only queue for InfluxDB's cores."""
 POOL = 32
 """The most connections that are kept open: enough for all pages that refresh at once."""
 
@@ -325,8 +325,10 @@ def _decoder(row: Any) -> msgspec.json.Decoder[Any]:
 
 
 def bound(params: Mapping[str, object]) -> dict[str, str | int | dict[str, str]]:
-    """The parameters in the form that InfluxDB takes. Raises `TypeError` or `ValueError` for a value that is none of
-    `Value`.
+    """The parameters in the form that InfluxDB takes.
+
+    Raises `TypeError` for a value whose type is not in `Value`, and `ValueError` for text that is too long or not valid
+    Unicode, and for an integer of more than 64 bits.
 
     InfluxDB also takes JSON objects, which can change the query: `{"identifier": "symbol"}` in place of a symbol
     returns the rows of all symbols. Such objects are refused here.

@@ -1,7 +1,7 @@
 """Columns of past hours that the page keeps in memory, so that InfluxDB summarises a month once instead of at each
 read.
 
-InfluxDB counts the points of a month in 0.2 s, and takes 4 s for the range of all their measures. So each read counts
+InfluxDB counts the points of a month in 0.2 s, and takes 4 s to find the range of each measure. So each read counts
 the points per hour, and reads only the hours whose count has changed. A point that is rewritten with different values
 does not change the count. The page shows the new values when the hour is read again: after a restart of the page, or
 after the hour was dropped from memory.

@@ -1,4 +1,4 @@
-"""Waits until points are whole, since InfluxDB shows them earlier.
+"""Waits until points are whole, since InfluxDB may show only some of their fields at first.
 
 A write becomes visible field by field: a query that runs at the same time may see a point's price but not yet its
 volume. Such a point would be taken for one with absent fields. Whether a point is whole can be deduced: if it has a

@@ -1,4 +1,4 @@
-"""The digest of a long range in the embedded file: SQLite scans the points, and only few rows are returned."""
+"""The digest of a long range in the embedded file: SQLite scans the points, and only a few rows are returned."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence

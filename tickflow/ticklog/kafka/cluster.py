@@ -68,7 +68,7 @@ _NEEDED = {
     ".alerts": "a worker needs WRITE and DESCRIBE on it, notify READ and DESCRIBE",
     ".state": "a worker needs READ, WRITE and DESCRIBE on it",
 }
-"""The rights that are needed on the topics beside KAFKA_TOPIC, by the ending of their names."""
+"""The rights that are needed on the topics beside KAFKA_TOPIC, by the suffix of their names."""
 
 _logger = logging.getLogger(__name__)
 
@@ -325,8 +325,8 @@ class Cluster:
             self._problem = error
 
     def _reach(self) -> None:
-        """Raise kafka-python's error with the reason if no server accepts a connection; kafka-python itself reports a
-        time-out.
+        """Raise `KafkaConnectionError` with the reason if no server accepts a connection; kafka-python itself would
+        report only a time-out.
         """
         reason = ""
         for server in self._servers:
@@ -353,7 +353,7 @@ def _discard(future: "Future[Any]") -> None:
 
 
 def _named_in(error: BaseException) -> str:
-    """The topic that an error names, or an empty text."""
+    """The topic that an error names, or an empty string."""
     names: Any = error.args[0] if error.args else ""
     if isinstance(names, (set, frozenset, list, tuple)):
         names = next(iter(names), "")

@@ -19,7 +19,7 @@ class KafkaTickLog(TickLog):
     `partitions` and `new_topic` apply to topics that are created; a poll returns at most `batch_records`. A batch that
     unpacks to more than `batch_bytes` becomes one `Oversized` instead of its records. `security` holds the settings of
     TLS and SASL under the names of kafka-python's clients. `instance_id` makes the member static: after a restart it
-    has its partitions back at once. `client_id` names the member to the brokers, `topic_setting` is the key of the
+    gets its partitions back at once. `client_id` names the member to the brokers, `topic_setting` is the key of the
     setting that names the topic.
     """
 

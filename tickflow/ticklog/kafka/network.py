@@ -12,8 +12,8 @@ DIRECTLY = "tickflow-direct://"
 
 
 class WideSocket(socket.socket):
-    """Receives more at once than the 4 KB that kafka-python asks for: a fetched megabyte would take hundreds of
-    calls.
+    """Receives more at once than the 4 KB that kafka-python asks for: a fetched megabyte would otherwise take
+    hundreds of calls.
 
     It also reports the end of a connection one call later than the bytes before it: kafka-python reads until nothing is
     left, and at the end of a connection discards what it has just read. A broker that refuses a login sends its reason
@@ -33,7 +33,7 @@ class WideSocket(socket.socket):
 
 
 class WideTlsSocket(ssl.SSLSocket):
-    """A `WideSocket` over TLS; an `SSLContext` whose `sslsocket_class` is this class makes it.
+    """A `WideSocket` over TLS, created by an `SSLContext` whose `sslsocket_class` is this class.
 
     It closes itself if the handshake fails, which kafka-python leaves to the garbage collector.
     """
@@ -94,7 +94,8 @@ class Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python
     Each connection reads the certificates again (`trust`), so that renewed ones take effect without a restart.
 
     It also enforces `allow_auto_create_topics`, which kafka-python accepts and ignores: otherwise a worker that asks
-    for a deleted topic would make the broker create it, with its default partitions and the producers' times.
+    for a deleted topic would make the broker create it, with the broker's default number of partitions and the
+    timestamps that producers set.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ BATCH_BYTES = 262_144
 """The largest size of a batch. Each batch costs as much as a hundred records, so small batches are expensive."""
 
 RECORD_OVERHEAD_BYTES = 128
-"""An upper bound of the bytes that Kafka needs for a record besides key, value and headers."""
+"""An upper bound on the bytes that Kafka needs for a record besides key, value and headers."""
 
 NOT_FOUND = "no broker knows where to find the topic"
 
@@ -83,8 +83,8 @@ class Writer:
     """An idempotent producer that connects at the first record. `limits` has the largest record of each topic,
     in bytes.
 
-    A `patient` one waits while it lacks a right, and sends the records that were refused for that again. Otherwise they
-    count as refused, like all that Kafka refuses.
+    A `patient` writer waits while it lacks a right, and then sends again the records that were refused for lack of it.
+    Without `patient` they count as refused, as do all other records that Kafka refuses.
     """
 
     def __init__(self, cluster: Cluster, limits: Mapping[str, int], *, patient: bool = False) -> None:
@@ -297,7 +297,7 @@ _NOTHING = object()
 
 
 class _Bytes(Serializer):  # type: ignore[misc]  # kafka-python has no types
-    """Lets a record pass without key and value, which `send` would refuse: a dead letter may have neither."""
+    """Makes `send` accept a record with neither a key nor a value, which a dead letter may be."""
 
     def serialize(self, _topic: str, _headers: object, data: object) -> object:
         return None if data is _NOTHING else data
