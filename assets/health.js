@@ -177,7 +177,8 @@ function emptiness(drawn, kind) {
   write("empty", sentence);
 }
 
-/* Why no tick is stored yet: the notice of a running worker or, if there is none, that no producer runs. */
+/* Why no tick is stored yet: what the running worker waits for or reports; without either, the advice to start the
+   producer. */
 function nothingYet(state) {
   if (!state || state.down || state.gone) return "No ticks yet. Start the producer: python stock_producer.py";
   if (state.held_up_by) return `No ticks yet. The worker waits: ${state.held_up_by}`;

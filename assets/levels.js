@@ -41,7 +41,7 @@ function add(price) {
   if (symbol()) set(symbol(), [...of(symbol()), Number(price.toFixed(words.digits(price)))]);
 }
 
-/** The lines of a symbol in the form that the address has, or null; `read` is the inverse. */
+/** The lines of a symbol as they appear in the page's address, or null if it has none; `read` is the inverse. */
 const text = (name) => of(name).join("_") || null;
 function read(name, asked) {
   if (!name || !asked) return;

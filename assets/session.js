@@ -58,7 +58,7 @@ window.fetch = async (asked, options) => {
   if (!String(asked?.url ?? asked).includes(CALLBACKS)) return answer;
   const isRefused = isOver(answer) || answer.status === 403;
   const [, output = ""] = /"output":\s*"([\w.-]+)"/.exec(options?.body ?? "") ?? [];
-  notice(answer, output).catch(() => {}); // who is signed in is asked again at the next change
+  notice(answer, output).catch(() => {}); // if asking who is signed in failed, the next answer that shows a change asks again
   return isRefused ? new Response(null, { status: 204 }) : answer;
 };
 

@@ -12,8 +12,9 @@ function under(list) {
 
 const keyOf = (item) => item?.querySelector("[data-key]")?.dataset.key;
 
-/** Change a list so that one item keeps its position on the screen: the item under the pointer, even if the list is too
-    short to scroll; otherwise the item with the focus or, once the list is scrolled, the first visible item. */
+/** Change a list so that one item keeps its position on the screen. This is the item under the pointer (a list too short
+    to scroll is padded for it); if there is none, the item with the focus; failing that, if the list is scrolled, the
+    first visible item. */
 function keep(list, change) {
   const pointed = list.querySelector(":scope > :active") || list.querySelector(":scope > :hover") || under(list);
   const top = list.getBoundingClientRect().top;

@@ -259,7 +259,8 @@ def judge_day(walk: Walk, count: int = 150) -> Row:
         opened = at[np.diff(walk.time_us[at], prepend=-(2**62)) >= 60_000_000]
         row |= {f"threshold {budget}": threshold, f"alerts {budget}": len(opened)}
         row[f"lasted {budget}"] = sum(lasted(walk, tick) for tick in opened.tolist())
-    # Cross-validation: each half hour is judged by the threshold of the other twelve, for five alerts a day.
+    # Cross-validation: each half hour is judged by the threshold at which the other twelve give alerts at the rate of
+    # five a day.
     edges = np.linspace(walk.time_us[0], walk.time_us[-1] + 1, HALF_HOURS + 1)
     row["left out"] = 0
     for begin, end in itertools.pairwise(edges):

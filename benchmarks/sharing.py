@@ -48,7 +48,7 @@ def _timelines(bench: Bench, topic: str, ticks: int, workers: int) -> list[Timel
 
 
 def _together(timelines: list[Timeline]) -> tuple[float, float]:
-    """The period in which all workers were working: its begin and end."""
+    """The start and the end of the period in which all workers were working."""
     return max(each[0][0] for each in timelines), min(each[-1][0] for each in timelines)
 
 

@@ -118,7 +118,7 @@ def _is_known(server: InfluxServer, token: str, bucket: str) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
+    """Run the command line; return 0 when done, 2 for a wrong setting, 1 for any other error, with a message."""
     parser = argparse.ArgumentParser(prog="python -m devtools.init", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tokens", type=Path, default=Path("/tokens"), help="a folder with a folder for each token")
     parser.add_argument("--kafka", help="where Kafka takes whoever connects for its administrator")

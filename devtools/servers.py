@@ -179,7 +179,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0 when done, 1 with a sentence if not (`status`: if not both run)."""
+    """Run the command line; return 0 when done, 1 after an error message (`status`: unless both run)."""
     parser = argparse.ArgumentParser(prog="python -m devtools.servers", description=(__doc__ or "").splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("build", help="build both servers into the cache, once per machine")

@@ -1,10 +1,10 @@
 """Makes InfluxDB tokens that allow no more than their owners need: `make tokens`, or
 
-python -m devtools.tokens                 for the InfluxDB of the settings; writes into the folder secrets
+python -m devtools.tokens                 for the InfluxDB that the settings name; writes into the folder secrets
 python -m devtools.tokens --folder DIR    writes into DIR
 
-The token of the settings (`INFLUXDB_TOKEN`) has to be the operator's. Each run makes new tokens; the files, of mode
-0600, fit `INFLUXDB_TOKEN_FILE`. The producer needs none.
+`INFLUXDB_TOKEN` has to be the operator's token. Each run makes new tokens, in files of mode 0600 for
+`INFLUXDB_TOKEN_FILE`. The producer needs none.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]
 
 
 def operated(settings: Settings) -> InfluxServer:
-    """The InfluxDB of the settings, with its operator's token. Raises `SettingError` without one."""
+    """The InfluxDB that the settings name, with its operator's token. Raises `SettingError` if no token is set."""
     token = settings.secret("INFLUXDB_TOKEN", "the operator's token of your InfluxDB")
     return InfluxServer(settings.influxdb_url.rstrip("/"), settings.influxdb_org, token, settings.influxdb_ssl_cafile)
 
@@ -67,7 +67,7 @@ def write_secret(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0 when done, 2 for a wrong setting, 1 with a sentence otherwise."""
+    """Run the command line; return 0 when done, 2 for a wrong setting, 1 for any other error, with a message."""
     parser = argparse.ArgumentParser(prog="python -m devtools.tokens", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("secrets"), help="where to write them (default: secrets)")
     chosen = parser.parse_args(arguments)

@@ -1,6 +1,7 @@
-"""After a backup and a restore of InfluxDB, as by `influx backup` and `influx restore`, `rewind` completes the store.
+"""After InfluxDB is backed up and restored, as `influx backup` and `influx restore` do it, `rewind` completes the
+store.
 
-The program `influx` is in no package registry, so the test sends the same requests to InfluxDB's HTTP API
+The program `influx` is not in any package registry, so the test sends the same requests to InfluxDB's HTTP API
 (https://docs.influxdata.com/influxdb/v2/api/#tag/Backup).
 """
 

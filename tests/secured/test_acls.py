@@ -168,7 +168,7 @@ class Lack(NamedTuple):
     kind: str
     name: str
     operations: Sequence[str]
-    """None of them: all rights on that topic or group."""
+    """If empty, all rights on that topic or group."""
     said: Sequence[str]
     goes_on: bool = False
     """Whether a worker stores and commits all the same."""

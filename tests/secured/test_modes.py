@@ -26,7 +26,7 @@ BAD = b"no tick"
 
 
 class Mode(NamedTuple):
-    """A security mode of Kafka: the broker's listener (`None` for the one without TLS and login), and its settings."""
+    """A security mode of Kafka: the broker's listener (`None` for the one without TLS or a login), and its settings."""
 
     listener: str | None
     protocol: str
@@ -82,7 +82,7 @@ def chain(
     secret: SecretFile,
     topic: str,
 ) -> Iterator[KafkaChain]:
-    """A chain in one of the modes; the oracle reads its topic without TLS and login."""
+    """A chain in one of the modes; the oracle reads its topic without TLS or a login."""
     influx = secured_influx.server
     influx.create_bucket(topic)
     found = KafkaChain(secured_kafka.address, topic, influx, topic)

@@ -178,7 +178,7 @@ def test_a_refusal_of_kafka_names_the_setting(
 
 
 def what_is_said(settings: Callable[[], Settings], caplog: pytest.LogCaptureFixture) -> str:
-    """The error of the settings, or else the first sentence that the log reports while it connects."""
+    """The error that the settings raise, or else the first message that the log reports while it connects."""
     stop = threading.Event()
     try:
         log = open_log(settings(), stop)
@@ -294,7 +294,7 @@ def tokens(secured_influx: SecuredInfluxd) -> dict[str, str]:
 
 
 def what_the_store_says(settings: Callable[[], Settings]) -> tuple[str, bool]:
-    """The first error of the settings, of connecting or of a query; and whether it came from the settings."""
+    """The first error that the settings, `connect` or a query raises; and whether the settings raised it."""
     stop = threading.Event()
     try:
         store = open_store(settings(), stop)

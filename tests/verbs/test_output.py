@@ -18,7 +18,7 @@ VERBS = pytest.mark.parametrize("verb", ["dead-letters", "audit", "status"])
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with an embedded file that holds 3,000 dead letters of records without key and value."""
+    """A folder with an embedded file that holds 3,000 dead letters of records without a key or a value."""
     path = tmp_path / "stocks.db"
     with EmbeddedTickLog(path, topic="stock-ticks", group="g", retention_days=7, stop=threading.Event()) as log:
         log.connect()

@@ -282,7 +282,7 @@ def test_records_of_any_compression_are_read(logs: KafkaLogs, compression: str) 
 
 
 def test_no_client_makes_the_broker_create_a_topic(logs: KafkaLogs) -> None:
-    """Most brokers would create the topic with a single partition and with the producers' times."""
+    """Most brokers would create the topic with a single partition, and keep the timestamps that producers set."""
     log = logs.reader()
     publish(log, b"1")
     log.partitions()

@@ -1,4 +1,4 @@
-"""Unusable settings of a topic end a script with a sentence; all others are accepted."""
+"""Unusable settings of a topic end a script with an error message; all others are accepted."""
 
 from collections.abc import Mapping
 
