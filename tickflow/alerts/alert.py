@@ -109,7 +109,7 @@ def link(page: str, alert: Alert) -> str:
 
 
 def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = False) -> str:
-    """The text of an alert; it ends with how many such alerts there may be.
+    """The text of an alert; it ends with the limit on the number of such alerts.
 
     >>> alert = Alert("AAPL", "move", 0, 11.2, 8.0, 100.42, 100.0, 0.42, 1, 0, 0, 7, budget=1.0, held_us=2_000_000,
     ...               within_us=3_000_000)

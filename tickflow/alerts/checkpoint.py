@@ -52,7 +52,7 @@ class Checkpoints(Protocol):
     """Keeps the newest checkpoints of each partition."""
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Store a checkpoint; it is safe when this returns. Raises what the log or the file raises."""
+        """Store a checkpoint; it is durable when this returns. Raises what the log or the file raises."""
         ...
 
 

@@ -29,8 +29,8 @@ from tickflow.ticks.tick import TickBatch
 CHECKPOINT_SECONDS = 10.0
 """Seconds between two checkpoints of a partition. A restart reads again at most the ticks of about this time."""
 HOLD_SECONDS, HOLD_TICKS = 0.25, 1_000
-"""Accepted ticks of a partition are collected for at most this many seconds, and until there are this many, before the
-watch gets them.
+"""Accepted ticks of a partition are collected for `HOLD_SECONDS`, or until there are `HOLD_TICKS`, before the watch
+gets them.
 
 Any batch, however small, costs the watch at least half a millisecond; alerts do not depend on how ticks are batched.
 """

@@ -219,6 +219,6 @@ class Episodes:
 
 
 def _is_unjudged(each: Open) -> bool:
-    """Whether it is still undecided if the episode's move lasted; a bad print is not a move."""
+    """Whether it is not yet decided that the episode's move lasted or did not; a bad print is not a move."""
     alert = each.alert
     return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"

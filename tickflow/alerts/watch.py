@@ -192,7 +192,7 @@ class Watch:
         offsets: Any,
         flags: dict[int, list[Flag]],
     ) -> None:
-        """Add the findings of a detector that may exceed their threshold to `flags`, by symbol."""
+        """Add to `flags`, by symbol, the findings of a detector that may exceed their threshold."""
         symbols = symbol_of[scored.at]
         ends = np.append(view.begins[1:], len(view))
         for number in np.unique(symbols).tolist():
@@ -340,7 +340,7 @@ class Watch:
 
     @classmethod
     def resumed(cls, partition: int, terms: Terms, state: bytes) -> Self:
-        """A watch that resumes from `state`. Raises `ValueError` for a state of another version or form."""
+        """A watch that resumes from `state`. Raises `ValueError` for a state of a different version or form."""
         try:
             known = _decode_state(state)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

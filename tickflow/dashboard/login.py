@@ -129,7 +129,7 @@ class ByPassword(Gatekeeper):
         return Person(session.name, account.role)
 
     def refuse(self) -> Response:
-        """Redirect a browser to the sign-in page; answer everything else with a status and a sentence."""
+        """Redirect a browser to the sign-in page; answer everything else with a status and a message."""
         if request.method in ("GET", "HEAD") and request.path == "/":
             query = request.query_string.decode("ascii", "replace")
             return _found(f"{LOGIN}?{query}" if query and _QUERY.fullmatch(query) else LOGIN)

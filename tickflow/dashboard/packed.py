@@ -58,7 +58,7 @@ class Packed:
 
 
 def whole(response: Response) -> Response:
-    """The response with its content in memory: of a streamed response, flask-compress would leave the file open."""
+    """The response with its content in memory: flask-compress would leave the file of a streamed response open."""
     if response.direct_passthrough:
         response.direct_passthrough = False
         response.make_sequence()

@@ -175,7 +175,7 @@ def headers_of(app: Dash) -> dict[str, str]:
 
 
 def refusal(status: int, sentence: str) -> Response:
-    """An answer whose only content is a sentence that says why the request is refused."""
+    """An answer that contains only a message: why the request is refused."""
     return Response(f"{sentence}\n", status, mimetype="text/plain")
 
 

@@ -221,7 +221,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             super().set_socket_options(connection)
 
     def fix_addr(self, address: Any) -> Any:
-        """The client's address; by a unix socket none is known."""
+        """The client's address; on a unix socket it is unknown."""
         return (SOCKET, 0) if self._path else address
 
     @property

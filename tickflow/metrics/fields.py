@@ -125,7 +125,7 @@ def of_record(label: str) -> Any:
 def windowed(
     formula: Callable[..., Any], of: str, window: int, label: str, *, after: tuple[str, ...] = (), **shown: Any
 ) -> Any:
-    """A value computed from a window: the last `window` values of the field `of`; absent until there are that many.
+    """A value computed from a window: the last `window` values of the field `of`; absent until all exist.
 
     `formula` takes an array of shape (window, m) with the oldest value in row 0, and then the columns of the fields
     `after`, which must be declared above. The unit is that of the field `of`, unless `unit` is given.

@@ -29,7 +29,7 @@ class Certificates:
     password: str | None = field(default=None, repr=False)
 
     def context(self) -> ssl.SSLContext:
-        """The TLS context of these files. Raises `SettingError`; its sentence distinguishes a wrong password from a
+        """The TLS context of these files. Raises `SettingError`; its message distinguishes a wrong password from a
         wrong file.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -11,8 +11,8 @@ from tickflow.errors import SettingError
 def read_env_file(path: Path) -> dict[str, str]:
     """The values by key; a key without a value has an empty one. A missing file has no keys.
 
-    Raises `SettingError` if the file cannot be read, is not UTF-8, or has a line that is no KEY=value, comment or
-    blank.
+    Raises `SettingError` if the file cannot be read, is not UTF-8, or has a line that is neither KEY=value nor
+    a comment nor blank.
     """
     if not path.is_file():
         return {}

@@ -127,8 +127,8 @@ def _read(body: Mapping[str, Any], symbol: str) -> Quote:
 
 
 def _refusal(text: str, symbol: str) -> NoQuote:
-    """The error that Alpha Vantage's sentence means. The order of the checks matters: the sentence about the rate of
-    calls also mentions the daily limit.
+    """The error that Alpha Vantage's message stands for. The order of the checks matters: the message about the rate
+    of calls also mentions the daily limit.
     """
     said = f"Alpha Vantage said: {text[:400]}"
     low = text.lower()

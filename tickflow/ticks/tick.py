@@ -310,7 +310,8 @@ def _read_together(records: Sequence[Record], limits: Limits) -> TickBatch | Non
     if not values or len(values) < len(records):
         return None
     whole = b"".join(values)
-    # Each value must have one opening: if all have fewer than MAX_NESTING more, none of them has more than MAX_NESTING.
+    # Each tick has at least one opening bracket: if all values together have fewer than MAX_NESTING beyond one each, no
+    # value has more than MAX_NESTING.
     openings = whole.count(b"[") + whole.count(b"{")
     if not whole.isascii() or openings >= len(values) + MAX_NESTING or max(map(len, values)) > limits.max_record_bytes:
         return None

@@ -60,7 +60,7 @@ def run(
 
 
 def _make_topic(log: TickLog, stop: StopEvent) -> bool:
-    """Wait until the topic of the alerts is there; return whether it is, `False` if asked to stop meanwhile."""
+    """Create the topic of the alerts if it is missing; wait while the log does not answer. `False` if asked to stop."""
     waiting = Saying(logger)
     for delay in Backoff():
         try:

@@ -25,7 +25,7 @@ def of_log(log: TickLog, limits: Limits) -> Recorded:
 
 def of_file(path: Path, limits: Limits) -> Recorded:
     """The ticks of a recorded file, as those of partition 0. Raises what the replay raises."""
-    from tickflow.sources.recorded import Recorded, recorded_files  # load the readers of files: only for a file
+    from tickflow.sources.recorded import Recorded, recorded_files  # loads the readers of files, so only for a file
     from tickflow.sources.replay import Replay
 
     entries: list[Entry] = []

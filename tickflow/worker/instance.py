@@ -24,7 +24,7 @@ AUTO = "auto"
 def instance_name(setting: str | None, group: str, folder: Path | None = None) -> Iterator[str | None]:
     """The name to join the group with: the setting, or for `auto` one that no other process of this machine holds.
 
-    The files lie in `folder`; without it, in a folder of this user's for temporary files.
+    The lock files lie in `folder`, by default in a folder for this user among the temporary files.
     """
     if setting != AUTO:
         yield setting

@@ -131,7 +131,7 @@ def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_p
 def _sent(symbol: str, rows: Points | Outline, most: int) -> Answer:
     """Rows for the browser; `marks` are [wall-clock ms, price] of at most `most` anomalies.
 
-    `sources` lists each change of source: the time from which it holds, and the name of the source.
+    `sources` lists each change of source: its time, and the name of the new source.
     """
     time_ms = clock.wall_ms(rows.time_ns)
     at = np.flatnonzero(rows.is_anomaly)

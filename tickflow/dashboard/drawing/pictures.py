@@ -114,7 +114,7 @@ def marks(rows: Points) -> dict[str, Any]:
 
 
 def sources(rows: Points | Outline) -> list[tuple[float, str]]:
-    """Each change of source among the rows: the wall-clock ms from which it holds, and the name of the source."""
+    """Each change of source among the rows: its time in wall-clock ms, and the name of the new source."""
     at = [i for i, source in enumerate(rows.source) if not i or source != rows.source[i - 1]]
     times: list[float] = clock.wall_ms(rows.time_ns[at]).tolist()
     return list(zip(times, (rows.source[i] for i in at), strict=True))

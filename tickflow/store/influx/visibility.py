@@ -91,7 +91,7 @@ def _absent(points: Points, excused: Excused) -> dict[str, Flags]:
     full = {n: np.logical_or.reduce([there[each.name] for each in _WINDOWED if each.window >= n]) for n in _WINDOWS}
     expected = {each.name: full[each.window] for each in _WINDOWED}
     for each in _WINDOWED:
-        if each.after:  # a score without deviation is absent
+        if each.after:  # where the deviation is 0, the score is absent
             expected[each.name] = np.logical_and.reduce([getattr(points, name) > 0 for name in each.after])
     follows = _follows(points)
     found = {}

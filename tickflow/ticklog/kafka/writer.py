@@ -212,7 +212,7 @@ class Writer:
         return self._cluster.patiently(self._connect)
 
     def _connect(self) -> Any:
-        """A connected producer. A patient writer waits until Kafka has numbered it: it can send nothing before."""
+        """A connected producer. A patient writer waits for its number from Kafka, without which it can send nothing."""
         producer = self._cluster.connect(
             KafkaProducer,
             acks="all",
