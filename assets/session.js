@@ -68,7 +68,7 @@ document.addEventListener("click", (event) => {
 
 const ended = () => known.ended;
 
-/** Call `refused` with the output of each callback that was refused, and a sentence. */
+/** Call `refused` with the output of each callback that was refused, and a message for the reader. */
 function guide(refused) {
   known.refused = refused;
 }

@@ -148,7 +148,7 @@ class Bench:
         return int(count)
 
     def wait_committed(self, environment: Mapping[str, str], records: int, timeout: float = 900) -> None:
-        """Wait until a program's group has committed that many records; raise `RuntimeError` on a timeout."""
+        """Wait until a program's group has committed `records` records; raise `RuntimeError` on a timeout."""
         consumer = KafkaConsumer(
             bootstrap_servers=self.kafka, group_id=environment["KAFKA_GROUP"], enable_auto_commit=False
         )
@@ -195,12 +195,12 @@ class Bench:
         python: str | Path = sys.executable,
         seconds: float = 900,
     ) -> dict[str, Any]:
-        """Run a program for at most that many seconds, and return the JSON line that it prints last."""
+        """Run a program for at most `seconds`, and return the JSON line that it prints last."""
         return figures_of(self.start(program, environment, python=python), seconds)
 
 
 def figures_of(process: subprocess.Popen[str], seconds: float = 900) -> dict[str, Any]:
-    """Wait at most that many seconds for the end of a program; return the JSON line that it printed last."""
+    """Wait at most `seconds` for the end of a program; return the JSON line that it printed last."""
     output, _ = process.communicate(timeout=seconds)
     if process.returncode:
         raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {output}")

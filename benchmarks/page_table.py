@@ -10,7 +10,7 @@ _STORES = {"embedded": "embedded", "influxdb": "InfluxDB"}
 
 
 def rows(figures: Figures) -> list[list[str]]:
-    """The table's rows: what was measured, the result, that of sending whole figures or reading all points, the aim."""
+    """The table's rows: what was measured, its result, the result of the plain way of doing it, and the target."""
     found = [["what", "measured", "the plain way", "wanted"]]
     page, overview, opening, viewers = (figures.get(case, {}) for case in ("page", "overview", "opening", "viewers"))
     for name, store in _STORES.items():

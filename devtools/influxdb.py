@@ -17,7 +17,7 @@ USER, PASSWORD = "tickflow", "tickflow-local-password"
 
 @dataclass(frozen=True)
 class InfluxServer:
-    """The address and credentials of an InfluxDB. The token may create buckets; `cafile` has https authorities."""
+    """The address and credentials of an InfluxDB. Its token may create buckets; `cafile` is for https."""
 
     url: str
     org: str

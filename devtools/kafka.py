@@ -132,7 +132,7 @@ def kafka_cluster(folder: Path, size: int = 3) -> Iterator[list[KafkaServer]]:
 
 
 def new_cluster_id() -> str:
-    """An id as Kafka takes it: 16 random bytes."""
+    """A new cluster id in Kafka's form: 16 random bytes."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode().replace("-", "_")
 
 

@@ -37,7 +37,7 @@ def send_blanks(servers: str, topic: str, codec: Codec, size: int, count: int = 
 
 
 def send_headers(servers: str, topic: str, count: int, partition: int = 0) -> int:
-    """Append a record with that many empty headers, in a gzip batch; return its offset."""
+    """Append a record with `count` empty headers, in a gzip batch; return its offset."""
     producer = KafkaProducer(
         bootstrap_servers=servers, compression_type="gzip", max_request_size=2**30, batch_size=2**29, linger_ms=0
     )
