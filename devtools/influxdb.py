@@ -17,7 +17,7 @@ USER, PASSWORD = "tickflow", "tickflow-local-password"
 
 @dataclass(frozen=True)
 class InfluxServer:
-    """The address and credentials of an InfluxDB. Its token may create buckets; `cafile` is for https."""
+    """An InfluxDB's address and credentials: its token may create buckets; https trusts the authorities in `cafile`."""
 
     url: str
     org: str

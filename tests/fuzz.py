@@ -79,7 +79,7 @@ def seeds() -> list[bytes]:
 
 
 def fuzz(seconds: int, folder: str) -> None:
-    """Fuzz for so many seconds, starting with the inputs in `folder`; libFuzzer ends the process."""
+    """Fuzz for `seconds`, starting with the inputs in `folder`; libFuzzer ends the process."""
     import atheris
 
     options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-print_final_stats=1", "-verbosity=0"]

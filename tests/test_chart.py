@@ -122,7 +122,7 @@ def test_messages_that_wait_outlive_the_notifier_and_their_addresses_come_from_i
 
 
 def reaches_the_page(objects: Sequence[dict[str, Any]]) -> tuple[bool, bool, bool]:
-    """Does the page listen for other pods, does a Service lead to its port, and does the policy allow that?"""
+    """Whether the page listens for other pods, a Service leads to its port, and the network policy allows that."""
     (page,) = [each for each in containers(objects) if each["name"] == "page"]
     (host,) = [each["value"] for each in page["env"] if each["name"] == "DASHBOARD_HOST"]
     served = [port["targetPort"] for each in objects if each["kind"] == "Service" for port in each["spec"]["ports"]]

@@ -1,4 +1,4 @@
-"""The rights at Kafka that docs/security.md lists, by script, as the tests grant them."""
+"""The rights on Kafka that docs/security.md lists for each script, in the form in which the tests grant them."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _ON = re.compile(r"(topic|group) `([^`]+)`")
 
 
 def documented() -> dict[str, Rights]:
-    """The table: what each script needs, by the names that the document uses."""
+    """The document's table: by script, the rights that it needs, with the names that the document uses."""
     found: dict[str, dict[tuple[str, str], tuple[str, ...]]] = {}
     scripts: list[str] = []
     for who, on, rights in table("docs/security.md", "Least rights"):
@@ -23,7 +23,7 @@ def documented() -> dict[str, Rights]:
 
 
 def named(rights: Rights, topic: str) -> Rights:
-    """The rights by the names of a test: its topic, its group and its foreign topic."""
+    """The rights with the document's names replaced by those of a test's topic, group and foreign topic."""
 
     def name(documented: str) -> str:
         known = documented.replace("raw", foreign_topic(topic))
@@ -33,13 +33,13 @@ def named(rights: Rights, topic: str) -> Rights:
 
 
 def without(rights: Rights, lacking: Rights) -> Rights:
-    """The rights without those that are lacking."""
+    """`rights` without those in `lacking`."""
     left = {on: tuple(each for each in may if each not in lacking.get(on, ())) for on, may in rights.items()}
     return {on: may for on, may in left.items() if may}
 
 
 def part_of(rights: Rights, kind: str, name: str, *operations: str) -> Rights:
-    """These operations of the rights on one topic or group; without any named, all of them."""
+    """The rights to these operations on one topic or group; without `operations`, to all that `rights` allows on it."""
     may = rights[kind, name]
     assert set(operations) <= set(may), (operations, may)
     return {(kind, name): operations or tuple(may)}

@@ -120,7 +120,7 @@ class SecuredKafka(KafkaServer):
                 assert not any(answer.values()), answer
 
     def allow(self, user: str, rights: Rights) -> None:
-        """Give a user rights; returns when the broker goes by them."""
+        """Give a user rights; return once the broker applies them."""
         with self.admin() as admin:
             wanted = acls(user, rights)
             made = admin.create_acls(wanted)
@@ -128,7 +128,7 @@ class SecuredKafka(KafkaServer):
             until(lambda: set(wanted) <= set(_all_acls(admin, user)), f"the rights of {user} are in force")
 
     def forbid(self, user: str, rights: Rights | None = None) -> None:
-        """Remove these rights of a user, by default all; returns when the broker goes by that."""
+        """Take these rights (by default all) from a user; return once the broker applies the change."""
         with self.admin() as admin:
             gone = _all_acls(admin, user) if rights is None else acls(user, rights)
             if gone:

@@ -1,4 +1,4 @@
-"""The topics of a test of rights, made by an administrator, and the scripts as users that may do what they need."""
+"""The stage for tests of rights: topics that an administrator made, and the scripts, each as a user of its own."""
 
 import io
 import threading
@@ -35,7 +35,7 @@ def user_of(script: str) -> str:
 
 
 class Stage:
-    """The topics of a test, made by an administrator, and the settings of each script as its own user."""
+    """The topics of a test, which an administrator made, and the settings of each script, which has its own user."""
 
     def __init__(self, kafka: SecuredKafka, influx: InfluxServer, topic: str, bucket: str, folder: Path) -> None:
         self.kafka = kafka
@@ -69,20 +69,20 @@ class Stage:
         return env
 
     def settings(self, script: str, **more: str) -> Settings:
-        """The same, as the script takes them."""
+        """The settings in `env`, loaded as the script loads them."""
         return load(self.env(script, **more))
 
     def rights(self, script: str) -> init.Rights:
-        """What docs/security.md allows a script, on the topics of this test."""
+        """The rights that docs/security.md gives a script, on the topics of this test."""
         return named(RIGHTS[script], self.topic)
 
     def allow_only(self, script: str, rights: init.Rights | None = None) -> None:
-        """Give the user of a script these rights, by default those of the document, and no others."""
+        """Give the user of a script these rights and no others; by default, the rights that the document lists."""
         self.kafka.forbid(user_of(script))
         self.kafka.allow(user_of(script), self.rights(script) if rights is None else rights)
 
     def publish(self, count: int) -> None:
-        """Publish ticks of both symbols as the administrator, with a record among them that is none."""
+        """Publish `count` ticks of each symbol as the administrator, and in between a record that is not a tick."""
         for number in range(count):
             self.trickle()
             if number == count // 2:
@@ -97,12 +97,12 @@ class Stage:
             self.admin.publish(symbol.encode(), encode(tick))
 
     def values(self, ending: str = "") -> list[bytes | None]:
-        """The values of all records of the tick topic, or of the topic with that ending."""
+        """The values of all records of the tick topic, or of the topic whose name ends in `ending`."""
         return [each.value for each in read_kafka_records(self.kafka.address, self.topic + ending)]
 
     @property
     def committed(self) -> int:
-        """The group's committed offset; 0 without one."""
+        """The group's committed offset; 0 if there is none."""
         found = self.admin.group_view().committed.get(0)
         return 0 if found is None else found.offset
 
@@ -112,7 +112,7 @@ class Stage:
         return self.admin.bounds(0, self.topic).end
 
     def check(self, refused: int) -> None:
-        """Check that each tick of the log is stored, bit for bit, that all is committed, and each refusal a letter."""
+        """Check that all ticks are stored, bit for bit, all records committed, and refused ones dead letters."""
         self.admin.flush(30)
         ticks = [each for each in self.chain.records() if each[2] != BAD]
         wait_until(lambda: self.chain.count() == len(ticks) and self.committed == self.end, "all is stored, committed")
@@ -124,7 +124,7 @@ class Stage:
 
 @contextmanager
 def running(work: Callable[[], object], stop: StopEvent) -> Iterator[list[BaseException]]:
-    """Do that work in a thread for as long as the block lasts; what ends it is in the list."""
+    """Run `work` in a thread during the block; the yielded list receives the error that ends it, if one does."""
     ended: list[BaseException] = []
 
     def run() -> None:

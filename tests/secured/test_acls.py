@@ -1,4 +1,4 @@
-"""Least rights at Kafka: each script does its whole job with what docs/security.md allows it, and says what it lacks.
+"""Least privilege on Kafka: the rights in docs/security.md suffice for each script, and it reports any that it lacks.
 
 The topic of each test has one partition. `make test` tries some of the missing rights, `make secured` all of them.
 """
@@ -40,7 +40,7 @@ timestamp = "t"
 epoch = "s"
 """
 SOON = 10.0
-"""Seconds within which a script has to say what it lacks."""
+"""The seconds within which a script has to report the right that it lacks."""
 FOREIGN_RECORD = b'{"s": "AAPL", "p": 9.5, "t": 1767623400}'
 
 
@@ -105,7 +105,7 @@ def test_each_script_does_its_whole_job_with_the_documented_rights(
 
 
 def does_more(stage: Stage, script: str) -> bool:
-    """Whether a producer does what its flag asks for, with its rights for that."""
+    """Whether a producer with the flag in `script` does its job with the rights that the document gives it."""
     stage.allow_only(script)
     if script.endswith("--record"):
         return recorded(stage) == len(stage.values()) - stage.values().count(BAD)
@@ -128,7 +128,7 @@ def does_more(stage: Stage, script: str) -> bool:
 
 
 def foreign_settings(stage: Stage) -> Settings:
-    """Settings of a producer that reads another topic."""
+    """The settings of a producer that takes its ticks from the foreign topic."""
     made = stage.folder / "map.toml"
     made.write_text(MAP)
     return stage.settings("producer", SOURCE="topic", FROM_TOPIC=foreign_topic(stage.topic), FROM_TOPIC_MAP=str(made))
@@ -147,7 +147,7 @@ def ticks_in(recording: Path) -> int:
 
 
 def page_shows(stage: Stage) -> bool:
-    """Whether the page shows the symbols, as a user of Kafka without any right."""
+    """Whether the page shows the symbols while its user has no rights on Kafka."""
     dashboard = StockDashboard(stage.settings("page"))
     thread = dashboard.gate.start()
     try:
@@ -162,7 +162,7 @@ def page_shows(stage: Stage) -> bool:
 
 
 class Lack(NamedTuple):
-    """A right that a script lacks, by the names of docs/security.md, and the words of the sentence about it."""
+    """A right that a script lacks, with the names in docs/security.md, and the words that its message must have."""
 
     script: str
     kind: str
@@ -171,7 +171,7 @@ class Lack(NamedTuple):
     """If empty, all rights on that topic or group."""
     said: Sequence[str]
     goes_on: bool = False
-    """Whether a worker stores and commits all the same."""
+    """Whether a worker still stores and commits."""
 
 
 OF_LETTERS = "the topic stock-ticks.dlq: a worker needs WRITE"
@@ -195,17 +195,17 @@ OF_WORKER = [
     Lack("worker", "TOPIC", "stock-ticks.state", ["WRITE"], ["alerts wait", USER, OF_STATE], goes_on=True),
 ]  # fmt: skip
 SHORT = 4
-"""How many of these `make test` tries."""
+"""How many cases of each list `make test` tries."""
 
 
 def documented_names(stage: Stage, line: str) -> str:
-    """A log line with the names that the document uses."""
+    """The log line with the names of the test replaced by those that the document uses."""
     known = line.replace(foreign_topic(stage.topic), "raw")
     return known.replace(stage.group, "stock-analytics").replace(stage.topic, "stock-ticks")
 
 
 def said(stage: Stage, caplog: pytest.LogCaptureFixture, words: Sequence[str], since: int = 0) -> bool:
-    """Whether one log line has all of these words, with the names that the document uses."""
+    """Whether one log line has all of these words; they contain the names that the document uses."""
     lines = [documented_names(stage, line) for line in caplog.messages[since:]]
     return any(all(word in line for word in words) for line in lines)
 
@@ -400,7 +400,7 @@ def test_a_resumed_replay_that_may_not_read_the_topic_says_so_and_publishes_noth
 
 
 class Taken(NamedTuple):
-    """Rights that are taken from a script while it runs, and the words of the sentence about it."""
+    """Rights that are taken from a script while it runs, and the words that its message must have."""
 
     script: str
     names: Mapping[tuple[str, str], Sequence[str]]
@@ -420,7 +420,7 @@ WHILE_RUNNING = [
     Taken("producer", {TICKS: ["WRITE"]}, UNCONFIRMED),
 ]  # fmt: skip
 HELD_SECONDS = 4.0
-"""How long the rights are away: long enough for clients to forget topics that they may not see."""
+"""How long the rights are withdrawn, in seconds: long enough for clients to forget topics that they may not see."""
 
 
 def test_rights_taken_and_given_back_while_producer_and_worker_run_cost_no_tick(
