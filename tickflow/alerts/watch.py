@@ -260,7 +260,11 @@ class Watch:
         span = self._spans.get((symbol, rule.name))
         if span is None:
             span = self._spans[symbol, rule.name] = SpanWindow(deque(), time_us * 10 // rule.span_us)
-        return span.change(rule, time_us, price) if rule.metric == "change" else span.traded(rule, time_us, volume)
+        if rule.metric == "change":
+            return span.change(rule, time_us, price)
+        if rule.metric == "volume":
+            return span.traded(rule, time_us, volume)
+        raise NotImplementedError(rule.metric)  # a new word of the language needs its measure here
 
     def _silences(self, view: View, time_us: Any, offsets: Any) -> list[Alert]:
         """The alerts about silences that end with a tick of the batch, and about silences that begin."""

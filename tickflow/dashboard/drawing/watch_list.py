@@ -69,6 +69,7 @@ def _tooltip(each: Field) -> dict[str, str]:
     return {"headerTooltip": f"Of the last {each.window} ticks"} if each.window > 1 else {}
 
 
+# The widths here hold until the grid is ready; `measure` in assets/watch.js then fits them to their texts.
 COLUMNS: list[dict[str, Any]] = [
     {"field": "symbol", "headerName": "Symbol", "width": 74, "cellClass": "watch-symbol", "tooltipField": "symbol"},
     {

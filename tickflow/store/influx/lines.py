@@ -40,8 +40,8 @@ def to_lines(points: Points) -> list[str]:
         made = _filled(_template(names), columns)
         if alike is points:
             return made
-        for at, line in zip(index.tolist(), made, strict=True):
-            lines[at] = line
+        for number, at in enumerate(index.tolist()):
+            lines[at] = made[number]
     return lines
 
 
