@@ -4,7 +4,7 @@ FROM python:3.13-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 
-# The libraries first: they change seldom, so that this layer is built seldom. Every file is checked against its hash.
+# The libraries come first: they rarely change, so this layer is rarely rebuilt. Every file is checked against its hash.
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 

@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/python -m pip $(INSTALL)
 COMPILE := uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-# A stamp that is older than its sources is made again.
+# Each of these files records that a step was done; a step whose sources are newer is done again.
 VENV := .venv/.made
 RUN := .venv/.run
 DEV := .venv/.dev

@@ -33,7 +33,7 @@ class InfluxServer:
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket and its points, if it exists."""
         for bucket in self.call("GET", f"/api/v2/buckets?org={self.org}&name={name}")["buckets"]:
-            self.call("DELETE", f"/api/v2/buckets/{bucket['id']}", timeout=60.0)  # one of 200,000 series takes 10 s
+            self.call("DELETE", f"/api/v2/buckets/{bucket['id']}", timeout=60.0)  # for 200,000 series it takes 10 s
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, timeout: float = 10.0) -> Any:
         """The server's answer, decoded from JSON; None if empty. Raises `ServerError` with the server's error text."""

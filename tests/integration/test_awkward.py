@@ -148,7 +148,7 @@ def test_late_ticks_are_processed_in_log_order_and_counted(odd: Oddities) -> Non
     assert points["price"].tolist() == [100.0 + n for n in range(30)]
     assert points["time_ns"].is_monotonic_decreasing
     assert points["ma_5"].iloc[4] == 102.0
-    again = 11  # TWICE's second copies are late too, all twelve but that of its newest tick
+    again = 11  # of TWICE's twelve ticks, all but the newest are late in their second copy
     assert f"{29 + again} late" in odd.summary
 
 

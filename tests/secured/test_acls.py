@@ -93,7 +93,7 @@ def test_each_script_does_its_whole_job_with_the_documented_rights(
         capsys.readouterr()
         code = perform(stage.settings(verb[0]), *verb)
         assert words in capsys.readouterr().out, verb
-        assert code == 0 or verb == ("calibrate",), verb  # that few ticks calibrate nothing
+        assert code == 0 or verb == ("calibrate",), verb  # too few ticks to calibrate
         done.add(verb[0])
     stage.allow_only("notify")
     assert message_of_an_alert(stage.env("notify"))

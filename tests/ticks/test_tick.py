@@ -130,7 +130,7 @@ def test_times_that_are_accepted(text: str, moment: datetime, naive: int) -> Non
 
 
 ANY_MOMENT = st.datetimes(datetime(1970, 1, 1), datetime(2261, 12, 31)) | st.datetimes(  # noqa: DTZ001
-    datetime(1970, 1, 2),  # noqa: DTZ001 - a zone must not lead before 1970
+    datetime(1970, 1, 2),  # noqa: DTZ001 - a day later, so that no zone leads to a time before 1970
     datetime(2261, 12, 31),  # noqa: DTZ001
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=11))]),
 )
