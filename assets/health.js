@@ -11,6 +11,7 @@ let beside = { youngest: () => null, any: () => false };
 const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
 const ENDED_S = 10;
 const MOST_TICKS = facts.warm_up_ticks; // the number of ticks in the longest average
+const LONGEST = facts.chart.fields.find(({ window: ticks }) => ticks === MOST_TICKS)?.label ?? "averages";
 const CLOSED = "The market is closed. Quotes come while it is open.";
 const SEE_PRODUCER = "If more should come, see whether the producer runs: python stock_producer.py";
 const element = (id) => document.getElementById(id);
@@ -132,7 +133,7 @@ function ended(limit) {
 const note = ({ kind, warming }) =>
   kind === "live"
     ? warming
-      ? `MA20 ${warming}/${MOST_TICKS}`
+      ? `${LONGEST} ${warming}/${MOST_TICKS}`
       : ""
     : kind === "closed"
       ? "market closed"

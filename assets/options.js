@@ -8,7 +8,10 @@ const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const WIDTHS = ["auto", ...facts.candle_widths];
 const MOST = facts.max_multiples,
   FIRST = 6; // the most small charts, and their initial number
-const HIDEABLE = ["MA5", "MA10", "MA20", "Anomaly", "Band"];
+const AVERAGES = facts.chart.fields.filter(
+  ({ panel, trace, name }) => panel === "y" && trace !== null && name !== "price",
+);
+const HIDEABLE = [...AVERAGES.map(({ label }) => label), "Anomaly", "Band"];
 const INDICATOR = new RegExp(facts.indicator_pattern);
 const state = {
   candles: null,
