@@ -18,7 +18,7 @@ import numpy as np
 
 from tickflow.arrays import Bools, Ints
 
-DEFAULT = "XNYS"
+NEW_YORK_CODE = "XNYS"
 ALWAYS = "24/7"
 _SECOND = 1_000_000_000
 _HOUR = 3_600 * _SECOND
@@ -76,13 +76,13 @@ class Sessions:
     68.5
     """
 
-    def __init__(self, market: str = DEFAULT) -> None:
+    def __init__(self, market: str = NEW_YORK_CODE) -> None:
         self.market = market
 
     @property
     def zone(self) -> ZoneInfo:
         """The time zone of the exchange."""
-        return ZoneInfo("America/New_York") if self.market == DEFAULT else self._table.zone
+        return ZoneInfo("America/New_York") if self.market == NEW_YORK_CODE else self._table.zone
 
     def load(self) -> None:
         """Load the calendar now, not when it is first needed."""
@@ -198,7 +198,7 @@ def is_market(name: str) -> bool:
     >>> is_market("XNYS"), is_market("24/7"), is_market("XLON"), is_market("New York")
     (True, True, True, False)
     """
-    return name in (DEFAULT, ALWAYS) or name in _library().get_calendar_names()
+    return name in (NEW_YORK_CODE, ALWAYS) or name in _library().get_calendar_names()
 
 
 def _library() -> Any:
