@@ -32,6 +32,7 @@ def test_a_script_has_only_path_home_and_what_is_given(
     script: StartScript, program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFLUXDB_TOKEN", "of the developer")
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # `make coverage` sets it, and it is passed on
     run = script(str(program), "0", env={"KAFKA_TOPIC": "t"})
     assert run.wait() == 3
     by_python = ["LC_CTYPE"] if sys.platform == "linux" else []  # Python sets LC_CTYPE itself in the C locale (PEP 538)

@@ -164,7 +164,7 @@ KINDS: dict[str, Kind] = {
     "separated by blanks": Kind(text("Date Close Volume", *(f"2024-01-0{3 + n} {CLOSES[n]} {100 * n + 100}" for n in N)), (), "a table of ticks, with commas, semicolons, tabs or pipes", A_NY),
     "columns of fixed width": Kind(text("Date        Close   Volume", *(f"2024-01-0{3 + n}  {CLOSES[n]:<8}{100 * n + 100}" for n in N)), (), "a table of ticks, with commas, semicolons, tabs or pipes", A_NY),
     "Markdown": Kind(text("| Date | Close | Volume |", "|---|---|---|", *(f"| 2024-01-0{3 + n} | {CLOSES[n]} | {100 * n + 100} |" for n in N)), ends(*CLOSES), "", A_NY),
-    "an endless line of dashes": Kind(text("Date,Close", "-" * 100_000 + "x", *(f"2024-01-0{3 + n},{CLOSES[n]}" for n in N)), ends(*CLOSES, volume=None), "line 2: 1 cells", A_NY),
+    "an endless line of dashes": Kind(text("Date,Close", "-" * 100_000 + "x", *(f"2024-01-0{3 + n},{CLOSES[n]}" for n in N)), ends(*CLOSES, volume=None), "line 2: 1 cell", A_NY),
     "psql": Kind(text("   time    | price | volume ", "-----------+-------+--------", *(f" 2024-01-05 14:30:0{n}+00 | {CLOSES[n]} | {n + 1}" for n in N), "(3 rows)"), at(0, 1, 2), "", A),
     # --- JSON ---
     "JSON with results in results": Kind(json.dumps({"status": "OK", "data": {"ticker": "A", "results": [{"t": 1704465000000 + 1000 * n, "p": CLOSES[n], "s": n + 1} for n in N]}}), at(0, 1, 2)),
