@@ -49,6 +49,8 @@ class ArrowTable:
             raise Unreadable(f"a {self.form} file that is whole ({_short(error)})") from error
         schema = self._schema
         self.names: list[str] = list(schema.names)
+        if twice := next((name for at, name in enumerate(self.names) if name in self.names[:at]), None):
+            raise Unreadable(f"a table whose columns have different names; this one has {twice!r} twice")
         self.zone = "UTC" if any(getattr(field.type, "tz", None) for field in schema) else None
 
     def _open(self) -> None:
@@ -58,12 +60,6 @@ class ArrowTable:
             self._ipc: Any = None
             self._parquet: Any = pyarrow.parquet.ParquetFile(self._file, buffer_size=1 << 20, pre_buffer=False)
             self._schema = self._parquet.schema_arrow
-            if texts := [field.name for field in self._schema if pyarrow.types.is_string(field.type)]:
-                # A text that occurs in many rows is then unpacked once, not once per row.
-                self._parquet.close()
-                self._parquet = pyarrow.parquet.ParquetFile(
-                    self._file, buffer_size=1 << 20, pre_buffer=False, read_dictionary=texts
-                )
             self.rows: int | None = self._parquet.metadata.num_rows
         else:
             import pyarrow.ipc
@@ -104,7 +100,7 @@ class ArrowTable:
     def _batches(self, needed: set[int] | None) -> Iterator[Any]:
         if self._parquet is not None:
             names = None if needed is None else [self.names[index] for index in sorted(needed)]
-            rows = self._rows_at_a_time(names)
+            rows = self._rows_at_a_time()
             yield from self._parquet.iter_batches(batch_size=rows, columns=names, use_threads=False)
         else:
             for number in range(self._ipc.num_record_batches):
@@ -113,17 +109,14 @@ class ArrowTable:
                 for start in range(0, batch.num_rows, ROWS):
                     yield batch.slice(start, ROWS)
 
-    def _rows_at_a_time(self, names: Sequence[str] | None) -> int:
-        """How many rows have about `BATCH_BYTES` together; at most `ROWS`."""
+    def _rows_at_a_time(self) -> int:
+        """How many rows are about `BATCH_BYTES`, at most `ROWS`.
+
+        The sizes of single columns are not asked for: pyarrow ends the process over a damaged one.
+        """
         metadata, widest = self._parquet.metadata, 1
         for group in map(metadata.row_group, range(metadata.num_row_groups)):
-            columns = map(group.column, range(group.num_columns))
-            size = sum(
-                column.total_uncompressed_size
-                for column in columns
-                if names is None or column.path_in_schema.split(".")[0] in names
-            )
-            widest = max(widest, size // max(group.num_rows, 1))
+            widest = max(widest, group.total_byte_size // max(group.num_rows, 1))
         return int(min(ROWS, max(1, BATCH_BYTES // widest)))
 
 
@@ -167,9 +160,6 @@ def _cells(column: Any) -> Cells:
 
     kind = column.type
     types = pyarrow.types
-    if types.is_dictionary(kind) and types.is_string(kind.value_type):
-        texts = ["" if text is None else text for text in column.dictionary.to_pylist()]
-        return ["" if at is None else texts[at] for at in column.indices.to_pylist()]
     if types.is_dictionary(kind):
         column = column.dictionary_decode()
         kind = column.type
