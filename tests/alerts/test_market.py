@@ -4,7 +4,6 @@ import random
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from tests.alerts.batches import batch
@@ -13,7 +12,7 @@ from tests.metrics.detectors.oracle import Trade
 from tickflow.alerts.alert import MARKET, Alert
 from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
 from tickflow.alerts.desk import Desk
-from tickflow.alerts.market import gathered, least_members, members_of, settled, unfounded, unstored
+from tickflow.alerts.market import gathered, least_members, members_of, settled
 from tickflow.alerts.watch import Terms
 from tickflow.errors import StoreUnavailable
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
@@ -144,21 +143,3 @@ def test_an_earlier_member_found_later_completes_the_stored_move() -> None:
     assert members_of(kept) == {"A", "B", "C", "D"}
     other = moved("X", 101, -1)
     assert settled([whole], [other]) == [whole]
-
-
-def test_a_stored_move_is_judged_by_the_alerts_of_its_members() -> None:
-    alerts = [moved(name, at) for name, at in (("A", 100), ("B", 101), ("C", 102), ("D", 300))]
-    ((move,), _) = gathered(alerts, 7)
-    replace = msgspec.structs.replace
-    assert (unfounded([move], alerts), unstored([move], alerts, 7)) == ([], [])
-    assert unstored([], alerts, 7) == [move]
-    assert unstored([], alerts[1:], 7) == []
-    wrong = [
-        replace(move, members="A,B,C,X"),  # X raised no alert
-        replace(move, members="A,B,C,D"),  # D raised its alert minutes later
-        replace(move, members="A,B"),  # two symbols are no market move
-        replace(move, direction=-1),
-        replace(move, offset=8),  # not the offset of a member's alert
-    ]
-    assert unfounded([move, *wrong], alerts) == wrong
-    assert unstored([replace(move, direction=-1)], alerts, 7) == [move]

@@ -1,7 +1,6 @@
 """Alerts of real workers on both stacks: despite kills, the stored alerts are those of the ticks, bit for bit."""
 
 import random
-import re
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -12,14 +11,13 @@ import pytest
 
 from stock_analytics import StockAnalyticsEngine
 from tests.alerts.batches import part_of
-from tests.alerts.test_market import shock
 from tests.conftest import StartScript
 from tests.forms import often
 from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
 from tests.loaded_settings import load
 from tests.metrics.detectors.oracle import Trade
 from tests.metrics.detectors.test_detectors import trades
-from tickflow.alerts.alert import MARKET, Alert, decode
+from tickflow.alerts.alert import Alert, decode
 from tickflow.alerts.desk import alerts_topic
 from tickflow.alerts.opening import open_desk
 from tickflow.alerts.replay import alerts_of_log
@@ -136,31 +134,6 @@ def test_the_audit_finds_what_was_changed_lost_or_added(tmp_path: Path, script: 
     assert audit.wait() == 1
     for words in ("different alert: ", "lost alert: ", "foreign alert: ", "4 alerts wrong"):
         assert words in audit.output
-
-
-def test_the_audit_judges_market_moves(tmp_path: Path, script: StartScript) -> None:
-    chain = EmbeddedChain(tmp_path / "stocks.db")
-    chain.env |= ALERTS
-    log = open_log(load(chain.env), StopEvent())
-    log.connect()
-    made = shock([f"S{number:02}" for number in range(12)])
-    publish(log, made)
-    with working(chain):
-        chain.wait_for_points(len(made))
-        wait_until(lambda: any(each.symbol == MARKET for each in stored(chain)), "a market move")
-    log.close()
-    audit = script("stock_analytics.py", "audit", env=chain.env)
-    assert audit.wait() == 0, audit.output
-    with sqlite3.connect(chain.file) as file:
-        file.execute("UPDATE store_anomalies SET members = members || ',X' WHERE symbol = '*'")
-    audit = script("stock_analytics.py", "audit", env=chain.env)
-    assert audit.wait() == 1
-    assert re.search(r"foreign market move: S00,.*,S11,X at .*\n.* 1 alert wrong", audit.output)
-    with sqlite3.connect(chain.file) as file:
-        file.execute("DELETE FROM store_anomalies WHERE symbol = '*'")
-    audit = script("stock_analytics.py", "audit", env=chain.env)
-    assert audit.wait() == 1
-    assert re.search(r"lost market move: S00,.*,S11 at .*\n.* 1 alert wrong", audit.output)
 
 
 def test_a_restart_reads_from_the_checkpoint_and_not_from_the_start(chain: Chain) -> None:

@@ -98,36 +98,6 @@ def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
     return result
 
 
-def unfounded(moves: Sequence[Alert], alerts: Sequence[Alert]) -> list[Alert]:
-    """The stored market moves that cannot come from these alerts, which are all alerts that the ticks raise.
-
-    How many members a move needed depends on the number of symbols at that time, which cannot be found out later. So
-    each of its members must have raised an alert in the same direction, and the place of the move must be that of one
-    of these alerts.
-    """
-    found = []
-    for move in moves:
-        near = [each for each in alerts if _is_of(each, move)]
-        places = {(each.time_ns, each.partition, each.offset) for each in near}
-        is_known = members_of(move) <= {each.symbol for each in near}
-        if not (is_known and (move.time_ns, move.partition, move.offset) in places and len(members_of(move)) >= 3):
-            found.append(move)
-    return found
-
-
-def unstored(moves: Sequence[Alert], alerts: Sequence[Alert], symbols: int) -> list[Alert]:
-    """The market moves among these alerts that share no member with a stored market move."""
-    return [
-        wanted
-        for wanted in gathered(alerts, symbols)[0]
-        if not any(_is_near(wanted, move) and not members_of(wanted).isdisjoint(members_of(move)) for move in moves)
-    ]
-
-
-def _is_of(alert: Alert, move: Alert) -> bool:
-    return alert.detector == MOVE and alert.symbol in members_of(move) and _is_near(alert, move)
-
-
 def _is_near(one: Alert, other: Alert) -> bool:
     return abs(one.opened - other.opened) <= REACH_NS and one.direction == other.direction
 

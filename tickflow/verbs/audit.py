@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tickflow import process
-from tickflow.alerts import market
-from tickflow.alerts.alert import MARKET, Alert
-from tickflow.alerts.desk import COMPANY_SECONDS
+from tickflow.alerts.alert import Alert
 from tickflow.alerts.replay import alerts_of_log, differences, judged
 from tickflow.alerts.watch import Terms
-from tickflow.backoff import sleep
 from tickflow.metrics.fields import DEPTH, TABLE
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
@@ -26,7 +23,6 @@ from tickflow.store.base import PointReader
 from tickflow.ticklog.base import LOG_APPEND_TIME, Bounds, TickLog
 from tickflow.ticklog.places import offset_at
 from tickflow.ticks.names import Names
-from tickflow.ticks.probe import PROBE
 from tickflow.ticks.tick import END_YEAR_US, MAX_AHEAD_US, Limits, decode
 from tickflow.verbs import dead_letters as letters
 from tickflow.verbs.expected import Expectation, Expected, Identity, bodies, values
@@ -126,18 +122,17 @@ class Audit:
             self._read_letters(expected)
             found.expected, found.refused = expected.counts()
             found.shared = expected.ticks - found.expected
-            expected_symbols = expected.symbols()
-            for symbol in sorted(expected_symbols | set(self._store.first_prices(self._since_ns))):
+            for symbol in sorted(expected.symbols() | set(self._store.first_prices(self._since_ns))):
                 for part in expected.slices(symbol, self._since_ns, self._until_ns, SLICE):
                     wanted = dict(part.points)
                     for points in self._stored(symbol, part.since_ns, part.until_ns):
                         self._compare(symbol, wanted, points)
                     self._miss(symbol, wanted, expected)
         if self._alerts is not None:
-            self._compare_alerts(*self._alerts, max(1, len(expected_symbols - {PROBE})))
+            self._compare_alerts(*self._alerts)
         return found
 
-    def _compare_alerts(self, store: AlertStore, terms: Terms, symbols: int) -> None:
+    def _compare_alerts(self, store: AlertStore, terms: Terms) -> None:
         """Compare the stored alerts with those recomputed from the log, for partitions that the log still holds from
         their start.
         """
@@ -169,24 +164,6 @@ class Audit:
         for missing in inside.values():
             found.alerts_wrong += 1
             found.note(f"lost alert: {missing.symbol} {missing.detector} at {moment(missing.time_ns)}")
-        if len(whole) == len(self._judged) and all(map(self._is_at_rest, whole)):
-            self._compare_moves(store, list(wanted.values()), symbols)
-
-    def _compare_moves(self, store: AlertStore, alerts: list[Alert], symbols: int) -> None:
-        """Compare the stored market moves with the alerts of all symbols."""
-
-        def stored() -> list[Alert]:
-            return store.alerts(self._since_ns, self._until_ns, symbols=[MARKET])
-
-        inside = [each for each in alerts if self._since_ns <= each.time_ns < self._until_ns]
-        lost = market.unstored(stored(), inside, symbols)
-        if lost and not sleep(self._log.stop, 2 * COMPANY_SECONDS):  # a worker may still be waiting for further members
-            lost = market.unstored(stored(), inside, symbols)
-        wrong = {"foreign": market.unfounded(stored(), alerts), "lost": lost}
-        for kind, moves in wrong.items():
-            self._found.alerts_wrong += len(moves)
-            for move in moves:
-                self._found.note(f"{kind} market move: {move.members} at {moment(move.time_ns)}")
 
     def _is_at_rest(self, partition: int) -> bool:
         return self._log.bounds(partition, self._log.topic).end == self._judged[partition].end
