@@ -159,3 +159,13 @@ def test_a_zip_file_that_an_error_keeps_in_a_cycle_is_closed_without_a_warning(t
     del members, stream, circle
     gc.collect()
     assert str(path) not in [os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.exists()]
+
+
+@pytest.mark.parametrize(("at", "to"), [(8, 99), (6, 0x20)], ids=["an unknown packing", "patched data"])
+def test_a_zip_file_that_the_library_cannot_unpack_is_refused(tmp_path: Path, at: int, to: int) -> None:
+    body = bytearray(zipped({"a.csv": TWO}))
+    directory = body.index(b"PK\x01\x02")
+    body[at] = body[directory + at + 2] = to  # in the member's own header and in the directory
+    (tmp_path / "day.zip").write_bytes(body)
+    ticks, complaint = failed(tmp_path / "day.zip")
+    assert (ticks, "day.zip" in complaint) == ([], True)

@@ -25,7 +25,10 @@ from tickflow.sources.files.options import Unreadable
 HEAD_BYTES = 262_144
 """How many bytes from the start of an unpacked file are used to recognise it."""
 
-DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError, ValueError)
+DAMAGED = (
+    *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError, ValueError),
+    NotImplementedError,  # zipfile, of a packing or a feature that it does not know
+)
 """The errors of the unpacking libraries for a file that is truncated or damaged."""
 
 _DEPTH = 3
