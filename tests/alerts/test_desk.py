@@ -10,13 +10,15 @@ import pytest
 from tests.alerts.batches import alerts_of, batch, slices
 from tests.alerts.test_market import WAIT_SECONDS, Kept, shock
 from tests.integration.chain import wait_until
+from tests.memory_log import MemoryLog, MemoryTopic
 from tickflow.alerts.checkpoint import Checkpoints
 from tickflow.alerts.desk import HOLD_SECONDS, HOLD_TICKS, Desk
-from tickflow.alerts.replay import differences
+from tickflow.alerts.replay import alerts_of_log, differences
 from tickflow.alerts.watch import Terms
 from tickflow.errors import SettingError
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
-from tickflow.ticklog.base import TickLog
+from tickflow.ticklog.base import Bounds, TickLog
+from tickflow.ticks.tick import Limits, Tick, encode, moment_of
 
 TERMS = Terms(detectors=frozenset({"move"}))
 TICKS = batch(shock(["A", "B"]))
@@ -125,3 +127,13 @@ def test_alerts_wait_for_a_setting_that_the_cluster_cannot_meet_at_present(
     assert [(each.levelname, each.exc_info) for each in caplog.records][:1] == [("WARNING", None)]
     assert "alerts wait: KAFKA_REPLICAS is '3'; expected 2 or less" in caplog.text
     assert made.trouble == ""
+
+
+def test_the_alerts_of_a_log_are_those_of_ticks_within_the_limits_of_names() -> None:
+    topic = MemoryTopic(1)
+    for each in shock(["A", "B"]):
+        value = encode(Tick(each.symbol, each.price, moment_of(each.time_us), volume=each.volume))
+        topic.append(0, each.symbol.encode(), value)
+    log, whole = MemoryLog(topic), Bounds(0, topic.ends[0])
+    assert {key[0] for key in alerts_of_log(log, 0, whole, TERMS, Limits())} == {"A", "B"}
+    assert {key[0] for key in alerts_of_log(log, 0, whole, TERMS, Limits(max_symbols=1))} == {"A"}

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, MARKET, Alert
 from tickflow.alerts.watch import Terms, Watch
-from tickflow.ticklog.base import Bounds, Record, TickLog
+from tickflow.ticklog.base import Bounds, TickLog
+from tickflow.ticks.names import Names
 from tickflow.ticks.tick import Limits, decode
 
 Key = tuple[str, str, int]
@@ -14,17 +15,13 @@ COMPARED = (*FLOATS, *INTEGERS, *(name for name in BOOLEANS if name != "notified
 
 def alerts_of_log(log: TickLog, partition: int, stretch: Bounds, terms: Terms, limits: Limits) -> dict[Key, Alert]:
     """The alerts of a partition's ticks in a range, in their state after the last tick. See `TickLog.read`."""
-    watch = Watch(partition, terms)
+    watch, names = Watch(partition, terms), Names(limits)
     found: dict[Key, Alert] = {}
     for records in log.read(partition, stretch):
-        found |= alerts_of(watch, records, limits)
+        # The worker's watch sees only ticks within the limits of names.
+        ticks, _ = names.admit(decode(list(records), limits)[0])
+        found |= {alert.key: alert for alert in watch.advance(ticks)}
     return found
-
-
-def alerts_of(watch: Watch, records: Iterable[Record], limits: Limits) -> dict[Key, Alert]:
-    """The alerts that a watch raises for these records."""
-    ticks, _ = decode(list(records), limits)
-    return {alert.key: alert for alert in watch.advance(ticks)}
 
 
 def differences(wanted: Alert, found: Alert) -> list[str]:
