@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devtools.influxdb import InfluxServer
 from tests.point_examples import MORNING, SECOND, Clock, a_row, bits, points_of
 from tickflow.errors import StoreUnavailable
 from tickflow.metrics.points import Points
@@ -20,20 +19,6 @@ from tickflow.store.influx.latest import Latest
 from tickflow.store.influx.store import InfluxStore
 
 pytestmark = pytest.mark.influx
-
-
-@pytest.fixture
-def store(influx: InfluxServer, bucket: str) -> Iterator[InfluxStore]:
-    stop = threading.Event()
-    with InfluxStore(influx.url, token=influx.token, org=influx.org, bucket=bucket, stop=stop) as found:
-        yield found
-
-
-@pytest.fixture
-def influxql(influx: InfluxServer, bucket: str) -> Iterator[InfluxQL]:
-    found = InfluxQL(influx.url, token=influx.token, org=influx.org, bucket=bucket, where="InfluxDB")
-    yield found
-    found.close()
 
 
 def test_only_changed_symbols_are_read_again(

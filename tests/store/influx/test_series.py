@@ -1,10 +1,9 @@
 """Of a symbol with very many sources, a bounded store reads some only, with every query, and counts the others."""
 
 import dataclasses
-import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,20 +41,6 @@ QUERIES: dict[str, Callable[[PageQueries], object]] = {
     "outline": lambda store: store.outline("AAPL", MORNING, END, 10),
     "strongest": lambda store: store.strongest("AAPL", [(MORNING, MORNING + 300 * SECOND), (MORNING, END)]),
 }
-
-
-@pytest.fixture
-def store(influx: InfluxServer, bucket: str) -> Iterator[InfluxStore]:
-    stop = threading.Event()
-    with InfluxStore(influx.url, token=influx.token, org=influx.org, bucket=bucket, stop=stop) as found:
-        yield found
-
-
-@pytest.fixture
-def influxql(influx: InfluxServer, bucket: str) -> Iterator[InfluxQL]:
-    found = InfluxQL(influx.url, token=influx.token, org=influx.org, bucket=bucket, where="InfluxDB")
-    yield found
-    found.close()
 
 
 def of_sources(count: int, symbol: str = "AAPL") -> Points:
