@@ -12,6 +12,7 @@ import pytest
 from kafka.cluster import ClusterMetadata
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.base import BaseCoordinator
+from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.net.compat import KafkaNetClient
 from kafka.net.inet import KafkaNetSocket
 from kafka.net.manager import KafkaConnectionManager
@@ -44,6 +45,10 @@ READ: dict[str, Callable[..., object]] = {  # the keys are the first digits of t
     "caca46d9b193": Fetcher._send_list_offsets_request,
     "b0e0da054d5d": Fetcher.offsets_by_times,
     "ca6edacf2f01": BaseCoordinator.request_rejoin,
+    "f9b7d8038dab": BaseCoordinator.join_group_async,
+    "3e4f55d945a3": BaseCoordinator._do_join_and_sync_async,
+    "1c5e8ec9fbba": BaseCoordinator.reset_generation,
+    "5f54fc574179": ConsumerCoordinator._on_join_complete_async,
     "7963a0d23bc9": Sender.force_close,
     "4019d9d8c84a": Sender._dispatch_error,
     "6fa3de760946": Sender._complete_batch,

@@ -314,20 +314,52 @@ def test_a_rebalance_may_outlast_a_poll(logs: KafkaLogs, monkeypatch: pytest.Mon
     """kafka-python loses track of a pending rejoin that new metadata requested."""
     log = logs.reader()
     join(log)
+    slow_joins(log, monkeypatch, seconds=1)
+    add_a_partition(logs, log)
+    assert len(join(log)) == 5
+
+
+def test_a_rebalance_may_end_between_two_polls(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kafka-python throws the result away and joins again; here that would never end."""
+    log = logs.reader()
+    join(log)
+    joins = slow_joins(log, monkeypatch, seconds=0.5)
+    add_a_partition(logs, log)
+    assigned: dict[int, int] = {}
+    deadline = time.monotonic() + 20
+    while not assigned and time.monotonic() < deadline:
+        before = len(joins)
+        assigned = dict(log.poll(0.2).assigned)
+        if len(joins) > before:
+            time.sleep(1.5)  # long enough for the join to end
+    assert len(assigned) == 5
+    assert len(joins) == 1
+
+
+def slow_joins(log: TickLog, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[float]:
+    """Make each assignment of the group take `seconds`; the list grows with each."""
     assert isinstance(log, KafkaTickLog)
-    consumer = log._reader._consumer
-    assign = consumer._coordinator._perform_assignment
+    coordinator = log._reader._consumer._coordinator
+    assign = coordinator._perform_assignment
+    joins: list[float] = []
 
     def assign_slowly(*arguments: object) -> object:
-        time.sleep(1)
+        joins.append(time.monotonic())
+        time.sleep(seconds)
         return assign(*arguments)
 
-    monkeypatch.setattr(consumer._coordinator, "_perform_assignment", assign_slowly)
+    monkeypatch.setattr(coordinator, "_perform_assignment", assign_slowly)
+    return joins
+
+
+def add_a_partition(logs: KafkaLogs, log: TickLog) -> None:
+    """Give the topic a fifth partition, and make the reader ask for the topic's partitions."""
+    assert isinstance(log, KafkaTickLog)
     admin = KafkaAdminClient(bootstrap_servers=logs.servers)
     admin.create_partitions({logs.topic: NewPartitions(5)})
+    until(lambda: len(admin.describe_topics([logs.topic])[0]["partitions"]) == 5, "the broker tells of 5 partitions")
     admin.close()
-    consumer._client.cluster.request_update()
-    assert len(join(log)) == 5
+    log._reader._consumer._client.cluster.request_update()
 
 
 @pytest.mark.parametrize(("few", "lingers"), [(1_000, True), (1, False)])

@@ -41,6 +41,7 @@ __all__ = [
     "end_sending",
     "ends_of_all",
     "is_without_number",
+    "keep_finished_joins",
     "leave_when_closed",
     "may_see",
     "position",
@@ -115,6 +116,36 @@ def remember_to_rejoin(consumer: Any) -> None:
     """
     if consumer._coordinator.rejoining:
         consumer._coordinator.request_rejoin()
+
+
+def keep_finished_joins(consumer: Any) -> None:
+    """Let a poll take the result of a join that finished after the poll before it had ended.
+
+    kafka-python joins in its own thread, and throws such a result away: the next poll joins again, which makes every
+    member of the group rebalance once more. If each join outlasts the poll that began it, no member ever gets
+    partitions.
+    """
+    coordinator = consumer._coordinator
+    join, complete = coordinator._do_join_and_sync_async, coordinator._on_join_complete_async
+    session_seconds = coordinator.config["session_timeout_ms"] / 1000
+    finished: list[tuple[Any, float, bytes]] = []
+
+    async def join_unless_finished() -> bytes:
+        for generation, at, assignment in finished:
+            # A member that lost its place in the group has another generation. One that did not poll for a whole
+            # session has lost its place too: no heartbeats are sent between a join and the poll that takes its result.
+            if generation is coordinator._generation and time.monotonic() - at < session_seconds:
+                return assignment
+        assignment = await join()
+        finished[:] = [(coordinator._generation, time.monotonic(), assignment)]
+        return assignment
+
+    async def complete_and_forget(*arguments: Any) -> None:
+        finished.clear()
+        await complete(*arguments)
+
+    coordinator._do_join_and_sync_async = join_unless_finished
+    coordinator._on_join_complete_async = complete_and_forget
 
 
 def drop_unreadable(consumer: Any) -> tuple[TopicPartition, int] | None:

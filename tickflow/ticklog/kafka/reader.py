@@ -237,6 +237,7 @@ class Reader:
                 metadata_max_age_ms=METADATA_MS,
                 **{**READING, "max_poll_records": self._batch_records},
             )
+            internals.keep_finished_joins(self._consumer)
             internals.read_records_by(
                 self._consumer, partial(QuickRecords, self._budget), lambda: self._budget.left <= 0
             )
