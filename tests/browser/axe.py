@@ -7,6 +7,11 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 
+_TRANSITIONS_END = """Promise.allSettled(
+    document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished)
+).then(() => null)"""
+
+
 def source(folder: Path) -> str:
     """Install axe-core into `folder`; return its script. Raises `OSError` or `SubprocessError` if that fails."""
     command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--ignore-scripts", "axe-core@4.11"]
@@ -16,8 +21,12 @@ def source(folder: Path) -> str:
 
 
 def violations(page: Page, axe: str) -> list[str]:
-    """The page's serious and critical violations, each with the first element concerned."""
+    """The page's serious and critical violations, each with the first element concerned.
+
+    Waits until no colour is on its way to another: half-way, a text may have too little contrast.
+    """
     page.evaluate(axe)
+    page.evaluate(_TRANSITIONS_END)
     found = page.evaluate("axe.run().then(({ violations }) => violations)")
     return [
         f"{each['id']}: {each['nodes'][0]['html'][:150]}" for each in found if each["impact"] in ("serious", "critical")
