@@ -183,9 +183,10 @@ function rebuild(id) {
   setProps("rebuild", { data: asked });
 }
 
+/* The list also reports the rows that the page itself has marked, at times when the reader is a step further. */
 function select(chosen) {
   const symbol = chosen?.[0]?.symbol;
-  if (symbol && symbol !== visits.at.symbol) setProps("symbol", { value: symbol });
+  if (symbol && watch.isInUse() && symbol !== visits.at.symbol) setProps("symbol", { value: symbol });
 }
 
 const narrowRange = (range) => (range && range !== visits.at.range ? range : same());

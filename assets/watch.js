@@ -104,6 +104,12 @@ function inSight() {
   return names.length ? names : [...rows.keys()].sort();
 }
 
+/** Whether the reader's last click or key was in the list. */
+let inUse = false;
+const isInUse = () => inUse;
+for (const kind of ["pointerdown", "keydown", "click"])
+  document.addEventListener(kind, ({ target }) => (inUse = Boolean(target.closest?.("#watch"))), true);
+
 let typed = "";
 function filter(text) {
   typed = text || "";
@@ -211,4 +217,4 @@ function refill(update) {
   freshen(grid);
 }
 
-export const watch = { rows, offer, mark, inSight, take, tellMore, widen, filter, filtered: () => typed, sorted, sort };
+export const watch = { rows, offer, mark, isInUse, inSight, take, tellMore, widen, filter, filtered: () => typed, sorted, sort };

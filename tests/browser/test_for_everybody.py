@@ -88,6 +88,21 @@ def test_five_quick_presses_move_five_steps_in_the_visible_order(running: Runnin
     expect(page.locator("#headline-symbol")).to_have_text("S6")  # one row on from S0, though it was chosen by a click
 
 
+def test_a_late_report_of_a_row_that_the_page_marked_moves_nothing(running: Running, visit: Visit) -> None:
+    for symbol in ("AAPL", "GOOGL", "MSFT"):
+        running.market.history(symbol, PRICES)
+    page = visit("?symbol=AAPL")
+    until(page, "document.querySelectorAll('#watch .ag-row').length >= 3")
+    page.locator("#watch [row-id=MSFT]").first.click()
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#headline-symbol")).to_have_text("GOOGL")
+    page.evaluate("dash_clientside.set_props('watch', { selectedRows: [{ symbol: 'MSFT' }] })")
+    page.wait_for_timeout(500)
+    expect(page.locator("#headline-symbol")).to_have_text("GOOGL")
+
+
 def stops(page: Page, until_id: str, most: int = 60) -> list[str]:
     """The elements that Tab reaches, from the beginning of the page to the element with id `until_id`."""
     page.evaluate("document.activeElement?.blur?.()")
