@@ -6,7 +6,6 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-
 _TRANSITIONS_END = """Promise.allSettled(
     document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished)
 ).then(() => null)"""
