@@ -217,4 +217,17 @@ function refill(update) {
   freshen(grid);
 }
 
-export const watch = { rows, offer, mark, isInUse, inSight, take, tellMore, widen, filter, filtered: () => typed, sorted, sort };
+export const watch = {
+  rows,
+  offer,
+  mark,
+  isInUse,
+  inSight,
+  take,
+  tellMore,
+  widen,
+  filter,
+  filtered: () => typed,
+  sorted,
+  sort,
+};

@@ -131,12 +131,12 @@ def keep_finished_joins(consumer: Any) -> None:
     finished: list[tuple[Any, float, bytes]] = []
 
     async def join_unless_finished() -> bytes:
-        for generation, at, assignment in finished:
+        for generation, at, earlier in finished:
             # A member that lost its place in the group has another generation. One that did not poll for a whole
             # session has lost its place too: no heartbeats are sent between a join and the poll that takes its result.
             if generation is coordinator._generation and time.monotonic() - at < session_seconds:
-                return assignment
-        assignment = await join()
+                return earlier
+        assignment: bytes = await join()
         finished[:] = [(coordinator._generation, time.monotonic(), assignment)]
         return assignment
 
