@@ -13,7 +13,7 @@ COPY tickflow/ tickflow/
 COPY assets/ assets/
 # The file system is read-only at run time, so the bytecode is made now.
 RUN python -m compileall -q . && useradd --system --no-create-home --uid 10001 tickflow \
-    && install -d -o 10001 -g 10001 /data /users /tokens /tokens/worker /tokens/page /tokens/grafana
+    && install -d -o 10001 -g 10001 /data /users /tokens /tokens/worker /tokens/page /tokens/auditor /tokens/grafana
 USER 10001:10001
 
 CMD ["python", "stock_analytics.py"]

@@ -94,7 +94,7 @@ profile: $(DEV) $(BENCH) ## Show where the worker's time goes: tables, and a fla
 tables: $(DEV) ## Write what `make bench` and `make profile` measured into docs/performance.md
 	@$(BIN)/python -m benchmarks.tables
 
-tokens: $(RUN) ## Make tokens of InfluxDB for worker, page and Grafana, with least rights, in secrets/
+tokens: $(RUN) ## Make tokens of InfluxDB for worker, page, auditor and Grafana, with least rights, in secrets/
 	@$(BIN)/python -m devtools.tokens
 
 secrets: ## Make certificates and passwords for docker-compose.secure.yml, in secrets/

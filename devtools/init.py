@@ -1,11 +1,10 @@
 """The service `init` of docker-compose.yml, which runs before the scripts and gives each of them least privileges.
 
-python -m devtools.init [--tokens FOLDER]     makes InfluxDB's tokens, in FOLDER/worker, FOLDER/page and FOLDER/grafana
+python -m devtools.init [--tokens FOLDER]     makes InfluxDB's tokens, each in a folder FOLDER/OWNER
 python -m devtools.init --kafka HOST:PORT     also makes Kafka's topics, users and rights, as administrator at HOST:PORT
 
 Whatever exists already and works is left unchanged. `INFLUXDB_TOKEN` has to be the operator's token. With `--kafka`,
-the passwords of the users `producer` and `worker` are in files `kafka-producer-password` and `kafka-worker-password` of
-the folder that `--secrets` names.
+the folder that `--secrets` names has the password of each user in a file, such as `kafka-worker-password`.
 """
 
 import argparse
@@ -34,6 +33,7 @@ from tickflow.alerts.desk import alerts_topic
 from tickflow.alerts.opening import COMPACTED
 from tickflow.errors import SettingError, TickflowError
 from tickflow.stack import open_log
+from tickflow.verbs import notify
 
 Rights = Mapping[tuple[str, str], Sequence[str]]
 """The allowed operations, by kind and name of the resource: `{("TOPIC", "stock-ticks"): ("WRITE", "DESCRIBE")}`."""
@@ -43,13 +43,25 @@ READ_BY_ANOTHER_USER = ("grafana",)
 """The token owners whose container runs as a different user than the scripts."""
 
 
-def of_producer(topic: str) -> Rights:
-    """The rights that a producer to that topic needs."""
-    return {("TOPIC", topic): ("WRITE", "DESCRIBE")}
+def of_users(topic: str, group: str) -> dict[str, Rights]:
+    """The rights of each user: each script has its own, and `auditor` is for the verbs that only read."""
+    return {
+        "producer": {("TOPIC", topic): ("WRITE", "DESCRIBE")},
+        "worker": of_worker(topic, group),
+        "notifier": {
+            ("TOPIC", alerts_topic(topic)): ("READ", "DESCRIBE"),
+            ("GROUP", notify.topic_and_group(topic, group)["kafka_group"]): ("READ",),
+        },
+        "auditor": {
+            ("TOPIC", topic): ("READ", "DESCRIBE"),
+            ("TOPIC", f"{topic}.dlq"): ("READ", "DESCRIBE"),
+            ("GROUP", group): ("DESCRIBE",),
+        },
+    }
 
 
 def of_worker(topic: str, group: str) -> Rights:
-    """The rights that a worker and its verbs `status` and `run` need."""
+    """The rights that a worker and its verbs `status` and `rewind` need."""
     return {
         ("TOPIC", topic): ("READ", "DESCRIBE"),
         ("TOPIC", f"{topic}.dlq"): ("WRITE", "DESCRIBE"),
@@ -130,8 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"tokens of {', '.join(RIGHTS)}: {'made' if made else 'are there'}")
         if chosen.kafka:
             make_topics(settings)
-            users = {"producer": of_producer(settings.kafka_topic)}
-            users["worker"] = of_worker(settings.kafka_topic, settings.kafka_group)
+            users = of_users(settings.kafka_topic, settings.kafka_group)
             passwords = {
                 user: (chosen.secrets / f"kafka-{user}-password").read_text(encoding="utf-8").strip() for user in users
             }

@@ -21,6 +21,7 @@ METRICS, ACKS = "{bucket}", "{bucket}_acks"
 RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     "worker": {METRICS: ("read", "write"), ACKS: ("read",)},
     "page": {METRICS: ("read",), ACKS: ("read", "write")},
+    "auditor": {METRICS: ("read",)},
     "grafana": {METRICS: ("read",)},
 }
 """The rights of each token, by bucket. The notifier, which reads mutes, uses the worker's token."""

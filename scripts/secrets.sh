@@ -14,7 +14,8 @@ mkdir -p "$folder"
 chmod 700 "$folder"
 umask 022
 
-for name in influxdb-operator-token influxdb-password kafka-producer-password kafka-worker-password; do
+for name in influxdb-operator-token influxdb-password kafka-producer-password kafka-worker-password \
+    kafka-notifier-password kafka-auditor-password; do
     [ -s "$folder/$name" ] || openssl rand -hex 24 >"$folder/$name"
 done
 

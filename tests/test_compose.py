@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from config import KEYS, SECRETS, load_settings
+from devtools.init import of_users
+from devtools.tokens import RIGHTS as TOKENS
 
 PROJECT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
@@ -24,6 +26,7 @@ INIT = {"init"}
 APP = {"producer", "worker", "dashboard"}
 ALERTS = {"notifier"}
 LOGIN = {"page"}
+AUDIT = {"auditor"}
 MONITORING = {"prometheus", "alertmanager", "grafana"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
@@ -46,7 +49,7 @@ def test_all_files_fit_the_compose_schema() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("profile", ["app", "alerts", "login", "monitoring", "none", "secure"])
+@pytest.mark.parametrize("profile", ["app", "alerts", "login", "audit", "monitoring", "none", "secure"])
 def test_docker_compose_accepts_it(profile: str) -> None:
     tools = [("docker-compose",), ("docker", "compose")]
     there = [tool for tool in tools if shutil.which(tool[0]) and run(*tool, "version").returncode == 0]
@@ -64,7 +67,7 @@ def test_docker_compose_accepts_it(profile: str) -> None:
 
 def test_it_has_no_version_key_and_only_known_services() -> None:
     assert "version" not in COMPOSE
-    assert set(SERVICES) == {"kafka", "influxdb"} | INIT | APP | ALERTS | LOGIN | MONITORING
+    assert set(SERVICES) == {"kafka", "influxdb"} | INIT | APP | ALERTS | LOGIN | AUDIT | MONITORING
 
 
 def test_the_brokers_of_the_cluster_agree() -> None:
@@ -108,7 +111,8 @@ def test_without_a_profile_only_the_servers_start() -> None:
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["app"]} == APP
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["alerts"]} == ALERTS
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["login"]} == LOGIN
-    assert SERVICES["init"]["profiles"] == ["app", "alerts", "login", "monitoring"]
+    assert {name for name, service in SERVICES.items() if service.get("profiles") == ["audit"]} == AUDIT
+    assert SERVICES["init"]["profiles"] == ["app", "alerts", "login", "monitoring", "audit"]
     assert {name for name, service in SERVICES.items() if service.get("profiles") == ["monitoring"]} == MONITORING
 
 
@@ -116,7 +120,7 @@ def test_images_are_pinned() -> None:
     assert SERVICES["kafka"]["image"] == "apache/kafka:4.3.1"
     assert SERVICES["influxdb"]["image"] == "influxdb:2.9.1"
     assert all(re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"]) for name in MONITORING)
-    assert {SERVICES[name]["image"] for name in INIT | APP | ALERTS | LOGIN} == {"tickflow:local"}
+    assert {SERVICES[name]["image"] for name in INIT | APP | ALERTS | LOGIN | AUDIT} == {"tickflow:local"}
     assert re.findall(r"^FROM (\S+)", (PROJECT / "Dockerfile").read_text(), re.M) == ["python:3.13-slim"]
 
 
@@ -131,8 +135,9 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in service["security_opt"]
-    assert service["restart"] == ("no" if name in INIT else "unless-stopped")
-    if name not in INIT:  # `init` ends
+    ends = INIT | AUDIT
+    assert service["restart"] == ("no" if name in ends else "unless-stopped")
+    if name not in ends:
         assert service["healthcheck"]["test"]
         assert int(service["healthcheck"]["timeout"].removesuffix("s")) >= 5
     assert "privileged" not in service
@@ -165,7 +170,7 @@ def test_volumes_are_mounted_on_the_images_data_folders() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(APP | ALERTS | LOGIN))
+@pytest.mark.parametrize("name", sorted(APP | ALERTS | LOGIN | AUDIT))
 def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
     servers = {server: {"condition": "service_healthy"} for server in ("kafka", "influxdb")}
     assert SERVICES["init"]["depends_on"] == servers
@@ -178,6 +183,7 @@ def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
             "dashboard": ["python", "stock_dashboard.py"],
             "page": ["python", "stock_dashboard.py"],
             "notifier": ["python", "stock_analytics.py", "notify"],
+            "auditor": ["python", "stock_analytics.py", "audit"],
         }[name]
     )
 
@@ -207,7 +213,7 @@ def test_the_outbox_outlives_its_container() -> None:
     assert re.search(r"install -d -o 10001 -g 10001 /data", (PROJECT / "Dockerfile").read_text())
 
 
-@pytest.mark.parametrize("name", sorted(APP | ALERTS | LOGIN))
+@pytest.mark.parametrize("name", sorted(APP | ALERTS | LOGIN | AUDIT))
 def test_each_containers_settings_are_accepted(name: str) -> None:
     given = SERVICES[name]["environment"]
     assert set(given) <= set(KEYS) | {f"{key}_FILE" for key in SECRETS}
@@ -219,7 +225,7 @@ def test_each_containers_settings_are_accepted(name: str) -> None:
         assert settings.influxdb_url == "http://localhost:8086"
     elif name != "page":
         assert settings.kafka_servers == ("kafka:29092",)
-    if name in ("worker", "notifier", "page"):
+    if name in ("worker", "notifier", "auditor", "page"):
         assert settings.influxdb_url == "http://influxdb:8086"
 
 
@@ -260,9 +266,9 @@ def test_the_map_of_another_topic_is_the_users_file_where_the_producer_looks_for
 def test_a_container_is_given_the_secrets_of_the_servers_that_it_talks_to_and_no_others() -> None:
     kafka = {"KAFKA_SASL_PASSWORD", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_SSL_PASSWORD", "KAFKA_SSL_PASSWORD_FILE"}
     store = {"INFLUXDB_TOKEN_FILE", "INFLUXDB_SSL_PASSWORD", "INFLUXDB_SSL_PASSWORD_FILE"}
-    given = {name: set(SERVICES[name]["environment"]) for name in APP | ALERTS | LOGIN}
-    assert {name for name in given if kafka <= given[name]} == {"producer", "worker", "notifier"}
-    assert {name for name in given if store <= given[name]} == {"worker", "notifier", "dashboard", "page"}
+    given = {name: set(SERVICES[name]["environment"]) for name in APP | ALERTS | LOGIN | AUDIT}
+    assert {name for name in given if kafka <= given[name]} == {"producer", "worker", "notifier", "auditor"}
+    assert {name for name in given if store <= given[name]} == {"worker", "notifier", "auditor", "dashboard", "page"}
     assert not given["producer"] & store
     assert not (given["dashboard"] | given["page"]) & kafka
 
@@ -277,15 +283,18 @@ def test_only_init_is_given_the_operators_token_and_each_other_one_its_own() -> 
         for name, service in SERVICES.items()
     }
     assert {name: found for name, found in tokens.items() if found} == {
-        "init": ["worker-token", "page-token", "grafana-token"],
+        "init": ["worker-token", "page-token", "auditor-token", "grafana-token"],
         "worker": ["worker-token"],
         "notifier": ["worker-token"],
+        "auditor": ["auditor-token"],
         "dashboard": ["page-token"],
         "page": ["page-token"],
         "grafana": ["grafana-token"],
     }
     dockerfile = (PROJECT / "Dockerfile").read_text()
-    assert re.search(r"install -d -o 10001 -g 10001 .*/tokens/worker /tokens/page /tokens/grafana", dockerfile)
+    owned = re.search(r"install -d -o 10001 -g 10001 (.*)", dockerfile)
+    assert owned
+    assert {f"/tokens/{who}" for who in TOKENS} <= set(owned[1].split())
 
 
 def test_the_accounts_of_the_page_outlive_its_container() -> None:
@@ -302,11 +311,14 @@ def test_the_profile_secure_runs_the_chain_with_tls_logins_and_secrets_as_files(
         name, _, place = listener.partition("://")
         assert protocols[name] == "SASL_SSL" or place.startswith("127.0.0.1:"), "only the container itself gets in"
     assert kafka["KAFKA_AUTHORIZER_CLASS_NAME"].endswith(".StandardAuthorizer")
-    for name in ("producer", "worker"):
+    users = ("producer", "worker", "notifier", "auditor")
+    assert set(users) == set(of_users("stock-ticks", "stock-analytics"))
+    for name in users:
         given = SECURED[name]["environment"]
         assert (given["KAFKA_SECURITY_PROTOCOL"], given["KAFKA_SASL_MECHANISM"]) == ("SASL_SSL", "SCRAM-SHA-512")
         assert given["KAFKA_SASL_USERNAME"] == name
-    for name in ("init", "worker", "dashboard"):
+        assert given["KAFKA_SASL_PASSWORD_FILE"] == f"/run/secrets/kafka-{name}-password"
+    for name in ("init", "worker", "notifier", "auditor", "dashboard"):
         assert SECURED[name]["environment"]["INFLUXDB_URL"].startswith("https://")
     assert SECURED["dashboard"]["environment"]["AUTH"] == "users"
 
@@ -323,7 +335,8 @@ def test_secrets_are_files_that_the_script_makes_and_each_goes_where_it_is_used(
             if key in SECRETS or key.endswith(("_PASSWORD", "_TOKEN")):
                 assert not value, (name, key)
     assert {name for name in given if "influxdb-operator-token" in given[name]} == {"influxdb", "init"}
-    assert {name for name in given if "kafka-worker-password" in given[name]} == {"worker", "init"}
+    for user in of_users("stock-ticks", "stock-analytics"):
+        assert {name for name in given if f"kafka-{user}-password" in given[name]} == {user, "init"}
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -341,8 +354,9 @@ def test_the_script_makes_certificates_that_fit_once(tmp_path: Path) -> None:
             )
             assert checked.returncode == 0, checked.stderr
     assert b"BEGIN PRIVATE KEY" in made["kafka-keystore.pem"], "PKCS#8, as Kafka wants it"
-    for name in ("kafka-producer-password", "kafka-worker-password", "influxdb-operator-token", "influxdb-password"):
-        assert len(made[name].strip()) == 48
+    for name in made:
+        if name.endswith(("-password", "-token")):
+            assert len(made[name].strip()) == 48
     run("scripts/secrets.sh", str(folder))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == made
 

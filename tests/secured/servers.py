@@ -28,7 +28,7 @@ from tests.secured.certificates import Authority
 from tests.waiting import until
 
 PASSWORD = "a-password-of-the-tests"
-USERS = ("admin", "producer", "worker", "reader", "nobody")
+USERS = ("admin", "producer", "worker", "notifier", "auditor", "nobody")
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 LISTENERS = {
     "ONEWAY": "SSL",

@@ -29,9 +29,16 @@ BEGIN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 
 
 def user_of(script: str) -> str:
-    """The user at Kafka under which a test runs a script."""
+    """The user at Kafka under which a test runs a script; of the verbs, those that Compose's service `auditor` runs
+    have its user, except `rewind`, which changes the workers' group.
+    """
     name = script.partition(" ")[0]
-    return name if name in ("producer", "worker") else "nobody" if name == "page" else "reader"
+    users = {"producer": "producer", "worker": "worker", "rewind": "worker", "notify": "notifier", "page": "nobody"}
+    return users.get(name, "auditor")
+
+
+_OWNERS = {"nobody": "page", "auditor": "auditor"}
+"""The users at Kafka whose scripts have a token of InfluxDB other than the worker's."""
 
 
 class Stage:
@@ -61,7 +68,7 @@ class Stage:
             "KAFKA_SASL_MECHANISM": "PLAIN",
             "KAFKA_SASL_USERNAME": user_of(script),
             "KAFKA_SASL_PASSWORD": PASSWORD,
-            "INFLUXDB_TOKEN": self._tokens["page" if script == "page" else "worker"][0],
+            "INFLUXDB_TOKEN": self._tokens[_OWNERS.get(user_of(script), "worker")][0],
             **more,
         }
         if user_of(script) == "producer":
@@ -144,9 +151,9 @@ def running(work: Callable[[], object], stop: StopEvent) -> Iterator[list[BaseEx
 
 
 @contextmanager
-def working(stage: Stage) -> Iterator[StockAnalyticsEngine]:
+def working(stage: Stage, settings: Settings | None = None) -> Iterator[StockAnalyticsEngine]:
     stop = StopEvent()
-    worker = StockAnalyticsEngine(stage.settings("worker"), stop=stop, out=io.StringIO())
+    worker = StockAnalyticsEngine(settings or stage.settings("worker"), stop=stop, out=io.StringIO())
     with running(worker.run, stop) as ended:
         yield worker
     assert not ended

@@ -21,6 +21,7 @@ from stock_producer import StockDataProducer, record
 from tests.forms import FULL
 from tests.http_stub import Answer, HttpStub
 from tests.integration.chain import wait_until
+from tests.loaded_settings import load
 from tests.secured.kafka_rights import RIGHTS, foreign_topic, named, part_of, without
 from tests.secured.servers import SecuredKafka
 from tests.secured.stage import BAD, SYMBOLS, Stage, running, user_of, working
@@ -51,14 +52,62 @@ def stage(
     made = Stage(secured_kafka, influx, topic, bucket, tmp_path)
     yield made
     made.admin.close()
-    for user in ("producer", "worker", "reader"):
+    for user in init.of_users(topic, made.group):
         secured_kafka.forbid(user)
     influx.delete_bucket(f"{bucket}_acks")
 
 
-def test_the_table_allows_what_the_service_init_grants() -> None:
-    assert init.of_producer("stock-ticks") == RIGHTS["producer"]
-    assert init.of_worker("stock-ticks", "stock-analytics") == RIGHTS["worker"]
+def test_the_service_init_grants_what_the_table_allows_the_scripts_of_each_user() -> None:
+    scripts = {
+        "producer": ["producer"],
+        "worker": ["worker"],
+        "notifier": ["notify"],
+        "auditor": ["audit", "dead-letters", "status", "calibrate", "backtest"],
+    }
+    needed: dict[str, dict[tuple[str, str], set[str]]] = {user: {} for user in scripts}
+    for user, each in scripts.items():
+        assert {user_of(script) for script in each} == {user}
+        for script in each:
+            for on, may in RIGHTS[script].items():
+                needed[user][on] = {*needed[user].get(on, ()), *may}
+    granted = init.of_users("stock-ticks", "stock-analytics")
+    assert {user: {on: set(may) for on, may in rights.items()} for user, rights in granted.items()} == needed
+
+
+def test_the_users_that_init_makes_do_their_own_work_and_not_that_of_others(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    password = "the-password-that-init-sets"
+    for user in init.of_users(stage.topic, stage.group):
+        (stage.folder / f"kafka-{user}-password").write_text(f"{password}\n")
+    monkeypatch.setattr(init, "load_settings", lambda: load(stage.chain.env))
+    flags = ["--kafka", stage.kafka.address, "--secrets", str(stage.folder), "--tokens", str(stage.folder / "tokens")]
+    (stage.folder / "tokens").mkdir()
+    assert init.main(flags) == 0, capsys.readouterr().err
+
+    def env(script: str, token: str) -> dict[str, str]:
+        token = (stage.folder / "tokens" / token / "token").read_text()
+        return stage.env(
+            script, KAFKA_SASL_MECHANISM=init.MECHANISM, KAFKA_SASL_PASSWORD=password, INFLUXDB_TOKEN=token
+        )
+
+    worker, notifier = env("worker", "worker"), env("notify", "worker")
+    auditor = load(env("audit", "auditor"))
+    stage.publish(10)
+    with working(stage, load(worker)):
+        stage.check(refused=1)
+        wait_until(lambda: bool(stage.values(".alerts")), "alerts", 30)
+    assert message_of_an_alert(notifier)
+    capsys.readouterr()
+    assert perform(auditor, "audit") == 0
+    assert perform(auditor, "dead-letters") == 0
+    shown = capsys.readouterr().out
+    assert "EQUAL: 0 lost" in shown
+    assert "not_json" in shown
+    others = {"dead-letters": load(worker), "audit": load(notifier), "rewind": auditor}
+    for verb, settings in others.items():
+        with pytest.raises(LogRefused, match="lacks the rights on"):
+            perform(settings, verb, *(["--to", "2026-01-01"] if verb == "rewind" else []))
 
 
 def test_each_script_does_its_whole_job_with_the_documented_rights(
