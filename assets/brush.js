@@ -2,7 +2,9 @@
    `x(ms)` and `y(value)`, which return px, and its bounds `left`, `right`, `top` and `bottom`. */
 const MARK_PX = 9,
   MARK_AWAY_PX = 8,
-  LANE_PX = 5;
+  LANE_PX = 5,
+  PEAK_ALPHA = 0.4,
+  OVER_ALPHA = 0.25;
 
 let em = 1; // text on the canvas is scaled like the text of the page
 let sharpness = 0; // device pixels per CSS px while a picture is exported; 0 means those of the screen
@@ -124,6 +126,25 @@ function bars(context, panel, xs, values, [from, to], { colors, width, half }) {
       context.fillRect(panel.x(xs[i] + half) - width / 2, top, width, panel.bottom - top);
     }
   }
+}
+
+/**
+ * The highest value of each pixel column, as an area. `tops` has, by pixel, the value and the share of the ticks whose
+ * values lie above `limit`. The part above `limit` has a colour of its own, which is stronger where that share is larger.
+ */
+function peaks(context, panel, tops, limit, { color, over }) {
+  const ground = panel.y(limit);
+  for (const [px, { high, share }] of tops) {
+    const top = panel.y(high),
+      foot = Math.max(top, ground);
+    context.fillStyle = color;
+    context.globalAlpha = PEAK_ALPHA;
+    context.fillRect(px, foot, 1, panel.bottom - foot);
+    context.fillStyle = over;
+    context.globalAlpha = OVER_ALPHA + (1 - OVER_ALPHA) * Math.sqrt(share);
+    context.fillRect(px, top, 1, foot - top);
+  }
+  context.globalAlpha = 1;
 }
 
 /** An area between two columns of values. */
@@ -256,6 +277,7 @@ export const brush = {
   columns,
   candles,
   bars,
+  peaks,
   band,
   mark,
   lane,

@@ -605,8 +605,36 @@ function measure(context, picture, sight, field, paintOf) {
   if (y[field.name]) {
     const at = kind === "ticks" ? x : x.map((ms) => ms + width_ms / 2);
     brush.line(context, panel, at, y[field.name], sight, style);
+  } else if (field.unit === "deviations") {
+    const tone = { color: style.color, over: paintOf("--anomaly") };
+    brush.peaks(context, panel, peaksOf(picture, sight, field), view.drawn.threshold, tone);
   } else
     brush.ranges(context, panel, x, y[`${field.name}_low`], y[`${field.name}_high`], sight, { ...style, width: 1 });
+}
+
+/**
+ * By pixel, the highest value of a measure and the share of the ticks that are anomalies. Nearly every column of a busy
+ * day has a |z| near 0 and one near its maximum: a line through both would fill the panel.
+ */
+function peaksOf({ x, y, width_ms }, [from, to], { name, panel: where }) {
+  const panel = shape.panels[where],
+    highs = y[`${name}_high`],
+    found = new Map();
+  for (let i = from; i < to; i++) {
+    if (highs[i] === null) continue;
+    const begin = Math.round(panel.x(x[i])),
+      end = Math.max(begin + 1, Math.round(panel.x(x[i] + width_ms)));
+    for (let px = begin; px < end; px++) {
+      const { high = 0, ticks = 0, anomalies = 0 } = found.get(px) ?? {};
+      found.set(px, {
+        high: Math.max(high, highs[i]),
+        ticks: ticks + y.ticks[i],
+        anomalies: anomalies + y.anomalies[i],
+      });
+    }
+  }
+  for (const top of found.values()) top.share = top.anomalies / top.ticks;
+  return found;
 }
 
 /** Paint the visible anomalies: the strongest as marks that do not overlap, and all of them as a lane that shows their
@@ -787,10 +815,11 @@ function threshold(context, color) {
 
 function titles(context, color, kind) {
   const each = kind === "candles" ? `candles of ${words.span(view.picture.width_ms / 1000)}` : "ticks";
+  const peaks = kind === "columns" ? "highest of each pixel; " : "";
   const texts = {
     y2: `Volume, averages of 5 (line) and 10 (dashes) ${each}`,
     y3: `Volatility, 10 ${each}`,
-    y4: `|z|, 10 ${each}, anomaly above ${view.drawn.threshold}`,
+    y4: `|z|, 10 ${each}, ${peaks}anomaly above ${view.drawn.threshold}`,
   };
   for (const [panel, words_] of Object.entries(texts)) {
     brush.text(context, words_, shape.left, shape.panels[panel].top - 3, { color: color.muted, baseline: "bottom" });

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests import real_day
@@ -13,6 +14,26 @@ from tests.browser.looks import LOOKS, wait_for_rows
 from tickflow.metrics.points import Points
 
 expect.set_options(timeout=2 * WAIT_MS)
+TOPS = f"""(({{ shape, picture, range }}) => {{
+  const {{ left, right, top, bottom, y }} = shape.panels.y4;
+  const canvas = document.querySelector("#chart .brush-data");
+  const {{ data, width }} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  // closed hours are shaded more lightly, and the threshold is a line of its own
+  const isPainted = (px, row) => data[4 * (row * width + px) + 3] > 50 && Math.abs(row - y(2)) > 2;
+  const color = (px, at) => [...data.slice(4 * (Math.round(y(at)) * width + px)).slice(0, 3)];
+  const tops = [];
+  for (let px = left; px < right; px++) {{
+    let row = Math.floor(top);
+    while (row < bottom && !isPainted(px, row)) row++;
+    tops.push(row);
+  }}
+  const high = left + tops.findIndex((row) => row < y(2.6));
+  const colors = [0.5, 2.5].map((at) => color(high, at));
+  return {{ picture, range, left, right, tops, two: y(2), zero: y(0), colors }};
+}})((window.tickflow.chart.again(), {LOOKS}))"""
+"""JavaScript for the highest painted row of each pixel column of the |z| panel, the rows of two values, and the colours
+below and above the threshold.
+"""
 COVERED = f"(({{ picture, range }}) => picture.covers[0] <= range[0] && picture.covers[1] >= range[1])({LOOKS})"
 
 
@@ -55,6 +76,32 @@ def test_zoomed_into_a_real_day_every_stored_tick_is_drawn_and_saved(
     download.value.save_as(tmp_path / "ticks.csv")
     rows = list(csv.DictReader((tmp_path / "ticks.csv").read_text(encoding="utf-8").splitlines()))
     assert [float(row["price"]) for row in rows] == points.price[inside].tolist()
+
+
+def test_the_panel_of_z_shows_the_highest_of_each_pixel(running: Running, visit: Visit) -> None:
+    points = stored(running, "SPY", most=20_000)
+    page = visit("?symbol=SPY&range=all")
+    wait_for_rows(page, len(points) - 1)
+    until(page, f"{LOOKS}.picture.kind === 'columns' && {LOOKS}.shape !== null")
+    drawn = page.evaluate(TOPS)
+    times, z = walls(page, points), np.nan_to_num(points.z_score, nan=-1.0)
+    picture, left, (begin, end) = drawn["picture"], drawn["left"], drawn["range"]
+    highest = np.full(len(drawn["tops"]), -1.0)
+    for at, high in zip(picture["x"], picture["y"]["z_score_high"], strict=True):
+        bounds = np.array([at, at + picture["width_ms"]])
+        most = z[slice(*np.searchsorted(times, bounds))].max()
+        assert (high is None) if most < 0 else (high == pytest.approx(most, abs=1e-3))
+        first, last = (
+            np.floor((bounds - begin) / (end - begin) * (drawn["right"] - left) + left + 0.5).astype(int) - left
+        )
+        last = max(last, first + 1)
+        highest[first:last] = np.maximum(highest[first:last], most)
+    rows = drawn["zero"] + (drawn["two"] - drawn["zero"]) / 2 * highest
+    apart = (highest > 0.2) & (np.abs(rows - drawn["two"]) > 4)
+    assert apart.sum() > 100
+    assert np.abs(np.array(drawn["tops"]) - rows)[apart].max() <= 1.5
+    below, above = drawn["colors"]
+    assert below != above, "what lies above the threshold has its own colour"
 
 
 def test_an_ended_replay_is_shown_as_neutral_and_not_faded(running: Running, visit: Visit) -> None:
