@@ -58,11 +58,20 @@ class Result:
 
 
 class AlertsVerdict(NamedTuple):
-    """How many alerts the log's ticks raise, how many of these are not stored, and how many stored alerts are wrong."""
+    """How many alerts the log's ticks raise, how many of these are not stored, and how many stored alerts are wrong.
+
+    `details` has a line for each alert that is lost or wrong: its fields that differ, as computed and as stored.
+    """
 
     wanted: int
     lost: int
     differing: int
+    details: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [f"{self.wanted} alerts wanted, {self.lost} lost, {self.differing} differing", *self.details]
+        )
 
 
 RAISING = {"ALERT_RULES": "* volume_5s > 1; * change_2s > 0.01", "ALERT_MIN_MOVE": "0"}
@@ -209,9 +218,19 @@ class Case:
             }
         with closing(open_alerts(load(env), StopEvent())) as store:
             found = {alert.key: alert for alert in judged(store.alerts(0))}
-        lost = len(wanted.keys() - found.keys())
-        differing = sum(bool(differences(wanted[key], found[key])) for key in wanted.keys() & found.keys())
-        return AlertsVerdict(len(wanted), lost, differing + len(found.keys() - wanted.keys()))
+        wrong = {key: differences(wanted[key], found[key]) for key in wanted.keys() & found.keys()}
+        wrong = {key: names for key, names in wrong.items() if names}
+        lost, foreign = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+        details = [
+            *(f"lost: {wanted[key]}" for key in sorted(lost)),
+            *(f"foreign: {found[key]}" for key in sorted(foreign)),
+            *(
+                f"partition {wanted[key].partition}, {key}: "
+                + ", ".join(f"{name} {getattr(wanted[key], name)} stored as {getattr(found[key], name)}" for name in names)
+                for key, names in sorted(wrong.items())
+            ),
+        ]
+        return AlertsVerdict(len(wanted), len(lost), len(wrong) + len(foreign), tuple(details))
 
     def finish(
         self,
@@ -250,4 +269,5 @@ class Case:
         return result
 
     def _said(self) -> str:
-        return "\n".join(f"--- {each.name}:\n{each.output[-2000:]}" for each in self.workers)
+        """The last lines of the workers: of those that run, or once all have ended, of the last four."""
+        return "\n".join(f"--- {each.name}:\n{each.output[-2000:]}" for each in self.workers or self.everyone[-4:])
