@@ -212,6 +212,8 @@ class StockAnalyticsEngine:
         for group in together(found):
             self.take_in(group, batch)
         for number, end in ends.items():
+            if self.desk:
+                self.desk.passed(number, end)
             if not self.partitions.is_restoring(number, end):
                 batch.positions[number] = self.partitions[number].position(end)
         return batch

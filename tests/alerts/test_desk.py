@@ -11,9 +11,11 @@ from tests.alerts.batches import alerts_of, batch, slices
 from tests.alerts.test_market import WAIT_SECONDS, Kept, shock
 from tests.integration.chain import wait_until
 from tests.memory_log import MemoryLog, MemoryTopic
+from tickflow.alerts.alert import Alert
 from tickflow.alerts.checkpoint import Checkpoints
 from tickflow.alerts.desk import HOLD_SECONDS, HOLD_TICKS, Desk
 from tickflow.alerts.replay import alerts_of_log, differences
+from tickflow.alerts.rules import parse
 from tickflow.alerts.watch import Terms
 from tickflow.errors import SettingError
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
@@ -25,9 +27,11 @@ TICKS = batch(shock(["A", "B"]))
 
 
 class Clocked(Desk):
-    """A desk with a clock that the test sets; `offset` shows how far its watch has looked."""
+    """A desk of one partition, without a checkpoint, with a clock that the test sets; `offset` shows how far its watch
+    has looked.
+    """
 
-    def __init__(self, store: EmbeddedAlerts) -> None:
+    def __init__(self, store: EmbeddedAlerts, terms: Terms = TERMS, committed: int = 0) -> None:
         self.now = 0.0
         self.kept = Kept()
 
@@ -35,8 +39,8 @@ class Clocked(Desk):
             return self.kept, None
 
         newest = {"newest": lambda _number, _fits: None, "open_checkpoints": opened}
-        super().__init__(TERMS, store, clock=lambda: self.now, **newest)  # type: ignore[arg-type]
-        self.adopt(0, 0, 0, 0, "")
+        super().__init__(terms, store, clock=lambda: self.now, **newest)  # type: ignore[arg-type]
+        self.adopt(0, committed, committed, 0, "")
 
     @property
     def offset(self) -> int:
@@ -87,6 +91,51 @@ def test_alerts_are_those_of_a_watch_that_looks_at_each_tick(desk: Clocked, stor
     assert stored.keys() == wanted.keys()
     assert [differences(wanted[key], alert) for key, alert in stored.items()] == [[]] * len(wanted)
     assert desk.kept.offsets[-1] == len(TICKS)  # the last checkpoint covers the ticks that waited
+
+
+def test_a_worker_that_stops_during_its_replay_leaves_the_stored_alerts_as_they_are(store: EmbeddedAlerts) -> None:
+    """Halfway through, the replayed episodes have fewer ticks than those in the store."""
+    terms = Terms(detectors=frozenset(), rules=parse("* price > 1"))
+
+    def alerts_after(reads: int, committed: int) -> dict[tuple[str, str, int], Alert]:
+        made = Clocked(store, terms, committed)
+        made.start()
+        for part in slices(TICKS, [10])[: reads // 10]:
+            made.take(0, part)
+            made.now += HOLD_SECONDS
+        made.passed(0, reads)
+        made.committed(0, max(reads, committed))
+        made.close()
+        assert made.kept.offsets[-1:] == ([reads] if reads >= committed else [])
+        return {each.key: each for each in store.alerts(0)}
+
+    whole = alerts_after(100, committed=0)
+    assert [alert.ticks for alert in whole.values()] == [50, 50]
+    assert alerts_after(60, committed=100) == whole
+    assert alerts_after(100, committed=100) == whole
+    assert [alert.ticks for alert in alerts_after(120, committed=100).values()] == [60, 60]
+
+
+def test_a_replay_ends_at_the_committed_offset_if_the_last_records_before_it_were_refused(
+    store: EmbeddedAlerts,
+) -> None:
+    made = Clocked(store, committed=len(TICKS) + 3)
+    made.start()
+    made.take(0, TICKS)
+    made.passed(0, len(TICKS) + 3)
+    made.now += HOLD_SECONDS
+    made.look()
+    wait_until(lambda: len(store.alerts(0)) > 0, "the alerts are stored", WAIT_SECONDS)
+    made.close()
+
+
+def test_the_last_checkpoint_passes_a_record_that_was_refused(desk: Clocked) -> None:
+    desk.start()
+    desk.take(0, TICKS)
+    desk.passed(0, len(TICKS) + 1)
+    desk.committed(0, len(TICKS) + 1)
+    desk.close()
+    assert desk.kept.offsets[-1] == len(TICKS) + 1
 
 
 def test_ticks_that_wait_move_with_their_partition(desk: Clocked) -> None:

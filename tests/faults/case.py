@@ -69,9 +69,7 @@ class AlertsVerdict(NamedTuple):
     details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join(
-            [f"{self.wanted} alerts wanted, {self.lost} lost, {self.differing} differing", *self.details]
-        )
+        return "\n".join([f"{self.wanted} alerts wanted, {self.lost} lost, {self.differing} differing", *self.details])
 
 
 RAISING = {"ALERT_RULES": "* volume_5s > 1; * change_2s > 0.01", "ALERT_MIN_MOVE": "0"}
@@ -221,15 +219,11 @@ class Case:
         wrong = {key: differences(wanted[key], found[key]) for key in wanted.keys() & found.keys()}
         wrong = {key: names for key, names in wrong.items() if names}
         lost, foreign = wanted.keys() - found.keys(), found.keys() - wanted.keys()
-        details = [
-            *(f"lost: {wanted[key]}" for key in sorted(lost)),
-            *(f"foreign: {found[key]}" for key in sorted(foreign)),
-            *(
-                f"partition {wanted[key].partition}, {key}: "
-                + ", ".join(f"{name} {getattr(wanted[key], name)} stored as {getattr(found[key], name)}" for name in names)
-                for key, names in sorted(wrong.items())
-            ),
-        ]
+        details = [f"lost: {wanted[key]}" for key in sorted(lost)]
+        details += [f"foreign: {found[key]}" for key in sorted(foreign)]
+        for key, names in sorted(wrong.items()):
+            pairs = (f"{name} {getattr(wanted[key], name)} stored as {getattr(found[key], name)}" for name in names)
+            details.append(f"partition {wanted[key].partition}, {key}: {', '.join(pairs)}")
         return AlertsVerdict(len(wanted), len(lost), len(wrong) + len(foreign), tuple(details))
 
     def finish(

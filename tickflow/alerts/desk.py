@@ -1,12 +1,14 @@
 """The alerts of one worker: watches over its partitions, and a thread that stores and publishes their alerts.
 
-The worker's loop calls `adopt`, `take`, `look`, `committed`, `release` and `take_back`; only `adopt` waits for a
-server, and none of them raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps checkpoints,
-retrying for ever. It stores a checkpoint of a partition only once all earlier alerts are stored and published and the
-checkpoint's offset is committed. So after a crash the replay from the newest checkpoint raises any missing alert again,
-with the same bits. Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts
-of other workers, so each worker looks for market moves in the store, some seconds after it stored a move, and all of
-them write the same point.
+The worker's loop calls `adopt`, `take`, `passed`, `look`, `committed`, `release` and `take_back`; only `adopt` waits
+for a server, and none of them raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps
+checkpoints, retrying for ever. It stores a checkpoint of a partition only once all earlier alerts are stored and
+published and the checkpoint's offset is committed. So after a crash the replay from the newest checkpoint raises any
+missing alert again, with the same bits. Nothing is stored before the replay has reached the committed offset: the store
+may hold later forms of these alerts, and a worker that is stopped during its replay must not replace them by earlier
+ones. Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts of other
+workers, so each worker looks for market moves in the store, some seconds after it stored a move, and all of them write
+the same point.
 """
 
 import logging
@@ -50,11 +52,15 @@ Key = tuple[str, str, int]
 
 @dataclass(slots=True)
 class Watched:
-    """A partition: its watch, the ticks that wait for it, and its alerts and checkpoints that are still pending."""
+    """A partition: its watch, the ticks that wait for it, and its alerts and checkpoints that are still pending.
+
+    `is_replayed`: the watch has reached the committed offset. All records before `read_up_to` were read.
+    """
 
     watch: Watch
     topic_id: str
     life: int
+    is_replayed: bool
     pending: dict[Key, Alert] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
     committed: int = 0
@@ -64,6 +70,12 @@ class Watched:
     raised_at: float = 0.0
     held: list[TickBatch] = field(default_factory=list)
     next_look: float = 0.0
+    read_up_to: int = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the watch has not passed all records that were read."""
+        return self.watch.offset < self.read_up_to
 
 
 @dataclass(slots=True)
@@ -171,6 +183,7 @@ class Desk:
                 watch,
                 topic_id,
                 life,
+                watch.offset >= committed,
                 committed=committed,
                 next_checkpoint=self._clock() + min(self._every, FIRST_SECONDS),
             )
@@ -209,10 +222,16 @@ class Desk:
         if sum(map(len, ours.held)) >= HOLD_TICKS or self._clock() >= ours.next_look:
             self._look(partition, ours)
 
+    def passed(self, partition: int, end: int) -> None:
+        """Note that all records of the partition before `end` were read, and that `take` has got their ticks."""
+        ours = self._watched.get(partition)
+        if ours is not None:
+            ours.read_up_to = end
+
     def look(self) -> None:
         """Have the watches process the ticks that have waited long enough; to be called at each turn of the loop."""
         for partition, ours in list(self._watched.items()):
-            if ours.held and self._clock() >= ours.next_look:
+            if (ours.held or ours.is_behind) and self._clock() >= ours.next_look:
                 self._look(partition, ours)
 
     def _look(self, partition: int, ours: Watched) -> None:
@@ -221,15 +240,17 @@ class Desk:
         begun = self._clock()
         ours.next_look = begun + HOLD_SECONDS
         try:
-            ticks = TickBatch.joined(held)
-            changed = ours.watch.advance(ticks)
-            if changed:
-                with self._lock:
+            changed = ours.watch.advance(TickBatch.joined(held)) if held else []
+            ours.watch.skip_to(ours.read_up_to)
+            with self._lock:
+                if changed:
                     ours.raised_at = ours.raised_at if ours.pending else begun
                     ours.pending |= {each.key: each for each in changed}
-                self.raised += sum(each.offset >= ticks.offsets[0] for each in changed)
+                ours.is_replayed = ours.is_replayed or ours.watch.offset >= ours.committed
+            if ours.pending and ours.is_replayed:
                 self._work.set()
-            if self._clock() >= ours.next_checkpoint and ours.checkpoint is None:
+            self.raised += sum(each.offset >= held[0].offsets[0] for each in changed)
+            if ours.is_replayed and ours.checkpoint is None and self._clock() >= ours.next_checkpoint:
                 self._prepare(partition, ours)
         except Exception:
             logger.exception("partition %d: no alerts until the next start; everything else goes on", partition)
@@ -246,7 +267,7 @@ class Desk:
     def close(self) -> None:
         """Finish pending alerts, store a last checkpoint, and end the thread, within a few seconds."""
         for partition, ours in list(self._watched.items()):
-            if ours.held:
+            if ours.held or ours.is_behind:
                 self._look(partition, ours)
             if ours.watch.offset == ours.committed:
                 self._prepare(partition, ours)
@@ -304,8 +325,12 @@ class Desk:
     def _carry_out(self, checkpoints: Checkpoints | None, log: TickLog | None, *, is_last: bool) -> None:
         """Store and publish pending alerts, look for market moves, then store the checkpoints that may be stored."""
         with self._lock:
-            due = {partition: (each, dict(each.pending), each.checkpoint) for partition, each in self._watched.items()}
-            raised_at = min((each.raised_at for each in self._watched.values() if each.pending), default=0.0)
+            due = {
+                partition: (each, dict(each.pending), each.checkpoint)
+                for partition, each in self._watched.items()
+                if each.is_replayed
+            }
+            raised_at = min((each.raised_at for each, pending, _ in due.values() if pending), default=0.0)
         alerts = [alert for _, pending, _ in due.values() for alert in pending.values()]
         if alerts:
             self._store.write(alerts)

@@ -144,6 +144,10 @@ class Watch:
         self._seconds.keep(view)
         return changed
 
+    def skip_to(self, offset: int) -> None:
+        """Note that `advance` has got every accepted tick before `offset`; the last records before it were refused."""
+        self.offset = max(self.offset, offset)
+
     def _raise(self, view: View, found: Mapping[str, Scored], time_ns: Any, offsets: Any, volumes: Any) -> list[Alert]:
         """Pass the findings and the results of the rules to the episodes, symbol by symbol."""
         names = self._seconds.symbols
