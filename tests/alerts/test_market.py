@@ -1,7 +1,9 @@
 """Moves of many symbols at once are one alert, whichever workers saw them, and a replay stores the same alerts."""
 
+import itertools
 import random
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,29 @@ def test_two_workers_store_one_alert_with_all_members(tmp_path: Path) -> None:
     assert move.opened == 81 * SECOND * 1000
     assert len(stored[0]) == SYMBOLS + 1
     assert stored[0] == stored[1]
+
+
+def test_a_market_move_of_two_minutes_is_one_alert(tmp_path: Path) -> None:
+    """A symbol moves each second. The worker looks for the market move again and again while it goes on."""
+    begins = range(80, 200)
+    parts = [shock([f"S{at}"], at=at)[at - 80 :] for at in begins]  # each symbol trades for 88 s
+    trades = sorted(itertools.chain(*parts), key=lambda each: each.time_us)
+    store, kept = EmbeddedAlerts(tmp_path / "stocks.db", stop=threading.Event()), Kept()
+    ours, at = desk(store, 0, kept), 0
+    for second in range(100, 221, 20):
+        end = sum(each.time_us < second * SECOND for each in trades)
+        ours.take(0, batch(trades[at:end], first_offset=at))
+        ours.passed(0, end)
+        at = end
+        so_far = sum(begin + 2 <= second for begin in begins)
+        wait_until(partial(has_member, store, f"S{begins[so_far - 1]}"), f"{so_far} members", WAIT_SECONDS)
+    ours.close()
+    (move,) = store.alerts(0, symbols=[MARKET])
+    assert (move.opened, move.ticks) == (81 * SECOND * 1000, len(begins))
+
+
+def has_member(store: EmbeddedAlerts, symbol: str) -> bool:
+    return any(symbol in members_of(each) for each in store.alerts(0, symbols=[MARKET]))
 
 
 def test_no_checkpoint_passes_moves_that_were_not_searched_yet(tmp_path: Path) -> None:

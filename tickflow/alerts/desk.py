@@ -366,7 +366,7 @@ class Desk:
 
     def _gather(self, moves: Moves) -> None:
         """Find market moves among the alerts of all workers at about the time of these moves, and store them."""
-        found = self._store.alerts(moves.first_ns - market.REACH_NS, moves.last_ns + market.REACH_NS)
+        found = market.around(self._store.alerts, moves.first_ns, moves.last_ns)
         if sum(alert.detector == MOVE for alert in found) >= market.least_members(1):
             gathered = market.gathered([each for each in found if each.symbol != MARKET], self._count_symbols())[0]
             self._store.write(market.settled(gathered, [each for each in found if each.symbol == MARKET]))

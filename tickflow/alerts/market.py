@@ -4,7 +4,7 @@ seconds of event time.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,8 +14,8 @@ from tickflow.ticks.probe import PROBE
 
 WITHIN_NS = 5 * 10**9
 REACH_NS = 60 * 10**9
-"""How far before and after an alert, in ns, the other alerts of its market move are looked for. A market move lasts as
-long as alerts follow one another within five seconds, so it may be longer than `WITHIN_NS`.
+"""How far before and after an alert, in ns, the other alerts of its market move are looked for at first. A market move
+lasts as long as alerts follow one another within five seconds, so it may be longer (see `around`).
 """
 _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
 """Pairs (number of symbols, how many of them make a market move). With five alerts per symbol and day, independent
@@ -75,6 +75,26 @@ def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[A
         (each for each in alerts if each.message_id not in taken), key=lambda each: (each.opened, each.symbol)
     )
     return sorted(moves, key=lambda each: each.opened), single
+
+
+def around(alerts_between: Callable[[int, int], list[Alert]], first_ns: int, last_ns: int) -> list[Alert]:
+    """The stored alerts from about `first_ns` to about `last_ns`, with all those that may belong to the same market
+    moves.
+
+    As long as a move lies so near to an end of the range that the same market move may have members outside, the range
+    is extended at that end.
+    """
+    since_ns, until_ns = first_ns - REACH_NS, last_ns + REACH_NS
+    while True:
+        found = alerts_between(since_ns, until_ns)
+        times = [each.opened for each in found if each.detector == MOVE and each.symbol != MARKET]
+        is_cut_before = min(times, default=last_ns) <= since_ns + WITHIN_NS
+        is_cut_after = max(times, default=first_ns) >= until_ns - WITHIN_NS
+        if not is_cut_before and not is_cut_after:
+            return found
+        reach = until_ns - since_ns
+        since_ns -= reach * is_cut_before
+        until_ns += reach * is_cut_after
 
 
 def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
