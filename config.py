@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +43,8 @@ FOUND = ""
 """The value of `env_file` that stands for the file that `find_env_file` finds."""
 OF_COMPOSE = ("INFLUXDB_USERNAME", "INFLUXDB_PASSWORD", "INFLUXDB_RETENTION", "GRAFANA_PASSWORD")
 """Keys that docker-compose.yml reads from the same `.env`."""
+PUBLIC_TOKEN = "tickflow-local-token"  # noqa: S105 - public on purpose
+"""The token that docker-compose.yml gives a new InfluxDB: anybody can read it there."""
 OTHER_NAMES = {
     "BOOTSTRAP_SERVERS": "KAFKA_SERVERS",
     "KAFKA_BROKER": "KAFKA_SERVERS",
@@ -673,6 +676,7 @@ def _check_together(settings: Settings) -> None:
                 raise SettingError(key, None, f"a value, since KAFKA_SECURITY_PROTOCOL is {protocol}")
     _check_certificates(settings, "KAFKA_SSL", protocol.endswith("SSL"))
     _check_certificates(settings, "INFLUXDB_SSL", settings.influxdb_url.startswith("https:"))
+    _check_token(settings)
     if not is_loopback(settings.dashboard_host):
         if settings.dashboard_debug:
             expected = "false on a host that is not loopback: the debugger runs code for anyone who reaches it"
@@ -684,6 +688,15 @@ def _check_together(settings: Settings) -> None:
             raise SettingError("DASHBOARD_HOST", settings.dashboard_host, expected)
     if settings.auth == "proxy" and not settings.auth_proxies:
         raise SettingError("AUTH_PROXIES", None, f"{PROXIES_RULE}, since AUTH is proxy")
+
+
+def _check_token(settings: Settings) -> None:
+    """Raise `SettingError` if the public token is to be used for an InfluxDB that other machines may reach."""
+    token, url = settings.influxdb_token, settings.influxdb_url
+    is_public = settings.stack == "kafka" and token is not None and token.get_secret_value() == PUBLIC_TOKEN
+    if is_public and not is_loopback(urlsplit(url).hostname or ""):
+        expected = f"a token of your own: {PUBLIC_TOKEN} is public, and the InfluxDB at {url} is not on loopback"
+        raise SettingError("INFLUXDB_TOKEN", HIDDEN, expected)
 
 
 def _check_certificates(settings: Settings, group: str, is_tls: bool) -> None:

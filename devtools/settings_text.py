@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from config import KEYS, SECRETS, explained
+from config import KEYS, PUBLIC_TOKEN, SECRETS, explained
 
 PROJECT = Path(__file__).parent.parent
 ENV_EXAMPLE = PROJECT / ".env.example"
@@ -22,9 +22,9 @@ GROUPS = {
 """The first key of each group, and the heading above it."""
 EXAMPLES = {
     "INFLUXDB_TOKEN": (
-        "tickflow-local-token",
+        PUBLIC_TOKEN,
         "This one is public: docker-compose gives it to a new InfluxDB. Put your own here before the first start, or"
-        " before any other machine can reach InfluxDB.",
+        " before any other machine can reach InfluxDB. It is refused for an INFLUXDB_URL that is not on loopback.",
     )
 }
 """Keys for which `.env.example` shows a value other than the default, each with that value and a comment."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config import KEYS, SECRETS, load_settings
+from config import KEYS, PUBLIC_TOKEN, SECRETS, load_settings
 from devtools.init import of_users
 from devtools.tokens import RIGHTS as TOKENS
 
@@ -191,7 +191,7 @@ def test_the_scripts_start_when_the_servers_are_healthy(name: str) -> None:
 @pytest.mark.parametrize("origin", [".env.example", None])
 def test_the_servers_and_the_settings_agree(origin: str | None) -> None:
     """This holds with .env.example as .env, and without a .env."""
-    environ = {"INFLUXDB_TOKEN": "tickflow-local-token"} if origin is None else {}
+    environ = {"INFLUXDB_TOKEN": PUBLIC_TOKEN} if origin is None else {}
     settings = load_settings(environ, env_file=origin and PROJECT / origin)
     influxdb = {key: filled(value) for key, value in SERVICES["influxdb"]["environment"].items()}
     assert influxdb["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"] == settings.secret("INFLUXDB_TOKEN", "")
@@ -277,7 +277,7 @@ def test_only_init_is_given_the_operators_token_and_each_other_one_its_own() -> 
     """The public token of .env.example is a default only of the servers, whose ports are on loopback."""
     holding = {name for name in SERVICES if "INFLUXDB_TOKEN" in SERVICES[name].get("environment", {})}
     assert holding == INIT
-    assert [name for name in SERVICES if "tickflow-local-token" in str(SERVICES[name])] == ["influxdb", "init"]
+    assert [name for name in SERVICES if PUBLIC_TOKEN in str(SERVICES[name])] == ["influxdb", "init"]
     tokens = {
         name: [volume.partition(":")[0] for volume in service.get("volumes", []) if "-token:" in volume]
         for name, service in SERVICES.items()
@@ -295,6 +295,17 @@ def test_only_init_is_given_the_operators_token_and_each_other_one_its_own() -> 
     owned = re.search(r"install -d -o 10001 -g 10001 (.*)", dockerfile)
     assert owned
     assert {f"/tokens/{who}" for who in TOKENS} <= set(owned[1].split())
+
+
+def test_init_uses_the_public_token_on_loopback_only() -> None:
+    init = SERVICES["init"]
+    assert init["network_mode"] == "service:influxdb"
+    given = {key: filled(value) for key, value in init["environment"].items() if value is not None}
+    settings = load_settings(given, env_file=None)
+    assert settings.secret("INFLUXDB_TOKEN", "") == PUBLIC_TOKEN
+    assert settings.influxdb_url == "http://localhost:8086"
+    assert SECURED["init"]["network_mode"] == "service:kafka"
+    assert not SECURED["init"]["environment"]["INFLUXDB_TOKEN"]
 
 
 def test_the_accounts_of_the_page_outlive_its_container() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from config import PUBLIC_TOKEN
 from tests.conftest import StartScript
 from tests.loaded_settings import load, refusal
 from tickflow.metrics.detectors.zscore import MAX_Z_SCORE
@@ -144,6 +145,21 @@ def test_a_key_needs_the_certificate_that_it_belongs_to(tmp_path: Path, group: s
     assert f"{group}_{part}" in str(error)
 
 
+@pytest.mark.parametrize("url", ["http://192.168.1.10:8086", "https://influxdb.example:8086", "http://influxdb:8086"])
+def test_the_public_token_is_refused_for_an_influxdb_that_is_not_on_loopback(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{PUBLIC_TOKEN}\n")
+    file.chmod(0o600)
+    for given in ({"INFLUXDB_TOKEN": PUBLIC_TOKEN}, {"INFLUXDB_TOKEN_FILE": str(file)}):
+        error = refusal({"INFLUXDB_URL": url, **given})
+        assert error.key == "INFLUXDB_TOKEN"
+        assert f"expected a token of your own: {PUBLIC_TOKEN} is public, and the InfluxDB at {url}" in str(error)
+    assert load(INFLUXDB_URL=url, INFLUXDB_TOKEN="a-token-of-my-own").influxdb_token
+    assert load(INFLUXDB_URL=url, INFLUXDB_TOKEN=PUBLIC_TOKEN, STACK="embedded").influxdb_token
+    for near in ("http://localhost:8086", "https://127.0.0.1", "http://[::1]:8086"):
+        assert load(INFLUXDB_URL=near, INFLUXDB_TOKEN=PUBLIC_TOKEN).influxdb_token
+
+
 @pytest.mark.parametrize(
     ("key", "reason"),
     [
@@ -166,6 +182,14 @@ REFUSED_BY_SCRIPTS = [
     (ANALYTICS, {"KAFKA_SERVERS": "localhost"}, "KAFKA_SERVERS is 'localhost'; expected host:port"),
     (ANALYTICS, {}, "INFLUXDB_TOKEN is not set; expected the token"),
     (DASHBOARD, {}, "INFLUXDB_TOKEN is not set; expected the token"),
+    *(
+        (
+            name,
+            {"INFLUXDB_URL": "http://db:8086", "INFLUXDB_TOKEN": PUBLIC_TOKEN},
+            "INFLUXDB_TOKEN is '**********'; expe",
+        )
+        for name in (PRODUCER, ANALYTICS, DASHBOARD)
+    ),
     (DASHBOARD, {"DASHBOARD_HOST": "0.0.0.0"}, "DASHBOARD_HOST is '0.0.0.0'; expected a loopback host"),
     (
         DASHBOARD,
