@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
 
 from config import DEFAULT_SYMBOLS, load_settings
 from devtools.kafka import KafkaServer
@@ -436,6 +437,15 @@ def test_asked_to_stop_before_its_broker_comes_it_ends_with_0(script: StartScrip
     assert run.wait(5) == 0, run.output
 
 
+def described(kafka: KafkaServer, topic: str) -> str:
+    """What a new client learns of the topic: its partitions and their leaders."""
+    admin = KafkaAdminClient(bootstrap_servers=kafka.address)
+    try:
+        return str(admin.describe_topics([topic]))
+    finally:
+        admin.close()
+
+
 @pytest.mark.kafka
 def test_a_broker_that_is_away_for_a_while_loses_no_tick(
     script: StartScript, own_kafka: KafkaServer, topic: str
@@ -446,7 +456,10 @@ def test_a_broker_that_is_away_for_a_while_loses_no_tick(
     own_kafka.kill()
     run.wait_for("ticks are not acknowledged: no confirmation from Kafka")
     own_kafka.start()
-    run.wait_for("ticks are acknowledged again")
+    try:
+        run.wait_for("ticks are acknowledged again")
+    except AssertionError as error:  # seen once, unexplained: does the topic have leaders?
+        raise AssertionError(f"{error}\n{described(own_kafka, topic)}\n{own_kafka.log_tail()}") from error
     run.terminate()
     assert run.wait(15) == 0, run.output
     records = read(env)
