@@ -1,17 +1,13 @@
 """The console's text: warm-up, digits, limits, and colour only on a terminal."""
 
 import io
-import math
 import tracemalloc
-
-import pytest
 
 from tests.metrics.test_formulas import record
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
 from tickflow.ticks.tick import decode
-from tickflow.worker import report
 from tickflow.worker.console import Console, painter
 from tickflow.worker.counters import Counters
 
@@ -171,14 +167,6 @@ def test_a_closed_terminal_does_not_stop_the_worker() -> None:
     feed.ticks("AAPL", *[100.0] * 9, 110.0)
     feed.clock.now += 5
     feed.console.speak(feed.counters, dict)
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.5, "0.5000"), (1e-6, "0.000001000"), (9_999_999.999, "10,000,000.00"), (0.0, "0.00"), (math.nan, "–")],
-)
-def test_prices_have_the_digits_that_their_size_needs(value: float, shown: str) -> None:
-    assert report.price(value) == shown
 
 
 def test_characters_that_the_terminal_lacks_become_question_marks() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tickflow.alerts.budget import Budget, at_most
+from tickflow.figures import percent, plain, price
 
 MEASUREMENT = "stock_anomalies"
 MOVE = "move"
@@ -115,6 +116,12 @@ def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = Fa
     ...               within_us=3_000_000)
     >>> sentence(alert)
     'AAPL +0.42 % in 3 s to 100.42, 11 usual moves, held 2 s. At most 1 a day for this symbol.'
+    >>> sentence(msgspec.structs.replace(alert, detector="bad_print", price=168.9, move_percent=-1.5, budget=None))
+    'AAPL: a lone trade at 168.90, −1.50 %, and back.'
+    >>> sentence(msgspec.structs.replace(alert, detector="change_5m < -3", score=-3.214, budget=None))
+    'AAPL: change_5m < -3 (−3.21 %).'
+    >>> sentence(msgspec.structs.replace(alert, detector="price > 200", score=200.5, budget=None))
+    'AAPL: price > 200 (200.50).'
     """
     if alert.symbol == MARKET:
         said = (
@@ -122,22 +129,28 @@ def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = Fa
         )
         return f"{said}{alert.members}."
     if alert.detector == "move":
-        words = f"{alert.symbol} {alert.move_percent:+.2f} % in {max(1, round(alert.within_us / 1e6))} s"
-        words += f" to {alert.price:g}, {alert.score:.0f} usual moves"
+        words = f"{alert.symbol} {percent(alert.move_percent)} in {max(1, round(alert.within_us / 1e6))} s"
+        words += f" to {price(alert.price)}, {alert.score:.0f} usual moves"
         words += f", held {max(1, round(alert.held_us / 1e6))} s."
     elif alert.detector == "volume":
         words = f"{alert.symbol}: {alert.volume_ratio or 0:.1f} times the usual volume for ten traded seconds."
     elif alert.detector == "volatility":
         words = f"{alert.symbol}: prices move {2.718281828 ** (alert.score * 0.2):.1f} times as much as before."
     elif alert.detector == "bad_print":
-        words = f"{alert.symbol}: a lone trade at {alert.price:g}, {alert.move_percent:+.2f} %, and back."
+        words = f"{alert.symbol}: a lone trade at {price(alert.price)}, {percent(alert.move_percent)}, and back."
     elif alert.detector == "silence":
         words = f"{alert.symbol}: no trade for {alert.score:.0f} s; usual are {alert.threshold:.0f} s at most."
     else:
-        words = f"{alert.symbol}: {alert.detector} ({alert.score:g})."
+        words = f"{alert.symbol}: {alert.detector} ({_measured(alert)})."
     if alert.budget is not None:
         words += f" {at_most(Budget(alert.budget, per_tick))}"
     judged = [each.lasted for each in earlier if each.lasted is not None]
     if judged:
         words += f" Of the last {len(judged)} such alerts {sum(judged)} lasted a minute."
     return words
+
+
+def _measured(alert: Alert) -> str:
+    """What a user's rule compared, in its unit: a price, a change in percent, or a plain number."""
+    metric = alert.detector.split("_")[0].split()[0]
+    return {"price": price, "change": percent}.get(metric, plain)(alert.score)

@@ -10,6 +10,7 @@ from pathlib import Path
 import apprise
 from PIL import Image, ImageDraw
 
+from tickflow import figures
 from tickflow.errors import SettingError
 
 _SIZE_PX = (480, 200)
@@ -71,8 +72,8 @@ def chart(prices: Sequence[float], price: float) -> bytes:
     draw.line(points, fill="#1f5fbf", width=2)
     x, y = place(max(range(len(prices)), key=lambda at: (-abs(prices[at] - price), at)), price)
     draw.ellipse((x - 6, y - 6, x + 6, y + 6), outline="#c0392b", width=2)
-    draw.text((_MARGIN_PX, 0), f"{high:g}", fill="#555555")
-    draw.text((_MARGIN_PX, _SIZE_PX[1] - _MARGIN_PX), f"{low:g}", fill="#555555")
+    draw.text((_MARGIN_PX, 0), figures.price(high), fill="#555555")
+    draw.text((_MARGIN_PX, _SIZE_PX[1] - _MARGIN_PX), figures.price(low), fill="#555555")
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return stream.getvalue()

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from tickflow.figures import price
 from tickflow.metrics.fields import TABLE, Field, Unit
 from tickflow.metrics.points import Points
 from tickflow.worker.counters import Counters
@@ -19,20 +20,6 @@ _WIDTHS = dict.fromkeys(Unit, 9) | {Unit.DEVIATIONS: 5}
 
 Paint = Callable[[str, str], str]
 """Gives text a style: alert, up, down, faint or bold."""
-
-
-def price(value: float) -> str:
-    """A price with as many digits as its magnitude needs; a dash if it is absent.
-
-    >>> price(1234.5), price(0.00001234), price(math.nan)
-    ('1,234.50', '0.00001234', '–')
-    """
-    if math.isnan(value):
-        return "–"
-    if value == 0:
-        return "0.00"
-    digits = 2 if abs(value) >= 1 else min(12, 3 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{digits}f}"
 
 
 def change(percent: float) -> str:
