@@ -155,6 +155,30 @@ def test_work_continues_after_a_broker_thaws(own_kafka: KafkaServer, own_logs: K
     assert log.commit({0: at(Commit(2, ""), epoch)}) == frozenset({0})
 
 
+@pytest.mark.parametrize("letters", [True, False])
+def test_a_record_in_flight_as_its_broker_is_killed_is_sent_again(
+    own_kafka: KafkaServer, own_logs: KafkaLogs, letters: bool
+) -> None:
+    """A producer connects without dead letters, and a worker with them: their writers take errors differently."""
+    log = own_logs.make()
+    log.connect(letters=letters)
+    publish(log, b"1")
+    own_kafka.pause()
+    log.publish(b"AAPL", b"2")
+    with pytest.raises(NotAcknowledged):
+        log.flush(1)
+    own_kafka.kill()
+    own_kafka.start()
+    log.publish(b"AAPL", b"3")
+    log.flush(SECONDS)
+    assert log.acknowledged == 3
+    log.close()
+    reader = own_logs.reader()
+    join(reader)
+    reader.seek(0, 0)
+    assert [record.value for record in read(reader, 3)] == [b"1", b"2", b"3"]
+
+
 def test_a_stop_ends_publishing_to_a_frozen_broker(
     own_kafka: KafkaServer, own_logs: KafkaLogs, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -220,11 +220,11 @@ def send_again_without_rights(producer: Any, note: Callable[[BaseException], Non
     sender, accumulator = producer._sender, producer._accumulator
     dispatch = sender._dispatch_error
 
-    def dispatch_or_send_again(batch: Any, error: BaseException, response: Any) -> None:
-        if batch.final_state is not None or not isinstance(error, TopicAuthorizationFailedError):
-            dispatch(batch, error, response)
+    def dispatch_or_send_again(batch: Any, exception: BaseException, partition_response: Any) -> None:
+        if batch.final_state is not None or not isinstance(exception, TopicAuthorizationFailedError):
+            dispatch(batch, exception, partition_response)
             return
-        note(error)
+        note(exception)
         accumulator.reenqueue(batch, time.monotonic() + RIGHTS_AGAIN_SECONDS)
         sender._maybe_remove_from_inflight_batches(batch)
         accumulator.muted.discard(batch.topic_partition)
