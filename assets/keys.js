@@ -18,6 +18,8 @@ const KEYS = [
   ["L", "live: go to the newest tick"],
   ["P", "pause, or go on"],
   ["/", "search a symbol"],
+  ["*", "star the chosen symbol, or take its star away"],
+  ["Alt ↑ ↓", "move a starred symbol up or down its list"],
   ["O", "overview of all symbols, or back"],
   ["C", "candles or line"],
   ["M", "several symbols, a small chart each, or one"],
@@ -67,6 +69,9 @@ function fullScreen() {
   else element("stage")?.requestFullscreen?.();
 }
 
+/* The symbol of the list's row that has the focus, or else the chosen symbol. */
+const rowOf = (target) => target.closest?.("#watch .ag-row")?.getAttribute("row-id") ?? visits.at.symbol;
+
 const typed = (target) => target.closest?.("input, textarea, select, dialog[open], [role=radiogroup], [role=listbox]");
 
 document.addEventListener("keydown", (event) => {
@@ -74,8 +79,13 @@ document.addEventListener("keydown", (event) => {
     event.target.blur(); // return the focus, so that the keys work again
     forget();
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || typed(event.target)) return;
   const arrow = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (event.ctrlKey || event.metaKey || typed(event.target)) return;
+  if (event.altKey) {
+    if (arrow) watch.moveStar(rowOf(event.target), arrow);
+    if (arrow) event.preventDefault();
+    return;
+  }
   const inList = event.target.closest?.(".ag-root, .alerts-list, #table");
   const act = {
     "/": () => {
@@ -83,6 +93,7 @@ document.addEventListener("keydown", (event) => {
       element("symbol").select();
     },
     "?": help,
+    "*": () => watch.star(rowOf(event.target)),
     l: () => visits.goLive(),
     p: () => element("pause").click(),
     o: () => element("overview").click(),

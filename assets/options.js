@@ -22,6 +22,7 @@ const state = {
   overlay: null,
   indicators: null,
   overview: null,
+  starred: null,
   symbols: null,
   side: null,
   hide: null,
@@ -47,6 +48,7 @@ function read(query) {
   state.indicators = named.length ? [...new Set(named)].slice(0, facts.max_indicators) : null;
   state.overlay = query.get("overlay") === "1" ? "1" : null;
   state.overview = query.get("view") === "overview" ? "overview" : null;
+  state.starred = query.get("starred") === "1" ? "1" : null;
   const symbols = [...new Set((query.get("symbols") || "").split(",").filter((name) => words.isSymbol(name)))].slice(
     0,
     MOST,
@@ -71,6 +73,7 @@ function write(query) {
   put("ind", state.indicators?.join(",") ?? null);
   put("overlay", state.overlay);
   put("view", state.overview);
+  put("starred", state.starred);
   put("symbols", state.symbols?.join(",") ?? null);
   put("side", state.side);
   put("hide", state.hide === "Band" ? null : state.hide);
@@ -96,6 +99,7 @@ function show() {
     button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.trace)));
   for (const button of document.querySelectorAll("[data-option]"))
     button.setAttribute("aria-pressed", String(Boolean(state[button.dataset.option])));
+  watch.limit(state.starred === "1");
   document.body.dataset.charts = state.symbols ? "several" : "one";
   element("compare")?.setAttribute("aria-pressed", String(Boolean(state.symbols)));
   compared();
@@ -199,7 +203,7 @@ document.addEventListener("click", (event) => {
     const left = state.symbols.filter((symbol) => symbol !== gone);
     set({ symbols: left.length ? left : null });
   }
-  if (event.target.closest?.("#overview")) set({ overview: state.overview ? null : "overview" });
+  if (event.target.closest?.("#overview, #overview-narrow")) set({ overview: state.overview ? null : "overview" });
 });
 document.addEventListener("change", (event) => {
   if (event.target.id === "zone") set({ zone: event.target.value === "exchange" ? null : event.target.value });

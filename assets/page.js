@@ -280,6 +280,11 @@ document.addEventListener("visibilitychange", () => {
 document.addEventListener("click", (event) => {
   const card = event.target.closest?.(".card");
   if (card) setProps("symbol", { value: card.dataset.symbol });
+  const listed = event.target.closest?.("#watch .ag-row")?.getAttribute("row-id");
+  if (listed && options.state.overview && watch.isNarrow()) {
+    setProps("symbol", { value: listed });
+    options.set({ overview: null });
+  }
   if (event.target.closest?.("#pause")) {
     if (visits.at.paused) visits.goLive();
     else visits.pause(true);

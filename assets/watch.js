@@ -1,6 +1,7 @@
 /* The watch list: its rows in the grid or, on a narrow screen, as cards in a strip. */
 import { changed } from "./changed.js";
 import { facts } from "./facts.js";
+import { stars } from "./stars.js";
 import { words } from "./words.js";
 
 const STRIP_LENGTH = 60;
@@ -8,7 +9,9 @@ const SIDE_PX = 319, // the width of the list beside the chart
   PRICE_PX = 76,
   CHANGE_PX = 106,
   TREND_PX = [36, 50], // least and most
-  BESIDE_NAME_PX = 27; // the padding beside the name
+  BESIDE_NAME_PX = 40, // the star and the padding beside the name
+  HOLD_MS = 10_000;
+const narrow = window.matchMedia("(max-width: 47.99em)");
 const rows = new Map(); // the rows by symbol
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 
@@ -19,12 +22,14 @@ function offer(more = null) {
   setProps("symbol", { data: known });
 }
 
+const cards = () => [...document.querySelectorAll("#strip .card")];
+
 /* Highlight the row of the chosen symbol; also for rows that arrive later. */
 let marked = null;
 function mark(symbol) {
   marked = symbol;
   if (rows.has(symbol)) setProps("watch", { selectedRows: { ids: [symbol] } });
-  for (const card of document.getElementById("strip")?.children || []) {
+  for (const card of cards()) {
     const chosen = card.dataset.symbol === symbol;
     if (chosen && card.getAttribute("aria-pressed") !== "true")
       card.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -53,6 +58,8 @@ function widen(overview) {
   if (button) button.textContent = overview ? "Back to the chart" : "All columns";
   window.dash_ag_grid.getApiAsync("watch").then((grid) => {
     grid.setColumnsVisible(FURTHER, overview);
+    // the narrow list scrolls sideways, beside the names
+    grid.setColumnsPinned(["symbol"], overview && narrow.matches ? "left" : null);
     grid.refreshCells({ columns: ["price"], force: true });
     measure(grid, overview);
   });
@@ -62,12 +69,15 @@ function widen(overview) {
    takes space from the trend; if that is not enough, the list becomes wider. */
 function measure(grid, overview = document.body.dataset.view === "overview") {
   const em = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16,
-    name = Math.max(74, Math.ceil(longest / em) + BESIDE_NAME_PX),
+    name = Math.max(88, Math.ceil(longest / em) + BESIDE_NAME_PX),
     least = name + PRICE_PX + CHANGE_PX,
     trend = Math.min(TREND_PX[1], Math.max(SIDE_PX, least) - least),
-    widths = overview
-      ? { trend: 170, symbol: Math.max(120, name), change: 130 }
-      : { trend, symbol: name, change: CHANGE_PX };
+    widths =
+      overview && narrow.matches
+        ? { trend: TREND_PX[1], symbol: name, change: CHANGE_PX }
+        : overview
+          ? { trend: 170, symbol: Math.max(120, name), change: 130 }
+          : { trend, symbol: name, change: CHANGE_PX };
   const state = Object.entries(widths).map(([colId, px]) => ({ colId, width: Math.round(px * em) }));
   for (const each of state) if (each.colId === "trend") each.hide = widths.trend < TREND_PX[0];
   document.body.style.setProperty("--watch-width", `${(Math.max(SIDE_PX, least) + 1) * em}px`);
@@ -147,10 +157,117 @@ function begin() {
     window.dash_ag_grid.getApi("watch").addEventListener("sortChanged", changed.tell);
     measure(window.dash_ag_grid.getApi("watch"));
     if (wanted) sort(wanted);
+    arrange();
     document.querySelector("#watch [role=grid], #watch [role=treegrid]")?.setAttribute("aria-label", "Watch list");
     setProps("watch", { rowTransaction: { add: [...rows.values()], update: [], async: false } });
     setTimeout(() => mark(marked), 100);
   });
+}
+
+/* Write rows into the cards of the strip; the first rows and the starred ones have a card. */
+function fillStrip(news) {
+  const known = new Map(cards().map((card) => [card.dataset.symbol, card]));
+  for (const row of news) {
+    let card = known.get(row.symbol);
+    if (!card && (known.size < STRIP_LENGTH || stars.has(row.symbol))) {
+      card = document.createElement("button");
+      card.type = "button";
+      card.className = "card";
+      card.dataset.symbol = row.symbol;
+      card.append(
+        ...["card-symbol", "card-price", "card-change"].map((name) => {
+          const part = document.createElement("span");
+          part.className = name;
+          return part;
+        }),
+      );
+      known.set(row.symbol, card);
+    }
+    if (!card) continue;
+    const [name, price, change] = card.children;
+    name.textContent = row.symbol;
+    price.textContent = words.price(row.price);
+    change.textContent = words.change(row.change);
+    change.className = `card-change ${words.side(row.change)}`;
+  }
+  const wanted = stars.first([...known.values()], (card) => card.dataset.symbol),
+    shown = cards();
+  if (wanted.some((card, i) => card !== shown[i])) document.getElementById("strip").append(...wanted);
+  for (const card of wanted) card.hidden = isLeftOut(card.dataset.symbol);
+}
+
+/* The numbers of rising and falling symbols, by the changes that the list shows. */
+function count() {
+  const place = document.getElementById("breadth");
+  if (!place) return;
+  const numbers = { up: 0, down: 0, "": 0 };
+  for (const { change } of rows.values()) numbers[words.side(change)]++;
+  const [up, down, same] = Object.values(numbers).map((number) => words.fixed(number, 0));
+  place.querySelector(".up").textContent = `▲ ${up}`;
+  place.querySelector(".down").textContent = `▼ ${down}`;
+  place.title = `${up} rising, ${down} falling, ${same} unchanged`;
+  place.querySelector(".unseen").textContent = place.title;
+}
+
+/* Stars: the starred symbols come first, and the list may be limited to them. */
+let starredOnly = false;
+const isLimited = () => starredOnly && stars.all().length > 0;
+const isLeftOut = (symbol) => isLimited() && !stars.has(symbol);
+
+/* Apply the stars to the list, the strip, and the button that limits both to them. */
+function arrange() {
+  const button = document.getElementById("starred");
+  if (button) button.hidden = !stars.all().length;
+  fillStrip(stars.all().flatMap((symbol) => rows.get(symbol) ?? []));
+  if (!ready) return;
+  const grid = window.dash_ag_grid.getApi("watch");
+  grid.refreshCells({ columns: ["symbol"], force: true });
+  grid.onFilterChanged();
+  grid.refreshClientSideRowModel("sort");
+}
+
+function star(symbol) {
+  if (!symbol) return;
+  stars.toggle(symbol);
+  arrange();
+}
+
+function moveStar(symbol, by) {
+  if (stars.move(symbol, by)) arrange();
+}
+
+function limit(only) {
+  const changes = only !== starredOnly;
+  starredOnly = only;
+  if (changes) arrange();
+}
+
+// Before the grid hears of it: a click on a star neither chooses the row nor moves the focus.
+for (const kind of ["mousedown", "click"])
+  document.addEventListener(
+    kind,
+    (event) => {
+      const button = event.target.closest?.("[data-star]");
+      if (!button) return;
+      event.stopPropagation();
+      if (kind === "click") star(button.dataset.star);
+      else event.preventDefault();
+    },
+    true,
+  );
+
+/* Sorted rows keep their places while the pointer is over them and moves now and then. */
+let pointedAt = -HOLD_MS,
+  isHeld = false;
+const isPointed = () => performance.now() - pointedAt < HOLD_MS;
+document.addEventListener("pointermove", ({ target, pointerType }) => {
+  if (pointerType !== "touch" && target.closest?.("#watch .ag-row")) pointedAt = performance.now();
+  else release();
+});
+document.documentElement.addEventListener("pointerleave", () => release());
+function release() {
+  pointedAt = -HOLD_MS;
+  if (isHeld) reorder(window.dash_ag_grid.getApi("watch"));
 }
 
 /* Take new rows of the watch list: for the grid, for the strip on a narrow screen, and for the choice of symbols. */
@@ -165,30 +282,8 @@ function take(news, symbol, step_us = null) {
     offer(symbol);
     document.body.style.setProperty("--watch-rows", rows.size);
   }
-  const strip = document.getElementById("strip");
-  for (const row of news) {
-    let card = [...strip.children].find((one) => one.dataset.symbol === row.symbol);
-    if (!card && strip.children.length < STRIP_LENGTH) {
-      card = document.createElement("button");
-      card.type = "button";
-      card.className = "card";
-      card.dataset.symbol = row.symbol;
-      card.append(
-        ...["card-symbol", "card-price", "card-change"].map((name) => {
-          const part = document.createElement("span");
-          part.className = name;
-          return part;
-        }),
-      );
-      strip.append(card);
-    }
-    if (!card) continue;
-    const [name, price, change] = card.children;
-    name.textContent = row.symbol;
-    price.textContent = words.price(row.price);
-    change.textContent = words.change(row.change);
-    change.className = `card-change ${words.side(row.change)}`;
-  }
+  fillStrip(news);
+  count();
   if (add.length) setTimeout(() => mark(marked), 100); // once the grid has the rows
   if (!ready) begin();
   else if (add.length) setProps("watch", { rowTransaction: { add, update, async: false } });
@@ -212,9 +307,15 @@ function freshen(grid) {
 function refill(update) {
   const grid = window.dash_ag_grid.getApi("watch");
   for (const row of update) grid.getRowNode(row.symbol)?.updateData(row);
+  if (isPointed()) isHeld = true;
+  else reorder(grid);
+  freshen(grid);
+}
+
+function reorder(grid) {
+  isHeld = false;
   if (grid.isAnyFilterPresent()) grid.refreshClientSideRowModel("filter");
   else if (grid.getColumnState().some(({ sort }) => sort)) grid.refreshClientSideRowModel("sort");
-  freshen(grid);
 }
 
 export const watch = {
@@ -228,6 +329,12 @@ export const watch = {
   widen,
   filter,
   filtered: () => typed,
+  star,
+  moveStar,
+  limit,
+  isLeftOut,
+  isLimited,
+  isNarrow: () => narrow.matches,
   sorted,
   sort,
 };

@@ -56,14 +56,6 @@ def test_two_readers_do_not_disturb_each_other(running: Running, visit: Visit) -
     assert (drawn(first), drawn(second)) == (len(PRICES) + 1, len(PRICES) + 1)
 
 
-def test_a_link_to_the_overview_shows_the_strip_and_the_chart_at_400_px(running: Running, visit: Visit) -> None:
-    running.market.history("AAPL", PRICES)
-    page = visit("?symbol=AAPL&view=overview", width=400, height=860)
-    expect(page.locator(".card", has_text="AAPL")).to_be_visible()
-    wait_for_rows(page, 0)
-    assert page.evaluate("document.documentElement.scrollWidth") == 400
-
-
 def test_at_400_px_nothing_scrolls_sideways_and_the_strip_chooses(running: Running, visit: Visit) -> None:
     for symbol in ("AAPL", "AMZN", "GOOGL", "META", "MSFT"):
         running.market.history(symbol, PRICES)

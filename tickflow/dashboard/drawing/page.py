@@ -198,13 +198,36 @@ def _watch_list() -> list[Component]:
             className="watch-head",
             children=[
                 html.H2("Watch list", className="heading"),
+                html.Span(
+                    [
+                        html.Span("", className="up", **{"aria-hidden": "true"}),
+                        html.Span("", className="down", **{"aria-hidden": "true"}),
+                        html.Span("", className="unseen"),
+                    ],
+                    id=ids.BREADTH,
+                    className="breadth",
+                ),
                 dmc.TextInput(
                     id=ids.FILTER,
                     value="",
                     size="xs",
-                    placeholder="Filter by symbol or source",
+                    placeholder="Filter by symbol",
                     className="filter",
-                    **{"aria-label": "Filter the watch list by symbol or source"},
+                    **{"aria-label": "Filter the watch list by symbol"},
+                ),
+                html.Button(
+                    "★",
+                    id=ids.STARRED,
+                    className="chip",
+                    type="button",
+                    title="Only starred symbols",
+                    hidden=True,
+                    **{
+                        "aria-label": "Only starred symbols",
+                        "aria-pressed": "false",
+                        "data-option": "starred",
+                        "data-value": "1",
+                    },
                 ),
                 html.Button(
                     "CSV", id="csv-overview", className="plain", type="button", title="Save the listed rows as CSV"
@@ -222,7 +245,13 @@ def _watch_list() -> list[Component]:
 def _main() -> list[Component]:
     return [
         html.Div("", id=ids.BANNER, className="banner", hidden=True),
-        html.Div(id=ids.STRIP, className="strip", role="toolbar", **{"aria-label": "Watch list"}),
+        html.Div(
+            [
+                html.Button("All", id="overview-narrow", className="chip", type="button", title="All symbols"),
+                html.Div(id=ids.STRIP, className="strip", role="toolbar", **{"aria-label": "Watch list"}),
+            ],
+            className="strips",
+        ),
         dmc.SegmentedControl(
             id=ids.RANGE_NARROW,
             className="ranges-narrow",

@@ -28,11 +28,20 @@ def grid() -> dag.AgGrid:
             "cellFlashDuration": 250,
             "cellFadeDuration": 350,
             "suppressMovableColumns": True,
+            "postSortRows": {"function": "tickflow_stars_first(params)"},
+            "isExternalFilterPresent": {"function": "tickflow_is_limited(params)"},
+            "doesExternalFilterPass": {"function": "tickflow_is_kept(params)"},
             "tooltipShowDelay": 500,
             "tabToNextCell": {"function": "tickflow_leave(params)"},
             "localeText": {"noRowsToShow": "No symbols yet"},
         },
-        defaultColDef={"resizable": False, "sortable": True, "minWidth": 36, "suppressHeaderMenuButton": True},
+        defaultColDef={
+            "resizable": False,
+            "sortable": True,
+            "minWidth": 36,
+            "suppressHeaderMenuButton": True,
+            "getQuickFilterText": {"function": "''"},
+        },
         columnDefs=COLUMNS,
     )
 
@@ -71,7 +80,15 @@ def _tooltip(each: Field) -> dict[str, str]:
 
 # The widths here hold until the grid is ready; `measure` in assets/watch.js then fits them to their texts.
 COLUMNS: list[dict[str, Any]] = [
-    {"field": "symbol", "headerName": "Symbol", "width": 74, "cellClass": "watch-symbol", "tooltipField": "symbol"},
+    {
+        "field": "symbol",
+        "headerName": "Symbol",
+        "width": 88,
+        "cellClass": "watch-symbol",
+        "cellRenderer": "Starred",
+        "tooltipField": "symbol",
+        "getQuickFilterText": {"function": "params.value"},
+    },
     {
         "field": "trend",
         "headerName": "Trend",
@@ -100,6 +117,7 @@ COLUMNS: list[dict[str, Any]] = [
         "width": 106,
         "valueFormatter": _cell("change"),
         # a smaller change is shown as 0.00 %, and has no colour
+        "cellStyle": {"function": "tickflow_heat(params)"},
         "cellClassRules": {"up": "params.value >= 0.005", "down": "params.value <= -0.005"},
     },
     *(_further(each.overview, each.label, _CELLS[each.unit], **_tooltip(each)) for each in OVERVIEW),
