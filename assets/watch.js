@@ -6,7 +6,7 @@ import { words } from "./words.js";
 
 const STRIP_LENGTH = 60;
 const SIDE_PX = 319, // the width of the list beside the chart
-  PRICE_PX = 76,
+  PRICE_PX = 84,
   CHANGE_PX = 106,
   TREND_PX = [36, 50], // least and most
   BESIDE_NAME_PX = 40, // the star and the padding beside the name
