@@ -114,7 +114,16 @@ function draw() {
     const whole = place.parentElement.clientHeight;
     place.style.height = `${whole}px`;
     cells = [
-      { ...overlay.draw("multiples", series, sight, layout, paint, { width, height: whole, foot: FOOT_PX }), sight },
+      {
+        ...overlay.draw("multiples", series, sight, layout, paint, {
+          width,
+          height: whole,
+          foot: FOOT_PX,
+          bases: new Map(names.map((name) => [name, baseOf(name)])),
+          since: since(names),
+        }),
+        sight,
+      },
     ];
     tell(names);
     cross();
@@ -363,6 +372,21 @@ function changeOf(name) {
     row = watch.rows.get(name);
   if (drawn.period) return words.change(100 * (last(y) / y[0] - 1));
   return row && words.change(row.change);
+}
+
+/** The price since which a symbol's change counts: that of the watch list or, for a chosen period, its first price. */
+function baseOf(name) {
+  const { y } = series.get(name),
+    row = watch.rows.get(name);
+  return drawn.period || typeof row?.change !== "number" ? y[0] : row.price / (1 + row.change / 100);
+}
+
+/** The start from which changes count, in words. */
+function since(names) {
+  if (drawn.period) return "since the start of the period";
+  const closes = names.filter((name) => watch.rows.get(name)?.since === "close").length;
+  if (closes === names.length) return "since the previous close";
+  return closes ? "since the previous close or, without one, the start of the range" : "since the start of the range";
 }
 
 /** The charts in words, for screen readers. */

@@ -1,4 +1,5 @@
-/* Draws several symbols in one chart: each as a line, with a label, in percent since a common start. */
+/* Draws several symbols in one chart: each as a line, with a label, in percent since the start from which the watch list
+   counts too. */
 import { frame } from "./frame.js";
 import { plots } from "./plots.js";
 import { words } from "./words.js";
@@ -7,36 +8,14 @@ const COLORS = 6;
 const DASHES = ["solid", "dash"];
 const APART_PX = 15;
 
-/**
- * The first visible moment at which every symbol with prices has had at least one, and each symbol's price at that
- * moment.
- */
-function start(series, sight) {
-  const firsts = [...series.values()]
-    .map(({ x }) => (x.length ? Math.max(sight[0], x[0]) : null))
-    .filter((at) => at !== null && at <= sight[1]);
-  const at = firsts.length ? Math.max(...firsts) : sight[0],
-    bases = new Map();
-  for (const [name, { x, y }] of series) {
-    const i = frame.below(x, at + 0.01) - 1;
-    if (i >= 0) bases.set(name, y[i]);
-  }
-  return { at, bases };
-}
-
-/** Percent since the start, beginning at the start. */
-function percents({ x, y }, { at, bases }, name) {
-  const base = bases.get(name),
-    from = Math.max(0, frame.below(x, at + 0.01) - 1);
-  if (base === undefined) return { x: [], y: [] };
-  return { x: [at, ...x.slice(from + 1)], y: [0, ...y.slice(from + 1).map((price) => 100 * (price / base - 1))] };
-}
-
-/** Draw the lines; return the area of the chart, for the crosshair. */
-function draw(id, series, sight, layout, paint, { width, height, foot }) {
-  const common = start(series, sight),
-    names = [...series.keys()],
-    lines = names.map((name) => percents(series.get(name), common, name));
+/** Draw the lines, each in percent since its price in `bases`, which `since` names; return the area of the chart, for the
+    crosshair. */
+function draw(id, series, sight, layout, paint, { width, height, foot, bases, since }) {
+  const names = [...series.keys()],
+    lines = names.map((name) => {
+      const { x, y } = series.get(name);
+      return { x, y: y.map((price) => 100 * (price / bases.get(name) - 1)) };
+    });
   const extent = [0, 0];
   for (const { x, y } of lines) frame.extremes(y, ...frame.seen(x, sight), extent);
   const room = 0.08 * (extent[1] - extent[0] || 1),
@@ -82,13 +61,24 @@ function draw(id, series, sight, layout, paint, { width, height, foot }) {
       font: { size: 11, color },
     })),
   );
+  layout.annotations.push({
+    xref: "paper",
+    yref: "paper",
+    x: box.left / width,
+    y: 1 - box.top / height,
+    xanchor: "left",
+    yanchor: "top",
+    showarrow: false,
+    text: `in percent ${since}`,
+    font: { size: 11, color: paint("--muted") },
+  });
   plots.draw(id, { data, layout });
   const at = (moment) =>
     names
       .map((name, i) => [name, lines[i], frame.below(lines[i].x, moment + 1) - 1])
       .filter(([, , row]) => row >= 0)
       .map(([name, { y }, row]) => `${name} ${frame.signed(y[row])}`);
-  return { ...box, at: (moment) => `${words.time(moment)} · ${at(moment).join(" · ")}`, common, lines };
+  return { ...box, at: (moment) => `${words.time(moment)} · ${at(moment).join(" · ")}`, bases, lines };
 }
 
-export const overlay = { draw, start, percents };
+export const overlay = { draw };

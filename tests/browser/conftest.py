@@ -76,6 +76,10 @@ class Market:
         self.store.write(self.feed.points(symbol, list(prices)))
         self.report(ticked=True)
 
+    def wait(self, time: timedelta) -> None:
+        """Let `time` pass at once."""
+        self._shift += time
+
     def report(self, *, ticked: bool = False, held_up_by: str = "", notice: str = "") -> None:
         """Store the worker's status, as a worker does every 2 s."""
         now = time.time_ns()

@@ -1,11 +1,12 @@
 """The chart's tools: crosshair, measuring, price lines, several symbols in one chart."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WAIT_MS, Running, Visit, until
+from tests.browser.conftest import WAIT_MS, Market, Running, Visit, until
 from tests.browser.looks import LOOKS, PRICES, wait_for_rows
 from tickflow.alerts.rules import parse
 
@@ -145,24 +146,37 @@ def test_the_wheel_on_the_axis_scales_prices_and_a_double_click_resets(running: 
     until(page, f"Math.abs({span} - {before}) < 1e-9")
 
 
-def test_several_symbols_share_one_chart_in_percent_since_a_common_start(running: Running, visit: Visit) -> None:
+def test_the_overlay_counts_from_the_same_start_as_the_watch_list(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", [100.0 + i for i in range(60)])
     running.market.history("MSFT", [400.0, *[404.0] * 29])  # the second symbol begins half a minute later
     page = visit("?symbol=AAPL&symbols=AAPL,MSFT&overlay=1")
     cell = "window.tickflow.multiples.looks().cells[0]"
     until(page, f"{cell}?.lines?.length === 2 && {cell}.lines.every(({{ y }}) => y.length > 1)")
-    start = page.evaluate(f"{cell}.common.at")
-    msft = page.evaluate("window.tickflow.multiples.looks().series.get('MSFT').x[0]")
-    assert start == msft
-    for lines in page.evaluate(f"{cell}.lines"):
-        assert lines["y"][0] == 0
-        assert lines["x"][0] == start
-    bases = dict(page.evaluate(f"[...{cell}.common.bases]"))
-    ends = page.evaluate(f"{cell}.lines.map(({{ y }}) => y.at(-1))")
-    assert ends == pytest.approx([100 * (159 / bases["AAPL"] - 1), 1.0])
-    assert bases["AAPL"] > 120
+    ends = f"{cell}.lines.map(({{ y }}) => y.at(-1))"
+    assert page.evaluate(ends) == pytest.approx([59.0, 1.0])
+    running.market.tick("AAPL", 150.0)
+    until(page, f"Math.abs(({ends})[0] - 50) < 0.001")
+    labels = page.locator("#multiples .annotation-text")
+    for symbol in ("AAPL", "MSFT"):
+        listed = page.locator(f"#watch [row-id={symbol}] [col-id=change]").inner_text().split(" ", 1)[1]
+        expect(labels.filter(has_text=symbol)).to_have_text(f"{symbol} {listed}")
+    expect(labels.filter(has_text="since")).to_have_text("in percent since the start of the range")
     page.locator("[data-option=overlay]").click()
     until(page, "window.tickflow.multiples.looks().cells.length === 2")
+
+
+def test_for_a_day_the_overlay_counts_from_the_previous_close(running: Running, visit: Visit) -> None:
+    market = Market(running.writing, day=datetime(2013, 10, 7, 19, 0, tzinfo=UTC))
+    for symbol, price in (("AIG", 50.0), ("SPY", 200.0)):
+        market.history(symbol, [price] * 20)
+    market.wait(timedelta(days=1))
+    for symbol, price in (("AIG", 51.0), ("SPY", 199.0)):
+        market.history(symbol, [price] * 20)
+    page = visit("?symbol=AIG&symbols=AIG,SPY&overlay=1&range=1d")
+    labels = page.locator("#multiples .annotation-text")
+    expect(labels.filter(has_text="since")).to_have_text("in percent since the previous close")
+    expect(labels.filter(has_text="AIG")).to_have_text("AIG +2.00 %")
+    expect(labels.filter(has_text="SPY")).to_have_text("SPY −0.50 %")
 
 
 def test_indicators_are_chosen_from_a_menu_drawn_and_kept_in_the_address(running: Running, visit: Visit) -> None:
