@@ -10,6 +10,7 @@ import { words } from "./words.js";
 let beside = { youngest: () => null, any: () => false };
 const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
 const ENDED_S = 10;
+const ANSWER_MS = 5_000; // how long the page waits for an answer before it asks again
 const MOST_TICKS = facts.warm_up_ticks; // the number of ticks in the longest average
 const LONGEST = facts.chart.fields.find(({ window: ticks }) => ticks === MOST_TICKS)?.label ?? "averages";
 const CLOSED = "The market is closed. Quotes come while it is open.";
@@ -63,7 +64,7 @@ function freshness(drawn) {
     return {
       word: "no answer",
       kind: "down",
-      sentence: `The dashboard has not answered for ${words.span(silent)}. It is asked again every ${heard.refresh} s; is it still running?`,
+      sentence: `The dashboard has not answered for ${words.span(silent)}. It is asked again every ${Math.round(ANSWER_MS / 1000 + heard.refresh)} s; is it still running?`,
     };
   }
   if (!state) return { word: "connecting", kind: "empty" };
@@ -212,4 +213,18 @@ function look(charts) {
   beside = charts;
 }
 
-export const health = { look, heard, write, hidden, ageOf, ageNow, freshness, pulse, note, advise, emptiness, truth };
+export const health = {
+  ANSWER_MS,
+  look,
+  heard,
+  write,
+  hidden,
+  ageOf,
+  ageNow,
+  freshness,
+  pulse,
+  note,
+  advise,
+  emptiness,
+  truth,
+};

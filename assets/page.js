@@ -24,10 +24,9 @@ import { visits } from "./visits.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
 
-const { heard, write, hidden, freshness, emptiness, truth } = health;
+const { ANSWER_MS, heard, write, hidden, freshness, emptiness, truth } = health;
 const { rows } = watch;
 const ASK_AGAIN_MS = 10_000;
-const ANSWER_MS = 5_000;
 let currentView = null;
 let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the last request for a new drawing
 const element = (id) => document.getElementById(id);

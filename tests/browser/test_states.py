@@ -1,5 +1,6 @@
 """The state that the page shows: live, stale, held up, gone, empty, warming up, and the source of its data."""
 
+import itertools
 import re
 import time
 from datetime import UTC, datetime
@@ -133,6 +134,23 @@ def test_the_page_reports_a_dashboard_that_ended_and_reconnects(running: Running
     expect(page.locator("#headline-price")).to_have_text("158.00")
     expect(page.locator("#banner")).to_be_hidden()
     expect(page.locator("#headline-note")).to_have_text("in 5m")  # a choice made meanwhile is drawn too
+
+
+def test_a_page_without_an_answer_asks_again_as_often_as_it_says(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    visit.expected = ("ERR_", "server did not respond")
+    wait_for_rows(page, 0)
+    running.stop()
+    banner = page.locator("#banner")
+    expect(banner).to_have_text(re.compile("has not answered"), timeout=20_000)
+    asked: list[float] = []
+    page.on("request", lambda request: asked.append(time.monotonic()) if "_dash-update" in request.url else None)
+    page.wait_for_timeout(22_000)
+    said = re.search(r"asked again every (\d+) s", banner.inner_text())
+    assert said is not None
+    gaps = [after - before for before, after in itertools.pairwise(asked)]
+    assert sum(gaps) / len(gaps) == pytest.approx(int(said[1]), abs=1.5), gaps
 
 
 def test_an_empty_store_shows_advice_and_then_the_first_ticks(running: Running, visit: Visit) -> None:
