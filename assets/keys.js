@@ -4,6 +4,7 @@ import { csv } from "./csv.js";
 import { download } from "./download.js";
 import { facts } from "./facts.js";
 import { multiples } from "./multiples.js";
+import { options } from "./options.js";
 import { table } from "./table.js";
 import { visits } from "./visits.js";
 import { watch } from "./watch.js";
@@ -104,8 +105,10 @@ document.addEventListener("keydown", (event) => {
     t: table.open,
   }[event.key.toLowerCase()];
   if (arrow && !inList) step(arrow);
-  else if (RANGES[event.key - 1]) setProps("range", { value: RANGES[event.key - 1] });
-  else if (act) act();
+  else if (RANGES[event.key - 1]) {
+    if (options.state.period) options.set({ period: null });
+    setProps("range", { value: RANGES[event.key - 1] });
+  } else if (act) act();
   else return;
   event.preventDefault();
 });

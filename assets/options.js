@@ -110,6 +110,7 @@ function show() {
     width.hidden = !state.candles;
     width.value = state.candles || "auto";
   }
+  document.body.toggleAttribute("data-period", Boolean(state.period)); // a period stands in place of the range
   const period = element("period-open");
   if (period) {
     period.setAttribute("aria-pressed", String(Boolean(state.period)));
@@ -196,6 +197,9 @@ document.addEventListener("click", (event) => {
     if (state.period) set({ period: null });
     else askPeriod();
   }
+  // The range before the period is still checked: choosing it again changes no value.
+  if (state.period && event.target.matches?.("#range input:checked, #range-narrow input:checked"))
+    set({ period: null });
   if (event.target.closest?.("#side")) set({ side: state.side ? null : "0" });
   if (event.target.closest?.("#compare")) compare();
   const gone = event.target.closest?.("[data-remove]")?.dataset.remove;

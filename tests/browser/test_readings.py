@@ -1,8 +1,10 @@
 """Texts in the chart: the evidence for an anomaly, the four prices of a candle, the days on the axis."""
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WAIT_MS, Market, Running, Visit, until
@@ -35,6 +37,24 @@ def test_the_pointer_near_an_anomaly_reads_its_evidence(running: Running, visit:
     )
     point_at(page, 20)
     expect(page.locator("#evidence")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 400])
+def test_no_value_stands_alone_in_a_line(running: Running, visit: Visit, width: int) -> None:
+    running.market.history("AAPL", [12_345.67 + i % 7 for i in range(120)])
+    page = visit("?symbol=AAPL", width=width)
+    wait_for_rows(page, 0)
+    expect(page.locator("#reading-ma_20")).to_contain_text("12,3")
+    lines = Counter(
+        page.evaluate("""[...document.querySelectorAll("#readout .reading")]
+        .filter((each) => each.offsetParent)
+        .map((each) => Math.round(each.getBoundingClientRect().bottom / 8))""")
+    )
+    assert min(lines.values()) > 1, lines
+    ma, band = (page.locator(f".reading-of-{name}").bounding_box() for name in ("ma_20", "band"))
+    assert ma is not None
+    assert band is not None
+    assert band["y"] == pytest.approx(ma["y"], abs=6), "beside the averages"
 
 
 def test_with_candles_the_fixed_line_reads_open_high_low_and_close(running: Running, visit: Visit) -> None:

@@ -26,17 +26,28 @@ def _readings() -> list[Reading]:
         is_switch = each.line is not None and each.panel == price.panel
         color = each.line.color.removeprefix("--") if each.line is not None else ""
         found.append(Reading(each.name, each.label, each.label if is_switch else None, color))
-    return [*found, Reading("anomaly", "Anomalies", "Anomaly", "anomaly"), Reading("band", "Band", "Band", "band")]
+    found.append(Reading("anomaly", "Anomalies", "Anomaly", "anomaly"))
+    band = Reading("band", "Band", "Band", "band")  # around MA10: with the averages
+    last = max(at for at, each in enumerate(found) if each.trace and each.key != "anomaly")
+    return [*found[: last + 1], band, *found[last + 1 :]]
 
 
 READOUT = _readings()
+_BELOW = 1 + next(at for at, each in enumerate(READOUT) if each.key == "band")
+READOUT_LINES = (READOUT[:_BELOW], READOUT[_BELOW:])
+"""Where a line is too short for all, these two stand below each other."""
 KINDS = (
     # Each has an option, its value, a label, and a description of the effect.
     ("candles", "auto", "Candles", "Candles instead of the line"),
     ("scale", "percent", "%", "Percent since the first visible price"),
     ("log", "1", "Log", "Logarithmic price axis"),
     ("trading", "1", "Trading hours", "Regular hours only, without nights, weekends and holidays"),
-    ("overlay", "1", "Overlay", "All in one chart, in percent since a common start"),
+    (
+        "overlay",
+        "1",
+        "Overlay",
+        "All in one chart, in percent since the start of the range or, for a day, the previous close",
+    ),
 )
 
 
@@ -68,7 +79,9 @@ def section() -> Component:
                 id=ids.READOUT,
                 className="readout",
                 role="toolbar",
-                children=[_reading(each) for each in READOUT],
+                children=[
+                    html.Div([_reading(each) for each in line], className="readout-line") for line in READOUT_LINES
+                ],
                 **{"aria-label": "Values at the pointer, or the newest"},
             ),
             html.P("Reading from the store …", id=ids.EMPTY, className="empty"),
