@@ -114,6 +114,19 @@ def test_a_common_shock_of_500_symbols_is_one_message(desk: Desk, receiver: Http
     assert (stored.members or "").split(",") == [each.symbol for each in shock]
 
 
+def test_a_market_move_that_goes_on_is_one_message(desk: Desk, receiver: HttpReceiver) -> None:
+    """A symbol moves each second for two minutes; in the end fewer of them come at once than a market move needs."""
+    made = [alert(f"S{number:03}", (100 + number) * SECOND) for number in range(120)]
+    for begin in (*range(0, 110, 10), 110, 118, 119):
+        end = {110: 118, 118: 119, 119: 120}.get(begin, begin + 10)
+        desk.publish(*made[begin:end])
+        desk.later()
+    assert [message["title"] for message in receiver.messages] == ["market move: move"]
+    (stored,) = desk.store.alerts(0, symbols=["*"])
+    assert (stored.opened, len((stored.members or "").split(","))) == (100 * SECOND, 120)
+    assert stored.notified is True
+
+
 def test_detectors_about_the_data_send_no_messages_but_rules_do(desk: Desk, receiver: HttpReceiver) -> None:
     desk.publish(alert("A", 1, detector="bad_print"), alert("A", 2, detector="volume"), alert("A", 3, 1, "price > 5"))
     desk.later()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tickflow.alerts import market
-from tickflow.alerts.alert import MARKET, Alert, decode, link, sentence
+from tickflow.alerts.alert import MARKET, MOVE, Alert, decode, link, sentence
 from tickflow.alerts.channels import Channel, chart
 from tickflow.alerts.mutes import Mute, is_muted
 from tickflow.alerts.outbox import Message, Outbox
@@ -160,16 +160,18 @@ class Notifier:
         due = {each.message_id for each in self._outbox.arrived(now - COMPANY_SECONDS)}
         if not any(each.message_id in due for each in wanted):
             return
-        moves, single = market.gathered(wanted, self._count_symbols(now))
+        stored = self._stored_around(wanted)
+        ours = {each.key for each in wanted}
+        company = [each for each in stored if each.symbol != MARKET and each.key not in ours and self._is_wanted(each)]
+        moves, single = market.gathered([*wanted, *company], self._count_symbols(now))
         names = [each.name for each in self._channels]
         for move in moves:
             members, direction = market.members_of(move), move.direction
             own = [each for each in wanted if each.symbol in members and each.direction == direction]
+            if not own:
+                continue
+            (move,) = market.settled([move], [each for each in stored if each.symbol == MARKET])
             try:
-                near = self._store.alerts(
-                    move.opened - market.REACH_NS, move.opened + market.REACH_NS, symbols=[MARKET]
-                )
-                (move,) = market.settled([move], near)
                 self._store.write([move])
             except StoreError as error:
                 logger.warning("could not store a market move: %s", error)
@@ -177,6 +179,17 @@ class Notifier:
         for alert in single:
             if alert.message_id in due:
                 self._outbox.write(alert, [alert], names, now)
+
+    def _stored_around(self, alerts: Sequence[Alert]) -> list[Alert]:
+        """The stored alerts at about the time of these moves: a market move that goes on began with some of them."""
+        times = [each.opened for each in alerts if each.detector == MOVE]
+        if not times:
+            return []
+        try:
+            return market.around(self._store.alerts, min(times), max(times))
+        except StoreError as error:
+            logger.warning("could not read the alerts of a market move: %s", error)
+            return []
 
     def _is_wanted(self, alert: Alert) -> bool:
         """Whether to send a message: the alert is of a chosen detector or of a user's rule, and is not muted."""
