@@ -17,7 +17,7 @@ from tickflow.alerts.desk import HOLD_SECONDS, HOLD_TICKS, Desk
 from tickflow.alerts.replay import alerts_of_log, differences
 from tickflow.alerts.rules import parse
 from tickflow.alerts.watch import Terms
-from tickflow.errors import SettingError
+from tickflow.errors import SettingError, Stopped
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
 from tickflow.ticklog.base import Bounds, TickLog
 from tickflow.ticks.tick import Limits, Tick, encode, moment_of
@@ -161,6 +161,7 @@ def test_alerts_wait_for_a_setting_that_the_cluster_cannot_meet_at_present(
     tries: list[Kept] = []
 
     def opened(_ended: threading.Event) -> tuple[Checkpoints, TickLog | None]:
+        assert store.alerts(0), "the alerts are stored before their topics are made, which may take long"
         tries.append(Kept())
         if len(tries) < 3:
             raise SettingError("KAFKA_REPLICAS", "3", "2 or less")
@@ -171,11 +172,27 @@ def test_alerts_wait_for_a_setting_that_the_cluster_cannot_meet_at_present(
     made.start()
     made.take(0, TICKS)
     made.committed(0, len(TICKS))
-    wait_until(lambda: len(store.alerts(0)) > 0, "the alerts are stored", WAIT_SECONDS)
+    wait_until(lambda: len(store.alerts(0)) > 0, "the alerts are stored, though not published", WAIT_SECONDS)
+    wait_until(lambda: made.waiting == 0, "the alerts are published", WAIT_SECONDS)
     made.close()
     assert [(each.levelname, each.exc_info) for each in caplog.records][:1] == [("WARNING", None)]
     assert "alerts wait: KAFKA_REPLICAS is '3'; expected 2 or less" in caplog.text
     assert made.trouble == ""
+
+
+def test_a_stop_before_the_state_was_read_is_no_trouble(
+    store: EmbeddedAlerts, caplog: pytest.LogCaptureFixture
+) -> None:
+    def newest(_number: int, _fits: object) -> None:
+        raise Stopped
+
+    kept = Kept()
+    made = Desk(TERMS, store, newest=newest, open_checkpoints=lambda _ended: (kept, None))
+    made.start()
+    assert made.adopt(0, 50, 40, 0, "") == 40
+    made.take(0, TICKS)
+    made.close()
+    assert (caplog.text, kept.offsets, store.alerts(0)) == ("", [], [])
 
 
 def test_the_alerts_of_a_log_are_those_of_ticks_within_the_limits_of_names() -> None:

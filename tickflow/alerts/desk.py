@@ -119,6 +119,7 @@ class Desk:
         self._store = store
         self._newest = newest
         self._open_checkpoints = open_checkpoints
+        self._opened: tuple[Checkpoints, TickLog | None] | None = None
         self._every = every
         self._clock = clock
         self._watched: dict[int, Watched] = {}
@@ -164,6 +165,9 @@ class Desk:
                     raise ValueError(f"it belongs to offset {watch.offset}, not to {found.offset}")
         except LogUnavailable:
             raise
+        except Stopped:
+            logger.debug("partition %d: asked to stop before the state of its alerts was read", partition)
+            return seek  # the loop ends before it reads from this partition
         except (TickflowError, ValueError, OSError) as error:
             logger.warning("partition %d: alerts begin without their state: %s", partition, error)
             watch, found = Watch(partition, self.terms), None
@@ -286,16 +290,13 @@ class Desk:
         ours.next_checkpoint = self._clock() + self._every
 
     def _run(self) -> None:
-        checkpoints, log = None, None
         backoff = Backoff(longest=5.0)
         while True:
             self._work.wait(1.0)
             self._work.clear()
             is_last = self._closing.is_set()
             try:
-                if checkpoints is None and (self.waiting or self._is_due()):
-                    checkpoints, log = self._open_checkpoints(self._ended)
-                self._carry_out(checkpoints, log, is_last=is_last)
+                self._carry_out(is_last=is_last)
                 backoff = Backoff(longest=5.0)
                 self.trouble = ""
                 self._saying.over("alerts are stored and published again")
@@ -315,14 +316,17 @@ class Desk:
                     self._work.set()
             if is_last:
                 break
-        if log is not None:
-            log.close()
+        if self._opened is not None and self._opened[1] is not None:
+            self._opened[1].close()
         self._store.close()
 
-    def _is_due(self) -> bool:
-        return any(each.checkpoint is not None for each in list(self._watched.values()))
+    def _topics(self) -> tuple[Checkpoints, TickLog | None]:
+        """The store of checkpoints and the log to publish to. To make their topics may take seconds after a start."""
+        if self._opened is None:
+            self._opened = self._open_checkpoints(self._ended)
+        return self._opened
 
-    def _carry_out(self, checkpoints: Checkpoints | None, log: TickLog | None, *, is_last: bool) -> None:
+    def _carry_out(self, *, is_last: bool) -> None:
         """Store and publish pending alerts, look for market moves, then store the checkpoints that may be stored."""
         with self._lock:
             due = {
@@ -335,6 +339,7 @@ class Desk:
         if alerts:
             self._store.write(alerts)
             self._note_moves(alerts, raised_at)
+            _, log = self._topics()
             if log is not None:
                 self._publish(log, alerts)
         for ours, pending, _ in due.values():
@@ -350,12 +355,11 @@ class Desk:
                 continue  # after a crash the replay raises these moves again, and the search is repeated
             if checkpoint is None or checkpoint.offset > ours.committed or self._watched.get(partition) is not ours:
                 continue
-            if checkpoints is not None:
-                checkpoints.keep(checkpoint)
-                ours.kept = checkpoint.offset
-                with self._lock:
-                    if ours.checkpoint is checkpoint:
-                        ours.checkpoint = None
+            self._topics()[0].keep(checkpoint)
+            ours.kept = checkpoint.offset
+            with self._lock:
+                if ours.checkpoint is checkpoint:
+                    ours.checkpoint = None
 
     def _note_moves(self, alerts: Sequence[Alert], raised_at: float) -> None:
         times = [alert.opened for alert in alerts if alert.detector == MOVE]
