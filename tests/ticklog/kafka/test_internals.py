@@ -52,6 +52,7 @@ READ: dict[str, Callable[..., object]] = {  # the keys are the first digits of t
     "7963a0d23bc9": Sender.force_close,
     "4019d9d8c84a": Sender._dispatch_error,
     "6fa3de760946": Sender._complete_batch,
+    "5b3ea4f38cab": Sender._complete_batch_with_exception,
     "c2f987d35845": Sender._maybe_remove_from_inflight_batches,
     "daef9963772b": RecordAccumulator.reenqueue,
     "cab587660dbe": RecordAccumulator.ready,
