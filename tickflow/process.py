@@ -22,6 +22,9 @@ from tickflow.settings.secret_file import without_secrets
 from tickflow.version import VERSION
 
 DONE, UNDONE, BAD_SETTING = 0, 1, 2
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+STOPPING = tuple(number for number in (signal.SIGTERM, signal.SIGINT, HANG_UP) if number is not None)
+"""The signals that ask a script to stop."""
 
 
 class StopEvent(threading.Event):
@@ -39,20 +42,18 @@ class StopEvent(threading.Event):
     def listen(self) -> None:
         """Handle these signals from now on; a second Ctrl+C has no further effect."""
         threading.Thread(target=self._set_on_signal, name="signals", daemon=True).start()
-        signal.signal(signal.SIGTERM, self._heard)
-        signal.signal(signal.SIGINT, self._heard)
-        if (
-            hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-        ):  # under nohup, SIGHUP stays ignored
-            signal.signal(signal.SIGHUP, self._heard)
+        for number in STOPPING:
+            if number == HANG_UP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # under nohup, SIGHUP stays ignored
+            signal.signal(number, self._heard)
 
     @staticmethod
     def ignore_further() -> None:
         """Ignore these signals from now on: while Python shuts down, its handlers are gone, and a signal would kill the
         process.
         """
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
         self._signals.put(number)  # a SimpleQueue is the only queue that a signal handler may use
