@@ -156,6 +156,7 @@ class StockDataProducer:
                 return
 
     def _publish(self, batch: Sequence[Tick]) -> None:
+        self.telemetry.health.end_patience()  # a log that takes no ticks blocks this loop
         for tick in batch:
             number = self._seq.get(tick.symbol, 0) + 1
             if number > self._ticks:
@@ -171,8 +172,10 @@ class StockDataProducer:
     def _probe(self) -> bool:
         """Publish a probe if one is due; return whether it was."""
         probe = self._prober.due()
-        self._publish([] if probe is None else [probe])
-        return probe is not None
+        if probe is None:
+            return False
+        self._publish([probe])
+        return True
 
     def _is_complete(self, source: Source) -> bool:
         """Whether `ticks` ticks were sent for every symbol of the source."""
@@ -189,6 +192,7 @@ class StockDataProducer:
             self.stop.wait(min(left, max(0.0, self._progress_at - time.monotonic()), self._prober.seconds_left))
             if self._probe():
                 self._flush()
+                self.telemetry.turn(trouble=self._trouble, pause=True)
             if time.monotonic() >= self._progress_at:
                 self._say_progress(source)
         return self.stop.is_set()

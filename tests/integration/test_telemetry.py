@@ -15,7 +15,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from devtools.process import free_port
-from devtools.servers import Influxd, InfluxServer
+from devtools.servers import Influxd, InfluxServer, KafkaServer
 from tests.conftest import StartScript, unavailable
 from tests.integration.chain import EmbeddedChain, KafkaChain, wait_until
 from tests.loaded_settings import load
@@ -116,6 +116,29 @@ def test_a_worker_reports_an_absent_store_at_once(
         own_influx.resume()
     wait_until(ready(port), "readiness again")
     wait_until(ready(page), "readiness of the page again")
+
+
+def test_a_producer_that_is_blocked_in_publish_is_not_live(
+    script: StartScript, topic: str, own_kafka: KafkaServer
+) -> None:
+    """It pauses after each round; after four rounds the log takes no more ticks until some are acknowledged."""
+    port = free_port()
+    symbols = ",".join(f"S{number}" for number in range(2_500))
+    env = {"STACK": "kafka", "KAFKA_SERVERS": own_kafka.address, "KAFKA_TOPIC": topic, "SYMBOLS": symbols}
+    producer = script("stock_producer.py", "--interval", "1", "--metrics-port", str(port), env=env)
+    wait_until(lambda: values(port, "tickflow_ticks_sent_total").get("", 0) >= 2_500, "a round of ticks")
+    own_kafka.pause()
+    try:
+        wait_until(lambda: readiness(port).get("state") == "waiting_for_log", "word that the log is away", 30)
+        assert get(port, "/health/live")[0] == 200
+        wait_until(lambda: get(port, "/health/live")[0] == 503, "word that the loop does not turn", 60)
+        assert re.search("has not turned for .* ticks are not acknowledged", readiness(port)["sentence"])
+    finally:
+        own_kafka.resume()
+    wait_until(ready(port), "readiness again")
+    assert get(port, "/health/live")[0] == 200
+    producer.terminate()
+    assert producer.wait() == 0, producer.output
 
 
 def test_the_lag_agrees_with_the_broker(

@@ -72,6 +72,11 @@ class Health:
         self._ready_seconds = ready_seconds
         self._turned_at = self._clock()
 
+    def end_patience(self) -> None:
+        """Expect turns again from now on, after a wait or a pause; the last report stays."""
+        self._is_patient = False
+        self._turned_at = self._clock()
+
     @property
     def silent_seconds(self) -> float:
         """How many seconds ago the loop last completed a turn."""
