@@ -377,7 +377,8 @@ def test_each_container_has_limits(name: str) -> None:
     service = SERVICES[name]
     assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
     assert 64 <= service["pids_limit"] <= 1_024
-    assert service["ulimits"]["nofile"]["hard"] >= 4_096
+    # An engine that may not raise limits, as in a container or without root, refuses more than its own (20,000 once).
+    assert 4_096 <= service["ulimits"]["nofile"]["hard"] <= 16_384
 
 
 def test_only_the_producer_is_given_the_alpha_vantage_key_and_no_secret_is_written_down() -> None:
