@@ -6,7 +6,7 @@ import { words } from "./words.js";
 import { worth } from "./worth.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-const episodes = new Map(); // by key as text
+const episodes = new Map(); // the episodes, by key as text
 const LIMIT = facts.max_episodes;
 let go = () => {}; // moves the chart to a moment; `page.js` sets it
 
@@ -323,7 +323,7 @@ function undone(answer) {
 
 /* The last marking can be undone until the next one; after that, each row of "All" has its own Undo. */
 let asked = []; // the episodes of the pending request
-let undoable = []; // keys
+let undoable = []; // the keys of the episodes of the last marking
 function offer(marked) {
   undoable = marked.map((each) => each.key);
   const place_ = panel.querySelector(".alerts-undo"),

@@ -193,7 +193,7 @@ function lane(context, panel, places, color) {
   context.globalAlpha = 1;
 }
 
-/** Draw a text; with `paper`, in a framed box of that colour. `align` and `baseline` are those of the canvas. */
+/** Draw text; with `paper`, in a framed box of that colour. `align` and `baseline` are those of the canvas. */
 function text(
   context,
   words,

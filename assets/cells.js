@@ -5,9 +5,9 @@ import { watch } from "./watch.js";
 import { words } from "./words.js";
 
 const HOT_PERCENT = 3, // a change of this size has the full shade
-  FULL_SHADE = 30; // in percent; text on it keeps a contrast of 4.5 in both themes
+  FULL_SHADE = 30; // in percent; text on the full shade keeps a contrast of 4.5 in both themes
 
-/** The shade behind a change: of its direction's colour, the stronger the larger the change. */
+/** The shade behind a change: the colour of its direction, stronger for a larger change. */
 function heat(value) {
   const side = words.side(value),
     share = Math.sqrt(Math.min(1, Math.abs(value) / HOT_PERCENT));

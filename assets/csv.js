@@ -1,4 +1,4 @@
-/* Rows as CSV (RFC 4180); a text that a spreadsheet would take for a formula is prefixed with an apostrophe. */
+/* Rows as CSV (RFC 4180); text that a spreadsheet would take for a formula is prefixed with an apostrophe. */
 const FORMULA = /^[=+\-@\t\r]/;
 
 function cell(value) {
@@ -6,5 +6,5 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** The rows as one text. */
+/** The rows as one string. */
 export const csv = (rows) => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");

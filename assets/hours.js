@@ -2,7 +2,7 @@
    no space. A position on the axis is also in ms: of all time or, on such an axis, of open time. */
 const known = { sessions: [], trading: false, before: [] };
 
-/** Take the sessions of a picture, each as [start of its early hours, open, close, end of its late hours]. */
+/** Store the sessions of a picture, each as [start of its early hours, open, close, end of its late hours]. */
 function know(sessions, trading) {
   known.sessions = sessions ?? [];
   known.trading = trading && known.sessions.length > 0;

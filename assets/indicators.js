@@ -8,7 +8,7 @@ import { options } from "./options.js";
 import { words } from "./words.js";
 
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
-const KNOWN = facts.indicators; // by name: label, length, panel, lines
+const KNOWN = facts.indicators; // the indicators by name, each with label, length, panel and lines
 const AGAIN_MS = 2_000; // the shortest time between two requests that new ticks cause
 const WAIT_MS = 150;
 const PANEL_HEIGHT = 13;
@@ -52,7 +52,7 @@ function want() {
   }, WAIT_MS);
 }
 
-/** Take the server's answer. */
+/** Store the server's answer, and draw it. */
 function take(answer) {
   if (!answer?.lines || answer.n !== asked.at) return;
   found = { ...answer, asked };

@@ -76,7 +76,7 @@ function read(text) {
   }
 }
 
-/** Take the server's list of layouts, or the reason why there is none. */
+/** Show the server's list of layouts, or the reason why there is none. */
 function listed(answer) {
   known = answer?.layouts ?? known;
   trouble = answer?.trouble ?? "";

@@ -5,10 +5,10 @@ import { chart } from "./chart.js";
 import { words } from "./words.js";
 
 const KEPT = "tickflow-lines";
-const MOST = 20; // the most lines per symbol
+const MOST = 20; // the maximum number of lines per symbol
 const dialog = () => document.getElementById("levels");
 const symbol = () => chart.view.drawn?.symbol ?? null;
-let known = null; // prices by symbol
+let known = null; // the prices of the lines, by symbol
 
 function all() {
   if (known) return known;

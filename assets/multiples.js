@@ -16,7 +16,7 @@ const HEAD_PX = 22,
   FOOT_PX = 42,
   SIDE_PX = 62,
   LEAST_PX = 150,
-  MAX_MARKS = 60, // in all charts together; the lane above each chart shows how many there are
+  MAX_MARKS = 60, // of all charts together; the lane above each chart shows how many anomalies there are
   LANE_STEPS = 120;
 const series = new Map(); // the charts by symbol
 let drawn = null;
@@ -31,7 +31,7 @@ const ms = (bound) =>
   typeof bound === "number" ? bound : Date.parse(`${bound.replace(" ", "T")}${bound.includes(":") ? "" : "T00:00"}Z`);
 const on = () => document.body.dataset.charts === "several";
 
-/** Take the server's drawing: the rows of each symbol, in the order of the charts. */
+/** Show a new drawing of the server: the rows of each symbol, in the order of the charts. */
 function show(rows, now) {
   const same =
     drawn &&
@@ -48,7 +48,7 @@ function show(rows, now) {
   draw();
 }
 
-/** Take, for each symbol, the time of its newest row and the interval between its ticks. */
+/** Store, for each symbol, the time of its newest row and the interval between its ticks. */
 function learn(known) {
   for (const each of known) if (series.has(each.symbol)) series.get(each.symbol).known = each;
 }

@@ -7,7 +7,7 @@ import { words } from "./words.js";
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const WIDTHS = ["auto", ...facts.candle_widths];
 const MOST = facts.max_multiples,
-  FIRST = 6; // the most small charts, and their initial number
+  FIRST = 6; // the maximum number of small charts, and their initial number
 const AVERAGES = facts.chart.fields.filter(
   ({ panel, trace, name }) => panel === "y" && trace !== null && name !== "price",
 );
@@ -110,7 +110,7 @@ function show() {
     width.hidden = !state.candles;
     width.value = state.candles || "auto";
   }
-  document.body.toggleAttribute("data-period", Boolean(state.period)); // a period stands in place of the range
+  document.body.toggleAttribute("data-period", Boolean(state.period)); // a period replaces the range
   const period = element("period-open");
   if (period) {
     period.setAttribute("aria-pressed", String(Boolean(state.period)));

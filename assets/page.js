@@ -182,7 +182,7 @@ function rebuild(id) {
   setProps("rebuild", { data: asked });
 }
 
-/* The list also reports the rows that the page itself has marked, at times when the reader is a step further. */
+/* The list also reports rows that the page itself has marked, sometimes after the reader has already moved on. */
 function select(chosen) {
   const symbol = chosen?.[0]?.symbol;
   if (symbol && watch.isInUse() && symbol !== visits.at.symbol) setProps("symbol", { value: symbol });
@@ -214,7 +214,7 @@ const charts = {
 
 let announced = "";
 
-/* Announce a text to screen readers once, and not again with each second or tick that it counts. */
+/* Announce a message to screen readers once, and not again when only its numbers change. */
 function announce(text) {
   const bare = text.replace(/\d+( [smhd]\b)?/g, "");
   if (bare === announced) return;

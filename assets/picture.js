@@ -1,5 +1,5 @@
-/* The chart as a picture to keep or to print, with a text that says what it shows, for which period, from which
-   sources, and when it was made. */
+/* The chart as a picture to keep or to print, with text that says what it shows, for which period, from which sources,
+   and when it was made. */
 import { brush } from "./brush.js";
 import { chart } from "./chart.js";
 import { download } from "./download.js";
@@ -10,7 +10,7 @@ import { scheme } from "./scheme.js";
 import { words } from "./words.js";
 
 const SHARPNESS = 2; // device pixels per CSS px
-const PAPER = { width: 1040, height: 700, texts: 120 }; // A4 in landscape without margins, in px; `texts`: all but the chart
+const PAPER = { width: 1040, height: 700, texts: 120 }; // A4 in landscape without margins, in px; `texts`: the height of the texts
 const FONT = "system-ui, sans-serif";
 
 const several = () => document.body.dataset.charts === "several";
@@ -41,7 +41,7 @@ function about(now = Date.now()) {
   };
 }
 
-/** Break a text into lines of at most `most` px. */
+/** Break text into lines of at most `most` px. */
 function lines(context, text, most) {
   const found = [""];
   for (const word of text.split(" ")) {

@@ -15,7 +15,7 @@ const hands = new Map(); // the event handlers of each element
 /** Plotly's element inside `id`, once there is one; its `data` and `layout` are those that are drawn. */
 const drawing = (id) => document.querySelector(`#${id} .js-plotly-plot`);
 
-/** Replace the drawing in `id` with this figure; if Plotly is not loaded yet, once it is. */
+/** Replace the drawing in `id` with this figure, now or as soon as Plotly is loaded. */
 function draw(id, { data, layout }) {
   if (!window.Plotly) {
     waiting.set(id, { data, layout });

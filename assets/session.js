@@ -58,7 +58,7 @@ window.fetch = async (asked, options) => {
   if (!String(asked?.url ?? asked).includes(CALLBACKS)) return answer;
   const isRefused = isOver(answer) || answer.status === 403;
   const [, output = ""] = /"output":\s*"([\w.-]+)"/.exec(options?.body ?? "") ?? [];
-  notice(answer, output).catch(() => {}); // if asking who is signed in failed, the next answer that shows a change asks again
+  notice(answer, output).catch(() => {}); // a failed request is repeated at the next answer that shows a change
   return isRefused ? new Response(null, { status: 204 }) : answer;
 };
 

@@ -1,6 +1,6 @@
 /* The symbols that the reader has starred, in the reader's own order; kept in this browser. */
 const KEPT = "tickflow-stars";
-const MOST = 500; // the most stars
+const MOST = 500; // the maximum number of stars
 let known = null; // the starred symbols
 
 function all() {
@@ -25,7 +25,7 @@ function keep(symbols) {
 
 const has = (symbol) => all().includes(symbol);
 
-/** Star a symbol, as the last one, or take its star away. */
+/** Star a symbol, which becomes the last one, or remove its star. */
 const toggle = (symbol) => keep(has(symbol) ? all().filter((each) => each !== symbol) : [...all(), symbol]);
 
 /** Move a starred symbol up (-1) or down (1) among the others. Returns whether it moved. */

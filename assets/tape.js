@@ -3,7 +3,7 @@ import { brush } from "./brush.js";
 import { frame } from "./frame.js";
 import { words } from "./words.js";
 
-let from = null; // each end: { ms, price }
+let from = null; // the two ends, `from` and `to`, each as { ms, price }
 let to = null;
 let armed = false; // whether the next drag measures
 

@@ -53,7 +53,7 @@ function goLive() {
   changed.tell();
 }
 
-/** To be called after a symbol was drawn: go to the moment that was requested before, if it belongs to this symbol. */
+/** Call this after a symbol was drawn: go to the moment that was requested before, if it belongs to this symbol. */
 function arrive(symbol) {
   if (visit && visit.symbol === symbol) goTo(visit);
 }

@@ -118,7 +118,7 @@ const two = (value) => String(value).padStart(2, "0");
 const zone = { name: "exchange", offsets: [] };
 const know = (changes) => Object.assign(zone, changes);
 
-/** The ms of the shown clock at a moment of the exchange's clock. */
+/** Convert ms of the exchange's clock to ms of the shown clock. */
 function shown(ms) {
   if (zone.name === "exchange" || !zone.offsets.length) return ms;
   const at = utc(ms, zone.offsets);
@@ -144,7 +144,7 @@ function utc(ms, offsets) {
   return ms - offset;
 }
 
-/** Whether a text is a symbol, by the rule of the ticks. */
+/** Whether `text` is a symbol by the rules for ticks. */
 const isSymbol = (text) => SYMBOL.test(text || "");
 
 /** Convert a moment in UTC to ms of the exchange's wall clock, with the given offsets. */

@@ -99,7 +99,7 @@ function field(label, input) {
   return around;
 }
 
-/** The part of the panel that lists the mutes and makes new ones. */
+/** Make the section of the panel that lists the mutes and has a form for new ones. */
 function build() {
   const box = make("details", "mutes");
   box.append(make("summary", "mutes-count"), make("ul", "mutes-list"));
@@ -144,7 +144,7 @@ function build() {
   return box;
 }
 
-/** Show the mutes in the part that `build` made. */
+/** Show the mutes in the section that `build` made. */
 function draw(box) {
   box.hidden = !told;
   if (!told) return;
