@@ -32,7 +32,7 @@ ONE, FOUR = "limit: InfluxDB, one connection", "limit: InfluxDB, four connection
 WANTED = {TUTORIAL: 90.0, QUIX: 3.5, BYTEWAX: 2.0, TUNED: 1.6, PLAIN: 0.85, LOOP: 0.85}
 """For each program, how many times as fast as the program our worker should be."""
 CPU_WANTED = 0.6
-"""The most CPU time per tick that our worker should use, as a fraction of bytewax's."""
+"""The maximum CPU time per tick that our worker should use, as a fraction of bytewax's."""
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -359,7 +359,7 @@ def _token(influxd: Influxd) -> dict[str, Any]:
 
 @contextmanager
 def _servers(bench: Bench) -> Iterator[tuple[KafkaServer, Influxd]]:
-    """Servers of the drill's own, which it may break; the bench publishes to this Kafka."""
+    """The drill's own servers, which it may break; the bench publishes to this Kafka."""
     kafka, influxd = KafkaServer(bench.folder / "drill-kafka"), Influxd(bench.folder / "drill-influxdb")
     with ExitStack() as stack:
         stack.callback(kafka.start().kill)

@@ -172,7 +172,7 @@ def judge_walk(make: Callable[[np.random.Generator, int], Walk], phase: int, see
 def judge_events(
     judged: Walk, at: Ints, thresholds: Mapping[str, float], sums: dict[str, list[float]], rng: np.random.Generator
 ) -> list[float]:
-    """Add events to a walk and the shares found to `sums`; return the delays of `move`, in ticks."""
+    """Add events to a walk, and add the shares found to `sums`; return the delays of `move`, in ticks."""
 
     def add(name: str, share: float) -> None:
         sums.setdefault(name, []).append(share)
@@ -201,7 +201,7 @@ def judge_events(
 
 
 def repeated(walk: Walk, scores: Scores, threshold: float, at: Ints, length: int = 100) -> float:
-    """Of the events found, the share that raise a second episode before they end."""
+    """The share of the found events that raise a second episode before they end."""
     flagged = scores.at[scores.score > threshold]
     opened = flagged[np.diff(walk.time_us[flagged], prepend=-(2**62)) >= 60_000_000]
     inside = np.searchsorted(opened, at + length) - np.searchsorted(opened, at)
@@ -287,7 +287,7 @@ def judge_day(walk: Walk, count: int = 150) -> Row:
             row[f"{basis} bp at {budget}"] = len(hits) / count
             row[f"{basis} bp at {budget} median"] = float(np.median(hits)) if hits else float("nan")
             row[f"{basis} bp at {budget} p90"] = float(np.quantile(hits, 0.9)) if hits else float("nan")
-            row[f"{basis} bp at {budget} delays"] = hits  # type: ignore[assignment]  # for the pooled figures
+            row[f"{basis} bp at {budget} delays"] = hits  # type: ignore[assignment]  # a list, for the pooled figures
         row[f"{basis} bp second"] = second / count
     flagged = {budget: walk.time_us[plain["move"].at[scores > threshold]] for budget, threshold in thresholds.items()}
     for budget, moments in flagged.items():  # flags of the unchanged day that happen to follow an event

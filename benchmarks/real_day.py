@@ -107,7 +107,7 @@ def _opening(url: str) -> dict[str, float]:
 
 
 def _moving(url: str) -> dict[str, float]:
-    """In ms: main-thread time per step of the wheel and per move of a drag, and the wait for a refined picture."""
+    """The main thread's ms per step of the wheel and per move of a drag, and the ms until a refined picture."""
     with Visitor() as visitor:
         visitor.open(url)
         visitor.until(DRAWN)

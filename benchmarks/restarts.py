@@ -1,4 +1,5 @@
-"""Restarts and crashes under load: how old the newest stored data get in the restarted worker's partitions and others.
+"""Restarts and crashes under load: how old the newest stored data get, in the restarted worker's partitions and in
+others.
 
 Four workers share twelve partitions at 2,000 ticks/s. One symbol of each partition is the probe of that partition: it
 ticks every 0.2 s, and a reader notes how old each of the probe's ticks is when InfluxDB first shows it. The audit must

@@ -1,4 +1,4 @@
-"""What a tick takes on disk: Kafka's bytes per record, InfluxDB's and the embedded file's per point, memory, a restart.
+"""What a tick costs: bytes per record in Kafka, bytes per point in InfluxDB and the embedded file, memory, a restart.
 
 Two loads go through the whole chain, each into servers of its own whose data folders hold nothing else: a real day of
 trades (7 symbols), and many symbols that tick a few times each, which shows the cost of a series.
@@ -184,7 +184,7 @@ def _settled(own: Own) -> int:
 
 
 def size_of(folder: Path) -> int:
-    """The bytes that the files below a folder take on disk; of a sparse file, only allocated blocks count."""
+    """The bytes that the files below a folder take on disk; only the allocated blocks of a sparse file count."""
     total = 0
     for file in folder.rglob("*"):
         with suppress(FileNotFoundError):  # a server compacts and deletes files meanwhile

@@ -9,7 +9,7 @@ NUMBERS = (5, 500, 5_000, 50_000)
 PAIRS = ((5_000, 5), (50_000, 500))
 WANTED = 1.5
 TICKS_EACH = 50
-"""The least number of ticks per symbol, so that most windows are full."""
+"""The minimum number of ticks per symbol, so that most windows are full."""
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -100,7 +100,8 @@ class Viewer:
             answer = self._ask(ids.DRAWING if whole else ids.DELTA)
             # If the server asks for a new drawing, request it at once.
             self._take(self._ask(ids.DRAWING) if answer.get("rebuild") else answer)
-            # Counted from the moment when it was due: a refresh that had to wait for the previous one is late too.
+            # The time counts from the moment when the refresh was due: one that had to wait for the previous one is
+            # late too.
             times.append((time.monotonic() - due) * 1000)
         return times
 

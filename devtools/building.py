@@ -140,7 +140,7 @@ def _said(*command: str) -> str:
 
 
 def build(server: Server) -> None:
-    """Build this server into the cache, unless it is there. Raises `ServerError` when this machine cannot."""
+    """Build this server into the cache, unless it is already there. Raises `ServerError` when this machine cannot."""
     if is_built(server):
         return
     reason = why_not(server)

@@ -1,4 +1,4 @@
-"""Finds Helm, which checks the chart: the machine's own, else one that Go builds into the servers' cache.
+"""Finds Helm, which checks the chart: the machine's own, or else one that Go builds into the servers' cache.
 
 python -m devtools.helm    build it (once per machine, two minutes)
 """
@@ -25,7 +25,7 @@ def find() -> str | None:
 
 
 def main() -> int:
-    """Build Helm, unless it is built already."""
+    """Build Helm, unless it is already built."""
     if find():
         return 0
     if not shutil.which("go"):

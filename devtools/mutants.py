@@ -54,7 +54,7 @@ OWN_TESTS: Mapping[str, Sequence[str]] = {
 """The unit tests of each module; its doctests run too."""
 
 SAMPLE = ("tickflow.metrics.formulas.*[37]", "tickflow.metrics.detectors.zscore.*")
-"""The mutants that `make check` tries, as patterns of names: of the formulas, only numbers ending in 3 or 7."""
+"""The names of the mutants that `make check` tries, as patterns; in the formulas, only numbers ending in 3 or 7."""
 SAMPLE_TESTS = (
     "tests/metrics/test_golden.py",
     "tests/metrics/test_formulas.py::test_a_score_equal_to_the_threshold_is_not_an_anomaly",

@@ -94,7 +94,7 @@ class ServerProcess(ABC):
         return self
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Shut the server down; after `timeout` seconds kill it. Does nothing if it is stopped already."""
+        """Shut the server down; after `timeout` seconds kill it. Does nothing if it is already stopped."""
         if self._process is None:
             return
         self.resume()
@@ -106,7 +106,7 @@ class ServerProcess(ABC):
         self._process = None
 
     def kill(self) -> None:
-        """End the server at once, as a power cut would. Does nothing if it is stopped already."""
+        """End the server at once, as a power cut would. Does nothing if it is already stopped."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -62,7 +62,7 @@ def check(data: bytes) -> None:
         "offset": ticks.offsets,
         "is_anomaly": ticks.offsets < 0,
     }
-    (line,) = to_lines(Points(**columns))  # type: ignore[arg-type]  # by name
+    (line,) = to_lines(Points(**columns))  # type: ignore[arg-type]  # each column by name
     assert line.count(" ") == 2, "tags need no escaping"
     assert line.isprintable()
 

@@ -150,7 +150,7 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
 @each_service
 def test_volumes_are_named(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
-        if not isinstance(volume, str):  # a file of the user's, mounted by its path
+        if not isinstance(volume, str):  # a file that the user provides, mounted by its path
             assert (volume["type"], volume["read_only"]) == ("bind", True)
             continue
         source, _, rest = volume.partition(":")

@@ -243,7 +243,7 @@ def test_each_value_is_there_from_the_tick_that_the_table_says() -> None:
     names = [each.name for each in MEASURED if each.name in FLOAT_FIELDS]
     first = {name: next(i for i, value in enumerate(metrics[name], 1) if value == value) for name in names}
     rows = {unquoted(row[0]): row[3] for row in table(POINTS, "Fields")}
-    said = {name: int(re.match(r"\d+", rows[name])[0]) for name in names}  # type: ignore[index]  # each begins with one
+    said = {name: int(re.match(r"\d+", rows[name])[0]) for name in names}  # type: ignore[index]  # it begins with a number
     assert said == first
 
 

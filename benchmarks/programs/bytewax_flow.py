@@ -41,7 +41,7 @@ class TickBody(msgspec.Struct):
     source: str
 
 
-class InfluxPartition(StatelessSinkPartition[str]):  # type: ignore[misc]  # it comes without types here
+class InfluxPartition(StatelessSinkPartition[str]):  # type: ignore[misc]  # the library has no types here
     def __init__(self, figures: Figures, ticks: int) -> None:
         self._figures = figures
         self._ticks = ticks

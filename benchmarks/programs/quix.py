@@ -23,7 +23,7 @@ CHUNK = 5_000
 CHECKPOINT_SECONDS = 1.0
 
 
-class InfluxSink(BatchingSink):  # type: ignore[misc]  # it comes without types here
+class InfluxSink(BatchingSink):  # type: ignore[misc]  # the library has no types here
     """Writes the lines of each checkpoint, and ends the application after the last tick."""
 
     def __init__(self, figures: Figures, ticks: int) -> None:

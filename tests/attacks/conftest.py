@@ -39,7 +39,7 @@ class Page:
     def memory_mb(self) -> float:
         """The resident memory of the process."""
         status = Path(f"/proc/{self.script.process.pid}/status").read_text(encoding="ascii")
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]  # it is always there
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]  # the line is always there
 
 
 def fill(store: MetricsStore) -> None:

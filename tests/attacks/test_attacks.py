@@ -29,8 +29,8 @@ SENDERS = 4
 # With few requests, one-time allocations of the page weigh more.
 MEMORY_MB = 20 if FULL else 40
 SLOWEST_SECONDS, BESIDE_SECONDS = (5.0, 1.0) if FULL else (20.0, 9.0)
-"""The most seconds that an answer may take, in general and while hundreds of connections are open; more in CI, whose
-machines have other work. A request that waited for a silent connection to time out would take 10 s.
+"""The longest time, in seconds, that an answer may take, in general and while hundreds of connections are open; more in
+CI, whose machines have other work. A request that waited for a silent connection to time out would take 10 s.
 """
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING) dashboard: [ -~]*")
 

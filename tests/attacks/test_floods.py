@@ -29,7 +29,7 @@ from tickflow.store.sqlite.store import EmbeddedStore
 SYMBOLS = 200_000 if FULL else MOST_SHOWN + 500
 SOURCES = 20_000 if FULL else 2_000
 REFRESH_SECONDS = 0.5 if FULL else 10.0
-"""The most seconds that a refresh may take: the page's promise on an idle machine, and more on CI's busy machines."""
+"""The longest time, in seconds, that a refresh may take: as the page promises, and more on CI's busy machines."""
 PORTION = 20_000
 
 

@@ -22,7 +22,7 @@ def source(folder: Path) -> str:
 def violations(page: Page, axe: str) -> list[str]:
     """The page's serious and critical violations, each with the first element concerned.
 
-    Waits until no colour is on its way to another: half-way, a text may have too little contrast.
+    Waits until no colour is in transition: halfway through one, text may have too little contrast.
     """
     page.evaluate(axe)
     page.evaluate(_TRANSITIONS_END)

@@ -77,7 +77,7 @@ class Market:
         self.report(ticked=True)
 
     def wait(self, time: timedelta) -> None:
-        """Let `time` pass at once."""
+        """Move the market's clock forward by `time`."""
         self._shift += time
 
     def report(self, *, ticked: bool = False, held_up_by: str = "", notice: str = "") -> None:

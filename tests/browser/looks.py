@@ -25,13 +25,13 @@ def drawn(page: Page) -> int:
 
 def column(page: Page, name: str) -> list[float]:
     """The values of a column of the drawn picture, such as `price`, `volume` or `ma_5_low`."""
-    return page.evaluate(f"{LOOKS}.picture.y.{name}")  # type: ignore[no-any-return]  # numbers
+    return page.evaluate(f"{LOOKS}.picture.y.{name}")  # type: ignore[no-any-return]  # a list of numbers
 
 
 def seen(page: Page) -> list[float]:
     """Wait for a chart; return its visible time range in ms."""
     until(page, f"Boolean({LOOKS}.range)")
-    return page.evaluate(f"{LOOKS}.range")  # type: ignore[no-any-return]  # two numbers
+    return page.evaluate(f"{LOOKS}.range")  # type: ignore[no-any-return]  # a list of two numbers
 
 
 def wait_for_rows(page: Page, more_than: int) -> None:

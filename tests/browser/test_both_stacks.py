@@ -25,7 +25,7 @@ expect.set_options(timeout=WAIT_MS)
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.influx])])
 def env(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """The settings of a chain of this test's own, on each stack in turn."""
+    """The settings of this test's own chain, on each stack in turn."""
     if request.param == "embedded":
         return EmbeddedChain(tmp_path / "stocks.db").env
     servers, topic, influx, bucket = map(request.getfixturevalue, ("kafka_servers", "topic", "influx", "bucket"))

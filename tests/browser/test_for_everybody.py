@@ -80,12 +80,12 @@ def test_five_quick_presses_move_five_steps_in_the_visible_order(running: Runnin
     page.evaluate("document.activeElement.blur()")
     for _ in range(5):
         page.keyboard.press("ArrowDown", delay=1)
-    expect(page.locator("#headline-symbol")).to_have_text("S3")  # five rows on, in the order of prices
+    expect(page.locator("#headline-symbol")).to_have_text("S3")  # five rows down, in the order of prices
     page.locator("#watch [row-id=S0]").first.click()
     expect(page.locator("#headline-symbol")).to_have_text("S0")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#headline-symbol")).to_have_text("S6")  # one row on from S0, though it was chosen by a click
+    expect(page.locator("#headline-symbol")).to_have_text("S6")  # one row below S0, although S0 was chosen by a click
 
 
 def test_a_late_report_of_a_row_that_the_page_marked_moves_nothing(running: Running, visit: Visit) -> None:

@@ -35,7 +35,7 @@ def colors(image: Image.Image, top: float, bottom: float) -> set[tuple[int, ...]
     """The colours between two heights of the image, given as shares from the top."""
     part = image.crop((0, round(top * image.height), image.width, round(bottom * image.height)))
     found = part.getcolors(part.width * part.height)
-    return {color for _, color in found or []}  # type: ignore[misc]  # of an RGB image, tuples
+    return {color for _, color in found or []}  # type: ignore[misc]  # the colours of an RGB image are tuples
 
 
 def test_a_saved_picture_says_symbol_period_source_and_time_and_has_the_line(running: Running, visit: Visit) -> None:

@@ -142,7 +142,7 @@ def test_the_overview_at_400_px_filters_by_symbol_and_leads_to_a_chart(running: 
     for column in ("symbol", "price", "change"):
         expect(page.locator(f"#watch [row-id=MSFT] [col-id={column}]")).to_be_in_viewport(ratio=1)
     until(page, f"String({CUT}) === ''")
-    page.locator("#filter").fill("A")  # which is in SIMULATED too
+    page.locator("#filter").fill("A")  # the source SIMULATED also contains this letter
     until(page, f"({ORDER}).join() === 'AAPL,NVDA'")
     page.locator("#watch [row-id=NVDA] [col-id=price]").click()
     expect(page.locator("#headline-symbol")).to_have_text("NVDA")

@@ -56,7 +56,7 @@ def a_status(**values: object) -> WorkerStatus:
         "expired": 1,
         "held_up_by": "",
     }
-    return WorkerStatus(**plain | values)  # type: ignore[arg-type]  # by name
+    return WorkerStatus(**plain | values)  # type: ignore[arg-type]  # each field by name
 
 
 def test_an_empty_store_answers_with_nothing(store: MetricsStore) -> None:

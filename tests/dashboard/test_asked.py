@@ -77,7 +77,7 @@ def test_the_values_of_a_drawing_are_taken_back(client: FlaskClient) -> None:
         {"symbol": "AAPL", "range": "5m", "period": [1e12, 2e12], "symbols": ["AAPL", "MSFT"]},
     ):
         response = client.post(UPDATE, json=asked("drawing", [chosen, {"id": None, "at": 5.5, "wait": 10000}], []))
-        answer = response.json["response"]["drawing"]["data"]  # type: ignore[index]  # Dash's form
+        answer = response.json["response"]["drawing"]["data"]  # type: ignore[index]  # the answer has Dash's form
         assert delta(client, answer["drawn"], answer["watch"]["cursors"])["of"] == answer["drawn"]["id"]
 
 

@@ -78,13 +78,13 @@ def drawing(client: FlaskClient, symbol: object = "AAPL") -> dict[str, Any]:
     body = asked("drawing", [{"symbol": symbol, "range": "15m"}, None], [])
     response = client.post(UPDATE, json=body)
     assert response.status_code == 200, response.text
-    return response.json["response"]["drawing"]["data"]  # type: ignore[index, no-any-return]  # Dash's form
+    return response.json["response"]["drawing"]["data"]  # type: ignore[index, no-any-return]  # the answer has Dash's form
 
 
 def delta(client: FlaskClient, drawn: object, watched: object) -> dict[str, Any]:
     response = client.post(UPDATE, json=asked("delta", [1], [drawn, watched, None]))
     assert response.status_code == 200, response.text
-    return response.json["response"]["delta"]["data"]  # type: ignore[index, no-any-return]  # Dash's form
+    return response.json["response"]["delta"]["data"]  # type: ignore[index, no-any-return]  # the answer has Dash's form
 
 
 def test_the_callbacks_draw_and_then_extend(client: FlaskClient, store: MemoryStore) -> None:

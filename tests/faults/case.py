@@ -277,5 +277,5 @@ class Case:
         return result
 
     def _said(self) -> str:
-        """The last lines of the workers: of those that run, or once all have ended, of the last four."""
+        """The last output of the running workers or, once all have ended, of the last four workers."""
         return "\n".join(f"--- {each.name}:\n{each.output[-2000:]}" for each in self.workers or self.everyone[-4:])

@@ -1,4 +1,4 @@
-"""Servers of the fault suite's own, which it stops, freezes and disconnects, and cases on both stacks."""
+"""The fault suite's own servers, which it stops, freezes and disconnects, and its cases on both stacks."""
 
 import time
 import uuid
@@ -143,7 +143,7 @@ def case(script: StartScript) -> Iterator[MakeCase]:
     made: list[Case] = []
 
     def make(fault: str, stand: Stand, **options: object) -> Case:
-        made.append(Case(fault, stand, script, **options))  # type: ignore[arg-type]  # passed through
+        made.append(Case(fault, stand, script, **options))  # type: ignore[arg-type]  # the options are passed on unchanged
         return made[-1]
 
     begun = time.monotonic()

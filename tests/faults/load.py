@@ -146,7 +146,7 @@ class Load(threading.Thread):
         self._running.set()
 
     def end(self) -> None:
-        """Stop for good once all records are acknowledged; does nothing if the load has ended already."""
+        """Stop for good once all records are acknowledged; does nothing if the load has already ended."""
         if self.is_alive():
             self.pause()
             self._ended.set()

@@ -15,7 +15,7 @@ from tests.integration.chain import Chain, EmbeddedChain, KafkaChain
 
 
 class Stand(Chain):
-    """A chain, with everything that the fault suite reads besides its points."""
+    """A chain, with everything that the fault suite reads in addition to the chain's points."""
 
     name: str
     topic: str

@@ -17,7 +17,7 @@ from tickflow.version import VERSION
 # start is compared with the import of the libraries that the script needs, measured in the same minute.
 TO_ANSWER = "import pydantic, numpy, dotenv, msgspec"
 MORE_THAN_LIBRARIES = 3.0
-"""The most CPU time that help or a refusal may take, as a multiple of the time to run `TO_ANSWER`. Measured: 2.0 to
+"""The maximum CPU time that help or a refusal may take, as a multiple of the time to run `TO_ANSWER`. Measured: 2.0 to
 2.5; a third of that is pydantic's work on a hundred settings.
 """
 TO_SERVE = "import pandas, dash, dash_mantine_components, dash_ag_grid"

@@ -156,7 +156,9 @@ class SecuredInfluxd(Influxd):
 
 
 class Front:
-    """Adds TLS to a plaintext server, as a proxy does; `asks` is the authority of required client certificates."""
+    """Adds TLS to a plaintext server, as a proxy does; `asks` is the authority that must have signed a client's
+    certificate.
+    """
 
     def __init__(
         self, target: int, authority: Authority, *hosts: str, asks: Authority | None = None, expired: bool = False

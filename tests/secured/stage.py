@@ -29,8 +29,8 @@ BEGIN = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
 
 
 def user_of(script: str) -> str:
-    """The user at Kafka under which a test runs a script; of the verbs, those that Compose's service `auditor` runs
-    have its user, except `rewind`, which changes the workers' group.
+    """The Kafka user under which a test runs a script or a verb. The verbs of Compose's service `auditor` run under
+    `auditor`, except `rewind`, which changes the workers' group.
     """
     name = script.partition(" ")[0]
     users = {"producer": "producer", "worker": "worker", "rewind": "worker", "notify": "notifier", "page": "nobody"}
@@ -38,7 +38,7 @@ def user_of(script: str) -> str:
 
 
 _OWNERS = {"nobody": "page", "auditor": "auditor"}
-"""The users at Kafka whose scripts have a token of InfluxDB other than the worker's."""
+"""The Kafka users whose scripts have an InfluxDB token other than the worker's."""
 
 
 class Stage:

@@ -25,7 +25,7 @@ def steps(
         seed=seed,
         interval=interval,
         clock=stepping_clock(START, interval),
-        **rest,  # type: ignore[arg-type]  # injections, where a test gives them
+        **rest,  # type: ignore[arg-type]  # the injections, if a test passes any
     )
     return list(itertools.islice(simulator.steps(), count))
 

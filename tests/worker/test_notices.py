@@ -50,7 +50,7 @@ def test_a_completely_refused_first_batch_is_reported_at_once_with_cause_and_cur
 def test_refused_records_are_reported_at_once_and_then_every_ten_seconds(
     notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for _ in range(100):  # 25 s
+    for _ in range(100):  # 25 s of the test's clock
         notices.took(99, ["price_type"])
         notices.speak()
         clock.now += 0.25

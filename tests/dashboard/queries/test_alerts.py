@@ -167,7 +167,7 @@ def test_what_one_dashboard_takes_back_is_new_again_on_all(store: MemoryStore, a
     with pytest.raises(StoreUnavailable):
         board.withdraw([["AAPL", 0, 1]])
     assert board.since(None) is not None
-    assert board.since(None)["episodes"][1]["acked"] is True  # type: ignore[index]  # as asserted
+    assert board.since(None)["episodes"][1]["acked"] is True  # type: ignore[index]  # there is an answer
 
 
 def test_a_recreated_log_begins_without_acknowledgements(store: MemoryStore, acks: MemoryAcks) -> None:

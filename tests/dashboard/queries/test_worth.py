@@ -122,7 +122,7 @@ def test_while_alerts_cannot_be_read_the_last_known_ones_stay(seen: Seen) -> Non
     seen.worth._alerts = Away(Path("unused.db"), stop=threading.Event())
     assert seen.look(stamp) is None
     assert seen.board.worth_trouble == "the store is away"
-    assert len(seen.board.since(None)["worth"]["alerts"]) == 1  # type: ignore[index]  # for no stamp there is an answer
+    assert len(seen.board.since(None)["worth"]["alerts"]) == 1  # type: ignore[index]  # without a stamp there is always an answer
 
 
 def test_without_stored_alerts_the_list_has_only_flags(seen: Seen) -> None:

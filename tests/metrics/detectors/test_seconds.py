@@ -54,7 +54,7 @@ class Symbol:
 
 @lru_cache
 def a_day(seed: int = 1, count: int = 420, symbols: int = 3) -> tuple[Trade, ...]:
-    """Trades of busy and of quiet symbols, some of them late; S1 trades fractions."""
+    """Trades of busy and of quiet symbols, some of them late; the volumes of S1 are fractions."""
     rng = random.Random(seed)
     now, made = BEGIN * SECOND_US, list[Trade]()
     for _ in range(count):

@@ -651,7 +651,7 @@ print(most_mb() - before)
 
 
 def wide_parquet(path: Path) -> None:
-    """Write forty ticks, each with another text of 20 MB, packed to a few kilobytes."""
+    """Write forty ticks, each with a different string of 20 MB, packed to a few kilobytes."""
     rows, text = 40, "x" * 20_000_000
     schema = pa.schema([("time", pa.string()), ("price", pa.float64()), ("note", pa.string())])
     with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as writer:

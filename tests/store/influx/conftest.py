@@ -1,4 +1,4 @@
-"""A store of points, and its queries, in a bucket of the test's own."""
+"""A store of points, and its queries, in the test's own bucket."""
 
 import threading
 from collections.abc import Iterator

@@ -141,7 +141,7 @@ def test_readers_who_ask_while_one_is_reading_share_the_next_read(store: InfluxS
         go_on.wait(10)
         return grouped(*arguments)
 
-    influxql.grouped = slowly  # type: ignore[method-assign, assignment]  # the same, after a wait
+    influxql.grouped = slowly  # type: ignore[method-assign, assignment]  # the original, after a wait
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(latest.read)
         begun.wait(10)

@@ -1,4 +1,4 @@
-"""Of a symbol with very many sources, a bounded store reads some only, with every query, and counts the others."""
+"""In every query, a bounded store reads only some sources of a symbol that has very many, and counts the others."""
 
 import dataclasses
 import urllib.parse

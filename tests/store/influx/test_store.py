@@ -213,7 +213,7 @@ def test_a_wrong_setting_is_named(
 ) -> None:
     arguments: dict[str, str] = {"bucket": bucket} | wrong
     status = WorkerStatus("host-1", time.time_ns(), None, None, 0, 0, 0, 0, "")
-    with open_store(influx, **arguments) as store:  # type: ignore[arg-type]  # strings only
+    with open_store(influx, **arguments) as store:  # type: ignore[arg-type]  # all arguments are strings
         with pytest.raises(StoreMisconfigured, match=key) as caught:
             store.write(some(2))
         with pytest.raises(StoreMisconfigured, match=key):
