@@ -19,7 +19,7 @@ class Backoff:
     def __init__(self, first: float = 0.1, longest: float = 5.0, rng: random.Random | None = None) -> None:
         self._delay = first
         self._longest = longest
-        self._rng = rng or random.Random()  # noqa: S311 - it spreads attempts, and protects nothing
+        self._rng = rng or random.Random()  # noqa: S311 - randomness only spreads the attempts; it protects nothing
 
     def __iter__(self) -> Iterator[float]:
         return self

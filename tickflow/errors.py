@@ -86,4 +86,4 @@ class StoreUnavailable(StoreError):
 
 
 class StoreMisconfigured(StoreError):
-    """The store answers, but refuses for a reason that only a person can remove."""
+    """The store answers, but refuses requests until a person changes something."""

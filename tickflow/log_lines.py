@@ -34,7 +34,7 @@ class LineFormatter(logging.Formatter):
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
         """A traceback in one line."""
-        text: str = super().formatException(ei)  # type: ignore[arg-type]  # a type that logging does not export
+        text: str = super().formatException(ei)  # type: ignore[arg-type]  # its type is not exported by logging
         return " | ".join(line.strip() for line in text.splitlines())
 
     def format(self, record: logging.LogRecord) -> str:

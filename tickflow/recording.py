@@ -31,7 +31,8 @@ from tickflow.ticks.tick import Limits, TickBatch, decode, epoch_us, moment_of
 STATE = "recording.json"
 WRITING = ".writing"
 PORTION_TICKS = 200_000
-"""The most ticks that are kept in memory before they are written: about 200 MB, measured with 4 and with 2,000 symbols.
+"""The maximum number of ticks that are kept in memory before they are written: about 200 MB, measured with 4 and with
+2,000 symbols.
 """
 PORTION_SECONDS = 300.0
 """For how many seconds ticks are collected before they are written, so that the day of a quiet symbol does not become

@@ -21,7 +21,7 @@ ROLES: tuple[Role, ...] = ("viewer", "operator")
 KEY = "AUTH_USERS_FILE"
 
 LEAST, MOST = 12, 256
-"""The least and the most characters of a password."""
+"""The minimum and the maximum number of characters in a password."""
 COST, BLOCK = 2**15, 8
 """The parameters of scrypt: hashing a password takes 32 MB and about 100 ms."""
 MAX_ACCOUNTS = 1_000

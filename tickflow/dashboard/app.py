@@ -76,7 +76,7 @@ def build(
         dev_tools_disable_version_check=True,
     )
     with app.server.test_request_context():
-        # Dash prepares itself during its first request, and notes that it has before it does: a second request at that
+        # Dash sets itself up during its first request, but marks the setup as done too early: a second request at that
         # moment would be answered without the style sheet.
         app.server.preprocess_request()
     app.server.after_request(whole)

@@ -21,7 +21,7 @@ QUALITY = 9
 """The Brotli level. It takes 1.3 MB of Plotly down to 385 KB in 0.2 s; the best level, 11, takes ten times as long."""
 
 MOST = 100
-"""The most scripts that are kept. The page has about 20, but a client may put any version into a path."""
+"""The maximum number of scripts that are kept. The page has about 20, but a client may put any version into a path."""
 
 
 class Packed:

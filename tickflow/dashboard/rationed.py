@@ -20,7 +20,9 @@ from tickflow.ticks.probe import PROBE
 WORK_SECONDS = 5.0
 MAX_ROWS = 5_000
 MOST_SHOWN = 10_000
-"""The most symbols that the page shows: the first by name. Another program may have stored any number of them."""
+"""The maximum number of symbols that the page shows: the first by name. Another program may have stored any number of
+them.
+"""
 READS_AT_ONCE = 4
 
 

@@ -142,7 +142,7 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
-    """A drawing to be made again: its id, and when the browser requested this."""
+    """A request to make a drawing again: the drawing's id, and when the browser sent the request."""
 
     id: Identity | None
     at: Milliseconds

@@ -14,8 +14,8 @@ FREE = 5
 """After this many wrong tries an address has to wait, and each further wrong try doubles the wait."""
 LONGEST_SECONDS = 300.0
 NAME_TRIES, NAME_SECONDS = 10, 60.0
-"""The most wrong tries for one name within `NAME_SECONDS`, counted over all addresses from which this name has never
-signed in.
+"""The maximum number of wrong tries for one name within `NAME_SECONDS`, counted over all addresses from which this name
+has never signed in.
 """
 MAX_KEPT = 10_000
 FORGOTTEN_SECONDS = 3600.0

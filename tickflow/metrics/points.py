@@ -40,7 +40,7 @@ class Points(Columns):
             "partition": np.full(len(ticks), partition, dtype=np.int64),
             "offset": ticks.offsets,
         }
-        return cls(**values)  # type: ignore[arg-type]  # by name, of the type that the table says
+        return cls(**values)  # type: ignore[arg-type]  # each by name, with the type in the table
 
     @classmethod
     def from_rows(cls, rows: Iterable[Sequence[object]]) -> Self:
@@ -56,7 +56,7 @@ class Points(Columns):
             kind = _KINDS[name]
             # `None` becomes NaN in a float, false in a flag.
             values[name] = list(column) if kind is Kind.TAG else np.array(column, dtype=_TYPES[kind])
-        return cls(**values)  # type: ignore[arg-type]  # by name, of the type that the loop above gave it
+        return cls(**values)  # type: ignore[arg-type]  # each by name, with its type from the loop above
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -67,7 +67,7 @@ class Points(Columns):
         for name in NAMES:
             columns = [getattr(part, name) for part in parts]
             values[name] = list(chain(*columns)) if _KINDS[name] is Kind.TAG else np.concatenate(columns)
-        return cls(**values)  # type: ignore[arg-type]  # by name, of the type of its parts
+        return cls(**values)  # type: ignore[arg-type]  # each by name, with the type of its parts
 
     def rows(self) -> list[tuple[object, ...]]:
         """One tuple per point, in the order of the attributes; plain Python values, `None` where a field is absent."""
@@ -89,7 +89,7 @@ class Points(Columns):
                 picked[name] = [values[i] for i in index]
             else:
                 picked[name] = values[index]
-        return Points(**picked)  # type: ignore[arg-type]  # by name, each of its own type
+        return Points(**picked)  # type: ignore[arg-type]  # each by name, with its own type
 
     def by_partition(self) -> list["Points"]:
         """These points divided by partition, in order. The points of each partition must be consecutive."""

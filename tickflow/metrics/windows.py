@@ -16,7 +16,7 @@ from tickflow.metrics.fields import DEPTH, DEPTHS, TICK_COLUMNS, Flags
 from tickflow.ticks.tick import TickBatch
 
 WINDOW_SPAN = 1_000_000
-FIRST_ROOM = 16  # symbols
+FIRST_ROOM = 16  # the initial capacity, in symbols
 
 Column = TypeVar("Column", Floats, Ints)
 

@@ -21,7 +21,7 @@ def is_http_url(text: str) -> bool:
 
 
 def is_server(text: str) -> bool:
-    """Whether `text` is a host and a port with a colon between; an IPv6 address stands in brackets.
+    """Whether `text` is a host and a port, separated by a colon; an IPv6 address is in brackets.
 
     >>> is_server("localhost:9092"), is_server("[::1]:9092"), is_server("::1:9092"), is_server("kafka:99999")
     (True, True, False, False)
@@ -57,7 +57,7 @@ def is_socket(text: str) -> bool:
 
 
 def is_network(text: str) -> bool:
-    """Whether `text` is an IP address or a network of them.
+    """Whether `text` is an IP address or an IP network.
 
     >>> is_network("10.0.0.0/24"), is_network("::1"), is_network("proxy")
     (True, True, False)

@@ -17,7 +17,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a byte order mark first
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors write a byte order mark at the start
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(str(path), "unreadable", f"a text file in UTF-8 ({error})") from error
     values: dict[str, str] = {}

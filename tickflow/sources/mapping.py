@@ -30,7 +30,9 @@ UNITS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
 KEYS = ("symbol", "price", "timestamp", "epoch", "timezone", "volume", "change_percent", "source")
 
 DIGITS = 40
-"""The most digits before or after the decimal point: written out, 1e999999 would have a million characters."""
+"""The maximum number of digits before or after the decimal point: written out, 1e999999 would have a million
+characters.
+"""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.json.Decoder().decode
@@ -43,7 +45,9 @@ class Unmapped(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One map. `symbol` is a path, unless `constant` gives the symbol or `by_key` makes the record's key the symbol."""
+    """The map from a record's values to a tick's fields. `symbol` is a path, unless `constant` gives the symbol or
+    `by_key` makes the record's key the symbol.
+    """
 
     symbol: tuple[str, ...]
     constant: str | None

@@ -24,7 +24,7 @@ from tickflow.ticks.tick import Tick
 
 BATCH = 1_000
 ROWS = 20_000
-"""The most rows of a partition that are in memory as Python objects."""
+"""The maximum number of rows of a partition that are in memory as Python objects."""
 
 logger = logging.getLogger("tickflow.producer")
 

@@ -56,7 +56,7 @@ class TopicSource:
                 self._trouble(f"the topic {self._log.topic} cannot be read: {error}")
             if ticks:
                 yield ticks
-            elif wait(0):  # the poll has waited already; this call only flushes the ticks
+            elif wait(0):  # the poll has already waited; this call only flushes the ticks
                 return
 
     def acknowledged(self) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 MAX_NAME = 40
 MAX_QUERY = 4_000
-"""The most characters in the name of a layout (`MAX_NAME`) and in its query."""
+"""The maximum number of characters in the name of a layout (`MAX_NAME`) and in its query."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
-        """By symbol, the last price in each of `steps` equal steps from `since_ns` to `until_ns`.
+        """For each symbol, the last price in each of `steps` equal steps from `since_ns` to `until_ns`.
 
         Steps and symbols without a tick are left out.
         """
@@ -243,8 +243,8 @@ class MetricsStore(PointWriter, PageQueries, StatusBoard):
     """All protocols together: what each adapter implements."""
 
     def bounded(self) -> "MetricsStore":
-        """This store in a form for the page, with bounded queries: of a symbol with very many sources it may read only
-        some, and `sources_left_out` counts the others. The two share their connections, so only this store is to be
-        closed.
+        """This store in a form for the page, with bounded queries: if a symbol has very many sources, it may read only
+        some of them, and `sources_left_out` counts the others. The two share their connections, so only this store is
+        to be closed.
         """
         return self

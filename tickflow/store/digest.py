@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tickflow.metrics.points import Points
 
 MAX_ANOMALIES = 10_000
-"""The most anomalies in a digest; older ones are left out, since more would not fit on a screen."""
+"""The maximum number of anomalies in a digest; older ones are left out, since more would not fit on a screen."""
 
 
 @dataclass(frozen=True, slots=True)

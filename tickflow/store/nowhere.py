@@ -24,7 +24,7 @@ class NowhereStore(PointWriter, PointReader, StatusBoard):
     def close(self) -> None:
         """Do nothing: there is nothing to close."""
 
-    def write(self, points: Points) -> Written:  # noqa: D102 - as in PointWriter, PointReader and StatusBoard, like below
+    def write(self, points: Points) -> Written:  # noqa: D102 - documented in PointWriter, PointReader and StatusBoard
         return Written(len(points))
 
     def write_status(self, status: WorkerStatus) -> None:  # noqa: D102
@@ -59,7 +59,7 @@ class NowhereAlerts(AlertStore):
 
     where = WHERE
 
-    def write(self, alerts: Sequence[Alert]) -> None:  # noqa: D102 - as in AlertStore, like below
+    def write(self, alerts: Sequence[Alert]) -> None:  # noqa: D102 - documented in AlertStore, like all below
         pass
 
     def mark_notified(self, alerts: Sequence[Alert], *, sent: bool = True) -> None:  # noqa: D102

@@ -61,7 +61,7 @@ class Pixels:
         }
         ranges = [np.array(column, dtype=np.float64) for column in columns[len(PLAIN) :]]
         lows, highs = (dict(zip(MEASURES, ranges[side::2], strict=True)) for side in (0, 1))
-        return cls(**plain, lows=lows, highs=highs)  # type: ignore[arg-type]  # by name, of the type given above
+        return cls(**plain, lows=lows, highs=highs)  # type: ignore[arg-type]  # each by name, with its type from above
 
 
 LEVELS_NS = (500_000_000, 10_000_000_000, 100_000_000_000)

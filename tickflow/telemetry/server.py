@@ -105,11 +105,11 @@ class _Server(ThreadingHTTPServer):
         if not self._places.acquire(blocking=False):
             self.shutdown_request(request)  # type: ignore[arg-type]  # the socket that the base class accepted
             return
-        super().process_request(request, client_address)  # type: ignore[arg-type]  # the same
+        super().process_request(request, client_address)  # type: ignore[arg-type]  # the same socket
 
     def process_request_thread(self, request: object, client_address: object) -> None:
         try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]  # the same
+            super().process_request_thread(request, client_address)  # type: ignore[arg-type]  # the same socket
         finally:
             self._places.release()
 

@@ -28,7 +28,7 @@ class Record(Protocol):
     """
 
     @property
-    def partition(self) -> int: ...  # noqa: D102 - as in ConsumerRecord, which the class docstring names
+    def partition(self) -> int: ...  # noqa: D102 - documented in ConsumerRecord, which the class docstring names
     @property
     def offset(self) -> int: ...  # noqa: D102
     @property
@@ -143,17 +143,17 @@ class Receipt(Protocol):
 
     @property
     def is_acknowledged(self) -> bool:
-        """Whether the log has confirmed it."""
+        """Whether the log has confirmed the record."""
         ...
 
     @property
     def is_refused(self) -> bool:
-        """Whether the log will never confirm it: the caller has to publish it again."""
+        """Whether the log will never confirm the record: the caller has to publish it again."""
         ...
 
     @property
     def is_too_large(self) -> bool:
-        """Whether the log refused it for its size."""
+        """Whether the log refused the record because it is too large."""
         ...
 
 
@@ -178,7 +178,7 @@ class TickLog(ABC):
     def topic_id(self) -> str:
         """Distinguishes the tick topic from a later topic of the same name; empty if the log has no such id.
 
-        When it changes under a member, all partitions are assigned again.
+        When it changes while a member is reading, all partitions are assigned again.
         """
         return ""
 

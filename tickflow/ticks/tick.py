@@ -216,7 +216,7 @@ class TickBatch:
         for name in cls.__slots__:
             columns = [getattr(part, name) for part in parts]
             values[name] = np.concatenate(columns) if isinstance(columns[0], np.ndarray) else list(chain(*columns))
-        return cls(**values)  # type: ignore[arg-type]  # by name, each of its own type
+        return cls(**values)  # type: ignore[arg-type]  # each by name, with its own type
 
     def take(self, places: Sequence[int]) -> "TickBatch":
         """The ticks at the indexes `places`, in the order of `places`."""
@@ -224,7 +224,7 @@ class TickBatch:
         for name in self.__slots__:
             column = getattr(self, name)
             picked[name] = column[places] if isinstance(column, np.ndarray) else [column[at] for at in places]
-        return TickBatch(**picked)  # type: ignore[arg-type]  # by name, each of its own type
+        return TickBatch(**picked)  # type: ignore[arg-type]  # each by name, with its own type
 
     def split(self, counts: Sequence[int]) -> list["TickBatch"]:
         """The first `counts[0]` ticks, the next `counts[1]` and so on; the counts must add up to all ticks."""

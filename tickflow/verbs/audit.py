@@ -38,7 +38,7 @@ TOO_MANY = 4 * SLICE
 """A slice with more stored points than this is halved before it is read."""
 
 _NEEDED = {each.name: each.window for each in TABLE}
-"""By field, how many ticks a value is computed from."""
+"""For each field, how many ticks a value is computed from."""
 
 
 @dataclass(slots=True)
@@ -284,7 +284,7 @@ class Audit:
             if expected.is_letter(partition, offset, dead_letters.STORE):
                 self._found.refused_by_store += 1
             elif self._judged[partition].start > 0 and expected.is_letter(partition, offset, dead_letters.DECODE):
-                self._found.refused_by_names += 1  # over a limit because of symbols or sources in the part not read
+                self._found.refused_by_names += 1  # refused because of symbols or sources in the part that was not read
             elif not self._store.keeps(time_ns, expectation.appended_ms):
                 self._found.expired += 1
             else:

@@ -32,7 +32,7 @@ def test_channels(channels: list[Channel]) -> bool:
     return all(is_taken for _, is_taken in answers)
 
 
-test_channels.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
+test_channels.__test__ = False  # type: ignore[attr-defined]  # tells pytest that this is not a test
 
 
 def run(

@@ -87,7 +87,7 @@ class Inquiry:
 
     def _note(self, **found: object) -> None:
         with self._lock:
-            self._found = replace(self._found, **found)  # type: ignore[arg-type]  # by name, of the field's type
+            self._found = replace(self._found, **found)  # type: ignore[arg-type]  # each by name, with the field's type
 
     def _ask_log(self, stop: threading.Event) -> None:
         try:

@@ -4,8 +4,8 @@ from tickflow.ticks.tick import TickBatch
 from tickflow.worker.counters import Tally
 
 MAX_GAP = 2**53
-"""The most ticks that one gap counts for: a `seq` may have thousands of digits, and Python refuses to print such a
-number.
+"""The maximum number of ticks that one gap counts for: a `seq` may have thousands of digits, and Python refuses to
+print such a number.
 """
 
 

@@ -108,7 +108,7 @@ class Assignments(Mapping[int, Assigned]):
     def __getitem__(self, partition: int) -> Assigned:
         return self._ours[partition]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # Iterator[int], from Mapping
+    def __iter__(self):  # type: ignore[no-untyped-def]  # returns an Iterator[int], as Mapping declares
         return iter(self._ours)
 
     def __len__(self) -> int:

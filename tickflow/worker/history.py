@@ -16,7 +16,7 @@ def of_size(maxlen: int) -> "History | deque[float]":
     return History(maxlen) if maxlen < LARGE else deque(maxlen=maxlen)
 
 
-class History(array):  # type: ignore[type-arg]  # its items are floats; at run time 3.11 knows no array[float]
+class History(array):  # type: ignore[type-arg]  # its items are floats; Python 3.11 has no array[float] at run time
     """The last `maxlen` prices, oldest first: what a `deque` of floats holds, in a quarter of the memory.
 
     >>> history = History(2)

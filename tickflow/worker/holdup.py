@@ -11,7 +11,7 @@ from tickflow.ticklog.base import TickLog
 from tickflow.worker.assignments import Assignments
 
 POLL_SECONDS = 0.25
-"""The most seconds that a poll waits for records; between polls the worker obeys a stop and writes its status."""
+"""The longest wait of a poll for records, in seconds; between polls the worker obeys a stop and writes its status."""
 
 logger = logging.getLogger("tickflow.worker")
 

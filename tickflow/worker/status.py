@@ -79,7 +79,7 @@ class Reporter:
             logger.debug("the final status could not be written: %s", error)
 
     def report(self, status: Callable[[], WorkerStatus]) -> None:
-        """Write the status if it is due; log a failure, unless a hold-up is being logged already."""
+        """Write the status if it is due; log a failure, unless a hold-up is already being logged."""
         now = time.monotonic()
         if now < self._due_at:
             return

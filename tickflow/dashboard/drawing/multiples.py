@@ -22,13 +22,13 @@ from tickflow.store.base import PageQueries
 from tickflow.store.digest import Outline
 
 MAX_ROWS = 1_000
-"""The most rows that are drawn per symbol at first; for a range with more rows, the store returns its outline, which
-includes all anomalies.
+"""The maximum number of rows that are drawn per symbol at first; for a range with more rows, the store returns its
+outline, which includes all anomalies.
 """
 MAX_ADDED = 3_000
-"""The most rows that refreshes add to a chart; after that, everything is drawn again."""
+"""The maximum number of rows that refreshes add to a chart; after that, everything is drawn again."""
 MAX_MARKS = 10_000
-"""The most marks in all charts together."""
+"""The maximum number of marks in all charts together."""
 
 Answer = dict[str, Any]
 

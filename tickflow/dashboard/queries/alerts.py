@@ -25,7 +25,7 @@ from tickflow.store.base import DAY_NS, PageQueries
 from tickflow.ticks.tick import is_symbol
 
 MAX_TICKS = 1_000
-"""The most flagged ticks that one read returns; the newest are read first."""
+"""The maximum number of flagged ticks that one read returns; the newest are read first."""
 MAX_TAKEN = 20_000
 MANY = 3_000
 """With more symbols than this, a read of all symbols takes longer than a reader would wait."""
@@ -121,7 +121,7 @@ class Board:
         self._stamp = self._first
         self._episodes: dict[Key, Episode] = {}
         self._last: dict[str, Episode] = {}
-        self._taken: dict[tuple[str, int], None] = {}  # flagged ticks by symbol and time, in the order they were taken
+        self._taken: dict[tuple[str, int], None] = {}  # (symbol, time) of each flagged tick, oldest entry first
         self._newest: dict[str, int] = {}
         self._asked_acks = float("-inf")
 
@@ -130,7 +130,7 @@ class Board:
         `StoreError`.
         """
         if not self._lock.acquire(blocking=False):
-            return  # another reader's refresh is reading already
+            return  # another reader's refresh is already reading
         try:
             self._take(store, latest)
             if self._monotonic() - self._asked_acks >= ACKS_SECONDS:
@@ -197,7 +197,7 @@ class Board:
             return
         begin = max(newest.values()) - DAY_NS
         since = min(self._newest.get(symbol, begin) for symbol in changed) - OVERLAP_NS
-        is_whole = len(changed) == len(newest) < MANY  # otherwise the store may have others
+        is_whole = len(changed) == len(newest) < MANY  # otherwise the store may have further symbols
         points = store.anomalies(since, MAX_TICKS, None if is_whole else changed)
         moments = list(zip(points.symbol, points.time_ns.tolist(), strict=True))
         fresh = [at for at, moment in enumerate(moments) if moment not in self._taken]

@@ -45,10 +45,10 @@ class Behind:
                 thread = threading.Thread(target=self._ask, args=(key, ask), name="behind", daemon=True)
                 self._asking[key] = thread
                 thread.start()
-        return answer  # type: ignore[no-any-return]  # by its key, of that type
+        return answer  # type: ignore[no-any-return]  # the key determines the answer's type
 
     def within(self, seconds: float, key: Hashable, work: Callable[[], object]) -> None:
-        """Start `work` in the background, unless the work with this key is running already, and wait for it for at most
+        """Start `work` in the background, unless the work with this key is already running, and wait for it for at most
         `seconds`. Raises the error of `work`; an error after that time is lost, and the next call starts the work
         again.
         """
@@ -70,7 +70,7 @@ class Behind:
         asked = self._monotonic()
         DEADLINE.set(time.monotonic() + LONGEST_SECONDS)
         try:
-            with suppress(StoreError):  # the refresh itself gets this error, too
+            with suppress(StoreError):  # the refresh itself runs into the same error
                 answer = ask()
                 with self._lock:
                     self._answers.pop(key, None)

@@ -13,7 +13,7 @@ from tickflow.store.base import DAY_NS, PageQueries
 SIMULATED = "simulated"
 """A source that sends ticks day and night, so an exchange's hours do not apply to it."""
 MOST = 400
-"""The most sessions that a picture lists."""
+"""The maximum number of sessions that a picture lists."""
 AHEAD_NS = 5 * DAY_NS
 """Sessions are listed up to this long after the end of the picture: a page that stays open reaches them."""
 

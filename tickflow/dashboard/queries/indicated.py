@@ -13,7 +13,7 @@ from tickflow.store.base import PageQueries
 from tickflow.store.candles import Candles
 
 MOST = 8
-"""The most indicators at a time."""
+"""The maximum number of indicators at a time."""
 NAME = rf"(?:{'|'.join(INDICATORS)})(?:\.[1-9][0-9]{{0,2}})?"
 """The pattern of an indicator's name, with its number of candles where that is not the default: "rsi", "ema.50"."""
 _PARTS = re.compile(rf"^({'|'.join(INDICATORS)})(?:\.([0-9]+))?\Z")

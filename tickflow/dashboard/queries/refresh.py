@@ -179,7 +179,7 @@ def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions)
 
 
 def _latest(store: PageQueries, chosen: Iterable[str | None]) -> Points:
-    """The newest points of the symbols that the page lists, and of those that are chosen besides."""
+    """The newest points of the symbols that the page lists, and of any other chosen symbols."""
     latest = store.latest(most=MOST_SHOWN)
     if len(latest) < MOST_SHOWN:
         return latest

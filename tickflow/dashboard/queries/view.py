@@ -13,7 +13,7 @@ WIDTH_PX, MIN_WIDTH_PX, MAX_WIDTH_PX = 1_000, 100, 4_000
 """The width of a chart in pixels: the default, and the bounds of what a browser may send."""
 
 MAX_SYMBOLS = 12
-"""The most small multiples at a time."""
+"""The maximum number of small multiples at a time."""
 
 
 class Multiple(TypedDict):
@@ -36,7 +36,7 @@ class Drawn(TypedDict):
     `kind` is the kind of the picture (see `pictures`), `width_ns` the width of its columns or candles. `follows`:
     whether the symbol's next tick is added to the picture. `begin_us`: the symbol's first stored tick. `trading`:
     closed hours take no space. `cursors`: by partition, the highest offset. `count`: how many ticks of the symbol have
-    come, at most 20, for the warm-up. `price` and `direction` are those of the last row. `gap_s`: the usual time
+    arrived, at most 20, for the warm-up. `price` and `direction` are those of the last row. `gap_s`: the usual time
     between two recent ticks of the symbol, in seconds. `total`: the number of ticks in the time range, drawn as `rows`
     ticks, columns or candles. `room`: how many ticks may still be added. `offsets`: see `clock.offsets`. `last`: the
     measures of the symbol's last tick, by name. `day`: the symbol's session, if an exchange's hours apply.

@@ -20,7 +20,7 @@ from tickflow.store.base import PageQueries
 
 MOST_BYTES = 1_350_000
 ROW_BYTES, OVERVIEW_ROW_BYTES = 116, 460
-"""The most bytes that a row takes in an answer, besides its names."""
+"""The maximum number of bytes that a row takes in an answer, besides its names."""
 TREND_STEPS = 24
 """How many points a sparkline has."""
 MOST_TRENDS = 2_000
@@ -153,7 +153,7 @@ def _add_trends(store: PageQueries, answer: Answer, begin: int, newest: int) -> 
 
 
 def cursors_of(rows: Points, before: dict[str, int]) -> dict[str, int]:
-    """By partition, the highest offset in `before` or in these rows."""
+    """For each partition, the highest offset in `before` or in these rows."""
     cursors = dict(before)
     for partition in np.unique(rows.partition):
         offset = int(rows.offset[rows.partition == partition].max())

@@ -29,7 +29,7 @@ HISTORY_DAYS = 30
 MOST_READ = 1_000
 MOST_MUTES = 50
 DETAILS_AT_ONCE = 5
-"""The most new moves per turn whose duration and holding time are looked up: each needs its own query."""
+"""The maximum number of new moves per turn whose duration and holding time are looked up: each needs its own query."""
 REACH_NS = 300 * 10**9
 MINUTE_NS = 60 * 10**9
 
@@ -100,7 +100,7 @@ class Worth:
         return is_news
 
     def _look_up(self, store: PageQueries, alerts: Sequence[Alert]) -> None:
-        """Compute from the ticks of moves how long each took and held, since neither is stored."""
+        """Compute how long each move took and how long it held, from its ticks, since neither is stored."""
         self._stories = {each.key: self._stories[each.key] for each in alerts if each.key in self._stories}
         missing = [each for each in alerts if each.detector == MOVE and each.symbol != MARKET]
         for each in [each for each in missing if each.key not in self._stories][:DETAILS_AT_ONCE]:

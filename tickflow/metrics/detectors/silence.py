@@ -61,9 +61,9 @@ class Silence:
         self.newest_us = -1
         self._open_us = open_us
         self.due = np.full(FIRST_ROOM, FOREVER)
-        """By slot, the event time at which to check whether the symbol is silent."""
+        """For each slot, the event time at which to check whether the symbol is silent."""
         self._checked = np.full(FIRST_ROOM, NEVER)
-        """By slot, the time within the session up to which the symbol's current pause was checked."""
+        """For each slot, the time within the session up to which the symbol's current pause was checked."""
 
     def find(self, view: View, time_us: Ints) -> list[Silent]:
         """The silences that begin within a batch; call it before `Seconds.keep`. `time_us` are the batch's times in log
@@ -135,7 +135,7 @@ class Silence:
                 upcoming = min(upcoming, deadline)
                 continue
             opened = self._open_us(clock[:end]) if opened is None else opened
-            # After a late tick, the limit may have been exceeded already when the pause starts.
+            # After a late tick, the limit may already have been exceeded when the pause starts.
             at = max(begin, int(np.searchsorted(opened, deadline)))
             found.append(Silent(slot, since_us, at, limit, name, int(opened[at]) - since))
         if end == len(clock):

@@ -93,7 +93,7 @@ def decimal_sign(cells: Sequence[str]) -> bool:
     """Whether these cells have a decimal comma.
 
     A few cells that contradict many others are errors in their rows. Raises `Unreadable` if many cells need a comma and
-    many a point, or if the cells leave both possible.
+    many others need a point, or if the cells allow either.
 
     >>> decimal_sign(["187.50", "1,234.00"]), decimal_sign(["187,50", "1.234"]), decimal_sign(["1.234"])
     (False, True, False)

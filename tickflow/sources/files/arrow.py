@@ -110,9 +110,9 @@ class ArrowTable:
                     yield batch.slice(start, ROWS)
 
     def _rows_at_a_time(self) -> int:
-        """How many rows are about `BATCH_BYTES`, at most `ROWS`.
+        """How many rows take about `BATCH_BYTES`; at most `ROWS`.
 
-        The sizes of single columns are not asked for: pyarrow ends the process over a damaged one.
+        The sizes of single columns are not requested: for a damaged column, pyarrow would end the process.
         """
         metadata, widest = self._parquet.metadata, 1
         for group in map(metadata.row_group, range(metadata.num_row_groups)):

@@ -37,7 +37,7 @@ class DbnFile:
         try:
             decoder.write(member.head)
             found = decoder.decode()
-        except BaseException as error:  # each of a dozen causes has its own error class
+        except BaseException as error:  # the library has a separate error class for each of a dozen causes
             _raise_others(error)
             raise Unreadable(f"a DBN file that is whole ({_short(error)})") from error
         if not found:
@@ -84,7 +84,7 @@ class DbnFile:
             try:
                 decoder.write(piece)
                 records = decoder.decode()
-            except BaseException as error:  # as above
+            except BaseException as error:  # the library has a separate error class for each cause
                 _raise_others(error)
                 raise EOFError(_short(error)) from error
             rows, numbers = [], []

@@ -357,7 +357,7 @@ def date_in(file: str) -> datetime | None:
     """
     for found in re.finditer(r"(?<!\d)((?:19|20)\d\d)([-_]?)(\d\d)\2(\d\d)(?!\d)", stem(file)):
         try:
-            return datetime(int(found[1]), int(found[3]), int(found[4]))  # noqa: DTZ001 - a wall clock's
+            return datetime(int(found[1]), int(found[3]), int(found[4]))  # noqa: DTZ001 - wall-clock time has no zone
         except ValueError:
             continue
     return None

@@ -18,7 +18,7 @@ from tickflow.sources.files.table import SEPARATORS, Chunk, Rows, Shape, shape_o
 from tickflow.sources.files.text import encoding_of, first_lines
 
 LINES = 5_000
-"""The most rows that recognition reads."""
+"""The maximum number of rows that recognition reads."""
 
 
 @dataclass

@@ -27,7 +27,7 @@ HEAD_BYTES = 262_144
 
 DAMAGED = (
     *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, zstandard.ZstdError, ValueError),
-    NotImplementedError,  # zipfile, of a packing or a feature that it does not know
+    NotImplementedError,  # zipfile raises it for an unknown compression or feature
 )
 """The errors of the unpacking libraries for a file that is truncated or damaged."""
 

@@ -708,7 +708,7 @@ class _Recogniser:
                 "a date: the rows have times of day only, and the file's name has no date such as 20240105 or "
                 "2024-01-05: rename it"
             )
-        epoch = (date - datetime(1970, 1, 1)).days * DAY_US  # noqa: DTZ001 - a wall clock's
+        epoch = (date - datetime(1970, 1, 1)).days * DAY_US  # noqa: DTZ001 - wall-clock time has no zone
         self.notes.append(f"date: {date.date().isoformat()} (the file's name)")
         return TimeRule((at,), "clock", unit=unit, date_us=epoch)
 
@@ -896,7 +896,7 @@ class _Recogniser:
 def _differ(one: tzinfo, other: tzinfo, moments: Micros) -> bool:
     """Whether two zones have different offsets from UTC at any of these wall times."""
     days = np.unique(moments // DAY_US).tolist()
-    walls = [datetime(1970, 1, 1) + timedelta(days=day, hours=12) for day in days]  # noqa: DTZ001 - a wall clock's
+    walls = [datetime(1970, 1, 1) + timedelta(days=day, hours=12) for day in days]  # noqa: DTZ001 - wall-clock time has no zone
     return any(wall.replace(tzinfo=one).utcoffset() != wall.replace(tzinfo=other).utcoffset() for wall in walls)
 
 

@@ -19,8 +19,8 @@ from tickflow.sources.files.plan import QUOTES
 KEY = "REPLAY_FILE"
 MOST_FILES = 10_000
 MOST_OPEN = 16
-"""The most files that may overlap in time and still be merged in memory: each takes 10 MB. More files are sorted
-together on disk.
+"""The maximum number of files that may overlap in time and still be merged in memory: each takes 10 MB. More files are
+sorted together on disk.
 """
 
 

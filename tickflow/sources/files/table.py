@@ -27,7 +27,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 MOST_COLUMNS = 20_000
 """A line with more cells than this is not taken for a table: examining it would take seconds."""
 ROWS = 20_000
-"""The most rows in a chunk, and so the most that are in memory at a time."""
+"""The maximum number of rows in a chunk, and thus in memory at a time."""
 
 
 @dataclass

@@ -131,7 +131,7 @@ def read_time(cell: str, order: str | None = None) -> Moment | None:
     try:
         year, month, day = _date_of(part, order)
         clock = _clock_of(part)
-        date = datetime(year, month, day)  # noqa: DTZ001 - a wall clock's
+        date = datetime(year, month, day)  # noqa: DTZ001 - wall-clock time has no zone
     except (ValueError, KeyError, TypeError):
         return None
     us = (date - datetime(1970, 1, 1)) // timedelta(microseconds=1)  # noqa: DTZ001
@@ -173,7 +173,7 @@ def _date_of(part: dict[str, str | None], order: str | None) -> tuple[int, int, 
         date = datetime.fromisocalendar(year, int(part["week"] or ""), int(part["weekday"] or ""))
         return date.year, date.month, date.day
     if part.get("ordinal"):
-        date = datetime(year, 1, 1) + timedelta(days=int(part["ordinal"] or "") - 1)  # noqa: DTZ001 - a wall clock's
+        date = datetime(year, 1, 1) + timedelta(days=int(part["ordinal"] or "") - 1)  # noqa: DTZ001 - wall-clock time has no zone
         if date.year != year:
             raise ValueError("no such day in that year")
         return date.year, date.month, date.day
@@ -224,7 +224,7 @@ def _offset_at(wall_us: int, place: str) -> int | None:
     """The UTC offset of a place at a wall-clock time; `None` if this time occurs twice or never, or if the place is
     unknown.
     """
-    wall = datetime(1970, 1, 1) + timedelta(microseconds=wall_us)  # noqa: DTZ001 - a wall clock's
+    wall = datetime(1970, 1, 1) + timedelta(microseconds=wall_us)  # noqa: DTZ001 - wall-clock time has no zone
     try:
         zone = ZoneInfo(place)
     except (ZoneInfoNotFoundError, ValueError, OSError):

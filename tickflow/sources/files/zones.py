@@ -22,7 +22,7 @@ the hour: the second pass is one hour later.
 """
 
 _NORMAL, _FOLD, _GAP = 0, 1, 2
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock's
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall-clock time has no zone
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
 
 

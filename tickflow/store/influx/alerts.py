@@ -95,7 +95,7 @@ class InfluxAlerts(AlertStore):
         except urllib3.exceptions.HTTPError as error:
             raise unreachable(self.where, error, self._certificates) from error
 
-    def alerts(  # noqa: D102 - as in AlertStore
+    def alerts(  # noqa: D102 - documented in AlertStore
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
     ) -> list[Alert]:
         if symbols is not None and not symbols:
@@ -108,7 +108,7 @@ class InfluxAlerts(AlertStore):
         params |= {} if count is None else {"count": count}
         rows = self._influxql.rows(
             _ROW,
-            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'SELECT {_SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
             f"WHERE {condition} AND time >= $since {until} ORDER BY time DESC {limit}",
             params,
         )

@@ -36,9 +36,11 @@ SYSTEMS_OWN = Certificates("INFLUXDB_SSL", "INFLUXDB_URL", "begin INFLUXDB_URL w
 PING_SECONDS = 1.0
 BATCH_ROWS = 10_000
 AT_ONCE = 4
-"""The most requests that `together` has in flight for all readers: more would only queue for InfluxDB's cores."""
+"""The maximum number of requests that `together` has in flight for all readers: more would only queue for InfluxDB's
+cores.
+"""
 POOL = 32
-"""The most connections that are kept open: enough for all pages that refresh at once."""
+"""The maximum number of connections that are kept open: enough for all pages that refresh at once."""
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer in a row; InfluxDB's integers have 64 bits."""
@@ -155,7 +157,7 @@ class InfluxQL:
         return [self._decode(row, each.result()) for (row, _), each in zip(queries, asked, strict=True)]
 
     def grouped(self, row: type[Row], query: str, params: Params = None) -> dict[str, list[Row]]:
-        """By value of the tag, the rows of a query that groups by one tag."""
+        """For each value of the tag, its rows, from a query that groups by this tag."""
         (result,) = self._results(row, self._post(query, params), 1)
         return {value: series.values for series in result.series for value in series.tags.values()}
 
@@ -217,7 +219,7 @@ class InfluxQL:
         # comma.
         document = document.replace(b",-0,", b",-0.0,").replace(b",-0,", b",-0.0,")
         try:
-            results: list[_Result[Row]] = _decoder(row).decode(document).results  # type: ignore[arg-type]  # types can be hashed
+            results: list[_Result[Row]] = _decoder(row).decode(document).results  # type: ignore[arg-type]  # a type is hashable
             for result in results:
                 if result.error is not None:  # an error of the statement comes with HTTP status 200
                     raise self._statement_error(result.error)

@@ -21,10 +21,11 @@ BLOCK_NS = 3_600 * 10**9
 LEAST_BLOCKS = 6
 """A time range with fewer whole hours than this is read directly."""
 TOGETHER = 48
-"""The most hours in one request. The columns of a finished request are kept, even if the next request takes too long.
+"""The maximum number of hours in one request. The columns of a finished request are kept, even if the next request
+takes too long.
 """
 MOST_COLUMNS = 400_000
-"""The most columns that are kept for all symbols together: about 75 MB."""
+"""The maximum number of columns that are kept for all symbols together: about 75 MB."""
 
 Read = Callable[[Series, int, int, int], Pixels]
 Counts = Callable[[Series, int, int, int], dict[int, int]]

@@ -39,12 +39,12 @@ SLOW_SECONDS = 0.3
 """
 
 STATEMENTS = 100
-"""The most symbols whose points are read in one request."""
+"""The maximum number of symbols whose points are read in one request."""
 
 _Moments = dict[str, tuple[int, int]]
-"""By symbol, the time and the offset of the symbol's last point."""
+"""For each symbol, the time and the offset of its last point."""
 _MomentRow: Any = tuple[Integer, Integer]
-_MOMENTS = f'SELECT last("offset") FROM "{MEASUREMENT}" GROUP BY "symbol"'  # noqa: S608 - a name of our own
+_MOMENTS = f'SELECT last("offset") FROM "{MEASUREMENT}" GROUP BY "symbol"'  # noqa: S608 - only our own name is inserted
 
 
 class Latest:
@@ -192,7 +192,7 @@ class Latest:
         params: dict[str, Value] = {f"s{i}": symbol for i, symbol in enumerate(moments)}
         params |= {f"t{i}": time_ns for i, (time_ns, _) in enumerate(moments.values())}
         queries = [
-            f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $s{i} AND time = $t{i} '  # noqa: S608 - names of our own, values are bound
+            f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE "symbol" = $s{i} AND time = $t{i} '  # noqa: S608 - only our own names are inserted; values are bound
             f'AND "offset" = {offset} LIMIT 1'
             for i, (_, offset) in enumerate(moments.values())
         ]
@@ -210,7 +210,7 @@ def of(
     if until_ns is not None:
         condition, params = f"{condition} AND time < $until", params | {"until": until_ns}
     query = (
-        f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {condition} '  # noqa: S608 - names of our own, values are bound
+        f'SELECT {SELECTED} FROM "{MEASUREMENT}" WHERE {condition} '  # noqa: S608 - only our own names are inserted; values are bound
         f'GROUP BY "symbol" ORDER BY time DESC LIMIT 1{slimit}'
     )
     wanted = None if symbols is None else frozenset(symbols)

@@ -42,10 +42,10 @@ class InfluxMutes(MuteStore):
             point.field(name, getattr(mute, name))
         self._kept.write(point.time(mute.made_ns, WritePrecision.NS).to_line_protocol())
 
-    def mutes(self) -> Sequence[Mute]:  # noqa: D102 - as in MuteStore
+    def mutes(self) -> Sequence[Mute]:  # noqa: D102 - documented in MuteStore
         rows = self._kept.rows(
             _Row,
-            f'SELECT {_SELECTED} FROM "{MEASUREMENT}"',  # noqa: S608 - names of our own
+            f'SELECT {_SELECTED} FROM "{MEASUREMENT}"',  # noqa: S608 - only our own names are inserted
             {},
         )
         found = [Mute(row[1], row[0], *row[2:]) for row in rows]

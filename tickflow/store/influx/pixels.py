@@ -58,7 +58,7 @@ def pixels(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, wid
 
 
 def counts(influxql: InfluxQL, series: Series, since_ns: int, until_ns: int, width_ns: int) -> dict[int, int]:
-    """By step of `width_ns`, how many points the symbol has in [`since_ns`, `until_ns`)."""
+    """The number of the symbol's points in each step of `width_ns`, in [`since_ns`, `until_ns`)."""
     query = f'SELECT count("price") {series.within} GROUP BY time({width_ns}ns) fill(none)'
     return dict(influxql.rows(_CountRow, query, series.bound(since=since_ns, until=until_ns)))
 
@@ -95,6 +95,6 @@ def strongest(influxql: InfluxQL, series: Series, spans: Sequence[tuple[int, int
 
 def first_time(influxql: InfluxQL, series: Series) -> int | None:
     """The time of the symbol's first stored point, in ns since 1970."""
-    query = f'SELECT first("price") FROM "{MEASUREMENT}" WHERE {series.condition}'  # noqa: S608 - names of our own
+    query = f'SELECT first("price") FROM "{MEASUREMENT}" WHERE {series.condition}'  # noqa: S608 - only our own names are inserted
     rows = influxql.rows(tuple[Integer, float], query, series.bound())
     return rows[0][0] if rows else None

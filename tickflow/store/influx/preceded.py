@@ -15,12 +15,12 @@ from tickflow.metrics.points import MEASUREMENT
 from tickflow.store.influx.influxql import InfluxQL, Integer, Value
 
 STATEMENTS = 100
-"""The most statements in one request."""
+"""The maximum number of statements in one request."""
 ROWS_FOR_ONE = 200
 """Reading this many rows takes InfluxDB about as long as executing one more statement."""
 
 _FlagRow: Any = tuple[Integer, bool | None]
-_FLAGS = f'SELECT "is_anomaly" FROM "{MEASUREMENT}" WHERE "symbol" = $s{{0}} AND time < $t{{0}}'  # noqa: S608 - a name
+_FLAGS = f'SELECT "is_anomaly" FROM "{MEASUREMENT}" WHERE "symbol" = $s{{0}} AND time < $t{{0}}'  # noqa: S608 - only our own name is inserted
 
 
 def read(influxql: InfluxQL, moments: Sequence[tuple[str, int]]) -> list[bool]:

@@ -25,7 +25,7 @@ MOST_KNOWN = 1_000
 MOST_COUNTED = 1_000_000
 
 _NAMES = f'SHOW TAG VALUES FROM "{MEASUREMENT}" WITH KEY = "source" WHERE "symbol" = $symbol LIMIT'
-_NEWEST = f'SELECT last("price"), "source" FROM "{MEASUREMENT}" WHERE "symbol" = $symbol'  # noqa: S608 - a name of our own
+_NEWEST = f'SELECT last("price"), "source" FROM "{MEASUREMENT}" WHERE "symbol" = $symbol'  # noqa: S608 - only our own name is inserted
 _NewestRow: Any = tuple[Integer, float, str | None]
 
 

@@ -117,7 +117,7 @@ class InfluxStore(MetricsStore):
         self._senders = ThreadPoolExecutor(connections, "sender")
 
     def bounded(self, most_sources: int = MOST_SOURCES) -> "InfluxStore":
-        """This store with bounded queries: of a symbol with very many sources it reads only some (see `series`)."""
+        """This store with bounded queries: it reads only some sources of a symbol that has very many (see `series`)."""
         other = copy.copy(self)
         other._sources = Sources(self._influxql, most_sources)
         other._series = other._sources.of
@@ -156,7 +156,7 @@ class InfluxStore(MetricsStore):
         """Turn the points into lines now; the returned function stores them."""
         lines = to_lines(points)
         size = parts.size_of(len(lines), self._batch_points, self._connections)
-        # Concurrent requests arrive in any order, but of points with the same identity the last must win.
+        # Concurrent requests arrive in any order, but among points with the same identity the last must win.
         at_once = 1 if points.repeat_themselves() else self._connections
         order = parts.order_of(points.symbol)
         return partial(self._write, lines, order, size, at_once)
@@ -178,7 +178,7 @@ class InfluxStore(MetricsStore):
         selected = ", ".join(f'"{name}"' for name in ("worker", *_STATUS_INTEGERS, *_STATUS_TEXTS))
         rows = self._influxql.rows(
             _STATUS_ROW,
-            f'SELECT {selected} FROM "{STATUS_MEASUREMENT}" WHERE time >= $since '  # noqa: S608 - names of our own
+            f'SELECT {selected} FROM "{STATUS_MEASUREMENT}" WHERE time >= $since '  # noqa: S608 - only our own names are inserted
             'GROUP BY "worker" ORDER BY time DESC LIMIT 1',
             {"since": int(self._clock() * 1e9) - DAY_NS},
         )
@@ -205,7 +205,7 @@ class InfluxStore(MetricsStore):
         names = frozenset(symbols or ())
         rows = self._influxql.rows(
             tuple[Integer, float, str],
-            f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'SELECT first("price"), "symbol" FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
             f'WHERE {condition} AND time >= $since GROUP BY "symbol"',
             params | {"since": since_ns},
         )
@@ -216,7 +216,7 @@ class InfluxStore(MetricsStore):
         condition, params = named(symbols)
         rows = self._influxql.grouped(
             tuple[Integer, float],
-            f'SELECT last("price") FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'SELECT last("price") FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
             f'WHERE {condition} AND time >= $since AND time < $until GROUP BY "symbol"',
             params | {"since": since_ns, "until": until_ns},
         )
@@ -284,7 +284,7 @@ class InfluxStore(MetricsStore):
         series = self._series(symbol)
         last = self._influxql.rows(
             tuple[Integer, float],
-            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE {series.condition}',  # noqa: S608 - names of our own
+            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE {series.condition}',  # noqa: S608 - only our own names are inserted
             series.bound(),
         )
         # InfluxDB scans all of a series that it reads backwards: a month with one tick per second takes 0.4 s, its last
@@ -292,7 +292,7 @@ class InfluxStore(MetricsStore):
         for span in (count * _USUAL_GAP_NS, DAY_NS, None) if last else ():
             params = series.bound(count=count, since=_since(last[0][0], span))
             query = (
-                f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+                f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
                 f"WHERE {series.condition} AND time >= $since ORDER BY time DESC LIMIT $count"
             )
             found = whole(partial(self._read_back, query, params), excused=self._influxql.excused)
@@ -313,7 +313,7 @@ class InfluxStore(MetricsStore):
             return Points.from_rows([])
         condition, params = named(symbols)
         query = (
-            f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
             f'WHERE {condition} AND "is_anomaly" = true AND time >= $since ORDER BY time DESC LIMIT $count'
         )
         params |= {"since": since_ns, "count": count}
@@ -336,7 +336,7 @@ class InfluxStore(MetricsStore):
         condition, params = named(symbols)
         rows = self._influxql.grouped(
             tuple[Integer, Integer],
-            f'SELECT count("is_anomaly") FROM "{MEASUREMENT}" '  # noqa: S608 - names of our own, values are bound
+            f'SELECT count("is_anomaly") FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
             f'WHERE {condition} AND "is_anomaly" = true AND time >= $since GROUP BY "symbol"',
             params | {"since": since_ns},
         )
@@ -344,7 +344,7 @@ class InfluxStore(MetricsStore):
         return {symbol: sum(count for _, count in rows[symbol]) for symbol in names}
 
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
-        """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
+        """For each symbol, the last price in each of `steps` equal steps; those without a tick are left out."""
         width = max(1, -(-(until_ns - since_ns) // steps))
         rows = self._influxql.grouped(
             tuple[Integer, float],

@@ -25,7 +25,7 @@ PAUSE_SECONDS = 0.05
 """Seconds before each repetition of a read. A write of 5,000 points takes at most this long to become visible."""
 
 MOST_ROWS = 20_000
-"""The most rows of other programs that are remembered; the oldest are forgotten first."""
+"""The maximum number of rows of other programs that are remembered; the oldest are forgotten first."""
 
 Row = tuple[object, ...]
 """What identifies a row: its time, symbol and source."""

@@ -11,7 +11,7 @@ from tickflow.store.alerts import AlertStore
 from tickflow.store.sqlite.per_call import PerCall
 
 MOST_ROWS = 200_000
-"""The most alerts that are kept; the oldest are deleted first."""
+"""The maximum number of alerts that are kept; the oldest are deleted first."""
 
 COLUMNS = ("symbol", "detector", "time_ns", *FLOATS, *INTEGERS, *BOOLEANS, "members")
 _NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
@@ -25,7 +25,7 @@ _SCHEMA = f"""
     CREATE INDEX IF NOT EXISTS store_anomalies_time ON store_anomalies (time_ns);
 """
 _WRITE = (
-    f"INSERT INTO store_anomalies ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - names of our own
+    f"INSERT INTO store_anomalies ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) "  # noqa: S608 - only our own names are inserted
     "ON CONFLICT (symbol, detector, time_ns) DO UPDATE SET "
     + ", ".join(f'"{name}" = coalesce(excluded."{name}", "{name}")' for name in COLUMNS[3:])
 )
@@ -63,7 +63,7 @@ class EmbeddedAlerts(AlertStore):
             except sqlite3.Error as error:
                 raise self._file.failure(error) from error
 
-    def alerts(  # noqa: D102 - as in AlertStore
+    def alerts(  # noqa: D102 - documented in AlertStore
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
     ) -> list[Alert]:
         conditions = ["time_ns >= ?"]
@@ -75,7 +75,7 @@ class EmbeddedAlerts(AlertStore):
             conditions.append("symbol IN (SELECT value FROM json_each(?))")
             values.append(json.dumps(list(symbols)))
         query = (
-            f"SELECT {_NAMES} FROM store_anomalies WHERE {' AND '.join(conditions)} "  # noqa: S608 - names of our own
+            f"SELECT {_NAMES} FROM store_anomalies WHERE {' AND '.join(conditions)} "  # noqa: S608 - only our own names are inserted
             "ORDER BY time_ns DESC, symbol DESC, detector DESC LIMIT ?"
         )
         with self._file.open() as connection:
@@ -92,4 +92,4 @@ class EmbeddedAlerts(AlertStore):
 def _alert(row: Sequence[object]) -> Alert:
     values = dict(zip(COLUMNS, row, strict=True))
     values |= {name: bool(values[name]) for name in BOOLEANS if values[name] is not None}
-    return Alert(**values)  # type: ignore[arg-type]  # by name, of the type that was written
+    return Alert(**values)  # type: ignore[arg-type]  # each by name, with the type that was written

@@ -34,7 +34,7 @@ def counts(connection: sqlite3.Connection, since_ns: int, symbols: Sequence[str]
     among, names = _among(symbols)
     # The plus sign keeps SQLite from scanning all points in the order of symbols.
     query = (
-        "SELECT symbol, count(*) FROM store_points "  # noqa: S608 - names of our own, values are bound
+        "SELECT symbol, count(*) FROM store_points "  # noqa: S608 - only our own names are inserted; values are bound
         f"WHERE is_anomaly = 1 AND time_ns >= ? {among} GROUP BY +symbol"
     )
     return dict(connection.execute(query, (since_ns, *names)).fetchall())

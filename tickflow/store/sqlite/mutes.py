@@ -11,7 +11,7 @@ from tickflow.store.mutes import MuteStore
 from tickflow.store.sqlite.per_call import PerCall
 
 MOST = 1_000
-"""The most mutes that are kept; the oldest are deleted first."""
+"""The maximum number of mutes that are kept; the oldest are deleted first."""
 _NAMES = ", ".join(field.name for field in fields(Mute))
 _PLACES = ", ".join("?" * len(fields(Mute)))
 _SCHEMA = """
@@ -29,7 +29,7 @@ class EmbeddedMutes(MuteStore):
     def __init__(self, path: Path, *, stop: threading.Event) -> None:
         self._file = PerCall(path, stop, _SCHEMA)
 
-    def keep(self, mute: Mute) -> None:  # noqa: D102 - as in MuteStore
+    def keep(self, mute: Mute) -> None:  # noqa: D102 - documented in MuteStore
         with self._file.open() as connection:
             try:
                 connection.execute(f"INSERT OR REPLACE INTO store_mutes ({_NAMES}) VALUES ({_PLACES})", astuple(mute))  # noqa: S608
@@ -41,7 +41,7 @@ class EmbeddedMutes(MuteStore):
             except sqlite3.Error as error:
                 raise self._file.failure(error) from None
 
-    def mutes(self) -> Sequence[Mute]:  # noqa: D102 - as in MuteStore
+    def mutes(self) -> Sequence[Mute]:  # noqa: D102 - documented in MuteStore
         with self._file.open() as connection:
             try:
                 rows = connection.execute(f"SELECT {_NAMES} FROM store_mutes ORDER BY made_ns, id").fetchall()  # noqa: S608
@@ -56,4 +56,4 @@ class EmbeddedMutes(MuteStore):
 def _mute(*row: object) -> Mute:
     values = dict(zip((field.name for field in fields(Mute)), row, strict=True))
     values |= {name: bool(values[name]) for name in ("closed", "undone")}
-    return Mute(**values)  # type: ignore[arg-type]  # by name, of the type that was written
+    return Mute(**values)  # type: ignore[arg-type]  # each by name, with the type that was written

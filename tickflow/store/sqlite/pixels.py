@@ -22,7 +22,7 @@ _PIXELS = f"""
             max(CASE WHEN is_anomaly THEN {_STRENGTH} END) AS strength, {_RANGES}
         {_WITHIN} GROUP BY step
     ) ORDER BY step
-"""  # noqa: S608 - names of our own
+"""  # noqa: S608 - only our own names are inserted
 _STRONGEST = f"SELECT {COLUMNS} {_WITHIN} AND is_anomaly = 1 ORDER BY {_STRENGTH} DESC, time_ns LIMIT 1"
 
 

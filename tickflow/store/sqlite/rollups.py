@@ -21,9 +21,9 @@ LEAST_TICKS = 32
 """A block with fewer ticks has no rollup: its points can be read just as quickly."""
 RATIO = 4
 ONE_TURN = 64
-"""The most blocks that are rolled up after one write, so that no write takes long."""
+"""The maximum number of blocks that are rolled up after one write, so that no write takes long."""
 SEEKS = 64
-"""The most blocks from before the start of this process that are checked after one write."""
+"""The maximum number of blocks from before the start of this process that are checked after one write."""
 FORM = zlib.crc32(",".join([*PLAIN, *MEASURES]).encode())
 """The form in which columns are stored; rollups in any other form are ignored."""
 SCHEMA = """
@@ -37,7 +37,7 @@ _POINTS = f"""
     SELECT time_ns, price, price, price, price, volume, 1, is_anomaly, {_STRENGTH},
         {", ".join(f"{name}, {name}" for name in MEASURES)}
     FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? ORDER BY time_ns, source
-"""  # noqa: S608 - names of our own
+"""  # noqa: S608 - only our own names are inserted
 Block = tuple[str, int]
 
 
@@ -55,7 +55,7 @@ def roll(connection: sqlite3.Connection, block: Block) -> None:
         return
     found = Pixels.from_rows(rows)
     kept = []
-    for level in LEVELS_NS:  # each is a multiple of the one before
+    for level in LEVELS_NS:  # each width is a multiple of the previous one
         found = combined(found, level)
         kept.append((symbol, level, number, FORM, packed(found) if len(rows) >= RATIO * len(found) else None))
     connection.executemany("INSERT OR REPLACE INTO store_rollups VALUES (?, ?, ?, ?, ?)", kept)
@@ -93,7 +93,7 @@ def unpacked(columns: bytes) -> Pixels:
             "anomalies": plain["anomalies"].astype(np.int64),
             "lows": dict(zip(MEASURES, ranges[0::2], strict=True)),
             "highs": dict(zip(MEASURES, ranges[1::2], strict=True)),
-        }  # type: ignore[arg-type]  # by name, of the types given above
+        }  # type: ignore[arg-type]  # each by name, with its type from above
     )
 
 

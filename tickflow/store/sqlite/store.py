@@ -243,7 +243,7 @@ class EmbeddedStore(MetricsStore):
             return anomalies.counts(connection, since_ns, symbols)
 
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
-        """By symbol, the last price of each of `steps` equal steps; steps and symbols without a tick are left out."""
+        """For each symbol, the last price in each of `steps` equal steps; those without a tick are left out."""
         bounds = [since_ns + (until_ns - since_ns) * step // steps for step in range(steps + 1)]
         found: dict[str, list[float]] = {}
         with self._connection() as connection:
@@ -312,7 +312,7 @@ class EmbeddedStore(MetricsStore):
         with self._writing() as connection:
             key = "symbol, time_ns, source"
             deleted = connection.execute(
-                f"DELETE FROM store_points WHERE ({key}) IN "  # noqa: S608 - names of our own
+                f"DELETE FROM store_points WHERE ({key}) IN "  # noqa: S608 - only our own names are inserted
                 f"(SELECT {key} FROM store_points WHERE appended_ms < ? ORDER BY appended_ms LIMIT ?) "
                 "RETURNING symbol, time_ns",
                 (int(now * 1000) - self._retention_ms, max(PRUNE_ROWS, rows)),

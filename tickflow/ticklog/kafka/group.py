@@ -61,7 +61,7 @@ def _view(admin: Any, topic: str, group: str) -> GroupView:
 
 
 def owners_of(members: list[Mapping[str, Any]], topic: str) -> dict[int, str]:
-    """By partition of the topic, the client id of the member that owns it; `members` are those of a described group."""
+    """For each partition of the topic, the client id of its owner; `members` are the members of the group."""
     owners: dict[int, str] = {}
     for member in members:
         assignment = member["member_assignment"]

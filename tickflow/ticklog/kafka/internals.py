@@ -168,7 +168,8 @@ def topic_id(consumer: Any, topic: str) -> str:
 
 
 def may_see(consumer: Any, topic: str) -> bool:
-    """Whether the user may see the topic by the consumer's newest metadata; if not, newer metadata are requested.
+    """Whether the user may see the topic, according to the consumer's newest metadata; if not, newer metadata are
+    requested.
 
     kafka-python raises the refusal where nobody catches it, and then polls without the topic as if it were idle.
     """

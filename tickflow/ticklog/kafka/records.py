@@ -218,7 +218,7 @@ def _headers(data: bytearray, contents: memoryview, at: int) -> list[tuple[str, 
             headers.append(((name or b"").decode(), content))
         except UnicodeDecodeError:
             return []
-    return headers  # type: ignore[return-value]  # a content may be null, as from kafka-python
+    return headers  # type: ignore[return-value]  # a header's value may be null, as in kafka-python
 
 
 def _content(data: bytearray, contents: memoryview, at: int) -> tuple[bytes | None, int]:

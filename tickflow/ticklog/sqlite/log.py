@@ -67,7 +67,7 @@ class EmbeddedTickLog(TickLog):
         self._strayed: int | None = None
         self._end = 0
 
-    def connect(self, *, create: bool = True, letters: bool = True) -> None:  # noqa: D102 - as in TickLog, like all below
+    def connect(self, *, create: bool = True, letters: bool = True) -> None:  # noqa: D102 - documented in TickLog, like all below
         if self._file is None:
             self._file = LogFile(self._path, self.stop)
 
