@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from devtools.process import free_port
 from devtools.servers import Influxd
+from devtools.tokens import make_tokens
 from tests.browser.conftest import WAIT_MS, until
 from tests.conftest import StartScript
 from tests.fakes import Feed
@@ -17,6 +18,8 @@ from tickflow.store.influx.store import InfluxStore
 
 expect.set_options(timeout=WAIT_MS)
 
+SAID_MS = 10_000
+"""How soon the page has to report that its token is revoked, and to go on when it is given back."""
 SHOWN = "window.tickflow?.chart?.looks().picture?.x.length ?? 0"
 
 
@@ -84,5 +87,38 @@ def test_influxdb_stops_and_starts_under_an_open_page(
         store.write(feed.points("AAPL", [190.0]))
         expect(page.locator("#headline-price")).to_have_text("190.00")
         expect(page.locator("#fresh")).not_to_have_text("store down")
+        until(page, f"({SHOWN}) === 31")
+        page.close()
+
+
+def test_the_token_is_revoked_under_an_open_page_and_given_back(
+    script: StartScript, own_influx: Influxd, open_page: Callable[[str], Page]
+) -> None:
+    server = own_influx.server
+    port = free_port()
+    token, identity = make_tokens(server, "stock_data")["page"]
+
+    def become(status: str) -> None:
+        server.call("PATCH", f"/api/v2/authorizations/{identity}", {"status": status})
+
+    env = {"INFLUXDB_URL": server.url, "INFLUXDB_ORG": server.org, "INFLUXDB_TOKEN": token, "UPDATE_INTERVAL": "0.5"}
+    script("stock_dashboard.py", "--dashboard-port", str(port), env=env).wait_for("The page is at")
+    with InfluxStore(
+        server.url, token=server.token, org=server.org, bucket="stock_data", stop=threading.Event()
+    ) as store:
+        store.connect()
+        feed = Feed()
+        store.write(feed.points("AAPL", [150.0 + number for number in range(30)]))
+        page = open_page(f"http://127.0.0.1:{port}/")
+        until(page, f"({SHOWN}) === 30")
+        become("inactive")
+        expect(page.locator("#banner")).to_have_text(
+            re.compile(r"InfluxDB does not know the token .* set INFLUXDB_TOKEN to a valid token"), timeout=SAID_MS
+        )
+        assert page.evaluate(SHOWN) == 30, "what is drawn stays"
+        become("active")
+        store.write(feed.points("AAPL", [190.0]))
+        expect(page.locator("#headline-price")).to_have_text("190.00", timeout=SAID_MS)
+        expect(page.locator("#banner")).not_to_have_text(re.compile("token"))
         until(page, f"({SHOWN}) === 31")
         page.close()

@@ -1,21 +1,30 @@
 """nginx and Caddy in front of the page, configured as in docs/expose.md: TLS, HSTS, sign-in, forged headers."""
 
+import grp
 import http.client
+import json
 import logging
 import os
+import pwd
 import re
 import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from config import Settings
 from devtools.process import free_port
+from stock_dashboard import StockDashboard
 from tests.conftest import unavailable
 from tests.dashboard.serving import Served, served
+from tests.fakes import MemoryAcks, MemoryStore
 from tests.integration.chain import wait_until
 from tests.scripts import PROJECT
 from tests.secured.certificates import Authority
@@ -42,7 +51,9 @@ def nginx(folder: Path, page: int, port: int, authority: Authority) -> list[str]
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name  # they may open the socket
     (folder / "nginx.conf").write_text(
+        f"user {user} {group};\n"
         f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
         f"http {{ access_log off;\n{temporary}{server}}}\n"
     )
@@ -72,22 +83,31 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 @pytest.fixture(params=["nginx", "caddy"])
 def proxy(request: pytest.FixtureRequest, page: Served, tmp_path: Path) -> Iterator[tuple[int, Authority]]:
     """The port of the proxy, and the authority that signed its certificate."""
-    if shutil.which(request.param) is None:
-        unavailable(f"{request.param} is not installed: apt-get install {request.param}")
     authority, port = Authority(tmp_path / "authority"), free_port()
-    command = {"nginx": nginx, "caddy": caddy}[request.param](tmp_path, page.port, port, authority)
-    env = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
-    with (tmp_path / "proxy.log").open("wb") as log:
+    with proxying(request.param, PROXIES[request.param](tmp_path, page.port, port, authority), tmp_path, port):
+        yield port, authority
+
+
+PROXIES = {"nginx": nginx, "caddy": caddy}
+
+
+@contextmanager
+def proxying(name: str, command: list[str], folder: Path, port: int) -> Iterator[None]:
+    """Run a proxy that listens on `port` during the block."""
+    if shutil.which(name) is None:
+        unavailable(f"{name} is not installed: apt-get install {name}")
+    env = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "HOME": str(folder)}
+    with (folder / "proxy.log").open("wb") as log:
         running = subprocess.Popen(command, env=env, stdout=log, stderr=log)
     try:
 
         def answers() -> bool:
-            assert running.poll() is None, (tmp_path / "proxy.log").read_text()
+            assert running.poll() is None, (folder / "proxy.log").read_text()
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 
-        wait_until(answers, f"{request.param} on its port", 60)
-        yield port, authority
+        wait_until(answers, f"{name} on its port", 60)
+        yield
     finally:
         running.terminate()
         running.wait(30)
@@ -128,3 +148,43 @@ def test_people_sign_in_through_the_proxy_and_forged_headers_are_not_believed(
     assert headers["Strict-Transport-Security"] == "max-age=31536000"
     assert ask(proxy, "POST", "/login", form, **{**kind, "Origin": "https://evil.example"})[0] == 403
     assert "signed in: vera (viewer) from 127.0.0.1" in caplog.messages
+
+
+SOCKET = "/run/tickflow/page.sock"
+BY_SOCKET = {
+    "nginx": {"http://127.0.0.1:8050": f"http://unix:{SOCKET}:", 'Remote-User ""': "Remote-User anna"},
+    "caddy": {"127.0.0.1:8050": f"unix/{SOCKET}", "-Remote-User": "Remote-User anna"},
+}
+"""What replaces which parts of a proxy's configuration when it signs people in and reaches the page by a socket."""
+
+
+@pytest.mark.parametrize("name", BY_SOCKET)
+def test_a_proxy_that_names_the_user_reaches_the_page_by_the_documented_unix_socket(name: str, tmp_path: Path) -> None:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # the path of a Unix socket has at most 107 bytes
+    path, stop = folder / "page.sock", threading.Event()
+    chosen = {"auth": "proxy", "auth_proxies": (f"unix:{path}",), "auth_operators": ("anna",)}
+    settings = Settings.model_validate({**chosen, "dashboard_names": (NAME,)})
+    page = StockDashboard(settings, stop=stop, store=MemoryStore(), acks=MemoryAcks())
+    running = threading.Thread(target=page.run)
+    running.start()
+    try:
+        wait_until(path.exists, "the socket", 60)
+        authority, port = Authority(tmp_path / "authority"), free_port()
+        command = PROXIES[name](tmp_path, 8050, port, authority)
+        file = tmp_path / {"nginx": "nginx.conf", "caddy": "Caddyfile"}[name]
+        configuration = file.read_text()
+        for shown_above, instead in BY_SOCKET[name].items():
+            assert shown_above in configuration
+            configuration = configuration.replace(shown_above, instead)
+        document = (PROJECT / "docs" / "expose.md").read_text(encoding="utf-8")
+        assert next(iter(BY_SOCKET[name].values())) in document
+        file.write_text(configuration.replace(SOCKET, str(path)))
+        with proxying(name, command, tmp_path, port):
+            status, _, session = ask((port, authority), "GET", "/session")  # the client calls itself otto
+            assert (status, json.loads(session)["name"], json.loads(session)["role"]) == (200, "anna", "operator")
+            assert ask((port, authority), "GET", "/")[0] == 200
+    finally:
+        stop.set()
+        running.join(60)
+    assert not path.exists()
+    folder.rmdir()
