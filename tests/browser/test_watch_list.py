@@ -17,6 +17,7 @@ CUT = """[...document.querySelectorAll("#watch .ag-cell")].filter((cell) => cell
   .map((cell) => cell.textContent)"""
 STARS = "document.querySelectorAll('#watch .star[aria-pressed=true]').length"
 COLOURS = """(symbol) => {
+  document.body.dataset.fresh = "live";  // a stale list has no shades
   const cell = document.querySelector(`#watch [row-id=${symbol}] [col-id=change]`);
   const context = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
   const paint = (color) => {
