@@ -77,7 +77,9 @@ function axes(id, { panels, layout, margin, paint, em = 1 }) {
   };
   for (const [name, domain] of Object.entries(panels)) {
     const axis = `yaxis${name.slice(1)}`;
-    whole[axis] = { ...layout[axis], domain, side: "right", gridcolor: grid, zeroline: false, fixedrange: true };
+    // The margin fits the widest label: Plotly need not measure whether each one fits.
+    const look = { side: "right", ticklabeloverflow: "allow", gridcolor: grid, zeroline: false, fixedrange: true };
+    whole[axis] = { ...layout[axis], domain, ...look };
   }
   // Plotly does not draw an axis that has no trace.
   const data = Object.keys(panels).map((yaxis) => ({ type: "scatter", mode: "lines", x: [null], y: [null], yaxis }));

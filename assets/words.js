@@ -11,9 +11,15 @@ function digits(price) {
   return Math.min(10, 3 - Math.floor(Math.log10(size)));
 }
 
+/* Kept by their number of places: `toLocaleString` makes such a format for each value, which is most of its work. */
+const formats = new Map();
 function fixed(value, places) {
   if (value === null || value === undefined || Number.isNaN(value)) return NONE;
-  return value.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
+  if (!formats.has(places)) {
+    const both = { minimumFractionDigits: places, maximumFractionDigits: places };
+    formats.set(places, new Intl.NumberFormat("en-US", both));
+  }
+  return formats.get(places).format(value);
 }
 
 /** A number with `significant` digits in a short form: 0.0₅1139 for 0.000001139, 10.4 M. */
@@ -126,8 +132,8 @@ function shown(ms) {
 }
 
 const clock = (at) => `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
-const date = (at) =>
-  at.toLocaleDateString("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
+const DATE = new Intl.DateTimeFormat("en-US", { timeZone: "UTC", month: "short", day: "numeric", year: "numeric" });
+const date = (at) => DATE.format(at);
 
 /** The time of day, and the day, in the shown zone, at `ms` of the exchange's clock. */
 const time = (ms) => clock(new Date(shown(ms)));
