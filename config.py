@@ -266,7 +266,7 @@ _Mechanism = Annotated[
 
 
 def _setting(default: Any, meaning: str, *, shown: str | None = None) -> Any:
-    """A field with its default and its meaning, which is a text in --help, `.env.example` and docs/settings.md.
+    """A field with its default and its meaning, which is shown in --help, `.env.example` and docs/settings.md.
 
     `shown` is how people write the default, if that differs from its plain text.
     """

@@ -52,7 +52,7 @@ class StockDataProducer:
     """Publishes the ticks of one source, keyed by symbol; each tick carries the id of this run and its number.
 
     `injections` are jumps of simulated prices. `start_time` is the first event time of simulated ticks; by default they
-    have the present time. `ticks` ends the run after this many ticks of each symbol. `wishes` say which part of a file
+    have the current time. `ticks` ends the run after this many ticks of each symbol. `wishes` say which part of a file
     is replayed, and how.
     """
 

@@ -37,7 +37,7 @@ function ageOf(event_us) {
   return since + Math.max(0, (state.newest_event_us - event_us) / 1e6);
 }
 
-/** Seconds since a symbol's last tick, so that header, list and foot line show the same number. For the drawn symbol,
+/** Seconds since a symbol's last tick, so that header, list and footer show the same number. For the drawn symbol,
     at most the seconds since this page received its last tick. */
 function ageNow(symbol, event_us) {
   const row = rows().get(symbol),

@@ -262,7 +262,7 @@ function named() {
   );
 }
 
-/** Write the sources of the ticks into the foot line. */
+/** Write the sources of the ticks into the footer. */
 function sourced(layout, paint) {
   layout.annotations.push({
     xref: "paper",

@@ -71,7 +71,7 @@ function painted() {
   return copy;
 }
 
-/** A canvas with the texts, and the chart below them. */
+/** A canvas with the text, and the chart below it. */
 async function drawn(now) {
   const told = about(now),
     id = several() ? "multiples" : "chart",

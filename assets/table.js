@@ -12,7 +12,7 @@ let shown = null;
 
 const dialog = () => document.getElementById("table");
 
-/** The headings, and a row of texts for each visible tick, column or candle. */
+/** The headings, and a row of cells, as text, for each visible tick, column or candle. */
 function inSight() {
   if (document.body.dataset.charts === "several") return { title: "Prices in sight", ...multiples.tableInSight() };
   const { picture, range, drawn } = chart.view;

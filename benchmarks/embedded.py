@@ -44,7 +44,7 @@ def _rate(bench: Bench, ticks: int, number: int) -> float:
 
 
 def _idle_percent(bench: Bench, seconds: int) -> dict[str, float]:
-    """The CPU that each script uses while no page is open, in percent of a core."""
+    """The CPU usage of each script while no page is open, as a percentage of one core."""
     environment = _environment(bench.folder / "idle.db") | {"DASHBOARD_PORT": str(free_port())}
     scripts = ("stock_producer.py", "stock_analytics.py", "stock_dashboard.py")
     processes = {name: bench.start([str(PROJECT / name)], environment, stdout=subprocess.DEVNULL) for name in scripts}

@@ -1,7 +1,7 @@
 """The page's refreshes on both stacks, compared with the plain way: sending the whole figure and list at each refresh.
 
-Seven symbols, four panels. Bytes count the answer's JSON, and its gzip over the wire; milliseconds count all of the
-server's work for the answer.
+Seven symbols, four panels. The bytes are those of the answer's JSON, and of its gzip over the wire; the milliseconds
+are all of the server's work for the answer.
 """
 
 import gzip

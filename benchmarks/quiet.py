@@ -1,4 +1,4 @@
-"""Five minutes of an open page beside the running chain: no request to other hosts, no error in the console."""
+"""Five minutes with the page open while the chain runs: no request to other hosts, no error in the console."""
 
 import os
 import time

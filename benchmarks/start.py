@@ -1,6 +1,6 @@
 """The CPU that each script needs to show its help, to refuse a setting, and to become ready on both stacks.
 
-CPU rather than elapsed time, since waiting for a broker or a store is not the script's cost. The least of three starts
+CPU rather than elapsed time, since waiting for a broker or a store is not the script's cost. The lowest of three starts
 counts, since other work on the machine can only add to a start.
 """
 
@@ -46,7 +46,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def cpu_seconds(script: str, environment: dict[str, str], *arguments: str, enough: float = 0.0) -> float:
-    """The least CPU time of several runs of a script that ends by itself; no run follows one that is below `enough`."""
+    """The lowest CPU time of several runs of a script that ends by itself; a run below `enough` is the last."""
     least = math.inf
     for _ in range(ROUNDS):
         process = _start(script, environment, arguments, PROJECT / "tests", subprocess.DEVNULL)
@@ -59,7 +59,7 @@ def cpu_seconds(script: str, environment: dict[str, str], *arguments: str, enoug
 
 
 def cpu_seconds_until_ready(script: str, environment: dict[str, str], folder: Path, enough: float = 0.0) -> float:
-    """The least CPU time of several starts, up to the log line that shows readiness; one below `enough` is the last."""
+    """The lowest CPU time of several starts, up to the log line of readiness; a start below `enough` is the last."""
     least = math.inf
     for _ in range(ROUNDS):
         more = environment | {"PATH": os.environ["PATH"], "DASHBOARD_PORT": str(free_port())}

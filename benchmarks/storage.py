@@ -187,7 +187,7 @@ def size_of(folder: Path) -> int:
     """The bytes that the files below a folder take on disk; only the allocated blocks of a sparse file count."""
     total = 0
     for file in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # a server compacts and deletes files meanwhile
+        with suppress(FileNotFoundError):  # a server may compact and delete files during the count
             total += file.stat().st_blocks * 512 if file.is_file() else 0
     return total
 

@@ -3,7 +3,7 @@
 python -m devtools.init [--tokens FOLDER]     makes InfluxDB's tokens, each in a folder FOLDER/OWNER
 python -m devtools.init --kafka HOST:PORT     also makes Kafka's topics, users and rights, as administrator at HOST:PORT
 
-Whatever exists already and works is left unchanged. `INFLUXDB_TOKEN` has to be the operator's token. With `--kafka`,
+Whatever already exists and works is left unchanged. `INFLUXDB_TOKEN` has to be the operator's token. With `--kafka`,
 the folder that `--secrets` names has the password of each user in a file, such as `kafka-worker-password`.
 """
 

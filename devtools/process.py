@@ -51,7 +51,7 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def _is_ready(self) -> bool:
-        """Whether the server that was just started accepts work."""
+        """Whether the server that was just started accepts requests."""
 
     def start(self, timeout: float = READY_SECONDS, *, detached: bool = False) -> Self:
         """Start the server and wait until it is ready.

@@ -48,7 +48,7 @@ class EditedCopy:
         file.write_text("".join([*there[:at], lines + "\n", *there[at:]]), encoding="utf-8")
 
     def replace(self, name: str, old: str, new: str) -> None:
-        """Replace a text that occurs once in the file."""
+        """Replace text that occurs once in the file."""
         file = self.folder / name
         text = file.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"

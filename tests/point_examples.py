@@ -49,7 +49,9 @@ def points_of(*rows: Row) -> Points:
 
 
 def bits(points: Points) -> list[str]:
-    """A text for each point. Texts are equal only for equal bits, so -0.0 and 0.0 differ; an absent value is `None`."""
+    """A string for each point. Strings are equal only for equal bits, so -0.0 and 0.0 differ; an absent value is
+    `None`.
+    """
     return [repr(row) for row in points.rows()]
 
 

@@ -26,7 +26,7 @@ def body(**changes: object) -> bytes:
 
 
 def raw(name: str, literal: str) -> bytes:
-    """The JSON of a good tick with one field's value replaced by a JSON text, valid or not."""
+    """The JSON of a good tick with one field's value replaced by JSON text, valid or not."""
     return body(**{name: "@"}).replace(b'"@"', literal.encode())
 
 

@@ -142,7 +142,7 @@ def test_each_container_is_hardened_and_watched(name: str) -> None:
         assert int(service["healthcheck"]["timeout"].removesuffix("s")) >= 5
     assert "privileged" not in service
     assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
-    if name != "kafka":  # Kafka writes its own configuration at its start
+    if name != "kafka":  # Kafka writes its own configuration when it starts
         assert service["read_only"] is True
         assert service["tmpfs"] == ["/tmp"]
 

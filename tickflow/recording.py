@@ -84,7 +84,7 @@ class _Portion:
 
 
 class Recorder:
-    """Records the log's topic into `folder`: from the topic's start or, with `from_now`, from its present end.
+    """Records the log's topic into `folder`: from the topic's start or, with `from_now`, from its current end.
 
     It joins no group. The constructor raises `SettingError` for a folder that has a recording of a different topic.
     """

@@ -2,7 +2,7 @@
 
 The time runs from a tick's event time, which its producer read from the clock, until the write of its point returns;
 both times are from this machine's clock. The first seconds do not count. Prints one JSON line: the number of ticks,
-percentiles in ms, and the process's CPU in percent of a core.
+percentiles in ms, and the process's CPU usage as a percentage of one core.
 """
 
 import argparse
@@ -45,7 +45,7 @@ class TimedStore(Breakable):
 
     @property
     def cpu_percent(self) -> float:
-        """The CPU of this process between the first and the last counted write, in percent of a core."""
+        """The CPU usage of this process between the first and the last counted write, as a percentage of one core."""
         (begun, used_before), (ended, used) = self._spans
         return (used - used_before) / (ended - begun) * 100
 

@@ -1,4 +1,6 @@
-"""Publishes ticks at a steady rate through our producer's log and encoding; each has the present as its event time."""
+"""Publishes ticks at a steady rate through our producer's log and encoding; each tick has the current time as its event
+time.
+"""
 
 import argparse
 import json

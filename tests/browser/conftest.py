@@ -49,7 +49,7 @@ def page_port() -> int:
 class Market:
     """Fills a store with points and a worker's status, as producer and worker would.
 
-    Event times are present times or, for a replay, times on `day`.
+    Event times are current times or, for a replay, times on `day`.
     """
 
     def __init__(self, store: EmbeddedStore, day: datetime | None = None) -> None:
@@ -71,7 +71,7 @@ class Market:
         self.report(ticked=True)
 
     def tick(self, symbol: str, *prices: float, ago: timedelta = timedelta()) -> None:
-        """Store ticks from the present time (or `ago`) on, a millisecond apart."""
+        """Store ticks from the current time (or `ago`) on, a millisecond apart."""
         self.feed.now, self.feed.gap = self._now() - ago, timedelta(milliseconds=1)
         self.store.write(self.feed.points(symbol, list(prices)))
         self.report(ticked=True)
@@ -94,7 +94,7 @@ class Market:
             self.store.write_status(status)
 
     def report_again(self) -> None:
-        """While the worker lives, store its last status again with the present time: slow tests must not silence it."""
+        """While the worker lives, store its last status again with the current time: slow tests must not silence it."""
         with self._lock:
             if self._status is not None and self.lives:
                 self._status = replace(self._status, written_at=time.time_ns())

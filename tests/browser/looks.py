@@ -39,7 +39,7 @@ def wait_for_rows(page: Page, more_than: int) -> None:
 
 
 def wait_for_refreshes(page: Page, count: int = 5) -> None:
-    """Wait until the chart has been extended `count` times; ticks must arrive meanwhile."""
+    """Wait until the chart has been extended `count` times; ticks must arrive during the wait."""
     for _ in range(count):
         wait_for_rows(page, drawn(page))
 

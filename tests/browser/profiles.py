@@ -60,7 +60,7 @@ class Profiles:
     def _clear(self, context: BrowserContext, url: str) -> None:
         idle = next(
             iter(context.pages), None
-        )  # the page that the browser opened at its start; without any page it would end
+        )  # the page that the browser opened when it started; without any page it would end
         if idle is None:
             raise Error("this browser has ended")
         for page in context.pages[1:]:

@@ -133,7 +133,7 @@ def test_the_overview_shows_all_columns_filters_and_leads_back(running: Running,
 ORDER = """[...document.querySelectorAll("#watch .ag-center-cols-container [role=row], #watch [role=row][row-id]")]
   .sort((one, other) => one.getAttribute("row-index") - other.getAttribute("row-index"))
   .map((row) => row.getAttribute("row-id")).filter((id, i, all) => all.indexOf(id) === i).join()"""
-"""The symbols of the watch list in their present order."""
+"""The symbols of the watch list in their current order."""
 
 
 def test_a_sorted_or_filtered_list_keeps_to_its_rule_as_prices_move(running: Running, visit: Visit) -> None:

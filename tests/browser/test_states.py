@@ -133,7 +133,7 @@ def test_the_page_reports_a_dashboard_that_ended_and_reconnects(running: Running
     running.market.tick("AAPL", 158.0)
     expect(page.locator("#headline-price")).to_have_text("158.00")
     expect(page.locator("#banner")).to_be_hidden()
-    expect(page.locator("#headline-note")).to_have_text("in 5m")  # a choice made meanwhile is drawn too
+    expect(page.locator("#headline-note")).to_have_text("in 5m")  # a choice made during the outage is drawn too
 
 
 def test_a_page_without_an_answer_asks_again_as_often_as_it_says(running: Running, visit: Visit) -> None:

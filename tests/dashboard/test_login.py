@@ -191,7 +191,7 @@ def test_a_new_role_counts_at_once_and_a_new_password_or_removal_ends_the_sessio
 
 
 def test_the_answers_of_callbacks_name_the_role(client: FlaskClient) -> None:
-    """An open page notices by this that the person's role has changed."""
+    """This tells an open page that the person's role has changed."""
     sign_in(client, OPERATOR)
     answer = client.post(UPDATE, base_url=HTTPS, json=asked("drawing", [None, None], []))
     assert answer.headers["Person-Role"] == "operator"

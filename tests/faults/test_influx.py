@@ -1,4 +1,4 @@
-"""InfluxDB is away, is frozen, refuses, or is cut off in the middle of an answer."""
+"""InfluxDB is down, is frozen, refuses requests, or is cut off in the middle of an answer."""
 
 import re
 from collections.abc import Callable

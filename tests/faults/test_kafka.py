@@ -1,4 +1,4 @@
-"""Kafka is away or frozen, the network is cut, or retention has removed the log's beginning."""
+"""Kafka is down or frozen, the network is cut, or retention has removed the log's beginning."""
 
 import re
 import time
@@ -36,7 +36,7 @@ def test_the_broker(
     begin: str,
     end: str,
 ) -> None:
-    """A producer is also stopped meanwhile: it ends and reports the ticks that were not acknowledged."""
+    """A producer is also stopped during the fault: it ends and reports the ticks that were not acknowledged."""
     seconds = often(4, 20)
     one = case(f"Kafka {what} for {seconds} s", kafka_stand)
     journal = tmp_path / "journal"

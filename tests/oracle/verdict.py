@@ -11,7 +11,7 @@ from tests.oracle.logs import LogRecord
 from tests.oracle.points import COLUMNS, FLOATS, METRICS
 
 BY_STORE = "refused by the store"
-"""Stands for the reason of a tick that the store refuses for good, whose real text comes from the store."""
+"""Stands for the reason why the store refuses a tick for good; its real text comes from the store."""
 STORE_STAGE = "TASK_PUT"
 CUT = 65_536
 

@@ -211,7 +211,7 @@ def page_shows(stage: Stage) -> bool:
 
 
 class Lack(NamedTuple):
-    """A right that a script lacks, with the names in docs/security.md, and the words that its message must have."""
+    """A right that a script lacks, with the names in docs/security.md, and the words that its message must contain."""
 
     script: str
     kind: str
@@ -449,7 +449,7 @@ def test_a_resumed_replay_that_may_not_read_the_topic_says_so_and_publishes_noth
 
 
 class Taken(NamedTuple):
-    """Rights that are taken from a script while it runs, and the words that its message must have."""
+    """Rights that are taken from a script while it runs, and the words that its message must contain."""
 
     script: str
     names: Mapping[tuple[str, str], Sequence[str]]

@@ -119,7 +119,7 @@ def publish(settings: Settings, *values: bytes) -> None:
 
 @pytest.fixture
 def verbs(request: pytest.FixtureRequest) -> Mapping[Sequence[str], str]:
-    """The verbs to run in this mode, besides `status` and `notify`, each with words of its output."""
+    """The verbs to run in this mode, besides `status` and `notify`, each with words from its output."""
     mode = request.node.callspec.params["chain"]
     return VERBS if FULL or mode in ALL_VERBS else {verb: VERBS[verb] for verb in (("audit",),)}
 

@@ -26,7 +26,7 @@ NEVER_STORED, TOO_OLD = 13, 1970
 
 
 class PickyStore(MemoryStore):
-    """A store that refuses some points for good, drops others as too old, and is away for its next `away` writes."""
+    """A store that refuses some points for good, drops others as too old, and is down for its next `away` writes."""
 
     away = 0
 
@@ -143,7 +143,7 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     topic.append(0, *RECORDS["no tick"])
     first.log.give(0)
     first.read()
-    store.away = 1  # a poll while the store is away notices the rebalance
+    store.away = 1  # a poll while the store is down notices the rebalance
     batch = first.under_test.process(first.under_test.poll())
     first.log.take(0)
     second.log.give(0)

@@ -53,7 +53,7 @@ def _bounds() -> list[float] | None:
 
 
 def lines(store: PageQueries, symbol: str, begin_ns: int, end_ns: int) -> Iterator[str]:
-    """The CSV (RFC 4180) of the symbol's ticks from `begin_ns` until before `end_ns`, in parts. Raises `StoreError`."""
+    """The CSV (RFC 4180) of the symbol's ticks in [`begin_ns`, `end_ns`), in parts. Raises `StoreError`."""
     yield _written([traces.CSV])
     for points in parts(store, symbol, begin_ns, end_ns):
         yield _written(_rows(points))

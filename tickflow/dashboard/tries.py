@@ -11,11 +11,11 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 FREE = 5
-"""After this many wrong tries an address has to wait, and each further wrong try doubles the wait."""
+"""After this many failed attempts an address has to wait, and each further failed attempt doubles the wait."""
 LONGEST_SECONDS = 300.0
 NAME_TRIES, NAME_SECONDS = 10, 60.0
-"""The maximum number of wrong tries for one name within `NAME_SECONDS`, counted over all addresses from which this name
-has never signed in.
+"""The maximum number of failed attempts for one name within `NAME_SECONDS`, counted over all addresses from which this
+name has never signed in.
 """
 MAX_KEPT = 10_000
 FORGOTTEN_SECONDS = 3600.0
@@ -49,12 +49,12 @@ class Tries:
         self._lock = threading.Lock()
         self._addresses: OrderedDict[str, tuple[int, float]] = (
             OrderedDict()
-        )  # number of wrong tries, and time of the last one
-        self._names: OrderedDict[str, tuple[int, float]] = OrderedDict()  # number of wrong tries, and since when
+        )  # number of failed attempts, and time of the last one
+        self._names: OrderedDict[str, tuple[int, float]] = OrderedDict()  # number of failed attempts, and since when
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, name: str, address: str) -> float:
-        """Seconds to wait before the next try; 0 if it may be made now. That try then counts as wrong until `right` is
+        """Seconds to wait before the next attempt; 0 if it may be made now. It then counts as failed until `right` is
         called.
         """
         now, network = self._monotonic(), network_of(address)
@@ -76,7 +76,7 @@ class Tries:
         return 0.0
 
     def right(self, name: str, address: str) -> None:
-        """Note that the last try was right."""
+        """Note that the last attempt succeeded."""
         network = network_of(address)
         with self._lock:
             self._addresses.pop(network, None)

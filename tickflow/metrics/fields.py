@@ -103,7 +103,7 @@ def _declared(label: str, **traits: Any) -> Any:
 
 
 def tag(label: str, tick: str) -> Any:
-    """A text that names the series; it is part of a point's identity."""
+    """A string that names the series; it is part of a point's identity."""
     return _declared(label, kind=Kind.TAG, tick=tick)
 
 

@@ -103,7 +103,7 @@ class Windows:
 
     @property
     def room(self) -> int:
-        """How many symbols fit into the arrays at their present size."""
+        """How many symbols fit into the arrays at their current size."""
         return len(self._counts)
 
     def slots_of(self, symbols: list[str]) -> Ints:

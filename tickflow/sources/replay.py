@@ -36,8 +36,8 @@ logger = logging.getLogger("tickflow.producer")
 
 @dataclass(frozen=True)
 class Part:
-    """Which ticks of the files are replayed: those of `symbols` (empty: all symbols), from `begin_us` until before
-    `end_us`.
+    """Which ticks of the files are replayed: those of `symbols` (empty: all symbols), from `begin_us` up to, but not
+    including, `end_us`.
     """
 
     symbols: frozenset[str] = frozenset()
@@ -60,7 +60,7 @@ class Replay:
     """The ticks of the files that `path` names, at `speed` times the recorded speed (`math.inf`: without waiting).
 
     The constructor recognises the files, and raises `SettingError` if something is wrong with them. With `loop`, the
-    replay starts again at its end, for ever; `shift` moves all times so that the first tick has the present time.
+    replay starts again at its end, for ever; `shift` moves all times so that the first tick has the current time.
     `done` says how many ticks of each symbol an earlier run has published; these are skipped. `clock` is monotonic, in
     seconds; `now` gives the time of day.
     """

@@ -77,7 +77,7 @@ class Commit(NamedTuple):
 
 
 class Position(NamedTuple):
-    """A commit to make; it is valid only while `epoch` is the partition's present assignment.
+    """A commit to make; it is valid only while `epoch` is the partition's current assignment.
 
     `life` counts how often the topic was created again during that assignment; the log's reader checks it.
     """
@@ -218,7 +218,7 @@ class TickLog(ABC):
 
     @property
     def largest_letter(self) -> int | None:
-        """How many bytes the key, value and headers of a dead letter may have in all; `None` if there is no limit."""
+        """How many bytes the key, value and headers of a dead letter may have in total; `None` if there is no limit."""
         return None
 
     def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: B027 - some logs need none
@@ -261,7 +261,7 @@ class TickLog(ABC):
     def read(self, partition: int, stretch: Bounds, topic: str | None = None) -> Iterator[Sequence[Record]]:
         """The records in a range of offsets, in portions, without joining the group or disturbing it.
 
-        Records that the log does not hold, or loses meanwhile, are left out. Raises `LogUnavailable`, `Stopped`.
+        Records that the log does not hold, or loses during the read, are left out. Raises `LogUnavailable`, `Stopped`.
         """
 
     @abstractmethod

@@ -43,7 +43,7 @@ class Prober:
         return max(0.0, self._due_at - self._monotonic())
 
     def due(self) -> Tick | None:
-        """The probe to send now, with the present time, or `None` if none is due."""
+        """The probe to send now, with the current time, or `None` if none is due."""
         if self.seconds_left > 0:
             return None
         self._due_at = self._monotonic() + self._every

@@ -268,7 +268,7 @@ class Audit:
             if offset < judged.start:
                 self._found.older += 1
                 return
-            if offset >= self._ends[partition]:  # not committed: the log may have grown meanwhile
+            if offset >= self._ends[partition]:  # not committed: the log may have grown during the audit
                 self._ends[partition] = self._log.bounds(partition, self._log.topic).end
             if judged.end <= offset < self._ends[partition]:
                 self._found.newer += 1

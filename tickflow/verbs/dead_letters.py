@@ -21,8 +21,8 @@ _PREFIX = "__connect.errors."
 
 
 class Letter(NamedTuple):
-    """A dead letter: the place, key and value of the original, the stage and reason of its refusal, and when it was
-    refused.
+    """A dead letter: the place, key and value of the original, the stage of and the reason for its refusal, and when it
+    was refused.
 
     `size` is the true size of the value, even if the letter holds only its beginning.
     """
@@ -130,7 +130,7 @@ def printable(data: bytes | None, width: int) -> str:
 
 
 def show(log: TickLog, limit: int, explain: bool = False) -> None:
-    """Print what the dead-letter topic holds, with the newest `limit` letters; `explain` as in `lines`."""
+    """Print what the dead-letter topic holds, with the newest `limit` letters; `explain` adds causes and cures."""
     with log:
         log.connect(create=False)
         listing = Listing.of(read(log), limit)

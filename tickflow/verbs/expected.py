@@ -1,4 +1,4 @@
-"""The points and dead letters that must exist according to the log; kept on disk, to use little memory."""
+"""The points and dead letters that must exist according to the log; kept on disk to save memory."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence

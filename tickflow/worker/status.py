@@ -54,7 +54,7 @@ class Reporter:
         state: str = "",
         doing: str = "",
     ) -> WorkerStatus:
-        """The worker's present status."""
+        """The worker's current status."""
         return WorkerStatus(
             worker=self._worker,
             written_at=self._clock(),

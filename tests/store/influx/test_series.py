@@ -44,7 +44,9 @@ QUERIES: dict[str, Callable[[PageQueries], object]] = {
 
 
 def of_sources(count: int, symbol: str = "AAPL") -> Points:
-    """Sixty points, ten seconds apart, of sources in turn: each with its own prices, some of them anomalies."""
+    """Sixty points, ten seconds apart, from the sources in turn: each source has its own prices, some of them
+    anomalies.
+    """
     return points_of(
         *(
             a_row(

@@ -1,4 +1,4 @@
-"""The Kafka adapter while the broker is away, frozen or killed, or refuses the login."""
+"""The Kafka adapter while the broker is down, frozen or killed, or refuses the login."""
 
 import logging
 import threading
@@ -159,7 +159,7 @@ def test_work_continues_after_a_broker_thaws(own_kafka: KafkaServer, own_logs: K
 def test_a_record_in_flight_as_its_broker_is_killed_is_sent_again(
     own_kafka: KafkaServer, own_logs: KafkaLogs, letters: bool
 ) -> None:
-    """A producer connects without dead letters, and a worker with them: their writers take errors differently."""
+    """A producer connects without dead letters, and a worker with them: their writers handle errors differently."""
     log = own_logs.make()
     log.connect(letters=letters)
     publish(log, b"1")

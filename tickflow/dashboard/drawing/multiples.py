@@ -106,7 +106,7 @@ def further(store: PageQueries, drawn: Drawn, latest: Points) -> Answer:
 
 
 def _one(store: PageQueries, symbol: str, begin: int, end: int, marks: int, is_period: bool) -> tuple[Answer, Multiple]:
-    """A symbol's chart from `begin` until before `end`, and its state; the tick interval is measured over the newest
+    """A symbol's chart in [`begin`, `end`), and its state; the tick interval is measured over the newest
     ticks.
     """
     recent = store.newest(symbol, MAX_ROWS)

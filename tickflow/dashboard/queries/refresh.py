@@ -216,7 +216,7 @@ def _picture(
         return None, drawn
     drawn["begin_us"], drawn["threshold"] = first // 1000, threshold
     newest_end = end_of(latest, symbol)
-    if newest_end is None:  # its first tick came after `latest` was read
+    if newest_end is None:  # its first tick arrived after `latest` was read
         return None, drawn
     begin, end = _bounds(view, newest_end)
     drawn["follows"] = end >= newest_end and view["period"] is None
@@ -258,7 +258,7 @@ def _picture(
 
 
 def _bounds(view: View, newest_end: int) -> tuple[int, int]:
-    """The time range of a view: from, and until before, in ns."""
+    """The time range of a view: its start and, not included, its end, in ns."""
     if part := view["sight"] or view["period"]:
         begin, end = (clock.utc_ns(bound) for bound in part)
         return begin, end

@@ -43,7 +43,7 @@ class Answer:
 
 
 def is_json(text: str) -> bool:
-    """Whether a text starts like JSON."""
+    """Whether the text starts like JSON."""
     return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
 
 

@@ -378,7 +378,7 @@ def column_of(given: str, names: Sequence[str]) -> int | None:
 
 
 def parse_columns(text: str) -> Mapping[str, tuple[str, ...]]:
-    """Parse a text such as `price=Close,time=Date+Time` into columns by role. Raises `ValueError`, which says what is
+    """Parse a value such as `price=Close,time=Date+Time` into columns by role. Raises `ValueError`, which says what is
     wrong.
 
     >>> parse_columns("price=Close,time=Date+Time")

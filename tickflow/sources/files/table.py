@@ -48,7 +48,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a text: `header` is the number of lines before the data, `levels` are the header's lines.
+    """The shape of delimited text: `header` is the number of lines before the data, `levels` are the header's lines.
 
     With `drops`, each row starts with an extra cell that has no name in the header: a number that counts the rows.
     """
@@ -93,7 +93,7 @@ def split(line: str, separator: str) -> list[str]:
 
 
 def shape_of(lines: Sequence[str], wanted: Sequence[str] = ()) -> Shape:
-    """The separator, the header and the first row of a text. `wanted` are column names that the user gave.
+    """The separator, the header and the first row of delimited text. `wanted` are column names that the user gave.
 
     Raises `Unreadable` for text that is not a table.
     """
@@ -271,7 +271,7 @@ _FIRST_NAMES = frozenset(
 
 
 class Rows:
-    """The rows of a text with the given shape, in chunks."""
+    """The rows of delimited text with the given shape, in chunks."""
 
     def __init__(self, shape: Shape, encoding: Encoding) -> None:
         self._shape = shape

@@ -1,4 +1,4 @@
-"""Text of any encoding as numbered UTF-8 lines, in blocks of bounded size."""
+"""Text in any encoding as numbered UTF-8 lines, in blocks of bounded size."""
 
 import codecs
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Encoding:
 
 
 def encoding_of(head: bytes) -> Encoding:
-    """The encoding of a text that starts with these bytes: by its mark, by its zero bytes, else UTF-8 or Latin-1.
+    """The encoding of text that starts with these bytes: by its mark, by its zero bytes, else UTF-8 or Latin-1.
 
     Raises `Unreadable` if it is not text.
 
@@ -133,7 +133,7 @@ def _valid(block: bytes) -> bytes:
 
 
 def first_lines(head: bytes, encoding: Encoding, is_whole: bool, most: int) -> list[str]:
-    """The complete lines at the start of a text; the last line is left out if it may be cut off."""
+    """The complete lines at the start of the text; the last line is left out if it may be cut off."""
     text = codecs.getincrementaldecoder(encoding.codec)("replace").decode(head[encoding.mark :], final=is_whole)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not is_whole and len(lines) > 1:

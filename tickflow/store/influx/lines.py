@@ -10,7 +10,7 @@ from tickflow.metrics.fields import FLAG_FIELDS, FLOAT_FIELDS, INTEGER_FIELDS
 from tickflow.metrics.points import MEASUREMENT, Points
 
 TOGETHER = 4_000
-"""How many points are turned into lines at a time: each takes a kilobyte of memory meanwhile."""
+"""How many points are turned into lines at a time: each takes a kilobyte of memory during that."""
 
 
 def to_lines(points: Points) -> list[str]:
@@ -46,7 +46,7 @@ def to_lines(points: Points) -> list[str]:
 
 
 def _filled(template: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
-    """The columns as rows of text, each value after its part of the template. A single `join` is the fastest way."""
+    """The columns as lines of text, each value after its part of the template. A single `join` is the fastest way."""
     count, step = len(columns[0]), 2 * len(columns)
     pieces = [""] * (count * step)
     for number, (word, column) in enumerate(zip(template, columns, strict=True)):
@@ -68,7 +68,7 @@ def _texts(column: npt.NDArray[np.generic]) -> list[str]:
 
 
 def _template(float_fields: Sequence[str]) -> list[str]:
-    """For each value of a line, the text in front of it; the first text begins with the line break."""
+    """For each value of a line, the text in front of it; the first one begins with the line break."""
     values = [f"{name}=|" for name in float_fields] + [f"{name}=|i" for name in INTEGER_FIELDS]
     values += [f"{name}=|" for name in FLAG_FIELDS]
     return f"\n{MEASUREMENT},symbol=|,source=| {','.join(values)} ".split("|")

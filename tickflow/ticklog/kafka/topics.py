@@ -23,7 +23,7 @@ DEFAULT_LIMIT_BYTES = 1_048_588
 """The broker's default `max.message.bytes`, for clusters that do not report it."""
 
 LEAST_LETTER_BYTES = 2**17
-"""The least `max.message.bytes` of a dead-letter topic: enough for a cut letter with its headers."""
+"""The smallest `max.message.bytes` of a dead-letter topic: enough for a cut letter with its headers."""
 
 LARGEST_BYTES = 2**31 - 1
 """The largest `max.message.bytes` that Kafka accepts."""
@@ -194,7 +194,7 @@ def _create(admin: Any, topic: str, partitions: int, configs: Mapping[str, str],
     try:
         admin.create_topics({topic: wanted})
     except TopicAlreadyExistsError:
-        pass  # another process has created it meanwhile
+        pass  # another process has created it in the meantime
     except InvalidReplicationFactorError as error:
         raise _too_many_replicas(admin, topic, new) from error
     except (TopicAuthorizationFailedError, ClusterAuthorizationFailedError) as error:

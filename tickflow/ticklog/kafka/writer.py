@@ -225,7 +225,7 @@ class Writer:
             max_request_size=max(self._limits.values()),
             max_block_ms=500,
             request_timeout_ms=15_000,
-            # While a broker is away, records wait as long as it takes: a record that expires here would be a lost tick.
+            # While a broker is down, records wait as long as it takes: a record that expires here would be a lost tick.
             delivery_timeout_ms=_NO_TIME_LIMIT_MS,
             metadata_max_age_ms=METADATA_MS,
             metrics_enabled=False,
