@@ -56,7 +56,7 @@ class NotAcknowledged(LogError):
     """Records were passed to the log, and the log did not confirm them.
 
     `count` is the number of these records, `cause` the first reason that the log gave. `refused` is the number of
-    those that will never be confirmed (by default all); the others are still in flight, and a later flush may find them
+    those that will never be confirmed (all by default); the others are still in flight, and a later flush may find them
     confirmed.
     """
 

@@ -255,7 +255,7 @@ def read(
     *,
     form: str = "pandas",
 ) -> Any:
-    """The ticks of a recording, or the points of a connected store, for these symbols (by default all), as one table.
+    """The ticks of a recording, or the points of a connected store, for these symbols (all by default), as one table.
 
     The table has event times from `begin` until just before `end`, both of which need a zone. `form`: `pandas` or
     `arrow`. Raises `ValueError`.

@@ -48,7 +48,7 @@ COLUMNS = ("symbol", "source", "time_ns", *FLOATS, *INTEGERS, "is_anomaly")
 
 @dataclass(frozen=True)
 class Expected:
-    """What a topic must lead to: the points, and each refused record with its reason, by partition and offset."""
+    """What must result from a topic: the points, and each refused record with its reason, by partition and offset."""
 
     points: pd.DataFrame
     letters: Mapping[tuple[int, int], tuple[LogRecord, str]]

@@ -128,7 +128,7 @@ class SecuredKafka(KafkaServer):
             until(lambda: set(wanted) <= set(_all_acls(admin, user)), f"the rights of {user} are in force")
 
     def forbid(self, user: str, rights: Rights | None = None) -> None:
-        """Take these rights (by default all) from a user; return once the broker applies the change."""
+        """Take these rights (all by default) from a user; return once the broker applies the change."""
         with self.admin() as admin:
             gone = _all_acls(admin, user) if rights is None else acls(user, rights)
             if gone:

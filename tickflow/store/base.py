@@ -119,7 +119,7 @@ class PointReader(Connected):
 
     @abstractmethod
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """The symbol's first `most` (by default all) points in [`since_ns`, `until_ns`), in time order."""
+        """The symbol's first `most` (all by default) points in [`since_ns`, `until_ns`), in time order."""
 
     @abstractmethod
     def newest(self, symbol: str, count: int) -> Points:
@@ -127,7 +127,7 @@ class PointReader(Connected):
 
     @abstractmethod
     def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name.
+        """The newest point of each symbol, ordered by symbol: of all symbols, or of the first `most` by name.
 
         With `most` and very many symbols, the points may be those that were newest at the previous call.
         """
@@ -138,7 +138,7 @@ class PointReader(Connected):
 
     @abstractmethod
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The first price at or after `since_ns` of each symbol (by default of all symbols)."""
+        """The first price at or after `since_ns` of each symbol (all by default)."""
 
     @abstractmethod
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
@@ -152,7 +152,7 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order."""
+        """The newest `count` anomalies of these symbols (all by default) from `since_ns` on, in time order."""
 
     @abstractmethod
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
@@ -160,13 +160,13 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies from `since_ns` on, by symbol (by default of all); symbols without one are
+        """The number of anomalies from `since_ns` on, by symbol (all by default); symbols without one are
         left out.
         """
 
     @abstractmethod
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The last price in [`since_ns`, `until_ns`), of each symbol (by default of all)."""
+        """The last price in [`since_ns`, `until_ns`), of each symbol (all by default)."""
 
     @abstractmethod
     def totals(self, symbol: str, since_ns: int, until_ns: int) -> Totals | None:

@@ -46,7 +46,7 @@ class Record(Protocol):
 # One struct is made per record. It takes a sixth of a named tuple's time to make, and with `gc=False` the garbage
 # collector skips it: it cannot be part of a cycle.
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A plain `Record`, for logs whose client has no own record class."""
+    """A plain `Record`, for logs whose client has no record class of its own."""
 
     partition: int
     offset: int

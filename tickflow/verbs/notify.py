@@ -60,7 +60,9 @@ def run(
 
 
 def _make_topic(log: TickLog, stop: StopEvent) -> bool:
-    """Create the topic of the alerts if it is missing; wait while the log does not answer. `False` if asked to stop."""
+    """Create the topic of the alerts if it is missing; wait while the log does not answer. Returns `False` if asked to
+    stop.
+    """
     waiting = Saying(logger)
     for delay in Backoff():
         try:

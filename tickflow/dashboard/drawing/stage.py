@@ -27,7 +27,7 @@ def _readings() -> list[Reading]:
         color = each.line.color.removeprefix("--") if each.line is not None else ""
         found.append(Reading(each.name, each.label, each.label if is_switch else None, color))
     found.append(Reading("anomaly", "Anomalies", "Anomaly", "anomaly"))
-    band = Reading("band", "Band", "Band", "band")  # around MA10: with the averages
+    band = Reading("band", "Band", "Band", "band")  # it lies around MA10, so it is placed after the averages
     last = max(at for at, each in enumerate(found) if each.trace and each.key != "anomaly")
     return [*found[: last + 1], band, *found[last + 1 :]]
 

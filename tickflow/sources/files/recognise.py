@@ -604,8 +604,8 @@ class _Recogniser:
         return None
 
     def _digits(self, at: int) -> str | None:
-        """The form of times of day that are numbers, or `None` if they are not: 930 is half past nine, unless a cell is
-        longer.
+        """The form of times of day that are numbers, or `None` if they are not numbers: 930 means half past nine,
+        unless another cell has seconds.
         """
         filled = [cell.strip() for cell in self.filled[at]]
         if not filled or not all(cell.isdecimal() and len(cell) <= 6 for cell in filled):

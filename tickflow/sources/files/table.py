@@ -177,7 +177,7 @@ def _uncommented(cells: Sequence[str]) -> list[str]:
 
 
 def _looks_named(cells: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether these cells are column names: known or given names of a time and of something else, and no values."""
+    """Whether these cells are column names: few are values, and a time and another column have known or given names."""
     if len(cells) < 2 or sum(map(_is_value, cells)) > len(cells) / 4:
         return False
     by_name = [each for each in wanted if not each.isdecimal()]

@@ -163,7 +163,7 @@ class Latest:
         return {symbol: rows[0] for symbol, rows in found.items() if rows}
 
     def _at(self, moments: _Moments, symbols: Sequence[str] | None = None) -> Points:
-        """The points of `symbols` (by default of all) at the times in `moments`, ordered by symbol."""
+        """The points of `symbols` (all by default) at the times in `moments`, ordered by symbol."""
         if not moments:
             return Points.from_rows([])
         wanted = moments if symbols is None else {symbol: moments[symbol] for symbol in symbols}
@@ -205,7 +205,7 @@ class Latest:
 def of(
     influxql: InfluxQL, symbols: Sequence[str] | None = None, until_ns: int | None = None, slimit: str = ""
 ) -> Points:
-    """The newest point before `until_ns` of each of these symbols (by default of all), ordered by symbol."""
+    """The newest point before `until_ns` of each of these symbols (all by default), ordered by symbol."""
     condition, params = named(symbols)
     if until_ns is not None:
         condition, params = f"{condition} AND time < $until", params | {"until": until_ns}

@@ -191,7 +191,7 @@ class InfluxStore(MetricsStore):
         return sorted(found, key=lambda status: (-status.written_at, status.worker))
 
     def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name."""
+        """The newest point of each symbol, ordered by symbol: of all symbols, or of the first `most` by name."""
         if symbols is None:
             return self._latest.setdefault(most, latest.Latest(self._influxql, most=most)).read()
         if len(symbols) > _FEW:
@@ -200,7 +200,7 @@ class InfluxStore(MetricsStore):
         return Points.joined([points for points in found if len(points)] or [Points.from_rows([])])
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The first price at or after `since_ns` of each symbol (by default of all)."""
+        """The first price at or after `since_ns` of each symbol (all by default)."""
         condition, params = named(symbols)
         names = frozenset(symbols or ())
         rows = self._influxql.rows(
@@ -212,7 +212,7 @@ class InfluxStore(MetricsStore):
         return {symbol: price for _, price, symbol in rows if symbols is None or symbol in names}
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The last price in [`since_ns`, `until_ns`), of each symbol (by default of all)."""
+        """The last price in [`since_ns`, `until_ns`), of each symbol (all by default)."""
         condition, params = named(symbols)
         rows = self._influxql.grouped(
             tuple[Integer, float],
@@ -245,7 +245,7 @@ class InfluxStore(MetricsStore):
         return Totals(high, low, volume, values[0][1], ticks)
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """The symbol's first `most` (by default all) points in [`since_ns`, `until_ns`), in time order."""
+        """The symbol's first `most` (all by default) points in [`since_ns`, `until_ns`), in time order."""
         if most is not None and most <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
         until = "" if until_ns is None else "AND time < $until"
@@ -304,7 +304,7 @@ class InfluxStore(MetricsStore):
         return points_of(self._influxql.rows(PointRow, query, params)[::-1])
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order.
+        """The newest `count` anomalies of these symbols (all by default) from `since_ns` on, in time order.
 
         For more than `MOST_NAMED` symbols the result may have fewer: the anomalies of other symbols that sort among
         them count towards `count`.
@@ -330,7 +330,7 @@ class InfluxStore(MetricsStore):
         return preceded.read(self._influxql, moments)
 
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies from `since_ns` on, by symbol (by default of all); symbols without one are
+        """The number of anomalies from `since_ns` on, by symbol (all by default); symbols without one are
         left out.
         """
         condition, params = named(symbols)

@@ -166,7 +166,7 @@ class EmbeddedStore(MetricsStore):
         return [WorkerStatus(*row) for row in rows]
 
     def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        """The newest point of each symbol, ordered by symbol: by default of all, or of the first `most` by name."""
+        """The newest point of each symbol, ordered by symbol: of all symbols, or of the first `most` by name."""
         with self._connection() as connection:
             if symbols is None:
                 return self._latest.of(most).read(connection)
@@ -174,7 +174,7 @@ class EmbeddedStore(MetricsStore):
             return Points.from_rows(row for rows in newest for row in rows)
 
     def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The first price at or after `since_ns` of each symbol (by default of all)."""
+        """The first price at or after `since_ns` of each symbol (all by default)."""
         query = "SELECT symbol, price FROM store_points WHERE symbol = ? AND time_ns >= ? ORDER BY time_ns LIMIT 1"
         with self._connection() as connection:
             names = list(all_symbols(connection)) if symbols is None else symbols
@@ -182,7 +182,7 @@ class EmbeddedStore(MetricsStore):
             return dict(row for row in found if row is not None)
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The last price in [`since_ns`, `until_ns`), of each symbol (by default of all)."""
+        """The last price in [`since_ns`, `until_ns`), of each symbol (all by default)."""
         with self._connection() as connection:
             names = list(all_symbols(connection)) if symbols is None else symbols
             found = ((name, connection.execute(_LAST_WITHIN, (name, since_ns, until_ns)).fetchone()) for name in names)
@@ -195,7 +195,7 @@ class EmbeddedStore(MetricsStore):
         return Totals(*row) if row[-1] else None
 
     def points(self, symbol: str, since_ns: int, until_ns: int | None = None, most: int | None = None) -> Points:
-        """The symbol's first `most` (by default all) points in [`since_ns`, `until_ns`), in time order."""
+        """The symbol's first `most` (all by default) points in [`since_ns`, `until_ns`), in time order."""
         until = "" if until_ns is None else "AND time_ns < ?"
         query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns >= ? {until} ORDER BY time_ns LIMIT ?"  # noqa: S608
         limit = _NO_LIMIT if most is None else most
@@ -226,7 +226,7 @@ class EmbeddedStore(MetricsStore):
         return Points.from_rows(rows[::-1])
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (by default of all) from `since_ns` on, in time order."""
+        """The newest `count` anomalies of these symbols (all by default) from `since_ns` on, in time order."""
         with self._connection() as connection:
             return anomalies.newest(connection, since_ns, count, symbols)
 
@@ -236,7 +236,7 @@ class EmbeddedStore(MetricsStore):
             return anomalies.preceded(connection, moments)
 
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies from `since_ns` on, by symbol (by default of all); symbols without one are
+        """The number of anomalies from `since_ns` on, by symbol (all by default); symbols without one are
         left out.
         """
         with self._connection() as connection:
