@@ -1,5 +1,5 @@
-/* Draws several symbols in one chart: each as a line, with a label, in percent since the start from which the watch list
-   counts too. */
+/* Draws several symbols in one chart: each as a line, with a label, in percent since the moment from which the watch
+   list counts. */
 import { frame } from "./frame.js";
 import { plots } from "./plots.js";
 import { words } from "./words.js";

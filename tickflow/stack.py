@@ -26,7 +26,7 @@ class StackSettings(Protocol):
     """The settings of a stack; `config.Settings` has them."""
 
     @property
-    def stack(self) -> str: ...  # noqa: D102 - each is a key of .env.example
+    def stack(self) -> str: ...  # noqa: D102 - .env.example documents each of these settings
     @property
     def embedded_file(self) -> Path: ...  # noqa: D102
     @property

@@ -279,6 +279,6 @@ def test_a_link_reproduces_the_view(running: Running, visit: Visit) -> None:
     until(page, as_chosen)
     again = visit(page.url.split("/")[-1])
     until(again, as_chosen)
-    texts = [text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext") if text]  # empty ones are under a switch
+    texts = [text for text in again.evaluate(f"{GRAPH}.layout.yaxis.ticktext") if text]  # some labels are empty
     assert texts
     assert all(" %" in text for text in texts)

@@ -1,4 +1,4 @@
-"""Both logs' reports about a consumer group to a program outside the group."""
+"""What both logs report about a consumer group to a program outside the group."""
 
 from collections.abc import Iterator
 from contextlib import suppress

@@ -10,7 +10,7 @@ _ON = re.compile(r"(topic|group) `([^`]+)`")
 
 
 def documented() -> dict[str, Rights]:
-    """The document's table: by script, the rights that it needs, with the names that the document uses."""
+    """The document's table: for each script, the rights that it needs, with the names that the document uses."""
     found: dict[str, dict[tuple[str, str], tuple[str, ...]]] = {}
     scripts: list[str] = []
     for who, on, rights in table("docs/security.md", "Least rights"):

@@ -1,8 +1,8 @@
 """Authentication by the setting `AUTH`: without a login, on loopback only (`none`); by a proxy that names the person
 (`proxy`); or by name and password (`users`).
 
-Every request except those for the sign-in page needs a known person; callbacks that change something need an operator
-(see `shapes`).
+Every request except those for the sign-in page must come from a known person; callbacks that change something need an
+operator (see `shapes`).
 """
 
 import html
@@ -44,10 +44,10 @@ class Gatekeeper(ABC):
 
     @abstractmethod
     def person(self) -> Person | None:
-        """The person who makes the request; `None` if nobody is known."""
+        """The person who makes the request; `None` if it is not known who that is."""
 
     def refuse(self) -> Response:
-        """The answer to a request without a known person."""
+        """The answer to a request if it is not known who makes it."""
         return _plain(403, "This page can be reached only through its proxy.")
 
     def serve(self, server: Flask) -> None:  # noqa: B027 - not abstract: most subclasses add no routes
@@ -204,7 +204,7 @@ class AuthSettings(Protocol):
     """The settings of authentication; `config.Settings` has them."""
 
     @property
-    def auth(self) -> str: ...  # noqa: D102 - each is a key of .env.example
+    def auth(self) -> str: ...  # noqa: D102 - .env.example documents each of these settings
     @property
     def auth_proxies(self) -> tuple[str, ...] | None: ...  # noqa: D102
     @property

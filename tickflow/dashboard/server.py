@@ -103,7 +103,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         super().__init__(*arguments, **named)
 
     def received(self, data: bytes) -> bool:
-        """Process bytes of a request."""
+        """Process received bytes of a request."""
         if self.request is None:
             self._begun = time.monotonic()
         return bool(super().received(data))

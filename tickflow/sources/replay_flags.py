@@ -32,7 +32,7 @@ class ReplaySettings(Protocol):
     """The settings that say how a file is read; `config.Settings` has them."""
 
     @property
-    def replay_timezone(self) -> str | None: ...  # noqa: D102 - each is a key of .env.example
+    def replay_timezone(self) -> str | None: ...  # noqa: D102 - .env.example documents each of these settings
     @property
     def replay_symbol(self) -> str | None: ...  # noqa: D102
     @property

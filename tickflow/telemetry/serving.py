@@ -14,7 +14,7 @@ class TelemetrySettings(Protocol):
     """The settings that say where telemetry is served; `config.Settings` has them."""
 
     @property
-    def metrics_host(self) -> str: ...  # noqa: D102 - each is a key of .env.example
+    def metrics_host(self) -> str: ...  # noqa: D102 - .env.example documents each of these settings
     @property
     def metrics_port(self) -> int | None: ...  # noqa: D102
 

@@ -221,7 +221,7 @@ class TickLog(ABC):
         """How many bytes the key, value and headers of a dead letter may have in total; `None` if there is no limit."""
         return None
 
-    def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: B027 - some logs need none
+    def make_topic(self, topic: str, partitions: int, configs: Mapping[str, str]) -> None:  # noqa: B027 - not abstract: some logs need no further topic
         """Create another topic if it is missing; `configs` are topic settings of Kafka. Raises `LogUnavailable`."""
 
     @abstractmethod

@@ -54,7 +54,7 @@ class VerbSettings(DeskSettings, Protocol):
     """The settings that the verbs need; `config.Settings` has them."""
 
     @property
-    def anomaly_threshold(self) -> float: ...  # noqa: D102 - each is a key of .env.example
+    def anomaly_threshold(self) -> float: ...  # noqa: D102 - .env.example documents each of these settings
     @property
     def max_symbols(self) -> int: ...  # noqa: D102
     @property

@@ -177,7 +177,7 @@ def test_any_refusal_becomes_a_sentence_and_every_wait_ends(
 
 
 def refusal(status: int, body: bytes | str | None) -> ApiException:
-    """A refused write, as the client raises it."""
+    """The error that the client raises for a refused write."""
     error = ApiException(status=status, reason="refused")
     error.body = body
     return error

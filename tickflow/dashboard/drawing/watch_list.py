@@ -78,7 +78,7 @@ def _tooltip(each: Field) -> dict[str, str]:
     return {"headerTooltip": f"Of the last {each.window} ticks"} if each.window > 1 else {}
 
 
-# The widths here hold until the grid is ready; `measure` in assets/watch.js then fits them to their texts.
+# The widths here hold until the grid is ready; `measure` in assets/watch.js then fits each column to its text.
 COLUMNS: list[dict[str, Any]] = [
     {
         "field": "symbol",

@@ -159,7 +159,7 @@ def refresh(
 
 
 def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn, new: Points) -> pictures.Picture:
-    """The columns or candles from `begin` on that the rows `new` change or begin."""
+    """The columns or candles in [`begin`, `end`), which the rows `new` have changed."""
     width = drawn["width_ns"]
     if drawn["kind"] == "candles":
         candles = store.candles(symbol, begin - LEAD_CANDLES * width, end, width)
