@@ -51,7 +51,7 @@ def nginx(folder: Path, page: int, port: int, authority: Authority) -> list[str]
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name  # this user may open the socket
+    user, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name  # the user may open the socket
     (folder / "nginx.conf").write_text(
         f"user {user} {group};\n"
         f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
