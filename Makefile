@@ -21,7 +21,7 @@ DEV := .venv/.dev
 BENCH := benchmarks/.venv/.made
 SCRIPTS := node_modules/.made
 
-.PHONY: help run test full faults attacks secured check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets sbom settings screenshots lock clean
+.PHONY: help run test full faults attacks secured check fuzz mutants coverage servers servers-down bench drill evaluate profile tables tokens secrets containers sbom settings screenshots lock clean
 
 help: ## List the targets (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ tokens: $(RUN) ## Make tokens of InfluxDB for worker, page, auditor and Grafana,
 
 secrets: ## Make certificates and passwords for docker-compose.secure.yml, in secrets/
 	@scripts/secrets.sh
+
+containers: ## Start Compose's containers in each form, audit what they store, remove them; needs Docker
+	@scripts/containers.sh
 
 sbom: $(DEV) ## Write sbom.json (CycloneDX): the libraries of requirements.lock with their hashes; works offline
 	@$(BIN)/cyclonedx-py requirements --no-validate --output-reproducible --sv 1.6 -o sbom.json requirements.lock
