@@ -59,7 +59,8 @@ def commit_first() -> None:
     write = StockAnalyticsEngine.write
 
     def commit_then_write(worker: StockAnalyticsEngine, batch: Batch) -> None:
-        worker.commit(batch)
+        worker.settle(batch)
+        worker.commit()
         write(worker, batch)
 
     patch(StockAnalyticsEngine, write=commit_then_write)
