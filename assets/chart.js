@@ -416,7 +416,7 @@ function priceLabel(price) {
   return size >= 1e7 || (size < 1e-4 && size > 0) ? words.short(price, 6) : words.price(price);
 }
 
-/** The position of each panel, in shares of the height, from the bottom. */
+/** The position of each panel from the bottom, as a fraction of the height. */
 function sharesOf(height) {
   const heights = { ...HEIGHTS, ...Object.fromEntries(more.panels().map(({ panel, height: one }) => [panel, one])) },
     names = Object.keys(heights),

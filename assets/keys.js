@@ -48,7 +48,7 @@ function step(by) {
   setProps("symbol", { value: next });
 }
 
-/* After a symbol is chosen in a different way, keys start from that symbol. */
+/* After a symbol is chosen in any other way, keys start from that symbol. */
 const forget = () => (aim = { symbol: null, at: -AIM_MS });
 document.addEventListener("pointerdown", forget, true);
 

@@ -50,7 +50,7 @@ REFINED = """
       requestAnimationFrame(look);
     }, true);
 """
-"""Records how many ms after a step of the wheel the picture of the new time range is complete."""
+"""Records how many ms it takes, after a notch of the wheel, to draw the new time range in full."""
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m devtools.init", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--tokens", type=Path, default=Path("/tokens"), help="a folder with a folder for each token")
     parser.add_argument("--kafka", help="where Kafka takes whoever connects for its administrator")
-    parser.add_argument("--secrets", type=Path, default=Path("/run/secrets"), help="where the passwords are")
+    parser.add_argument("--secrets", type=Path, default=Path("/run/secrets"), help="the folder of the passwords")
     chosen = parser.parse_args(arguments)
     try:
         settings = load_settings()

@@ -20,7 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, required=True, help="ticks a second")
     parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--symbols", type=int, default=500, help="which tick in turn")
+    parser.add_argument("--symbols", type=int, default=500, help="how many symbols take turns ticking")
     arguments = parser.parse_args()
     set_up_logging("ERROR")
     stop = StopEvent()

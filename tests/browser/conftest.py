@@ -94,7 +94,7 @@ class Market:
             self.store.write_status(status)
 
     def report_again(self) -> None:
-        """While the worker lives, store its last status again with the current time: slow tests must not silence it."""
+        """While the worker lives, renew its last status with the current time, so slow tests do not find it silent."""
         with self._lock:
             if self._status is not None and self.lives:
                 self._status = replace(self._status, written_at=time.time_ns())

@@ -39,7 +39,7 @@ IN_SIGHT = f"""(({{ picture, range }}) => {{
 
 
 def check(page: Page, points: Points, times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
-    """Compare the visible part with a recomputation from all ticks; return the kind of picture."""
+    """Compare the visible part with a recomputation from all ticks; return which kind of picture it is."""
     until(page, f"(window.tickflow.chart.refine(), {SETTLED})")  # wait until the page has all data that it needs
     seen = page.evaluate(IN_SIGHT)
     if seen["first"] is None:

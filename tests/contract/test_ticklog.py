@@ -1,4 +1,4 @@
-"""The contract of every tick log, as the names of the tests state it."""
+"""The contract that every tick log must meet; the test names spell it out."""
 
 import threading
 import time

@@ -259,7 +259,7 @@ INFLUX = {
 
 @pytest.fixture(scope="session")
 def places(secured_influx: SecuredInfluxd, authority: Authority, influx: InfluxServer) -> Iterator[dict[str, str]]:
-    """The URL of each place that the table names."""
+    """The URL behind each server name in the table."""
     plain = urlsplit(influx.url)
     assert plain.port
     fronts = {

@@ -25,7 +25,7 @@ class CountingLog(MemoryLog):
 
 
 class Worker:
-    """A worker that has committed its first tick a moment ago; further commits wait for long."""
+    """A worker that has just committed its first tick; its next commit is a long time away."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stock_analytics, "POLL_SECONDS", 0.0)

@@ -79,7 +79,7 @@ class ByProxy(Gatekeeper):
         self._operators = frozenset(operators)
 
     def person(self) -> Person | None:
-        """The person that the proxy names."""
+        """The person named by the proxy."""
         if request.environ.get(OWN):
             return Person("the page itself", "viewer")
         name = request.headers.get(self._header, "")

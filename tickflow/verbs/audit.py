@@ -46,7 +46,7 @@ class Findings:
     """The result of an audit: counts, and the first differences in words.
 
     `foreign` points come from no record of the log. `shared` ticks have the symbol, source and time of a later tick,
-    which has overwritten their point. Not judged are: `expired` points, which the store may have dropped; `older`
+    which has overwritten their point. Not judged: `expired` points, which the store may have dropped; `older`
     points, whose records the log no longer holds; `newer` points, which are not committed; points of an `other_version`
     of the computation, which this version would compute differently; and dead letters `forgotten` by retention.
     """
