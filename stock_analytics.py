@@ -18,7 +18,6 @@ worker print its summary. Exit codes: 0 asked to stop (audit: no differences), 1
 import argparse
 import gc
 import logging
-import math
 import signal
 import sys
 import time
@@ -64,12 +63,6 @@ from tickflow.worker.status import Reporter, worker_name
 if TYPE_CHECKING:
     from tickflow.telemetry.worker import Snapshot
 
-COMMIT_SECONDS = 0.1
-"""The shortest time between two commits, except before a rebalance, after refused records, and at a stop. Without it
-each small batch waits for a commit of its own: at 2,000 ticks/s on twelve partitions and two busy cores, half of the
-ticks were then stored within 47 ms, not 38.
-"""
-
 logger = logging.getLogger("tickflow.worker")
 
 
@@ -113,7 +106,6 @@ class StockAnalyticsEngine:
         )
         self._limits = command_line.limits_of(settings)
         self._uncommitted: dict[int, Position] = {}
-        self._committed_at = -math.inf
         self._reporter = Reporter(self.store, self.worker, clock)
         self.notices = Notices(self.log.dead_letter_topic)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writer")
@@ -140,7 +132,6 @@ class StockAnalyticsEngine:
                 self.turn()
             logger.info("asked to stop: storing and committing the batch in flight")
             self.finish()
-            self.commit()
             self._reporter.end(self.status())
         except Stopped:
             if self.holdup.reason:
@@ -334,15 +325,10 @@ class StockAnalyticsEngine:
         return written
 
     def settle(self, batch: Batch) -> None:
-        """Publish the refused records of a batch whose points are stored; then commit, if that is due."""
+        """Publish the refused records of a batch whose points are stored, and commit it."""
         self.deliver(batch.letters)
         self.console.refused(letter.key for letter in batch.letters)
-        self._uncommitted |= batch.positions
-        self._uncommitted = {n: at for n, at in self._uncommitted.items() if self.partitions.holds(n, at)}
-        for number in batch.positions.keys() & self._uncommitted.keys():
-            self.counters.pending(number, batch.positions[number].epoch).add(batch.tallies[number])
-        if batch.letters or self.log.is_rebalancing or time.monotonic() - self._committed_at >= COMMIT_SECONDS:
-            self.commit()
+        self.commit(batch)
 
     def letters_of(self, refused: Sequence[Refused], stage: str) -> list[dead_letters.Letter]:
         """The dead letters about these records, each cut to the size that the topic accepts."""
@@ -366,15 +352,18 @@ class StockAnalyticsEngine:
                 self.holdup.wait(delay, reason, f"the dead-letter topic {topic} accepts records again")
         self.holdup.over()
 
-    def commit(self) -> None:
+    def commit(self, batch: Batch) -> None:
         """Commit what is stored and refused. Positions that the log cannot take now are committed with the next batch.
 
         A position that the group refuses stays due while the partition is ours; after that its next owner reads from
         the last commit.
         """
+        self._uncommitted |= batch.positions
+        self._uncommitted = {n: at for n, at in self._uncommitted.items() if self.partitions.holds(n, at)}
+        for number in batch.positions.keys() & self._uncommitted.keys():
+            self.counters.pending(number, batch.positions[number].epoch).add(batch.tallies[number])
         if not self._uncommitted:
             return
-        self._committed_at = time.monotonic()
         try:
             with self.telemetry.commit_seconds.time():
                 committed = self.log.commit(self._uncommitted)

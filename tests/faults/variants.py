@@ -59,8 +59,7 @@ def commit_first() -> None:
     write = StockAnalyticsEngine.write
 
     def commit_then_write(worker: StockAnalyticsEngine, batch: Batch) -> None:
-        worker.settle(batch)
-        worker.commit()
+        worker.commit(batch)
         write(worker, batch)
 
     patch(StockAnalyticsEngine, write=commit_then_write)

@@ -63,7 +63,6 @@ class Worker:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stock_analytics, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(stock_analytics, "COMMIT_SECONDS", 0.0)
 
 
 RECORDS = {
@@ -88,7 +87,6 @@ events = st.one_of(
         st.sampled_from(["commit_fails", "commit_refused", "commit_unsure", "letters_fail"]),
     ),
     st.tuples(st.just("retention"), partitions, st.integers(1, 6)),
-    st.tuples(st.just("commits wait"), st.booleans()),
 )
 
 
@@ -117,15 +115,12 @@ def test_at_every_quiet_moment_the_accounts_of_every_partition_add_up(history: l
                 group[worker].log.troubles.append(name)
             case ("retention", int(partition), int(count)):
                 topic.drop(partition, count)
-            case ("commits wait", bool(whether)):
-                stock_analytics.COMMIT_SECONDS = 900.0 if whether else 0.0
             case ("read", int(worker)):
                 group[worker].read()
                 assert group[worker].counters.discrepancies() == {}
 
     for event in history:
         play(event)
-    play(("commits wait", False))
     for worker in group:
         worker.log.troubles.clear()
     for _ in range(2 + sum(map(len, topic.entries.values()))):
@@ -153,7 +148,8 @@ def test_a_batch_that_a_rebalance_takes_back_counts_once_where_it_is_committed()
     first.log.take(0)
     second.log.give(0)
     first.under_test.write(batch)
-    first.under_test.settle(batch)
+    first.under_test.deliver(batch.letters)
+    first.under_test.commit(batch)
     for _ in range(3):
         second.read()
     totals = [first.counters.total, second.counters.total]

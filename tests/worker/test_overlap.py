@@ -103,7 +103,6 @@ class Worker:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stock_analytics, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(stock_analytics, "COMMIT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -262,9 +261,7 @@ def test_a_batch_in_flight_is_not_committed_on_a_recreated_topic(worker: Worker)
     assert worker.under_test.counters.discrepancies() == {}
 
 
-turns = st.lists(
-    st.sampled_from(["turn", "append", "fail", "commit_fails", "commit_refused", "back", "wait"]), max_size=40
-)
+turns = st.lists(st.sampled_from(["turn", "append", "fail", "commit_fails", "commit_refused", "back"]), max_size=40)
 
 
 @settings(max_examples=60, deadline=None)
@@ -285,11 +282,8 @@ def test_despite_failures_records_are_committed_once_and_only_after_they_are_sto
             case "back":
                 worker.log.take(0)
                 worker.log.give(0)
-            case "wait":  # let the next commits wait, or no longer
-                stock_analytics.COMMIT_SECONDS = 900.0 - stock_analytics.COMMIT_SECONDS
             case trouble:
                 worker.log.troubles.append(trouble)
-    stock_analytics.COMMIT_SECONDS = 0.0
     for _ in range(10):
         worker.log.troubles.clear()
         worker.under_test.turn()

@@ -19,7 +19,6 @@ from tickflow.worker import assignments
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stock_analytics, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(stock_analytics, "COMMIT_SECONDS", 0.0)
 
 
 class SeekingLog(MemoryLog):
@@ -145,7 +144,6 @@ EVENTS = st.one_of(
     st.tuples(st.just("rebalance")),
     st.tuples(st.just("rebalance after all is read")),
     st.tuples(st.just("rebalance after all is read")),
-    st.tuples(st.just("commits wait"), st.sampled_from([900.0, 0.0, 0.0])),
     st.tuples(
         st.just("trouble"), st.integers(0, 1), st.sampled_from(["commit_fails", "commit_refused", "commit_unsure"])
     ),
@@ -168,7 +166,6 @@ def test_revoked_and_returned_partitions_give_the_points_of_an_undisturbed_worke
     @given(st.lists(EVENTS, min_size=8, max_size=25))
     def check(history: list[tuple[object, ...]]) -> None:
         topic, store = MemoryTopic(1), MemoryStore()
-        stock_analytics.COMMIT_SECONDS = 0.0
         workers = [Worker(topic, store), Worker(topic, store)]
         owner = 0
         workers[0].log.give(0)
@@ -177,8 +174,6 @@ def test_revoked_and_returned_partitions_give_the_points_of_an_undisturbed_worke
                 append(topic, int(str(given_[0])))
             elif kind == "read":
                 workers[int(str(given_[0]))].read(int(str(given_[1])))
-            elif kind == "commits wait":
-                stock_analytics.COMMIT_SECONDS = float(str(given_[0]))
             elif kind == "move":
                 workers[owner].log.take(0)
                 workers[owner].read()  # a group moves a partition only after its owner has noticed the loss

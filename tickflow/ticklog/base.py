@@ -183,11 +183,6 @@ class TickLog(ABC):
         return ""
 
     @property
-    def is_rebalancing(self) -> bool:
-        """Whether the next poll gives up the assigned partitions: what is not committed then is read again."""
-        return False
-
-    @property
     def holdup(self) -> str:
         """What keeps the log from returning records that it holds, as a sentence; empty if nothing does."""
         return ""

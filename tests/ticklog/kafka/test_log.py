@@ -14,7 +14,7 @@ from kafka.structs import TopicPartition
 from tests.contract.ticklogs import SECONDS, KafkaLogs, at, join, publish, read
 from tests.waiting import until
 from tickflow.errors import NotAcknowledged, SettingError
-from tickflow.ticklog.base import Bounds, Commit, Position, TickLog
+from tickflow.ticklog.base import Bounds, Commit, TickLog
 from tickflow.ticklog.kafka import reader
 from tickflow.ticklog.kafka.log import KafkaTickLog
 from tickflow.ticklog.kafka.topics import DEFAULT_LIMIT_BYTES, HEADROOM_BYTES
@@ -308,27 +308,6 @@ def test_a_topic_recreated_in_the_poll_that_revoked_its_partition_is_not_read(lo
     assert polled.revoked == frozenset(range(4))
     assert polled.assigned == {}
     assert log.lag() == {}
-
-
-def test_a_member_learns_of_a_rebalance_before_the_poll_that_takes_its_partitions(logs: KafkaLogs) -> None:
-    first, second = logs.reader(), logs.reader()
-    epochs = join(first)
-    assert not first.is_rebalancing
-    ended = threading.Event()
-
-    def keep_joining() -> None:
-        while not ended.is_set():
-            second.poll(0.2)
-
-    joining = threading.Thread(target=keep_joining)
-    joining.start()
-    try:
-        until(lambda: first.is_rebalancing, "the heartbeat reports the rebalance")
-        assert first.commit({number: Position(0, "", epoch) for number, epoch in epochs.items()}) == set(epochs)
-        until(lambda: len(first.poll(0.2).revoked) == 4)
-    finally:
-        ended.set()
-        joining.join()
 
 
 def test_a_rebalance_may_outlast_a_poll(logs: KafkaLogs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,6 @@ __all__ = [
     "drop_unreadable",
     "end_sending",
     "ends_of_all",
-    "is_to_rejoin",
     "is_without_number",
     "keep_finished_joins",
     "leave_when_closed",
@@ -117,11 +116,6 @@ def remember_to_rejoin(consumer: Any) -> None:
     """
     if consumer._coordinator.rejoining:
         consumer._coordinator.request_rejoin()
-
-
-def is_to_rejoin(consumer: Any) -> bool:
-    """Whether the next poll joins the group again: a heartbeat has reported that a rebalance has begun."""
-    return bool(consumer._coordinator.rejoin_needed)
 
 
 def keep_finished_joins(consumer: Any) -> None:

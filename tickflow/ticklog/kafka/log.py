@@ -56,11 +56,7 @@ class KafkaTickLog(TickLog):
         return self._reader.topic_id
 
     @property
-    def is_rebalancing(self) -> bool:  # noqa: D102 - documented in TickLog, like all below
-        return self._reader.is_rebalancing
-
-    @property
-    def holdup(self) -> str:  # noqa: D102
+    def holdup(self) -> str:  # noqa: D102 - documented in TickLog, like all below
         return self._reader.holdup
 
     def connect(self, *, create: bool = True, letters: bool = True) -> None:  # noqa: D102
