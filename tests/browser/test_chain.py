@@ -2,14 +2,15 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from devtools.process import free_port
-from devtools.servers import Influxd
+from devtools.servers import Influxd, InfluxServer
 from devtools.tokens import make_tokens
 from tests.browser.conftest import WAIT_MS, until
 from tests.conftest import StartScript
@@ -28,6 +29,18 @@ def moves(page: Page) -> None:
     for _ in range(2):
         shown = page.locator("#headline-price").inner_text()
         expect(page.locator("#headline-price")).not_to_have_text(shown)
+
+
+@contextmanager
+def thirty_ticks(server: InfluxServer) -> Iterator[tuple[InfluxStore, Feed]]:
+    """A store that holds thirty ticks of AAPL, at 150 to 179, and the feed of further ones."""
+    with InfluxStore(
+        server.url, token=server.token, org=server.org, bucket="stock_data", stop=threading.Event()
+    ) as store:
+        store.connect()
+        feed = Feed()
+        store.write(feed.points("AAPL", [150.0 + number for number in range(30)]))
+        yield store, feed
 
 
 @pytest.fixture
@@ -71,12 +84,7 @@ def test_influxdb_stops_and_starts_under_an_open_page(
     env = {"INFLUXDB_TOKEN": server.token, "UPDATE_INTERVAL": "0.5"}
     running = script("stock_dashboard.py", "--dashboard-port", str(port), *flags, env=env)
     running.wait_for("The page is at")
-    with InfluxStore(
-        server.url, token=server.token, org=server.org, bucket="stock_data", stop=threading.Event()
-    ) as store:
-        store.connect()
-        feed = Feed()
-        store.write(feed.points("AAPL", [150.0 + number for number in range(30)]))
+    with thirty_ticks(server) as (store, feed):
         page = open_page(f"http://127.0.0.1:{port}/")
         expect(page.locator("#headline-price")).to_have_text("179.00")
         until(page, f"({SHOWN}) === 30")
@@ -103,12 +111,7 @@ def test_the_token_is_revoked_under_an_open_page_and_given_back(
 
     env = {"INFLUXDB_URL": server.url, "INFLUXDB_ORG": server.org, "INFLUXDB_TOKEN": token, "UPDATE_INTERVAL": "0.5"}
     script("stock_dashboard.py", "--dashboard-port", str(port), env=env).wait_for("The page is at")
-    with InfluxStore(
-        server.url, token=server.token, org=server.org, bucket="stock_data", stop=threading.Event()
-    ) as store:
-        store.connect()
-        feed = Feed()
-        store.write(feed.points("AAPL", [150.0 + number for number in range(30)]))
+    with thirty_ticks(server) as (store, feed):
         page = open_page(f"http://127.0.0.1:{port}/")
         until(page, f"({SHOWN}) === 30")
         become("inactive")
