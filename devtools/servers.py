@@ -190,6 +190,8 @@ def main(arguments: list[str] | None = None) -> int:
     ending = verbs.add_parser("down", help="end exactly what `up` started")
     ending.add_argument("--wipe", action="store_true", help="remove its data too")
     chosen = parser.parse_args(arguments)
+    # Otherwise a SIGTERM while a server starts would leave it running, and `down` would not know it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if chosen.verb == "build":
             return _build_all()
@@ -202,6 +204,9 @@ def main(arguments: list[str] | None = None) -> int:
                 down(chosen.wipe)
     except ServerError as error:
         print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"Interrupted: `{chosen.verb}` is not complete.", file=sys.stderr)
         return 1
     return 0
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -145,6 +146,19 @@ def test_settings_for_influxdb_come_from_env_file_then_example_then_default(tmp_
     assert setting("INFLUXDB_ORG", tmp_path) == "an org"
 
 
+def as_in_a_terminal() -> None:
+    """Set SIGINT to its default: a background job starts with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def uses(pid: int, folder: Path) -> bool:
+    """Whether the command line of a process names the folder."""
+    try:
+        return str(folder).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 class TestUpAndDown:
     """Tests of `make servers` and `make servers-down`, on free ports."""
 
@@ -192,6 +206,26 @@ class TestUpAndDown:
         finally:
             assert self.run(tmp_path, "down", "--wipe").returncode == 0
         assert [path.name for path in (tmp_path / "tickflow-servers").iterdir()] == ["lock"]
+
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.usefixtures("local_servers")
+    def test_up_that_is_interrupted_leaves_nothing_running(
+        self, tmp_path: Path, ports: dict[str, str], how: signal.Signals
+    ) -> None:
+        flags = [f"--{name}-port={port}" for name, port in ports.items()]
+        cache = str(building.cache_folder().parent)
+        environ = os.environ | {"XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": cache}
+        command = [sys.executable, "-m", "devtools.servers", "up", *flags]
+        with subprocess.Popen(
+            command, cwd=PROJECT, env=environ, stderr=subprocess.PIPE, text=True, preexec_fn=as_in_a_terminal
+        ) as starting:
+            log = tmp_path / "tickflow-servers" / "kafka" / "log.txt"
+            until(lambda: log.exists() and log.stat().st_size > 0, "Kafka is starting")
+            starting.send_signal(how)
+            assert starting.wait(60) == 1
+            assert starting.stderr
+            assert starting.stderr.read() == "Interrupted: `up` is not complete.\n"
+        assert [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if uses(pid, tmp_path)] == []
 
     @pytest.mark.usefixtures("local_servers")
     def test_a_taken_port_is_reported(self, tmp_path: Path) -> None:
