@@ -109,6 +109,7 @@ def section() -> Component:
             html.Figure(
                 className="figure figure-multiples",
                 role="group",
+                tabIndex=0,  # many charts scroll, and keys must reach what scrolls
                 children=html.Div(id=ids.MULTIPLES, className="chart"),
                 **{"aria-labelledby": "multiples-summary"},
             ),
