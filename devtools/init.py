@@ -1,7 +1,8 @@
-"""The service `init` of docker-compose.yml, which runs before the scripts and gives each of them least privileges.
+"""The service `init` of docker-compose.yml, which runs before the scripts and gives each of them the least privileges
+it needs.
 
 python -m devtools.init [--tokens FOLDER]     makes InfluxDB's tokens, each in a folder FOLDER/OWNER
-python -m devtools.init --kafka HOST:PORT     also makes Kafka's topics, users and rights, as administrator at HOST:PORT
+python -m devtools.init --kafka HOST:PORT     also makes Kafka's topics, users and ACLs, as administrator at HOST:PORT
 
 Whatever already exists and works is left unchanged. `INFLUXDB_TOKEN` has to be the operator's token. With `--kafka`,
 the folder that `--secrets` names has the password of each user in a file, such as `kafka-worker-password`.
@@ -44,7 +45,7 @@ READ_BY_ANOTHER_USER = ("grafana",)
 
 
 def of_users(topic: str, group: str) -> dict[str, Rights]:
-    """The rights of each user: each script has its own, and `auditor` is for the verbs that only read."""
+    """The permissions of each user: each script has its own, and `auditor` is for the verbs that only read."""
     return {
         "producer": {("TOPIC", topic): ("WRITE", "DESCRIBE")},
         "worker": of_worker(topic, group),
@@ -61,7 +62,7 @@ def of_users(topic: str, group: str) -> dict[str, Rights]:
 
 
 def of_worker(topic: str, group: str) -> Rights:
-    """The rights that a worker and its verbs `status` and `rewind` need."""
+    """The permissions that a worker and its verbs `status` and `rewind` need."""
     return {
         ("TOPIC", topic): ("READ", "DESCRIBE"),
         ("TOPIC", f"{topic}.dlq"): ("WRITE", "DESCRIBE"),
@@ -72,7 +73,7 @@ def of_worker(topic: str, group: str) -> Rights:
 
 
 def acls(user: str, rights: Rights) -> list[ACL]:
-    """The rights of a user as ACLs for kafka-python's admin client."""
+    """The permissions of a user as ACLs for kafka-python's admin client."""
     return [
         ACL(
             f"User:{user}",
@@ -95,7 +96,7 @@ def make_topics(settings: Settings) -> None:
 
 
 def make_users(server: str, passwords: Mapping[str, str], rights: Mapping[str, Rights]) -> None:
-    """Set each user's password and rights. Raises `KafkaError`."""
+    """Set each user's password and permissions. Raises `KafkaError`."""
     admin = KafkaAdminClient(bootstrap_servers=server)
     try:
         for user, password in passwords.items():
@@ -104,7 +105,7 @@ def make_users(server: str, passwords: Mapping[str, str], rights: Mapping[str, R
                 raise KafkaError(f"the password of {user} was not taken: {answer}")
             made = admin.create_acls(acls(user, rights[user]))
             if made["failed"]:
-                raise KafkaError(f"the rights of {user} were not taken: {made['failed']}")
+                raise KafkaError(f"the permissions of {user} were not set: {made['failed']}")
     finally:
         admin.close()
 
@@ -147,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
                 user: (chosen.secrets / f"kafka-{user}-password").read_text(encoding="utf-8").strip() for user in users
             }
             make_users(chosen.kafka, passwords, users)
-            print(f"topics, passwords and rights of {', '.join(users)}: made")
+            print(f"topics, passwords and permissions of {', '.join(users)}: made")
     except SettingError as error:
         print(error, file=sys.stderr)
         return 2

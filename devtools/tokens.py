@@ -24,7 +24,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     "auditor": {METRICS: ("read",)},
     "grafana": {METRICS: ("read",)},
 }
-"""The rights of each token, by bucket. The notifier, which reads mutes, uses the worker's token."""
+"""The permissions of each token, by bucket. The notifier, which reads mutes, uses the worker's token."""
 
 
 def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]:

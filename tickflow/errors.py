@@ -6,7 +6,7 @@
     ├── SourceError             a source cannot deliver; the message has the reason
     ├── LogError                the tick log failed
     │   ├── LogUnavailable      the log does not answer at present: try again
-    │   │   └── LogRefused      the log answers, and a right is missing: a person must grant it, then try again
+    │   │   └── LogRefused      the log answers, but a permission is missing: a person must grant it, then try again
     │   └── NotAcknowledged     records were sent, but the log never confirmed them
     ├── Overloaded              the page has more requests than it can answer
     └── StoreError              the metrics store failed
@@ -49,7 +49,7 @@ class LogUnavailable(LogError):
 
 
 class LogRefused(LogUnavailable):
-    """The tick log answers, but refuses a request because a right is missing, which a person must grant."""
+    """The tick log answers, but refuses a request because a permission is missing, which a person must grant."""
 
 
 class NotAcknowledged(LogError):

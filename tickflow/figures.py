@@ -1,4 +1,4 @@
-"""Numbers in the form in which people read them; the page has the same forms in `assets/words.js`."""
+"""Formats numbers for people; the page formats them the same way in `assets/words.js`."""
 
 import math
 
@@ -29,7 +29,7 @@ def percent(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A number of any kind, never with an exponent from a thousand on.
+    """Any number; from a thousand on, it is written without an exponent.
 
     >>> plain(-2.5), plain(12_345_678.9)
     ('−2.5', '12,345,679')

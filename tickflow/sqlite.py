@@ -110,7 +110,7 @@ def unusable(path: Path, error: Exception) -> SettingError:
 
 
 def _make_folder(path: Path) -> None:
-    """Create a missing folder and file for this user only; SQLite gives its companion files the same rights."""
+    """Create a missing folder and file for this user only; SQLite gives its companion files the same permissions."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Never open an existing file here: closing any descriptor of it releases the locks of all connections that this

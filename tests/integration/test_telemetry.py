@@ -132,7 +132,7 @@ def test_a_producer_that_is_blocked_in_publish_is_not_live(
         wait_until(lambda: readiness(port).get("state") == "waiting_for_log", "word that the log is away", 30)
         assert get(port, "/health/live")[0] == 200
         wait_until(lambda: get(port, "/health/live")[0] == 503, "word that the loop does not turn", 60)
-        assert re.search("has not turned for .* ticks are not acknowledged", readiness(port)["sentence"])
+        assert re.search("has been stuck for .* ticks are not acknowledged", readiness(port)["sentence"])
     finally:
         own_kafka.resume()
     wait_until(ready(port), "readiness again")

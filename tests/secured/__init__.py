@@ -1,1 +1,3 @@
-"""Kafka with TLS, logins and rights, and InfluxDB over HTTPS: real servers with certificates of a private authority."""
+"""Kafka with TLS, logins and permissions, and InfluxDB over HTTPS: real servers with certificates of a private
+authority.
+"""

@@ -1,4 +1,4 @@
-"""The rights on Kafka that docs/security.md lists for each script, in the form in which the tests grant them."""
+"""The permissions on Kafka that docs/security.md lists for each script, in the form in which the tests grant them."""
 
 import re
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ _ON = re.compile(r"(topic|group) `([^`]+)`")
 
 
 def documented() -> dict[str, Rights]:
-    """The document's table: for each script, the rights that it needs, with the names that the document uses."""
+    """The document's table: for each script, the permissions that it needs, with the names that the document uses."""
     found: dict[str, dict[tuple[str, str], tuple[str, ...]]] = {}
     scripts: list[str] = []
-    for who, on, rights in table("docs/security.md", "Least rights"):
+    for who, on, rights in table("docs/security.md", "Least privilege"):
         scripts = [each.replace("`", "").strip() for each in who.split(",")] if who else scripts
         matched = _ON.fullmatch(on)
         assert matched, on
@@ -23,7 +23,7 @@ def documented() -> dict[str, Rights]:
 
 
 def named(rights: Rights, topic: str) -> Rights:
-    """The rights with the document's names replaced by those of a test's topic, group and foreign topic."""
+    """The permissions with the document's names replaced by those of a test's topic, group and foreign topic."""
 
     def name(documented: str) -> str:
         known = documented.replace("raw", foreign_topic(topic))
@@ -39,7 +39,7 @@ def without(rights: Rights, lacking: Rights) -> Rights:
 
 
 def part_of(rights: Rights, kind: str, name: str, *operations: str) -> Rights:
-    """The rights to these operations on one topic or group; without `operations`, to all that `rights` allows on it."""
+    """The permissions for operations on a topic or group; without `operations`, all that `rights` allows on it."""
     may = rights[kind, name]
     assert set(operations) <= set(may), (operations, may)
     return {(kind, name): operations or tuple(may)}

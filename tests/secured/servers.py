@@ -44,7 +44,7 @@ LISTENERS = {
 class SecuredKafka(KafkaServer):
     """A broker with all of `LISTENERS`; on `port`, which has neither TLS nor login, everybody is a super user.
 
-    `admin` is also a super user by login. The other users have the rights that `allow` gives them: on `LOGIN` and
+    `admin` is also a super user by login. The other users have the permissions that `allow` gives them: on `LOGIN` and
     `SECURE` by their login, on `MUTUAL` by the common name of their certificate.
     """
 
@@ -120,7 +120,7 @@ class SecuredKafka(KafkaServer):
                 assert not any(answer.values()), answer
 
     def allow(self, user: str, rights: Rights) -> None:
-        """Give a user rights; return once the broker applies them."""
+        """Give a user these permissions; return once the broker applies them."""
         with self.admin() as admin:
             wanted = acls(user, rights)
             made = admin.create_acls(wanted)
@@ -128,7 +128,7 @@ class SecuredKafka(KafkaServer):
             until(lambda: set(wanted) <= set(_all_acls(admin, user)), f"the rights of {user} are in force")
 
     def forbid(self, user: str, rights: Rights | None = None) -> None:
-        """Take these rights (all by default) from a user; return once the broker applies the change."""
+        """Revoke these permissions (all by default) of a user; return once the broker applies the change."""
         with self.admin() as admin:
             gone = _all_acls(admin, user) if rights is None else acls(user, rights)
             if gone:

@@ -1,4 +1,4 @@
-"""The stage for tests of rights: topics that an administrator made, and the scripts, each as a user of its own."""
+"""The setup for tests of permissions: topics that an administrator made, and the scripts, each with its own user."""
 
 import io
 import threading
@@ -80,11 +80,11 @@ class Stage:
         return load(self.env(script, **more))
 
     def rights(self, script: str) -> init.Rights:
-        """The rights that docs/security.md gives a script, on the topics of this test."""
+        """The permissions that docs/security.md gives a script, on the topics of this test."""
         return named(RIGHTS[script], self.topic)
 
     def allow_only(self, script: str, rights: init.Rights | None = None) -> None:
-        """Give the user of a script these rights and no others; by default, the rights that the document lists."""
+        """Give the user of a script these permissions and no others; by default, those that the document lists."""
         self.kafka.forbid(user_of(script))
         self.kafka.allow(user_of(script), self.rights(script) if rights is None else rights)
 

@@ -1,6 +1,7 @@
-"""Least privilege on Kafka: the rights in docs/security.md suffice for each script, and it reports any that it lacks.
+"""Least privilege on Kafka: the permissions in docs/security.md suffice for each script, and it reports any that it
+lacks.
 
-The topic of each test has one partition. `make test` tries some of the missing rights, `make secured` all of them.
+The topic of each test has one partition. `make test` tries some of the missing permissions, `make secured` all of them.
 """
 
 import json
@@ -41,7 +42,7 @@ timestamp = "t"
 epoch = "s"
 """
 SOON = 10.0
-"""The seconds within which a script has to report the right that it lacks."""
+"""How many seconds a script may take to report the permission that it lacks."""
 FOREIGN_RECORD = b'{"s": "AAPL", "p": 9.5, "t": 1767623400}'
 
 
@@ -106,7 +107,7 @@ def test_the_users_that_init_makes_do_their_own_work_and_not_that_of_others(
     assert "not_json" in shown
     others = {"dead-letters": load(worker), "audit": load(notifier), "rewind": auditor}
     for verb, settings in others.items():
-        with pytest.raises(LogRefused, match="lacks the rights on"):
+        with pytest.raises(LogRefused, match="lacks permissions on"):
             perform(settings, verb, *(["--to", "2026-01-01"] if verb == "rewind" else []))
 
 
@@ -154,7 +155,7 @@ def test_each_script_does_its_whole_job_with_the_documented_rights(
 
 
 def does_more(stage: Stage, script: str) -> bool:
-    """Whether a producer with the flag in `script` does its job with the rights that the document gives it."""
+    """Whether a producer with the flag in `script` does its job with the permissions that the document gives it."""
     stage.allow_only(script)
     if script.endswith("--record"):
         return recorded(stage) == len(stage.values()) - stage.values().count(BAD)
@@ -196,7 +197,7 @@ def ticks_in(recording: Path) -> int:
 
 
 def page_shows(stage: Stage) -> bool:
-    """Whether the page shows the symbols while its user has no rights on Kafka."""
+    """Whether the page shows the symbols while its user has no permissions on Kafka."""
     dashboard = StockDashboard(stage.settings("page"))
     thread = dashboard.gate.start()
     try:
@@ -211,13 +212,15 @@ def page_shows(stage: Stage) -> bool:
 
 
 class Lack(NamedTuple):
-    """A right that a script lacks, with the names in docs/security.md, and the words that its message must contain."""
+    """A permission that a script lacks, with the names in docs/security.md, and the words that its message must
+    contain.
+    """
 
     script: str
     kind: str
     name: str
     operations: Sequence[str]
-    """If empty, all rights on that topic or group."""
+    """If empty, all permissions on that topic or group."""
     said: Sequence[str]
     goes_on: bool = False
     """Whether a worker still stores and commits."""
@@ -229,7 +232,7 @@ OF_STATE = "the topic stock-ticks.state: a worker needs READ, WRITE"
 OF_TICKS = "the topic stock-ticks (KAFKA_TOPIC): all need DESCRIBE on it, a producer WRITE, a worker READ"
 OF_GROUP = "the group stock-analytics (KAFKA_GROUP): who reads as its member needs READ"
 TICKS, GROUP = ("TOPIC", "stock-ticks"), ("GROUP", "stock-analytics")
-USER = "this user (KAFKA_SASL_USERNAME) lacks the rights on"
+USER = "this user (KAFKA_SASL_USERNAME) lacks permissions on"
 
 OF_WORKER = [
     Lack("worker", *TICKS, ["READ"], ["held up", USER, OF_TICKS]),
@@ -443,13 +446,13 @@ def test_a_resumed_replay_that_may_not_read_the_topic_says_so_and_publishes_noth
     file.write_text("timestamp,symbol,price,volume\n2026-02-02T15:00:00Z,AAPL,100,1\n")
     settings = stage.settings("producer", SOURCE="replay", REPLAY_FILE=str(file), REPLAY_SPEED="max")
     stage.allow_only("producer")
-    with pytest.raises(LogRefused, match=r"lacks the rights on the topic .* \(KAFKA_TOPIC\)"):
+    with pytest.raises(LogRefused, match=r"lacks permissions on the topic .* \(KAFKA_TOPIC\)"):
         StockDataProducer(settings, wishes=Wishes(resume=True)).start_streaming()
     assert stage.values() == before
 
 
 class Taken(NamedTuple):
-    """Rights that are taken from a script while it runs, and the words that its message must contain."""
+    """Permissions that are revoked while a script runs, and the words that its message must contain."""
 
     script: str
     names: Mapping[tuple[str, str], Sequence[str]]
@@ -469,7 +472,8 @@ WHILE_RUNNING = [
     Taken("producer", {TICKS: ["WRITE"]}, UNCONFIRMED),
 ]  # fmt: skip
 HELD_SECONDS = 4.0
-"""How long the rights are withdrawn, in seconds: long enough for clients to forget topics that they may not see."""
+"""How long the permissions are withdrawn, in seconds: long enough for clients to forget topics that they may not see.
+"""
 
 
 def test_rights_taken_and_given_back_while_producer_and_worker_run_cost_no_tick(

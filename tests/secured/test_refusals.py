@@ -28,7 +28,7 @@ from tickflow.errors import SettingError, Stopped, StoreError, StoreMisconfigure
 from tickflow.stack import open_acks, open_alerts, open_log, open_store
 
 USED = "test-refusals"
-"""An existing topic on which no user has rights."""
+"""An existing topic on which no user has permissions."""
 
 
 class Case(NamedTuple):
@@ -140,7 +140,7 @@ KAFKA = {
     "unknown user, SCRAM": Case("SECURE", login("eve"), LOGINS, ANY_CERT),
     "unknown user, PLAIN": Case("SECURE", login("eve", "PLAIN"), LOGINS, ANY_CERT),
     "mechanism that is not offered": Case("SCRAMONLY", login("admin", "PLAIN"), ["KAFKA_SASL_MECHANISM"], ANY_CERT),
-    # a right is missing
+    # a permission is missing
     "no right on the topic": Case("SECURE", login("nobody"), [f"the topic {USED} ", "DESCRIBE", "KAFKA_SASL_USERNAME"]),
     "no right on the topic, by certificate": Case(
         "MUTUAL", tls(cert="NOBODY", key="NOBODY_KEY"), [f"the topic {USED} ", "KAFKA_SSL_CERTFILE"], NO_LOGIN

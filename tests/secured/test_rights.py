@@ -1,4 +1,4 @@
-"""Least privilege: the rights that docs/security.md gives each script suffice, and each of them is needed."""
+"""Least privilege: the permissions that docs/security.md gives each script suffice, and each of them is needed."""
 
 import threading
 from collections.abc import Mapping

@@ -58,7 +58,7 @@ def test_a_loop_that_hangs_is_neither_live_nor_ready() -> None:
     now[0] = 16.0
     with TelemetryServer("127.0.0.1", 0, CollectorRegistry(), health) as server:
         assert [get(server, path)[0] for path in ("/health/live", "/health/ready")] == [503, 503]
-        assert b"has not turned for 16 s" in get(server, "/health/live")[1]
+        assert b"has been stuck for 16 s" in get(server, "/health/live")[1]
 
 
 def test_an_answer_that_is_overdue_is_not_ready_but_live() -> None:

@@ -1,12 +1,13 @@
-"""Limits the number of alerts: a threshold follows a budget, and the number is bounded for any data; pure.
+"""Limits the number of alerts: a threshold follows a budget, so that the number has a bound for any data.
 
 The log threshold q rises by `GAIN` at each alert and falls with time, by `GAIN` · budget per trading day (or by `GAIN`
 per 1/budget ticks), but never below the logarithm of the detector's floor. This is adaptive conformal inference (Gibbs
 and Candès, "Adaptive Conformal Inference Under Distribution Shift", NeurIPS 2021) on a logarithmic scale.
 
-The bound: with scores cut at `CAP`, alerts <= budget · T + ln(CAP / FLOOR) / GAIN + 1 for any data, T counted from the
-symbol's first tick. Proof: each alert raises q by GAIN, in T days q falls by at most GAIN · budget · T, and no alert is
-raised while q >= ln(CAP). So before the last of n alerts ln(FLOOR) + (n - 1) · GAIN - GAIN · budget · T <= q < ln(CAP).
+The bound: with scores capped at `CAP`, alerts <= budget · T + ln(CAP / FLOOR) / GAIN + 1 for any data, where T is the
+time since the symbol's first tick. Proof: each alert raises q by GAIN, in T days q falls by at most GAIN · budget · T,
+and no alert is raised while q >= ln(CAP). So before the last of n alerts ln(FLOOR) + (n - 1) · GAIN - GAIN · budget · T
+<= q < ln(CAP).
 """
 
 import math
@@ -46,7 +47,7 @@ _BUDGET = re.compile(r"(?:(\d{1,9}(?:\.\d{1,9})?)|1/([1-9]\d{0,11}))", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many alerts per symbol and detector: `rate` per trading day, or `rate` per tick.
+    """The permitted number of alerts per symbol and detector: `rate` per trading day, or `rate` per tick.
 
     A trading day is a weekday of event time, all 24 hours of it (UTC); Saturdays and Sundays do not count as time.
     """
@@ -56,7 +57,7 @@ class Budget:
 
     @property
     def constant(self) -> float:
-        """The most alerts by which the budget can be exceeded, however long the time."""
+        """The maximum number of alerts above the budget, over any length of time."""
         return (_LOG_CAP - _log(FLOOR)) / GAIN + 1
 
     def elapsed(self, since: int, until: int) -> float:
@@ -65,7 +66,7 @@ class Budget:
 
 
 class Followed(NamedTuple):
-    """A threshold: its logarithm `q` at the moment `since` (µs since 1970, or ticks)."""
+    """A threshold at the time `since` (µs since 1970, or ticks): `q` is its natural logarithm."""
 
     q: float
     since: int
@@ -77,7 +78,7 @@ def floor_of(detector: str) -> float:
 
 
 def start(since: int, threshold: float = START, floor: float = FLOOR) -> Followed:
-    """The first threshold of a symbol; never below the floor."""
+    """The initial threshold of a symbol, never below the floor."""
     return Followed(_log(max(threshold, floor)), since)
 
 
@@ -92,7 +93,7 @@ def threshold_at(followed: Followed, now: int, budget: Budget, floor: float = FL
 
 
 def exceeds(score: float, followed: Followed) -> bool:
-    """Whether a score, cut at the cap, exceeds a threshold that holds at the same moment."""
+    """Whether a score, capped at `CAP`, exceeds the threshold at the same moment."""
     return followed.q < _LOG_CAP and min(score, CAP) > exp(followed.q)
 
 

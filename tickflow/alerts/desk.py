@@ -4,11 +4,11 @@ The worker's loop calls `adopt`, `take`, `passed`, `look`, `committed`, `release
 for a server, and none of them raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps
 checkpoints, retrying for ever. It stores a checkpoint of a partition only once all earlier alerts are stored and
 published and the checkpoint's offset is committed. So after a crash the replay from the newest checkpoint raises any
-missing alert again, with the same bits. Nothing is stored before the replay has reached the committed offset: the store
-may hold later forms of these alerts, and a worker that is stopped during its replay must not replace them by earlier
-ones. Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts of other
-workers, so each worker looks for market moves in the store, some seconds after it stored a move, and all of them write
-the same point.
+missing alert again, identical to the bit. Nothing is stored before the replay has reached the committed offset: the
+store may hold later forms of these alerts, and a worker that is stopped during its replay must not replace them by
+earlier ones. Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts of
+other workers, so each worker looks for market moves in the store, some seconds after it stored a move, and all of them
+write the same point.
 """
 
 import logging
@@ -80,8 +80,8 @@ class Watched:
 
 @dataclass(slots=True)
 class Moves:
-    """Stored moves among which no market move has been looked for yet: their earliest and latest time, and since when
-    they wait.
+    """Stored moves that have not been searched for market moves yet: their earliest and latest time, and when their
+    wait began.
 
     A checkpoint that was prepared before `raised_at` includes none of their ticks.
     """
@@ -227,13 +227,13 @@ class Desk:
             self._look(partition, ours)
 
     def passed(self, partition: int, end: int) -> None:
-        """Note that all records of the partition before `end` were read, and that `take` has got their ticks."""
+        """Note that all records of the partition before `end` were read, and that `take` has received their ticks."""
         ours = self._watched.get(partition)
         if ours is not None:
             ours.read_up_to = end
 
     def look(self) -> None:
-        """Have the watches process the ticks that have waited long enough; to be called at each turn of the loop."""
+        """Have the watches process the ticks that have waited long enough; the loop calls this in each iteration."""
         for partition, ours in list(self._watched.items()):
             if (ours.held or ours.is_behind) and self._clock() >= ours.next_look:
                 self._look(partition, ours)
@@ -321,7 +321,7 @@ class Desk:
         self._store.close()
 
     def _topics(self) -> tuple[Checkpoints, TickLog | None]:
-        """The store of checkpoints and the log to publish to. To make their topics may take seconds after a start."""
+        """The store of checkpoints and the log to publish to. After a start, creating their topics may take seconds."""
         if self._opened is None:
             self._opened = self._open_checkpoints(self._ended)
         return self._opened

@@ -1,9 +1,9 @@
 """Episodes: one alert per run of flags of the same symbol and detector, in event time.
 
 An episode opens with its first flag and closes after 60 s of the symbol's event time without a flag. Its alert is
-repeated only if the score has grown by half and also exceeds the threshold that follows the budget. 60 s after the
-opening it is decided whether the move lasted. All of this depends only on the symbol's own ticks, so a replay has the
-same result.
+repeated only if the score has grown by half and also exceeds the threshold that follows the budget. Whether the move
+lasted is decided 60 s after the opening. All of this depends only on the symbol's own ticks, so a replay has the same
+result.
 """
 
 from collections.abc import Mapping
@@ -47,8 +47,8 @@ class Flag(NamedTuple):
 
 
 class Open(msgspec.Struct):
-    """An episode that is open, or for which it is not yet decided whether the move lasted. Flags that score above `bar`
-    belong to it.
+    """An episode that is open, or that still waits for the decision whether its move lasted. Flags that score above
+    `bar` belong to it.
     """
 
     alert: Alert
@@ -67,7 +67,7 @@ class Watched:
 
     @property
     def due_us(self) -> int | None:
-        """The event time of the next decision: an episode ends, or it is decided whether a move lasted. `None` if none
+        """The event time of the next decision: whether an episode has ended, or whether a move lasted. `None` if none
         is due.
         """
         due = [each.last_us + CLOSED_AFTER_US for each in self.open if each.is_open]
@@ -76,7 +76,7 @@ class Watched:
 
 
 class Stretch(NamedTuple):
-    """A symbol's ticks of one batch: its name, event times that never decrease, prices, and the previous price.
+    """A symbol's ticks in one batch: its name, event times that never decrease, prices, and the previous price.
 
     `counted` is the number of the symbol's ticks before the batch, `begun_us` the time of its very first tick.
     """
@@ -107,8 +107,7 @@ class Episodes:
         self.watched: dict[str, Watched] = {}
 
     def bar(self, symbol: str, detector: str, end: int, begun_us: int) -> float:
-        """The lowest score that a flag must exceed to matter at any time up to `end`, which is in the time of the
-        budget.
+        """The score that a flag must exceed to matter at any time up to `end`, which is in budget time.
 
         `begun_us` is the time of the symbol's first tick. The threshold falls until `end` unless an alert raises it.
         """
@@ -119,7 +118,7 @@ class Episodes:
         return min(thresholds)
 
     def take(self, stretch: Stretch, flags: list[Flag]) -> list[Alert]:
-        """Process a symbol's ticks and its flags (in order); return each new or changed alert in its present form."""
+        """Process a symbol's ticks and its flags (in order); return each new or changed alert in its current form."""
         watched = self.watched.get(stretch.symbol)
         if watched is None:
             if not flags:
@@ -219,6 +218,6 @@ class Episodes:
 
 
 def _is_unjudged(each: Open) -> bool:
-    """Whether it is not yet decided that the episode's move lasted or did not; a bad print is not a move."""
+    """Whether the episode still waits for the decision whether its move lasted; a bad print is not a move."""
     alert = each.alert
     return alert.lasted is None and alert.direction != 0 and alert.detector != "bad_print"

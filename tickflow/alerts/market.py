@@ -14,7 +14,7 @@ from tickflow.ticks.probe import PROBE
 
 WITHIN_NS = 5 * 10**9
 REACH_NS = 60 * 10**9
-"""How far before and after an alert, in ns, the other alerts of its market move are looked for at first. A market move
+"""How far before and after an alert, in ns, the first search looks for other alerts of its market move. A market move
 lasts as long as alerts follow one another within five seconds, so it may be longer (see `around`).
 """
 _LEAST = ((1, 3), (7, 3), (50, 4), (200, 5), (500, 6), (5_000, 14))
@@ -44,8 +44,8 @@ def least_members(symbols: int) -> int:
 def gathered(alerts: Sequence[Alert], symbols: int) -> tuple[list[Alert], list[Alert]]:
     """The market moves among these alerts, and the alerts that belong to no market move, both in time order.
 
-    A market alert has the time, the direction and the place of its first member, the strongest score, and as `members`
-    the symbols in alphabetical order.
+    A market alert has the time, the direction and the log position of its first member, the strongest score, and as
+    `members` the symbols in alphabetical order.
     """
     needed = least_members(symbols)
     moves: list[Alert] = []
@@ -81,8 +81,8 @@ def around(alerts_between: Callable[[int, int], list[Alert]], first_ns: int, las
     """The stored alerts from about `first_ns` to about `last_ns`, with all those that may belong to the same market
     moves.
 
-    As long as a move lies so near to an end of the range that the same market move may have members outside, the range
-    is extended at that end.
+    While a move lies so close to an end of the range that its market move may have members outside, the range is
+    extended at that end.
     """
     since_ns, until_ns = first_ns - REACH_NS, last_ns + REACH_NS
     while True:

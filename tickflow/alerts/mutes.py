@@ -1,4 +1,4 @@
-"""Mutes: which alerts people want no messages about, from when, and for how long; pure.
+"""Mutes: which alerts people want no messages about, from when, and for how long.
 
 A mute names symbols by a pattern. Further conditions may be a beginning, an end, a detector, a limit for the size of
 moves, and the closed hours of the market; all of them must hold. A mute that was undone is kept, so that all readers

@@ -44,8 +44,8 @@ logger = logging.getLogger("tickflow.alerts")
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What to send: the detectors whose alerts are sent (those of rules always are), the most messages per hour, how
-    long to retry, and the page's address.
+    """What to send: the detectors whose alerts are sent (alerts of rules are always sent), the maximum number of
+    messages per hour, how long to retry, and the page's address.
     """
 
     detectors: frozenset[str] = frozenset({"move"})
@@ -181,7 +181,9 @@ class Notifier:
                 self._outbox.write(alert, [alert], names, now)
 
     def _stored_around(self, alerts: Sequence[Alert]) -> list[Alert]:
-        """The stored alerts at about the time of these moves: a market move that goes on began with some of them."""
+        """The stored alerts at about the time of these moves: a market move that is still in progress began with some
+        of them.
+        """
         times = [each.opened for each in alerts if each.detector == MOVE]
         if not times:
             return []

@@ -39,8 +39,8 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 
 
 class RuleError(ValueError):
-    """A rule that cannot be parsed: `place` is the position of the mistake (from 1), `expected` what should stand
-    there.
+    """A rule that cannot be parsed: `place` is the position of the mistake (from 1), `expected` is what the parser
+    expected there.
     """
 
     def __init__(self, text: str, at: int, expected: str) -> None:
@@ -154,7 +154,7 @@ class SpanWindow:
     """What a rule with a span remembers about one symbol: pairs (number of the part, its last price or its volume),
     oldest first.
 
-    `begun` is the number of the part in which the first tick came.
+    `begun` is the number of the part that has the first tick.
     """
 
     parts: deque[tuple[int, float]]

@@ -32,8 +32,8 @@ class AlertSettings(Protocol):
 
 
 class Calibrated(msgspec.Struct):
-    """One calibrated threshold with its 95 % interval; `expected` is the number of alerts that the budget allows in its
-    record.
+    """One calibrated threshold with its 95 % interval; `expected` is the number of alerts that the budget allows in the
+    recorded data.
     """
 
     detector: str

@@ -122,7 +122,7 @@ class Watch:
         return self._seconds.size
 
     def advance(self, ticks: TickBatch) -> list[Alert]:
-        """Process accepted ticks in log order; return each new or changed alert in its present form."""
+        """Process accepted ticks in log order; return each new or changed alert in its current form."""
         begin = ticks.after(self.offset)
         chosen = (
             [at for at in range(begin, len(ticks)) if ticks.symbols[at] != PROBE] if PROBE in ticks.symbols else None
@@ -145,7 +145,9 @@ class Watch:
         return changed
 
     def skip_to(self, offset: int) -> None:
-        """Note that `advance` has got every accepted tick before `offset`; the last records before it were refused."""
+        """Note that `advance` has received every accepted tick before `offset`; the last records before it were
+        refused.
+        """
         self.offset = max(self.offset, offset)
 
     def _raise(self, view: View, found: Mapping[str, Scored], time_ns: Any, offsets: Any, volumes: Any) -> list[Alert]:
@@ -181,7 +183,7 @@ class Watch:
         return changed
 
     def _begun_us(self, view: View, number: int) -> int:
-        """The time of the very first tick of the batch's symbol `number`."""
+        """The time of the first tick ever of the batch's symbol `number`."""
         begun_us = int(self._seconds.begun_us[view.own[number]])
         return begun_us if begun_us != NEVER else int(view.time_us[view.begins[number]])
 
@@ -268,7 +270,7 @@ class Watch:
             return span.change(rule, time_us, price)
         if rule.metric == "volume":
             return span.traded(rule, time_us, volume)
-        raise NotImplementedError(rule.metric)  # a new word of the language needs its measure here
+        raise NotImplementedError(rule.metric)  # a new metric of the rule language must be handled here
 
     def _silences(self, view: View, time_us: Any, offsets: Any) -> list[Alert]:
         """The alerts about silences that end with a tick of the batch, and about silences that begin."""

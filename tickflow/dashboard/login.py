@@ -44,10 +44,10 @@ class Gatekeeper(ABC):
 
     @abstractmethod
     def person(self) -> Person | None:
-        """The person who makes the request; `None` if it is not known who that is."""
+        """The person who makes the request; `None` if unknown."""
 
     def refuse(self) -> Response:
-        """The answer to a request if it is not known who makes it."""
+        """The answer to a request from an unknown person."""
         return _plain(403, "This page can be reached only through its proxy.")
 
     def serve(self, server: Flask) -> None:  # noqa: B027 - not abstract: most subclasses add no routes

@@ -33,7 +33,7 @@ def changes(arguments: argparse.Namespace) -> bool:
 
 
 def change(arguments: argparse.Namespace, path: Path) -> str:
-    """Do what the flags ask; return the text to print. Raises `TickflowError` with a message for the user."""
+    """Do what the flags request; return the text to print. Raises `TickflowError` with a message for the user."""
     accounts = Accounts(path)
     try:
         if arguments.add_user:

@@ -50,7 +50,7 @@ class Tries:
         self._addresses: OrderedDict[str, tuple[int, float]] = (
             OrderedDict()
         )  # number of failed attempts, and time of the last one
-        self._names: OrderedDict[str, tuple[int, float]] = OrderedDict()  # number of failed attempts, and since when
+        self._names: OrderedDict[str, tuple[int, float]] = OrderedDict()  # failed attempts, and since what time
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, name: str, address: str) -> float:

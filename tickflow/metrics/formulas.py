@@ -1,4 +1,4 @@
-"""The formulas, over windows of the last ticks of a symbol; pure and vectorised.
+"""The formulas: pure, vectorised functions of windows of a symbol's last ticks.
 
 A window here is an array of shape (n, m): m windows side by side, n ticks each, the oldest in row 0. Every value is
 computed from its own window alone, by the same additions in the same order, so its bits do not depend on how ticks were
@@ -41,7 +41,7 @@ def deviation(window: Floats) -> Floats:
 
 
 def z_score(window: Floats, volatility: Floats) -> Floats:
-    """How many deviations each window's newest value lies from its mean, without sign; NaN where the deviation is 0.
+    """The absolute distance of each window's newest value from its mean, in deviations; NaN where the deviation is 0.
 
     The distance, too, is computed from differences to the oldest value: the mean itself is rounded, which at large
     prices would change the distance by more than 1e-9 of it.

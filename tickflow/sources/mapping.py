@@ -104,7 +104,7 @@ class Mapping:
         )
 
     def tick(self, key: bytes | None, value: bytes | None, seq: int | None = None) -> Tick:
-        """The tick made of a record; `seq` becomes its number. Raises `Unmapped`."""
+        """The tick made from a record; `seq` becomes its number. Raises `Unmapped`."""
         try:
             record = _decode(value or b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

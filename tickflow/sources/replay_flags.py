@@ -55,7 +55,7 @@ class ReplaySettings(Protocol):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a user wants of one replay: which part of the files, and whether to loop, to shift times, or to resume."""
+    """What a user wants from one replay: which part of the files, and whether to loop, to shift times, or to resume."""
 
     symbols: tuple[str, ...] = ()
     begin: str | None = None

@@ -238,7 +238,7 @@ class Simulator:
 
 
 def wall_clock() -> int:
-    """The present time in microseconds since 1970."""
+    """The current time in microseconds since 1970."""
     return time.time_ns() // 1000
 
 

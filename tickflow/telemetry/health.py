@@ -1,8 +1,8 @@
 """Whether a script is alive and ready, judged by the last report of its own loop, without a request to any server.
 
-*Live* means that the loop has completed a turn within the last `LIVE_SECONDS`: a process that is not live hangs, and a
-restart may help. *Ready* means that the script is doing its work now. A script that waits for a server is live but not
-ready: a restart would not bring the server back.
+*Live* means that the loop has completed an iteration within the last `LIVE_SECONDS`: a process that is not live hangs,
+and a restart may help. *Ready* means that the script is doing its work now. A script that waits for a server is live
+but not ready: a restart would not bring the server back.
 """
 
 import math
@@ -15,7 +15,7 @@ LIVE_SECONDS = 15.0
 
 
 class State(StrEnum):
-    """What a script is doing, as far as readiness is concerned."""
+    """What a script is doing, as far as it matters for readiness."""
 
     STARTING = "starting"
     WAITING_FOR_LOG = "waiting_for_log"
@@ -41,8 +41,8 @@ class Report:
 
 
 class Health:
-    """Keeps when a script's loop last completed a turn, and what the script is doing; any thread may read it. `clock`
-    is monotonic, in seconds.
+    """Keeps the time of the last completed iteration of a script's loop, and what the script is doing; any thread may
+    read it. `clock` is monotonic, in seconds.
 
     >>> now = [100.0]
     >>> health = Health(clock=lambda: now[0])
@@ -51,7 +51,7 @@ class Health:
     (True, True)
     >>> now[0] += 20
     >>> health.is_live, health.is_ready, health.report.sentence
-    (False, False, 'the loop has not turned for 20 s; it last reported: all is written')
+    (False, False, 'the loop has been stuck for 20 s; it last reported: all is written')
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -62,9 +62,9 @@ class Health:
         self._report = Report(State.STARTING, "starting")
 
     def note(self, report: Report, *, patient: bool = False, ready_seconds: float = math.inf) -> None:
-        """Note that the loop has completed a turn, and what it is doing.
+        """Note that the loop has completed an iteration, and what it is doing.
 
-        With `patient`, the loop now waits for a server inside one call that has its own time-outs, so no turn is
+        With `patient`, the loop now waits for a server inside one call that has its own time-outs, so no iteration is
         expected meanwhile. A report of a ready state is valid for `ready_seconds`.
         """
         self._report = report
@@ -73,18 +73,18 @@ class Health:
         self._turned_at = self._clock()
 
     def end_patience(self) -> None:
-        """Expect turns again from now on, after a wait or a pause; the last report stays."""
+        """Expect iterations again from now on, after a wait or a pause; the last report stays."""
         self._is_patient = False
         self._turned_at = self._clock()
 
     @property
     def silent_seconds(self) -> float:
-        """How many seconds ago the loop last completed a turn."""
+        """How many seconds ago the loop last completed an iteration."""
         return self._clock() - self._turned_at
 
     @property
     def is_live(self) -> bool:
-        """Whether the loop has completed a turn within the last `LIVE_SECONDS`."""
+        """Whether the loop has completed an iteration within the last `LIVE_SECONDS`."""
         return self._is_patient or self.silent_seconds <= LIVE_SECONDS
 
     @property
@@ -104,5 +104,5 @@ class Health:
             return Report(State.WAITING_FOR_STORE, f"no answer for {self.silent_seconds:.0f} s", report.share)
         if self.is_live:
             return report
-        sentence = f"the loop has not turned for {self.silent_seconds:.0f} s; it last reported: {report.sentence}"
+        sentence = f"the loop has been stuck for {self.silent_seconds:.0f} s; it last reported: {report.sentence}"
         return Report(report.state, sentence, report.share)

@@ -33,7 +33,9 @@ class ProducerTelemetry:
         self.health.note(Report(State.WAITING_FOR_LOG, f"connecting to {where}"), patient=True)
 
     def turn(self, *, trouble: str = "", pause: bool = False) -> None:
-        """Note a turn of the loop; `trouble` says why ticks are not acknowledged, `pause` that the source now waits."""
+        """Note an iteration of the loop; `trouble` says why ticks are not acknowledged, `pause` that the source now
+        waits.
+        """
         state = State.WAITING_FOR_LOG if trouble else State.FINE
         self.health.note(Report(state, trouble or "ticks are published and acknowledged"), patient=pause)
 

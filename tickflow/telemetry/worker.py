@@ -1,7 +1,7 @@
 """The metrics and the health of one worker.
 
-The loop publishes a `Snapshot` of its figures at each turn; a scrape renders the newest snapshot and never touches the
-data that the loop works on. Names and units follow Prometheus' conventions
+The loop publishes a `Snapshot` of its figures in each iteration; a scrape renders the newest snapshot and never touches
+the data that the loop works on. Names and units follow Prometheus' conventions
 (https://prometheus.io/docs/practices/naming/).
 """
 

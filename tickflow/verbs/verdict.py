@@ -1,4 +1,4 @@
-"""Judges what is wrong with a running system from the answers of its parts; pure, so that each case has its test."""
+"""Diagnoses a running system from the answers of its parts. It does no I/O, so that each case has its test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

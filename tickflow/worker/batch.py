@@ -18,7 +18,7 @@ from tickflow.worker.dead_letters import Letter
 
 TOGETHER_RECORDS = 2_000
 """The maximum number of records of several partitions that are computed together. Twelve partitions with five records
-each then cost 1.4 ms per turn, not 4.0; above a few thousand records the saved calls no longer matter.
+each then cost 1.4 ms per poll, not 4.0; above a few thousand records the saved calls no longer matter.
 """
 
 

@@ -1,1 +1,1 @@
-"""What one browser requests, and the rows that answer it."""
+"""The requests of a browser, and the rows that answer them."""

@@ -29,7 +29,8 @@ HISTORY_DAYS = 30
 MOST_READ = 1_000
 MOST_MUTES = 50
 DETAILS_AT_ONCE = 5
-"""The maximum number of new moves per turn whose duration and holding time are looked up: each needs its own query."""
+"""The maximum number of new moves per refresh whose duration and holding time are looked up: each needs its own query.
+"""
 REACH_NS = 300 * 10**9
 MINUTE_NS = 60 * 10**9
 

@@ -1,4 +1,4 @@
-"""A natural logarithm with the same bits on every machine; pure.
+"""A natural logarithm that has the same bits on every machine.
 
 NumPy's logarithm gives different bits on different processors, and C libraries differ in the last bit. This one only
 adds, multiplies and divides, which IEEE 754 rounds in exactly one way, so two workers on different machines raise the

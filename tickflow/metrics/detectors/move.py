@@ -1,4 +1,4 @@
-"""`move`: the price left the range of the last seconds and held there; pure.
+"""`move`: the price left the range of the last seconds and stayed outside.
 
 Take the log prices x1 … x60 of the last sixty traded seconds (x60 is the running one). x59 and x60 are the held prices,
 x56, x57 and x58 are the base. The score is the distance of the nearer held price from the base's range, in usual moves:

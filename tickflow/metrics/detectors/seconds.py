@@ -170,7 +170,7 @@ class View:
     def sums(self) -> Floats:
         """Running sums of log volume, its square, absolute return and its square, shape (m, 4).
 
-        They rule out cheaply the seconds that cannot reach a floor. No score is computed from them, since their last
+        They cheaply rule out the seconds that cannot reach a floor. No score is computed from them, since their last
         bits depend on how the ticks were batched.
         """
         returns = np.where(self.number > 0, self.log_close - self.log_before, 0.0)

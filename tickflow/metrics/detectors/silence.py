@@ -115,9 +115,7 @@ class Silence:
     def _silences(
         self, slot: int, since_us: int, stamps: Ints | None, clock: Ints, begin: int, end: int
     ) -> list[Silent]:
-        """The silences of one pause that ticks from `begin` up to, not including, `end` show, except those found
-        earlier.
-        """
+        """The silences of one pause that become apparent at ticks in [`begin`, `end`), except those found earlier."""
         limits = [(name, limit) for name, pattern, limit in self._fixed if self._takes(pattern, slot)]
         if self._usual and stamps is not None:
             longest = int(np.diff(self._open_us(stamps * SECOND_US)).max())

@@ -1,4 +1,4 @@
-"""`volatility`: prices move more than before, in either direction; pure.
+"""`volatility`: prices move more than before, in either direction.
 
 The score is the logarithm of a ratio: the mean absolute return of the last twenty traded seconds over that of the 39
 before them. Its unit is the standard deviation that the logarithm has in an unchanged market. Each return is clipped at

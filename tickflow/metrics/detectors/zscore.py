@@ -1,4 +1,4 @@
-"""The rule that makes a tick an anomaly; pure."""
+"""The rule that makes a tick an anomaly."""
 
 import math
 

@@ -905,7 +905,7 @@ def _span_days(us: Micros) -> int:
 
 
 def _rounded_to(cells: Sequence[str]) -> float:
-    """What a step of the last digit is worth in numbers such as 1.70447E+12; 0 if any cell has all its digits."""
+    """The value of one unit of the last digit in numbers such as 1.70447E+12; 0 if any cell has all its digits."""
     places = []
     for cell in cells:
         found = re.fullmatch(r"\d+(?:[.,](\d+))?[eE]\+?(\d{1,2})", cell.strip())

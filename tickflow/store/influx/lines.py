@@ -10,7 +10,7 @@ from tickflow.metrics.fields import FLAG_FIELDS, FLOAT_FIELDS, INTEGER_FIELDS
 from tickflow.metrics.points import MEASUREMENT, Points
 
 TOGETHER = 4_000
-"""How many points are turned into lines at a time: each takes a kilobyte of memory during that."""
+"""How many points are turned into lines at a time: each takes a kilobyte of memory in the process."""
 
 
 def to_lines(points: Points) -> list[str]:

@@ -25,7 +25,7 @@ ONE_TURN = 64
 SEEKS = 64
 """The maximum number of blocks from before the start of this process that are checked after one write."""
 FORM = zlib.crc32(",".join([*PLAIN, *MEASURES]).encode())
-"""The form in which columns are stored; rollups in any other form are ignored."""
+"""The format in which columns are stored; rollups in any other format are ignored."""
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS store_rollups (
         symbol TEXT NOT NULL, level INTEGER NOT NULL, block INTEGER NOT NULL, form INTEGER NOT NULL, columns BLOB,
@@ -73,7 +73,7 @@ def read(connection: sqlite3.Connection, symbol: str, since_ns: int, until_ns: i
 
 
 def packed(found: Pixels) -> bytes:
-    """Columns as bytes."""
+    """Serialise columns to bytes."""
     times = np.ascontiguousarray(found.time_ns).view(np.float64)
     plain = [getattr(found, name).astype(np.float64) for name in PLAIN[1:]]
     ranges = [side[name] for name in MEASURES for side in (found.lows, found.highs)]
@@ -81,7 +81,7 @@ def packed(found: Pixels) -> bytes:
 
 
 def unpacked(columns: bytes) -> Pixels:
-    """Columns from bytes."""
+    """Read columns from the bytes that `packed` returned."""
     values = np.frombuffer(columns, dtype=np.float64).reshape(len(PLAIN) + 2 * len(MEASURES), -1)
     plain = dict(zip(PLAIN, values, strict=False))
     ranges = values[len(PLAIN) :]

@@ -68,7 +68,7 @@ _NEEDED = {
     ".alerts": "a worker needs WRITE and DESCRIBE on it, notify READ and DESCRIBE",
     ".state": "a worker needs READ, WRITE and DESCRIBE on it",
 }
-"""The rights that are needed on the topics beside KAFKA_TOPIC, by the suffix of their names."""
+"""The permissions needed on the topics besides KAFKA_TOPIC, by the suffix of their names."""
 
 _logger = logging.getLogger(__name__)
 
@@ -204,18 +204,18 @@ class Cluster:
             what = f"the topic {topic}" if topic else "a topic"
             for ending, needed in _NEEDED.items():
                 if topic.endswith(ending):
-                    return f"{self._who} lacks the rights on {what}: {needed}"
+                    return f"{self._who} lacks permissions on {what}: {needed}"
             if self._topic_setting != "KAFKA_TOPIC":
-                return f"{self._who} lacks the rights on {what} ({self._topic_setting}): READ and DESCRIBE are needed"
+                return f"{self._who} lacks permissions on {what} ({self._topic_setting}): READ and DESCRIBE are needed"
             return (
-                f"{self._who} lacks the rights on {what} (KAFKA_TOPIC): all need DESCRIBE on it, a producer WRITE, a "
+                f"{self._who} lacks permissions on {what} (KAFKA_TOPIC): all need DESCRIBE on it, a producer WRITE, a "
                 "worker READ"
             )
         if isinstance(error, GroupAuthorizationFailedError):
             group = _named_in(error) or "that it reads in"
             where = "" if self._topic_setting != "KAFKA_TOPIC" else " (KAFKA_GROUP)"
             return (
-                f"{self._who} lacks the rights on the group {group}{where}: who reads as its member needs READ on it, "
+                f"{self._who} lacks permissions on the group {group}{where}: its members need READ on it, "
                 "status and audit DESCRIBE"
             )
         if isinstance(error, InconsistentGroupProtocolError):
@@ -226,7 +226,7 @@ class Cluster:
         if isinstance(error, ClusterAuthorizationFailedError):
             topic = _named_in(error)
             return (
-                f"{self._who} may write to no topic, and so Kafka gives it no number as a producer (InitProducerId): "
+                f"{self._who} may write to no topic, and so Kafka gives it no producer id (InitProducerId): "
                 f"allow WRITE on the topic {topic or '(KAFKA_TOPIC)'}"
             )
         if isinstance(error, MessageSizeTooLargeError):

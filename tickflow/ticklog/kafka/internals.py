@@ -57,7 +57,7 @@ READ_FROM = "3.0.12"
 """The release of kafka-python whose source this file was read from."""
 
 RIGHTS_AGAIN_SECONDS = 1.0
-"""How long a producer waits before it sends again what a topic refused for lack of a right; brokers log each
+"""How long a producer waits before it resends a batch that a topic refused for lack of a permission; brokers log each
 refusal.
 """
 
@@ -109,21 +109,20 @@ def read_records_by(consumer: Any, kind: Callable[..., FetchedRecords], is_over:
 
 
 def remember_to_rejoin(consumer: Any) -> None:
-    """Request again a rejoin that has begun.
+    """Request a rejoin again if one has begun.
 
-    kafka-python forgets a rejoin that new metadata requested and that one poll did not complete: the member would then
-    have no partitions for good, without a message.
+    If new metadata causes a rejoin that one poll does not complete, kafka-python forgets the rejoin: the member would
+    then have no partitions for good, without a message.
     """
     if consumer._coordinator.rejoining:
         consumer._coordinator.request_rejoin()
 
 
 def keep_finished_joins(consumer: Any) -> None:
-    """Let a poll take the result of a join that finished after the poll before it had ended.
+    """Let a poll use the result of a join that finished after the previous poll had ended.
 
-    kafka-python joins in its own thread, and throws such a result away: the next poll joins again, which makes every
-    member of the group rebalance once more. If each join outlasts the poll that began it, no member ever gets
-    partitions.
+    kafka-python joins in its own thread and discards such a result: the next poll joins again, which makes every member
+    of the group rebalance once more. If each join outlasts the poll that began it, no member ever gets partitions.
     """
     coordinator = consumer._coordinator
     join, complete = coordinator._do_join_and_sync_async, coordinator._on_join_complete_async
@@ -149,7 +148,7 @@ def keep_finished_joins(consumer: Any) -> None:
 
 
 def drop_unreadable(consumer: Any) -> tuple[TopicPartition, int] | None:
-    """Drop the batch that a poll could not decode; return its place, or `None` if there is none.
+    """Drop the batch that a poll could not decode; return its partition and offset, or `None` if there is none.
 
     Otherwise it stays the consumer's next batch, and every later poll would fail on it for ever. Once dropped, it is
     fetched again.
@@ -211,12 +210,12 @@ def end_sending(producer: Any) -> None:
 
 
 def send_again_without_rights(producer: Any, note: Callable[[BaseException], None]) -> None:
-    """Have an idempotent producer send a batch again and again while its topic refuses it for lack of a right; `note`
-    is called with each refusal, in the producer's own thread.
+    """Have an idempotent producer retry a batch for as long as its topic refuses it for lack of a permission; `note` is
+    called with each refusal, in the producer's own thread.
 
-    kafka-python fails such a batch and with it every later one, among them batches that another broker has just
-    accepted. A batch that is sent again keeps its number, and an idempotent producer has one batch per partition in
-    flight: nothing is appended twice, nor out of order.
+    kafka-python fails such a batch and all later ones, even those that another broker has just accepted. A batch that
+    is sent again keeps its sequence number, and an idempotent producer has one batch per partition in flight: nothing
+    is appended twice or out of order.
     """
     sender, accumulator = producer._sender, producer._accumulator
     dispatch = sender._dispatch_error
@@ -234,8 +233,8 @@ def send_again_without_rights(producer: Any, note: Callable[[BaseException], Non
 
 
 def is_without_number(error: BaseException) -> bool:
-    """Whether an error means that the brokers gave an idempotent producer no number (InitProducerId) for lack of a
-    right.
+    """Whether an error means that the brokers refused an idempotent producer its producer id (InitProducerId) for lack
+    of a permission.
 
     kafka-python wraps that refusal in the text of a general error.
     """
@@ -244,8 +243,8 @@ def is_without_number(error: BaseException) -> bool:
 
 
 def wait_for_number(producer: Any, seconds: float) -> None:
-    """Wait until the brokers have given a new idempotent producer its number. Raises kafka-python's error when they
-    refuse, and `KafkaTimeoutError` after `seconds`.
+    """Wait until the brokers have given a new idempotent producer its producer id. Raises kafka-python's error when
+    they refuse, and `KafkaTimeoutError` after `seconds`.
     """
     manager = producer._transaction_manager
     until = time.monotonic() + seconds
@@ -253,7 +252,7 @@ def wait_for_number(producer: Any, seconds: float) -> None:
         if manager.last_error is not None:
             raise manager.last_error
         if time.monotonic() > until:
-            raise KafkaTimeoutError(f"no number as a producer within {seconds:g} s")
+            raise KafkaTimeoutError(f"no producer id within {seconds:g} s")
         time.sleep(0.01)
 
 

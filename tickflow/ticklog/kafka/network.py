@@ -12,8 +12,8 @@ DIRECTLY = "tickflow-direct://"
 
 
 class WideSocket(socket.socket):
-    """Receives more at once than the 4 KB that kafka-python asks for: a fetched megabyte would otherwise take
-    hundreds of calls.
+    """Receives more per call than the 4 KB that kafka-python requests: a fetched megabyte would otherwise take hundreds
+    of calls.
 
     It also reports the end of a connection one call later than the bytes before it: kafka-python reads until nothing is
     left, and at the end of a connection discards what it has just read. A broker that refuses a login sends its reason

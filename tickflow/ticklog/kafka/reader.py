@@ -51,9 +51,9 @@ LINGER_SECONDS, FEW_RECORDS = 0.007, 1_000
 
 Measured at 2,000 ticks/s on twelve partitions, on a quiet machine with two cores that also ran the servers and the
 load: half of the ticks are stored within 12 ms and 99 % within 25 ms, at 38 % of a core. A worker without the pause,
-which did not yet compute all partitions of a turn together, was no faster and took 58 %. With a pause of 20 ms the
+which did not yet compute all partitions of a poll together, was no faster and took 58 %. With a pause of 20 ms the
 figures are 20 ms, 37 ms and 20 %. The client makes the pause: a broker with `fetch.min.bytes` would start to wait only
-after the worker has finished a turn.
+after the worker has finished an iteration.
 """
 
 SILENCE_SECONDS = 5.0
@@ -369,8 +369,8 @@ class Reader:
         return {place.partition: end for place, end in found.items()}
 
     def _probe(self, consumer: Any) -> None:
-        """Ask for the ends: this tells an idle topic from an unreachable cluster, and keeps the lag right while
-        paused.
+        """Request the ends: this distinguishes an idle topic from an unreachable cluster, and keeps the lag correct
+        while paused.
         """
         places = [TopicPartition(self._topic, number) for number in self._epochs or (0,)]
         with self._asking():

@@ -83,7 +83,7 @@ class Writer:
     """An idempotent producer that connects at the first record. `limits` has the largest record of each topic,
     in bytes.
 
-    A `patient` writer waits while it lacks a right, and then sends again the records that were refused for lack of it.
+    A `patient` writer waits while it lacks a permission, and then resends the records that were refused for lack of it.
     Without `patient` they count as refused, as do all other records that Kafka refuses.
     """
 
@@ -149,7 +149,7 @@ class Writer:
                 if not (self._patient and sent.is_done and isinstance(sent.exception, TopicAuthorizationFailedError)):
                     pending.append(sent)
                     return Sent(sent)
-                # The topic is not in the metadata any more: the record was not taken, and every later one waits.
+                # The topic is no longer in the metadata: the record was not accepted, and every later one waits.
                 self._lacks = sent.exception
                 self._waited(started, self._unconfirmed(), wait)
                 sleep(self._cluster.stop, _SLICE_SECONDS)
@@ -193,7 +193,7 @@ class Writer:
             )
 
     def _abandon(self) -> None:
-        """Close the producer: after one refusal by the broker an idempotent producer takes no more records at all."""
+        """Close the producer: after one refusal by the broker, an idempotent producer accepts no further records."""
         self._is_broken = False
         if self._producer is None:
             return
@@ -201,7 +201,7 @@ class Writer:
         try:
             producer.close(timeout=_CLOSE_SECONDS)
         except KafkaTimeoutError:
-            # Kafka-python raises before it has ended its thread, which would keep running.
+            # kafka-python raises before it has ended its thread, which would then keep running.
             end_sending(producer)
             with suppress(KafkaError):
                 producer.close(timeout=_CLOSE_SECONDS)
@@ -212,7 +212,9 @@ class Writer:
         return self._cluster.patiently(self._connect)
 
     def _connect(self) -> Any:
-        """A connected producer. A patient writer waits for its number from Kafka, without which it can send nothing."""
+        """A connected producer. A patient writer waits for its producer id from Kafka, without which it can send
+        nothing.
+        """
         producer = self._cluster.connect(
             KafkaProducer,
             acks="all",
@@ -244,11 +246,11 @@ class Writer:
         self._lacks = error
 
     def _meant(self, error: BaseException) -> BaseException:
-        """The error itself; if it is a general one that hides a missing right, an error that names the topics."""
+        """The error itself; if it is a general one that hides a missing permission, an error that names the topics."""
         return ClusterAuthorizationFailedError(sorted(self._topics)) if is_without_number(error) else error
 
     def _unconfirmed(self) -> str:
-        """A sentence: how many records are not confirmed yet, and which right is missing, if any."""
+        """A sentence: how many records are not confirmed yet, and which permission is missing, if any."""
         count = f"{len(self._pending):,} records are not confirmed yet"
         return count if self._lacks is None else f"{count}: {self._cluster.explain(self._lacks)}"
 

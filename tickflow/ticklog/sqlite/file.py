@@ -170,10 +170,10 @@ class LogFile:
 
 
 class Membership:
-    """The right to read for a group: a lock that the operating system releases when its holder ends, however it ends.
+    """The membership in a group: a lock that the operating system releases when its holder ends, however it ends.
 
-    The lock is an open transaction on a separate file beside the log's file: on the log's file it would lock out
-    everybody else.
+    The lock is an open transaction on a separate file beside the log's file: on the log's file it would lock out all
+    other processes.
     """
 
     def __init__(self, path: Path, group: str) -> None:
