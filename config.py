@@ -301,7 +301,9 @@ class Settings(BaseModel):
     )
     influxdb_ssl_keyfile: _Path | None = _setting(None, "with https: a PEM file with the key of that certificate")
     influxdb_ssl_password: SecretStr | None = _setting(None, "with https: the password of that key")
-    influxdb_batch_points: Annotated[int, _whole(1, 100_000)] = _setting(5_000, "the most points in one write request")
+    influxdb_batch_points: Annotated[int, _whole(1, 100_000)] = _setting(
+        5_000, "the maximum number of points per write request"
+    )
     influxdb_connections: Annotated[int, _whole(1, 16)] = _setting(
         4, "write requests at the same time; more than one is used only for a backlog"
     )
@@ -316,11 +318,11 @@ class Settings(BaseModel):
     kafka_group: _Name = _setting("stock-analytics", "the consumer group; its workers share the partitions")
     kafka_partitions: Annotated[int, _whole(1, 10_000)] = _setting(
         6,
-        "partitions of a topic that a script creates, the most workers that can share it; no effect on existing topics",
+        "partitions of a topic that a script creates, thus its maximum number of workers; existing topics keep theirs",
     )
     kafka_batch_records: Annotated[int, _whole(1, 100_000)] = _setting(
         20_000,
-        "the most records that a worker reads at once; with few ticks it reads those that there are, without delay",
+        "the maximum number of records that a worker reads at once; if there are fewer, it does not wait for more",
     )
     kafka_replicas: Annotated[int | None, _whole(1, 32_767)] = _setting(
         None, "copies of each record of a topic that a script creates; without it, the brokers' default"
@@ -443,7 +445,7 @@ class Settings(BaseModel):
         0.1, "the smallest move that is worth an alert, in percent"
     )
     alert_detectors: Annotated[_List, _checked(DETECTORS_RULE, _are_detectors), Field(description=DETECTORS_RULE)] = (
-        _setting(DETECTORS, "what is watched for")
+        _setting(DETECTORS, "the detectors whose findings raise alerts")
     )
     alert_rules: Annotated[str | None, AfterValidator(_rules)] = _setting(
         None, "your own rules, such as AAPL price > 200; * change_5m < -3; SPY volume_1m > 4x; * silence > 60"
@@ -455,10 +457,10 @@ class Settings(BaseModel):
         None, "where the verb notify sends alerts: addresses as apprise knows them, with blanks between"
     )
     alert_notify: Annotated[_List, _checked(DETECTORS_RULE, _are_detectors), Field(description=DETECTORS_RULE)] = (
-        _setting(("move",), "whose alerts become messages; those of your own rules always do")
+        _setting(("move",), "the detectors whose alerts are sent as messages; alerts of your own rules always are")
     )
     alert_rate: Annotated[int, _whole(1, 3_600)] = _setting(
-        20, "the most messages per hour and address; more are combined into one"
+        20, "the maximum number of messages per hour and address; further ones are combined into one"
     )
     alert_give_up: Annotated[float, Field(gt=0, le=720, description="a number of hours above 0, up to 720")] = _setting(
         24.0, "how long to retry a message that an address does not accept"

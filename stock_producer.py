@@ -358,7 +358,7 @@ def open_recording(settings: Settings, part: "Part | None" = None, wishes: Wishe
         expected = (
             "a file that is not a recording: recorded ticks keep the marks of their first run, so the log does not "
         )
-        raise SettingError("--resume", None, expected + "show how far a replay came; use --from TIME instead")
+        raise SettingError("--resume", None, expected + "show how far a replay got; use --from TIME instead")
     options, default = options_of(settings), Options()
     for field in fields(Options):
         if getattr(options, field.name) != getattr(default, field.name):

@@ -130,7 +130,7 @@ function bars(context, panel, xs, values, [from, to], { colors, width, half }) {
 
 /**
  * The highest value of each pixel column, as an area. `tops` has, by pixel, the value and the share of the ticks whose
- * values lie above `limit`. The part above `limit` has a colour of its own, which is stronger where that share is larger.
+ * values lie above `limit`. The part above `limit` has a different colour, which is stronger where that share is larger.
  */
 function peaks(context, panel, tops, limit, { color, over }) {
   const ground = panel.y(limit);

@@ -56,7 +56,8 @@ function freshness(drawn) {
     return {
       word: "signed out",
       kind: "down",
-      sentence: "Your session has ended. What is drawn stays; sign in again, at the end of the header, and it goes on.",
+      sentence:
+        "Your session has ended. The page keeps what it shows; to continue, sign in again at the end of the header.",
     };
   }
   const waited = (now - Math.max(heard.at, heard.shown)) / 1000; // a hidden page refreshes rarely

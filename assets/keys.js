@@ -17,7 +17,7 @@ const KEYS = [
   ["↑ ↓", "the symbol before or after"],
   [`1 … ${RANGES.length}`, `range: ${RANGES.join(", ")}`],
   ["L", "live: go to the newest tick"],
-  ["P", "pause, or go on"],
+  ["P", "pause, or resume"],
   ["/", "search a symbol"],
   ["*", "star the chosen symbol, or take its star away"],
   ["Alt ↑ ↓", "move a starred symbol up or down its list"],

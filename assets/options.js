@@ -32,7 +32,7 @@ const element = (id) => document.getElementById(id);
 
 const stamp = (ms) => new Date(ms).toISOString().slice(0, 19);
 const FIRST_MS = 1000,
-  LAST_MS = facts.last_wall_ms - 1000; // the server accepts no later time: nanoseconds reach roughly that far
+  LAST_MS = facts.last_wall_ms - 1000; // the server accepts no later time: 64-bit nanoseconds end soon after it
 const moment = (text) => Math.min(LAST_MS, Math.max(FIRST_MS, parsed(text)));
 const parsed = (text) => (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text || "") ? Date.parse(`${text}Z`) : NaN);
 

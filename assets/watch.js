@@ -242,7 +242,7 @@ function limit(only) {
   if (changes) arrange();
 }
 
-// Before the grid hears of it: a click on a star neither chooses the row nor moves the focus.
+// Handled before the grid receives the event, so that a click on a star neither chooses the row nor moves the focus.
 for (const kind of ["mousedown", "click"])
   document.addEventListener(
     kind,

@@ -1,4 +1,4 @@
-/* Numbers and times in the form in which people read them. */
+/* Formats numbers and times for people. */
 import { facts } from "./facts.js";
 
 const SYMBOL = new RegExp(facts.symbol_pattern);
@@ -11,7 +11,7 @@ function digits(price) {
   return Math.min(10, 3 - Math.floor(Math.log10(size)));
 }
 
-/* Kept by their number of places: `toLocaleString` makes such a format for each value, which is most of its work. */
+/* The formats by number of decimals: `toLocaleString` creates one for each value, which is most of its work. */
 const formats = new Map();
 function fixed(value, places) {
   if (value === null || value === undefined || Number.isNaN(value)) return NONE;

@@ -102,7 +102,7 @@ def make_users(server: str, passwords: Mapping[str, str], rights: Mapping[str, R
         for user, password in passwords.items():
             answer = admin.alter_user_scram_credentials([UserScramCredentialUpsertion(user, MECHANISM, password)])
             if any(answer.values()):
-                raise KafkaError(f"the password of {user} was not taken: {answer}")
+                raise KafkaError(f"the password of {user} was not set: {answer}")
             made = admin.create_acls(acls(user, rights[user]))
             if made["failed"]:
                 raise KafkaError(f"the permissions of {user} were not set: {made['failed']}")
@@ -133,8 +133,8 @@ def _is_known(server: InfluxServer, token: str, bucket: str) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0 when done, 2 for a wrong setting, 1 for any other error, with a message."""
     parser = argparse.ArgumentParser(prog="python -m devtools.init", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--tokens", type=Path, default=Path("/tokens"), help="a folder with a folder for each token")
-    parser.add_argument("--kafka", help="where Kafka takes whoever connects for its administrator")
+    parser.add_argument("--tokens", type=Path, default=Path("/tokens"), help="the parent folder of each token's folder")
+    parser.add_argument("--kafka", help="a listener of Kafka that treats every client as administrator")
     parser.add_argument("--secrets", type=Path, default=Path("/run/secrets"), help="the folder of the passwords")
     chosen = parser.parse_args(arguments)
     try:

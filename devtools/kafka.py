@@ -144,4 +144,4 @@ def _format(java: list[str], settings: Path, cluster: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise ServerError(f"Kafka's data folder cannot be made ready:\n{done.stdout}{done.stderr}")
+        raise ServerError(f"Kafka's data folder cannot be prepared:\n{done.stdout}{done.stderr}")

@@ -98,7 +98,7 @@ def module_of(name: str) -> str:
 
 
 def run(tests: Sequence[str], names: Sequence[str], *, quietly: bool = False) -> int:
-    """Run mutmut, in a process of its own, over the mutants that the names or patterns select; return its exit code.
+    """Run mutmut in a separate process over the mutants that the names or patterns select; return its exit code.
 
     Its output is shown; with `quietly`, only if it fails.
     """

@@ -132,9 +132,9 @@ class ServerProcess(ABC):
 
     @property
     def pid(self) -> int:
-        """The server's process id; raises `ServerError` if it does not run."""
+        """The server's process id; raises `ServerError` if it is not running."""
         if self._process is None:
-            raise ServerError(f"{self.name} does not run.")
+            raise ServerError(f"{self.name} is not running.")
         return self._process.pid
 
     def new_log(self) -> str:
@@ -152,7 +152,7 @@ class ServerProcess(ABC):
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None:
-            raise ServerError(f"{self.name} does not run.")
+            raise ServerError(f"{self.name} is not running.")
         self._process.send_signal(number)
 
 

@@ -59,7 +59,7 @@ def up(ports: Mapping[Server, int]) -> None:
     }
     edits = [f"{key}={value}" for key, (value, default) in settings.items() if value != default]
     print(
-        f"Both run, Kafka on localhost:{kafka.port} and InfluxDB on http://localhost:{influxdb.port}; "
+        f"Both are running: Kafka on localhost:{kafka.port} and InfluxDB on http://localhost:{influxdb.port}; "
         f"data and logs lie in {state_folder()}.\n"
         f"Next: cp .env.example .env (once{', then set there ' + ' and '.join(edits) if edits else ''}), and "
         "in three terminals, with .venv active: python stock_producer.py, python stock_analytics.py, "
@@ -72,7 +72,7 @@ def down(wipe: bool) -> None:
     """End the servers that `up` started; with `wipe`, delete their data too."""
     for server in reversed(SERVERS):
         record = _running(server)
-        print(f"{NAMES[server]}: {'does not run' if record is None else 'ending'}.", flush=True)
+        print(f"{NAMES[server]}: {'is not running' if record is None else 'ending'}.", flush=True)
         if record is not None:
             _end(record, _process(server, record.port).stop_signal)
         _record_file(server).unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def status() -> bool:
         elif is_taken(PORTS[server]):
             print(f"{NAMES[server]}: not started from here; something else listens on port {PORTS[server]}.")
         else:
-            print(f"{NAMES[server]}: does not run{'' if is_built(server) else ' and is not built yet'}.")
+            print(f"{NAMES[server]}: is not running{'' if is_built(server) else ' and is not built yet'}.")
         all_run = all_run and record is not None
     print(f"Built servers: {cache_folder()}. Data and logs: {state_folder()}.")
     return all_run
@@ -101,7 +101,7 @@ def status() -> bool:
 def _start(server: Server, port: int) -> Record:
     record = _running(server)
     if record is not None:
-        print(f"{NAMES[server]}: runs already, pid {record.pid}.")
+        print(f"{NAMES[server]}: is already running, pid {record.pid}.")
         return record
     if is_taken(port):
         raise ServerError(
@@ -186,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     starting = verbs.add_parser("up", help="start both, detached")
     for server in SERVERS:
         starting.add_argument(f"--{server}-port", type=int, default=PORTS[server], help="default: %(default)s")
-    verbs.add_parser("status", help="say what runs where")
+    verbs.add_parser("status", help="show which server runs where")
     ending = verbs.add_parser("down", help="end exactly what `up` started")
     ending.add_argument("--wipe", action="store_true", help="remove its data too")
     chosen = parser.parse_args(arguments)

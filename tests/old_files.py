@@ -1,7 +1,7 @@
 """Embedded files that earlier versions wrote, for tests that open them with this version.
 
 `embedded-0.db.gz` is from the time before files had a version. It holds a log of 70 ticks of two symbols and one bad
-record, the group's commit, the points and the dead letter. Each release adds a file of its own.
+record, the group's commit, the points and the dead letter. Each release adds its own file.
 """
 
 import gzip

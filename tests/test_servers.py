@@ -107,7 +107,7 @@ def test_a_frozen_server_is_silent_and_then_continues(own_influx: Influxd) -> No
     assert own_influx.server.call("GET", "/health")["status"] == "pass"
     own_influx.pause()
     own_influx.stop()  # works on a frozen server too
-    with pytest.raises(ServerError, match="does not run"):
+    with pytest.raises(ServerError, match="is not running"):
         own_influx.pause()
 
 
@@ -186,7 +186,7 @@ class TestUpAndDown:
             pids = self.pids(tmp_path)
             again = self.run(tmp_path, "up", *flags)
             assert (again.returncode, self.pids(tmp_path)) == (0, pids)
-            assert again.stdout.count("runs already") == 2
+            assert again.stdout.count("is already running") == 2
             assert self.run(tmp_path, "status").returncode == 0
             other_token = self.run(tmp_path, "up", INFLUXDB_TOKEN="another")
             assert other_token.returncode == 1
@@ -241,7 +241,7 @@ class TestUpAndDown:
         (tmp_path / "tickflow-servers" / "kafka.json").write_text(json.dumps(record))
         done = self.run(tmp_path, "down")
         assert done.returncode == 0
-        assert "Kafka 4.3.1: does not run." in done.stdout
+        assert "Kafka 4.3.1: is not running." in done.stdout
 
     def pids(self, tmp_path: Path) -> list[int]:
         return [json.loads(path.read_text())["pid"] for path in sorted((tmp_path / "tickflow-servers").glob("*.json"))]

@@ -124,7 +124,7 @@ class Recorder:
                     if is_behind:
                         is_behind = False
                         logger.info(
-                            "%s ticks read up to the end of the topic; what waits is written every %g s and at a stop",
+                            "%s ticks read up to the end of the topic; the rest is written every %g s and at a stop",
                             *(f"{self.recorded + self._waiting:,}", self._portion_seconds),
                         )
                 except LogUnavailable as error:

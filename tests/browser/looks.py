@@ -11,7 +11,7 @@ Ticking = Callable[[], None]
 GRAPH = "document.querySelector('#chart .js-plotly-plot')"
 """JavaScript for the element in which Plotly draws the chart's axes."""
 LOOKS = "window.tickflow.chart.looks()"
-"""JavaScript for what the chart shows: the picture, the time range, the marks, the places of the panels."""
+"""JavaScript for what the chart shows: the picture, the time range, the marks, the positions of the panels."""
 TICKS = "(window.tickflow?.chart?.view.picture ? window.tickflow.chart.view.drawn.total : 0)"
 SMALL = "document.querySelector('#multiples .js-plotly-plot')"
 PRICES = [150 + (i % 7) * 0.1 for i in range(120)]

@@ -20,7 +20,7 @@ from tickflow.store.influx.store import InfluxStore
 expect.set_options(timeout=WAIT_MS)
 
 SAID_MS = 10_000
-"""How soon the page has to report that its token is revoked, and to go on when it is given back."""
+"""How soon the page has to report that its token is revoked, and to resume once the token is valid again."""
 SHOWN = "window.tickflow?.chart?.looks().picture?.x.length ?? 0"
 
 

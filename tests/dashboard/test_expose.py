@@ -155,7 +155,8 @@ BY_SOCKET = {
     "nginx": {"http://127.0.0.1:8050": f"http://unix:{SOCKET}:", 'Remote-User ""': "Remote-User anna"},
     "caddy": {"127.0.0.1:8050": f"unix/{SOCKET}", "-Remote-User": "Remote-User anna"},
 }
-"""What replaces which parts of a proxy's configuration when it signs people in and reaches the page by a socket."""
+"""For each proxy, the replacements in its configuration with which it signs people in and reaches the page by a socket.
+"""
 
 
 @pytest.mark.parametrize("name", BY_SOCKET)

@@ -183,4 +183,4 @@ def test_the_hundred_and_first_page_gets_a_reason() -> None:
             shown = {**drawn, "id": f"deadbeef-{at}"}
             response = client.post(UPDATE, json=asked("delta", [1], [shown, None, None]))
             assert response.status_code == (200 if at < VIEWERS else 503)
-    assert "100 pages watch already" in response.text
+    assert "100 pages are already open" in response.text

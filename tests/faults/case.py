@@ -174,10 +174,11 @@ class Case:
             self.stop(worker)
 
     def wait_for_alerts(self, timeout: float = 60.0) -> None:
-        """Wait until the stored alerts are those of the log; after `timeout` seconds the verdict tells the difference.
+        """Wait until the stored alerts are those of the log; after `timeout` seconds the verdict reports the
+        differences.
 
-        The last worker may be asked to stop while it has no partitions, in the rebalance that the end of the one before
-        it has begun. What it has not stored by then is stored by the next start, which never comes here.
+        The last worker may be asked to stop during the rebalance that the previous worker's end caused, while it has no
+        partitions. The next worker to start would store what is missing, but here none starts.
         """
         deadline = time.monotonic() + timeout
         while self.judge_alerts()[1:3] != (0, 0) and time.monotonic() < deadline:

@@ -23,8 +23,8 @@ from tests.transactions import Transactions
 
 MOST_MB = 400
 BOUND, BOMB_RECORDS = 2**24, 17
-"""The bound on an unpacked batch in these tests, in bytes, and how many records of a million blanks a batch has that
-exceeds it. With snappy, no more of them fit into a megabyte.
+"""The bound on an unpacked batch in these tests, in bytes, and the number of records in a batch that exceeds it; each
+record is a million blanks. With snappy, no more of them fit into a megabyte.
 """
 
 MOST_SYMBOLS, MOST_SOURCES = 20, 4

@@ -31,7 +31,7 @@ for name, change in variants.VARIANTS.items():
         os._exit(0)
     os.waitpid(child, 0)
 """
-"""Applies each variant's changes in a process of its own."""
+"""Applies the changes of each variant in a separate process."""
 
 
 @pytest.fixture

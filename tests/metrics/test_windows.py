@@ -89,7 +89,7 @@ def test_a_restart_from_the_metadata_gives_the_same_bits_wherever_it_falls() -> 
 def test_partitions_that_advance_together_get_what_each_gets_alone() -> None:
     drawn: Counter[str] = Counter()
 
-    # Each turn has one batch: the symbols of the ticks of each of three partitions. Thirty symbols exceed the initial
+    # Each item is one batch: for each of three partitions, the symbols of its ticks. Thirty symbols exceed the initial
     # capacity.
     turns = st.lists(st.tuples(*[st.lists(st.integers(0, 29), max_size=40)] * 3), min_size=1, max_size=6)
 

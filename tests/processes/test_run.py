@@ -117,7 +117,7 @@ class Terminal:
 
 
 class Place:
-    """A folder that looks like a checkout, with a `.env` and a `Procfile` of its own."""
+    """A folder that looks like a checkout, with its own `.env` and `Procfile`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -141,7 +141,7 @@ def test_a_point_without_a_record_is_foreign(chain: Chain, change: dict[str, Cal
     chain.put(replace(one, **{name: of(getattr(one, name)) for name, of in change.items()}))  # type: ignore[arg-type]
     found = chain.audit()
     assert (found.lost, found.foreign, found.different) == (0, 1, 0)
-    assert "no record of the log gives it" in found.examples[0]
+    assert "no record of the log produces it" in found.examples[0]
 
 
 def test_a_missing_dead_letter_is_reported_but_a_point_refused_by_the_store_is_not_lost(chain: Chain) -> None:

@@ -1,4 +1,4 @@
-"""The troubles that `status` reports, and the states that it accepts."""
+"""The problems that `status` reports, and the states that it accepts."""
 
 from dataclasses import replace
 

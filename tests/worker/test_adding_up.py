@@ -56,7 +56,7 @@ class Worker:
         return self.under_test.counters
 
     def read(self) -> None:
-        """Run one turn of the worker's loop."""
+        """Run one iteration of the worker's loop."""
         self.under_test.turn()
 
 

@@ -1,4 +1,4 @@
-"""The worker's loop, with a scripted log and a failing store, skips no record and obeys a stop."""
+"""The worker's loop, with a scripted log and a failing store, skips no record and stops when asked to."""
 
 import io
 import os

@@ -139,7 +139,7 @@ def sentence(alert: Alert, earlier: Sequence[Alert] = (), *, per_tick: bool = Fa
     elif alert.detector == "bad_print":
         words = f"{alert.symbol}: a lone trade at {price(alert.price)}, {percent(alert.move_percent)}, and back."
     elif alert.detector == "silence":
-        words = f"{alert.symbol}: no trade for {alert.score:.0f} s; usual are {alert.threshold:.0f} s at most."
+        words = f"{alert.symbol}: no trade for {alert.score:.0f} s; usually at most {alert.threshold:.0f} s."
     else:
         words = f"{alert.symbol}: {alert.detector} ({_measured(alert)})."
     if alert.budget is not None:

@@ -97,7 +97,7 @@ def secure(
         if request.path != CALLBACKS:
             return None
         if request.mimetype != "application/json":
-            return refusal(415, "A callback is JSON.")
+            return refusal(415, "The body of a callback must be JSON.")
         length = request.content_length
         if length is None:
             return refusal(411, "The request of a callback must state its length.")
@@ -115,7 +115,7 @@ def secure(
             _logger.info("%s from %s: %s", g.person.name, request.remote_addr, asked.callback)
         drawn = asked.values.get("drawn.data")
         if drawn is not None and not viewers.admit(drawn.id):
-            return refusal(503, f"{VIEWERS} pages watch already. Close one, or try again later.")
+            return refusal(503, f"{VIEWERS} pages are already open. Close one, or try again later.")
         request.environ["wsgi.input"] = io.BytesIO(asked.body)
         request.environ["CONTENT_LENGTH"] = str(len(asked.body))
         return None

@@ -42,7 +42,7 @@ _TURN_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 2**20
 
-FULL = "All 200 connections of this page are in use. Try again in some seconds."
+FULL = "All 200 connections of this page are in use. Try again in a few seconds."
 
 
 def _is_under_way(channel: "_Channel") -> bool:
@@ -169,7 +169,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         elif not self.requests and self.request is None:
             self.will_close = self.will_close or time.time() - self.last_activity > IDLE_SECONDS
         elif not self.requests and now - self._begun > REQUEST_SECONDS:
-            self._refuse(_TooSlow(f"The request was not there as a whole within {REQUEST_SECONDS:g} s."))
+            self._refuse(_TooSlow(f"The request did not arrive completely within {REQUEST_SECONDS:g} s."))
         self._checked_at, self._checked_sent = now, self._sent
 
     def _refuse(self, error: Error) -> None:

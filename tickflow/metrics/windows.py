@@ -187,8 +187,8 @@ def _windows(before: Column, new: Column, batch: _Sorted) -> Column:
     count, depth = before.shape
     lane = np.concatenate([before.ravel(), new[batch.order]])
     back = np.arange(depth - 1, -1, -1)[:, None]
-    # The value `back` ticks earlier is that of a new tick, or else of a carried tick; these end where the next row
-    # begins.
+    # The value `back` ticks earlier belongs to a tick of the batch, or else to one of the symbol's carried ticks, which
+    # end where the next row of `lane` begins.
     at = np.where(back <= batch.rank, count * depth + batch.place, (batch.row + 1) * depth + batch.rank) - back
     windows: Column = lane[at]
     return windows

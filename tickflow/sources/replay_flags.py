@@ -126,7 +126,7 @@ def moment_us(flag: str, text: str | None, zone: str | None) -> int | None:
     if found.zoned:
         return found.us
     if zone is None:
-        raise SettingError(flag, text, "a time with its zone, as 2024-01-05T14:30:00Z, or --timezone beside it")
+        raise SettingError(flag, text, "a time with its zone, such as 2024-01-05T14:30:00Z, or --timezone as well")
     place: tzinfo = zone_of(zone)
     wall = datetime.fromtimestamp(found.us / 1e6, UTC).replace(tzinfo=place)
     return round(wall.timestamp() * 1_000_000)

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 MEASURES = tuple(each.name for each in TABLE if each.line is not None and each.name != "price")
-"""The fields that are drawn as lines beside the price."""
+"""The fields that are drawn as lines in addition to the price."""
 PLAIN = ("time_ns", "open", "high", "low", "close", "volume", "ticks", "anomalies", "strength")
 
 

@@ -31,7 +31,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _RECORDS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
 _TALLIES = {
-    "records_consumed": ("consumed", "Records taken from the log."),
+    "records_consumed": ("consumed", "Records read from the log."),
     "ticks_accepted": ("accepted", "Records that are ticks and became points."),
     "points_stored": ("stored", "Points that the store confirmed."),
     "points_refused_by_store": ("refused_by_store", "Points that the store refuses for good."),
@@ -39,7 +39,7 @@ _TALLIES = {
     "records_lost": ("lost", "Records that were gone from the log before they were read."),
     "offsets_skipped": ("skipped", "Offsets without a record: Kafka's markers, aborted or compacted records."),
     "records_cold": ("cold", "Records that windows needed after a restart and that were gone from the log."),
-    "ticks_late": ("late", "Ticks older than one before them."),
+    "ticks_late": ("late", "Ticks older than an earlier tick of their symbol."),
     "ticks_without_zone": ("naive", "Ticks whose time came without a zone and was taken as UTC."),
     "ticks_missing": ("gaps", "Ticks that a producer numbered and that never arrived."),
     "ticks_repeated": ("repeats", "Ticks whose number had arrived before."),
@@ -229,7 +229,7 @@ class _Collector(Collector):
             newest = snapshot.newest_event_ns / 1e9
             yield GaugeMetricFamily("tickflow_newest_event_timestamp_seconds", "The newest event time.", value=newest)
         health = self._telemetry.health
-        yield GaugeMetricFamily("tickflow_live", "1 while the loop turns.", value=float(health.is_live))
+        yield GaugeMetricFamily("tickflow_live", "1 while the loop is running.", value=float(health.is_live))
         yield GaugeMetricFamily("tickflow_ready", "1 while the worker does its work.", value=float(health.is_ready))
 
 

@@ -274,7 +274,9 @@ class Audit:
                 self._found.newer += 1
                 return
         self._found.foreign += 1
-        self._found.note(f"foreign: {symbol} {partition}/{offset} at {moment(time_ns)}: no record of the log gives it")
+        self._found.note(
+            f"foreign: {symbol} {partition}/{offset} at {moment(time_ns)}: no record of the log produces it"
+        )
 
     def _miss(self, symbol: str, wanted: dict[Identity, Expectation], expected: Expected) -> None:
         """Judge expected points that are not stored."""

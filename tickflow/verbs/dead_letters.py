@@ -21,8 +21,8 @@ _PREFIX = "__connect.errors."
 
 
 class Letter(NamedTuple):
-    """A dead letter: the place, key and value of the original, the stage of and the reason for its refusal, and when it
-    was refused.
+    """A dead letter: the original record's partition, offset, key and value, the stage that refused it, the reason, and
+    the time.
 
     `size` is the true size of the value, even if the letter holds only its beginning.
     """

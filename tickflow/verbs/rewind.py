@@ -49,7 +49,7 @@ def show(log: TickLog, to_ns: int) -> None:
     lines = [f"partition {n}: from offset {old:,} back to {new:,}" for n, (new, old) in sorted(moved.items())]
     total = sum(old - new for new, old in moved.values())
     done = f"{total:,} records appended since {moment} will be read again when a worker starts"
-    process.show("\n".join([*lines, done if moved else f"nothing is committed that was appended since {moment}"]))
+    process.show("\n".join([*lines, done if moved else f"no record appended since {moment} was committed"]))
 
 
 def _metadata(log: TickLog, offset: int) -> str:

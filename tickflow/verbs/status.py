@@ -164,7 +164,7 @@ def show(inquiry: Callable[[], Inquiry], *, as_json: bool, watch: bool, stop: th
 
 
 def lines(found: Evidence, wrong: Sequence[str]) -> list[str]:
-    """The lines for people: each trouble first, then the group and the workers."""
+    """The lines for people: each problem first, then the group and the workers."""
     result = [f"TROUBLE: {each}" for each in wrong] or ["Fine: nothing is wrong."]
     group = found.group
     if group is not None and group.bounds:
@@ -183,7 +183,7 @@ def lines(found: Evidence, wrong: Sequence[str]) -> list[str]:
     if others:
         result.append(
             f"{counted(len(others), 'partition')} last committed by another version of the computation "
-            f"({versions[others[0]]}; this program has {fields.VERSION}): `audit` counts its points apart"
+            f"({versions[others[0]]}; this program has {fields.VERSION}): `audit` counts its points separately"
         )
     statuses = found.statuses or ()
     shown = [each for each in statuses if found.now_ns - each.written_at <= SILENT_NS and each.state != ENDED]

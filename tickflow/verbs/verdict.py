@@ -42,7 +42,7 @@ class Evidence:
 
 
 def troubles(found: Evidence) -> list[str]:
-    """One sentence per trouble, which also says what to do; empty if all is well."""
+    """One sentence per problem, which also says what to do; empty if all is well."""
     return [*_of_log(found), *_of_store(found), *_of_workers(found), *_of_messages(found)]
 
 
@@ -57,7 +57,7 @@ def _of_log(found: Evidence) -> list[str]:
     result = []
     ownerless = sorted(group.bounds.keys() - group.owners.keys())
     if group.state == "rebalancing":
-        result.append(f"the group {found.group_name} is rebalancing: no worker reads until it is over; look again")
+        result.append(f"the group {found.group_name} is rebalancing: no worker reads until it is over; try again")
     elif not group.members:
         result.append(
             f"no worker of the group {found.group_name} runs: start one with python stock_analytics.py; "

@@ -115,9 +115,7 @@ class Assignments(Mapping[int, Assigned]):
         return len(self._ours)
 
     def holds(self, partition: int, position: Position) -> bool:
-        """Whether this worker still owns the partition by the assignment that `position` was made in, and of the same
-        topic.
-        """
+        """Whether this worker still owns the partition under the assignment of `position`, of the same topic."""
         ours = self._ours.get(partition)
         return ours is not None and (ours.epoch, ours.life) == (position.epoch, position.life)
 
@@ -175,7 +173,7 @@ class Assignments(Mapping[int, Assigned]):
         }
 
     def take_lost(self) -> dict[int, int]:
-        """How many records were lost since the last call, by partition; the next commit must lie behind them."""
+        """How many records were lost since the last call, by partition; the next commit must be past them."""
         lost, self._lost = self._lost, {}
         return lost
 

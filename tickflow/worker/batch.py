@@ -41,8 +41,8 @@ class Batch:
     probes_ns: list[int] = field(default_factory=list)
 
     def apart_from_probes(self, points: Points, depth: Ints, *, has_any: bool) -> tuple[Points, Ints]:
-        """The points and depths without those of probes, whose times go to `probes_ns`. Without `has_any` there are no
-        probes, and no search.
+        """The points and depths without those of probes, whose times go to `probes_ns`. If `has_any` is false, there
+        are no probes to search for.
         """
         if not has_any:
             return points, depth

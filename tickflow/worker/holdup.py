@@ -1,4 +1,4 @@
-"""How a worker waits while something holds it up: it stays in its group, obeys a stop, and logs the reason."""
+"""How a worker waits while something holds it up: it stays in its group, stops when asked to, and logs the reason."""
 
 import logging
 import time
@@ -11,7 +11,8 @@ from tickflow.ticklog.base import TickLog
 from tickflow.worker.assignments import Assignments
 
 POLL_SECONDS = 0.25
-"""The longest wait of a poll for records, in seconds; between polls the worker obeys a stop and writes its status."""
+"""The longest wait of a poll for records, in seconds; between polls the worker checks for a stop and writes its status.
+"""
 
 logger = logging.getLogger("tickflow.worker")
 

@@ -1,4 +1,4 @@
-# ruff: noqa: DTZ001, E501 - wall times have no zone here; a row's form is read best in one line
+# ruff: noqa: DTZ001, E501 - wall times have no zone here; a row is easiest to read on one line
 """A corpus of files in common layouts, each generated here with the ticks that reading it must give.
 
 The rows are invented. The ticks of each file are computed by plain arithmetic, independently of the tested code.

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a file and its meaning are read best in one line
+# ruff: noqa: E501 - a file and its meaning are easiest to read on one line
 """Exports of more programs, vendors and countries are read, given symbol and zone, or refused with a reason."""
 
 import json

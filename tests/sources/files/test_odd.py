@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - a file and its meaning are read best in one line
+# ruff: noqa: E501 - a file and its meaning are easiest to read on one line
 """Odd and hostile files: each published tick is what a careful person would read; the rest is refused."""
 
 import gc

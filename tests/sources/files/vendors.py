@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - wall times have no zone here; a row's form is read best in one line; Chinese brackets
+# ruff: noqa: E501 - wall times have no zone here; a row is easiest to read on one line; Chinese brackets
 """More layouts of vendors, programs and languages, each generated here with the expected ticks."""
 
 import json

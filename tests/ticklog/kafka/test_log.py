@@ -179,7 +179,7 @@ def test_a_record_too_large_for_its_topic_is_reported_once_and_does_not_stop_the
     log = logs.open()
     publish(log, b"x" * (DEFAULT_LIMIT_BYTES - 1_000))
     log.publish(b"AAPL", b"x" * DEFAULT_LIMIT_BYTES)
-    with pytest.raises(NotAcknowledged, match=r"1 records .* larger than its topic takes") as raised:
+    with pytest.raises(NotAcknowledged, match=r"1 records .* larger than its topic accepts") as raised:
         log.flush(SECONDS)
     assert raised.value.count == 1
     log.flush(SECONDS)
@@ -200,7 +200,7 @@ def test_a_record_that_the_broker_refuses_is_reported_once_and_does_not_stop_the
     admin.close()
 
     log.publish(b"AAPL", b"x" * 2_000)
-    with pytest.raises(NotAcknowledged, match=r"1 records .* larger than its topic takes"):
+    with pytest.raises(NotAcknowledged, match=r"1 records .* larger than its topic accepts"):
         log.flush(SECONDS)
     publish(log, b"2", b"3")
     assert log.acknowledged == 3

@@ -35,7 +35,7 @@ def _readings() -> list[Reading]:
 READOUT = _readings()
 _BELOW = 1 + next(at for at, each in enumerate(READOUT) if each.key == "band")
 READOUT_LINES = (READOUT[:_BELOW], READOUT[_BELOW:])
-"""Where a line is too short for all, these two stand below each other."""
+"""Where all values do not fit into one line, these two lines are stacked."""
 KINDS = (
     # Each has an option, its value, a label, and a description of the effect.
     ("candles", "auto", "Candles", "Candles instead of the line"),

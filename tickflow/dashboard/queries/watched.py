@@ -28,7 +28,7 @@ MOST_TRENDS = 2_000
 20,000 symbols in the embedded file. The sparklines then begin with the next ticks.
 """
 NEWEST = "newest_us"
-"""The key, beside those of the partitions, for the newest event time that was sent."""
+"""The key, besides those of the partitions, for the newest event time that was sent."""
 
 Answer = dict[str, Any]
 

@@ -144,8 +144,7 @@ def strength(alert: Alert) -> tuple[bool, float]:
 
 
 def story(times_us: "np.ndarray[Any, np.dtype[np.int64]]", at_us: int) -> Story:
-    """How long a move took and how long it had held, both in µs and up to `at_us`, the time of the tick that raised its
-    alert.
+    """How long a move took and how long it had held at `at_us`, the time of the tick that raised its alert; both in µs.
 
     A move has held since the traded second before that of its tick, and began in the traded second before that one.
 

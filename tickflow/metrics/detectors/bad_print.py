@@ -18,7 +18,7 @@ def score(view: View, floor: float = 0.0, least: float = 0.0) -> Scored:
     `floor` usual moves.
     """
     first, second, third, fourth = view.closes_before
-    # If the print and the return lie in one second, the range is that of the three seconds before this one.
+    # If the print and the return are in the same second, the range is that of the three seconds before this one.
     high, low = np.maximum(np.maximum(first, second), third), np.minimum(np.minimum(first, second), third)
     highest, lowest = np.maximum(view.high, view.prior), np.minimum(view.low, view.prior)
     seconds = np.flatnonzero(view.ready & _outside(highest, lowest, high, low, least))

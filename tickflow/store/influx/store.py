@@ -128,8 +128,8 @@ class InfluxStore(MetricsStore):
         return 0 if self._sources is None else self._sources.left_out(symbol)
 
     def connect(self) -> None:
-        """Wait until InfluxDB answers, then check token and bucket once. A refusal is only logged, since each later
-        call meets it too.
+        """Wait until InfluxDB answers, then check token and bucket once. A refusal is only logged, since every later
+        call will raise it too.
 
         Raises `SettingError` if InfluxDB answers this bucket's queries from another bucket, and `Stopped`.
         """

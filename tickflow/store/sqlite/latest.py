@@ -53,7 +53,7 @@ class Latest:
         self._lock = threading.Lock()
         self._points = Points.from_rows([])
         self._place: dict[str, int] = {}
-        self._written: dict[str, tuple[int, int]] = {}  # by symbol: when the cached point was, and when it was written
+        self._written: dict[str, tuple[int, int]] = {}  # by symbol: the cached point's time, and when it was written
         self._whole_at = float("-inf")
         self._read_at = (0.0, 0.0)
 

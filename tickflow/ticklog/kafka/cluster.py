@@ -230,7 +230,7 @@ class Cluster:
                 f"allow WRITE on the topic {topic or '(KAFKA_TOPIC)'}"
             )
         if isinstance(error, MessageSizeTooLargeError):
-            return "a record is larger than its topic takes (max.message.bytes)"
+            return "a record is larger than its topic accepts (max.message.bytes)"
         if isinstance(error, KafkaTimeoutError):
             return f"no answer (KAFKA_SECURITY_PROTOCOL is {self._protocol})"
         if isinstance(error, (KafkaConnectionError, KafkaProtocolError)):
@@ -255,7 +255,7 @@ class Cluster:
             mechanism = self._security.get("sasl_mechanism")
             offered = words.partition("Enabled mechanisms: ")[2].translate(str.maketrans("", "", "[]'"))
             known = f" of {offered}" if offered else " of the broker's sasl.enabled.mechanisms"
-            return f"it does not take the mechanism {mechanism}: set KAFKA_SASL_MECHANISM to one{known}"
+            return f"it does not accept the mechanism {mechanism}: set KAFKA_SASL_MECHANISM to one{known}"
         reason = words.removeprefix("SaslAuthenticationFailedError: ") or type(error).__name__
         return f"it refuses the login ({reason}): see {_LOGIN}"
 
@@ -270,7 +270,7 @@ class Cluster:
             return f"it speaks TLS there: set KAFKA_SECURITY_PROTOCOL to {other} (it is {self._protocol})"
         if "disconnected" in reason and not self._has_login:
             return (
-                "it ends the connection at once, as a broker does that asks for a login: set KAFKA_SECURITY_PROTOCOL "
+                "it closes the connection at once, like a broker that requires a login: set KAFKA_SECURITY_PROTOCOL "
                 f"to SASL_{self._protocol} (it is {self._protocol})"
             )
         # A broker refuses a login by closing the connection; kafka-python may notice that before it reads the reason.

@@ -142,7 +142,9 @@ class Writer:
                     topic, key=key, value=_NOTHING if value is None else value, headers=list(headers)
                 )
             except KafkaTimeoutError:
-                self._waited(started, f"{NOT_FOUND} {topic}: make it, or start another worker, which does", wait)
+                self._waited(
+                    started, f"{NOT_FOUND} {topic}: create it, or start another worker, which creates it", wait
+                )
             except KafkaError as error:
                 return self._refuse(error)
             else:
