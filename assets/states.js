@@ -4,9 +4,9 @@ import { words } from "./words.js";
 const BEHIND_RECORDS = 1_000; // a smaller backlog is processed within a refresh
 const SPEED_FROM = 1.5; // below this factor, event time is taken to run at the speed of the clock
 
-/** The first row whose condition holds gives the kind and the word. The conditions use `age` in s (null: unknown),
-    `isPeriod`, `isClosed` with `opens` (ms of the exchange's clock, or null), `isEnded` with `newest` (likewise),
-    `isStale`, `lag` in records, `source`, `speed` of event time against the clock (null: unknown). */
+/** The first row whose condition is true determines the kind and the word. The conditions use `age` in s (null:
+unknown), `isPeriod`, `isClosed` with `opens` (ms of the exchange's clock, or null), `isEnded` with `newest` (likewise),
+`isStale`, `lag` in records, `source`, `speed` of event time against the clock (null: unknown). */
 const TABLE = [
   ["closed", (at) => at.isClosed, (at) => `market closed${at.opens === null ? "" : ` until ${moment(at.opens)}`}`],
   ["past", (at) => at.isPeriod, () => "past"],
@@ -26,7 +26,7 @@ function stateOf(known) {
 const date = (ms) => words.day(ms).split(",")[0];
 const moment = (ms) => `${date(ms)}, ${words.time(ms).slice(0, 5)} ${words.shortZone()}`;
 
-/** A speed, rounded to what a measurement over a few seconds can tell. */
+/** A speed, rounded to the precision of a measurement over a few seconds. */
 const times = (speed) => (speed >= 10 ? Number(speed.toPrecision(2)) : Math.round(speed));
 
 const SAMPLES_MS = 20_000,

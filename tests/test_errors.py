@@ -1,4 +1,4 @@
-"""Errors are sentences for a person, carry their data, and form the tree that the module draws."""
+"""Errors are human-readable sentences, carry their data, and form the tree that the module draws."""
 
 import inspect
 import re

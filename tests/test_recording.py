@@ -1,4 +1,4 @@
-"""A recording holds every tick once, despite kills; its replay gives the same points; `tickflow.read` reads it."""
+"""A recording holds every tick once, despite kills; its replay produces the same points; `tickflow.read` reads it."""
 
 import json
 import shutil

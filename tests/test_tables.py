@@ -1,4 +1,4 @@
-"""The measured tables of the documents are made from docs/performance.json."""
+"""The tables of measurements in the documents are generated from docs/performance.json."""
 
 import json
 import re

@@ -4,7 +4,7 @@
     ticks/       a tick: its JSON form, its rules, the reasons for refusal
     ticklog/     keeps ticks as records: kafka/ or sqlite/
     worker/      reads records, commits what is stored                  (stock_analytics.py)
-    metrics/     fields, windows, formulas, detectors; the points they give
+    metrics/     fields, windows, formulas, detectors; the points they produce
     alerts/      turns anomalies into a few alerts: episodes, budget, rules
     store/       keeps points: influx/ or sqlite/
     dashboard/   queries/ read rows, drawing/ turns them into a page    (stock_dashboard.py)

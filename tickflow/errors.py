@@ -6,12 +6,12 @@
     ├── SourceError             a source cannot deliver; the message has the reason
     ├── LogError                the tick log failed
     │   ├── LogUnavailable      the log does not answer at present: try again
-    │   │   └── LogRefused      the log answers, but a permission is missing: a person must grant it, then try again
+    │   │   └── LogRefused      the log answers, but a permission is missing: an operator must grant it, then try again
     │   └── NotAcknowledged     records were sent, but the log never confirmed them
     ├── Overloaded              the page has more requests than it can answer
     └── StoreError              the metrics store failed
         ├── StoreUnavailable    the store does not answer or is overloaded at present: try again
-        └── StoreMisconfigured  the store answers and refuses: a person must change something
+        └── StoreMisconfigured  the store answers and refuses: an operator must change something
 
 Each error carries its data as attributes. Its text is a message for people.
 """
@@ -49,7 +49,7 @@ class LogUnavailable(LogError):
 
 
 class LogRefused(LogUnavailable):
-    """The tick log answers, but refuses a request because a permission is missing, which a person must grant."""
+    """The tick log answers, but refuses a request because a permission is missing, which an operator must grant."""
 
 
 class NotAcknowledged(LogError):
@@ -86,4 +86,4 @@ class StoreUnavailable(StoreError):
 
 
 class StoreMisconfigured(StoreError):
-    """The store answers, but refuses requests until a person changes something."""
+    """The store answers, but refuses requests until an operator changes something."""

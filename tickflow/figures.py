@@ -29,7 +29,7 @@ def percent(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """Any number; from a thousand on, it is written without an exponent.
+    """Any number; values of a thousand or more have no exponent.
 
     >>> plain(-2.5), plain(12_345_678.9)
     ('−2.5', '12,345,679')

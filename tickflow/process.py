@@ -64,7 +64,7 @@ class StopEvent(threading.Event):
 
 
 def set_up_logging(level: str, name: str = "", form: str = "text", notices: Sequence[str] = ()) -> None:
-    """Send log lines of this project to stderr at `level`, and those of its libraries only from WARNING on.
+    """Send log lines of this project to stderr at `level`, and those of its libraries only at WARNING and above.
 
     `name` appears in each line, to distinguish processes that log to the same file. `form` is `text` or `json`. The
     `notices` are logged as warnings.

@@ -3,7 +3,7 @@
 The producer replays a recording through `sources.recorded`.
 
     FOLDER/recording.json                           the topic, and the offset up to which each partition is recorded
-    FOLDER/AAPL/2026-01-05/00000-000…1200.parquet   one portion of partition 0, read from offset 1200 on
+    FOLDER/AAPL/2026-01-05/00000-000…1200.parquet   one portion of partition 0, starting at offset 1200
 
 A file appears either complete or not at all. The offset advances once all files of a portion are written. After a
 crash, files beyond the offset are deleted, and their portion is read again.

@@ -103,7 +103,9 @@ class Sessions:
         return result
 
     def next_open(self, time_ns: int) -> int | None:
-        """The first moment from `time_ns` on at which the exchange is open; `None` if the calendar ends before that."""
+        """The first moment at or after `time_ns` at which the exchange is open; `None` if the calendar ends before
+        that.
+        """
         if self.is_open(time_ns):
             return time_ns
         at = int(np.searchsorted(self._table.begins, time_ns))

@@ -1,4 +1,4 @@
-"""Opens the SQLite file of the embedded stack, and distinguishes temporary failures from failures that a person must
+"""Opens the SQLite file of the embedded stack, and distinguishes temporary failures from failures that an operator must
 fix.
 
 The file states the version of its tables. A file of an older version is migrated when it is opened. A file of a newer
@@ -94,7 +94,7 @@ def is_passing(error: sqlite3.Error) -> bool:
 
 
 def unusable(path: Path, error: Exception) -> SettingError:
-    """The error for a file that is unusable until a person acts."""
+    """The error for a file that is unusable until an operator acts."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         expected = "a new file, or one that tickflow made: this one is not an SQLite database, and is left as it is"

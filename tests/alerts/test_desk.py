@@ -156,7 +156,7 @@ def test_ticks_that_wait_move_with_their_partition(desk: Clocked) -> None:
 def test_alerts_wait_for_a_setting_that_the_cluster_cannot_meet_at_present(
     store: EmbeddedAlerts, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While one of three brokers is away, a topic with three replicas cannot be made."""
+    """While one of three brokers is down, a topic with three replicas cannot be created."""
     caplog.set_level("WARNING", logger="tickflow")
     tries: list[Kept] = []
 

@@ -37,7 +37,7 @@ class Kept:
 
 
 def shock(names: list[str], at: int = 80, change: float = 0.01) -> list[Trade]:
-    """One trade per symbol and second; from second `at` on, all prices are higher by `change`."""
+    """One trade per symbol and second; starting at second `at`, all prices are higher by `change`."""
     return [
         Trade(name, second * SECOND + number, 100 + 0.01 * (second % 2) + (100 * change if second >= at else 0), 100)
         for second in range(at + 8)

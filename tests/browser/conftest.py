@@ -71,7 +71,7 @@ class Market:
         self.report(ticked=True)
 
     def tick(self, symbol: str, *prices: float, ago: timedelta = timedelta()) -> None:
-        """Store ticks from the current time (or `ago`) on, a millisecond apart."""
+        """Store ticks that start at the current time (or `ago`), a millisecond apart."""
         self.feed.now, self.feed.gap = self._now() - ago, timedelta(milliseconds=1)
         self.store.write(self.feed.points(symbol, list(prices)))
         self.report(ticked=True)

@@ -81,7 +81,7 @@ def embedded_log(path: Path) -> TickLog:
 
 
 def hold(chain: Chain, name: str, before: int) -> None:
-    """Compare the new field with pandas, in every point of AAPL from offset `before` on."""
+    """Compare the new field with pandas in every point of AAPL at or after offset `before`."""
     points = stored(chain)
     points = points[points["symbol"] == "AAPL"].sort_values("offset")
     prices = pd.Series([json.loads(value)["price"] for _, _, value in chain.records() if b"AAPL" in value])

@@ -445,7 +445,7 @@ def test_candles_are_first_highest_lowest_and_last(
 
 
 def a_course(count: int, *, twice: bool = False) -> Points:
-    """A random walk of unevenly spaced prices, one in twenty flagged; with `twice`, two of them share an instant."""
+    """A random walk at uneven intervals, one tick in twenty flagged; with `twice`, two ticks have the same time."""
     rng = np.random.default_rng(3)
     gaps = rng.integers(1, 5 * SECOND, count)
     gaps[count // 2] *= not twice

@@ -156,7 +156,9 @@ def expected_of(one: Case, stand: KafkaStand) -> oracle.Expected:
 
 
 def too_many(expected: oracle.Expected) -> dict[tuple[int, int], str]:
-    """The places of ticks whose symbol or source exceeds the accepted number in log order, each with its reason."""
+    """The partitions and offsets of ticks with too many symbols or sources before them in the log, each with the
+    reason.
+    """
     known: dict[int, dict[str, set[str]]] = {}
     reasons: dict[tuple[int, int], str] = {}
     ordered = expected.points.sort_values(["partition", "offset"])

@@ -129,7 +129,7 @@ def _ends(records: list[oracle.LogRecord]) -> dict[int, int]:
 
 
 def test_two_runs_over_one_topic_give_the_same_digest(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """Different batches, a different number of workers and different faults give the same bits."""
+    """Different batches, a different number of workers and different faults produce the same bits."""
     one = case("two runs over one topic, with other workers, batches and faults: the same digest", kafka_stand)
     named = {name: one.worker(env={"KAFKA_INSTANCE_ID": name}) for name in "ab"}
     for worker in named.values():

@@ -1,4 +1,4 @@
-"""Settings: their keys and defaults, and where a value comes from; secrets are not shown."""
+"""Tests of the settings: keys, defaults, where a value comes from, and that secrets are not shown."""
 
 import argparse
 import re

@@ -1,4 +1,6 @@
-"""The parser on every form of answer, and the source against a local server; no request goes to Alpha Vantage."""
+"""Tests of the parser with every form of answer, and of the source with a local server; no request goes to Alpha
+Vantage.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""The audit finds lost, foreign and different points, to the bit, and does not judge what it cannot know."""
+"""The audit finds lost and foreign points, and points that differ by any bit; it does not judge what it cannot know."""
 
 from collections.abc import Callable
 from dataclasses import replace

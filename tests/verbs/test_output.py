@@ -1,4 +1,4 @@
-"""A verb prints without a traceback to any standard output: latin-1, a pipe into `head`, a full disk."""
+"""A verb ends without a traceback whatever standard output is: latin-1, a pipe into `head`, a full disk."""
 
 import os
 import subprocess

@@ -22,7 +22,7 @@ spans = st.integers(1, 2_000_000)
 
 @pytest.fixture
 def windows_of_20(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets the windows' depth to that of the workers that made commits of version 1 and 2."""
+    """Sets the depth of the windows to that of the workers that wrote commits of versions 1 and 2."""
     monkeypatch.setattr("tickflow.worker.restore.DEPTH", 20)
 
 

@@ -27,7 +27,7 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     counts the messages). `move_percent` is the change of `price` from `reference`. `closed` is the end of the 60 s
     without a flag that closed the episode, `ticks` the number of flagged ticks, `lasted` says whether at least half of
     the move was left after 60 s, `notified` whether a message was sent (`False`: a channel never accepted it, and it
-    was given up). For a move, `within_us` is its duration, and `held_us` how long it has held.
+    was abandoned). For a move, `within_us` is its duration, and `held_us` how long it has held.
     """
 
     symbol: str
@@ -85,7 +85,7 @@ def to_line(alert: Alert) -> str:
 
 
 def to_notified_line(alert: Alert, *, sent: bool = True) -> str:
-    """A line of line protocol that sets only the field `notified`: a message was sent, or given up."""
+    """A line of line protocol that sets only the field `notified`: a message was sent or abandoned."""
     return f"{_series(alert)} notified={str(sent).lower()} {alert.time_ns}"
 
 

@@ -1,4 +1,4 @@
-"""Thresholds from recorded days: for each symbol, the threshold that gives as many alerts as its budget allows."""
+"""Thresholds from recorded days: for each symbol, the threshold that produces as many alerts as its budget allows."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ new record of the same length. With this margin and a record of 40 alerts, the a
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A threshold with its 95 % interval from `low` to `high`, and the number of `alerts` that it gives."""
+    """A threshold with its 95 % interval from `low` to `high`, and the number of `alerts` that it produces."""
 
     value: float
     low: float
@@ -39,8 +39,8 @@ def episodes_above(threshold: float, time_us: Ints, scores: Floats, gap_us: int 
 
 
 def threshold_for(expected: float, time_us: Ints, scores: Floats) -> Threshold | None:
-    """The threshold that gives at most `expected` episodes in as much new data as was recorded; `None` if too few are
-    expected.
+    """The threshold that produces at most `expected` episodes in as much new data as was recorded; `None` if too few
+    are expected.
 
     `scores` (in time order) are the recorded scores above a floor. If fewer than `expected` episodes exceed the floor,
     the floor is returned.
@@ -59,7 +59,7 @@ def threshold_for(expected: float, time_us: Ints, scores: Floats) -> Threshold |
 
 
 def reaching(count: float, time_us: Ints, scores: Floats) -> float:
-    """The lowest threshold such that it and all higher ones give at most `count` episodes."""
+    """The lowest threshold such that it and all higher ones produce at most `count` episodes."""
     levels = np.unique(scores)
     if not len(levels):
         return 0.0

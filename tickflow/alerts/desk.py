@@ -4,7 +4,7 @@ The worker's loop calls `adopt`, `take`, `passed`, `look`, `committed`, `release
 for a server, and none of them raises. The thread stores alerts, publishes them to `<topic>.alerts` and keeps
 checkpoints, retrying for ever. It stores a checkpoint of a partition only once all earlier alerts are stored and
 published and the checkpoint's offset is committed. So after a crash the replay from the newest checkpoint raises any
-missing alert again, identical to the bit. Nothing is stored before the replay has reached the committed offset: the
+missing alert again, bit for bit the same. Nothing is stored before the replay has reached the committed offset: the
 store may hold later forms of these alerts, and a worker that is stopped during its replay must not replace them by
 earlier ones. Moves of many symbols at once are stored as one more alert, a market move. Its members may be alerts of
 other workers, so each worker looks for market moves in the store, some seconds after it stored a move, and all of them
@@ -145,8 +145,7 @@ class Desk:
         self._thread.start()
 
     def adopt(self, partition: int, committed: int, seek: int, start: int, topic_id: str, life: int = 0) -> int:
-        """Watch a partition whose windows are read from `seek` on; return the offset from which its records must be
-        read.
+        """Watch a partition whose windows are read starting at `seek`; return the offset at which reading must start.
 
         `start` is the first offset in the log, `committed` the offset from which the worker writes points.
 

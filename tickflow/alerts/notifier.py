@@ -219,7 +219,7 @@ class Notifier:
         return self._symbols
 
     def _send(self, channel: Channel) -> None:
-        """Send a channel's waiting messages within its hourly rate; give up those that have waited too long."""
+        """Send a channel's waiting messages within its hourly rate; give up on those that have waited too long."""
         now = self._clock()
         if now < self._not_before[channel.name]:
             return

@@ -1,4 +1,4 @@
-"""The app: page, callbacks and guards put together."""
+"""Builds the app from the page, the callbacks and the guards."""
 
 import logging
 import time

@@ -1,7 +1,7 @@
 """Every field of a point, declared once: how it is computed, how it is stored, and where people see it.
 
 `Columns` is the table, one line per field. Windows, metrics, points, both stores, the audit, the console, the page and
-its CSV are made from it. To add a field, add a line; see CONTRIBUTING.md.
+its CSV are derived from it. To add a field, add a line; see CONTRIBUTING.md.
 """
 
 import zlib

@@ -4,7 +4,7 @@
     └── NoQuote                 an answer without a quote, or no answer: logged, and tried again in the next round
         ├── Throttled           too many calls: wait `wait` seconds, then try again
         ├── DailyLimitReached   no more quotes before midnight in New York
-        ├── KeyRefused          a person must act: the key, or a premium plan
+        ├── KeyRefused          the user must act: fix the key, or buy a premium plan
         └── EmptyAnswer         neither a quote nor a reason: a hiccup, or an unknown symbol
 
 Alpha Vantage refuses with HTTP 200 and a sentence under varying names; some of these sentences quote the caller's key.
@@ -87,7 +87,7 @@ class Quote:
 
 
 def parse_quote(payload: object, symbol: str, key: str = "") -> Quote:
-    """The quote in an answer to `GLOBAL_QUOTE`. Raises the subclass of `NoQuote` that the answer stands for; the error
+    """The quote in an answer to `GLOBAL_QUOTE`. Raises the subclass of `NoQuote` that fits the answer; the error
     never shows the key.
 
     >>> parse_quote({"Global Quote": {"01. symbol": "IBM", "05. price": "301.5", "06. volume": "42",
@@ -127,8 +127,8 @@ def _read(body: Mapping[str, Any], symbol: str) -> Quote:
 
 
 def _refusal(text: str, symbol: str) -> NoQuote:
-    """The error that Alpha Vantage's message stands for. The order of the checks matters: the message about the rate
-    of calls also mentions the daily limit.
+    """The error that corresponds to Alpha Vantage's message. The order of the checks matters: the message about the
+    rate of calls also mentions the daily limit.
     """
     said = f"Alpha Vantage said: {text[:400]}"
     low = text.lower()
@@ -254,7 +254,9 @@ class AlphaVantageSource:
             )
 
     def batches(self, wait: Wait) -> Iterator[list[Tick]]:
-        """Yield each quote that differs from its symbol's last one. Raises `SettingError` when a person must act."""
+        """Yield each quote that differs from its symbol's last one. Raises `SettingError` if the user has to change a
+        setting.
+        """
         self.warn_of_budget()
         due = time.monotonic()
         while True:

@@ -128,7 +128,7 @@ class Replay:
         yield from self.opened.notes
         for file in self.opened.files:
             plain = ("price: column", "volume: column", "price: the close", "time:")
-            # A unit in brackets, as in "price (cents)", is worth showing: a person has to judge it.
+            # A unit in brackets, as in "price (cents)", is worth showing: only the user can judge it.
             notes = [note for note in file.plan.notes if not note.startswith(plain) or re.search(r"'.*[(\[].*'", note)]
             order = (
                 ["the newest row comes first: sorted on disk"]

@@ -96,7 +96,7 @@ def character_of(symbol: str) -> Character:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A jump for demonstrations: from the `at_tick`-th tick on (counted from 1) the price is `percent` higher."""
+    """A jump for demonstrations: starting at tick number `at_tick` (counted from 1), the price is `percent` higher."""
 
     symbol: str
     percent: float

@@ -40,9 +40,9 @@ class WorkerStatus:
 
     `written_at`: the wall clock of the report. `processed_at`: the wall clock of the worker's last batch (`None`: no
     batch yet). `newest_event`: the newest event time among its ticks. `held_up_by`: what it waits for, or empty.
-    `notice`: what a person should know about its records, or empty. `state` and `doing`: what it does, in one word (see
-    `telemetry.health.State`, or `ended`) and in a sentence; empty if an older version wrote the report. The counters
-    run from the worker's start; `foreign` counts commits of the group that no worker made.
+    `notice`: what an operator should know about its records, or empty. `state` and `doing`: what it does, in one word
+    (see `telemetry.health.State`, or `ended`) and in a sentence; empty if an older version wrote the report. The
+    counters run from the worker's start; `foreign` counts commits of the group that no worker made.
     """
 
     worker: str
@@ -75,7 +75,7 @@ class Connected(ABC):
     """A store that connects in `connect`, not in its constructor.
 
     Setting `stop` ends every wait of the store with `Stopped`. Every call may raise `StoreUnavailable` (try again) and
-    `StoreMisconfigured` (a person must act).
+    `StoreMisconfigured` (an operator must act).
     """
 
     stop: threading.Event
@@ -152,7 +152,7 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (all by default) from `since_ns` on, in time order."""
+        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns`, in time order."""
 
     @abstractmethod
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
@@ -160,7 +160,7 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies from `since_ns` on, by symbol (all by default); symbols without one are
+        """The number of anomalies at or after `since_ns`, by symbol (all by default); symbols without one are
         left out.
         """
 
@@ -196,7 +196,7 @@ class PageQueries(PointReader):
 
     @abstractmethod
     def pixels(self, symbol: str, since_ns: int, until_ns: int, width_ns: int) -> Pixels:
-        """The symbol's points in [`since_ns`, `until_ns`), summarised in columns `width_ns` wide (`Pixels`)."""
+        """The symbol's points in [`since_ns`, `until_ns`), summarised as columns `width_ns` wide (see `Pixels`)."""
 
     @abstractmethod
     def at_most(self, symbol: str, since_ns: int, until_ns: int, most: int) -> Points | None:

@@ -58,7 +58,7 @@ def step_width(since_ns: int, until_ns: int, steps: int) -> int:
 
 
 def digest(points: Points, width_ns: int, sums: Sequence[tuple[int, float, int]]) -> Digest:
-    """The digest made of `points`: the points chosen for it, already in time order and without duplicates.
+    """The digest that consists of `points`, which are already chosen, in time order and without duplicates.
 
     `sums` has a row for each step of `width_ns`: the step's start (a multiple of `width_ns`, counted from 1970), and
     the total volume and the number of its points, including those that were not chosen.

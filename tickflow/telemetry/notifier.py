@@ -41,7 +41,7 @@ class NotifierTelemetry:
         self._sent.labels(channel).inc(messages)
 
     def given_up(self, channel: str, messages: int) -> None:
-        """Note that messages to a channel were given up."""
+        """Note that messages to a channel were abandoned."""
         self._given_up.labels(channel).inc(messages)
 
     def outbox(self) -> dict[str, tuple[int, float]]:

@@ -43,8 +43,8 @@ class Record(Protocol):
     def headers(self) -> Headers: ...  # noqa: D102
 
 
-# One struct is made per record. It takes a sixth of a named tuple's time to make, and with `gc=False` the garbage
-# collector skips it: it cannot be part of a cycle.
+# One struct is created per record. Creating it takes a sixth of the time of a named tuple, and with `gc=False` the
+# garbage collector skips it: it cannot be part of a cycle.
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """A plain `Record`, for logs whose client has no record class of its own."""
 
@@ -112,7 +112,7 @@ class GroupView:
 
     @property
     def lag(self) -> dict[int, int]:
-        """How many records each partition has from the committed offset on (from its start, if there is none)."""
+        """How many records each partition has after the commit; without a commit, all its records."""
         return {
             number: max(end - max(self.committed[number].offset if number in self.committed else 0, start), 0)
             for number, (start, end) in self.bounds.items()
@@ -123,11 +123,11 @@ class GroupView:
 class Polled:
     """The result of one `poll`.
 
-    `revoked` partitions are gone: drop their state. `assigned` partitions (with the epoch of this assignment) are new,
-    and the position of `out_of_range` partitions is an offset that the log does not hold: both return nothing before a
-    `seek`. `more` says whether the log held further records, as last known. `read_up_to` has the offset reached by each
-    partition that was read further than its last returned record: the offsets in between hold no record that counts
-    (only transaction markers and records of aborted transactions).
+    `revoked` partitions belong to this member no longer: drop their state. `assigned` partitions (with the epoch of
+    this assignment) are new, and the position of `out_of_range` partitions is an offset that the log does not hold:
+    both return nothing before a `seek`. `more` says whether the log held further records, as last known. `read_up_to`
+    has the offset reached by each partition that was read further than its last returned record: the offsets in between
+    hold no record that counts (only transaction markers and records of aborted transactions).
     """
 
     records: Mapping[int, Sequence[Record]] = field(default_factory=dict)
@@ -214,7 +214,7 @@ class TickLog(ABC):
 
     @abstractmethod
     def post(self, key: bytes | None, value: bytes | None, headers: Headers, topic: str) -> Receipt:
-        """Publish one record as `publish` does with `wait=False`; the receipt tells its state."""
+        """Publish one record as `publish` does with `wait=False`; the receipt shows its state."""
 
     @property
     def largest_letter(self) -> int | None:

@@ -1,7 +1,7 @@
 """The audit: recomputes every point from the log and compares the result with the store, bit for bit.
 
 It reads the log up to the group's commit, without joining the group, so it may run at the same time as the workers. It
-begins at the log's start or, if only points from some time on are audited, at the oldest record that their windows
+begins at the log's start or, if only points after a given time are audited, at the oldest record that their windows
 need. It does not judge what it cannot know: points of records that the log no longer holds, values whose windows reach
 back before the start of the log, and records that are not committed yet.
 """
@@ -316,7 +316,7 @@ def moment(time_ns: int) -> str:
 
 
 def lines(found: Findings) -> list[str]:
-    """The result as lines for people, with the verdict last."""
+    """The result as human-readable lines, with the verdict last."""
     not_judged = {
         "outside the store's retention": found.expired,
         "of records that the log no longer holds": found.older,

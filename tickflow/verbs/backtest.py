@@ -50,7 +50,7 @@ def run(recorded: Recorded, terms: Terms, since_ns: int, until_ns: int) -> Findi
 
 
 def lines(found: Findings, listed: int, link: Callable[[Alert], str]) -> list[str]:
-    """The result as lines for people: the newest alerts with their links, then one line per symbol and detector."""
+    """The result as human-readable lines: the newest alerts with their links, then one line per symbol and detector."""
     shown = found.alerts[max(0, len(found.alerts) - listed) :]
     said = [f"{moment(each.time_ns)}  {sentence(each)}  {_fate(each)}  {link(each)}" for each in shown]
     if len(shown) < len(found.alerts):

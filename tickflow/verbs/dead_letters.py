@@ -97,7 +97,7 @@ class Listing:
 
 
 def lines(listing: Listing, explain: bool = False) -> list[str]:
-    """The listing as lines for people; with `explain`, each reason with its most common cause and its cure."""
+    """The listing as human-readable lines; `explain` adds the most common cause and the cure of each reason."""
     total = listing.by_reason.total()
     if not total:
         return ["no record was refused"]

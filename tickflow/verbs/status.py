@@ -164,7 +164,7 @@ def show(inquiry: Callable[[], Inquiry], *, as_json: bool, watch: bool, stop: th
 
 
 def lines(found: Evidence, wrong: Sequence[str]) -> list[str]:
-    """The lines for people: each problem first, then the group and the workers."""
+    """The human-readable lines: all problems first, then the group and the workers."""
     result = [f"TROUBLE: {each}" for each in wrong] or ["Fine: nothing is wrong."]
     group = found.group
     if group is not None and group.bounds:
@@ -195,7 +195,7 @@ def lines(found: Evidence, wrong: Sequence[str]) -> list[str]:
 
 
 def line(status: WorkerStatus, now_ns: int) -> str:
-    """One worker's report, for people.
+    """One worker's report as a human-readable line.
 
     >>> line(WorkerStatus("host-7", 0, 1_000_000_000, None, 5, 1_200, 3, 0, "no broker"), 2_000_000_000)
     'host-7: reported 2 s ago, last tick 1 s ago, 5 records to read, 1,200 ticks accepted, 3 refused, 0 expired'

@@ -17,7 +17,9 @@ class Arrivals:
         self._numbered: dict[str, tuple[str, int]] = {}
 
     def diagnose(self, ticks: TickBatch, tally: Tally, begin: int = 0) -> None:
-        """Count late ticks, gaps and repeats from index `begin` on in `tally`; earlier ticks only update the state."""
+        """Count in `tally` late ticks, gaps and repeats, starting at index `begin`; earlier ticks only update the
+        state.
+        """
         late = gaps = repeats = 0
         newest, numbered = self._newest, self._numbered
         columns = zip(ticks.symbols, ticks.time_us.tolist(), ticks.producers, ticks.seqs, strict=True)

@@ -1,7 +1,7 @@
 """The partitions that a worker owns at present, each with its windows.
 
 An assigned partition is restored: the worker reads from the oldest offset that the windows need, writes nothing up to
-the committed offset, and writes points from there on. The state of a revoked partition is set aside: a rebalance takes
+the committed offset, and writes points after it. The state of a revoked partition is set aside: a rebalance takes
 all partitions from all workers and gives most of them back. If nobody else has committed in between, the worker
 continues with the state that it set aside.
 """
@@ -34,7 +34,7 @@ logger = logging.getLogger("tickflow.worker")
 class Assigned:
     """A partition that this worker owns: its windows, and the offset from which its points are written.
 
-    All points from offset `since` on come from this version of the computation.
+    All points at or after offset `since` come from this version of the computation.
     """
 
     epoch: int
@@ -160,8 +160,8 @@ class Assignments(Mapping[int, Assigned]):
         self._committed[partition] = Commit(position.offset, position.metadata)
 
     def take_split(self, partition: int) -> dict[str, int]:
-        """The symbols that are new to this partition and already known in another one of this worker, each with that
-        other partition.
+        """The symbols that are new to this partition and already known in another partition of this worker, each with
+        that other partition.
 
         Each of the two partitions then computes averages over only a part of the symbol's ticks.
         """

@@ -19,11 +19,12 @@ class Tally:
 
     `consumed` records were read from the log: `accepted` ones are ticks and became points, `refused` ones went to the
     dead-letter topic, counted per reason. `stored`, `refused_by_store` and `expired` divide the accepted ones. `lost`
-    records were gone from the log before they were read. `skipped` offsets hold no record (Kafka's transaction markers,
-    aborted records, compaction). `cold` records, which the windows needed, were gone from the log (see `restore`).
-    `late` ticks were older than an earlier tick of their symbol, `naive` ticks had no time zone. `gaps` counts ticks
-    that a producer numbered but that never arrived, `repeats` ticks that arrived more than once. `foreign` counts
-    commits of the group that no worker made, `split` counts symbols that also occur in another partition of the worker.
+    records were deleted from the log before they were read. `skipped` offsets hold no record (Kafka's transaction
+    markers, aborted records, compaction). `cold` records, which the windows needed, had been deleted from the log (see
+    `restore`). `late` ticks were older than an earlier tick of their symbol, `naive` ticks had no time zone. `gaps`
+    counts ticks that a producer numbered but that never arrived, `repeats` ticks that arrived more than once. `foreign`
+    counts commits of the group that no worker made, `split` counts symbols that also occur in another partition of the
+    worker.
     """
 
     consumed: int = 0

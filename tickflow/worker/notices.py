@@ -49,7 +49,7 @@ class Notices:
         self._expired_at = -LASTING_SECONDS
 
     def naive(self, ticks: TickBatch, begin: int) -> None:
-        """For the ticks from index `begin` on, log once per source that its times have no zone."""
+        """For the ticks starting at index `begin`, log once per source that its times have no zone."""
         if len(self._naive) >= SOURCES:
             return
         found = {source for source, naive in zip(ticks.sources[begin:], ticks.naive[begin:], strict=True) if naive}

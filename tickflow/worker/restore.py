@@ -34,8 +34,8 @@ def to_metadata(
 ) -> str:
     """The metadata of a commit at `next_offset`; `oldest` is the offset of the oldest tick in the windows.
 
-    `topic_id` distinguishes the topic from a later one of the same name (since version 2). The points from offset
-    `since` on were computed by this version of the computation (since version 3).
+    `topic_id` distinguishes the topic from a later one of the same name (since version 2). The points at or after
+    offset `since` were computed by this version of the computation (since version 3).
 
     >>> to_metadata(500, 120).startswith('{"v":3,"restore":120')
     True
@@ -49,8 +49,8 @@ class RestorePlan:
     """Where to read from (`seek`), where to start to write (`emit_from`), and what is missing.
 
     `lost` counts records that were never processed and that the log no longer holds; `cold` counts records that the
-    windows need but the log no longer holds. `since` is the offset from which on all points come from this version of
-    the computation. `note` is a sentence for the log, or empty. `foreign`: another program made the commit.
+    windows need but the log no longer holds. All points at or after the offset `since` come from this version of the
+    computation. `note` is a sentence for the log, or empty. `foreign`: another program made the commit.
     """
 
     seek: int
@@ -133,7 +133,8 @@ def restore_offset(commit: Commit, span: int = WINDOW_SPAN) -> int:
 
 
 def computed_since(commit: Commit) -> int:
-    """The offset from which on the points were computed by this version of the computation; at most the commit's own.
+    """The first offset whose points, like all later ones, were computed by this version; at most the commit's own
+    offset.
 
     For a commit without readable metadata (an operator's reset) it is 0: the audit then accepts no deviation.
     """

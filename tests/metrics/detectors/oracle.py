@@ -1,4 +1,4 @@
-"""The scores that detectors must give, computed tick by tick from plain lists by independent formulas."""
+"""The scores that detectors must return, computed tick by tick from plain lists with independent formulas."""
 
 import itertools
 import math

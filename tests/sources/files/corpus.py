@@ -1,5 +1,5 @@
 # ruff: noqa: DTZ001, E501 - wall times have no zone here; a row is easiest to read on one line
-"""A corpus of files in common layouts, each generated here with the ticks that reading it must give.
+"""A corpus of files in common layouts, each generated here with the ticks that reading it must produce.
 
 The rows are invented. The ticks of each file are computed by plain arithmetic, independently of the tested code.
 """
@@ -64,14 +64,14 @@ class Case:
 
 
 def days(count: int = 40, seed: int = 1) -> list[Bar]:
-    """Daily bars of weekdays from 2 January 2024 on."""
+    """Daily bars of weekdays, starting on 2 January 2024."""
     return _bars(
         [at for n in range(count * 2) if (at := datetime(2024, 1, 2) + timedelta(days=n)).weekday() < 5][:count], seed
     )
 
 
 def minutes(count: int = 60, step: int = 1, start: datetime = datetime(2024, 1, 16, 9, 30), seed: int = 2) -> list[Bar]:
-    """Bars of `step` minutes, from `start` on."""
+    """Bars of `step` minutes, starting at `start`."""
     return _bars([start + timedelta(minutes=n * step) for n in range(count)], seed)
 
 
@@ -88,7 +88,7 @@ def _bars(times: Sequence[datetime], seed: int) -> list[Bar]:
 
 
 def trades(count: int = 80, seed: int = 3, step_us: int = 137_251) -> list[Trade]:
-    """Trades from 16 January 2024, 14:30 UTC on, several per second."""
+    """Several trades per second, starting on 16 January 2024 at 14:30 UTC."""
     rng = random.Random(seed)
     at, price, found = datetime(2024, 1, 16, 14, 30, tzinfo=UTC), 187.5, []
     for _ in range(count):

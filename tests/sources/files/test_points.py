@@ -1,4 +1,4 @@
-"""The same ticks give the same stored points, to the bit, in any form and layout."""
+"""The same ticks produce the same stored points, bit for bit, in any form and layout."""
 
 import io
 import json
@@ -94,7 +94,7 @@ def points_of(chain: EmbeddedChain, rows: Rows) -> dict[str, str]:
     for symbol in SYMBOLS.values():
         table = stored[stored["symbol"] == symbol].sort_values("offset")
         times = [int(ns) // slot for ns, slot in zip(table[time].astype("int64"), slots, strict=True)]
-        found[symbol] = repr((times, [table[name].tolist() for name in names]))  # repr distinguishes floats to the bit
+        found[symbol] = repr((times, [table[name].tolist() for name in names]))  # repr shows every bit of a float
     return found
 
 

@@ -63,8 +63,8 @@ def utc_ns(wall_ms: float) -> int:
 
 
 def offsets(first_ns: int, last_ns: int) -> list[tuple[float, int]]:
-    """Pairs (wall-clock ms, offset to UTC in ms) that cover `first_ns` to `last_ns`: from each time on, its offset
-    holds.
+    """Pairs (wall-clock ms, offset to UTC in ms) that cover `first_ns` to `last_ns`: each offset is valid from its time
+    to the next one.
 
     In the hour that repeats when the clock is set back, the later offset is used.
 

@@ -53,8 +53,8 @@ def of_pixels(pixels: Pixels, width_ns: int, marked: Points, source: str) -> Pic
 
 
 def of_candles(candles: Candles, width_ns: int, begin_ns: int, threshold: float, source: str) -> Picture:
-    """A picture of the candles from `begin_ns` on. Earlier candles only fill the windows of the averages, which count
-    candles instead of ticks.
+    """A picture of the candles at or after `begin_ns`. Earlier candles only fill the windows of the averages, which
+    count candles instead of ticks.
     """
     known = {"price": candles.close, "volume": candles.volume.astype(np.float64)}
     measured: dict[str, Any] = {}

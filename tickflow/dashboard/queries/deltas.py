@@ -34,7 +34,7 @@ def recent_rows(store: PageQueries, symbol: str, newest_us: int, until: int | No
 
 
 def newest_rows(store: PageQueries, symbol: str, until: int | None) -> Points:
-    """The symbol's newest `MAX_READ` rows, except those from `until` on. Raises `StoreError`."""
+    """The symbol's newest `MAX_READ` rows, except those at or after `until`. Raises `StoreError`."""
     rows = store.newest(symbol, MAX_READ)
     return rows if until is None else rows.take(slice(0, int(np.searchsorted(rows.time_ns, until))))
 

@@ -6,8 +6,8 @@ and any number of servers could answer.
 
 Deltas lose no point: the browser has one cursor per partition, the highest offset drawn. A refresh reads from 30 s
 before the newest time drawn and sends the rows above their partition's cursor, or the columns that they changed. The
-whole picture is made again when extending it at the right end would be wrong: a row belongs before drawn ones, the log
-was created again, there are too many new rows, or the picture now has more rows than a screen shows.
+whole picture is rebuilt when extending it at the right end would be wrong: a row belongs before drawn ones, the log was
+created again, there are too many new rows, or the picture now has more rows than a screen shows.
 """
 
 from collections.abc import Iterable
@@ -38,10 +38,10 @@ MAX_AROUND = 4_000
 short drag has something to show.
 """
 MAX_EXTENDED = 2_000
-"""A refresh extends a picture of ticks by at most this many ticks; if there are more, the picture is made again."""
+"""A refresh extends a picture of ticks by at most this many ticks; if there are more, the picture is rebuilt."""
 MAX_DELTA = 1_000
 MAX_CHANGED = 50_000
-"""A refresh updates columns or candles with at most this many ticks; if there are more, the columns are made again."""
+"""A refresh updates columns or candles with at most this many ticks; if there are more, the columns are rebuilt."""
 MAX_MARKS = 60
 MARKS_APART = 1 / 75
 """The smallest distance between two marks, as a share of the chart's width."""
@@ -67,7 +67,7 @@ def draw(
     board: Board | None = None,
     behind: Behind | None = None,
 ) -> Answer:
-    """The whole answer to a view: the picture, what it shows, the whole watch list, all alerts, the state.
+    """The complete answer to a view: the picture, what it shows, the whole watch list, all alerts, the state.
 
     Raises `StoreError`.
     """
@@ -146,7 +146,7 @@ def refresh(
     if not len(new):
         return answer
     if set(new.source) != {drawn["source"]}:
-        return answer | {"rebuild": True}  # only a whole picture lists the sources
+        return answer | {"rebuild": True}  # only a complete picture lists the sources
     if in_columns:
         begin = drawn["newest_us"] * 1000 // drawn["width_ns"] * drawn["width_ns"]
         tail = _columns(store, symbol, begin, end or int(new.time_ns[-1]) + 1, drawn, new)

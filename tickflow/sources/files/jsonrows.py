@@ -1,5 +1,5 @@
-"""Reads JSON as rows: lines with an object or an array each, one array of these, or an API's answer that has the rows
-somewhere inside.
+"""Reads JSON as rows: one object or array per line, an array of these, or an API's answer that has the rows somewhere
+inside.
 
 Nested objects become columns such as "k.c". Small files are read whole; a large array is streamed.
 """
@@ -174,8 +174,8 @@ def lines_of(stream: Readable, encoding: Encoding) -> Iterator[tuple[int, Any]]:
 
 
 def _unwrapped(value: Any) -> Sequence[Any]:
-    """The rows of one message: the message itself, or the elements of its array, each with the values that stand beside
-    the array.
+    """The rows of one message: the message itself, or the elements of its array, each with the values next to the
+    array.
     """
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         return value

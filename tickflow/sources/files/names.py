@@ -201,7 +201,7 @@ RANKS: dict[str, dict[str, int]] = {
 
 
 def roles(names: Sequence[str]) -> dict[str, list[int]]:
-    """For each role, the columns whose names stand for it, best match first."""
+    """For each role, the columns whose names match it, best match first."""
     found: dict[str, list[int]] = {}
     short = [plain(name) for name in names]
     for role, ranks in RANKS.items():
@@ -364,7 +364,7 @@ def date_in(file: str) -> datetime | None:
 
 
 def column_of(given: str, names: Sequence[str]) -> int | None:
-    """The index of the column that a person gives: by its exact name, by its name regardless of case and punctuation,
+    """The index of the column that the user names: by its exact name, by its name regardless of case and punctuation,
     or by its number from 1.
 
     >>> column_of("close", ["Date", "Close"]), column_of("2", ["Date", "Close"]), column_of("Volume", ["Date"])

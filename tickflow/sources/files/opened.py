@@ -23,7 +23,7 @@ LINES = 5_000
 
 @dataclass
 class File:
-    """A recognised file: `plan` says how to read it; `form` describes it for people."""
+    """A recognised file: `plan` says how to read it; `form` describes it in words."""
 
     member: Member
     plan: Plan

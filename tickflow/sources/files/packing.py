@@ -157,7 +157,7 @@ class _Counting(io.RawIOBase):
 
 @dataclass
 class Member:
-    """One unpacked file: its name for people, the names on the path to it, and how to open it.
+    """One unpacked file: its display name, the names on the path to it, and how to open it.
 
     `path` is the file itself if it is not packed, for readers that need random access.
     """

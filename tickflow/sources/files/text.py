@@ -37,7 +37,7 @@ class Encoding:
 
     @property
     def said(self) -> str:
-        """The name of the encoding for people."""
+        """The display name of the encoding."""
         return f"{self.codec.upper()}{' with a byte order mark' if self.mark else ''}"
 
 

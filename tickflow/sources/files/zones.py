@@ -139,7 +139,7 @@ class Clock:
 
 
 def offsets_said(zone: tzinfo | None) -> str:
-    """The name of a zone for people.
+    """The display name of a zone.
 
     >>> offsets_said(ZoneInfo("Europe/Berlin")), offsets_said(UTC)
     ('Europe/Berlin', 'UTC')

@@ -1,4 +1,4 @@
-"""What InfluxDB's refusals mean: which points, how many, and what a person must do.
+"""What InfluxDB's refusals mean: which points, how many, and what an operator must do.
 
 The bodies are those of InfluxDB 2.9. 400: lines that it cannot parse; nothing of the request is written, and the body
 quotes the bad lines. 422: points that it dropped; all others are written, and the body has `dropped=N`. Everything

@@ -3,8 +3,9 @@
 InfluxQL works on InfluxDB 2.x and on 3, which no longer has Flux. See docs.influxdata.com, "Query data with InfluxQL".
 
 InfluxQL has databases and retention policies instead of buckets, and InfluxDB maps them to buckets (DBRP): the bucket
-`a` is the database `a`, the bucket `a/b` is the policy `b` of the database `a`. A mapping that a person or an upgrade
-from InfluxDB 1.x made takes precedence, and may lead to a different bucket than the one that is written to.
+`a` is the database `a`, the bucket `a/b` is the policy `b` of the database `a`. A mapping that an operator or an
+upgrade from InfluxDB 1.x has created takes precedence, and may lead to a different bucket than the one that is written
+to.
 """
 
 import re

@@ -3,7 +3,7 @@
 Each read requests the time and the offset of the last point of every symbol, then the points that the cache lacks. It
 cannot request "everything newer than T" instead: partitions lag behind one another by any amount, and a tick may have
 any time. Nor would that be cheaper: the cost to InfluxDB is the number of series and fields that a query touches, not
-the number of points it finds. For 2,000 symbols the times take 50 ms, the whole points 130 ms.
+the number of points it finds. For 2,000 symbols the times take 50 ms, the complete points 130 ms.
 
 A query that runs during a write may see one of its later records and miss an earlier record of another symbol. A reader
 that continues from the highest offset would never see the missed record. So the points are read exactly at the times
@@ -71,7 +71,7 @@ class Latest:
     def read(self) -> Points:
         """The newest point of each symbol, ordered by symbol.
 
-        If only the first `most` symbols are wanted, and reads take long (or a whole read is due and the last one took
+        If only the first `most` symbols are wanted, and reads take long (or a full read is due and the last one took
         long), it returns the result of the last read and starts a new read in the background.
         """
         if self._most is None:

@@ -23,9 +23,9 @@ PointRow: Any = tuple[(Integer, *(_TYPES.get(name, str | None) for name in _COLU
 
 
 def points_of(rows: Sequence[tuple[Any, ...]]) -> tuple[Points, list[Row]]:
-    """The points in these rows, and the identities of the rows that are not whole points.
+    """The points in these rows, and the identities of the rows that are not complete points.
 
-    A row that lacks a field that every point has is left out: InfluxDB does not show the whole point yet, or another
+    A row that lacks a field that every point has is left out: InfluxDB does not show the complete point yet, or another
     program wrote it.
     """
     points = [row for row in rows if None not in (row[at] for at in _ALWAYS)]

@@ -304,7 +304,7 @@ class InfluxStore(MetricsStore):
         return points_of(self._influxql.rows(PointRow, query, params)[::-1])
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (all by default) from `since_ns` on, in time order.
+        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns`, in time order.
 
         For more than `MOST_NAMED` symbols the result may have fewer: the anomalies of other symbols that sort among
         them count towards `count`.
@@ -330,7 +330,7 @@ class InfluxStore(MetricsStore):
         return preceded.read(self._influxql, moments)
 
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies from `since_ns` on, by symbol (all by default); symbols without one are
+        """The number of anomalies at or after `since_ns`, by symbol (all by default); symbols without one are
         left out.
         """
         condition, params = named(symbols)

@@ -1,7 +1,7 @@
-"""Waits until points are whole, since InfluxDB may show only some of their fields at first.
+"""Waits until points are complete, since InfluxDB may show only some of their fields at first.
 
 A write becomes visible field by field: a query that runs at the same time may see a point's price but not yet its
-volume. Such a point would be taken for one with absent fields. Whether a point is whole can be deduced: if it has a
+volume. Such a point would be taken for one with absent fields. Whether a point is complete can be deduced: if it has a
 field of one window, it must have all fields of that window and of shorter ones, and it must have every field that the
 previous point of its symbol had.
 
@@ -54,7 +54,7 @@ def whole(
     *,
     excused: Excused | None = None,
 ) -> Points:
-    """The points that `read` returns; it is called again, at most a few times, until they look whole.
+    """The points that `read` returns; it is called again, a few times at most, until they look complete.
 
     `read` returns points, and the rows that it left out because they lacked a field that every point has.
     Points that stay incomplete come from another program or an older version, or follow a long silence of their symbol;

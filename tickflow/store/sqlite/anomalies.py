@@ -11,7 +11,7 @@ _BEFORE = "SELECT is_anomaly FROM store_points WHERE symbol = ? AND time_ns < ? 
 
 
 def newest(connection: sqlite3.Connection, since_ns: int, count: int, symbols: Sequence[str] | None) -> Points:
-    """The newest `count` anomalies of these symbols (`None`: all) from `since_ns` on, in time order."""
+    """The newest `count` anomalies of these symbols (`None`: all) at or after `since_ns`, in time order."""
     among, names = _among(symbols)
     query = (
         f"SELECT {COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? {among} "  # noqa: S608
@@ -28,8 +28,8 @@ def preceded(connection: sqlite3.Connection, moments: Sequence[tuple[str, int]])
 
 
 def counts(connection: sqlite3.Connection, since_ns: int, symbols: Sequence[str] | None) -> dict[str, int]:
-    """The number of anomalies of each of these symbols (`None`: all) from `since_ns` on; symbols without one are left
-    out.
+    """The number of anomalies of each of these symbols (`None`: all) at or after `since_ns`; symbols without one are
+    left out.
     """
     among, names = _among(symbols)
     # The plus sign keeps SQLite from scanning all points in the order of symbols.

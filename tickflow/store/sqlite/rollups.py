@@ -135,8 +135,8 @@ class Waiting:
 
 
 def _from(connection: sqlite3.Connection, symbol: str, block: int) -> int | None:
-    """The symbol's first block with a point, from `block` on; `None` if there is none before its newest block, which
-    may still grow.
+    """The symbol's first block at or after `block` that has a point; `None` if there is none before its newest block,
+    which may still grow.
     """
     query = (
         "SELECT min(time_ns), (SELECT max(time_ns) FROM store_points WHERE symbol = :symbol) FROM store_points "

@@ -226,7 +226,7 @@ class EmbeddedStore(MetricsStore):
         return Points.from_rows(rows[::-1])
 
     def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (all by default) from `since_ns` on, in time order."""
+        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns`, in time order."""
         with self._connection() as connection:
             return anomalies.newest(connection, since_ns, count, symbols)
 
@@ -236,7 +236,7 @@ class EmbeddedStore(MetricsStore):
             return anomalies.preceded(connection, moments)
 
     def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies from `since_ns` on, by symbol (all by default); symbols without one are
+        """The number of anomalies at or after `since_ns`, by symbol (all by default); symbols without one are
         left out.
         """
         with self._connection() as connection:

@@ -87,7 +87,7 @@ class LogFile:
                 )
 
     def read(self, topic: str, offset: int) -> list[Entry]:
-        """The records from `offset` on: at most 5,000 records, and about 16 MiB."""
+        """The records at or after `offset`: at most 5,000 records, and about 16 MiB."""
         found = self._database.execute(
             f"SELECT offset, key, value, time_ms, headers FROM log_records WHERE {_OF_TOPIC} AND offset >= ? "  # noqa: S608 - a constant
             "ORDER BY offset LIMIT ?",

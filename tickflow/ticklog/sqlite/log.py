@@ -295,7 +295,7 @@ class EmbeddedTickLog(TickLog):
 
 
 class _Buffered:
-    """The receipt of a record: records are written in order, so a record's number among all published records tells
+    """The receipt of a record: records are written in order, so a record's number among all published records shows
     whether it was written.
     """
 
