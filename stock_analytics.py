@@ -67,7 +67,7 @@ logger = logging.getLogger("tickflow.worker")
 
 
 class StockAnalyticsEngine:
-    """One worker of the consumer group: every accepted record becomes one stored point, through any crash.
+    """One worker of the consumer group: every accepted record becomes one stored point, even if the worker crashes.
 
     Every argument has a default made from `settings`: `log`, `store`, `out` (the console), `clock` (ns since 1970) and
     `span` (see `tickflow/metrics/windows.py`). If a log or a store is given, alerts are raised only if a `desk` is

@@ -10,7 +10,7 @@ import { words } from "./words.js";
 let beside = { youngest: () => null, any: () => false };
 const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
 const ENDED_S = 10;
-const ANSWER_MS = 5_000; // how long the page waits for an answer before it asks again
+const ANSWER_MS = 5_000; // how long the page waits for an answer before it sends the request again
 const MOST_TICKS = facts.warm_up_ticks; // the number of ticks in the longest average
 const LONGEST = facts.chart.fields.find(({ window: ticks }) => ticks === MOST_TICKS)?.label ?? "averages";
 const CLOSED = "The market is closed. Quotes come while it is open.";

@@ -32,7 +32,7 @@ function goTo(moment) {
   hidden("go-live", false);
 }
 
-/* Pause or resume; on resuming, missed ticks are added, or everything is drawn again. */
+/* Pause or resume; on resuming, missed ticks are added, or everything is redrawn. */
 function pause(whether) {
   if (at.paused === whether) return;
   at.paused = whether;

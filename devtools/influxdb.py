@@ -17,7 +17,9 @@ USER, PASSWORD = "tickflow", "tickflow-local-password"
 
 @dataclass(frozen=True)
 class InfluxServer:
-    """An InfluxDB's address and credentials: its token may create buckets; https trusts the authorities in `cafile`."""
+    """The address and credentials of an InfluxDB. The token may create buckets; https trusts the authorities in
+    `cafile`.
+    """
 
     url: str
     org: str

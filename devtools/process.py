@@ -126,7 +126,7 @@ class ServerProcess(ABC):
         self._signal(signal.SIGCONT)
 
     def restart(self, timeout: float = READY_SECONDS) -> None:
-        """Stop the server if it runs, and start it on the same ports with the same data."""
+        """Stop the server if it is running, and start it on the same ports with the same data."""
         self.stop()
         self.start(timeout)
 

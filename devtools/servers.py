@@ -34,7 +34,7 @@ ENDS_WITHIN_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Record:
-    """The record of a server that `up` started, so that `down` ends that process and no other."""
+    """The record of a server that `up` started, so that `down` ends only that process."""
 
     pid: int
     identity: str
@@ -47,7 +47,7 @@ def state_folder() -> Path:
 
 
 def up(ports: Mapping[Server, int]) -> None:
-    """Start the servers that do not run yet on these ports, detached from this process."""
+    """Start the servers that are not running yet on these ports, detached from this process."""
     for server in SERVERS:
         if _running(server) is None:
             build(server)
@@ -83,7 +83,7 @@ def down(wipe: bool) -> None:
 
 
 def status() -> bool:
-    """Print which server runs where; return whether both do."""
+    """Print which servers are running, and where; return whether both are."""
     all_run = True
     for server in SERVERS:
         record = _running(server)

@@ -54,7 +54,7 @@ class Script:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process still runs."""
+        """Whether the process is still running."""
         return self.process.poll() is None
 
     def wait(self, timeout: float = 60.0) -> int:

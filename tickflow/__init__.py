@@ -1,6 +1,6 @@
 """What the three scripts share. The folders, in the order in which one tick passes through them:
 
-    sources/     make ticks: simulated, replayed, or real quotes        (stock_producer.py)
+    sources/     produce ticks: simulated, replayed, or real quotes     (stock_producer.py)
     ticks/       a tick: its JSON form, its rules, the reasons for refusal
     ticklog/     keeps ticks as records: kafka/ or sqlite/
     worker/      reads records, commits what is stored                  (stock_analytics.py)
@@ -12,8 +12,8 @@
 Beside that path:
 
     verbs/       the other jobs of the worker script: status, dead-letters, audit
-    settings/    the forms of settings: addresses, certificates, the .env file, files of secrets
-    recording    a topic as Parquet files, and `read` for researchers
+    settings/    the kinds of settings: addresses, certificates, the .env file, files with secrets
+    recording    records a topic as Parquet files; `read` is for researchers
     sessions     the trading hours of an exchange: holidays, half days, clock changes
     telemetry/   what each script reports to its operator: metrics and health
 

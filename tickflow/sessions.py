@@ -112,8 +112,8 @@ class Sessions:
         return int(self._table.begins[at]) if at < len(self._table.begins) else None
 
     def open_before(self, times_ns: Ints) -> Ints:
-        """For each moment, how many ns of regular hours lie before it. Only differences between these values have a
-        meaning.
+        """For each moment, how many ns of regular hours lie before it. Only differences between these values are
+        meaningful.
 
         >>> Sessions("24/7").open_before(np.array([0, 5])).tolist()
         [0, 5]

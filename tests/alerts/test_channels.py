@@ -115,7 +115,7 @@ def test_a_common_shock_of_500_symbols_is_one_message(desk: Desk, receiver: Http
 
 
 def test_a_market_move_that_goes_on_is_one_message(desk: Desk, receiver: HttpReceiver) -> None:
-    """A symbol moves each second for two minutes; in the end fewer of them come at once than a market move needs."""
+    """A symbol moves each second for two minutes; in the end fewer of them arrive together than a market move needs."""
     made = [alert(f"S{number:03}", (100 + number) * SECOND) for number in range(120)]
     for begin in (*range(0, 110, 10), 110, 118, 119):
         end = {110: 118, 118: 119, 119: 120}.get(begin, begin + 10)

@@ -20,7 +20,7 @@ def source(folder: Path) -> str:
 
 
 def violations(page: Page, axe: str) -> list[str]:
-    """The page's serious and critical violations, each with the first element concerned.
+    """The page's serious and critical violations, each with the first affected element.
 
     Waits until no colour is in transition: halfway through one, text may have too little contrast.
     """

@@ -86,7 +86,7 @@ def test_scroll_selection_and_focus_survive_ten_refreshes(running: Running, visi
 
 
 def test_a_new_drawing_keeps_zoom_and_hidden_lines(running: Running, visit: Visit) -> None:
-    """A late tick cannot be appended, so the figure is drawn again, with the reader's zoom and choices."""
+    """A late tick cannot be appended, so the figure is redrawn, with the reader's zoom and choices."""
     running.market.history("AAPL", PRICES)
     page = visit()
     wait_for_rows(page, 0)

@@ -275,7 +275,7 @@ def test_scripts_are_compressed_well_and_the_browser_keeps_them(client: FlaskCli
 def test_prepared_scripts_are_not_packed_again_for_a_visitor(
     dashboard: StockDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every script that the page loads, at once or later, is already compressed."""
+    """Every script that the page loads, immediately or later, is already compressed."""
     monkeypatch.setattr("tickflow.dashboard.packed.QUALITY", 1)  # fast compression
     dashboard.packed._ask_for_all()
     monkeypatch.setattr(brotli, "compress", None)

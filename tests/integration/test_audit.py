@@ -1,4 +1,4 @@
-"""The audit beside a running worker, on both stacks: it finds no difference at first, and then every change."""
+"""The audit next to a running worker, on both stacks: it finds no difference at first, and then every change."""
 
 import re
 import sqlite3

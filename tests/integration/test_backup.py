@@ -70,7 +70,7 @@ def test_a_restored_bucket_is_whole_after_a_rewind_to_before_the_backup(
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         described, shards = backed_up(chain.influx, chain.bucket)
         assert shards
-        time.sleep(1.1)  # the time on the command line has whole seconds
+        time.sleep(1.1)  # times on the command line are in whole seconds
         publish(chain, [tick(SYMBOLS[n % 8], 100 + n / 8) for n in range(400, 1_000)])
         with working(chain):
             chain.wait_for_points(1_000)

@@ -42,7 +42,7 @@ def test_a_rewind_recomputes_the_same_points(
 
     with a_chain(stack, request, tmp_path) as chain:
         publish(chain, ticks(0, 400))
-        time.sleep(1.1)  # the time on the command line has whole seconds
+        time.sleep(1.1)  # times on the command line are in whole seconds
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         time.sleep(0.1)
         publish(chain, ticks(400, 1_000))

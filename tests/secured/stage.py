@@ -89,7 +89,7 @@ class Stage:
         self.kafka.allow(user_of(script), self.rights(script) if rights is None else rights)
 
     def publish(self, count: int) -> None:
-        """Publish `count` ticks of each symbol as the administrator, and in between a record that is not a tick."""
+        """Publish `count` ticks of each symbol as the administrator, with a record that is not a tick between them."""
         for number in range(count):
             self.trickle()
             if number == count // 2:

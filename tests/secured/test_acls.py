@@ -452,7 +452,7 @@ def test_a_resumed_replay_that_may_not_read_the_topic_says_so_and_publishes_noth
 
 
 class Taken(NamedTuple):
-    """Permissions that are revoked while a script runs, and the words that its message must contain."""
+    """Permissions that are revoked while a script is running, and the words that its message must contain."""
 
     script: str
     names: Mapping[tuple[str, str], Sequence[str]]

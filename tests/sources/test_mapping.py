@@ -1,4 +1,4 @@
-"""A map turns foreign JSON records into ticks, or gives the reason for refusing them."""
+"""A map turns foreign JSON records into ticks, or refuses them with a reason."""
 
 import contextlib
 import json

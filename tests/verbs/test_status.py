@@ -1,4 +1,4 @@
-"""The verb `status` as a process, while the servers run, are down, or are frozen."""
+"""The verb `status` as a process, while the servers are running, down or frozen."""
 
 import json
 import time

@@ -72,7 +72,7 @@ class CheckingLog(MemoryLog):
 
 
 class Worker:
-    """A worker that owns partition 0 of a log in memory and has all its records still to read."""
+    """A worker that owns partition 0 of a log in memory and has not read any records yet."""
 
     def __init__(self, topic: MemoryTopic, store: GatedStore) -> None:
         self.topic = topic

@@ -1,4 +1,4 @@
-"""Stores states of the alerts, each with the offset that it belongs to.
+"""Stores the state of the alerts of each partition, together with the offset that it belongs to.
 
 On Kafka: the compacted topic `<topic>.state` with one partition. A state is cut into chunks smaller than the usual
 record limit. Each partition of ticks has two generations, written in turn, so that one stays complete while the other

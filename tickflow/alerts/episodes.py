@@ -78,7 +78,7 @@ class Watched:
 class Stretch(NamedTuple):
     """A symbol's ticks in one batch: its name, event times that never decrease, prices, and the previous price.
 
-    `counted` is the number of the symbol's ticks before the batch, `begun_us` the time of its very first tick.
+    `counted` is the number of the symbol's ticks before the batch, `begun_us` the time of its first tick ever.
     """
 
     symbol: str

@@ -44,7 +44,7 @@ def build(
     only flags.
 
     It answers under the host names `names`, to people whom `keeper` lets in, and refreshes every `update_interval`
-    seconds. With `debug`, errors of callbacks show in the page; the debugger that runs code stays off.
+    seconds. With `debug`, the page shows errors in callbacks; the debugger that runs code stays off.
     """
     clock_.use(sessions.zone)
     modules = Modules()

@@ -1,4 +1,5 @@
-"""What a browser may post to each callback: every value has a type and bounds, as our page and our server produce it.
+"""What a browser may post to each callback: every value has the type and the bounds of the values that our page and our
+server produce.
 
 `SHAPES` has a row for each callback of the server, in the order of its inputs and states in `app.callback_map`. A
 callback without a row is always refused, and a test checks that the table is complete.
@@ -142,7 +143,7 @@ class Drawn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Rebuild(msgspec.Struct, forbid_unknown_fields=True):
-    """A request to make a drawing again: the drawing's id, and when the browser sent the request."""
+    """A request to redraw: the drawing's id, and when the browser sent the request."""
 
     id: Identity | None
     at: Milliseconds
@@ -153,7 +154,8 @@ MutePattern = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9^.$#/=:_&+@!\- *?]{{0,{S
 
 
 class AskedMute(msgspec.Struct, forbid_unknown_fields=True):
-    """A mute that a reader wants to make or, in `undo`, the id of a mute to end. With an empty pattern no mute is made.
+    """A mute that a reader wants to create or, in `undo`, the id of a mute to end. With an empty pattern, none is
+    created.
 
     `minutes` is 0 for a mute without an end, `begins_us` is 0 for a mute that begins now.
     """

@@ -1,1 +1,1 @@
-"""The forms of settings: addresses, certificates, the `.env` file, files that hold secrets."""
+"""The kinds of settings: addresses, certificates, the `.env` file, files with secrets."""

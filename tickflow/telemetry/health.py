@@ -28,7 +28,7 @@ class State(StrEnum):
 
 
 READY = frozenset({State.BEHIND, State.FINE})
-"""The states in which a script is ready. A worker with a backlog is ready: it does its work."""
+"""The states in which a script is ready. A worker with a backlog is ready: it is doing its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Health:
     def note(self, report: Report, *, patient: bool = False, ready_seconds: float = math.inf) -> None:
         """Note that the loop has completed an iteration, and what it is doing.
 
-        With `patient`, the loop now waits for a server inside one call that has its own time-outs, so no iteration is
-        expected meanwhile. A report of a ready state is valid for `ready_seconds`.
+        With `patient`, the loop is now waiting for a server inside one call that has its own time-outs, so no iteration
+        is expected meanwhile. A report of a ready state is valid for `ready_seconds`.
         """
         self._report = report
         self._is_patient = patient
@@ -89,7 +89,7 @@ class Health:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the script is alive and does its work."""
+        """Whether the script is alive and doing its work."""
         return self.is_live and not self._is_overdue and self._report.state in READY
 
     @property

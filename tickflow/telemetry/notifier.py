@@ -26,8 +26,8 @@ class NotifierTelemetry:
         self.health.note(Report(State.STARTING, "opening the outbox, the log and the store"), patient=True)
 
     def turn(self, trouble: str = "", *, patient: bool = False) -> None:
-        """Note an iteration of the loop; `trouble` says why alerts cannot be read. With `patient`, the loop now calls
-        the store and the channels, which may take as long as their time-outs.
+        """Note an iteration of the loop; `trouble` says why alerts cannot be read. With `patient`, the loop is now
+        calling the store and the channels, which may take as long as their time-outs.
         """
         report = Report(State.WAITING_FOR_LOG, trouble) if trouble else Report(State.FINE, "alerts are read and sent")
         self.health.note(report, patient=patient)

@@ -29,12 +29,12 @@ class ProducerTelemetry:
         Gauge("tickflow_build_info", "The program.", ("version",), registry=self.registry).labels(version).set(1)
 
     def wait_for_log(self, where: str) -> None:
-        """Note that the producer now connects to the log, which may take any time."""
+        """Note that the producer is now connecting to the log, which may take any length of time."""
         self.health.note(Report(State.WAITING_FOR_LOG, f"connecting to {where}"), patient=True)
 
     def turn(self, *, trouble: str = "", pause: bool = False) -> None:
-        """Note an iteration of the loop; `trouble` says why ticks are not acknowledged, `pause` that the source now
-        waits.
+        """Note an iteration of the loop; `trouble` says why ticks are not acknowledged, `pause` that the source is now
+        waiting.
         """
         state = State.WAITING_FOR_LOG if trouble else State.FINE
         self.health.note(Report(state, trouble or "ticks are published and acknowledged"), patient=pause)

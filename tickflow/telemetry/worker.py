@@ -91,7 +91,7 @@ class WorkerTelemetry:
         return time.monotonic() >= self._due_at
 
     def wait_for(self, state: State, sentence: str) -> None:
-        """Note that the worker now waits for a server, inside one call that has its own time-outs."""
+        """Note that the worker is now waiting for a server, inside one call that has its own time-outs."""
         self.health.note(Report(state, sentence), patient=True)
 
     def read(self, partitions: Mapping[int, Assigned], records: Mapping[int, Sequence[Record]]) -> None:

@@ -79,7 +79,7 @@ class Commit(NamedTuple):
 class Position(NamedTuple):
     """A commit to make; it is valid only while `epoch` is the partition's current assignment.
 
-    `life` counts how often the topic was created again during that assignment; the log's reader checks it.
+    `life` counts how often the topic was recreated during that assignment; the log's reader checks it.
     """
 
     offset: int

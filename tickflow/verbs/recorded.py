@@ -10,8 +10,7 @@ FILE_BATCH = 20_000
 _NO_LOG_TIME = 0
 
 Recorded = Iterator[tuple[int, TickBatch]]
-"""Batches of ticks in log order, each with its partition; a partition's batches come one after another, with no other
-partition's in between.
+"""Batches of ticks in log order, each with its partition; the batches of each partition are consecutive.
 """
 
 

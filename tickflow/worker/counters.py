@@ -107,7 +107,7 @@ class Counters:
         self._pending: dict[tuple[int, int], Tally] = {}
 
     def open(self, partition: int, start: int) -> None:
-        """Start counting at `start`: the partition was assigned, or its topic was created again."""
+        """Start counting at `start`: the partition was assigned, or its topic was recreated."""
         account = self.accounts.get(partition)
         if account is None:
             self.accounts[partition] = Account(start, start)

@@ -41,7 +41,7 @@ class Letter(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of key, value and headers."""
+        """The total size of key, value and headers, in bytes."""
         held = len(self.key or b"") + len(self.value or b"")
         return held + sum(len(name.encode()) + len(content) for name, content in self.headers)
 

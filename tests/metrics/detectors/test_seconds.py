@@ -144,7 +144,7 @@ def hold_histories(
         for lag, sums in running_sums.items():
             if lag > len(whole):
                 continue
-            # The sums may start at any value: only the difference of two sums has a meaning.
+            # The sums may start at any value: only the difference of two sums is meaningful.
             part = slice(len(whole) - lag, len(whole))
             difference = (sums_at(view, at) - sums[at]).tolist()
             assert difference == pytest.approx(

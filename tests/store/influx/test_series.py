@@ -22,7 +22,7 @@ pytestmark = pytest.mark.influx
 
 END = MORNING + 600 * SECOND
 HOURS = 9 * 3600 * SECOND
-"""A time in ns, long enough that the store keeps columns of it in memory."""
+"""A duration in ns, long enough that the store keeps columns of it in memory."""
 
 QUERIES: dict[str, Callable[[PageQueries], object]] = {
     "points": lambda store: store.points("AAPL", MORNING, END),

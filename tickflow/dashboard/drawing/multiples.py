@@ -26,9 +26,9 @@ MAX_ROWS = 1_000
 outline, which includes all anomalies.
 """
 MAX_ADDED = 3_000
-"""The maximum number of rows that refreshes add to a chart; after that, everything is drawn again."""
+"""The maximum number of rows that refreshes add to a chart; after that, everything is redrawn."""
 MAX_MARKS = 10_000
-"""The maximum number of marks in all charts together."""
+"""The maximum number of marks in all charts combined."""
 
 Answer = dict[str, Any]
 
@@ -63,7 +63,7 @@ def offsets(rows: list[Answer], drawn: list[Multiple]) -> list[tuple[float, int]
 
 
 def further(store: PageQueries, drawn: Drawn, latest: Points) -> Answer:
-    """What a refresh adds to the charts: nothing, new rows of some symbols, or a new drawing of all.
+    """What a refresh adds to the charts: nothing, new rows of some symbols, or a complete redraw.
 
     Raises `StoreError`.
     """

@@ -24,7 +24,7 @@ def end_of(latest: Points, symbol: str) -> int | None:
 def recent_rows(store: PageQueries, symbol: str, newest_us: int, until: int | None) -> Points | None:
     """The symbol's rows from 30 s before `newest_us` until just before `until`; at most the newest `MAX_READ`.
 
-    `None` if these do not reach back to `newest_us`: then everything has to be drawn again. Raises `StoreError`.
+    `None` if these do not reach back to `newest_us`: then everything must be redrawn. Raises `StoreError`.
     """
     rows = store.points(symbol, newest_us * 1000 - OVERLAP_NS, until, MAX_READ)
     if len(rows) < MAX_READ:
@@ -43,7 +43,7 @@ def new_rows(rows: Points, cursors: dict[str, int], newest_us: int) -> Points | 
     """The recent rows of a symbol that are not drawn yet, in time order; the drawing reaches up to `newest_us`.
 
     `cursors` has the highest drawn offset of each partition. `None` if a row belongs before drawn ones, or the log was
-    created again: then everything has to be drawn again.
+    recreated: then everything must be redrawn.
     """
     above = rows.offset > [cursors.get(str(partition), -1) for partition in rows.partition]
     log_anew = ~above & (rows.time_ns // 1000 > newest_us)

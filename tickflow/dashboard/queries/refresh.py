@@ -7,7 +7,7 @@ and any number of servers could answer.
 Deltas lose no point: the browser has one cursor per partition, the highest offset drawn. A refresh reads from 30 s
 before the newest time drawn and sends the rows above their partition's cursor, or the columns that they changed. The
 whole picture is rebuilt when extending it at the right end would be wrong: a row belongs before drawn ones, the log was
-created again, there are too many new rows, or the picture now has more rows than a screen shows.
+recreated, there are too many new rows, or the picture now has more rows than a screen shows.
 """
 
 from collections.abc import Iterable
@@ -159,7 +159,7 @@ def refresh(
 
 
 def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn, new: Points) -> pictures.Picture:
-    """The columns or candles in [`begin`, `end`), which the rows `new` have changed."""
+    """The columns or candles in [`begin`, `end`) that the rows `new` have changed."""
     width = drawn["width_ns"]
     if drawn["kind"] == "candles":
         candles = store.candles(symbol, begin - LEAD_CANDLES * width, end, width)

@@ -61,7 +61,7 @@ def watch(
     known = np.array([cursors.get(str(partition), -1) for partition in partitions], dtype=np.int64)
     is_new, time_us, sent_us = latest.offset > known[which], latest.time_ns // 1000, cursors.get(NEWEST, 0)
     if np.any(~is_new & (time_us > sent_us)):
-        # The log was created again, while a symbol without new ticks still has a high offset from the old log.
+        # The log was recreated, while a symbol without new ticks still has a high offset from the old log.
         is_new |= time_us > sent_us - OVERLAP_NS // 1000
     changed = latest.take(np.flatnonzero(is_new))
     if not len(changed):

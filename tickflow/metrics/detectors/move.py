@@ -2,7 +2,7 @@
 
 Take the log prices x1 … x60 of the last sixty traded seconds (x60 is the running one). x59 and x60 are the held prices,
 x56, x57 and x58 are the base. The score is the distance of the nearer held price from the base's range, in usual moves:
-the root of the exponentially weighted mean square of the returns before the held prices (RiskMetrics' 0.94 per
+the square root of the exponentially weighted mean square of the returns before the held prices (RiskMetrics' 0.94 per
 observation), but at least half of the smallest price step among them. A lone spike scores 0, since only one second of
 it is outside.
 """

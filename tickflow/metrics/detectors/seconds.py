@@ -234,7 +234,7 @@ class View:
     def _in_time(self, time_us: Ints, newest_us: Ints, changes: Bools) -> Ints:
         """The times; a tick that is earlier than its symbol's previous tick gets the time of that tick."""
         time_us[self.begins] = np.maximum(time_us[self.begins], newest_us)
-        # Between two symbols the difference of times has no meaning.
+        # The difference in time between two symbols is meaningless.
         late = np.flatnonzero((time_us[1:] < time_us[:-1]) & ~changes[1:]) + 1
         if len(late):
             ends = np.append(self.begins[1:], len(time_us))

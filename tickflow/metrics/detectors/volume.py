@@ -1,7 +1,8 @@
 """`volume`: a burst of trading over ten traded seconds.
 
 The score compares the mean of ln(1 + volume) of the last ten observations, including the running one, with that of the
-fifty before: it is their difference in sample deviations of the fifty (at least 0.3), times the root of ten.
+fifty before: it is their difference in sample standard deviations of the fifty (at least 0.3), times the square root of
+ten.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ from tickflow.sources.files.times import read_time
 from tickflow.ticks.tick import MAX_NESTING, SYMBOL_CHARACTERS
 
 WHOLE_BYTES = 8 << 20
-"""Files of up to this many bytes are read at once: the objects take about ten times as much memory."""
+"""Files of up to this many bytes are read in one piece: the objects take about ten times as much memory."""
 MOST_OBJECTS = 400_000
 """Smaller files with more objects and arrays than this are streamed as well: two million empty ones take 270 MB."""
 DEPTH = 6

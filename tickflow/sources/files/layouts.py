@@ -80,7 +80,7 @@ class Sample:
         return self.all(at, lambda cell: read_time(cell, "mdy") or read_time(cell, "dmy"))
 
     def is_flag(self, at: int) -> bool:
-        """Whether a column holds true and false only."""
+        """Whether a column contains only true and false."""
         return self.all(at, lambda cell: cell.lower() in ("true", "false"))
 
 

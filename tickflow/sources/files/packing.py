@@ -252,7 +252,7 @@ def _is_data(name: str) -> bool:
 
 
 def _unpacked(raw: IO[bytes], name: str) -> tuple[IO[bytes], tuple[str, ...]]:
-    """The stream inside all its packings, and the packings from the outside in."""
+    """The completely unpacked stream, and the formats that were unpacked, outermost first."""
     packing: list[str] = []
     layers: list[Any] = []
     while True:

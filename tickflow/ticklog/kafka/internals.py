@@ -170,7 +170,7 @@ def may_see(consumer: Any, topic: str) -> bool:
     """Whether the user may see the topic, according to the consumer's newest metadata; if not, newer metadata are
     requested.
 
-    kafka-python raises the refusal where nobody catches it, and then polls without the topic as if it were idle.
+    kafka-python raises the refusal where no caller can catch it, and then polls without the topic as if it were idle.
     """
     cluster = consumer._client.cluster
     if topic not in cluster.unauthorized_topics:

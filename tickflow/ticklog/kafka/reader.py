@@ -1,5 +1,5 @@
-"""The consuming side of the Kafka adapter: a group member that reads each partition only from the position that its
-user sets.
+"""The consuming side of the Kafka adapter: a group member that reads each partition only from the position that the
+caller sets.
 
 The assignment changes only inside `KafkaConsumer.poll`. The listener notes the change, and the same poll acts on it:
 each assignment has a new epoch, and a partition is paused from its assignment until the first `seek`.
@@ -254,7 +254,7 @@ class Reader:
                 if not found and not internals.may_see(consumer, self._topic):
                     raise TopicAuthorizationFailedError(self._topic)
         except NoOffsetForPartitionError:
-            pass  # partitions that this very poll assigned: their user has to set the position first
+            pass  # partitions that this poll itself assigned: the caller has to set their positions first
         except OffsetOutOfRangeError as error:
             strayed = error.args[0]
         except LogTruncationError as error:
@@ -299,12 +299,12 @@ class Reader:
         before = dict(self._epochs)
         for kind, partitions in self._rebalances.take():
             self._renew(partitions, is_ours=kind == "assigned")
-        if self._was_recreated():  # the topic was created again while this member used it; there may be no rebalance
+        if self._was_recreated():  # the topic was recreated while this member used it; there may be no rebalance
             self._renew(list(self._epochs), is_ours=True)
         revoked = frozenset(number for number, epoch in before.items() if self._epochs.get(number) != epoch)
         assigned = {number: epoch for number, epoch in self._epochs.items() if before.get(number) != epoch}
         for partition in assigned:
-            # Any position will do: without one, every poll would fail until the user has set all positions.
+            # Any position will do: without one, every poll would fail until the caller has set all positions.
             self._consumer.seek(TopicPartition(self._topic, partition), 0)
             self._silence(partition)
         return revoked, assigned
@@ -322,7 +322,7 @@ class Reader:
                 self._epochs[partition] = self._epoch
 
     def _was_recreated(self) -> bool:
-        """Whether the topic was created again since the last poll; remembers its new id."""
+        """Whether the topic was recreated since the last poll; remembers its new id."""
         known, self.topic_id = self.topic_id, internals.topic_id(self._consumer, self._topic) or self.topic_id
         return known not in ("", self.topic_id)
 

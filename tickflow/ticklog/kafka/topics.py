@@ -77,9 +77,9 @@ def prepare(
 
     `dead_letters` is `None` for programs that write no dead letters.
 
-    A new topic makes the broker set the time of each record, since the rule against ticks from the future depends on
-    it. Raises what kafka-python raises, and `SettingError` for settings of an existing topic with which the worker
-    cannot work.
+    On a new topic, the broker sets the time of each record, since the rule against ticks from the future depends on it.
+    Raises what kafka-python raises, and `SettingError` for settings of an existing topic with which the worker cannot
+    work.
     """
     admin = cluster.connect(KafkaAdminClient)
     try:
