@@ -472,7 +472,7 @@ def record(settings: Settings, stop: StopEvent, folder: Path, from_now: bool) ->
 
 
 def main(stop: StopEvent) -> int:
-    """Run from the command line and the settings; return the exit code."""
+    """Run the script; return the exit code."""
     arguments = parser().parse_args()
     settings = load_settings(flags=flags_of(arguments))
     set_up_logging(settings.log_level, "producer", settings.log_format, settings.notices)

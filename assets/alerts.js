@@ -86,7 +86,7 @@ function build() {
   panel.append(head, bar, make("p", "alerts-trouble"), undo, list, make("p", "alerts-none"), worth.build());
 }
 
-/* "Mark all as seen" takes effect for all readers, so ask first. */
+/* "Mark all as seen" applies to all readers, so ask first. */
 function question() {
   const listed = shown().filter((each) => !each.acked),
     dialog = document.getElementById("question"),

@@ -101,7 +101,7 @@ function go() {
   setProps("symbol", { value: going.symbol });
 }
 
-/** Call this when a view was chosen. Returns whether the reader chose it, rather than went back to it. */
+/** Call this when a view was chosen. Returns whether the reader chose it, as opposed to going back to it. */
 function reached() {
   if (going && (going.symbol !== visits.at.symbol || going.range !== visits.at.range)) return false;
   const back = Boolean(going);

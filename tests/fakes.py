@@ -363,7 +363,7 @@ class Breakable(MetricsStore):
 class Feed:
     """Turns prices into points of one partition, with the project's own windows and metrics.
 
-    Event times start at `start`; consecutive ticks of the feed, of whatever symbol, are `gap` apart.
+    Event times start at `start`; consecutive ticks of the feed are `gap` apart, even if their symbols differ.
     """
 
     def __init__(

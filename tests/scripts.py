@@ -11,8 +11,8 @@ from pathlib import Path
 PROJECT = Path(__file__).parent.parent
 LEASH = PROJECT / "devtools" / "leash.py"
 KEPT = ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG")
-"""The variables of our own environment that are passed on to a script; `make coverage` sets the last one, since it
-measures scripts too.
+"""The variables of the tests' own environment that are passed on to a script; `make coverage` sets the last one, since
+it measures scripts too.
 """
 
 

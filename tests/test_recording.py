@@ -1,4 +1,6 @@
-"""A recording holds every tick once, despite kills; its replay produces the same points; `tickflow.read` reads it."""
+"""A recording holds every tick once, even if the recorder is killed; its replay produces the same points;
+`tickflow.read` reads it.
+"""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The messages that docs/troubleshooting.md quotes are the program's; quick ones are provoked for real."""
+"""The messages that docs/troubleshooting.md quotes are the program's own; the quick ones are provoked."""
 
 import logging
 import re

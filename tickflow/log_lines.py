@@ -92,7 +92,7 @@ class Throttle(logging.Filter):
         self._lock = threading.Lock()
         self._kinds: dict[
             tuple[str, int, str], list[float]
-        ] = {}  # by kind: when its second began, and how many records were passed and left out in it
+        ] = {}  # by kind: when its current second began, and how many records passed or were left out since
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record may be logged."""

@@ -8,7 +8,7 @@ from tests.faults.stands import EmbeddedStand, KafkaStand
 
 
 def test_kill_of_named_workers_on_kafka(case: MakeCase, kafka_stand: KafkaStand) -> None:
-    """With names (KAFKA_INSTANCE_ID), a new worker takes over at once, so the kills hit workers that are at work."""
+    """With names (KAFKA_INSTANCE_ID), a new worker takes over at once, so workers are killed while they are busy."""
     times = often(10, 100)
     one = case("`kill -9` of one of two named workers", kafka_stand, rate=500, env=RAISING)
     named = {name: one.worker(env={"KAFKA_INSTANCE_ID": name}) for name in ("a", "b")}

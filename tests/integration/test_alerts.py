@@ -1,4 +1,4 @@
-"""Alerts of real workers on both stacks: despite kills, the stored alerts are those of the ticks, bit for bit."""
+"""Alerts of real workers that are killed, on both stacks: the stored alerts are those of the ticks, bit for bit."""
 
 import random
 import sqlite3

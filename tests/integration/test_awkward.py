@@ -189,7 +189,7 @@ def test_one_absurd_tick_is_an_anomaly_and_affects_only_its_windows(odd: Odditie
         touched = points.index[points[name] > 1e6].tolist()
         assert touched == list(range(ABSURD_AT, ABSURD_AT + window)), name
         after = ABSURD_AT + window
-        # Prices repeat every three ticks, so equal windows must give equal bits, whatever the prices before them.
+        # Prices repeat every three ticks, so equal windows must produce equal bits, regardless of earlier prices.
         assert points[name].iloc[after : after + 3].tolist() == points[name].iloc[after + 3 : after + 6].tolist(), name
 
 

@@ -1,4 +1,4 @@
-"""`--source topic`: despite a kill, each record of a source topic becomes a tick at least once, on both stacks."""
+"""`--source topic`: each record becomes a tick at least once, even after a kill -9, on both stacks."""
 
 import json
 from collections.abc import Iterator

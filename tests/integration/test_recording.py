@@ -1,4 +1,6 @@
-"""A recording of a real Kafka topic is complete despite kills; its replay produces the same ticks and points."""
+"""A recording of a real Kafka topic is complete even if the recorder is killed; its replay produces the same ticks and
+points.
+"""
 
 import json
 import subprocess

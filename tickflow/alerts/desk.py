@@ -31,8 +31,8 @@ from tickflow.ticks.tick import TickBatch
 CHECKPOINT_SECONDS = 10.0
 """Seconds between two checkpoints of a partition. A restart reads again at most the ticks of about this time."""
 HOLD_SECONDS, HOLD_TICKS = 0.25, 1_000
-"""Accepted ticks of a partition are collected for `HOLD_SECONDS`, or until there are `HOLD_TICKS`, before the watch
-gets them.
+"""Accepted ticks of a partition are collected for `HOLD_SECONDS`, or until there are `HOLD_TICKS`, before they are
+passed to the watch.
 
 Any batch, however small, costs the watch at least half a millisecond; alerts do not depend on how ticks are batched.
 """
@@ -260,7 +260,7 @@ class Desk:
             self.release(partition)
 
     def committed(self, partition: int, offset: int) -> None:
-        """Note that everything before `offset` is committed: a checkpoint up to there may be stored."""
+        """Note that everything before `offset` is committed: a checkpoint up to that offset may be stored."""
         ours = self._watched.get(partition)
         if ours is not None:
             ours.committed = offset

@@ -1,4 +1,4 @@
-"""Makes a desk from the settings, for the stack that they name."""
+"""Creates a desk from the settings, for the stack that they name."""
 
 import threading
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def open_desk(
     every: float = CHECKPOINT_SECONDS,
     store: AlertStore | None = None,
 ) -> Desk | None:
-    """Make the desk of the worker that reads `log`; return `None` if alerts are turned off. Raises `SettingError`.
+    """Create the desk of the worker that reads `log`; return `None` if alerts are turned off. Raises `SettingError`.
 
     Alerts are stored in `store`; without it, in the store that the settings name.
     """

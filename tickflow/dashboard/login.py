@@ -101,7 +101,7 @@ class ByProxy(Gatekeeper):
 
 
 class ByPassword(Gatekeeper):
-    """Names and passwords, sessions, and bearer tokens for scripts."""
+    """Authentication by name and password, with sessions, and by bearer tokens for scripts."""
 
     is_public = frozenset({LOGIN})
 

@@ -187,8 +187,8 @@ def _windows(before: Column, new: Column, batch: _Sorted) -> Column:
     count, depth = before.shape
     lane = np.concatenate([before.ravel(), new[batch.order]])
     back = np.arange(depth - 1, -1, -1)[:, None]
-    # The value `back` ticks earlier belongs to a tick of the batch, or else to one of the symbol's carried ticks, which
-    # end where the next row of `lane` begins.
+    # `lane` has the carried ticks row by row, then the batch in sorted order. The value `back` ticks earlier is in the
+    # batch or, if the batch has fewer ticks of the symbol before this one, at the end of the symbol's row.
     at = np.where(back <= batch.rank, count * depth + batch.place, (batch.row + 1) * depth + batch.rank) - back
     windows: Column = lane[at]
     return windows

@@ -26,7 +26,7 @@ from tickflow.errors import SettingError
 from tickflow.ticks.tick import Tick, from_text, is_source, is_symbol
 
 UNITS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
-"""For each unit, the exponent of the power of ten that converts a time in it to microseconds."""
+"""For each unit, the power of ten by which a time is multiplied to get microseconds."""
 KEYS = ("symbol", "price", "timestamp", "epoch", "timezone", "volume", "change_percent", "source")
 
 DIGITS = 40

@@ -68,7 +68,7 @@ class Recorded:
     """The ticks of a recording.
 
     `speed` is relative to the pace at which the log received them; `math.inf`: without waiting. `part`, `loop`, `shift`
-    and `now` are as for `Replay`; shifted ticks are marked `replay`, whatever their source was.
+    and `now` are as for `Replay`; shifted ticks have the source `replay`, regardless of their original source.
     """
 
     def __init__(

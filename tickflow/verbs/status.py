@@ -1,4 +1,5 @@
-"""The verb `status`: reports what runs, what is wrong, and what to do about it, within three seconds, whatever is down.
+"""The verb `status`: reports what runs, what is wrong, and what to do about it, within three seconds, even if servers
+are down.
 
 It reads the group from the log (who has which partition, what is committed), and the workers' last reports from the
 store. Each has its own thread, so that a server that is down or frozen does not delay the other.

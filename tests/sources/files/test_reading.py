@@ -262,7 +262,7 @@ def test_ambiguous_cells_are_refused_and_the_deciding_flag_is_named(
         replayed(path, timezone="UTC")
     decided = {"dates": "dmy", "decimal": "comma", "epoch": "s", "bar_us": 60_000_000}[value]
     if value == "epoch":
-        return  # 42 is no market's time since 1970, whatever the unit
+        return  # 42 is not a market's time since 1970 in any unit
     assert len(replayed(path, timezone="UTC", **{value: decided})) == len(rows)
 
 

@@ -9,7 +9,7 @@ OVERLAP_NS = 30 * 1_000_000_000
 """Rows are read again from this long before the newest known row: some may arrive late, or from a slower partition."""
 GAPS = 10
 MAX_READ = 5_000
-"""The maximum number of rows per symbol that a refresh reads, whatever the browser sends."""
+"""The maximum number of rows per symbol that a refresh reads, regardless of what the browser sends."""
 
 
 def end_of(latest: Points, symbol: str) -> int | None:

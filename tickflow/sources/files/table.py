@@ -1,6 +1,6 @@
 """Reads delimited text: recognises separator and header, and splits rows into cells, block by block.
 
-No cell of a tick has a line break, so each line is a row whatever its quotation marks, and a stray quotation mark
+No cell of a tick has a line break, so each line is a row, regardless of quotation marks, and a stray quotation mark
 spoils no line but its own.
 """
 

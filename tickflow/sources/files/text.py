@@ -74,8 +74,8 @@ _WORDS = {
     "big5": ("日期", "開盤", "收盤", "成交"),
     "cp1251": ("дата", "цена", "тикер", "время"),
 }
-"""For each encoding older than UTF-8, words that occur in the headers of files in it. The other cells are digits, which
-are the same in all encodings.
+"""For each encoding older than UTF-8, words that are common in the headers of such files. The other cells are digits,
+which are the same in all encodings.
 """
 
 

@@ -89,7 +89,7 @@ _FORMS = tuple(
 _UNIX_DATE = re.compile(
     r"[A-Za-z]{3} ([A-Za-z]{3}) +(\d{1,2}) (\d\d:\d\d:\d\d(?:\.\d+)?) (?:([A-Z]{3,4}) )?(\d{4})", re.ASCII
 )
-"""A time as `date` and ctime write it: Fri Jan  5 09:30:00 EST 2024."""
+"""A time in the form that `date` and ctime write: Fri Jan  5 09:30:00 EST 2024."""
 _ONLY_CLOCK = re.compile(rf"(?:{_CLOCK})(?:{_ZONE})", re.ASCII | re.IGNORECASE)
 
 

@@ -5,9 +5,9 @@ volume. Such a point would be taken for one with absent fields. Whether a point 
 field of one window, it must have all fields of that window and of shorter ones, and it must have every field that the
 previous point of its symbol had.
 
-Points that an older version wrote lack the fields that were declared later. After one wait without success, the reader
-remembers up to which offset a field is missing, and no longer waits for it up to there. It also remembers rows that
-lack a field that every point has: a different program wrote them.
+Points that an older version wrote lack the fields that were declared later. After one unsuccessful wait, the reader
+remembers the offset up to which a field is missing, and no longer waits for the field in points up to that offset. It
+also remembers rows that lack a field that every point has: a different program wrote them.
 """
 
 import time

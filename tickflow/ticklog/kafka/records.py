@@ -186,7 +186,7 @@ def _one_by_one(batch: DefaultRecordBatch, data: bytearray, number: int) -> Iter
 
 
 def _in_python(batch: DefaultRecordBatch, data: bytearray, partition: int) -> Iterator[Entry]:
-    """The records of a batch, whatever their headers are; see kafka.apache.org, "Record Batch"."""
+    """The records of a batch, regardless of their headers; see kafka.apache.org, "Record Batch"."""
     at = HEAD_BYTES
     contents = memoryview(data)
     try:
