@@ -45,8 +45,8 @@ function listen(id, gd) {
   }).observe(gd);
 }
 
-/** Draw only axes and grid, with space for a canvas over them. `panels` has the position of each panel by name, in
-    shares of the height from the bottom. */
+/** Draw only axes and grid, with space for a canvas over them. `panels` has the position of each panel by name, as
+fractions of the height from the bottom. */
 function axes(id, { panels, layout, margin, paint, em = 1 }) {
   if (!window.Plotly) {
     later.set(id, { panels, layout, margin, paint, em });

@@ -98,8 +98,7 @@ function lengthen(names) {
   if (longest > before && ready) measure(window.dash_ag_grid.getApi("watch"));
 }
 
-/* Show that very many symbols do not fit into the list. `more` is how many it leaves out, or -1 while their number is
-   unknown. */
+/* Show how many symbols do not fit into the list: `more`, or -1 while their number is unknown. */
 function tellMore(more = 0) {
   const place = document.getElementById("more");
   if (!place) return;

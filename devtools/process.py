@@ -62,7 +62,7 @@ class ServerProcess(ABC):
         return self.launch(detached=detached).wait(timeout)
 
     def launch(self, *, detached: bool = False) -> Self:
-        """Start the server and do not wait; raises `ServerError` when a port is taken."""
+        """Start the server without waiting for it; raises `ServerError` when a port is taken."""
         for port in filter(is_taken, self.ports):
             raise ServerError(f"{self.name} cannot start: something else listens on port {port}.")
         self.folder.mkdir(parents=True, exist_ok=True)

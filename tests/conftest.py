@@ -37,7 +37,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("untimed")
 
-# A test's broker lives so briefly that optimising its code costs more CPU than it saves.
+# A test's broker is so short-lived that optimising its code costs more CPU than it saves.
 KafkaServer.java_options = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 

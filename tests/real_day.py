@@ -1,4 +1,6 @@
-"""The points of a real day's trades, as a worker would store them; of fewer trades if the day's file is missing."""
+"""The points of a real day's trades, as a worker would store them; without the day's file, the points of fewer,
+generated trades.
+"""
 
 import csv
 import gzip

@@ -1,4 +1,4 @@
-"""The Helm chart, rendered and validated against Kubernetes' own schemas; no cluster is needed."""
+"""Tests of the Helm chart, which is rendered and validated against Kubernetes' own schemas; no cluster is needed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Both automatic checks of a clone: `.ci/run`, and the workflow for GitHub."""
+"""Tests of both automatic checks of a clone: `.ci/run`, and the workflow for GitHub."""
 
 import os
 import re

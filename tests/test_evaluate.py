@@ -1,5 +1,5 @@
-"""The short form of `make evaluate`: the detectors keep their promise on a random walk and find the moves added
-to it.
+"""The short form of `make evaluate`: the detectors raise as many alerts on a random walk as promised, and find the
+moves added to it.
 """
 
 from pathlib import Path

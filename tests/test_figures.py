@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Tests of numbers that are formatted for people."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The files of `monitoring/`: promtool checks rules, servers answer the boards' queries, faults cause alerts."""
+"""Tests of `monitoring/`: promtool checks the rules, servers answer the boards' queries, and faults cause alerts."""
 
 import json
 import re

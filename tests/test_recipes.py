@@ -1,4 +1,6 @@
-"""The recipes of CONTRIBUTING.md, followed in a copy; that for a field is in tests/browser/test_new_field.py."""
+"""Tests that follow the recipes of CONTRIBUTING.md in a copy; tests/browser/test_new_field.py follows the one for a
+field.
+"""
 
 import re
 import sqlite3

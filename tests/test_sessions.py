@@ -1,4 +1,4 @@
-"""The hours of exchanges, compared with what each exchange announced."""
+"""The computed hours of exchanges equal those that each exchange announced."""
 
 import itertools
 import subprocess

@@ -1,4 +1,4 @@
-"""Waiting for something to become true, on machines that may be busy."""
+"""A helper that waits until something is true, even on a busy machine."""
 
 import time
 from collections.abc import Callable

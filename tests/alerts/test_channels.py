@@ -1,4 +1,4 @@
-"""Channels to real receivers, and the outbox, which keeps the messages that a receiver refuses."""
+"""Tests of channels with real receivers, and of the outbox, which keeps the messages that a receiver refuses."""
 
 import threading
 from collections.abc import Iterator

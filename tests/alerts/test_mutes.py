@@ -1,4 +1,4 @@
-"""Which alerts a mute covers, and when; the notifier obeys it."""
+"""Tests of which alerts a mute covers, and when, and that the notifier respects mutes."""
 
 from collections.abc import Iterator
 from dataclasses import replace

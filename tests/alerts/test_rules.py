@@ -1,4 +1,4 @@
-"""The user's rules: their meaning, and the reported position of an error."""
+"""Tests of the user's rules: their meaning, and the reported position of an error."""
 
 import string
 

@@ -1,4 +1,4 @@
-"""The page under attack, as a process on either stack: no status 500, no bypass, no traceback, bounded time and memory.
+"""Attacks on the page as a process on either stack: no status 500, no bypass, no traceback, bounded time and memory.
 
 `make attacks` sends 5,000 requests to each stack; CI sends a tenth of them, and with a login only to the embedded
 stack.

@@ -88,8 +88,8 @@ def posted(page: Page, body: dict[str, Any]) -> tuple[int, dict[str, Any], float
 
 
 def first_drawn(page: Page, view: dict[str, Any], is_right: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The first correct answer to a view. The first read of very many names may take longer than a request may: the
-    store is then called slow, not absent.
+    """The first correct answer to a view. The first read of so many names may exceed the time limit of a request: the
+    store is then reported as slow, not as down.
     """
     drawing: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""The page of the real chain, with the scripts as processes, on both stores."""
+"""Tests of the page in a real chain of scripts that run as processes, on both stores."""
 
 import re
 import threading

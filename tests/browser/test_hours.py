@@ -1,4 +1,4 @@
-"""An exchange's hours in a real browser: states, shading, an axis without closed hours, and the named time zone."""
+"""Tests of an exchange's hours on the page: states, shading, an axis without closed hours, and the named time zone."""
 
 import re
 import time

@@ -1,5 +1,5 @@
-"""Signing in, viewing the page, acknowledging as an operator, being refused as a viewer, and a session that ends while
-its page is open.
+"""Tests of signing in, of viewing the page, of what operators may do and viewers may not, and of a session that ends
+while its page is open.
 """
 
 import re

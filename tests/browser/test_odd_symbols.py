@@ -1,4 +1,4 @@
-"""Odd prices and volumes on the axes and in the list."""
+"""Tests of odd prices and volumes on the axes and in the list."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""The page's keyboard shortcuts, and its CSV."""
+"""Tests of the page's keyboard shortcuts and of its CSV."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""The chart as a picture: the content of the saved file and of the printed sheet."""
+"""Tests of the chart as a picture: the content of the saved file and of the printed sheet."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Texts in the chart: the evidence for an anomaly, the four prices of a candle, the days on the axis."""
+"""Tests of the texts in the chart: the evidence for an anomaly, the four prices of a candle, the days on the axis."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The state that the page shows: live, stale, held up, gone, empty, warming up, and the source of its data."""
+"""Tests of the state that the page shows: live, stale, held up, gone, empty, warming up, and the source of its data."""
 
 import itertools
 import re

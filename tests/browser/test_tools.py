@@ -1,4 +1,4 @@
-"""The chart's tools: crosshair, measuring, price lines, several symbols in one chart."""
+"""Tests of the chart's tools: crosshair, measuring, price lines, several symbols in one chart."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The watch list: names are never cut off, stars, shades, sorted rows, and the overview on a phone."""
+"""Tests of the watch list: names that are never cut off, stars, shades, sorted rows, and the overview on a phone."""
 
 import pytest
 from playwright.sync_api import Page, expect

@@ -1,4 +1,4 @@
-"""The contract of every store of alerts, on the embedded file and on a real InfluxDB."""
+"""Contract tests for every store of alerts: the embedded file and a real InfluxDB."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""What both logs report about a consumer group to a program outside the group."""
+"""Tests of what both logs report about a consumer group to a program outside the group."""
 
 from collections.abc import Iterator
 from contextlib import suppress

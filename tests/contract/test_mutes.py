@@ -1,4 +1,4 @@
-"""The contract of every store of mutes, on the embedded file and on a real InfluxDB."""
+"""Contract tests for every store of mutes: the embedded file and a real InfluxDB."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""The contract of every metrics store: the embedded file, a real InfluxDB, and the fake in memory."""
+"""Contract tests for every metrics store: the embedded file, a real InfluxDB, and the fake in memory."""
 
 import itertools
 import threading

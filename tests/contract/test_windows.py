@@ -1,4 +1,4 @@
-"""The columns that the page draws for any range of a real day, recomputed from its ticks, on both stores."""
+"""On both stores, the columns that the page draws for any range of a real day equal a recomputation from its ticks."""
 
 import itertools
 import threading

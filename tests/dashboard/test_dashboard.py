@@ -1,4 +1,4 @@
-"""The app as a web server sees it: its guards and headers; and the script that serves it."""
+"""Tests of the app as a web server sees it, with its guards and headers, and of the script that serves it."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""nginx and Caddy in front of the page, configured as in docs/expose.md: TLS, HSTS, sign-in, forged headers."""
+"""Tests of nginx and Caddy in front of the page, as in docs/expose.md: TLS, HSTS, sign-in, forged headers."""
 
 import grp
 import http.client

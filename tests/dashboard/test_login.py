@@ -1,4 +1,4 @@
-"""Who may see and change the page: every route and callback, sessions, roles, tokens, limits on attempts, proxies."""
+"""Tests of who may see and change the page: routes and callbacks, sessions, roles, tokens, limits, proxies."""
 
 import contextlib
 import http.client

@@ -1,4 +1,4 @@
-"""The limits of requests: 5 s of the store's time, 5,000 rows per read, four reads at once, 100 open pages."""
+"""Tests of the limits on requests: 5 s of the store's time, 5,000 rows per read, four reads at once, 100 open pages."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""The web server on a real socket: its limits, its own answers, and its shutdown."""
+"""Tests of the web server on a real socket: its limits, its own answers, and its shutdown."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Faults of the embedded stack alone: a full disk, a frozen worker, repeated SIGTERMs."""
+"""Faults of only the embedded stack: a full disk, a frozen worker, repeated SIGTERMs."""
 
 import resource
 import signal

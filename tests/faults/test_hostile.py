@@ -89,7 +89,7 @@ def strangers(one: Case, stand: KafkaStand) -> None:
 
 
 def names(_: Case, stand: KafkaStand) -> None:
-    """Send ticks of very many symbols, and of very many sources of one symbol."""
+    """Send ticks of a large number of symbols, and from a large number of sources of one symbol."""
     producer = KafkaProducer(bootstrap_servers=stand.servers)
     tick = b'{"symbol":"%s","price":1,"timestamp":"2026-01-05T14:30:00Z","source":"%s"}'
     for number in range(often(1_000, 3_000)):

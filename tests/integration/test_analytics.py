@@ -1,4 +1,4 @@
-"""The worker script as users experience it: bad input, signals, documented edits, servers that start late."""
+"""Tests of the worker script as users experience it: bad input, signals, documented edits, servers that start late."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Awkward cases on both stacks: what markets, producers and operators do and tutorials leave out."""
+"""Awkward cases on both stacks: what markets, producers and operators do, but tutorials do not mention."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Log lines of worker and producer: the script's name, its start, its end, and with DEBUG each step."""
+"""Tests of the log lines of worker and producer: the script's name, its start, its end, and with DEBUG each step."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Metrics and health of the scripts, as processes, while their servers are down."""
+"""Tests of the metrics and health of the scripts, which run as processes, while their servers are down."""
 
 import http.client
 import json

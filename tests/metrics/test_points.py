@@ -1,4 +1,4 @@
-"""Points as columns and rows, and their identity."""
+"""Tests of points as columns and rows, and of their identity."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What windows contain, how long they keep it, and how far back a restart must read."""
+"""Tests of what windows contain, how long they keep it, and how far back a restart must read."""
 
 from collections import Counter
 

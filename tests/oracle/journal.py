@@ -1,4 +1,4 @@
-"""A journal of acknowledged sends: every acknowledged record must be in the log, at the acknowledged place."""
+"""A journal of acknowledged records: each of them must be in the log, at the acknowledged position."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from tests.oracle.logs import LogRecord
 
 
 class Acknowledged(NamedTuple):
-    """The acknowledged place of a record, and the record's fingerprint."""
+    """The acknowledged position of a record, and the record's fingerprint."""
 
     partition: int
     offset: int
@@ -41,6 +41,6 @@ def read_journal(path: Path) -> list[Acknowledged]:
 
 
 def missing(journal: Iterable[Acknowledged], records: Sequence[LogRecord]) -> list[Acknowledged]:
-    """The acknowledged sends that are not at their acknowledged place in the log."""
+    """The acknowledgements whose records are not at the acknowledged position in the log."""
     held = {(each.partition, each.offset): fingerprint(each.key, each.value) for each in records}
     return [each for each in journal if held.get((each.partition, each.offset)) != each.fingerprint]

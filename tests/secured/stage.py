@@ -1,4 +1,4 @@
-"""The setup for tests of permissions: topics that an administrator made, and the scripts, each with its own user."""
+"""The setup for tests of permissions: topics that an administrator created, and the scripts, each with its own user."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""The whole chain and every verb, in each security mode of Kafka, with InfluxDB over HTTPS and secrets from files."""
+"""The chain and every verb work in each security mode of Kafka, with InfluxDB over HTTPS and secrets from files."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The producer as a process on the embedded stack and on a real Kafka, and the documented edits pasted into it."""
+"""Tests of the producer as a process on the embedded stack and on a real Kafka, and with the documented edits."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The digest of points whose sums were read a moment earlier or later; steps and outlines."""
+"""Tests of digests whose sums were read a moment before or after the points, and of steps and outlines."""
 
 import numpy as np
 import pytest

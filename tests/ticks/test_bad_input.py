@@ -1,4 +1,4 @@
-"""Bad input, rule by rule: each kind and the reason for its refusal."""
+"""Tests of bad input, rule by rule: each kind, and the reason for its refusal."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The decoder under fuzzing, for four seconds; `make fuzz` does it for ten minutes."""
+"""Fuzzes the decoder for four seconds; `make fuzz` does so for ten minutes."""
 
 import importlib.util
 import re

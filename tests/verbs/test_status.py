@@ -1,4 +1,4 @@
-"""The verb `status` as a process, while the servers are running, down or frozen."""
+"""Tests of the verb `status` as a process, while the servers are running, down or frozen."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The problems that `status` reports, and the states that it accepts."""
+"""Tests of the problems that `status` reports, and of the states that it accepts."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The console's text: warm-up, digits, limits, and colour only on a terminal."""
+"""Tests of the console's text: warm-up, digits, limits, and colour only on a terminal."""
 
 import io
 import tracemalloc

@@ -1,4 +1,4 @@
-"""A history keeps the same latest prices as a deque with the same `maxlen` does."""
+"""A history keeps the same prices as a deque with the same `maxlen`."""
 
 from collections import defaultdict, deque
 

@@ -1,4 +1,4 @@
-"""A hold-up of a worker is logged with its reason, further attempts at DEBUG, and the end with the duration."""
+"""A worker's hold-up is logged with its reason, further attempts are logged at DEBUG, and its end with the duration."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The names that `KAFKA_INSTANCE_ID=auto` generates."""
+"""Tests of the names that `KAFKA_INSTANCE_ID=auto` generates."""
 
 import os
 import subprocess

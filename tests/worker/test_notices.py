@@ -1,4 +1,4 @@
-"""What a worker reports, and how often, about refused and expired records and about times without a zone."""
+"""Tests of what a worker reports, and how often, about refused and expired records and times without a zone."""
 
 import logging
 from collections.abc import Iterator

@@ -129,7 +129,7 @@ class PointReader(Connected):
     def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
         """The newest point of each symbol, ordered by symbol: of all symbols, or of the first `most` by name.
 
-        With `most` and very many symbols, the points may be those that were newest at the previous call.
+        With `most` and a large number of symbols, the points may be those that were newest at the previous call.
         """
 
     @abstractmethod
@@ -243,7 +243,7 @@ class MetricsStore(PointWriter, PageQueries, StatusBoard):
     """All protocols together: what each adapter implements."""
 
     def bounded(self) -> "MetricsStore":
-        """This store in a form for the page, with bounded queries: if a symbol has very many sources, it may read only
+        """This store in a form for the page, with bounded queries: if a symbol has too many sources, it may read only
         some of them, and `sources_left_out` counts the others. The two share their connections, so only this store is
         to be closed.
         """

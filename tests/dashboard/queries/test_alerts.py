@@ -1,4 +1,4 @@
-"""The board of alerts, reading a store in memory."""
+"""Tests of the board of alerts with a store in memory."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""With very many symbols, the watch list shows the first ones and counts the others."""
+"""With too many symbols for the watch list, it shows the first ones and counts the others."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The page's session values, compared with a recomputation from all ticks of three days."""
+"""The page's session values equal a recomputation from all ticks of three days."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Indicators as the page requests them, computed from stored candles, including those before the visible range."""
+"""Tests of indicators as the page requests them: computed from stored candles, some before the visible range."""
 
 import threading
 from collections.abc import Iterator

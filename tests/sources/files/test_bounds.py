@@ -1,4 +1,4 @@
-"""Limits of reading: few open files even for a folder of many, and the order of files whose ticks have equal times."""
+"""Few files are open at once, even for a folder with many, and files with ticks of equal times keep their order."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Order, zones, packings, pipes and parts of files; nothing is silently misread."""
+"""Tests of order, zones, compression, pipes and parts of files: nothing is silently misread."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Buckets with a slash in the name, and buckets that a DBRP mapping (from InfluxDB 1.x) diverts."""
+"""Tests of buckets with a slash in the name, and of buckets that a DBRP mapping (from InfluxDB 1.x) diverts."""
 
 import threading
 import uuid

@@ -1,4 +1,4 @@
-"""The line protocol of points: each field with its bits, tags escaped, absent fields left out."""
+"""Tests of the line protocol of points: fields keep every bit, tags are escaped, and absent fields are left out."""
 
 import re
 

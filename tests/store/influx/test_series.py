@@ -1,4 +1,4 @@
-"""In every query, a bounded store reads only some sources of a symbol that has very many, and counts the others."""
+"""In every query, a bounded store reads only some sources of a symbol that has too many, and counts the others."""
 
 import dataclasses
 import urllib.parse

@@ -1,4 +1,4 @@
-"""The InfluxDB adapter alone: refusals, unreachable servers, and the documented queries."""
+"""Tests of the InfluxDB adapter alone: refusals, unreachable servers, and the documented queries."""
 
 import json
 import logging

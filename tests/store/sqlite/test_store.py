@@ -1,4 +1,4 @@
-"""The embedded store alone: one file, its retention, and its failures."""
+"""Tests of the embedded store alone: one file, its retention, and its failures."""
 
 import sqlite3
 import threading

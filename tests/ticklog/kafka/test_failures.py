@@ -1,4 +1,4 @@
-"""The Kafka adapter while the broker is down, frozen or killed, or refuses the login."""
+"""Tests of the Kafka adapter while the broker is down, frozen or killed, or refuses the login."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""From any of Kafka's batches, our reader returns the same records as kafka-python."""
+"""Our reader returns the same records as kafka-python from any batch."""
 
 import struct
 from functools import partial

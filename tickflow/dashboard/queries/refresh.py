@@ -49,7 +49,7 @@ LEAD_CANDLES = 60
 """How many candles before the first visible one are read, to fill the windows of the averages."""
 PATIENCE_SECONDS = 0.3
 """Alerts that the store does not return within this many seconds come with a later refresh. Reading them takes longer
-if a symbol has very many sources.
+if a symbol has a large number of sources.
 """
 LIVE_SOURCE = "alpha_vantage"
 

@@ -48,8 +48,8 @@ def watch(
     the newest tick of any symbol, or the start of the period. For the range of one day, the change counts from the
     previous close (the row's `since` is then `close`), except for symbols without one.
 
-    Of very many symbols only the first are listed, and `more` is the number of the others (-1: not known yet). With
-    many symbols there are no trends, and changes may be half a minute old.
+    If there are too many symbols, only the first are listed, and `more` is the number of the others (-1: not known
+    yet). With many symbols there are no trends, and changes may be half a minute old.
     """
     is_long = len(latest) > MANY
     shown = min(MOST_SHOWN, _fitting(latest, drawn["overview"]))

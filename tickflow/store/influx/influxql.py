@@ -66,8 +66,8 @@ class Pattern:
 
     @classmethod
     def up_to(cls, last: str) -> "Pattern":
-        """Matches every text that sorts no later than `last`. For very many names this is far quicker than listing
-        them.
+        """Matches every text that sorts no later than `last`. For a large number of names, this is far quicker than
+        listing them.
 
         >>> matches = re.compile(Pattern.up_to("AB")._text).match
         >>> [bool(matches(each)) for each in ("", "A", "A ", "AAZ", "AB", "AB ", "AC", "B")]

@@ -117,7 +117,7 @@ class InfluxStore(MetricsStore):
         self._senders = ThreadPoolExecutor(connections, "sender")
 
     def bounded(self, most_sources: int = MOST_SOURCES) -> "InfluxStore":
-        """This store with bounded queries: it reads only some sources of a symbol that has very many (see `series`)."""
+        """This store with bounded queries: it reads only some sources of a symbol that has too many (see `series`)."""
         other = copy.copy(self)
         other._sources = Sources(self._influxql, most_sources)
         other._series = other._sources.of
@@ -371,7 +371,7 @@ class InfluxStore(MetricsStore):
         return self._kept.pixels(self._series(symbol), since_ns, until_ns, width_ns)
 
     def prepare(self, stop: threading.Event) -> None:
-        """Read in advance the columns of the last month of each symbol with very many points, at half speed."""
+        """Read in advance, at half speed, the last month's columns of each symbol with a large number of points."""
         page = self.bounded()
         for symbol in self.latest().symbol:
             newest = page.newest(symbol, 1).time_ns

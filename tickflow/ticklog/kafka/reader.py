@@ -268,7 +268,7 @@ class Reader:
         polled = Polled()
         polled.revoked, polled.assigned = self._follow()
         polled.out_of_range = self._stray(strayed)
-        # Records of a partition without a position are dropped: the coming seek decides where to start.
+        # Records of a partition without a position are dropped: the next seek decides where to start.
         polled.records = {
             place.partition: records
             for place, records in found.items()
