@@ -109,7 +109,7 @@ function read(values, drawn) {
   );
 }
 
-/* Show the evidence of the anomaly under the pointer, or of the ringed anomaly, at a fixed place above the chart. */
+/* Show the evidence of the anomaly under the pointer, or of the ringed anomaly, in a fixed position above the chart. */
 function anomaly({ evidence }) {
   hidden("evidence", !evidence);
   if (!evidence) return;

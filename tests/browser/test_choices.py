@@ -183,7 +183,7 @@ def test_a_period_is_shown_and_kept_in_the_address(running: Running, visit: Visi
     market.report(ticked=True)
     expect(page.locator("#fresh")).to_have_text("past")
     assert "from=2013-10-07T09%3A44%3A00" in page.url
-    expect(page.locator("#range .mantine-SegmentedControl-indicator")).to_be_hidden()  # the period is what is chosen
+    expect(page.locator("#range .mantine-SegmentedControl-indicator")).to_be_hidden()  # a period replaces the range
     page.locator("#range").get_by_text("15m", exact=True).click()  # the same range as before the period
     wait_for_rows(page, 100)
     assert "from=" not in page.url

@@ -1,4 +1,4 @@
-"""Faults of only the embedded stack: a full disk, a frozen worker, repeated SIGTERMs."""
+"""Faults that only the embedded stack can have: a full disk, a frozen worker, repeated SIGTERMs."""
 
 import resource
 import signal

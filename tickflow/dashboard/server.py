@@ -216,7 +216,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         return (SOCKET, "0") if self._path else super().getsockname()
 
     def set_socket_options(self, connection: socket.socket) -> None:
-        """Set the options of TCP if the connection uses TCP."""
+        """Set TCP options, unless the connection uses a unix socket."""
         if not self._path:
             super().set_socket_options(connection)
 

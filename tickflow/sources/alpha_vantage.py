@@ -203,7 +203,8 @@ def seconds_to_midnight(now: datetime) -> float:
 
 
 class AlphaVantageSource:
-    """The quotes of `symbols` every `interval` seconds, if they changed. `now` is the wall clock.
+    """Requests the quotes of `symbols` every `interval` seconds, and yields those that changed. `now` is the wall
+    clock.
 
     `sessions` says when a trading day closes.
     """
