@@ -1,4 +1,4 @@
-"""Tests of numbers that are formatted for people."""
+"""Tests of `tickflow/figures.py`, which formats numbers for people."""
 
 import math
 

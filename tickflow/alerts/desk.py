@@ -193,7 +193,7 @@ class Desk:
         return min(seek, place)
 
     def names(self, partition: int) -> Mapping[str, Collection[str]]:
-        """The symbols and sources that the stored state of an adopted partition knows."""
+        """The known symbols and sources in the stored state of an adopted partition."""
         ours = self._watched.get(partition)
         return {} if ours is None else ours.watch.names
 

@@ -1,10 +1,10 @@
 """Decodes Kafka's record batches with aiokafka's compiled reader: in pure Python this took a fifth of a worker's CPU
 time.
 
-A record takes about 0.35 us, a fifth of what it takes kafka-python. Everything else stays with kafka-python: finding
-the batches, checksums, compression, batches before version 2, and transaction markers.
+Decoding a record takes about 0.35 us, a fifth of the time that kafka-python takes. Everything else stays with
+kafka-python: finding the batches, checksums, compression, batches before version 2, and transaction markers.
 
-To Kafka a header's name may be any bytes, but both libraries fail if it is not UTF-8, which would hold up the partition
+Kafka allows any bytes in a header's name, but both libraries fail if it is not UTF-8, which would hold up the partition
 for good. Such a record is returned without its headers, which ticks do not use; so is a record with more than
 `MOST_HEADERS`. Batches above `MOST_COMPILED_BYTES` are decoded in Python, which can skip headers: five million empty
 headers take 10 MB of memory that way, and 400 MB in the compiled reader.
