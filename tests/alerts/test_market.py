@@ -91,7 +91,7 @@ def test_two_workers_store_one_alert_with_all_members(tmp_path: Path) -> None:
 
 
 def test_a_market_move_of_two_minutes_is_one_alert(tmp_path: Path) -> None:
-    """A symbol moves each second. The worker looks for the market move again and again while it continues."""
+    """A symbol moves each second. The worker looks for the market move repeatedly while it continues."""
     begins = range(80, 200)
     parts = [shock([f"S{at}"], at=at)[at - 80 :] for at in begins]  # each symbol trades for 88 s
     trades = sorted(itertools.chain(*parts), key=lambda each: each.time_us)

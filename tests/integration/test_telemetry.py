@@ -121,7 +121,9 @@ def test_a_worker_reports_an_absent_store_at_once(
 def test_a_producer_that_is_blocked_in_publish_is_not_live(
     script: StartScript, topic: str, own_kafka: KafkaServer
 ) -> None:
-    """It pauses after each round; after four rounds the log takes no more ticks until some are acknowledged."""
+    """The producer pauses after each round; after four rounds the log accepts no more ticks until some are
+    acknowledged.
+    """
     port = free_port()
     symbols = ",".join(f"S{number}" for number in range(2_500))
     env = {"STACK": "kafka", "KAFKA_SERVERS": own_kafka.address, "KAFKA_TOPIC": topic, "SYMBOLS": symbols}

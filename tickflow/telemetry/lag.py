@@ -43,9 +43,7 @@ class LagClock:
         self._partitions: dict[int, _Partition] = {}
 
     def follow(self, assigned: Mapping[int, tuple[object, int]]) -> None:
-        """Adopt the assignment: for each partition, a value that is different in each assignment, and the committed
-        offset.
-        """
+        """Adopt the assignment: by partition, the committed offset and a token that changes with each assignment."""
         for partition in self._partitions.keys() - assigned.keys():
             del self._partitions[partition]
         for partition, (assignment, committed) in assigned.items():

@@ -8,7 +8,7 @@ from tickflow.backoff import Saying
 
 PATIENCE_SECONDS = 5.0
 """After this many seconds without progress on a partition that has unread records, Kafka is asked for open
-transactions. A usual transaction takes milliseconds.
+transactions. A typical transaction takes milliseconds.
 """
 
 _logger = logging.getLogger(__name__)
