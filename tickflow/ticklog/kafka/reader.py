@@ -45,15 +45,16 @@ SHORTEST_POLL_MS, LONGEST_POLL_MS = 200, 500
 member may never complete its join, and longer polls delay a stop.
 """
 
-LINGER_SECONDS, FEW_RECORDS = 0.007, 1_000
+LINGER_SECONDS, FEW_RECORDS = 0.020, 1_000
 """If a poll returned all available records, and fewer than `FEW_RECORDS`, the next poll begins after a pause of
 `LINGER_SECONDS`.
 
 Measured at 2,000 ticks/s on twelve partitions, on a quiet machine with two cores that also ran the servers and the
-load: half of the ticks are stored within 12 ms and 99 % within 25 ms, at 38 % of a core. A worker without the pause,
-which did not yet compute all partitions of a poll together, was no faster and took 58 %. With a pause of 20 ms the
-figures are 20 ms, 37 ms and 20 %. The client makes the pause: a broker with `fetch.min.bytes` would start to wait only
-after the worker has finished an iteration.
+load: half of the ticks are stored within 20 ms and 99 % within 37 ms, at 20 % of a core. With a pause of 7 ms the
+figures are 12 ms, 25 ms and 38 %; without one, a worker that did not yet compute all partitions of a turn together was
+no faster and took 58 %. On a machine about four times slower, whose cores were both full, the median of four runs was
+41 ms with this pause, 37 ms with 7 ms, and 64 ms in the worker without a pause. The client makes the pause: a broker
+with `fetch.min.bytes` would start to wait only after the worker has finished a turn.
 """
 
 SILENCE_SECONDS = 5.0
