@@ -71,7 +71,7 @@ function freshness(drawn) {
   if (!state) return { word: "connecting", kind: "empty" };
   if (state.down) {
     return {
-      word: "store down",
+      word: `store ${state.store}`, // slow, down or refuses
       kind: "down",
       sentence: `${state.down.replace(/\.?$/, ".")} Trying again every ${heard.refresh} s.`,
     };

@@ -85,5 +85,9 @@ class StoreUnavailable(StoreError):
         super().__init__(message)
 
 
+class StoreSlow(StoreUnavailable):
+    """The store has the request, but does not answer within the time that the request may take."""
+
+
 class StoreMisconfigured(StoreError):
     """The store answers, but refuses requests until an operator changes something."""

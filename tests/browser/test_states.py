@@ -11,7 +11,8 @@ from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import UPDATE_INTERVAL, WAIT_MS, Market, Running, Visit, until
 from tests.browser.looks import PRICES, Ticking, drawn, text, wait_for_refreshes, wait_for_rows
-from tickflow.errors import StoreUnavailable
+from tickflow.errors import StoreError, StoreMisconfigured, StoreUnavailable
+from tickflow.store.deadline import too_slow
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -36,6 +37,21 @@ def test_the_store_goes_and_comes_back_without_a_reload(running: Running, visit:
     expect(page.locator("#fresh")).to_have_text(re.compile("live"))
     wait_for_rows(page, 0)
     assert page.evaluate("window.stillThere") is True
+
+
+@pytest.mark.parametrize(
+    ("failure", "word"),
+    [(too_slow(), "store slow"), (StoreMisconfigured("The token was revoked for this test."), "store refuses")],
+)
+def test_a_store_that_is_slow_or_refuses_is_not_called_down(
+    running: Running, visit: Visit, failure: StoreError, word: str
+) -> None:
+    running.market.history("AAPL", PRICES)
+    page = visit()
+    wait_for_rows(page, 0)
+    running.store.failure = failure
+    expect(page.locator("#fresh")).to_have_text(word)
+    expect(page.locator("#banner")).to_contain_text(str(failure))
 
 
 def test_the_overview_also_shows_that_the_store_is_away(running: Running, visit: Visit) -> None:

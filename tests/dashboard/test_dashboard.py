@@ -30,7 +30,7 @@ from tickflow.dashboard.drawing.stage import READOUT
 from tickflow.dashboard.modules import ASSETS
 from tickflow.dashboard.packed import LATER
 from tickflow.dashboard.security import MAX_BODY_BYTES
-from tickflow.errors import StoreMisconfigured, StoreUnavailable
+from tickflow.errors import StoreError, StoreMisconfigured, StoreSlow, StoreUnavailable
 
 UPDATE = "/_dash-update-component"
 PLOTLY_SHA256 = "096c11cab5e43022f15a05a3e3d6d60d3e8bb5b73bdc82c506fa81b3fb59a86b"
@@ -148,14 +148,22 @@ def test_a_refresh_is_small(client: FlaskClient, store: MemoryStore) -> None:
     assert busy < 2_500
 
 
-@pytest.mark.parametrize("failure", [StoreUnavailable("It is away."), StoreMisconfigured("The token is refused.")])
+@pytest.mark.parametrize(
+    ("failure", "word"),
+    [
+        (StoreUnavailable("It is away."), "down"),
+        (StoreSlow("It took too long."), "slow"),
+        (StoreMisconfigured("The token is refused."), "refuses"),
+    ],
+)
 def test_a_failing_store_is_an_answer_not_an_error(
-    client: FlaskClient, store: MemoryStore, failure: StoreUnavailable | StoreMisconfigured
+    client: FlaskClient, store: MemoryStore, failure: StoreError, word: str
 ) -> None:
     store.write(Feed().points("AAPL", [100.0]))
     shown = drawing(client)
     store.failure = failure
-    assert {"of": shown["drawn"]["id"], "state": {"down": str(failure)}} == delta(client, shown["drawn"], {})
+    state = {"down": str(failure), "store": word}
+    assert {"of": shown["drawn"]["id"], "state": state} == delta(client, shown["drawn"], {})
     failed = drawing(client)
     assert (str(failure), True) == (failed["state"]["down"], failed["drawn"]["failed"])
     store.failure = None

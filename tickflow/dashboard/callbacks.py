@@ -52,14 +52,14 @@ def register(
                 behind=behind,
             )
         except StoreError as error:
-            return {"drawn": nothing_drawn(identity, chosen(view), failed=True), "state": down(str(error))}
+            return {"drawn": nothing_drawn(identity, chosen(view), failed=True), "state": down(error)}
 
     def on_look(view: object) -> Answer:
         identity = f"{server}-{next(numbers)}"
         try:
             return look(gate.store, view, identity=identity, threshold=threshold, sessions=sessions)
         except StoreError as error:
-            return {"state": down(str(error))}
+            return {"state": down(error)}
 
     def on_interval(
         _intervals: int, drawn: Drawn | None, watched: dict[str, int] | None, stamp: object = None
@@ -78,7 +78,7 @@ def register(
                 behind=behind,
             )
         except StoreError as error:
-            return {"of": drawn["id"], "state": down(str(error))}
+            return {"of": drawn["id"], "state": down(error)}
 
     def on_acknowledge(keys: object) -> Answer:
         return _saved(lambda: board.acknowledge(keys, clock()))

@@ -3,13 +3,13 @@
 import time
 from contextvars import ContextVar
 
-from tickflow.errors import StoreUnavailable
+from tickflow.errors import StoreSlow
 
 DEADLINE: ContextVar[float | None] = ContextVar("DEADLINE", default=None)
 
 
 def seconds_left(most: float) -> float:
-    """The seconds left for the current request, at most `most`. Raises `StoreUnavailable` once none are left."""
+    """The seconds left for the current request, at most `most`. Raises `StoreSlow` once none are left."""
     deadline = DEADLINE.get()
     if deadline is None:
         return most
@@ -25,6 +25,6 @@ def is_over() -> bool:
     return deadline is not None and time.monotonic() > deadline
 
 
-def too_slow() -> StoreUnavailable:
+def too_slow() -> StoreSlow:
     """The error for a read that would take longer than a request may take."""
-    return StoreUnavailable("The store took too long for this request: ask for a shorter range, or try again later.")
+    return StoreSlow("The store took too long for this request: ask for a shorter range, or try again later.")

@@ -5,6 +5,7 @@ counting.
 from collections.abc import Sequence
 from typing import Any
 
+from tickflow.errors import StoreError, StoreSlow, StoreUnavailable
 from tickflow.store.base import WorkerStatus
 from tickflow.worker.status import ENDED
 
@@ -40,9 +41,10 @@ def state_of(statuses: Sequence[WorkerStatus], now_ns: int) -> State:
     }
 
 
-def down(sentence: str) -> State:
-    """The state while the store does not answer or refuses requests; `sentence` is the reason."""
-    return {"down": sentence}
+def down(error: StoreError) -> State:
+    """The state while the store does not answer, is too slow, or refuses requests: the reason, and the word for it."""
+    word = "slow" if isinstance(error, StoreSlow) else "down" if isinstance(error, StoreUnavailable) else "refuses"
+    return {"down": str(error), "store": word}
 
 
 def _age(moment_ns: int | None, now_ns: int) -> float | None:

@@ -21,7 +21,7 @@ import msgspec
 import orjson
 import urllib3
 
-from tickflow.errors import StoreMisconfigured, StoreUnavailable
+from tickflow.errors import StoreMisconfigured, StoreSlow, StoreUnavailable
 from tickflow.settings.certificates import Certificates
 from tickflow.store.deadline import is_over, seconds_left, too_slow
 from tickflow.store.influx import answers
@@ -398,9 +398,7 @@ def unreachable(
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         words = str(error).rpartition(": ")[2]
     elif isinstance(error, urllib3.exceptions.ReadTimeoutError):
-        return StoreUnavailable(
-            f"{where} is too slow: it has the request, and gave no answer within {READ_SECONDS:g} s."
-        )
+        return StoreSlow(f"{where} is too slow: it has the request, and gave no answer within {READ_SECONDS:g} s.")
     elif isinstance(error, urllib3.exceptions.TimeoutError):
         words = "no connection in time"
     else:
