@@ -30,7 +30,7 @@
     }
   }
 
-  window.tickflow = { scheme: { saved, set, save, asked } };
+  window.tickflow = { theme: { saved, set, save, asked } };
   set(saved());
   document.addEventListener("DOMContentLoaded", () => set(saved()));
 })();

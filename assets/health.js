@@ -162,9 +162,9 @@ function advise(pulses) {
 
 function emptiness(drawn, kind) {
   const empty = !drawn || !(drawn.rows || beside.any());
-  element("stage").classList.toggle("is-empty", empty);
+  element("chart-section").classList.toggle("is-empty", empty);
   // its headline has a link to the single chart
-  element("stage").classList.toggle("is-period", empty && Boolean(drawn?.period));
+  element("chart-section").classList.toggle("is-period", empty && Boolean(drawn?.period));
   hidden("empty", !empty);
   if (!empty) return;
   let sentence = "Reading from the store …";

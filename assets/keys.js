@@ -67,7 +67,7 @@ function help() {
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else element("stage")?.requestFullscreen?.();
+  else element("chart-section")?.requestFullscreen?.();
 }
 
 /* The symbol of the list's row that has the focus, or else the chosen symbol. */

@@ -16,10 +16,10 @@ import { options } from "./options.js";
 import { picture } from "./picture.js";
 import "./roving.js";
 import { place } from "./place.js";
-import { scheme } from "./scheme.js";
 import { session } from "./session.js";
 import { states } from "./states.js";
 import { tape } from "./tape.js";
+import { theme } from "./theme.js";
 import { visits } from "./visits.js";
 import { watch } from "./watch.js";
 import { words } from "./words.js";
@@ -45,7 +45,7 @@ function boot(refresh) {
   return [
     words.isSymbol(symbol) ? symbol : null,
     range in facts.ranges_ms ? range : facts.default_range,
-    scheme.saved(),
+    theme.saved(),
     options.read(asked),
   ];
 }
@@ -86,7 +86,7 @@ function view(symbol, range, _chosen, drawn, before) {
   place.write(own && Boolean(before?.symbol));
   if (before && drawn && viewOf(drawn) === viewOf(currentView)) return same();
   visits.pause(false);
-  element("stage")?.classList.add("waiting");
+  element("chart-section")?.classList.add("waiting");
   heard.wanted = performance.now();
   return currentView;
 }
@@ -128,9 +128,9 @@ function takeIn(answer, whole, drawn, out) {
     out.drawn = answer.drawn;
     if (answer.picture) chart.view.drawn = answer.drawn;
     else Object.assign(chart.view, { drawn: answer.drawn, picture: null, range: null });
-    element("stage").classList.remove("waiting");
+    element("chart-section").classList.remove("waiting");
     const any = answer.drawn.rows || answer.multiples?.some(({ x }) => x.length);
-    element("stage").classList.toggle("is-empty", !any); // an empty element has no height to draw in
+    element("chart-section").classList.toggle("is-empty", !any); // an empty element has no height to draw in
     if (answer.picture) chart.show(answer.picture, answer.drawn);
     visits.arrive(wanted);
     if (wanted && viewOf(answer.drawn) === viewOf(currentView)) place.arrive();
@@ -248,13 +248,13 @@ function tell(_ticks, _state, drawn) {
   }
 }
 
-function theme(choice) {
-  if (choice !== scheme.saved()) scheme.save(choice);
+function chooseTheme(choice) {
+  if (choice !== theme.saved()) theme.save(choice);
   const query = new URLSearchParams(window.location.search);
   if (choice === "auto") query.delete("theme");
   else query.set("theme", choice);
   window.history.replaceState(window.history.state, "", `?${query}`);
-  scheme.set(choice);
+  theme.set(choice);
   redraw();
   return choice === "auto" ? null : choice;
 }
@@ -264,8 +264,8 @@ function redraw() {
   multiples.draw();
 }
 
-scheme.asked.addEventListener("change", () => {
-  scheme.set(scheme.saved());
+theme.asked.addEventListener("change", () => {
+  theme.set(theme.saved());
   redraw();
 });
 
@@ -316,7 +316,7 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     select,
     narrowRange,
     tell,
-    theme,
+    theme: chooseTheme,
   },
 });
 

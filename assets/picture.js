@@ -6,7 +6,7 @@ import { download } from "./download.js";
 import { frame } from "./frame.js";
 import { multiples } from "./multiples.js";
 import { plots } from "./plots.js";
-import { scheme } from "./scheme.js";
+import { theme } from "./theme.js";
 import { words } from "./words.js";
 
 const SHARPNESS = 2; // device pixels per CSS px
@@ -128,7 +128,7 @@ function begin() {
   put("--print-width", `${width}px`);
   put("--print-height", `${height}px`);
   put("--print-zoom", Math.min(1, PAPER.width / width, PAPER.height / (height + PAPER.texts)));
-  scheme.set("light");
+  theme.set("light");
   chart.again();
   multiples.draw();
 }
@@ -137,7 +137,7 @@ function end() {
   if (!printing) return;
   printing = false;
   for (const name of ["--print-width", "--print-height", "--print-zoom"]) document.body.style.removeProperty(name);
-  scheme.set(scheme.saved());
+  theme.set(theme.saved());
   chart.again();
   multiples.draw();
 }

@@ -67,7 +67,7 @@ def test_the_full_screen_chart_still_names_the_source(running: Running, visit: V
     expect(page.locator("#badge-full")).to_be_hidden()
     width = page.evaluate("document.querySelector('#chart').clientWidth")
     page.keyboard.press("f")
-    until(page, "document.fullscreenElement?.id === 'stage'")
+    until(page, "document.fullscreenElement?.id === 'chart-section'")
     expect(page.locator("#badge-full")).to_have_text("SIMULATED")
     until(page, f"document.querySelector('#chart .main-svg').clientWidth > {width}")
     page.keyboard.press("f")

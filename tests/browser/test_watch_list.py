@@ -54,10 +54,10 @@ def test_no_name_is_cut_however_long(running: Running, visit: Visit, width: int)
     until(page, f"String({CUT}) === ''")
     name, list_ = page.locator("#watch [row-id=WWWWWWWWWWWWWWWW]"), page.locator(".mantine-AppShell-navbar")
     expect(name.locator("[col-id=change]")).to_be_in_viewport(ratio=1)
-    stage, side = page.locator("#stage").bounding_box(), list_.bounding_box()
-    assert stage is not None
+    chart, side = page.locator("#chart-section").bounding_box(), list_.bounding_box()
+    assert chart is not None
     assert side is not None
-    assert stage["x"] == pytest.approx(side["x"] + side["width"], abs=2), "the chart makes room"
+    assert chart["x"] == pytest.approx(side["x"] + side["width"], abs=2), "the chart makes room"
 
 
 def test_starred_symbols_come_first_in_the_readers_order_and_alone_on_demand(running: Running, visit: Visit) -> None:

@@ -26,7 +26,7 @@ from config import Settings
 from stock_dashboard import StockDashboard
 from tests.conftest import StartScript
 from tests.fakes import BusyStore, Feed, MemoryAcks, MemoryStore
-from tickflow.dashboard.drawing.stage import READOUT
+from tickflow.dashboard.drawing.chart import READOUT
 from tickflow.dashboard.modules import ASSETS
 from tickflow.dashboard.packed import LATER
 from tickflow.dashboard.security import MAX_BODY_BYTES

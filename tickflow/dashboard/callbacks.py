@@ -13,7 +13,7 @@ from tickflow.alerts.mutes import Mute
 from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
 from tickflow.dashboard.queries.alerts import Board
-from tickflow.dashboard.queries.behind import Behind
+from tickflow.dashboard.queries.background import Background
 from tickflow.dashboard.queries.indicated import Asked, indicated
 from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import down
@@ -35,7 +35,7 @@ def register(
     clock: Callable[[], int] = time.time_ns,
 ) -> None:
     """Register the callbacks. None of them raises if the store fails: the failure is part of the answer."""
-    numbers, behind = itertools.count(1), Behind()
+    numbers, background = itertools.count(1), Background()
     server = os.urandom(4).hex()  # ids must stay unique for a browser that stays open while the server restarts
 
     def on_view(view: object, _rebuild: object) -> Answer:
@@ -49,7 +49,7 @@ def register(
                 now_ns=clock(),
                 sessions=sessions,
                 board=board,
-                behind=behind,
+                background=background,
             )
         except StoreError as error:
             return {"drawn": nothing_drawn(identity, chosen(view), failed=True), "state": down(error)}
@@ -75,7 +75,7 @@ def register(
                 sessions=sessions,
                 board=board,
                 stamp=stamp,
-                behind=behind,
+                background=background,
             )
         except StoreError as error:
             return {"of": drawn["id"], "state": down(error)}

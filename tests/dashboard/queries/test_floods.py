@@ -12,7 +12,7 @@ from tests.waiting import until
 from tickflow.dashboard import rationed
 from tickflow.dashboard.queries import alerts, refresh, watched
 from tickflow.dashboard.queries.alerts import Board
-from tickflow.dashboard.queries.behind import MOST_AT_ONCE, Behind
+from tickflow.dashboard.queries.background import MOST_AT_ONCE, Background
 from tickflow.dashboard.rationed import Rationed
 from tickflow.errors import StoreUnavailable
 from tickflow.metrics.points import Points
@@ -32,37 +32,45 @@ def store(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     return store
 
 
-def drawn(store: MemoryStore, behind: Behind, symbol: str | None = None) -> refresh.Answer:
+def drawn(store: MemoryStore, background: Background, symbol: str | None = None) -> refresh.Answer:
     view = {"symbol": symbol, "range": "1h"}
     return refresh.draw(
-        Rationed(store), view, identity="0-1", threshold=2.0, now_ns=NOW, board=Board(MemoryAcks()), behind=behind
+        Rationed(store),
+        view,
+        identity="0-1",
+        threshold=2.0,
+        now_ns=NOW,
+        board=Board(MemoryAcks()),
+        background=background,
     )
 
 
 def test_the_first_symbols_are_shown_and_the_others_counted(store: MemoryStore) -> None:
-    behind = Behind()
-    answer = drawn(store, behind)["watch"]
+    background = Background()
+    answer = drawn(store, background)["watch"]
     assert [row["symbol"] for row in answer["rows"]] == [f"S{at:02}" for at in range(10)]
     assert answer["more"] == -1, "they are still being counted"
     for _ in range(3):  # only two queries run at once, so the list takes several rounds
-        behind.wait()
-        answer = drawn(store, behind)["watch"]
+        background.wait()
+        answer = drawn(store, background)["watch"]
     assert answer["more"] == 20
     assert [row["change"] for row in answer["rows"]] == [0.0] * 10
 
 
 def test_a_symbol_beyond_the_list_can_be_drawn_and_followed(store: MemoryStore) -> None:
-    behind = Behind()
-    answer = drawn(store, behind, "S25")
+    background = Background()
+    answer = drawn(store, background, "S25")
     assert (answer["drawn"]["symbol"], answer["drawn"]["rows"]) == ("S25", 1)
     store.write(points_of(a_row(symbol="S25", time_ns=MORNING + SECOND, offset=40, price=11.0)))
-    further = refresh.refresh(Rationed(store), answer["drawn"], answer["watch"]["cursors"], now_ns=NOW, behind=behind)
+    further = refresh.refresh(
+        Rationed(store), answer["drawn"], answer["watch"]["cursors"], now_ns=NOW, background=background
+    )
     assert further["drawn"]["price"] == 11.0
-    assert len(drawn(store, behind)["watch"]["rows"]) == 10
+    assert len(drawn(store, background)["watch"]["rows"]) == 10
 
 
 def test_an_answer_holds_only_the_rows_with_long_names_that_fit(store: MemoryStore) -> None:
-    watched_rows = drawn(store, Behind())["watch"]["rows"]
+    watched_rows = drawn(store, Background())["watch"]["rows"]
     assert len(watched_rows) == 10
     few = points_of(*(a_row(symbol=f"{at:032}", source="s" * 32) for at in range(3)))
     assert watched._fitting(few, overview=False) == watched.MOST_BYTES // (watched.ROW_BYTES + 64)
@@ -72,7 +80,7 @@ def test_an_answer_holds_only_the_rows_with_long_names_that_fit(store: MemorySto
 def test_a_slow_query_runs_in_the_background_and_its_last_answer_stays(store: MemoryStore) -> None:
     now, going = [0.0], threading.Event()
     asked: list[None] = []
-    behind = Behind(lambda: now[0])
+    background = Background(lambda: now[0])
 
     def slow() -> int:
         asked.append(None)
@@ -80,28 +88,28 @@ def test_a_slow_query_runs_in_the_background_and_its_last_answer_stays(store: Me
         return len(asked)
 
     begun = time.monotonic()
-    assert [behind.last("slow", slow, -1) for _ in range(3)] == [-1] * 3
+    assert [background.last("slow", slow, -1) for _ in range(3)] == [-1] * 3
     assert time.monotonic() - begun < 30, "none of them waited"
     going.set()
-    behind.wait()
-    assert [behind.last("slow", slow, -1) for _ in range(3)] == [1] * 3
+    background.wait()
+    assert [background.last("slow", slow, -1) for _ in range(3)] == [1] * 3
     now[0] += 31
-    assert behind.last("slow", slow, -1) == 1
-    behind.wait()
-    assert behind.last("slow", slow, -1) == 2
+    assert background.last("slow", slow, -1) == 1
+    background.wait()
+    assert background.last("slow", slow, -1) == 2
     now[0] += 31
 
     def fails() -> int:
         raise StoreUnavailable("It is away.")
 
-    assert behind.last("slow", fails, -1) == 2
-    behind.wait()
-    assert behind.last("slow", slow, -1) == 2, "a failure keeps the last answer, and is tried again"
-    behind.wait()
+    assert background.last("slow", fails, -1) == 2
+    background.wait()
+    assert background.last("slow", slow, -1) == 2, "a failure keeps the last answer, and is tried again"
+    background.wait()
 
 
 def test_work_is_waited_for_only_so_long_and_done_once_at_a_time() -> None:
-    going, behind = threading.Event(), Behind()
+    going, background = threading.Event(), Background()
     begun: list[None] = []
 
     def work() -> None:
@@ -112,13 +120,13 @@ def test_work_is_waited_for_only_so_long_and_done_once_at_a_time() -> None:
         raise StoreUnavailable("It is away.")
 
     for _ in range(3):
-        behind.within(0.0, "work", work)
+        background.within(0.0, "work", work)
     until(lambda: len(begun) == 1)
     with pytest.raises(StoreUnavailable, match="away"):
-        behind.within(60.0, "other work", fails)
+        background.within(60.0, "other work", fails)
     going.set()
-    behind.wait()
-    behind.within(60.0, "work", work)
+    background.wait()
+    background.within(60.0, "work", work)
     assert len(begun) == 2
 
 
@@ -126,7 +134,7 @@ def test_alerts_that_take_long_come_with_a_later_refresh(store: MemoryStore, mon
     monkeypatch.setattr(alerts, "MANY", 100)
     monkeypatch.setattr(refresh, "MANY", 100)
     monkeypatch.setattr(refresh, "PATIENCE_SECONDS", 0.0)
-    going, behind, board = threading.Event(), Behind(), Board(MemoryAcks())
+    going, background, board = threading.Event(), Background(), Board(MemoryAcks())
     store.write(points_of(a_row(symbol="S01", time_ns=MORNING + SECOND, offset=40, is_anomaly=True)))
     slowly = store.anomalies
 
@@ -139,7 +147,7 @@ def test_alerts_that_take_long_come_with_a_later_refresh(store: MemoryStore, mon
 
     def episodes() -> list[object]:
         answer = refresh.draw(
-            Rationed(store), view, identity="0-1", threshold=2.0, now_ns=NOW, board=board, behind=behind
+            Rationed(store), view, identity="0-1", threshold=2.0, now_ns=NOW, board=board, background=background
         )
         assert answer["drawn"]["rows"] == 2, "the chart does not wait for them"
         found: list[object] = answer.get("alerts", {"episodes": []})["episodes"]
@@ -147,12 +155,12 @@ def test_alerts_that_take_long_come_with_a_later_refresh(store: MemoryStore, mon
 
     assert episodes() == []
     going.set()
-    behind.wait()
+    background.wait()
     assert len(episodes()) == 1
 
 
 def test_only_a_few_slow_queries_run_at_once() -> None:
-    going, behind = threading.Event(), Behind()
+    going, background = threading.Event(), Background()
     begun: list[None] = []
 
     def slow() -> None:
@@ -160,8 +168,8 @@ def test_only_a_few_slow_queries_run_at_once() -> None:
         going.wait(60)
 
     for at in range(10):
-        behind.last(at, slow, None)
+        background.last(at, slow, None)
     until(lambda: len(begun) == MOST_AT_ONCE)
     going.set()
-    behind.wait()
+    background.wait()
     assert len(begun) == MOST_AT_ONCE

@@ -6,7 +6,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from tickflow.dashboard.drawing import facts, ids, stage, watch_list
+from tickflow.dashboard.drawing import chart, facts, ids, watch_list
 from tickflow.dashboard.queries import ranges
 
 TITLE = "Tickflow"
@@ -261,6 +261,6 @@ def _main() -> list[Component]:
             data=list(ranges.RANGES),
             **{"aria-label": "Range, counted back from the newest tick"},
         ),
-        stage.section(),
+        chart.section(),
         html.Div("", id="truth-narrow", className="truth truth-narrow"),
     ]

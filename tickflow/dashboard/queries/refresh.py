@@ -19,7 +19,7 @@ import numpy as np
 from tickflow.dashboard.drawing import clock, multiples, pictures
 from tickflow.dashboard.queries import hours, ranges
 from tickflow.dashboard.queries.alerts import MANY, Board
-from tickflow.dashboard.queries.behind import Behind
+from tickflow.dashboard.queries.background import Background
 from tickflow.dashboard.queries.deltas import OVERLAP_NS, end_of, new_rows, newest_rows, recent_gap, recent_rows
 from tickflow.dashboard.queries.state import State, state_of
 from tickflow.dashboard.queries.view import Drawn, View, chosen, nothing_drawn
@@ -65,7 +65,7 @@ def draw(
     now_ns: int,
     sessions: Sessions = NEW_YORK,
     board: Board | None = None,
-    behind: Behind | None = None,
+    background: Background | None = None,
 ) -> Answer:
     """The complete answer to a view: the picture, what it shows, the whole watch list, all alerts, the state.
 
@@ -84,12 +84,12 @@ def draw(
         small["multiples"], drawn["multiples"] = multiples.draw(store, wanted, latest)
         drawn["offsets"] = multiples.offsets(small["multiples"], drawn["multiples"]) or drawn["offsets"]
     return (
-        _alerted(board, store, latest, 0, now_ns, behind)
+        _alerted(board, store, latest, 0, now_ns, background)
         | small
         | {
             "picture": picture,
             "drawn": drawn,
-            "watch": watch(store, latest, {}, drawn, sessions, behind),
+            "watch": watch(store, latest, {}, drawn, sessions, background),
             "state": _state(store, latest, now_ns, sessions),
         }
     )
@@ -114,7 +114,7 @@ def refresh(
     sessions: Sessions = NEW_YORK,
     board: Board | None = None,
     stamp: object = 0,
-    behind: Behind | None = None,
+    background: Background | None = None,
 ) -> Answer:
     """What is new for a browser that shows `drawn`; its watch list is complete up to `watched`, and its alerts are
     complete up to `stamp`.
@@ -123,12 +123,12 @@ def refresh(
     """
     latest = _latest(store, [drawn["symbol"], *drawn["symbols"]])
     answer: Answer = (
-        _alerted(board, store, latest, stamp, now_ns, behind)
+        _alerted(board, store, latest, stamp, now_ns, background)
         | multiples.further(store, drawn, latest)
         | {
             "of": drawn["id"],
             "state": _state(store, latest, now_ns, sessions),
-            "watch": watch(store, latest, watched, drawn, sessions, behind),
+            "watch": watch(store, latest, watched, drawn, sessions, background),
         }
     )
     symbol = drawn["symbol"]
@@ -188,16 +188,16 @@ def _latest(store: PageQueries, chosen: Iterable[str | None]) -> Points:
 
 
 def _alerted(
-    board: Board | None, store: PageQueries, latest: Points, stamp: object, now_ns: int, behind: Behind | None
+    board: Board | None, store: PageQueries, latest: Points, stamp: object, now_ns: int, background: Background | None
 ) -> Answer:
     """The alerts that changed after `stamp`, and the reason if acknowledgements are unknown."""
     if board is None:
         return {}
     look = partial(board.look, store, latest, now_ns)
-    if behind is not None and len(latest) > MANY:
-        behind.last("alerts", look, None)
-    elif behind is not None:
-        behind.within(PATIENCE_SECONDS, "alerts", look)
+    if background is not None and len(latest) > MANY:
+        background.last("alerts", look, None)
+    elif background is not None:
+        background.within(PATIENCE_SECONDS, "alerts", look)
     else:
         look()
     news = board.since(stamp)

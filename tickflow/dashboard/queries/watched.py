@@ -9,7 +9,7 @@ from tickflow.dashboard.drawing import clock
 from tickflow.dashboard.drawing.traces import OVERVIEW
 from tickflow.dashboard.queries import hours, ranges
 from tickflow.dashboard.queries.alerts import MANY
-from tickflow.dashboard.queries.behind import Behind
+from tickflow.dashboard.queries.background import Background
 from tickflow.dashboard.queries.deltas import OVERLAP_NS
 from tickflow.dashboard.queries.view import Drawn
 from tickflow.dashboard.rationed import MOST_SHOWN
@@ -39,7 +39,7 @@ def watch(
     watched: dict[str, int],
     drawn: Drawn,
     sessions: Sessions = NEW_YORK,
-    behind: Behind | None = None,
+    background: Background | None = None,
 ) -> Answer:
     """The rows of the watch list that have a tick newer than `watched`, and the cursors up to which the list is
     complete with them.
@@ -53,7 +53,7 @@ def watch(
     """
     is_long = len(latest) > MANY
     shown = min(MOST_SHOWN, _fitting(latest, drawn["overview"]))
-    more = _more(store, len(latest), shown, behind)
+    more = _more(store, len(latest), shown, background)
     latest = latest.take(slice(0, shown)) if len(latest) > shown else latest
     restarted = any(offset < watched.get(partition, -1) for partition, offset in cursors_of(latest, {}).items())
     cursors = {} if restarted else watched
@@ -78,11 +78,11 @@ def watch(
         is_day = drawn["range"] == "1d" and not drawn["period"]
         return store.first_prices(begin, names), hours.closes(store, sessions, latest, names) if is_day else {}
 
-    if is_long and behind is not None:
+    if is_long and background is not None:
         part = drawn["range"], *(drawn["period"] or ())
         unknown: tuple[dict[str, float], dict[str, float]] = ({}, {})
-        first, closed = behind.last(("first prices", part), ask_first, unknown)
-        ask_counts = partial(behind.last, ("anomalies", part), ask_counts, {})
+        first, closed = background.last(("first prices", part), ask_first, unknown)
+        ask_counts = partial(background.last, ("anomalies", part), ask_counts, {})
     else:
         first, closed = ask_first()
     first = first | closed
@@ -115,11 +115,11 @@ def _fitting(latest: Points, overview: bool) -> int:
     return MOST_BYTES // ((OVERVIEW_ROW_BYTES if overview else ROW_BYTES) + longest)
 
 
-def _more(store: PageQueries, known: int, shown: int, behind: Behind | None) -> Answer:
+def _more(store: PageQueries, known: int, shown: int, background: Background | None) -> Answer:
     """How many symbols the list leaves out, if any."""
     if known < MOST_SHOWN:
         return {"more": known - shown} if known > shown else {}
-    stored = store.symbol_count() if behind is None else behind.last("symbols", store.symbol_count, 0)
+    stored = store.symbol_count() if background is None else background.last("symbols", store.symbol_count, 0)
     if stored:
         return {"more": stored - shown} if stored > shown else {}
     return {"more": -1}

@@ -1,2 +1,2 @@
 /* The reader's colour theme, as `first.js` found it before anything was drawn. */
-export const scheme = window.tickflow.scheme;
+export const theme = window.tickflow.theme;

@@ -19,13 +19,13 @@ MOST_KEPT = 50
 Answer = TypeVar("Answer")
 
 
-class Behind:
+class Background:
     """The last answers, by key. Thread-safe.
 
-    >>> behind = Behind()
-    >>> behind.last("symbols", lambda: 5, None)
-    >>> behind.wait()
-    >>> behind.last("symbols", lambda: 6, None)
+    >>> background = Background()
+    >>> background.last("symbols", lambda: 5, None)
+    >>> background.wait()
+    >>> background.last("symbols", lambda: 6, None)
     5
     """
 
@@ -42,7 +42,7 @@ class Behind:
             asked, answer = self._answers.get(key, (float("-inf"), unknown))
             is_due = self._monotonic() - asked >= every
             if is_due and key not in self._asking and len(self._asking) < MOST_AT_ONCE:
-                thread = threading.Thread(target=self._ask, args=(key, ask), name="behind", daemon=True)
+                thread = threading.Thread(target=self._ask, args=(key, ask), name="background", daemon=True)
                 self._asking[key] = thread
                 thread.start()
         return answer  # type: ignore[no-any-return]  # the key determines the answer's type
@@ -56,7 +56,7 @@ class Behind:
             doing = self._doing.get(key)
             if doing is None:
                 doing = self._doing[key] = Future()
-                threading.Thread(target=self._do, args=(key, doing, work), name="behind", daemon=True).start()
+                threading.Thread(target=self._do, args=(key, doing, work), name="background", daemon=True).start()
         with suppress(TimeoutError):
             doing.result(seconds)
 

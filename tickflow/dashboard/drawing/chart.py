@@ -54,8 +54,8 @@ KINDS = (
 def section() -> Component:
     """The main part, without content."""
     return html.Section(
-        id="stage",
-        className="stage is-empty",
+        id="chart-section",
+        className="chart-section is-empty",
         **{"aria-label": "Chart"},
         children=[
             html.Div(
