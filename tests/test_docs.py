@@ -292,6 +292,21 @@ def test_each_example_in_a_document_runs() -> None:
     assert runner.tries > 0
 
 
+def test_each_finding_about_the_page_has_its_test_or_a_reason() -> None:
+    defined = {
+        each.name
+        for path in PROJECT.glob("tests/**/test_*.py")
+        for each in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(each, ast.FunctionDef)
+    }
+    rows = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", text("docs/page-findings.md"), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 34))
+    for number, held_by in rows:
+        named = re.findall(r"`(?:tests/[\w/]+\.py|(test_\w+))`", held_by)
+        assert set(filter(None, named)) <= defined, number
+        assert named or len(held_by.split()) > 5, f"finding {number} has neither a test nor a reason"
+
+
 def test_no_placeholder_for_a_measured_number_is_left() -> None:
     assert [name for name in DOCS if "MEASURED:" in text(name)] == []
 
