@@ -57,6 +57,19 @@ def test_no_value_stands_alone_in_a_line(running: Running, visit: Visit, width: 
     assert band["y"] == pytest.approx(ma["y"], abs=6), "beside the averages"
 
 
+def test_z_stands_beside_another_value_at_any_width_of_a_phone(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", [12_345.67 + i % 7 for i in range(120)])
+    page = visit("?symbol=AAPL&candles=1m", width=400)
+    wait_for_rows(page, 0)
+    for width in range(320, 480, 8):
+        page.set_viewport_size({"width": width, "height": 800})
+        z, volume = (page.locator(f".reading-of-{name}").bounding_box() for name in ("z_score", "volume"))
+        assert z is not None
+        assert volume is not None
+        assert z["y"] == volume["y"], width
+        assert z["x"] + z["width"] <= width
+
+
 def test_with_candles_the_fixed_line_reads_open_high_low_and_close(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     page = visit("?symbol=AAPL&candles=1m")

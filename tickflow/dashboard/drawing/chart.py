@@ -34,8 +34,7 @@ def _readings() -> list[Reading]:
 
 READOUT = _readings()
 _BELOW = 1 + next(at for at, each in enumerate(READOUT) if each.key == "band")
-READOUT_LINES = (READOUT[:_BELOW], READOUT[_BELOW:])
-"""Where all values do not fit into one line, these two lines are stacked."""
+_ABOVE, (_VOLUME, *_MEASURES, _LAST, _ANOMALIES) = READOUT[:_BELOW], READOUT[_BELOW:]
 KINDS = (
     # Each has an option, its value, a label, and a description of the effect.
     ("candles", "auto", "Candles", "Candles instead of the line"),
@@ -79,9 +78,7 @@ def section() -> Component:
                 id=ids.READOUT,
                 className="readout",
                 role="toolbar",
-                children=[
-                    html.Div([_reading(each) for each in line], className="readout-line") for line in READOUT_LINES
-                ],
+                children=_readout(),
                 **{"aria-label": "Values at the pointer, or the newest"},
             ),
             html.P("Reading from the store …", id=ids.EMPTY, className="empty"),
@@ -115,6 +112,17 @@ def section() -> Component:
             ),
         ],
     )
+
+
+def _readout() -> list[Component]:
+    """The values, in two lines that stand below each other where one line is too short for all.
+
+    On a phone they break into further lines. There the last measure stays beside the volume, which is short: |z| alone
+    would waste a line.
+    """
+    pair = html.Span([_reading(_VOLUME), _reading(_LAST)], className="reading-pair")
+    lines = [[_reading(each) for each in _ABOVE], [*map(_reading, _MEASURES), pair, _reading(_ANOMALIES)]]
+    return [html.Div(line, className="readout-line") for line in lines]
 
 
 def _kinds() -> Component:
