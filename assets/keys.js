@@ -142,10 +142,12 @@ function save(lines, name) {
 }
 
 async function overviewRows() {
-  const grid = await window.dash_ag_grid.getApiAsync("watch");
+  const grid = await window.dash_ag_grid.getApiAsync("watch"),
+    { period, offsets } = chart.view.drawn ?? {},
+    end = period ? words.utc(period[1], offsets) : Infinity; // prices and changes are those at the end of a period
   const lines = [["time_utc", ...EXPORTED]];
   grid.forEachNodeAfterFilterAndSort(({ data }) => {
-    lines.push([words.iso(data.event_us / 1000), ...EXPORTED.map((key) => data[key] ?? "")]);
+    lines.push([words.iso(Math.min(end, data.event_us / 1000)), ...EXPORTED.map((key) => data[key] ?? "")]);
   });
   return lines;
 }

@@ -10,9 +10,11 @@ const { write, hidden } = health;
 const element = (id) => document.getElementById(id);
 const rows = () => watch.rows;
 
-/* The price and the change to show: those in the watch list, or those of a chosen period. */
+/* The price and the change to show: those in the watch list. In a long list, the changes over a period come late, so
+   until then they are taken from the chart. */
 function quoteOf(drawn) {
-  if (!drawn?.period) return drawn && rows().get(drawn.symbol);
+  const row = drawn && rows().get(drawn.symbol);
+  if (!drawn?.period || typeof row?.change === "number") return row;
   const first = drawn.rows ? chart.values(0) : null,
     end = first && chart.values(drawn.rows - 1);
   return end && { price: end.price, change: 100 * (end.price / first.price - 1) };

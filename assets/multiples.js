@@ -366,19 +366,16 @@ function plain(paint, sight) {
   };
 }
 
-/** A symbol's change as text: the change in the watch list or, for a chosen period, the change over that period. */
+/** A symbol's change as text: the change in the watch list. */
 function changeOf(name) {
-  const { y } = series.get(name),
-    row = watch.rows.get(name);
-  if (drawn.period) return words.change(100 * (last(y) / y[0] - 1));
+  const row = watch.rows.get(name);
   return row && words.change(row.change);
 }
 
-/** The price since which a symbol's change counts: that of the watch list or, for a chosen period, its first price. */
+/** The price since which a symbol's change counts: that of the watch list or, while it is unknown, the first price. */
 function baseOf(name) {
-  const { y } = series.get(name),
-    row = watch.rows.get(name);
-  return drawn.period || typeof row?.change !== "number" ? y[0] : row.price / (1 + row.change / 100);
+  const row = watch.rows.get(name);
+  return typeof row?.change === "number" ? row.price / (1 + row.change / 100) : series.get(name).y[0];
 }
 
 /** The start from which changes count, in words. */

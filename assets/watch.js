@@ -40,11 +40,13 @@ function mark(symbol) {
 let stepUs = 1;
 const STEPS = 24;
 
-/* A row with its trend continued: the last point moves, and each step adds another point. */
+/* A row with its trend continued: the last point moves, and each step adds another point. The trend of a period is
+   whole. */
 function carried(row) {
   const known = rows.get(row.symbol);
   const ended_us = row.trend || !known ? row.event_us : known.ended_us;
   if (row.trend || !known) return { ...row, trend: row.trend?.length ? row.trend : [row.price], ended_us };
+  if (row.since === "period") return { ...known, ...row };
   const further = row.event_us - ended_us >= stepUs;
   const trend = [...(further ? known.trend.slice(1 - STEPS) : known.trend.slice(0, -1)), row.price];
   return { ...known, ...row, trend, ended_us: further ? row.event_us : ended_us };

@@ -481,10 +481,11 @@ def test_a_period_is_read_on_the_exchanges_clock_and_is_not_extended() -> None:
     store.write(feed.points("AAPL", [300.0]))
     later = refreshed(store, answer)
     assert "tail" not in later
-    assert [row["price"] for row in later["watch"]["rows"]] == [300.0]
+    (row,) = later["watch"]["rows"]
+    assert (row["price"], row["since"]) == (112.0, "period")
 
 
-def test_a_period_counts_changes_from_its_start_and_still_shows_present_ticks() -> None:
+def test_in_a_period_the_list_has_the_price_and_the_change_at_its_end() -> None:
     store, feed = MemoryStore(), Feed(gap=timedelta(seconds=1))
     store.write(feed.points("AAPL", [float(price) for price in range(100, 200)]))
     store.write(Feed(start=feed.now, gap=timedelta(minutes=1), partition=1).points("AAPL", [200.0] * 30))
@@ -492,17 +493,18 @@ def test_a_period_counts_changes_from_its_start_and_still_shows_present_ticks() 
     view = {"symbol": "AAPL", "range": "5m", "period": [wall + 10_000, wall + 13_000]}
     answer = json.loads(to_json_plotly(draw(store, view, identity="1", threshold=2.0, now_ns=NOW)))
     (row,) = answer["watch"]["rows"]
-    assert row["change"] == round(100 * (200 / 110 - 1), 4)
+    assert (row["price"], row["change"]) == (112.0, round(100 * (112 / 110 - 1), 4))
+    assert row["event_us"] == answer["drawn"]["newest_us"], "the age is that of the newest tick"
     assert [float(price) for price in row["trend"]] == [110.0, 111.0, 112.0]
     assert (answer["drawn"]["gap_s"], answer["drawn"]["count"]) == (60.0, min(DEPTH, 50))
 
 
-def test_a_period_without_ticks_has_no_trend() -> None:
+def test_a_period_without_ticks_has_no_price_and_no_trend() -> None:
     store = MemoryStore()
     store.write(Feed().points("AAPL", [100.0, 101.0]))
     view = {"symbol": "AAPL", "period": [1_999_999_000_000.0, 2_000_000_000_000.0]}
     (row,) = draw(store, view, identity="1", threshold=2.0, now_ns=NOW)["watch"]["rows"]
-    assert (row["price"], row["change"], row["trend"]) == (101.0, None, [])
+    assert (row["price"], row["change"], row["trend"]) == (None, None, [])
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ COLUMNS: list[dict[str, Any]] = [
     {
         "field": "price",
         "headerName": "Last",
+        "headerTooltip": "The newest price; in a period, the price at its end",
         "type": RIGHT,
         "flex": 1,
         "minWidth": 70,
@@ -112,7 +113,7 @@ COLUMNS: list[dict[str, Any]] = [
     {
         "field": "change",
         "headerName": "Change",
-        "headerTooltip": "Since the start of the range; for a day, since the previous close",
+        "headerTooltip": "Since the start of the range or period; for a day, since the previous close",
         "type": RIGHT,
         "width": 106,
         "valueFormatter": _cell("change"),

@@ -1,7 +1,7 @@
 """The rows of the watch list whose last tick a browser does not have yet."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,14 @@ NEWEST = "newest_us"
 Answer = dict[str, Any]
 
 
+class _Prices(NamedTuple):
+    """Prices by symbol: the first in the range or period, the previous close, and, in a period, the last."""
+
+    first: dict[str, float]
+    closes: dict[str, float]
+    ends: dict[str, float]
+
+
 def watch(
     store: PageQueries,
     latest: Points,
@@ -45,8 +53,9 @@ def watch(
     complete with them.
 
     Every symbol's change counts from the same moment, whichever symbol is drawn: the start of the range that ends at
-    the newest tick of any symbol, or the start of the period. For the range of one day, the change counts from the
-    previous close (the row's `since` is then `close`), except for symbols without one.
+    the newest tick of any symbol. For the range of one day, the change counts from the previous close (the row's
+    `since` is then `close`), except for symbols without one. In a period (`since` is then `period`), price and change
+    are those at its end, and `None` for a symbol without a tick in it.
 
     If there are too many symbols, only the first are listed, and `more` is the number of the others (-1: not known
     yet). With many symbols there are no trends, and changes may be half a minute old.
@@ -67,38 +76,41 @@ def watch(
     if not len(changed):
         return {"rows": [], "cursors": cursors, **more}
     newest = int(latest.time_ns.max())
-    begin = ranges.start(drawn["range"], newest)
+    begin, end = ranges.start(drawn["range"], newest), newest + 1
     if drawn["period"]:
         begin, end = (clock.utc_ns(bound) for bound in drawn["period"])
         newest = max(begin, min(newest, end - 1_001))
     names = latest.symbol if is_long else changed.symbol if len(changed) < len(latest) else None
     ask_counts = partial(store.anomaly_counts, begin, names)
 
-    def ask_first() -> tuple[dict[str, float], dict[str, float]]:
-        is_day = drawn["range"] == "1d" and not drawn["period"]
-        return store.first_prices(begin, names), hours.closes(store, sessions, latest, names) if is_day else {}
+    def ask_prices() -> _Prices:
+        first = store.first_prices(begin, names)
+        if drawn["period"]:
+            return _Prices(first, {}, store.last_prices(begin, end, names))
+        return _Prices(first, hours.closes(store, sessions, latest, names) if drawn["range"] == "1d" else {}, {})
 
     if is_long and background is not None:
         part = drawn["range"], *(drawn["period"] or ())
-        unknown: tuple[dict[str, float], dict[str, float]] = ({}, {})
-        first, closed = background.last(("first prices", part), ask_first, unknown)
+        prices = background.last(("prices", part), ask_prices, _Prices({}, {}, {}))
         ask_counts = partial(background.last, ("anomalies", part), ask_counts, {})
     else:
-        first, closed = ask_first()
-    first = first | closed
-    rows = [
-        {
-            "symbol": symbol,
-            "price": price,
-            "change": round(100 * (price / first[symbol] - 1), 4) if symbol in first else None,
-            "event_us": time_ns // 1000,
-            "source": source,
-            "since": "close" if symbol in closed else "range",
-        }
-        for symbol, source, time_ns, price in zip(
-            changed.symbol, changed.source, changed.time_ns.tolist(), changed.price.tolist(), strict=True
+        prices = ask_prices()
+    first = prices.first | prices.closes
+    rows = []
+    for symbol, source, time_ns, newest_price in zip(
+        changed.symbol, changed.source, changed.time_ns.tolist(), changed.price.tolist(), strict=True
+    ):
+        price = prices.ends.get(symbol) if drawn["period"] else newest_price
+        rows.append(
+            {
+                "symbol": symbol,
+                "price": price,
+                "change": None if price is None or symbol not in first else round(100 * (price / first[symbol] - 1), 4),
+                "event_us": time_ns // 1000,
+                "source": source,
+                "since": "period" if drawn["period"] else "close" if symbol in prices.closes else "range",
+            }
         )
-    ]
     if drawn["overview"]:
         _add_measures(rows, changed, ask_counts())
     sent = cursors_of(changed, cursors) | {NEWEST: max(sent_us, int(changed.time_ns.max()) // 1000)}
@@ -130,8 +142,8 @@ def _add_measures(rows: list[dict[str, Any]], points: Points, anomalies: dict[st
     for each in OVERVIEW:
         for row, value in zip(rows, getattr(points, each.name).tolist(), strict=True):
             row[each.overview] = _rounded(value, each)
-    for row, volatility in zip(rows, points.volatility.tolist(), strict=True):
-        row["volatility_share"] = float(f"{100 * volatility / row['price']:.5g}") if volatility == volatility else None
+    for row, volatility, price in zip(rows, points.volatility.tolist(), points.price.tolist(), strict=True):
+        row["volatility_share"] = float(f"{100 * volatility / price:.5g}") if volatility == volatility else None
     for row, volume, average in zip(rows, points.volume.tolist(), points.vol_avg_10.tolist(), strict=True):
         row["volume_ratio"] = round(volume / average, 2) if average > 0 else None
         row["anomalies"] = anomalies.get(row["symbol"], 0)
