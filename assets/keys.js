@@ -20,7 +20,7 @@ const KEYS = [
   ["P", "pause, or resume"],
   ["/", "search a symbol"],
   ["*", "star the chosen symbol, or take its star away"],
-  ["Alt ↑ ↓", "move a starred symbol up or down its list"],
+  ["Alt ↑ ↓", "move a starred symbol up or down, as a drag of its row does"],
   ["O", "overview of all symbols, or back"],
   ["C", "candles or line"],
   ["M", "several symbols, a small chart each, or one"],

@@ -3,6 +3,7 @@ import { alerts } from "./alerts.js";
 import "./cells.js";
 import { chart } from "./chart.js";
 import "./cursor.js";
+import "./dragging.js";
 import { facts } from "./facts.js";
 import { health } from "./health.js";
 import { hours } from "./hours.js";

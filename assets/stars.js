@@ -39,6 +39,15 @@ function move(symbol, by) {
   return true;
 }
 
+/** Put a symbol before a starred one or, by default, behind all; it gets a star if it has none. */
+function put(symbol, before = null) {
+  if (symbol === before) return;
+  const others = all().filter((each) => each !== symbol),
+    at = others.indexOf(before);
+  others.splice(at < 0 ? others.length : at, 0, symbol);
+  keep(others);
+}
+
 /** The starred symbols first, in the reader's order or, with `sorted`, in the order given; then the others. */
 function first(items, symbolOf, sorted = false) {
   const places = new Map(all().map((symbol, i) => [symbol, i])),
@@ -48,4 +57,4 @@ function first(items, symbolOf, sorted = false) {
   return [...starred, ...items.filter((item) => place(item) === undefined)];
 }
 
-export const stars = { all, has, toggle, move, first };
+export const stars = { all, has, toggle, move, put, first };

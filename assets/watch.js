@@ -237,6 +237,11 @@ function moveStar(symbol, by) {
   if (stars.move(symbol, by)) arrange();
 }
 
+function putStar(symbol, before) {
+  stars.put(symbol, before);
+  arrange();
+}
+
 function limit(only) {
   const changes = only !== starredOnly;
   starredOnly = only;
@@ -332,6 +337,7 @@ export const watch = {
   filtered: () => typed,
   star,
   moveStar,
+  putStar,
   limit,
   isLeftOut,
   isLimited,

@@ -89,6 +89,45 @@ def test_starred_symbols_come_first_in_the_readers_order_and_alone_on_demand(run
     until(elsewhere, f"({ORDER}).length === 4")
 
 
+def test_a_drag_orders_the_starred_symbols_and_stars_what_has_no_star(running: Running, visit: Visit) -> None:
+    for symbol in ("AAPL", "AMZN", "GOOGL", "MSFT", "TSLA"):
+        running.market.history(symbol, [100.0, 101.0])
+    page = visit("?symbol=AMZN")
+    until(page, f"({ORDER}).length === 5")
+    for symbol in ("GOOGL", "MSFT", "TSLA"):
+        page.get_by_role("button", name=f"Star {symbol}").click()
+    until(page, f"({ORDER}).join() === 'GOOGL,MSFT,TSLA,AAPL,AMZN'")
+
+    def drag(symbol: str, onto: str, share: float, *, drop: bool = True) -> None:
+        """Drag a row to a share of another row's height."""
+        one, other = (page.locator(f"#watch [row-id={name}] [col-id=symbol]").bounding_box() for name in (symbol, onto))
+        assert one is not None
+        assert other is not None
+        page.mouse.move(one["x"] + 40, one["y"] + one["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(one["x"] + 45, other["y"] + share * other["height"], steps=5)
+        expect(page.locator(".drop-line")).to_be_visible()
+        if not drop:
+            page.keyboard.press("Escape")
+        page.mouse.up()
+        expect(page.locator(".drop-line")).to_be_hidden()
+
+    drag("TSLA", "GOOGL", 0.2)
+    until(page, f"({ORDER}).join() === 'TSLA,GOOGL,MSFT,AAPL,AMZN'")
+    drag("TSLA", "GOOGL", 0.8)
+    until(page, f"({ORDER}).join() === 'GOOGL,TSLA,MSFT,AAPL,AMZN'")
+    drag("AMZN", "TSLA", 0.8)  # it has no star
+    until(page, f"({ORDER}).join() === 'GOOGL,TSLA,AMZN,MSFT,AAPL' && {STARS} === 4")
+    drag("GOOGL", "AAPL", 0.9)  # the last place among the starred symbols
+    until(page, f"({ORDER}).join() === 'TSLA,AMZN,MSFT,GOOGL,AAPL'")
+    drag("GOOGL", "TSLA", 0.2, drop=False)
+    expect(page.locator("#headline-symbol")).to_have_text("AMZN")  # a drag chooses nothing
+    page.reload()
+    until(page, f"({ORDER}).join() === 'TSLA,AMZN,MSFT,GOOGL,AAPL'")
+    page.locator("#watch [row-id=MSFT] [col-id=symbol]").click()  # a click still chooses
+    expect(page.locator("#headline-symbol")).to_have_text("MSFT")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_larger_change_has_a_stronger_shade_on_which_text_can_be_read(
     running: Running, visit: Visit, scheme: str
