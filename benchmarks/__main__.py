@@ -8,6 +8,7 @@
     viewers    20 pages on one server, on both stacks, compared with sending whole figures
     first-view bytes and seconds until Chromium has drawn a chart, cold and warm
     real-day   the page in Chromium on a real day: opening, wheel, drag, a replay at 60 times its speed, a refresh
+    earlier    opening that day by this page and by an earlier version's (EARLIER=its checkout), in turns
     quiet      five minutes of an open page: no request to other hosts, no error
     soak       three hours of an open page in a twentieth of the time: memory of browser and server
     drill      eight faults: how soon metrics, status, log and page report each
@@ -48,6 +49,7 @@ from benchmarks import (
     contenders,
     day,
     drill,
+    earlier,
     embedded,
     endurance,
     first_view,
@@ -83,6 +85,7 @@ CASES = {
     "viewers": viewers.run,
     "first-view": first_view.run,
     "real-day": real_day.run,
+    "earlier": earlier.run,
     "quiet": quiet.run,
     "soak": soak.run,
     "drill": drill.run,
@@ -102,14 +105,14 @@ CASES = {
     "storage": storage.run,
     "symbols": symbols.run,
 }
-ON_REQUEST = {"drill", "endurance"}
+ON_REQUEST = {"drill", "earlier", "endurance"}
 """Cases that run only if they are named on the command line."""
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all but drill and endurance")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="by default all but drill, earlier and endurance")
     parser.add_argument("--short", action="store_true", help="try out the cases: small inputs, and one round")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)

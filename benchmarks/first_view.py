@@ -1,13 +1,12 @@
 """The first view of the page in Chromium, cold and warm: bytes over the wire, and seconds until a chart is drawn."""
 
 import statistics
-import time
 from typing import Any
 
 from benchmarks.bench import Bench, table
 from benchmarks.site import Site
 from benchmarks.stores import History, opened, settings_of
-from benchmarks.visitor import DRAWN, Visitor
+from benchmarks.visitor import Visitor
 
 ROUNDS = 3
 LIMITS = {"cold": {"bytes": 2_400_000, "seconds": 2.5}, "warm": {"bytes": 60_000, "seconds": 2.0}}
@@ -41,9 +40,7 @@ def _visit(visitor: Visitor, url: str) -> dict[str, float]:
         visitor.devtools.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
         visitor.devtools.send("Network.enable")
 
-    begun = time.monotonic()
     visitor.open(url, before=listen)
-    visitor.until(DRAWN, look_ms=5)
-    seconds = time.monotonic() - begun
+    seconds = visitor.drawn()
     visitor.page.wait_for_timeout(500)
     return {"bytes": sum(received), "seconds": round(seconds, 2), "requests": len(received)}

@@ -17,18 +17,22 @@ UP_SECONDS = 60.0
 
 
 class Site:
-    """`stock_dashboard.py` with these settings, for the duration of a `with` block."""
+    """`stock_dashboard.py` with these settings, for the duration of a `with` block; that of `project`, which may be a
+    checkout of an earlier version.
+    """
 
-    def __init__(self, settings: dict[str, str], folder: Path) -> None:
+    def __init__(self, settings: dict[str, str], folder: Path, project: Path = PROJECT) -> None:
         self._settings = settings
         self._folder = folder
+        self._project = project
 
     def __enter__(self) -> Self:
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             port = int(one.getsockname()[1])
         self.url = f"http://127.0.0.1:{port}/"
-        self._process = start("stock_dashboard.py", self._settings | {"DASHBOARD_PORT": str(port)}, self._folder)
+        settings = self._settings | {"DASHBOARD_PORT": str(port)}
+        self._process = start("stock_dashboard.py", settings, self._folder, self._project)
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
         if self.url not in said:
@@ -53,10 +57,10 @@ class Site:
         return int(line.split()[1]) / 1024
 
 
-def start(script: str, settings: dict[str, str], folder: Path) -> subprocess.Popen[str]:
-    """Start a script with only these settings; no `.env` is read."""
+def start(script: str, settings: dict[str, str], folder: Path, project: Path = PROJECT) -> subprocess.Popen[str]:
+    """Start a script of `project` with only these settings; no `.env` is read."""
     return subprocess.Popen(
-        [*LEASH, sys.executable, str(PROJECT / script)],
+        [*LEASH, sys.executable, str(project / script)],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **settings},
         stdout=subprocess.PIPE,

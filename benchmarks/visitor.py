@@ -32,7 +32,18 @@ COUNTING = """
 """
 """Runs in the page before its own scripts and counts the refreshes that the page requests."""
 
-DRAWN = "(window.tickflow?.chart?.looks().picture?.x.length ?? 0) > 0"
+DRAWING = """
+    window.drawnAt = null;
+    const look = () => {
+      const plot = document.querySelector("#chart .js-plotly-plot"),
+        rows = window.tickflow?.chart?.looks?.().picture?.x ?? plot?.data?.[0]?.x;
+      if (plot?.querySelector(".xtick") && rows?.length) window.drawnAt = performance.now();
+      else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+"""
+"""Records the frame in which axes and data of the chart are drawn, in ms since the request for the page."""
+DRAWN = "window.drawnAt !== null"
 
 
 class Visitor:
@@ -60,6 +71,7 @@ class Visitor:
         origin = url.partition("?")[0]
         self.page = self._context.new_page()
         self.page.add_init_script(COUNTING)
+        self.page.add_init_script(DRAWING)
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
@@ -80,6 +92,18 @@ class Visitor:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"never true in the page: {expression}; its errors: {self.errors}")
             self.page.wait_for_timeout(look_ms)
+
+    def drawn(self) -> float:
+        """Wait until the chart is drawn; return how long that took since the request for the page, in seconds."""
+        self.until(DRAWN)
+        return float(self.page.evaluate("window.drawnAt")) / 1000
+
+    def renderers(self) -> dict[int, float]:
+        """The CPU seconds that each process which draws pages has used so far, by process id."""
+        session = self._browser.new_browser_cdp_session()
+        found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+        session.detach()
+        return {each["id"]: each["cpuTime"] for each in found if each["type"] == "renderer"}
 
     def refreshes(self) -> dict[str, float]:
         """How many refreshes the page requested, and how each ended."""
