@@ -230,7 +230,7 @@ OF_LETTERS = "the topic stock-ticks.dlq: a worker needs WRITE"
 OF_ALERTS = "the topic stock-ticks.alerts: a worker needs WRITE"
 OF_STATE = "the topic stock-ticks.state: a worker needs READ, WRITE"
 OF_TICKS = "the topic stock-ticks (KAFKA_TOPIC): all need DESCRIBE on it, a producer WRITE, a worker READ"
-OF_GROUP = "the group stock-analytics (KAFKA_GROUP): who reads as its member needs READ"
+OF_GROUP = "the group stock-analytics (KAFKA_GROUP): its members need READ"
 TICKS, GROUP = ("TOPIC", "stock-ticks"), ("GROUP", "stock-analytics")
 USER = "this user (KAFKA_SASL_USERNAME) lacks permissions on"
 
@@ -358,8 +358,8 @@ ALERTS, FOREIGN = ("TOPIC", "stock-ticks.alerts"), ("TOPIC", "raw")
 RECORDER, READER = "producer with --record", "producer with --source topic"
 OF_NUMBER = ["waiting for Kafka", "InitProducerId", "allow WRITE on the topic stock-ticks"]
 OF_FOREIGN = "the topic raw (FROM_TOPIC): READ and DESCRIBE are needed"
-OF_NOTIFIERS = "the group stock-analytics.notify (KAFKA_GROUP): who reads as its member needs READ"
-OF_FOREIGNERS = "the group raw-to-stock-ticks: who reads as its member needs READ"
+OF_NOTIFIERS = "the group stock-analytics.notify (KAFKA_GROUP): its members need READ"
+OF_FOREIGNERS = "the group raw-to-stock-ticks: its members need READ"
 OF_WAITING = [
     Lack("producer", *TICKS, ["WRITE"], OF_NUMBER),
     Lack("notify", *ALERTS, [], ["alerts cannot be read", USER, OF_NOTIFIER]),
