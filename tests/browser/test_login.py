@@ -67,7 +67,7 @@ def test_an_open_page_outlives_its_session(running: Running, visit: Visit, accou
     seen(page)  # waits until the chart is drawn
     page.evaluate("window.stillThere = true")
     accounts.add_user(VIEWER[0], "viewer", VIEWER[1])  # a new password ends all sessions
-    expect(page.locator("#banner")).to_contain_text("Your session has ended. What is drawn stays")
+    expect(page.locator("#banner")).to_contain_text("Your session has ended. The page keeps what it shows")
     expect(page.locator("#fresh")).to_have_text("signed out")
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
     seen(page)

@@ -125,7 +125,7 @@ class SecuredKafka(KafkaServer):
             wanted = acls(user, rights)
             made = admin.create_acls(wanted)
             assert not made["failed"], made
-            until(lambda: set(wanted) <= set(_all_acls(admin, user)), f"the rights of {user} are in force")
+            until(lambda: set(wanted) <= set(_all_acls(admin, user)), f"the permissions of {user} are in force")
 
     def forbid(self, user: str, rights: Rights | None = None) -> None:
         """Revoke these permissions (all by default) of a user; return once the broker applies the change."""
@@ -133,7 +133,7 @@ class SecuredKafka(KafkaServer):
             gone = _all_acls(admin, user) if rights is None else acls(user, rights)
             if gone:
                 admin.delete_acls(gone)
-            until(lambda: not set(gone) & set(_all_acls(admin, user)), f"the rights of {user} are gone")
+            until(lambda: not set(gone) & set(_all_acls(admin, user)), f"the permissions of {user} are gone")
 
 
 def _all_acls(admin: Any, user: str) -> Sequence[Any]:
