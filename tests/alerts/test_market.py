@@ -6,6 +6,7 @@ import threading
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.alerts.batches import batch
@@ -14,7 +15,7 @@ from tests.metrics.detectors.oracle import Trade
 from tickflow.alerts.alert import MARKET, Alert
 from tickflow.alerts.checkpoint import Checkpoint, Checkpoints
 from tickflow.alerts.desk import Desk
-from tickflow.alerts.market import gathered, least_members, members_of, settled
+from tickflow.alerts.market import gathered, incomplete, least_members, members_of, settled, unfounded
 from tickflow.alerts.watch import Terms
 from tickflow.errors import StoreUnavailable
 from tickflow.store.sqlite.alerts import EmbeddedAlerts
@@ -157,6 +158,24 @@ def test_one_symbol_fewer_is_no_market_move(symbols: int) -> None:
     assert gathered(alerts[1:], symbols)[0] == []
     mixed = [alerts[0], *(moved(each.symbol, each.opened / 1e9, -1) for each in alerts[1:])]
     assert gathered(mixed, symbols)[0] == []
+
+
+def test_each_market_move_that_is_changed_lost_or_added_is_found() -> None:
+    rng = random.Random(3)
+    for _ in range(50):
+        alerts = [moved(f"S{number}", rng.choice([100, 130, 200]) + rng.random() * 9) for number in range(30)]
+        alerts += [moved(f"S{number}", 100 + rng.random() * 9, -1) for number in range(9)]
+        moves = gathered(alerts, 30)[0]
+        assert len(moves) >= 3
+        assert unfounded(moves, alerts) == incomplete(moves, alerts, 30) == []
+        lost, *kept = moves
+        assert incomplete(kept, alerts, 30) == [lost]
+        fewer = msgspec.structs.replace(lost, members=(lost.members or "").partition(",")[2])
+        assert incomplete([fewer, *kept], alerts, 30) == [lost]
+        more = msgspec.structs.replace(lost, members=f"{lost.members},OTHER")
+        assert unfounded([more, *kept], alerts) == [more]
+        turned = msgspec.structs.replace(lost, direction=-lost.direction, members="S29")
+        assert unfounded([turned], alerts) == [turned]
 
 
 def test_an_earlier_member_found_later_completes_the_stored_move() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from stock_analytics import StockAnalyticsEngine
 from tests.alerts.batches import part_of
+from tests.alerts.test_market import shock
 from tests.conftest import StartScript
 from tests.forms import often
 from tests.integration.chain import Chain, EmbeddedChain, KafkaChain, wait_until, working
@@ -133,6 +134,29 @@ def test_the_audit_finds_what_was_changed_lost_or_added(tmp_path: Path, script: 
     audit = script("stock_analytics.py", "audit", env=chain.env)
     assert audit.wait() == 1
     for words in ("different alert: ", "lost alert: ", "foreign alert: ", "4 alerts wrong"):
+        assert words in audit.output
+
+
+def test_the_audit_checks_market_moves(tmp_path: Path, script: StartScript) -> None:
+    chain = EmbeddedChain(tmp_path / "stocks.db")
+    chain.env |= ALERTS
+    log = open_log(load(chain.env), StopEvent())
+    log.connect()
+    made = shock([f"S{number:02}" for number in range(12)])
+    publish(log, made)
+    with working(chain):
+        chain.wait_for_points(len(made))
+    log.close()
+    alerts = stored(chain)
+    assert [each.ticks for each in alerts if each.symbol == "*"] == [12]
+    audit = script("stock_analytics.py", "audit", env=chain.env)
+    assert audit.wait() == 0
+    assert f"{len(alerts)} alerts compared" in audit.output
+    with sqlite3.connect(chain.file) as file:
+        file.execute("UPDATE store_anomalies SET members = 'S00,S01,OTHER' WHERE symbol = '*'")
+    audit = script("stock_analytics.py", "audit", env=chain.env)
+    assert audit.wait() == 1
+    for words in ("a market move whose members did not move", "a market move, or members of it,", "2 alerts wrong"):
         assert words in audit.output
 
 

@@ -118,6 +118,39 @@ def settled(moves: Sequence[Alert], stored: Sequence[Alert]) -> list[Alert]:
     return result
 
 
+def unfounded(stored: Sequence[Alert], alerts: Sequence[Alert]) -> list[Alert]:
+    """The stored market moves with a member that none of these alerts covers. `alerts` are those of all symbols."""
+    return [each for each in stored if not members_of(each) <= {other.symbol for other in _run(alerts, each)}]
+
+
+def incomplete(stored: Sequence[Alert], alerts: Sequence[Alert], symbols: int) -> list[Alert]:
+    """The market moves that these alerts of `symbols` symbols make, and that are not stored with all their members."""
+    return [
+        move
+        for move in gathered(alerts, symbols)[0]
+        if not any(
+            each.direction == move.direction
+            and members_of(each) >= members_of(move)
+            and each.opened in {other.opened for other in _run(alerts, move)}
+            for each in stored
+        )
+    ]
+
+
+def _run(alerts: Sequence[Alert], move: Alert) -> list[Alert]:
+    """The moves in the direction of `move` that follow one another within five seconds, its own time among them."""
+    runs: list[list[Alert]] = []
+    for each in sorted((one for one in alerts if _is_of(one, move)), key=lambda one: one.opened):
+        if not runs or each.opened - runs[-1][-1].opened > WITHIN_NS:
+            runs.append([])
+        runs[-1].append(each)
+    return next((run for run in runs if run[0].opened <= move.opened <= run[-1].opened), [])
+
+
+def _is_of(alert: Alert, move: Alert) -> bool:
+    return alert.direction == move.direction and alert.detector == MOVE and alert.symbol != MARKET
+
+
 def _is_near(one: Alert, other: Alert) -> bool:
     return abs(one.opened - other.opened) <= REACH_NS and one.direction == other.direction
 

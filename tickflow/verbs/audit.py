@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tickflow import process
-from tickflow.alerts.alert import Alert
+from tickflow.alerts import market
+from tickflow.alerts.alert import MARKET, Alert
 from tickflow.alerts.replay import alerts_of_log, differences, judged
 from tickflow.alerts.watch import Terms
 from tickflow.metrics.fields import DEPTH, TABLE
@@ -164,6 +165,26 @@ class Audit:
         for missing in inside.values():
             found.alerts_wrong += 1
             found.note(f"lost alert: {missing.symbol} {missing.detector} at {moment(missing.time_ns)}")
+        if len(whole) == len(self._judged) and all(map(self._is_at_rest, whole)):
+            self._compare_moves(store, list(wanted.values()))
+
+    def _compare_moves(self, store: AlertStore, alerts: list[Alert]) -> None:
+        """Compare the stored market moves with `alerts`, which must be those of all symbols."""
+        found = self._found
+        stored = store.alerts(self._since_ns, self._until_ns, symbols=[MARKET])
+        symbols = market.counted_symbols(self._store.latest())
+        missing = market.incomplete(stored, alerts, symbols)
+        found.alerts += len(stored)
+        for words, moves in (
+            ("foreign alert: a market move whose members did not move", market.unfounded(stored, alerts)),
+            ("lost alert: a market move, or members of it,", self._inside(missing)),
+        ):
+            found.alerts_wrong += len(moves)
+            for each in moves:
+                found.note(f"{words} at {moment(each.time_ns)}: {each.members}")
+
+    def _inside(self, alerts: list[Alert]) -> list[Alert]:
+        return [each for each in alerts if self._since_ns <= each.time_ns < self._until_ns]
 
     def _is_at_rest(self, partition: int) -> bool:
         return self._log.bounds(partition, self._log.topic).end == self._judged[partition].end
