@@ -71,7 +71,9 @@ def batching_mode() -> None:
 
     def make_batching(store: InfluxStore, *arguments: Any, **options: Any) -> None:
         make(store, *arguments, **options)
-        store._writer = store._client.write_api(write_options=WriteOptions(batch_size=500, flush_interval=500))
+        store._writer.api = store._writer.client.write_api(
+            write_options=WriteOptions(batch_size=500, flush_interval=500)
+        )
 
     patch(InfluxStore, __init__=make_batching)
 

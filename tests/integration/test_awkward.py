@@ -356,7 +356,7 @@ def test_a_field_of_another_type_in_the_bucket_holds_the_worker_up_until_it_is_d
         assert isinstance(chain, KafkaChain)
         settings = load(chain.env)
         with open_store(settings, StopEvent()) as store:
-            store._writer.write(chain.bucket, influx.org, f"stock_metrics price=1i {1_767_623_400 * 10**9}")  # type: ignore[attr-defined]
+            store._writer.write(f"stock_metrics price=1i {1_767_623_400 * 10**9}")  # type: ignore[attr-defined]
         publish(chain, [tick("AAPL", 100.5 + n, at(n)) for n in range(20)])
         with working(chain) as worker:
             wait_until(lambda: bool(worker.status().held_up_by), "hold-up", 30)

@@ -197,8 +197,8 @@ def test_any_refusals_of_a_write_count_each_point_at_most_once(given_: list[ApiE
     def post(requests: list[list[str]]) -> list[Any]:
         return [next(answered, None) for _ in requests]
 
-    def failure(error: Any, message: str) -> StoreError:
-        return answers.failure(error.status, message, {}, org="o", bucket="b", now=0.0)
+    def failure(error: ApiException) -> StoreError:
+        return answers.failure(error.status, answers.message_of(error.body), {}, org="o", bucket="b", now=0.0)
 
     with suppress(StoreError):
         written = parts.write(lines, range(6), 4, 1, post, failure)

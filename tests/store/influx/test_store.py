@@ -25,6 +25,7 @@ from tickflow.store.base import WorkerStatus, Written
 from tickflow.store.influx import influxql as influxql_module
 from tickflow.store.influx import store as influx_module
 from tickflow.store.influx import visibility
+from tickflow.store.influx import writer as writer_module
 from tickflow.store.influx.acks import InfluxAcks
 from tickflow.store.influx.lines import to_lines
 from tickflow.store.influx.store import InfluxStore
@@ -268,7 +269,7 @@ def test_a_stopped_server_is_unavailable_until_it_is_back(own_influx: Influxd) -
 def test_a_server_that_hangs_is_unavailable_after_a_time_out(
     own_influx: Influxd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(influx_module, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(writer_module, "READ_SECONDS", 0.3)
     monkeypatch.setattr(influxql_module, "READ_SECONDS", 0.3)
     with open_store(own_influx.server, "stock_data") as store:
         store.connect()
@@ -550,7 +551,7 @@ def test_any_answer_to_a_query_is_understood_or_reported(
 ) -> None:
     given, store = any_answer
     given[0] = answer
-    acks = InfluxAcks(store._url, token="secret-token", org="myorg", bucket="stock_data_acks")
+    acks = InfluxAcks(store._writer.client.url, token="secret-token", org="myorg", bucket="stock_data_acks")
     store._kept_seconds = None
     for ask in (
         store.statuses,

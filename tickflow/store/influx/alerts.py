@@ -4,25 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import urllib3
-from influxdb_client import InfluxDBClient, WritePrecision
-from influxdb_client.client.write_api import SYNCHRONOUS
-from influxdb_client.rest import ApiException
-
 from tickflow.alerts.alert import BOOLEANS, FLOATS, INTEGERS, MEASUREMENT, Alert, to_line, to_notified_line
 from tickflow.settings.certificates import Certificates
 from tickflow.store.alerts import AlertStore
 from tickflow.store.influx import answers
-from tickflow.store.influx.influxql import (
-    CONNECT_SECONDS,
-    READ_SECONDS,
-    SYSTEMS_OWN,
-    InfluxQL,
-    Integer,
-    context_of,
-    named,
-    unreachable,
-)
+from tickflow.store.influx.influxql import SYSTEMS_OWN, InfluxQL, Integer, named
+from tickflow.store.influx.writer import Writer
 
 _SELECTED = ", ".join(f'"{name}"' for name in ("symbol", "detector", *FLOATS, *INTEGERS, *BOOLEANS, "members"))
 _NAMES = ("time_ns", "symbol", "detector", *FLOATS, *INTEGERS, *BOOLEANS, "members")
@@ -53,19 +40,13 @@ class InfluxAlerts(AlertStore):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.where = f"InfluxDB at {url} (INFLUXDB_URL)"
-        self._org = org
-        self._bucket = bucket
-        self._clock = clock
         url = url.rstrip("/")
-        self._certificates = certificates
         self._influxql = InfluxQL(
             url, token=token, org=org, bucket=bucket, where=self.where, certificates=certificates, clock=clock
         )
-        timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
-        self._client = InfluxDBClient(
-            url, token=token, org=org, timeout=timeout, ssl_context=context_of(url, certificates)
+        self._writer = Writer(
+            url, token=token, org=org, bucket=bucket, where=self.where, certificates=certificates, clock=clock
         )
-        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
 
     def write(self, alerts: Sequence[Alert]) -> None:
         """Store the alerts in one request; those outside the bucket's retention are dropped."""
@@ -78,22 +59,9 @@ class InfluxAlerts(AlertStore):
         self._write([to_notified_line(each, sent=sent) for each in alerts])
 
     def _write(self, lines_of_all: Sequence[str]) -> None:
-        if not lines_of_all:
-            return
-        lines = "\n".join(lines_of_all)
-        try:
-            self._writer.write(self._bucket, self._org, lines.encode(), WritePrecision.NS)
-        except ApiException as error:
-            if not error.status:  # the client raises this when TLS fails
-                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason), self._certificates) from error
-            message = answers.message_of(error.body)
-            if error.status == answers.DROPPED and answers.expired(message) is not None:
-                return
-            raise answers.failure(
-                error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
-            ) from error
-        except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.where, error, self._certificates) from error
+        error = self._writer.write("\n".join(lines_of_all)) if lines_of_all else None
+        if error is not None and not answers.is_expired(error):
+            raise self._writer.failure(error) from error
 
     def alerts(  # noqa: D102 - documented in AlertStore
         self, since_ns: int, until_ns: int | None = None, count: int | None = None, symbols: Sequence[str] | None = None
@@ -117,5 +85,5 @@ class InfluxAlerts(AlertStore):
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        self._writer.close()
         self._influxql.close()

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
 import orjson
+from influxdb_client.rest import ApiException
 
 from tickflow.errors import StoreError, StoreMisconfigured, StoreUnavailable
 
@@ -60,6 +61,11 @@ def expired(message: str) -> int | None:
         return None
     found = _OUTSIDE_RETENTION.search(message)
     return int(found[1]) if found else None
+
+
+def is_expired(error: ApiException) -> bool:
+    """Whether a refusal dropped only points outside the bucket's retention; everything else is written."""
+    return error.status == DROPPED and expired(message_of(error.body)) is not None
 
 
 def retry_after(header: str | None, now: float) -> float | None:

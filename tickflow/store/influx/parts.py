@@ -42,7 +42,7 @@ def write(
     size: int,
     at_once: int,
     post: Callable[[list[list[str]]], list[ApiException | None]],
-    failure: Callable[[ApiException, str], StoreError],
+    failure: Callable[[ApiException], StoreError],
 ) -> Written:
     """Write the lines in the order of the indexes `order`, at most `size` per request.
 
@@ -66,13 +66,13 @@ def write(
             elif error.status == answers.UNPARSABLE and (reasons := answers.bad_lines(message)):
                 good = [i for i in indexes if lines[i] not in reasons]
                 if len(good) == len(indexes):
-                    raise failure(error, message) from error
+                    raise failure(error) from error
                 refused += [(i, reasons[lines[i]]) for i in indexes if lines[i] in reasons]
                 answers.check_share(refused, len(lines))
                 again += [good] if good else []
             elif error.status == answers.DROPPED and (dropped := answers.expired(message)) is not None:
                 expired += dropped
             else:
-                raise failure(error, message) from error
+                raise failure(error) from error
         waiting = again + waiting
     return Written(len(lines) - len(refused) - expired, tuple(sorted(refused)), expired)

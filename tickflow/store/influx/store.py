@@ -12,9 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import urllib3
-from influxdb_client import InfluxDBClient, Point, WritePrecision
-from influxdb_client.client.write_api import SYNCHRONOUS
+from influxdb_client import Point, WritePrecision
 from influxdb_client.rest import ApiException
 
 from tickflow.backoff import Backoff, Saying, sleep
@@ -26,22 +24,19 @@ from tickflow.store.candles import Candles
 from tickflow.store.digest import Digest, Outline
 from tickflow.store.influx import answers, candles, digest, latest, parts, pixels, preceded
 from tickflow.store.influx.influxql import (
-    CONNECT_SECONDS,
     MOST_NAMED,
-    READ_SECONDS,
     SYSTEMS_OWN,
     InfluxQL,
     Integer,
     Value,
-    context_of,
     named,
-    unreachable,
 )
 from tickflow.store.influx.kept import BLOCK_NS, Kept
 from tickflow.store.influx.lines import to_lines
 from tickflow.store.influx.point_rows import SELECTED, PointRow, points_of
 from tickflow.store.influx.series import MOST_COUNTED, MOST_SOURCES, Series, Sources
 from tickflow.store.influx.visibility import Row, whole
+from tickflow.store.influx.writer import Writer
 from tickflow.store.pixels import LEVELS_NS, Pixels
 
 _STATUS_INTEGERS = ("processed_at", "newest_event", "lag_records", "accepted", "refused", "expired", "foreign")
@@ -89,29 +84,27 @@ class InfluxStore(MetricsStore):
             raise SettingError("INFLUXDB_TOKEN", "**********", "plain printable characters, as InfluxDB's tokens have")
         self.stop = stop
         self.where = f"InfluxDB at {url} (INFLUXDB_URL)"
-        self._url = url.rstrip("/")
-        self._org = org
         self._bucket = bucket
         self._clock = clock
-        self._certificates = certificates
+        url = url.rstrip("/")
         self._influxql = InfluxQL(
-            self._url, token=token, org=org, bucket=bucket, where=self.where, certificates=certificates, clock=clock
+            url, token=token, org=org, bucket=bucket, where=self.where, certificates=certificates, clock=clock
         )
         self._latest: dict[int | None, latest.Latest] = {}
         self._series: Callable[[str], Series] = Series
         self._sources: Sources | None = None
         self._kept_seconds: int | None = None
         self._kept = Kept(partial(pixels.pixels, self._influxql), partial(pixels.counts, self._influxql))
-        timeout = (int(CONNECT_SECONDS * 1000), int(READ_SECONDS * 1000))
-        self._client = InfluxDBClient(
-            self._url,
+        self._writer = Writer(
+            url,
             token=token,
             org=org,
-            timeout=timeout,
-            enable_gzip=gzip,
-            ssl_context=context_of(self._url, certificates),
+            bucket=bucket,
+            where=self.where,
+            certificates=certificates,
+            gzip=gzip,
+            clock=clock,
         )
-        self._writer = self._client.write_api(write_options=SYNCHRONOUS)
         self._batch_points = batch_points
         self._connections = connections
         self._senders = ThreadPoolExecutor(connections, "sender")
@@ -167,11 +160,9 @@ class InfluxStore(MetricsStore):
         for name in (*_STATUS_INTEGERS, *_STATUS_TEXTS):
             point.field(name, getattr(status, name))  # a field that is `None` is not written
         point.time(status.written_at, WritePrecision.NS)
-        error = self._post([point.to_line_protocol()])
-        if error is not None:
-            message = answers.message_of(error.body)
-            if error.status != answers.DROPPED or answers.expired(message) is None:
-                raise self._failure(error, message) from error
+        error = self._writer.write(point.to_line_protocol())
+        if error is not None and not answers.is_expired(error):
+            raise self._writer.failure(error) from error
 
     def statuses(self) -> list[WorkerStatus]:
         """The newest status of every worker that wrote one within the last day, most recent first."""
@@ -405,11 +396,11 @@ class InfluxStore(MetricsStore):
     def close(self) -> None:
         """Close all connections."""
         self._senders.shutdown()
-        self._client.close()
+        self._writer.close()
         self._influxql.close()
 
     def _write(self, lines: list[str], order: list[int], size: int, at_once: int) -> Written:
-        written = parts.write(lines, order, size, at_once, self._post_all, self._failure)
+        written = parts.write(lines, order, size, at_once, self._post_all, self._writer.failure)
         if not written.expired:
             return written
         seconds = 0
@@ -424,32 +415,13 @@ class InfluxStore(MetricsStore):
             self._kept_seconds = self._influxql.kept_seconds()
         return self._kept_seconds
 
-    def _post(self, lines: list[str]) -> ApiException | None:
-        """Send one request; return InfluxDB's refusal, or `None` if it took the lines."""
-        try:
-            self._writer.write(self._bucket, self._org, "\n".join(lines).encode(), WritePrecision.NS)
-        except ApiException as error:
-            if not error.status:  # this is how the client reports a failure of TLS
-                raise unreachable(self.where, urllib3.exceptions.SSLError(error.reason), self._certificates) from error
-            return error
-        except urllib3.exceptions.HTTPError as error:
-            raise unreachable(self.where, error, self._certificates) from error
-        except UnicodeDecodeError as error:  # the client decodes every answer; a proxy's page may be in any encoding
-            raise StoreUnavailable(f"{self.where} cannot be reached: something else answers at that address") from error
-        return None
-
     def _post_all(self, requests: list[list[str]]) -> list[ApiException | None]:
         """Send several requests at once, one connection each; all have ended when this returns or raises."""
         if len(requests) == 1:
-            return [self._post(requests[0])]
-        sent = [self._senders.submit(self._post, lines) for lines in requests]
+            return [self._writer.write("\n".join(requests[0]))]
+        sent = [self._senders.submit(self._writer.write, "\n".join(lines)) for lines in requests]
         wait(sent)
         return [each.result() for each in sent]
-
-    def _failure(self, error: ApiException, message: str) -> StoreError:
-        return answers.failure(
-            error.status, message, error.headers, org=self._org, bucket=self._bucket, now=self._clock()
-        )
 
     def _check_access(self) -> None:
         """Log a warning if the token may neither read nor write the bucket; raise `SettingError` if InfluxDB answers
@@ -463,9 +435,9 @@ class InfluxStore(MetricsStore):
             try:
                 self.statuses()
             except StoreMisconfigured:
-                error = self._post(["# may this token write?"])
+                error = self._writer.write("# may this token write?")
                 if error is not None:
-                    _logger.warning(self._failure(error, answers.message_of(error.body)))
+                    _logger.warning(self._writer.failure(error))
 
 
 def _since(newest_ns: int, span_ns: int | None) -> int:
