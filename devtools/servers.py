@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from config import PUBLIC_TOKEN, Settings
 from devtools.building import NAMES, SERVERS, Server, build, cache_folder, is_built, why_not
 from devtools.influxdb import Influxd, InfluxServer
 from devtools.kafka import KafkaServer
@@ -28,7 +29,6 @@ __all__ = ["InfluxServer", "Influxd", "KafkaServer", "ServerError", "is_built", 
 
 PROJECT = Path(__file__).parent.parent
 PORTS: dict[Server, int] = {"kafka": 9092, "influxdb": 8086}
-DEFAULTS = {"INFLUXDB_ORG": "myorg", "INFLUXDB_BUCKET": "stock_data", "INFLUXDB_TOKEN": "tickflow-local-token"}
 ENDS_WITHIN_SECONDS = 30.0
 
 
@@ -133,7 +133,7 @@ def setting(key: str, folder: Path = PROJECT) -> str:
             value = value.partition(" #")[0].strip().strip("\"'")
             if name.strip() == key and value:
                 return value
-    return DEFAULTS[key]
+    return PUBLIC_TOKEN if key == "INFLUXDB_TOKEN" else str(Settings.model_fields[key.lower()].default)
 
 
 def _check_token(port: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import NewTopic
 
+from config import PUBLIC_TOKEN
 from devtools import building
 from devtools.influxdb import Influxd, InfluxServer
 from devtools.kafka import KafkaServer
@@ -138,7 +139,8 @@ def test_a_leashed_process_ends_with_its_starter() -> None:
 
 
 def test_settings_for_influxdb_come_from_env_file_then_example_then_default(tmp_path: Path) -> None:
-    assert setting("INFLUXDB_TOKEN", tmp_path) == "tickflow-local-token"
+    assert setting("INFLUXDB_TOKEN", tmp_path) == PUBLIC_TOKEN
+    assert (setting("INFLUXDB_ORG", tmp_path), setting("INFLUXDB_BUCKET", tmp_path)) == ("myorg", "stock_data")
     (tmp_path / ".env.example").write_text("# INFLUXDB_TOKEN=no\nINFLUXDB_TOKEN=example\nINFLUXDB_ORG='an org'\n")
     assert setting("INFLUXDB_TOKEN", tmp_path) == "example"
     (tmp_path / ".env").write_text("INFLUXDB_ORG=\nINFLUXDB_TOKEN=mine # and a comment\n")
