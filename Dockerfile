@@ -1,5 +1,5 @@
 # One image for all three scripts; docker-compose.yml says which one a container runs.
-FROM python:3.13-slim
+FROM python:3.13.16-slim-trixie@sha256:bf44cdfcb76cd3b41e879bc058fc37ec5872002ccfde7fcb765e218cde0cd79c
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app

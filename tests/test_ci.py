@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from devtools.building import INFLUXDB, KAFKA
 from tests.scripts import PROJECT
 
 WORKFLOW = PROJECT / ".github" / "workflows" / "ci.yml"
@@ -31,13 +30,6 @@ def test_the_workflow_is_valid() -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(WORKFLOW)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_workflow_runs_on_the_versions_that_everything_else_uses() -> None:
-    images = {name: service["image"] for name, service in job()["services"].items()}
-    assert images == {"kafka": f"apache/kafka:{KAFKA}", "influxdb": f"influxdb:{INFLUXDB}"}
-    compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text(encoding="utf-8"))
-    assert images == {name: compose["services"][name]["image"] for name in images}
 
 
 def test_the_workflow_may_only_read() -> None:
