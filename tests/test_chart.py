@@ -20,6 +20,8 @@ CHART = PROJECT / "charts" / "tickflow"
 SASL = ("sasl.mechanism=SCRAM-SHA-512", "sasl.caSecret=kafka-ca", "secrets.producer=tickflow-producer")
 USERS = ("page.auth=users", "page.users=tickflow-users", "page.names=stocks.example.com")
 PROXY = ("page.auth=proxy", "page.proxies=10.0.0.0/8", "page.names=stocks.example.com")
+DIGEST = f"sha256:{'0' * 64}"
+HTTPS = ("influxdb.url=https://influxdb:8086", "influxdb.caSecret=influxdb-ca")
 NOTIFIER = ("notifier.enabled=true", "secrets.notifier=tickflow-notifier")
 VARIANTS = {
     "as it is": (),
@@ -29,6 +31,7 @@ VARIANTS = {
         "monitoring.serviceMonitor=true",
         "producer.source=alpha_vantage",
         *NOTIFIER,
+        *HTTPS,
     ),
     "with accounts": USERS,
     "behind a login of a proxy": PROXY,
@@ -78,7 +81,8 @@ def test_each_container_is_given_settings_that_are_accepted(name: str) -> None:
         assert set(given) <= known
         assert len(given) == len(container["env"])
         assert not set(given) & set(SECRETS), "a secret comes from a file"
-        plain = {key: value for key, value in given.items() if value and not value.startswith(("/secrets/", "/ca/"))}
+        mounted = ("/secrets/", "/ca/", "/influxdb-ca/")
+        plain = {key: value for key, value in given.items() if value and not value.startswith(mounted)}
         plain.pop("KAFKA_SECURITY_PROTOCOL", None)
         assert load_settings(plain, env_file=None).stack == "kafka"
 
@@ -91,6 +95,13 @@ def test_each_container_is_confined_and_probed(name: str) -> None:
         assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
         assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
         assert container["resources"]["limits"]["memory"]
+
+
+def test_every_container_trusts_the_authority_of_influxdb_and_has_the_image_of_one_digest() -> None:
+    for container in containers(rendered((*HTTPS, *NOTIFIER, f"image.digest={DIGEST}"))):
+        assert container["image"] == f"tickflow:{VERSION}@{DIGEST}"
+        (cafile,) = [each["value"] for each in container["env"] if each["name"] == "INFLUXDB_SSL_CAFILE"]
+        assert cafile.startswith(tuple(f"{each['mountPath']}/" for each in container["volumeMounts"]))
 
 
 def test_a_worker_is_a_static_member_under_the_name_of_its_pod() -> None:

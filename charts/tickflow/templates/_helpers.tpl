@@ -24,8 +24,12 @@ securityContext:
   seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
+{{- define "tickflow.image" -}}
+{{ .image.repository }}:{{ .image.tag }}{{ with .image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
 {{- define "tickflow.container" -}}
-image: "{{ .root.Values.image.repository }}:{{ .root.Values.image.tag }}"
+image: {{ include "tickflow.image" .root.Values | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext:
   allowPrivilegeEscalation: false
@@ -53,6 +57,9 @@ readinessProbe:
 - {name: INFLUXDB_URL, value: {{ .root.Values.influxdb.url | quote }}}
 - {name: INFLUXDB_ORG, value: {{ .root.Values.influxdb.org | quote }}}
 - {name: INFLUXDB_BUCKET, value: {{ .root.Values.influxdb.bucket | quote }}}
+{{- if .root.Values.influxdb.caSecret }}
+- {name: INFLUXDB_SSL_CAFILE, value: /influxdb-ca/ca.crt}
+{{- end }}
 {{- range $key, $value := .root.Values.settings }}
 - {name: {{ $key }}, value: {{ $value | quote }}}
 {{- end }}
@@ -82,6 +89,10 @@ readinessProbe:
 - name: ca
   secret: {secretName: {{ .root.Values.sasl.caSecret }}}
 {{- end }}
+{{- with .root.Values.influxdb.caSecret }}
+- name: influxdb-ca
+  secret: {secretName: {{ . }}}
+{{- end }}
 {{- end }}
 
 {{- define "tickflow.mounts" -}}
@@ -91,5 +102,8 @@ readinessProbe:
 {{- end }}
 {{- if and .root.Values.sasl.mechanism .root.Values.sasl.caSecret }}
 - {name: ca, mountPath: /ca, readOnly: true}
+{{- end }}
+{{- if .root.Values.influxdb.caSecret }}
+- {name: influxdb-ca, mountPath: /influxdb-ca, readOnly: true}
 {{- end }}
 {{- end }}
