@@ -326,9 +326,23 @@ def test_the_profile_secure_runs_the_chain_with_tls_logins_and_secrets_as_files(
         assert (given["KAFKA_SECURITY_PROTOCOL"], given["KAFKA_SASL_MECHANISM"]) == ("SASL_SSL", "SCRAM-SHA-512")
         assert given["KAFKA_SASL_USERNAME"] == name
         assert given["KAFKA_SASL_PASSWORD_FILE"] == f"/run/secrets/kafka-{name}-password"
-    for name in ("init", "worker", "notifier", "auditor", "dashboard"):
-        assert SECURED[name]["environment"]["INFLUXDB_URL"].startswith("https://")
     assert SECURED["dashboard"]["environment"]["AUTH"] == "users"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in SERVICES.items() if "INFLUXDB_URL" in one.get("environment", {})]
+)
+def test_in_the_secured_form_a_container_asks_influxdb_by_https_alone_and_trusts_its_authority(name: str) -> None:
+    service = SECURED[name]
+    plain = [key for key, value in (SERVICES[name]["environment"] | service["environment"]).items() if _is_http(value)]
+    assert plain == []
+    assert "ca.pem" in service["secrets"]
+    trusted = {"grafana": "SSL_CERT_FILE"}.get(name, "INFLUXDB_SSL_CAFILE")
+    assert service["environment"][trusted] == "/run/secrets/ca.pem"
+
+
+def _is_http(value: object) -> bool:
+    return str(value).startswith("http://")
 
 
 def test_secrets_are_files_that_the_script_makes_and_each_goes_where_it_is_used() -> None:
