@@ -90,7 +90,7 @@ def test_the_brokers_of_the_cluster_agree() -> None:
 
 
 def test_the_scripts_use_all_brokers_of_the_cluster() -> None:
-    for name in ("producer", "worker", "notifier"):
+    for name in ("producer", "worker", "notifier", "auditor"):
         settings = load_settings(
             {key: str(value) for key, value in CLUSTER[name]["environment"].items()}, env_file=None
         )
