@@ -14,6 +14,7 @@ function show() {
   place.hidden = !known.name && !known.ended;
   write("person-name", known.ended || !known.name ? "" : `${known.name} (${known.role})`);
   element("sign-out").hidden = known.ended || !known.signs_out;
+  if (known.signs_out) element("person-name").href = "account"; // behind a proxy, accounts are the proxy's matter
   const again = element("sign-in");
   again.hidden = !known.ended;
   again.href = `${known.signs_out ? "login" : "."}${window.location.search}`; // behind a proxy, every visit signs in

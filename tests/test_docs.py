@@ -52,7 +52,7 @@ MADE_AT_RUN = {
     "benchmarks/results/", ".env", ".venv", "data/", "data/stocks.db", "data/users.json", "data/outbox.db",
     "trades.csv", "secrets/", "sbom.json",
 }  # fmt: skip
-SERVED = {"/login", "/logout", "/session", "/metrics", "/health/live", "/health/ready"}
+SERVED = {"/account", "/login", "/logout", "/session", "/metrics", "/health/live", "/health/ready"}
 
 
 def unquoted(cell: str) -> str:

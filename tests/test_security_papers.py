@@ -58,6 +58,16 @@ def test_the_tests_that_the_prose_names_exist() -> None:
     assert set(re.findall(r"`(test_\w+)`", SECURITY)) <= TESTS
 
 
+def test_only_one_reader_of_files_starts_another_program() -> None:
+    code = [PROJECT / "config.py", *PROJECT.glob("stock_*.py"), *(PROJECT / "tickflow").rglob("*.py")]
+    assert len(code) > 100
+    starting = re.compile(
+        r"^\s*(?:import|from) (?:subprocess|multiprocessing|pty)\b|\bos\.(?:system|popen|exec|spawn)", re.M
+    )
+    found = [path.name for path in code if starting.search(path.read_text(encoding="utf-8"))]
+    assert found == ["arrow.py"], "which runs Python on a copy of a file, in a folder of its own"
+
+
 def test_the_time_frames_are_stated() -> None:
     policy = (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
     for words in ("3 working days", "30 days", "90 days", "within 7 days"):

@@ -22,6 +22,7 @@ from tickflow.store.sqlite.store import EmbeddedStore
 
 TICKS = 200
 """How many ticks each symbol has, before the last one of AAPL."""
+OPERATOR = ("otto", "other words of otto")
 FULL = os.environ.get("TICKFLOW_ATTACKS") == "full"
 
 
@@ -97,6 +98,7 @@ def guarded_page(
 ) -> Iterator[tuple[Page, dict[str, str]]]:
     """A page that requires signing in, and a token for each role."""
     accounts = Accounts(tmp_path / "users.json")
+    accounts.add_user(OPERATOR[0], "operator", OPERATOR[1])
     tokens = {role: accounts.add_token(f"the-{role}", role, 1.0) for role in ("viewer", "operator")}
     with _page(request, script, tmp_path, AUTH="users", AUTH_USERS_FILE=str(tmp_path / "users.json")) as page:
         yield page, tokens

@@ -7,6 +7,7 @@ with 200.
 import copy
 import json
 import random
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -16,8 +17,9 @@ NAVIGATES = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 ROUTES = (
     "/", "/_dash-layout", "/_dash-dependencies", UPDATE, "/_reload-hash", "/_favicon.ico", "/assets/page.css",
     "/assets/vendor/plotly-LICENSE.txt", "/_dash-component-suites/dash/deps/react@18.3.1.min.js", "/static/x",
-    "/console",
+    "/console", "/session", "/login", "/account",
 )  # fmt: skip
+FORMS = ("/login", "/account")
 ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1.5, 2**53, 2**63, 2**200, -(2**63), 1e308, "", "AAPL", "x" * 2_000, "\x00",
     "\x1b[31m\r\n", "' OR 1=1 --", {"identifier": "symbol"}, {"regex": ".*"}, {"$gt": ""}, [], {}, [[]],
@@ -50,7 +52,20 @@ class Request(NamedTuple):
 def hostile(seed: int, count: int, known: list[dict[str, Any]]) -> Iterator[Request]:
     """Generate `count` hostile requests; `known` are bodies that the page itself might post."""
     choose = random.Random(seed)
-    kinds = (_changed, _changed, _changed, _garbled, _foreign, _misnamed, _typed, _path, _routed, _long, _swapped)
+    kinds = (
+        _changed,
+        _changed,
+        _changed,
+        _garbled,
+        _foreign,
+        _misnamed,
+        _typed,
+        _path,
+        _routed,
+        _long,
+        _swapped,
+        _form,
+    )
     for _ in range(count):
         yield choose.choice(kinds)(choose, copy.deepcopy(known))
 
@@ -141,7 +156,7 @@ def _routed(choose: random.Random, known: list[dict[str, Any]]) -> Request:
     """A method that the route does not support."""
     method = choose.choice(["PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", "get", "POST"])
     path = choose.choice([each for each in ROUTES if each != UPDATE])
-    right = frozenset({400, 404, 405, 501})
+    right = frozenset({400, 404, 405, 501} | ({403, 415} if path in FORMS else set()))
     return Request("another method", method, path, JSON, _encoded(choose.choice(known)), right)
 
 
@@ -151,6 +166,17 @@ def _long(choose: random.Random, known: list[dict[str, Any]]) -> Request:
         return Request("long", "POST", UPDATE, JSON, b"x" * choose.randint(65_537, 300_000), frozenset({413}))
     headers = {f"X-{at}": "y" * 1_000 for at in range(20)}
     return Request("long", "GET", "/", headers, None, frozenset({431}))
+
+
+def _form(choose: random.Random, _known: list[dict[str, Any]]) -> Request:
+    """A form of the sign-in or of one's own account with odd values, or a damaged one."""
+    names = ("name", "password", "new", "again", "session", "session", "x")
+    fields = [(choose.choice(names), str(choose.choice(ODD))) for _ in range(choose.randint(0, 6))]
+    text = urllib.parse.urlencode(fields, errors="surrogatepass").encode()
+    body = choose.choice([text, text, text, b"name=%", b"password=%ff%00", b"&" * 500, b"session=1&" * 2_000, b"=" * 9])
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    right = frozenset({400, 401, 403, 404, 405, 413, 429, 503})
+    return Request("a form", "POST", choose.choice(FORMS), headers, body, right)
 
 
 def _swapped(choose: random.Random, known: list[dict[str, Any]]) -> Request:

@@ -12,6 +12,7 @@ import re
 import socket
 import threading
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.conftest import FULL, Page
+from tests.attacks.conftest import FULL, OPERATOR, Page
 from tests.attacks.hostile import JSON, UPDATE, Request, hostile
 from tests.dashboard.test_dashboard import asked
 
@@ -93,11 +94,12 @@ def test_hostile_requests(page: Page) -> None:
     assert bodies_of(page), "and it still draws"
 
 
-@pytest.mark.parametrize("role", ["viewer", "operator"])
-def test_hostile_requests_with_a_session(guarded_page: tuple[Page, dict[str, str]], role: str) -> None:
+@pytest.mark.parametrize("who", ["viewer's token", "operator's token", "operator's session"])
+def test_hostile_requests_with_a_session(guarded_page: tuple[Page, dict[str, str]], who: str) -> None:
     """The answers are those of a page without a login, except that no request of a viewer changes anything."""
     page, tokens = guarded_page
-    session = {"Authorization": f"Bearer {tokens[role]}"}
+    role, _, kind = who.partition("'s ")
+    session = {"Authorization": f"Bearer {tokens[role]}"} if kind == "token" else {"Cookie": signed_in(page)}
     known = bodies_of(page, {**JSON, **session})
 
     def changed(each: Request) -> Request:
@@ -110,6 +112,17 @@ def test_hostile_requests_with_a_session(guarded_page: tuple[Page, dict[str, str
 
     attacked(page, known, changed)
     assert bodies_of(page, {**JSON, **session}), "and it still draws"
+
+
+def signed_in(page: Page) -> str:
+    """The cookie of a new session of the operator."""
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=30)
+    form = urllib.parse.urlencode({"name": OPERATOR[0], "password": OPERATOR[1]})
+    try:
+        connection.request("POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        return (connection.getresponse().getheader("Set-Cookie") or "").partition(";")[0]
+    finally:
+        connection.close()
 
 
 FORGED: tuple[dict[str, str], ...] = (
@@ -129,7 +142,7 @@ def test_hostile_requests_without_a_session(guarded_page: tuple[Page, dict[str, 
 
     def unknown(each: Request) -> Request:
         headers = {**each.headers, **choose.choice(FORGED)}
-        refusals = frozenset({302, 303, 308, 400, 401, 403, 404, 405, 411, 413, 414, 415, 431, 501})
+        refusals = frozenset({302, 303, 308, 400, 401, 403, 404, 405, 411, 413, 414, 415, 429, 431, 501, 503})
         return each._replace(headers=headers, right=refusals)
 
     told = attacked(page, known, unknown, reached=(400, 401, 403))

@@ -90,6 +90,37 @@ def test_an_open_page_outlives_its_session(running: Running, visit: Visit, accou
     expect(page.locator("#alerts .alert")).to_have_count(count - 1)
 
 
+def test_a_user_signs_in_and_changes_the_password_by_keyboard_and_without_javascript(
+    running: Running, visit: Visit
+) -> None:
+    page = visit(ready=SIGN_IN)
+    page.context.new_cdp_session(page).send("Emulation.setScriptExecutionDisabled", {"value": True})
+    page.reload()
+    sign_in(page, VIEWER)
+    expect(page).to_have_url(running.url)
+    page.goto(f"{running.url}account")
+    expect(page.get_by_text("Signed in as vera.")).to_be_visible()
+    page.get_by_label("Current password").focus()
+    for typed in (VIEWER[1], "entirely new words", "entirely new words"):
+        page.keyboard.type(typed)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text(re.compile("^The new password counts from now on"))
+
+
+def test_the_name_in_the_header_leads_to_the_account(running: Running, visit: Visit, rules: str) -> None:
+    with_anomaly(running)
+    for width in (1440, 400):
+        page = visit("?symbol=AAPL", ready=SIGN_IN, width=width)
+        sign_in(page, VIEWER)
+        page.get_by_role("link", name="vera (viewer)").click()
+        expect(page.get_by_text("Signed in as vera.")).to_be_visible()
+        assert axe.violations(page, rules) == []
+        page.get_by_role("link", name="Sign out").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Password")).to_be_visible()
+
+
 def test_another_role_counts_and_shows_while_the_page_is_open(
     running: Running, visit: Visit, tmp_path: Path, rules: str
 ) -> None:

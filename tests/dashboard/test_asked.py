@@ -166,7 +166,7 @@ def test_a_refusal_is_one_line_that_shows_nothing_from_outside(
     body = asked("drawing", [{"symbol": None, "range": "5m", "evil\n\x1b[31mfield": 1}, None], [])
     assert client.post(UPDATE, json=body).status_code == 400
     (line,) = caplog.messages
-    assert line == "refused a request to drawing.data: an unknown field"
+    assert line == "refused a request of local from 127.0.0.1 to drawing.data: an unknown field"
 
 
 def test_only_the_scripts_that_the_page_names_are_served(client: FlaskClient) -> None:

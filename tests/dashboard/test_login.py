@@ -7,6 +7,8 @@ import logging
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from tests.dashboard.test_dashboard import UPDATE, asked
 from tests.fakes import Feed, MemoryAcks, MemoryStore
 from tests.integration.chain import wait_until
 from tests.loaded_settings import load, refusal
+from tests.scripts import PROJECT
 from tickflow.dashboard import accounts as accounts_module
 from tickflow.dashboard import sessions as sessions_module
 from tickflow.dashboard.accounts import COMMON, Accounts, refusal_of
@@ -168,10 +171,28 @@ def test_a_viewer_sees_and_an_operator_acknowledges_too(client: FlaskClient, cap
     assert client.post(UPDATE, base_url=HTTPS, json=ACKNOWLEDGE).status_code == 200
     assert caplog.messages == [
         "signed in: vera (viewer) from 127.0.0.1",
-        "refused to the viewer vera: acked.data",
+        "refused to the viewer vera from 127.0.0.1: acked.data",
         "signed in: otto (operator) from 127.0.0.1",
         "otto from 127.0.0.1: acked.data",
     ]
+
+
+@pytest.mark.parametrize("output", SHAPES)
+def test_a_viewer_is_refused_every_callback_of_operators_and_no_other(
+    page: StockDashboard, client: FlaskClient, output: str
+) -> None:
+    sign_in(client, VIEWER)
+    callback = page.app.callback_map[output]
+    component, _, name = output.partition(".")
+    inputs, states = ([{**each, "value": None} for each in callback[kind]] for kind in ("inputs", "state"))
+    body = {"output": output, "outputs": {"id": component, "property": name}, "inputs": inputs, "state": states}
+    body["changedPropIds"] = [f"{each['id']}.{each['property']}" for each in inputs]
+    answer = client.post(UPDATE, base_url=HTTPS, json=body)
+    if SHAPES[output].role == "operator":
+        assert (answer.status_code, "operator" in answer.text) == (403, True)
+        sign_in(client, OPERATOR)
+        answer = client.post(UPDATE, base_url=HTTPS, json=body)
+    assert answer.status_code in (200, 204)
 
 
 def test_a_new_role_counts_at_once_and_a_new_password_or_removal_ends_the_session(
@@ -208,17 +229,17 @@ def test_a_browsers_form_names_its_origin(client: FlaskClient) -> None:
 def test_sessions_end_after_8_idle_hours_and_after_24_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     sessions = Sessions(monotonic=lambda: now)
-    key = sessions.begin("vera", "s")
+    key = sessions.begin("vera", "s", "10.0.0.1")
     for hours in (7.9, 15.7, 23.5):
         now = hours * 3600
         assert sessions.find(key)
     now = 24.1 * 3600
     assert sessions.find(key) is None
-    other = sessions.begin("vera", "s")
+    other = sessions.begin("vera", "s", "10.0.0.1")
     now += 8.1 * 3600
     assert sessions.find(other) is None
     monkeypatch.setattr(sessions_module, "MAX_SESSIONS", 5)
-    keys = [sessions.begin("vera", "s") for _ in range(9)]
+    keys = [sessions.begin("vera", "s", "10.0.0.1") for _ in range(9)]
     assert sum(sessions.find(each) is not None for each in keys) <= 5
     assert len(set(keys)) == 9
     assert min(map(len, keys)) > 40
@@ -340,6 +361,34 @@ def test_a_token_identifies_its_owner_in_each_request(client: FlaskClient, users
     headers = {"Authorization": f"Bearer {users.add_token('report', 'viewer', 1)}"}
     assert client.get("/_dash-layout", base_url=HTTPS, headers=headers).status_code == 200
     assert client.post(UPDATE, base_url=HTTPS, json=ACKNOWLEDGE, headers=headers).status_code == 403
+
+
+def test_a_forged_name_and_an_unknown_token_are_logged_with_the_address(
+    client: FlaskClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.get("/session", base_url=HTTPS, headers={"Authorization": "Bearer secret-token-of-nobody"})
+    with proxied(tmp_path).app.server.test_client() as behind:
+        behind.environ_base["REMOTE_ADDR"] = "10.2.0.1"
+        for name in ("otto", "otto\x1b[31m"):
+            behind.get("/session", headers={"Remote-User": name})
+        behind.get("/session")
+    assert caplog.messages == [
+        "refused a token that does not count from 127.0.0.1",
+        "refused otto from 10.2.0.1: not from a proxy of AUTH_PROXIES",
+        "refused a name that cannot be from 10.2.0.1: not from a proxy of AUTH_PROXIES",
+    ]
+
+
+def test_what_an_operator_changes_is_logged_with_the_address_that_the_proxy_saw(
+    users: Accounts, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tickflow")
+    assert users
+    with dashboard(tmp_path, auth_proxies=("127.0.0.1",)).app.server.test_client() as client:
+        seen = {"X-Forwarded-For": "192.0.2.9"}
+        sign_in(client, OPERATOR, headers=seen)
+        assert client.post(UPDATE, base_url=HTTPS, json=ACKNOWLEDGE, headers=seen).status_code == 200
+    assert caplog.messages == ["signed in: otto (operator) from 192.0.2.9", "otto from 192.0.2.9: acked.data"]
 
 
 def proxied(tmp_path: Path, **settings: object) -> StockDashboard:
@@ -490,6 +539,35 @@ def test_only_the_owner_can_read_the_file(tmp_path: Path, users: Accounts) -> No
         users.check()
 
 
+def test_the_terminal_is_asked_twice_and_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "users.json"
+    command = [sys.executable, "stock_dashboard.py", "--add-user", "vera", "--auth-users-file", str(path)]
+
+    def answer(*typed: str) -> tuple[int, str]:
+        ours, theirs = os.openpty()
+        with subprocess.Popen(
+            command, cwd=PROJECT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        ) as asking:
+            os.close(theirs)
+            shown = ""
+            with contextlib.suppress(OSError):  # how a terminal says that the program has ended
+                while read := os.read(ours, 4_096):
+                    shown += read.decode()
+                    if typed and shown.endswith(": "):
+                        os.write(ours, f"{typed[0]}\n".encode())
+                        typed = typed[1:]
+            os.close(ours)
+        return asking.returncode, shown
+
+    code, shown = answer("four old words here", "four old words her")
+    assert (code, "The two passwords differ." in shown) == (1, True)
+    code, shown = answer("four old words here", "four old words here")
+    assert (code, "vera may sign in as viewer." in shown) == (0, True)
+    assert "old words" not in shown
+    monkeypatch.undo()  # the script has the real cost of a hash
+    assert Accounts(path).is_right("vera", "four old words here")
+
+
 def test_the_script_adds_lists_and_removes(script: StartScript, tmp_path: Path) -> None:
     file = ("--auth-users-file", str(tmp_path / "kept" / "users.json"))
     missing = script("stock_dashboard.py", "--embedded", "--auth", "users", *file)
@@ -509,6 +587,8 @@ def test_the_script_adds_lists_and_removes(script: StartScript, tmp_path: Path) 
     assert listed.stdout == "vera\tviewer\n"
     removed = script("stock_dashboard.py", "--remove-user", "vera", *file)
     assert removed.wait() == 0
+    ended = script("stock_dashboard.py", "--sign-out", "vera", *file)
+    assert (ended.wait(), "no user named vera" in ended.stderr) == (1, True)
     again = script("stock_dashboard.py", "--remove-user", "vera", *file)
     assert (again.wait(), "no user" in again.stderr) == (1, True)
     assert stat.S_IMODE(os.stat(tmp_path / "kept").st_mode) == 0o700

@@ -78,6 +78,7 @@ def test_every_answer_has_the_headers_including_the_servers_own(page: Served, re
     ):
         assert header in head
     assert "Cache-Control: no-store" in head
+    assert "Access-Control" not in head
     assert head.count("\r\nServer: tickflow") == 1
     assert "waitress" not in answer.decode()
 

@@ -1,5 +1,6 @@
 """Who may sign in: people with roles and passwords (hashed by scrypt), scripts with tokens; one file of mode 0600."""
 
+import fcntl
 import hashlib
 import hmac
 import os
@@ -8,7 +9,8 @@ import secrets
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -160,11 +162,46 @@ class Accounts:
         Raises `ValueError`, with a message for the user, if the name or the password is not allowed.
         """
         self._check_name(name)
+        account = self._made(role, password)
+        self._change(lambda file: file.users.__setitem__(name, account))
+
+    def change_password(self, name: str, password: str) -> Account:
+        """Give a user a new password, which ends all sessions; return the new account.
+
+        Raises `ValueError`, with a message for the user, if the password is not allowed or there is no such user, and
+        `OSError` if the file cannot be written.
+        """
+        made = self._made("viewer", password)
+
+        def change(file: _File) -> None:
+            nonlocal made
+            if name not in file.users:
+                raise ValueError("This user was removed.")
+            made = msgspec.structs.replace(made, role=file.users[name].role)
+            file.users[name] = made
+
+        self._change(change)
+        return made
+
+    def sign_out(self, name: str) -> bool:
+        """End all sessions of a user; return whether there is one of this name."""
+        found = []
+
+        def change(file: _File) -> None:
+            if name in file.users:
+                found.append(name)
+                file.users[name] = msgspec.structs.replace(file.users[name], stamp=secrets.token_hex(8))
+
+        self._change(change)
+        return bool(found)
+
+    def _made(self, role: Role, password: str) -> Account:
         if sentence := refusal_of(password):
             raise ValueError(sentence)
         salt = os.urandom(16)
-        account = Account(role, salt.hex(), _digest(password, salt), secrets.token_hex(8))
-        self._change(lambda file: file.users.__setitem__(name, account))
+        with self._hashing:
+            digest = _digest(password, salt)
+        return Account(role, salt.hex(), digest, secrets.token_hex(8))
 
     def add_token(self, name: str, role: Role, days: float) -> str:
         """Create a token and return it; it is shown only this once.
@@ -188,11 +225,12 @@ class Accounts:
             raise ValueError("A name has 1 to 64 letters, digits, dots, hyphens, underscores and @.")
 
     def _change(self, change: Callable[[_File], object]) -> None:
-        with self._lock:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._lock, _alone(self._path.parent):
             if self._path.exists():
                 self._read()
+            self._seen = None  # what cannot be written does not count
             change(self._file)
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             beside = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
             file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
@@ -204,7 +242,6 @@ class Accounts:
             except OSError:
                 beside.unlink(missing_ok=True)
                 raise
-            self._seen = None
 
     def _reread(self) -> None:
         try:
@@ -225,6 +262,17 @@ class Accounts:
         except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._file = _File()
             raise SettingError(KEY, str(self._path), f"a file that --add-user wrote ({error})") from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process changes the accounts: the page and the flags of the script may do so at once."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _digest(password: str, salt: bytes) -> str:

@@ -12,16 +12,18 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, request
 
-from tickflow.dashboard.accounts import Accounts, Person
+from tickflow.dashboard import forms
+from tickflow.dashboard.accounts import Account, Accounts, Person
+from tickflow.dashboard.own_account import OwnAccount
 from tickflow.dashboard.sessions import COOKIE, LONGEST_SECONDS, Sessions
 from tickflow.dashboard.tries import Tries
 from tickflow.settings.addresses import SOCKET, is_socket
 
-LOGIN, LOGOUT = "/login", "/logout"
+LOGIN, LOGOUT, ACCOUNT = "/login", "/logout", "/account"
 OWN = "tickflow.own"
 """The key in the WSGI environ that marks a request which this process makes to itself. A client cannot set it: headers
 arrive as `HTTP_...`.
@@ -46,9 +48,14 @@ class Gatekeeper(ABC):
     def person(self) -> Person | None:
         """The person who makes the request; `None` if unknown."""
 
+    @property
+    def address(self) -> str:
+        """The client's address; for a request through a trusted proxy, the address that the proxy states."""
+        return request.remote_addr or ""
+
     def refuse(self) -> Response:
         """The answer to a request from an unknown person."""
-        return _plain(403, "This page can be reached only through its proxy.")
+        return forms.plain(403, "This page can be reached only through its proxy.")
 
     def serve(self, server: Flask) -> None:  # noqa: B027 - not abstract: most subclasses add no routes
         """Add the routes that this way of authentication needs."""
@@ -89,6 +96,26 @@ class ByProxy(Gatekeeper):
         is_operator = name in self._operators or "operator" in re.split(r"[\s,;]+", roles)
         return Person(name, "operator" if is_operator else "viewer")
 
+    def refuse(self) -> Response:
+        """Log a name that no proxy of ours has sent; the page itself says only how it is reached."""
+        name = request.headers.get(self._header, "")
+        if name:
+            shown = name if _NAME.fullmatch(name) else "a name that cannot be"
+            _logger.warning("refused %s from %s: not from a proxy of AUTH_PROXIES", shown, self.address)
+        return super().refuse()
+
+    @property
+    def address(self) -> str:
+        """The client's address; for a request through a trusted proxy, the address that the proxy states."""
+        address = super().address
+        if self.is_a_proxy(address):
+            forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+            try:
+                return str(ipaddress.ip_address(forwarded))
+            except ValueError:
+                return address
+        return address
+
     def is_a_proxy(self, address: str) -> bool:
         """Whether the address is one of the trusted proxies."""
         if address == SOCKET:  # the server reports this address for connections to its unix socket only
@@ -100,6 +127,20 @@ class ByProxy(Gatekeeper):
         return any(parsed in each for each in self._proxies if each.version == parsed.version)
 
 
+class Refused(NamedTuple):
+    """Why a password was not accepted, and for how many seconds no other will be."""
+
+    status: int
+    sentence: str
+    wait: int = 0
+
+    def answer(self, response: Response) -> Response:
+        """The response, with the header that says when to try again."""
+        if self.wait:
+            response.headers["Retry-After"] = str(self.wait)
+        return response
+
+
 class ByPassword(Gatekeeper):
     """Authentication by name and password, with sessions, and by bearer tokens for scripts."""
 
@@ -107,7 +148,7 @@ class ByPassword(Gatekeeper):
 
     def __init__(self, accounts: Accounts, *, proxies: Sequence[str] = (), tries: Tries | None = None) -> None:
         self.sessions = Sessions()
-        self._accounts = accounts
+        self.accounts = accounts
         self._tries = tries or Tries()
         self._proxies = ByProxy(proxies, "")
 
@@ -117,12 +158,12 @@ class ByPassword(Gatekeeper):
             return Person("the page itself", "viewer")
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind:
-            return self._accounts.bearer(token.strip()) if kind.lower() == "bearer" else None
+            return self.accounts.bearer(token.strip()) if kind.lower() == "bearer" else None
         key = request.cookies.get(COOKIE)
         session = self.sessions.find(key)
         if session is None:
             return None
-        account = self._accounts.find(session.name)
+        account = self.accounts.find(session.name)
         if account is None or account.stamp != session.stamp:  # the account was removed, or has a new password
             self.sessions.end(key)
             return None
@@ -132,60 +173,63 @@ class ByPassword(Gatekeeper):
         """Redirect a browser to the sign-in page; answer everything else with a status and a message."""
         if request.method in ("GET", "HEAD") and request.path == "/":
             query = request.query_string.decode("ascii", "replace")
-            return _found(f"{LOGIN}?{query}" if query and _QUERY.fullmatch(query) else LOGIN)
-        response = _plain(401, ENDED)
+            return forms.found(f"{LOGIN}?{query}" if query and _QUERY.fullmatch(query) else LOGIN)
+        if "Authorization" in request.headers:  # a page of another site cannot send this header
+            _logger.warning("refused a token that does not count from %s", self.address)
+        response = forms.plain(401, ENDED)
         response.headers["WWW-Authenticate"] = "Bearer"
         return response
 
     def serve(self, server: Flask) -> None:
-        """Add the pages to sign in and out."""
+        """Add the pages to sign in and out, and of one's own account."""
         server.add_url_rule(LOGIN, "login", self._login, methods=["GET", "POST"])
         server.add_url_rule(LOGOUT, "logout", self._logout, methods=["GET", "POST"])
+        server.add_url_rule(ACCOUNT, "account", OwnAccount(self).serve, methods=["GET", "POST"])
 
     @property
     def address(self) -> str:
         """The client's address; for a request through a trusted proxy, the address that the proxy states."""
-        address = request.remote_addr or ""
-        if self._proxies.is_a_proxy(address):
-            forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-            try:
-                return str(ipaddress.ip_address(forwarded))
-            except ValueError:
-                return address
-        return address
+        return self._proxies.address
+
+    def checked(self, name: str, password: str, purpose: str) -> Account | Refused:
+        """The account, if the password is right and this attempt may be made now; `purpose` names it in the log."""
+        shown = name if _NAME.fullmatch(name) else "a name that cannot be"
+        wait = math.ceil(self._tries.wait(name, self.address))
+        if wait > 0:
+            _logger.warning("%s refused: too many tries of %s from %s", purpose, shown, self.address)
+            return Refused(429, f"Too many tries. Try again in {wait} s.", wait)
+        right = self.accounts.is_right(name, password)
+        if right is None:
+            return Refused(503, "Too many people are signing in at once. Try again in a few seconds.", 5)
+        account = self.accounts.find(name)
+        if not right or account is None:
+            _logger.warning("%s refused: wrong name or password of %s from %s", purpose, shown, self.address)
+            return Refused(401, WRONG)
+        self._tries.right(name, self.address)
+        return account
+
+    def begin(self, name: str, account: Account, response: Response) -> Response:
+        """Begin a session in place of the browser's current one; the response gives the browser its key."""
+        self.sessions.end(request.cookies.get(COOKIE))
+        key = self.sessions.begin(name, account.stamp, self.address)
+        response.set_cookie(
+            COOKIE, key, max_age=int(LONGEST_SECONDS), secure=True, httponly=True, samesite="Lax", path="/"
+        )
+        return response
 
     def _login(self) -> Response:
         query = request.query_string.decode("ascii", "replace")
         query = query if _QUERY.fullmatch(query) else ""
         if request.method == "GET":
             return _page(200, _form(query))
-        if request.mimetype != "application/x-www-form-urlencoded":
-            return _plain(415, "The sign-in page sends a form.")
+        if request.mimetype != forms.FORM:
+            return forms.plain(415, "The sign-in page sends a form.")
         name, password = request.form.get("name", "")[:64], request.form.get("password", "")[:1_000]
-        shown = name if _NAME.fullmatch(name) else "a name that cannot be"
-        wait = self._tries.wait(name, self.address)
-        if wait > 0:
-            _logger.warning("sign-in refused: too many tries of %s from %s", shown, self.address)
-            seconds = math.ceil(wait)
-            response = _page(429, _form(query, f"Too many tries. Try again in {seconds} s."))
-            response.headers["Retry-After"] = str(seconds)
-            return response
-        right = self._accounts.is_right(name, password)
-        if right is None:
-            return _page(503, _form(query, "Too many people are signing in at once. Try again in a few seconds."))
-        account = self._accounts.find(name)
-        if not right or account is None:
-            _logger.warning("sign-in refused: wrong name or password of %s from %s", shown, self.address)
-            return _page(401, _form(query, WRONG))
-        self._tries.right(name, self.address)
-        self.sessions.end(request.cookies.get(COOKIE))
-        key = self.sessions.begin(name, account.stamp)
+        account = self.checked(name, password, "sign-in")
+        if isinstance(account, Refused):
+            return account.answer(_page(account.status, _form(query, account.sentence)))
         _logger.info("signed in: %s (%s) from %s", name, account.role, self.address)
-        response = _found(f"/?{query}" if query else "/")
-        response.set_cookie(
-            COOKIE, key, max_age=int(LONGEST_SECONDS), secure=True, httponly=True, samesite="Lax", path="/"
-        )
-        return response
+        return self.begin(name, account, forms.found(f"/?{query}" if query else "/"))
 
     def _logout(self) -> Response:
         if request.method == "GET":
@@ -195,7 +239,7 @@ class ByPassword(Gatekeeper):
         person = self.person()
         self.sessions.end(request.cookies.get(COOKIE))
         _logger.info("signed out: %s from %s", person.name if person else "nobody", self.address)
-        response = _found(LOGIN)
+        response = forms.found(LOGIN)
         response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
         return response
 
@@ -230,46 +274,14 @@ def gatekeeper(settings: AuthSettings, accounts: Accounts) -> Gatekeeper:
     return Everybody()
 
 
-def _plain(status: int, sentence: str) -> Response:
-    return Response(f"{sentence}\n", status, mimetype="text/plain")
-
-
-def _found(address: str) -> Response:
-    answer = redirect(address, 303)
-    return Response(answer.get_data(), 303, headers={"Location": address}, mimetype="text/html")
-
-
 def _form(query: str, trouble: str = "") -> str:
-    said = f'<p role="alert">{html.escape(trouble)}</p>' if trouble else ""
     action = html.escape(f"{LOGIN}?{query}" if query else LOGIN)
-    return f"""<form method="post" action="{action}">{said}
+    return f"""<form method="post" action="{action}">{forms.alert(trouble)}
 <label for="name">Name</label>
 <input id="name" name="name" autocomplete="username" autocapitalize="none" maxlength="64" required autofocus>
-<label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" maxlength="256" required>
+{forms.password("password", "Password", "current")}
 <button>Sign in</button></form>"""
 
 
 def _page(status: int, content: str) -> Response:
-    return Response(_FRAME.replace("CONTENT", content), status, mimetype="text/html")
-
-
-_FRAME = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Tickflow: sign in</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<style>
-:root { --ink: #1a1d21; --ground: #ffffff; --line: #868e96; --button: #0b5394; --on: #ffffff; --alert: #a61e1e; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e8ea; --ground: #16181b; --line: #868e96; --button: #8ec5f4; --on: #10151a; --alert: #ffa8a8; }
-}
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); margin: 0; }
-main { max-width: 320px; margin: 12vh auto 0; padding: 0 16px; }
-h1 { font-size: 20px; }
-label { display: block; margin-top: 12px; }
-input, button { font: inherit; box-sizing: border-box; width: 100%; padding: 8px 12px; border-radius: 4px; }
-input { color: inherit; background: transparent; border: 1px solid var(--line); }
-button { margin-top: 20px; color: var(--on); background: var(--button); border: 0; cursor: pointer; }
-:focus-visible { outline: 3px solid var(--button); outline-offset: 2px; }
-[role=alert] { color: var(--alert); }
-a { color: inherit; }
-</style></head><body><main><h1>Tickflow</h1>CONTENT</main></body></html>"""
+    return forms.page(status, "sign in", content)

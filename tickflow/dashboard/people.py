@@ -20,6 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     only.add_argument("--add-token", metavar="NAME", help="create a token for a script; it is shown only once")
     only.add_argument("--remove-user", metavar="NAME", help="remove the user and the token of that name")
+    only.add_argument("--sign-out", metavar="NAME", help="end all sessions of that user, who may sign in again")
     only.add_argument("--list-users", action="store_true", help="list the users and their roles")
     group.add_argument(
         "--role", choices=ROLES, default="viewer", help="what that user or token may do (default: viewer)"
@@ -29,7 +30,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def changes(arguments: argparse.Namespace) -> bool:
     """Whether one of the flags was given."""
-    return bool(arguments.add_user or arguments.add_token or arguments.remove_user or arguments.list_users)
+    asked = (arguments.add_user, arguments.add_token, arguments.remove_user, arguments.sign_out, arguments.list_users)
+    return any(asked)
 
 
 def change(arguments: argparse.Namespace, path: Path) -> str:
@@ -46,6 +48,10 @@ def change(arguments: argparse.Namespace, path: Path) -> str:
             if not accounts.remove(arguments.remove_user):
                 raise TickflowError(f"There is no user or token named {arguments.remove_user}.")
             return f"{arguments.remove_user} is removed; open sessions have ended."
+        if arguments.sign_out:
+            if not accounts.sign_out(arguments.sign_out):
+                raise TickflowError(f"There is no user named {arguments.sign_out}.")
+            return f"All sessions of {arguments.sign_out} have ended."
     except (ValueError, OSError) as error:
         raise TickflowError(str(error)) from error
     return (

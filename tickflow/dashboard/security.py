@@ -16,7 +16,7 @@ from dash.fingerprint import check_fingerprint
 from flask import Response, g, jsonify, request
 
 from tickflow.dashboard.asked import Bodies, Refused
-from tickflow.dashboard.login import LOGIN, LOGOUT, Gatekeeper
+from tickflow.dashboard.login import ACCOUNT, LOGIN, LOGOUT, Gatekeeper
 from tickflow.dashboard.rationed import Rationed
 from tickflow.dashboard.viewers import VIEWERS, Viewers
 from tickflow.errors import Overloaded
@@ -29,7 +29,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 CATCH_ALL = "/<path:path>"
 CALLBACKS = "/_dash-update-component"
 SUITES = "/_dash-component-suites/"
-FORMS = (LOGIN, LOGOUT)
+FORMS = (LOGIN, LOGOUT, ACCOUNT)
 SESSION = "/session"
 FILES = ("/assets/", "/modules/", SUITES)
 
@@ -106,13 +106,14 @@ def secure(
         try:
             asked = bodies.checked(request.environ["wsgi.input"].read(length))
         except Refused as refused:
-            _logger.warning("refused a request to %s: %s", refused.callback or "a callback", refused.why)
+            by = g.person.name, keeper.address, refused.callback or "a callback"
+            _logger.warning("refused a request of %s from %s to %s: %s", *by, refused.why)
             return refusal(400, "This is not a request of this page. Load the page again.")
         if asked.role == "operator":
             if g.person.role != "operator":
-                _logger.warning("refused to the viewer %s: %s", g.person.name, asked.callback)
+                _logger.warning("refused to the viewer %s from %s: %s", g.person.name, keeper.address, asked.callback)
                 return refusal(403, "This needs the role operator; you are signed in as a viewer.")
-            _logger.info("%s from %s: %s", g.person.name, request.remote_addr, asked.callback)
+            _logger.info("%s from %s: %s", g.person.name, keeper.address, asked.callback)
         drawn = asked.values.get("drawn.data")
         if drawn is not None and not viewers.admit(drawn.id):
             return refusal(503, f"{VIEWERS} pages are already open. Close one, or try again later.")

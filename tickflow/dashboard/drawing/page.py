@@ -175,7 +175,7 @@ def _header() -> Component:
                         className="person",
                         hidden=True,
                         children=[
-                            html.Span("", id="person-name", className="person-name"),
+                            html.A("", id="person-name", className="person-name", title="Password and sessions"),
                             html.Button("Sign out", id="sign-out", className="plain", type="button", hidden=True),
                             html.A("Sign in", id="sign-in", href="login", target="_blank", rel="noopener", hidden=True),
                         ],
