@@ -1,4 +1,4 @@
-"""The images of others in compose files, Dockerfile and workflow: each by tag and digest, the same everywhere."""
+"""Compose files, Dockerfile and workflow name each third-party image by the same tag and digest."""
 
 import re
 from collections.abc import Iterator

@@ -169,7 +169,7 @@ def _long(choose: random.Random, known: list[dict[str, Any]]) -> Request:
 
 
 def _form(choose: random.Random, _known: list[dict[str, Any]]) -> Request:
-    """A form of the sign-in or of one's own account with odd values, or a damaged one."""
+    """A form of the sign-in page or of the account page, damaged or with odd values."""
     names = ("name", "password", "new", "again", "session", "session", "x")
     fields = [(choose.choice(names), str(choose.choice(ODD))) for _ in range(choose.randint(0, 6))]
     text = urllib.parse.urlencode(fields, errors="surrogatepass").encode()

@@ -1,4 +1,4 @@
-"""The page of one's own account: a new password, and sessions that end; always with the current password."""
+"""On the account page, users change their password and end sessions, always with the current password."""
 
 import logging
 import re
@@ -92,7 +92,7 @@ def test_a_password_is_changed_only_with_the_current_one_for_an_allowed_one(
 
 
 def test_the_current_password_cannot_be_guessed_on_the_page_of_the_account(client: FlaskClient) -> None:
-    """Somebody at a browser that was left open may try as seldom as at the sign-in."""
+    """Attempts at an unattended browser are limited as at the sign-in."""
     sign_in(client, VIEWER)
     answers = [change(client, f"a wrong password {at}") for at in range(12)]
     assert [each.status_code for each in answers].count(401) < 8

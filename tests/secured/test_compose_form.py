@@ -1,4 +1,6 @@
-"""The secured form of Compose: its page, Prometheus and Grafana ask a real InfluxDB by HTTPS, as its files have it."""
+"""In Compose's secured form, page, Prometheus and Grafana query a real InfluxDB over HTTPS, as its files configure
+them.
+"""
 
 import json
 import os

@@ -266,7 +266,7 @@ class Accounts:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process changes the accounts: the page and the flags of the script may do so at once."""
+    """Wait until no other process changes the accounts: the page and the script's flags may do so at the same time."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The pages that need no script: to sign in and out, and for one's own account."""
+"""The pages that need no JavaScript: those to sign in and out, and the account page."""
 
 import html
 

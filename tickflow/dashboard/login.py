@@ -181,7 +181,7 @@ class ByPassword(Gatekeeper):
         return response
 
     def serve(self, server: Flask) -> None:
-        """Add the pages to sign in and out, and of one's own account."""
+        """Add the pages to sign in and out, and the account page."""
         server.add_url_rule(LOGIN, "login", self._login, methods=["GET", "POST"])
         server.add_url_rule(LOGOUT, "logout", self._logout, methods=["GET", "POST"])
         server.add_url_rule(ACCOUNT, "account", OwnAccount(self).serve, methods=["GET", "POST"])

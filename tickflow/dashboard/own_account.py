@@ -1,4 +1,4 @@
-"""The page of one's own account: a new password, and one's sessions. It works without JavaScript."""
+"""The account page: users change their password there, and end their sessions. It works without JavaScript."""
 
 import html
 import logging
