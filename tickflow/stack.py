@@ -12,6 +12,7 @@ from tickflow.ticklog.base import TickLog
 
 if TYPE_CHECKING:  # producers have no mutes: they start without loading them
     from tickflow.store.mutes import MuteStore
+    from tickflow.store.steering import SteeringStore
 
 
 class Secret(Protocol):
@@ -219,6 +220,26 @@ def open_mutes(settings: StackSettings, stop: threading.Event) -> "MuteStore":
     return InfluxMutes(
         settings.influxdb_url,
         token=settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED),
+        org=settings.influxdb_org,
+        bucket=f"{settings.influxdb_bucket}_acks",
+        certificates=influxdb_certificates(settings),
+    )
+
+
+def open_steering(settings: StackSettings, stop: threading.Event) -> "SteeringStore":
+    """The store through which readers steer a replay on this stack. Raises `SettingError` if InfluxDB's token is
+    missing.
+    """
+    if settings.stack == "embedded":
+        from tickflow.store.sqlite.steering import EmbeddedSteering
+
+        return EmbeddedSteering(settings.embedded_file, stop=stop)
+    token = settings.secret("INFLUXDB_TOKEN", TOKEN_NEEDED)
+    from tickflow.store.influx.steering import InfluxSteering
+
+    return InfluxSteering(
+        settings.influxdb_url,
+        token=token,
         org=settings.influxdb_org,
         bucket=f"{settings.influxdb_bucket}_acks",
         certificates=influxdb_certificates(settings),

@@ -1,0 +1,77 @@
+"""Wishes and states of steered replays in InfluxDB: the measurements `stock_wishes` and `stock_replays` in the page's
+bucket.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from influxdb_client import Point, WritePrecision
+
+from tickflow.settings.certificates import Certificates
+from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
+from tickflow.store.influx.page_bucket import PageBucket
+from tickflow.store.steering import MOST_WISHES, KeptWish, ReplayState, SteeringStore, kept_wish
+
+WISHES, REPLAYS = "stock_wishes", "stock_replays"
+_WISH: Any = tuple[Integer, str, str, str, str]
+_STATE: Any = tuple[Integer, str]
+_RUNS = 10
+"""How many of the runs that began last are looked at for the newest report."""
+
+
+class InfluxSteering(SteeringStore):
+    """Wishes and states in `bucket`; see `PageBucket`. Thread-safe.
+
+    A wish is a point at the time when it was made. A run has one point, at the time when it began, which each report
+    overwrites.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str,
+        org: str,
+        bucket: str,
+        certificates: Certificates = SYSTEMS_OWN,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        what = "The steering of the replay"
+        self._kept = PageBucket(
+            url, token=token, org=org, bucket=bucket, what=what, certificates=certificates, clock=clock
+        )
+
+    def ask(self, kept: KeptWish) -> None:  # noqa: D102 - documented in SteeringStore
+        point = Point(WISHES).tag("run", kept.run).field("id", kept.id).field("wish", kept.wish.encode())
+        point.field("made_by", kept.made_by)
+        self._kept.write(point.time(kept.made_ns, WritePrecision.NS).to_line_protocol())
+
+    def wishes(self, run: str) -> Sequence[KeptWish]:  # noqa: D102
+        rows = self._kept.rows(
+            _WISH,
+            f'SELECT "run", "id", "wish", "made_by" FROM "{WISHES}" WHERE "run" = $run '  # noqa: S608 - only our own names are inserted
+            "ORDER BY time DESC LIMIT $most",
+            {"run": run, "most": MOST_WISHES},
+        )
+        found = [kept_wish(name, number, text, made_ns, by) for made_ns, name, number, text, by in rows[::-1]]
+        return [kept for kept in found if kept is not None]
+
+    def report(self, state: ReplayState) -> None:  # noqa: D102
+        point = Point(REPLAYS).tag("run", state.run).field("state", state.encode())
+        self._kept.write(point.time(state.begun_ns, WritePrecision.NS).to_line_protocol())
+
+    def state(self) -> ReplayState | None:  # noqa: D102
+        query = f'SELECT "state" FROM "{REPLAYS}" ORDER BY time DESC LIMIT {_RUNS}'  # noqa: S608
+        found = []
+        for _, text in self._kept.rows(_STATE, query, {}):
+            try:
+                found.append(ReplayState.parse(text))
+            except msgspec.DecodeError:  # written by another version
+                continue
+        return max(found, key=lambda state: state.written_ns, default=None)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._kept.close()

@@ -1,0 +1,166 @@
+"""How readers steer a replay through the store: their wishes, and the state that the producer reports.
+
+Both are kept beside the acknowledgements. Two adapters implement the store: `influx/steering.py` (the bucket
+`<bucket>_acks`) and `sqlite/steering.py` (two tables).
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from tickflow.ticks.tick import END_YEAR_US
+
+PLAY, PAUSE, SPEED, JUMP = "play", "pause", "speed", "jump"
+ACTS = (PLAY, PAUSE, SPEED, JUMP)
+SLOWEST, FASTEST = 0.001, 100_000.0
+MOST_WISHES = 50
+"""How many of the newest wishes of a run the producer reads at a time."""
+FORM = "play, pause, speed FACTOR or jump MICROSECONDS"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reader wants of a replay. `value` is the factor of `speed`, or the time of `jump` in µs since 1970;
+    otherwise 0. Raises `ValueError` for anything else.
+    """
+
+    act: str
+    value: float = 0
+
+    def __post_init__(self) -> None:
+        if self.act not in ACTS:
+            raise ValueError(f"{self.act[:40]!r} is no wish: expected {FORM}")
+        if self.act == SPEED:
+            if not SLOWEST <= self.value <= FASTEST:  # NaN is refused too
+                raise ValueError(f"the speed {self.value!r} is not from {SLOWEST:g} to {FASTEST:g}")
+        elif self.act == JUMP:
+            if not (isinstance(self.value, int) and 0 <= self.value < END_YEAR_US):
+                raise ValueError(f"the time {self.value!r} is not in whole µs of the years 1970 to 2261")
+        elif self.value != 0:
+            raise ValueError(f"{self.act} has no value")
+
+    @classmethod
+    def parse(cls, text: str) -> "Wish":
+        """Read what `encode` returns. Raises `ValueError` with a sentence.
+
+        >>> Wish.parse("speed 60"), Wish.parse("pause")
+        (Wish(act='speed', value=60.0), Wish(act='pause', value=0))
+        """
+        act, _, rest = text.partition(" ")
+        if act == SPEED:
+            try:
+                return cls(act, float(rest) if rest.isascii() and "_" not in rest else math.nan)
+            except ValueError:
+                raise ValueError(f"{rest[:40]!r} is not a speed") from None
+        if act == JUMP:
+            if not (rest.isascii() and rest.isdecimal() and len(rest) <= 19):
+                raise ValueError(f"{rest[:40]!r} is not a time in µs since 1970")
+            return cls(act, int(rest))
+        if rest or text != act:
+            raise ValueError(f"{text[:40]!r} is no wish: expected {FORM}")
+        return cls(act)
+
+    def encode(self) -> str:
+        """The wish as text.
+
+        >>> Wish(JUMP, 1_381_154_400_000_000).encode()
+        'jump 1381154400000000'
+        """
+        return self.act if self.act in (PLAY, PAUSE) else f"{self.act} {self.value!r}"
+
+    def words(self) -> str:
+        """The wish for a person.
+
+        >>> Wish(JUMP, 1_381_154_400_000_000).words(), Wish(SPEED, 60.0).words()
+        ('jump to 2013-10-07T14:00:00Z', 'speed 60 ×')
+        """
+        if self.act == JUMP:
+            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(self.value))
+            return f"jump to {moment.isoformat().replace('+00:00', 'Z')}"
+        return f"speed {self.value:g} ×" if self.act == SPEED else self.act
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWish:
+    """A wish for the run `run` of a producer. `made_ns` is the wall clock of the page that stored it."""
+
+    run: str
+    id: str
+    wish: Wish
+    made_ns: int
+    made_by: str = ""
+
+
+def kept_wish(run: str, number: str, text: str, made_ns: int, made_by: str) -> KeptWish | None:
+    """A stored wish; `None` if its text is no wish, which only another program can have stored."""
+    try:
+        return KeptWish(run, number, Wish.parse(text), made_ns, made_by)
+    except ValueError:
+        return None
+
+
+class ReplayState(msgspec.Struct, frozen=True):
+    """What the producer of a steered replay reports about itself.
+
+    `run` names the run, which began at `begun_ns` and wrote this at `written_ns` (wall clock, ns since 1970).
+    `position_us` is the time in the recording, in whole ms: the replay has given out every tick before it. The
+    recording begins at `begin_us` and ends before `end_us` (0: not known yet). While `rewound`, the replay is at a
+    moment before ticks that it has given out already; `turns` counts such jumps. `obeyed` is the id of the last wish
+    that it obeyed. `stopped`: this is the last report of the run.
+    """
+
+    run: str
+    begun_ns: int
+    written_ns: int
+    position_us: int
+    begin_us: int
+    end_us: int
+    speed: float
+    paused: bool
+    ended: bool
+    rewound: bool
+    turns: int
+    obeyed: str
+    stopped: bool = False
+
+    def encode(self) -> str:
+        """The state as text."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "ReplayState":
+        """Read what `encode` returns. Raises `msgspec.DecodeError`."""
+        return _parse(text)
+
+
+_parse = msgspec.json.Decoder(ReplayState).decode
+
+
+class SteeringStore(ABC):
+    """Wishes and states. Calls may raise `StoreUnavailable` and `StoreMisconfigured`."""
+
+    @abstractmethod
+    def ask(self, kept: KeptWish) -> None:
+        """Store a wish."""
+
+    @abstractmethod
+    def wishes(self, run: str) -> Sequence[KeptWish]:
+        """The newest `MOST_WISHES` wishes for a run, in the order in which they were made; those that are no wishes are
+        left out.
+        """
+
+    @abstractmethod
+    def report(self, state: ReplayState) -> None:
+        """Store the state of a run in place of its previous one."""
+
+    @abstractmethod
+    def state(self) -> ReplayState | None:
+        """The newest report of any run, or `None` if there is none."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""
