@@ -21,12 +21,14 @@ from tests.conftest import StartScript
 from tests.integration.chain import EmbeddedChain, wait_until, working
 from tests.oracle import read_embedded_log
 from tests.scripts import PROJECT
+from tests.theatre import Theatre, standing
 from tickflow.errors import SettingError, SourceError
 from tickflow.process import StopEvent
 from tickflow.recording import Recorder, folder_of, is_recording
 from tickflow.sources.recorded import Recorded, recorded_files
 from tickflow.sources.replay import Part
 from tickflow.store.sqlite.store import EmbeddedStore
+from tickflow.store.steering import JUMP, PAUSE, PLAY, Wish
 from tickflow.ticklog.sqlite.log import EmbeddedTickLog
 from tickflow.ticks.tick import Tick, encode, epoch_us
 
@@ -267,6 +269,21 @@ def test_a_replayed_recording_follows_the_pace_of_the_log_or_a_multiple(folder: 
     assert len([tick for batch in source.batches(wait) for tick in batch]) == 1_000
     appended = tickflow.read(folder).sort_values("offset")["appended"]
     assert now[0] == pytest.approx(2 * (appended.iloc[-1] - appended.iloc[0]).total_seconds())
+
+
+def test_a_steered_recording_runs_by_the_times_of_its_ticks_and_gives_each_out_once(folder: Path) -> None:
+    def at(second: int) -> int:
+        return epoch_us(MORNING + timedelta(seconds=second))
+
+    wishes = [(5.05, Wish(PAUSE)), (6.0, Wish(JUMP, at(700))), (8.0, Wish(JUMP, at(100))), (9.0, Wish(PLAY))]
+    for until, count, moment in ((7.0, 700, at(700)), (8.5, 700, at(100)), (9.5 + 700, 801, None)):
+        theatre = Theatre(wishes, until)
+        source = Recorded(folder, recorded_files(folder), pace=theatre.pace)
+        ticks = [tick for batch in source.batches(theatre.wait) for tick in batch]
+        assert [number_of(tick) for tick in ticks] == list(range(count))
+        state = standing(theatre)
+        assert state.position_us == moment or moment is None
+        assert state.rewound == (moment == at(100))
 
 
 @pytest.mark.parametrize("part", ["AAPL", "AAPL/2026-01-05", "AAPL/*/*.parquet", "moved"])

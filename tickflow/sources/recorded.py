@@ -19,8 +19,9 @@ from tickflow.recording import STATE, completed, folder_of, schema
 from tickflow.sources.base import Wait
 from tickflow.sources.files.arrow import PARQUET
 from tickflow.sources.files.sources import paths_of
+from tickflow.sources.pace import Pace
 from tickflow.sources.replay import Part
-from tickflow.ticks.tick import Tick
+from tickflow.ticks.tick import Tick, epoch_us
 
 BATCH = 1_000
 ROWS = 20_000
@@ -68,7 +69,8 @@ class Recorded:
     """The ticks of a recording.
 
     `speed` is relative to the pace at which the log received them; `math.inf`: without waiting. `part`, `loop`, `shift`
-    and `now` are as for `Replay`; shifted ticks have the source `replay`, regardless of their original source.
+    and `now` are as for `Replay`; shifted ticks have the source `replay`, regardless of their original source. With a
+    `pace` that readers steer, ticks are due by their own times, which are the times that readers see.
     """
 
     def __init__(
@@ -82,11 +84,13 @@ class Recorded:
         loop: bool = False,
         shift: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pace: Pace | None = None,
     ) -> None:
         self.symbols: Sequence[str] = ()
         self._path = path
         self._part = part or Part()
-        self._speed, self._clock = speed, clock
+        self._pace = pace or Pace(speed, clock)
+        self._speed = self._pace.speed
         self._loop, self._shift, self._now = loop, shift, now
         self._given = 0
         wanted = {folder_of(symbol) for symbol in self._part.symbols}
@@ -104,7 +108,10 @@ class Recorded:
         """The ticks that are due. Raises `SourceError` if a file is damaged."""
         while True:
             before = self._given
-            if (yield from self._round(wait)) or not self._loop or self._given == before:
+            stopped = yield from self._round(wait)
+            if not stopped and self._pace.steered:
+                self._pace.end(wait)
+            if stopped or not self._loop or self._given == before:
                 return
             logger.info("%s: reached the end, starting again (--loop)", self._path)
 
@@ -116,19 +123,24 @@ class Recorded:
             by_partition[partition].append(file)
         streams = [self._rows(files) for files in by_partition.values()]
         rows = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=itemgetter(0))
-        started, first, moved = self._clock(), None, timedelta(0)
+        paced, moved = not math.isinf(self._speed), timedelta(0)
+        last_us: int | None = None
         batch: list[Tick] = []
         for appended, tick in rows:
-            if first is None:
-                first = appended
+            time_us = epoch_us(tick.timestamp) if self._pace.steered else appended * 1000
+            if last_us is None:
+                self._pace.begin(time_us)
                 moved = self._now() - _utc(tick.timestamp) if self._shift else moved
-            if not math.isinf(self._speed):
-                due = started + (appended - first) / 1e3 / self._speed
-                if due > self._clock():
-                    yield batch
-                    batch = []
-                    if wait(due - self._clock()):
-                        return True
+            elif time_us < last_us:  # a tick out of order is published together with the ticks before it
+                time_us = last_us
+            if paced and not self._pace.is_due(time_us):
+                yield batch
+                batch = []
+                if last_us is not None:
+                    self._pace.given(last_us)
+                if self._pace.hold(time_us, wait):
+                    return True
+            last_us = time_us
             if self._shift:
                 tick = msgspec.structs.replace(tick, timestamp=tick.timestamp + moved, source="replay")
             batch.append(tick)
@@ -136,7 +148,10 @@ class Recorded:
             if len(batch) >= BATCH:
                 yield batch
                 batch = []
+                self._pace.given(last_us)
         yield batch
+        if last_us is not None:
+            self._pace.given(last_us)
         return False
 
     def progress(self) -> str:

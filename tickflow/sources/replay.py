@@ -23,6 +23,7 @@ from tickflow.sources.files.explain import explained, spelled
 from tickflow.sources.files.options import Options, Refusal
 from tickflow.sources.files.plan import BARS
 from tickflow.sources.files.sources import Opened, Reading, open_all
+from tickflow.sources.pace import Pace
 from tickflow.ticks.tick import Tick, epoch_us
 
 BATCH = 1000
@@ -62,7 +63,7 @@ class Replay:
     The constructor recognises the files, and raises `SettingError` if something is wrong with them. With `loop`, the
     replay starts again at its end, for ever; `shift` moves all times so that the first tick has the current time.
     `done` says how many ticks of each symbol an earlier run has published; these are skipped. `clock` is monotonic, in
-    seconds; `now` gives the time of day.
+    seconds; `now` gives the time of day. A `pace` that readers steer replaces `speed` and `clock`.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Replay:
         loop: bool = False,
         shift: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pace: Pace | None = None,
     ) -> None:
         if path is None:
             raise SettingError("REPLAY_FILE", None, "the file to replay (SOURCE is replay)")
@@ -83,8 +85,9 @@ class Replay:
         self.done: Mapping[str, int] = {}
         self.skipped = 0
         self._path = path
-        self._speed = speed
-        self._clock = clock
+        self._pace = pace or Pace(speed, clock)
+        self._speed = self._pace.speed
+        self._clock = self._pace.monotonic
         self._now = now
         self._part = part or Part()
         self._loop, self._shift = loop, shift
@@ -98,7 +101,7 @@ class Replay:
         self._went_back = False
         self._given = self._bytes = 0
         self._ahead = (0, 0, 0)
-        self._started = clock()
+        self._started = self._clock()
         if loop and any(
             file.member.path is None and file.member.name.startswith("the standard") for file in self.opened.files
         ):
@@ -170,13 +173,15 @@ class Replay:
                 break
             logger.info("%s: reached the end, starting again (--loop)", self._path)
             self._reading = self._new_reading()
+        if not stopped and self._pace.steered:
+            self._pace.end(wait)
         if not stopped:
             self._complain()
 
     def _round(self, wait: Wait) -> Generator[list[Tick], None, bool]:
         """Yield the ticks of one pass over the files; return whether the process was asked to stop."""
-        began: float | None = None
-        first_us = shift_us = 0
+        has_begun = False
+        shift_us = last_us = 0
         paced = not math.isinf(self._speed)
         left = dict(self.done)
         self._bytes = 0
@@ -188,10 +193,11 @@ class Replay:
             if not len(part):
                 self._bytes = self.opened.done
                 continue
-            if began is None:
-                began = self._clock()
+            if not has_begun:
+                has_begun = True
                 first_us = int(part.time_us[0])
                 shift_us = epoch_us(self._now()) - first_us if self._shift else 0
+                self._pace.begin(first_us + shift_us)
             self._look_back(part)
             if shift_us:
                 part = replace(part, time_us=part.time_us + shift_us)
@@ -202,28 +208,28 @@ class Replay:
                     yield batch
                 self._bytes = self.opened.done
                 continue
-            due = began + (part.time_us - first_us - shift_us) / 1e6 / self._speed
+            # A tick out of order is published together with the ticks before it.
+            times_us = np.maximum.accumulate(np.maximum(part.time_us, last_us))
+            last_us = int(times_us[-1])
             start = 0
             while start < len(part):
-                now = self._clock()
-                if due[start] > now:
-                    if self._pause(float(due[start]), int(part.time_us[start]), wait):
-                        return True
-                    now = self._clock()
-                # Publish up to the first tick that is not due; a tick out of order is published together with the ticks
-                # before it.
-                late = np.flatnonzero(due[start : start + BATCH] > max(now, due[start]))
-                end = start + (int(late[0]) if len(late) else min(BATCH, len(part) - start))
+                if not self._pace.is_due(int(times_us[start])) and self._pause(int(times_us[start]), wait):
+                    return True
+                end = start + self._pace.count_due(times_us[start : start + BATCH])
                 self._given += end - start
                 yield part.take(slice(start, end)).ticks()
+                self._pace.given(int(times_us[end - 1]))
                 start = end
             self._bytes = self.opened.done
         return False
 
-    def _pause(self, due: float, time_us: int, wait: Wait) -> bool:
+    def _pause(self, time_us: int, wait: Wait) -> bool:
         """Wait until the next tick is due; log a long wait at its start and every minute. Return whether the process
         was asked to stop.
         """
+        if self._pace.steered:
+            return self._pace.hold(time_us, wait)
+        due = float(self._pace.due(time_us))
         moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
         is_long = due - self._clock() >= FAR_SECONDS
         try:
