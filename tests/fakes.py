@@ -56,20 +56,24 @@ class MemoryStore(MetricsStore):
         found = (each for each in self._statuses.values() if each.written_at >= oldest)
         return sorted(found, key=lambda status: -status.written_at)
 
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+    def latest(
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
         self._check()
         names = {symbol for symbol, _, _ in self._rows} if symbols is None else set(symbols)
-        return Points.from_rows(row for symbol in sorted(names)[:most] for row in self._of(symbol)[-1:])
+        return Points.from_rows(row for symbol in sorted(names)[:most] for row in self._of(symbol, until_ns)[-1:])
 
     def symbol_count(self) -> int:
         self._check()
         return len({symbol for symbol, _, _ in self._rows})
 
-    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+    def first_prices(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, float]:
         self._check()
         found: dict[str, float] = {}
         for symbol in {symbol for symbol, _, _ in self._rows} if symbols is None else symbols:
-            rows = self.points(symbol, since_ns)
+            rows = self.points(symbol, since_ns, until_ns)
             if len(rows):
                 found[symbol] = float(rows.price[0])
         return found
@@ -100,23 +104,28 @@ class MemoryStore(MetricsStore):
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
         return True
 
-    def newest(self, symbol: str, count: int) -> Points:
+    def newest(self, symbol: str, count: int, until_ns: int | None = None) -> Points:
         self._check()
-        return Points.from_rows(self._of(symbol)[-count:] if count else [])
+        return Points.from_rows(self._of(symbol, until_ns)[-count:] if count else [])
 
-    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+    def anomalies(
+        self, since_ns: int, count: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> Points:
         self._check()
         chosen = [row for row in self._rows.values() if symbols is None or row[0] in symbols]
         rows = Points.from_rows(sorted(chosen, key=lambda row: (row[2], row[0])))
-        found = np.flatnonzero(rows.is_anomaly & (rows.time_ns >= since_ns))
+        until = until_ns or np.iinfo(np.int64).max
+        found = np.flatnonzero(rows.is_anomaly & (rows.time_ns >= since_ns) & (rows.time_ns < until))
         return rows.take(found[max(0, len(found) - count) :])
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         before = [self.points(symbol, 0, time_ns) for symbol, time_ns in moments]
         return [bool(len(rows) and rows.is_anomaly[-1]) for rows in before]
 
-    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        return dict(Counter(self.anomalies(since_ns, len(self._rows), symbols).symbol))
+    def anomaly_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, int]:
+        return dict(Counter(self.anomalies(since_ns, len(self._rows), symbols, until_ns).symbol))
 
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         self._check()
@@ -186,8 +195,8 @@ class MemoryStore(MetricsStore):
         """Delete all points."""
         self._rows.clear()
 
-    def _of(self, symbol: str) -> list[tuple[object, ...]]:
-        keys = [key for key in self._rows if key[0] == symbol]
+    def _of(self, symbol: str, until_ns: int | None = None) -> list[tuple[object, ...]]:
+        keys = [key for key in self._rows if key[0] == symbol and (until_ns is None or key[2] < until_ns)]
         return [self._rows[key] for key in sorted(keys, key=lambda key: (key[2], key[1]))]
 
     def _check(self) -> None:
@@ -226,8 +235,10 @@ class BusyStore(MemoryStore):
         super().__init__()
         self.coming: list[Points] = []
 
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        found = super().latest(symbols, most)
+    def latest(
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
+        found = super().latest(symbols, most, until_ns)
         if self.coming:
             self.write(self.coming.pop(0))
         return found
@@ -291,14 +302,18 @@ class Breakable(MetricsStore):
     def statuses(self) -> list[WorkerStatus]:
         return self._reading().statuses()
 
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        return self._reading().latest(symbols, most)
+    def latest(
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
+        return self._reading().latest(symbols, most, until_ns)
 
     def symbol_count(self) -> int:
         return self._reading().symbol_count()
 
-    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        return self._reading().first_prices(since_ns, symbols)
+    def first_prices(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, float]:
+        return self._reading().first_prices(since_ns, symbols, until_ns)
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         return self._reading().last_prices(since_ns, until_ns, symbols)
@@ -315,17 +330,21 @@ class Breakable(MetricsStore):
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
         return self._reading().keeps(time_ns, appended_ms)
 
-    def newest(self, symbol: str, count: int) -> Points:
-        return self._reading().newest(symbol, count)
+    def newest(self, symbol: str, count: int, until_ns: int | None = None) -> Points:
+        return self._reading().newest(symbol, count, until_ns)
 
-    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        return self._reading().anomalies(since_ns, count, symbols)
+    def anomalies(
+        self, since_ns: int, count: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> Points:
+        return self._reading().anomalies(since_ns, count, symbols, until_ns)
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         return self._reading().preceded(moments)
 
-    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        return self._reading().anomaly_counts(since_ns, symbols)
+    def anomaly_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, int]:
+        return self._reading().anomaly_counts(since_ns, symbols, until_ns)
 
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         return self._reading().trends(since_ns, until_ns, steps)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import MemoryStore
 from tests.point_examples import DAY, MORNING, OPTIONAL, SECOND, Row, a_row, bits, points_of, rows
+from tickflow.dashboard.as_of import AsOf
 from tickflow.metrics.points import Points, point_time
 from tickflow.store import digest
 from tickflow.store.base import MetricsStore, WorkerStatus, Written
@@ -634,3 +635,44 @@ def test_a_query_for_very_many_symbols_returns_only_those(store: MetricsStore) -
     assert store.first_prices(0, asked) == {name: 1.0 + 2 * at for at, name in enumerate(names[:1_000:2])}
     assert store.anomaly_counts(0, asked) == dict.fromkeys(names[:1_000:100], 1)
     assert set(store.anomalies(0, 1_000, asked).symbol) == set(names[:1_000:100])
+
+
+@pytest.mark.parametrize("at", [0, 1, 299, 300, 599, 600])
+def test_a_store_as_of_a_moment_answers_like_one_that_has_no_later_points(store: MetricsStore, at: int) -> None:
+    aapl = a_course(600)
+    other = points_of(*(a_row(symbol="MSFT", time_ns=MORNING + n * 400 * SECOND, price=9.0 + n) for n in range(4)))
+    store.write(Points.joined([aapl, other]))
+    moment = int(aapl.time_ns[at]) if at < 600 else int(aapl.time_ns[-1]) + 1
+    past = MemoryStore()
+    for points in (aapl, other):
+        past.write(points.take(np.flatnonzero(points.time_ns < moment)))
+    as_of = AsOf(store, moment)
+    begin, end, symbols = MORNING - DAY, MORNING + DAY, ["AAPL", "MSFT"]
+    for symbol in symbols:
+        assert bits(as_of.newest(symbol, 20)) == bits(past.newest(symbol, 20))
+        assert bits(as_of.points(symbol, begin)) == bits(past.points(symbol, begin))
+        assert as_of.count(symbol, begin, end) == past.count(symbol, begin, end)
+        assert as_of.first_time(symbol) == past.first_time(symbol)
+        totals = [each.totals(symbol, begin, end) for each in (as_of, past)]
+        sums = [() if each is None else astuple(each) for each in totals]
+        assert sums[0] == pytest.approx(sums[1])
+        found, expected = (each.at_most(symbol, begin, end, 1_000) for each in (as_of, past))
+        assert found is not None
+        assert expected is not None
+        assert bits(found) == bits(expected)
+        for width in (SECOND, 3_600 * SECOND):
+            for read in ("pixels", "candles"):
+                these, those = (getattr(each, read)(symbol, begin, end, width) for each in (as_of, past))
+                assert these.time_ns.tolist() == those.time_ns.tolist()
+                assert these.close.tolist() == those.close.tolist()
+                assert these.ticks.tolist() == those.ticks.tolist()
+    assert bits(as_of.latest()) == bits(past.latest())
+    assert bits(as_of.latest(["MSFT"])) == bits(past.latest(["MSFT"]))
+    assert bits(as_of.latest(most=2)) == bits(past.latest(most=2))
+    assert bits(as_of.anomalies(begin, 10)) == bits(past.anomalies(begin, 10))
+    assert as_of.anomaly_counts(begin) == past.anomaly_counts(begin)
+    since = MORNING + 700 * SECOND
+    assert as_of.first_prices(since) == past.first_prices(since)
+    assert as_of.last_prices(begin, end) == past.last_prices(begin, end)
+    spans = [(MORNING + n * 300 * SECOND, MORNING + (n + 1) * 300 * SECOND) for n in range(6)]
+    assert bits(as_of.strongest("AAPL", spans)) == bits(past.strongest("AAPL", spans))

@@ -41,12 +41,14 @@ class Counting(MemoryStore):
         self.rows.append(len(found))
         return found
 
-    def newest(self, symbol: str, count: int) -> Points:
+    def newest(self, symbol: str, count: int, until_ns: int | None = None) -> Points:
         found = super().newest(symbol, count)
         self.rows.append(len(found))
         return found
 
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+    def latest(
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
         with self._count_lock:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
@@ -101,7 +103,9 @@ def test_a_read_that_waits_too_long_is_refused_with_a_sentence(monkeypatch: pyte
     going, store = threading.Event(), MemoryStore()
 
     class Stuck(MemoryStore):
-        def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+        def latest(
+            self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+        ) -> Points:
             going.wait(20)
             return super().latest(symbols, most)
 

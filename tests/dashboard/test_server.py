@@ -149,7 +149,7 @@ def test_when_all_connections_are_busy_a_further_one_gets_a_sentence(monkeypatch
     going = threading.Event()
 
     class Slow(MemoryStore):
-        def latest(self, symbols: object = None, most: object = None) -> object:  # type: ignore[override]
+        def latest(self, symbols: object = None, most: object = None, until_ns: object = None) -> object:  # type: ignore[override]
             going.wait(20)
             return super().latest()
 

@@ -81,17 +81,19 @@ class Rationed(MetricsStore):
             raise StoreUnavailable(f"More than {MAX_ROWS:,} rows of {symbol} were requested at once.")
         return found
 
-    def newest(self, symbol: str, count: int) -> Points:
+    def newest(self, symbol: str, count: int, until_ns: int | None = None) -> Points:
         """See `MetricsStore.newest`."""
         with self._turn() as store:
-            return store.newest(symbol, min(count, MAX_ROWS))
+            return store.newest(symbol, min(count, MAX_ROWS), until_ns)
 
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
+    def latest(
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
         """See `MetricsStore.latest`; the result has at most `MOST_SHOWN` symbols."""
         with self._turn() as store:
             if symbols is not None:
-                return store.latest(symbols[:MOST_SHOWN])
-            found = store.latest(most=MOST_SHOWN if most is None else min(most, MOST_SHOWN))
+                return store.latest(symbols[:MOST_SHOWN], until_ns=until_ns)
+            found = store.latest(most=MOST_SHOWN if most is None else min(most, MOST_SHOWN), until_ns=until_ns)
         self._has_probe = PROBE in found.symbol
         if not self._has_probe:
             return found
@@ -108,10 +110,12 @@ class Rationed(MetricsStore):
         with self._turn() as store:
             return store.count(symbol, since_ns, until_ns)
 
-    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
+    def first_prices(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, float]:
         """See `MetricsStore.first_prices`."""
         with self._turn() as store:
-            return store.first_prices(since_ns, symbols)
+            return store.first_prices(since_ns, symbols, until_ns)
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
         """See `MetricsStore.last_prices`."""
@@ -127,20 +131,24 @@ class Rationed(MetricsStore):
         """See `MetricsStore.keeps`."""
         return self._store.keeps(time_ns, appended_ms)
 
-    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
+    def anomalies(
+        self, since_ns: int, count: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> Points:
         """See `MetricsStore.anomalies`."""
         with self._turn() as store:
-            return store.anomalies(since_ns, min(count, MAX_ROWS), symbols)
+            return store.anomalies(since_ns, min(count, MAX_ROWS), symbols, until_ns)
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """See `MetricsStore.preceded`."""
         with self._turn() as store:
             return store.preceded(moments)
 
-    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
+    def anomaly_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, int]:
         """See `MetricsStore.anomaly_counts`."""
         with self._turn() as store:
-            return store.anomaly_counts(since_ns, symbols)
+            return store.anomaly_counts(since_ns, symbols, until_ns)
 
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """See `MetricsStore.trends`."""

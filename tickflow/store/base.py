@@ -122,12 +122,15 @@ class PointReader(Connected):
         """The symbol's first `most` (all by default) points in [`since_ns`, `until_ns`), in time order."""
 
     @abstractmethod
-    def newest(self, symbol: str, count: int) -> Points:
-        """The symbol's newest `count` points, in time order."""
+    def newest(self, symbol: str, count: int, until_ns: int | None = None) -> Points:
+        """The symbol's newest `count` points (before `until_ns`), in time order."""
 
     @abstractmethod
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        """The newest point of each symbol, ordered by symbol: of all symbols, or of the first `most` by name.
+    def latest(
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
+        """The newest point (before `until_ns`) of each symbol, ordered by symbol: of all, or of the first `most`
+        by name.
 
         With `most` and a large number of symbols, the points may be those that were newest at the previous call.
         """
@@ -137,8 +140,10 @@ class PointReader(Connected):
         """The number of the symbol's points in [`since_ns`, `until_ns`)."""
 
     @abstractmethod
-    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The first price at or after `since_ns` of each symbol (all by default)."""
+    def first_prices(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, float]:
+        """The first price at or after `since_ns` (and before `until_ns`) of each symbol (all by default)."""
 
     @abstractmethod
     def keeps(self, time_ns: int, appended_ms: int) -> bool:
@@ -151,17 +156,23 @@ class PageQueries(PointReader):
     """The queries of the page: a few rows that represent many points, and the anomalies."""
 
     @abstractmethod
-    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns`, in time order."""
+    def anomalies(
+        self, since_ns: int, count: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> Points:
+        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns` (and before `until_ns`),
+        in time order.
+        """
 
     @abstractmethod
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
 
     @abstractmethod
-    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies at or after `since_ns`, by symbol (all by default); symbols without one are
-        left out.
+    def anomaly_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, int]:
+        """The number of anomalies at or after `since_ns` (and before `until_ns`), by symbol (all by default);
+        symbols without one are left out.
         """
 
     @abstractmethod

@@ -38,16 +38,20 @@ class NowhereStore(PointWriter, PointReader, StatusBoard):
     ) -> Points:
         return Points.from_rows([])
 
-    def newest(self, symbol: str, count: int) -> Points:  # noqa: D102
+    def newest(self, symbol: str, count: int, until_ns: int | None = None) -> Points:  # noqa: D102
         return Points.from_rows([])
 
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:  # noqa: D102
+    def latest(  # noqa: D102
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
         return Points.from_rows([])
 
     def count(self, symbol: str, since_ns: int, until_ns: int) -> int:  # noqa: D102
         return 0
 
-    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:  # noqa: D102
+    def first_prices(  # noqa: D102
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, float]:
         return {}
 
     def keeps(self, time_ns: int, appended_ms: int) -> bool:  # noqa: D102

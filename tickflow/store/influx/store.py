@@ -181,8 +181,14 @@ class InfluxStore(MetricsStore):
             found.append(WorkerStatus(worker, written_at, **report))
         return sorted(found, key=lambda status: (-status.written_at, status.worker))
 
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        """The newest point of each symbol, ordered by symbol: of all symbols, or of the first `most` by name."""
+    def latest(
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
+        """The newest point (before `until_ns`) of each symbol, ordered by symbol: of all, or of the first `most`
+        by name.
+        """
+        if until_ns is not None:
+            return latest.of(self._influxql, symbols, until_ns, "" if most is None else f" SLIMIT {most}")
         if symbols is None:
             return self._latest.setdefault(most, latest.Latest(self._influxql, most=most)).read()
         if len(symbols) > _FEW:
@@ -190,9 +196,11 @@ class InfluxStore(MetricsStore):
         found = [self.newest(symbol, 1) for symbol in sorted(set(symbols))]
         return Points.joined([points for points in found if len(points)] or [Points.from_rows([])])
 
-    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The first price at or after `since_ns` of each symbol (all by default)."""
-        condition, params = named(symbols)
+    def first_prices(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, float]:
+        """The first price at or after `since_ns` (and before `until_ns`) of each symbol (all by default)."""
+        condition, params = _before(until_ns, *named(symbols))
         names = frozenset(symbols or ())
         rows = self._influxql.rows(
             tuple[Integer, float, str],
@@ -268,23 +276,24 @@ class InfluxStore(MetricsStore):
         seconds = self._retention()
         return not seconds or time_ns >= (self._clock() - seconds) * 1e9
 
-    def newest(self, symbol: str, count: int) -> Points:
-        """The symbol's newest `count` points, in time order."""
+    def newest(self, symbol: str, count: int, until_ns: int | None = None) -> Points:
+        """The symbol's newest `count` points (before `until_ns`), in time order."""
         if count <= 0:  # to InfluxQL, LIMIT 0 means no limit
             return Points.from_rows([])
         series = self._series(symbol)
+        condition, bound = _before(until_ns, series.condition, series.bound())
         last = self._influxql.rows(
             tuple[Integer, float],
-            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE {series.condition}',  # noqa: S608 - only our own names are inserted
-            series.bound(),
+            f'SELECT last("price") FROM "{MEASUREMENT}" WHERE {condition}',  # noqa: S608 - only our own names are inserted
+            bound,
         )
         # InfluxDB scans all of a series that it reads backwards: a month with one tick per second takes 0.4 s, its last
         # minutes take 10 ms.
         for span in (count * _USUAL_GAP_NS, DAY_NS, None) if last else ():
-            params = series.bound(count=count, since=_since(last[0][0], span))
+            params = bound | {"count": count, "since": _since(last[0][0], span)}
             query = (
                 f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
-                f"WHERE {series.condition} AND time >= $since ORDER BY time DESC LIMIT $count"
+                f"WHERE {condition} AND time >= $since ORDER BY time DESC LIMIT $count"
             )
             found = whole(partial(self._read_back, query, params), excused=self._influxql.excused)
             if len(found) >= count or span is None:
@@ -294,15 +303,18 @@ class InfluxStore(MetricsStore):
     def _read_back(self, query: str, params: dict[str, Value]) -> tuple[Points, list[Row]]:
         return points_of(self._influxql.rows(PointRow, query, params)[::-1])
 
-    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns`, in time order.
+    def anomalies(
+        self, since_ns: int, count: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> Points:
+        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns` (and before `until_ns`),
+        in time order.
 
         For more than `MOST_NAMED` symbols the result may have fewer: the anomalies of other symbols that sort among
         them count towards `count`.
         """
         if count <= 0:
             return Points.from_rows([])
-        condition, params = named(symbols)
+        condition, params = _before(until_ns, *named(symbols))
         query = (
             f'SELECT {SELECTED} FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
             f'WHERE {condition} AND "is_anomaly" = true AND time >= $since ORDER BY time DESC LIMIT $count'
@@ -320,11 +332,13 @@ class InfluxStore(MetricsStore):
         """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
         return preceded.read(self._influxql, moments)
 
-    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies at or after `since_ns`, by symbol (all by default); symbols without one are
-        left out.
+    def anomaly_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, int]:
+        """The number of anomalies at or after `since_ns` (and before `until_ns`), by symbol (all by default);
+        symbols without one are left out.
         """
-        condition, params = named(symbols)
+        condition, params = _before(until_ns, *named(symbols))
         rows = self._influxql.grouped(
             tuple[Integer, Integer],
             f'SELECT count("is_anomaly") FROM "{MEASUREMENT}" '  # noqa: S608 - only our own names are inserted; values are bound
@@ -438,6 +452,11 @@ class InfluxStore(MetricsStore):
                 error = self._writer.write("# may this token write?")
                 if error is not None:
                     _logger.warning(self._writer.failure(error))
+
+
+def _before(until_ns: int | None, condition: str, params: dict[str, Value]) -> tuple[str, dict[str, Value]]:
+    """The condition and its parameters, limited to points before `until_ns`."""
+    return (condition, params) if until_ns is None else (f"{condition} AND time < $until", params | {"until": until_ns})
 
 
 def _since(newest_ns: int, span_ns: int | None) -> int:

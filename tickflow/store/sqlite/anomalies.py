@@ -10,14 +10,16 @@ from tickflow.store.sqlite.latest import COLUMNS
 _BEFORE = "SELECT is_anomaly FROM store_points WHERE symbol = ? AND time_ns < ? ORDER BY time_ns DESC LIMIT 1"
 
 
-def newest(connection: sqlite3.Connection, since_ns: int, count: int, symbols: Sequence[str] | None) -> Points:
-    """The newest `count` anomalies of these symbols (`None`: all) at or after `since_ns`, in time order."""
+def newest(
+    connection: sqlite3.Connection, since_ns: int, until_ns: int, count: int, symbols: Sequence[str] | None
+) -> Points:
+    """The newest `count` anomalies of these symbols (`None`: all) in [`since_ns`, `until_ns`), in time order."""
     among, names = _among(symbols)
     query = (
-        f"SELECT {COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? {among} "  # noqa: S608
+        f"SELECT {COLUMNS} FROM store_points WHERE is_anomaly = 1 AND time_ns >= ? AND time_ns < ? {among} "  # noqa: S608
         "ORDER BY time_ns DESC LIMIT ?"
     )
-    rows = connection.execute(query, (since_ns, *names, max(0, count))).fetchall()
+    rows = connection.execute(query, (since_ns, until_ns, *names, max(0, count))).fetchall()
     return Points.from_rows(rows[::-1])
 
 
@@ -27,17 +29,19 @@ def preceded(connection: sqlite3.Connection, moments: Sequence[tuple[str, int]])
     return [row is not None and bool(row[0]) for row in found]
 
 
-def counts(connection: sqlite3.Connection, since_ns: int, symbols: Sequence[str] | None) -> dict[str, int]:
-    """The number of anomalies of each of these symbols (`None`: all) at or after `since_ns`; symbols without one are
-    left out.
+def counts(
+    connection: sqlite3.Connection, since_ns: int, until_ns: int, symbols: Sequence[str] | None
+) -> dict[str, int]:
+    """The number of anomalies of each of these symbols (`None`: all) in [`since_ns`, `until_ns`); symbols without one
+    are left out.
     """
     among, names = _among(symbols)
     # The plus sign keeps SQLite from scanning all points in the order of symbols.
     query = (
         "SELECT symbol, count(*) FROM store_points "  # noqa: S608 - only our own names are inserted; values are bound
-        f"WHERE is_anomaly = 1 AND time_ns >= ? {among} GROUP BY +symbol"
+        f"WHERE is_anomaly = 1 AND time_ns >= ? AND time_ns < ? {among} GROUP BY +symbol"
     )
-    return dict(connection.execute(query, (since_ns, *names)).fetchall())
+    return dict(connection.execute(query, (since_ns, until_ns, *names)).fetchall())
 
 
 def _among(symbols: Sequence[str] | None) -> tuple[str, tuple[str, ...]]:

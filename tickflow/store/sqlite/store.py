@@ -31,6 +31,8 @@ PRUNE_ROWS = 2_000
 VACUUM_PAGES = 1_000
 BATCH_ROWS = 10_000
 _NO_LIMIT = -1
+LAST_NS = 2**63 - 1
+"""A time after every point: the largest integer of SQLite."""
 _STEPS = 50_000
 """How many instructions SQLite's virtual machine executes (in a few milliseconds) between two checks of a request's
 deadline.
@@ -165,20 +167,31 @@ class EmbeddedStore(MetricsStore):
             ).fetchall()
         return [WorkerStatus(*row) for row in rows]
 
-    def latest(self, symbols: Sequence[str] | None = None, most: int | None = None) -> Points:
-        """The newest point of each symbol, ordered by symbol: of all symbols, or of the first `most` by name."""
+    def latest(
+        self, symbols: Sequence[str] | None = None, most: int | None = None, until_ns: int | None = None
+    ) -> Points:
+        """The newest point (before `until_ns`) of each symbol, ordered by symbol: of all, or of the first `most`
+        by name.
+        """
         with self._connection() as connection:
-            if symbols is None:
+            if symbols is None and until_ns is None:
                 return self._latest.of(most).read(connection)
-            newest = (_newest(connection, symbol, 1) for symbol in sorted(set(symbols)))
+            names = itertools.islice(all_symbols(connection), most) if symbols is None else sorted(set(symbols))
+            newest = (_newest(connection, symbol, 1, until_ns) for symbol in list(names))
             return Points.from_rows(row for rows in newest for row in rows)
 
-    def first_prices(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
-        """The first price at or after `since_ns` of each symbol (all by default)."""
-        query = "SELECT symbol, price FROM store_points WHERE symbol = ? AND time_ns >= ? ORDER BY time_ns LIMIT 1"
+    def first_prices(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, float]:
+        """The first price at or after `since_ns` (and before `until_ns`) of each symbol (all by default)."""
+        query = (
+            "SELECT symbol, price FROM store_points WHERE symbol = ? AND time_ns >= ? AND time_ns < ? "
+            "ORDER BY time_ns LIMIT 1"
+        )
+        until = LAST_NS if until_ns is None else until_ns
         with self._connection() as connection:
             names = list(all_symbols(connection)) if symbols is None else symbols
-            found = (connection.execute(query, (symbol, since_ns)).fetchone() for symbol in names)
+            found = (connection.execute(query, (symbol, since_ns, until)).fetchone() for symbol in names)
             return dict(row for row in found if row is not None)
 
     def last_prices(self, since_ns: int, until_ns: int, symbols: Sequence[str] | None = None) -> dict[str, float]:
@@ -219,28 +232,34 @@ class EmbeddedStore(MetricsStore):
         """
         return appended_ms >= self._clock() * 1000 - self._retention_ms
 
-    def newest(self, symbol: str, count: int) -> Points:
-        """The symbol's newest `count` points, in time order."""
+    def newest(self, symbol: str, count: int, until_ns: int | None = None) -> Points:
+        """The symbol's newest `count` points (before `until_ns`), in time order."""
         with self._connection() as connection:
-            rows = _newest(connection, symbol, max(0, count))  # to SQLite, a negative limit means no limit
+            rows = _newest(connection, symbol, max(0, count), until_ns)  # to SQLite, a negative limit means no limit
         return Points.from_rows(rows[::-1])
 
-    def anomalies(self, since_ns: int, count: int, symbols: Sequence[str] | None = None) -> Points:
-        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns`, in time order."""
+    def anomalies(
+        self, since_ns: int, count: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> Points:
+        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns` (and before `until_ns`),
+        in time order.
+        """
         with self._connection() as connection:
-            return anomalies.newest(connection, since_ns, count, symbols)
+            return anomalies.newest(connection, since_ns, LAST_NS if until_ns is None else until_ns, count, symbols)
 
     def preceded(self, moments: Sequence[tuple[str, int]]) -> list[bool]:
         """For each (symbol, time in ns), whether the last point of the symbol before that time is an anomaly."""
         with self._connection() as connection:
             return anomalies.preceded(connection, moments)
 
-    def anomaly_counts(self, since_ns: int, symbols: Sequence[str] | None = None) -> dict[str, int]:
-        """The number of anomalies at or after `since_ns`, by symbol (all by default); symbols without one are
-        left out.
+    def anomaly_counts(
+        self, since_ns: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
+    ) -> dict[str, int]:
+        """The number of anomalies at or after `since_ns` (and before `until_ns`), by symbol (all by default);
+        symbols without one are left out.
         """
         with self._connection() as connection:
-            return anomalies.counts(connection, since_ns, symbols)
+            return anomalies.counts(connection, since_ns, LAST_NS if until_ns is None else until_ns, symbols)
 
     def trends(self, since_ns: int, until_ns: int, steps: int) -> dict[str, list[float]]:
         """For each symbol, the last price in each of `steps` equal steps; those without a tick are left out."""
@@ -376,7 +395,9 @@ class EmbeddedStore(MetricsStore):
             raise StoreMisconfigured(str(error)) from error
 
 
-def _newest(connection: sqlite3.Connection, symbol: str, count: int) -> list[tuple[object, ...]]:
-    """The symbol's newest rows, newest first."""
-    query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? ORDER BY time_ns DESC LIMIT ?"  # noqa: S608
-    return connection.execute(query, (symbol, count)).fetchall()
+def _newest(
+    connection: sqlite3.Connection, symbol: str, count: int, until_ns: int | None = None
+) -> list[tuple[object, ...]]:
+    """The symbol's newest rows (before `until_ns`), newest first."""
+    query = f"SELECT {COLUMNS} FROM store_points WHERE symbol = ? AND time_ns < ? ORDER BY time_ns DESC LIMIT ?"  # noqa: S608
+    return connection.execute(query, (symbol, LAST_NS if until_ns is None else until_ns, count)).fetchall()
