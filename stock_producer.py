@@ -27,7 +27,7 @@ from tickflow.sources.mapping import Mapping
 from tickflow.sources.replay_flags import ALIASES, Wishes, add_replay_flags, moment_us, options_of, wishes_of
 from tickflow.sources.simulator import Injection, Simulator, stepping_clock
 from tickflow.sources.topic import TopicSource
-from tickflow.stack import open_log, open_store
+from tickflow.stack import open_log, open_steering, open_store
 from tickflow.telemetry.producer import ProducerTelemetry, Published
 from tickflow.telemetry.serving import serving
 from tickflow.ticklog.base import TickLog
@@ -36,6 +36,7 @@ from tickflow.ticks.tick import Limits, Tick, encode, is_symbol
 from tickflow.version import VERSION
 
 if TYPE_CHECKING:
+    from tickflow.sources.pace import Pace
     from tickflow.sources.recorded import Recorded
     from tickflow.sources.replay import Part
 
@@ -82,6 +83,7 @@ class StockDataProducer:
         self._run = uuid.uuid4().hex
         self._seq: dict[str, int] = {}
         self._keeps_marks = False
+        self._pace: Pace | None = None
         self._prober = Prober(settings.probe)
         self._unconfirmed = Saying(logger)
         self._flushed = time.monotonic()
@@ -110,6 +112,10 @@ class StockDataProducer:
             self.telemetry.wait_for_log(self.log.where)
             self.log.connect(letters=False)
             self._continue(source)
+            if self._pace is not None:
+                from tickflow.sources.steering import Steering
+
+                stack.enter_context(Steering(open_steering(self.settings, self.stop), self._pace))
             try:
                 self._stream(source)
                 if self.stop.is_set():
@@ -307,7 +313,7 @@ class StockDataProducer:
                 settings.model_copy(update={"replay_speed": math.inf}),
                 log=self.log,
                 stop=self.stop,
-                wishes=replace(self._wishes, loop=False),
+                wishes=replace(self._wishes, loop=False, steer=False),
             )
             words = expired(quiet._open_files(), lambda time_ns: store.keeps(time_ns, 0))
             if words:
@@ -325,11 +331,13 @@ class StockDataProducer:
         from tickflow.sources.replay import Part, Replay  # loads the readers of all kinds of files, so only when needed
 
         settings, wishes = self.settings, self._wishes
+        if wishes.steer:
+            self._pace = self._steered_pace()
         zone = settings.replay_timezone
         part = Part(
             frozenset(wishes.symbols), moment_us("--from", wishes.begin, zone), moment_us("--to", wishes.end, zone)
         )
-        if recorded := open_recording(settings, part, wishes):
+        if recorded := open_recording(settings, part, wishes, self._pace):
             self._keeps_marks = True
             return recorded
         source = Replay(
@@ -339,13 +347,34 @@ class StockDataProducer:
             part=part,
             loop=wishes.loop,
             shift=wishes.shift,
+            pace=self._pace,
         )
         for line in source.understood():
             logger.info("%s", line)
         return source
 
+    def _steered_pace(self) -> "Pace":
+        """The pace that readers steer. Raises `SettingError`."""
+        from tickflow.sources.pace import Pace
+        from tickflow.store.steering import FASTEST
 
-def open_recording(settings: Settings, part: "Part | None" = None, wishes: Wishes | None = None) -> "Recorded | None":
+        settings = self.settings
+        if settings.stack == "kafka":
+            settings.secret(
+                "INFLUXDB_TOKEN", "a token for the bucket of the page, through which --steer is told what to do"
+            )
+        if not settings.replay_speed <= FASTEST:
+            shown = "max" if math.isinf(settings.replay_speed) else f"{settings.replay_speed:g}"
+            expected = (
+                f"a number up to {FASTEST:,.0f}, since readers see the replay pass (--steer); they can jump to its end"
+            )
+            raise SettingError("REPLAY_SPEED", shown, expected)
+        return Pace(settings.replay_speed, steered=True)
+
+
+def open_recording(
+    settings: Settings, part: "Part | None" = None, wishes: Wishes | None = None, pace: "Pace | None" = None
+) -> "Recorded | None":
     """The source for a recording, or `None` if the file to replay is not one. Raises `SettingError`."""
     from tickflow.sources.files.options import Options
     from tickflow.sources.recorded import Recorded, recorded_files
@@ -364,7 +393,9 @@ def open_recording(settings: Settings, part: "Part | None" = None, wishes: Wishe
         if getattr(options, field.name) != getattr(default, field.name):
             flag = field.name.replace("bar_us", "bar-length")
             logger.warning("--%s is not used: a recording has all that its ticks carried", flag)
-    return Recorded(path, files, speed=settings.replay_speed, part=part, loop=wishes.loop, shift=wishes.shift)
+    return Recorded(
+        path, files, speed=settings.replay_speed, part=part, loop=wishes.loop, shift=wishes.shift, pace=pace
+    )
 
 
 DESCRIPTION = """\
@@ -484,7 +515,7 @@ def main(stop: StopEvent) -> int:
     extras["yes"] = arguments.yes
     wishes = wishes_of(arguments)
     if settings.source != "replay" and wishes != Wishes(wishes.symbols):
-        expected = "replay: --from, --to, --loop, --shift-to and --resume are for replayed files"
+        expected = "replay: --from, --to, --loop, --shift-to, --resume and --steer are for replayed files"
         raise SettingError("SOURCE", settings.source, expected)
     producer = StockDataProducer(settings, stop=stop, wishes=wishes, **extras)
     logger.info("%s", origin_of_settings())

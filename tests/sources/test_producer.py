@@ -217,6 +217,16 @@ def test_a_refused_key_of_the_pasted_line_ends_it_without_a_simulated_tick(
         (["--ticks", "0"], "--ticks is '0'; expected a whole number from 1 on"),
         (["--ticks", "many"], "--ticks is 'many'; expected a whole number from 1 on"),
         (["--start-time", "now"], "--start-time is 'now'; expected a time such as 2026-01-05T14:30:00Z"),
+        (["--steer"], "SOURCE is 'simulated'; expected replay: --from, --to, --loop, --shift-to, --resume and --steer"),
+        (["--source", "replay", "--steer", "--loop"], "expected --steer without --loop and --shift-to, since a jump"),
+        (
+            ["--source", "replay", "--steer", "--replay-file", "no.csv", "--replay-speed", "max"],
+            "REPLAY_SPEED is 'max'; expected a number up to 100,000, since readers see the replay pass (--steer)",
+        ),
+        (
+            ["--source", "replay", "--steer", "--replay-file", "no.csv", "--stack", "kafka"],
+            "INFLUXDB_TOKEN is not set; expected a token for the bucket of the page, through which --steer is told",
+        ),
         (["--nonsense"], "there is no flag --nonsense"),
     ],
 )

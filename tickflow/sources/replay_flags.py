@@ -55,7 +55,9 @@ class ReplaySettings(Protocol):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a user wants from one replay: which part of the files, and whether to loop, to shift times, or to resume."""
+    """What a user wants from one replay: which part of the files, and whether to loop, to shift times, to resume, or to
+    let readers of the page steer it.
+    """
 
     symbols: tuple[str, ...] = ()
     begin: str | None = None
@@ -63,6 +65,7 @@ class Wishes:
     loop: bool = False
     shift: bool = False
     resume: bool = False
+    steer: bool = False
 
 
 def add_replay_flags(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +82,8 @@ def add_replay_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--shift-to", metavar="now", help=text)
     text = "continue after the last tick that an interrupted run of the same replay has published"
     group.add_argument("--resume", action="store_true", help=text)
+    text = "let operators of the page pause it, change its speed, and jump to a time; needs the store's settings"
+    group.add_argument("--steer", action="store_true", help=text)
 
 
 def wishes_of(arguments: argparse.Namespace) -> Wishes:
@@ -88,8 +93,12 @@ def wishes_of(arguments: argparse.Namespace) -> Wishes:
     shift = arguments.shift_to == "now"
     if arguments.resume and (arguments.loop or shift):
         raise SettingError("--resume", None, "--resume without --loop and --shift-to, whose ticks differ in each run")
+    if arguments.steer and (arguments.loop or shift):
+        raise SettingError(
+            "--steer", None, "--steer without --loop and --shift-to, since a jump goes to a recorded time"
+        )
     symbols = tuple(part.strip() for part in (arguments.SYMBOLS or "").split(",") if part.strip())
-    return Wishes(symbols, arguments.begin, arguments.end, arguments.loop, shift, arguments.resume)
+    return Wishes(symbols, arguments.begin, arguments.end, arguments.loop, shift, arguments.resume, arguments.steer)
 
 
 def options_of(settings: ReplaySettings) -> Options:
