@@ -20,11 +20,12 @@ from tickflow.dashboard import people
 from tickflow.dashboard.gate import Gate
 from tickflow.sessions import Sessions
 from tickflow.settings.addresses import SOCKET, is_socket
-from tickflow.stack import open_acks, open_alerts, open_mutes, open_store
+from tickflow.stack import open_acks, open_alerts, open_mutes, open_steering, open_store
 from tickflow.store.acks import AckStore
 from tickflow.store.alerts import AlertStore
 from tickflow.store.base import MetricsStore
 from tickflow.store.mutes import MuteStore
+from tickflow.store.steering import SteeringStore
 from tickflow.telemetry.serving import serving
 from tickflow.version import VERSION
 
@@ -62,10 +63,11 @@ readers need it.
 
 
 class StockDashboard:
-    """The page, which only reads from its store; acknowledgements of readers go into `acks`.
+    """The page, which only reads from its store; acknowledgements of readers go into `acks`, and what they want of a
+    replay into `steering`.
 
-    `store`, `acks`, `alerts` and `mutes` are by default those that the settings name; if `store` is given, the page has
-    no alerts and mutes unless these are given too. `clock` is the wall clock, in ns since 1970.
+    `store`, `acks`, `alerts`, `mutes` and `steering` are by default those that the settings name; if `store` is given,
+    the page has no alerts, mutes and steering unless these are given too. `clock` is the wall clock, in ns since 1970.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class StockDashboard:
         acks: AckStore | None = None,
         alerts: AlertStore | None = None,
         mutes: MuteStore | None = None,
+        steering: SteeringStore | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.settings = settings or load_settings()
@@ -86,15 +89,20 @@ class StockDashboard:
         is_given = store is not None
         if self.settings.alerts and not is_given:
             alerts, mutes = open_alerts(self.settings, self.stop), open_mutes(self.settings, self.stop)
-        self.closing = [each for each in (self.acks, alerts, mutes, self.store) if each is not None]
+        if not is_given:
+            steering = open_steering(self.settings, self.stop)
+        self.closing = [each for each in (self.acks, alerts, mutes, steering, self.store) if each is not None]
         from tickflow.dashboard.accounts import Accounts
         from tickflow.dashboard.app import build  # loads Dash: not needed for --help or to refuse a setting
         from tickflow.dashboard.login import gatekeeper
         from tickflow.dashboard.packed import Packed
+        from tickflow.dashboard.queries.steered import Steered
         from tickflow.telemetry.page import PageTelemetry, watch
 
         self.telemetry = PageTelemetry(VERSION)
-        self.gate = Gate(self.store, self.telemetry.shown)
+        steered = None if steering is None else Steered(steering, clock)
+        moment = (lambda: None) if steered is None else steered.moment
+        self.gate = Gate(self.store, self.telemetry.shown, moment)
         self.sessions = Sessions(self.settings.market)
         self.app = build(
             self.gate,
@@ -106,6 +114,7 @@ class StockDashboard:
             sessions=self.sessions,
             alerts=alerts,
             mutes=mutes,
+            steered=steered,
             debug=self.settings.dashboard_debug,
             clock=clock,
         )

@@ -1,6 +1,7 @@
 /* Shows whether the figures are fresh: their age, what to do if they are stale, and the status line under the list. */
 import { chart } from "./chart.js";
 import { facts } from "./facts.js";
+import { replay } from "./replay.js";
 import { session } from "./session.js";
 import { states } from "./states.js";
 import { watch } from "./watch.js";
@@ -8,7 +9,7 @@ import { words } from "./words.js";
 
 /* The small charts of several symbols; `page.js` passes them in, since they import this module. */
 let beside = { youngest: () => null, any: () => false };
-const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0 };
+const heard = { state: null, at: 0, seen: 0, refresh: 2, wanted: 0, retried: 0, shown: 0, turn: null };
 const ENDED_S = 10;
 const ANSWER_MS = 5_000; // how long the page waits for an answer before it sends the request again
 const MOST_TICKS = facts.warm_up_ticks; // the number of ticks in the longest average
@@ -99,6 +100,7 @@ function freshness(drawn) {
       lag: state.lag,
       source: rows().get(one.symbol)?.source ?? "",
       speed: states.speed(state.newest_event_us),
+      replay: replay.steered(),
     });
   let advice = "";
   if (kind === "closed") advice = CLOSED;
@@ -117,12 +119,14 @@ function pulse({ symbol, newest_us, gap_s, count }, seen, quickest_s = gap_s) {
   let age = ageNow(symbol, newest_us);
   if (seen) age = Math.min(age ?? Infinity, (performance.now() - seen) / 1000);
   if (heard.state.closed && row?.source === "alpha_vantage") return { symbol, kind: "closed", age };
+  const warming = count < MOST_TICKS ? count : null;
+  if (replay.steered()) return { symbol, kind: "live", age, warming }; // it may be paused, or pass a quiet hour
   const limit = Math.max(2 * heard.refresh, 2.5 * (gap_s || 0)) + 1; // ages are truncated to whole seconds
   // a replay ends for all symbols at once, and the symbol with the most frequent ticks shows it first
   const silent = Math.max(2 * heard.refresh, 2.5 * (quickest_s || 0), ENDED_S) + 1;
   if (row?.source === "replay" && ended(silent)) return { symbol, kind: "ended", age };
   if (age === null || age > limit) return { symbol, kind: "stale", age };
-  return { symbol, kind: "live", age, warming: count < MOST_TICKS ? count : null };
+  return { symbol, kind: "live", age, warming };
 }
 
 /* Whether a replay is over: no symbol has had a tick for `limit` seconds, and the workers have no backlog. */

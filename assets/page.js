@@ -17,6 +17,7 @@ import { options } from "./options.js";
 import { picture } from "./picture.js";
 import "./roving.js";
 import { place } from "./place.js";
+import { replay } from "./replay.js";
 import { session } from "./session.js";
 import { states } from "./states.js";
 import { tape } from "./tape.js";
@@ -123,6 +124,8 @@ function takeIn(answer, whole, drawn, out) {
   heard.state = answer.state;
   heard.at = performance.now();
   out.state = answer.state;
+  replay.take(answer.state.replay);
+  const turned = turn(answer.state.replay, whole);
   if (whole) {
     const wanted = answer.drawn.symbol;
     heard.seen = 0;
@@ -140,7 +143,7 @@ function takeIn(answer, whole, drawn, out) {
     if (!drawn || answer.of !== drawn.id) return;
     const other = visits.at.symbol && viewOf(drawn) !== viewOf(currentView);
     const overdue = other && performance.now() - heard.wanted > ANSWER_MS; // the request had no answer
-    if (answer.rebuild || overdue) rebuild(drawn.id);
+    if (answer.rebuild || overdue || turned) rebuild(drawn.id);
     if (Boolean(drawn.paused) !== visits.at.paused) out.drawn = { ...drawn, paused: visits.at.paused };
     const next = answer.tail && !visits.at.paused ? { ...drawn, ...answer.drawn, paused: visits.at.paused } : null;
     const followed = next && chart.follow(answer.tail, next);
@@ -158,6 +161,7 @@ function takeIn(answer, whole, drawn, out) {
   if (answer.watch) {
     out.watched = answer.watch.cursors;
     watch.tellMore(answer.watch.more);
+    if (whole && turned) watch.keep(answer.watch.rows.map((row) => row.symbol));
     if (answer.watch.rows.length)
       watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
   }
@@ -170,6 +174,14 @@ function takeIn(answer, whole, drawn, out) {
     };
     multiples.follow(answer.multiples.rows, answer.multiples.drawn);
   }
+}
+
+/* Whether a steered replay has been moved back since the last whole answer: what is drawn must then be drawn again. */
+function turn(state, whole) {
+  const now = state?.turn ?? heard.turn,
+    turned = now !== heard.turn && !(heard.turn === null && now.endsWith(":0"));
+  if (whole || !turned) heard.turn = now;
+  return turned;
 }
 
 /* Request a new drawing in place of the drawing `id`, which cannot be extended; `null` if none has arrived yet. Without
@@ -242,6 +254,7 @@ function tell(_ticks, _state, drawn) {
   announce(sentence || several || advice || "");
   lines.headline(drawn, visits.at.paused);
   emptiness(drawn, kind);
+  replay.draw();
   truth(drawn);
   // The grid throws until it is ready; it is ready once it has rows. On a narrow screen it is hidden.
   if (document.querySelector("#watch .ag-row")?.offsetParent) {
@@ -298,7 +311,12 @@ document.addEventListener("dblclick", (event) => {
 
 health.look(multiples);
 alerts.guide(visits.goTo);
-const keeps = { "acked.data": alerts.answered, "muted.data": alerts.muted, "layout-kept.data": layouts.kept };
+const keeps = {
+  "acked.data": alerts.answered,
+  "muted.data": alerts.muted,
+  "layout-kept.data": layouts.kept,
+  "steered.data": replay.answered,
+};
 session.guide((output, trouble) => keeps[output]?.({ trouble }));
 visits.on(redraw);
 
@@ -311,6 +329,7 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     indicated: indicators.take,
     layouts: layouts.listed,
     layoutKept: layouts.kept,
+    steered: replay.answered,
     boot,
     view,
     apply,

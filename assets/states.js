@@ -6,14 +6,19 @@ const SPEED_FROM = 1.5; // below this factor, event time is taken to run at the 
 
 /** The first row whose condition is true determines the kind and the word. The conditions use `age` in s (null:
 unknown), `isPeriod`, `isClosed` with `opens` (ms of the exchange's clock, or null), `isEnded` with `newest` (likewise),
-`isStale`, `lag` in records, `source`, `speed` of event time against the clock (null: unknown). */
+`isStale`, `lag` in records, `source`, `speed` of event time against the clock (null: unknown), and `replay`, the state
+of a steered replay whose producer reports. */
 const TABLE = [
   ["closed", (at) => at.isClosed, (at) => `market closed${at.opens === null ? "" : ` until ${moment(at.opens)}`}`],
   ["past", (at) => at.isPeriod, () => "past"],
-  ["ended", (at) => at.isEnded, (at) => `replay ended · ${words.time(at.newest)} · ${date(at.newest)}`],
+  ["ended", (at) => at.replay?.ended, (at) => `replay ended · ${stamp(at.replay.position_ms)}`],
+  ["past", (at) => at.replay?.paused, (at) => `replay paused · ${stamp(at.replay.position_ms)}`],
+  ["behind", (at) => at.replay && at.lag >= BEHIND_RECORDS, (at) => behind(at.lag)],
+  ["live", (at) => at.replay, (at) => `replay at ${Number(at.replay.speed.toPrecision(3))} ×`],
+  ["ended", (at) => at.isEnded, (at) => `replay ended · ${stamp(at.newest)}`],
   ["stale", (at) => at.age === null, () => "stale"],
   ["stale", (at) => at.isStale, (at) => `stale · ${words.span(at.age)}`],
-  ["behind", (at) => at.lag >= BEHIND_RECORDS, (at) => `behind · ${words.fixed(at.lag, 0)} records`],
+  ["behind", (at) => at.lag >= BEHIND_RECORDS, (at) => behind(at.lag)],
   ["live", (at) => at.source === "replay" && at.speed >= SPEED_FROM, (at) => `replay at ${times(at.speed)} ×`],
   ["live", () => true, (at) => `${at.source === "replay" ? "replay" : "live"} · ${words.span(at.age)}`],
 ];
@@ -23,6 +28,8 @@ function stateOf(known) {
   return { kind, word: word(known) };
 }
 
+const behind = (lag) => `behind · ${words.fixed(lag, 0)} records`;
+const stamp = (ms) => `${words.time(ms)} · ${date(ms)}`;
 const date = (ms) => words.day(ms).split(",")[0];
 const moment = (ms) => `${date(ms)}, ${words.time(ms).slice(0, 5)} ${words.shortZone()}`;
 

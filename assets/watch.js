@@ -296,6 +296,19 @@ function take(news, symbol, step_us = null) {
   else refill(update);
 }
 
+/** Remove all rows but those of these symbols. */
+function keep(symbols) {
+  const kept = new Set(symbols),
+    gone = [...rows.values()].filter((row) => !kept.has(row.symbol));
+  if (!gone.length) return;
+  for (const { symbol } of gone) rows.delete(symbol);
+  for (const card of cards()) if (!kept.has(card.dataset.symbol)) card.remove();
+  if (ready) setProps("watch", { rowTransaction: { remove: gone, add: [], update: [], async: false } });
+  document.body.style.setProperty("--watch-rows", rows.size);
+  offer(marked);
+  count();
+}
+
 /* Even with `refill`, each new value leaves an update in every cell whose text does not change: React keeps the update
    until the cell is drawn for a different reason. So all cells are rebuilt now and then, unless one of them has the
    focus or the pointer. */
@@ -331,6 +344,7 @@ export const watch = {
   isInUse,
   inSight,
   take,
+  keep,
   tellMore,
   widen,
   filter,

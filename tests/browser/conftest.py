@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright
 
@@ -20,7 +21,9 @@ from tests.browser.profiles import Profiles
 from tests.fakes import Breakable, Feed, a_status
 from tickflow.store.base import WorkerStatus
 from tickflow.store.sqlite.acks import EmbeddedAcks
+from tickflow.store.sqlite.steering import EmbeddedSteering
 from tickflow.store.sqlite.store import EmbeddedStore
+from tickflow.store.steering import ReplayState
 
 UPDATE_INTERVAL = 0.5
 WAIT_MS = 60_000
@@ -115,9 +118,10 @@ class Running:
         self.writing.connect()
         self.market = Market(self.writing)
         self._over = threading.Event()
+        self._replay: ReplayState | None = None
         self._reports = threading.Thread(target=self._report)
-        self._reports.start()
         self.start()
+        self._reports.start()
 
     def start(self, clock: Callable[[], int] = time.time_ns) -> None:
         """Serve the dashboard; a restart after `stop` uses the same address."""
@@ -127,15 +131,24 @@ class Running:
         always = {"dashboard_port": self._port, "update_interval": UPDATE_INTERVAL, "stack": "embedded"}
         settings = Settings.model_validate({**always, **self._settings})
         self.acks = EmbeddedAcks(self._path, retention_days=7, stop=self._stop)
-        dashboard = StockDashboard(settings, stop=self._stop, store=self.store, acks=self.acks, clock=clock)
+        self.steering = EmbeddedSteering(self._path, stop=self._stop)
+        dashboard = StockDashboard(
+            settings, stop=self._stop, store=self.store, acks=self.acks, steering=self.steering, clock=clock
+        )
         dashboard.packed._kept = PACKED
         self.url = dashboard.url
         self._thread = threading.Thread(target=dashboard.run)
         self._thread.start()
 
+    def reports(self, state: ReplayState) -> None:
+        """From now on, a producer reports this state of its replay each second."""
+        self._replay = state
+
     def _report(self) -> None:
-        while not self._over.wait(2):
+        while not self._over.wait(1):
             self.market.report_again()
+            if self._replay is not None:
+                self.steering.report(msgspec.structs.replace(self._replay, written_ns=time.time_ns()))
 
     def close(self) -> None:
         """Stop serving for good, and close the store."""

@@ -55,7 +55,11 @@ def client(dashboard: StockDashboard) -> Iterator[FlaskClient]:
 
 def asked(output: str, inputs: list[object], states: list[object]) -> dict[str, Any]:
     """The body that a browser posts to a callback; `inputs` and `states` are values in the callback's order."""
-    names = {"drawing": (["view", "rebuild"], []), "delta": (["refresh"], ["drawn", "watched", "alerted"])}[output]
+    names = {
+        "drawing": (["view", "rebuild"], []),
+        "delta": (["refresh"], ["drawn", "watched", "alerted"]),
+        "steered": (["steer"], []),
+    }[output]
     sides = []
     for ids, values in zip(names, (inputs, states), strict=True):
         properties = ["n_intervals" if name == "refresh" else "data" for name in ids]

@@ -95,6 +95,7 @@ def test_every_callback_names_the_role_that_it_needs() -> None:
         "acked.data": "operator",
         "withdrawn.data": "operator",
         "muted.data": "operator",
+        "steered.data": "operator",
         "layout-kept.data": "operator",
         "layouts-listed.data": "viewer",
         "indicated.data": "viewer",

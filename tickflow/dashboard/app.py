@@ -16,6 +16,7 @@ from tickflow.dashboard.login import Gatekeeper
 from tickflow.dashboard.modules import ASSETS, Modules
 from tickflow.dashboard.packed import whole
 from tickflow.dashboard.queries.alerts import Board
+from tickflow.dashboard.queries.steered import Lists, Steered
 from tickflow.dashboard.queries.worth import Worth
 from tickflow.dashboard.security import secure
 from tickflow.sessions import NEW_YORK, Sessions
@@ -35,13 +36,14 @@ def build(
     sessions: Sessions = NEW_YORK,
     alerts: AlertStore | None = None,
     mutes: MuteStore | None = None,
+    steered: Steered | None = None,
     debug: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Dash:
     """The page as a WSGI app (`.server`). It reads through `gate` and writes acknowledgements into `acks`.
 
     With `alerts` and `mutes`, the list of alerts begins with the alerts that are worth reading; without them it shows
-    only flags.
+    only flags. With `steered`, operators can steer a replay.
 
     It answers under the host names `names`, to people whom `keeper` lets in, and refreshes every `update_interval`
     seconds. With `debug`, the page shows errors in callbacks; the debugger that runs code stays off.
@@ -67,8 +69,13 @@ def build(
     export.serve(app.server, gate)
     app.logger.setLevel(logging.WARNING)
     app.layout = lambda: page.layout(update_interval=update_interval)
-    worth = Worth(alerts, mutes, sessions) if alerts is not None and mutes is not None else None
-    register(app, gate, Board(acks, worth), acks, threshold=threshold, sessions=sessions, clock=clock)
+
+    def board(before: AlertStore | None) -> Board:
+        from_store = alerts if before is None else before
+        return Board(acks, None if from_store is None or mutes is None else Worth(from_store, mutes, sessions))
+
+    lists = Lists(board, alerts)
+    register(app, gate, lists, acks, threshold=threshold, sessions=sessions, clock=clock, steered=steered)
     app.enable_dev_tools(
         debug=debug,
         dev_tools_ui=debug,

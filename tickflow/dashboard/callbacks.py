@@ -12,11 +12,10 @@ from flask import g
 from tickflow.alerts.mutes import Mute
 from tickflow.dashboard.drawing import ids
 from tickflow.dashboard.gate import Gate
-from tickflow.dashboard.queries.alerts import Board
-from tickflow.dashboard.queries.background import Background
 from tickflow.dashboard.queries.indicated import Asked, indicated
 from tickflow.dashboard.queries.refresh import Answer, draw, look, refresh
 from tickflow.dashboard.queries.state import down
+from tickflow.dashboard.queries.steered import Lists, Steered
 from tickflow.dashboard.queries.view import Drawn, chosen, nothing_drawn
 from tickflow.dashboard.queries.worth import MINUTE_NS
 from tickflow.errors import StoreError
@@ -27,22 +26,30 @@ from tickflow.store.acks import AckStore, Layout
 def register(
     app: Dash,
     gate: Gate,
-    board: Board,
+    lists: Lists,
     layouts: AckStore,
     *,
     threshold: float,
     sessions: Sessions = NEW_YORK,
     clock: Callable[[], int] = time.time_ns,
+    steered: Steered | None = None,
 ) -> None:
     """Register the callbacks. None of them raises if the store fails: the failure is part of the answer."""
-    numbers, background = itertools.count(1), Background()
+    numbers, board = itertools.count(1), lists.present
     server = os.urandom(4).hex()  # ids must stay unique for a browser that stays open while the server restarts
+
+    def with_replay(answer: Answer) -> Answer:
+        """The answer, with the state of a steered replay."""
+        answer["state"]["replay"] = None if steered is None else steered.told()
+        return answer
 
     def on_view(view: object, _rebuild: object) -> Answer:
         identity = f"{server}-{next(numbers)}"
         try:
-            return draw(
-                gate.store,
+            store = gate.store
+            board, background = lists.of(store)
+            answer = draw(
+                store,
                 view,
                 identity=identity,
                 threshold=threshold,
@@ -51,6 +58,7 @@ def register(
                 board=board,
                 background=background,
             )
+            return with_replay(answer)
         except StoreError as error:
             return {"drawn": nothing_drawn(identity, chosen(view), failed=True), "state": down(error)}
 
@@ -67,8 +75,10 @@ def register(
         if drawn is None:
             return {}
         try:
-            return refresh(
-                gate.store,
+            store = gate.store
+            board, background = lists.of(store)
+            answer = refresh(
+                store,
                 drawn,
                 watched or {},
                 now_ns=clock(),
@@ -77,8 +87,19 @@ def register(
                 stamp=stamp,
                 background=background,
             )
+            return with_replay(answer)
         except StoreError as error:
             return {"of": drawn["id"], "state": down(error)}
+
+    def on_steer(asked: dict[str, Any] | None) -> Answer:
+        if asked is None or steered is None:
+            return {}
+        person = getattr(g, "person", None)
+        try:
+            wish = steered.ask(asked["run"], asked["act"], asked["value"], person.name if person else "")
+        except StoreError as error:
+            return {"trouble": str(error)}
+        return {"trouble": "", "wish": wish}
 
     def on_acknowledge(keys: object) -> Answer:
         return _saved(lambda: board.acknowledge(keys, clock()))
@@ -129,6 +150,7 @@ def register(
 
     for output, asked_by, answer in (
         (ids.MUTED, ids.MUTE, on_mute),
+        (ids.STEERED, ids.STEER, on_steer),
         (ids.INDICATED, ids.INDICATE, on_indicate),
         (ids.LAYOUTS_LISTED, ids.LAYOUTS_ASKED, on_layouts),
         (ids.LAYOUT_KEPT, ids.LAYOUT, on_layout),
@@ -209,7 +231,12 @@ def _register_clientside(app: Dash) -> None:
         Input(ids.FILTER, "value"),
         prevent_initial_call=True,
     )
-    for name, told in (("indicated", ids.INDICATED), ("layouts", ids.LAYOUTS_LISTED), ("layoutKept", ids.LAYOUT_KEPT)):
+    for name, told in (
+        ("indicated", ids.INDICATED),
+        ("layouts", ids.LAYOUTS_LISTED),
+        ("layoutKept", ids.LAYOUT_KEPT),
+        ("steered", ids.STEERED),
+    ):
         app.clientside_callback(ClientsideFunction("tickflow", name), Input(told, "data"), prevent_initial_call=True)
     app.clientside_callback(
         ClientsideFunction("tickflow", "acked"),

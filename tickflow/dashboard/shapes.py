@@ -20,6 +20,7 @@ from tickflow.dashboard.queries.refresh import MAX_EXTENDED
 from tickflow.dashboard.queries.view import LAST_WALL_MS, MAX_SYMBOLS, MAX_WIDTH_PX, MIN_WIDTH_PX, WIDTH_PX
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.store.acks import MAX_NAME, MAX_QUERY
+from tickflow.store.steering import ACTS, JUMP, Wish
 from tickflow.ticks.tick import END_YEAR_US, PRICE_MAX, SYMBOL, SYMBOL_CHARACTERS
 
 _LONG = 2**63 - 1
@@ -208,10 +209,29 @@ class KeptLayout(msgspec.Struct, forbid_unknown_fields=True):
     n: Milliseconds = 0.0
 
 
+class AskedSteer(msgspec.Struct, forbid_unknown_fields=True):
+    """What an operator wants of the replay of the run `run`: see `store.steering.Wish`. The `value` of a jump is in ms
+    of the exchange's clock.
+    """
+
+    run: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    act: Annotated[str, Meta(pattern=_of(*ACTS))]
+    value: float = 0.0
+    n: Milliseconds = 0.0
+
+    def __post_init__(self) -> None:
+        if self.act == JUMP:
+            if not 0 < self.value < LAST_WALL_MS:
+                raise ValueError("a time that is out of range")
+        else:
+            Wish(self.act, self.value)
+
+
 SHAPES: Mapping[str, Shape] = {
     "acked.data": Shape("operator", (Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
     "withdrawn.data": Shape("operator", (Annotated[list[Key], Meta(max_length=MAX_EPISODES)] | None,)),
     "muted.data": Shape("operator", (AskedMute | None,)),
+    "steered.data": Shape("operator", (AskedSteer | None,)),
     "indicated.data": Shape("viewer", (Indicate | None,)),
     "layout-kept.data": Shape("operator", (KeptLayout | None,)),
     "layouts-listed.data": Shape("viewer", (Milliseconds | None,)),

@@ -89,7 +89,7 @@ def _stores(update_interval: float) -> list[Component]:
     stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD, ids.LOOK, ids.LOOKED]
     stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED, ids.WITHDRAW, ids.WITHDRAWN, ids.MUTE, ids.MUTED]
     stores += [ids.LAYOUTS_ASKED, ids.LAYOUTS_LISTED, ids.LAYOUT, ids.LAYOUT_KEPT]
-    stores += [ids.INDICATE, ids.INDICATED]
+    stores += [ids.INDICATE, ids.INDICATED, ids.STEER, ids.STEERED]
     return [
         dcc.Store(id=ids.BOOT, data=update_interval),
         dcc.Store(id=ids.STATE),
@@ -245,6 +245,7 @@ def _watch_list() -> list[Component]:
 def _main() -> list[Component]:
     return [
         html.Div("", id=ids.BANNER, className="banner", hidden=True),
+        html.Div(id=ids.REPLAY, className="replay", role="group", hidden=True, **{"aria-label": "Replay"}),
         html.Div(
             [
                 html.Button("All", id="overview-narrow", className="chip", type="button", title="All symbols"),

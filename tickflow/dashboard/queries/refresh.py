@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tickflow.dashboard.as_of import AsOf
 from tickflow.dashboard.drawing import clock, multiples, pictures
 from tickflow.dashboard.queries import hours, ranges
 from tickflow.dashboard.queries.alerts import MANY, Board
@@ -171,6 +172,8 @@ def _columns(store: PageQueries, symbol: str, begin: int, end: int, drawn: Drawn
 def _state(store: MetricsStore, latest: Points, now_ns: int, sessions: Sessions) -> State:
     """The workers' state, and whether the exchange of a live source is closed, which explains missing ticks."""
     state = state_of(store.statuses(), now_ns)
+    if isinstance(store, AsOf) and len(latest):  # ages count from the moment that is shown
+        state["processed_s"], state["newest_event_us"] = 0.0, int(latest.time_ns.max()) // 1000
     if LIVE_SOURCE in latest.source:
         opens = sessions.next_open(now_ns)
         state["closed"] = opens != now_ns

@@ -306,7 +306,7 @@ class InfluxStore(MetricsStore):
     def anomalies(
         self, since_ns: int, count: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
     ) -> Points:
-        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns` (and before `until_ns`),
+        """The newest `count` anomalies (of all symbols by default) at or after `since_ns` (and before `until_ns`),
         in time order.
 
         For more than `MOST_NAMED` symbols the result may have fewer: the anomalies of other symbols that sort among

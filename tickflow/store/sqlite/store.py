@@ -241,7 +241,7 @@ class EmbeddedStore(MetricsStore):
     def anomalies(
         self, since_ns: int, count: int, symbols: Sequence[str] | None = None, until_ns: int | None = None
     ) -> Points:
-        """The newest `count` anomalies of these symbols (all by default) at or after `since_ns` (and before `until_ns`),
+        """The newest `count` anomalies (of all symbols by default) at or after `since_ns` (and before `until_ns`),
         in time order.
         """
         with self._connection() as connection:
