@@ -290,7 +290,10 @@ class Settings(BaseModel):
     )
 
     influxdb_url: _Url = _setting("http://localhost:8086", "where InfluxDB 2.x listens")
-    influxdb_token: SecretStr | None = _setting(None, "an InfluxDB token that may read and write the bucket")
+    influxdb_token: SecretStr | None = _setting(
+        None,
+        "an InfluxDB token that may read and write the bucket; the producer needs one only for --steer, for the page's",
+    )
     influxdb_org: _Name = _setting("myorg", "the InfluxDB organisation that owns the bucket")
     influxdb_bucket: _Name = _setting("stock_data", "the InfluxDB bucket of the metrics")
     influxdb_ssl_cafile: _Path | None = _setting(

@@ -4,12 +4,13 @@ python -m devtools.tokens                 for the InfluxDB that the settings nam
 python -m devtools.tokens --folder DIR    writes into DIR
 
 `INFLUXDB_TOKEN` has to be the operator's token. Each run makes new tokens, in files of mode 0600 for
-`INFLUXDB_TOKEN_FILE`. The producer needs none.
+`INFLUXDB_TOKEN_FILE`. The producer needs its token only for `--steer`.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from config import Settings, load_settings
@@ -25,10 +26,14 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     "grafana": {METRICS: ("read",)},
 }
 """The permissions of each token, by bucket. The notifier, which reads mutes, uses the worker's token."""
+STEERED: dict[str, dict[str, tuple[str, ...]]] = {"producer": {ACKS: ("read", "write")}}
+"""The permissions of a producer with `--steer`. Compose's producer replays no file, and is given no token."""
 
 
-def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]:
-    """Make a token for each of `RIGHTS`, and the page's bucket if missing; return each token with the id to revoke it.
+def make_tokens(
+    server: InfluxServer, bucket: str, owners: Mapping[str, Mapping[str, tuple[str, ...]]] = RIGHTS
+) -> dict[str, tuple[str, str]]:
+    """Make a token for each of `owners`, and the page's bucket if missing; return each token with the id to revoke it.
 
     Raises `ServerError`.
     """
@@ -42,7 +47,7 @@ def make_tokens(server: InfluxServer, bucket: str) -> dict[str, tuple[str, str]]
         server.create_bucket(page_bucket)
         found |= {each["name"]: each for each in server.call("GET", f"/api/v2/buckets?name={page_bucket}")["buckets"]}
     made = {}
-    for who, rights in RIGHTS.items():
+    for who, rights in owners.items():
         may = [
             {"action": action, "resource": {"type": "buckets", "id": found[name.format(bucket=bucket)]["id"]}}
             for name, actions in rights.items()
@@ -74,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         settings = load_settings()
-        made = make_tokens(operated(settings), settings.influxdb_bucket)
+        made = make_tokens(operated(settings), settings.influxdb_bucket, RIGHTS | STEERED)
     except SettingError as error:
         print(error, file=sys.stderr)
         return 2

@@ -6,15 +6,17 @@ from contextlib import closing
 
 import pytest
 
-from devtools.tokens import make_tokens
+from devtools.tokens import RIGHTS, STEERED, make_tokens
+from tests.contract.test_steering import STATE
 from tests.influx_tokens import revoke
 from tests.loaded_settings import load
 from tests.point_examples import a_row, points_of
 from tests.secured.certificates import Authority
 from tests.secured.servers import SecuredInfluxd
 from tickflow.errors import StoreMisconfigured
-from tickflow.stack import open_acks, open_store
+from tickflow.stack import open_acks, open_steering, open_store
 from tickflow.store.acks import Ack
+from tickflow.store.steering import PAUSE, KeptWish, Wish
 
 
 def test_the_tokens_of_worker_and_page_are_enough_and_no_more(
@@ -22,7 +24,7 @@ def test_the_tokens_of_worker_and_page_are_enough_and_no_more(
 ) -> None:
     server = secured_influx.server
     server.create_bucket(topic)
-    made = make_tokens(server, topic)
+    made = make_tokens(server, topic, RIGHTS | STEERED)
     env = {"INFLUXDB_URL": server.url, "INFLUXDB_BUCKET": topic, "INFLUXDB_SSL_CAFILE": str(authority.ca)}
     ack = Ack("AAPL", 0, 1, 1_700_000_000_000_000_000, 1_700_000_000_000_000_001)
 
@@ -42,6 +44,19 @@ def test_the_tokens_of_worker_and_page_are_enough_and_no_more(
         assert acks.acknowledged(0) == [ack]
     with closing(open_acks(load(of("worker")), stop)) as acks, pytest.raises(StoreMisconfigured):
         acks.acknowledge([ack])
+    with closing(open_steering(load(of("producer")), stop)) as producer:
+        producer.report(STATE)
+        with closing(open_steering(load(of("page")), stop)) as page_steering:
+            assert page_steering.state() == STATE
+            page_steering.ask(KeptWish(STATE.run, "01", Wish(PAUSE), STATE.written_ns))
+        assert [kept.wish for kept in producer.wishes(STATE.run)] == [Wish(PAUSE)]
+    with closing(open_steering(load(of("worker")), stop)) as worker_steering, pytest.raises(StoreMisconfigured):
+        worker_steering.report(STATE)
+    with open_store(load(of("producer")), stop) as store:
+        with pytest.raises(StoreMisconfigured):
+            store.newest("AAPL", 5)
+        with pytest.raises(StoreMisconfigured):
+            store.write(points_of(a_row()))
     revoke(server, made["page"][1])
     with open_store(load(of("page")), stop) as page, pytest.raises(StoreMisconfigured, match="INFLUXDB_TOKEN"):
         page.statuses()
