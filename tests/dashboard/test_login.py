@@ -540,6 +540,20 @@ def test_only_the_owner_can_read_the_file(tmp_path: Path, users: Accounts) -> No
         users.check()
 
 
+def test_two_processes_that_change_the_accounts_at_once_keep_both_changes(tmp_path: Path) -> None:
+    def add(who: str) -> None:
+        accounts = Accounts(tmp_path / "users.json")  # as the page and a flag have one each
+        for at in range(20):
+            accounts.add_user(f"{who}{at}", "viewer", VIEWER[1])
+
+    adding = [threading.Thread(target=add, args=(who,)) for who in ("a", "b")]
+    for each in adding:
+        each.start()
+    for each in adding:
+        each.join()
+    assert len(Accounts(tmp_path / "users.json").users()) == 40
+
+
 def test_the_terminal_is_asked_twice_and_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "users.json"
     command = [sys.executable, "stock_dashboard.py", "--add-user", "vera", "--auth-users-file", str(path)]
