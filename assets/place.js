@@ -3,6 +3,7 @@
 import { alerts } from "./alerts.js";
 import { changed } from "./changed.js";
 import { chart } from "./chart.js";
+import { facts } from "./facts.js";
 import { levels } from "./levels.js";
 import { options } from "./options.js";
 import { visits } from "./visits.js";
@@ -47,11 +48,14 @@ function first() {
   return asked;
 }
 
-/** The parts of a place that `options` does not have: the visible time range, and how the lists are shown. */
+/** The parts of a place that `options` does not have: the visible time range, or the moment (ms since 1970) of the link
+    in a message about an alert, and how the lists are shown. */
 function rest(query) {
+  const at = Number(query.get("at"));
   const zoom = (query.get("zoom") || "").split("_").map((text) => Date.parse(`${text}Z`));
   return {
     zoom: zoom.length === 2 && zoom[0] < zoom[1] ? zoom : null,
+    at: at > 0 && at < facts.last_wall_ms ? at : null,
     paused: query.get("paused") === "1",
     alerts: { filter: LISTS.includes(query.get("alerts")) ? query.get("alerts") : "", only: query.get("only") === "1" },
     sort: query.get("sort"),
@@ -72,6 +76,7 @@ function write(another = false) {
   query.set("range", visits.at.range);
   options.write(query);
   if (!coming) {
+    query.delete("at"); // from here on, `zoom` holds the moment
     put("zoom", chart.view.zoomed && chart.view.range?.map(stamp).join("_"));
     put("paused", visits.at.paused && "1");
     put("lines", levels.text(visits.at.symbol));
@@ -112,11 +117,13 @@ function reached() {
 /** The view is drawn: move to the moment in the address. */
 function arrive() {
   if (!coming || going) return;
-  const { zoom, paused, sort, filter, lines, alerts: filters } = coming;
+  const { zoom, at, paused, sort, filter, lines, alerts: filters } = coming;
   coming = null;
   levels.read(visits.at.symbol, lines);
   if (zoom) {
     chart.see(...zoom);
+  } else if (at) {
+    visits.goTo({ symbol: visits.at.symbol, wall: words.exchange(at) });
   } else if (chart.view.zoomed) visits.goLive();
   alerts.show(filters);
   watch.sort(sort);

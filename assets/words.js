@@ -160,6 +160,18 @@ function wall(ms, offsets) {
   return ms + offset;
 }
 
+const EXCHANGE = new Intl.DateTimeFormat("en-US", {
+  timeZone: facts.zone.name,
+  hourCycle: "h23",
+  ...{ year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" },
+});
+
+/** The exchange's wall clock at `ms` since 1970, for a moment that need not be near what is drawn. */
+function exchange(ms) {
+  const at = Object.fromEntries(EXCHANGE.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
+  return Date.UTC(at.year, at.month - 1, at.day, at.hour, at.minute, at.second) + (ms % 1000);
+}
+
 /** A source in capitals, "alpha_vantage" as ALPHA VANTAGE. */
 const source = (name) => (name || "").replaceAll("_", " ").toUpperCase();
 
@@ -198,6 +210,7 @@ export const words = {
   day,
   utc,
   wall,
+  exchange,
   iso,
   source,
   period,

@@ -2,13 +2,18 @@
 
 import json
 import re
+import time
+from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WAIT_MS, Running, Visit, until
 from tests.browser.looks import LOOKS, PRICES, seen, wait_for_rows, with_anomaly
+from tickflow.alerts.alert import Alert, link
+from tickflow.dashboard.drawing import clock
 from tickflow.errors import StoreUnavailable
 
 expect.set_options(timeout=2 * WAIT_MS)
@@ -90,6 +95,20 @@ def test_a_bare_address_opens_the_last_view(running: Running, visit: Visit) -> N
     expect(page.locator("#headline-symbol")).to_have_text("AAPL")
     wait_for_rows(page, 0)
     assert page.evaluate(f"{LOOKS}.picture.kind") == "ticks"
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=100), timedelta(days=160)], ids=["today", "other side of the year"])
+def test_the_link_of_a_message_leads_to_its_moment(running: Running, visit: Visit, ago: timedelta) -> None:
+    """Half a year away, New York's offset to UTC may differ from that of the newest tick."""
+    running.market.history("AAPL", PRICES, gap=ago / 100)
+    raised_ns = time.time_ns() - int(ago.total_seconds()) * 10**9
+    alert = Alert("AAPL", "move", raised_ns, 11.0, 8.0, 101.0, 100.0, 1.0, 1, raised_ns, 0, 7)
+    page = visit(link("", alert).lstrip("/"))
+    wall_ms = float(clock.wall_ms(np.array([raised_ns]))[0])
+    until(page, f"{LOOKS}.range?.[0] < {wall_ms} && {wall_ms} < {LOOKS}.range[1]")
+    begin, end = seen(page)
+    assert end - begin <= 300_000 + 1
+    until(page, "/zoom=/.test(location.search) && !/at=/.test(location.search)")
 
 
 def test_another_symbol_is_shown_at_the_same_time(running: Running, visit: Visit) -> None:

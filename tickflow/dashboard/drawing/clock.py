@@ -23,6 +23,15 @@ def use(zone: ZoneInfo) -> None:
     _used[0] = zone
 
 
+def name() -> str:
+    """The name of the exchange's zone in the IANA database.
+
+    >>> name()
+    'America/New_York'
+    """
+    return _used[0].key
+
+
 def label() -> str:
     """The short name of the exchange's zone: ET, or the city.
 

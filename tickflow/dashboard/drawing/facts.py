@@ -25,7 +25,7 @@ def facts() -> dict[str, Any]:
         "last_wall_ms": view.LAST_WALL_MS,
         "max_episodes": alerts.MAX_EPISODES,
         "warm_up_ticks": DEPTH,
-        "zone": {"label": clock.label(), "words": clock.words()},
+        "zone": {"name": clock.name(), "label": clock.label(), "words": clock.words()},
         "indicators": {
             name: {"label": each.label, "length": each.length, "panel": each.panel, "lines": list(each.lines)}
             for name, each in INDICATORS.items()
