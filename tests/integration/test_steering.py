@@ -140,12 +140,13 @@ def test_at_each_moment_that_readers_jump_to_every_metric_is_that_of_the_ticks_b
         reader = Reader(steering)
         wait_until(lambda: reader.state() is not None, "report of the producer", 60)
         assert reader.ask(Wish(PAUSE)).paused
-        furthest = first
+        furthest, turns = first, 0
         for share in (0.3, 0.1, 0.05, 0.2, 0.6, 0.59, 0.9, 0.001):  # forward, back, forward within what was given out
             moment = first + int((last - first) * share) // 1000 * 1000
             reader.ask(Wish(JUMP, moment))
             state = reader.wait(lambda state, moment=moment: state.position_us == moment, f"landing at {share}")
-            assert state.rewound == (moment < furthest)
+            turns += moment < furthest
+            assert (state.rewound, state.turns) == (moment < furthest, turns)  # each wish was obeyed once
             furthest = max(furthest, moment)
             chain.wait_for_points(sum(time_us < furthest for time_us, _ in records))
             before = [record for time_us, record in records if time_us < moment]

@@ -189,6 +189,9 @@ def test_ticks_out_of_order_go_with_those_before_them_after_a_jump_too(tmp_path:
     file = written(tmp_path / "ticks.csv", [0, 1, 5, 2, 3, 9])
     found, theatre = steered(file, [(1.5, Wish(PAUSE)), (2.0, Wish(JUMP, at(5)))], 10.0)
     assert found == [1, 2]
+    far = written(tmp_path / "far.csv", [0, 1, 9, 2, 3, 4, 5, 6, 20])
+    found, theatre = steered(far, [(0.5, Wish(PAUSE)), (0.8, Wish(JUMP, at(6.5)))], 10.0)
+    assert found == [1, 2]
     found, theatre = steered(file, [(5.5, Wish(JUMP, at(1))), (5.6, Wish(PAUSE))], 60.0)
     assert found == [1, 2, 3, 4, 5]
     assert standing(theatre).rewound
