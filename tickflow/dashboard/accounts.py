@@ -16,46 +16,18 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from tickflow.dashboard.passwords import MOST, refusal_of
 from tickflow.errors import SettingError
 
 Role = Literal["viewer", "operator"]
 ROLES: tuple[Role, ...] = ("viewer", "operator")
 KEY = "AUTH_USERS_FILE"
 
-LEAST, MOST = 12, 256
-"""The minimum and the maximum number of characters in a password."""
 COST, BLOCK = 2**15, 8
 """The parameters of scrypt: hashing a password takes 32 MB and about 100 ms."""
 MAX_ACCOUNTS = 1_000
 
 _NAME = re.compile(r"[A-Za-z0-9._@\-]{1,64}")
-_WORDS = """
-    password passw0rd p@ssw0rd welcome letmein qwerty qwertyuiop asdfgh asdfghjkl zxcvbn zxcvbnm iloveyou
-    monkey dragon football baseball superman batman trustno sunshine princess shadow master michael jordan
-    charlie jessica summer winter spring autumn secret secrets changeme admin administrator root login guest
-    test testing trading stocks market finance tickflow dashboard company computer internet samsung google
-    facebook liverpool chelsea arsenal pokemon naruto starwars whatever freedom flower cookie
-"""
-_TAILS = """
-    1 12 123 1234 12345 123456 1234567 12345678 123456789 1234567890 0 00 000 0000 1! 123! 1234! ! !! !!! ?
-    #1 @123 @1234 2020 2021 2022 2023 2024 2025 2026 2024! 2025! 2026! 321 4321 54321 654321 007 69 99 111
-    1111 abc abc123 qwerty xyz
-"""
-
-
-def _common() -> frozenset[str]:
-    words = _WORDS.split()
-    made = {word + tail for word in words for tail in ("", *_TAILS.split())} | {word + word for word in words}
-    made |= {
-        (unit * 64)[:length] for unit in ("0", "1", "a", "abc", "123", "12345", "qwerty") for length in range(12, 33)
-    }
-    return frozenset(
-        made | {"123456789012", "1234567890123", "qwertyuiop123", "1q2w3e4r5t6y", "1qaz2wsx3edc", "abcdefghijkl"}
-    )
-
-
-COMMON = _common()
-"""Over 3,000 passwords that attackers try first: common words with the usual endings. The comparison ignores case."""
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,15 +57,6 @@ class Person(NamedTuple):
 
     name: str
     role: Role
-
-
-def refusal_of(password: str) -> str | None:
-    """Why this text is refused as a password, as a sentence; `None` if it is accepted."""
-    if not LEAST <= len(password) <= MOST:
-        return f"A password has {LEAST} to {MOST} characters."
-    if password.lower() in COMMON:
-        return "This password is among those that attackers try first. Choose another, such as four words of your own."
-    return None
 
 
 class Accounts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 
 from tickflow.dashboard import forms
-from tickflow.dashboard.accounts import LEAST
+from tickflow.dashboard.passwords import LEAST
 from tickflow.dashboard.sessions import COOKIE, Session
 
 if TYPE_CHECKING:
