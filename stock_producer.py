@@ -162,7 +162,7 @@ class StockDataProducer:
                 return
 
     def _publish(self, batch: Sequence[Tick]) -> None:
-        self.telemetry.health.end_patience()  # a log that takes no ticks blocks this loop
+        self.telemetry.publish(trouble=self._trouble)  # a log that takes no ticks blocks this loop
         for tick in batch:
             number = self._seq.get(tick.symbol, 0) + 1
             if number > self._ticks:

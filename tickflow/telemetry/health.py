@@ -59,22 +59,26 @@ class Health:
         self._turned_at = clock()
         self._is_patient = False
         self._ready_seconds = math.inf
+        self._overdue = State.WAITING_FOR_STORE
         self._report = Report(State.STARTING, "starting")
 
-    def note(self, report: Report, *, patient: bool = False, ready_seconds: float = math.inf) -> None:
+    def note(
+        self,
+        report: Report,
+        *,
+        patient: bool = False,
+        ready_seconds: float = math.inf,
+        overdue: State = State.WAITING_FOR_STORE,
+    ) -> None:
         """Note that the loop has completed an iteration, and what it is doing.
 
         With `patient`, the loop is now waiting for a server inside one call that has its own time-outs, so no iteration
-        is expected meanwhile. A report of a ready state is valid for `ready_seconds`.
+        is expected meanwhile. A report of a ready state is valid for `ready_seconds`, then the state is `overdue`.
         """
         self._report = report
         self._is_patient = patient
         self._ready_seconds = ready_seconds
-        self._turned_at = self._clock()
-
-    def end_patience(self) -> None:
-        """Expect iterations again from now on, after a wait or a pause; the last report stays."""
-        self._is_patient = False
+        self._overdue = overdue
         self._turned_at = self._clock()
 
     @property
@@ -101,7 +105,8 @@ class Health:
         """What the script last reported or, if its loop hangs, that it hangs."""
         report = self._report
         if self._is_overdue:
-            return Report(State.WAITING_FOR_STORE, f"no answer for {self.silent_seconds:.0f} s", report.share)
+            sentence = f"no answer for {self.silent_seconds:.0f} s; it last reported: {report.sentence}"
+            return Report(self._overdue, sentence, report.share)
         if self.is_live:
             return report
         sentence = f"the loop has been stuck for {self.silent_seconds:.0f} s; it last reported: {report.sentence}"

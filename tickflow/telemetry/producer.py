@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tickflow.telemetry.health import Health, Report, State
+from tickflow.telemetry.health import LIVE_SECONDS, Health, Report, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,18 @@ class ProducerTelemetry:
         """Note an iteration of the loop; `trouble` says why ticks are not acknowledged, `pause` that the source is now
         waiting.
         """
-        state = State.WAITING_FOR_LOG if trouble else State.FINE
-        self.health.note(Report(state, trouble or "ticks are published and acknowledged"), patient=pause)
+        self.health.note(_report(trouble), patient=pause)
+
+    def publish(self, *, trouble: str = "") -> None:
+        """Note that a batch is now handed to the log, which blocks while too many ticks are not acknowledged.
+
+        The producer stays live: a restart would lose the ticks that the log has not acknowledged.
+        """
+        self.health.note(_report(trouble), patient=True, ready_seconds=LIVE_SECONDS, overdue=State.WAITING_FOR_LOG)
+
+
+def _report(trouble: str) -> Report:
+    return Report(State.WAITING_FOR_LOG if trouble else State.FINE, trouble or "ticks are published and acknowledged")
 
 
 class _Collector(Collector):
