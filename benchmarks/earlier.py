@@ -86,8 +86,8 @@ def _filled(bench: Bench, name: str, project: Path) -> Iterator[str]:
 
 
 def _behind(file: Path) -> bool:
-    """Whether the embedded file has records that the worker has not committed yet."""
+    """Whether the embedded file has ticks that the worker has not committed yet."""
     with closing(sqlite3.connect(file)) as connection:
-        (stored,) = connection.execute("SELECT count(*) FROM log_records").fetchone()
-        (committed,) = connection.execute("SELECT max(offset) FROM log_commits").fetchone()
-    return committed is None or committed < stored
+        (end_,) = connection.execute("SELECT next FROM log_topics WHERE name = 'stock-ticks'").fetchone()
+        (committed,) = connection.execute("SELECT max(offset) FROM log_commits WHERE topic = 'stock-ticks'").fetchone()
+    return committed is None or committed < end_
