@@ -3,6 +3,7 @@ import { chart } from "./chart.js";
 import { csv } from "./csv.js";
 import { download } from "./download.js";
 import { facts } from "./facts.js";
+import { grid } from "./grid.js";
 import { multiples } from "./multiples.js";
 import { options } from "./options.js";
 import { table } from "./table.js";
@@ -142,11 +143,11 @@ function save(lines, name) {
 }
 
 async function overviewRows() {
-  const grid = await window.dash_ag_grid.getApiAsync("watch"),
+  const list = await grid.api(),
     { period, offsets } = chart.view.drawn ?? {},
     end = period ? words.utc(period[1], offsets) : Infinity; // prices and changes are those at the end of a period
   const lines = [["time_utc", ...EXPORTED]];
-  grid.forEachNodeAfterFilterAndSort(({ data }) => {
+  list.forEachNodeAfterFilterAndSort(({ data }) => {
     lines.push([words.iso(Math.min(end, data.event_us / 1000)), ...EXPORTED.map((key) => data[key] ?? "")]);
   });
   return lines;

@@ -5,6 +5,7 @@ import { chart } from "./chart.js";
 import "./cursor.js";
 import "./dragging.js";
 import { facts } from "./facts.js";
+import { grid } from "./grid.js";
 import { health } from "./health.js";
 import { hours } from "./hours.js";
 import { indicators } from "./indicators.js";
@@ -18,6 +19,7 @@ import { picture } from "./picture.js";
 import "./roving.js";
 import { place } from "./place.js";
 import { replay } from "./replay.js";
+import { requests } from "./requests.js";
 import { session } from "./session.js";
 import { states } from "./states.js";
 import { tape } from "./tape.js";
@@ -29,6 +31,8 @@ import { words } from "./words.js";
 const { ANSWER_MS, heard, write, hidden, freshness, emptiness, truth } = health;
 const { rows } = watch;
 const ASK_AGAIN_MS = 10_000;
+const FRAMES_MS = 50; // time to show what was drawn
+const LATEST_MS = 5_000; // the grid comes at this time even if the store does not answer
 let currentView = null;
 let asked = { id: null, at: 0, wait: ASK_AGAIN_MS }; // the last request for a new drawing
 const element = (id) => document.getElementById(id);
@@ -36,20 +40,40 @@ const same = () => window.dash_clientside.no_update;
 const setProps = (id, props) => window.dash_clientside.set_props(id, props);
 const by = () => window.dash_clientside.callback_context.triggered.map(({ prop_id }) => prop_id.split(".")[0]);
 
+/* The view in the URL. */
+function first() {
+  const asked = place.first(),
+    symbol = asked.get("symbol"),
+    range = asked.get("range");
+  return {
+    symbol: words.isSymbol(symbol) ? symbol : null,
+    range: range in facts.ranges_ms ? range : facts.default_range,
+    chosen: options.read(asked),
+  };
+}
+
 /* When the page loads, apply the view in the URL, and the theme that this reader chose before. */
 function boot(refresh) {
   heard.refresh = refresh;
   session.ask();
   heard.at = performance.now();
-  const asked = place.first();
-  const symbol = asked.get("symbol"),
-    range = asked.get("range");
-  return [
-    words.isSymbol(symbol) ? symbol : null,
-    range in facts.ranges_ms ? range : facts.default_range,
-    theme.saved(),
-    options.read(asked),
-  ];
+  setTimeout(grid.mount, LATEST_MS);
+  return [opened.symbol, opened.range, theme.saved(), opened.chosen];
+}
+
+/* What to request for a symbol and a range, with the reader's other choices. */
+function chosenView(symbol, range) {
+  if (symbol) options.add(symbol);
+  const { period, candles, overview, symbols, trading } = options.state;
+  return {
+    symbol: symbol || null,
+    range,
+    period,
+    candles,
+    overview: Boolean(overview),
+    symbols: symbols || [],
+    trading: Boolean(trading),
+  };
 }
 
 const viewOf = ({ symbol, range, period, candles, overview, symbols, trading }) =>
@@ -59,26 +83,18 @@ function view(symbol, range, _chosen, drawn, before) {
   if (currentView && range !== visits.at.range) options.state.period = null; // choosing another range ends the pause
   visits.at.symbol = symbol || null;
   visits.at.range = range;
+  const next = chosenView(symbol, range);
   if (symbol) {
-    options.add(symbol);
     if (!rows.has(symbol)) watch.offer(symbol);
     watch.mark(symbol);
     alerts.chosen(symbol);
   }
   options.show();
   if (by().includes("options")) redraw();
-  const { period, candles, overview, symbols } = options.state;
-  if (Boolean(overview) !== (document.body.dataset.view === "overview")) watch.widen(Boolean(overview));
+  if (next.overview) grid.mount();
+  if (next.overview !== (document.body.dataset.view === "overview")) watch.widen(next.overview);
   setProps("range-narrow", { value: range });
-  currentView = {
-    symbol: visits.at.symbol,
-    range,
-    period,
-    candles,
-    overview: Boolean(overview),
-    symbols: symbols || [],
-    trading: Boolean(options.state.trading),
-  };
+  currentView = next;
   const own = place.reached(); // whether the reader chose it, and not Back or Forward
   if (before && viewOf(before) === viewOf(currentView)) {
     place.write();
@@ -96,28 +112,30 @@ function view(symbol, range, _chosen, drawn, before) {
 /* Dash keeps every firing of an interval for undo as long as the page is open; this removes them. */
 const forgetBeats = () => window.store?.getState().history?.past?.splice(0);
 
-/* Apply an answer of the server: a drawing (everything), a delta (what is new) or the picture of a time range. */
-function apply(drawing, delta, looked, drawn) {
+/* Apply an answer of the server: a drawing (everything) or a delta (what is new). */
+function apply(drawing, delta, drawn) {
   forgetBeats();
   const out = { drawn: same(), watched: same(), state: same(), alerted: same() };
-  if (by().includes("looked")) {
-    lookAt(looked, drawn, out);
-    return Object.values(out);
-  }
   const answer = by().includes("drawing") ? drawing : delta;
   if (answer?.state) takeIn(answer, answer === drawing, drawn, out);
   return Object.values(out);
 }
 
-/* Apply the picture of the time range that the reader zoomed or panned to, unless a different view was requested
-   meanwhile. */
-function lookAt(looked, drawn, out) {
+/* Request the picture of the time range that the reader zoomed or panned to, and apply it, unless a different view or
+   time range was requested meanwhile. Dash's renderer is left out: it would take most of the time. */
+let looks = 0;
+async function look(sight, width) {
+  const number = ++looks,
+    looked = await requests.ask("looked.data", { "look.data": { ...currentView, sight, width, n: number } });
+  if (number !== looks) return;
   chart.unanswered();
+  const drawn = window.dash_component_api.getLayout("drawn").props.data;
   if (!looked?.drawn || !drawn || looked.drawn.symbol !== drawn.symbol || looked.drawn.range !== drawn.range) return;
   if (!looked.picture) return;
-  const { rows, multiples: small, ...rest } = looked.drawn;
-  out.drawn = { ...drawn, ...rest, rows, multiples: drawn.multiples, paused: visits.at.paused };
-  chart.refined(looked.picture, out.drawn);
+  const { rows, multiples: small, ...rest } = looked.drawn,
+    next = { ...drawn, ...rest, rows, multiples: drawn.multiples, paused: visits.at.paused };
+  chart.refined(looked.picture, next);
+  setProps("drawn", { data: next });
 }
 
 function takeIn(answer, whole, drawn, out) {
@@ -165,8 +183,10 @@ function takeIn(answer, whole, drawn, out) {
     if (answer.watch.rows.length)
       watch.take(answer.watch.rows, (out.drawn?.symbol ?? drawn?.symbol) || null, answer.watch.step_us);
   }
-  if (whole) multiples.show(answer.multiples, answer.drawn);
-  else if (answer.multiples && !visits.at.paused) {
+  if (whole) {
+    multiples.show(answer.multiples, answer.drawn);
+    setTimeout(grid.mount, FRAMES_MS);
+  } else if (answer.multiples && !visits.at.paused) {
     out.drawn = {
       ...(out.drawn === same() ? drawn : out.drawn),
       paused: visits.at.paused,
@@ -218,7 +238,7 @@ function read(drawn) {
 }
 
 const charts = {
-  asked: (sight, width) => setProps("look", { data: { ...currentView, sight, width, n: performance.now() } }),
+  asked: look,
   pointed: (at) => {
     row = at;
     read(chart.view.drawn);
@@ -344,4 +364,6 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
 Object.assign(window.tickflow, { hours, states, words, chart, multiples, options, watch, alerts, health });
 Object.assign(window.tickflow, { levels, tape, indicators, picture });
 
+const opened = first();
+requests.begin("drawing.data", { "view.data": chosenView(opened.symbol, opened.range), "rebuild.data": undefined });
 window.beginDash(); // the page's callbacks must exist before the first one runs

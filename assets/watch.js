@@ -1,6 +1,7 @@
 /* The watch list: its rows in the grid or, on a narrow screen, as cards in a strip. */
 import { changed } from "./changed.js";
 import { facts } from "./facts.js";
+import { grid } from "./grid.js";
 import { stars } from "./stars.js";
 import { words } from "./words.js";
 
@@ -28,7 +29,7 @@ const cards = () => [...document.querySelectorAll("#strip .card")];
 let marked = null;
 function mark(symbol) {
   marked = symbol;
-  if (rows.has(symbol)) setProps("watch", { selectedRows: { ids: [symbol] } });
+  if (ready && rows.has(symbol)) setProps("watch", { selectedRows: { ids: [symbol] } });
   for (const card of cards()) {
     const chosen = card.dataset.symbol === symbol;
     if (chosen && card.getAttribute("aria-pressed") !== "true")
@@ -58,7 +59,7 @@ function widen(overview) {
   document.body.dataset.view = overview ? "overview" : "chart";
   const button = document.getElementById("overview");
   if (button) button.textContent = overview ? "Back to the chart" : "All columns";
-  window.dash_ag_grid.getApiAsync("watch").then((grid) => {
+  grid.api().then((grid) => {
     grid.setColumnsVisible(FURTHER, overview);
     // the narrow list scrolls sideways, beside the names
     grid.setColumnsPinned(["symbol"], overview && narrow.matches ? "left" : null);
@@ -125,7 +126,7 @@ let typed = "";
 function filter(text) {
   typed = text || "";
   changed.tell();
-  window.dash_ag_grid.getApiAsync("watch").then((grid) => grid.setGridOption("quickFilterText", text || ""));
+  grid.api().then((grid) => grid.setGridOption("quickFilterText", text || ""));
 }
 
 /** The column by which the list is sorted, and the direction, such as "price:desc"; null if the list is not sorted. */
@@ -153,7 +154,7 @@ let ready = false,
 function begin() {
   if (begun) return;
   begun = true;
-  window.dash_ag_grid.getApiAsync("watch").then(() => {
+  grid.api().then(() => {
     ready = true;
     window.dash_ag_grid.getApi("watch").addEventListener("sortChanged", changed.tell);
     measure(window.dash_ag_grid.getApi("watch"));

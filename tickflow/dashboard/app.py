@@ -58,6 +58,7 @@ def build(
         title=page.TITLE,
         update_title=None,
         compress=True,
+        suppress_callback_exceptions=True,  # the grid comes later
         add_log_handler=False,  # Dash's log lines are then formatted like all others
         serve_locally=True,
         enable_mcp=False,
@@ -65,6 +66,7 @@ def build(
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.renderer = page.RENDERER
+    app.interpolate_index = page.with_fewer_scripts(app.interpolate_index)
     modules.serve(app.server)
     export.serve(app.server, gate)
     app.logger.setLevel(logging.WARNING)

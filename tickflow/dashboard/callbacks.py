@@ -218,7 +218,6 @@ def _register_clientside(app: Dash) -> None:
         Output(ids.ALERTED, "data"),
         Input(ids.DRAWING, "data"),
         Input(ids.DELTA, "data"),
-        Input(ids.LOOKED, "data"),
         State(ids.DRAWN, "data"),
     )
     app.clientside_callback(

@@ -39,7 +39,7 @@ class Packed:
     def _ask_for_all(self) -> None:
         browser = self._server.test_client()
         browser.environ_base[OWN] = "yes"
-        named = (urljoin("/", each) for each in re.findall(r'src="([^"]+)"', browser.get("/").text))
+        named = (urljoin("/", each) for each in re.findall(r'(?:src|href)="([^"]+\.js[^"]*)"', browser.get("/").text))
         for path in (*named, *LATER):
             browser.get(path, headers={"Accept-Encoding": "br"}).close()
 

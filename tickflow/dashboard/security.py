@@ -35,10 +35,8 @@ FILES = ("/assets/", "/modules/", SUITES)
 
 NEEDED = frozenset({
     ("dash", "dash-renderer/build/dash_renderer.min.js"),
-    ("dash", "dash_table/bundle.js"),
     ("dash", "dcc/dash_core_components-shared.js"),
     ("dash", "dcc/dash_core_components.js"),
-    ("dash", "deps/polyfill@7.12.1.min.js"),
     ("dash", "deps/prop-types@15.8.1.min.js"),
     ("dash", "deps/react-dom@18.3.1.min.js"),
     ("dash", "deps/react@18.3.1.min.js"),
