@@ -49,6 +49,13 @@ function build() {
   });
   head.append(make("h2", "heading", "Alerts"), count, said);
   if ("Notification" in window) head.append(bell());
+  head.append(
+    make("button", "plain", "Backtests", {
+      id: "show-backtests",
+      type: "button",
+      title: "How often would this have fired?",
+    }),
+  );
   head.append(close);
   const bar = make("div", "alerts-bar");
   bar.setAttribute("role", "toolbar");

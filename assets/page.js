@@ -1,5 +1,6 @@
 /* The callbacks in the browser (declared in `callbacks.py`): the URL, the answers, the clock, the pointer. */
 import { alerts } from "./alerts.js";
+import { backtests } from "./backtests.js";
 import "./cells.js";
 import { chart } from "./chart.js";
 import "./cursor.js";
@@ -331,10 +332,12 @@ document.addEventListener("dblclick", (event) => {
 
 health.look(multiples);
 alerts.guide(visits.goTo);
+backtests.guide(visits.goTo);
 const keeps = {
   "acked.data": alerts.answered,
   "muted.data": alerts.muted,
   "layout-kept.data": layouts.kept,
+  "backtest-removed.data": backtests.removed,
   "steered.data": replay.answered,
 };
 session.guide((output, trouble) => keeps[output]?.({ trouble }));
@@ -349,6 +352,8 @@ window.dash_clientside = Object.assign({}, window.dash_clientside, {
     indicated: indicators.take,
     layouts: layouts.listed,
     layoutKept: layouts.kept,
+    backtests: backtests.listed,
+    backtestRemoved: backtests.removed,
     steered: replay.answered,
     boot,
     view,

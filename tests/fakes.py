@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from tickflow.alerts.kept import Kept
 from tickflow.errors import StoreError
 from tickflow.metrics.measures import measure
 from tickflow.metrics.points import Points
 from tickflow.metrics.windows import Windows
 from tickflow.store import digest as digests
-from tickflow.store.acks import Ack, AckStore, Layout
+from tickflow.store.acks import MAX_BACKTESTS, Ack, AckStore, Layout
 from tickflow.store.base import MetricsStore, Totals, WorkerStatus, Written
 from tickflow.store.candles import Candles
 from tickflow.store.digest import Digest, Outline, step_width
@@ -251,6 +252,7 @@ class MemoryAcks(AckStore):
         self.failure: StoreError | None = None
         self._acks: dict[tuple[str, int, int, int], Ack] = {}
         self._layouts: dict[str, str] = {}
+        self._backtests: dict[int, Kept] = {}
 
     def acknowledge(self, acks: Sequence[Ack]) -> None:
         self._check()
@@ -272,6 +274,20 @@ class MemoryAcks(AckStore):
     def layouts(self) -> list[Layout]:
         self._check()
         return [Layout(*each) for each in sorted(self._layouts.items()) if each[1]]
+
+    def keep_backtest(self, kept: Kept) -> None:
+        self._check()
+        self._backtests[kept.made_ms] = kept
+        for oldest in sorted(self._backtests)[:-MAX_BACKTESTS]:
+            del self._backtests[oldest]
+
+    def remove_backtest(self, made_ms: int) -> None:
+        self._check()
+        self._backtests.pop(made_ms, None)
+
+    def backtests(self) -> list[Kept]:
+        self._check()
+        return [self._backtests[made_ms] for made_ms in sorted(self._backtests, reverse=True)]
 
     def close(self) -> None:
         pass

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from devtools.process import ServerError
 from devtools.servers import InfluxServer
 from tests.influx_tokens import a_token
 from tests.point_examples import MORNING, SECOND
+from tickflow.alerts.kept import MAX_BYTES, CurvePoint, Kept, Raised, Row, encode, fitted
 from tickflow.errors import StoreMisconfigured, StoreUnavailable
-from tickflow.store.acks import Ack, AckStore, Layout
+from tickflow.store.acks import MAX_BACKTESTS, Ack, AckStore, Layout
 from tickflow.store.influx.acks import InfluxAcks
 from tickflow.store.sqlite.acks import EmbeddedAcks
 
@@ -78,6 +80,34 @@ def test_a_layout_is_kept_under_its_name_until_it_is_removed(acks: AckStore) -> 
     acks.keep_layout(Layout("Opening, 1 m", ""), MORNING + 3)
     assert [each.name for each in acks.layouts()] == ['Both "A"=B']
     assert acks.acknowledged(0) == []
+
+
+def a_backtest(made_ms: int, alerts: int = 2) -> Kept:
+    row = Row("AAPL", 'price > "2"', alerts, 2, 0.5, 3.5, 1, 2)
+    raised = [Raised("AAPL", MORNING // 10**6 + at, "AAPL −1.5 % \\ back", at % 2 == 0) for at in range(alerts)]
+    curve = [CurvePoint(0.25, 1, 0.5), CurvePoint(1.0, alerts, alerts / 2)]
+    whole = Kept(made_ms, MORNING // 10**6, made_ms, "topic stock-ticks", "move", alerts, 1, 3, [row], raised, curve)
+    return fitted(whole)
+
+
+def test_the_newest_backtests_are_kept_until_they_are_removed(acks: AckStore) -> None:
+    assert acks.backtests() == []
+    made = [a_backtest(MORNING // 10**6 + at) for at in range(MAX_BACKTESTS + 2)]
+    for each in [*made[1:], made[0], made[-1]]:
+        acks.keep_backtest(each)
+    assert acks.backtests() == made[:1:-1]
+    acks.remove_backtest(made[-1].made_ms)
+    acks.remove_backtest(made[0].made_ms)
+    assert acks.backtests() == made[-2:1:-1]
+    assert acks.layouts() == []
+
+
+def test_a_backtest_of_the_maximum_size_is_kept_whole(acks: AckStore) -> None:
+    words = "−" * 1_000
+    large = fitted(replace(a_backtest(MORNING // 10**6), alerts=[Raised("AAPL", at, words, None) for at in range(90)]))
+    assert MAX_BYTES * 0.45 < len(encode(large)) <= MAX_BYTES
+    acks.keep_backtest(large)
+    assert acks.backtests() == [large]
 
 
 def test_an_episode_of_a_recreated_log_is_a_new_one(acks: AckStore) -> None:

@@ -100,6 +100,8 @@ def test_every_callback_names_the_role_that_it_needs() -> None:
         "steered.data": "operator",
         "layout-kept.data": "operator",
         "layouts-listed.data": "viewer",
+        "backtests-listed.data": "viewer",
+        "backtest-removed.data": "operator",
         "indicated.data": "viewer",
         "drawing.data": "viewer",
         "looked.data": "viewer",

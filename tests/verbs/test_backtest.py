@@ -1,6 +1,7 @@
 """`backtest` finds the alerts that live workers raised, `calibrate` prints intervals; both read the topic or a file."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ from tests.loaded_settings import load
 from tests.metrics.detectors.test_detectors import trades as made_trades
 from tickflow.alerts.budget import Budget, floor_of
 from tickflow.alerts.calibration import MARGIN, episodes_above, threshold_for
+from tickflow.alerts.kept import MAX_ALERTS
 from tickflow.alerts.terms import read, terms_of
 from tickflow.alerts.watch import Terms
 from tickflow.process import StopEvent
-from tickflow.stack import open_alerts, open_log
+from tickflow.stack import open_acks, open_alerts, open_log
 from tickflow.ticks.tick import Limits
 from tickflow.verbs import backtest, calibrate
 from tickflow.verbs.recorded import of_file, of_log
@@ -45,6 +47,8 @@ def test_the_backtest_equals_the_live_alerts(tmp_path: Path, script: StartScript
     assert plain(backtest.run(of_log(log, Limits()), terms_of(settings), middle, EVER[1]).alerts) == plain(
         [each for each in live if each.time_ns >= middle]
     )
+    of_moves = replace(terms_of(settings), detectors=frozenset({"move"}), rules=())
+    moves = backtest.run(of_log(log, Limits()), of_moves, *EVER)
     log.close()
     said = script("stock_analytics.py", "backtest", "--limit", "3", env=chain.env)
     assert said.wait() == 0
@@ -53,6 +57,23 @@ def test_the_backtest_equals_the_live_alerts(tmp_path: Path, script: StartScript
     only = script("stock_analytics.py", "backtest", "--rules", "CENT price > 1000000", env=chain.env)
     assert only.wait() == 0
     assert "no alert: BUSY, CENT, JUMP, SLOW" in only.output
+    kept = script("stock_analytics.py", "backtest", "--detector", "move", "--keep", env=chain.env)
+    assert kept.wait() == 0
+    assert "shows it under Alerts, Backtests" in kept.output
+    (shown,) = open_acks(settings, threading.Event()).backtests()
+    assert shown.source == "topic stock-ticks"
+    assert shown.rows == backtest.rows(moves)
+    assert [each.at_ms for each in shown.alerts] == [each.opened // 10**6 for each in moves.alerts][-MAX_ALERTS:]
+    assert shown.raised == sum(row.alerts for row in shown.rows) == len(moves.alerts) > 0
+    assert [each.budget for each in shown.curve] == list(backtest.CURVE)
+    for each in shown.curve:
+        assert f"budget {each.budget:g} a day: {each.alerts} alerts" in kept.output
+    assert shown.first_ms == made[0].time_us // 1000
+    assert shown.last_ms == max(each.time_us for each in made) // 1000
+    none = script("stock_analytics.py", "backtest", "--to", "1970-01-02", "--keep", env=chain.env)
+    assert none.wait() == 1
+    assert "there are no ticks in that time" in none.output
+    assert len(open_acks(settings, threading.Event()).backtests()) == 1
     wrong = script("stock_analytics.py", "backtest", "--rules", "CENT prize > 1", env=chain.env)
     assert wrong.wait() == 2
     assert "at character 6, 'prize'" in wrong.output
@@ -72,7 +93,7 @@ def test_a_larger_budget_never_gives_fewer_alerts() -> None:
     begin = made[0].time_us
     ticks = batch([each._replace(time_us=begin + (each.time_us - begin) * 600) for each in made])  # stretched to a week
     points = backtest.curve(lambda: iter([(0, ticks)]), Terms(least_move=0.0), *EVER)
-    counts = [count for _, count, _ in points]
+    counts = [each.alerts for each in points]
     assert counts == sorted(counts)
     assert counts[-1] > counts[0]
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from dash import ClientsideFunction, Dash, Input, Output, State
 from flask import g
 
@@ -27,7 +28,7 @@ def register(
     app: Dash,
     gate: Gate,
     lists: Lists,
-    layouts: AckStore,
+    acks: AckStore,
     *,
     threshold: float,
     sessions: Sessions = NEW_YORK,
@@ -139,14 +140,25 @@ def register(
 
     def on_layouts(_asked: object) -> Answer:
         try:
-            return {"layouts": [each._asdict() for each in layouts.layouts()], "trouble": ""}
+            return {"layouts": [each._asdict() for each in acks.layouts()], "trouble": ""}
         except StoreError as error:
             return {"trouble": str(error)}
 
     def on_layout(layout: dict[str, Any] | None) -> Answer:
         if layout is None:
             return {}
-        return _saved(lambda: layouts.keep_layout(Layout(layout["name"], layout["query"]), clock()))
+        return _saved(lambda: acks.keep_layout(Layout(layout["name"], layout["query"]), clock()))
+
+    def on_backtests(_asked: object) -> Answer:
+        try:
+            return {"backtests": msgspec.to_builtins(acks.backtests()), "trouble": ""}
+        except StoreError as error:
+            return {"trouble": str(error)}
+
+    def on_remove_backtest(asked: dict[str, Any] | None) -> Answer:
+        if asked is None:
+            return {}
+        return _saved(lambda: acks.remove_backtest(asked["made_ms"]))
 
     for output, asked_by, answer in (
         (ids.MUTED, ids.MUTE, on_mute),
@@ -154,6 +166,8 @@ def register(
         (ids.INDICATED, ids.INDICATE, on_indicate),
         (ids.LAYOUTS_LISTED, ids.LAYOUTS_ASKED, on_layouts),
         (ids.LAYOUT_KEPT, ids.LAYOUT, on_layout),
+        (ids.BACKTESTS_LISTED, ids.BACKTESTS_ASKED, on_backtests),
+        (ids.BACKTEST_REMOVED, ids.BACKTEST_REMOVE, on_remove_backtest),
         (ids.ACKED, ids.ACKNOWLEDGE, on_acknowledge),
         (ids.WITHDRAWN, ids.WITHDRAW, on_withdraw),
     ):
@@ -234,6 +248,8 @@ def _register_clientside(app: Dash) -> None:
         ("indicated", ids.INDICATED),
         ("layouts", ids.LAYOUTS_LISTED),
         ("layoutKept", ids.LAYOUT_KEPT),
+        ("backtests", ids.BACKTESTS_LISTED),
+        ("backtestRemoved", ids.BACKTEST_REMOVED),
         ("steered", ids.STEERED),
     ):
         app.clientside_callback(ClientsideFunction("tickflow", name), Input(told, "data"), prevent_initial_call=True)

@@ -209,6 +209,13 @@ class KeptLayout(msgspec.Struct, forbid_unknown_fields=True):
     n: Milliseconds = 0.0
 
 
+class RemovedBacktest(msgspec.Struct, forbid_unknown_fields=True):
+    """A kept backtest that an operator removes: see `alerts.kept.Kept`."""
+
+    made_ms: _count(END_YEAR_US // 1000)  # type: ignore[valid-type]
+    n: Milliseconds = 0.0
+
+
 class AskedSteer(msgspec.Struct, forbid_unknown_fields=True):
     """What an operator wants of the replay of the run `run`: see `store.steering.Wish`. The `value` of a jump is in ms
     of the exchange's clock.
@@ -235,6 +242,8 @@ SHAPES: Mapping[str, Shape] = {
     "indicated.data": Shape("viewer", (Indicate | None,)),
     "layout-kept.data": Shape("operator", (KeptLayout | None,)),
     "layouts-listed.data": Shape("viewer", (Milliseconds | None,)),
+    "backtests-listed.data": Shape("viewer", (Milliseconds | None,)),
+    "backtest-removed.data": Shape("operator", (RemovedBacktest | None,)),
     "drawing.data": Shape("viewer", (View | None, Rebuild | None)),
     "looked.data": Shape("viewer", (View | None,)),
     "delta.data": Shape("viewer", (_count(_EXACT) | None,), (Drawn | None, Watched | None, _count(_EXACT) | None)),

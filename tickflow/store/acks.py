@@ -1,5 +1,5 @@
-"""Acknowledgements of alerts and named layouts, kept apart from the metrics, so that a page can write them without
-permission to write metrics.
+"""Acknowledgements of alerts, named layouts and kept backtests, apart from the metrics, so that a page can write them
+without permission to write metrics.
 
 Two adapters implement this: `influx/acks.py` (a separate bucket, `<bucket>_acks`) and `sqlite/acks.py` (a table).
 """
@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tickflow.alerts.kept import Kept
+
 MAX_NAME = 40
 MAX_QUERY = 4_000
 """The maximum number of characters in the name of a layout (`MAX_NAME`) and in its query."""
+MAX_BACKTESTS = 10
+"""How many backtests are kept: a further one removes the oldest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Layout(NamedTuple):
 
 
 class AckStore(ABC):
-    """Acknowledgements and layouts, shared by all readers.
+    """Acknowledgements, layouts and backtests, shared by all readers.
 
     Calls may raise `StoreUnavailable` and `StoreMisconfigured`.
     """
@@ -63,6 +67,18 @@ class AckStore(ABC):
     @abstractmethod
     def layouts(self) -> list[Layout]:
         """All layouts, ordered by name."""
+
+    @abstractmethod
+    def keep_backtest(self, kept: Kept) -> None:
+        """Store the backtest, and remove the oldest ones beyond `MAX_BACKTESTS`."""
+
+    @abstractmethod
+    def remove_backtest(self, made_ms: int) -> None:
+        """Remove the backtest that was made at `made_ms`, if there is one."""
+
+    @abstractmethod
+    def backtests(self) -> list[Kept]:
+        """The kept backtests, newest first."""
 
     @abstractmethod
     def close(self) -> None:

@@ -21,7 +21,7 @@ from tickflow.alerts.terms import write as write_thresholds
 from tickflow.alerts.watch import Terms
 from tickflow.metrics.detectors.names import DETECTORS
 from tickflow.process import DONE, UNDONE, Parser, StopEvent
-from tickflow.stack import open_alerts, open_log, open_mutes, open_store
+from tickflow.stack import open_acks, open_alerts, open_log, open_mutes, open_store
 from tickflow.store.nowhere import NowhereAlerts, NowhereStore
 from tickflow.ticks.tick import Limits, epoch_us
 from tickflow.verbs import audit, backtest, calibrate, dead_letters, recorded, rewind, status
@@ -44,6 +44,7 @@ _OWNERS: dict[str, tuple[str, ...]] = {
     "detector": ("backtest",),
     "budget": ("calibrate", "backtest"),
     "curve": ("backtest",),
+    "keep": ("backtest",),
     "out": ("calibrate",),
     "test": ("notify",),
     "alerts_only": ("run", "notify"),
@@ -129,6 +130,8 @@ def add_arguments(parser: Parser) -> None:
     group.add_argument(
         "--curve", action="store_true", help="backtest: print the number of alerts for each of several budgets"
     )
+    text = "backtest: keep the result and the curve in the store, where the page shows them"
+    group.add_argument("--keep", action="store_true", help=text)
     group.add_argument("--out", type=Path, metavar="F", help="calibrate: the file to write (default: ALERT_THRESHOLDS)")
 
 
@@ -233,14 +236,18 @@ def look_back(arguments: argparse.Namespace, settings: VerbSettings, stop: StopE
     if arguments.detector is not None:
         terms = replace(terms, detectors=frozenset({arguments.detector}), rules=arguments.rules or ())
     if arguments.file is not None:
-        return perform_on(lambda: recorded.of_file(arguments.file, limits), arguments, settings, terms)
+        return perform_on(lambda: recorded.of_file(arguments.file, limits), arguments, settings, terms, stop)
     with open_log(settings, stop) as log:
         log.connect(create=False)
-        return perform_on(lambda: recorded.of_log(log, limits), arguments, settings, terms)
+        return perform_on(lambda: recorded.of_log(log, limits), arguments, settings, terms, stop)
 
 
 def perform_on(
-    ticks: Callable[[], recorded.Recorded], arguments: argparse.Namespace, settings: VerbSettings, terms: Terms
+    ticks: Callable[[], recorded.Recorded],
+    arguments: argparse.Namespace,
+    settings: VerbSettings,
+    terms: Terms,
+    stop: StopEvent,
 ) -> int:
     """Perform `calibrate` or `backtest` on recorded ticks."""
     range_ns = _range(arguments)
@@ -256,14 +263,40 @@ def perform_on(
         write_thresholds(path, Calibration(str(terms.budget.rate), made))
         print(f"{len(made)} thresholds are in {path}: set ALERT_THRESHOLDS to it, for every worker")
         return DONE
-    if arguments.curve:
-        for rate, found, per_day in backtest.curve(ticks, terms, *range_ns):
-            print(f"budget {rate:g} a day: {found:,} alerts, {per_day:.2g} per symbol and day")
-        return DONE
+    return back_test(ticks, arguments, settings, terms, stop)
+
+
+def back_test(
+    ticks: Callable[[], recorded.Recorded],
+    arguments: argparse.Namespace,
+    settings: VerbSettings,
+    terms: Terms,
+    stop: StopEvent,
+) -> int:
+    """Perform `backtest` on recorded ticks."""
+    range_ns = _range(arguments)
     page = f"http://{settings.dashboard_host}:{settings.dashboard_port}"
-    listed = LISTED if arguments.limit is None else arguments.limit
-    findings = backtest.run(ticks(), terms, *range_ns)
-    print("\n".join(backtest.lines(findings, listed, lambda alert: link(page, alert))))
+    acks = open_acks(settings, stop) if arguments.keep else None
+    if acks is not None:
+        acks.backtests()  # a store that does not answer is reported before the work, which may take minutes
+    found, points = backtest.Findings(), []
+    if arguments.keep or not arguments.curve:
+        found = backtest.run(ticks(), terms, *range_ns)
+        listed = LISTED if arguments.limit is None else arguments.limit
+        per_tick = terms.budget.per_tick
+        print("\n".join(backtest.lines(found, listed, lambda alert: link(page, alert), per_tick=per_tick)))
+    if arguments.curve or (arguments.keep and terms.detectors):
+        points = backtest.curve(ticks, terms, *range_ns)
+        for each in points:
+            print(f"budget {each.budget:g} a day: {each.alerts:,} alerts, {each.per_day:.2g} per symbol and day")
+    if acks is None:
+        return DONE
+    if not found.days:
+        return UNDONE
+    source = arguments.file.name if arguments.file else f"topic {settings.kafka_topic}"
+    acks.keep_backtest(backtest.to_keep(found, points, source, terms, time.time_ns() // backtest.MS_NS))
+    acks.close()
+    print(f"kept: the page at {page} shows it under Alerts, Backtests")
     return DONE
 
 

@@ -86,6 +86,7 @@ def layout(*, update_interval: float) -> Component:
             ),
             html.Dialog(id=ids.PERIOD, className="period", **{"aria-label": "A range from one moment to another"}),
             html.Dialog(id=ids.LAYOUTS, className="period layouts", **{"aria-label": "Layouts"}),
+            html.Dialog(id=ids.BACKTESTS, className="period backtests", **{"aria-labelledby": "backtests-title"}),
             html.Dialog(id=ids.INDICATORS, className="period", **{"aria-label": "Indicators"}),
             html.Dialog(id=ids.LEVELS, className="period levels", **{"aria-label": "Price lines"}),
             html.Dialog(id=ids.TABLE, className="period table", **{"aria-label": "What is in sight"}),
@@ -110,6 +111,7 @@ def _stores(update_interval: float) -> list[Component]:
     stores = [ids.VIEW, ids.DRAWN, ids.WATCHED, ids.DRAWING, ids.DELTA, ids.REBUILD, ids.LOOK, ids.LOOKED]
     stores += [ids.OPTIONS, ids.ALERTED, ids.ACKNOWLEDGE, ids.ACKED, ids.WITHDRAW, ids.WITHDRAWN, ids.MUTE, ids.MUTED]
     stores += [ids.LAYOUTS_ASKED, ids.LAYOUTS_LISTED, ids.LAYOUT, ids.LAYOUT_KEPT]
+    stores += [ids.BACKTESTS_ASKED, ids.BACKTESTS_LISTED, ids.BACKTEST_REMOVE, ids.BACKTEST_REMOVED]
     stores += [ids.INDICATE, ids.INDICATED, ids.STEER, ids.STEERED]
     return [
         dcc.Store(id=ids.BOOT, data=update_interval),

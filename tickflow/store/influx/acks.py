@@ -1,4 +1,4 @@
-"""Acknowledgements in InfluxDB: in their own bucket beside the bucket of the metrics."""
+"""Acknowledgements, layouts and backtests in InfluxDB: in their own bucket beside the bucket of the metrics."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,14 +8,17 @@ from typing import Annotated
 import msgspec
 from influxdb_client import Point, WritePrecision
 
+from tickflow.alerts.kept import Kept, decoded, encode
 from tickflow.settings.certificates import Certificates
-from tickflow.store.acks import Ack, AckStore, Layout
+from tickflow.store.acks import MAX_BACKTESTS, Ack, AckStore, Layout
 from tickflow.store.influx.influxql import SYSTEMS_OWN, Integer
 from tickflow.store.influx.page_bucket import PageBucket
 
 MEASUREMENT = "stock_acks"
 LAYOUTS = "stock_layouts"
+BACKTESTS = "stock_backtests"
 
+_MS_NS = 1_000_000
 _Digits = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}$")]
 
 
@@ -66,6 +69,28 @@ class InfluxAcks(AckStore):
         last = {name: query for _, name, query in sorted(rows)}
         return [Layout(name, query) for name, query in sorted(last.items()) if query]
 
+    def keep_backtest(self, kept: Kept) -> None:
+        """Store the backtest in a point at the time when it was made, and overwrite the oldest ones beyond
+        `MAX_BACKTESTS` with an empty text.
+        """
+        before = [made_ms for made_ms, _ in self._bodies() if made_ms != kept.made_ms]
+        lines = [_backtest(kept.made_ms, encode(kept).decode())]
+        lines += [_backtest(made_ms, "") for made_ms in sorted([*before, kept.made_ms])[:-MAX_BACKTESTS]]
+        self._kept.write("\n".join(lines))
+
+    def remove_backtest(self, made_ms: int) -> None:
+        """Overwrite the backtest that was made at `made_ms` with an empty text."""
+        self._kept.write(_backtest(made_ms, ""))
+
+    def backtests(self) -> list[Kept]:
+        """The kept backtests, newest first."""
+        return decoded(body for _, body in self._bodies())[:MAX_BACKTESTS]
+
+    def _bodies(self) -> list[tuple[int, str]]:
+        query = f"""SELECT "body" FROM "{BACKTESTS}" WHERE "body" != ''"""  # noqa: S608 - only our own name
+        rows = self._kept.rows(tuple[Integer, str], query, {})
+        return sorted(((at // _MS_NS, body) for at, body in rows), reverse=True)
+
     def close(self) -> None:
         """Close all connections."""
         self._kept.close()
@@ -75,3 +100,9 @@ def _point(ack: Ack) -> Point:
     point = Point(MEASUREMENT).tag("symbol", ack.symbol).tag("partition", str(ack.partition))
     point.field("first_offset", ack.first_offset).field("acked_ns", ack.acked_ns)
     return point.time(ack.time_ns, WritePrecision.NS)
+
+
+def _backtest(made_ms: int, body: str) -> str:
+    point = Point(BACKTESTS).field("body", body).time(made_ms * _MS_NS, WritePrecision.NS)
+    line: str = point.to_line_protocol()
+    return line

@@ -1,4 +1,4 @@
-"""Acknowledgements on the embedded stack: a table in the SQLite file."""
+"""Acknowledgements, layouts and backtests on the embedded stack: tables in the SQLite file."""
 
 import sqlite3
 import threading
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
-from tickflow.store.acks import Ack, AckStore, Layout
+from tickflow.alerts.kept import Kept, decoded, encode
+from tickflow.store.acks import MAX_BACKTESTS, Ack, AckStore, Layout
 from tickflow.store.base import DAY_NS
 from tickflow.store.sqlite.per_call import PerCall
 
@@ -16,6 +17,7 @@ _SCHEMA = """
         acked_ns INTEGER NOT NULL, PRIMARY KEY (symbol, "partition", first_offset, time_ns)
     ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS store_layouts (name TEXT PRIMARY KEY, query TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS store_backtests (made_ms INTEGER PRIMARY KEY, body TEXT NOT NULL);
 """
 _COLUMNS = 'symbol, "partition", first_offset, time_ns, acked_ns'
 
@@ -87,6 +89,39 @@ class EmbeddedAcks(AckStore):
                 ]
             except sqlite3.Error as error:
                 raise self._file.failure(error) from error
+
+    def keep_backtest(self, kept: Kept) -> None:
+        """Store the backtest, and remove the oldest ones beyond `MAX_BACKTESTS`."""
+        with self._file.open() as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                row = (kept.made_ms, encode(kept).decode())
+                connection.execute("INSERT OR REPLACE INTO store_backtests VALUES (?, ?)", row)
+                connection.execute(
+                    "DELETE FROM store_backtests WHERE made_ms <= "
+                    "(SELECT made_ms FROM store_backtests ORDER BY made_ms DESC LIMIT 1 OFFSET ?)",
+                    (MAX_BACKTESTS,),
+                )
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._file.failure(error) from error
+
+    def remove_backtest(self, made_ms: int) -> None:
+        """Remove the backtest that was made at `made_ms`, if there is one."""
+        with self._file.open() as connection:
+            try:
+                connection.execute("DELETE FROM store_backtests WHERE made_ms = ?", (made_ms,))
+            except sqlite3.Error as error:
+                raise self._file.failure(error) from error
+
+    def backtests(self) -> list[Kept]:
+        """The kept backtests, newest first."""
+        with self._file.open() as connection:
+            try:
+                rows = connection.execute("SELECT body FROM store_backtests ORDER BY made_ms DESC").fetchall()
+            except sqlite3.Error as error:
+                raise self._file.failure(error) from error
+        return decoded(body for (body,) in rows)
 
     def close(self) -> None:
         """Do nothing: no connection stays open between calls."""
