@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -391,6 +392,23 @@ def test_parquet_and_feather_are_read_by_their_types(tmp_path: Path, form: str, 
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(SettingError, match="file that is whole"):
         Replay(path)
+
+
+@pytest.mark.parametrize("decimal", [None, "point", "comma"])
+def test_the_decimal_sign_of_texts_does_not_apply_to_typed_decimals(tmp_path: Path, decimal: str | None) -> None:
+    rows = trades()
+    frame = arrow_table(rows)
+    at = frame.schema.get_field_index("price")
+    prices = [Decimal(str(row.price)) for row in rows]
+    frame = frame.set_column(at, "price", pa.array(prices, pa.decimal128(20, 6)))
+    pyarrow.parquet.write_table(frame, tmp_path / "a.parquet")
+    assert as_meant(replayed(tmp_path / "a.parquet", decimal=decimal)) == meant_of(rows, "AAPL")
+    volume = frame.schema.get_field_index("size")
+    texts = [str(float(row.volume or 0)).replace(".", ",") for row in rows]
+    mixed = frame.set_column(volume, "size", pa.array(texts))
+    pyarrow.parquet.write_table(mixed, tmp_path / "b.parquet")
+    if decimal != "point":
+        assert as_meant(replayed(tmp_path / "b.parquet", decimal=decimal)) == meant_of(rows, "AAPL")
 
 
 def test_typed_times_without_a_zone_need_one(tmp_path: Path) -> None:

@@ -177,4 +177,7 @@ def _cells(column: Any) -> Cells:
     if types.is_string(kind) or types.is_large_string(kind):
         found: Sequence[str] = column.fill_null("").to_pylist() if column.null_count else column.to_pylist()
         return found
-    return ["" if value is None else str(value) for value in column.to_pylist()]
+    texts = ["" if value is None else str(value) for value in column.to_pylist()]
+    if types.is_decimal(kind):
+        return np.array(texts, dtype=object)  # an array, as all typed numbers: their decimal sign is no question
+    return texts

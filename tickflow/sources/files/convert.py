@@ -341,7 +341,7 @@ def _texts(cells: Cells) -> Sequence[str]:
 def _numbers(cells: Cells, comma: bool) -> Numbers:
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         return Numbers(cells.astype(np.float64))
-    return numbers(_texts(cells), comma)
+    return numbers(_texts(cells), comma and not isinstance(cells, np.ndarray))
 
 
 def _selected(chunk: Chunk, select: tuple[int, frozenset[str]]) -> tuple[Chunk, int]:
