@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tickflow.figures import price
+from tickflow.figures import percent, price
 from tickflow.metrics.fields import TABLE, Field, Unit
 from tickflow.metrics.points import Points
 from tickflow.worker.counters import Counters
@@ -22,14 +22,15 @@ Paint = Callable[[str, str], str]
 """Gives text a style: alert, up, down, faint or bold."""
 
 
-def change(percent: float) -> str:
+def change(value: float) -> str:
     """A change in percent with a sign and an arrow, so that it can be read without colour.
 
-    >>> change(-1.234)
-    '▼ -1.23 %'
+    >>> change(-1.234), change(-0.001)
+    ('▼ −1.23 %', '= 0.00 %')
     """
-    arrow = "▲" if percent > 0 else "▼" if percent < 0 else "="
-    return f"{arrow} {percent:+.2f} %"
+    if abs(value) < 0.005:
+        return "= 0.00 %"
+    return f"{'▲' if value > 0 else '▼'} {percent(value)}"
 
 
 def counted(number: int, noun: str) -> str:
