@@ -180,7 +180,7 @@ def river_table(rows: Sequence[Row]) -> str:
     cells = [
         (
             *(str(row["walk"]), str(row["detector"]), f"{number(row, 'rate'):.2f}"),
-            *(f"{number(row, 'jumps'):.2f}", f"{number(row, 'us'):.0f}"),
+            *(f"{number(row, 'jumps'):.2f}", f"{number(row, 'us'):.1f}"),
         )
         for row in rows
     ]

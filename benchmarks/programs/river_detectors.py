@@ -2,7 +2,8 @@
 
 Reads walks from .npz files (`before`, `after`, `jumped`: absolute log returns; `at`: the ticks of the jumps). The
 threshold gives the promised rate on `before`. Prints one JSON line per walk and detector: the rate on `after` in
-multiples of the promised rate, the share of jumps found in `jumped`, and microseconds per tick.
+multiples of the promised rate, the share of jumps in `jumped` that a flag follows within a number of ticks, and
+microseconds per tick. Arguments: the promised rate, that number of ticks, the files.
 """
 
 import json
@@ -38,8 +39,8 @@ DETECTORS: dict[str, Callable[[], Any]] = {
 
 
 def main() -> None:
-    promise = float(sys.argv[1])
-    for path in sys.argv[2:]:
+    promise, within = float(sys.argv[1]), int(sys.argv[2])
+    for path in sys.argv[3:]:
         data = np.load(path)
         for name, make in DETECTORS.items():
             length = len(data["before"]) if name != "HalfSpaceTrees" else 20_000
@@ -49,12 +50,12 @@ def main() -> None:
             seconds = time.perf_counter() - begun
             threshold = float(np.quantile(before, 1 - promise))
             jumped = scores(make(), data["jumped"][:length])
-            at = data["at"][data["at"] < length]
+            at = data["at"][data["at"] < length - within]
             row = {
                 "walk": str(data["name"]),
                 "detector": name,
                 "rate": float(np.mean(after > threshold)) / promise,
-                "jumps": float(np.mean(jumped[at] > threshold)) if len(at) else None,
+                "jumps": float(np.mean([(jumped[each : each + within] > threshold).any() for each in at])),
                 "us": seconds / (2 * length) * 1e6,
                 "ticks": length,
             }
