@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.contract.test_steering import STATE
 from tests.theatre import Theatre, standing
 from tickflow.sources.pace import Clock
 from tickflow.sources.replay import Replay
-from tickflow.store.steering import ACTS, FASTEST, JUMP, PAUSE, PLAY, SLOWEST, SPEED, ReplayState, Wish
+from tickflow.store.steering import ACTS, FASTEST, JUMP, PAUSE, PLAY, SLOWEST, SPEED, KeptWish, ReplayState, Wish
 from tickflow.ticks.tick import END_YEAR_US, epoch_us
 
 BEGIN = datetime(2013, 10, 7, 13, 30, tzinfo=UTC)
@@ -97,6 +98,13 @@ def test_what_is_no_state_is_refused(text: str) -> None:
         ReplayState.parse(text)
 
 
+@pytest.mark.parametrize("name", ["position_us", "begin_us", "end_us"])
+@pytest.mark.parametrize("us", [-1, END_YEAR_US + 1, 2**63])
+def test_a_state_with_a_time_that_cannot_be_shown_is_refused(name: str, us: int) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        ReplayState.parse(msgspec.structs.replace(STATE, **{name: us}).encode())
+
+
 # --- a steered replay ---
 
 
@@ -155,6 +163,17 @@ def test_after_a_jump_back_no_tick_is_given_out_twice(file: Path) -> None:
     assert state.position_us == pytest.approx(at(25), abs=200_000)
     found, theatre = steered(file, wishes, 60.0)  # it passed the last tick, 20 s after the jump
     assert found == list(range(1, 41))
+    assert not standing(theatre).rewound
+
+
+def test_a_replay_that_was_moved_back_stays_so_while_nothing_new_is_given_out() -> None:
+    theatre = Theatre([], 100.0)
+    theatre.pace.begin(BEGIN_US)
+    theatre.pace.wish(KeptWish("run", "1", Wish(JUMP, at(2)), 0))
+    for _ in range(2):  # a recording gives out the rest of a batch, which may be empty
+        theatre.pace.given(at(10))
+        assert standing(theatre).rewound
+    theatre.pace.given(at(11))
     assert not standing(theatre).rewound
 
 

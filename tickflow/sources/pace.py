@@ -121,9 +121,10 @@ class Pace:
     def given(self, last_us: int) -> None:
         """Note that ticks were given out, up to the time `last_us`."""
         with self._lock:
+            if last_us > self._sent_us:  # otherwise nothing is new, and the replay may still be before what it gave out
+                self._rewound = False
             self._sent_us = max(self._sent_us, last_us)
             self._next_us = max(self._next_us, last_us)
-            self._rewound = False
         self.obey()
 
     def hold(self, us: int, wait: Wait) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from tickflow.backoff import Saying
-from tickflow.errors import StoreError
+from tickflow.errors import Stopped, StoreError
 from tickflow.sources.pace import Pace
 from tickflow.store.steering import ReplayState, SteeringStore
 
@@ -77,11 +77,13 @@ class Steering:
             except StoreError as error:
                 self._trouble(f"the replay goes on as it is, since it cannot be steered: {error}")
                 self._over.wait(AGAIN_SECONDS)
+            except Stopped:
+                break
             self._over.wait(LOOK_SECONDS)
         state = self._pace.state(self._run, self._begun_ns, self._clock())
         if state is None:
             return
         try:
             self._store.report(msgspec.structs.replace(state, stopped=True))
-        except StoreError as error:
+        except (StoreError, Stopped) as error:
             logger.info("readers do not learn that the producer has stopped: %s", error)
