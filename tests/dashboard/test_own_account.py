@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from stock_dashboard import StockDashboard
 from tests.dashboard.test_login import HTTPS, OPERATOR, VIEWER, dashboard, quick, sees, sign_in, users
 from tickflow.dashboard.accounts import Accounts
-from tickflow.dashboard.login import ACCOUNT, LOGOUT, ByPassword
+from tickflow.dashboard.login import ACCOUNT, LOGIN, LOGOUT, ByPassword
 from tickflow.dashboard.sessions import COOKIE, Session
 
 __all__ = ["quick", "users"]
@@ -121,6 +121,14 @@ def test_a_user_sees_the_own_sessions_and_ends_others_with_the_password(
     assert not sees(other)
     assert sees(client)
     assert sees(third), "another user's session"
+
+
+def test_a_request_for_headers_alone_answers_as_the_page_does_and_changes_nothing(client: FlaskClient) -> None:
+    sign_in(client, VIEWER)
+    for path in (ACCOUNT, LOGOUT, LOGIN):
+        answer = client.head(path, base_url=HTTPS)
+        assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    assert sees(client)
 
 
 def test_a_session_is_shown_without_its_key(client: FlaskClient, other: FlaskClient) -> None:

@@ -220,7 +220,7 @@ class ByPassword(Gatekeeper):
     def _login(self) -> Response:
         query = request.query_string.decode("ascii", "replace")
         query = query if _QUERY.fullmatch(query) else ""
-        if request.method == "GET":
+        if request.method != "POST":  # HEAD too
             return _page(200, _form(query))
         if request.mimetype != forms.FORM:
             return forms.plain(415, "The sign-in page sends a form.")
@@ -232,7 +232,7 @@ class ByPassword(Gatekeeper):
         return self.begin(name, account, forms.found(f"/?{query}" if query else "/"))
 
     def _logout(self) -> Response:
-        if request.method == "GET":
+        if request.method != "POST":  # HEAD too
             return _page(
                 200, '<form method="post"><button>Sign out</button></form><p><a href="/">Back to the page</a></p>'
             )

@@ -28,7 +28,7 @@ class OwnAccount:
         session = self._keeper.sessions.find(key)
         if session is None or "Authorization" in request.headers:
             return forms.plain(403, "This page is for people who signed in with a name and a password.")
-        if request.method == "GET":
+        if request.method != "POST":  # HEAD too
             return self._page(200, session)
         if request.mimetype != forms.FORM:
             return forms.plain(415, "The page of the account sends a form.")
