@@ -1,5 +1,6 @@
 /* The grid of the watch list. It comes into the page after the first drawing, since its script and its cells would delay
    the chart. */
+const AGAIN_MS = 3_000; // the server may be restarting, or the session may have ended
 let begun = false,
   load = null;
 const loaded = new Promise((done) => (load = done));
@@ -14,6 +15,11 @@ function mount() {
     const children = window.dash_component_api.getLayout("grid").props.data;
     window.dash_clientside.set_props("watch-place", { children });
     load();
+  };
+  script.onerror = () => {
+    script.remove();
+    begun = false;
+    setTimeout(mount, AGAIN_MS);
   };
   document.head.append(script);
 }

@@ -125,6 +125,26 @@ def test_a_page_whose_first_drawing_failed_requests_it_again(running: Running, v
     assert len(lost) == 1
 
 
+def test_a_watch_list_whose_script_failed_to_load_comes_later(running: Running, visit: Visit) -> None:
+    running.market.history("AAPL", PRICES)
+    visit.expected = ("ERR_FAILED",)
+    page = visit("?symbol=AAPL")
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        if len(lost) < 2:
+            lost.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route(re.compile("/dash_ag_grid/dash_ag_grid"), lose)
+    page.reload()
+    wait_for_rows(page, 0)
+    expect(page.locator("#watch .ag-row")).to_have_count(1)
+    assert len(lost) == 2
+
+
 def test_the_page_shows_when_the_worker_is_gone_or_held_up(running: Running, visit: Visit) -> None:
     running.market.history("AAPL", PRICES)
     running.market.report(held_up_by="InfluxDB does not answer")
